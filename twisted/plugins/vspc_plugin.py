@@ -1,0 +1,10 @@
+"""`twistd vspc`: names the service maker and nothing else."""
+
+from twisted.application.service import ServiceMaker
+
+vspc_service = ServiceMaker(
+    "vspc",
+    "vspc.service",
+    "A console access server for virtual machines (VMware vSPC with an SSH front door)",
+    "vspc",
+)

@@ -1,0 +1,1 @@
+"""Consoles and who is on them. No Twisted, no wire."""

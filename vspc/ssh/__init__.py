@@ -1,0 +1,1 @@
+"""The operators' door: Conch, hardened, and bridged onto consoles."""

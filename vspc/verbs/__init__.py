@@ -1,0 +1,1 @@
+"""What operators can say, one file per verb."""

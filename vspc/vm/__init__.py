@@ -1,0 +1,1 @@
+"""The VM's side: the three telnet layers, registration and the listeners."""
