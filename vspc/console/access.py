@@ -1,0 +1,85 @@
+"""Who may do what on which console: the first rule that matches decides, none means no access."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from attrs import frozen
+
+RIGHTS = ("read", "write", "break", "force", "admin")
+"""Every right that a rule can give (contract, [[access]])."""
+
+Rights = frozenset[str]
+
+NOTHING: Rights = frozenset()
+
+
+@frozen
+class Operator:
+    """Somebody who has proved who he is. `roles` are about the server, rights about consoles."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+
+@frozen
+class Subject:
+    """What a rule looks at in a console: its present name, its zone, its UUID if it has one."""
+
+    name: str
+    zone: str
+    uuid: str | None
+
+
+@frozen
+class Rule:
+    """One [[access]] table: names or "@group" or "*"; console globs, "uuid:HEX" or "zone/glob"."""
+
+    operators: frozenset[str]
+    consoles: tuple[str, ...]
+    rights: Rights
+
+    def matches(self, operator: Operator, subject: Subject) -> bool:
+        """Whether this rule is about `operator` on the console that `subject` describes."""
+        return self._names(operator) and any(matches(p, subject) for p in self.consoles)
+
+    def _names(self, operator: Operator) -> bool:
+        return (
+            "*" in self.operators
+            or operator.name in self.operators
+            or any(f"@{group}" in self.operators for group in operator.groups)
+        )
+
+
+def matches(pattern: str, subject: Subject) -> bool:
+    """Whether one console pattern matches: without case; `prod/web*` only in zone `prod`.
+
+    A slash in a VM's own name cannot pass for a zone: it is matched as `%2F`.
+    """
+    if pattern.startswith("uuid:"):
+        wanted = pattern[5:].replace("-", "").replace(" ", "").lower()
+        return subject.uuid is not None and fnmatchcase(subject.uuid, wanted)
+    zone, slash, glob = pattern.partition("/")
+    if not slash:
+        zone, glob = "*", pattern
+    name = subject.name.replace("/", "%2F").casefold()
+    return fnmatchcase(subject.zone, zone) and fnmatchcase(name, glob.casefold())
+
+
+@frozen
+class Access:
+    """All rules, in the order of the configuration."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def rights(self, operator: Operator, subject: Subject) -> Rights:
+        """What `operator` may do; empty means that the console does not exist for him."""
+        for rule in self.rules:
+            if rule.matches(operator, subject):
+                return rule.rights
+        return NOTHING
+
+    @classmethod
+    def of(cls, rules: Iterable[tuple[Iterable[str], Iterable[str], Iterable[str]]]) -> "Access":
+        """From (operators, consoles, rights) triples, as the configuration has them."""
+        return cls(tuple(Rule(frozenset(o), tuple(c), frozenset(r)) for o, c, r in rules))

@@ -1,0 +1,142 @@
+"""Somebody on a console: a cursor into its history, and perhaps its pen.
+
+What is to be shown comes from `next`, one thing at a time and in order: bytes, exactly what was
+lost, or a one-line notice at the place in the stream where it happened.
+"""
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+from vspc.console.access import Operator, Rights
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
+
+NOTICES = 64
+"""Notices that wait for a slow reader; more, and the oldest is dropped."""
+
+
+@frozen
+class Output:
+    """Bytes that the VM said, from `offset`."""
+
+    offset: int
+    data: bytes
+
+
+@frozen
+class Lost:
+    """The reader was too slow: `start` to `end` (exclusive) are no longer kept (law 1)."""
+
+    start: int
+    end: int
+
+
+@frozen
+class Notice:
+    """One line about the console, at this place among its output; without brackets."""
+
+    text: str
+
+
+class Refusal(Enum):
+    """Why typed bytes did not go anywhere (law 2, fourth fate)."""
+
+    AWAY = "away"
+    PEN = "pen"
+    RIGHT = "right"
+
+
+@frozen
+class Typed:
+    """What became of typed bytes: `taken` of them go their way, or none and `refusal` says why.
+
+    Fewer than were typed without a refusal: the rest must wait for `Sink.writable`.
+    """
+
+    taken: int
+    refusal: Refusal | None = None
+
+
+class Sink(Protocol):
+    """Who shows what an attachment has. No method may raise."""
+
+    def ready(self) -> None:
+        """There is something to get with `Attachment.next`; once per reactor turn at most."""
+
+    def writable(self) -> None:
+        """`Attachment.type` takes bytes again."""
+
+    def ended(self, reason: str) -> None:
+        """The console is gone for this attachment, which is detached already."""
+
+
+class Attachment:
+    """One operator's place on one console. `offset` is the next byte to show."""
+
+    __slots__ = ("_notices", "address", "console", "offset", "operator", "rights", "since", "sink")
+
+    def __init__(
+        self,
+        console: "Console",
+        operator: Operator,
+        rights: Rights,
+        address: str,
+        sink: Sink,
+        offset: int,
+        since: float,
+    ) -> None:
+        self.console = console
+        self.operator = operator
+        self.rights = rights
+        self.address = address
+        self.sink = sink
+        self.offset = offset
+        self.since = since
+        self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)
+
+    @property
+    def has_pen(self) -> bool:
+        """Whether what is typed here goes to the VM."""
+        return self.console.pen is self
+
+    @property
+    def pending(self) -> bool:
+        """Whether `next` has something."""
+        return bool(self._notices) or self.offset < self.console.history.end
+
+    def notice(self, text: str) -> None:
+        """Show `text` once everything that the VM said before now has been shown."""
+        self._notices.append((self.console.history.end, text))
+        self.console.mark()
+
+    def next(self, limit: int) -> Output | Lost | Notice | None:
+        """What is to be shown next, at most `limit` (over 0) bytes of it."""
+        history = self.console.history
+        if self._notices and self._notices[0][0] <= max(self.offset, history.start):
+            return Notice(self._notices.popleft()[1])
+        if self.offset < history.start:
+            lost = Lost(self.offset, history.start)
+            self.offset = history.start
+            return lost
+        end = min(self._notices[0][0] if self._notices else history.end, self.offset + limit)
+        if end == self.offset:
+            return None
+        output = Output(self.offset, history.read(self.offset, end - self.offset))
+        self.offset = end
+        return output
+
+    def type(self, data: bytes) -> Typed:
+        """Type `data` at the VM, taking the pen if it is free."""
+        return self.console.type(self, data)
+
+    def send_break(self) -> Typed:
+        """One BREAK towards the VM, behind what was typed before; `taken` is 1 if it goes."""
+        return self.console.send_break(self)
+
+    def detach(self) -> None:
+        """Leave. Nothing is heard afterwards; twice is once."""
+        self.console.detach(self)

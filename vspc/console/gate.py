@@ -1,0 +1,238 @@
+"""Input on its way to a VM: law 2 (four visible fates) and law 3 (GOAHEAD never behind a paste).
+
+At most `UNANSWERED` bytes are on a line that the VM's host has not answered for: after each half
+of it the line is asked a question, and the answer says that everything before it was read. The
+rest waits here, where a migration can hold it. Keystrokes never reach the bound.
+"""
+
+from collections import deque
+from enum import Enum
+
+from vspc.console.ports import Cancellable, Clock, Line
+
+WAITING = 64 * 1024
+"""Bytes of input that wait in a console, held or not, before its writers' windows close."""
+
+UNANSWERED = 4096 - 64
+"""Bytes on the wire without an answer: 4 KiB, less the questions themselves."""
+
+ASK_AFTER = UNANSWERED // 2
+"""Bytes after which a question is asked: half, so that answers come before the bound does."""
+
+PATIENCE = 5.0
+"""Seconds after which an unanswered question gives way to the weaker bound (bytes that TCP has
+not acknowledged)."""
+
+POLL = 0.05
+"""Seconds between looks at what TCP has acknowledged, under the weaker bound only."""
+
+_BREAK_COST = 64
+"""Bytes of `WAITING` that a BREAK in the queue counts for, so that breaks are bounded too."""
+
+
+class _Break(Enum):
+    BREAK = 1
+
+
+class Gate:
+    """The way in to one console's line."""
+
+    __slots__ = (
+        "_asked",
+        "_clock",
+        "_held",
+        "_line",
+        "_owner",
+        "_patience",
+        "_poll",
+        "_queue",
+        "_since",
+        "_wanted",
+        "_weak",
+        "waiting",
+    )
+
+    def __init__(self, clock: Clock, owner: "GateOwner") -> None:
+        self._clock = clock
+        self._owner = owner
+        self._line: Line | None = None
+        self._queue: deque[bytes | _Break] = deque()
+        self.waiting = 0
+        self._held = False
+        # Bytes that each open question stands behind, oldest first; then those behind none yet.
+        self._asked: deque[int] = deque()
+        self._since = 0
+        self._weak = False
+        self._wanted = False  # somebody was refused and waits for room
+        self._patience: Cancellable | None = None
+        self._poll: Cancellable | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether a migration keeps input back."""
+        return self._held
+
+    @property
+    def room(self) -> int:
+        """Bytes that `type` would take now."""
+        return max(0, WAITING - self.waiting)
+
+    def type(self, data: bytes) -> int:
+        """Send or keep `data`; the number of bytes taken, from 0 to all. Needs a line or a hold."""
+        cost = len(data) + data.count(0xFF)
+        if not self._queue and not self._held and cost <= self._allowance():
+            self._send(data)
+            return len(data)
+        taken = 0
+        while taken < len(data) and (room := self.room):
+            piece = data[taken : taken + room]
+            self._queue.append(piece)
+            self.waiting += len(piece)
+            taken += len(piece)
+            self._pump()
+        self._wanted = taken < len(data)
+        return taken
+
+    def send_break(self) -> bool:
+        """A BREAK, in its place among what waits; False if there is no room for it."""
+        if self.room < _BREAK_COST:
+            return False
+        self._queue.append(_Break.BREAK)
+        self.waiting += _BREAK_COST
+        self._pump()
+        return True
+
+    def hold(self) -> None:
+        """Keep input back: a migration has begun."""
+        self._held = True
+        self._rest()
+
+    def connect(self, line: Line) -> None:
+        """Input goes to `line`, a new one, from now on."""
+        self._forget_questions()
+        self._line = line
+        self._held = False
+        self._pump()
+
+    def release(self) -> None:
+        """The migration came to nothing: input goes on to the line it always had."""
+        self._held = False
+        self._pump()
+
+    def disconnect(self) -> None:
+        """The line is gone, what waits stays (during a migration)."""
+        self._forget_questions()
+        self._line = None
+
+    def drop(self) -> int:
+        """Refuse everything that waits; how many bytes were typed and not sent."""
+        unsent = sum(len(item) for item in self._queue if isinstance(item, bytes))
+        self._queue.clear()
+        self.waiting = 0
+        self._held = False
+        self._rest()
+        self._pump()
+        return unsent
+
+    def answered(self) -> None:
+        """The line answered the oldest question."""
+        if not self._asked:
+            return
+        self._asked.popleft()
+        self._weak = False
+        self._rest()
+        self._ask_if_due()
+        self._pump()
+
+    def _forget_questions(self) -> None:
+        self._asked.clear()
+        self._since = 0
+        self._weak = False
+        self._rest()
+
+    def _allowance(self) -> int:
+        """Bytes on the wire that may follow now."""
+        if self._line is None:
+            return 0
+        if not self._weak:
+            return UNANSWERED - self._since - sum(self._asked)
+        unacknowledged = self._line.unacknowledged()
+        return UNANSWERED if unacknowledged is None else UNANSWERED - unacknowledged
+
+    def _send(self, data: bytes) -> None:
+        assert self._line is not None
+        self._line.send(data)
+        self._owner.delivered(len(data))
+        # 0xFF takes two bytes on a telnet line; counted for all, the bound is only ever tighter.
+        self._since += len(data) + data.count(0xFF)
+        self._ask_if_due()
+
+    def _ask_if_due(self) -> None:
+        assert self._line is not None
+        if self._since < ASK_AFTER or self._weak:
+            return
+        if self._line.ask():
+            self._asked.append(self._since)
+        else:
+            self._weak = True
+        self._since = 0
+
+    def _pump(self) -> None:
+        while self._queue and not self._held and (allowance := self._allowance()) > 0:
+            self._advance(allowance)
+        if self._queue and not self._held and self._line is not None:
+            self._wait()
+        if self._wanted and self.room:
+            self._wanted = False
+            self._owner.room_grew()
+
+    def _advance(self, allowance: int) -> None:
+        assert self._line is not None
+        item = self._queue.popleft()
+        if isinstance(item, _Break):
+            self.waiting -= _BREAK_COST
+            self._line.send_break()
+            return
+        piece = item[: min(allowance, ASK_AFTER)]
+        if len(piece) + piece.count(0xFF) > allowance:
+            piece = piece[: max(1, allowance // 2)]
+        if len(piece) < len(item):
+            self._queue.appendleft(item[len(piece) :])
+        self.waiting -= len(piece)
+        self._send(piece)
+
+    def _wait(self) -> None:
+        if self._weak:
+            if self._poll is None:
+                self._poll = self._clock.call_later(POLL, self._look)
+        elif self._patience is None:
+            self._patience = self._clock.call_later(PATIENCE, self._lose_patience)
+
+    def _look(self) -> None:
+        self._poll = None
+        self._pump()
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._weak = True
+        self._pump()
+
+    def _rest(self) -> None:
+        for call in (self._patience, self._poll):
+            if call is not None and call.active():
+                call.cancel()
+        self._patience = self._poll = None
+
+
+class GateOwner:
+    """What a gate tells its console."""
+
+    __slots__ = ()
+
+    def delivered(self, count: int) -> None:
+        """`count` bytes went to the VM."""
+        raise NotImplementedError
+
+    def room_grew(self) -> None:
+        """Whoever had less taken than he typed may go on."""
+        raise NotImplementedError

@@ -1,0 +1,164 @@
+"""What happens to consoles, for whoever wants to know: doors, logs, audit. Nobody polls."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from vspc.console.attachment import Attachment
+    from vspc.console.console import Console
+
+
+@frozen
+class Appeared:
+    """A console that was not there before."""
+
+    console: "Console"
+
+
+@frozen
+class Connected:
+    """A console has a line; `returned` if it had been away."""
+
+    console: "Console"
+    returned: bool
+
+
+@frozen
+class WentAway:
+    """A console's last line is gone; `unsent` bytes of input were dropped with it."""
+
+    console: "Console"
+    reason: str
+    unsent: int
+
+
+@frozen
+class MigrationBegan:
+    """A vMotion was given the go-ahead; input is held."""
+
+    console: "Console"
+
+
+@frozen
+class Moved:
+    """A vMotion is over: from one host's address to another's, in `seconds`."""
+
+    console: "Console"
+    source: str
+    target: str
+    seconds: float
+
+
+@frozen
+class MigrationEnded:
+    """A vMotion came to nothing, and why."""
+
+    console: "Console"
+    reason: str
+
+
+@frozen
+class Replaced:
+    """A line took the place of one that no longer answered, and was no vMotion."""
+
+    console: "Console"
+    old: str
+    new: str
+    unsent: int
+
+
+@frozen
+class Renamed:
+    """A console is shown under another name now."""
+
+    console: "Console"
+    old: str
+
+
+@frozen
+class Forgotten:
+    """A console has left the roster."""
+
+    console: "Console"
+
+
+@frozen
+class Attached:
+    """Somebody is on a console."""
+
+    attachment: "Attachment"
+
+
+@frozen
+class Detached:
+    """Somebody left a console."""
+
+    attachment: "Attachment"
+
+
+@frozen
+class PenTaken:
+    """Somebody may type now; by force if `taken_from` says from whom."""
+
+    attachment: "Attachment"
+    taken_from: str | None = None
+
+
+@frozen
+class PenLaid:
+    """The pen is free."""
+
+    console: "Console"
+
+
+@frozen
+class Broke:
+    """A BREAK: from the VM if `operator` is None, else towards it."""
+
+    console: "Console"
+    operator: str | None
+
+
+Happening = (
+    Appeared
+    | Connected
+    | WentAway
+    | MigrationBegan
+    | Moved
+    | MigrationEnded
+    | Replaced
+    | Renamed
+    | Forgotten
+    | Attached
+    | Detached
+    | PenTaken
+    | PenLaid
+    | Broke
+)
+
+
+class Happenings:
+    """Everybody who wants to know is told, in order; one that fails keeps it from nobody."""
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        """`failed` is called inside the except block of a subscriber that raised."""
+        self._failed = failed
+        self._subscribers: dict[int, Callable[[Happening], None]] = {}
+        self._next = 0
+
+    def subscribe(self, call: Callable[[Happening], None]) -> Callable[[], None]:
+        """`call` hears from now on, until the returned function is called."""
+        key = self._next
+        self._next += 1
+        self._subscribers[key] = call
+        return lambda: self._subscribers.pop(key, None) and None
+
+    def publish(self, happening: Happening) -> None:
+        """Tell everybody."""
+        for call in list(self._subscribers.values()):
+            try:
+                call(happening)
+            except Exception:
+                self._failed()

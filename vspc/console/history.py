@@ -1,0 +1,145 @@
+"""What a console said last: a ring of bytes with absolute offsets, and one budget for all rings.
+
+Offset 0 is the first byte that a console ever said. Readers keep an offset of their own and copy
+nothing until they read, so that memory has one bound however many are watching.
+"""
+
+from collections import OrderedDict
+
+from attrs import define, field
+
+SMALLEST = 4 * 1024
+"""Bytes of a ring at its first byte; rings grow by doubling."""
+
+LIMIT = 64 * 1024
+"""Bytes at which a ring stops growing, unless the configuration says otherwise."""
+
+TOTAL = 256 * 1024 * 1024
+"""Bytes that all rings together may take."""
+
+
+@define(eq=False)
+class Budget:
+    """Memory for all histories: over `total` bytes the longest silent ones shrink first."""
+
+    total: int = TOTAL
+    used: int = field(default=0, init=False)
+    _rings: "OrderedDict[History, None]" = field(factory=OrderedDict, init=False)
+
+    def spoke(self, history: "History") -> None:
+        """`history` is now the one that spoke last."""
+        self._rings[history] = None
+        self._rings.move_to_end(history)
+
+    def grant(self, history: "History", wanted: int) -> int:
+        """The capacity up to `wanted` bytes that `history` may have; others give way for it."""
+        missing = self.used - history.capacity + wanted - self.total
+        if missing > 0:
+            self._reclaim(missing, history)
+        free = self.total - self.used + history.capacity
+        while wanted > SMALLEST and wanted > free:
+            wanted //= 2
+        return wanted
+
+    def _reclaim(self, missing: int, spared: "History") -> None:
+        for victim in list(self._rings):
+            if missing <= 0:
+                return
+            if victim is not spared:
+                missing -= victim.capacity
+                victim.release()
+
+    def resized(self, history: "History", change: int) -> None:
+        """Account for `change` bytes; a history of none is no longer asked to shrink."""
+        self.used += change
+        if history.capacity == 0:
+            self._rings.pop(history, None)
+
+
+class History:
+    """The last bytes of a console, at most `limit` (a power of two), addressed by offset.
+
+    `start` is the oldest offset that can still be read, `end` the offset of the next byte to come.
+    """
+
+    __slots__ = ("_budget", "_limit", "_ring", "end", "start")
+
+    def __init__(self, budget: Budget, limit: int = LIMIT) -> None:
+        self._budget = budget
+        self._limit = limit
+        self._ring = bytearray()
+        self.start = 0
+        self.end = 0
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of memory that the ring takes now."""
+        return len(self._ring)
+
+    def append(self, data: bytes) -> None:
+        """Keep `data`; what no longer fits is forgotten, oldest first."""
+        self._make_room(len(data))
+        size = len(self._ring)
+        self.end += len(data)
+        kept = memoryview(data)[-size:]
+        at = (self.end - len(kept)) & (size - 1)
+        first = size - at
+        self._ring[at : at + len(kept)] = kept[:first]
+        if len(kept) > first:
+            self._ring[: len(kept) - first] = kept[first:]
+        self.start = max(self.start, self.end - size)
+
+    def _make_room(self, count: int) -> None:
+        self._budget.spoke(self)
+        needed = self.end - self.start + count
+        if needed <= len(self._ring) or len(self._ring) == self._limit:
+            return
+        wanted = max(SMALLEST, len(self._ring))
+        while wanted < needed and wanted < self._limit:
+            wanted *= 2
+        granted = self._budget.grant(self, wanted)
+        if granted > len(self._ring):
+            self._resize(granted)
+
+    def _resize(self, capacity: int) -> None:
+        kept = self.read(self.start, self.end - self.start)
+        change = capacity - len(self._ring)
+        self._ring = bytearray(capacity)
+        at = self.start & (capacity - 1)
+        first = capacity - at
+        self._ring[at : at + len(kept[:first])] = kept[:first]
+        self._ring[: len(kept[first:])] = kept[first:]
+        self._budget.resized(self, change)
+
+    def release(self) -> None:
+        """Give the memory back; the offsets go on."""
+        change = -len(self._ring)
+        self._ring = bytearray()
+        self.start = self.end
+        self._budget.resized(self, change)
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """At most `limit` bytes from `offset`, which must lie from `start` to `end`."""
+        if not self.start <= offset <= self.end:
+            raise ValueError(f"offset {offset} is not within {self.start} to {self.end}")
+        count = min(limit, self.end - offset)
+        if count <= 0:
+            return b""
+        size = len(self._ring)
+        at = offset & (size - 1)
+        piece = bytes(self._ring[at : at + count])
+        return piece + bytes(self._ring[: count - len(piece)])
+
+    def last_lines(self, lines: int, limit: int) -> int:
+        """The offset at which the last `lines` lines begin, at most `limit` bytes back.
+
+        An unfinished last line (a prompt) counts as one.
+        """
+        earliest = max(self.start, self.end - limit)
+        text = self.read(earliest, self.end - earliest)
+        at = len(text) - 1 if text.endswith(b"\n") else len(text)
+        for _ in range(lines):
+            at = text.rfind(b"\n", 0, at)
+            if at < 0:
+                return earliest
+        return earliest + at + 1

@@ -1,0 +1,162 @@
+"""Names: every VM is displayed under one that is unique, and found by it without a scan.
+
+A name belongs to the live VM that had it first; another of that name is shown and typed as
+`web01~3f2a`. Lookups go exact, then without case, then unique prefix, then glob (contract).
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from vspc.console.roster import Vm
+
+_SAFE = "~._-"
+"""What a handle may hold besides letters and digits: no shell sees anything in it inside a word."""
+
+
+def handle(zone: str, name: str, port: str | int | None) -> str:
+    """What to type for a console: ASCII, shell-safe; zone only where it is not the default one."""
+    word = quote(name, safe=_SAFE, errors="surrogatepass")
+    if word.startswith("~"):  # a shell would expand it
+        word = "%7E" + word[1:]
+    elif word.startswith("-"):  # a verb would read an option
+        word = "%2D" + word[1:]
+    if zone != "default":
+        word = f"{quote(zone, safe=_SAFE)}/{word}"
+    return word if port is None else f"{word}:{quote(str(port), safe=_SAFE)}"
+
+
+@define(eq=False)
+class _Claimants:
+    """Who says that he has one name, in the order in which they came; and who of them lives."""
+
+    all: "dict[Vm, None]" = field(factory=dict)
+    live: "dict[Vm, None]" = field(factory=dict)
+
+
+Changes = list[tuple["Vm", str]]
+"""VMs that are displayed under another name now, each with its old one."""
+
+
+class Names:
+    """The display names of all VMs of one zone. No call looks at more than three of them."""
+
+    def __init__(self) -> None:
+        self._claimants: dict[str, _Claimants] = {}
+        self._displayed: dict[str, Vm] = {}
+        self._folded: dict[str, dict[Vm, None]] = {}
+        self._sorted: list[str] = []  # the keys of _folded
+
+    def add(self, vm: "Vm") -> Changes:
+        """`vm` claims its `said_name`."""
+        self._claimants.setdefault(vm.said_name, _Claimants()).all[vm] = None
+        return self.settle(vm)
+
+    def remove(self, vm: "Vm") -> Changes:
+        """`vm` gives its name up: it is forgotten, or about to be renamed."""
+        claimants = self._claimants[vm.said_name]
+        del claimants.all[vm]
+        claimants.live.pop(vm, None)
+        self._hide(vm)
+        heir = self._owner(vm.said_name)
+        if heir is not None:
+            return self._display(heir, vm.said_name)
+        if not claimants.all:
+            del self._claimants[vm.said_name]
+        return []
+
+    def settle(self, vm: "Vm") -> Changes:
+        """Say anew who has the name of `vm`: it has just come, or lives now, or no longer does."""
+        name = vm.said_name
+        claimants = self._claimants[name]
+        if vm.live:
+            claimants.live[vm] = None
+        else:
+            claimants.live.pop(vm, None)
+        holder = self._displayed.get(name)
+        owner = self._owner(name)
+        changes: Changes = []
+        # The loser steps back first, so that the name is free when its owner takes it.
+        for loser in (holder, vm):
+            if loser is not None and loser is not owner and loser in claimants.all:
+                changes += self._display(loser, self._distinct(loser))
+        return changes + (self._display(owner, name) if owner is not None else [])
+
+    def _owner(self, name: str) -> "Vm | None":
+        claimants = self._claimants[name]
+        holder = self._displayed.get(name)
+        if holder is not None and holder not in claimants.all:
+            return None  # somebody else's distinct name: it stays his
+        if holder is not None and (holder in claimants.live or not claimants.live):
+            return holder
+        return next(iter(claimants.live or claimants.all), None)
+
+    def _distinct(self, vm: "Vm") -> str:
+        for length in range(4, len(vm.id)):
+            wanted = f"{vm.said_name}~{vm.id[:length]}"
+            if self._displayed.get(wanted, vm) is vm and wanted not in self._claimants:
+                return wanted
+        return f"{vm.said_name}~{vm.id}"
+
+    def _display(self, vm: "Vm", name: str) -> Changes:
+        if vm.name == name:
+            return []
+        old = vm.name
+        self._hide(vm)
+        self._show(vm, name)
+        return [(vm, old)]
+
+    def _show(self, vm: "Vm", name: str) -> None:
+        vm.name = name
+        self._displayed[name] = vm
+        folded = name.casefold()
+        if folded not in self._folded:
+            self._folded[folded] = {}
+            insort(self._sorted, folded)
+        self._folded[folded][vm] = None
+
+    def _hide(self, vm: "Vm") -> None:
+        if not vm.name:
+            return
+        del self._displayed[vm.name]
+        folded = vm.name.casefold()
+        same = self._folded[folded]
+        del same[vm]
+        if not same:
+            del self._folded[folded]
+            del self._sorted[bisect_left(self._sorted, folded)]
+        vm.name = ""
+
+    def exact(self, name: str) -> "Vm | None":
+        """The VM displayed as `name`."""
+        return self._displayed.get(name)
+
+    def caseless(self, name: str) -> "list[Vm]":
+        """VMs displayed as `name` but for case."""
+        return list(self._folded.get(name.casefold(), ()))
+
+    def prefixed(self, prefix: str) -> "Iterator[Vm]":
+        """VMs whose displayed name begins with `prefix`, without case, in order."""
+        folded = prefix.casefold()
+        for at in range(bisect_left(self._sorted, folded), len(self._sorted)):
+            if not self._sorted[at].startswith(folded):
+                return
+            yield from self._folded[self._sorted[at]]
+
+    def globbed(self, pattern: str) -> "Iterator[Vm]":
+        """VMs whose displayed name matches `pattern`, without case, among those with its start."""
+        folded = pattern.casefold()
+        literal = folded[: min(folded.find(c) for c in "*?[" if c in folded)]
+        for vm in self.prefixed(literal):
+            if fnmatchcase(vm.name.casefold(), folded):
+                yield vm
+
+
+def is_glob(word: str) -> bool:
+    """Whether `word` holds a wildcard."""
+    return any(character in word for character in "*?[")

@@ -1,0 +1,121 @@
+"""How a room asks for what another room does: small Protocol classes, no code.
+
+`Channel` and `Program` are the two ends of an operator's conversation: a door (SSH, later the
+control socket and the web) implements `Channel`, what an operator runs (a verb, a console, the
+chooser) implements `Program`. `Line` and `LineKeeper` are the same for a virtual machine.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import frozen
+
+
+@frozen
+class Terminal:
+    """An operator's terminal. `columns` and `rows` are over 0: the door makes 0 x 0 80 x 24."""
+
+    kind: str
+    columns: int
+    rows: int
+
+
+class Program(Protocol):
+    """What runs on a channel and hears from it. No method may raise."""
+
+    def received(self, data: bytes) -> None:
+        """The operator typed `data`, as it came in one packet. Say `Channel.consumed` for it."""
+
+    def ended_input(self) -> None:
+        """The operator will type no more (end of file); output goes on."""
+
+    def drained(self) -> None:
+        """There is room again: called after `Channel.room` was found to be 0, and grew."""
+
+    def resized(self) -> None:
+        """`Channel.terminal` has changed."""
+
+    def break_requested(self) -> bool:
+        """The operator's client asked for a BREAK (RFC 4335); True if it was passed on."""
+
+    def closed(self) -> None:
+        """The channel is gone; last call. Also follows `Channel.finish`."""
+
+
+class Channel(Protocol):
+    """One operator's conversation, as a program sees it."""
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """The operator's terminal, or None where there is none (exec without -t, -W)."""
+
+    @property
+    def address(self) -> str:
+        """Where the operator comes from, for logs and `who`."""
+
+    def start(self, program: Program) -> None:
+        """From now on `program` hears. May be called again: a chooser hands over to a console."""
+
+    def room(self) -> int:
+        """Bytes that may be written now. 0: write nothing, `Program.drained` will follow."""
+
+    def write(self, data: bytes) -> None:
+        """To the operator's stdout. More than `room` is kept, for short texts; see `vspc.ssh`."""
+
+    def write_error(self, data: bytes) -> None:
+        """To the operator's stderr; with a terminal the same screen."""
+
+    def consumed(self, count: int) -> None:
+        """`count` bytes of `Program.received` are dealt with: as many may be sent again."""
+
+    def finish(self, status: int) -> None:
+        """Send what is written, then the exit status, then close. Later calls change nothing."""
+
+
+class Cancellable(Protocol):
+    """A call that was put off and can be taken back (Twisted's IDelayedCall)."""
+
+    def cancel(self) -> None: ...
+    def active(self) -> bool: ...
+
+
+class Clock(Protocol):
+    """Time, handed in: the reactor in service, a fake in tests."""
+
+    def seconds(self) -> float:
+        """Seconds for measuring; never set back while the program runs."""
+
+    def wall(self) -> float:
+        """Seconds since 1970 (UTC), for what people read."""
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable: ...
+
+
+class Line(Protocol):
+    """A connection from a VM, as its console sees it."""
+
+    @property
+    def address(self) -> str:
+        """The VM's host: an IP address without its port."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+
+    def send(self, data: bytes) -> None:
+        """Type `data` at the VM; 8-bit clean."""
+
+    def send_break(self) -> None:
+        """One BREAK on the VM's serial line."""
+
+    def ask(self) -> bool:
+        """Ask what this line always answers (law 3), `LineKeeper.answered` will follow.
+
+        False where the line has no such question (raw TCP).
+        """
+
+    def unacknowledged(self) -> int | None:
+        """Bytes written that the VM's kernel has not acknowledged; None where nobody knows."""
+
+    def close(self, reason: str) -> None:
+        """End the connection; `reason` is for the log."""

@@ -1,0 +1,71 @@
+"""The one way in which text from outside reaches a log, a terminal or a file (law 6).
+
+Two functions: `safe` for names, URIs and other words, `safe_output` for what a console said.
+"""
+
+import re
+import unicodedata
+
+SAFE_LIMIT = 200
+"""Characters of a foreign word that are shown before it is cut."""
+
+# Control, format (direction overrides, zero width, BOM, tags), surrogate, private and unassigned
+# characters, line and paragraph separators: whatever could move a cursor or turn a line about.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _visible(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
+        code -= 0xDC00
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def safe(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
+    """One line of at most about `limit` characters that no terminal and no log parser acts on.
+
+    Bytes are read as UTF-8; what is not UTF-8, control and direction characters and the
+    backslash itself are shown as `\\xNN` or `\\uNNNN`. What is cut is counted: `name...(+3800)`.
+    """
+    word = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+    cut = word[:limit]
+    shown = cut if cut.isascii() and cut.isprintable() and "\\" not in cut else None
+    if shown is None:
+        shown = "".join(map(_visible, cut))
+    return shown if len(word) <= limit else f"{shown}...(+{len(word) - limit})"
+
+
+# What a replay keeps of escape sequences: SGR, that is colours and weights, with bounded numbers.
+_OUTPUT = re.compile(
+    rb"(?P<colour>\x1b\[[0-9;:]{0,64}m)"
+    # Control sequences, strings and short escapes go as a whole: what an OSC holds is no text.
+    rb"|\x1b\[[0-?]*[ -/]*[@-~]"
+    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b)|$)"
+    rb"|\x1b[ -/]*[0-~]?"
+    rb"|(?P<keep>[\t\n\r\x08])"
+    rb"|[\x00-\x1f\x7f]"
+    # C1 controls as UTF-8 (U+0080 to U+009F): 8-bit CSI, OSC and friends.
+    rb"|\xc2[\x80-\x9f]"
+    # Direction marks and overrides: U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+061C.
+    rb"|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c"
+)
+
+
+def _kept(match: "re.Match[bytes]") -> bytes:
+    return match["colour"] or match["keep"] or b""
+
+
+def safe_output(data: bytes) -> bytes:
+    """What a console said, as text and colours only: nothing in it can make a terminal answer.
+
+    TAB, LF, CR, BS and SGR colours stay, every other control or escape sequence goes. The result
+    is UTF-8; other bytes become U+FFFD, so that no raw C1 byte (0x9b is an 8-bit CSI) is left.
+    """
+    text = data.decode("utf-8", "replace").encode("utf-8")
+    return _OUTPUT.sub(_kept, text)
