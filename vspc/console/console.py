@@ -55,6 +55,7 @@ class Console(GateOwner):
         "migrating",
         "moves",
         "number",
+        "ordinal",
         "pen",
         "port_key",
         "service_uri",
@@ -63,13 +64,21 @@ class Console(GateOwner):
     )
 
     def __init__(
-        self, shop: Shop, vm: "Vm", console_id: str, port_key: str, label: str | None, number: int
+        self,
+        shop: Shop,
+        vm: "Vm",
+        console_id: str,
+        port_key: str,
+        label: str | None,
+        ordinal: int,
+        number: int,
     ) -> None:
         self._shop = shop
         self.id = console_id
         self.vm = vm
         self.port_key = port_key
         self.label = label
+        self.ordinal = ordinal  # among the consoles of this VM with this port key
         self.number = number
         self.service_uri = ""
         self.history = History(shop.budget, shop.history_limit)

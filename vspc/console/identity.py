@@ -102,29 +102,29 @@ def decide(old: Old, same_name: bool, same_host: bool) -> Verdict:
 class Standing:
     """One console with the newcomer's identity and port key, as `choose` sees it."""
 
-    number: int
+    ordinal: int
     old: Old
     same_name: bool
     same_host: bool
 
 
 def choose(standings: Iterable[Standing]) -> tuple[Verdict, int]:
-    """The verdict over all consoles that the newcomer could be, and the number of the one meant.
+    """The verdict over all consoles that the newcomer could be, and the ordinal of the one meant.
 
     A console of the same name comes before others, one without a line before one with; if all
-    are somebody else's, the newcomer is another console with the next free number.
+    are somebody else's, the newcomer is another console with the next free ordinal.
     """
-    ordered = sorted(standings, key=lambda s: (not s.same_name, s.old is not Old.GONE, s.number))
+    ordered = sorted(standings, key=lambda s: (not s.same_name, s.old is not Old.GONE, s.ordinal))
     refused: int | None = None
     for standing in ordered:
         verdict = decide(standing.old, standing.same_name, standing.same_host)
         if verdict is Verdict.REFUSE:
-            refused = standing.number if refused is None else refused
+            refused = standing.ordinal if refused is None else refused
         elif verdict is not Verdict.OTHER:
-            return verdict, standing.number
+            return verdict, standing.ordinal
     if refused is not None:
         return Verdict.REFUSE, refused
-    return Verdict.OTHER, next_free(s.number for s in ordered)
+    return Verdict.OTHER, next_free(s.ordinal for s in ordered)
 
 
 def next_free(taken: Iterable[int]) -> int:

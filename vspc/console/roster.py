@@ -8,7 +8,7 @@ from attrs import frozen
 
 from vspc.console import happenings
 from vspc.console.console import Console, Shop
-from vspc.console.identity import Claim, Identity
+from vspc.console.identity import Claim, Identity, next_free
 from vspc.console.names import Names, is_glob
 
 RELEASE_AFTER = 600.0
@@ -96,12 +96,12 @@ class Roster:
             return []
         return [c for (key, _), c in vm.consoles.items() if key == claim.port_key]
 
-    def open(self, claim: Claim, number: int) -> Console:
-        """The console number `number` (from 1) of those that `claim` describes, made if need be."""
+    def open(self, claim: Claim, ordinal: int) -> Console:
+        """Console `ordinal` (from 1) of those that `claim` describes, made if need be."""
         vm = self._vms.get(claim.identity) or self._add_vm(claim)
-        console = vm.consoles.get((claim.port_key, number))
+        console = vm.consoles.get((claim.port_key, ordinal))
         if console is None:
-            console = self._add_console(vm, claim, number)
+            console = self._add_console(vm, claim, ordinal)
         console.service_uri = claim.service_uri
         return console
 
@@ -113,14 +113,13 @@ class Roster:
         self._told(self._zone(vm.zone).add(vm))
         return vm
 
-    def _add_console(self, vm: Vm, claim: Claim, number: int) -> Console:
-        console_id = vm.identity.console_id(claim.port_key, number)
-        shown = number
-        if claim.port_label is None:
-            taken = {c.number for c in vm.consoles.values()}
-            shown = next(n for n in range(1, len(taken) + 2) if n not in taken)
-        console = Console(self._shop, vm, console_id, claim.port_key, claim.port_label, shown)
-        vm.consoles[claim.port_key, number] = console
+    def _add_console(self, vm: Vm, claim: Claim, ordinal: int) -> Console:
+        console_id = vm.identity.console_id(claim.port_key, ordinal)
+        number = next_free(c.number for c in vm.consoles.values())
+        console = Console(
+            self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
+        )
+        vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
         self._publish(happenings.Appeared(console))
         return console
@@ -147,8 +146,7 @@ class Roster:
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
         vm = console.vm
-        for key in [k for k, c in vm.consoles.items() if c is console]:
-            del vm.consoles[key]
+        del vm.consoles[console.port_key, console.ordinal]
         self._by_id.pop(console.id, None)
         self._cooling.pop(console, None)
         self._cold.pop(console, None)
@@ -170,7 +168,7 @@ class Roster:
                 del self._by_uuid[vm.uuid]
 
     def tidy(self, now: float) -> None:
-        """Take rings back and forget, by the time since consoles went away. Call it now and then."""
+        """Take rings back and forget, by the time since consoles went. Call it now and then."""
         for console in _due(self._cooling, now - RELEASE_AFTER):
             self._cold[console] = self._cooling.pop(console)
             console.history.release()
@@ -209,9 +207,9 @@ class Roster:
 
     def _steps(self, typed: str) -> Iterator[Iterable[Console]]:
         if typed.lower().startswith("uuid:"):
-            wanted, _, port = typed[5:].partition(":")
+            wanted, _, label = typed[5:].partition(":")
             digits = wanted.replace("-", "").replace(" ", "").lower()
-            yield _ports(self._by_uuid.get(digits, ()), _decoded(port) if port else None)
+            yield _ports(self._by_uuid.get(digits, ()), _decoded(label) if label else None)
             return
         known = self._by_id.get(typed)
         if known is not None:
@@ -219,21 +217,21 @@ class Roster:
         splits = [self._whole(typed), self._with_port(typed)]
         for look in (_exact, _caseless, _prefixed, _globbed):
             for names, name, port in splits:
-                if name is not None:
+                if name:
                     yield _ports(look(names, name), port)
 
-    def _whole(self, typed: str) -> tuple[Names, str | None, str | None]:
+    def _whole(self, typed: str) -> tuple[Names, str, str | None]:
         """Zone, name and port of what was typed, all of it being the name."""
         zone, slash, name = typed.partition("/")
         if slash and _decoded(zone) in self._names:
             return self._names[_decoded(zone)], name, None
         return self._zone("default"), typed, None
 
-    def _with_port(self, typed: str) -> tuple[Names, str | None, str | None]:
-        """The same with what follows the last colon as the port; no name if there is none."""
+    def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
+        """The same with what follows the last colon as the port; an empty name if there is none."""
         names, rest, _ = self._whole(typed)
-        name, colon, port = (rest or "").rpartition(":")
-        return (names, name, _decoded(port)) if colon else (names, None, None)
+        name, _, port = rest.rpartition(":")
+        return names, name, _decoded(port)
 
 
 def sort_key(console: Console) -> tuple[str, str, int]:

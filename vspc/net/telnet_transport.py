@@ -1,0 +1,259 @@
+"""Twisted's TelnetTransport with its parser, its writer and its option handling replaced.
+
+Twisted's own loops over single bytes, is not eight bits wide and raises on what peers can send;
+what stays of it is the shape: a transport that owns a TelnetProtocol.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.conch.telnet import TelnetProtocol, TelnetTransport
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from vspc.net.limits import TokenBucket
+from vspc.wire import telnet
+from vspc.wire.qmethod import Effect, Options
+from vspc.wire.telnet import (
+    Command,
+    Data,
+    Decoder,
+    Event,
+    Malformed,
+    Negotiation,
+    Overlong,
+    Subnegotiation,
+)
+
+NEGOTIATIONS = 512
+"""WILLs, WONTs, DOs and DONTs that a peer may send at once; more, and it is a storm (law 4)."""
+
+NEGOTIATION_RATE = 16.0
+"""WILLs, WONTs, DOs and DONTs a second that it may send for ever."""
+
+
+class LineProtocol(TelnetProtocol):  # type: ignore[misc]
+    """What `LineTransport` tells its protocol beyond Twisted's ITelnetProtocol."""
+
+    def timing_mark_received(self) -> None:
+        """The peer answered DO TIMING-MARK (RFC 860)."""
+
+    def refused_remote(self, opt: bytes) -> None:
+        """The peer will not do what we asked it to."""
+
+    def dropped(self, what: str) -> None:
+        """Something that the peer sent meant nothing."""
+
+    def line_failed(self, reason: str) -> None:
+        """The connection is being aborted for what the peer did."""
+
+
+class LineTransport(TelnetTransport):  # type: ignore[misc]
+    """One telnet connection, eight bits wide both ways; RFC 854, 855, 1143.
+
+    Nothing that a peer sends raises. Fatal are a subnegotiation over 16 KiB and a negotiation
+    storm; all else that makes no sense is given to `LineProtocol.dropped`.
+    """
+
+    protocol: LineProtocol | None
+    _log = Logger()
+
+    def __init__(self, make_protocol: Callable[[], LineProtocol], now: Callable[[], float]) -> None:
+        """`now` gives seconds that are never set back."""
+        # Twisted's __init__ would make tables that are replaced here, for each of many lines.
+        self.protocolFactory = make_protocol
+        self.protocolArgs: tuple[()] = ()
+        self.protocolKwArgs: dict[str, Any] = {}
+        self._now = now
+        self._decoder = Decoder()
+        self.options = Options()
+        self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
+        self._wishes: dict[tuple[bool, int], Deferred[bool]] = {}
+        self._marks = 0  # DO TIMING-MARKs without an answer
+        self._closing = False
+
+    # Receiving
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._closing:
+            return
+        decoder = self._decoder
+        if decoder.idle and b"\xff" not in data:
+            self._guard(self._protocol.dataReceived, data)
+            return
+        decoder.receive(data)
+        while not self._closing and (event := decoder.next_event()) is not None:
+            self._guard(_HANDLERS[type(event)], self, event)
+
+    @property
+    def _protocol(self) -> LineProtocol:
+        assert self.protocol is not None
+        return self.protocol
+
+    def _guard(self, call: Callable[..., None], *arguments: Any) -> None:
+        """A defect of ours must not cost what else came in the same chunk (law 4)."""
+        try:
+            call(*arguments)
+        except Exception:
+            self._log.failure("line-defect")
+
+    def _data(self, event: Data) -> None:
+        self._protocol.dataReceived(event.data)
+
+    def _command(self, event: Command) -> None:
+        self._protocol.unhandledCommand(bytes((event.code,)), None)
+
+    def _subnegotiation(self, event: Subnegotiation) -> None:
+        self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
+
+    def _malformed(self, event: Malformed) -> None:
+        self._protocol.dropped(event.what)
+
+    def _overlong(self, event: Overlong) -> None:
+        limit = telnet.MAX_SUBNEGOTIATION
+        self.fail(f"a subnegotiation of option {event.option} over {limit} bytes")
+
+    def fail(self, reason: str) -> None:
+        """End the connection for what the peer did; nothing more is heard of it."""
+        self._protocol.line_failed(reason)
+        self.abortConnection()
+
+    # Options
+
+    def _negotiation(self, event: Negotiation) -> None:
+        if not self._bucket.take(self._now()):
+            self.fail("a negotiation storm")
+        elif event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT):
+            self._timing_mark()
+        else:
+            self._negotiate(event.verb, event.option)
+
+    def _timing_mark(self) -> None:
+        if self._marks == 0:
+            self._protocol.dropped("an answer to no TIMING-MARK")
+            return
+        self._marks -= 1
+        self._protocol.timing_mark_received()
+
+    def _negotiate(self, verb: int, number: int) -> None:
+        ours = verb in (telnet.DO, telnet.DONT)
+        option = bytes((number,))
+        protocol = self._protocol
+        was_on = self.options.enabled_us(number) if ours else self.options.enabled_him(number)
+        agree = False
+        if verb in (telnet.WILL, telnet.DO) and not was_on:
+            agree = bool(protocol.enableLocal(option) if ours else protocol.enableRemote(option))
+        reply, effect = self.options.receive(verb, number, agree)
+        if reply is not None:
+            self._write(telnet.negotiation(reply, number))
+        if effect is Effect.DISABLED:
+            protocol.disableLocal(option) if ours else protocol.disableRemote(option)
+        elif effect is Effect.REFUSED and not ours:
+            protocol.refused_remote(option)
+        if effect is not None:
+            self._fulfil(ours, number, effect is Effect.ENABLED)
+
+    def _fulfil(self, ours: bool, number: int, enabled: bool) -> None:
+        wish = self._wishes.pop((ours, number), None)
+        if wish is not None:
+            wish.callback(enabled)
+
+    def _wish(self, ours: bool, number: int, verb: int | None) -> "Deferred[bool]":
+        """The outcome of a wish; True if the option is on. Never fails."""
+        if verb is not None:
+            self._write(telnet.negotiation(verb, number))
+        outcome: Deferred[bool] = Deferred()
+        former = self._wishes.get((ours, number))
+        if former is not None:
+            former.chainDeferred(outcome)
+            return outcome
+        on = self.options.enabled_us(number) if ours else self.options.enabled_him(number)
+        if verb is None:
+            outcome.callback(on)
+        else:
+            self._wishes[ours, number] = outcome
+        return outcome
+
+    def will(self, option: bytes) -> "Deferred[bool]":
+        """Ask to do `option`."""
+        return self._wish(True, option[0], self.options.will(option[0]))
+
+    def wont(self, option: bytes) -> "Deferred[bool]":
+        """Stop doing `option`."""
+        return self._wish(True, option[0], self.options.wont(option[0]))
+
+    def do(self, option: bytes) -> "Deferred[bool]":
+        """Ask the peer to do `option`."""
+        return self._wish(False, option[0], self.options.do(option[0]))
+
+    def dont(self, option: bytes) -> "Deferred[bool]":
+        """Ask the peer to stop doing `option`."""
+        return self._wish(False, option[0], self.options.dont(option[0]))
+
+    # Sending
+
+    def write(self, data: bytes) -> None:
+        """Send `data` as data: 0xFF doubled, nothing else touched."""
+        self._write(telnet.escape(data))
+
+    def writeSequence(self, sequence: Iterable[bytes]) -> None:
+        """As `write`, for the pieces joined."""
+        self.write(b"".join(sequence))
+
+    def requestNegotiation(self, option: bytes, body: bytes) -> None:
+        """Send a subnegotiation of `option`."""
+        self._write(telnet.subnegotiation(option[0], body))
+
+    def send_command(self, code: int) -> None:
+        """Send IAC and `code`, such as BRK."""
+        self._write(telnet.command(code))
+
+    def ask_timing_mark(self) -> None:
+        """DO TIMING-MARK: a question each time, outside the option table (RFC 860)."""
+        self._marks += 1
+        self._write(telnet.negotiation(telnet.DO, telnet.TIMING_MARK))
+
+    # The connection itself
+
+    def getPeer(self) -> IAddress:
+        peer: IAddress = self.transport.getPeer()
+        return peer
+
+    def loseConnection(self) -> None:
+        """Close once everything is written; nothing more is heard of the peer."""
+        self._closing = True
+        self.transport.loseConnection()
+
+    def abortConnection(self) -> None:
+        """Close now."""
+        self._closing = True
+        self.transport.abortConnection()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """As the transport below."""
+        self.transport.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """As the transport below."""
+        self.transport.unregisterProducer()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._closing = True
+        wishes, self._wishes = self._wishes, {}
+        for wish in wishes.values():
+            wish.callback(False)
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+
+_HANDLERS: dict[type[Event], Callable[[LineTransport, Any], None]] = {
+    Data: LineTransport._data,
+    Command: LineTransport._command,
+    Negotiation: LineTransport._negotiation,
+    Subnegotiation: LineTransport._subnegotiation,
+    Malformed: LineTransport._malformed,
+    Overlong: LineTransport._overlong,
+}

@@ -1,0 +1,130 @@
+"""What every verb is given, and what several need: finding a console, saying no, printing."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from vspc.console.access import Access, Operator, Rights
+from vspc.console.console import Console
+from vspc.console.names import handle
+from vspc.console.ports import Channel, Clock
+from vspc.console.roster import Ambiguous, Found, NotFound, Roster
+from vspc.text import safe
+
+DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
+"""Exit statuses (contract)."""
+
+
+@frozen
+class World:
+    """What verbs work on. `access` is asked anew each time: a reload may have changed it."""
+
+    roster: Roster
+    access: Callable[[], Access]
+    clock: Clock
+
+
+@frozen
+class Call:
+    """One verb on one channel; `words` are what followed its name."""
+
+    world: World
+    operator: Operator
+    channel: Channel
+    words: tuple[str, ...]
+
+    def rights(self, console: Console) -> Rights:
+        """What the operator may do on `console`."""
+        return self.world.access().rights(self.operator, console.subject)
+
+    def may_read(self, console: Console) -> bool:
+        """Whether `console` exists for the operator."""
+        return "read" in self.rights(console)
+
+    def readable(self) -> list[Console]:
+        """Every console that the operator may know of."""
+        return [console for console in self.world.roster if self.may_read(console)]
+
+    def fail(self, status: int, *lines: str) -> None:
+        """Say `lines` on stderr and end with `status`."""
+        complain(self.channel, *lines)
+        self.channel.finish(status)
+
+    def find(self, typed: str) -> Console | None:
+        """The console that `typed` means; if there is none or several, say so and end with 3."""
+        match self.world.roster.resolve(typed, self.may_read):
+            case Found(console):
+                return console
+            case Ambiguous(consoles):
+                names = [f"  {handle_of(console)}" for console in consoles]
+                self.fail(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
+            case NotFound():
+                self.fail(NOT_FOUND, f"no console {safe(typed)}; `list` shows those there are")
+        return None
+
+
+def complain(channel: Channel, *lines: str) -> None:
+    """Lines on stderr, right for a terminal in raw mode too."""
+    end = "\r\n" if channel.terminal else "\n"
+    channel.write_error("".join(line + end for line in lines).encode())
+
+
+def handle_of(console: Console) -> str:
+    """What to type for `console`."""
+    return handle(console.vm.zone, console.name, console.port)
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339, UTC, milliseconds; None stays None."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def age(seconds: float | None) -> str:
+    """A length of time for people: "4s", "12m", "3h", "5d"; "-" for None."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+class Printer:
+    """A program that prints a text of any length as the operator takes it, and ends."""
+
+    def __init__(self, channel: Channel, text: str, status: int = DONE) -> None:
+        self._channel = channel
+        self._rest = memoryview((text.replace("\n", "\r\n") if channel.terminal else text).encode())
+        self._status = status
+        channel.start(self)
+        self.drained()
+
+    def drained(self) -> None:
+        """Print on."""
+        while self._rest and (room := self._channel.room()) > 0:
+            piece, self._rest = self._rest[:room], self._rest[room:]
+            self._channel.write(bytes(piece))
+        if not self._rest:
+            self._channel.finish(self._status)
+
+    def received(self, data: bytes) -> None:
+        """Nobody reads what is typed meanwhile."""
+        self._channel.consumed(len(data))
+
+    def ended_input(self) -> None:
+        """Nothing to do."""
+
+    def resized(self) -> None:
+        """Nothing to do."""
+
+    def break_requested(self) -> bool:
+        """There is no console to break."""
+        return False
+
+    def closed(self) -> None:
+        """The operator has gone: what is left is not wanted."""
+        self._rest = memoryview(b"")

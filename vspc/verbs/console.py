@@ -1,0 +1,70 @@
+"""`console NAME`: work on a console, with a terminal or without."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from vspc.console.console import Console
+from vspc.verbs.call import USAGE, Call
+from vspc.verbs.exact import ExactBridge
+from vspc.verbs.terminal import REPLAY_LINES, TerminalBridge
+
+USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none]"
+SUMMARY = "work on a console; ^Ec? there shows the escapes"
+
+MAX_REPLAY = 10_000
+"""Lines that can be asked for; the history may hold fewer."""
+
+
+@frozen
+class Options:
+    """How to attach: the words after a name, on the exec line or behind a login's comma."""
+
+    read_only: bool = False
+    replay: int = REPLAY_LINES
+    escapes: bool = True
+
+
+class BadOption(ValueError):
+    """A word that is none of the options; its text says which are."""
+
+
+def options(words: tuple[str, ...]) -> Options:
+    """Read option words. BadOption for what is none."""
+    read_only, replay, escapes = False, REPLAY_LINES, True
+    for word in words:
+        key, _, value = word.partition("=")
+        if word == "ro":
+            read_only = True
+        elif key == "replay" and value.isascii() and value.isdigit() and len(value) <= 5:
+            replay = min(int(value), MAX_REPLAY)
+        elif word == "esc=none":
+            escapes = False
+        else:
+            raise BadOption(f"{word!r} is no option; there are ro, replay=LINES, esc=none")
+    return Options(read_only, replay, escapes)
+
+
+def run(call: Call) -> None:
+    """Attach as the words say."""
+    if not call.words:
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    try:
+        chosen = options(call.words[1:])
+    except BadOption as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    console = call.find(call.words[0])
+    if console is not None:
+        attach(call, console, chosen)
+
+
+def attach(
+    call: Call, console: Console, chosen: Options, left: Callable[[], None] | None = None
+) -> None:
+    """Join the channel of `call` to `console`; `left` is called where a terminal leaves it."""
+    if call.channel.terminal is None:
+        ExactBridge(call, console, console.history.end).begin()
+    else:
+        TerminalBridge(call, console, chosen.replay, chosen.read_only, chosen.escapes, left).begin()

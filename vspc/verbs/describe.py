@@ -1,0 +1,87 @@
+"""A console as operators read it: one row of `list`, everything of `info`, the banner."""
+
+from vspc.console.attachment import Attachment
+from vspc.console.console import Console
+from vspc.verbs.call import age, handle_of, timestamp
+
+
+def writers(console: Console) -> list[str]:
+    """Operators who have the pen."""
+    return [console.pen.operator.name] if console.pen else []
+
+
+def readers(console: Console) -> list[str]:
+    """Operators who are on the console without the pen, sorted, each as often as he is there."""
+    return sorted(a.operator.name for a in console.attachments if not a.has_pen)
+
+
+def port_certain(console: Console) -> bool:
+    """Whether the port is told apart by what the VM says, not only by the order of arrival."""
+    if console.label is not None:
+        return True
+    alike = (c for c in console.vm.consoles.values() if c.port_key == console.port_key)
+    return sum(1 for _ in alike) == 1
+
+
+def summary(console: Console) -> dict[str, object]:
+    """One element of `list --json` (contract)."""
+    line = console.line
+    return {
+        "id": console.id,
+        "handle": handle_of(console),
+        "name": console.name,
+        "zone": console.vm.zone,
+        "uuid": console.vm.uuid,
+        "port": console.port,
+        "port_certain": port_certain(console),
+        "vm_name": console.vm.said_name,
+        "state": console.state.value,
+        "address": line.address if line else None,
+        "secure": line.secure if line else False,
+        "since": timestamp(console.since),
+        "last_output": timestamp(console.last_output),
+        "bytes_from_vm": console.bytes_from_vm,
+        "bytes_to_vm": console.bytes_to_vm,
+        "writers": writers(console),
+        "readers": readers(console),
+    }
+
+
+def details(console: Console) -> dict[str, object]:
+    """`info --json`: the row of `list` and what else is known."""
+    return {
+        **summary(console),
+        "service_uri": console.service_uri,
+        "moves": console.moves,
+        "breaks_from_vm": console.breaks_from_vm,
+        "input_waiting": console.gate.waiting,
+        "input_held": console.gate.held,
+        "history_start": console.history.start,
+        "history_end": console.history.end,
+        "attachments": [presence(a) for a in console.attachments],
+    }
+
+
+def presence(attachment: Attachment) -> dict[str, object]:
+    """Somebody on a console, as `who` has it."""
+    return {
+        "console": attachment.console.title,
+        "handle": handle_of(attachment.console),
+        "operator": attachment.operator.name,
+        "address": attachment.address,
+        "since": timestamp(attachment.since),
+        "writes": attachment.has_pen,
+    }
+
+
+def banner(console: Console, now: float) -> str:
+    """One line: what state it is in, when it last spoke, who types, how many read."""
+    silent = None if console.last_output is None else now - console.last_output
+    spoke = "nothing said yet" if silent is None else f"last output {age(silent)} ago"
+    pen = f"{console.pen.operator.name} types" if console.pen else "nobody types"
+    count = len(readers(console))
+    return (
+        f"{console.title}: {console.state.value}, {spoke}, {pen}, "
+        f"{count} other{'' if count == 1 else 's'} read{'s' if count == 1 else ''}. "
+        "Enter ^Ec? for help"
+    )

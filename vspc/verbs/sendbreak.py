@@ -1,0 +1,54 @@
+"""`break NAME`: one BREAK on a VM's serial line."""
+
+from vspc.console.attachment import Attachment, Refusal
+from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call
+
+USAGE_LINE = "break NAME"
+SUMMARY = "send one BREAK (SysRq on Linux, ROMMON on routers: it needs a right of its own)"
+
+
+class _Bystander:
+    """The sink of an attachment that only types."""
+
+    def ready(self) -> None: ...
+    def writable(self) -> None: ...
+    def ended(self, reason: str) -> None: ...
+
+
+def run(call: Call) -> None:
+    """Send it, unless somebody else is typing."""
+    if len(call.words) != 1:
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    console = call.find(call.words[0])
+    if console is None:
+        return
+    attachment = console.attach(
+        call.operator,
+        call.rights(console),
+        call.channel.address,
+        _Bystander(),
+        console.history.end,
+    )
+    typed = attachment.send_break()
+    text, status = _answer(attachment, typed.refusal, typed.taken)
+    attachment.detach()
+    if status:
+        call.fail(status, text)
+    else:
+        call.channel.finish(DONE)
+
+
+def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tuple[str, int]:
+    console = attachment.console
+    match refusal:
+        case Refusal.RIGHT:
+            return f"you may not send a BREAK to {console.title}", DENIED
+        case Refusal.PEN:
+            holder = console.pen.operator.name if console.pen else "somebody"
+            return f"{holder} is typing on {console.title}; the BREAK was not sent", DENIED
+        case Refusal.AWAY:
+            return f"{console.title} is away; the BREAK was not sent", FAILED
+        case _ if not taken:
+            return f"too much input waits for {console.title}; the BREAK was not sent", FAILED
+    return "", DONE

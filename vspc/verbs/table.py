@@ -1,0 +1,107 @@
+"""The table of verbs, the splitting of a command line, and `help`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from attrs import frozen
+
+from vspc.text import safe
+from vspc.verbs import console, info, raw, sendbreak, who
+from vspc.verbs import list as list_verb
+from vspc.verbs.call import USAGE, Call, Printer
+
+LINE = 4096
+"""Bytes of a command line."""
+
+
+@frozen
+class Verb:
+    """One verb: how to write it, what it does, and the doing."""
+
+    usage: str
+    summary: str
+    run: Callable[[Call], None]
+
+
+class BadLine(ValueError):
+    """A command line that cannot be split into words."""
+
+
+def split(line: str) -> list[str]:
+    """Words, split by quotes and backslashes, nothing expanded. BadLine if a quote stays open."""
+    if len(line) > LINE:
+        raise BadLine(f"the command has {len(line)} characters, at most {LINE} are allowed")
+    words: list[str] = []
+    word: str | None = None
+    quote = ""
+    letters = iter(line)
+    for letter in letters:
+        if quote != "'" and letter == "\\":
+            following = next(letters, None)
+            if following is None:
+                raise BadLine("the command ends with a backslash")
+            # Within double quotes a backslash is itself, except before what it must protect.
+            kept = "\\" if quote and following not in '\\"' else ""
+            word = (word or "") + kept + following
+        elif letter == quote:
+            quote = ""
+        elif not quote and letter in "'\"":
+            quote, word = letter, word or ""
+        elif not quote and letter.isspace():
+            if word is not None:
+                words.append(word)
+            word = None
+        else:
+            word = (word or "") + letter
+    if quote:
+        raise BadLine(f"the command has an open {quote}")
+    return words if word is None else [*words, word]
+
+
+def run_line(call: Call, line: str) -> None:
+    """Run a command line; `call.words` are ignored."""
+    try:
+        words = split(line)
+    except BadLine as mistake:
+        call.fail(USAGE, str(mistake))
+        return
+    run_words(call, words)
+
+
+def run_words(call: Call, words: list[str]) -> None:
+    """Run a verb with its words."""
+    verb = VERBS.get(words[0]) if words else None
+    if verb is None:
+        said = f"no verb {safe(words[0])}; there are" if words else "say a verb; there are"
+        call.fail(USAGE, *_overview(said))
+        return
+    verb.run(Call(call.world, call.operator, call.channel, tuple(words[1:])))
+
+
+def _overview(heading: str) -> list[str]:
+    shown = {verb.usage: verb.summary for verb in VERBS.values()}
+    width = max(map(len, shown))
+    return [heading, *(f"  {usage.ljust(width)}  {text}" for usage, text in shown.items())]
+
+
+def _help(call: Call) -> None:
+    heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
+    names = [verb.usage for word, verb in VERBS.items() if word in call.words]
+    text = [f"usage: {name}" for name in names] or _overview(heading)
+    Printer(call.channel, "".join(line + "\n" for line in text))
+
+
+_LIST = Verb(list_verb.USAGE_LINE, list_verb.SUMMARY, list_verb.run)
+
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {
+        "list": _LIST,
+        "ls": _LIST,
+        "console": Verb(console.USAGE_LINE, console.SUMMARY, console.run),
+        "raw": Verb(raw.USAGE_LINE, raw.SUMMARY, raw.run),
+        "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
+        "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
+        "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
+        "help": Verb("help [VERB]", "this list", _help),
+    }
+)

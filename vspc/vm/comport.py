@@ -1,0 +1,23 @@
+"""The middle layer of a VM's line: RFC 2217 COM-PORT-OPTION.
+
+The VM is the RFC 2217 client and offers the option after WILL-PROXY; this layer owns it. It is
+declined here, which VMware's own sample proxy does too: the VM goes on without.
+"""
+
+from vspc.vm.line import BinaryLine, option
+from vspc.wire import telnet
+
+_COM_PORT = option(telnet.COM_PORT)
+
+
+class ComPortLine(BinaryLine):
+    """A line whose peer may want to negotiate a serial port's settings."""
+
+    def enableRemote(self, opt: bytes) -> bool:
+        return False if opt == _COM_PORT else super().enableRemote(opt)
+
+    def unhandledSubnegotiation(self, opt: bytes, body: bytes) -> None:
+        if opt == _COM_PORT:
+            self.keeper.dropped("RFC 2217 settings, which were declined")
+        else:
+            super().unhandledSubnegotiation(opt, body)

@@ -1,0 +1,51 @@
+"""What a line tells whoever keeps it: the seam between the three telnet layers and the door."""
+
+from typing import Protocol
+
+from vspc.vm.registration import Joined
+
+
+class Keeper(Protocol):
+    """Hears from one line. The layers call it; none of them knows what a console is."""
+
+    def output(self, data: bytes) -> None:
+        """The VM said `data`."""
+
+    def broke(self) -> None:
+        """The VM sent a BREAK."""
+
+    def answered(self) -> None:
+        """A question of `Line.ask` is answered: everything before it was read."""
+
+    def lives(self) -> None:
+        """A probe is answered."""
+
+    def joined(self, joined: Joined) -> None:
+        """The VM has said who it is."""
+
+    def renamed(self, name: str) -> None:
+        """The VM has another name now."""
+
+    def claimed(self, credential: bytes) -> None:
+        """VMOTION-PEER."""
+
+    def began(self, sequence: bytes) -> None:
+        """VMOTION-BEGIN."""
+
+    def completed(self, sequence: bytes) -> None:
+        """VMOTION-COMPLETE."""
+
+    def aborted(self) -> None:
+        """VMOTION-ABORT."""
+
+    def refused(self, reason: str) -> None:
+        """The line cannot be served; what the protocol has to say to it has been said."""
+
+    def dropped(self, what: str) -> None:
+        """Something that the peer sent made no sense; `what` is short and safe to show."""
+
+    def failed(self, reason: str) -> None:
+        """The line is being ended for what its peer did (law 4)."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is closed; last call."""

@@ -1,0 +1,255 @@
+"""Who is at the other end of a line: identity, asked for and told in any order. Pure.
+
+Every method takes one thing that the VM said and returns what is to be done, in order. The
+questions go out once the VM has said what it wants (DO-PROXY or VMOTION-PEER), as in VMware's own
+sample session; WILL-PROXY follows the first identity that is usable.
+"""
+
+from fnmatch import fnmatchcase
+
+from attrs import define, field, frozen
+
+from vspc.text import safe
+from vspc.wire import vmware
+from vspc.wire.uri import ServiceUri
+from vspc.wire.vmware import Suboption
+
+NAME = 80
+"""Characters of a VM's name that are shown and typed; what is cut off is counted."""
+
+
+@frozen
+class Say:
+    """Send this to the VM."""
+
+    message: Suboption
+
+
+@frozen
+class Joined:
+    """The VM has said all that is needed. UUIDs are 32 hex digits in lower case."""
+
+    uuid: str | None
+    uuid_kind: str
+    name: str
+    service_uri: str
+    port_label: str | None
+
+
+@frozen
+class Peer:
+    """The target of a vMotion, with its credential."""
+
+    credential: bytes
+
+
+@frozen
+class Refused:
+    """The line cannot be served; `reason` tells the administrator what to type where."""
+
+    reason: str
+
+
+@frozen
+class Renamed:
+    """A VM that has joined says that it has another name."""
+
+    name: str
+
+
+@frozen
+class Changed:
+    """A VM that has joined says that it is another one: fatal (law 4)."""
+
+    uuid: str
+
+
+Action = Say | Joined | Peer | Refused | Renamed | Changed
+
+
+@frozen
+class _Source:
+    """One of the three UUIDs: what it is called, how to ask for it, in which codes VMs know it."""
+
+    kind: str
+    question: Suboption
+    codes: frozenset[int]
+
+
+_SOURCES = (
+    _Source("vc", vmware.GetVmVcUuid(), frozenset({80, 81})),
+    _Source("bios", vmware.GetVmBiosUuid(), frozenset({84, 85})),
+    _Source("location", vmware.GetVmLocationUuid(), frozenset({86, 87})),
+)
+
+_NAME_CODES = frozenset({82, 83})
+
+
+@define
+class Registration:
+    """The state of one line's identification. `service_uris` are globs for the word of a URI."""
+
+    service_uris: tuple[str, ...]
+    known: frozenset[int] | None = None
+    request: vmware.DoProxy | None = None
+    credential: bytes | None = None
+    uuid: str | None = None
+    uuid_kind: str = ""
+    name: str | None = None
+    nameless: bool = False
+    over: bool = False
+    _uri: ServiceUri | None = None
+    _asked: bool = False
+    _told: set[str] = field(factory=set)  # kinds of UUID that were answered, usable or not
+    _accepted: bool = False
+
+    @property
+    def missing(self) -> str:
+        """What the VM has not said yet, for the log when it never does."""
+        if self.request is None and self.credential is None:
+            return "DO-PROXY or VMOTION-PEER" if self.known else "VMware's telnet extension"
+        lacks = [] if self._settled else ["a UUID"]
+        return " and ".join(lacks + ([] if self._named else ["VM-NAME"])) or "nothing"
+
+    def knows(self, codes: frozenset[int]) -> list[Action]:
+        """KNOWN-SUBOPTIONS-1."""
+        self.known = codes
+        return []
+
+    def asks_for_proxy(self, request: vmware.DoProxy) -> list[Action]:
+        """DO-PROXY: direction and service URI are checked; a repetition changes nothing."""
+        if self.request is not None or self.credential is not None:
+            return []
+        refusal = self._refusal(request)
+        if refusal is not None:
+            self.over = True
+            return [Say(vmware.WontProxy()), Refused(refusal)]
+        self.request = request
+        return self._ask() + self._progress()
+
+    def _refusal(self, request: vmware.DoProxy) -> str | None:
+        self._uri = uri = ServiceUri.parse(request.service_uri)
+        if request.direction != b"S":
+            return (
+                f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
+                "Direction to Server (the VM is dialled by operators, through this concentrator)"
+            )
+        if any(fnmatchcase(uri.word, pattern) for pattern in self.service_uris):
+            return None
+        allowed = ", ".join(self.service_uris)
+        return (
+            f"the service URI is {safe(uri.word)!r}: in vSphere set Port URI to one of {allowed}, "
+            f"or add {safe(uri.word)!r} to vm.service_uris in the configuration"
+        )
+
+    def claims(self, credential: bytes) -> list[Action]:
+        """VMOTION-PEER."""
+        if self.request is not None or self.credential is not None:
+            return []
+        self.credential = credential
+        return [*self._ask(), Peer(credential), *self._progress()]
+
+    def _ask(self) -> list[Action]:
+        self._asked = True
+        actions: list[Action] = []
+        source = self._next_source()
+        if source is not None:
+            actions.append(Say(source.question))
+        if self.known is None or self.known & _NAME_CODES:
+            actions.append(Say(vmware.GetVmName()))
+        else:
+            self.nameless = True
+        return actions
+
+    def _next_source(self) -> _Source | None:
+        """The best UUID that the VM knows and has not told, if better than what it has told."""
+        for source in _SOURCES:
+            if source.kind == self.uuid_kind:
+                return None
+            if source.kind not in self._told and self._is_known(source):
+                return source
+        return None
+
+    def _is_known(self, source: _Source) -> bool:
+        return source.kind == "vc" if self.known is None else bool(source.codes & self.known)
+
+    def says_uuid(self, kind: str, text: bytes) -> list[Action]:
+        """VM-VC-UUID, VM-BIOS-UUID or VM-LOCATION-UUID, whether it was asked for or not."""
+        uuid = vmware.normalise_uuid(text)
+        if self.over:
+            other = kind == self.uuid_kind and uuid is not None and uuid != self.uuid
+            return [Changed(uuid)] if other and uuid is not None else []
+        self._told.add(kind)
+        if uuid is not None and self._better(kind):
+            self.uuid, self.uuid_kind = uuid, kind
+        return self._uuid_told()
+
+    @staticmethod
+    def _before(source: _Source) -> set[str]:
+        """Kinds that rank before `source`, which are asked first."""
+        return {s.kind for s in _SOURCES[: _SOURCES.index(source)]}
+
+    def _better(self, kind: str) -> bool:
+        order = [source.kind for source in _SOURCES]
+        return self.uuid is None or order.index(kind) < order.index(self.uuid_kind)
+
+    def lacks_uuid(self, kind: str) -> list[Action]:
+        """UNKNOWN-SUBOPTION-RCVD-1 to a question for a UUID."""
+        if self.over:
+            return []
+        self._told.add(kind)
+        return self._uuid_told()
+
+    def _uuid_told(self) -> list[Action]:
+        source = self._next_source() if self._asked else None
+        if source is not None and self._told.issuperset(self._before(source)):
+            return [Say(source.question)]
+        return self._progress()
+
+    def says_name(self, name: bytes) -> list[Action]:
+        """VM-NAME: the first is who it is, a later one is a rename."""
+        shown = safe(name, NAME)
+        if self.over:
+            if shown == self.name:
+                return []
+            self.name = shown
+            return [Renamed(shown)]
+        self.name = shown
+        return self._progress()
+
+    def lacks_name(self) -> list[Action]:
+        """UNKNOWN-SUBOPTION-RCVD-1 to GET-VM-NAME."""
+        self.nameless = True
+        return [] if self.over else self._progress()
+
+    @property
+    def _settled(self) -> bool:
+        return self._asked and self._next_source() is None
+
+    @property
+    def _named(self) -> bool:
+        return self.name is not None or self.nameless
+
+    def _progress(self) -> list[Action]:
+        if not self._settled:
+            return []
+        actions: list[Action] = []
+        if self.request is not None and not self._accepted:
+            self._accepted = True
+            actions.append(Say(vmware.WillProxy()))
+        if self._named:
+            self.over = True
+            actions.append(self._joined())
+        return actions
+
+    def _joined(self) -> Joined:
+        name = self.name or self.uuid or "unnamed"
+        self.name = name
+        uri = self._uri
+        return Joined(
+            self.uuid,
+            self.uuid_kind,
+            name,
+            safe(uri.text) if uri else "",
+            uri.port_label if uri else None,
+        )

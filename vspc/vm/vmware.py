@@ -1,0 +1,210 @@
+"""The top layer of a VM's line: VMware's telnet extension, option 232.
+
+"Using a Proxy with vSphere Virtual Serial Ports" (EN-000302-00), chapter 2.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from vspc.net.limits import TokenBucket
+from vspc.vm import registration
+from vspc.vm.comport import ComPortLine
+from vspc.vm.keeper import Keeper
+from vspc.vm.line import BinaryLine, Question, option
+from vspc.vm.registration import Action, Registration
+from vspc.wire import telnet, vmware
+
+_VMWARE = option(telnet.VMWARE)
+
+MESSAGES = 512
+"""Messages of the extension that a line may send at once; more, and it is a storm (law 4)."""
+
+MESSAGE_RATE = 32.0
+"""Messages a second that it may send for ever: each may cost an answer that nobody reads."""
+
+_VC_UUID_CODES = frozenset({80, 81})
+
+# The suboption that a VM may not know, and what it then lacks.
+_LACKS = {81: "vc", 85: "bios", 87: "location"}
+_GET_VM_NAME = 83
+
+
+@frozen
+class Terms:
+    """What the layer needs to know of the configuration and of time (`now`: seconds)."""
+
+    service_uris: tuple[str, ...]
+    now: Callable[[], float]
+
+
+class VMwareLine(ComPortLine):
+    """A line from an ESXi host."""
+
+    DEMANDS = (*ComPortLine.DEMANDS, _VMWARE)
+
+    def __init__(self, keep: Callable[[BinaryLine], Keeper], secure: bool, terms: Terms) -> None:
+        super().__init__(keep, secure)
+        self.registration = Registration(terms.service_uris)
+        self._now = terms.now
+        self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
+        self._agreed = False
+
+    @property
+    def missing(self) -> str:
+        """What the VM has not said yet."""
+        return self.registration.missing
+
+    def enableRemote(self, opt: bytes) -> bool:
+        if opt != _VMWARE:
+            return super().enableRemote(opt)
+        self._agreed = True
+        self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
+        return True
+
+    def disableRemote(self, opt: bytes) -> None:
+        if opt == _VMWARE:
+            self._agreed = False
+        super().disableRemote(opt)
+
+    def refused_remote(self, opt: bytes) -> None:
+        """The peer answered WONT to our DO."""
+        if opt == _VMWARE and not self.registration.over:
+            self.keeper.refused(
+                "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
+                "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener"
+            )
+
+    def unhandledSubnegotiation(self, opt: bytes, body: bytes) -> None:
+        if opt != _VMWARE:
+            super().unhandledSubnegotiation(opt, body)
+        elif not self._agreed:
+            self.keeper.dropped("a message of the extension before it was agreed on")
+        elif not self._bucket.take(self._now()):
+            self.transport.fail("too many messages of the extension")
+        else:
+            self._receive(body)
+
+    def _receive(self, body: bytes) -> None:
+        try:
+            message = vmware.decode(body)
+        except vmware.UnknownSuboption as unknown:
+            self._disown(unknown.code)
+            return
+        except vmware.MalformedSuboption as malformed:
+            self.keeper.dropped(str(malformed))
+            return
+        handler = _HANDLERS.get(type(message))
+        if handler is None:  # one that only a proxy sends
+            self._disown(body[0])
+        else:
+            handler(self, message)
+
+    def _disown(self, code: int) -> None:
+        self.keeper.dropped(f"unknown suboption {code}")
+        self._say(vmware.UnknownSuboption2(code))
+
+    def _say(self, message: vmware.Suboption) -> None:
+        self.transport.requestNegotiation(_VMWARE, vmware.encode(message))
+
+    # vMotion: the door answers
+
+    def go_ahead(self, credential: bytes) -> None:
+        """VMOTION-GOAHEAD."""
+        self._say(vmware.VMotionGoahead(credential))
+
+    def not_now(self, sequence: bytes) -> None:
+        """VMOTION-NOTNOW."""
+        self._say(vmware.VMotionNotNow(sequence))
+
+    def peer_ok(self, sequence: bytes) -> None:
+        """VMOTION-PEER-OK."""
+        self._say(vmware.VMotionPeerOk(sequence))
+
+    # Questions
+
+    def _put_question(self) -> bool:
+        known = self.registration.known
+        if not self._agreed or (known is not None and not known & _VC_UUID_CODES):
+            return False
+        self._say(vmware.GetVmVcUuid())
+        return True
+
+    # What the VM says
+
+    def _known(self, message: vmware.KnownSuboptions1) -> None:
+        self._do(self.registration.knows(frozenset(message.codes)))
+
+    def _unknown(self, message: vmware.UnknownSuboption1) -> None:
+        kind = _LACKS.get(message.code)
+        if kind is not None:
+            self._do(self.registration.lacks_uuid(kind))
+        elif message.code == _GET_VM_NAME:
+            self._do(self.registration.lacks_name())
+        if kind == "vc":
+            self._answered()
+
+    def _do_proxy(self, message: vmware.DoProxy) -> None:
+        self._do(self.registration.asks_for_proxy(message))
+
+    def _vc_uuid(self, message: vmware.VmVcUuid) -> None:
+        self._do(self.registration.says_uuid("vc", message.text))
+        self._answered()
+
+    def _bios_uuid(self, message: vmware.VmBiosUuid) -> None:
+        self._do(self.registration.says_uuid("bios", message.text))
+
+    def _location_uuid(self, message: vmware.VmLocationUuid) -> None:
+        self._do(self.registration.says_uuid("location", message.text))
+
+    def _name(self, message: vmware.VmName) -> None:
+        self._do(self.registration.says_name(message.name))
+
+    def _begin(self, message: vmware.VMotionBegin) -> None:
+        self.keeper.began(message.sequence)
+
+    def _peer(self, message: vmware.VMotionPeer) -> None:
+        self._do(self.registration.claims(message.credential))
+
+    def _complete(self, message: vmware.VMotionComplete) -> None:
+        self.keeper.completed(message.sequence)
+
+    def _abort(self, _message: vmware.VMotionAbort) -> None:
+        self.keeper.aborted()
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case registration.Say(message=message):
+                    self._say_registering(message)
+                case registration.Joined():
+                    self.keeper.joined(action)
+                case registration.Peer(credential=credential):
+                    self.keeper.claimed(credential)
+                case registration.Refused(reason=reason):
+                    self.keeper.refused(reason)
+                case registration.Renamed(name=name):
+                    self.keeper.renamed(name)
+                case registration.Changed(uuid=uuid):
+                    self.transport.fail(f"its UUID became {uuid} in mid-line")
+
+    def _say_registering(self, message: vmware.Suboption) -> None:
+        if isinstance(message, vmware.GetVmVcUuid):
+            self._questions.append(Question.IDENTITY)
+        self._say(message)
+
+
+_HANDLERS: dict[type, Callable[[VMwareLine, Any], None]] = {
+    vmware.KnownSuboptions1: VMwareLine._known,
+    vmware.UnknownSuboption1: VMwareLine._unknown,
+    vmware.DoProxy: VMwareLine._do_proxy,
+    vmware.VmVcUuid: VMwareLine._vc_uuid,
+    vmware.VmBiosUuid: VMwareLine._bios_uuid,
+    vmware.VmLocationUuid: VMwareLine._location_uuid,
+    vmware.VmName: VMwareLine._name,
+    vmware.VMotionBegin: VMwareLine._begin,
+    vmware.VMotionPeer: VMwareLine._peer,
+    vmware.VMotionComplete: VMwareLine._complete,
+    vmware.VMotionAbort: VMwareLine._abort,
+}

@@ -1,0 +1,127 @@
+"""The Q method of option negotiation: RFC 1143, section 7, as one table.
+
+Both sides of an option follow the same table: `him` is what the peer does (WILL and WONT come in,
+DO and DONT go out), `us` what we do (DO and DONT come in, WILL and WONT go out). An input is that
+something positive or negative was received, or that we want it on or off.
+"""
+
+from enum import Enum
+
+from vspc.wire.telnet import DO, DONT, WILL, WONT
+
+# States, one byte each: the RFC's state and queue bit in one.
+NO, YES, WANTNO, WANTNO_OPPOSITE, WANTYES, WANTYES_OPPOSITE = range(6)
+
+
+class _Input(Enum):
+    AGREED = "positive received, and we like it"
+    UNLIKED = "positive received, and we do not"
+    NEGATIVE = "negative received"
+    ASK = "we want it on"
+    FORBID = "we want it off"
+
+
+class Effect(Enum):
+    """What has become of an option."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    REFUSED = "refused"
+
+
+_POSITIVE, _NEGATIVE = True, False
+_ON, _OFF, _DENIED = Effect.ENABLED, Effect.DISABLED, Effect.REFUSED
+_Step = tuple[int, bool | None, Effect | None]
+
+# (state, input) -> (state, what to send, what became of the option). An absent pair changes
+# nothing: an acknowledgement that needs no answer, or a wish that is fulfilled or queued already.
+_TABLE: dict[tuple[int, _Input], _Step] = {
+    (NO, _Input.AGREED): (YES, _POSITIVE, _ON),
+    (NO, _Input.UNLIKED): (NO, _NEGATIVE, None),
+    (NO, _Input.ASK): (WANTYES, _POSITIVE, None),
+    (YES, _Input.NEGATIVE): (NO, _NEGATIVE, _OFF),
+    (YES, _Input.FORBID): (WANTNO, _NEGATIVE, None),
+    # Positive in answer to our negative is the peer's error: off, or on if we queued that.
+    (WANTNO, _Input.AGREED): (NO, None, _OFF),
+    (WANTNO, _Input.UNLIKED): (NO, None, _OFF),
+    (WANTNO, _Input.NEGATIVE): (NO, None, _OFF),
+    (WANTNO, _Input.ASK): (WANTNO_OPPOSITE, None, None),
+    (WANTNO_OPPOSITE, _Input.AGREED): (YES, None, _ON),
+    (WANTNO_OPPOSITE, _Input.UNLIKED): (YES, None, _ON),
+    (WANTNO_OPPOSITE, _Input.NEGATIVE): (WANTYES, _POSITIVE, _OFF),
+    (WANTNO_OPPOSITE, _Input.FORBID): (WANTNO, None, None),
+    (WANTYES, _Input.AGREED): (YES, None, _ON),
+    (WANTYES, _Input.UNLIKED): (YES, None, _ON),
+    (WANTYES, _Input.NEGATIVE): (NO, None, _DENIED),
+    (WANTYES, _Input.FORBID): (WANTYES_OPPOSITE, None, None),
+    (WANTYES_OPPOSITE, _Input.AGREED): (WANTNO, _NEGATIVE, None),
+    (WANTYES_OPPOSITE, _Input.UNLIKED): (WANTNO, _NEGATIVE, None),
+    (WANTYES_OPPOSITE, _Input.NEGATIVE): (NO, None, _DENIED),
+    (WANTYES_OPPOSITE, _Input.ASK): (WANTYES, None, None),
+}
+
+_OPTIONS = 256
+
+
+class Options:
+    """The state of all 256 options of one connection, both sides: 512 bytes."""
+
+    __slots__ = ("_him", "_us")
+
+    def __init__(self, state: bytes = bytes(2 * _OPTIONS)) -> None:
+        """Take up `state`, which `to_bytes` gave."""
+        if len(state) != 2 * _OPTIONS or max(state) > WANTYES_OPPOSITE:
+            raise ValueError("not the state of an option table")
+        self._us = bytearray(state[:_OPTIONS])
+        self._him = bytearray(state[_OPTIONS:])
+
+    def to_bytes(self) -> bytes:
+        """The state as a value."""
+        return bytes(self._us + self._him)
+
+    def enabled_us(self, option: int) -> bool:
+        """Whether we do it."""
+        return self._us[option] == YES
+
+    def enabled_him(self, option: int) -> bool:
+        """Whether the peer does it."""
+        return self._him[option] == YES
+
+    def receive(self, verb: int, option: int, agree: bool) -> tuple[int | None, Effect | None]:
+        """WILL, WONT, DO or DONT came; `agree` says whether we want an option that is offered.
+
+        The verb to send, if any, and what became of the option, if it changed.
+        """
+        if verb in (WILL, DO):
+            given = _Input.AGREED if agree else _Input.UNLIKED
+        else:
+            given = _Input.NEGATIVE
+        return self._step(verb in (DO, DONT), option, given)
+
+    def will(self, option: int) -> int | None:
+        """We want to do it: the verb to send now, if any."""
+        return self._step(True, option, _Input.ASK)[0]
+
+    def wont(self, option: int) -> int | None:
+        """We want to stop doing it."""
+        return self._step(True, option, _Input.FORBID)[0]
+
+    def do(self, option: int) -> int | None:
+        """We want the peer to do it."""
+        return self._step(False, option, _Input.ASK)[0]
+
+    def dont(self, option: int) -> int | None:
+        """We want the peer to stop doing it."""
+        return self._step(False, option, _Input.FORBID)[0]
+
+    def _step(self, ours: bool, option: int, given: _Input) -> tuple[int | None, Effect | None]:
+        table = self._us if ours else self._him
+        step = _TABLE.get((table[option], given))
+        if step is None:
+            return None, None
+        table[option], positive, effect = step
+        if positive is None:
+            return None, effect
+        if ours:
+            return WILL if positive else WONT, effect
+        return DO if positive else DONT, effect

@@ -1,0 +1,198 @@
+"""Telnet: bytes to events and back. RFC 854 (commands), RFC 855 (options and subnegotiation).
+
+Works on runs of bytes, never on one at a time: a chunk without 0xFF is an event as it stands, in
+others 0xFF is searched for. Eight bits wide: NUL, CR and all else are data.
+"""
+
+from attrs import frozen
+
+IAC, DONT, DO, WONT, WILL, SB = 255, 254, 253, 252, 251, 250
+GA, EL, EC, AYT, AO, IP, BRK, DM, NOP, SE = 249, 248, 247, 246, 245, 244, 243, 242, 241, 240
+
+BINARY, ECHO, SGA, TIMING_MARK = 0, 1, 3, 6
+AUTHENTICATION, COM_PORT, VMWARE = 37, 44, 232
+
+MAX_SUBNEGOTIATION = 16 * 1024
+"""Bytes of a subnegotiation, its option and doubled 0xFFs included, before the line is given up."""
+
+_IAC = b"\xff"
+_IAC_IAC = b"\xff\xff"
+_IAC_SE = b"\xff\xf0"
+_VERBS = frozenset({WILL, WONT, DO, DONT})
+
+
+@frozen
+class Data:
+    """What is not telnet, with 0xFF no longer doubled."""
+
+    data: bytes
+
+
+@frozen
+class Command:
+    """IAC and one byte that is no option verb; below 240 it is none that RFC 854 knows."""
+
+    code: int
+
+
+@frozen
+class Negotiation:
+    """`verb` is WILL, WONT, DO or DONT."""
+
+    verb: int
+    option: int
+
+
+@frozen
+class Subnegotiation:
+    """IAC SB ... IAC SE, with 0xFF in `body` no longer doubled."""
+
+    option: int
+    body: bytes
+
+
+@frozen
+class Overlong:
+    """A subnegotiation over `MAX_SUBNEGOTIATION`; nothing after it is decoded."""
+
+    option: int
+
+
+@frozen
+class Malformed:
+    """Something that means nothing and was dropped."""
+
+    what: str
+
+
+Event = Data | Command | Negotiation | Subnegotiation | Overlong | Malformed
+
+
+def escape(data: bytes) -> bytes:
+    """`data` with each 0xFF doubled; the same object if it has none."""
+    return data.replace(_IAC, _IAC_IAC) if _IAC in data else data
+
+
+def command(code: int) -> bytes:
+    """IAC and a command, such as BRK."""
+    return bytes((IAC, code))
+
+
+def negotiation(verb: int, option: int) -> bytes:
+    """IAC, WILL or WONT or DO or DONT, and the option."""
+    return bytes((IAC, verb, option))
+
+
+def subnegotiation(option: int, body: bytes) -> bytes:
+    """IAC SB, option, `body` with 0xFF doubled, IAC SE."""
+    return bytes((IAC, SB)) + escape(bytes((option,)) + body) + _IAC_SE
+
+
+class Decoder:
+    """Bytes in by `receive`, events out by `next_event` until it says None (as h11 does).
+
+    What it holds between chunks is `tail`, the start of a sequence that is not complete: giving
+    that to a new Decoder goes on where this one stood (law 10).
+    """
+
+    __slots__ = ("_at", "_buffer", "_dead", "_scanned")
+
+    def __init__(self, tail: bytes = b"") -> None:
+        self._buffer = tail
+        self._at = 0  # everything before it is decoded
+        self._scanned = 0  # of an incomplete subnegotiation, relative to _at
+        self._dead = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held, so that a chunk without 0xFF is data as it stands."""
+        return not self._buffer and not self._dead
+
+    @property
+    def tail(self) -> bytes:
+        """What is not decoded yet."""
+        return self._buffer[self._at :]
+
+    def receive(self, data: bytes) -> None:
+        """`data` has arrived."""
+        if not self._dead:
+            self._buffer = self.tail + data
+            self._at = 0
+
+    def take_rest(self) -> bytes:
+        """What is not decoded, taken out: it belongs to another protocol (TLS) from here on."""
+        rest = self.tail
+        self._buffer, self._at, self._scanned = b"", 0, 0
+        return rest
+
+    def next_event(self) -> Event | None:
+        """The next event, or None until more bytes arrive."""
+        event = self._decode()
+        if event is None and self._at == len(self._buffer):
+            self._buffer, self._at = b"", 0
+        return event
+
+    def _decode(self) -> Event | None:
+        if self._at < len(self._buffer) and self._buffer[self._at] != IAC:
+            return self._data()
+        follows = self._buffer[self._at + 1 : self._at + 3]
+        if not follows:
+            return None
+        if follows[0] == IAC:
+            return self._data()
+        if follows[0] == SB:
+            return self._subnegotiation()
+        if follows[0] not in _VERBS:
+            self._at += 2
+            return Command(follows[0])
+        if len(follows) < 2:
+            return None
+        self._at += 3
+        return Negotiation(*follows)
+
+    def _data(self) -> Data:
+        """All data up to the next command: one event, however many doubled 0xFFs are in it."""
+        buffer, at = self._buffer, self._at
+        pieces = []
+        while True:
+            found = buffer.find(_IAC, at)
+            if found < 0:
+                pieces.append(buffer[at:])
+                self._at = len(buffer)
+                break
+            if buffer[found + 1 : found + 2] != _IAC:
+                pieces.append(buffer[at:found])
+                self._at = found
+                break
+            pieces.append(buffer[at : found + 1])
+            at = found + 2
+        return Data(b"".join(pieces))
+
+    def _subnegotiation(self) -> Event | None:
+        start = self._at + 2
+        end = self._end_of_subnegotiation(start)
+        if (len(self._buffer) if end is None else end) - start > MAX_SUBNEGOTIATION:
+            self._dead = True
+            option = self._buffer[start]
+            self._buffer, self._at = b"", 0
+            return Overlong(option)
+        if end is None:
+            return None
+        self._at = end + 2
+        # An IAC before anything but IAC or SE is kept: a peer forgot to double it.
+        whole = self._buffer[start:end].replace(_IAC_IAC, _IAC)
+        if not whole:
+            return Malformed("a subnegotiation of nothing")
+        return Subnegotiation(whole[0], whole[1:])
+
+    def _end_of_subnegotiation(self, start: int) -> int | None:
+        at = max(start, self._at + self._scanned)
+        while True:
+            found = self._buffer.find(_IAC, at)
+            if found < 0 or found + 1 == len(self._buffer):
+                self._scanned = (len(self._buffer) if found < 0 else found) - self._at
+                return None
+            if self._buffer[found + 1] == SE:
+                self._scanned = 0
+                return found
+            at = found + (2 if self._buffer[found + 1] == IAC else 1)
