@@ -10,6 +10,7 @@ from typing import Any
 from twisted.conch.telnet import TelnetProtocol, TelnetTransport
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -34,13 +35,36 @@ NEGOTIATION_RATE = 16.0
 """WILLs, WONTs, DOs and DONTs a second that it may send for ever."""
 
 
-class LineProtocol(TelnetProtocol):  # type: ignore[misc]
-    """What `LineTransport` tells its protocol beyond Twisted's ITelnetProtocol."""
+class LineProtocol(TelnetProtocol):
+    """What `LineTransport` tells its protocol: Twisted's ITelnetProtocol and more.
+
+    Options and commands are one byte, as in Twisted; a subnegotiation's body is one bytes.
+    """
+
+    def enableLocal(self, option: bytes) -> bool:
+        """Whether we do what the peer asks us to."""
+        return False
+
+    def enableRemote(self, option: bytes) -> bool:
+        """Whether we want what the peer offers."""
+        return False
+
+    def disableLocal(self, option: bytes) -> None:
+        """We no longer do it."""
+
+    def disableRemote(self, option: bytes) -> None:
+        """The peer no longer does it."""
+
+    def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
+        """IAC and `command`; `argument` is always None here."""
+
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        """IAC SB `option` `body` IAC SE."""
 
     def timing_mark_received(self) -> None:
         """The peer answered DO TIMING-MARK (RFC 860)."""
 
-    def refused_remote(self, opt: bytes) -> None:
+    def refused_remote(self, option: bytes) -> None:
         """The peer will not do what we asked it to."""
 
     def dropped(self, what: str) -> None:
@@ -50,7 +74,7 @@ class LineProtocol(TelnetProtocol):  # type: ignore[misc]
         """The connection is being aborted for what the peer did."""
 
 
-class LineTransport(TelnetTransport):  # type: ignore[misc]
+class LineTransport(TelnetTransport):
     """One telnet connection, eight bits wide both ways; RFC 854, 855, 1143.
 
     Nothing that a peer sends raises. Fatal are a subnegotiation over 16 KiB and a negotiation
@@ -58,6 +82,7 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
     """
 
     protocol: LineProtocol | None
+    transport: Any
     _log = Logger()
 
     def __init__(self, make_protocol: Callable[[], LineProtocol], now: Callable[[], float]) -> None:
@@ -68,11 +93,14 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
         self.protocolKwArgs: dict[str, Any] = {}
         self._now = now
         self._decoder = Decoder()
-        self.options = Options()
+        self._table = Options()
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
         self._wishes: dict[tuple[bool, int], Deferred[bool]] = {}
         self._marks = 0  # DO TIMING-MARKs without an answer
         self._closing = False
+
+    def _write(self, data: bytes) -> None:
+        self.transport.write(data)
 
     # Receiving
 
@@ -141,11 +169,11 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
         ours = verb in (telnet.DO, telnet.DONT)
         option = bytes((number,))
         protocol = self._protocol
-        was_on = self.options.enabled_us(number) if ours else self.options.enabled_him(number)
+        was_on = self._table.enabled_us(number) if ours else self._table.enabled_him(number)
         agree = False
         if verb in (telnet.WILL, telnet.DO) and not was_on:
             agree = bool(protocol.enableLocal(option) if ours else protocol.enableRemote(option))
-        reply, effect = self.options.receive(verb, number, agree)
+        reply, effect = self._table.receive(verb, number, agree)
         if reply is not None:
             self._write(telnet.negotiation(reply, number))
         if effect is Effect.DISABLED:
@@ -169,7 +197,7 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
         if former is not None:
             former.chainDeferred(outcome)
             return outcome
-        on = self.options.enabled_us(number) if ours else self.options.enabled_him(number)
+        on = self._table.enabled_us(number) if ours else self._table.enabled_him(number)
         if verb is None:
             outcome.callback(on)
         else:
@@ -178,19 +206,19 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
 
     def will(self, option: bytes) -> "Deferred[bool]":
         """Ask to do `option`."""
-        return self._wish(True, option[0], self.options.will(option[0]))
+        return self._wish(True, option[0], self._table.will(option[0]))
 
     def wont(self, option: bytes) -> "Deferred[bool]":
         """Stop doing `option`."""
-        return self._wish(True, option[0], self.options.wont(option[0]))
+        return self._wish(True, option[0], self._table.wont(option[0]))
 
     def do(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to do `option`."""
-        return self._wish(False, option[0], self.options.do(option[0]))
+        return self._wish(False, option[0], self._table.do(option[0]))
 
     def dont(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to stop doing `option`."""
-        return self._wish(False, option[0], self.options.dont(option[0]))
+        return self._wish(False, option[0], self._table.dont(option[0]))
 
     # Sending
 
@@ -239,7 +267,7 @@ class LineTransport(TelnetTransport):  # type: ignore[misc]
         """As the transport below."""
         self.transport.unregisterProducer()
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
         wishes, self._wishes = self._wishes, {}
         for wish in wishes.values():

@@ -4,20 +4,20 @@ The VM is the RFC 2217 client and offers the option after WILL-PROXY; this layer
 declined here, which VMware's own sample proxy does too: the VM goes on without.
 """
 
-from vspc.vm.line import BinaryLine, option
+from vspc.vm.line import BinaryLine, one_byte
 from vspc.wire import telnet
 
-_COM_PORT = option(telnet.COM_PORT)
+_COM_PORT = one_byte(telnet.COM_PORT)
 
 
 class ComPortLine(BinaryLine):
     """A line whose peer may want to negotiate a serial port's settings."""
 
-    def enableRemote(self, opt: bytes) -> bool:
-        return False if opt == _COM_PORT else super().enableRemote(opt)
+    def enableRemote(self, option: bytes) -> bool:
+        return False if option == _COM_PORT else super().enableRemote(option)
 
-    def unhandledSubnegotiation(self, opt: bytes, body: bytes) -> None:
-        if opt == _COM_PORT:
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        if option == _COM_PORT:
             self.keeper.dropped("RFC 2217 settings, which were declined")
         else:
-            super().unhandledSubnegotiation(opt, body)
+            super().unhandledSubnegotiation(option, body)

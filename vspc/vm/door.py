@@ -20,11 +20,11 @@ from vspc.console.peers import (
     SourceLost,
     Unknown,
 )
-from vspc.console.ports import Cancellable, Clock
+from vspc.console.ports import Cancellable, Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Refusals
 from vspc.text import safe
-from vspc.vm.line import BinaryLine
+from vspc.vm.keeper import VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.vmware import VMwareLine
 
@@ -54,10 +54,10 @@ class Door:
     waits: Waits = field(factory=Waits)
     zone: str = "default"
     stopping: bool = field(default=False, init=False)
-    arrivals: "dict[BinaryLine, Arrival]" = field(factory=dict, init=False)
+    arrivals: "dict[Line, Arrival]" = field(factory=dict, init=False)
     _log: Logger = field(factory=lambda: Logger(namespace="vspc.vm"), init=False)
 
-    def arrive(self, line: BinaryLine) -> "Arrival":
+    def arrive(self, line: VmLine) -> "Arrival":
         """`line` has connected; it has the time limit to say who it is."""
         arrival = Arrival(self, line)
         self.arrivals[line] = arrival
@@ -103,7 +103,7 @@ class Arrival:
         "line",
     )
 
-    def __init__(self, door: Door, line: BinaryLine) -> None:
+    def __init__(self, door: Door, line: VmLine) -> None:
         self._door = door
         self._log = door._log
         self.line = line
@@ -215,7 +215,7 @@ class Arrival:
 
     def _replace(self, claim: Claim, ordinal: int) -> None:
         console = self._door.roster.open(claim, ordinal)
-        former = self._door.arrivals.get(console.line) if console.line else None  # type: ignore[call-overload]
+        former = self._door.arrivals.get(console.line) if console.line else None
         old = console.line.address if console.line else None
         self._identified(console)
         console.replace(self.line)
@@ -246,7 +246,7 @@ class Arrival:
     def _probe(self, claim: Claim, ordinal: int) -> None:
         """Ask the old line whether it lives."""
         console = self._door.roster.open(claim, ordinal)
-        former = self._door.arrivals.get(console.line) if console.line else None  # type: ignore[call-overload]
+        former = self._door.arrivals.get(console.line) if console.line else None
         if former is None or not former._ask_if_alive(self):
             # A line that cannot be asked counts as alive: keepalive ends it if it is not.
             self._learn(console, Old.ANSWERED)
@@ -335,8 +335,10 @@ class Arrival:
             case Illegal(reason):
                 self.dropped(reason)
 
-    def _move(self, console: Console, source: object, source_address: str, seconds: float) -> None:
-        former = self._door.arrivals.get(source)  # type: ignore[call-overload]
+    def _move(
+        self, console: Console, source: Line | None, source_address: str, seconds: float
+    ) -> None:
+        former = self._door.arrivals.get(source) if source else None
         self._identified(console)
         console.move(self.line, source_address, seconds)
         if former is not None:

@@ -2,7 +2,15 @@
 
 from typing import Protocol
 
+from vspc.console.ports import Line
 from vspc.vm.registration import Joined
+
+
+class VmLine(Line, Protocol):
+    """A line as the door sees it: a console's, which can be asked whether it lives."""
+
+    def probe(self) -> bool:
+        """Ask whether the VM's host lives; `Keeper.lives` follows. False if it cannot be asked."""
 
 
 class Keeper(Protocol):

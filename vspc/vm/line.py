@@ -6,14 +6,15 @@ RFC 856 (BINARY), RFC 858 (SGA), RFC 857 (ECHO), RFC 860 (TIMING-MARK).
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from ipaddress import ip_address
 
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from vspc.net.keepalive import unacknowledged
+from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.limits import parse_address
 from vspc.net.telnet_transport import LineProtocol, LineTransport
-from vspc.vm.keeper import Keeper
+from vspc.vm.keeper import Keeper, VmLine
 from vspc.wire import telnet
 
 
@@ -25,38 +26,33 @@ class Question(Enum):
     PROBE = "probe"
 
 
-def option(number: int) -> bytes:
-    """An option as Twisted's telnet names it: one byte."""
+def one_byte(number: int) -> bytes:
+    """An option or command as Twisted's telnet names it."""
     return bytes((number,))
 
 
-_BINARY = option(telnet.BINARY)
-_ECHO = option(telnet.ECHO)
-_SGA = option(telnet.SGA)
-_BREAK = option(telnet.BRK)
+_BINARY = one_byte(telnet.BINARY)
+_ECHO = one_byte(telnet.ECHO)
+_SGA = one_byte(telnet.SGA)
+_BREAK = one_byte(telnet.BRK)
 
 
-def host_of(address: IAddress) -> str:
+def host_of(address: IAddress | None) -> str:
     """The IP address of a peer without its port, v4-mapped as v4; "local" where it has none."""
     host = str(getattr(address, "host", "local"))
-    try:
-        parsed = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
+    return str(parse_address(host) or host)
 
 
 class BinaryLine(LineProtocol):
     """A telnet line to something with a serial port. Implements `vspc.console.ports.Line`."""
 
-    transport: LineTransport
+    transport: LineTransport  # type: ignore[assignment]
 
     # Asked for at the start, as in VMware's sample session, in this order.
     OFFERS: tuple[bytes, ...] = (_BINARY, _SGA, _ECHO)
     DEMANDS: tuple[bytes, ...] = (_BINARY, _SGA)
 
-    def __init__(self, keep: Callable[["BinaryLine"], Keeper], secure: bool) -> None:
+    def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool) -> None:
         self._keep = keep
         self.secure = secure
         self.address = ""
@@ -67,6 +63,7 @@ class BinaryLine(LineProtocol):
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
+        keep_alive(self.transport.transport)
         self.keeper = self._keep(self)
         for offer in self.OFFERS:
             self.transport.will(offer)
@@ -76,19 +73,19 @@ class BinaryLine(LineProtocol):
     def dataReceived(self, data: bytes) -> None:
         self.keeper.output(data)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.keeper.lost(self._reason or reason.getErrorMessage())
 
-    def enableLocal(self, opt: bytes) -> bool:
-        return opt in self.OFFERS
+    def enableLocal(self, option: bytes) -> bool:
+        return option in self.OFFERS
 
-    def enableRemote(self, opt: bytes) -> bool:
-        return opt in self.DEMANDS
+    def enableRemote(self, option: bytes) -> bool:
+        return option in self.DEMANDS
 
-    def disableLocal(self, opt: bytes) -> None:
+    def disableLocal(self, option: bytes) -> None:
         """Nothing rests on these options: the line is eight bits wide either way."""
 
-    def disableRemote(self, opt: bytes) -> None:
+    def disableRemote(self, option: bytes) -> None:
         """As `disableLocal`."""
 
     def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
@@ -97,8 +94,8 @@ class BinaryLine(LineProtocol):
         elif command[0] < telnet.SE:
             self.keeper.dropped(f"unknown telnet command {command[0]}")
 
-    def unhandledSubnegotiation(self, opt: bytes, body: bytes) -> None:
-        self.keeper.dropped(f"subnegotiation of option {opt[0]}, which was not agreed on")
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        self.keeper.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
 
     def timing_mark_received(self) -> None:
         """The answer to `_put`, at this layer."""

@@ -2,17 +2,104 @@
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from vspc.net.keepalive import keep_alive, unacknowledged
-from vspc.net.limits import Admissions, Allow, Refusals
-from vspc.net.telnet_transport import LineTransport
+from vspc.net.limits import Allow, Refusals
+from vspc.net.telnet_transport import LineProtocol, LineTransport
 from vspc.vm.door import Door
-from vspc.vm.keeper import Keeper
-from vspc.vm.line import BinaryLine, host_of
-from vspc.vm.registration import Joined
+from vspc.vm.line import host_of
+from vspc.vm.plain import RawLine, TelnetLine
 from vspc.vm.vmware import Terms, VMwareLine
+
+_log = Logger(namespace="vspc.vm")
+
+
+@define(eq=False)
+class Gatekeeper:
+    """Who may connect at all: asked before a byte is read. `allow` is replaced by a reload."""
+
+    allow: Allow
+    refusals: Refusals
+    now: Callable[[], float]
+
+    def permits(self, address: IAddress | None, listener: str) -> bool:
+        """Whether a connection from `address` is taken; if not, one log line says what to add."""
+        host = host_of(address)
+        if self.allow.permits(host):
+            return True
+        if self.refusals.worth_a_line(host, self.now()):
+            _log.warn(
+                "vm-not-allowed",
+                address=host,
+                listener=listener,
+                hint=f'add "{host}" to vm.allow in the configuration if this is a host of yours',
+            )
+        return False
+
+
+class GuardedFactory(Factory):
+    """Asks the gatekeeper, then the factory within: TLS must not begin with a stranger."""
+
+    noisy = False
+
+    def __init__(self, gatekeeper: Gatekeeper, listener: str, inner: Factory) -> None:
+        self._gatekeeper = gatekeeper
+        self._listener = listener
+        self._inner = inner
+
+    def doStart(self) -> None:
+        self._inner.doStart()  # type: ignore[no-untyped-call]
+
+    def doStop(self) -> None:
+        self._inner.doStop()  # type: ignore[no-untyped-call]
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        if not self._gatekeeper.permits(addr, self._listener):
+            return None
+        protocol = self._inner.buildProtocol(addr)
+        assert protocol is None or isinstance(protocol, Protocol)
+        return protocol
+
+
+class VMwareFactory(Factory):
+    """Lines of ESXi hosts. `terms` is asked for each line, so that a reload counts."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        door: Door,
+        terms: Callable[[], Terms],
+        secure: bool,
+    ) -> None:
+        self._door = door
+        self._terms = terms
+        self._secure = secure
+
+    def buildProtocol(self, addr: IAddress | None) -> LineTransport:
+        terms = self._terms()
+
+        def make() -> LineProtocol:
+            return VMwareLine(self._door.arrive, self._secure, terms)
+
+        return LineTransport(make, terms.now)
+
+
+class PlainFactory(Factory):
+    """Lines of one [[vm.plain]] listener, all of them the console called `name`."""
+
+    noisy = False
+
+    def __init__(self, door: Door, name: str, telnet: bool, now: Callable[[], float]) -> None:
+        self._door = door
+        self._name = name
+        self._telnet = telnet
+        self._now = now
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        if self._telnet:
+            return LineTransport(lambda: TelnetLine(self._door.arrive, self._name), self._now)
+        return RawLine(self._door.arrive, self._name)

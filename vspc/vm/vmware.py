@@ -11,12 +11,12 @@ from attrs import frozen
 from vspc.net.limits import TokenBucket
 from vspc.vm import registration
 from vspc.vm.comport import ComPortLine
-from vspc.vm.keeper import Keeper
-from vspc.vm.line import BinaryLine, Question, option
+from vspc.vm.keeper import Keeper, VmLine
+from vspc.vm.line import Question, one_byte
 from vspc.vm.registration import Action, Registration
 from vspc.wire import telnet, vmware
 
-_VMWARE = option(telnet.VMWARE)
+_VMWARE = one_byte(telnet.VMWARE)
 
 MESSAGES = 512
 """Messages of the extension that a line may send at once; more, and it is a storm (law 4)."""
@@ -44,7 +44,7 @@ class VMwareLine(ComPortLine):
 
     DEMANDS = (*ComPortLine.DEMANDS, _VMWARE)
 
-    def __init__(self, keep: Callable[[BinaryLine], Keeper], secure: bool, terms: Terms) -> None:
+    def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool, terms: Terms) -> None:
         super().__init__(keep, secure)
         self.registration = Registration(terms.service_uris)
         self._now = terms.now
@@ -56,29 +56,29 @@ class VMwareLine(ComPortLine):
         """What the VM has not said yet."""
         return self.registration.missing
 
-    def enableRemote(self, opt: bytes) -> bool:
-        if opt != _VMWARE:
-            return super().enableRemote(opt)
+    def enableRemote(self, option: bytes) -> bool:
+        if option != _VMWARE:
+            return super().enableRemote(option)
         self._agreed = True
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
         return True
 
-    def disableRemote(self, opt: bytes) -> None:
-        if opt == _VMWARE:
+    def disableRemote(self, option: bytes) -> None:
+        if option == _VMWARE:
             self._agreed = False
-        super().disableRemote(opt)
+        super().disableRemote(option)
 
-    def refused_remote(self, opt: bytes) -> None:
+    def refused_remote(self, option: bytes) -> None:
         """The peer answered WONT to our DO."""
-        if opt == _VMWARE and not self.registration.over:
+        if option == _VMWARE and not self.registration.over:
             self.keeper.refused(
                 "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
                 "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener"
             )
 
-    def unhandledSubnegotiation(self, opt: bytes, body: bytes) -> None:
-        if opt != _VMWARE:
-            super().unhandledSubnegotiation(opt, body)
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        if option != _VMWARE:
+            super().unhandledSubnegotiation(option, body)
         elif not self._agreed:
             self.keeper.dropped("a message of the extension before it was agreed on")
         elif not self._bucket.take(self._now()):

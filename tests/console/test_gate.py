@@ -1,0 +1,209 @@
+"""Law 2 and law 3: what becomes of typed bytes, and how many may be on a line unanswered."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import FakeClock, FakeLine
+from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Gate, GateOwner
+
+LIMIT = 4096
+
+
+class Owner(GateOwner):
+    def __init__(self) -> None:
+        self.count = 0
+        self.grew = 0
+
+    def delivered(self, count: int) -> None:
+        self.count += count
+
+    def room_grew(self) -> None:
+        self.grew += 1
+
+
+class GateTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = FakeClock()
+        self.owner = Owner()
+        self.gate = Gate(self.clock, self.owner)
+        self.line = FakeLine()
+        self.gate.connect(self.line)
+
+    def answer_all(self) -> None:
+        while self.line.questions:
+            self.line.questions -= 1
+            self.gate.answered()
+
+    def test_a_key_goes_at_once_and_asks_nothing(self) -> None:
+        self.assertEqual(self.gate.type(b"x"), 1)
+        self.assertEqual(self.line.log, [b"x"])
+
+    def test_ten_thousand_keys_never_wait_while_the_line_answers(self) -> None:
+        for _ in range(10_000):
+            self.assertEqual(self.gate.type(b"k"), 1)
+            self.assertEqual(self.gate.waiting, 0)
+            self.answer_all()
+        self.assertEqual(len(self.line.sent), 10_000)
+
+    def test_a_paste_stops_at_the_bound_until_it_is_answered(self) -> None:
+        paste = bytes(range(256)) * 200
+        self.assertEqual(self.gate.type(paste), len(paste))
+        on_the_wire = len(self.line.sent) + self.line.sent.count(0xFF) + 6 * self.line.questions
+        self.assertLessEqual(on_the_wire, LIMIT)
+        self.assertGreater(on_the_wire, LIMIT // 2)
+        while self.gate.waiting:
+            self.answer_all()
+        self.assertEqual(bytes(self.line.sent), paste)
+
+    def test_more_than_the_limit_is_taken_in_part_and_the_rest_announced(self) -> None:
+        taken = self.gate.type(b"p" * (200 * 1024))
+        self.assertLess(taken, 200 * 1024)
+        self.assertLessEqual(self.gate.waiting, WAITING)
+        self.assertEqual(self.owner.grew, 0)
+        self.answer_all()
+        self.assertEqual(self.owner.grew, 1)
+
+    def test_held_input_goes_to_the_target_whole_and_once(self) -> None:
+        self.gate.hold()
+        self.assertEqual(self.gate.type(b"held"), 4)
+        self.assertEqual(bytes(self.line.sent), b"")
+        target = FakeLine("10.0.0.2")
+        self.gate.connect(target)
+        self.assertEqual(bytes(target.sent), b"held")
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_held_input_goes_back_to_the_source_after_an_abort(self) -> None:
+        self.gate.hold()
+        self.gate.type(b"held")
+        self.gate.release()
+        self.assertEqual(bytes(self.line.sent), b"held")
+
+    def test_a_paste_is_split_between_source_and_target_without_loss(self) -> None:
+        paste = bytes(i % 251 for i in range(30_000))
+        self.gate.type(paste)
+        self.gate.hold()
+        target = FakeLine("10.0.0.2")
+        self.gate.connect(target)
+        for _ in range(50):
+            while target.questions:
+                target.questions -= 1
+                self.gate.answered()
+        self.assertEqual(bytes(self.line.sent + target.sent), paste)
+
+    def test_answers_of_the_old_line_do_not_count_for_the_new_one(self) -> None:
+        self.gate.type(b"p" * 20_000)
+        self.gate.hold()
+        target = FakeLine("10.0.0.2")
+        self.gate.connect(target)
+        self.gate.answered()
+        self.gate.answered()
+        self.gate.answered()
+        self.assertLessEqual(len(target.sent), 3 * UNANSWERED)
+
+    def test_a_break_keeps_its_place(self) -> None:
+        self.gate.hold()
+        self.gate.type(b"before")
+        self.assertTrue(self.gate.send_break())
+        self.gate.type(b"after")
+        self.gate.release()
+        self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
+
+    def test_breaks_are_bounded_too(self) -> None:
+        self.gate.hold()
+        sent = sum(self.gate.send_break() for _ in range(100_000))
+        self.assertLess(sent, 2000)
+
+    def test_what_waited_for_a_line_that_ends_is_dropped_and_counted(self) -> None:
+        self.gate.type(b"p" * 10_000)
+        sent = len(self.line.sent)
+        self.gate.disconnect()
+        self.assertEqual(self.gate.drop(), 10_000 - sent)
+        fresh = FakeLine()
+        self.gate.connect(fresh)
+        self.assertEqual(bytes(fresh.sent), b"")
+
+    def test_a_silent_line_gets_the_weaker_bound_after_5_s_and_recovers(self) -> None:
+        self.line.unread = 0
+        self.gate.type(b"p" * 60_000)
+        first = len(self.line.sent)
+        self.clock.advance(PATIENCE - 0.1)
+        self.assertEqual(len(self.line.sent), first)
+        self.clock.advance(0.2)
+        self.assertGreater(len(self.line.sent), first)
+        self.line.unread = LIMIT  # TCP has acknowledged nothing more: nothing more goes
+        second = len(self.line.sent)
+        for _ in range(10):
+            self.clock.advance(POLL)
+        self.assertLessEqual(len(self.line.sent) - second, UNANSWERED)
+        self.answer_all()  # a late answer: the strict bound again
+        third = len(self.line.sent)
+        self.line.unread = 0
+        for _ in range(10):
+            self.clock.advance(POLL)
+        self.assertLessEqual(len(self.line.sent) - third, UNANSWERED)
+
+    def test_after_a_late_answer_the_whole_paste_arrives(self) -> None:
+        self.line.unread = 0
+        paste = bytes(i % 251 for i in range(60_000))
+        self.gate.type(paste)
+        self.clock.advance(PATIENCE + 1)
+        for _ in range(100):
+            self.answer_all()
+            self.clock.advance(POLL)
+        self.assertEqual(bytes(self.line.sent), paste)
+
+    def test_a_line_without_a_question_is_bounded_by_what_tcp_has_not_acknowledged(self) -> None:
+        self.line.answers = False
+        self.line.unread = LIMIT
+        self.gate.type(b"p" * 60_000)
+        self.assertLessEqual(len(self.line.sent), LIMIT)
+        self.line.unread = 0
+        for _ in range(100):
+            self.clock.advance(POLL)
+        self.assertEqual(len(self.line.sent), 60_000)
+
+    @settings(deadline=None)
+    @given(
+        st.lists(
+            st.one_of(
+                st.binary(min_size=1, max_size=6000).map(lambda b: ("type", b)),
+                st.sampled_from([("answer", b""), ("hold", b""), ("move", b""), ("release", b"")]),
+            ),
+            max_size=40,
+        )
+    )
+    def test_whatever_happens_every_taken_byte_arrives_once_in_order(
+        self, steps: list[tuple[str, bytes]]
+    ) -> None:
+        owner = Owner()
+        gate = Gate(FakeClock(), owner)
+        lines = [FakeLine()]
+        gate.connect(lines[0])
+        typed = bytearray()
+        for step, data in steps:
+            line = lines[-1]
+            if step == "type":
+                typed += data[: gate.type(data)]
+            elif step == "answer" and line.questions:
+                line.questions -= 1
+                gate.answered()
+            elif step == "hold":
+                gate.hold()
+            elif step == "release":
+                gate.release()
+            elif step == "move":
+                gate.hold()
+                lines.append(FakeLine())
+                gate.connect(lines[-1])
+            answered = lines[-1]
+            unanswered = len(answered.sent)
+            self.assertLessEqual(gate.waiting, WAITING)
+            if not answered.questions and not gate.held:
+                self.assertTrue(gate.waiting == 0 or unanswered)
+        gate.release()
+        while lines[-1].questions:
+            lines[-1].questions -= 1
+            gate.answered()
+        self.assertEqual(b"".join(bytes(line.sent) for line in lines), bytes(typed))
+        self.assertEqual(owner.count, len(typed))

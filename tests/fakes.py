@@ -1,0 +1,175 @@
+"""What unit tests of several rooms share: a fake clock, a line that records, a shop of consoles."""
+
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.internet.task import Clock as TwistedClock
+
+from vspc.console.access import Operator, Rights
+from vspc.console.attachment import Attachment, Lost, Notice, Output
+from vspc.console.console import Console, Shop
+from vspc.console.happenings import Happening, Happenings
+from vspc.console.history import LIMIT, Budget
+from vspc.console.identity import Claim
+from vspc.console.ports import Cancellable
+from vspc.console.roster import Roster
+from vspc.console.wakeups import Wakeups
+
+ALL: Rights = frozenset({"read", "write", "break", "force", "admin"})
+READ: Rights = frozenset({"read"})
+
+UUID = "0123456789abcdeffedcba9800000000"
+
+
+class FakeClock:
+    """`vspc.console.ports.Clock` over Twisted's task.Clock; wall time is the same."""
+
+    def __init__(self, twisted: TwistedClock | None = None) -> None:
+        self.twisted = twisted or TwistedClock()
+
+    def seconds(self) -> float:
+        return self.twisted.seconds()
+
+    def wall(self) -> float:
+        return 1_700_000_000 + self.twisted.seconds()
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
+        return self.twisted.callLater(delay, call)
+
+    def advance(self, seconds: float) -> None:
+        self.twisted.advance(seconds)
+
+
+@define(eq=False)
+class FakeLine:
+    """A VM's line that keeps what it is told. `answers` False: it has no question to ask."""
+
+    address: str = "10.0.0.1"
+    secure: bool = False
+    answers: bool = True
+    unread: int | None = None  # what `unacknowledged` says
+    sent: bytearray = field(factory=bytearray)
+    log: list[bytes | str] = field(factory=list)
+    questions: int = 0
+    closed: str | None = None
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+        self.log.append(data)
+
+    def send_break(self) -> None:
+        self.log.append("BREAK")
+
+    def ask(self) -> bool:
+        if self.answers:
+            self.questions += 1
+            self.log.append("?")
+        return self.answers
+
+    def unacknowledged(self) -> int | None:
+        return self.unread
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+
+@define(eq=False)
+class FakeSink:
+    """Reads all that it is shown, at once, unless `stalled`."""
+
+    attachment: Attachment | None = None
+    stalled: bool = False
+    output: bytearray = field(factory=bytearray)
+    notices: list[str] = field(factory=list)
+    losses: list[tuple[int, int]] = field(factory=list)
+    wakes: int = 0
+    writables: int = 0
+    over: str | None = None
+
+    def ready(self) -> None:
+        self.wakes += 1
+        if not self.stalled:
+            self.read()
+
+    def read(self, limit: int = 65536) -> None:
+        assert self.attachment is not None
+        while (thing := self.attachment.next(limit)) is not None:
+            match thing:
+                case Output(_, data):
+                    self.output += data
+                case Notice(text):
+                    self.notices.append(text)
+                case Lost(start, end):
+                    self.losses.append((start, end))
+
+    def writable(self) -> None:
+        self.writables += 1
+
+    def ended(self, reason: str) -> None:
+        self.over = reason
+
+
+class World:
+    """Consoles without a network: what happened is in `happened`, turns end with `turn`."""
+
+    def __init__(self, history: int = LIMIT, total: int = 1 << 24) -> None:
+        self.clock = FakeClock()
+        self.failures = 0
+        self.happened: list[Happening] = []
+        self._calls: list[Callable[[], None]] = []
+        self.happenings = Happenings(self.fail)
+        self.happenings.subscribe(self.happened.append)
+        self.shop = Shop(
+            self.clock,
+            Budget(total),
+            Wakeups(self._calls.append, self.fail),
+            self.happenings,
+            history,
+        )
+        self.roster = Roster(self.shop)
+
+    def fail(self) -> None:
+        self.failures += 1
+
+    def turn(self) -> None:
+        """End a reactor turn."""
+        calls, self._calls[:] = list(self._calls), []
+        for call in calls:
+            call()
+
+    def claim(self, name: str = "web01", uuid: str | None = UUID, **more: object) -> Claim:
+        return Claim(
+            **{
+                "zone": "default",
+                "uuid": uuid,
+                "uuid_kind": "vc",
+                "name": name,
+                "address": "10.0.0.1",
+                "secure": False,
+                **more,
+            }  # type: ignore[arg-type]
+        )
+
+    def console(self, name: str = "web01", uuid: str | None = UUID, **more: object) -> Console:
+        """A console without a line."""
+        return self.roster.open(self.claim(name, uuid, **more), 1)
+
+    def connected(
+        self, name: str = "web01", uuid: str | None = UUID, **more: object
+    ) -> tuple[Console, FakeLine]:
+        """A console with a line."""
+        console, line = self.console(name, uuid, **more), FakeLine()
+        console.connect(line)
+        self.roster.settle(console)
+        return console, line
+
+    def attach(
+        self, console: Console, operator: str = "alice", rights: Rights = ALL
+    ) -> tuple[Attachment, FakeSink]:
+        """Somebody on `console`, from now on."""
+        sink = FakeSink()
+        attachment = console.attach(
+            Operator(operator), rights, "192.0.2.1", sink, console.history.end
+        )
+        sink.attachment = attachment
+        return attachment, sink

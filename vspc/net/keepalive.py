@@ -1,0 +1,59 @@
+"""TCP options of a line, and what TCP knows of its peer (Linux)."""
+
+import array
+import fcntl
+import socket
+from typing import Any
+
+IDLE, INTERVAL, PROBES = 60, 5, 5
+"""Seconds of silence before the first keepalive probe, seconds between probes, and how many."""
+
+_SIOCOUTQ = 0x5411
+"""Bytes in the send queue that the peer has not acknowledged (tcp(7))."""
+
+
+def _socket(transport: Any) -> socket.socket | None:
+    """The socket below `transport`, through TLS; None where there is none, as in memory."""
+    handle = getattr(transport, "getHandle", None)
+    if handle is None:
+        return None
+    below = getattr(transport, "transport", None)
+    found = _socket(below) if below is not None else handle()
+    return found if isinstance(found, socket.socket) else None
+
+
+def keep_alive(transport: Any) -> None:
+    """Ask TCP to notice a peer that vanished, and to send keys at once."""
+    sock = _socket(transport)
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def unacknowledged(transport: Any) -> int | None:
+    """Bytes written to `transport` that its peer's kernel does not have; None if nobody knows.
+
+    What Twisted itself still buffers counts, too.
+    """
+    sock = _socket(transport)
+    if sock is None or sock.fileno() < 0:
+        return None
+    queued = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), _SIOCOUTQ, queued)
+    except OSError:
+        return None
+    return queued[0] + _buffered(transport)
+
+
+def _buffered(transport: Any) -> int:
+    below = getattr(transport, "transport", None)
+    if below is not None and hasattr(below, "getHandle"):
+        return _buffered(below)
+    pending = getattr(transport, "_tempDataLen", 0)
+    sent = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return int(pending + max(0, sent))

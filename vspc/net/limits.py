@@ -1,0 +1,184 @@
+"""Who may connect, how many, how often it is worth a log line. Time is an argument throughout."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Generic, TypeVar
+
+from attrs import define, field
+
+Network = IPv4Network | IPv6Network
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+REFUSALS_PER_MINUTE = 10
+"""Log lines about one host in a minute; what is over is counted."""
+
+HOSTS = 4096
+"""Hosts that are remembered for that; the longest silent is forgotten first."""
+
+MINUTE = 60.0
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP address, v4-mapped as v4, without its zone; None if it is none (a Unix socket)."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+class Allow:
+    """The networks that may connect. What has no IP address (a Unix socket) is local and may."""
+
+    def __init__(self, networks: Iterable[Network] = LOOPBACK) -> None:
+        self._networks = tuple(networks)
+
+    def permits(self, host: str) -> bool:
+        """Whether `host`, an address as Twisted gives it, may connect."""
+        address = parse_address(host)
+        return address is None or any(address in network for network in self._networks)
+
+
+@define
+class TokenBucket:
+    """At most `burst` at once and `rate` a second for ever. `now` is seconds."""
+
+    rate: float
+    burst: float
+    _tokens: float = field(init=False, default=-1.0)
+    _at: float = field(init=False, default=0.0)
+
+    def take(self, now: float) -> bool:
+        """One more; False if it is too many."""
+        if self._tokens < 0:
+            self._tokens, self._at = self.burst, now
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+@define
+class _Told:
+    since: float
+    count: int = 0
+
+
+class Refusals:
+    """Says whether one more refusal of a host is worth a line, and how many were not."""
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, _Told] = OrderedDict()
+
+    def worth_a_line(self, host: str, now: float) -> bool:
+        """Whether to log; at most `REFUSALS_PER_MINUTE` times a minute for one host."""
+        told = self._hosts.get(host)
+        if told is None:
+            told = self._hosts[host] = _Told(now)
+            if len(self._hosts) > HOSTS:
+                self._hosts.popitem(last=False)
+        self._hosts.move_to_end(host)
+        told.count += 1
+        return told.count <= REFUSALS_PER_MINUTE
+
+    def over(self, now: float) -> list[tuple[str, int]]:
+        """Hosts whose minute is over with refusals untold, and how many; call it now and then."""
+        due = [h for h, told in self._hosts.items() if now - told.since >= MINUTE]
+        untold = [(h, self._hosts.pop(h).count - REFUSALS_PER_MINUTE) for h in due]
+        return [(host, count) for host, count in untold if count > 0]
+
+
+Connection = TypeVar("Connection", bound=Hashable)
+
+
+@define(eq=False)
+class _Guest:
+    address: str
+    heard: float
+    failed: bool = False
+
+
+class Admissions(Generic[Connection]):
+    """Connections that have not shown who they are: at most so many of one address and in all.
+
+    A newcomer is never refused: over a limit somebody else goes, of his address first, one that
+    has failed before one that has only been silent longest. Nothing is scanned.
+    """
+
+    def __init__(self, per_address: int, in_all: int) -> None:
+        self._per_address = per_address
+        self._in_all = in_all
+        self._guests: dict[Connection, _Guest] = {}
+        # Oldest first; touching moves to the end.
+        self._silent: OrderedDict[Connection, None] = OrderedDict()
+        self._failed: OrderedDict[Connection, None] = OrderedDict()
+        self._silent_of: dict[str, OrderedDict[Connection, None]] = {}
+        self._failed_of: dict[str, OrderedDict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    def admit(self, connection: Connection, address: str, now: float) -> Connection | None:
+        """Let `connection` in; the one that has to go for it, which has left already."""
+        leaver = None
+        if self._count(address) >= self._per_address:
+            leaver = self._first(self._failed_of.get(address), self._silent_of.get(address))
+        elif len(self._guests) >= self._in_all:
+            leaver = self._first(
+                self._failed_of.get(address), self._failed, self._silent_of.get(address)
+            ) or self._first(self._silent)
+        if leaver is not None:
+            self.leave(leaver)
+        self._guests[connection] = _Guest(address, now)
+        self._silent[connection] = None
+        self._silent_of.setdefault(address, OrderedDict())[connection] = None
+        return leaver
+
+    def _count(self, address: str) -> int:
+        return len(self._silent_of.get(address, ())) + len(self._failed_of.get(address, ()))
+
+    @staticmethod
+    def _first(*queues: "OrderedDict[Connection, None] | None") -> Connection | None:
+        for queue in queues:
+            if queue:
+                return next(iter(queue))
+        return None
+
+    def touched(self, connection: Connection, now: float) -> None:
+        """Something came from `connection`."""
+        guest = self._guests.get(connection)
+        if guest is None:
+            return
+        guest.heard = now
+        total = self._failed if guest.failed else self._silent
+        mine = (self._failed_of if guest.failed else self._silent_of)[guest.address]
+        total.move_to_end(connection)
+        mine.move_to_end(connection)
+
+    def failed(self, connection: Connection) -> None:
+        """`connection` has failed to show who it is: it goes first from now on."""
+        guest = self._guests.get(connection)
+        if guest is None or guest.failed:
+            return
+        self._drop(connection, guest)
+        guest.failed = True
+        self._failed[connection] = None
+        self._failed_of.setdefault(guest.address, OrderedDict())[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """It has shown who it is, or is gone; unknown ones do not matter."""
+        guest = self._guests.pop(connection, None)
+        if guest is not None:
+            self._drop(connection, guest)
+
+    def _drop(self, connection: Connection, guest: _Guest) -> None:
+        total = self._failed if guest.failed else self._silent
+        table = self._failed_of if guest.failed else self._silent_of
+        del total[connection]
+        mine = table[guest.address]
+        del mine[connection]
+        if not mine:
+            del table[guest.address]

@@ -1,0 +1,86 @@
+"""The server's own log: one event a line, `time level name key=value ...`.
+
+Our events have a kebab-case name for a format and facts as fields; what Twisted and other
+libraries log is shown as `text="..."`. Nothing foreign can add a line or move a cursor (law 6).
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+)
+from zope.interface import implementer
+
+from vspc.text import safe
+
+VALUE = 1000
+"""Characters of one field."""
+
+_TRACEBACK = 8000
+
+_OURS = "vspc"
+
+
+def render(event: LogEvent) -> str:
+    """One event as one line, without its newline."""
+    moment = datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
+    words = [moment.replace("+00:00", "Z"), event["log_level"].name, *_facts(event)]
+    failure = event.get("log_failure")
+    if failure is not None:
+        words.append(f"traceback={_quoted(failure.getTraceback(), _TRACEBACK)}")
+    return " ".join(words)
+
+
+def _facts(event: LogEvent) -> Iterable[str]:
+    name = event.get("log_format") or ""
+    if not str(event.get("log_namespace", "")).startswith(_OURS) or " " in name:
+        yield "log"
+        yield f"text={_quoted(formatEvent(event))}"
+        return
+    yield name
+    for key, value in event.items():
+        if not key.startswith("log_") and value is not None:
+            yield f"{key}={_value(value)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return str(value)
+    return _quoted(value if isinstance(value, str | bytes) else str(value))
+
+
+def _quoted(text: str | bytes, limit: int = VALUE) -> str:
+    shown = safe(text, limit)
+    if shown and not any(character in shown for character in ' "='):
+        return shown
+    return '"' + shown.replace('"', '\\"') + '"'
+
+
+@implementer(ILogObserver)
+class LineObserver:
+    """Writes rendered events to a stream; one that cannot be written to is not retried."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: LogEvent) -> None:
+        try:
+            self._stream.write(render(event) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+def observer(stream: TextIO, verbose: bool = False) -> Callable[[LogEvent], None]:
+    """What to hand to Twisted: information and worse, with `verbose` debugging, too."""
+    level = LogLevel.debug if verbose else LogLevel.info
+    return FilteringLogObserver(LineObserver(stream), [LogLevelFilterPredicate(level)])

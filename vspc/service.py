@@ -1,0 +1,284 @@
+"""Builds every room and introduces them to each other. Here, and nowhere else, are the tables made.
+
+`makeService` is what `twistd vspc` calls; `vspc run` builds the same service without twistd.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python import usage
+from twisted.python.components import Componentized
+
+from vspc.clock import ReactorClock
+from vspc.config import Config, ConfigError, load
+from vspc.console.access import Access, Operator
+from vspc.console.console import Shop
+from vspc.console.happenings import Happenings
+from vspc.console.history import Budget
+from vspc.console.peers import PeerTable
+from vspc.console.roster import Roster
+from vspc.console.wakeups import Wakeups
+from vspc.net.limits import Admissions, Allow, Refusals
+from vspc.net.tls import ServerTls
+from vspc.reception import Reception
+from vspc.reload import needs_restart
+from vspc.serverlog import observer
+from vspc.ssh.factory import Door as SshDoor
+from vspc.ssh.keys import host_keys
+from vspc.ssh.limits import DoorLimits
+from vspc.statedir import prepare
+from vspc.verbs.call import World
+from vspc.vm.door import Door as VmDoor
+from vspc.vm.door import Waits
+from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
+from vspc.vm.vmware import Terms
+
+TICK = 1.0
+"""Seconds between looks at migrations and away consoles."""
+
+GOODBYE = "the concentrator is shutting down"
+
+
+class Live:
+    """The configuration in force: everything that a reload may change asks here."""
+
+    def __init__(self, config: Config) -> None:
+        self.take(config)
+
+    def take(self, config: Config) -> None:
+        """`config` is in force from now on."""
+        self.config = config
+        self.operators: Mapping[str, Operator] = {
+            name: Operator(name, frozenset(o.groups), frozenset(o.roles))
+            for name, o in config.operators.items()
+        }
+        self.access = Access.of((r.operators, r.consoles, r.rights) for r in config.access)
+        self._keys = {
+            name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
+        }
+
+    def keys(self, operator: str) -> Collection[bytes]:
+        """`vspc.ssh.logins.Directory`."""
+        return self._keys.get(operator, frozenset())
+
+
+class VspcService(MultiService):
+    """The whole server. Listens when it starts; errors of that are raised from `startService`."""
+
+    def __init__(self, config: Config, reactor: Any, log_to: ILogObserver | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._log = Logger(namespace="vspc.service")
+        self._reactor = reactor
+        self._log_to = log_to
+        self.live = live = Live(config)
+        self._clock = clock = ReactorClock(reactor)
+        self.happenings = Happenings(self._defect)
+        wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
+        shop = Shop(
+            clock,
+            Budget(config.console.history_total),
+            wakeups,
+            self.happenings,
+            config.console.history,
+        )
+        self.roster = Roster(shop, config.console.forget_after)
+        self._refusals = Refusals()
+        self._vm_door = VmDoor(
+            self.roster,
+            PeerTable(config.vm.vmotion_timeout),
+            clock,
+            self._refusals,
+            Waits(config.vm.identify_timeout, config.vm.probe_timeout),
+        )
+        self._gatekeepers: list[tuple[Gatekeeper, str | None]] = []
+        self._tick = LoopingCall(self._on_tick)
+        self._ports: list[IListeningPort] = []
+        self._previous_hangup: Any = None
+
+    def _defect(self) -> None:
+        """A subscriber or an attachment raised: ours to mend, nobody else's to suffer."""
+        self._log.failure("defect")
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Under twistd our own log goes where twistd's would have gone (standard output)."""
+        if self._log_to is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._log_to)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """Prepare state and listen, before twistd gives up its rights."""
+        config = self.live.config
+        self._state = prepare(config.state_dir)
+        self._tls = ServerTls(config.tls, config.state_dir)
+        self._ssh_door = self._make_ssh_door(config)
+        for description, factory, what in self._listeners(config):
+            self._listen(description, factory, what)
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _listeners(self, config: Config) -> list[tuple[str, Factory, str]]:
+        seconds = self._clock.seconds
+
+        def terms() -> Terms:
+            return Terms(self.live.config.vm.service_uris, seconds)
+
+        found: list[tuple[str, Factory, str]] = []
+        for description in config.vm.telnet:
+            factory: Factory = VMwareFactory(self._vm_door, terms, secure=False)
+            found.append((description, self._guarded(factory, "telnet", None), "telnet"))
+        for description in config.vm.telnets:
+            factory = VMwareFactory(self._vm_door, terms, secure=True)
+            wrapped = TLSMemoryBIOFactory(self._tls, False, factory)
+            found.append((description, self._guarded(wrapped, "telnets", None), "telnets"))
+        for plain in config.vm.plain:
+            factory = PlainFactory(self._vm_door, plain.name, plain.telnet, seconds)
+            guarded = self._guarded(factory, f"plain {plain.name}", plain.name)
+            found.append((plain.listen, guarded, f"plain {plain.name}"))
+        found += [(description, self._ssh_door, "ssh") for description in config.ssh.listen]
+        return found
+
+    def _guarded(self, factory: Factory, listener: str, plain: str | None) -> Factory:
+        gatekeeper = Gatekeeper(Allow(), self._refusals, self._clock.seconds)
+        self._gatekeepers.append((gatekeeper, plain))
+        self._set_allow(gatekeeper, plain)
+        return GuardedFactory(gatekeeper, listener, factory)
+
+    def _set_allow(self, gatekeeper: Gatekeeper, plain: str | None) -> None:
+        vm = self.live.config.vm
+        own = next((p.allow for p in vm.plain if p.name == plain), None)
+        gatekeeper.allow = Allow(vm.allow if own is None else own)
+
+    def _make_ssh_door(self, config: Config) -> SshDoor:
+        reception = Reception(
+            World(self.roster, lambda: self.live.access, self._clock),
+            self.happenings,
+            lambda: self.live.operators,
+        )
+        ssh = config.ssh
+        return SshDoor(
+            host_keys(ssh.host_keys, config.state_dir),
+            self.live,
+            reception.start,
+            self._reactor,
+            DoorLimits(ssh.login_timeout, channels=ssh.max_channels),
+            Admissions(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
+            self._refusals.worth_a_line,
+        )
+
+    def _listen(self, description: str, factory: Factory, what: str) -> None:
+        endpoint = serverFromString(self._reactor, description)
+        failures: list[Any] = []
+        listening: Deferred[IListeningPort] = endpoint.listen(factory)
+        listening.addCallbacks(self._ports.append, failures.append)
+        if failures:
+            reason = failures[0].getErrorMessage()
+            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+        port = self._ports[-1].getHost()
+        where = getattr(port, "port", None) or getattr(port, "name", "")
+        self._log.info("listening", what=what, endpoint=description, port=where)
+
+    def startService(self) -> None:
+        """Everything is listening: begin to work."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._tick.clock = self._reactor
+        self._tick.start(TICK, now=False)
+        self._previous_hangup = signal.getsignal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, self._on_hangup)
+        for warning in self.live.config.warnings:
+            self._log.warn("configuration-warning", what=warning)
+        self._log.info("started", state_dir=self.live.config.state_dir)
+
+    def _on_tick(self) -> None:
+        now = self._clock.seconds()
+        self._vm_door.tick()
+        self.roster.tidy(now)
+        for host, count in self._refusals.over(now):
+            self._log.warn("refused-more", address=host, count=count, seconds=60)
+
+    # Reloading
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.reload)
+
+    def reload(self) -> None:
+        """Read the configuration anew: all of it counts, or none with every mistake named."""
+        former = self.live.config
+        try:
+            config = load(former.path)
+            self._tls.reload(config.tls)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                self._log.error("reload-mistake", what=str(mistake))
+            self._log.error("reload-refused", mistakes=len(error.mistakes))
+            return
+        self.live.take(config)
+        for gatekeeper, plain in self._gatekeepers:
+            self._set_allow(gatekeeper, plain)
+        for key in needs_restart(former, config):
+            self._log.warn("reload-needs-restart", key=key)
+        gone = self._ssh_door.end_logins(
+            lambda login: login.operator not in self.live.operators,
+            "you are no longer an operator here",
+        )
+        self._log.info("reloaded", path=config.path, logins_ended=gone)
+
+    # Stopping
+
+    def stopService(self) -> "Deferred[Any]":
+        """Say goodbye to everybody; Twisted waits for the ports to close."""
+        self._log.info("stopping")
+        if self._previous_hangup is not None:
+            signal.signal(signal.SIGHUP, self._previous_hangup)
+        if self._tick.running:
+            self._tick.stop()
+        self._vm_door.close()
+        self._ssh_door.close(GOODBYE)
+        stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
+        closing = [port.stopListening() for port in self._ports]
+        waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
+        return DeferredList(waiting, consumeErrors=True)
+
+
+class CannotListen(Exception):
+    """A listener could not be opened; the text says which and why."""
+
+
+class Options(usage.Options):
+    """`twistd vspc --config FILE`."""
+
+    optParameters = [["config", "c", None, "The configuration file (TOML)."]]
+
+    def postOptions(self) -> None:
+        """The file must be named."""
+        if not self["config"]:
+            raise usage.UsageError("say --config FILE; `etc/vspc.toml` is an example")
+
+
+def makeService(options: Options) -> VspcService:
+    """For twistd: errors of the configuration end it with every mistake and status 1."""
+    from twisted.internet import reactor
+
+    try:
+        config = load(Path(options["config"]))
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        raise SystemExit(1) from None
+    parent = options.parent
+    ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
+    return VspcService(config, reactor, observer(sys.stdout) if ours else None)
+
+

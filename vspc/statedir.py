@@ -1,0 +1,32 @@
+"""The state directory: private, and of one server at a time."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the text says why and what to do."""
+
+
+def prepare(path: Path) -> IO[str]:
+    """Make `path` if need be, lock it for this process; the lock lives as long as the result."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        lock = (path / "lock").open("a+")
+    except OSError as error:
+        raise StateError(f"state_dir {path}: {error.strerror}") from None
+    os.chmod(lock.fileno(), 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read(20).strip()
+        lock.close()
+        raise StateError(f"state_dir {path} is in use by the server with pid {holder}") from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock

@@ -1,0 +1,81 @@
+"""Lines without the extension, on listeners of their own: raw TCP, or telnet of a device server.
+
+QEMU's client socket chardev speaks raw TCP even with `telnet=on`. Who it is follows from the
+listener; the rest is as for any other line.
+"""
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.vm.keeper import Keeper, VmLine
+from vspc.vm.line import BinaryLine, host_of
+from vspc.vm.registration import Joined
+
+
+def joined_as(name: str) -> Joined:
+    """What the listener called `name` says of whoever connects."""
+    return Joined(None, "plain", name, "", None)
+
+
+class TelnetLine(BinaryLine):
+    """Telnet without the extension."""
+
+    def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:
+        super().__init__(keep, secure=False)
+        self._name = name
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.keeper.joined(joined_as(self._name))
+
+
+class RawLine(Protocol):
+    """Raw TCP: every byte is data. Implements `vspc.console.ports.Line`."""
+
+    transport: ITCPTransport
+    secure = False
+
+    def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:
+        self._keep = keep
+        self._name = name
+        self._reason = ""
+        self.address = ""
+        self.keeper: Keeper
+
+    def connectionMade(self) -> None:
+        self.address = host_of(self.transport.getPeer())
+        keep_alive(self.transport)
+        self.keeper = self._keep(self)
+        self.keeper.joined(joined_as(self._name))
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._reason:
+            self.keeper.output(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.keeper.lost(self._reason or reason.getErrorMessage())
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def send_break(self) -> None:
+        """Raw TCP has no word for a BREAK: it is not sent."""
+        self.keeper.dropped("a BREAK, which raw TCP cannot carry")
+
+    def ask(self) -> bool:
+        return False
+
+    def probe(self) -> bool:
+        """Raw TCP cannot be asked."""
+        return False
+
+    def unacknowledged(self) -> int | None:
+        return unacknowledged(self.transport)
+
+    def close(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self.transport.loseConnection()
