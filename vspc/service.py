@@ -38,7 +38,7 @@ from vspc.serverlog import observer
 from vspc.ssh.factory import Door as SshDoor
 from vspc.ssh.keys import host_keys
 from vspc.ssh.limits import DoorLimits
-from vspc.statedir import prepare
+from vspc.statedir import claim
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
 from vspc.vm.door import Waits
@@ -122,7 +122,7 @@ class VspcService(MultiService):
     def privilegedStartService(self) -> None:
         """Prepare state and listen, before twistd gives up its rights."""
         config = self.live.config
-        self._state = prepare(config.state_dir)
+        self._state = claim(config.state_dir)
         self._tls = ServerTls(config.tls, config.state_dir)
         self._ssh_door = self._make_ssh_door(config)
         for description, factory, what in self._listeners(config):
@@ -280,5 +280,3 @@ def makeService(options: Options) -> VspcService:
     parent = options.parent
     ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
     return VspcService(config, reactor, observer(sys.stdout) if ours else None)
-
-

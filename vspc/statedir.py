@@ -10,14 +10,22 @@ class StateError(Exception):
     """The state directory cannot be used; the text says why and what to do."""
 
 
-def prepare(path: Path) -> IO[str]:
-    """Make `path` if need be, lock it for this process; the lock lives as long as the result."""
+def make(path: Path) -> None:
+    """Make `path` if need be, readable by its owner alone. Raises `StateError`."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
-        lock = (path / "lock").open("a+")
     except OSError as error:
         raise StateError(f"state_dir {path}: {error.strerror}") from None
+
+
+def claim(path: Path) -> IO[str]:
+    """Make `path` and lock it for this process; the lock lives as long as the result does."""
+    make(path)
+    try:
+        lock = (path / "lock").open("a+")
+    except OSError as error:
+        raise StateError(f"{path / 'lock'}: {error.strerror}") from None
     os.chmod(lock.fileno(), 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,181 @@
+"""Consoles with people on them: cursors, notices, the pen, what happens when lines come and go."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import READ, FakeLine, World
+from vspc.console import happenings
+from vspc.console.attachment import Refusal, Typed
+from vspc.console.console import State
+
+
+class Reading(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World(history=4096)
+        self.console, self.line = self.world.connected()
+
+    def test_everybody_reads_everything_in_order(self) -> None:
+        sinks = [self.world.attach(self.console, name)[1] for name in ("alice", "bob")]
+        self.console.output(b"Linux ")
+        self.world.turn()
+        self.console.output(b"version\n")
+        self.world.turn()
+        self.assertEqual([bytes(s.output) for s in sinks], [b"Linux version\n"] * 2)
+
+    def test_a_turn_with_many_outputs_wakes_once(self) -> None:
+        _, sink = self.world.attach(self.console)
+        self.world.turn()
+        for _ in range(100):
+            self.console.output(b"x")
+        self.world.turn()
+        self.assertEqual(sink.wakes, 1)
+
+    def test_a_slow_reader_is_told_exactly_what_he_lost(self) -> None:
+        _, sink = self.world.attach(self.console)
+        sink.stalled = True
+        self.console.output(b"a" * 4096)
+        self.console.output(b"b" * 1000)
+        self.world.turn()
+        sink.read()
+        self.assertEqual(sink.losses, [(0, 1000)])
+        self.assertEqual(bytes(sink.output), b"a" * 3096 + b"b" * 1000)
+
+    def test_a_notice_stands_where_it_happened(self) -> None:
+        _, sink = self.world.attach(self.console)
+        attachment = sink.attachment
+        assert attachment is not None
+        self.console.output(b"before")
+        self.console.tell("here")
+        self.console.output(b"after")
+        seen = [attachment.next(100) for _ in range(3)]
+        self.assertEqual(
+            [getattr(s, "data", getattr(s, "text", None)) for s in seen],
+            [b"before", "here", b"after"],
+        )
+
+    def test_a_notice_about_lost_bytes_comes_before_what_is_kept(self) -> None:
+        _, sink = self.world.attach(self.console)
+        sink.stalled = True
+        self.console.output(b"old")
+        self.console.tell("then")
+        self.console.output(b"n" * 5000)
+        sink.read()
+        self.assertEqual(sink.notices, ["then"])
+        self.assertEqual(sink.losses, [(0, 5003 - 4096)])
+
+    def test_one_attachment_that_fails_is_nobody_elses_problem(self) -> None:
+        _, broken = self.world.attach(self.console, "alice")
+        _, healthy = self.world.attach(self.console, "bob")
+        broken.attachment = None  # its `ready` raises now
+        self.console.output(b"text")
+        self.world.turn()
+        self.assertEqual(self.world.failures, 1)
+        self.assertEqual(bytes(healthy.output), b"text")
+
+
+class Pen(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.console, self.line = self.world.connected()
+        self.alice, self.alices = self.world.attach(self.console, "alice")
+        self.bob, self.bobs = self.world.attach(self.console, "bob")
+
+    def test_the_first_key_takes_it_and_others_only_read(self) -> None:
+        self.assertEqual(self.alice.type(b"ls\r"), Typed(3))
+        self.assertEqual(self.bob.type(b"x"), Typed(0, Refusal.PEN))
+        self.assertEqual(bytes(self.line.sent), b"ls\r")
+
+    def test_who_leaves_lays_it_down(self) -> None:
+        self.alice.type(b"a")
+        self.alice.detach()
+        self.assertEqual(self.bob.type(b"b"), Typed(1))
+
+    def test_force_takes_it_and_the_former_holder_is_told_by_whom(self) -> None:
+        self.alice.type(b"a")
+        self.assertIsNone(self.console.take_pen(self.bob, force=True))
+        self.world.turn()
+        self.assertEqual(self.alices.notices, ["bob took the pen; you are reading now"])
+        self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.PEN))
+
+    def test_without_the_right_a_key_does_nothing(self) -> None:
+        carol, _ = self.world.attach(self.console, "carol", READ)
+        self.assertEqual(carol.type(b"x"), Typed(0, Refusal.RIGHT))
+        self.assertEqual(carol.send_break(), Typed(0, Refusal.RIGHT))
+        self.assertIsNone(self.console.pen)
+
+    def test_a_break_follows_the_pen(self) -> None:
+        self.alice.type(b"a")
+        self.assertEqual(self.bob.send_break(), Typed(0, Refusal.PEN))
+        self.assertEqual(self.alice.send_break(), Typed(1))
+        self.assertEqual(self.line.log, [b"a", "BREAK"])
+
+
+class Lines(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.console, self.line = self.world.connected()
+        self.alice, self.sink = self.world.attach(self.console)
+
+    def test_a_line_that_closes_leaves_the_history_and_the_people(self) -> None:
+        self.console.output(b"last words\n")
+        self.console.disconnect("powered off")
+        self.world.turn()
+        self.assertIs(self.console.state, State.AWAY)
+        self.assertEqual(bytes(self.sink.output), b"last words\n")
+        self.assertEqual(self.sink.notices, ["web01 is away (powered off)"])
+        self.assertEqual(self.alice.type(b"x"), Typed(0, Refusal.AWAY))
+
+    def test_input_that_waited_for_a_line_that_ends_is_refused_with_its_size(self) -> None:
+        self.line.answers = True
+        self.alice.type(b"p" * 10_000)
+        waiting = self.console.gate.waiting
+        self.console.disconnect("gone")
+        self.world.turn()
+        self.assertIn(f"web01 is away: {waiting} bytes not sent", self.sink.notices)
+        fresh = FakeLine()
+        self.console.connect(fresh)
+        self.assertEqual(bytes(fresh.sent), b"")
+
+    def test_a_move_keeps_everybody_and_shows_one_marker(self) -> None:
+        self.console.migrate()
+        self.assertEqual(self.alice.type(b"held"), Typed(4))
+        target = FakeLine("10.0.0.2")
+        self.console.move(target, "10.0.0.1", 1.24)
+        self.world.turn()
+        self.assertEqual(bytes(target.sent), b"held")
+        self.assertEqual(self.sink.notices, ["web01 moved from 10.0.0.1 to 10.0.0.2 in 1.2 s"])
+        self.assertIs(self.console.state, State.CONNECTED)
+        self.assertTrue(self.alice.has_pen)
+
+    def test_an_aborted_migration_releases_input_to_the_source(self) -> None:
+        self.console.migrate()
+        self.alice.type(b"held")
+        self.console.end_migration("aborted")
+        self.assertEqual(bytes(self.line.sent), b"held")
+
+    def test_a_source_that_is_lost_in_mid_migration_does_not_lose_held_input(self) -> None:
+        self.console.migrate()
+        self.alice.type(b"held")
+        self.console.lose_source()
+        self.assertIs(self.console.state, State.MIGRATING)
+        target = FakeLine("10.0.0.2")
+        self.console.move(target, "10.0.0.1", 1.0)
+        self.assertEqual(bytes(target.sent), b"held")
+
+    def test_a_migration_that_ends_without_any_line_leaves_it_away(self) -> None:
+        self.console.migrate()
+        self.alice.type(b"held")
+        self.console.lose_source()
+        self.console.end_migration("too late")
+        self.world.turn()
+        self.assertIs(self.console.state, State.AWAY)
+        self.assertIn("web01 is away: 4 bytes not sent", self.sink.notices)
+
+    def test_what_waited_for_a_replaced_line_does_not_run_on_the_new_one(self) -> None:
+        self.alice.type(b"p" * 10_000)
+        fresh = FakeLine("10.0.0.9")
+        self.console.replace(fresh)
+        self.assertEqual(bytes(fresh.sent), b"")
+        happened = self.world.happened[-1]
+        assert isinstance(happened, happenings.Replaced)
+        self.assertEqual((happened.old, happened.new), ("10.0.0.1", "10.0.0.9"))
+        self.assertGreater(happened.unsent, 0)

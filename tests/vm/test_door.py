@@ -1,0 +1,436 @@
+"""The VM's door: registration in any order, refusals, old lines, migrations, law 3."""
+
+from itertools import permutations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.vm.support import SECRET, VC_UUID, Host, Scene
+from vspc.console.console import Console, State
+from vspc.console.roster import Found
+from vspc.wire import telnet, vmware
+from vspc.wire.telnet import VMWARE, Decoder, Subnegotiation, negotiation, subnegotiation
+from vspc.wire.vmware import (
+    DoProxy,
+    GetVmVcUuid,
+    KnownSuboptions1,
+    UnknownSuboption1,
+    UnknownSuboption2,
+    VMotionAbort,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionGoahead,
+    VMotionNotNow,
+    VMotionPeer,
+    VMotionPeerOk,
+    VmBiosUuid,
+    VmName,
+    VmVcUuid,
+    WillProxy,
+    WontProxy,
+    encode,
+)
+
+SEQUENCE = b"\x44\xda\x87\xf1"
+
+
+def sb(message: vmware.Suboption) -> bytes:
+    return subnegotiation(VMWARE, encode(message))
+
+
+class DoorTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.scene = Scene()
+
+    def console(self, name: str = "web01") -> Console:
+        found = self.scene.roster.resolve(name, lambda _console: True)
+        assert isinstance(found, Found), found
+        return found.console
+
+    def count(self) -> int:
+        return len(self.scene.roster)
+
+
+class Registering(DoorTest):
+    def test_in_every_order_of_its_messages(self) -> None:
+        messages = [DoProxy(b"S", b"vspc"), VmVcUuid(VC_UUID), VmName(b"web01")]
+        known = KnownSuboptions1(bytes([70, 71, 73, 80, 82]))
+        for order in permutations([*messages, known]):
+            self.scene = Scene()
+            host = self.scene.host().agree()
+            said = b"".join(host.say(message) for message in order)
+            self.assertIs(self.console().state, State.CONNECTED, order)
+            self.assertEqual(said.count(sb(WillProxy())), 1, order)
+
+    def test_output_before_the_name_belongs_to_the_console(self) -> None:
+        host = self.scene.host().agree()
+        host.say(b"SeaBIOS", DoProxy(b"S", b"vspc"), b" boots", VmVcUuid(VC_UUID), b"!")
+        host.say(VmName(b"web01"), b"\n")
+        self.assertEqual(self.console().history.read(0, 99), b"SeaBIOS boots!\n")
+
+    def test_early_output_is_bounded(self) -> None:
+        host = self.scene.host().agree()
+        for _ in range(200):
+            host.say(b"x" * 1024)
+        host.register()
+        self.assertEqual(self.console().history.end, 64 * 1024)
+
+    def test_a_vm_without_a_vc_uuid_is_known_by_its_bios_uuid(self) -> None:
+        host = self.scene.host().agree()
+        host.say(KnownSuboptions1(bytes([80, 82, 84, 85])), DoProxy(b"S", b"vspc"))
+        self.assertIn(sb(vmware.GetVmBiosUuid()), host.say(VmVcUuid(b"")))
+        host.say(VmBiosUuid(b"ab" * 16), VmName(b"web01"))
+        self.assertEqual(self.console().vm.uuid, "ab" * 16)
+
+    def test_a_vm_that_knows_no_uuid_is_known_by_address_and_name(self) -> None:
+        host = self.scene.host().agree()
+        host.say(DoProxy(b"S", b"vspc"), UnknownSuboption1(81), VmName(b"web01"))
+        self.assertIsNone(self.console().vm.uuid)
+
+    def test_a_name_of_4000_bytes_with_escapes_in_it_is_shown_safely(self) -> None:
+        self.scene.host().register(name=b"../../etc\n\x1b[2J" + b"x" * 4000)
+        (console,) = self.scene.roster
+        self.assertLess(len(console.name), 120)
+        self.assertTrue(console.name.isprintable())
+        self.assertTrue(console.name.startswith("../../etc\\x0a\\x1b[2J"))
+
+    def test_a_new_name_in_mid_line_is_a_rename(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(VmName(b"db01"))
+        self.assertIs(self.console("db01").state, State.CONNECTED)
+
+    def test_another_uuid_in_mid_line_is_fatal(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(VmVcUuid(b"ab" * 16))
+        self.assertTrue(host.wire.aborted)
+
+    def test_the_same_uuid_again_is_not(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(VmVcUuid(VC_UUID))
+        self.assertFalse(host.closed)
+
+    def test_an_unknown_suboption_is_answered_and_the_line_goes_on(self) -> None:
+        host = self.scene.host()
+        host.register()
+        said = host.say(subnegotiation(VMWARE, b"\x63args"))
+        self.assertEqual(said, sb(UnknownSuboption2(0x63)))
+        self.assertFalse(host.closed)
+
+    def test_what_only_a_proxy_sends_is_answered_as_unknown(self) -> None:
+        host = self.scene.host()
+        host.register()
+        self.assertEqual(host.say(WillProxy()), sb(UnknownSuboption2(71)))
+
+    def test_malformed_suboptions_are_dropped(self) -> None:
+        host = self.scene.host()
+        host.register()
+        for body in (b"", b"\x46", b"\x02", b"\x02ab", b"\x30extra"):
+            self.assertEqual(host.say(subnegotiation(VMWARE, body)), b"")
+        self.assertFalse(host.closed)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.lists(st.binary(max_size=60), max_size=20))
+    def test_noise_never_raises_and_never_loses_the_line_of_another(
+        self, chunks: list[bytes]
+    ) -> None:
+        scene = Scene()
+        other = scene.host("10.0.0.2")
+        other.register()
+        noisy = scene.host("10.0.0.3").agree()
+        for chunk in chunks:
+            noisy.say(chunk)
+            noisy.say(b"\xff\xfa\xe8" + chunk + b"\xff\xf0")
+        other.say(b"fine")
+        found = scene.roster.resolve("web01", lambda _console: True)
+        assert isinstance(found, Found)
+        self.assertTrue(found.console.history.read(0, 99).endswith(b"fine"))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class Refusing(DoorTest):
+    def test_a_foreign_service_uri(self) -> None:
+        host = self.scene.host().agree()
+        self.assertIn(sb(WontProxy()), host.say(DoProxy(b"S", b"somebody-else")))
+        self.assertTrue(host.closed)
+        self.assertEqual(self.count(), 0)
+
+    def test_a_service_uri_with_arguments_counts_up_to_the_question_mark(self) -> None:
+        self.scene.host().register(uri=b"vspc?port=ttyS1#x")
+        self.assertEqual(self.console().label, "ttyS1")
+
+    def test_client_direction(self) -> None:
+        host = self.scene.host().agree()
+        self.assertIn(sb(WontProxy()), host.say(DoProxy(b"C", b"telnet://there:23")))
+
+    def test_a_peer_that_will_not_speak_the_extension(self) -> None:
+        host = self.scene.host()
+        host.say(negotiation(telnet.WONT, VMWARE))
+        self.assertTrue(host.closed)
+
+    def test_a_peer_that_never_says_who_it_is(self) -> None:
+        host = self.scene.host().agree()
+        host.say(DoProxy(b"S", b"vspc"))
+        self.scene.clock.advance(29)
+        self.assertFalse(host.closed)
+        self.scene.clock.advance(2)
+        self.assertTrue(host.closed)
+
+    def test_an_identified_vm_has_no_time_limit(self) -> None:
+        host = self.scene.host()
+        host.register()
+        self.scene.clock.advance(3600)
+        self.assertFalse(host.closed)
+
+    def test_a_storm_of_messages(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(*[VMotionBegin(SEQUENCE)] * 2000)
+        self.assertTrue(host.wire.aborted)
+
+
+class OldLines(DoorTest):
+    def test_power_off_and_on_finds_its_console_again(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(b"before")
+        host.lose()
+        self.assertIs(self.console().state, State.AWAY)
+        self.scene.host("10.0.0.2").register()
+        self.assertEqual(self.count(), 1)
+        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertEqual(self.console().history.read(0, 99), b"before")
+
+    def test_an_old_line_that_is_silent_is_replaced(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.2")
+        old.register()
+        said = old.wire.take()
+        new.register()
+        self.assertIn(sb(GetVmVcUuid()), said + old.wire.take())
+        self.scene.clock.advance(4.9)
+        self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
+        self.scene.clock.advance(0.2)
+        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+        self.assertTrue(old.closed)
+        new.say(b"mine")
+        self.assertEqual(self.console().history.read(0, 99), b"mine")
+
+    def test_an_old_line_that_answers_on_the_same_host_is_another_port(self) -> None:
+        old, new = self.scene.host(), self.scene.host()
+        old.register()
+        new.register()
+        old.say(VmVcUuid(VC_UUID))
+        self.assertEqual(self.count(), 2)
+        self.assertEqual(sorted(c.title for c in self.scene.roster), ["web01:1", "web01:2"])
+
+    def test_an_old_line_that_answers_on_another_host_keeps_its_console(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.66")
+        old.register()
+        new.register()
+        old.say(VmVcUuid(VC_UUID))
+        self.assertTrue(new.closed)
+        self.assertFalse(old.closed)
+        self.assertEqual(self.count(), 1)
+
+    def test_an_old_line_that_closes_while_it_is_asked_gives_way_at_once(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.2")
+        old.register()
+        new.register()
+        old.lose()
+        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+
+    def test_clones_with_one_uuid_and_two_names_are_two_consoles(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.2")
+        old.register(b"web01")
+        new.register(b"web02")
+        old.say(VmVcUuid(VC_UUID))
+        self.assertEqual(self.count(), 2)
+
+    def test_ports_told_apart_by_uri_need_no_probe(self) -> None:
+        self.scene.host().register(uri=b"vspc?port=ttyS0")
+        self.scene.host().register(uri=b"vspc?port=ttyS1")
+        self.assertEqual(self.count(), 2)
+
+    def test_a_newcomer_that_goes_while_the_old_line_is_asked(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.2")
+        old.register()
+        new.register()
+        new.lose()
+        self.scene.clock.advance(6)
+        self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
+
+
+class Migrating(DoorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.source = self.scene.host("10.1.1.4")
+        self.source.register()
+        self.source.wire.take()
+
+    def begin(self) -> None:
+        said = self.source.say(VMotionBegin(SEQUENCE))
+        self.assertEqual(said, sb(VMotionGoahead(SEQUENCE + SECRET)))
+
+    def target(self, credential: bytes = SEQUENCE + SECRET) -> Host:
+        host = self.scene.host("10.1.1.7").agree()
+        self.peer_said = host.say(VMotionPeer(credential))
+        return host
+
+    def test_a_sequence_of_any_length_from_0_to_64_bytes_of_0xff(self) -> None:
+        for length in range(65):
+            sequence = b"\xff" * length
+            said = self.source.say(VMotionBegin(sequence))
+            self.assertEqual(said, sb(VMotionGoahead(sequence + SECRET)))
+
+    def test_a_longer_one_is_answered_not_now(self) -> None:
+        said = self.source.say(VMotionBegin(b"s" * 65))
+        self.assertEqual(said, sb(VMotionNotNow(b"s" * 65)))
+
+    def test_begin_on_a_line_that_is_nobodys_yet_is_answered_not_now(self) -> None:
+        host = self.scene.host().agree()
+        self.assertEqual(host.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
+
+    def test_begin_while_shutting_down_is_answered_not_now(self) -> None:
+        self.scene.door.stopping = True
+        self.assertEqual(self.source.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
+
+    def test_a_wrong_credential_gets_no_answer_and_no_console(self) -> None:
+        self.begin()
+        liar = self.target(SEQUENCE + b"x" * 8)
+        self.assertNotIn(sb(VMotionPeerOk(SEQUENCE)), self.peer_said)
+        liar.say(VmVcUuid(VC_UUID), VmName(b"web01"), VMotionComplete(SEQUENCE), b"text")
+        self.assertEqual(self.count(), 1)
+        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
+        self.assertFalse(self.source.closed)
+
+    def test_a_credential_works_once(self) -> None:
+        self.begin()
+        self.target().say(VMotionComplete(SEQUENCE))
+        self.target()
+        self.assertNotIn(sb(VMotionPeerOk(SEQUENCE)), self.peer_said)
+
+    def test_complete_with_another_sequence_changes_nothing(self) -> None:
+        self.begin()
+        self.target().say(VMotionComplete(b"other"))
+        self.assertIs(self.console().state, State.MIGRATING)
+
+    def test_a_target_with_another_uuid_does_not_get_the_console(self) -> None:
+        self.begin()
+        liar = self.target()
+        liar.say(VmVcUuid(b"ab" * 16), VmName(b"web01"), VMotionComplete(SEQUENCE))
+        self.assertTrue(liar.closed)
+        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
+
+    def test_typing_during_the_move_arrives_at_the_target_whole(self) -> None:
+        alice, _ = self.scene.attach(self.console())
+        alice.type(b"one ")
+        self.assertEqual(self.source.wire.take(), b"one ")
+        self.begin()
+        alice.type(b"two ")
+        target = self.target()
+        alice.type(b"three")
+        self.assertEqual(self.source.wire.take(), b"")
+        self.assertEqual(target.say(VMotionComplete(SEQUENCE)), b"two three")
+
+    def test_output_of_the_target_before_complete_is_shown_after_it(self) -> None:
+        _, sink = self.scene.attach(self.console())
+        self.source.say(b"source ")
+        self.begin()
+        target = self.target()
+        target.say(b"target")
+        self.scene.turn()
+        self.assertEqual(bytes(sink.output), b"source ")
+        target.say(VMotionComplete(SEQUENCE))
+        self.scene.turn()
+        self.assertEqual(bytes(sink.output), b"source target")
+
+    def test_abort_gives_input_back_to_the_source_and_closes_the_target(self) -> None:
+        alice, _ = self.scene.attach(self.console())
+        self.begin()
+        target = self.target()
+        alice.type(b"held")
+        self.assertEqual(self.source.say(VMotionAbort()), b"held")
+        self.assertTrue(target.closed)
+        self.assertIs(self.console().state, State.CONNECTED)
+
+    def test_abort_by_the_target_changes_nothing(self) -> None:
+        self.begin()
+        self.target().say(VMotionAbort())
+        self.assertIs(self.console().state, State.MIGRATING)
+
+    def test_a_second_begin_replaces_the_first(self) -> None:
+        self.begin()
+        first = self.target()
+        said = self.source.say(VMotionBegin(b"new!"))
+        self.assertEqual(said, sb(VMotionGoahead(b"new!" + SECRET)))
+        self.assertTrue(first.closed)
+        first.lose()
+        self.target(b"new!" + SECRET).say(VMotionComplete(b"new!"))
+        self.assertEqual(self.console().line.address, "10.1.1.7")  # type: ignore[union-attr]
+
+    def test_a_migration_that_takes_too_long_is_given_up(self) -> None:
+        alice, _ = self.scene.attach(self.console())
+        self.begin()
+        alice.type(b"held")
+        self.scene.clock.advance(121)
+        self.scene.door.tick()
+        self.assertEqual(self.source.wire.take(), b"held")
+
+    def test_the_target_that_is_lost_gives_input_back_to_the_source(self) -> None:
+        alice, _ = self.scene.attach(self.console())
+        self.begin()
+        target = self.target()
+        alice.type(b"held")
+        target.lose()
+        self.assertEqual(self.source.wire.take(), b"held")
+
+    def test_there_and_back_again(self) -> None:
+        self.begin()
+        there = self.target()
+        there.say(VMotionComplete(SEQUENCE))
+        self.source.lose()
+        there.say(VMotionBegin(b"back"))
+        back = self.scene.host("10.1.1.4").agree()
+        back.say(VMotionPeer(b"back" + SECRET), VMotionComplete(b"back"))
+        there.lose()
+        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
+        self.assertEqual(self.console().moves, 2)
+
+
+class Law3(DoorTest):
+    def test_goahead_stands_behind_at_most_4_kib_of_a_paste(self) -> None:
+        source = self.scene.host()
+        source.register()
+        alice, _ = self.scene.attach(self.console())
+        paste = bytes(range(256)) * 4096
+        taken = alice.type(paste).taken
+        on_the_wire = source.wire.take() + source.say(VMotionBegin(SEQUENCE))
+        goahead = on_the_wire.index(sb(VMotionGoahead(SEQUENCE + SECRET)))
+        self.assertLessEqual(goahead, 4096)
+        target = self.scene.host("10.0.0.2").agree()
+        target.say(VMotionPeer(SEQUENCE + SECRET))
+        rest = target.say(VMotionComplete(SEQUENCE))
+        # The guest reads again: each question is answered, until all has arrived.
+        for _ in range(10_000):
+            taken += alice.type(paste[taken:]).taken
+            more = target.say(VmVcUuid(VC_UUID))
+            rest += more
+            if taken == len(paste) and not more:
+                break
+        self.assertEqual(data_in(on_the_wire) + data_in(rest), paste)
+
+
+def data_in(wire: bytes) -> bytes:
+    """What is data in a telnet stream."""
+    decoder = Decoder()
+    decoder.receive(wire)
+    data = b""
+    while (event := decoder.next_event()) is not None:
+        if isinstance(event, telnet.Data):
+            data += event.data
+        else:
+            assert isinstance(event, Subnegotiation)
+    return data

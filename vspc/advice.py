@@ -1,0 +1,73 @@
+"""What an administrator types elsewhere: proxy URIs into vSphere, host keys into known_hosts."""
+
+import socket
+
+from vspc.config import Config
+from vspc.net.tls import TlsError, certificate, thumbprint
+from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line
+from vspc.statedir import StateError, make
+from vspc.wire.uri import proxy_uri
+
+
+class AdviceError(Exception):
+    """There is nothing to advise; the text says why."""
+
+
+def fingerprints(config: Config) -> list[str]:
+    """Each host key as `ssh-keygen -l` prints it, then as a known_hosts line."""
+    try:
+        make(config.state_dir)
+        keys = host_keys(config.ssh.host_keys, config.state_dir)
+    except (StateError, HostKeyError) as error:
+        raise AdviceError(str(error)) from None
+    port = next((_port(e) for e in config.ssh.listen if _port(e)), 22)
+    return [
+        *(fingerprint_line(key) for key in keys),
+        *(known_hosts_line(socket.getfqdn(), port, key) for key in keys),
+    ]
+
+
+def proxy_uris(config: Config, host: str | None) -> list[str]:
+    """Every proxy URI there is, plain and with what ESXi can check, and which to choose."""
+    name = host or socket.getfqdn()
+    lines = [
+        "In vSphere: Edit Settings, Serial port, Use Network; Direction: Server;",
+        f"Port URI: {config.vm.service_uris[0] if config.vm.service_uris else 'vspc'};",
+        "tick Use Virtual Serial Port Concentrator; vSPC URI, one of:",
+    ]
+    secure = [port for e in config.vm.telnets if (port := _port(e))]
+    if secure:
+        lines += _secure(config, name, secure)
+    for endpoint in config.vm.telnet:
+        if port := _port(endpoint):
+            lines.append(
+                f"  {proxy_uri('telnet', name, port)}    no encryption: trusted networks only"
+            )
+    lines.append("On each ESXi host: esxcli network firewall ruleset set -r vSPC -e true")
+    return lines
+
+
+def _secure(config: Config, name: str, ports: list[int]) -> list[str]:
+    try:
+        make(config.state_dir)
+        pem = certificate(config.tls, config.state_dir)
+    except (StateError, TlsError) as error:
+        raise AdviceError(str(error)) from None
+    sha1 = thumbprint(pem, "sha1")
+    lines = []
+    for port in ports:
+        lines += [
+            f"  {proxy_uri('telnets', name, port, thumbprint=sha1)}",
+            "      choose this one: encrypted, and the host checks that it is this server",
+            f"  {proxy_uri('telnets', name, port, peerName=name)}",
+            "      if the certificate comes from a CA that the hosts trust",
+            f"  {proxy_uri('telnets', name, port)}    encrypted, not checked",
+        ]
+    return lines
+
+
+def _port(endpoint: str) -> int:
+    """The port of an endpoint string, 0 where it has none."""
+    kind, _, rest = endpoint.partition(":")
+    port = rest.partition(":")[0]
+    return int(port) if kind in ("tcp", "tcp6") and port.isascii() and port.isdigit() else 0

@@ -1,0 +1,112 @@
+"""The `vspc` command: run the server, check its configuration, try it out."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vspc import __version__
+from vspc.config import Config, ConfigError, load, summary
+
+USAGE = 2
+"""Exit status for a command line that makes no sense (contract)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["simulate"]:  # it has options of its own, and shares no code with the rest
+        from vspc.simulator.command import main as simulate
+
+        return simulate(words[1:])
+    arguments = _parser().parse_args(words)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vspc", description="A console access server for virtual machines."
+    )
+    parser.add_argument("--version", action="version", version=f"vspc {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text, run in _COMMANDS:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--config", required=True, type=Path, metavar="FILE")
+        command.set_defaults(run=run)
+        if name == "run":
+            command.add_argument("--verbose", action="store_true", help="log debugging, too")
+        if name == "proxy-uri":
+            command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
+    commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
+    return parser
+
+
+def _load(path: Path) -> Config | None:
+    """The configuration, or None after every mistake has been said."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        count = len(error.mistakes)
+        print(f"{path}: {count} mistake{'' if count == 1 else 's'}", file=sys.stderr)
+        return None
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    for line in summary(config):
+        print(line)
+    for warning in config.warnings:
+        print(f"warning: {warning}")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    from vspc.foreground import run
+
+    return run(config, verbose=arguments.verbose)
+
+
+def _fingerprints(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    from vspc.advice import fingerprints
+
+    return _say(fingerprints, config)
+
+
+def _proxy_uri(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    from vspc.advice import proxy_uris
+
+    return _say(lambda c: proxy_uris(c, arguments.host), config)
+
+
+def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
+    from vspc.advice import AdviceError
+
+    try:
+        lines = advise(config)
+    except AdviceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+_COMMANDS = (
+    ("run", "run the server in the foreground", _run),
+    ("check", "check a configuration: a summary, or every mistake", _check),
+    ("proxy-uri", "the proxy URIs to type into vSphere, and which to choose", _proxy_uri),
+    ("fingerprints", "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints),
+)
