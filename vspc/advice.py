@@ -3,7 +3,7 @@
 import socket
 
 from vspc.config import Config
-from vspc.net.tls import TlsError, certificate, thumbprint
+from vspc.net.tls import TlsError, load_pair, thumbprint
 from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line
 from vspc.statedir import StateError, make
 from vspc.wire.uri import proxy_uri
@@ -50,10 +50,10 @@ def proxy_uris(config: Config, host: str | None) -> list[str]:
 def _secure(config: Config, name: str, ports: list[int]) -> list[str]:
     try:
         make(config.state_dir)
-        pem = certificate(config.tls, config.state_dir)
+        pair = load_pair(config.tls.certificate, config.tls.private_key, config.state_dir)
     except (StateError, TlsError) as error:
         raise AdviceError(str(error)) from None
-    sha1 = thumbprint(pem, "sha1")
+    sha1 = thumbprint(pair, "sha1")
     lines = []
     for port in ports:
         lines += [

@@ -5,7 +5,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,7 +31,7 @@ from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
 from vspc.net.limits import Admissions, Allow, Refusals
-from vspc.net.tls import ServerTls
+from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
 from vspc.reception import Reception
 from vspc.reload import needs_restart
 from vspc.serverlog import observer
@@ -82,7 +82,7 @@ class VspcService(MultiService):
         self._log = Logger(namespace="vspc.service")
         self._reactor = reactor
         self._log_to = log_to
-        self.live = live = Live(config)
+        self.live = Live(config)
         self._clock = clock = ReactorClock(reactor)
         self.happenings = Happenings(self._defect)
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
@@ -123,7 +123,7 @@ class VspcService(MultiService):
         """Prepare state and listen, before twistd gives up its rights."""
         config = self.live.config
         self._state = claim(config.state_dir)
-        self._tls = ServerTls(config.tls, config.state_dir)
+        self._tls = ServerTls(_pair(config))
         self._ssh_door = self._make_ssh_door(config)
         for description, factory, what in self._listeners(config):
             self._listen(description, factory, what)
@@ -218,7 +218,10 @@ class VspcService(MultiService):
         former = self.live.config
         try:
             config = load(former.path)
-            self._tls.reload(config.tls)
+            self._tls.take(_pair(config))
+        except TlsError as error:
+            self._log.error("reload-refused", what=str(error))
+            return
         except ConfigError as error:
             for mistake in error.mistakes:
                 self._log.error("reload-mistake", what=str(mistake))
@@ -250,6 +253,10 @@ class VspcService(MultiService):
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
         return DeferredList(waiting, consumeErrors=True)
+
+
+def _pair(config: Config) -> Pair:
+    return load_pair(config.tls.certificate, config.tls.private_key, config.state_dir)
 
 
 class CannotListen(Exception):

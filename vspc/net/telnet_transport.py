@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.conch.telnet import TelnetProtocol, TelnetTransport
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -95,12 +95,16 @@ class LineTransport(TelnetTransport):
         self._decoder = Decoder()
         self._table = Options()
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
-        self._wishes: dict[tuple[bool, int], Deferred[bool]] = {}
+        self._wishes: dict[tuple[bool, int], list[Deferred[bool]]] = {}
+        self._held: list[bytes] | None = None  # what waits for the answer to a WILL or a DO
         self._marks = 0  # DO TIMING-MARKs without an answer
         self._closing = False
 
     def _write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if self._held is None:
+            self.transport.write(data)
+        else:
+            self._held.append(data)
 
     # Receiving
 
@@ -145,63 +149,72 @@ class LineTransport(TelnetTransport):
 
     def fail(self, reason: str) -> None:
         """End the connection for what the peer did; nothing more is heard of it."""
-        self._protocol.line_failed(reason)
+        if not self._closing:
+            self._guard(self._protocol.line_failed, reason)
         self.abortConnection()
 
     # Options
 
     def _negotiation(self, event: Negotiation) -> None:
-        if not self._bucket.take(self._now()):
+        answers = event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT)
+        if answers and self._marks:
+            # No part of a storm: a long paste puts this question hundreds of times.
+            self._marks -= 1
+            self._protocol.timing_mark_received()
+        elif not self._bucket.take(self._now()):
             self.fail("a negotiation storm")
-        elif event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT):
-            self._timing_mark()
+        elif answers:
+            self._protocol.dropped("an answer to no TIMING-MARK")
         else:
             self._negotiate(event.verb, event.option)
-
-    def _timing_mark(self) -> None:
-        if self._marks == 0:
-            self._protocol.dropped("an answer to no TIMING-MARK")
-            return
-        self._marks -= 1
-        self._protocol.timing_mark_received()
 
     def _negotiate(self, verb: int, number: int) -> None:
         ours = verb in (telnet.DO, telnet.DONT)
         option = bytes((number,))
         protocol = self._protocol
-        was_on = self._table.enabled_us(number) if ours else self._table.enabled_him(number)
-        agree = False
-        if verb in (telnet.WILL, telnet.DO) and not was_on:
-            agree = bool(protocol.enableLocal(option) if ours else protocol.enableRemote(option))
+        agree, held = False, b""
+        if verb in (telnet.WILL, telnet.DO) and not self._enabled(ours, number):
+            enable = protocol.enableLocal if ours else protocol.enableRemote
+            agree, held = self._agree(enable, option)
         reply, effect = self._table.receive(verb, number, agree)
         if reply is not None:
             self._write(telnet.negotiation(reply, number))
+        if held:
+            self._write(held)
         if effect is Effect.DISABLED:
-            protocol.disableLocal(option) if ours else protocol.disableRemote(option)
+            self._guard(protocol.disableLocal if ours else protocol.disableRemote, option)
         elif effect is Effect.REFUSED and not ours:
-            protocol.refused_remote(option)
-        if effect is not None:
-            self._fulfil(ours, number, effect is Effect.ENABLED)
+            self._guard(protocol.refused_remote, option)
+        if effect is not None and self._settled(ours, number):
+            for wish in self._wishes.pop((ours, number), ()):
+                wish.callback(self._enabled(ours, number))
 
-    def _fulfil(self, ours: bool, number: int, enabled: bool) -> None:
-        wish = self._wishes.pop((ours, number), None)
-        if wish is not None:
-            wish.callback(enabled)
+    def _enabled(self, ours: bool, number: int) -> bool:
+        return self._table.enabled_us(number) if ours else self._table.enabled_him(number)
+
+    def _settled(self, ours: bool, number: int) -> bool:
+        return self._table.settled_us(number) if ours else self._table.settled_him(number)
+
+    def _agree(self, enable: Callable[[bytes], bool], option: bytes) -> tuple[bool, bytes]:
+        """Whether we agree, and what the protocol wrote: our answer goes out before that."""
+        held = self._held = list[bytes]()
+        agree = False
+        try:
+            agree = bool(enable(option))
+        except Exception:
+            self._log.failure("line-defect")
+        self._held = None
+        return agree, b"".join(held)
 
     def _wish(self, ours: bool, number: int, verb: int | None) -> "Deferred[bool]":
-        """The outcome of a wish; True if the option is on. Never fails."""
+        """Whether the option is on when its negotiation is over; False if the line is lost."""
         if verb is not None:
             self._write(telnet.negotiation(verb, number))
         outcome: Deferred[bool] = Deferred()
-        former = self._wishes.get((ours, number))
-        if former is not None:
-            former.chainDeferred(outcome)
-            return outcome
-        on = self._table.enabled_us(number) if ours else self._table.enabled_him(number)
-        if verb is None:
-            outcome.callback(on)
+        if self.protocol is None or self._settled(ours, number):
+            outcome.callback(self.protocol is not None and self._enabled(ours, number))
         else:
-            self._wishes[ours, number] = outcome
+            self._wishes.setdefault((ours, number), []).append(outcome)
         return outcome
 
     def will(self, option: bytes) -> "Deferred[bool]":
@@ -227,7 +240,6 @@ class LineTransport(TelnetTransport):
         self._write(telnet.escape(data))
 
     def writeSequence(self, sequence: Iterable[bytes]) -> None:
-        """As `write`, for the pieces joined."""
         self.write(b"".join(sequence))
 
     def requestNegotiation(self, option: bytes, body: bytes) -> None:
@@ -252,12 +264,26 @@ class LineTransport(TelnetTransport):
     def loseConnection(self) -> None:
         """Close once everything is written; nothing more is heard of the peer."""
         self._closing = True
+        if self._held:
+            self.transport.write(b"".join(self._held))
+            self._held.clear()
         self.transport.loseConnection()
 
     def abortConnection(self) -> None:
         """Close now."""
         self._closing = True
         self.transport.abortConnection()
+
+    def startTLS(self, creator: IOpenSSLServerConnectionCreator) -> None:
+        """TLS from the next byte on, both ways: what came in the same read belongs to it.
+
+        What the peer said before is no longer known to come from it; forgetting that is up to the
+        protocol.
+        """
+        rest = self._decoder.take_rest()
+        self.transport.startTLS(creator)
+        if rest:
+            self.transport.protocol.dataReceived(rest)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """As the transport below."""
@@ -269,10 +295,11 @@ class LineTransport(TelnetTransport):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
-        wishes, self._wishes = self._wishes, {}
-        for wish in wishes.values():
-            wish.callback(False)
         protocol, self.protocol = self.protocol, None
+        wishes, self._wishes = self._wishes, {}
+        for outcomes in wishes.values():
+            for outcome in outcomes:
+                outcome.callback(False)
         if protocol is not None:
             protocol.connectionLost(reason)
 

@@ -1,0 +1,88 @@
+# vspc: `make demo` to see it, `make test` to check it. GNU make, Linux, Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(VENV)/cache
+STAMP := $(VENV)/installed
+
+# Everything that building and testing keeps stays in .venv.
+export PIP_CACHE_DIR := $(CURDIR)/$(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export RUFF_CACHE_DIR := $(CURDIR)/$(CACHE)/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/$(CACHE)/hypothesis
+
+# What tests skip for want of (tests/programs.py names the program of each package).
+PACKAGES := openssh-client procps tmux qemu-system-x86 busybox-static
+KERNEL := linux-image-cloud-amd64
+KERNEL_DIR := /var/cache/vspc-guest
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint types unit end-to-end coverage deps clean
+
+help:
+	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
+	@echo 'make test        lint, types, unit and end-to-end tests; touches nothing but .venv'
+	@echo 'make deps        as root: the Debian packages that some end-to-end tests need'
+	@echo
+	@echo 'make lint        ruff: style and mistakes'
+	@echo 'make types       mypy --strict'
+	@echo 'make unit        the unit tests, without network or other programs'
+	@echo 'make end-to-end  with OpenSSH, twistd and a Linux guest in QEMU, on loopback'
+	@echo 'make coverage    the unit tests once more, and which lines they reach'
+	@echo 'make clean       remove .venv, .demo and what was built'
+	@echo
+	@echo 'PYTHON=python3.12 chooses another Python, DEMO_PORT_OFFSET=100 other ports for the demo,'
+	@echo 'VSPC_NO_SKIP=1 makes a missing program a failure.'
+
+# Without build isolation, and with a plain path file: so nothing is written beside the sources, and
+# twistd finds the plugin, which the newer kind of editable install hides from it.
+$(STAMP): setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vspc needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools>=77'
+	$(BIN)/python -m pip install --quiet --no-build-isolation \
+	    --config-settings editable_mode=compat --editable '.[test]'
+	@touch $@
+
+test: lint types
+	$(BIN)/python -B -m tests.run
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP)
+	$(BIN)/mypy --cache-dir $(CACHE)/mypy
+
+unit: $(STAMP)
+	$(BIN)/python -B -m tests.run --unit
+
+end-to-end: $(STAMP)
+	$(BIN)/python -B -m tests.run --end-to-end
+
+coverage: $(STAMP)
+	$(BIN)/python -B -m tests.run --unit --coverage $(CACHE)/coverage
+	$(BIN)/coverage report --data-file $(CACHE)/coverage --show-missing --skip-covered
+
+demo: $(STAMP)
+	@exec $(BIN)/python -m vspc.demo
+
+# The guest's kernel is unpacked, not installed: it needs no boot loader, modules or initramfs tools.
+deps:
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends \
+	    $(PACKAGES) python3 python3-venv
+	@set -e; mkdir -p $(KERNEL_DIR); cd $(KERNEL_DIR); test ! -s vmlinuz || exit 0; \
+	package=$$(apt-cache depends $(KERNEL) | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1); \
+	echo "unpacking the kernel of $$package into $(KERNEL_DIR)"; \
+	rm -f linux-image-*.deb; \
+	apt-get download --quiet=2 -o APT::Sandbox::User=root "$$package"; \
+	dpkg-deb --fsys-tarfile linux-image-*.deb | tar --extract --to-stdout --wildcards './boot/vmlinuz-*' > vmlinuz.new; \
+	test -s vmlinuz.new; mv vmlinuz.new vmlinuz; rm -f linux-image-*.deb
+
+clean:
+	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis _trial_temp*
+	find vspc tests twisted -name __pycache__ -prune -exec rm -rf {} +
+	rm -f twisted/plugins/dropin.cache

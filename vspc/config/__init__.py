@@ -1,0 +1,30 @@
+"""The configuration: TOML to frozen classes, every mistake of a file named in one go."""
+
+from vspc.config.classes import (
+    AccessRule,
+    Config,
+    ConsoleSettings,
+    OperatorSettings,
+    PlainSettings,
+    SshSettings,
+    TlsSettings,
+    VmSettings,
+)
+from vspc.config.load import ConfigError, load
+from vspc.config.mistakes import Mistake
+from vspc.config.summary import summary
+
+__all__ = [
+    "AccessRule",
+    "Config",
+    "ConfigError",
+    "ConsoleSettings",
+    "Mistake",
+    "OperatorSettings",
+    "PlainSettings",
+    "SshSettings",
+    "TlsSettings",
+    "VmSettings",
+    "load",
+    "summary",
+]

@@ -1,0 +1,28 @@
+"""What is wrong in a configuration, where, and what would be right."""
+
+from pathlib import Path
+
+from attrs import frozen
+
+
+@frozen
+class Mistake:
+    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`."""
+
+    path: Path
+    key: str
+    problem: str
+    allowed: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}: {self.key}: " if self.key else f"{self.path}: "
+        return where + self.problem + (f"; {self.allowed}" if self.allowed else "")
+
+
+class Wrong(ValueError):
+    """A value that is not allowed: what is wrong with it, and what is allowed instead."""
+
+    def __init__(self, problem: str, allowed: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.allowed = allowed

@@ -1,0 +1,187 @@
+"""`make demo`: a server on loopback with three simulated VMs, until Ctrl-C.
+
+Everything is kept under .demo/ of the current directory; no process outlives this one.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+STATE = Path(".demo")
+
+SSH_PORT, TELNET_PORT, TELNETS_PORT = 2222, 13370, 13371
+"""Ports on loopback; DEMO_PORT_OFFSET is added to each."""
+
+START = 30.0
+"""Seconds within which the server has to listen."""
+
+STOP = 5.0
+"""Seconds that a child may take to end before it is killed."""
+
+_CONFIG = """\
+# Written by `make demo`; etc/vspc.toml explains every key.
+state_dir = "state"
+
+[vm]
+telnet = ["tcp:{telnet}:interface=127.0.0.1"]
+telnets = ["tcp:{telnets}:interface=127.0.0.1"]
+
+[ssh]
+listen = ["tcp:{ssh}:interface=127.0.0.1"]
+
+[operators.demo]
+authorized_keys = ["{key}"]
+
+[[access]]
+operators = ["demo"]
+consoles = ["*"]
+rights = ["read", "write", "break", "force"]
+"""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Run the demonstration; its exit status."""
+    offset = os.environ.get("DEMO_PORT_OFFSET", "0")
+    if not offset.isascii() or not offset.isdigit() or int(offset) > 50_000:
+        print(
+            f"DEMO_PORT_OFFSET is {offset!r}; a number from 0 to 50000 is wanted", file=sys.stderr
+        )
+        return 2
+    if shutil.which("ssh-keygen") is None:
+        print("the demo needs ssh-keygen: apt install openssh-client", file=sys.stderr)
+        return 1
+    demo = Demo(STATE, int(offset))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, demo.interrupt)
+    try:
+        return demo.run()
+    finally:
+        demo.stop()
+
+
+class Demo:
+    """The children of one demonstration."""
+
+    def __init__(self, state: Path, offset: int) -> None:
+        self._state = state
+        self._ssh = SSH_PORT + offset
+        self._telnet = TELNET_PORT + offset
+        self._telnets = TELNETS_PORT + offset
+        self._children: list[subprocess.Popen[str]] = []
+        self._over = threading.Event()
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Ctrl-C, or the end of whoever started this."""
+        self._over.set()
+
+    def run(self) -> int:
+        """Start everything, say how to use it, wait."""
+        config = self._prepare()
+        server = self._start("run", "--config", str(config), log="server.log")
+        if not self._wait_for(server, "server.log", "started"):
+            return 1
+        target = f"127.0.0.1:{self._telnet}"
+        self._start(
+            *("simulate", "--proxy", f"telnet://{target}", "--vms", "2", "--name", "web{n}"),
+            *("--vmotion-every", "60"),
+            log="simulator.log",
+        )
+        secure = f"127.0.0.1:{self._telnets}"
+        self._start(
+            *("simulate", "--proxy", f"telnets://{secure}", "--vms", "1", "--name", "db{n}"),
+            log="simulator-tls.log",
+        )
+        self._wait_for_vms()
+        self._explain()
+        while not self._over.wait(0.5):
+            if server.poll() is not None:
+                print(f"the server ended; see {self._state / 'server.log'}", file=sys.stderr)
+                return 1
+        return 0
+
+    def _prepare(self) -> Path:
+        self._state.mkdir(mode=0o700, exist_ok=True)
+        key = self._state / "id_ed25519"
+        if not key.exists():
+            words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(key)]
+            subprocess.run(words, check=True)
+        public = key.with_suffix(".pub").read_text().strip()
+        config = self._state / "vspc.toml"
+        config.write_text(
+            _CONFIG.format(ssh=self._ssh, telnet=self._telnet, telnets=self._telnets, key=public)
+        )
+        return config
+
+    def _start(self, *words: str, log: str) -> "subprocess.Popen[str]":
+        with (self._state / log).open("w") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "vspc", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # Ctrl-C is ours: we end them in order
+                preexec_fn=_die_with_parent,
+            )
+        self._children.append(child)
+        return child
+
+    def _wait_for(self, child: "subprocess.Popen[str]", log: str, word: str) -> bool:
+        path = self._state / log
+        for _ in range(int(START * 10)):
+            if any(f" {word} " in line for line in path.read_text().splitlines()):
+                return True
+            if child.poll() is not None or self._over.wait(0.1):
+                break
+        print(f"the server did not start:\n{path.read_text()}", file=sys.stderr)
+        return False
+
+    def _wait_for_vms(self) -> None:
+        path = self._state / "server.log"
+        for _ in range(int(START * 10)):
+            if path.read_text().count(" vm-registered ") >= 3 or self._over.wait(0.1):
+                return
+
+    def _explain(self) -> None:
+        ssh = f"ssh -p {self._ssh} -i {self._state / 'id_ed25519'}"
+        options = (
+            f"-o UserKnownHostsFile={self._state / 'known_hosts'} "
+            "-o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes"
+        )
+        print(
+            f"Three virtual machines are running (web1 and web2 move by vMotion every minute).\n\n"
+            f"  {ssh} {options} -t demo@127.0.0.1\n\n"
+            f"Choose one with the arrow keys and Enter; ^Ec. leaves it (Ctrl-E, c, full stop).\n"
+            f"Put `list`, `console web1` or `raw web1` behind it for the verbs.\n"
+            f"Ctrl-C here ends the demonstration.",
+            flush=True,
+        )
+
+    def stop(self) -> None:
+        """End every child, the last started first."""
+        for child in reversed(self._children):
+            if child.poll() is None:
+                child.terminate()
+        for child in self._children:
+            try:
+                child.wait(STOP)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this child with its parent, however that ends (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

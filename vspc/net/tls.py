@@ -1,0 +1,165 @@
+"""TLS for telnets listeners: our certificate, and what is spoken: 1.3, or 1.2 with ECDHE and AEAD.
+
+Without a configured certificate one is made, once: ESXi hosts pin its thumbprint.
+"""
+
+import ipaddress
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_PEM, load_privatekey
+from OpenSSL.crypto import Error as CryptoError
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+CERTIFICATE, PRIVATE_KEY = "tls.pem", "tls.key"
+"""Names of a self-signed pair in state_dir."""
+
+YEARS = 10
+"""How long a self-signed certificate is good for."""
+
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK"
+"""TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
+
+FILE_LIMIT = 1024 * 1024
+"""Bytes of a PEM file."""
+
+
+class TlsError(Exception):
+    """A certificate or key cannot be used; the text names the file and says why."""
+
+
+@frozen
+class Pair:
+    """PEM of a certificate, with its chain behind it, and of its private key."""
+
+    certificate: bytes
+    private_key: bytes
+
+
+def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Path) -> Pair:
+    """The configured pair, else the one in `state_dir`, made if it is not there. `TlsError`."""
+    if certificate is None or private_key is None:
+        certificate, private_key = state_dir / CERTIFICATE, state_dir / PRIVATE_KEY
+        if not certificate.exists() and not private_key.exists():
+            _make(certificate, private_key)
+    pair = Pair(_read(certificate), _read(private_key))
+    context(pair, f"{certificate} and {private_key}")
+    return pair
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_LIMIT)
+    except OSError as error:
+        raise TlsError(f"{path}: {error.strerror}") from None
+
+
+def _make(certificate: Path, private_key: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    try:
+        # The key first: a certificate without it would be taken for a damaged pair.
+        _write(private_key, pem)
+        _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+    except OSError as error:
+        raise TlsError(f"{certificate}: cannot be made: {error.strerror}") from None
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "vspc")])
+    names: list[x509.GeneralName] = [
+        x509.DNSName(n) for n in dict.fromkeys((host, "localhost")) if n
+    ]
+    names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * YEARS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:
+    """The certificate's fingerprint as vSphere and `openssl x509` write it: "AB:CD:..."."""
+    first = x509.load_pem_x509_certificates(pair.certificate)[0]
+    digest = first.fingerprint(hashes.SHA1() if algorithm == "sha1" else hashes.SHA256())  # noqa: S303
+    return digest.hex(":").upper()
+
+
+def context(pair: Pair, where: str) -> SSL.Context:
+    """An OpenSSL context for `pair`, which came from `where`. Raises `TlsError`."""
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    made.set_cipher_list(CIPHERS)
+    made.set_options(
+        SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    )
+    try:
+        chain = x509.load_pem_x509_certificates(pair.certificate)
+        key = load_privatekey(FILETYPE_PEM, pair.private_key, _no_passphrase)
+        made.use_certificate(chain[0])
+        for extra in chain[1:]:
+            made.add_extra_chain_cert(extra)
+        made.use_privatekey(key)
+        made.check_privatekey()
+    except (ValueError, CryptoError, SSL.Error) as error:
+        raise TlsError(f"{where}: {_why(error)}") from None
+    return made
+
+
+def _no_passphrase(*_about: Any) -> bytes:
+    raise ValueError("the private key is encrypted; store it without a passphrase")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValueError) and not isinstance(error, CryptoError):
+        return str(error)
+    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    texts = [reason[2] for reason in reasons if reason[2]]
+    return ", ".join(texts) or "they do not belong together, or are damaged"
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerTls:
+    """Gives connections the context in force; `take` changes it for those to come."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.take(pair)
+
+    def take(self, pair: Pair) -> None:
+        """From now on new connections get `pair`. Raises `TlsError` and changes nothing."""
+        self._context = context(pair, "the certificate")
+
+    def serverConnectionForTLS(self, _protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Twisted asks for it."""
+        return SSL.Connection(self._context, None)
