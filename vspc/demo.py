@@ -129,7 +129,7 @@ class Demo:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,  # Ctrl-C is ours: we end them in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  (no threads here)
             )
         self._children.append(child)
         return child

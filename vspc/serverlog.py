@@ -4,7 +4,7 @@ Our events have a kebab-case name for a format and facts as fields; what Twisted
 libraries log is shown as `text="..."`. Nothing foreign can add a line or move a cursor (law 6).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -80,7 +80,7 @@ class LineObserver:
             return
 
 
-def observer(stream: TextIO, verbose: bool = False) -> Callable[[LogEvent], None]:
+def observer(stream: TextIO, verbose: bool = False) -> ILogObserver:
     """What to hand to Twisted: information and worse, with `verbose` debugging, too."""
     level = LogLevel.debug if verbose else LogLevel.info
     return FilteringLogObserver(LineObserver(stream), [LogLevelFilterPredicate(level)])

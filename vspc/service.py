@@ -37,7 +37,7 @@ from vspc.reload import needs_restart
 from vspc.serverlog import observer
 from vspc.ssh.factory import Door as SshDoor
 from vspc.ssh.keys import host_keys
-from vspc.ssh.limits import DoorLimits
+from vspc.ssh.limits import Displaceable, DoorLimits
 from vspc.statedir import claim
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
@@ -114,7 +114,7 @@ class VspcService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Under twistd our own log goes where twistd's would have gone (standard output)."""
         if self._log_to is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._log_to)
+            parent.setComponent(ILogObserver, self._log_to)  # type: ignore[no-untyped-call]
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     # Starting
@@ -150,7 +150,7 @@ class VspcService(MultiService):
         found += [(description, self._ssh_door, "ssh") for description in config.ssh.listen]
         return found
 
-    def _guarded(self, factory: Factory, listener: str, plain: str | None) -> Factory:
+    def _guarded(self, factory: Any, listener: str, plain: str | None) -> Factory:
         gatekeeper = Gatekeeper(Allow(), self._refusals, self._clock.seconds)
         self._gatekeepers.append((gatekeeper, plain))
         self._set_allow(gatekeeper, plain)
@@ -174,12 +174,12 @@ class VspcService(MultiService):
             reception.start,
             self._reactor,
             DoorLimits(ssh.login_timeout, channels=ssh.max_channels),
-            Admissions(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
+            SshAdmissions(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
             self._refusals.worth_a_line,
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
-        endpoint = serverFromString(self._reactor, description)
+        endpoint = serverFromString(self._reactor, description)  # type: ignore[no-untyped-call]
         failures: list[Any] = []
         listening: Deferred[IListeningPort] = endpoint.listen(factory)
         listening.addCallbacks(self._ports.append, failures.append)
@@ -257,6 +257,10 @@ class VspcService(MultiService):
 
 def _pair(config: Config) -> Pair:
     return load_pair(config.tls.certificate, config.tls.private_key, config.state_dir)
+
+
+class SshAdmissions(Admissions[Displaceable]):
+    """SSH connections that have not logged in."""
 
 
 class CannotListen(Exception):

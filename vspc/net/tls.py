@@ -83,15 +83,14 @@ def _make(certificate: Path, private_key: Path) -> None:
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "vspc")])
-    names: list[x509.GeneralName] = [
-        x509.DNSName(n) for n in dict.fromkeys((host, "localhost")) if n
-    ]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "vspc")])
+    hosts = [name for name in dict.fromkeys((host, "localhost")) if name]
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in hosts]
     names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
     return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))

@@ -1,0 +1,269 @@
+"""The pure parts of the door: readers, ciphers, streams, names."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS
+from vspc.ssh.attempts import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, Attempts
+from vspc.ssh.ciphers import PACKET_LIMIT, Clear, direction
+from vspc.ssh.logins import UserName, split_user
+from vspc.ssh.negotiation import Offer, Phase, agree, permitted, read_offer
+from vspc.ssh.outbox import STDERR, STDOUT, Outbox
+from vspc.ssh.packets import Malformed, Reader, string, uint32
+from vspc.ssh.stream import Incoming, Outgoing
+
+SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
+WAYS = [(cipher, mac) for cipher in CIPHERS for mac in MACS]
+
+
+def kexinit(lists: list[bytes], tail: bytes = b"\0" + bytes(4)) -> bytes:
+    """The body of a KEXINIT."""
+    return bytes(16) + b"".join(map(string, lists)) + tail
+
+
+def offer(**changes: Any) -> Offer:
+    """What a modern client offers."""
+    both: dict[str, Any] = {
+        "key_exchanges": KEY_EXCHANGES,
+        "host_keys": (b"ssh-ed25519",),
+        "ciphers": (CIPHERS, CIPHERS),
+        "macs": (MACS, MACS),
+        "compressions": ((b"none",), (b"none",)),
+        "guessed": False,
+    }
+    return Offer(**{**both, **changes})
+
+
+class ReaderTests(SynchronousTestCase):
+    @given(st.binary(max_size=40))
+    def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
+        for read in (
+            lambda r: (r.uint32(), r.boolean(), r.end()),
+            lambda r: (r.string(5), r.rest()),
+            lambda r: r.names(),
+        ):
+            try:
+                read(Reader(data))
+            except Malformed as error:
+                self.assertNotIn(repr(data), str(error))
+
+    @given(st.lists(st.binary(max_size=20)), st.integers(0, (1 << 32) - 1))
+    def test_what_was_written_is_read(self, strings: list[bytes], number: int) -> None:
+        reader = Reader(uint32(number) + b"".join(map(string, strings)))
+        self.assertEqual(number, reader.uint32())
+        self.assertEqual(strings, [reader.string() for _ in strings])
+        reader.end()
+
+
+class StreamTests(SynchronousTestCase):
+    @settings(deadline=None)
+    @given(
+        st.sampled_from(WAYS),
+        st.lists(st.binary(min_size=1, max_size=300), max_size=8),
+        st.lists(st.integers(1, 50), min_size=1),
+    )
+    def test_packets_arrive_whole_in_any_pieces(
+        self, way: tuple[bytes, bytes], payloads: list[bytes], sizes: list[int]
+    ) -> None:
+        outgoing, incoming = Outgoing(), Incoming()
+        outgoing.rekey(direction(*way, *SECRETS), reset=False)
+        incoming.rekey(direction(*way, *SECRETS), reset=False)
+        wire = b"".join(map(outgoing.seal, payloads))
+        self.assertEqual(payloads, self.pieces(incoming, wire, sizes))
+        self.assertEqual(outgoing.count, incoming.count)
+
+    def pieces(self, incoming: Incoming, wire: bytes, sizes: list[int]) -> list[bytes]:
+        found = []
+        at = turn = 0
+        while at < len(wire):
+            size = sizes[turn % len(sizes)]
+            incoming.feed(wire[at : at + size])
+            at, turn = at + size, turn + 1
+            while (payload := incoming.packet()) is not None:
+                found.append(payload)
+        return found
+
+    @settings(deadline=None)
+    @given(st.sampled_from(WAYS), st.binary(min_size=1, max_size=99), st.data())
+    def test_a_changed_byte_is_noticed(
+        self, way: tuple[bytes, bytes], payload: bytes, data: st.DataObject
+    ) -> None:
+        wire = bytearray(direction(*way, *SECRETS).seal(0, payload))
+        wire[data.draw(st.integers(0, len(wire) - 1))] ^= data.draw(st.integers(1, 255))
+        incoming = Incoming()
+        incoming.rekey(direction(*way, *SECRETS), reset=False)
+        incoming.feed(bytes(wire))
+        try:
+            self.assertIsNone(incoming.packet())
+        except Malformed:
+            return
+
+    @settings(deadline=None)
+    @given(st.sampled_from([*WAYS, None]), st.binary(max_size=200))
+    def test_noise_never_raises_anything_else(
+        self, way: tuple[bytes, bytes] | None, noise: bytes
+    ) -> None:
+        incoming = Incoming()
+        incoming.rekey(Clear() if way is None else direction(*way, *SECRETS), reset=False)
+        incoming.feed(noise)
+        try:
+            while incoming.packet() is not None:
+                pass
+        except Malformed:
+            return
+
+    def test_the_largest_packet(self) -> None:
+        for way in WAYS:
+            incoming = Incoming()
+            incoming.rekey(direction(*way, *SECRETS), reset=False)
+            incoming.feed(direction(*way, *SECRETS).seal(0, bytes(PACKET_LIMIT - 64)))
+            self.assertEqual(PACKET_LIMIT - 64, len(incoming.packet() or b""))
+
+    def test_numbers_begin_again_after_the_last(self) -> None:
+        for way in WAYS:
+            outgoing, incoming = Outgoing(), Incoming()
+            outgoing.rekey(direction(*way, *SECRETS), reset=False)
+            incoming.rekey(direction(*way, *SECRETS), reset=False)
+            outgoing.sequence = incoming.sequence = (1 << 32) - 1
+            for _ in range(2):
+                incoming.feed(outgoing.seal(b"x"))
+                self.assertEqual(b"x", incoming.packet())
+            self.assertEqual((1, 1), (outgoing.sequence, incoming.sequence))
+
+
+class NegotiationTests(SynchronousTestCase):
+    @given(st.binary(max_size=100))
+    def test_any_bytes_are_an_offer_or_refused(self, data: bytes) -> None:
+        try:
+            read_offer(data)
+        except Malformed:
+            return
+
+    def test_an_offer_is_read_as_it_was_made(self) -> None:
+        lists = [b"a,kex-strict-c-v00@openssh.com,ext-info-c", *(b"%d" % n for n in range(9))]
+        read = read_offer(kexinit(lists, b"\1" + bytes(4)))
+        self.assertTrue(read.strict and read.takes_extensions and read.guessed)
+        self.assertEqual(((b"1",), (b"2",)), read.ciphers)
+        self.assertRaises(Malformed, read_offer, kexinit(lists) + b"x")
+
+    def test_the_client_prefers(self) -> None:
+        backwards = offer(
+            key_exchanges=tuple(reversed(KEY_EXCHANGES)),
+            ciphers=((b"aes128-ctr", b"aes256-gcm@openssh.com"), (b"chacha", b"aes256-ctr")),
+            macs=((b"umac", b"hmac-sha2-512"), (b"hmac-sha2-256",)),
+        )
+        agreed = agree(backwards, (b"ssh-ed25519",))
+        self.assertEqual(KEY_EXCHANGES[-1], agreed.key_exchange)
+        self.assertEqual((b"aes128-ctr", b"aes256-ctr"), agreed.ciphers)
+        self.assertEqual((b"hmac-sha2-512", b"hmac-sha2-256"), agreed.macs)
+
+    def test_gcm_needs_no_mac_in_common(self) -> None:
+        gcm = (CIPHERS[0],)
+        agreed = agree(offer(ciphers=(gcm, gcm), macs=((b"umac",), ())), (b"ssh-ed25519",))
+        self.assertEqual((b"", b""), agreed.macs)
+
+    def test_nothing_in_common(self) -> None:
+        for change in (
+            {"key_exchanges": (b"ext-info-c", b"kex-strict-s-v00@openssh.com")},
+            {"host_keys": ()},
+            {"ciphers": (CIPHERS, (b"aes128-cbc",))},
+            {"ciphers": ((b"aes128-ctr",),) * 2, "macs": (MACS, ())},
+            {"compressions": ((b"zlib",), (b"none",))},
+        ):
+            self.assertRaises(Malformed, agree, offer(**change), (b"ssh-ed25519",))
+
+    def test_a_wrong_guess_is_skipped(self) -> None:
+        wrong = offer(guessed=True, key_exchanges=KEY_EXCHANGES[1:])
+        self.assertTrue(agree(wrong, (b"ssh-ed25519",)).skip_guess)
+        self.assertFalse(agree(offer(guessed=True), (b"ssh-ed25519",)).skip_guess)
+        self.assertFalse(agree(offer(), (b"ssh-ed25519",)).skip_guess)
+
+    def test_what_each_phase_permits(self) -> None:
+        chatter = {1, 2, 3, 4}
+        for phase, first, strict, expected in (
+            (Phase.OFFERED, True, False, chatter | {20}),
+            (Phase.EXCHANGING, True, True, {1, 30}),
+            (Phase.EXCHANGING, True, False, chatter | {30}),
+            (Phase.CLOSING, True, True, {1, 21}),
+            (Phase.EXCHANGING, False, True, chatter | {30}),
+            (Phase.CLOSING, False, True, chatter | {21}),
+            (Phase.IDLE, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
+            (Phase.OFFERED, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
+        ):
+            found = {n for n in range(1, 128) if permitted(phase, n, first=first, strict=strict)}
+            self.assertEqual(expected, found, (phase, first, strict))
+
+
+class NameTests(SynchronousTestCase):
+    def test_operators_targets_and_options(self) -> None:
+        for user, expected in (
+            (b"alice", UserName("alice", None, ())),
+            (b"alice+web01", UserName("alice", "web01", ())),
+            (b"alice:web01", UserName("alice", "web01", ())),
+            (b"alice+", UserName("alice", "", ())),
+            (b"alice:", UserName("alice", "", ())),
+            (b"alice+web01:COM1", UserName("alice", "web01:COM1", ())),
+            (b"alice:a+b", UserName("alice", "a+b", ())),
+            (b"alice+web01,ro,replay=200", UserName("alice", "web01", ("ro", "replay=200"))),
+            (b"alice,ro", UserName("alice", None, ("ro",))),
+            (b"alice,esc=+", UserName("alice", None, ("esc=+",))),
+            (b"alice,", UserName("alice", None, ("",))),
+            (b"alice@corp+prod/web", UserName("alice@corp", "prod/web", ())),
+            ("zoë+büro".encode(), UserName("zoë", "büro", ())),
+            (b"", UserName("", None, ())),
+        ):
+            self.assertEqual(expected, split_user(user))
+
+    def test_names_that_are_no_text_or_too_long(self) -> None:
+        self.assertIsNone(split_user(b"\xff"))
+        self.assertIsNone(split_user(b"a" * 1025))
+
+    @given(st.binary(max_size=60))
+    def test_any_bytes(self, user: bytes) -> None:
+        name = split_user(user)
+        if name is not None:
+            self.assertFalse(set(name.operator) & set("+:,"))
+
+
+class OutboxTests(SynchronousTestCase):
+    @given(
+        st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=9))),
+        st.integers(1, 7),
+    )
+    def test_first_in_first_out(self, puts: list[tuple[int, bytes]], count: int) -> None:
+        outbox = Outbox(100)
+        expected: list[tuple[int, int]] = []
+        for stream, data in puts:
+            if outbox.put(stream, data):
+                expected += [(stream, byte) for byte in data]
+            self.assertLessEqual(outbox.held, 100)
+        found: list[tuple[int, int]] = []
+        while outbox.held:
+            stream, data = outbox.take(count)
+            self.assertLessEqual(len(data), count)
+            found += [(stream, byte) for byte in data]
+        self.assertEqual(expected, found)
+
+
+class AttemptTests(SynchronousTestCase):
+    def test_twenty_cost_nothing_then_each_one_more_until_the_limit(self) -> None:
+        attempts = Attempts()
+        delays = []
+        for _ in range(FREE_FAILURES + 15):
+            delays.append(attempts.delay("a", "alice", 0))
+            attempts.failed("a", "alice", 0)
+        self.assertEqual([0.0] * FREE_FAILURES, delays[:FREE_FAILURES])
+        self.assertEqual(DELAY_LIMIT, attempts.delay("a", "alice", 0))
+        self.assertEqual(0, attempts.delay("b", "alice", 0))
+        self.assertEqual(0, attempts.delay("a", "alice", 120))
+        attempts.succeeded("a", "alice")
+        self.assertEqual(0, attempts.delay("a", "alice", 0))
+
+    def test_the_table_is_bounded(self) -> None:
+        attempts = Attempts()
+        for number in range(TABLE_LIMIT + 10):
+            attempts.failed("a", str(number), 0)
+        self.assertEqual(TABLE_LIMIT, len(attempts._tallies))

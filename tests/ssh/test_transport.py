@@ -1,0 +1,269 @@
+"""The transport: nothing malformed survives, nothing waits for ever."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ssh.bench import (
+    ALICE,
+    DISCONNECT,
+    GLOBAL_FAILURE,
+    GLOBAL_REQUEST,
+    STRANGER,
+    Bench,
+    ask,
+    authenticate,
+    server_of,
+)
+from vspc.net.limits import Admissions
+from vspc.ssh import limits
+from vspc.ssh.packets import string, uint32
+
+IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO = 2, 3, 4, 7
+KEXINIT, NEWKEYS, EXCHANGE_INIT = 20, 21, 30
+
+
+class Raw(Protocol):
+    """Bytes, no SSH."""
+
+    lost = False
+    server: Any = None
+    pump: Any = None
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.lost = True
+
+
+class MalformedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.bench = Bench()
+        self.bench.watch(self)
+
+    def test_something_else_than_ssh(self) -> None:
+        for line in (b"GET / HTTP/1.1\r\n", b"SSH-1.5-old\r\n", b"SSH-2.0-\xff\r\n", b"x" * 300):
+            raw = self.bench.connect(protocol=Raw())
+            raw.transport.write(line)
+            self.bench.settle()
+            self.assertTrue(raw.lost, line)
+        self.assertEqual(4, len(self.bench.logged("ssh-refused")))
+
+    def test_lengths_that_cannot_be(self) -> None:
+        for length in (0, 1, 4, 11, 65537, 1 << 20, (1 << 32) - 1):
+            raw = self.bench.connect(protocol=Raw())
+            raw.transport.write(b"SSH-2.0-raw\r\n" + uint32(length) + bytes(16))
+            self.bench.settle()
+            self.assertTrue(raw.lost, length)
+
+    def test_a_padding_that_cannot_be(self) -> None:
+        for padding in (0, 3, 11, 255):
+            raw = self.bench.connect(protocol=Raw())
+            raw.transport.write(b"SSH-2.0-raw\r\n" + uint32(12) + bytes((padding,)) + bytes(11))
+            self.bench.settle()
+            self.assertTrue(raw.lost, padding)
+
+    def test_one_changed_bit(self) -> None:
+        client = self.bench.logged_in()
+        client.say(IGNORE, string(b"x" * 100))
+        [packet] = client.transport.stream
+        client.transport.stream = [packet[:50] + bytes((packet[50] ^ 1,)) + packet[51:]]
+        self.bench.settle()
+        self.assertTrue(client.lost)
+        [event] = self.bench.logged("ssh-refused")
+        self.assertEqual("192.0.2.1", event["address"])
+
+    def test_short_messages_of_every_number(self) -> None:
+        for number in range(1, 101):
+            for body in (b"", b"\0", b"\0\0\0\xff", bytes(9)):
+                client = self.bench.logged_in()
+                self.bench.session(client)
+                client.say(number, body)
+                self.bench.settle()
+                client.transport.loseConnection()
+                self.bench.settle()
+                self.bench.pumps.clear()
+        self.assertEqual([], self.flushLoggedErrors())
+
+    @settings(deadline=None, max_examples=60)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([2, 3, 4, 5, 7, 20, 50, 80, *range(90, 101)]),
+                st.lists(
+                    st.one_of(
+                        st.integers(0, 3).map(uint32),
+                        st.sampled_from(
+                            [b"\0", b"\1", b"session", b"direct-tcpip", b"exec", b"pty-req"]
+                        ).map(lambda word: string(word) if len(word) > 1 else word),
+                        st.binary(max_size=20),
+                        st.binary(max_size=20).map(string),
+                    ),
+                    max_size=6,
+                ),
+            ),
+            max_size=12,
+        )
+    )
+    def test_whatever_a_client_says_no_traceback_comes_of_it(
+        self, messages: list[tuple[int, list[bytes]]]
+    ) -> None:
+        bench = Bench()
+        client = bench.logged_in()
+        bench.session(client)
+        for number, parts in messages:
+            client.say(number, *parts)
+        bench.settle()
+        client.transport.loseConnection()
+        bench.settle()
+        self.assertEqual(["closed"] * len(bench.programs), [p.heard[-1] for p in bench.programs])
+        bench.clock.advance(60)
+        self.assertEqual([], bench.clock.getDelayedCalls())
+        self.assertEqual([], self.flushLoggedErrors())
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.lists(st.binary(max_size=80), max_size=6), st.booleans())
+    def test_noise_instead_of_a_key_exchange(self, pieces: list[bytes], polite: bool) -> None:
+        bench = Bench()
+        raw = bench.connect(protocol=Raw())
+        if polite:
+            raw.transport.write(b"SSH-2.0-noise\r\n")
+        for piece in pieces:
+            raw.transport.write(piece)
+            bench.settle()
+        bench.pass_time(60)
+        self.assertTrue(raw.lost)
+        self.assertEqual([], self.flushLoggedErrors())
+
+    def test_nothing_is_read_from_who_has_been_told_to_go(self) -> None:
+        client = self.bench.logged_in()
+        number, program = self.bench.running(client)
+        client.say(94, uint32(99), string(b""))
+        client.say(94, uint32(number), string(b"after"))
+        self.bench.settle()
+        self.assertEqual(["closed"], program.heard)
+        self.assertEqual(1, len(client.got(DISCONNECT)))
+
+    def test_who_does_not_read_the_goodbye_is_cut_off(self) -> None:
+        client = self.bench.logged_in()
+        aborted: list[bool] = []
+        server_of(client).transport.abortConnection = lambda: aborted.append(True)
+        server_of(client).disconnect("go")
+        self.bench.clock.advance(limits.LINGER)
+        self.assertEqual([True], aborted)
+
+
+class LifeTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.bench = Bench()
+        self.client = self.bench.logged_in()
+
+    def test_a_client_that_answers_lives_on(self) -> None:
+        for _ in range(20):
+            self.bench.pass_time(15)
+            for _ in self.client.got(GLOBAL_REQUEST):
+                self.client.say(GLOBAL_FAILURE)
+            self.client.messages.clear()
+            self.bench.settle()
+        self.assertFalse(self.client.lost)
+
+    def test_three_keepalives_without_an_answer(self) -> None:
+        self.bench.pass_time(59)
+        self.assertEqual(3, len(self.client.got(GLOBAL_REQUEST)))
+        self.assertFalse(self.client.lost)
+        self.bench.pass_time(1)
+        self.assertTrue(self.client.lost)
+
+    def test_replies_to_a_client_that_does_not_read_are_bounded(self) -> None:
+        server = server_of(self.client)
+        server.pauseProducing()
+        paused: list[str] = []
+        server.transport.pauseProducing = lambda: paused.append("pause")
+        server.transport.resumeProducing = lambda: paused.append("resume")
+        number = self.bench.session(self.client)
+        for _ in range(10_000):
+            ask(self.client, number, b"env")
+        self.bench.settle()
+        self.assertEqual(["pause"], paused)
+        answered = len(self.client.got(100))
+        self.assertLess(answered, 10_000)
+        for _ in range(5):
+            server.resumeProducing()
+            self.bench.settle()
+        self.assertEqual(10_000, len(self.client.got(100)))
+
+    def test_closing_the_door(self) -> None:
+        _, program = self.bench.running(self.client)
+        waiting = self.bench.connect()
+        self.assertEqual(["alice"], [login.operator for login in self.bench.door.logins()])
+        self.bench.door.close("the server stops")
+        self.bench.settle()
+        self.assertTrue(self.client.lost and waiting.lost)
+        self.assertEqual(["closed"], program.heard)
+        self.assertEqual(set(), self.bench.door.connections)
+        self.assertEqual([], self.bench.clock.getDelayedCalls())
+
+    def test_ending_one_operators_logins(self) -> None:
+        self.assertEqual(0, self.bench.door.end_logins(lambda login: False, "no"))
+        waiting = self.bench.connect()
+        ended = self.bench.door.end_logins(lambda login: login.operator == "alice", "bye")
+        self.bench.settle()
+        self.assertEqual(1, ended)
+        self.assertEqual((True, False), (self.client.lost, waiting.lost))
+
+
+class AdmissionTests(SynchronousTestCase):
+    """The door keeps the book of who has not logged in."""
+
+    class Book:
+        """Two at the door at once; the first has to go."""
+
+        def __init__(self) -> None:
+            self.inside: list[Any] = []
+            self.said: list[str] = []
+
+        def admit(self, connection: Any, address: str, now: float) -> Any:
+            self.said.append(f"admit {address}")
+            self.inside.append(connection)
+            return self.inside[0] if len(self.inside) > 2 else None
+
+        def touched(self, connection: Any, now: float) -> None:
+            self.said.append("touched")
+
+        def failed(self, connection: Any) -> None:
+            self.said.append("failed")
+
+        def leave(self, connection: Any) -> None:
+            if connection in self.inside:
+                self.inside.remove(connection)
+
+    def setUp(self) -> None:
+        self.book = self.Book()
+        self.bench = Bench(admission=self.book)
+
+    def test_the_newcomer_is_never_refused(self) -> None:
+        clients = [self.bench.connect() for _ in range(3)]
+        self.bench.settle()
+        self.assertEqual([True, False, False], [client.lost for client in clients])
+        self.assertEqual(["admit 192.0.2.1", "touched"], self.book.said[:2])
+
+    def test_who_has_logged_in_leaves_the_book(self) -> None:
+        self.bench.logged_in()
+        self.assertEqual([], self.book.inside)
+        clients = [self.bench.connect() for _ in range(2)]
+        self.assertEqual([False, False], [client.lost for client in clients])
+
+    def test_who_has_failed_goes_first(self) -> None:
+        bench = Bench(admission=Admissions(per_address=2, in_all=3))
+        silent, failing = bench.asking(), bench.asking()
+        authenticate(failing, b"alice", ALICE, signer=STRANGER)
+        bench.settle()
+        newcomer = bench.asking()
+        self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])

@@ -1,0 +1,229 @@
+"""An operator's channels: ssh-connection (RFC 4254), bounded.
+
+Windows are opened again only when a program has dealt with the input, a reply never waits for a
+program, and a message about a channel that does not exist ends the connection.
+"""
+
+from typing import TYPE_CHECKING
+
+from twisted.conch.ssh.connection import (
+    MSG_CHANNEL_FAILURE,
+    MSG_CHANNEL_OPEN_CONFIRMATION,
+    MSG_CHANNEL_OPEN_FAILURE,
+    MSG_CHANNEL_SUCCESS,
+    MSG_GLOBAL_REQUEST,
+    MSG_REQUEST_FAILURE,
+    OPEN_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_RESOURCE_SHORTAGE,
+    OPEN_UNKNOWN_CHANNEL_TYPE,
+    SSHConnection,
+)
+from twisted.logger import Logger
+
+from vspc.ssh import limits
+from vspc.ssh.channel import DoorChannel
+from vspc.ssh.packets import Malformed, Reader, string, uint32
+from vspc.ssh.quiet import quiet
+from vspc.text import safe
+
+if TYPE_CHECKING:
+    from vspc.ssh.transport import DoorTransport
+
+log = Logger()
+
+_PACKET_MINIMUM = 64
+"""A client whose largest packet is smaller than this is refused."""
+
+_FORWARDS = (b"forwarded-tcpip", b"x11", b"auth-agent@openssh.com", b"tun@openssh.com")
+
+
+class DoorConnection(SSHConnection):
+    """All channels of one operator's connection."""
+
+    _log = quiet
+    transport: "DoorTransport"
+    channels: dict[int, DoorChannel]
+    channelsToRemoteChannel: dict[DoorChannel, int]
+    localToRemoteChannel: dict[int, int]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._silent = 0
+        self._waiting: dict[DoorChannel, None] = {}
+
+    def serviceStarted(self) -> None:
+        """The operator is in."""
+        self._ask_later()
+
+    def serviceStopped(self) -> None:
+        """The connection is gone: every program hears it."""
+        self.transport.timers.never("keepalive")
+        self._waiting.clear()
+        for channel in list(self.channels.values()):
+            self.forget(channel)
+
+    def _ask_later(self) -> None:
+        self.transport.timers.later("keepalive", limits.KEEPALIVE_INTERVAL, self._ask_for_life)
+
+    def _ask_for_life(self) -> None:
+        """keepalive@openssh.com; whatever comes from the client is an answer."""
+        self._silent = 0 if self.transport.heard else self._silent + 1
+        self.transport.heard = False
+        if self._silent >= limits.KEEPALIVES_UNANSWERED:
+            log.info("client-gone", address=self.transport.address)
+            self.transport.abort()
+            return
+        request = string(b"keepalive@openssh.com") + b"\1"
+        self.transport.sendPacket(MSG_GLOBAL_REQUEST, request)
+        self._ask_later()
+
+    # Backpressure
+
+    def wait(self, channel: DoorChannel) -> None:
+        """`channel` wants to hear when the transport flows again."""
+        self._waiting[channel] = None
+
+    def resume_channels(self) -> None:
+        """The transport flows: who waited longest writes first, while it lasts."""
+        for channel in list(self._waiting):
+            if not self.transport.flowing:
+                return
+            if channel in self._waiting:
+                del self._waiting[channel]
+                channel.resume()
+
+    # Global requests
+
+    def ssh_GLOBAL_REQUEST(self, packet: bytes) -> None:
+        """Refused, whatever it is."""
+        reader = Reader(packet)
+        reader.string()
+        if reader.boolean():
+            self.transport.sendPacket(MSG_REQUEST_FAILURE, b"")
+
+    def ssh_REQUEST_SUCCESS(self, packet: bytes) -> None:
+        """An answer to a keepalive: that it came is enough."""
+
+    ssh_REQUEST_FAILURE = ssh_REQUEST_SUCCESS
+
+    def ssh_CHANNEL_OPEN_CONFIRMATION(self, packet: bytes) -> None:
+        """The door opens no channels: there is nothing to answer."""
+        raise Malformed("an answer to a question that nobody asked")
+
+    ssh_CHANNEL_OPEN_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
+    ssh_CHANNEL_SUCCESS = ssh_CHANNEL_OPEN_CONFIRMATION
+    ssh_CHANNEL_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
+
+    # Opening and closing
+
+    def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
+        """A new channel, or a reason why not."""
+        reader = Reader(packet)
+        kind = reader.string()
+        remote, window, largest = reader.uint32(), reader.uint32(), reader.uint32()
+        make = self.transport.avatar.channelLookup.get(kind)
+        if make is None:
+            prohibited = kind in _FORWARDS
+            reason = OPEN_ADMINISTRATIVELY_PROHIBITED if prohibited else OPEN_UNKNOWN_CHANNEL_TYPE
+            self._refuse(remote, reason, "not available here")
+        elif len(self.channels) >= self.transport.factory.limits.channels:
+            self._refuse(remote, OPEN_RESOURCE_SHORTAGE, "too many channels")
+        elif largest < _PACKET_MINIMUM:
+            self._refuse(remote, OPEN_RESOURCE_SHORTAGE, "packets too small")
+        else:
+            channel: DoorChannel = make(self, window, min(largest, limits.CHANNEL_PACKET))
+            self._enter(channel, remote)
+            channel.opening(reader)
+
+    def _enter(self, channel: DoorChannel, remote: int) -> None:
+        channel.id = self.localChannelID
+        self.localChannelID += 1
+        self.channels[channel.id] = channel
+        self.channelsToRemoteChannel[channel] = remote
+        self.localToRemoteChannel[channel.id] = remote
+
+    def _refuse(self, remote: int, reason: int, text: str) -> None:
+        body = uint32(remote) + uint32(reason) + string(text.encode()) + string(b"")
+        self.transport.sendPacket(MSG_CHANNEL_OPEN_FAILURE, body)
+
+    def confirm(self, channel: DoorChannel) -> None:
+        """`channel` is open."""
+        numbers = (self.remote(channel), channel.id, limits.WINDOW, limits.CHANNEL_PACKET)
+        body = b"".join(map(uint32, numbers))
+        self.transport.sendPacket(MSG_CHANNEL_OPEN_CONFIRMATION, body)
+
+    def refuse(self, channel: DoorChannel, reason: int, text: str) -> None:
+        """`channel` is not to be."""
+        remote = self.remote(channel)
+        self.forget(channel)
+        self._refuse(remote, reason, text)
+
+    def remote(self, channel: DoorChannel) -> int:
+        """The client's number for `channel`."""
+        return self.channelsToRemoteChannel[channel]
+
+    def forget(self, channel: DoorChannel) -> None:
+        """Both ends have closed `channel`, or the connection is gone."""
+        self.channels.pop(channel.id, None)
+        self.localToRemoteChannel.pop(channel.id, None)
+        self.channelsToRemoteChannel.pop(channel, None)
+        self._waiting.pop(channel, None)
+        channel.gone()
+
+    # Messages about a channel
+
+    def _channel(self, reader: Reader) -> DoorChannel:
+        channel = self.channels.get(reader.uint32())
+        if channel is None or not channel.confirmed:
+            raise Malformed("a message about a channel that does not exist")
+        return channel
+
+    def ssh_CHANNEL_WINDOW_ADJUST(self, packet: bytes) -> None:
+        """The client takes more."""
+        reader = Reader(packet)
+        channel = self._channel(reader)
+        count = reader.uint32()
+        reader.end()
+        channel.addWindowBytes(count)
+
+    def ssh_CHANNEL_DATA(self, packet: bytes) -> None:
+        """Typed text."""
+        reader = Reader(packet)
+        channel = self._channel(reader)
+        data = reader.string(limits.CHANNEL_PACKET)
+        reader.end()
+        channel.take(data)
+
+    def ssh_CHANNEL_EXTENDED_DATA(self, packet: bytes) -> None:
+        """Nobody here reads a client's stderr; the window is opened again at once."""
+        reader = Reader(packet)
+        channel = self._channel(reader)
+        reader.uint32()
+        count = len(reader.string(limits.CHANNEL_PACKET))
+        reader.end()
+        channel.skip(count)
+
+    def ssh_CHANNEL_EOF(self, packet: bytes) -> None:
+        """The client types no more."""
+        self._channel(Reader(packet)).eofReceived()
+
+    def ssh_CHANNEL_CLOSE(self, packet: bytes) -> None:
+        """The client is done with a channel: answered at once."""
+        channel = self._channel(Reader(packet))
+        channel.closeReceived()
+        self.forget(channel)
+
+    def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
+        """Ask the channel, answer, and only then let it act: a reply stands before output."""
+        reader = Reader(packet)
+        channel = self._channel(reader)
+        request = reader.string()
+        wanted = reader.boolean()
+        granted, act = channel.asked(request, reader)
+        if wanted and not channel.localClosed:
+            answer = MSG_CHANNEL_SUCCESS if granted else MSG_CHANNEL_FAILURE
+            self.transport.sendPacket(answer, uint32(self.remote(channel)))
+        if not granted:
+            log.debug("channel-request-refused", request=safe(request))
+        if act is not None:
+            act()

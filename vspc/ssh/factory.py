@@ -1,0 +1,134 @@
+"""The SSH door: give it to an endpoint's `listen`.
+
+    door = Door(host_keys(paths, state_dir), directory, start, reactor, limits, admission)
+
+`directory` says which keys an operator has (`Directory.keys`, asked at each attempt, so a reload
+counts at once); `start(channel, login, request)` decides what runs, see `vspc.ssh.logins`. What
+`Channel` promises is in `vspc.ssh.channel`. `door.close(text)` ends every connection.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.conch.ssh.factory import SSHFactory
+from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION
+from twisted.internet.interfaces import IAddress, IReactorTime
+
+from vspc import __version__
+from vspc.ssh.attempts import Attempts
+from vspc.ssh.connection import DoorConnection
+from vspc.ssh.keys import HostKey
+from vspc.ssh.limits import Admission, DoorLimits, Tellable
+from vspc.ssh.logins import Directory, Login, Start
+from vspc.ssh.quiet import quiet
+from vspc.ssh.transport import DoorTransport
+from vspc.ssh.userauth import DoorUserAuth
+
+_VERSION = b"SSH-2.0-vspc_" + __version__.replace("-", "_").encode("ascii")
+
+
+def _host(address: object) -> str:
+    """The client's IP address, a v4-mapped one as v4; `local` for anything else."""
+    host = getattr(address, "host", None)
+    return host.removeprefix("::ffff:") if isinstance(host, str) else "local"
+
+
+class Door(SSHFactory):
+    """All SSH connections of one server."""
+
+    _log = quiet
+    noisy = False
+    protocol: Any = DoorTransport
+    services = {b"ssh-userauth": DoorUserAuth, b"ssh-connection": DoorConnection}
+
+    def __init__(
+        self,
+        host_keys: Sequence[HostKey],
+        directory: Directory,
+        start: Start,
+        clock: IReactorTime,
+        limits: DoorLimits | None = None,
+        admission: Admission | None = None,
+        tellable: Tellable | None = None,
+    ) -> None:
+        """`admission` bounds who is not logged in, `tellable` how often an address is logged.
+
+        Without them neither is bounded.
+        """
+        self.directory = directory
+        self.start = start
+        self.clock = clock
+        self.limits = limits or DoorLimits()
+        self.attempts = Attempts()
+        self._admission = admission
+        self._tellable = tellable
+        self._signatures = [name for key in host_keys for name in key.signatures]
+        self.privateKeys: dict[bytes, Key] = {key.kind: key.key for key in host_keys}
+        self.publicKeys: dict[bytes, Key] = {key.kind: key.public for key in host_keys}
+        self.primes = None
+        self.connections: set[DoorTransport] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> DoorTransport:
+        """A connection; what Conch would set here is set by `DoorTransport`."""
+        del addr
+        transport = DoorTransport(self)
+        transport.supportedPublicKeys = self._signatures
+        transport.ourVersionString = _VERSION
+        return transport
+
+    def logins(self) -> list[Login]:
+        """Who is in, once for each connection."""
+        return [each.login for each in self.connections if each.login is not None]
+
+    def end_logins(self, which: Callable[[Login], bool], text: str) -> int:
+        """End the connections of the logins that `which` picks, telling them `text`; how many."""
+        ended = [each for each in self.connections if each.login and which(each.login)]
+        for transport in ended:
+            transport.disconnect(text, DISCONNECT_BY_APPLICATION)
+        return len(ended)
+
+    def close(self, text: str) -> None:
+        """End every connection, telling it `text`."""
+        for transport in list(self.connections):
+            transport.disconnect(text, DISCONNECT_BY_APPLICATION)
+
+    # What connections tell
+
+    def welcome(self, transport: DoorTransport) -> str:
+        """A connection was made; returns its address."""
+        self.connections.add(transport)
+        address = _host(transport.transport.getPeer())
+        if self._admission is not None:
+            leaver = self._admission.admit(transport, address, self.clock.seconds())
+            if leaver is not None:
+                leaver.displace()
+        return address
+
+    def heard(self, transport: DoorTransport) -> None:
+        """Something came from a client that has not logged in."""
+        if self._admission is not None and transport.login is None:
+            self._admission.touched(transport, self.clock.seconds())
+
+    def failed(self, transport: DoorTransport, operator: str) -> None:
+        """An attempt to log in failed."""
+        self.attempts.failed(transport.address, operator, self.clock.seconds())
+        if self._admission is not None:
+            self._admission.failed(transport)
+
+    def entered(self, transport: DoorTransport) -> None:
+        """A client has logged in."""
+        assert transport.login is not None
+        self.attempts.succeeded(transport.address, transport.login.operator)
+        if self._admission is not None:
+            self._admission.leave(transport)
+
+    def farewell(self, transport: DoorTransport) -> None:
+        """A connection is gone."""
+        self.connections.discard(transport)
+        if self._admission is not None:
+            self._admission.leave(transport)
+
+    def tellable(self, address: str) -> bool:
+        """Whether one more line about `address` may be logged."""
+        return self._tellable is None or self._tellable(address, self.clock.seconds())

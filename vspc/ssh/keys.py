@@ -1,0 +1,145 @@
+"""The door's own keys, and the fingerprints of everybody's.
+
+Host keys are read from files, or one ed25519 key is made in the state directory and never made
+again while it is there.
+"""
+
+import base64
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from attrs import frozen
+from twisted.conch.ssh.keys import Key
+
+from vspc.ssh.algorithms import HOST_SIGNATURES
+
+HOST_KEY_NAME = "ssh_host_ed25519_key"
+
+KEY_FILE_LIMIT = 64 * 1024
+"""Bytes of a key file."""
+
+
+class HostKeyError(Exception):
+    """A host key cannot be used; the text names the file and says why, never what is in it."""
+
+
+@frozen
+class HostKey:
+    """A private key that proves that this is the server, and where it was read from."""
+
+    path: Path
+    key: Key
+
+    @property
+    def kind(self) -> bytes:
+        """The key type, such as `ssh-ed25519`."""
+        return bytes(self.key.sshType())  # type: ignore[no-untyped-call]
+
+    @property
+    def blob(self) -> bytes:
+        """The public half as it goes over the wire."""
+        return bytes(self.public.blob())  # type: ignore[no-untyped-call]
+
+    @property
+    def public(self) -> Key:
+        """The public half."""
+        public: Key = self.key.public()  # type: ignore[no-untyped-call]
+        return public
+
+    @property
+    def signatures(self) -> tuple[bytes, ...]:
+        """What it can sign with, best first."""
+        return HOST_SIGNATURES[self.kind]
+
+
+def fingerprint(blob: bytes) -> str:
+    """A public key's fingerprint as OpenSSH prints it: `SHA256:...`, without padding."""
+    digest = base64.b64encode(sha256(blob).digest()).decode("ascii")
+    return "SHA256:" + digest.rstrip("=")
+
+
+def known_hosts_line(host: str, port: int, key: HostKey) -> str:
+    """What to put into a known_hosts file for `host` at `port`."""
+    place = host if port == 22 else f"[{host}]:{port}"
+    blob = base64.b64encode(key.blob).decode("ascii")
+    return f"{place} {key.kind.decode('ascii')} {blob}"
+
+
+def fingerprint_line(key: HostKey, comment: str = "vspc") -> str:
+    """A host key as `ssh-keygen -l` prints it: bits, fingerprint, comment, type."""
+    size = int(key.key.size() or 256)  # type: ignore[no-untyped-call]
+    names = {"Ed25519": "ED25519", "EC": "ECDSA"}
+    kind = names.get(key.key.type(), key.key.type())
+    return f"{size} {fingerprint(key.blob)} {comment} ({kind})"
+
+
+def load_host_key(path: Path) -> HostKey:
+    """Read an unencrypted private key; raises `HostKeyError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(KEY_FILE_LIMIT)
+    except OSError as error:
+        raise HostKeyError(f"{path}: {error.strerror}") from None
+    try:
+        key = Key.fromString(data)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        # Conch lets through whatever the parsers below it raise.
+        raise HostKeyError(f"{path}: no private key that can be read: {_why(error)}") from None
+    if key.isPublic():
+        raise HostKeyError(f"{path}: a public key where the private one is wanted")
+    if key.sshType() not in HOST_SIGNATURES:
+        raise HostKeyError(f"{path}: keys of this type are not used")
+    return HostKey(path, key)
+
+
+def _why(error: Exception) -> str:
+    return "it is encrypted" if "ncrypted" in type(error).__name__ else type(error).__name__
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def make_host_key(path: Path) -> HostKey:
+    """Make an ed25519 key at `path`, its public half beside it as `.pub`, both 0600."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Key(Ed25519PrivateKey.generate())  # type: ignore[no-untyped-call]
+    made = HostKey(path, key)
+    public = made.public.toString("openssh", comment="vspc")
+    private = key.toString("openssh", subtype="v1", comment="vspc")
+    try:
+        _write_private(path.with_name(path.name + ".pub"), public + b"\n")
+        _write_private(path, private)
+    except OSError as error:
+        raise HostKeyError(f"{path}: cannot be made: {error.strerror}") from None
+    return made
+
+
+def host_keys(paths: Sequence[Path], state_dir: Path) -> tuple[HostKey, ...]:
+    """The keys at `paths`; without any the one in `state_dir`, made if it is not there.
+
+    One key of each type is used; a second one is an error. Raises `HostKeyError`.
+    """
+    if not paths:
+        path = state_dir / HOST_KEY_NAME
+        return (load_host_key(path) if path.exists() else make_host_key(path),)
+    loaded = tuple(load_host_key(path) for path in paths)
+    kinds = [key.kind for key in loaded]
+    for key, kind in zip(loaded, kinds, strict=True):
+        if kinds.count(kind) > 1:
+            raise HostKeyError(f"{key.path}: another host key has the same type")
+    return loaded

@@ -1,0 +1,85 @@
+"""The door's limits, each with its default (laws 4 and 5). Times are seconds, sizes bytes."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import frozen
+
+KEEPALIVE_INTERVAL = 15.0
+KEEPALIVES_UNANSWERED = 3
+"""A client from which nothing came for so many intervals is gone."""
+
+REKEY_BYTES = 1 << 30
+REKEY_INTERVAL = 3600.0
+REKEY_PATIENCE = 60.0
+"""The door asks for new keys after so much, and gives the client so long to agree on them."""
+
+LINGER = 5.0
+"""How long a connection that has been told to end may take to read it."""
+
+BACKLOG_LIMIT = 256 * 1024
+"""Replies to a client that does not read: beyond this the door no longer reads from it either."""
+
+WINDOW = 64 * 1024
+"""What a client may send on one channel before the program has dealt with it."""
+
+CHANNEL_PACKET = 32768
+"""Data in one packet, either way (RFC 4253 section 6.1)."""
+
+ROOM = 64 * 1024
+"""What a program may have under way on one channel."""
+
+OUTBOX_LIMIT = 256 * 1024
+"""Output kept for a client that does not take it; a program that writes on ends its channel."""
+
+FINISH_PATIENCE = 10.0
+"""How long the last output of a finished channel may wait for the client."""
+
+OPENING_PATIENCE = 30.0
+"""How long a forwarded channel may wait to be started."""
+
+PROBES_PER_FAILURE = 32
+"""Unknown keys are table look-ups: so many count as one failed attempt."""
+
+
+@frozen
+class DoorLimits:
+    """What the configuration may change.
+
+    `login_timeout` runs from connect to authenticated, key exchange included; after `attempts`
+    failed attempts the connection ends.
+    """
+
+    login_timeout: float = 60.0
+    attempts: int = 6
+    channels: int = 64
+
+
+Tellable = Callable[[str, float], bool]
+"""Whether one more line about an address may be logged now (address, seconds)."""
+
+
+class Displaceable(Protocol):
+    """A connection that may have to give way to a newcomer."""
+
+    def displace(self) -> None: ...
+    def __hash__(self) -> int: ...
+
+
+class Admission(Protocol):
+    """Who may be at the door without having logged in; `vspc.net.limits` has one.
+
+    Connections are keys, compared by identity.
+    """
+
+    def admit(self, connection: Displaceable, address: str, now: float) -> Displaceable | None:
+        """Let a newcomer in; returns who has to go for it."""
+
+    def touched(self, connection: Displaceable, now: float) -> None:
+        """Something came from `connection`."""
+
+    def failed(self, connection: Displaceable) -> None:
+        """An attempt to log in failed."""
+
+    def leave(self, connection: Displaceable) -> None:
+        """It has logged in, or is gone; unknown ones do not matter."""

@@ -1,0 +1,96 @@
+"""A session channel: terminal, shell, command, window size and BREAK (RFC 4254 section 6).
+
+Environment and signals are ignored; subsystems, agents and X11 are refused.
+"""
+
+from collections.abc import Callable
+
+from twisted.conch.ssh.connection import MSG_CHANNEL_REQUEST
+
+from vspc.console.ports import Terminal
+from vspc.ssh.channel import Asked, DoorChannel
+from vspc.ssh.logins import Exec, Request, Shell
+from vspc.ssh.packets import Reader, string, uint32
+from vspc.text import safe
+
+SIZE_LIMIT = 1000
+"""Columns and rows of a terminal; larger ones are taken for this."""
+
+_KIND_LIMIT = 64
+_REFUSED: Asked = (False, None)
+
+
+def _terminal(kind: str, columns: int, rows: int) -> Terminal:
+    """A terminal of that size; 0 columns or 0 rows make it 80x24."""
+    if not columns or not rows:
+        return Terminal(kind, 80, 24)
+    return Terminal(kind, min(columns, SIZE_LIMIT), min(rows, SIZE_LIMIT))
+
+
+class SessionChannel(DoorChannel):
+    """A shell or a command of one operator."""
+
+    name = b"session"
+    _running = False
+
+    def opening(self, reader: Reader) -> None:
+        """Sessions are always had; what runs in it is asked for later."""
+        reader.end()
+        self.confirmed = True
+        self.conn.confirm(self)
+
+    def asked(self, request: bytes, reader: Reader) -> Asked:
+        """A channel request; those that are not in the table are refused."""
+        handlers: dict[bytes, Callable[[Reader], Asked]] = {
+            b"pty-req": self._asked_pty,
+            b"window-change": self._asked_size,
+            b"shell": self._asked_shell,
+            b"exec": self._asked_exec,
+            b"break": self._asked_break,
+        }
+        handler = handlers.get(request)
+        return handler(reader) if handler is not None else _REFUSED
+
+    def _asked_pty(self, reader: Reader) -> Asked:
+        kind = safe(reader.string(), _KIND_LIMIT)
+        columns, rows = reader.uint32(), reader.uint32()
+        if self.terminal is not None or self._running:
+            return _REFUSED
+        self.terminal = _terminal(kind, columns, rows)
+        return True, None
+
+    def _asked_size(self, reader: Reader) -> Asked:
+        columns, rows = reader.uint32(), reader.uint32()
+        if self.terminal is None:
+            return _REFUSED
+        self.terminal = _terminal(self.terminal.kind, columns, rows)
+        return True, self._tell_size
+
+    def _tell_size(self) -> None:
+        self.ask_program(lambda program: program.resized())
+
+    def _asked_shell(self, reader: Reader) -> Asked:
+        reader.end()
+        login = self.conn.transport.login
+        return self._asked_run(Shell(login.target if login is not None else None))
+
+    def _asked_exec(self, reader: Reader) -> Asked:
+        line = reader.string()
+        reader.end()
+        return self._asked_run(Exec(line))
+
+    def _asked_run(self, request: Request) -> Asked:
+        if self._running:
+            return _REFUSED
+        self._running = True
+        return True, lambda: self.run(request)
+
+    def _asked_break(self, reader: Reader) -> Asked:
+        """RFC 4335; the length in ms is the VM's business. The answer is the program's."""
+        reader.uint32()
+        return bool(self.ask_program(lambda program: program.break_requested())), None
+
+    def send_status(self, status: int) -> None:
+        """exit-status (RFC 4254 section 6.10)."""
+        body = uint32(self.conn.remote(self)) + string(b"exit-status") + b"\0" + uint32(status)
+        self.conn.transport.sendPacket(MSG_CHANNEL_REQUEST, body)

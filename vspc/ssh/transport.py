@@ -1,0 +1,231 @@
+"""One client's connection, from TCP to the services above.
+
+The login time runs from connect; whatever is malformed ends the connection with one log line;
+Conch's own log lines go nowhere (`vspc.ssh.quiet`). Three things make it silent towards channels,
+`flowing` is then False: a key exchange, a full TCP buffer, and the end.
+"""
+
+from typing import TYPE_CHECKING
+
+from twisted.conch.ssh.transport import (
+    DISCONNECT_PROTOCOL_ERROR,
+    MSG_DISCONNECT,
+    MSG_SERVICE_ACCEPT,
+)
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from vspc.net.keepalive import keep_alive
+from vspc.ssh import limits
+from vspc.ssh.exchange import ExchangeTransport
+from vspc.ssh.logins import Login
+from vspc.ssh.packets import Malformed, Reader, string, uint32
+from vspc.ssh.timers import Timers
+from vspc.text import safe
+
+if TYPE_CHECKING:
+    from vspc.ssh.avatar import Avatar
+    from vspc.ssh.factory import Door
+
+log = Logger()
+
+
+@implementer(IPushProducer)
+class DoorTransport(ExchangeTransport):
+    """A connection: who is at its other end, how it flows, how it ends."""
+
+    factory: "Door"
+    avatar: "Avatar"
+
+    def __init__(self, factory: "Door") -> None:
+        super().__init__(Timers(factory.clock))
+        self.factory = factory
+        self.address = ""
+        self.login: Login | None = None
+        self.heard = False
+        """Whether a packet came since somebody set this to False."""
+        self._stalled = False
+        self._backlog = 0
+        self._held: set[str] = set()
+        self._parsing = False
+
+    # The connection
+
+    def connectionMade(self) -> None:
+        """Say who we are; from here on the login time runs."""
+        self.address = self.factory.welcome(self)
+        keep_alive(self.transport)
+        self.transport.registerProducer(self, True)
+        self.timers.later("login", self.factory.limits.login_timeout, self._too_late)
+        self.transport.write(self.ourVersionString + b"\r\n")
+        self.sendKexInit()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Whatever ran for this client hears that it is gone."""
+        del reason
+        self.ended = True
+        self.timers.stop()
+        if self.service:
+            self.service.serviceStopped()  # type: ignore[no-untyped-call]
+            self.service = None
+        self.factory.farewell(self)
+
+    def authenticated(self, login: Login) -> None:
+        """The client has proved who it is: the login time ends."""
+        self.login = login
+        self.timers.never("login")
+        self.factory.entered(self)
+
+    def _too_late(self) -> None:
+        if self.factory.tellable(self.address):
+            log.info("login-too-late", address=self.address)
+        self.disconnect("not logged in in time")
+
+    def failed(self, operator: str) -> None:
+        """An attempt to log in as `operator` failed."""
+        self.factory.failed(self, operator)
+
+    def abort(self) -> None:
+        """End the connection without a word."""
+        self.ended = True
+        self.transport.abortConnection()
+
+    def displace(self) -> None:
+        """Give way to a newcomer."""
+        log.debug("login-displaced", address=self.address)
+        self.abort()
+
+    def disconnect(self, text: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
+        """Tell the client why and end the connection; nothing that it sends is read any more."""
+        if self.ended:
+            return
+        packet = bytes((MSG_DISCONNECT,)) + uint32(code) + string(text.encode()) + string(b"")
+        self.transport.write(self.outgoing.seal(packet))
+        self._leave()
+
+    def _leave(self) -> None:
+        self.ended = True
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self.timers.later("linger", limits.LINGER, self.transport.abortConnection)
+
+    def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
+        """Conch's word for `disconnect`: something in the key exchange was wrong."""
+        text = desc if isinstance(desc, str) else desc.decode("ascii", "replace")
+        self.refuse(text, reason)
+
+    def refuse(self, reason: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
+        """The one log line about a client that breaks the protocol."""
+        if self.ended:
+            return
+        if self.factory.tellable(self.address):
+            log.warn("ssh-refused", address=self.address, reason=safe(reason))
+        self.disconnect("protocol error", code)
+
+    # From the client
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from TCP."""
+        if self.ended:
+            return
+        self.incoming.feed(data)
+        self._parse()
+
+    def _parse(self) -> None:
+        if self._parsing:
+            return
+        self._parsing = True
+        try:
+            self._parse_all()
+        except Malformed as error:
+            self.refuse(str(error))
+        except Exception as error:
+            # Conch and the cryptography below it raise whatever comes to their minds.
+            self.refuse(f"{type(error).__name__} on what the client sent")
+        finally:
+            self._parsing = False
+
+    def _parse_all(self) -> None:
+        if not self.gotVersion:
+            version = self.incoming.version()
+            if version is None:
+                return
+            self.gotVersion = True
+            self.otherVersionString = version
+            self.factory.heard(self)
+        while not (self.ended or self._held):
+            payload = self.incoming.packet()
+            if payload is None:
+                break
+            self.heard = True
+            self.dispatchMessage(payload[0], payload[1:])
+        self.renew_if_due()
+
+    def ssh_DISCONNECT(self, packet: bytes) -> None:
+        """The client leaves."""
+        del packet
+        self._leave()
+
+    def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
+        """ssh-userauth once, before anything else; ssh-connection follows a login by itself."""
+        reader = Reader(packet)
+        name = reader.string()
+        reader.end()
+        if self.service is not None or name != b"ssh-userauth":
+            raise Malformed("a request for a service that is not to be had")
+        self.sendPacket(MSG_SERVICE_ACCEPT, string(name))
+        self.enter_service(name)
+
+    def enter_service(self, name: bytes) -> None:
+        """From now on messages from 50 on belong to this service."""
+        self.setService(self.factory.services[name]())  # type: ignore[no-untyped-call]
+
+    @property
+    def flowing(self) -> bool:
+        """Whether channels may write."""
+        return not (self.ended or self._stalled or self.exchanging)
+
+    def written(self, count: int) -> None:
+        """Count what a client that does not read is sent nevertheless: replies."""
+        if not self._stalled:
+            return
+        self._backlog += count
+        if self._backlog > limits.BACKLOG_LIMIT:
+            self.hold("backlog")
+
+    def flow(self) -> None:
+        """Channels that waited go on, if they may."""
+        resume = getattr(self.service, "resume_channels", None)
+        if resume is not None and self.flowing:
+            resume()
+
+    def hold(self, why: str) -> None:
+        """Read nothing more from the client, until `release` for every reason to."""
+        self._held.add(why)
+        self.transport.pauseProducing()
+
+    def release(self, why: str) -> None:
+        """Take `hold` back."""
+        if why not in self._held:
+            return
+        self._held.discard(why)
+        if not (self._held or self.ended):
+            self.transport.resumeProducing()
+            self._parse()
+
+    def pauseProducing(self) -> None:
+        """TCP's buffer is full (IPushProducer)."""
+        self._stalled = True
+
+    def resumeProducing(self) -> None:
+        """TCP's buffer is empty again (IPushProducer)."""
+        self._stalled = False
+        self._backlog = 0
+        self.release("backlog")
+        self.flow()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` follows (IPushProducer)."""
+        self._stalled = True
