@@ -81,6 +81,7 @@ class LineObserver:
 
 
 def observer(stream: TextIO, verbose: bool = False) -> ILogObserver:
-    """What to hand to Twisted: information and worse, with `verbose` debugging, too."""
-    level = LogLevel.debug if verbose else LogLevel.info
-    return FilteringLogObserver(LineObserver(stream), [LogLevelFilterPredicate(level)])
+    """What to hand to Twisted: our information and everybody's warnings; `verbose`: all of ours."""
+    predicate = LogLevelFilterPredicate(LogLevel.warn)
+    predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
+    return FilteringLogObserver(LineObserver(stream), [predicate])

@@ -23,7 +23,7 @@ def _within(low: float, high: float, unit: str = "") -> Callable[[Any, Any, Any]
     def check(_instance: Any, attribute: Any, value: Any) -> None:
         if not low <= value <= high:
             raise Wrong(
-                f"{attribute.name} is {value:g}{unit}", f"{low:g} to {high:g}{unit} is allowed"
+                f"it is {value:g}{unit}", f"{low:g} to {high:g}{unit} is allowed"
             )
 
     return check
@@ -31,7 +31,7 @@ def _within(low: float, high: float, unit: str = "") -> Callable[[Any, Any, Any]
 
 def _ring(_instance: object, _attribute: object, value: int) -> None:
     if not 4096 <= value <= 1 << 20 or value & (value - 1):
-        raise Wrong(f"history is {value} bytes", "a power of two from 4KiB to 1MiB is allowed")
+        raise Wrong(f"it is {value} bytes", "a power of two from 4KiB to 1MiB is allowed")
 
 
 def _label(_instance: object, _attribute: object, value: str) -> None:

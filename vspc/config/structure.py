@@ -5,15 +5,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from attrs import fields, has
+from attrs import NOTHING, Attribute, fields, has
 from cattrs import Converter
 from cattrs.errors import (
+    AttributeValidationNote,
     ClassValidationError,
     ForbiddenExtraKeysError,
     IterableValidationError,
     IterableValidationNote,
 )
-from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.config import units
 from vspc.config.classes import Config, OperatorSettings
@@ -57,7 +57,7 @@ def converter(base: Path) -> Converter:
     made.register_structure_hook(units.AuthorizedKey, lambda v, _: units.authorized_key(v))
     made.register_structure_hook_func(_made_of(Literal), _choice)
     made.register_structure_hook_func(_made_of(tuple), lambda v, kind: _tuple(made, v, kind))
-    made.register_structure_hook_factory(_is_table, lambda kind: _table(made, kind))
+    made.register_structure_hook_func(_is_table, _table(made))
     return made
 
 
@@ -101,17 +101,38 @@ def _tuple(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     return tuple(items)
 
 
-def _table(made: Converter, kind: Any) -> Any:
-    # These keys are computed, not read: to cattrs they do not exist.
-    omitted: dict[str, Any] = {name: override(omit=True) for name in _COMPUTED.get(kind, ())}
-    inner = make_dict_structure_fn(kind, made, **omitted)
+def _table(made: Converter) -> Any:
+    """A hook that reads every key before it complains, ranges included."""
 
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
             raise Wrong(f"{value!r} is no table", "a table is written [name] and keys below it")
-        return inner(value, cls)
+        found: dict[str, Any] = {}
+        errors: list[Exception] = []
+        keys = [f for f in fields(cls) if f.name not in _COMPUTED.get(cls, ())]
+        for key in keys:
+            if key.name not in value and key.default is not NOTHING:
+                continue
+            try:
+                found[key.name] = _value(made, key, value)
+            except Exception as error:
+                error.__notes__ = [AttributeValidationNote("", key.name, key.type)]
+                errors.append(error)
+        extra = set(value) - {key.name for key in keys}
+        if extra:
+            errors.append(ForbiddenExtraKeysError("", cls, extra))
+        if errors:
+            raise ClassValidationError("in a table", errors, cls)
+        return cls(**found)
 
     return structure
+
+
+def _value(made: Converter, key: "Attribute[Any]", table: dict[str, Any]) -> Any:
+    value = made.structure(table[key.name], key.type)  # type: ignore[arg-type]
+    if key.validator is not None:
+        key.validator(None, key, value)
+    return value
 
 
 def mistakes(error: BaseException, key: str) -> Iterator[tuple[str, str, str]]:

@@ -87,6 +87,14 @@ class Options:
         """Whether the peer does it."""
         return self._him[option] == YES
 
+    def settled_us(self, option: int) -> bool:
+        """Whether nothing that we asked to do, or to stop, is without its answer."""
+        return self._us[option] in (NO, YES)
+
+    def settled_him(self, option: int) -> bool:
+        """Whether nothing that we asked the peer to do, or to stop, is without its answer."""
+        return self._him[option] in (NO, YES)
+
     def receive(self, verb: int, option: int, agree: bool) -> tuple[int | None, Effect | None]:
         """WILL, WONT, DO or DONT came; `agree` says whether we want an option that is offered.
 

@@ -128,8 +128,9 @@ class Decoder:
     def next_event(self) -> Event | None:
         """The next event, or None until more bytes arrive."""
         event = self._decode()
-        if event is None and self._at == len(self._buffer):
-            self._buffer, self._at = b"", 0
+        if event is None and self._at:
+            # A tail of one byte must not keep a chunk of 64 KiB alive until the next one.
+            self._buffer, self._at = self.tail, 0
         return event
 
     def _decode(self) -> Event | None:
@@ -171,7 +172,8 @@ class Decoder:
     def _subnegotiation(self) -> Event | None:
         start = self._at + 2
         end = self._end_of_subnegotiation(start)
-        if (len(self._buffer) if end is None else end) - start > MAX_SUBNEGOTIATION:
+        # An IAC that came last is not counted: it may be the one before SE.
+        if (self._at + self._scanned if end is None else end) - start > MAX_SUBNEGOTIATION:
             self._dead = True
             option = self._buffer[start]
             self._buffer, self._at = b"", 0
