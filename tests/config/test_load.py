@@ -1,0 +1,190 @@
+"""Configurations: what loads, what is refused, and that the example tells the truth."""
+
+import base64
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from vspc.config import Config, ConfigError, load, summary
+from vspc.config.classes import PlainSettings, SshSettings, VmSettings
+
+EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"
+
+KIND = b"ssh-ed25519"
+BLOB = len(KIND).to_bytes(4, "big") + KIND + (32).to_bytes(4, "big") + bytes(32)
+KEY = f"ssh-ed25519 {base64.b64encode(BLOB).decode()} alice@laptop"
+
+
+class ConfigTest(TestCase):
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+
+    def write(self, text: str, name: str = "vspc.toml") -> Path:
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+    def load(self, text: str) -> Config:
+        return load(self.write(text))
+
+    def mistakes(self, text: str) -> dict[str, str]:
+        with self.assertRaises(ConfigError) as caught:
+            self.load(text)
+        return {m.key: f"{m.problem}; {m.allowed}" for m in caught.exception.mistakes}
+
+
+class Loading(ConfigTest):
+    def test_an_empty_file_is_all_defaults(self) -> None:
+        config = self.load("")
+        self.assertEqual(config.vm, VmSettings())
+        self.assertEqual(config.ssh, SshSettings())
+        self.assertEqual(config.state_dir, self.directory.absolute() / "state")
+
+    def test_units_and_relative_paths(self) -> None:
+        self.write(KEY, "alice.pub")
+        config = self.load(
+            'state_dir = "here"\n[console]\nhistory = "128KiB"\nforget_after = "12h"\n'
+            '[vm]\nallow = ["10.0.0.0/8", "::ffff:192.0.2.0/120"]\nprobe_timeout = 0.5\n'
+            '[operators.alice]\nauthorized_keys_file = "alice.pub"\n'
+        )
+        self.assertEqual(config.state_dir.name, "here")
+        self.assertEqual(config.console.history, 131072)
+        self.assertEqual(config.console.forget_after, 43200)
+        self.assertEqual([str(n) for n in config.vm.allow], ["10.0.0.0/8", "192.0.2.0/24"])
+        self.assertEqual(config.operators["alice"].keys[0].blob, BLOB)
+
+    def test_plain_listeners_and_rules(self) -> None:
+        config = self.load(
+            '[[vm.plain]]\nname = "qemu"\nlisten = "tcp:1"\n'
+            f'[operators.alice]\nauthorized_keys = ["{KEY}"]\ngroups = ["net"]\n'
+            '[[access]]\noperators = ["@net"]\nconsoles = ["web*"]\nrights = ["read"]\n'
+        )
+        self.assertEqual(config.vm.plain, (PlainSettings("qemu", "tcp:1"),))  # type: ignore[arg-type]
+        self.assertEqual(config.access[0].rights, ("read",))
+        self.assertIn("operator alice: 1 key, groups net", summary(config))
+        self.assertEqual(config.warnings, ())
+
+    def test_odd_things_are_warned_of(self) -> None:
+        config = self.load(
+            "[operators.alice]\n"
+            '[[access]]\noperators = ["*"]\nconsoles = ["*"]\nrights = []\n'
+            '[[access]]\noperators = ["alice"]\nconsoles = ["web*"]\nrights = ["read"]\n'
+        )
+        text = " ".join(config.warnings)
+        self.assertIn("operators.alice: no authorized key", text)
+        self.assertIn("access[0]: it matches everybody everywhere", text)
+
+
+class Refusing(ConfigTest):
+    def test_every_mistake_is_named_in_one_run(self) -> None:
+        found = self.mistakes(
+            "state_dirr = 3\n[vm]\n"
+            'telnet = "tcp:1"\ntelnets = ["tcp:99999", 7]\nallow = ["10.0.0.0/33"]\n'
+            'probe_timeout = 99\nstart_tls = "offer"\n[[vm.plain]]\nname = "x"\n'
+            '[console]\nhistory = "63KiB"\n[ssh]\nmax_channels = "64"\nhost_keys = ["no"]\n'
+            '[operators."al+ice"]\n[operators.bob]\nauthorized_keys = ["hello"]\n'
+            'authorized_keys_file = "nope"\nroles = ["king"]\n'
+            '[[access]]\noperators = ["carol", "@x"]\nconsoles = ["*"]\nrights = ["read"]\n'
+            '[[access]]\noperators = ["*"]\nconsoles = ["*"]\nrights = ["rite"]\n'
+            '[tls]\ncertificate = "x"\n'
+        )
+        self.assertEqual(
+            set(found),
+            {
+                "state_dirr",
+                "vm.telnet",
+                "vm.telnets[0]",
+                "vm.telnets[1]",
+                "vm.allow[0]",
+                "vm.probe_timeout",
+                "vm.start_tls",
+                "vm.plain[0].listen",
+                "console.history",
+                "ssh.max_channels",
+                "operators.al+ice",
+                "operators.bob.authorized_keys[0]",
+                "operators.bob.roles[0]",
+                "access[0].operators[0]",
+                "access[0].operators[1]",
+                "access[1].rights[0]",
+                "tls",
+                "tls.certificate",
+            },
+        )
+        self.assertIn("did you mean state_dir?", found["state_dirr"])
+        self.assertIn("not available in this version", found["vm.start_tls"])
+
+    def test_nothing_is_coerced(self) -> None:
+        for text in (
+            "[ssh]\nmax_channels = true\n",
+            "[ssh]\nmax_channels = 6.5\n",
+            '[[vm.plain]]\nname = "x"\nlisten = "tcp:1"\ntelnet = "yes"\n',
+            "[console]\nhistory = 65536\n",
+            "state_dir = 7\n",
+            "vm = 3\n",
+            "[[vm]]\n",
+            "operators = []\n",
+            "access = 1\n",
+        ):
+            self.assertEqual(len(self.mistakes(text)), 1, text)
+
+    def test_a_file_that_is_no_toml_or_not_there(self) -> None:
+        self.assertIn("line 1", self.mistakes("= =\n")[""])
+        with self.assertRaises(ConfigError):
+            load(self.directory / "nowhere.toml")
+        path = self.directory / "latin.toml"
+        path.write_bytes(b"# \xff\n")
+        with self.assertRaisesRegex(ConfigError, "not UTF-8"):
+            load(path)
+
+    def test_keys_with_options_or_of_another_type_than_they_say(self) -> None:
+        found = self.mistakes(
+            f"[operators.a]\nauthorized_keys = ['restrict {KEY}', 'ssh-rsa {KEY.split()[1]}']\n"
+        )
+        self.assertIn("not available in this version", found["operators.a.authorized_keys[0]"])
+        self.assertIn("of another type", found["operators.a.authorized_keys[1]"])
+
+    def test_two_plain_listeners_of_one_name(self) -> None:
+        plain = '[[vm.plain]]\nname = "x"\nlisten = "tcp:1"\n'
+        self.assertIn("twice", self.mistakes(plain * 2)["vm.plain[1].name"])
+
+
+class Example(ConfigTest):
+    def test_it_loads_as_it_stands(self) -> None:
+        load(EXAMPLE)
+
+    def test_its_commented_defaults_are_the_defaults(self) -> None:
+        lines = EXAMPLE.read_text().splitlines()
+        # Tables in comments are examples of what has no default.
+        kept, example = [], False
+        for line in lines:
+            if re.fullmatch(r"\[\w+\]", line):
+                example = False
+            elif re.fullmatch(r"# \[.*\]", line):
+                example = True
+            if not example and re.match(r"# \w+ = ", line):
+                line = line[2:]
+            kept.append(line)
+        text = "\n".join(kept)
+        pair = "".join(f"{line}\n" for line in kept if "tls." in line and "=" in line)
+        self.assertEqual(pair.count("\n"), 2)  # the pair of [tls] has no default: files to be named
+        config = self.load(text.replace(pair.strip(), ""))
+        plain = self.load("")
+        for part in ("vm", "console", "tls", "ssh", "operators", "access"):
+            self.assertEqual(getattr(config, part), getattr(plain, part), part)
+        self.assertEqual(config.state_dir, plain.state_dir)
+
+    def test_it_names_every_key(self) -> None:
+        from attrs import fields
+
+        from vspc.config.classes import AccessRule, OperatorSettings, TlsSettings
+
+        text = EXAMPLE.read_text()
+        for table in (VmSettings, PlainSettings, SshSettings, TlsSettings, AccessRule):
+            for key in fields(table):
+                self.assertIn(f"{key.name}" if key.name != "plain" else "vm.plain", text)
+        for key in fields(OperatorSettings):
+            if key.name != "keys":
+                self.assertIn(key.name, text)

@@ -1,0 +1,365 @@
+"""Every verb as an operator says it: what it prints, what it refuses, its exit status."""
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.verbs.support import BOB, XTERM, Desk
+from vspc.verbs.table import VERBS, BadLine, split
+
+
+FIELDS = set(
+    "id handle name zone uuid port port_certain vm_name state address secure since last_output "
+    "bytes_from_vm bytes_to_vm writers readers".split()  # noqa: SIM905
+)
+
+
+class Splitting(SynchronousTestCase):
+    def test_quotes_and_backslashes(self) -> None:
+        self.assertEqual(
+            split("""a 'b c' "d \\" e" f\\ g '' x"y"z"""), ["a", "b c", 'd " e', "f g", "", "xyz"]
+        )
+
+    def test_nothing_is_expanded(self) -> None:
+        self.assertEqual(split("$HOME *.x ~ `id` a;b"), ["$HOME", "*.x", "~", "`id`", "a;b"])
+
+    def test_what_cannot_be_split(self) -> None:
+        for line in ("'open", '"open', "end\\", "x" * 5000):
+            self.assertRaises(BadLine, split, line)
+
+
+class VerbTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.desk = Desk()
+        self.web, self.line = self.desk.connected("web01", f"{1:032x}")
+        self.secret, _ = self.desk.connected("secret", f"{2:032x}")
+
+
+class Listing(VerbTest):
+    def test_sorted_by_name_without_what_may_not_be_read(self) -> None:
+        channel = self.desk.say("list", BOB)
+        self.assertEqual(channel.status, 0)
+        self.assertIn("web01", channel.text)
+        self.assertNotIn("secret", channel.text)
+        names = [row.split()[0] for row in self.desk.say("ls").text.splitlines()[1:]]
+        self.assertEqual(names, ["secret", "web01"])
+
+    def test_json_has_every_field_of_the_contract(self) -> None:
+        self.web.output(b"text")
+        self.desk.attach(self.web, "alice")
+        (row,) = json.loads(self.desk.say("list --json web*").text)
+        self.assertEqual(
+            set(row),
+            FIELDS,
+        )
+        self.assertEqual(row["handle"], "web01")
+        self.assertEqual(row["state"], "connected")
+        self.assertEqual(row["bytes_from_vm"], 4)
+        self.assertEqual(row["readers"], ["alice"])
+        self.assertRegex(row["since"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
+
+    def test_nothing_there_is_an_empty_list(self) -> None:
+        self.assertEqual(json.loads(self.desk.say("list --json nothing*").text), [])
+
+    def test_a_long_list_is_printed_as_it_is_read(self) -> None:
+        for number in range(10, 500):
+            self.desk.connected(f"vm{number}", f"{number:032x}")
+        channel = self.desk.say("list --json", window=1000)
+        self.assertIsNone(channel.status)
+        self.assertEqual(len(channel.output), 1000)
+        while channel.status is None:
+            channel.read(50_000)
+        self.assertEqual(len(json.loads(channel.text)), 492)
+
+    def test_an_operator_who_leaves_in_the_middle_of_it(self) -> None:
+        channel = self.desk.say("list --json", window=10)
+        channel.close()
+        channel.read(1000)
+        self.assertEqual(len(channel.output), 10)
+
+    def test_usage(self) -> None:
+        self.assertEqual(self.desk.say("list --frob").status, 2)
+        self.assertEqual(self.desk.say("list a b").status, 2)
+
+
+class Asking(VerbTest):
+    def test_info_by_line_and_as_json(self) -> None:
+        self.assertIn("state: connected", self.desk.say("info web01").text)
+        facts = json.loads(self.desk.say("info web01 --json").text)
+        self.assertEqual(facts["history_end"], 0)
+
+    def test_who(self) -> None:
+        attachment, _ = self.desk.attach(self.web, "carol")
+        attachment.type(b"x")
+        self.assertIn("web01  carol  writes  from 192.0.2.1", self.desk.say("who").text)
+        self.assertEqual(json.loads(self.desk.say("who --json web01").text)[0]["writes"], True)
+
+    def test_what_is_not_there_and_what_may_not_be_read_sound_alike(self) -> None:
+        hidden = self.desk.say("info secret", BOB)
+        missing = self.desk.say("info absent", BOB)
+        self.assertEqual((hidden.status, missing.status), (3, 3))
+        self.assertEqual(
+            hidden.complaint.replace("secret", "X"), missing.complaint.replace("absent", "X")
+        )
+
+    def test_an_ambiguous_name_lists_its_matches(self) -> None:
+        self.desk.connected("web02", f"{3:032x}")
+        channel = self.desk.say("info we")
+        self.assertEqual(channel.status, 3)
+        self.assertEqual(channel.complaint, "we is ambiguous; it could be\n  web01\n  web02\n")
+
+    def test_a_name_with_escapes_in_it_is_shown_safely(self) -> None:
+        self.assertIn("no console \\x1b[2Jx", self.desk.say("info '\x1b[2Jx'").complaint)
+
+    def test_help_names_every_verb(self) -> None:
+        text = self.desk.say("help").text
+        for verb in VERBS.values():
+            self.assertIn(verb.usage, text)
+        self.assertEqual(self.desk.say("help list").text, "usage: list [--json] [GLOB]\n")
+
+    def test_no_such_verb(self) -> None:
+        channel = self.desk.say("frob 'x\x1by'")
+        self.assertEqual(channel.status, 2)
+        self.assertEqual(self.desk.say("").status, 2)
+
+
+class Breaking(VerbTest):
+    def test_one_break(self) -> None:
+        self.assertEqual(self.desk.say("break web01").status, 0)
+        self.assertEqual(self.line.log, ["BREAK"])
+        self.assertFalse(self.web.attachments)
+        self.assertIsNone(self.web.pen)
+
+    def test_without_the_right(self) -> None:
+        channel = self.desk.say("break web01", BOB)
+        self.assertEqual(channel.status, 4)
+        self.assertEqual(self.line.log, [])
+
+    def test_while_somebody_types(self) -> None:
+        attachment, _ = self.desk.attach(self.web, "carol")
+        attachment.type(b"x")
+        channel = self.desk.say("break web01")
+        self.assertEqual(channel.status, 4)
+        self.assertIn("carol is typing", channel.complaint)
+
+    def test_an_away_console(self) -> None:
+        self.web.disconnect("off")
+        self.assertEqual(self.desk.say("break web01").status, 1)
+
+
+class Raw(VerbTest):
+    def test_exact_bytes_both_ways_from_now_on(self) -> None:
+        self.web.output(b"before")
+        channel = self.desk.say("raw web01")
+        every = bytes(range(256))
+        self.web.output(every)
+        self.desk.turn()
+        channel.type(every)
+        self.assertEqual(bytes(channel.output), every)
+        self.assertEqual(bytes(self.line.sent), every)
+        self.assertEqual(channel.under_way, 0)
+        self.assertEqual(channel.complaint, "")
+
+    def test_from_an_offset(self) -> None:
+        self.web.output(b"0123456789")
+        channel = self.desk.say("raw web01 --from 4")
+        self.assertEqual(bytes(channel.output), b"456789")
+        self.assertEqual(self.desk.say("raw web01 --from 11").status, 3)
+        self.assertEqual(self.desk.say("raw web01 --from x").status, 2)
+
+    def test_one_that_falls_behind_ends_with_both_offsets(self) -> None:
+        channel = self.desk.say("raw web01", window=10)
+        for _ in range(3):
+            self.web.output(b"x" * 40_000)
+            self.desk.turn()
+        channel.read(1000)
+        self.assertEqual(channel.status, 1)
+        self.assertIn(f"offsets 10 to {120_000 - 65536}", channel.complaint)
+        self.assertFalse(self.web.attachments)
+
+    def test_typing_without_the_right_or_the_pen_ends_it(self) -> None:
+        channel = self.desk.say("raw web01", BOB)
+        channel.type(b"x")
+        self.assertEqual(channel.status, 4)
+        attachment, _ = self.desk.attach(self.web, "carol")
+        attachment.type(b"x")
+        channel = self.desk.say("raw web01")
+        channel.type(b"yz")
+        self.assertEqual(channel.status, 4)
+        self.assertIn("carol is typing on web01: 2 bytes not sent", channel.complaint)
+
+    def test_a_vm_that_is_away_refuses_input_and_may_come_back(self) -> None:
+        channel = self.desk.say("raw web01")
+        self.web.disconnect("off")
+        channel.type(b"twelve bytes")
+        self.desk.turn()
+        self.assertIn("[web01 is away: 12 bytes not sent]", channel.complaint)
+        self.assertIsNone(channel.status)
+        self.assertEqual(channel.under_way, 0)
+
+    def test_a_paste_into_a_vm_that_does_not_read_keeps_the_window_closed(self) -> None:
+        channel = self.desk.say("raw web01")
+        for _ in range(40):
+            channel.type(b"p" * 8192)
+        self.assertGreater(channel.under_way, 200_000)
+        self.assertLessEqual(self.web.gate.waiting, 65536)
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.assertEqual(len(self.line.sent), 40 * 8192)
+        self.assertEqual(channel.under_way, 0)
+
+    def test_end_of_input_leaves_output(self) -> None:
+        channel = self.desk.say("raw web01")
+        assert channel.program is not None
+        channel.program.ended_input()
+        self.web.output(b"still here")
+        self.desk.turn()
+        self.assertEqual(channel.text, "still here")
+
+
+class Terminals(VerbTest):
+    def test_banner_and_replay_clearly_set_apart(self) -> None:
+        self.web.output(b"".join(b"line %d\r\n" % n for n in range(30)) + b"\x1b[31mlogin: ")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        lines = channel.text.split("\r\n")
+        self.assertRegex(lines[0], r"\A\[web01: connected, last output 0s ago, nobody types, ")
+        self.assertIn("^Ec? for help", lines[0])
+        self.assertEqual(lines[1], "[replay of the last 20 lines]")
+        self.assertEqual(lines[2], "line 11")
+        self.assertEqual(lines[-2], "\x1b[m[end of replay]")
+        self.assertEqual(lines[-1], "\x1b[31mlogin: ")
+
+    def test_a_replay_cannot_make_a_terminal_answer(self) -> None:
+        self.web.output(b"\x1b[6n\x1b]0;x\x07\x1bP+q\x1b\\\x9b5nok\r\n")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.assertNotIn("\x1b[6n", channel.text)
+        self.assertNotIn("\x1b]", channel.text)
+
+    def test_without_a_terminal_it_begins_now_and_has_no_escapes(self) -> None:
+        self.web.output(b"before")
+        channel = self.desk.say("console web01")
+        channel.type(b"\x05c.")
+        self.assertEqual(bytes(self.line.sent), b"\x05c.")
+        self.assertEqual(channel.text, "")
+
+    def test_leaving(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"ls\r\x05c.")
+        self.assertEqual(bytes(self.line.sent), b"ls\r")
+        self.assertEqual(channel.status, 0)
+        self.assertFalse(self.web.attachments)
+
+    def test_help_and_an_escape_that_is_none(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05c?")
+        self.assertIn("^Ec.  leave", channel.text)
+        channel.type(b"\x05cZ")
+        self.assertIn("[no such escape; ^Ec? lists them]", channel.text)
+        self.assertEqual(bytes(self.line.sent), b"")
+        self.assertEqual(channel.under_way, 0)
+
+    def test_a_half_typed_escape_is_sent_after_a_second(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05")
+        self.desk.clock.advance(0.9)
+        self.assertEqual(bytes(self.line.sent), b"")
+        self.desk.clock.advance(0.2)
+        self.assertEqual(bytes(self.line.sent), b"\x05")
+        self.assertEqual(channel.under_way, 0)
+
+    def test_another_key_within_the_second_starts_it_anew(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05")
+        self.desk.clock.advance(0.9)
+        channel.type(b"c")
+        self.desk.clock.advance(0.9)
+        channel.type(b".")
+        self.assertEqual(channel.status, 0)
+
+    def test_a_second_operator_reads_and_is_told_who_types(self) -> None:
+        first = self.desk.say("console web01", terminal=XTERM)
+        first.type(b"x")
+        second = self.desk.say("console web01", BOB, XTERM)
+        self.assertIn("alice types", second.text)
+        second.type(b"y")
+        self.assertIn("no right", second.text)
+        self.assertEqual(bytes(self.line.sent), b"x")
+
+    def test_refused_keys_are_counted_together(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.web.disconnect("off")
+        for _ in range(12):
+            channel.type(b"k")
+        self.desk.clock.advance(1.1)
+        self.assertEqual(channel.text.count("not sent"), 2)
+        self.assertIn("web01 is away: 1 byte not sent", channel.text)
+        self.assertIn("web01 is away: 11 bytes not sent", channel.text)
+
+    def test_spying_and_taking_the_pen_back(self) -> None:
+        channel = self.desk.say("console web01 ro", terminal=XTERM)
+        channel.type(b"x")
+        self.assertEqual(bytes(self.line.sent), b"")
+        channel.type(b"\x05ca")
+        channel.type(b"x")
+        self.assertEqual(bytes(self.line.sent), b"x")
+        channel.type(b"\x05cs")
+        self.assertIsNone(self.web.pen)
+
+    def test_force(self) -> None:
+        other, sink = self.desk.attach(self.web, "carol")
+        other.type(b"x")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05ca")
+        self.assertIn("carol is typing on web01", channel.text)
+        channel.type(b"\x05cf")
+        self.desk.turn()
+        self.assertEqual(sink.notices, ["alice took the pen; you are reading now"])
+
+    def test_break_by_escape_and_by_the_client(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05cl0")
+        assert channel.program is not None
+        self.assertTrue(channel.program.break_requested())
+        self.assertEqual(self.line.log, ["BREAK", "BREAK"])
+        reader = self.desk.say("console web01", BOB, XTERM)
+        assert reader.program is not None
+        self.assertFalse(reader.program.break_requested())
+
+    def test_who_info_and_replay(self) -> None:
+        self.web.output(b"hello\r\n")
+        channel = self.desk.say("console web01 replay=0", terminal=XTERM)
+        self.assertNotIn("hello", channel.text)
+        channel.type(b"\x05cr")
+        self.assertIn("hello", channel.text)
+        channel.type(b"\x05cw\x05ci")
+        self.assertIn("[web01  alice  reads", channel.text)
+        self.assertIn(self.web.id, channel.text)
+
+    def test_a_reader_who_is_too_slow_is_told_exactly_what_he_lost(self) -> None:
+        channel = self.desk.say("console web01 replay=0", terminal=XTERM)
+        channel.window = 0
+        self.web.output(b"x" * 60_000)
+        self.web.output(b"y" * 20_000)
+        self.desk.turn()
+        channel.read(1 << 20)
+        self.assertIn(f"lost {80_000 - 65536} bytes, offsets 0 to {80_000 - 65536}", channel.text)
+        self.assertIsNone(channel.status)
+
+    def test_a_forgotten_console_ends_it(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.web.disconnect("off")
+        self.desk.roster.settle(self.web)
+        self.desk.roster.forget(self.web)
+        self.assertEqual(channel.status, 1)
+
+    def test_options_that_are_none(self) -> None:
+        channel = self.desk.say("console web01 rw")
+        self.assertEqual(channel.status, 2)
+        self.assertIn("there are ro, replay=LINES, esc=none", channel.complaint)
+        self.assertEqual(self.desk.say("console").status, 2)
+
+    def test_escapes_can_be_turned_off(self) -> None:
+        channel = self.desk.say("console web01 esc=none", terminal=XTERM)
+        channel.type(b"\x05c.")
+        self.assertEqual(bytes(self.line.sent), b"\x05c.")
