@@ -41,8 +41,8 @@ help:
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vspc needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools>=77'
-	$(BIN)/python -m pip install --quiet --no-build-isolation \
+	$(BIN)/python -m pip install -qq --upgrade pip 'setuptools>=77'
+	$(BIN)/python -m pip install -qq --no-build-isolation \
 	    --config-settings editable_mode=compat --editable '.[test]'
 	@touch $@
 
@@ -71,8 +71,9 @@ demo: $(STAMP)
 
 # The guest's kernel is unpacked, not installed: it needs no boot loader, modules or initramfs tools.
 deps:
+	@test "$$(id -u)" = 0 || { echo 'make deps installs Debian packages: run it as root'; exit 1; }
 	apt-get update --quiet=2
-	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends \
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-upgrade --no-install-recommends \
 	    $(PACKAGES) python3 python3-venv
 	@set -e; mkdir -p $(KERNEL_DIR); cd $(KERNEL_DIR); test ! -s vmlinuz || exit 0; \
 	package=$$(apt-cache depends $(KERNEL) | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1); \

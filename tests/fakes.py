@@ -46,6 +46,7 @@ class FakeLine:
 
     address: str = "10.0.0.1"
     secure: bool = False
+    carries_break: bool = True
     answers: bool = True
     unread: int | None = None  # what `unacknowledged` says
     sent: bytearray = field(factory=bytearray)

@@ -204,7 +204,10 @@ def main() -> int:
     )
     if not options.unit:
         suites.append(end_to_end_suite())
-    return run(suites)
+    try:
+        return run(suites)
+    except KeyboardInterrupt:
+        return 130  # as a shell counts a Ctrl-C
 
 
 if __name__ == "__main__":

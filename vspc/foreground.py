@@ -6,18 +6,15 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from vspc.config import Config
-from vspc.net.tls import TlsError
 from vspc.serverlog import observer
-from vspc.service import CannotListen, VspcService
-from vspc.ssh.keys import HostKeyError
-from vspc.statedir import StateError
+from vspc.service import VspcService
 
 GRACE = 5.0
 """Seconds that stopping may take before the process ends all the same."""
 
 
 def run(config: Config, verbose: bool) -> int:
-    """Run until SIGINT or SIGTERM; the exit status."""
+    """Run until SIGINT or SIGTERM; the exit status. SystemExit(1) if it cannot start."""
     from twisted.internet import reactor
 
     return _run(reactor, VspcService(config, reactor), verbose)
@@ -25,12 +22,8 @@ def run(config: Config, verbose: bool) -> int:
 
 def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     globalLogBeginner.beginLoggingTo([observer(sys.stdout, verbose)], redirectStandardIO=False)
-    try:
-        service.privilegedStartService()
-        service.startService()
-    except (CannotListen, StateError, HostKeyError, TlsError) as error:
-        print(f"vspc: {error}", file=sys.stderr)
-        return 1
+    service.privilegedStartService()
+    service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     # A peer that will not close must not keep the process: this thread-less timer ends it.
     reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor))

@@ -24,8 +24,9 @@ from twisted.python.components import Componentized
 from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError, load
 from vspc.console.access import Access, Operator
+from vspc.console.attachment import Attachment
 from vspc.console.console import Shop
-from vspc.console.happenings import Happenings
+from vspc.console.happenings import Attached, Broke, Detached, Happening, Happenings, PenTaken
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -36,9 +37,9 @@ from vspc.reception import Reception
 from vspc.reload import needs_restart
 from vspc.serverlog import observer
 from vspc.ssh.factory import Door as SshDoor
-from vspc.ssh.keys import host_keys
+from vspc.ssh.keys import HostKeyError, host_keys
 from vspc.ssh.limits import Displaceable, DoorLimits
-from vspc.statedir import claim
+from vspc.statedir import StateError, claim
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
 from vspc.vm.door import Waits
@@ -120,7 +121,14 @@ class VspcService(MultiService):
     # Starting
 
     def privilegedStartService(self) -> None:
-        """Prepare state and listen, before twistd gives up its rights."""
+        """Prepare state and listen, before twistd gives up rights. SystemExit(1) if it fails."""
+        try:
+            self._open()
+        except (CannotListen, StateError, HostKeyError, TlsError) as error:
+            print(f"vspc: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
         self._tls = ServerTls(_pair(config))
@@ -195,6 +203,7 @@ class VspcService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
+        self.happenings.subscribe(self._record)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         for warning in self.live.config.warnings:
@@ -207,6 +216,27 @@ class VspcService(MultiService):
         self.roster.tidy(now)
         for host, count in self._refusals.over(now):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
+
+    def _record(self, happening: Happening) -> None:
+        """Who was on which console, and who typed, is part of the log."""
+        match happening:
+            case Attached(a):
+                self._about("attached", a)
+            case Detached(a):
+                self._about("detached", a)
+            case PenTaken(a, former):
+                self._about("pen-taken", a, taken_from=former)
+            case Broke(console, operator):
+                self._log.info("break", console=console.title, operator=operator or "the VM")
+
+    def _about(self, event: str, attachment: Attachment, **facts: object) -> None:
+        self._log.info(
+            event,
+            console=attachment.console.title,
+            operator=attachment.operator.name,
+            address=attachment.address,
+            **facts,
+        )
 
     # Reloading
 

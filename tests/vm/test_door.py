@@ -54,7 +54,11 @@ class DoorTest(SynchronousTestCase):
 
 class Registering(DoorTest):
     def test_in_every_order_of_its_messages(self) -> None:
-        messages = [DoProxy(b"S", b"vspc"), VmVcUuid(VC_UUID), VmName(b"web01")]
+        messages: list[vmware.Suboption] = [
+            DoProxy(b"S", b"vspc"),
+            VmVcUuid(VC_UUID),
+            VmName(b"web01"),
+        ]
         known = KnownSuboptions1(bytes([70, 71, 73, 80, 82]))
         for order in permutations([*messages, known]):
             self.scene = Scene()

@@ -2,7 +2,7 @@
 
 from twisted.application.service import ServiceMaker
 
-vspc_service = ServiceMaker(
+vspc_service = ServiceMaker(  # type: ignore[no-untyped-call]
     "vspc",
     "vspc.service",
     "A console access server for virtual machines (VMware vSPC with an SSH front door)",

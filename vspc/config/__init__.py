@@ -10,12 +10,14 @@ from vspc.config.classes import (
     TlsSettings,
     VmSettings,
 )
+from vspc.config.keys import AuthorizedKey
 from vspc.config.load import ConfigError, load
 from vspc.config.mistakes import Mistake
 from vspc.config.summary import summary
 
 __all__ = [
     "AccessRule",
+    "AuthorizedKey",
     "Config",
     "ConfigError",
     "ConsoleSettings",

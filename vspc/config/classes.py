@@ -3,15 +3,16 @@
 Times are seconds, sizes bytes, paths absolute once loaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import field, frozen
 
-from vspc.config.mistakes import Wrong
-from vspc.config.units import AuthorizedKey, Duration, Endpoint, Network, Size
+from vspc.config.checks import label, ring, within, within_size, within_time
+from vspc.config.keys import AuthorizedKey, KeysFile
+from vspc.config.units import Duration, Endpoint, Network, Pattern, Readable, Size, Who
 
 Right = Literal["read", "write", "break", "force", "admin"]
 Role = Literal["admin", "audit"]
@@ -19,31 +20,11 @@ Role = Literal["admin", "audit"]
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
-def _within(low: float, high: float, unit: str = "") -> Callable[[Any, Any, Any], None]:
-    def check(_instance: Any, attribute: Any, value: Any) -> None:
-        if not low <= value <= high:
-            raise Wrong(
-                f"it is {value:g}{unit}", f"{low:g} to {high:g}{unit} is allowed"
-            )
-
-    return check
-
-
-def _ring(_instance: object, _attribute: object, value: int) -> None:
-    if not 4096 <= value <= 1 << 20 or value & (value - 1):
-        raise Wrong(f"it is {value} bytes", "a power of two from 4KiB to 1MiB is allowed")
-
-
-def _label(_instance: object, _attribute: object, value: str) -> None:
-    if not value or len(value) > 80 or not value.isprintable():
-        raise Wrong(f"{value!r} is no name", "1 to 80 printable characters are allowed")
-
-
 @frozen
 class PlainSettings:
     """[[vm.plain]]: a console whose VM dials us without the extension."""
 
-    name: str = field(validator=_label)
+    name: str = field(metadata=label())
     listen: Endpoint
     telnet: bool = False
     allow: tuple[Network, ...] | None = None
@@ -57,9 +38,9 @@ class VmSettings:
     telnets: tuple[Endpoint, ...] = (Endpoint("tcp:13371"),)
     service_uris: tuple[str, ...] = ("vspc", "vSPC.py")
     allow: tuple[Network, ...] = LOOPBACK
-    probe_timeout: Duration = field(default=Duration(5.0), validator=_within(0.1, 60, " s"))
-    identify_timeout: Duration = field(default=Duration(30.0), validator=_within(1, 600, " s"))
-    vmotion_timeout: Duration = field(default=Duration(120.0), validator=_within(5, 3600, " s"))
+    probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
+    identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
+    vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
     plain: tuple[PlainSettings, ...] = ()
 
 
@@ -67,11 +48,10 @@ class VmSettings:
 class ConsoleSettings:
     """[console]: what is kept of what VMs say."""
 
-    history: Size = field(default=Size(64 << 10), validator=_ring)
-    history_total: Size = field(default=Size(256 << 20), validator=_within(1 << 20, 1 << 40, " B"))
+    history: Size = field(default=Size(64 << 10), metadata=ring(4 << 10, 1 << 20))
+    history_total: Size = field(default=Size(256 << 20), metadata=within_size(1 << 20, 1 << 40))
     forget_after: Duration = field(
-        default=Duration(7 * 86400.0),
-        validator=_within(60, 366 * 86400, " s"),
+        default=Duration(7 * 86400.0), metadata=within_time(60, 366 * 86400)
     )
 
 
@@ -79,8 +59,8 @@ class ConsoleSettings:
 class TlsSettings:
     """[tls]: the certificate of telnets listeners; without one, it is made and kept."""
 
-    certificate: Path | None = None
-    private_key: Path | None = None
+    certificate: Readable | None = None
+    private_key: Readable | None = None
 
 
 @frozen
@@ -88,30 +68,34 @@ class SshSettings:
     """[ssh]: where operators connect."""
 
     listen: tuple[Endpoint, ...] = (Endpoint("tcp:2222"),)
-    host_keys: tuple[Path, ...] = ()
-    login_timeout: Duration = field(default=Duration(60.0), validator=_within(1, 600, " s"))
-    max_unauthenticated: int = field(default=200, validator=_within(1, 100_000))
-    max_unauthenticated_per_address: int = field(default=32, validator=_within(1, 100_000))
-    max_channels: int = field(default=64, validator=_within(1, 1000))
+    host_keys: tuple[Readable, ...] = ()
+    login_timeout: Duration = field(default=Duration(60.0), metadata=within_time(1, 600))
+    max_unauthenticated: int = field(default=200, metadata=within(1, 100_000))
+    max_unauthenticated_per_address: int = field(default=32, metadata=within(1, 100_000))
+    max_channels: int = field(default=64, metadata=within(1, 1000))
 
 
 @frozen
 class OperatorSettings:
-    """[operators.NAME]: somebody who may log in. `keys` come from both sources."""
+    """[operators.NAME]: somebody who may log in."""
 
     authorized_keys: tuple[AuthorizedKey, ...] = ()
-    authorized_keys_file: Path | None = None
+    authorized_keys_file: KeysFile | None = None
     groups: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
-    keys: tuple[AuthorizedKey, ...] = ()
+
+    @property
+    def keys(self) -> tuple[AuthorizedKey, ...]:
+        """The keys of both sources."""
+        return self.authorized_keys + getattr(self.authorized_keys_file, "keys", ())
 
 
 @frozen
 class AccessRule:
     """[[access]]: the first one whose operators and consoles match decides."""
 
-    operators: tuple[str, ...]
-    consoles: tuple[str, ...]
+    operators: tuple[Who, ...]
+    consoles: tuple[Pattern, ...]
     rights: tuple[Right, ...]
 
 
@@ -124,7 +108,22 @@ class Config:
     console: ConsoleSettings = ConsoleSettings()
     tls: TlsSettings = TlsSettings()
     ssh: SshSettings = SshSettings()
-    operators: dict[str, OperatorSettings] = field(factory=dict)
+    operators: Mapping[str, OperatorSettings] = field(factory=dict)
     access: tuple[AccessRule, ...] = ()
     path: Path = Path()
     warnings: tuple[str, ...] = ()
+
+
+COMPUTED = frozenset({"path", "warnings"})
+"""Fields of `Config` that are no keys."""
+
+LATER: dict[type, frozenset[str]] = {
+    Config: frozenset({"dial", "log", "audit"}),
+    VmSettings: frozenset({"zone", "start_tls", "com_port", "takeover", "dial_allow"}),
+    ConsoleSettings: frozenset({"listen"}),
+    SshSettings: frozenset({"certificates"}),
+    OperatorSettings: frozenset(
+        {"password_hash", "password_hash_file", "require", "totp_secret_file"}
+    ),
+}
+"""Keys that a later version has: named as such, so that nobody looks for a misspelling."""

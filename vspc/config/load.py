@@ -4,12 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, fields
+from attrs import evolve
 
-from vspc.config import checks
-from vspc.config.classes import AccessRule, Config, OperatorSettings
-from vspc.config.mistakes import Mistake
-from vspc.config.structure import converter, mistakes, unknown
+from vspc.config.classes import Config
+from vspc.config.mistakes import Mistake, Wrong
+from vspc.config.relations import people, relations, warnings
+from vspc.config.structure import converter, mistakes
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a configuration file."""
@@ -23,87 +23,41 @@ class ConfigError(Exception):
         self.mistakes = mistakes
 
 
-class _Reader:
-    """One file on its way in; collects mistakes as it goes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.mistakes: list[Mistake] = []
-        self._converter = converter(path.parent)
-
-    def wrong(self, key: str, problem: str, allowed: str = "") -> None:
-        self.mistakes.append(Mistake(self.path, key, problem, allowed))
-
-    def structure(self, value: Any, kind: Any, key: str) -> Any:
-        """`value` as `kind`, or None with its mistakes collected."""
-        try:
-            return self._converter.structure(value, kind)
-        except Exception as error:
-            for place, problem, allowed in mistakes(error, key):
-                self.wrong(place, problem, allowed)
-            return None
-
-    def read(self) -> dict[str, Any]:
-        try:
-            with self.path.open("rb") as file:
-                text = file.read(FILE_LIMIT)
-        except OSError as error:
-            self.wrong("", error.strerror or "it cannot be read", "name a file that is there")
-            return {}
-        try:
-            return tomllib.loads(text.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            self.wrong("", f"it is not UTF-8 (byte {error.start})", "TOML is UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            self.wrong("", f"it is no TOML: {error}", "")
-        return {}
-
-    def operators(self, value: Any) -> dict[str, OperatorSettings]:
-        if not isinstance(value, dict):
-            self.wrong("operators", f"{value!r} is no table", "write [operators.NAME]")
-            return {}
-        found = {}
-        for name, table in value.items():
-            key = f"operators.{name}"
-            checks.operator_name(name, lambda p, a, k=key: self.wrong(k, p, a))  # type: ignore[misc]
-            settings = self.structure(table, OperatorSettings, key)
-            if settings is not None:
-                found[name] = checks.with_keys(settings, key, self.wrong)
-        return found
-
-    def rules(self, value: Any) -> tuple[AccessRule, ...]:
-        if not isinstance(value, list):
-            self.wrong("access", f"{value!r} is no list of tables", "write [[access]]")
-            return ()
-        rules = [self.structure(t, AccessRule, f"access[{i}]") for i, t in enumerate(value)]
-        return tuple(rule for rule in rules if rule is not None)
-
-    def config(self) -> Config:
-        tables = self.read()
-        parts: dict[str, Any] = {"path": self.path}
-        kinds = {f.name: f.type for f in fields(Config) if f.name not in ("path", "warnings")}
-        for name, value in tables.items():
-            if name == "operators":
-                parts[name] = self.operators(value)
-            elif name == "access":
-                parts[name] = self.rules(value)
-            elif name in kinds:
-                part = self.structure(value, kinds[name], name)
-                if part is not None:
-                    parts[name] = part
-            else:
-                self.wrong(name, *unknown(name, Config))
-        config = Config(**parts)
-        if "state_dir" not in parts:
-            config = evolve(config, state_dir=self.path.parent / config.state_dir)
-        checks.whole(config, self.wrong)
-        return evolve(config, warnings=tuple(checks.warnings(config)))
-
-
 def load(path: Path) -> Config:
     """The configuration in `path`. Raises `ConfigError` with every mistake that is in it."""
-    reader = _Reader(path.absolute())
-    config = reader.config()
-    if reader.mistakes:
-        raise ConfigError(reader.mistakes)
-    return config
+    path = path.absolute()
+    try:
+        tables = _read(path)
+    except Wrong as wrong:
+        raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
+    found: list[tuple[str, str, str]] = []
+    config = Config()
+    try:
+        # Even the default is relative to the file.
+        config = converter(path.parent, people(tables)).structure(
+            {"state_dir": str(config.state_dir)} | tables, Config
+        )
+    except Exception as error:
+        found += mistakes(error)
+    found += relations(tables)
+    if found:
+        raise ConfigError([Mistake(path, *mistake) for mistake in found])
+    return evolve(config, path=path, warnings=tuple(warnings(config)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        allowed = "the name of a file that can be read is wanted"
+        raise Wrong(error.strerror or "it cannot be read", allowed) from None
+    if len(data) > FILE_LIMIT:
+        raise Wrong("it is too long", f"{FILE_LIMIT} bytes are allowed")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise Wrong(f"it is not UTF-8 (at line {line})", "TOML is UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise Wrong(f"it is no TOML: {error}", "see toml.io for how TOML is written") from None

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+SHOWN = 40
+"""Characters of a wrong value that are repeated in what is said of it."""
+
 
 @frozen
 class Mistake:
@@ -26,3 +29,11 @@ class Wrong(ValueError):
         super().__init__(problem)
         self.problem = problem
         self.allowed = allowed
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: one line, cut. Not for what may hold a key."""
+    if isinstance(value, dict):
+        return "a table"
+    text = ascii(value).replace("True", "true").replace("False", "false")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -1,172 +1,213 @@
 """Tables to classes through cattrs: no coercion, no extra keys, each mistake with its key path."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from attrs import NOTHING, Attribute, fields, has
+from attrs import fields, has
 from cattrs import Converter
 from cattrs.errors import (
-    AttributeValidationNote,
     ClassValidationError,
     ForbiddenExtraKeysError,
     IterableValidationError,
     IterableValidationNote,
 )
+from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.config import units
-from vspc.config.classes import Config, OperatorSettings
-from vspc.config.mistakes import Wrong
-
-_COMPUTED = {Config: ("path", "warnings"), OperatorSettings: ("keys",)}
-
-LATER = frozenset(
-    {
-        "start_tls",
-        "com_port",
-        "takeover",
-        "dial_allow",
-        "zone",
-        "dial",
-        "log",
-        "audit",
-        "listen",
-        "certificates",
-        "password_hash",
-        "password_hash_file",
-        "require",
-        "totp_secret_file",
-    }
-)
-"""Keys that a later version has: named as such, so that nobody looks for a misspelling."""
+from vspc.config.checks import CHECK
+from vspc.config.classes import COMPUTED, LATER, Config
+from vspc.config.keys import AuthorizedKey, KeysFile, WrongLines, authorized_key, keys_file
+from vspc.config.mistakes import Wrong, shown
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
+_OPERATOR = re.compile(r"[A-Za-z0-9._@][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_PLAIN = re.compile(r"[!-~]+", re.ASCII)
 
-def converter(base: Path) -> Converter:
-    """For one file; relative paths in it are relative to `base`."""
+
+def converter(base: Path, people: frozenset[str]) -> Converter:
+    """For one file in `base`, in which rules may speak of `people`."""
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
         made.register_structure_hook(kind, _exactly)
-    made.register_structure_hook(Path, lambda value, _type: base / _exactly(value, str))
-    made.register_structure_hook_func(_is(units.Size), lambda v, _: units.size(v))
-    made.register_structure_hook_func(_is(units.Duration), lambda v, _: units.duration(v))
-    made.register_structure_hook_func(_is(units.Endpoint), lambda v, _: units.endpoint(v))
-    made.register_structure_hook_func(_is(units.Network), lambda v, _: units.network(v))
-    made.register_structure_hook(units.AuthorizedKey, lambda v, _: units.authorized_key(v))
+    values: dict[Any, Callable[[Any], Any]] = {
+        Path: lambda v: units.place(v, base),
+        units.Readable: lambda v: units.readable(v, base),
+        KeysFile: lambda v: keys_file(units.place(v, base)),
+        units.Endpoint: lambda v: units.endpoint(v, base),
+        units.Size: units.size,
+        units.Duration: units.duration,
+        units.Network: units.network,
+        units.Pattern: units.pattern,
+        units.Who: lambda v: _who(v, people),
+        AuthorizedKey: authorized_key,
+    }
+    made.register_structure_hook_factory(has, lambda kind: _table(made, kind))
     made.register_structure_hook_func(_made_of(Literal), _choice)
-    made.register_structure_hook_func(_made_of(tuple), lambda v, kind: _tuple(made, v, kind))
-    made.register_structure_hook_func(_is_table, _table(made))
+    made.register_structure_hook_func(_made_of(tuple), lambda v, kind: _list(made, v, kind))
+    made.register_structure_hook_func(_made_of(Mapping), lambda v, kind: _tables(made, v, kind))
+    for kind, structure in values.items():
+        _register(made, kind, structure)
     return made
 
 
-def _is(kind: object) -> Any:
-    return lambda other: other == kind
+def _register(made: Converter, kind: Any, structure: Callable[[Any], Any]) -> None:
+    if isinstance(kind, type):
+        made.register_structure_hook(kind, lambda v, _: structure(v))
+    else:  # a NewType or a union
+        made.register_structure_hook_func(lambda other: other == kind, lambda v, _: structure(v))
 
 
-def _made_of(origin: Any) -> Any:
+def _made_of(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
-
-
-def _is_table(kind: Any) -> bool:
-    return has(kind) and kind is not units.AuthorizedKey
 
 
 def _exactly(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise Wrong(f"{value!r} is not {_NAMES[kind]}", f"{_NAMES[kind]} is wanted")
+        raise Wrong(f"{shown(value)} is not {_NAMES[kind]}", f"{_NAMES[kind]} is wanted")
     return value
 
 
 def _choice(value: Any, kind: Any) -> Any:
     if value not in get_args(kind):
-        raise Wrong(f"{value!r} is none of them", f"allowed: {', '.join(get_args(kind))}")
+        raise Wrong(f"{shown(value)} is none of them", f"allowed: {', '.join(get_args(kind))}")
     return value
 
 
-def _tuple(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise Wrong(f"{value!r} is no list", "a list is written [a, b]")
+def _who(value: Any, people: frozenset[str]) -> units.Who:
+    if value != "*" and (not isinstance(value, str) or value not in people):
+        near = get_close_matches(value, people, 1) if isinstance(value, str) else []
+        hint = f"did you mean {near[0]}? " if near else ""
+        allowed = 'an operator of [operators], "@group" of one of them, or "*" is allowed'
+        raise Wrong(f"{shown(value)} is nobody's name", hint + allowed)
+    return units.Who(value)
+
+
+def _list(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     inner = get_args(kind)[0]
-    items, errors = [], []
+    if not isinstance(value, list):
+        tables = "write it with two brackets, [[...]], once for each"
+        raise Wrong("it is no list", tables if has(inner) else "a list is written [a, b]")
+    items, errors = [], list[Exception]()
     for index, item in enumerate(value):
-        try:
+        with _noting(errors, index, inner):
             items.append(made.structure(item, inner))
-        except Exception as error:
-            error.__notes__ = [IterableValidationNote(f"[{index}]", index, inner)]
-            errors.append(error)
+    return tuple(_unless(errors, items, kind))
+
+
+def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
+    """Tables by name; the names are operators'."""
+    inner = get_args(kind)[1]
+    if not isinstance(value, dict):
+        raise Wrong("it is no table", "write [operators.NAME] and keys below it")
+    found, errors = dict[str, Any](), list[Exception]()
+    for name, table in value.items():
+        with _noting(errors, name, inner):
+            _operator_name(name)
+        with _noting(errors, name, inner):
+            found[name] = made.structure(table, inner)
+    return dict(_unless(errors, found, kind))
+
+
+def _operator_name(name: str) -> None:
+    """A login's name: `+`, `:` and `,` would end it."""
+    if not _OPERATOR.fullmatch(name):
+        allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - in front"
+        raise Wrong("it is no name for an operator", allowed)
+
+
+class _noting:
+    """Collects what is raised, with a note of where in the list or table it was."""
+
+    def __init__(self, errors: list[Exception], index: int | str, kind: Any) -> None:
+        self._errors = errors
+        self._note = IterableValidationNote(f"[{index}]", index, kind)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        error.__notes__ = [self._note]
+        self._errors.append(error)
+        return True
+
+
+def _unless(errors: list[Exception], found: Any, kind: Any) -> Any:
     if errors:
         raise IterableValidationError("in a list", errors, kind)
-    return tuple(items)
+    return found
 
 
-def _table(made: Converter) -> Any:
-    """A hook that reads every key before it complains, ranges included."""
+def _table(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    special: dict[str, Any] = {}
+    for key in fields(kind):
+        if kind is Config and key.name in COMPUTED:
+            special[key.name] = override(omit=True)
+        elif CHECK in key.metadata:
+            special[key.name] = override(struct_hook=_checked(made, key.metadata[CHECK]))
+    inner = make_dict_structure_fn(kind, made, **special)
 
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong(f"{value!r} is no table", "a table is written [name] and keys below it")
-        found: dict[str, Any] = {}
-        errors: list[Exception] = []
-        keys = [f for f in fields(cls) if f.name not in _COMPUTED.get(cls, ())]
-        for key in keys:
-            if key.name not in value and key.default is not NOTHING:
-                continue
-            try:
-                found[key.name] = _value(made, key, value)
-            except Exception as error:
-                error.__notes__ = [AttributeValidationNote("", key.name, key.type)]
-                errors.append(error)
-        extra = set(value) - {key.name for key in keys}
-        if extra:
-            errors.append(ForbiddenExtraKeysError("", cls, extra))
-        if errors:
-            raise ClassValidationError("in a table", errors, cls)
-        return cls(**found)
+            raise Wrong("it is no table", "a table is written [name] and keys below it")
+        return inner(value, cls)
 
     return structure
 
 
-def _value(made: Converter, key: "Attribute[Any]", table: dict[str, Any]) -> Any:
-    value = made.structure(table[key.name], key.type)  # type: ignore[arg-type]
-    if key.validator is not None:
-        key.validator(None, key, value)
-    return value
+def _checked(made: Converter, check: Callable[[Any], None]) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, kind: Any) -> Any:
+        found = made.structure(value, kind)
+        check(found)
+        return found
+
+    return structure
 
 
-def mistakes(error: BaseException, key: str) -> Iterator[tuple[str, str, str]]:
+def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, str]]:
     """Every mistake in what cattrs raised: key path, problem, what is allowed."""
     match error:
         case ClassValidationError():
             noted, others = error.group_exceptions()
             for inner, note in noted:
-                yield from mistakes(inner, _join(key, note.name))
+                yield from mistakes(inner, join(key, note.name))
             for other in others:
                 yield from mistakes(other, key)
         case IterableValidationError():
             for inner, place in error.group_exceptions()[0]:
-                yield from mistakes(inner, f"{key}[{place.index}]")
+                yield from mistakes(inner, join(key, place.index))
         case ForbiddenExtraKeysError():
             for name in sorted(error.extra_fields):
-                yield (_join(key, name), *unknown(name, error.cl))
+                yield (join(key, name), *_unknown(name, error.cl))
+        case WrongLines():
+            for wrong in error.wrongs:
+                yield key, wrong.problem, wrong.allowed
         case Wrong():
             yield key, error.problem, error.allowed
         case KeyError():
             yield key, "it is missing", "this key has no default"
         case _:
-            yield key, str(error), ""
+            raise error
 
 
-def unknown(name: str, cls: Any) -> tuple[str, str]:
+def _unknown(name: str, cls: Any) -> tuple[str, str]:
     """What to say of a key that the table does not have."""
-    if name in LATER:
+    if name in LATER.get(cls, ()):
         return "not available in this version", ""
-    known = [f.name for f in fields(cls) if f.name not in _COMPUTED.get(cls, ())]
+    known = [f.name for f in fields(cls) if not (cls is Config and f.name in COMPUTED)]
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     return "there is no such key", f"{hint}there are {', '.join(known)}"
 
 
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+def join(key: str, inner: Any) -> str:
+    """The key path of `inner`, a key or a place in a list, below `key`."""
+    if isinstance(inner, int):
+        return f"{key}[{inner}]"
+    word = inner if _PLAIN.fullmatch(inner) else shown(inner)
+    return f"{key}.{word}" if key else word

@@ -48,6 +48,7 @@ class Refusal(Enum):
     AWAY = "away"
     PEN = "pen"
     RIGHT = "right"
+    LINE = "line"  # a BREAK on a line that cannot carry one
 
 
 @frozen

@@ -246,6 +246,8 @@ class Console(GateOwner):
         refusal = self._refusal(attachment, "break")
         if refusal is not None:
             return Typed(0, refusal)
+        if self.line is not None and not self.line.carries_break:
+            return Typed(0, Refusal.LINE)
         sent = self.gate.send_break()
         if sent:
             self._publish(happenings.Broke(self, attachment.operator.name))

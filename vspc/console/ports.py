@@ -102,6 +102,10 @@ class Line(Protocol):
     def secure(self) -> bool:
         """Whether it is TLS."""
 
+    @property
+    def carries_break(self) -> bool:
+        """Whether `send_break` reaches the VM; raw TCP has no word for it."""
+
     def send(self, data: bytes) -> None:
         """Type `data` at the VM; 8-bit clean."""
 

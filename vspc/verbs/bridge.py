@@ -168,6 +168,8 @@ class Bridge:
                 return f"{holder} is typing on {title}: {what}"
             case Refusal.RIGHT:
                 return f"you have no right to do this on {title}: {what}"
+            case Refusal.LINE:
+                return f"{title} is on raw TCP, which cannot carry a BREAK"
 
     # What the two kinds make of it
 

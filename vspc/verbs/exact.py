@@ -25,5 +25,5 @@ class ExactBridge(Bridge):
     def refused(self, refusal: Refusal, count: int) -> None:
         """A program that may not type must know; a VM that is away may come back."""
         super().refused(refusal, count)
-        if refusal is not Refusal.AWAY:
+        if refusal in (Refusal.PEN, Refusal.RIGHT):
             self.leave(DENIED)

@@ -49,6 +49,8 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
             return f"{holder} is typing on {console.title}; the BREAK was not sent", DENIED
         case Refusal.AWAY:
             return f"{console.title} is away; the BREAK was not sent", FAILED
+        case Refusal.LINE:
+            return f"{console.title} is on raw TCP, which cannot carry a BREAK", FAILED
         case _ if not taken:
             return f"too much input waits for {console.title}; the BREAK was not sent", FAILED
     return "", DONE

@@ -52,6 +52,8 @@ class BinaryLine(LineProtocol):
     OFFERS: tuple[bytes, ...] = (_BINARY, _SGA, _ECHO)
     DEMANDS: tuple[bytes, ...] = (_BINARY, _SGA)
 
+    carries_break = True
+
     def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool) -> None:
         self._keep = keep
         self.secure = secure

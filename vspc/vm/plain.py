@@ -38,6 +38,7 @@ class RawLine(Protocol):
 
     transport: ITCPTransport
     secure = False
+    carries_break = False
 
     def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:
         self._keep = keep
@@ -63,8 +64,7 @@ class RawLine(Protocol):
         self.transport.write(data)
 
     def send_break(self) -> None:
-        """Raw TCP has no word for a BREAK: it is not sent."""
-        self.keeper.dropped("a BREAK, which raw TCP cannot carry")
+        """Raw TCP has no word for a BREAK (`carries_break`)."""
 
     def ask(self) -> bool:
         return False

@@ -1,0 +1,260 @@
+"""The house's plan, held against every import of every module; see docs/architecture.md.
+
+A new room, or a new module beside them, gets a line in `FLOORS`. Imports go down only, and rooms
+of one floor do not import each other. An import in a function or for type checkers counts too.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from attrs import frozen
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGE = Path(__file__).resolve().parent.parent / "vspc"
+
+ALONE = -1
+"""A room that imports nothing of the project, and that only the top floor imports."""
+
+TOP = 3
+"""Where everything is built and introduced: its modules may import each other."""
+
+FLOORS: Mapping[str, int] = MappingProxyType(
+    {
+        "simulator": ALONE,
+        "config": 0,
+        "console": 0,
+        "text": 0,
+        "wire": 0,
+        "net": 1,
+        "auth": 2,
+        "log": 2,
+        "programs": 2,
+        "ssh": 2,
+        "verbs": 2,
+        "vm": 2,
+        "watch": 2,
+        "__main__": TOP,
+        "advice": TOP,
+        "cli": TOP,
+        "clock": TOP,
+        "demo": TOP,
+        "foreground": TOP,
+        "reception": TOP,
+        "reload": TOP,
+        "serverlog": TOP,
+        "service": TOP,
+        "statedir": TOP,
+    }
+)
+
+EVERYBODYS = frozenset({"text"})
+"""Rooms that the ones beside them may import."""
+
+APART = frozenset({("net", "console")})
+"""Who may not import whom although it is below: net/ knows no consoles."""
+
+REACTOR = frozenset({"twisted", "zope", "OpenSSL"})
+"""What floor 0 does without: it takes bytes and times, and gives back values."""
+
+_CONTAINERS = frozenset(
+    {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict", "count"}
+    | {"WeakKeyDictionary", "WeakValueDictionary", "WeakSet"}
+)
+_LITERALS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+
+
+@frozen
+class Module:
+    """A module of ours: its dotted name, and its syntax tree."""
+
+    name: str
+    tree: ast.Module
+    is_package: bool = False
+
+    @property
+    def room(self) -> str:
+        """What stands in `FLOORS`; empty for the package itself."""
+        return _room(self.name)
+
+
+def _room(name: str) -> str:
+    words = name.split(".")
+    return words[1] if len(words) > 1 else ""
+
+
+def modules() -> Iterator[Module]:
+    """Every module of the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        words = ["vspc", *path.relative_to(PACKAGE).with_suffix("").parts]
+        is_package = words[-1] == "__init__"
+        name = ".".join(words[:-1] if is_package else words)
+        yield Module(name, ast.parse(path.read_bytes(), str(path)), is_package)
+
+
+def imports(module: Module) -> Iterator[str]:
+    """Dotted names of all that `module` imports: modules, or what is taken out of them."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(module, node)
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def _origin(module: Module, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    words = module.name.split(".")
+    kept = words[: len(words) - node.level + module.is_package]
+    return ".".join([*kept, *([node.module] if node.module else [])])
+
+
+def wrong_import(module: Module, name: str) -> str | None:
+    """Why `module` may not import `name`, or None if it may."""
+    room = module.room
+    if room not in FLOORS:
+        return None  # the package itself, which imports nothing, or no line yet: told once
+    floor, package = FLOORS[room], name.partition(".")[0]
+    if package in REACTOR and floor == 0:
+        return "floor 0 knows no Twisted"
+    other = _room(name)
+    if package != "vspc" or other == room or other not in FLOORS:
+        return None
+    return _wrong_step(room, floor, other)
+
+
+def _wrong_step(room: str, floor: int, other: str) -> str | None:
+    if (room, other) in APART:
+        return f"{room} knows nothing of {other}"
+    if floor == ALONE:
+        return f"{room} shares no line with the rest"
+    below = FLOORS[other]
+    if below == ALONE:
+        return None if floor == TOP else f"only the top floor imports {other}"
+    if below > floor:
+        return f"{other} is on floor {below}, above {room} on floor {floor}"
+    if below == floor != TOP and other not in EVERYBODYS:
+        return f"{other} is on the same floor {floor}: they meet through console/ and its ports"
+    return None
+
+
+def mutable_state(module: Module) -> Iterator[str]:
+    """Names of `module` itself that hold something that changes, and `global` statements.
+
+    A constant in capitals that is never changed may be a list or dict.
+    """
+    for statement in module.tree.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            continue
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if _is_container(statement.value):
+            yield from (name for name in names if not (name.isupper() or name == "__all__"))
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Global):
+            yield "global " + ", ".join(node.names)
+
+
+def _is_container(value: ast.expr | None) -> bool:
+    if not isinstance(value, ast.Call):
+        return isinstance(value, _LITERALS)
+    called = value.func
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name in _CONTAINERS
+
+
+def _module(name: str, text: str) -> Module:
+    return Module(name, ast.parse(text))
+
+
+def _wrong(name: str, text: str) -> list[str]:
+    module = _module(name, text)
+    return [why for imported in imports(module) if (why := wrong_import(module, imported))]
+
+
+class House(SynchronousTestCase):
+    """The house as it stands."""
+
+    def test_every_room_has_its_floor(self) -> None:
+        unknown = sorted({module.room for module in modules()} - set(FLOORS) - {""})
+        self.assertEqual(unknown, [], "give these a floor in tests/test_floors.py, FLOORS")
+
+    def test_imports_go_down_only(self) -> None:
+        wrong = [
+            f"{module.name} imports {name}: {why}"
+            for module in modules()
+            for name in imports(module)
+            if (why := wrong_import(module, name))
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_the_package_itself_imports_nothing_of_ours(self) -> None:
+        [package] = [module for module in modules() if module.name == "vspc"]
+        self.assertEqual([name for name in imports(package) if name.startswith("vspc")], [])
+
+    def test_no_module_holds_state(self) -> None:
+        wrong = [f"{module.name}: {what}" for module in modules() for what in mutable_state(module)]
+        self.assertEqual(wrong, [])
+
+
+class Plan(SynchronousTestCase):
+    """What the plan forbids is found."""
+
+    def test_upward(self) -> None:
+        self.assertEqual(
+            _wrong("vspc.net.tls", "from vspc.vm.line import BinaryLine"),
+            ["vm is on floor 2, above net on floor 1"],
+        )
+
+    def test_sideways_in_each_way_to_write_it(self) -> None:
+        for text in (
+            "import vspc.ssh.keys",
+            "from vspc import ssh",
+            "from vspc.ssh import keys",
+            "from ..ssh import keys",
+            "from .. import ssh",
+            "def late():\n    from vspc.ssh.keys import load",
+        ):
+            self.assertEqual(len(_wrong("vspc.vm.line", text)), 1, text)
+
+    def test_a_package_imports_relative_to_itself(self) -> None:
+        package = Module("vspc.vm", ast.parse("from . import line\nfrom ..ssh import keys"), True)
+        self.assertEqual(list(imports(package)), ["vspc.vm.line", "vspc.ssh.keys"])
+
+    def test_twisted_on_floor_0(self) -> None:
+        for text in ("import twisted.internet", "from zope.interface import implementer"):
+            self.assertEqual(_wrong("vspc.wire.telnet", text), ["floor 0 knows no Twisted"])
+            self.assertEqual(_wrong("vspc.net.tls", text), [])
+
+    def test_consoles_in_net(self) -> None:
+        wrong = _wrong("vspc.net.tls", "from vspc.console.ports import Line")
+        self.assertEqual(wrong, ["net knows nothing of console"])
+
+    def test_the_simulator_is_alone(self) -> None:
+        self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.wire import telnet")), 1)
+        self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.text import safe")), 1)
+        self.assertEqual(len(_wrong("vspc.verbs.list", "from vspc.simulator import esxi")), 1)
+        self.assertEqual(_wrong("vspc.cli", "from vspc.simulator.command import main"), [])
+
+    def test_what_is_allowed(self) -> None:
+        for name, text in (
+            ("vspc.console.console", "from vspc.text import safe"),
+            ("vspc.vm.line", "from vspc.vm.keeper import Keeper\nfrom vspc.net import tls"),
+            ("vspc.ssh.factory", "from vspc import __version__"),
+            ("vspc.service", "from vspc.reception import Reception"),
+        ):
+            self.assertEqual(_wrong(name, text), [], name)
+
+    def test_state_is_found_and_constants_are_not(self) -> None:
+        text = (
+            "lines = []\nlast: dict[str, int] = {}\nwaiting = collections.deque()\n"
+            "LIMITS = {'a': 1}\n__all__ = ['a']\nfirst = 1\n_TABLE: dict = {}\n"
+            "def f():\n    global first\n    kept = []\n"
+        )
+        found = list(mutable_state(_module("vspc.vm.line", text)))
+        self.assertEqual(found, ["lines", "last", "waiting", "global first"])

@@ -1,0 +1,123 @@
+"""Public keys as operators bring them: the lines of an authorized_keys file, without options.
+
+Nothing here repeats what it read: it could be a private key, put there by mistake (law 7).
+"""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from vspc.config.mistakes import Wrong
+
+KEYS_FILE_LIMIT = 1024 * 1024
+"""Bytes of an authorized_keys file."""
+
+RSA_BITS = 2048
+"""Bits that an RSA key needs to log in."""
+
+# What follows the type in a key's blob (RFC 4253 section 6.6, 5656, 8709; OpenSSH's PROTOCOL.u2f).
+_KEYS = {
+    "ssh-ed25519": 1,
+    "ecdsa-sha2-nistp256": 2,
+    "ecdsa-sha2-nistp384": 2,
+    "ecdsa-sha2-nistp521": 2,
+    "ssh-rsa": 2,
+    "sk-ssh-ed25519@openssh.com": 2,
+    "sk-ecdsa-sha2-nistp256@openssh.com": 3,
+}
+
+KEY_TYPES = tuple(_KEYS)
+"""Public keys that an operator can log in with."""
+
+_ALLOWED = 'a key is written "ssh-ed25519 AAAA... comment", as in the .pub file'
+
+
+@frozen
+class AuthorizedKey:
+    """One public key: its type, its blob as it goes over the wire, its comment."""
+
+    kind: str
+    blob: bytes
+    comment: str
+
+
+@frozen
+class KeysFile:
+    """An authorized_keys file, and the keys that were in it."""
+
+    path: Path
+    keys: tuple[AuthorizedKey, ...]
+
+
+class WrongLines(ValueError):
+    """More than one thing is wrong in one file; `wrongs` are the single ones."""
+
+    def __init__(self, wrongs: list[Wrong]) -> None:
+        super().__init__(f"{len(wrongs)} wrong lines")
+        self.wrongs = wrongs
+
+
+def authorized_key(value: object) -> AuthorizedKey:
+    """One line of an authorized_keys file, without options."""
+    if not isinstance(value, str):
+        raise Wrong("it is no text", _ALLOWED)
+    words = value.split(None, 2)
+    if "PRIVATE KEY" in value:
+        raise Wrong("it is a private key, which nobody but its owner should have", _ALLOWED)
+    if not words or words[0] not in _KEYS:
+        if any(kind in value for kind in _KEYS):
+            raise Wrong("options in front of a key are not available in this version", _ALLOWED)
+        raise Wrong("it is no public key", f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}")
+    try:
+        blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
+        parts = list(_strings(blob))
+    except ValueError:
+        raise Wrong(f"what follows {words[0]} is no whole key", _ALLOWED) from None
+    _examine(words[0], parts)
+    return AuthorizedKey(words[0], blob, words[2] if len(words) > 2 else "")
+
+
+def _strings(blob: bytes) -> Iterator[bytes]:
+    """The strings of a blob (RFC 4251 section 5). ValueError if it is cut short."""
+    at = 0
+    while at < len(blob):
+        end = at + 4 + int.from_bytes(blob[at : at + 4], "big")
+        if end > len(blob) or at + 4 > len(blob):
+            raise ValueError
+        yield blob[at + 4 : end]
+        at = end
+
+
+def _examine(kind: str, parts: list[bytes]) -> None:
+    if not parts or parts[0] != kind.encode():
+        raise Wrong(f"the key after {kind} is of another type", _ALLOWED)
+    if len(parts) != 1 + _KEYS[kind] or not all(parts):
+        raise Wrong(f"what follows {kind} is no whole key", _ALLOWED)
+    if kind == "ssh-rsa" and int.from_bytes(parts[2], "big").bit_length() < RSA_BITS:
+        raise Wrong("the RSA key is too short", f"{RSA_BITS} bits or more are allowed")
+
+
+def keys_file(path: Path) -> KeysFile:
+    """The keys in `path`; comments and empty lines are skipped. `Wrong` or `WrongLines`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(KEYS_FILE_LIMIT + 1)
+    except OSError as error:
+        raise Wrong(f"{path}: {error.strerror}", "a file that can be read is wanted") from None
+    if len(data) > KEYS_FILE_LIMIT:
+        raise Wrong(f"{path}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
+    if b"PRIVATE KEY" in data:
+        raise Wrong(f"{path}: it is a private key", "name the .pub file beside it")
+    keys, wrongs = [], []
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            keys.append(authorized_key(line.strip()))
+        except Wrong as wrong:
+            wrongs.append(Wrong(f"{path} line {number}: {wrong.problem}", wrong.allowed))
+    if wrongs:
+        raise WrongLines(wrongs)
+    return KeysFile(path, tuple(keys))

@@ -1,0 +1,306 @@
+"""One telnet connection of one VM, as an ESXi host holds it: bytes, options, the way into TLS.
+
+`HostConnection` is a plain Twisted protocol: join it to a TCP client, or to a server's protocol in
+memory. What is said in VMware's extension is `vspc.simulator.dialogue`'s; where input goes and
+what moves is the VM's (`vspc.simulator.port.Port`).
+"""
+
+import random
+from typing import cast
+
+from attrs import field, frozen
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IOpenSSLClientConnectionCreator,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+    ITLSTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from vspc.simulator import authentication, comport, wire
+from vspc.simulator.comport import ComPort
+from vspc.simulator.dialogue import Dialogue
+from vspc.simulator.options import Change, Options
+from vspc.simulator.outlet import ChoppedOutlet, Outlet, Transport
+from vspc.simulator.port import Port
+from vspc.simulator.wire import AUTHENTICATION, COM_PORT, DO, VMWARE
+
+log = Logger()
+
+SETUP_LIMIT = 30.0
+"""Seconds from the connection to WILL-PROXY or VMOTION-PEER-OK; then the host gives up."""
+
+HOST_BUFFER = 1024 * 1024
+"""Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
+
+
+@frozen
+class Settings:
+    """How a port is set up, and how its connections behave.
+
+    `direction` is "S" (server) or "C" (client), `service_uri` free text. `tls` is what TLS inside
+    a telnet connection is begun with; None: the host declines. `chop` splits and joins every
+    write; None: written as it is said.
+    """
+
+    direction: str = "S"
+    service_uri: str = "vspc"
+    tls: IOpenSSLClientConnectionCreator | None = None
+    chop: random.Random | None = field(default=None)
+
+
+@implementer(IPushProducer)
+class HostConnection(Protocol):
+    """One connection from a host to the proxy; `claim` is a vMotion target's sequence + secret."""
+
+    def __init__(
+        self, port: Port, clock: IReactorTime, settings: Settings, claim: bytes | None = None
+    ) -> None:
+        self.port = port
+        self.settings = settings
+        self.options = Options()
+        self.com_port = ComPort()
+        self.dialogue = Dialogue(self, claim)
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._clock = clock
+        self._decoder = wire.Decoder()
+        self._settled = False  # AUTHENTICATION: until then WILL 232 is held back
+        self._asked = False  # DO 232 came before it was offered
+        self._held: list[bytes] | None = None  # between START and TLS nothing is said in clear
+        self._running = False
+        self._reading = True
+        self._over = False
+        self._outlet: Outlet | None = None
+        self._limit: IDelayedCall | None = None
+
+    # The life of the connection.
+
+    def connectionMade(self) -> None:
+        """The VM speaks first."""
+        transport = self._transport()
+        if self._over:
+            transport.loseConnection()
+            return
+        if ITCPTransport.providedBy(self.transport):
+            tcp = cast(ITCPTransport, self.transport)
+            tcp.setTcpNoDelay(True)
+            tcp.setTcpKeepAlive(True)
+        if IConsumer.providedBy(self.transport):
+            cast(IConsumer, self.transport).registerProducer(self, True)
+        if self.settings.chop is None:
+            self._outlet = Outlet(transport, self._writable)
+        else:
+            self._outlet = ChoppedOutlet(
+                transport, self._writable, self._clock, self.settings.chop
+            )
+        self._limit = self._clock.callLater(SETUP_LIMIT, self.fail, "no answer in time")
+        self.say(self.options.offer(AUTHENTICATION))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The line is gone."""
+        self.failed(reason.getErrorMessage())
+
+    def failed(self, reason: str) -> None:
+        """The connection is over, or could not be made: whoever connects says so here."""
+        if self._over:
+            return
+        self.close()
+        self.port.lost(self, reason)
+
+    def fail(self, reason: str) -> None:
+        """Give the proxy up."""
+        log.warn("line-given-up", name=self.port.identity.name, reason=reason)
+        self.failed(reason)
+
+    def close(self) -> None:
+        """End the line after what was said; nothing more is heard of it."""
+        self._over = True
+        self.established()
+        if self._outlet is not None:
+            self._read_on(True)  # what is unread at the end would make the close a reset
+            self._outlet.close()
+
+    def established(self) -> None:
+        """The proxy has accepted the connection."""
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        self._limit = None
+
+    # What comes in.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the proxy."""
+        if self._over:
+            return
+        self._decoder.feed(data)
+        self.run()
+        if len(self._decoder) > HOST_BUFFER:
+            self.fail("more than the host reads")
+
+    def run(self) -> None:
+        """Go on with what has come in, as far as the VM takes it; then stop reading, or go on."""
+        if self._running or self._over or self._outlet is None:
+            return
+        self._running = True
+        try:
+            while not self._over and (event := self._decoder.next(self._room())) is not None:
+                self._heard(event)
+        except wire.WireError as error:
+            self.fail(str(error))
+        finally:
+            self._running = False
+        if not self._over:
+            self._read_on(not self._decoder.data_next())
+
+    def _room(self) -> int:
+        return self.port.input_room(self)
+
+    def _read_on(self, reading: bool) -> None:
+        if reading is self._reading:
+            return
+        self._reading = reading
+        if reading:
+            self._transport().resumeProducing()
+        else:
+            self._transport().pauseProducing()
+
+    def _heard(self, event: wire.Event) -> None:
+        match event:
+            case wire.Data(data):
+                self.bytes_in += len(data)
+                self.port.received(self, data)
+            case wire.Negotiation(verb, option):
+                self._negotiated(verb, option)
+            case wire.Subnegotiation(option, payload):
+                self._subnegotiated(option, payload)
+            case wire.Command(wire.BRK):
+                self.port.break_received(self)
+
+    def _negotiated(self, verb: int, option: int) -> None:
+        if option == VMWARE and verb == DO and not self._settled:
+            self._asked = True
+            return
+        answer, change = self.options.heard(verb, option)
+        self.say(answer)
+        if change is not Change.NOTHING:
+            self._changed(option, change)
+
+    def _changed(self, option: int, change: Change) -> None:
+        if option == AUTHENTICATION and change is not Change.ON:
+            self._settle()
+        elif option == VMWARE:
+            if change is Change.ON:
+                self.dialogue.begin()
+            else:
+                self.fail("the proxy does not want VMware's extension")
+        elif option == COM_PORT and change is Change.ON and not self.dialogue.is_target:
+            self.say(self.com_port.settings())
+
+    def _subnegotiated(self, option: int, payload: bytes) -> None:
+        if option == VMWARE and VMWARE in self.options.ours:
+            self.dialogue.heard(payload)
+        elif option == AUTHENTICATION:
+            self._authenticate(payload)
+        elif option == COM_PORT and self.com_port.heard(payload):
+            self.port.break_received(self)
+
+    # AUTHENTICATION: to TLS, or past it.
+
+    def _authenticate(self, payload: bytes) -> None:
+        if self._settled or AUTHENTICATION not in self.options.ours:
+            return
+        if self._held is not None:
+            self._decided(authentication.accepts_tls(payload), authentication.replies(payload))
+        elif authentication.asks_for_tls(payload) and self._can_start_tls():
+            self.say(authentication.START)
+            self._held = []
+        elif authentication.asks(payload):
+            self.say(authentication.NONE)
+            self._settle()
+
+    def _can_start_tls(self) -> bool:
+        return self.settings.tls is not None and hasattr(self.transport, "startTLS")
+
+    def _decided(self, accepted: bool, decided: bool) -> None:
+        if not decided:
+            return
+        held, self._held = self._held or [], None
+        if accepted:
+            self._start_tls()
+        self.say(b"".join(held))
+        self._settle()
+
+    def _start_tls(self) -> None:
+        rest = self._decoder.rest()
+        transport = cast(ITLSTransport, self.transport)
+        transport.startTLS(cast(IOpenSSLClientConnectionCreator, self.settings.tls))
+        self.options.forget()
+        log.info("tls-started", name=self.port.identity.name)
+        if rest:
+            self.transport.protocol.dataReceived(rest)  # type: ignore[union-attr]
+
+    def _settle(self) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        self.say(self.options.offer(VMWARE))
+        if self._asked:
+            self._negotiated(DO, VMWARE)
+
+    # What goes out.
+
+    def say(self, message: bytes) -> None:
+        """Telnet, as it stands on the wire."""
+        if not message or self._outlet is None or self._over:
+            return
+        if self._held is not None:
+            self._held.append(message)
+        else:
+            self._outlet.write(message)
+
+    def offer_com_port(self) -> None:
+        """WILL COM-PORT-OPTION."""
+        self.say(self.options.offer(COM_PORT))
+
+    def room(self) -> int:
+        """Bytes of output that may be sent now."""
+        return 0 if self._outlet is None else self._outlet.room()
+
+    def send(self, data: bytes) -> None:
+        """Output of the guest."""
+        self.bytes_out += len(data)
+        self.say(wire.escape(data))
+
+    def send_break(self, com_port: bool = False) -> bool:
+        """A BREAK from the guest: IAC BRK, or in RFC 2217's words; False if it cannot be said."""
+        if com_port and COM_PORT not in self.options.ours:
+            return False
+        self.say(comport.BREAK if com_port else wire.command(wire.BRK))
+        return True
+
+    def _writable(self) -> None:
+        if not self._over:
+            self.port.writable(self)
+
+    def pauseProducing(self) -> None:
+        """The transport is full."""
+        if self._outlet is not None:
+            self._outlet.full(True)
+
+    def resumeProducing(self) -> None:
+        """The transport has room."""
+        if self._outlet is not None:
+            self._outlet.full(False)
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` follows."""
+
+    def _transport(self) -> Transport:
+        return cast(Transport, self.transport)

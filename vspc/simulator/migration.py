@@ -1,0 +1,235 @@
+"""One vMotion of one port, from VMOTION-BEGIN to its end, as the two hosts see it.
+
+    asked      BEGIN was said on the source; the host reads everything, to get at the answer
+    moving     GOAHEAD came; the memory is copied for `transfer` seconds
+    peering    the target has connected and says VMOTION-PEER
+    over       COMPLETE was said on the target, or ABORT on the source, or NOTNOW came
+
+The VM stands still until it is over.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from vspc.simulator.counters import Report
+from vspc.simulator.host import HostConnection
+from vspc.simulator.uart import Uart
+
+GOAHEAD_LIMIT = 5.0
+"""Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
+
+PEER_LIMIT = 10.0
+"""Seconds in which the target has to be connected and accepted."""
+
+BEGIN_BUFFER = 1024 * 1024
+"""Bytes that the host reads after VMOTION-BEGIN without finding the answer, before it aborts."""
+
+STRAY = 64 * 1024
+"""Bytes kept of what a proxy sends on the source after GOAHEAD; it ought to send none."""
+
+
+class Stage(Enum):
+    """Where a migration stands."""
+
+    ASKED = auto()
+    MOVING = auto()
+    PEERING = auto()
+    OVER = auto()
+
+
+class Abort(Enum):
+    """Where a migration is to fail, on purpose."""
+
+    NEVER = auto()
+    AFTER_GOAHEAD = auto()
+    AFTER_PEER_OK = auto()
+
+
+@frozen
+class Plan:
+    """A vMotion to do: whereto, how long the copy takes (seconds), and whether it fails."""
+
+    address: str
+    sequence: bytes
+    transfer: float = 1.0
+    abort: Abort = Abort.NEVER
+
+
+class Movable(Protocol):
+    """What a migration asks of its VM."""
+
+    address: str
+    uart: Uart
+
+    def take(self, data: bytes) -> None:
+        """Input for the guest, into its UART."""
+
+    def new_line(self, claim: bytes) -> HostConnection:
+        """A connection for the target's host, not connected yet."""
+
+    def open(self, address: str, line: HostConnection) -> None:
+        """Connect it."""
+
+    def moved(self, line: HostConnection, report: Report) -> None:
+        """The VM lives on `line`, at the target's address."""
+
+    def stayed(self, report: Report) -> None:
+        """The VM lives where it was."""
+
+
+class Migration:
+    """One vMotion. `result` fires with its Report; it never fails."""
+
+    def __init__(
+        self, vm: Movable, source: HostConnection, clock: IReactorTime, plan: Plan
+    ) -> None:
+        self.source = source
+        self.target: HostConnection | None = None
+        self.result: Deferred[Report] = Deferred()
+        self.stage = Stage.ASKED
+        self._vm = vm
+        self._clock = clock
+        self._plan = plan
+        self._from = vm.address
+        self._began = clock.seconds()
+        self._answered = self._began
+        self._claim = b""
+        self._stray = bytearray()
+        self._before = self._after = self._early = 0
+        self._timer: IDelayedCall | None = None
+
+    def begin(self) -> None:
+        """Say BEGIN, and read on whatever the guest reads."""
+        self._wait(GOAHEAD_LIMIT, lambda: self.fail("no answer to VMOTION-BEGIN"))
+        self.source.dialogue.vmotion_begin(self._plan.sequence)
+        self.source.run()
+
+    # Input that comes in meanwhile.
+
+    def input_room(self, line: HostConnection) -> int:
+        """Bytes that `line` may take now."""
+        if line is self.target:
+            return self._vm.uart.room()
+        if self.stage is Stage.ASKED:
+            # One more than is allowed: that one is the reason to abort.
+            return BEGIN_BUFFER - self._before + 1
+        return STRAY - len(self._stray)
+
+    def received(self, line: HostConnection, data: bytes) -> None:
+        """Input that came in meanwhile."""
+        if line is self.target:
+            self._early += len(data)
+            self._vm.take(data)
+        elif self.stage is Stage.ASKED:
+            self._before += len(data)
+            self._vm.take(data)
+            if self._before > BEGIN_BUFFER:
+                self.fail("too much input before VMOTION-GOAHEAD")
+        else:
+            self._after += len(data)
+            self._stray += data
+
+    # What the proxy says.
+
+    def goahead(self, payload: bytes) -> None:
+        """Sequence and secret, on the source."""
+        self._answered = self._clock.seconds()
+        sequence = self._plan.sequence
+        if not payload.startswith(sequence) or len(payload) == len(sequence):
+            self.fail("VMOTION-GOAHEAD with another sequence, or without a secret")
+            return
+        if self._plan.abort is Abort.AFTER_GOAHEAD:
+            self.fail("aborted on purpose")
+            return
+        self._claim = payload
+        self.stage = Stage.MOVING
+        self._wait(self._plan.transfer, self._connect_target)
+
+    def notnow(self, sequence: bytes) -> None:
+        """The proxy refuses."""
+        self._answered = self._clock.seconds()
+        if sequence != self._plan.sequence:
+            self.fail("VMOTION-NOTNOW with another sequence")
+            return
+        self._end()
+        self._stay("notnow", "")
+
+    def _connect_target(self) -> None:
+        self.stage = Stage.PEERING
+        self._wait(PEER_LIMIT, lambda: self.fail("no VMOTION-PEER-OK"))
+        self.target = self._vm.new_line(self._claim)
+        self._vm.open(self._plan.address, self.target)
+
+    def peer_ok(self, line: HostConnection, sequence: bytes) -> None:
+        """The proxy has accepted the target."""
+        if line is not self.target or self.stage is not Stage.PEERING:
+            return
+        if sequence != self._plan.sequence:
+            self.fail("VMOTION-PEER-OK with another sequence")
+        elif self._plan.abort is Abort.AFTER_PEER_OK:
+            self.fail("aborted on purpose")
+        else:
+            self._complete(line)
+
+    # The ends.
+
+    def _complete(self, target: HostConnection) -> None:
+        self._end()
+        target.dialogue.vmotion_complete(self._plan.sequence)
+        self.source.close()
+        report = self._report("moved", "")
+        self._vm.moved(target, report)
+        self.result.callback(report)
+
+    def lost(self, line: HostConnection, reason: str) -> None:
+        """A line is gone. The source's is not needed any more once GOAHEAD has come."""
+        if line is self.target:
+            self.fail(f"target: {reason}")
+        elif self.stage is Stage.ASKED:
+            self.fail(f"source: {reason}")
+
+    def fail(self, reason: str) -> None:
+        """ABORT, which is the source's word, and stay."""
+        if self.stage is Stage.OVER:
+            return
+        self._end()
+        if self.target is not None:
+            self.target.close()
+        self.source.dialogue.vmotion_abort()
+        self._stay("failed", reason)
+
+    def _stay(self, outcome: str, reason: str) -> None:
+        self._vm.take(bytes(self._stray))
+        report = self._report(outcome, reason)
+        self._vm.stayed(report)
+        self.result.callback(report)
+
+    def _end(self) -> None:
+        self.stage = Stage.OVER
+        self._stop_waiting()
+
+    def _report(self, outcome: str, reason: str) -> Report:
+        return Report(
+            outcome=outcome,
+            reason=reason,
+            source=self._from,
+            target=self._plan.address,
+            milliseconds=round(1000 * (self._clock.seconds() - self._began)),
+            goahead_milliseconds=round(1000 * (self._answered - self._began)),
+            bytes_before_goahead=self._before,
+            bytes_after_goahead=self._after,
+            bytes_before_complete=self._early,
+        )
+
+    def _wait(self, delay: float, then: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._timer = self._clock.callLater(delay, then)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

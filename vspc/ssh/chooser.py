@@ -1,0 +1,192 @@
+"""The chooser: an operator's terminal shows the consoles there are, and he takes one.
+
+`Chooser` is the program on the channel; `chooser_screen` and `chooser_plain` are its two faces,
+for terminals with a cursor and for those without.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from vspc.console.ports import Cancellable, Channel, Clock
+from vspc.ssh.chooser_model import Left, Outcome, Row
+from vspc.ssh.chooser_plain import PlainFace
+from vspc.ssh.chooser_screen import ScreenFace
+from vspc.ssh.keyboard import Key, Keyboard, Pressed
+
+__all__ = ["Chooser", "Row"]
+
+CHANGE_INTERVAL = 0.25
+"""Seconds between two looks at the list, however often it changes."""
+
+AGE_INTERVAL = 5.0
+"""Seconds after which the list is looked at though nothing was said to change."""
+
+TURN_BYTES = 128
+"""Bytes typed that one reactor turn deals with: filters over thousands of rows take their time."""
+
+_NO_CURSOR = frozenset({"", "dumb", "unknown", "network", "dialup"})
+
+
+class _Face(Protocol):
+    """How a chooser shows itself. Only `paint` and `close` write."""
+
+    def replace(self, rows: Sequence[Row]) -> None: ...
+    def press(self, key: Pressed) -> Outcome: ...
+    def paint(self) -> None: ...
+    def resized(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Chooser:
+    """A `vspc.console.ports.Program`: start it on `channel` when it has been made.
+
+    Exactly one of `chosen` and `left` is called, once, when the terminal has been given back;
+    `left` also if the channel closes or its input ends. What is typed behind the deciding key is
+    dropped. `rows` is asked at most every `CHANGE_INTERVAL`, and before Enter counts.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        clock: Clock,
+        rows: Callable[[], Sequence[Row]],
+        chosen: Callable[[Row], None],
+        left: Callable[[], None],
+        title: str,
+    ) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._rows = rows
+        self._chosen = chosen
+        self._left = left
+        self._keyboard = Keyboard(clock, self._pressed)
+        terminal = channel.terminal
+        plain = terminal is None or terminal.kind in _NO_CURSOR
+        self._face: _Face = PlainFace(channel, title) if plain else ScreenFace(channel, title)
+        self._typed = bytearray()
+        self._budget = TURN_BYTES
+        self._ended = False
+        self._over = False
+        self._turn: Cancellable | None = None
+        self._look: Cancellable | None = None
+        self._looked: float | None = None
+        self._hurried = False
+        self.changed()
+
+    # The list
+
+    def changed(self) -> None:
+        """The list is another: it is looked at soon, once for many calls."""
+        if self._over or self._hurried:
+            return
+        self._hurried = True
+        since = CHANGE_INTERVAL if self._looked is None else self._clock.seconds() - self._looked
+        self._look_in(max(0.0, CHANGE_INTERVAL - since))
+
+    def _look_in(self, delay: float) -> None:
+        _cancel(self._look)
+        self._look = self._clock.call_later(delay, self._refresh)
+
+    def _refresh(self) -> None:
+        self._hurried = False
+        self._looked = self._clock.seconds()
+        self._face.replace(self._rows())
+        self._look_in(AGE_INTERVAL)
+        self._soon()
+
+    # Keys
+
+    def received(self, data: bytes) -> None:
+        """Keys. `consumed` is said as they are dealt with."""
+        if self._over:
+            self._channel.consumed(len(data))
+            return
+        self._typed += data
+        self._work()
+
+    def _work(self) -> None:
+        """Deal with what was typed, as far as this turn's budget goes."""
+        piece = bytes(self._typed[: self._budget])
+        if piece:
+            del self._typed[: len(piece)]
+            self._budget -= len(piece)
+            self._channel.consumed(len(piece))
+            self._pressed(self._keyboard.feed(piece))
+        if self._ended and not self._typed:
+            self._decide(Left.LEFT)
+        self._soon()
+
+    def _pressed(self, keys: list[Pressed]) -> None:
+        for key in keys:
+            if key is Key.ENTER:
+                self._refresh()  # what has gone meanwhile is not to be had
+            self._decide(self._face.press(key))
+            if self._over:
+                return
+        self._soon()
+
+    def _soon(self) -> None:
+        """Paint at the end of this turn, once for all that happens in it."""
+        if self._turn is None and not self._over:
+            self._turn = self._clock.call_later(0, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._budget = TURN_BYTES
+        if self._typed:
+            self._work()
+        if not self._over:
+            self._face.paint()
+
+    # The end
+
+    def _decide(self, outcome: Outcome) -> None:
+        if outcome is None or self._over:
+            return
+        self._stop()
+        self._face.close()
+        if isinstance(outcome, Left):
+            self._left()
+        else:
+            self._chosen(outcome)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._keyboard.close()
+        _cancel(self._turn)
+        _cancel(self._look)
+        self._channel.consumed(len(self._typed))
+        self._typed.clear()
+
+    # The rest of a Program
+
+    def ended_input(self) -> None:
+        """Nobody can choose any more: leave when what was typed has been dealt with."""
+        self._ended = True
+        if not self._over:
+            self._work()
+
+    def drained(self) -> None:
+        """Paint what could not be."""
+        self._soon()
+
+    def resized(self) -> None:
+        """Paint anew."""
+        self._face.resized()
+        self._soon()
+
+    def break_requested(self) -> bool:
+        """There is no console to break."""
+        return False
+
+    def closed(self) -> None:
+        """The channel is gone, and with it the operator."""
+        if not self._over:
+            self._stop()
+            self._left()
+
+
+def _cancel(call: Cancellable | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
