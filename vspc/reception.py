@@ -13,7 +13,7 @@ from vspc.ssh.chooser import Chooser, Row
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.verbs import console as console_verb
 from vspc.verbs import raw as raw_verb
-from vspc.verbs.call import DONE, USAGE, Call, World, handle_of
+from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain, handle_of
 from vspc.verbs.console import BadOption, Options
 from vspc.verbs.describe import readers
 from vspc.verbs.table import VERBS, BadLine, run_words, split
@@ -33,7 +33,8 @@ class Reception:
         """The door's `Start`."""
         operator = self.operators().get(login.operator)
         if operator is None:  # a reload took him away after he had logged in
-            channel.finish(USAGE)
+            complain(channel, "you are no longer an operator here")
+            channel.finish(DENIED)
             return
         call = Call(self.world, operator, channel, ())
         match request:

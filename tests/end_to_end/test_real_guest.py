@@ -38,7 +38,7 @@ class OnAPlainListener(ServerTestCase):
         boot.out.expect(PROMPT.encode())
         boot.stop()
         shell = self.terminal(user="alice+guest")
-        shell.out.expect(rb"\[guest: connected, .*\^Ec\? for help\]")
+        shell.out.expect(rb"\[guest connected, .*\^Ec\? for help\]")
         shell.out.expect(rb"\[replay of the last 20 lines\]")
         shell.out.expect(rb"\[end of replay\]")
         shell.type(b"uname -s\r")

@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from vspc.config.mistakes import Wrong
+from vspc.text import safe
 
 KEYS_FILE_LIMIT = 1024 * 1024
 """Bytes of an authorized_keys file."""
@@ -91,7 +92,7 @@ def _strings(blob: bytes) -> Iterator[bytes]:
 
 
 def _examine(kind: str, parts: list[bytes]) -> None:
-    if not parts or parts[0] != kind.encode():
+    if parts and parts[0] != kind.encode():
         raise Wrong(f"the key after {kind} is of another type", _ALLOWED)
     if len(parts) != 1 + _KEYS[kind] or not all(parts):
         raise Wrong(f"what follows {kind} is no whole key", _ALLOWED)
@@ -105,11 +106,13 @@ def keys_file(path: Path) -> KeysFile:
         with path.open("rb") as file:
             data = file.read(KEYS_FILE_LIMIT + 1)
     except OSError as error:
-        raise Wrong(f"{path}: {error.strerror}", "a file that can be read is wanted") from None
+        raise Wrong(
+            f"{safe(str(path))}: {error.strerror}", "a file that can be read is wanted"
+        ) from None
     if len(data) > KEYS_FILE_LIMIT:
-        raise Wrong(f"{path}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
+        raise Wrong(f"{safe(str(path))}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
     if b"PRIVATE KEY" in data:
-        raise Wrong(f"{path}: it is a private key", "name the .pub file beside it")
+        raise Wrong(f"{safe(str(path))}: it is a private key", "name the .pub file beside it")
     keys, wrongs = [], []
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -117,7 +120,7 @@ def keys_file(path: Path) -> KeysFile:
         try:
             keys.append(authorized_key(line.strip()))
         except Wrong as wrong:
-            wrongs.append(Wrong(f"{path} line {number}: {wrong.problem}", wrong.allowed))
+            wrongs.append(Wrong(f"{safe(str(path))} line {number}: {wrong.problem}", wrong.allowed))
     if wrongs:
         raise WrongLines(wrongs)
     return KeysFile(path, tuple(keys))

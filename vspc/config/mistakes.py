@@ -4,6 +4,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from vspc.text import safe
+
 SHOWN = 40
 """Characters of a wrong value that are repeated in what is said of it."""
 
@@ -18,7 +20,8 @@ class Mistake:
     allowed: str
 
     def __str__(self) -> str:
-        where = f"{self.path}: {self.key}: " if self.key else f"{self.path}: "
+        path = safe(str(self.path))
+        where = f"{path}: {self.key}: " if self.key else f"{path}: "
         return where + self.problem + (f"; {self.allowed}" if self.allowed else "")
 
 

@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from vspc.config.classes import AccessRule, Config
+from vspc.config.classes import AccessRule, Config, SshSettings, VmSettings
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""
+
+_LISTENERS = (
+    ("vm", "telnet", VmSettings().telnet),
+    ("vm", "telnets", VmSettings().telnets),
+    ("ssh", "listen", SshSettings().listen),
+)
 
 
 def people(tables: dict[str, Any]) -> frozenset[str]:
@@ -39,8 +45,9 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
 
 
 def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[tuple[str, object]]:
-    for table, key in (("vm", "telnet"), ("vm", "telnets"), ("ssh", "listen")):
-        for index, value in enumerate(_list(_table(tables, table), key)):
+    for table, key, default in _LISTENERS:
+        there = {key: list(default)} | _table(tables, table)
+        for index, value in enumerate(_list(there, key)):
             # Port 0 is any free one.
             if not str(value).startswith(("tcp:0", "tcp6:0")):
                 yield f"{table}.{key}[{index}]", value

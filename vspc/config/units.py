@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NewType
 
 from vspc.config.mistakes import Wrong, shown
+from vspc.text import safe
 
 Size = NewType("Size", int)
 """Bytes."""
@@ -135,7 +136,9 @@ def readable(value: object, base: Path) -> Readable:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise Wrong(f"{path}: {error.strerror}", "a file that can be read is wanted") from None
+        raise Wrong(
+            f"{safe(str(path))}: {error.strerror}", "a file that can be read is wanted"
+        ) from None
     return Readable(path)
 
 

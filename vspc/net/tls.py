@@ -6,6 +6,7 @@ Without a configured certificate one is made, once: ESXi hosts pin its thumbprin
 import ipaddress
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Pat
     """The configured pair, else the one in `state_dir`, made if it is not there. `TlsError`."""
     if certificate is None or private_key is None:
         certificate, private_key = state_dir / CERTIFICATE, state_dir / PRIVATE_KEY
-        if not certificate.exists() and not private_key.exists():
+        if not certificate.exists():
             _make(certificate, private_key)
     pair = Pair(_read(certificate), _read(private_key))
     context(pair, f"{certificate} and {private_key}")
@@ -67,24 +68,29 @@ def _read(path: Path) -> bytes:
 
 
 def _make(certificate: Path, private_key: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
-    pem = key.private_bytes(
+    """Both, or a certificate for the key that is there: the first half of what was interrupted."""
+    fresh = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
     try:
-        # The key first: a certificate without it would be taken for a damaged pair.
-        _write(private_key, pem)
+        # The key first: a certificate without it could not be mended.
+        _write(private_key, fresh)
+        key = serialization.load_pem_private_key(_read(private_key), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TlsError(f"{private_key}: it is no key of ours, and {certificate} is not there")
+        made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
         _write(certificate, made.public_bytes(serialization.Encoding.PEM))
     except OSError as error:
         raise TlsError(f"{certificate}: cannot be made: {error.strerror}") from None
+    except (TypeError, ValueError):
+        raise TlsError(f"{private_key}: it is damaged, and {certificate} is not there") from None
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "vspc")])
-    hosts = [name for name in dict.fromkeys((host, "localhost")) if name]
+    hosts = [name for name in dict.fromkeys((host, "localhost")) if name and name.isascii()]
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in hosts]
     names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
     return (
@@ -103,9 +109,19 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x
 
 
 def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    """All of it or nothing, and never over a file that is there."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(new, path)
+    finally:
+        new.unlink()
 
 
 def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:

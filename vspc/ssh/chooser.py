@@ -4,7 +4,6 @@
 for terminals with a cursor and for those without.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -72,6 +71,7 @@ class Chooser:
         self._look: Cancellable | None = None
         self._looked: float | None = None
         self._hurried = False
+        self._fresh = False  # whether this turn has looked at the list
         self.changed()
 
     # The list
@@ -90,6 +90,7 @@ class Chooser:
 
     def _refresh(self) -> None:
         self._hurried = False
+        self._fresh = True
         self._looked = self._clock.seconds()
         self._face.replace(self._rows())
         self._look_in(AGE_INTERVAL)
@@ -119,7 +120,7 @@ class Chooser:
 
     def _pressed(self, keys: list[Pressed]) -> None:
         for key in keys:
-            if key is Key.ENTER:
+            if key is Key.ENTER and not self._fresh:
                 self._refresh()  # what has gone meanwhile is not to be had
             self._decide(self._face.press(key))
             if self._over:
@@ -133,6 +134,7 @@ class Chooser:
 
     def _end_turn(self) -> None:
         self._turn = None
+        self._fresh = False
         self._budget = TURN_BYTES
         if self._typed:
             self._work()
@@ -156,8 +158,9 @@ class Chooser:
         self._keyboard.close()
         _cancel(self._turn)
         _cancel(self._look)
-        self._channel.consumed(len(self._typed))
-        self._typed.clear()
+        if self._typed:
+            self._channel.consumed(len(self._typed))
+            self._typed.clear()
 
     # The rest of a Program
 

@@ -22,12 +22,12 @@ class Painter:
         self._channel = channel
         self._shown: dict[int, bytes] = {}
         self._prefix = _OPEN
-        self._is_open = False
+        self.is_open = False
 
     def forget(self) -> None:
         """The terminal no longer shows what it did."""
         self._shown.clear()
-        self._prefix = _CLEAR if self._is_open else _OPEN
+        self._prefix = _CLEAR if self.is_open else _OPEN
 
     def paint(self, frame: Sequence[bytes]) -> None:
         """Write what differs. Out of room, the rest stays for the paint after `drained`."""
@@ -40,7 +40,7 @@ class Painter:
     def _piece(self, frame: Sequence[bytes], changed: Sequence[int], room: int) -> bytes:
         """Whole lines within `room`, and at least one of anything."""
         piece, self._prefix = self._prefix, b""
-        self._is_open = True
+        self.is_open = True
         for i in changed:
             if piece and len(piece) + len(frame[i]) > room:
                 break
@@ -50,9 +50,9 @@ class Painter:
 
     def close(self) -> None:
         """Give the terminal back as it was."""
-        if self._is_open:
+        if self.is_open:
             self._channel.write(_CLOSE)
-            self._is_open = False
+            self.is_open = False
 
 
 class ScreenFace:
@@ -79,11 +79,16 @@ class ScreenFace:
             self._help = False
             return None
         if key is Key.ENTER:
-            return self._choice.take()
+            return self._take()
         if key is Key.ESCAPE and not self._choice.text:
             return Left.LEFT
         self._turn(key)
         return None
+
+    def _take(self) -> Outcome:
+        # Typed before anything was shown: only what is alone can have been meant.
+        unseen = not self._painter.is_open and len(self._choice.shown) > 1
+        return None if unseen else self._choice.take()
 
     def _turn(self, key: Pressed) -> None:
         """The keys that decide nothing."""

@@ -4,6 +4,7 @@ A frame is one encoded line for each row of the terminal, at most `FRAME_LIMIT` 
 terminal that is too high for that, the last rows stay empty.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 

@@ -74,14 +74,11 @@ def presence(attachment: Attachment) -> dict[str, object]:
     }
 
 
-def banner(console: Console, now: float) -> str:
-    """One line: what state it is in, when it last spoke, who types, how many read."""
+def banner(console: Console, now: float, mine: Attachment) -> str:
+    """One line: what state it is in, when it last spoke, who types, how many others there are."""
     silent = None if console.last_output is None else now - console.last_output
-    spoke = "nothing said yet" if silent is None else f"last output {age(silent)} ago"
-    pen = f"{console.pen.operator.name} types" if console.pen else "nobody types"
-    count = len(readers(console))
-    return (
-        f"{console.title}: {console.state.value}, {spoke}, {pen}, "
-        f"{count} other{'' if count == 1 else 's'} read{'s' if count == 1 else ''}. "
-        "Enter ^Ec? for help"
-    )
+    spoke = "nothing said yet" if silent is None else f"output {age(silent)} ago"
+    pen = "no writer" if console.pen is None else f"{console.pen.operator.name} writes"
+    others = sum(a is not mine for a in console.attachments)
+    people = f"{others} other{'' if others == 1 else 's'}"
+    return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}. Enter ^Ec? for help"

@@ -51,7 +51,7 @@ class TerminalBridge(Bridge):
 
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
-        self._line(banner(self.console, self.call.world.clock.wall()))
+        self._line(banner(self.console, self.call.world.clock.wall(), self.attachment))
         self._replay(self._replay_first)
         super().begin()
 
@@ -174,7 +174,7 @@ class TerminalBridge(Bridge):
             self._line(line)
 
     def _info(self) -> None:
-        self._line(banner(self.console, self.call.world.clock.wall()))
+        self._line(banner(self.console, self.call.world.clock.wall(), self.attachment))
         facts = details(self.console)
         self._line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -43,6 +44,13 @@ def host_of(address: IAddress | None) -> str:
     return str(parse_address(host) or host)
 
 
+def why_lost(reason: Failure) -> str:
+    """Why a connection is gone, for people."""
+    if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
+        return "its host closed the connection"
+    return reason.getErrorMessage().rstrip(".")
+
+
 class BinaryLine(LineProtocol):
     """A telnet line to something with a serial port. Implements `vspc.console.ports.Line`."""
 
@@ -76,7 +84,7 @@ class BinaryLine(LineProtocol):
         self.keeper.output(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.keeper.lost(self._reason or reason.getErrorMessage())
+        self.keeper.lost(self._reason or why_lost(reason))
 
     def enableLocal(self, option: bytes) -> bool:
         return option in self.OFFERS

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.line import BinaryLine, host_of
+from vspc.vm.line import BinaryLine, host_of, why_lost
 from vspc.vm.registration import Joined
 
 
@@ -58,7 +58,7 @@ class RawLine(Protocol):
             self.keeper.output(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.keeper.lost(self._reason or reason.getErrorMessage())
+        self.keeper.lost(self._reason or why_lost(reason))
 
     def send(self, data: bytes) -> None:
         self.transport.write(data)

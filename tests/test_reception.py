@@ -1,0 +1,123 @@
+"""What an operator gets for what he asked: verbs, consoles, the chooser, forwarded channels."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
+from vspc.console.ports import Terminal
+from vspc.reception import Reception
+from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
+
+
+class ReceptionTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.desk = Desk()
+        self.web, self.line = self.desk.connected("web01", f"{1:032x}")
+        self.desk.connected("secret", f"{2:032x}")
+        self.operators = {"alice": ALICE, "bob": BOB}
+        self.reception = Reception(self.desk.world, self.desk.happenings, lambda: self.operators)
+
+    def ask(
+        self,
+        request: Request,
+        operator: str = "alice",
+        terminal: Terminal | None = None,
+        target: str | None = None,
+        options: tuple[str, ...] = (),
+    ) -> FakeChannel:
+        channel = FakeChannel(terminal)
+        login = Login(operator, target, options, "192.0.2.1", "publickey", "SHA256:x")
+        self.reception.start(channel, login, request)
+        return channel
+
+
+class Verbs(ReceptionTest):
+    def test_a_command_line_is_a_verb(self) -> None:
+        self.assertIn("web01", self.ask(Exec(b"list")).text)
+        self.assertEqual(self.ask(Exec(b"'open")).status, 2)
+        self.assertEqual(self.ask(Exec(b"\xff\xfe")).status, 2)
+
+    def test_the_console_named_in_the_login_is_the_verbs(self) -> None:
+        channel = self.ask(Exec(b"info"), target="web01")
+        self.assertIn("name: web01", channel.text)
+        channel = self.ask(Exec(b"info --json"), target="web01")
+        self.assertIn('"name": "web01"', channel.text)
+        self.assertIn("name: secret", self.ask(Exec(b"info secret"), target="web01").text)
+
+    def test_an_operator_whom_a_reload_took_away(self) -> None:
+        del self.operators["alice"]
+        self.assertEqual(self.ask(Exec(b"list")).status, 4)
+
+
+class Consoles(ReceptionTest):
+    def test_the_console_named_in_the_login(self) -> None:
+        channel = self.ask(Shell("web01"), terminal=XTERM, target="web01")
+        self.assertIn("[web01 connected", channel.text)
+        channel.type(b"x")
+        self.assertEqual(bytes(self.line.sent), b"x")
+
+    def test_options_behind_the_comma(self) -> None:
+        channel = self.ask(Shell("web01"), terminal=XTERM, target="web01", options=("ro",))
+        channel.type(b"x")
+        self.assertEqual(bytes(self.line.sent), b"")
+        wrong = self.ask(Shell("web01"), terminal=XTERM, target="web01", options=("rw",))
+        self.assertEqual(wrong.status, 2)
+
+    def test_without_a_terminal_it_is_exact(self) -> None:
+        channel = self.ask(Shell("web01"), target="web01")
+        self.web.output(b"text")
+        self.desk.turn()
+        self.assertEqual(channel.text, "text")
+
+    def test_without_terminal_and_name_the_verbs_are_told(self) -> None:
+        channel = self.ask(Shell(None))
+        self.assertEqual(channel.status, 2)
+        self.assertIn("list [--json] [GLOB]", channel.complaint)
+
+    def test_a_forwarded_channel_is_raw(self) -> None:
+        channel = self.ask(Forward("web01"))
+        channel.type(b"\x05c.\xff")
+        self.assertEqual(bytes(self.line.sent), b"\x05c.\xff")
+        self.assertEqual(self.ask(Forward("nothing")).status, 3)
+
+
+class Choosing(ReceptionTest):
+    def choose(self, operator: str = "alice") -> FakeChannel:
+        channel = self.ask(Shell(None), operator, XTERM)
+        self.desk.clock.advance(0)  # it paints at the end of a turn
+        return channel
+
+    def test_enter_attaches_and_leaving_comes_back_to_the_chooser(self) -> None:
+        channel = self.choose()
+        self.assertIn("web01", channel.text)
+        channel.type(b"web")
+        channel.type(b"\r")
+        self.assertIn("[web01 connected", channel.text)
+        channel.type(b"ls\r")
+        self.assertEqual(bytes(self.line.sent), b"ls\r")
+        channel.output.clear()
+        channel.type(b"\x05c.")
+        self.assertFalse(self.web.attachments)
+        self.assertIsNone(channel.status)
+        self.desk.clock.advance(0)
+        self.assertIn("web01", channel.text)
+        channel.type(b"\x03")
+        self.assertEqual(channel.status, 0)
+
+    def test_it_shows_only_what_may_be_read(self) -> None:
+        channel = self.choose("bob")
+        self.assertIn("web01", channel.text)
+        self.assertNotIn("secret", channel.text)
+
+    def test_a_vm_that_connects_appears(self) -> None:
+        channel = self.choose()
+        self.desk.connected("db01", f"{3:032x}")
+        self.desk.clock.advance(1)
+        self.assertIn("db01", channel.text)
+
+    def test_one_who_has_gone_is_no_longer_told(self) -> None:
+        channel = self.choose()
+        channel.close()
+        self.desk.connected("db01", f"{3:032x}")
+        self.desk.clock.advance(10)
+        self.assertEqual(self.desk.failures, 0)
+        self.assertNotIn("db01", channel.text)
