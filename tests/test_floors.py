@@ -42,6 +42,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "demo": TOP,
         "foreground": TOP,
         "reception": TOP,
+        "record": TOP,
         "reload": TOP,
         "serverlog": TOP,
         "service": TOP,

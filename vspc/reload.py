@@ -1,6 +1,35 @@
-"""What a reload cannot change: listeners, keys of the server, sizes that tables were made with."""
+"""The configuration in force, and what a reload of it cannot change.
+
+Listeners, keys of the server and sizes that tables were made with need a restart.
+"""
+
+from collections.abc import Collection, Mapping
 
 from vspc.config import Config
+from vspc.console.access import Access, Operator
+
+
+class Live:
+    """The configuration in force: everything that a reload may change asks here."""
+
+    def __init__(self, config: Config) -> None:
+        self.take(config)
+
+    def take(self, config: Config) -> None:
+        """`config` is in force from now on."""
+        self.config = config
+        self.operators: Mapping[str, Operator] = {
+            name: Operator(name, frozenset(o.groups), frozenset(o.roles))
+            for name, o in config.operators.items()
+        }
+        self.access = Access.of((r.operators, r.consoles, r.rights) for r in config.access)
+        self._keys = {
+            name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
+        }
+
+    def keys(self, operator: str) -> Collection[bytes]:
+        """`vspc.ssh.logins.Directory`."""
+        return self._keys.get(operator, frozenset())
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:

@@ -5,7 +5,6 @@
 
 import signal
 import sys
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,10 +22,8 @@ from twisted.python.components import Componentized
 
 from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError, load
-from vspc.console.access import Access, Operator
-from vspc.console.attachment import Attachment
 from vspc.console.console import Shop
-from vspc.console.happenings import Attached, Broke, Detached, Happening, Happenings, PenTaken
+from vspc.console.happenings import Happenings
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -34,7 +31,8 @@ from vspc.console.wakeups import Wakeups
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
 from vspc.reception import Reception
-from vspc.reload import needs_restart
+from vspc.record import record
+from vspc.reload import Live, needs_restart
 from vspc.serverlog import observer
 from vspc.ssh.factory import Door as SshDoor
 from vspc.ssh.keys import HostKeyError, host_keys
@@ -50,29 +48,6 @@ TICK = 1.0
 """Seconds between looks at migrations and away consoles."""
 
 GOODBYE = "the concentrator is shutting down"
-
-
-class Live:
-    """The configuration in force: everything that a reload may change asks here."""
-
-    def __init__(self, config: Config) -> None:
-        self.take(config)
-
-    def take(self, config: Config) -> None:
-        """`config` is in force from now on."""
-        self.config = config
-        self.operators: Mapping[str, Operator] = {
-            name: Operator(name, frozenset(o.groups), frozenset(o.roles))
-            for name, o in config.operators.items()
-        }
-        self.access = Access.of((r.operators, r.consoles, r.rights) for r in config.access)
-        self._keys = {
-            name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
-        }
-
-    def keys(self, operator: str) -> Collection[bytes]:
-        """`vspc.ssh.logins.Directory`."""
-        return self._keys.get(operator, frozenset())
 
 
 class VspcService(MultiService):
@@ -203,7 +178,7 @@ class VspcService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
-        self.happenings.subscribe(self._record)
+        self.happenings.subscribe(lambda happening: record(self._log, happening))
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         for warning in self.live.config.warnings:
@@ -216,27 +191,6 @@ class VspcService(MultiService):
         self.roster.tidy(now)
         for host, count in self._refusals.over(now):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
-
-    def _record(self, happening: Happening) -> None:
-        """Who was on which console, and who typed, is part of the log."""
-        match happening:
-            case Attached(a):
-                self._about("attached", a)
-            case Detached(a):
-                self._about("detached", a)
-            case PenTaken(a, former):
-                self._about("pen-taken", a, taken_from=former)
-            case Broke(console, operator):
-                self._log.info("break", console=console.title, operator=operator or "the VM")
-
-    def _about(self, event: str, attachment: Attachment, **facts: object) -> None:
-        self._log.info(
-            event,
-            console=attachment.console.title,
-            operator=attachment.operator.name,
-            address=attachment.address,
-            **facts,
-        )
 
     # Reloading
 

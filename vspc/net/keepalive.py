@@ -3,10 +3,19 @@
 import array
 import fcntl
 import socket
+from contextlib import suppress
 from typing import Any
 
 IDLE, INTERVAL, PROBES = 60, 5, 5
 """Seconds of silence before the first keepalive probe, seconds between probes, and how many."""
+
+_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
 
 _SIOCOUTQ = 0x5411
 """Bytes in the send queue that the peer has not acknowledged (tcp(7))."""
@@ -27,11 +36,10 @@ def keep_alive(transport: Any) -> None:
     sock = _socket(transport)
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for level, option, value in _OPTIONS:
+        # A connection that is over already has nothing to be asked of.
+        with suppress(OSError):
+            sock.setsockopt(level, option, value)
 
 
 def unacknowledged(transport: Any) -> int | None:
@@ -53,7 +61,16 @@ def unacknowledged(transport: Any) -> int | None:
 def _buffered(transport: Any) -> int:
     below = getattr(transport, "transport", None)
     if below is not None and hasattr(below, "getHandle"):
-        return _buffered(below)
+        return _in_tls(transport) + _buffered(below)
+    # After startTLS it is the other way round: the TLS engine is the transport's protocol.
+    inner = _in_tls(getattr(transport, "protocol", None)) if getattr(transport, "TLS", 0) else 0
     pending = getattr(transport, "_tempDataLen", 0)
     sent = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return int(pending + max(0, sent))
+    return int(inner + pending + max(0, sent))
+
+
+def _in_tls(engine: Any) -> int:
+    """What is collected for one TLS record, or waits for the handshake."""
+    collected = getattr(getattr(engine, "_aggregator", None), "_buffer", ())
+    waiting = getattr(engine, "_appSendBuffer", ())
+    return sum(map(len, collected)) + sum(map(len, waiting))

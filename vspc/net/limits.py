@@ -128,8 +128,11 @@ class Admissions(Generic[Connection]):
             leaver = self._first(self._failed_of.get(address), self._silent_of.get(address))
         elif len(self._guests) >= self._in_all:
             leaver = self._first(
-                self._failed_of.get(address), self._failed, self._silent_of.get(address)
-            ) or self._first(self._silent)
+                self._failed_of.get(address),
+                self._failed,
+                self._silent_of.get(address),
+                self._silent,
+            )
         if leaver is not None:
             self.leave(leaver)
         self._guests[connection] = _Guest(address, now)

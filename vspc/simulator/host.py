@@ -5,10 +5,8 @@ memory. What is said in VMware's extension is `vspc.simulator.dialogue`'s; where
 what moves is the VM's (`vspc.simulator.port.Port`).
 """
 
-import random
 from typing import cast
 
-from attrs import field, frozen
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -29,6 +27,7 @@ from vspc.simulator.dialogue import Dialogue
 from vspc.simulator.options import Change, Options
 from vspc.simulator.outlet import ChoppedOutlet, Outlet, Transport
 from vspc.simulator.port import Port
+from vspc.simulator.settings import Settings
 from vspc.simulator.wire import AUTHENTICATION, COM_PORT, DO, VMWARE
 
 log = Logger()
@@ -38,21 +37,6 @@ SETUP_LIMIT = 30.0
 
 HOST_BUFFER = 1024 * 1024
 """Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
-
-
-@frozen
-class Settings:
-    """How a port is set up, and how its connections behave.
-
-    `direction` is "S" (server) or "C" (client), `service_uri` free text. `tls` is what TLS inside
-    a telnet connection is begun with; None: the host declines. `chop` splits and joins every
-    write; None: written as it is said.
-    """
-
-    direction: str = "S"
-    service_uri: str = "vspc"
-    tls: IOpenSSLClientConnectionCreator | None = None
-    chop: random.Random | None = field(default=None)
 
 
 @implementer(IPushProducer)
@@ -97,9 +81,7 @@ class HostConnection(Protocol):
         if self.settings.chop is None:
             self._outlet = Outlet(transport, self._writable)
         else:
-            self._outlet = ChoppedOutlet(
-                transport, self._writable, self._clock, self.settings.chop
-            )
+            self._outlet = ChoppedOutlet(transport, self._writable, self._clock, self.settings.chop)
         self._limit = self._clock.callLater(SETUP_LIMIT, self.fail, "no answer in time")
         self.say(self.options.offer(AUTHENTICATION))
 

@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from vspc.simulator.counters import Report
+from vspc.simulator.flow import Flow
 from vspc.simulator.host import HostConnection
-from vspc.simulator.uart import Uart
 
 GOAHEAD_LIMIT = 5.0
 """Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
@@ -64,10 +64,7 @@ class Movable(Protocol):
     """What a migration asks of its VM."""
 
     address: str
-    uart: Uart
-
-    def take(self, data: bytes) -> None:
-        """Input for the guest, into its UART."""
+    flow: Flow
 
     def new_line(self, claim: bytes) -> HostConnection:
         """A connection for the target's host, not connected yet."""
@@ -114,7 +111,7 @@ class Migration:
     def input_room(self, line: HostConnection) -> int:
         """Bytes that `line` may take now."""
         if line is self.target:
-            return self._vm.uart.room()
+            return self._vm.flow.uart.room()
         if self.stage is Stage.ASKED:
             # One more than is allowed: that one is the reason to abort.
             return BEGIN_BUFFER - self._before + 1
@@ -124,10 +121,10 @@ class Migration:
         """Input that came in meanwhile."""
         if line is self.target:
             self._early += len(data)
-            self._vm.take(data)
+            self._vm.flow.take(data)
         elif self.stage is Stage.ASKED:
             self._before += len(data)
-            self._vm.take(data)
+            self._vm.flow.take(data)
             if self._before > BEGIN_BUFFER:
                 self.fail("too much input before VMOTION-GOAHEAD")
         else:
@@ -204,7 +201,7 @@ class Migration:
         self._stay("failed", reason)
 
     def _stay(self, outcome: str, reason: str) -> None:
-        self._vm.take(bytes(self._stray))
+        self._vm.flow.take(bytes(self._stray))
         report = self._report(outcome, reason)
         self._vm.stayed(report)
         self.result.callback(report)

@@ -238,14 +238,18 @@ class Sight:
         """Encoded; a low terminal keeps the list longest, then the filter, then the count."""
         layout = lay_out(self.wished, self.columns)
         rows = min(self.rows, self._highest(layout))
-        above = [self._header()] if rows >= 4 else []
-        above += [self._filter()] if rows >= 2 else []
-        above += [self._headings(layout)] if rows >= 8 else []
+        above = [] if self.help else self._above(layout, rows)
         below = [self._footer()] if rows >= 6 else []
         height = rows - len(above) - len(below)
         body = self._body(layout, height)[:height]
         lines = [*above, *body, *[Line()] * (height - len(body)), *below]
         return [line.encode(row, self.columns) for row, line in enumerate(lines, 1)]
+
+    def _above(self, layout: Layout, rows: int) -> list[Line]:
+        header = [self._header()] if rows >= 4 else []
+        narrowing = [self._filter()] if rows >= 2 else []
+        headings = [self._headings(layout)] if rows >= 8 else []
+        return [*header, *narrowing, *headings]
 
     def _highest(self, layout: Layout) -> int:
         width = sum(width + _GAP for _, width in layout)
@@ -268,7 +272,7 @@ class Sight:
         return Line(shown)
 
     def _headings(self, layout: Layout) -> Line:
-        if self.help or not self.choice.shown:
+        if not self.choice.shown:
             return Line()
         return Line(" " * _gutter(self.columns) + heading_text(layout), _BOLD)
 

@@ -1,0 +1,81 @@
+"""Endpoints that listen where the configuration says."""
+
+import errno
+import socket
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.net.endpoints import BACKLOG, server
+
+
+class Picky(MemoryReactor):
+    """A reactor that fails to listen on IPv6 with `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        if interface == "::":
+            raise CannotListenError(interface, port, OSError(self.number, "no"))
+        return super().listenTCP(port, factory, backlog, interface)
+
+
+class EndpointTests(SynchronousTestCase):
+    def listen(self, description: str, reactor: MemoryReactor | None = None) -> list[Any]:
+        reactor = reactor or MemoryReactor()
+        self.successResultOf(server(reactor, description).listen(Factory()))
+        return [(port, interface) for port, _, backlog, interface in reactor.tcpServers]
+
+    def test_a_port_alone_is_on_every_address(self) -> None:
+        self.assertEqual([(13370, "::")], self.listen("tcp:13370"))
+
+    def test_where_there_is_no_ipv6_it_is_ipv4(self) -> None:
+        for number in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            self.assertEqual([(13370, "")], self.listen("tcp:13370", Picky(number)))
+
+    def test_a_port_in_use_is_no_reason_to_try_ipv4(self) -> None:
+        reactor = Picky(errno.EADDRINUSE)
+        self.failureResultOf(server(reactor, "tcp:1").listen(Factory()), CannotListenError)
+        self.assertEqual([], reactor.tcpServers)
+
+    def test_an_interface_is_that_one(self) -> None:
+        self.assertEqual([(1, "10.0.0.1")], self.listen("tcp:1:interface=10.0.0.1"))
+        self.assertEqual([(1, "::1")], self.listen("tcp:1:interface=\\:\\:1"))
+        self.assertEqual([(1, "::")], self.listen("tcp6:1"))
+
+    def test_the_queue_is_long_unless_told_otherwise(self) -> None:
+        for description, backlog in (
+            ("tcp:1", BACKLOG),
+            ("tcp6:1", BACKLOG),
+            ("tcp:1:interface=10.0.0.1", BACKLOG),
+            ("tcp:1:backlog=7", 7),
+        ):
+            reactor = MemoryReactor()
+            self.successResultOf(server(reactor, description).listen(Factory()))
+            self.assertEqual(backlog, reactor.tcpServers[0][2], description)
+
+    def test_a_unix_socket(self) -> None:
+        reactor = MemoryReactor()
+        self.successResultOf(server(reactor, "unix:/run/vspc/door").listen(Factory()))
+        self.assertEqual("/run/vspc/door", reactor.unixServers[0][0])
+
+
+class RealTests(SynchronousTestCase):
+    def test_both_families_reach_a_port_alone(self) -> None:
+        from twisted.internet import reactor
+
+        listening = server(reactor, "tcp:0").listen(Factory.forProtocol(lambda: None))  # type: ignore[arg-type]
+        port = self.successResultOf(listening)
+        number = port.getHost().port
+        self.addCleanup(port.stopListening)
+        # Nobody has to accept: the kernel does, or refuses.
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            if family == socket.AF_INET6 and port.addressFamily != family:
+                continue  # a machine without IPv6
+            with socket.socket(family) as client:
+                client.connect((host, number))

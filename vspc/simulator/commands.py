@@ -1,0 +1,167 @@
+"""The commands of a toy guest's shell, in one table at the foot of this file.
+
+Each is a function of the shell and its words that gives back what to print. All of it is the same
+in every run: nothing depends on the time of day, a process number or chance.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from vspc.simulator.printer import Steps
+from vspc.simulator.readers import NUMBER, Expect, Reader, Sum
+
+MOST = 10**9
+"""The largest number that a command takes."""
+
+_LINES = 100  # numbered lines in one step
+_FLOOD = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
+_STEP = _FLOOD * 32
+
+
+class Shell(Protocol):
+    """What a command may do to its guest."""
+
+    name: str
+    deaf: bool
+
+    def read_with(self, reader: Reader) -> None:
+        """Raw bytes go to `reader`, from the next one on, until it has a result."""
+
+    def later(self, action: str) -> None:
+        """Do "reboot", "poweroff" or "panic" once this is printed."""
+
+
+class UsageError(Exception):
+    """The words after a command make no sense."""
+
+
+def _number(words: list[str], at: int = 0) -> int:
+    if len(words) <= at or not words[at].isascii() or not words[at].isdigit():
+        raise UsageError
+    number = int(words[at][:12])
+    if number > MOST:
+        raise UsageError
+    return number
+
+
+def _help(_shell: Shell, _words: list[str]) -> Steps:
+    for name, (_, usage, text) in COMMANDS.items():
+        yield f"{f'{name} {usage}'.strip():22} {text}\r\n".encode()
+
+
+def _echo(_shell: Shell, words: list[str]) -> Steps:
+    return [" ".join(words).encode() + b"\r\n"]
+
+
+def _uname(shell: Shell, words: list[str]) -> Steps:
+    every = f"Linux {shell.name} 6.1.0-sim #1 SMP x86_64 GNU/Linux\r\n"
+    return [every.encode() if "-a" in words else b"Linux\r\n"]
+
+
+def _hostname(shell: Shell, _words: list[str]) -> Steps:
+    return [f"{shell.name}\r\n".encode()]
+
+
+def _count(_shell: Shell, words: list[str]) -> Steps:
+    return _lines(b"%d\r\n", 1, _number(words) + 1)
+
+
+def _stream(_shell: Shell, words: list[str]) -> Steps:
+    count = _number(words)
+    if len(words) == 1:
+        return _lines(NUMBER + b"\r\n", 0, count)
+    rate = _number(words, 1)
+    if not rate:
+        raise UsageError
+    return _paced(count, rate)
+
+
+def _lines(form: bytes, first: int, end: int) -> Iterator[bytes]:
+    for start in range(first, end, _LINES):
+        yield b"".join(form % number for number in range(start, min(start + _LINES, end)))
+
+
+def _paced(count: int, rate: int) -> Iterator[bytes | float]:
+    # Ten or more steps a second, each a whole number of lines.
+    step = max(1, rate // 100)
+    for start in range(0, count, step):
+        yield from _lines(NUMBER + b"\r\n", start, min(start + step, count))
+        yield step / rate
+
+
+def _flood(_shell: Shell, words: list[str]) -> Steps:
+    return _bytes(_number(words))
+
+
+def _bytes(left: int) -> Iterator[bytes]:
+    while left:
+        piece = _STEP[:left]
+        left -= len(piece)
+        yield piece
+    yield b"\r\n"
+
+
+def _sum(shell: Shell, words: list[str]) -> Steps:
+    count = _number(words)
+    if not count:
+        raise UsageError
+    shell.read_with(Sum(count))
+    return [b"reading %d bytes\r\n" % count]
+
+
+def _expect(shell: Shell, words: list[str]) -> Steps:
+    count = _number(words)
+    if not count:
+        raise UsageError
+    shell.read_with(Expect(count))
+    return [b"expecting %d lines\r\n" % count]
+
+
+def _sleep_reading(shell: Shell, words: list[str]) -> Steps:
+    return _deaf(shell, _number(words))
+
+
+def _deaf(shell: Shell, seconds: int) -> Iterator[bytes | float]:
+    shell.deaf = True
+    yield b"not reading for %d s\r\n" % seconds
+    yield float(seconds)
+    shell.deaf = False
+    yield b"reading again\r\n"
+
+
+def _reboot(shell: Shell, _words: list[str]) -> Steps:
+    yield b"The system will reboot now\r\n"
+    shell.later("reboot")
+
+
+def _poweroff(shell: Shell, _words: list[str]) -> Steps:
+    yield b"The system will power off now\r\n[   99.000000] reboot: Power down\r\n"
+    shell.later("poweroff")
+
+
+def _panic(shell: Shell, _words: list[str]) -> Steps:
+    yield b"[   99.000000] Kernel panic - not syncing: asked for\r\n"
+    yield f"[   99.000001] CPU: 0 PID: 1 Comm: init Hardware name: {shell.name}\r\n".encode()
+    yield b"[   99.000002] ---[ end Kernel panic - not syncing: asked for ]---\r\n"
+    shell.later("panic")
+
+
+Run = Callable[[Shell, list[str]], Steps]
+
+COMMANDS: dict[str, tuple[Run, str, str]] = {
+    "help": (_help, "", "this list"),
+    "echo": (_echo, "TEXT", "print TEXT"),
+    "uname": (_uname, "[-a]", "the system's name"),
+    "hostname": (_hostname, "", "the guest's name"),
+    "count": (_count, "N [&]", "lines 1 to N"),
+    "stream": (_stream, "N [RATE] [&]", "lines 00000000 to N-1, at most RATE a second"),
+    "flood": (_flood, "BYTES [&]", "as many bytes as fast as they go"),
+    "sum": (_sum, "N", "SHA-256 of the next N bytes"),
+    "hash": (_sum, "N", "the same"),
+    "expect": (_expect, "N", "check that lines 00000000 to N-1 are typed"),
+    "sleep-reading": (_sleep_reading, "SECONDS", "read nothing for so long"),
+    "reboot": (_reboot, "", "start again"),
+    "poweroff": (_poweroff, "", "switch off"),
+    "panic": (_panic, "", "stop for good"),
+}
+"""Name to function, usage and help. A final & runs a printing command behind the shell."""
