@@ -46,7 +46,7 @@ class Rule:
     def _names(self, operator: Operator) -> bool:
         return (
             "*" in self.operators
-            or operator.name in self.operators
+            or (operator.name in self.operators and not operator.name.startswith("@"))
             or any(f"@{group}" in self.operators for group in operator.groups)
         )
 
