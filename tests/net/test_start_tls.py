@@ -119,6 +119,8 @@ class Client(Protocol):
 
 
 class StartTls(TestCase):
+    timeout = 20
+
     async def connect(self, client: Client) -> Server:
         server = Server(server_options())
         factory = Factory.forProtocol(lambda: LineTransport(lambda: server, reactor.seconds))

@@ -119,6 +119,12 @@ class TimingMarks(SynchronousTestCase):
         self.assertEqual(end.hear(negotiation(WILL, TIMING_MARK)), b"")
         self.assertEqual(end.happened, [("dropped",)])
 
+    def test_a_second_answer_to_one_question_is_dropped(self) -> None:
+        end = End()
+        end.line.ask_timing_mark()
+        end.hear(negotiation(WONT, TIMING_MARK) * 2)
+        self.assertEqual(end.happened, [("timing_mark",), ("dropped",)])
+
     def test_the_answers_that_a_long_paste_asks_for_are_no_storm(self) -> None:
         end = End()
         for _ in range(4 * NEGOTIATIONS):

@@ -148,6 +148,16 @@ class OneEnd(SynchronousTestCase):
         self.assertEqual(options.receive(WILL, ECHO, True), (DONT, None))
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.DISABLED))
 
+    def test_two_changes_of_mind_cancel_out(self) -> None:
+        options = Options()
+        options.receive(WILL, ECHO, True)
+        self.assertEqual(
+            (options.dont(ECHO), options.do(ECHO), options.dont(ECHO)), (DONT, None, None)
+        )
+        self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.DISABLED))
+        self.assertEqual((options.do(ECHO), options.dont(ECHO), options.do(ECHO)), (DO, None, None))
+        self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.ENABLED))
+
     def test_a_will_that_crosses_our_dont_is_no_error(self) -> None:
         options = Options()
         options.receive(WILL, ECHO, True)

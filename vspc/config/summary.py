@@ -15,6 +15,8 @@ def summary(config: Config) -> list[str]:
     lines.append(f"service URIs: {', '.join(vm.service_uris) or 'none'}")
     certificate = config.tls.certificate or f"{config.state_dir}/tls.pem (self-signed)"
     lines.append(f"certificate: {certificate}")
+    keys = ", ".join(map(str, ssh.host_keys)) or f"made in {config.state_dir}"
+    lines.append(f"SSH host keys: {keys}")
     for name, operator in config.operators.items():
         groups = f", groups {', '.join(operator.groups)}" if operator.groups else ""
         roles = f", roles {', '.join(operator.roles)}" if operator.roles else ""

@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 BACKLOG = 1024
@@ -33,15 +32,15 @@ class Anywhere:
 
     def listen(self, protocolFactory: IProtocolFactory) -> "Deferred[IListeningPort]":
         """Listen, as the endpoints of Twisted do."""
-        listening = self._on("tcp6", protocolFactory)
+        return Deferred.fromCoroutine(self._listen(protocolFactory))
 
-        def alone(failure: Failure) -> "Deferred[IListeningPort]":
-            failure.trap(CannotListenError)
-            if getattr(failure.value.socketError, "errno", None) not in _NO_IPV6:
-                failure.raiseException()
-            return self._on("tcp", protocolFactory)
-
-        return listening.addErrback(alone)
+    async def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        try:
+            return await self._on("tcp6", factory)
+        except CannotListenError as error:
+            if getattr(error.socketError, "errno", None) not in _NO_IPV6:
+                raise
+        return await self._on("tcp", factory)
 
     def _on(self, kind: str, factory: IProtocolFactory) -> "Deferred[IListeningPort]":
         endpoint = serverFromString(self._reactor, f"{kind}:{self._port}:backlog={BACKLOG}")  # type: ignore[no-untyped-call]

@@ -13,9 +13,9 @@ REPORTS = 100
 class Report:
     """How one vMotion went. Times in milliseconds.
 
-    `outcome` is "moved", "notnow", or "failed", then `reason` says why. `bytes_before_goahead` came in between VMOTION-BEGIN
-    and its answer; what came on the source after that answer, or on the target before
-    VMOTION-COMPLETE, ought to be 0: a proxy has to hold it back.
+    `outcome` is "moved", "notnow", or "failed", then `reason` says why. `bytes_before_goahead`
+    came in between VMOTION-BEGIN and its answer. What came on the source after that answer, or on
+    the target before VMOTION-COMPLETE, ought to be 0: a proxy has to hold it back.
     """
 
     outcome: str

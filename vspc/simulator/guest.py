@@ -72,10 +72,11 @@ class ToyGuest:
         self._forget()
         self._port = None
 
-    def reboot(self) -> None:
+    def reboot(self) -> bool:
         """The reset button."""
         self._forget()
         self._start()
+        return True
 
     def _start(self) -> None:
         self._printer.attach(self._port)

@@ -51,8 +51,8 @@ class HostConnection(Protocol):
         self.options = Options()
         self.com_port = ComPort()
         self.dialogue = Dialogue(self, claim)
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.gone = False
+        """The transport is closed, or was never made."""
         self._clock = clock
         self._decoder = wire.Decoder()
         self._settled = False  # AUTHENTICATION: until then WILL 232 is held back
@@ -73,9 +73,8 @@ class HostConnection(Protocol):
             transport.loseConnection()
             return
         if ITCPTransport.providedBy(self.transport):
-            tcp = cast(ITCPTransport, self.transport)
-            tcp.setTcpNoDelay(True)
-            tcp.setTcpKeepAlive(True)
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
         if IConsumer.providedBy(self.transport):
             cast(IConsumer, self.transport).registerProducer(self, True)
         if self.settings.chop is None:
@@ -87,10 +86,12 @@ class HostConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The line is gone."""
+        self.gone = True
         self.failed(reason.getErrorMessage())
 
     def failed(self, reason: str) -> None:
         """The connection is over, or could not be made: whoever connects says so here."""
+        self.gone = self.gone or self._outlet is None
         if self._over:
             return
         self.close()
@@ -156,7 +157,6 @@ class HostConnection(Protocol):
     def _heard(self, event: wire.Event) -> None:
         match event:
             case wire.Data(data):
-                self.bytes_in += len(data)
                 self.port.received(self, data)
             case wire.Negotiation(verb, option):
                 self._negotiated(verb, option)
@@ -257,7 +257,6 @@ class HostConnection(Protocol):
 
     def send(self, data: bytes) -> None:
         """Output of the guest."""
-        self.bytes_out += len(data)
         self.say(wire.escape(data))
 
     def send_break(self, com_port: bool = False) -> bool:

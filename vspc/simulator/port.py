@@ -72,8 +72,8 @@ class Guest(Protocol):
     def stop(self) -> None:
         """Power off, at once."""
 
-    def reboot(self) -> None:
-        """The reset button."""
+    def reboot(self) -> bool:
+        """The reset button; False if there is none."""
 
     def wants(self) -> int:
         """Bytes that the guest would read now."""

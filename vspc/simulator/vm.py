@@ -112,11 +112,10 @@ class VirtualMachine:
         return True
 
     def reboot(self) -> bool:
-        """The reset button: the line stays. False if the guest is not running."""
-        if self.flow.running:
-            self._guest.reboot()
-            self.flow.feed()
-        return self.flow.running
+        """The reset button: the line stays. False if that cannot be."""
+        rebooted = self.flow.running and self._guest.reboot()
+        self.flow.feed()
+        return rebooted
 
     def rename(self, name: str, announce: bool = False) -> None:
         """Another name; the proxy hears of it when it asks, or at once."""

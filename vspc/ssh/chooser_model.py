@@ -41,28 +41,32 @@ Outcome = Row | Left | None
 
 @frozen
 class Entry:
-    """A row with its name as shown and what a filter looks into."""
+    """A row with its name as shown, and what a filter looks into, without case."""
 
     row: Row
     name: str
-    haystack: str
+    folded: str
+    with_address: str
 
 
 def entry(row: Row) -> Entry:
     """Made once for each list, not for each key."""
     name = safe(row.name)
-    return Entry(row, name, f"{name}\n{safe(row.address)}".casefold())
+    folded = name.casefold()
+    return Entry(row, name, folded, f"{folded}\n{safe(row.address).casefold()}")
 
 
 def matching(entries: Sequence[Entry], text: str) -> Sequence[Entry]:
-    """The entries whose name or address has every word of `text`, whatever the case."""
-    words = list(dict.fromkeys(text.casefold().split()))
-    if not words:
-        return entries
-    first, *others = words
-    found = [each for each in entries if first in each.haystack]
-    for word in others:
-        found = [each for each in found if word in each.haystack]
+    """The entries that have every word of `text` in their name, whatever the case.
+
+    A word with a dot or colon may be in the address instead: a bare number would be in them all.
+    """
+    found = entries
+    for word in dict.fromkeys(text.casefold().split()):
+        if "." in word or ":" in word:
+            found = [each for each in found if word in each.with_address]
+        else:
+            found = [each for each in found if word in each.folded]
     return found
 
 
@@ -120,9 +124,9 @@ class Choice:
             return 0
         begins = None
         for i, each in enumerate(self._shown):
-            if each.haystack.startswith(wanted):
-                if each.haystack.startswith(f"{wanted}\n"):
-                    return i
+            if each.folded == wanted:
+                return i
+            if each.folded.startswith(wanted):
                 begins = i if begins is None else begins
         return begins or 0
 

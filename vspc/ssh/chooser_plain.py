@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from vspc.console.ports import Channel
+from vspc.ssh.chooser_columns import cells, clip, lay_out, pad, row_text, wishes
 from vspc.ssh.chooser_model import FILTER_LIMIT, Entry, Left, Outcome, Row, entry, matching
-from vspc.ssh.chooser_view import cells, clip, lay_out, pad, row_text, wishes
 from vspc.ssh.keyboard import Key, Pressed
 
 LIST_LIMIT = 100
@@ -22,8 +22,8 @@ _NOBODY = "no consoles yet; they are listed here when they appear. Ctrl-D leaves
 class PlainFace:
     """A numbered list, `number or name: `, and what is typed after it.
 
-    A number is that of the last list. A name is the name or handle itself, else words that must
-    all be in name or address; several matches are listed. Ctrl-C, Ctrl-D and Escape leave.
+    A number is that of the last list. A name is the name or handle itself, else words of which
+    all must match; several matches are listed. Ctrl-C, Ctrl-D and Escape leave.
     """
 
     def __init__(self, channel: Channel, title: str) -> None:
@@ -122,7 +122,7 @@ class PlainFace:
 
 
 def _names(each: Entry) -> tuple[str, str]:
-    return each.name.casefold(), each.row.handle.casefold()
+    return each.folded, each.row.handle.casefold()
 
 
 def _numbered_lines(entries: Sequence[Entry], columns: int) -> list[str]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from vspc.console.ports import Channel, Terminal
+from vspc.ssh.chooser_columns import Wishes, wishes
 from vspc.ssh.chooser_model import Choice, Left, Outcome, Row
-from vspc.ssh.chooser_view import Sight, Wishes, wishes
+from vspc.ssh.chooser_view import Sight
 from vspc.ssh.keyboard import Key, Pressed
 
 # The alternate screen, cursor hidden, no wrapping (a character may be wider than we think), and

@@ -1,0 +1,62 @@
+"""A VM, its network and its proxies, in memory and in a fake time."""
+
+import random
+
+from twisted.internet.task import Clock
+
+from tests.simulator.proxy import Proxy
+from vspc.simulator.extension import identity
+from vspc.simulator.guest import ToyGuest
+from vspc.simulator.memory import Network
+from vspc.simulator.settings import Settings
+from vspc.simulator.vm import VirtualMachine
+
+READY = b"Type help.\r\n\r\nweb1:~# "
+
+
+class World:
+    """One VM called web1 and everything that its connections reached."""
+
+    def __init__(self, proxy: type[Proxy] = Proxy, chop: int | None = None) -> None:
+        self.clock = Clock()
+        self.proxies: list[Proxy] = []
+        self.sources: list[str] = []
+        self._kind = proxy
+        self.network = Network(self.clock, self._accept)
+        chance = None if chop is None else random.Random(chop)
+        self.vm = VirtualMachine(
+            identity("web1"),
+            self.clock,
+            self.network.connect,
+            ToyGuest(self.clock, "web1"),
+            Settings(chop=chance),
+        )
+
+    def _accept(self, source: str) -> Proxy:
+        self.sources.append(source)
+        self.proxies.append(self._kind())
+        return self.proxies[-1]
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Every turn that is due, then in small steps so many seconds."""
+        self.clock.advance(0)
+        for _ in range(round(seconds * 100)):
+            self.clock.advance(0.01)
+
+    def start(self) -> Proxy:
+        """Switch on; the proxy, once the guest has booted."""
+        self.vm.power_on()
+        self.run(0.5 if self.chopped else 0)
+        return self.proxies[-1]
+
+    @property
+    def chopped(self) -> bool:
+        return self.vm._settings.chop is not None
+
+    def typed(self, data: bytes, seconds: float = 0.0) -> bytes:
+        """What the present line says after `data` was typed at it."""
+        proxy = self.proxies[-1]
+        before = len(proxy.data)
+        proxy.type(data)
+        self.run(seconds)
+        return proxy.data[before:]

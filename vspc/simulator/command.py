@@ -1,0 +1,227 @@
+"""`vspc simulate`: virtual machines to try a proxy with. docs/simulator.md describes it."""
+
+import argparse
+import random
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import TypeVar
+
+from attrs import frozen
+
+from vspc.simulator import extension, proxy_uri
+from vspc.simulator.control import NAME
+from vspc.simulator.proxy_uri import ProxyUri
+
+T = TypeVar("T")
+
+USAGE = 2
+"""Exit status for a command line that makes no sense."""
+
+MOST_VMS = 50_000
+"""VMs of one simulator; at two descriptors each during vMotion, few systems allow more."""
+
+LONGEST = 86_400.0
+"""Seconds, for every time on the command line."""
+
+SHORTEST_INTERVAL = 0.1
+"""Seconds between two moves of one VM."""
+
+
+@frozen
+class GuestAddress:
+    """`--guest`: where a real guest's serial port is; `listens`: we do, and it dials."""
+
+    listens: bool
+    host: str
+    port: int
+
+
+@frozen
+class Options:
+    """The command line, checked."""
+
+    proxy: ProxyUri
+    names: list[str]
+    service_uri: str
+    direction: str
+    guest: GuestAddress | None
+    vmotion_every: float | None
+    vmotion_time: float
+    chop: random.Random | None
+    start_tls: bool
+    vc_uuid: str | None
+    source: str
+    pace: float
+    control: str | None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run until SIGINT, SIGTERM or `quit`; the exit status."""
+    try:
+        options = parse(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else USAGE
+    from vspc.simulator.program import run
+
+    return run(options)
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """The options; a mistake is said on standard error and ends in SystemExit(2)."""
+    parser = _parser()
+    words = parser.parse_args(list(argv))
+    proxy: ProxyUri = words.proxy
+    if words.thumbprint is not None:
+        proxy = ProxyUri(proxy.secure, proxy.host, proxy.port, words.thumbprint)
+    if words.vms > 1 and "{n}" not in words.name:
+        parser.error("--name: {n} is needed where there are several VMs")
+    if words.guest is not None and words.vms > 1:
+        parser.error("--guest: one real guest, one VM")
+    return Options(
+        proxy=proxy,
+        names=[words.name.replace("{n}", str(n)) for n in range(1, words.vms + 1)],
+        service_uri=words.service_uri,
+        direction="S" if words.direction == "server" else "C",
+        guest=words.guest,
+        vmotion_every=words.vmotion_every,
+        vmotion_time=words.vmotion_time,
+        chop=None if words.chop is None else random.Random(words.chop),
+        start_tls=words.start_tls == "accept",
+        vc_uuid=words.uuid,
+        source=_default_source(proxy.host) if words.source is None else words.source,
+        pace=words.pace,
+        control=words.control,
+    )
+
+
+def _default_source(host: str) -> str:
+    """Loopback where the proxy is on it; otherwise what the system chooses."""
+    return "127.0.0.1" if host == "localhost" or host.startswith("127.") else ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vspc simulate",
+        description="Virtual machines whose serial ports connect to a proxy, as on ESXi.",
+    )
+    add = parser.add_argument
+    add(
+        "--proxy",
+        required=True,
+        type=_said(proxy_uri.parse),
+        metavar="URI",
+        help="telnet://HOST:PORT or telnets://HOST:PORT, with #thumbprint=HEX or without",
+    )
+    add("--vms", type=_said(_vms), default=1, metavar="N", help="how many (1)")
+    add(
+        "--name",
+        type=_said(_name),
+        default="web{n}",
+        help="their names; {n} is the number (web{n})",
+    )
+    add(
+        "--uuid",
+        type=_said(extension.plain_uuid),
+        metavar="HEX",
+        help="VC UUID of every VM; empty for a host without vCenter (by name)",
+    )
+    add("--service-uri", default="vspc", metavar="URI", help="as in vSphere (vspc)")
+    add("--direction", choices=("server", "client"), default="server")
+    add(
+        "--thumbprint",
+        type=_said(proxy_uri.thumbprint),
+        metavar="HEX",
+        help="the one certificate to accept, by SHA-1 or SHA-256 (any)",
+    )
+    add(
+        "--start-tls",
+        choices=("accept", "decline"),
+        default="accept",
+        help="where a telnet proxy asks for TLS (accept)",
+    )
+    add(
+        "--source",
+        type=_said(_address),
+        metavar="ADDRESS",
+        help="the first host's address (127.0.0.1 where the proxy is on loopback)",
+    )
+    add(
+        "--guest",
+        type=_said(guest_address),
+        metavar="tcp:HOST:PORT",
+        help="a real guest's serial port; tcp-listen:HOST:PORT if it dials",
+    )
+    add(
+        "--pace",
+        type=_said(_seconds),
+        default=0.05,
+        metavar="SECONDS",
+        help="between two lines of the toy guest's boot log (0.05)",
+    )
+    add("--vmotion-every", type=_said(_interval), metavar="SECONDS", help="move every VM so often")
+    add(
+        "--vmotion-time",
+        type=_said(_seconds),
+        default=1.0,
+        metavar="SECONDS",
+        help="from the proxy's go-ahead to the new connection (1)",
+    )
+    add("--chop", type=int, metavar="SEED", help="split and join every write at random")
+    add("--control", metavar="PATH", help="a unix socket for commands; - is standard input")
+    return parser
+
+
+def _said(convert: Callable[[str], T]) -> Callable[[str], T]:
+    """A converter for argparse, which shows the text of its ValueError."""
+
+    def converted(text: str) -> T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
+
+
+def _vms(text: str) -> int:
+    count = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 1 <= count <= MOST_VMS:
+        raise ValueError(f"{text!r} is not a number from 1 to {MOST_VMS}")
+    return count
+
+
+def _name(text: str) -> str:
+    if not text or " " in text or not text.isprintable() or len(text) > NAME:
+        raise ValueError(f"{text!r} is not a name: 1 to {NAME} printable characters, no space")
+    return text
+
+
+def _address(text: str) -> str:
+    return str(ip_address(text))
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST:
+        raise ValueError(f"{text!r} is not a time from 0 to {LONGEST:.0f} seconds")
+    return seconds
+
+
+def _interval(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds < SHORTEST_INTERVAL:
+        raise ValueError(f"{text!r}: at least {SHORTEST_INTERVAL} seconds are wanted")
+    return seconds
+
+
+def guest_address(text: str) -> GuestAddress:
+    """`tcp:HOST:PORT` or `tcp-listen:HOST:PORT`. Raises ValueError."""
+    kind, _, rest = text.partition(":")
+    host, _, port = rest.rpartition(":")
+    known = kind in ("tcp", "tcp-listen") and port.isascii() and port.isdigit()
+    if not known or not host or not 0 < int(port[:6]) < 65536:
+        raise ValueError(f"{text!r} is not tcp:HOST:PORT or tcp-listen:HOST:PORT")
+    return GuestAddress(kind == "tcp-listen", host.strip("[]"), int(port))

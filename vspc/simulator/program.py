@@ -1,0 +1,214 @@
+"""The running program: the reactor's sockets, the VMs, the schedule, the end. No logic of a VM."""
+
+import resource
+import socket
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger, globalLogBeginner
+
+from vspc.simulator.addresses import next_host
+from vspc.simulator.command import GuestAddress, Options
+from vspc.simulator.control import Control, ControlFactory, ControlLine
+from vspc.simulator.events import Lines
+from vspc.simulator.extension import identity
+from vspc.simulator.guest import ToyGuest
+from vspc.simulator.host import HostConnection
+from vspc.simulator.port import Guest
+from vspc.simulator.proxy_uri import ProxyTls, ProxyUri
+from vspc.simulator.remote_guest import DialledGuest, DiallingGuest, GuestLine
+from vspc.simulator.settings import Settings
+from vspc.simulator.vm import CannotMove, VirtualMachine
+
+log = Logger()
+
+CONNECT_LIMIT = 10
+"""Seconds for a connection to the proxy to be made."""
+
+END_LIMIT = 2.0
+"""Seconds that the lines have for what is still to be said, at the end."""
+
+_SPREAD = 0.002  # seconds between two VMs that are switched on at the start
+_DESCRIPTORS = 64  # for everything but lines
+
+
+class Connector:
+    """Makes the VMs' connections to the proxy, and knows which are still open."""
+
+    def __init__(self, reactor: Any, proxy: ProxyUri, tls: ProxyTls) -> None:
+        self._reactor = reactor
+        self._proxy = proxy
+        self._tls = tls
+        self._open: set[HostConnection] = set()
+
+    def connect(self, source: str, connection: HostConnection) -> None:
+        """Connect, from the host at `source`; empty: from where the system likes."""
+        bind = (source, 0) if source else None
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            self._reactor, self._proxy.host, self._proxy.port, CONNECT_LIMIT, bind
+        )
+        if self._proxy.secure:
+            endpoint = wrapClientTLS(self._tls, endpoint)
+        self._open = {line for line in self._open if not line.gone}
+        self._open.add(connection)
+        made = connectProtocol(endpoint, connection)  # type: ignore[no-untyped-call]
+        made.addErrback(lambda failure: connection.failed(failure.getErrorMessage()))
+
+    def all_gone(self) -> bool:
+        """Whether no connection is open."""
+        return all(line.gone for line in self._open)
+
+
+class Program:
+    """One run of the simulator."""
+
+    def __init__(self, reactor: Any, options: Options) -> None:
+        self._reactor = reactor
+        self._clock: IReactorTime = reactor
+        self._options = options
+        tls = ProxyTls(options.proxy.host, options.proxy.thumbprint)
+        self._connector = Connector(reactor, options.proxy, tls)
+        self._settings = Settings(
+            direction=options.direction,
+            service_uri=options.service_uri,
+            tls=tls if options.start_tls and not options.proxy.secure else None,
+            chop=options.chop,
+        )
+        self._socket: Path | None = None
+        self.status = 0
+        self._waiting: LoopingCall | None = None
+        self.vms = [self._make(name) for name in options.names]
+
+    def _make(self, name: str) -> VirtualMachine:
+        guest, arrived = self._guest(name)
+        vm = VirtualMachine(
+            identity(name, self._options.vc_uuid),
+            self._clock,
+            self._connector.connect,
+            guest,
+            self._settings,
+            self._options.source,
+        )
+        if arrived is not None:
+            arrived.arrived = vm.power_on
+        return vm
+
+    def _guest(self, name: str) -> tuple[Guest, DiallingGuest | None]:
+        where = self._options.guest
+        if where is None:
+            return ToyGuest(self._clock, name, self._options.pace), None
+        if not where.listens:
+            endpoint = HostnameEndpoint(self._reactor, where.host, where.port)
+            return DialledGuest(self._clock, endpoint), None
+        guest = DiallingGuest()
+        self._listen_for(guest, where)
+        return guest, guest
+
+    def _listen_for(self, guest: DiallingGuest, where: GuestAddress) -> None:
+        kind = TCP6ServerEndpoint if ":" in where.host else TCP4ServerEndpoint
+        endpoint = kind(self._reactor, where.port, interface=where.host)
+        factory = Factory.forProtocol(lambda: GuestLine(guest))
+        factory.noisy = False
+        listening: Deferred[IListeningPort] = endpoint.listen(factory)  # type: ignore[no-untyped-call]
+        listening.addErrback(lambda failure: self._give_up(failure.getErrorMessage()))
+
+    def _give_up(self, reason: str) -> None:
+        log.error("cannot-listen", reason=reason)
+        self.status = 1
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+    def start(self) -> None:
+        """Listen for commands, switch everything on. Raises CannotListenError."""
+        control = Control(self.vms, self._options.vmotion_time, self._end_soon)
+        if self._options.control == "-":
+            StandardIO(ControlLine(control), reactor=self._reactor)  # type: ignore[no-untyped-call]
+        elif self._options.control is not None:
+            self._socket = Path(self._options.control)
+            _remove_stale(self._socket)
+            self._reactor.listenUNIX(str(self._socket), ControlFactory(control), mode=0o600)
+        for number, vm in enumerate(self.vms):
+            self._clock.callLater(number * _SPREAD, vm.power_on)
+            if self._options.vmotion_every is not None:
+                first = self._options.vmotion_every * (number + 1) / len(self.vms)
+                self._clock.callLater(first, self._move, vm, self._options.vmotion_every)
+
+    def _move(self, vm: VirtualMachine, interval: float) -> None:
+        self._clock.callLater(interval, self._move, vm, interval)
+        with suppress(CannotMove):
+            vm.migrate(next_host(vm.address), self._options.vmotion_time)
+
+    def _end_soon(self) -> None:
+        self._clock.callLater(0, self._reactor.stop)
+
+    def end(self) -> "Deferred[LoopingCall]":
+        """Switch everything off; fires when the lines are closed, or END_LIMIT is over."""
+        for vm in self.vms:
+            vm.power_off()
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
+        limit = self._clock.seconds() + END_LIMIT
+        waiting = LoopingCall(self._wait_for_end, limit)
+        waiting.clock = self._clock
+        self._waiting = waiting
+        return waiting.start(0.02)
+
+    def _wait_for_end(self, limit: float) -> None:
+        if self._connector.all_gone() or self._clock.seconds() >= limit:
+            assert self._waiting is not None
+            self._waiting.stop()
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on any more; a live one is in the way, and stays."""
+    with suppress(OSError):
+        if not stat.S_ISSOCK(path.stat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+
+
+def _allow_descriptors(vms: int) -> None:
+    """Two lines a VM during vMotion; as many as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * vms + _DESCRIPTORS
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def run(options: Options) -> int:
+    """Run until SIGINT, SIGTERM or `quit`; the exit status."""
+    from twisted.internet import reactor as chosen
+
+    reactor: Any = chosen
+    globalLogBeginner.beginLoggingTo([Lines(sys.stderr)], redirectStandardIO=False)
+    _allow_descriptors(len(options.names))
+    program = Program(reactor, options)
+    try:
+        program.start()
+    except CannotListenError as error:
+        print(f"vspc simulate: {error}", file=sys.stderr)
+        return 1
+    reactor.addSystemEventTrigger("before", "shutdown", program.end)
+    reactor.run()
+    return program.status
