@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
@@ -28,6 +27,7 @@ from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
+from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
 from vspc.reception import Reception
@@ -162,7 +162,7 @@ class VspcService(MultiService):
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
-        endpoint = serverFromString(self._reactor, description)  # type: ignore[no-untyped-call]
+        endpoint = server(self._reactor, description)
         failures: list[Any] = []
         listening: Deferred[IListeningPort] = endpoint.listen(factory)
         listening.addCallbacks(self._ports.append, failures.append)

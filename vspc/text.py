@@ -1,6 +1,6 @@
-"""The one way in which text from outside reaches a log, a terminal or a file (law 6).
+"""Text for people; the one way of foreign text to a log, a terminal or a file (law 6).
 
-Two functions: `safe` for names, URIs and other words, `safe_output` for what a console said.
+`safe` is for names, URIs and other words, `safe_output` for what a console said.
 """
 
 import re
@@ -69,3 +69,13 @@ def safe_output(data: bytes) -> bytes:
     """
     text = data.decode("utf-8", "replace").encode("utf-8")
     return _OUTPUT.sub(_kept, text)
+
+
+def age(seconds: float | None) -> str:
+    """A length of time for people: "4s", "12m", "3h", "5d"; "-" for None."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"

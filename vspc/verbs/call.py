@@ -83,16 +83,6 @@ def timestamp(seconds: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def age(seconds: float | None) -> str:
-    """A length of time for people: "4s", "12m", "3h", "5d"; "-" for None."""
-    if seconds is None:
-        return "-"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0, int(seconds))}s"
-
-
 class Printer:
     """A program that prints a text of any length as the operator takes it, and ends."""
 

@@ -2,7 +2,8 @@
 
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
-from vspc.verbs.call import age, handle_of, timestamp
+from vspc.text import age
+from vspc.verbs.call import handle_of, timestamp
 
 
 def writers(console: Console) -> list[str]:

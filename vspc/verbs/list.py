@@ -5,7 +5,8 @@ from fnmatch import fnmatchcase
 
 from vspc.console.console import Console
 from vspc.console.roster import sort_key
-from vspc.verbs.call import USAGE, Call, Printer, age
+from vspc.text import age
+from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import readers, summary, writers
 
 USAGE_LINE = "list [--json] [GLOB]"
