@@ -153,7 +153,7 @@ class World:
 
     def console(self, name: str = "web01", uuid: str | None = UUID, **more: object) -> Console:
         """A console without a line."""
-        return self.roster.open(self.claim(name, uuid, **more), 1)
+        return self.roster.open(self.claim(name, uuid, **more))
 
     def connected(
         self, name: str = "web01", uuid: str | None = UUID, **more: object

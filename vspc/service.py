@@ -22,7 +22,7 @@ from twisted.python.components import Componentized
 from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError, load
 from vspc.console.console import Shop
-from vspc.console.happenings import Happenings
+from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -134,14 +134,18 @@ class VspcService(MultiService):
         return found
 
     def _guarded(self, factory: Any, listener: str, plain: str | None) -> Factory:
-        gatekeeper = Gatekeeper(Allow(), self._refusals, self._clock.seconds)
+        key = "vm.allow" if plain is None else f"the allow of [[vm.plain]] {plain}, or vm.allow,"
+        gatekeeper = Gatekeeper(Allow(()), self._refusals, self._clock.seconds, key)
         self._gatekeepers.append((gatekeeper, plain))
         self._set_allow(gatekeeper, plain)
         return GuardedFactory(gatekeeper, listener, factory)
 
     def _set_allow(self, gatekeeper: Gatekeeper, plain: str | None) -> None:
         vm = self.live.config.vm
-        own = next((p.allow for p in vm.plain if p.name == plain), None)
+        listener = next((p for p in vm.plain if p.name == plain), None)
+        if plain is not None and listener is None:
+            return  # its table is gone, its listener is open until a restart: as it was
+        own = listener.allow if listener is not None else None
         gatekeeper.allow = Allow(vm.allow if own is None else own)
 
     def _make_ssh_door(self, config: Config) -> SshDoor:
@@ -179,6 +183,7 @@ class VspcService(MultiService):
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
         self.happenings.subscribe(lambda happening: record(self._log, happening))
+        self.happenings.subscribe(self._reassess_renamed)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         for warning in self.live.config.warnings:
@@ -186,11 +191,23 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        now = self._clock.seconds()
-        self._vm_door.tick()
-        self.roster.tidy(now)
-        for host, count in self._refusals.over(now):
+        for chore in (self._vm_door.tick, self._tidy, self._tell_refused):
+            try:
+                chore()
+            except Exception:  # the next second must come all the same
+                self._defect()
+
+    def _tidy(self) -> None:
+        self.roster.tidy(self._clock.seconds())
+
+    def _tell_refused(self) -> None:
+        for host, count in self._refusals.over(self._clock.seconds()):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
+
+    def _reassess_renamed(self, happening: Happening) -> None:
+        """Rules go by names."""
+        if isinstance(happening, Renamed):
+            happening.console.reassess(self.live.access.rights)
 
     # Reloading
 
@@ -214,6 +231,8 @@ class VspcService(MultiService):
         self.live.take(config)
         for gatekeeper, plain in self._gatekeepers:
             self._set_allow(gatekeeper, plain)
+        for console in self.roster:
+            console.reassess(self.live.access.rights)
         for key in needs_restart(former, config):
             self._log.warn("reload-needs-restart", key=key)
         gone = self._ssh_door.end_logins(

@@ -65,11 +65,11 @@ class Resolving(SynchronousTestCase):
     def test_ports_by_label_and_by_number(self) -> None:
         for label in ("ttyS0", "ttyS1"):
             claim = self.world.claim("web01", uuid(1), port_label=label)
-            console = self.roster.open(claim, 1)
+            console = self.roster.open(claim)
             console.connect(FakeLine())
             self.roster.settle(console)
         self.assertEqual(self.find("web01:ttyS1"), "web01:ttyS1")
-        self.assertEqual(self.find("web01:1"), "web01:ttyS0")
+        self.assertIsNone(self.find("web01:1"))
         self.assertEqual(self.find("web01"), ["web01:ttyS0", "web01:ttyS1"])
 
     def test_one_port_has_no_number_but_answers_to_1(self) -> None:

@@ -89,7 +89,7 @@ class Registering(DoorTest):
 
     def test_a_vm_that_knows_no_uuid_is_known_by_address_and_name(self) -> None:
         host = self.scene.host().agree()
-        host.say(DoProxy(b"S", b"vspc"), UnknownSuboption1(81), VmName(b"web01"))
+        host.say(DoProxy(b"S", b"vspc"), *map(UnknownSuboption1, (81, 85, 87)), VmName(b"web01"))
         self.assertIsNone(self.console().vm.uuid)
 
     def test_a_name_of_4000_bytes_with_escapes_in_it_is_shown_safely(self) -> None:

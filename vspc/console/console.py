@@ -1,5 +1,6 @@
 """One serial port of one VM, alive across moves: its history, its line, who is on it, its pen."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ from vspc.console.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from vspc.console.roster import Vm
+
+
+BREAK_PAIR = 0.1
+"""Seconds within which a second BREAK from the VM is the same one, said in another way."""
 
 
 class State(Enum):
@@ -41,6 +46,7 @@ class Console(GateOwner):
     """What an operator selects. `since` and `last_output` are seconds since 1970."""
 
     __slots__ = (
+        "_broke",
         "_shop",
         "attachments",
         "breaks_from_vm",
@@ -92,6 +98,7 @@ class Console(GateOwner):
         self.bytes_from_vm = 0
         self.bytes_to_vm = 0
         self.breaks_from_vm = 0
+        self._broke: float | None = None  # when the VM sent a BREAK last
         self.moves = 0
 
     # Who and what it is
@@ -117,8 +124,15 @@ class Console(GateOwner):
     def port(self) -> str | int | None:
         """The port's label, or its number where the VM has several, or None."""
         if self.label is not None:
-            return self.label
+            return self.port_word
         return self.number if len(self.vm.consoles) > 1 else None
+
+    @property
+    def port_word(self) -> str:
+        """What tells this port from the VM's others when it is typed: unique among them."""
+        if self.label is None:
+            return str(self.number)
+        return self.label if self.ordinal == 1 else f"{self.label}~{self.ordinal}"
 
     @property
     def title(self) -> str:
@@ -142,6 +156,10 @@ class Console(GateOwner):
 
     def broke(self) -> None:
         """The VM sent a BREAK."""
+        now = self._shop.clock.seconds()
+        if self._broke is not None and now - self._broke < BREAK_PAIR:
+            return
+        self._broke = now
         self.breaks_from_vm += 1
         self.tell("break from the VM")
         self._publish(happenings.Broke(self, None))
@@ -162,7 +180,8 @@ class Console(GateOwner):
         self.line = None
         self.gate.disconnect()
         unsent = self.gate.drop()
-        self._tell_unsent(unsent)
+        if unsent:
+            self.tell(f"{unsent} bytes not sent: the line they waited for is dead")
         self._take(line)
         if old and old != line.address:
             self.tell(f"now on {line.address}, was on {old} which no longer answered")
@@ -258,9 +277,10 @@ class Console(GateOwner):
             return Refusal.RIGHT
         if not self.live:
             return Refusal.AWAY
-        if self.pen is None:
+        if self.pen is None and "write" in attachment.rights:
             self._give_pen(attachment, None)
-        return None if self.pen is attachment else Refusal.PEN
+        # Who may only BREAK does so while nobody types, and does not keep others from typing.
+        return None if self.pen in (None, attachment) else Refusal.PEN
 
     def take_pen(self, attachment: Attachment, force: bool = False) -> Refusal | None:
         """`attachment` asks to type; with `force` from whoever has it. Needs the rights for it."""
@@ -284,6 +304,16 @@ class Console(GateOwner):
         """Nobody types any more; the next key of anybody takes the pen."""
         self.pen = None
         self._publish(happenings.PenLaid(self))
+
+    def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
+        """The rules, or this console's name, have changed: they count for those on it, too."""
+        for attachment in list(self.attachments):
+            attachment.rights = rights_of(attachment.operator, self.subject)
+            if "read" not in attachment.rights:
+                attachment.detach()
+                attachment.sink.ended("you may no longer read this console")
+            elif attachment.has_pen and "write" not in attachment.rights:
+                self.lay_pen()
 
     def tell(self, text: str) -> None:
         """One line for everybody attached, at this place of the output."""

@@ -96,6 +96,7 @@ class Gate:
     def send_break(self) -> bool:
         """A BREAK, in its place among what waits; False if there is no room for it."""
         if self.room < _BREAK_COST:
+            self._wanted = True
             return False
         self._queue.append(_Break.BREAK)
         self.waiting += _BREAK_COST
@@ -182,7 +183,7 @@ class Gate:
             self._advance(allowance)
         if self._queue and not self._held and self._line is not None:
             self._wait()
-        if self._wanted and self.room:
+        if self._wanted and self.room >= _BREAK_COST:
             self._wanted = False
             self._owner.room_grew()
 
@@ -192,6 +193,8 @@ class Gate:
         if isinstance(item, _Break):
             self.waiting -= _BREAK_COST
             self._line.send_break()
+            self._since += _BREAK_COST
+            self._ask_if_due()
             return
         piece = item[: min(allowance, ASK_AFTER)]
         if len(piece) + piece.count(0xFF) > allowance:

@@ -5,10 +5,14 @@ table that answers it.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
+from itertools import count
 
 from attrs import frozen
+
+PLAIN = "plain"
+"""The kind of a VM that is known by the listener that it dials."""
 
 
 @frozen
@@ -33,7 +37,15 @@ class Claim:
         """(zone, first usable of the UUIDs, else address and name)."""
         if self.uuid is not None:
             return Identity(self.zone, self.uuid_kind, self.uuid)
+        if self.uuid_kind == PLAIN:  # a plain listener is one console, whoever dials it
+            return Identity(self.zone, PLAIN, self.name)
         return Identity(self.zone, "at", f"{self.address} {self.name}")
+
+    @property
+    def clone(self) -> "Identity":
+        """The identity of a VM whose UUID another one has, under another name: both are alive."""
+        own = self.identity
+        return Identity(own.zone, own.kind, f"{own.value} {self.name}")
 
     @property
     def port_key(self) -> str:
@@ -74,6 +86,7 @@ class Verdict(Enum):
     PROBE = "probe"  # ask the old line whether it lives, then decide again
     REPLACE = "replace"  # the old line is dead
     OTHER = "other"  # another console of this VM
+    CLONE = "clone"  # another VM with the same UUID
     REFUSE = "refuse"
     WAIT = "wait"  # a migration is open: decide when it is over
 
@@ -88,8 +101,8 @@ _TABLE: dict[tuple[Old, bool, bool], Verdict] = {
     # host under the same name is somebody who lies, or a host that is cut off and does not know.
     (Old.ANSWERED, True, True): Verdict.OTHER,
     (Old.ANSWERED, True, False): Verdict.REFUSE,
-    (Old.ANSWERED, False, True): Verdict.OTHER,
-    (Old.ANSWERED, False, False): Verdict.OTHER,
+    (Old.ANSWERED, False, True): Verdict.CLONE,
+    (Old.ANSWERED, False, False): Verdict.CLONE,
 }
 
 
@@ -100,7 +113,7 @@ def decide(old: Old, same_name: bool, same_host: bool) -> Verdict:
 
 @frozen
 class Standing:
-    """One console with the newcomer's identity and port key, as `choose` sees it."""
+    """One console that the newcomer could be, as `choose` sees it."""
 
     ordinal: int
     old: Old
@@ -108,26 +121,30 @@ class Standing:
     same_host: bool
 
 
-def choose(standings: Iterable[Standing]) -> tuple[Verdict, int]:
-    """The verdict over all consoles that the newcomer could be, and the ordinal of the one meant.
+def choose(standings: Sequence[Standing]) -> tuple[Verdict, Standing | None]:
+    """The verdict over all consoles that the newcomer could be, and the one that it is about.
 
     A console of the same name comes before others, one without a line before one with; if all
-    are somebody else's, the newcomer is another console with the next free ordinal.
+    are somebody else's, the newcomer is another port, or another VM, or refused.
     """
     ordered = sorted(standings, key=lambda s: (not s.same_name, s.old is not Old.GONE, s.ordinal))
-    refused: int | None = None
+    left: dict[Verdict, Standing] = {}
     for standing in ordered:
         verdict = decide(standing.old, standing.same_name, standing.same_host)
-        if verdict is Verdict.REFUSE:
-            refused = standing.ordinal if refused is None else refused
-        elif verdict is not Verdict.OTHER:
-            return verdict, standing.ordinal
-    if refused is not None:
-        return Verdict.REFUSE, refused
-    return Verdict.OTHER, next_free(s.ordinal for s in ordered)
+        if verdict not in _LAST:
+            return verdict, standing
+        left.setdefault(verdict, standing)
+    for verdict in _LAST:
+        if verdict in left:
+            return verdict, left[verdict]
+    return Verdict.OTHER, None
+
+
+# Verdicts that count only if no other console gives a better one, the strongest first.
+_LAST = (Verdict.REFUSE, Verdict.OTHER, Verdict.CLONE)
 
 
 def next_free(taken: Iterable[int]) -> int:
     """The smallest number from 1 that is not `taken`."""
     numbers = set(taken)
-    return next(n for n in range(1, len(numbers) + 2) if n not in numbers)
+    return next(n for n in count(1) if n not in numbers)

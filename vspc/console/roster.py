@@ -91,23 +91,27 @@ class Roster:
 
     def ports(self, claim: Claim) -> list[Console]:
         """The consoles that a line with `claim` could belong to."""
-        vm = self._vms.get(claim.identity)
-        if vm is None:
-            return []
-        return [c for (key, _), c in vm.consoles.items() if key == claim.port_key]
+        vms = [self._vms.get(identity) for identity in (claim.identity, claim.clone)]
+        return [
+            console
+            for vm in vms
+            if vm is not None
+            for (key, _), console in vm.consoles.items()
+            if key == claim.port_key
+        ]
 
-    def open(self, claim: Claim, ordinal: int) -> Console:
-        """Console `ordinal` (from 1) of those that `claim` describes, made if need be."""
-        vm = self._vms.get(claim.identity) or self._add_vm(claim)
-        console = vm.consoles.get((claim.port_key, ordinal))
-        if console is None:
-            console = self._add_console(vm, claim, ordinal)
+    def open(self, claim: Claim, clone: bool = False) -> Console:
+        """A new console for `claim`; with `clone` of a VM of its own, under the same UUID."""
+        identity = claim.clone if clone else claim.identity
+        vm = self._vms.get(identity) or self._add_vm(claim, identity)
+        taken = (ordinal for key, ordinal in vm.consoles if key == claim.port_key)
+        console = self._add_console(vm, claim, next_free(taken))
         console.service_uri = claim.service_uri
         return console
 
-    def _add_vm(self, claim: Claim) -> Vm:
-        vm = Vm(claim.identity, claim.uuid, claim.name)
-        self._vms[claim.identity] = vm
+    def _add_vm(self, claim: Claim, identity: Identity) -> Vm:
+        vm = Vm(identity, claim.uuid, claim.name)
+        self._vms[identity] = vm
         if vm.uuid is not None:
             self._by_uuid.setdefault(vm.uuid, {})[vm] = None
         self._told(self._zone(vm.zone).add(vm))
@@ -115,7 +119,9 @@ class Roster:
 
     def _add_console(self, vm: Vm, claim: Claim, ordinal: int) -> Console:
         console_id = vm.identity.console_id(claim.port_key, ordinal)
-        number = next_free(c.number for c in vm.consoles.values())
+        # A number that is another port's label would mean two.
+        labels = {int(c.label) for c in vm.consoles.values() if (c.label or "").isdecimal()}
+        number = next_free({c.number for c in vm.consoles.values()} | labels)
         console = Console(
             self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
@@ -272,5 +278,5 @@ def _globbed(names: Names, word: str) -> Iterable[Vm]:
 def _ports(vms: Iterable[Vm], port: str | None) -> Iterable[Console]:
     for vm in vms:
         for console in vm.consoles.values():
-            if port is None or port in (console.label, str(console.number)):
+            if port is None or port == console.port_word:
                 yield console

@@ -159,9 +159,13 @@ def _no_passphrase(*_about: Any) -> bytes:
 def _why(error: Exception) -> str:
     if isinstance(error, ValueError) and not isinstance(error, CryptoError):
         return str(error)
+    return tls_reason(error) or "they do not belong together, or are damaged"
+
+
+def tls_reason(error: Exception) -> str:
+    """What OpenSSL says went wrong; empty where it says nothing."""
     reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    texts = [reason[2] for reason in reasons if reason[2]]
-    return ", ".join(texts) or "they do not belong together, or are damaged"
+    return ", ".join(reason[2] for reason in reasons if reason[2])
 
 
 @implementer(IOpenSSLServerConnectionCreator)

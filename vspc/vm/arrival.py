@@ -19,9 +19,11 @@ from vspc.console.peers import (
     Unknown,
 )
 from vspc.console.ports import Cancellable
+from vspc.net.limits import TokenBucket
 from vspc.text import safe
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
+from vspc.vm.line import TLS_FAILED
 from vspc.vm.registration import Joined
 from vspc.vm.vmware import VMwareLine
 
@@ -31,6 +33,15 @@ if TYPE_CHECKING:
 EARLY = 64 * 1024
 """Bytes that a line may say before it is known whose they are; the oldest are dropped."""
 
+LINGER = 5.0
+"""Seconds that a peer may take to close a line that we have closed."""
+
+EVENTS = 50
+"""Log lines that what one line does may cost at once."""
+
+EVENT_RATE = 0.5
+"""Log lines a second that it may cost for ever."""
+
 REASON = 600
 """Characters of a reason in the log: some tell the administrator what to type where."""
 
@@ -39,8 +50,10 @@ class Arrival:
     """One line's way from connected to its console and on to the next. A `Keeper`."""
 
     __slots__ = (
+        "_closing",
         "_dropped",
         "_early",
+        "_events",
         "_joining",
         "_limit",
         "_probers",
@@ -58,6 +71,8 @@ class Arrival:
         self.ended = False
         self._early = bytearray()
         self._dropped = 0
+        self._closing: Cancellable | None = None
+        self._events = TokenBucket(EVENT_RATE, EVENTS)
         self._said_name: str | None = None
         self._joining: Joining | None = None
         self._probers: list[Joining] = []  # newcomers that wait for this line to show that it lives
@@ -95,6 +110,7 @@ class Arrival:
         if self.console is not None:
             self._confirm(self.console, joined)
         elif not self._is_false_peer:
+            self._no_limit()
             claim = Claim(
                 self.door.zone,
                 joined.uuid,
@@ -110,7 +126,8 @@ class Arrival:
 
     def _confirm(self, console: Console, joined: Joined) -> None:
         """A target has said who it is: the migration's VM, or a liar."""
-        if joined.uuid != console.vm.uuid:
+        identity = console.vm.identity
+        if joined.uuid_kind == identity.kind and joined.uuid != console.vm.uuid:
             self._refute(f"its UUID is {joined.uuid}, the source's is {console.vm.uuid}")
         elif self._leads:
             self.door.roster.rename(console.vm, joined.name)
@@ -126,11 +143,15 @@ class Arrival:
         if released is not None:
             self.door.release(released)
         else:
-            self.line.close(reason)
+            self.end(reason)
 
     def identified(self, console: Console) -> None:
         """This is the line of `console` now: no time limit any more."""
         self.console = console
+        self._no_limit()
+
+    def _no_limit(self) -> None:
+        """It has said who it is: whatever it waits for has a time limit of its own."""
         self.door.strangers.leave(self)
         if self._limit is not None and self._limit.active():
             self._limit.cancel()
@@ -160,13 +181,13 @@ class Arrival:
         probers, self._probers = self._probers, []
         for newcomer in probers:
             if self.console is not None:
-                newcomer.learn(self.console, old)
+                newcomer.learn(self.line, old)
 
     def renamed(self, name: str) -> None:
         if self._leads and self.console is not None:
             old = self.console.name
             self.door.roster.rename(self.console.vm, name)
-            self.door.log.info("vm-renamed", console=self.console.title, old=old)
+            self._note("vm-renamed", console=self.console.title, old=old)
 
     # vMotion
 
@@ -181,23 +202,23 @@ class Arrival:
                 console.migrate()
                 line.go_ahead(credential)
                 if replaced is not None:
-                    replaced.close("the source began its vMotion anew")
-                self.door.log.info("vmotion-goahead", console=console.title, address=line.address)
+                    self.door.end(replaced, "the source began its vMotion anew")
+                self._note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self._not_now(line, sequence, reason)
 
     def _not_now(self, line: VMwareLine, sequence: bytes, reason: str) -> None:
         line.not_now(sequence)
-        self.door.log.warn("vmotion-not-now", address=line.address, reason=reason)
+        self._note("vmotion-not-now", reason=reason)
 
     def claimed(self, credential: bytes) -> None:
         line = self.line
         assert isinstance(line, VMwareLine)
         match self.door.peers.claim(credential, line):
             case PeerOk(console, sequence):
-                self.console = console
+                self.identified(console)
                 line.peer_ok(sequence)
-                self.door.log.info("vmotion-peer", console=console.title, address=line.address)
+                self._note("vmotion-peer", console=console.title)
             case Unknown(reason):
                 # The protocol has no refusal: say nothing, the identification limit ends it.
                 self.door.log.error("vmotion-peer-unknown", address=line.address, reason=reason)
@@ -238,14 +259,21 @@ class Arrival:
         """Another line is the console's now; what this one still says is nobody's."""
         self.console = None
         self.ended = True
+        self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """Close the line, in order if its peer takes part, else after `LINGER` seconds."""
+        self.door.strangers.leave(self)
         self.line.close(reason)
+        if self._closing is None:
+            self._closing = self.door.clock.call_later(LINGER, self.line.abort)
 
     def refused(self, reason: str) -> None:
         if self.ended:
             return
         self.ended = True
         self._report("vm-refused", reason)
-        self.line.close(reason)
+        self.end(reason)
 
     def failed(self, reason: str) -> None:
         self._report("vm-failed", reason)
@@ -265,30 +293,47 @@ class Arrival:
 
     def _too_late(self) -> None:
         self._limit = None
+        if self._is_false_peer:
+            self.refused("its vMotion credential is of no open migration")
+            return
         missing = getattr(self.line, "missing", "anything")
-        self.refused(
-            f"it did not say {missing} within {self.door.waits.identify:g} s; a QEMU or a device "
-            "server needs a [[vm.plain]] listener"
-        )
+        hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
+        silent = not getattr(self.line, "agreed", True)
+        limit = f"{self.door.waits.identify:g} s"
+        self.refused(f"it did not say {missing} within {limit}" + (hint if silent else ""))
 
     def lost(self, reason: str) -> None:
+        if self.console is None and not self.ended:
+            self._tell_unidentified(safe(reason))
         self.ended = True
         self.door.arrivals.pop(self.line, None)
-        self.door.strangers.leave(self)
-        if self._limit is not None and self._limit.active():
-            self._limit.cancel()
+        self._no_limit()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         if self._joining is not None:
             self._joining.stop()
         self._leave_console(safe(reason))
         self._tell_probers(Old.GONE)
         self.console = None
 
+    def _tell_unidentified(self, reason: str) -> None:
+        """It went before it said who it is: worth a line only where TLS tells why."""
+        if reason.startswith(TLS_FAILED):
+            self._report("vm-failed", reason)
+        else:
+            self.door.log.debug("vm-left", address=self.line.address, reason=reason)
+
+    def _note(self, event: str, **facts: object) -> None:
+        """A log line about what the peer does, as long as it does not do it all the time."""
+        if self._events.take(self.door.clock.seconds()):
+            self.door.log.info(event, address=self.line.address, **facts)
+
     def _leave_console(self, reason: str) -> None:
         console, leads = self.console, self._leads
         match self.door.peers.lost(self.line):
             case SourceLost(moving):
                 moving.lose_source()
-                self.door.log.warn("vmotion-source-lost", console=moving.title, reason=reason)
+                self._note("vmotion-source-lost", console=moving.title, reason=reason)
             case Released() as released:
                 self.door.release(released)
             case None if console is not None and leads:

@@ -72,10 +72,16 @@ class Door:
         console.end_migration(released.reason)
         self.roster.settle(console)
         if released.target is not None:
-            released.target.close(f"the vMotion came to nothing: {released.reason}")
+            self.end(released.target, f"the vMotion came to nothing: {released.reason}")
+
+    def end(self, line: Line, reason: str) -> None:
+        """Close `line`, whoever keeps it."""
+        arrival = self.arrivals.get(line)
+        if arrival is not None:
+            arrival.end(reason)
 
     def close(self) -> None:
         """The service ends: no new migrations; every line is closed."""
         self.stopping = True
-        for line in list(self.arrivals):
-            line.close("the concentrator is shutting down")
+        for arrival in list(self.arrivals.values()):
+            arrival.end("the concentrator is shutting down")

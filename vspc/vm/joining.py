@@ -8,14 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vspc.console.console import Console, State
-from vspc.console.identity import Claim, Old, Standing, Verdict, choose
-from vspc.console.ports import Cancellable
+from vspc.console.identity import PLAIN, Claim, Old, Standing, Verdict, choose
+from vspc.console.ports import Cancellable, Line
 
 if TYPE_CHECKING:
     from vspc.vm.arrival import Arrival
 
 WAIT = 1.0
 """Seconds between looks at a migration that a newcomer waits for."""
+
+MAX_PORTS = 32
+"""Serial ports of one VM that cannot be told apart otherwise: as many as ESXi gives a VM."""
 
 
 class Joining:
@@ -26,35 +29,71 @@ class Joining:
     def __init__(self, arrival: "Arrival", claim: Claim) -> None:
         self._arrival = arrival
         self._claim = claim
-        self._probed: dict[Console, Old] = {}
+        # What old lines have shown; a line, not a console: another may have taken it meanwhile.
+        self._probed: dict[Line, Old] = {}
         self._waiting: Cancellable | None = None
 
     def decide(self) -> None:
         """Which console is it? Asked again each time that an old line has shown what it is."""
-        arrival, claim = self._arrival, self._claim
-        if arrival.ended or arrival.console is not None:
-            return
-        standings = [self._standing(c) for c in arrival.door.roster.ports(claim)]
-        verdict, ordinal = choose(standings)
-        if verdict is Verdict.OTHER and standings and claim.uuid_kind == "plain":
-            verdict = Verdict.REFUSE  # a plain listener is one console, whoever dials it
-        _VERDICTS[verdict](self, ordinal)
+        while not self._arrival.ended and self._arrival.console is None:
+            consoles = self._arrival.door.roster.ports(self._claim)
+            standings = [self._standing(console) for console in consoles]
+            verdict, standing = choose(standings)
+            console = None if standing is None else consoles[standings.index(standing)]
+            if verdict is Verdict.OTHER and self._is_too_many(len(standings)):
+                verdict = Verdict.REFUSE
+            if verdict is not Verdict.PROBE or console is None:
+                _VERDICTS[verdict](self, console)
+                return
+            if self._is_asked(console):
+                return
+
+    def _is_too_many(self, ports: int) -> bool:
+        # A plain listener is one console, whoever dials it.
+        return ports >= (1 if self._claim.uuid_kind == PLAIN else MAX_PORTS)
 
     def _standing(self, console: Console) -> Standing:
-        old = self._probed.get(console, Old.THERE)
-        if console.state is State.AWAY:
-            old = Old.GONE
-        elif console.state is State.MIGRATING:
+        line, claim = console.line, self._claim
+        old = Old.GONE if line is None else self._probed.get(line, Old.THERE)
+        if console.state is State.MIGRATING:
             old = Old.MIGRATING
-        claim = self._claim
-        same_host = console.line is not None and console.line.address == claim.address
+        same_host = line is not None and line.address == claim.address
         return Standing(console.ordinal, old, console.vm.said_name == claim.name, same_host)
 
-    def _console(self, ordinal: int) -> Console:
-        return self._arrival.door.roster.open(self._claim, ordinal)
+    def _is_asked(self, console: Console) -> bool:
+        """Whether its line was asked if it lives, so that an answer will come, or a time limit."""
+        line = console.line
+        assert line is not None
+        former = self._arrival.door.arrival_of(line)
+        if former is None or not former.ask_if_alive(self):
+            # A line that cannot be asked counts as alive: keepalive ends it if it is not.
+            self._probed[line] = Old.ANSWERED
+            return False
+        self._waiting = self._arrival.door.clock.call_later(
+            self._arrival.door.waits.probe, lambda: self.learn(line, Old.SILENT)
+        )
+        return True
 
-    def _join(self, ordinal: int) -> None:
-        console, line, claim = self._console(ordinal), self._arrival.line, self._claim
+    def learn(self, line: Line, old: Old) -> None:
+        """`line` answered, or did not, or is gone."""
+        self.stop()
+        self._probed[line] = old
+        self.decide()
+
+    def _join(self, console: Console | None) -> None:
+        if console is None:
+            console = self._arrival.door.roster.open(self._claim)
+        self._take(console)
+
+    def _other(self, _console: Console | None) -> None:
+        self._take(self._arrival.door.roster.open(self._claim))
+
+    def _clone(self, _console: Console | None) -> None:
+        self._take(self._arrival.door.roster.open(self._claim, clone=True))
+
+    def _take(self, console: Console) -> None:
+        line, claim = self._arrival.line, self._claim
+        console.service_uri = claim.service_uri
         self._arrival.identified(console)
         console.connect(line)
         self._arrival.settle(claim.name)
@@ -68,10 +107,12 @@ class Joining:
             service_uri=claim.service_uri,
         )
 
-    def _replace(self, ordinal: int) -> None:
-        arrival, console = self._arrival, self._console(ordinal)
+    def _replace(self, console: Console | None) -> None:
+        assert console is not None
+        arrival = self._arrival
         former = arrival.door.arrival_of(console.line)
         old = console.line.address if console.line else None
+        console.service_uri = self._claim.service_uri
         arrival.identified(console)
         console.replace(arrival.line)
         if former is not None:
@@ -81,29 +122,11 @@ class Joining:
             "vm-replaced", console=console.title, id=console.id, old=old, new=arrival.line.address
         )
 
-    def _probe(self, ordinal: int) -> None:
-        """Ask the old line whether it lives."""
-        door, console = self._arrival.door, self._console(ordinal)
-        former = door.arrival_of(console.line)
-        if former is None or not former.ask_if_alive(self):
-            # A line that cannot be asked counts as alive: keepalive ends it if it is not.
-            self.learn(console, Old.ANSWERED)
-            return
-        self._waiting = door.clock.call_later(
-            door.waits.probe, lambda: self.learn(console, Old.SILENT)
-        )
-
-    def learn(self, console: Console, old: Old) -> None:
-        """The old line of `console` answered, or did not, or is gone."""
-        self.stop()
-        self._probed[console] = old
-        self.decide()
-
-    def _wait(self, _ordinal: int) -> None:
+    def _wait(self, _console: Console | None) -> None:
         self._waiting = self._arrival.door.clock.call_later(WAIT, self.decide)
 
-    def _refuse(self, ordinal: int) -> None:
-        console = self._console(ordinal)
+    def _refuse(self, console: Console | None) -> None:
+        assert console is not None
         other = console.line.address if console.line else "another host"
         self._arrival.refused(
             f"{console.title} is connected from {other} and answers; "
@@ -117,11 +140,11 @@ class Joining:
         self._waiting = None
 
 
-_VERDICTS: Mapping[Verdict, Callable[[Joining, int], None]] = MappingProxyType(
+_VERDICTS: Mapping[Verdict, Callable[[Joining, Console | None], None]] = MappingProxyType(
     {
         Verdict.JOIN: Joining._join,
-        Verdict.OTHER: Joining._join,
-        Verdict.PROBE: Joining._probe,
+        Verdict.OTHER: Joining._other,
+        Verdict.CLONE: Joining._clone,
         Verdict.REPLACE: Joining._replace,
         Verdict.WAIT: Joining._wait,
         Verdict.REFUSE: Joining._refuse,

@@ -9,6 +9,9 @@ from vspc.vm.registration import Joined
 class VmLine(Line, Protocol):
     """A line as the door sees it: a console's, which can be asked whether it lives."""
 
+    def abort(self) -> None:
+        """End the connection now, whatever is under way."""
+
     def probe(self) -> bool:
         """Ask whether the VM's host lives; `Keeper.lives` follows. False if it cannot be asked."""
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
@@ -15,8 +16,12 @@ from twisted.python.failure import Failure
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
 from vspc.net.telnet_transport import LineProtocol, LineTransport
+from vspc.net.tls import tls_reason
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.wire import telnet
+
+TLS_FAILED = "TLS failed"
+"""How the reason begins when a line was lost for it."""
 
 
 class Question(Enum):
@@ -48,6 +53,8 @@ def why_lost(reason: Failure) -> str:
     """Why a connection is gone, for people."""
     if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
         return "its host closed the connection"
+    if isinstance(reason.value, SSL.Error):
+        return f"{TLS_FAILED}: {tls_reason(reason.value)}"
     return reason.getErrorMessage().rstrip(".")
 
 
@@ -141,6 +148,10 @@ class BinaryLine(LineProtocol):
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
         self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """End the connection now, whatever is under way."""
+        self.transport.abortConnection()
 
     # Questions
 

@@ -24,6 +24,7 @@ class Gatekeeper:
     allow: Allow
     refusals: Refusals
     now: Callable[[], float]
+    key: str = "vm.allow"
 
     def permits(self, address: IAddress | None, listener: str) -> bool:
         """Whether a connection from `address` is taken; if not, one log line says what to add."""
@@ -35,7 +36,7 @@ class Gatekeeper:
                 "vm-not-allowed",
                 address=host,
                 listener=listener,
-                hint=f'add "{host}" to vm.allow in the configuration if this is a host of yours',
+                hint=f'add "{host}" to {self.key} in the configuration if it is a host of yours',
             )
         return False
 

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from vspc.console.identity import PLAIN
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import BinaryLine, host_of, why_lost
@@ -18,7 +19,7 @@ from vspc.vm.registration import Joined
 
 def joined_as(name: str) -> Joined:
     """What the listener called `name` says of whoever connects."""
-    return Joined(None, "plain", name, "", None)
+    return Joined(None, PLAIN, name, "", None)
 
 
 class TelnetLine(BinaryLine):
@@ -79,3 +80,7 @@ class RawLine(Protocol):
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
         self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        self.transport.abortConnection()

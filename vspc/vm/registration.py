@@ -18,6 +18,10 @@ NAME = 80
 """Characters of a VM's name that are shown and typed; what is cut off is counted."""
 
 
+LABEL = 40
+"""Characters of a port's label."""
+
+
 @frozen
 class Say:
     """Send this to the VM."""
@@ -171,7 +175,7 @@ class Registration:
         return None
 
     def _is_known(self, source: _Source) -> bool:
-        return source.kind == "vc" if self.known is None else bool(source.codes & self.known)
+        return self.known is None or bool(source.codes & self.known)
 
     def says_uuid(self, kind: str, text: bytes) -> list[Action]:
         """VM-VC-UUID, VM-BIOS-UUID or VM-LOCATION-UUID, whether it was asked for or not."""
@@ -209,6 +213,8 @@ class Registration:
     def says_name(self, name: bytes) -> list[Action]:
         """VM-NAME: the first is who it is, a later one is a rename."""
         shown = safe(name, NAME)
+        if not shown:
+            return self.lacks_name()
         if self.over:
             if shown == self.name:
                 return []
@@ -251,5 +257,5 @@ class Registration:
             self.uuid_kind,
             name,
             safe(uri.text) if uri else "",
-            uri.port_label if uri else None,
+            safe(uri.port_label, LABEL) if uri and uri.port_label else None,
         )

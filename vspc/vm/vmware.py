@@ -30,6 +30,10 @@ _VC_UUID_CODES = frozenset({80, 81})
 _LACKS = {81: "vc", 85: "bios", 87: "location"}
 _GET_VM_NAME = 83
 
+# How the question for the VC UUID is answered, one way or the other.
+_VC_UUID = bytes((vmware.VmVcUuid.CODE,))
+_NO_VC_UUID = vmware.encode(vmware.UnknownSuboption1(vmware.GetVmVcUuid.CODE))
+
 
 @frozen
 class Terms:
@@ -49,7 +53,7 @@ class VMwareLine(ComPortLine):
         self.registration = Registration(terms.service_uris)
         self._now = terms.now
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
-        self._agreed = False
+        self.agreed = False
 
     @property
     def missing(self) -> str:
@@ -59,13 +63,13 @@ class VMwareLine(ComPortLine):
     def enableRemote(self, option: bytes) -> bool:
         if option != _VMWARE:
             return super().enableRemote(option)
-        self._agreed = True
+        self.agreed = True
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
         return True
 
     def disableRemote(self, option: bytes) -> None:
         if option == _VMWARE:
-            self._agreed = False
+            self.agreed = False
         super().disableRemote(option)
 
     def refused_remote(self, option: bytes) -> None:
@@ -79,12 +83,16 @@ class VMwareLine(ComPortLine):
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
         if option != _VMWARE:
             super().unhandledSubnegotiation(option, body)
-        elif not self._agreed:
+        elif not self.agreed:
             self.keeper.dropped("a message of the extension before it was agreed on")
-        elif not self._bucket.take(self._now()):
+        elif not self._is_answer(body) and not self._bucket.take(self._now()):
             self.transport.fail("too many messages of the extension")
         else:
             self._receive(body)
+
+    def _is_answer(self, body: bytes) -> bool:
+        """Whether this is what we asked for: as many as we ask for are no storm."""
+        return bool(self._questions) and (body[:1] == _VC_UUID or body == _NO_VC_UUID)
 
     def _receive(self, body: bytes) -> None:
         try:
@@ -126,7 +134,7 @@ class VMwareLine(ComPortLine):
 
     def _put_question(self) -> bool:
         known = self.registration.known
-        if not self._agreed or (known is not None and not known & _VC_UUID_CODES):
+        if not self.agreed or (known is not None and not known & _VC_UUID_CODES):
             return False
         self._say(vmware.GetVmVcUuid())
         return True
