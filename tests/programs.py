@@ -14,6 +14,7 @@ from typing import NoReturn
 
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {
+        "make": "make",
         "ssh": "openssh-client",
         "ssh-add": "openssh-client",
         "ssh-agent": "openssh-client",

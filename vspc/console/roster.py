@@ -119,9 +119,10 @@ class Roster:
 
     def _add_console(self, vm: Vm, claim: Claim, ordinal: int) -> Console:
         console_id = vm.identity.console_id(claim.port_key, ordinal)
-        # A number that is another port's label would mean two.
-        labels = {int(c.label) for c in vm.consoles.values() if (c.label or "").isdecimal()}
-        number = next_free({c.number for c in vm.consoles.values()} | labels)
+        for other in vm.consoles.values():  # a number that is a label would mean two ports
+            if other.label is None and str(other.number) == claim.port_label:
+                other.number = _free_number(vm, claim.port_label)
+        number = ordinal if claim.port_label is not None else _free_number(vm)
         console = Console(
             self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
@@ -243,6 +244,14 @@ class Roster:
 def sort_key(console: Console) -> tuple[str, str, int]:
     """By name, then port (contract, `list --json`)."""
     return (console.name, console.label or "", console.number)
+
+
+def _free_number(vm: Vm, label: str | None = None) -> int:
+    """A number for a port of `vm` that no port has, and no label is, `label` included."""
+    consoles = vm.consoles.values()
+    numbers = {c.number for c in consoles if c.label is None}
+    labels = {c.label for c in consoles} | {label}
+    return next_free(numbers | {int(word) for word in labels if word and word.isdecimal()})
 
 
 def _due(table: "OrderedDict[Console, float]", before: float) -> list[Console]:
