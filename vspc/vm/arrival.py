@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 EARLY = 64 * 1024
 """Bytes that a line may say before it is known whose they are; the oldest are dropped."""
 
+DROPPED = 5
+"""Things without sense from one line that are logged each; then the 8th, 16th, 32nd ..."""
+
 LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
 
@@ -209,7 +212,7 @@ class Arrival:
 
     def _not_now(self, line: VMwareLine, sequence: bytes, reason: str) -> None:
         line.not_now(sequence)
-        self._note("vmotion-not-now", reason=reason)
+        self._report("vmotion-not-now", reason)
 
     def claimed(self, credential: bytes) -> None:
         line = self.line
@@ -221,7 +224,7 @@ class Arrival:
                 self._note("vmotion-peer", console=console.title)
             case Unknown(reason):
                 # The protocol has no refusal: say nothing, the identification limit ends it.
-                self.door.log.error("vmotion-peer-unknown", address=line.address, reason=reason)
+                self._report("vmotion-peer-unknown", reason)
 
     def completed(self, sequence: bytes) -> None:
         match self.door.peers.complete(self.line, sequence, self.door.clock.seconds()):
@@ -279,6 +282,7 @@ class Arrival:
         self._report("vm-failed", reason)
 
     def _report(self, event: str, reason: str) -> None:
+        """A log line about a peer that errs: a few a minute for each host, then a count."""
         address = self.line.address
         if self.door.refusals.worth_a_line(address, self.door.clock.seconds()):
             self.door.log.warn(event, address=address, reason=safe(reason, REASON))
@@ -286,10 +290,8 @@ class Arrival:
     def dropped(self, what: str) -> None:
         self._dropped += 1
         # Counted always, logged while they are few: a noisy peer must not fill the disk.
-        if self._dropped <= 5 or self._dropped & (self._dropped - 1) == 0:
-            self.door.log.info(
-                "vm-dropped", address=self.line.address, what=safe(what), count=self._dropped
-            )
+        if self._dropped <= DROPPED or self._dropped & (self._dropped - 1) == 0:
+            self._report("vm-dropped", f"{what} (number {self._dropped} on this line)")
 
     def _too_late(self) -> None:
         self._limit = None
