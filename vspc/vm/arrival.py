@@ -19,12 +19,12 @@ from vspc.console.peers import (
     Unknown,
 )
 from vspc.console.ports import Cancellable
-from vspc.net.limits import TokenBucket
 from vspc.text import safe
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
 from vspc.vm.line import TLS_FAILED
 from vspc.vm.registration import Joined
+from vspc.vm.reports import Reports
 from vspc.vm.vmware import VMwareLine
 
 if TYPE_CHECKING:
@@ -33,20 +33,8 @@ if TYPE_CHECKING:
 EARLY = 64 * 1024
 """Bytes that a line may say before it is known whose they are; the oldest are dropped."""
 
-DROPPED = 5
-"""Things without sense from one line that are logged each; then the 8th, 16th, 32nd ..."""
-
 LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
-
-EVENTS = 50
-"""Log lines that what one line does may cost at once."""
-
-EVENT_RATE = 0.5
-"""Log lines a second that it may cost for ever."""
-
-REASON = 600
-"""Characters of a reason in the log: some tell the administrator what to type where."""
 
 
 class Arrival:
@@ -54,12 +42,11 @@ class Arrival:
 
     __slots__ = (
         "_closing",
-        "_dropped",
         "_early",
-        "_events",
         "_joining",
         "_limit",
         "_probers",
+        "_reports",
         "_said_name",
         "console",
         "door",
@@ -73,9 +60,8 @@ class Arrival:
         self.console: Console | None = None  # whose line it is, or is to be at COMPLETE
         self.ended = False
         self._early = bytearray()
-        self._dropped = 0
         self._closing: Cancellable | None = None
-        self._events = TokenBucket(EVENT_RATE, EVENTS)
+        self._reports = Reports(door, line.address)
         self._said_name: str | None = None
         self._joining: Joining | None = None
         self._probers: list[Joining] = []  # newcomers that wait for this line to show that it lives
@@ -190,7 +176,7 @@ class Arrival:
         if self._leads and self.console is not None:
             old = self.console.name
             self.door.roster.rename(self.console.vm, name)
-            self._note("vm-renamed", console=self.console.title, old=old)
+            self._reports.note("vm-renamed", console=self.console.title, old=old)
 
     # vMotion
 
@@ -206,13 +192,13 @@ class Arrival:
                 line.go_ahead(credential)
                 if replaced is not None:
                     self.door.end(replaced, "the source began its vMotion anew")
-                self._note("vmotion-goahead", console=console.title)
+                self._reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self._not_now(line, sequence, reason)
 
     def _not_now(self, line: VMwareLine, sequence: bytes, reason: str) -> None:
         line.not_now(sequence)
-        self._report("vmotion-not-now", reason)
+        self._reports.erred("vmotion-not-now", reason)
 
     def claimed(self, credential: bytes) -> None:
         line = self.line
@@ -221,10 +207,10 @@ class Arrival:
             case PeerOk(console, sequence):
                 self.identified(console)
                 line.peer_ok(sequence)
-                self._note("vmotion-peer", console=console.title)
+                self._reports.note("vmotion-peer", console=console.title)
             case Unknown(reason):
                 # The protocol has no refusal: say nothing, the identification limit ends it.
-                self._report("vmotion-peer-unknown", reason)
+                self._reports.erred("vmotion-peer-unknown", reason)
 
     def completed(self, sequence: bytes) -> None:
         match self.door.peers.complete(self.line, sequence, self.door.clock.seconds()):
@@ -275,23 +261,14 @@ class Arrival:
         if self.ended:
             return
         self.ended = True
-        self._report("vm-refused", reason)
+        self._reports.erred("vm-refused", reason)
         self.end(reason)
 
     def failed(self, reason: str) -> None:
-        self._report("vm-failed", reason)
-
-    def _report(self, event: str, reason: str) -> None:
-        """A log line about a peer that errs: a few a minute for each host, then a count."""
-        address = self.line.address
-        if self.door.refusals.worth_a_line(address, self.door.clock.seconds()):
-            self.door.log.warn(event, address=address, reason=safe(reason, REASON))
+        self._reports.erred("vm-failed", reason)
 
     def dropped(self, what: str) -> None:
-        self._dropped += 1
-        # Counted always, logged while they are few: a noisy peer must not fill the disk.
-        if self._dropped <= DROPPED or self._dropped & (self._dropped - 1) == 0:
-            self._report("vm-dropped", f"{what} (number {self._dropped} on this line)")
+        self._reports.dropped(what)
 
     def _too_late(self) -> None:
         self._limit = None
@@ -321,21 +298,16 @@ class Arrival:
     def _tell_unidentified(self, reason: str) -> None:
         """It went before it said who it is: worth a line only where TLS tells why."""
         if reason.startswith(TLS_FAILED):
-            self._report("vm-failed", reason)
+            self._reports.erred("vm-failed", reason)
         else:
             self.door.log.debug("vm-left", address=self.line.address, reason=reason)
-
-    def _note(self, event: str, **facts: object) -> None:
-        """A log line about what the peer does, as long as it does not do it all the time."""
-        if self._events.take(self.door.clock.seconds()):
-            self.door.log.info(event, address=self.line.address, **facts)
 
     def _leave_console(self, reason: str) -> None:
         console, leads = self.console, self._leads
         match self.door.peers.lost(self.line):
             case SourceLost(moving):
                 moving.lose_source()
-                self._note("vmotion-source-lost", console=moving.title, reason=reason)
+                self._reports.note("vmotion-source-lost", console=moving.title, reason=reason)
             case Released() as released:
                 self.door.release(released)
             case None if console is not None and leads:

@@ -1,0 +1,49 @@
+"""What one line does, in the server's log: as much as helps, never as much as its peer likes."""
+
+from typing import TYPE_CHECKING
+
+from vspc.net.limits import TokenBucket
+from vspc.text import safe
+
+if TYPE_CHECKING:
+    from vspc.vm.door import Door
+
+EVENTS = 50
+"""Log lines that what one line does may cost at once."""
+
+EVENT_RATE = 0.5
+"""Log lines a second that it may cost for ever."""
+
+DROPPED = 5
+"""Things without sense from one line that are logged each; then the 8th, 16th, 32nd ..."""
+
+REASON = 600
+"""Characters of a reason: some tell the administrator what to type where."""
+
+
+class Reports:
+    """The log lines about one line."""
+
+    __slots__ = ("_address", "_door", "_dropped", "_events")
+
+    def __init__(self, door: "Door", address: str) -> None:
+        self._door = door
+        self._address = address
+        self._dropped = 0
+        self._events = TokenBucket(EVENT_RATE, EVENTS)
+
+    def erred(self, event: str, reason: str) -> None:
+        """The peer errs: a few lines a minute for each host, then a count."""
+        if self._door.refusals.worth_a_line(self._address, self._door.clock.seconds()):
+            self._door.log.warn(event, address=self._address, reason=safe(reason, REASON))
+
+    def dropped(self, what: str) -> None:
+        """Something made no sense: counted always, logged while it is new."""
+        self._dropped += 1
+        if self._dropped <= DROPPED or self._dropped & (self._dropped - 1) == 0:
+            self.erred("vm-dropped", f"{what} (number {self._dropped} on this line)")
+
+    def note(self, event: str, **facts: object) -> None:
+        """The peer does what it may, as long as it does not do it all the time."""
+        if self._events.take(self._door.clock.seconds()):
+            self._door.log.info(event, address=self._address, **facts)
