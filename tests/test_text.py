@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.text import SAFE_LIMIT, safe, safe_output
+from vspc.text import SAFE_LIMIT, age, safe, safe_output
 
 
 class Words(SynchronousTestCase):
@@ -65,3 +65,9 @@ class Output(SynchronousTestCase):
         rest = re.sub(rb"\x1b\[[0-9;:]*m", b"", shown)
         self.assertNotRegex(rest, rb"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
         self.assertEqual(safe_output(shown), shown)
+
+
+class Ages(SynchronousTestCase):
+    def test_they_are_short(self) -> None:
+        ages = [age(seconds) for seconds in (None, -3, 0, 59.9, 60, 3599, 7200, 86400 * 9999)]
+        self.assertEqual(["-", "0s", "0s", "59s", "1m", "59m", "2h", "9999d"], ages)

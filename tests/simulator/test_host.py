@@ -1,4 +1,4 @@
-"""One connection, byte for byte: the dialogue of esxi's own capture, from the VM's side."""
+"""One connection, byte for byte: the dialogue of the sample capture, from the VM's side."""
 
 import random
 
@@ -135,7 +135,6 @@ class SampleSessionTests(SynchronousTestCase):
         vm, proxy = both_sides("registration")
         wired = Wired(boot=b"Booting\r\n")
         said = wired.quick(*cut(proxy, marks))
-        # The boot log follows WILL-PROXY at once; the capture has WILL COM-PORT in between.
         self.assertEqual(said, vm)
 
     @settings(deadline=None, max_examples=20)

@@ -11,7 +11,7 @@ from tests.fakes import FakeClock
 from tests.ssh.screen import Screen
 from vspc.console.ports import Program, Terminal
 from vspc.ssh.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser, Row
-from vspc.ssh.chooser_columns import age, cells, clip, lay_out, pad, wishes
+from vspc.ssh.chooser_columns import cells, clip, lay_out, pad, wishes
 from vspc.ssh.chooser_model import FILTER_LIMIT, Choice, Left, entry, matching
 from vspc.ssh.keyboard import ESCAPE_PATIENCE
 
@@ -731,10 +731,6 @@ class MeasuringTests(SynchronousTestCase):
     def test_columns_fit(self, columns: int) -> None:
         layout = lay_out(wishes([entry(row("n" * 60, writer="w" * 9))]), columns)
         self.assertLessEqual(sum(width + 2 for _, width in layout) - 2, columns)
-
-    def test_ages_are_short(self) -> None:
-        ages = [age(seconds) for seconds in (None, -3, 0, 59.9, 60, 3599, 7200, 86400 * 9999)]
-        self.assertEqual(["-", "0s", "0s", "59s", "1m", "59m", "2h", "9999d"], ages)
 
     def test_left_is_no_row(self) -> None:
         self.assertNotIsInstance(Left.LEFT, Row)

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from tests.conversations import read
 from tests.fakes import World
+from tests.net.ends import Wire
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
@@ -20,22 +20,6 @@ from vspc.wire.vmware import DoProxy, Suboption, VmName, VmVcUuid, encode
 
 SECRET = bytes.fromhex("3ce64dab11223344")
 VC_UUID = b"01 23 45 67 89 ab cd ef-fe dc ba 98 00 00 00 00"
-
-
-class Wire(StringTransport):
-    """A StringTransport that knows how it was ended."""
-
-    aborted = False
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-        self.loseConnection()
-
-    def take(self) -> bytes:
-        """What was written since the last time."""
-        written: bytes = self.value()
-        self.clear()
-        return written
 
 
 class Host:

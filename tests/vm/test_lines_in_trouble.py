@@ -2,7 +2,8 @@
 
 from twisted.internet.address import IPv4Address
 
-from tests.vm.support import SECRET, VC_UUID, Wire
+from tests.net.ends import Wire
+from tests.vm.support import SECRET, VC_UUID
 from tests.vm.test_door import SEQUENCE, DoorTest
 from vspc.console.console import State
 from vspc.vm.plain import RawLine

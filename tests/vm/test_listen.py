@@ -9,7 +9,7 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from tests.vm.support import Wire
+from tests.net.ends import Wire
 from tests.vm.test_door import DoorTest
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import frozen
 
 from vspc.ssh.chooser_model import Entry
-from vspc.text import safe
+from vspc.text import age, safe
 
 NAME_COLUMNS = 24
 """Columns that a name is given, if it wants them, before another column is shown."""
@@ -56,16 +56,6 @@ def pad(text: str, width: int, right: bool = False) -> str:
     short = clip(text, width)
     blank = " " * (width - cells(short))
     return blank + short if right else short + blank
-
-
-def age(seconds: float | None) -> str:
-    """How long ago, in at most five characters for 27 years; "-" for never."""
-    if seconds is None:
-        return "-"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0, int(seconds))}s"
 
 
 # Columns
