@@ -116,7 +116,8 @@ class VspcService(MultiService):
         seconds = self._clock.seconds
 
         def terms() -> Terms:
-            return Terms(self.live.config.vm.service_uris, seconds)
+            vm = self.live.config.vm
+            return Terms(vm.service_uris, seconds, vm.start_tls, self._tls)
 
         found: list[tuple[str, Factory, str]] = []
         for description in config.vm.telnet:

@@ -82,7 +82,7 @@ class Refusing(ConfigTest):
         found = self.mistakes(
             "state_dirr = 3\n[vm]\n"
             'telnet = "tcp:1"\ntelnets = ["tcp:99999", 7]\nallow = ["10.0.0.0/33"]\n'
-            'probe_timeout = 99\nstart_tls = "offer"\n[[vm.plain]]\nname = "x"\n'
+            'probe_timeout = 99\ncom_port = true\n[[vm.plain]]\nname = "x"\n'
             '[console]\nhistory = "63KiB"\n[ssh]\nmax_channels = "64"\nhost_keys = ["no"]\n'
             '[operators."al+ice"]\n[operators.bob]\nauthorized_keys = ["hello"]\n'
             'authorized_keys_file = "nope"\nroles = ["king"]\n'
@@ -99,7 +99,7 @@ class Refusing(ConfigTest):
                 "vm.telnets[1]",
                 "vm.allow[0]",
                 "vm.probe_timeout",
-                "vm.start_tls",
+                "vm.com_port",
                 "vm.plain[0].listen",
                 "console.history",
                 "ssh.max_channels",
@@ -116,7 +116,7 @@ class Refusing(ConfigTest):
             },
         )
         self.assertIn("did you mean state_dir?", found["state_dirr"])
-        self.assertIn("not available in this version", found["vm.start_tls"])
+        self.assertIn("not available in this version", found["vm.com_port"])
 
     def test_nothing_is_coerced(self) -> None:
         for text in (

@@ -202,6 +202,29 @@ class OverTls(SimulatorTestCase):
         self.assert_no_defects()
 
 
+class InsideTelnet(SimulatorTestCase):
+    """TLS that starts inside a telnet connection."""
+
+    def test_required_and_taken(self) -> None:
+        text = self.config.read_text()
+        self.config.write_text(text.replace("[vm]\n", '[vm]\nstart_tls = "require"\n'))
+        self.serve()
+        self.simulate("--chop", "9")
+        self.assertTrue(self.consoles()["web1"]["secure"])
+        self.tell("vmotion web1")
+        raw = self.attach("raw", "web1")
+        raw.type(b"echo inside\r")
+        raw.out.expect(rb"^inside")
+        self.assert_no_defects()
+
+    def test_offered_and_declined(self) -> None:
+        text = self.config.read_text()
+        self.config.write_text(text.replace("[vm]\n", '[vm]\nstart_tls = "offer"\n'))
+        self.serve()
+        self.simulate("--start-tls", "decline")
+        self.assertFalse(self.consoles()["web1"]["secure"])
+
+
 class Moving(SimulatorTestCase):
     """vMotions while numbered streams run in both directions."""
 

@@ -19,6 +19,21 @@ class Wire(StringTransport):
 
     aborted = False
 
+    def __init__(self, **about: Any) -> None:
+        super().__init__(**about)
+        self.tls: list[bytes] = []  # what came for the TLS engine, if one was started
+
+    def startTLS(self, creator: Any) -> None:
+        """There is no engine here: bytes for it are kept."""
+
+    @property
+    def protocol(self) -> Any:
+        """Who hears from the wire once TLS was started."""
+        return self
+
+    def dataReceived(self, data: bytes) -> None:
+        self.tls.append(data)
+
     def abortConnection(self) -> None:
         self.aborted = True
         self.loseConnection()

@@ -11,7 +11,7 @@ from vspc.simulator.memory import Network
 from vspc.simulator.settings import Settings
 from vspc.simulator.vm import VirtualMachine
 
-READY = b"Type help.\r\n\r\nweb1:~# "
+PROMPT = b"web1:~# "
 
 
 class World:
@@ -23,6 +23,7 @@ class World:
         self.sources: list[str] = []
         self._kind = proxy
         self.network = Network(self.clock, self._accept)
+        self._patience = 0.0 if chop is None else 0.5
         chance = None if chop is None else random.Random(chop)
         self.vm = VirtualMachine(
             identity("web1"),
@@ -46,16 +47,21 @@ class World:
     def start(self) -> Proxy:
         """Switch on; the proxy, once the guest has booted."""
         self.vm.power_on()
-        self.run(0.5 if self.chopped else 0)
-        return self.proxies[-1]
+        self.run(self._patience)
+        return self.proxy
 
     @property
-    def chopped(self) -> bool:
-        return self.vm._settings.chop is not None
+    def proxy(self) -> Proxy:
+        """The other end of the newest connection."""
+        return self.proxies[-1]
+
+    def output(self) -> bytes:
+        """What the VM said on all its lines, in their order."""
+        return b"".join(proxy.data for proxy in self.proxies)
 
     def typed(self, data: bytes, seconds: float = 0.0) -> bytes:
         """What the present line says after `data` was typed at it."""
-        proxy = self.proxies[-1]
+        proxy = self.proxy
         before = len(proxy.data)
         proxy.type(data)
         self.run(seconds)

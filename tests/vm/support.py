@@ -1,6 +1,7 @@
 """A door with lines on in-memory transports: bytes in, bytes out, a fake clock."""
 
 from itertools import pairwise
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
@@ -25,12 +26,12 @@ VC_UUID = b"01 23 45 67 89 ab cd ef-fe dc ba 98 00 00 00 00"
 class Host:
     """One connection of an ESXi host to the door."""
 
-    def __init__(self, scene: "Scene", address: str) -> None:
+    def __init__(self, scene: "Scene", address: str, start_tls: str = "off") -> None:
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         door = scene.door
-        self.transport = LineTransport(
-            lambda: VMwareLine(door.arrive, False, Terms(("vspc", "vSPC.py"), scene.now)), scene.now
-        )
+        engine: Any = object()  # Wire asks nothing of it
+        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, engine)
+        self.transport = LineTransport(lambda: VMwareLine(door.arrive, False, terms), scene.now)
         self.transport.makeConnection(self.wire)
 
     def say(self, *messages: Suboption | bytes) -> bytes:
@@ -73,8 +74,8 @@ class Scene(World):
     def now(self) -> float:
         return self.clock.seconds()
 
-    def host(self, address: str = "10.0.0.1") -> Host:
-        return Host(self, address)
+    def host(self, address: str = "10.0.0.1", start_tls: str = "off") -> Host:
+        return Host(self, address, start_tls)
 
 
 def play(host: Host, name: str, chop: int | None = None) -> tuple[bytes, bytes]:

@@ -3,11 +3,21 @@
 from twisted.internet.address import IPv4Address
 
 from tests.net.ends import Wire
-from tests.vm.support import SECRET, VC_UUID
+from tests.vm.support import SECRET, VC_UUID, Host
 from tests.vm.test_door import SEQUENCE, DoorTest
 from vspc.console.console import State
 from vspc.vm.plain import RawLine
-from vspc.wire.telnet import BRK, command
+from vspc.wire.starttls import IS_START, REPLY_ACCEPTED, SEND_TLS
+from vspc.wire.telnet import (
+    AUTHENTICATION,
+    BRK,
+    DO,
+    DONT,
+    WILL,
+    command,
+    negotiation,
+    subnegotiation,
+)
 from vspc.wire.vmware import (
     DoProxy,
     KnownSuboptions1,
@@ -210,3 +220,42 @@ class Rights(DoorTest):
         self.assertEqual(bob.send_break().taken, 1)
         self.assertEqual(alice.type(b"x").taken, 1)
         self.assertEqual(bob.send_break().taken, 0)
+
+
+class StartTls(DoorTest):
+    """TLS inside a telnet connection; the engine itself is under test in tests.net."""
+
+    def line(self, policy: str) -> Host:
+        return self.scene.host(start_tls=policy)
+
+    def test_off_declines_authentication(self) -> None:
+        said = self.line("off").say(negotiation(WILL, AUTHENTICATION))
+        self.assertTrue(said.endswith(negotiation(DONT, AUTHENTICATION)))
+
+    def test_offered_it_is_asked_for_and_started(self) -> None:
+        host = self.line("offer")
+        said = host.say(negotiation(WILL, AUTHENTICATION))
+        asked = negotiation(DO, AUTHENTICATION) + subnegotiation(AUTHENTICATION, SEND_TLS)
+        self.assertTrue(said.endswith(asked))
+        host.agree().say(VmName(b"said in clear"), b"output in clear")
+        said = host.say(subnegotiation(AUTHENTICATION, IS_START) + b"hello")
+        self.assertTrue(said.startswith(subnegotiation(AUTHENTICATION, REPLY_ACCEPTED)))
+        self.assertEqual(host.wire.tls, [b"hello"])
+        host.agree().say(DoProxy(b"S", b"vspc"), VmVcUuid(VC_UUID))
+        self.assertEqual(self.count(), 0)  # the name that was said in clear does not count
+        host.say(VmName(b"web01"))
+        line = self.console().line
+        assert line is not None
+        self.assertTrue(line.secure)
+        self.assertEqual(self.console().history.end, 0)
+
+    def test_required_a_line_in_clear_is_refused(self) -> None:
+        host = self.line("require").agree()
+        self.assertTrue(host.closed)
+
+    def test_other_messages_of_the_option_are_dropped(self) -> None:
+        host = self.line("offer")
+        host.say(negotiation(WILL, AUTHENTICATION))
+        for body in (b"", b"\x07", b"\x00\x07", IS_START + b"x", b"\x00\x01\x00\x01", SEND_TLS):
+            self.assertEqual(host.say(subnegotiation(AUTHENTICATION, body)), b"")
+        self.assertFalse(host.closed)

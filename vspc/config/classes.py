@@ -15,6 +15,7 @@ from vspc.config.keys import AuthorizedKey, KeysFile
 from vspc.config.units import Duration, Endpoint, Network, Pattern, Readable, Size, Who
 
 Right = Literal["read", "write", "break", "force", "admin"]
+StartTls = Literal["off", "offer", "require"]
 Role = Literal["admin", "audit"]
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -38,6 +39,7 @@ class VmSettings:
     telnets: tuple[Endpoint, ...] = (Endpoint("tcp:13371"),)
     service_uris: tuple[str, ...] = ("vspc", "vSPC.py")
     allow: tuple[Network, ...] = LOOPBACK
+    start_tls: StartTls = "off"
     probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
     identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
     vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
@@ -119,7 +121,7 @@ COMPUTED = frozenset({"path", "warnings"})
 
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial", "log", "audit"}),
-    VmSettings: frozenset({"zone", "start_tls", "com_port", "takeover", "dial_allow"}),
+    VmSettings: frozenset({"zone", "com_port", "takeover", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
     SshSettings: frozenset({"certificates"}),
     OperatorSettings: frozenset(

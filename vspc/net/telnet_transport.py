@@ -277,10 +277,12 @@ class LineTransport(TelnetTransport):
     def startTLS(self, creator: IOpenSSLServerConnectionCreator) -> None:
         """TLS from the next byte on, both ways: what came in the same read belongs to it.
 
-        What the peer said before is no longer known to come from it; forgetting that is up to the
-        protocol.
+        What the peer said before is no longer known to come from it: options are as at the start,
+        and what else was learned the protocol has to forget.
         """
         rest = self._decoder.take_rest()
+        self._table = Options()
+        self._forget_wishes()
         self.transport.startTLS(creator)
         if rest:
             self.transport.protocol.dataReceived(rest)
@@ -296,12 +298,16 @@ class LineTransport(TelnetTransport):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
         protocol, self.protocol = self.protocol, None
+        self._forget_wishes()
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+    def _forget_wishes(self) -> None:
+        """Nobody will answer them any more."""
         wishes, self._wishes = self._wishes, {}
         for outcomes in wishes.values():
             for outcome in outcomes:
                 outcome.callback(False)
-        if protocol is not None:
-            protocol.connectionLost(reason)
 
 
 _HANDLERS: dict[type[Event], Callable[[LineTransport, Any], None]] = {

@@ -84,6 +84,9 @@ class Arrival:
         if len(self._early) > EARLY:
             del self._early[: len(self._early) - EARLY]
 
+    def secured(self) -> None:
+        self._early.clear()
+
     def broke(self) -> None:
         if self._leads and self.console is not None:
             self.console.broke()

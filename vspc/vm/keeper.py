@@ -22,6 +22,9 @@ class Keeper(Protocol):
     def output(self, data: bytes) -> None:
         """The VM said `data`."""
 
+    def secured(self) -> None:
+        """TLS begins on this line: nothing that came before counts."""
+
     def broke(self) -> None:
         """The VM sent a BREAK."""
 

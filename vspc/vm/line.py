@@ -82,6 +82,10 @@ class BinaryLine(LineProtocol):
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
         self.keeper = self._keep(self)
+        self.negotiate()
+
+    def negotiate(self) -> None:
+        """Offer and demand the options of this line, at its start."""
         for offer in self.OFFERS:
             self.transport.will(offer)
         for demand in self.DEMANDS:

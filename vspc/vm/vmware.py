@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.net.limits import TokenBucket
 from vspc.vm import registration
@@ -15,8 +16,11 @@ from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import Question, one_byte
 from vspc.vm.registration import Action, Registration
 from vspc.wire import telnet, vmware
+from vspc.wire.starttls import REPLY_ACCEPTED, SEND_TLS, Is, MalformedAuthentication
+from vspc.wire.starttls import parse as parse_authentication
 
 _VMWARE = one_byte(telnet.VMWARE)
+_AUTHENTICATION = one_byte(telnet.AUTHENTICATION)
 
 MESSAGES = 512
 """Messages of the extension that a line may send at once; more, and it is a storm (law 4)."""
@@ -37,10 +41,15 @@ _NO_VC_UUID = vmware.encode(vmware.UnknownSuboption1(vmware.GetVmVcUuid.CODE))
 
 @frozen
 class Terms:
-    """What the layer needs to know of the configuration and of time (`now`: seconds)."""
+    """What the layer needs to know of the configuration and of time (`now`: seconds).
+
+    `start_tls` is "off", "offer" or "require"; with `tls`, what TLS is made with.
+    """
 
     service_uris: tuple[str, ...]
     now: Callable[[], float]
+    start_tls: str = "off"
+    tls: IOpenSSLServerConnectionCreator | None = None
 
 
 class VMwareLine(ComPortLine):
@@ -51,7 +60,7 @@ class VMwareLine(ComPortLine):
     def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool, terms: Terms) -> None:
         super().__init__(keep, secure)
         self.registration = Registration(terms.service_uris)
-        self._now = terms.now
+        self._terms = terms
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
         self.agreed = False
 
@@ -61,8 +70,16 @@ class VMwareLine(ComPortLine):
         return self.registration.missing
 
     def enableRemote(self, option: bytes) -> bool:
+        if option == _AUTHENTICATION and self._may_start_tls:
+            self.transport.requestNegotiation(option, SEND_TLS)
+            return True
         if option != _VMWARE:
             return super().enableRemote(option)
+        if self._terms.start_tls == "require" and not self.secure:
+            self.keeper.refused(
+                "it does not start TLS, which vm.start_tls requires: set its proxy URI to telnets://"
+            )
+            return False
         self.agreed = True
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
         return True
@@ -81,14 +98,44 @@ class VMwareLine(ComPortLine):
             )
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        if option != _VMWARE:
+        if option == _AUTHENTICATION and self._may_start_tls:
+            self._authenticate(body)
+        elif option != _VMWARE:
             super().unhandledSubnegotiation(option, body)
         elif not self.agreed:
             self.keeper.dropped("a message of the extension before it was agreed on")
-        elif not self._is_answer(body) and not self._bucket.take(self._now()):
+        elif not self._is_answer(body) and not self._bucket.take(self._terms.now()):
             self.transport.fail("too many messages of the extension")
         else:
             self._receive(body)
+
+    # TLS inside the connection
+
+    @property
+    def _may_start_tls(self) -> bool:
+        return self._terms.start_tls != "off" and not self.secure and not self.registration.over
+
+    def _authenticate(self, body: bytes) -> None:
+        """IS, START: the very next byte is TLS, both ways."""
+        try:
+            message = parse_authentication(body)
+        except MalformedAuthentication as malformed:
+            self.keeper.dropped(str(malformed))
+            return
+        if not isinstance(message, Is) or not message.starts_tls or self._terms.tls is None:
+            self.keeper.dropped("a message of the AUTHENTICATION option that starts no TLS")
+            return
+        self.transport.requestNegotiation(_AUTHENTICATION, REPLY_ACCEPTED)
+        # Nothing that was said in clear counts: anybody may have said it.
+        self.secure = True
+        self.agreed = False
+        self.registration = Registration(self._terms.service_uris)
+        self._questions.clear()
+        self.keeper.secured()
+        self.transport.startTLS(self._terms.tls)
+        self.negotiate()
+
+    # The extension
 
     def _is_answer(self, body: bytes) -> bool:
         """Whether this is what we asked for: as many as we ask for are no storm."""
