@@ -23,7 +23,8 @@ def run(config: Config, verbose: bool) -> int:
 def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     globalLogBeginner.beginLoggingTo([observer(sys.stdout, verbose)], redirectStandardIO=False)
     service.privilegedStartService()
-    service.startService()
+    # Once signals are handled: "started" in the log means that it can be stopped, too.
+    reactor.callWhenRunning(service.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     # A peer that will not close must not keep the process: this thread-less timer ends it.
     reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor))

@@ -100,7 +100,8 @@ class VspcService(MultiService):
         try:
             self._open()
         except (CannotListen, StateError, HostKeyError, TlsError) as error:
-            print(f"vspc: {error}", file=sys.stderr)
+            # Not sys.stderr: under twistd that is the log by now, and the log may be a file.
+            print(f"vspc: {error}", file=sys.__stderr__)
             raise SystemExit(1) from None
 
     def _open(self) -> None:
