@@ -13,6 +13,8 @@ from vspc.simulator.printer import BEHIND
 
 PROMPT = b"web1:~# "
 
+ALPHABET = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 class Desk:
     """A guest with a serial port of its own: what it says, and how much may be said."""
@@ -96,8 +98,7 @@ class ShellTests(SynchronousTestCase):
             (b"count 3", b"1\r\n2\r\n3\r\n"),
             (b"count 0", b""),
             (b"stream 2", b"00000000\r\n00000001\r\n"),
-            (b"flood 70", b"0123456789abcdefghijklmnopqrstuvwxyz"
-             b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n012345\r\n"),
+            (b"flood 70", ALPHABET + b"\r\n012345\r\n"),
             (b"", b""),
             (b"nonsense", b"nonsense: command not found\r\n"),
         ):  # fmt: skip

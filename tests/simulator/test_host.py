@@ -77,7 +77,7 @@ class Wired:
         setup = Settings(service_uri="vSPC.py", chop=chance)
         self.connection = HostConnection(self.vm, self.clock, setup, claim)
         self.transport = StringTransport()
-        self.connection.makeConnection(self.transport)  # type: ignore[arg-type]
+        self.connection.makeConnection(self.transport)
 
     def hear(self, *pieces: bytes) -> bytes:
         """What the VM answers."""
@@ -334,6 +334,6 @@ class FlowTests(SynchronousTestCase):
         vm, transport = Recorder(), StringTransport()
         connection = HostConnection(vm, Clock(), Settings())
         connection.close()
-        connection.makeConnection(transport)  # type: ignore[arg-type]
+        connection.makeConnection(transport)
         self.assertTrue(transport.disconnecting)
         self.assertEqual((transport.value(), vm.reasons), (b"", []))

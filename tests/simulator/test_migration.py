@@ -294,7 +294,7 @@ class InputTests(MigrationTestCase):
 class LoadTests(SynchronousTestCase):
     """Numbered lines both ways, while it moves again and again."""
 
-    @settings(deadline=None, max_examples=12)
+    @settings(deadline=None, max_examples=40)
     @given(st.integers(0, 1 << 32))
     def test_nothing_is_lost_doubled_or_reordered(self, seed: int) -> None:
         chance = random.Random(seed)

@@ -104,7 +104,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="vspc simulate",
         description="Virtual machines whose serial ports connect to a proxy, as on ESXi.",
     )
-    add = parser.add_argument
+    _describe_vms(parser.add_argument)
+    _describe_hosts(parser.add_argument)
+    return parser
+
+
+def _describe_vms(add: Callable[..., object]) -> None:
     add(
         "--proxy",
         required=True,
@@ -134,18 +139,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the one certificate to accept, by SHA-1 or SHA-256 (any)",
     )
     add(
-        "--start-tls",
-        choices=("accept", "decline"),
-        default="accept",
-        help="where a telnet proxy asks for TLS (accept)",
-    )
-    add(
-        "--source",
-        type=_said(_address),
-        metavar="ADDRESS",
-        help="the first host's address (127.0.0.1 where the proxy is on loopback)",
-    )
-    add(
         "--guest",
         type=_said(guest_address),
         metavar="tcp:HOST:PORT",
@@ -158,6 +151,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="between two lines of the toy guest's boot log (0.05)",
     )
+
+
+def _describe_hosts(add: Callable[..., object]) -> None:
+    add(
+        "--start-tls",
+        choices=("accept", "decline"),
+        default="accept",
+        help="where a telnet proxy asks for TLS (accept)",
+    )
+    add(
+        "--source",
+        type=_said(_address),
+        metavar="ADDRESS",
+        help="the first host's address (127.0.0.1 where the proxy is on loopback)",
+    )
     add("--vmotion-every", type=_said(_interval), metavar="SECONDS", help="move every VM so often")
     add(
         "--vmotion-time",
@@ -168,7 +176,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--chop", type=int, metavar="SEED", help="split and join every write at random")
     add("--control", metavar="PATH", help="a unix socket for commands; - is standard input")
-    return parser
 
 
 def _said(convert: Callable[[str], T]) -> Callable[[str], T]:

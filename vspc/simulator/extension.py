@@ -27,10 +27,7 @@ FOR_VMOTION = frozenset({BEGIN, GOAHEAD, PEER, PEER_OK, COMPLETE})
 
 @frozen
 class Identity:
-    """Who a VM says it is. UUIDs are 32 lower-case hex digits, or empty (a host without vCenter).
-
-    `location_uuid` is "56 4d" and more in reality; nothing depends on it.
-    """
+    """Who a VM says it is. UUIDs are 32 lower-case hex digits, or empty (no vCenter)."""
 
     name: str
     vc_uuid: str

@@ -76,7 +76,7 @@ class HostConnection(Protocol):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         if IConsumer.providedBy(self.transport):
-            cast(IConsumer, self.transport).registerProducer(self, True)
+            self.transport.registerProducer(self, True)
         if self.settings.chop is None:
             self._outlet = Outlet(transport, self._writable)
         else:
@@ -108,6 +108,8 @@ class HostConnection(Protocol):
         self.established()
         if self._outlet is not None:
             self._read_on(True)  # what is unread at the end would make the close a reset
+            if IConsumer.providedBy(self.transport):
+                self.transport.unregisterProducer()  # TLS does not close while there is one
             self._outlet.close()
 
     def established(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ServerEndpoint,
@@ -17,7 +17,12 @@ from twisted.internet.endpoints import (
     wrapClientTLS,
 )
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall
@@ -56,6 +61,7 @@ class Connector:
         self._proxy = proxy
         self._tls = tls
         self._open: set[HostConnection] = set()
+        self._full = _DESCRIPTORS  # connections, before those that are gone are forgotten
 
     def connect(self, source: str, connection: HostConnection) -> None:
         """Connect, from the host at `source`; empty: from where the system likes."""
@@ -65,10 +71,15 @@ class Connector:
         )
         if self._proxy.secure:
             endpoint = wrapClientTLS(self._tls, endpoint)
-        self._open = {line for line in self._open if not line.gone}
-        self._open.add(connection)
+        self._remember(connection)
         made = connectProtocol(endpoint, connection)  # type: ignore[no-untyped-call]
         made.addErrback(lambda failure: connection.failed(failure.getErrorMessage()))
+
+    def _remember(self, connection: HostConnection) -> None:
+        if len(self._open) >= self._full:
+            self._open = {line for line in self._open if not line.gone}
+            self._full = max(_DESCRIPTORS, 2 * len(self._open))
+        self._open.add(connection)
 
     def all_gone(self) -> bool:
         """Whether no connection is open."""
@@ -90,9 +101,10 @@ class Program:
             tls=tls if options.start_tls and not options.proxy.secure else None,
             chop=options.chop,
         )
-        self._socket: Path | None = None
         self.status = 0
+        self._listening: IListeningPort | None = None
         self._waiting: LoopingCall | None = None
+        self._next: list[IDelayedCall] = []  # what each VM does next, by itself
         self.vms = [self._make(name) for name in options.names]
 
     def _make(self, name: str) -> VirtualMachine:
@@ -139,34 +151,44 @@ class Program:
         if self._options.control == "-":
             StandardIO(ControlLine(control), reactor=self._reactor)  # type: ignore[no-untyped-call]
         elif self._options.control is not None:
-            self._socket = Path(self._options.control)
-            _remove_stale(self._socket)
-            self._reactor.listenUNIX(str(self._socket), ControlFactory(control), mode=0o600)
-        for number, vm in enumerate(self.vms):
-            self._clock.callLater(number * _SPREAD, vm.power_on)
-            if self._options.vmotion_every is not None:
-                first = self._options.vmotion_every * (number + 1) / len(self.vms)
-                self._clock.callLater(first, self._move, vm, self._options.vmotion_every)
+            path, factory = self._options.control, ControlFactory(control)
+            _remove_stale(Path(path))
+            self._listening = self._reactor.listenUNIX(path, factory, mode=0o600)
+        self._next = [
+            self._clock.callLater(number * _SPREAD, self._switch_on, number)
+            for number in range(len(self.vms))
+        ]
 
-    def _move(self, vm: VirtualMachine, interval: float) -> None:
-        self._clock.callLater(interval, self._move, vm, interval)
+    def _switch_on(self, number: int) -> None:
+        self.vms[number].power_on()
+        interval = self._options.vmotion_every
+        if interval is not None:
+            first = interval * (number + 1) / len(self.vms)
+            self._next[number] = self._clock.callLater(first, self._move, number, interval)
+
+    def _move(self, number: int, interval: float) -> None:
+        self._next[number] = self._clock.callLater(interval, self._move, number, interval)
+        vm = self.vms[number]
         with suppress(CannotMove):
             vm.migrate(next_host(vm.address), self._options.vmotion_time)
 
     def _end_soon(self) -> None:
         self._clock.callLater(0, self._reactor.stop)
 
-    def end(self) -> "Deferred[LoopingCall]":
+    def end(self) -> "Deferred[Any]":
         """Switch everything off; fires when the lines are closed, or END_LIMIT is over."""
+        for call in self._next:
+            if call.active():
+                call.cancel()
         for vm in self.vms:
             vm.power_off()
-        if self._socket is not None:
-            self._socket.unlink(missing_ok=True)
-        limit = self._clock.seconds() + END_LIMIT
-        waiting = LoopingCall(self._wait_for_end, limit)
-        waiting.clock = self._clock
-        self._waiting = waiting
-        return waiting.start(0.02)
+        self._waiting = LoopingCall(self._wait_for_end, self._clock.seconds() + END_LIMIT)
+        self._waiting.clock = self._clock
+        ended = self._waiting.start(0.02)
+        if self._listening is not None:
+            stopped = maybeDeferred(self._listening.stopListening)
+            ended.addCallback(lambda _: stopped)
+        return ended
 
     def _wait_for_end(self, limit: float) -> None:
         if self._connector.all_gone() or self._clock.seconds() >= limit:
