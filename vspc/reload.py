@@ -6,7 +6,7 @@ Listeners, keys of the server and sizes that tables were made with need a restar
 from collections.abc import Collection, Mapping
 
 from vspc.config import Config
-from vspc.console.access import Access, Operator
+from vspc.console.access import NOTHING, Access, Operator, Rights, Subject
 
 
 class Live:
@@ -26,6 +26,11 @@ class Live:
         self._keys = {
             name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
         }
+
+    def rights(self, operator: Operator, subject: Subject) -> Rights:
+        """What the rules in force give `operator`, who may have changed since he logged in."""
+        current = self.operators.get(operator.name)
+        return NOTHING if current is None else self.access.rights(current, subject)
 
     def keys(self, operator: str) -> Collection[bytes]:
         """`vspc.ssh.logins.Directory`."""

@@ -209,7 +209,7 @@ class VspcService(MultiService):
     def _reassess_renamed(self, happening: Happening) -> None:
         """Rules go by names."""
         if isinstance(happening, Renamed):
-            happening.console.reassess(self.live.access.rights)
+            happening.console.reassess(self.live.rights)
 
     # Reloading
 
@@ -234,7 +234,7 @@ class VspcService(MultiService):
         for gatekeeper, plain in self._gatekeepers:
             self._set_allow(gatekeeper, plain)
         for console in self.roster:
-            console.reassess(self.live.access.rights)
+            console.reassess(self.live.rights)
         for key in needs_restart(former, config):
             self._log.warn("reload-needs-restart", key=key)
         gone = self._ssh_door.end_logins(

@@ -11,10 +11,9 @@ class StateError(Exception):
 
 
 def make(path: Path) -> None:
-    """Make `path` if need be, readable by its owner alone. Raises `StateError`."""
+    """Make `path` for its owner alone; one that is there stays as it is. Raises `StateError`."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
     except OSError as error:
         raise StateError(f"state_dir {path}: {error.strerror}") from None
 
