@@ -55,8 +55,12 @@ class FirstLight(SimulatorTestCase):
         terminal.out.expect(rb"^to be sure\r\n")
         terminal.type(b"\x05c.")
         self.assertEqual(terminal.wait(), 0)
+        self.ssh("info", "canary-on-a-command-line")
         self.stop_server()
         self.assert_no_defects()
+        log = self.server.out.data + self.server.err.data
+        for typed in (b"to be sure", b"canary"):  # law 7
+            self.assertNotIn(typed, log)
 
     def test_both_spellings_of_a_target_and_its_options(self) -> None:
         self.serve()
