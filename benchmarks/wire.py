@@ -12,7 +12,8 @@ from time import process_time
 
 from twisted.internet.testing import StringTransport
 
-from vspc.net.telnet_transport import LineProtocol, LineTransport
+from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import Decoder, escape
 
 MIB = 1 << 20

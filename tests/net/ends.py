@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from vspc.net.telnet_transport import LineProtocol, LineTransport
+from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import BINARY, ECHO, SGA, VMWARE
 
 B_BINARY, B_ECHO, B_SGA, B_VMWARE = (bytes([option]) for option in (BINARY, ECHO, SGA, VMWARE))

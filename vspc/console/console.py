@@ -12,6 +12,7 @@ from vspc.console.attachment import Attachment, Refusal, Sink, Typed
 from vspc.console.gate import Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings
 from vspc.console.history import Budget, History
+from vspc.console.pen import Pen
 from vspc.console.ports import Clock, Line
 from vspc.console.wakeups import Wakeups
 
@@ -47,6 +48,7 @@ class Console(GateOwner):
 
     __slots__ = (
         "_broke",
+        "_pen",
         "_shop",
         "attachments",
         "breaks_from_vm",
@@ -62,7 +64,6 @@ class Console(GateOwner):
         "moves",
         "number",
         "ordinal",
-        "pen",
         "port_key",
         "service_uri",
         "since",
@@ -92,7 +93,7 @@ class Console(GateOwner):
         self.line: Line | None = None
         self.migrating = False
         self.attachments: dict[Attachment, None] = {}
-        self.pen: Attachment | None = None
+        self._pen = Pen(self, shop.happenings.publish)
         self.since = shop.clock.wall()
         self.last_output: float | None = None
         self.bytes_from_vm = 0
@@ -277,33 +278,20 @@ class Console(GateOwner):
             return Refusal.RIGHT
         if not self.live:
             return Refusal.AWAY
-        if self.pen is None and "write" in attachment.rights:
-            self._give_pen(attachment, None)
-        # Who may only BREAK does so while nobody types, and does not keep others from typing.
-        return None if self.pen in (None, attachment) else Refusal.PEN
+        return self._pen.pick_up(attachment)
+
+    @property
+    def pen(self) -> Attachment | None:
+        """Whoever may type."""
+        return self._pen.holder
 
     def take_pen(self, attachment: Attachment, force: bool = False) -> Refusal | None:
-        """`attachment` asks to type; with `force` from whoever has it. Needs the rights for it."""
-        if "write" not in attachment.rights or (force and "force" not in attachment.rights):
-            return Refusal.RIGHT
-        if self.pen is attachment:
-            return None
-        if self.pen is not None and not force:
-            return Refusal.PEN
-        former = self.pen
-        self._give_pen(attachment, former.operator.name if former else None)
-        if former is not None:
-            former.notice(f"{attachment.operator.name} took the pen; you are reading now")
-        return None
-
-    def _give_pen(self, attachment: Attachment, taken_from: str | None) -> None:
-        self.pen = attachment
-        self._publish(happenings.PenTaken(attachment, taken_from))
+        """`attachment` asks to type; with `force` from whoever has the pen."""
+        return self._pen.take(attachment, force)
 
     def lay_pen(self) -> None:
-        """Nobody types any more; the next key of anybody takes the pen."""
-        self.pen = None
-        self._publish(happenings.PenLaid(self))
+        """Nobody types any more."""
+        self._pen.lay_down()
 
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""

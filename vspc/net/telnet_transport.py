@@ -7,7 +7,7 @@ what stays of it is the shape: a transport that owns a TelnetProtocol.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.conch.telnet import TelnetProtocol, TelnetTransport
+from twisted.conch.telnet import TelnetTransport
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import connectionDone
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vspc.net.limits import TokenBucket
+from vspc.net.line_protocol import LineProtocol
 from vspc.wire import telnet
 from vspc.wire.qmethod import Effect, Options
 from vspc.wire.telnet import (
@@ -33,45 +34,6 @@ NEGOTIATIONS = 512
 
 NEGOTIATION_RATE = 16.0
 """WILLs, WONTs, DOs and DONTs a second that it may send for ever."""
-
-
-class LineProtocol(TelnetProtocol):
-    """What `LineTransport` tells its protocol: Twisted's ITelnetProtocol and more.
-
-    Options and commands are one byte, as in Twisted; a subnegotiation's body is one bytes.
-    """
-
-    def enableLocal(self, option: bytes) -> bool:
-        """Whether we do what the peer asks us to."""
-        return False
-
-    def enableRemote(self, option: bytes) -> bool:
-        """Whether we want what the peer offers."""
-        return False
-
-    def disableLocal(self, option: bytes) -> None:
-        """We no longer do it."""
-
-    def disableRemote(self, option: bytes) -> None:
-        """The peer no longer does it."""
-
-    def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
-        """IAC and `command`; `argument` is always None here."""
-
-    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        """IAC SB `option` `body` IAC SE."""
-
-    def timing_mark_received(self) -> None:
-        """The peer answered DO TIMING-MARK (RFC 860)."""
-
-    def refused_remote(self, option: bytes) -> None:
-        """The peer will not do what we asked it to."""
-
-    def dropped(self, what: str) -> None:
-        """Something that the peer sent meant nothing."""
-
-    def line_failed(self, reason: str) -> None:
-        """The connection is being aborted for what the peer did."""
 
 
 class LineTransport(TelnetTransport):

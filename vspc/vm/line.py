@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
-from vspc.net.telnet_transport import LineProtocol, LineTransport
+from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import tls_reason
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.wire import telnet

@@ -8,7 +8,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from vspc.net.limits import Allow, Refusals
-from vspc.net.telnet_transport import LineProtocol, LineTransport
+from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_transport import LineTransport
 from vspc.vm.door import Door
 from vspc.vm.line import host_of
 from vspc.vm.plain import RawLine, TelnetLine
