@@ -6,11 +6,12 @@ from attrs import define, field
 from twisted.internet.task import Clock as TwistedClock
 
 from vspc.console.access import Operator, Rights
-from vspc.console.attachment import Attachment, Lost, Notice, Output
-from vspc.console.console import Console, Shop
+from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output
+from vspc.console.console import Console
 from vspc.console.happenings import Happening, Happenings
 from vspc.console.history import LIMIT, Budget
-from vspc.console.identity import Claim
+from vspc.console.identity import Claim, Provenance
+from vspc.console.lineside import Shop
 from vspc.console.ports import Cancellable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
@@ -46,6 +47,7 @@ class FakeLine:
 
     address: str = "10.0.0.1"
     secure: bool = False
+    provenance: Provenance = Provenance.PLAIN
     carries_break: bool = True
     answers: bool = True
     unread: int | None = None  # what `unacknowledged` says
@@ -86,6 +88,7 @@ class FakeSink:
     wakes: int = 0
     writables: int = 0
     over: str | None = None
+    changes: list[tuple[str, str]] = field(factory=list)
 
     def ready(self) -> None:
         self.wakes += 1
@@ -102,6 +105,12 @@ class FakeSink:
                     self.notices.append(text)
                 case Lost(start, end):
                     self.losses.append((start, end))
+                case Ended(reason):
+                    self.over = reason
+                    return
+
+    def host_changed(self, old: str, new: str) -> None:
+        self.changes.append((old, new))
 
     def writable(self) -> None:
         self.writables += 1
@@ -146,7 +155,6 @@ class World:
                 "uuid_kind": "vc",
                 "name": name,
                 "address": "10.0.0.1",
-                "secure": False,
                 **more,
             }  # type: ignore[arg-type]
         )

@@ -8,7 +8,7 @@ from vspc.console.access import Operator
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
-from vspc.console.roster import sort_key
+from vspc.console.resolve import sort_key
 from vspc.ssh.chooser import Chooser, Row
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.verbs import console as console_verb

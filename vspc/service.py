@@ -21,9 +21,9 @@ from twisted.python.components import Componentized
 
 from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError, load
-from vspc.console.console import Shop
 from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
+from vspc.console.lineside import Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups

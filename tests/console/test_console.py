@@ -6,6 +6,7 @@ from tests.fakes import READ, FakeLine, World
 from vspc.console import happenings
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import State
+from vspc.console.happenings import How
 
 
 class Reading(SynchronousTestCase):
@@ -173,9 +174,54 @@ class Lines(SynchronousTestCase):
     def test_what_waited_for_a_replaced_line_does_not_run_on_the_new_one(self) -> None:
         self.alice.type(b"p" * 10_000)
         fresh = FakeLine("10.0.0.9")
-        self.console.replace(fresh)
+        waiting = self.console.gate.waiting
+        self.console.replace(fresh, "the line before does not answer", How.TOOK_OVER)
         self.assertEqual(bytes(fresh.sent), b"")
         happened = self.world.happened[-1]
         assert isinstance(happened, happenings.Replaced)
         self.assertEqual((happened.old, happened.new), ("10.0.0.1", "10.0.0.9"))
-        self.assertGreater(happened.unsent, 0)
+        self.world.turn()
+        self.assertEqual(
+            self.sink.notices,
+            [
+                "web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was no vMotion",
+                f"the line before does not answer: {waiting} bytes not sent",
+            ],
+        )
+
+    def test_after_a_change_of_host_nobody_types_before_he_asks(self) -> None:
+        self.alice.type(b"ls\r")
+        fresh = FakeLine("10.0.0.9")
+        self.console.replace(fresh, "silent", How.TOOK_OVER)
+        self.assertEqual(self.sink.changes, [("10.0.0.1", "10.0.0.9")])
+        self.assertIsNone(self.console.pen)
+        self.assertEqual(self.alice.type(b"reboot\r"), Typed(0, Refusal.HOST))
+        self.assertEqual(self.alice.send_break(), Typed(0, Refusal.HOST))
+        self.assertEqual(bytes(fresh.sent), b"")
+        self.assertIsNone(self.console.take_pen(self.alice))
+        self.assertEqual(self.alice.type(b"x"), Typed(1))
+
+    def test_power_off_and_on_elsewhere_is_a_change_of_host_and_on_the_same_is_none(self) -> None:
+        self.console.disconnect("off")
+        self.console.connect(FakeLine())
+        self.assertEqual(self.sink.changes, [])
+        self.console.disconnect("off")
+        self.console.connect(FakeLine("10.0.0.9"))
+        self.assertEqual(self.sink.changes, [("10.0.0.1", "10.0.0.9")])
+
+    def test_three_seconds_of_holding_are_told_once(self) -> None:
+        self.console.migrate()
+        self.alice.type(b"twelve bytes")
+        self.world.clock.advance(2.9)
+        self.assertFalse(self.alice.pending)
+        self.world.clock.advance(0.2)
+        self.world.clock.advance(60)
+        self.world.turn()
+        self.assertEqual(self.sink.notices, ["web01 is migrating; 12 bytes held"])
+
+    def test_a_reader_that_ends_has_everything_up_to_there_and_nothing_after(self) -> None:
+        self.console.output(b"before")
+        self.alice.end("moved")
+        self.console.output(b"after")
+        self.world.turn()
+        self.assertEqual((bytes(self.sink.output), self.sink.over), (b"before", "moved"))

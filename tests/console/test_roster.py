@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
+from vspc.console.away import FORGET_AFTER, RELEASE_AFTER
 from vspc.console.console import Console
 from vspc.console.names import handle
-from vspc.console.roster import FORGET_AFTER, RELEASE_AFTER, Ambiguous, Found, NotFound
+from vspc.console.resolve import Ambiguous, Found, NotFound
 
 
 def uuid(number: int) -> str:

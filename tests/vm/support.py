@@ -1,6 +1,6 @@
 """A door with lines on in-memory transports: bytes in, bytes out, a fake clock."""
 
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -10,15 +10,29 @@ from twisted.python.failure import Failure
 from tests.conversations import read
 from tests.fakes import World
 from tests.net.ends import Wire
+from vspc.console.happenings import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.door import Door
+from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.vmware import Terms, VMwareLine
-from vspc.wire.telnet import VMWARE, negotiation, subnegotiation
+from vspc.vm.zone import Zone
+from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.telnet import WILL as TELNET_WILL
-from vspc.wire.vmware import DoProxy, Suboption, VmName, VmVcUuid, encode
+from vspc.wire.vmware import (
+    DoProxy,
+    Suboption,
+    VmName,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionGoahead,
+    VMotionPeer,
+    VmVcUuid,
+    encode,
+)
 
+SEQUENCE = b"\x44\xda\x87\xf1"
 SECRET = bytes.fromhex("3ce64dab11223344")
 VC_UUID = b"01 23 45 67 89 ab cd ef-fe dc ba 98 00 00 00 00"
 
@@ -26,12 +40,23 @@ VC_UUID = b"01 23 45 67 89 ab cd ef-fe dc ba 98 00 00 00 00"
 class Host:
     """One connection of an ESXi host to the door."""
 
-    def __init__(self, scene: "Scene", address: str, start_tls: str = "off") -> None:
+    def __init__(
+        self,
+        scene: "Scene",
+        address: str,
+        start_tls: str = "off",
+        secure: bool = False,
+        zone: Zone | None = None,
+    ) -> None:
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         door = scene.door
         engine: Any = object()  # Wire asks nothing of it
         terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, engine)
-        self.transport = LineTransport(lambda: VMwareLine(door.arrive, False, terms), scene.now)
+
+        def keep(line: VmLine) -> Keeper:
+            return door.arrive(line, zone)
+
+        self.transport = LineTransport(lambda: VMwareLine(keep, secure, terms), scene.now)
         self.transport.makeConnection(self.wire)
 
     def say(self, *messages: Suboption | bytes) -> bytes:
@@ -55,6 +80,41 @@ class Host:
         self.agree()
         return self.say(DoProxy(b"S", uri), VmVcUuid(uuid), VmName(name))
 
+    def begin(self, sequence: bytes = SEQUENCE) -> bytes:
+        """VMOTION-BEGIN; the credential of the go-ahead. AssertionError if there is none."""
+        credential, _ = self.credential_in(self.say(VMotionBegin(sequence)))
+        assert credential.startswith(sequence)
+        return credential
+
+    @staticmethod
+    def credential_in(said: bytes) -> tuple[bytes, bytes]:
+        """The credential of the only go-ahead in `said`, and the data before it."""
+        decoder, found, before = Decoder(), list[bytes](), b""
+        decoder.receive(said)
+        while (event := decoder.next_event()) is not None:
+            if isinstance(event, Data) and not found:
+                before += event.data
+            if isinstance(event, Subnegotiation) and event.body[0] == VMotionGoahead.CODE:
+                found.append(event.body[1:])
+        assert len(found) == 1, said
+        return found[0], before
+
+    def peer(self, credential: bytes) -> bytes:
+        """Be the target of a vMotion as far as PEER; what came back."""
+        self.agree()
+        return self.say(VMotionPeer(credential))
+
+    def complete(self, sequence: bytes = SEQUENCE, uuid: bytes = VC_UUID) -> bytes:
+        """Say who it is, and VMOTION-COMPLETE."""
+        return self.say(VmVcUuid(uuid), VmName(b"web01"), VMotionComplete(sequence))
+
+    @property
+    def line(self) -> VMwareLine:
+        """The protocol at our end."""
+        line = self.transport.protocol
+        assert isinstance(line, VMwareLine)
+        return line
+
     @property
     def closed(self) -> bool:
         return bool(self.wire.disconnecting)
@@ -64,18 +124,36 @@ class Host:
         self.transport.connectionLost(Failure(ConnectionDone()))
 
 
+def secret(number: int) -> bytes:
+    """The secret of the migration with `number`, from 0."""
+    return (int.from_bytes(SECRET) + number).to_bytes(len(SECRET))
+
+
 class Scene(World):
-    """A world with a VM's door; the secret of migrations is fixed."""
+    """A world with a VM's door; the secrets of migrations are known."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.door = Door(self.roster, PeerTable(secret=lambda: SECRET), self.clock, Refusals())
+        numbers = count()
+        self.peers = PeerTable(secret=lambda: secret(next(numbers)))
+        self.door = Door(self.roster, self.peers, self.clock, Refusals())
 
     def now(self) -> float:
         return self.clock.seconds()
 
-    def host(self, address: str = "10.0.0.1", start_tls: str = "off") -> Host:
-        return Host(self, address, start_tls)
+    def host(self, address: str = "10.0.0.1", start_tls: str = "off", **more: Any) -> Host:
+        return Host(self, address, start_tls, **more)
+
+    def suspicions(self) -> list[tuple[str, str, str]]:
+        """Every security event so far: kind, who did it, and whose VM it is about."""
+        found = []
+        for happening in self.happened:
+            match happening:
+                case Suspicion(kind, _, claimant, holder):
+                    found.append((kind, claimant, holder))
+                case HostChanged(_, old, new, how):
+                    found.append((how.value, new, old))
+        return found
 
 
 def play(host: Host, name: str, chop: int | None = None) -> tuple[bytes, bytes]:

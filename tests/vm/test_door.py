@@ -6,33 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.vm.support import SECRET, VC_UUID, Host, Scene
+from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
 from vspc.console.console import Console, State
-from vspc.console.roster import Found
+from vspc.console.resolve import Found
 from vspc.wire import telnet, vmware
 from vspc.wire.telnet import VMWARE, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
-    GetVmVcUuid,
     KnownSuboptions1,
     UnknownSuboption1,
     UnknownSuboption2,
     VmBiosUuid,
     VmName,
-    VMotionAbort,
     VMotionBegin,
     VMotionComplete,
     VMotionGoahead,
-    VMotionNotNow,
     VMotionPeer,
-    VMotionPeerOk,
     VmVcUuid,
     WillProxy,
     WontProxy,
     encode,
 )
-
-SEQUENCE = b"\x44\xda\x87\xf1"
 
 
 def sb(message: vmware.Suboption) -> bytes:
@@ -208,20 +202,6 @@ class OldLines(DoorTest):
         self.assertIs(self.console().state, State.CONNECTED)
         self.assertEqual(self.console().history.read(0, 99), b"before")
 
-    def test_an_old_line_that_is_silent_is_replaced(self) -> None:
-        old, new = self.scene.host(), self.scene.host("10.0.0.2")
-        old.register()
-        said = old.wire.take()
-        new.register()
-        self.assertIn(sb(GetVmVcUuid()), said + old.wire.take())
-        self.scene.clock.advance(4.9)
-        self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
-        self.scene.clock.advance(0.2)
-        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
-        self.assertTrue(old.closed)
-        new.say(b"mine")
-        self.assertEqual(self.console().history.read(0, 99), b"mine")
-
     def test_an_old_line_that_answers_on_the_same_host_is_another_port(self) -> None:
         old, new = self.scene.host(), self.scene.host()
         old.register()
@@ -229,15 +209,6 @@ class OldLines(DoorTest):
         old.say(VmVcUuid(VC_UUID))
         self.assertEqual(self.count(), 2)
         self.assertEqual(sorted(c.title for c in self.scene.roster), ["web01:1", "web01:2"])
-
-    def test_an_old_line_that_answers_on_another_host_keeps_its_console(self) -> None:
-        old, new = self.scene.host(), self.scene.host("10.0.0.66")
-        old.register()
-        new.register()
-        old.say(VmVcUuid(VC_UUID))
-        self.assertTrue(new.closed)
-        self.assertFalse(old.closed)
-        self.assertEqual(self.count(), 1)
 
     def test_an_old_line_that_closes_while_it_is_asked_gives_way_at_once(self) -> None:
         old, new = self.scene.host(), self.scene.host("10.0.0.2")
@@ -265,143 +236,6 @@ class OldLines(DoorTest):
         new.lose()
         self.scene.clock.advance(6)
         self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
-
-
-class Migrating(DoorTest):
-    def setUp(self) -> None:
-        super().setUp()
-        self.source = self.scene.host("10.1.1.4")
-        self.source.register()
-        self.source.wire.take()
-
-    def begin(self) -> None:
-        said = self.source.say(VMotionBegin(SEQUENCE))
-        self.assertEqual(said, sb(VMotionGoahead(SEQUENCE + SECRET)))
-
-    def target(self, credential: bytes = SEQUENCE + SECRET) -> Host:
-        host = self.scene.host("10.1.1.7").agree()
-        self.peer_said = host.say(VMotionPeer(credential))
-        return host
-
-    def test_a_sequence_of_any_length_from_0_to_64_bytes_of_0xff(self) -> None:
-        for length in range(65):
-            sequence = b"\xff" * length
-            said = self.source.say(VMotionBegin(sequence))
-            self.assertEqual(said, sb(VMotionGoahead(sequence + SECRET)))
-
-    def test_a_longer_one_is_answered_not_now(self) -> None:
-        said = self.source.say(VMotionBegin(b"s" * 65))
-        self.assertEqual(said, sb(VMotionNotNow(b"s" * 65)))
-
-    def test_begin_on_a_line_that_is_nobodys_yet_is_answered_not_now(self) -> None:
-        host = self.scene.host().agree()
-        self.assertEqual(host.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
-
-    def test_begin_while_shutting_down_is_answered_not_now(self) -> None:
-        self.scene.door.stopping = True
-        self.assertEqual(self.source.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
-
-    def test_a_wrong_credential_gets_no_answer_and_no_console(self) -> None:
-        self.begin()
-        liar = self.target(SEQUENCE + b"x" * 8)
-        self.assertNotIn(sb(VMotionPeerOk(SEQUENCE)), self.peer_said)
-        liar.say(VmVcUuid(VC_UUID), VmName(b"web01"), VMotionComplete(SEQUENCE), b"text")
-        self.assertEqual(self.count(), 1)
-        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
-        self.assertFalse(self.source.closed)
-
-    def test_a_credential_works_once(self) -> None:
-        self.begin()
-        self.target().say(VMotionComplete(SEQUENCE))
-        self.target()
-        self.assertNotIn(sb(VMotionPeerOk(SEQUENCE)), self.peer_said)
-
-    def test_complete_with_another_sequence_changes_nothing(self) -> None:
-        self.begin()
-        self.target().say(VMotionComplete(b"other"))
-        self.assertIs(self.console().state, State.MIGRATING)
-
-    def test_a_target_with_another_uuid_does_not_get_the_console(self) -> None:
-        self.begin()
-        liar = self.target()
-        liar.say(VmVcUuid(b"ab" * 16), VmName(b"web01"), VMotionComplete(SEQUENCE))
-        self.assertTrue(liar.closed)
-        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
-
-    def test_typing_during_the_move_arrives_at_the_target_whole(self) -> None:
-        alice, _ = self.scene.attach(self.console())
-        alice.type(b"one ")
-        self.assertEqual(self.source.wire.take(), b"one ")
-        self.begin()
-        alice.type(b"two ")
-        target = self.target()
-        alice.type(b"three")
-        self.assertEqual(self.source.wire.take(), b"")
-        self.assertEqual(target.say(VMotionComplete(SEQUENCE)), b"two three")
-
-    def test_output_of_the_target_before_complete_is_shown_after_it(self) -> None:
-        _, sink = self.scene.attach(self.console())
-        self.source.say(b"source ")
-        self.begin()
-        target = self.target()
-        target.say(b"target")
-        self.scene.turn()
-        self.assertEqual(bytes(sink.output), b"source ")
-        target.say(VMotionComplete(SEQUENCE))
-        self.scene.turn()
-        self.assertEqual(bytes(sink.output), b"source target")
-
-    def test_abort_gives_input_back_to_the_source_and_closes_the_target(self) -> None:
-        alice, _ = self.scene.attach(self.console())
-        self.begin()
-        target = self.target()
-        alice.type(b"held")
-        self.assertEqual(self.source.say(VMotionAbort()), b"held")
-        self.assertTrue(target.closed)
-        self.assertIs(self.console().state, State.CONNECTED)
-
-    def test_abort_by_the_target_changes_nothing(self) -> None:
-        self.begin()
-        self.target().say(VMotionAbort())
-        self.assertIs(self.console().state, State.MIGRATING)
-
-    def test_a_second_begin_replaces_the_first(self) -> None:
-        self.begin()
-        first = self.target()
-        said = self.source.say(VMotionBegin(b"new!"))
-        self.assertEqual(said, sb(VMotionGoahead(b"new!" + SECRET)))
-        self.assertTrue(first.closed)
-        first.lose()
-        self.target(b"new!" + SECRET).say(VMotionComplete(b"new!"))
-        self.assertEqual(self.console().line.address, "10.1.1.7")  # type: ignore[union-attr]
-
-    def test_a_migration_that_takes_too_long_is_given_up(self) -> None:
-        alice, _ = self.scene.attach(self.console())
-        self.begin()
-        alice.type(b"held")
-        self.scene.clock.advance(121)
-        self.scene.door.tick()
-        self.assertEqual(self.source.wire.take(), b"held")
-
-    def test_the_target_that_is_lost_gives_input_back_to_the_source(self) -> None:
-        alice, _ = self.scene.attach(self.console())
-        self.begin()
-        target = self.target()
-        alice.type(b"held")
-        target.lose()
-        self.assertEqual(self.source.wire.take(), b"held")
-
-    def test_there_and_back_again(self) -> None:
-        self.begin()
-        there = self.target()
-        there.say(VMotionComplete(SEQUENCE))
-        self.source.lose()
-        there.say(VMotionBegin(b"back"))
-        back = self.scene.host("10.1.1.4").agree()
-        back.say(VMotionPeer(b"back" + SECRET), VMotionComplete(b"back"))
-        there.lose()
-        self.assertEqual(self.console().line.address, "10.1.1.4")  # type: ignore[union-attr]
-        self.assertEqual(self.console().moves, 2)
 
 
 class Law3(DoorTest):

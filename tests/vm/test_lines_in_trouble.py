@@ -3,8 +3,8 @@
 from twisted.internet.address import IPv4Address
 
 from tests.net.ends import Wire
-from tests.vm.support import SECRET, VC_UUID, Host
-from tests.vm.test_door import SEQUENCE, DoorTest
+from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Host
+from tests.vm.test_door import DoorTest
 from vspc.console.console import State
 from vspc.vm.plain import RawLine
 from vspc.wire.starttls import IS_START, REPLY_ACCEPTED, SEND_TLS

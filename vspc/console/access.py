@@ -11,6 +11,7 @@ RIGHTS = ("read", "write", "break", "force", "admin")
 Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()
+QUARANTINE: Rights = frozenset({"read"})
 
 
 @frozen
@@ -24,11 +25,14 @@ class Operator:
 
 @frozen
 class Subject:
-    """What a rule looks at in a console: its present name, its zone, its UUID if it has one."""
+    """What a rule looks at in a console: its zone, its UUID if it has one, and what the VM says
+    its name is: not the displayed one, which changes when another VM of that name comes.
+    """
 
     name: str
     zone: str
     uuid: str | None
+    quarantined: bool = False
 
 
 @frozen
@@ -73,7 +77,12 @@ class Access:
     rules: tuple[Rule, ...] = ()
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
-        """What `operator` may do; empty means that the console does not exist for him."""
+        """What `operator` may do; empty means that the console does not exist for him.
+
+        What is kept apart nobody types at, and only administrators read.
+        """
+        if subject.quarantined:
+            return QUARANTINE if "admin" in operator.roles else NOTHING
         for rule in self.rules:
             if rule.matches(operator, subject):
                 return rule.rights

@@ -42,6 +42,13 @@ class Notice:
     text: str
 
 
+@frozen
+class Ended:
+    """The last thing to show: nothing that the VM says from here on is for this reader."""
+
+    reason: str
+
+
 class Refusal(Enum):
     """Why typed bytes did not go anywhere (law 2, fourth fate)."""
 
@@ -49,6 +56,7 @@ class Refusal(Enum):
     PEN = "pen"
     RIGHT = "right"
     LINE = "line"  # a BREAK on a line that cannot carry one
+    HOST = "host"  # the host changed, and he has not asked for the pen since
 
 
 @frozen
@@ -71,6 +79,13 @@ class Sink(Protocol):
     def writable(self) -> None:
         """`Attachment.type` takes bytes again."""
 
+    def host_changed(self, old: str, new: str) -> None:
+        """The console's host is another one, and no vMotion has proved that it is the same VM.
+
+        Nothing typed here goes to the VM until the pen is asked for; a program, which cannot ask,
+        ends (`Attachment.end`).
+        """
+
     def ended(self, reason: str) -> None:
         """The console is gone for this attachment, which is detached already."""
 
@@ -78,7 +93,18 @@ class Sink(Protocol):
 class Attachment:
     """One operator's place on one console. `offset` is the next byte to show."""
 
-    __slots__ = ("_notices", "address", "console", "offset", "operator", "rights", "since", "sink")
+    __slots__ = (
+        "_end",
+        "_notices",
+        "address",
+        "console",
+        "must_ask",
+        "offset",
+        "operator",
+        "rights",
+        "since",
+        "sink",
+    )
 
     def __init__(
         self,
@@ -97,7 +123,9 @@ class Attachment:
         self.sink = sink
         self.offset = offset
         self.since = since
+        self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)
+        self._end: tuple[int, str] | None = None
 
     @property
     def has_pen(self) -> bool:
@@ -107,14 +135,21 @@ class Attachment:
     @property
     def pending(self) -> bool:
         """Whether `next` has something."""
-        return bool(self._notices) or self.offset < self.console.history.end
+        ends = self._end is not None
+        return bool(self._notices) or ends or self.offset < self.console.history.end
 
     def notice(self, text: str) -> None:
         """Show `text` once everything that the VM said before now has been shown."""
         self._notices.append((self.console.history.end, text))
         self.console.mark()
 
-    def next(self, limit: int) -> Output | Lost | Notice | None:
+    def end(self, reason: str) -> None:
+        """Show what the VM has said until now, then nothing more."""
+        if self._end is None:
+            self._end = (self.console.history.end, reason)
+            self.console.mark()
+
+    def next(self, limit: int) -> Output | Lost | Notice | Ended | None:
         """What is to be shown next, at most `limit` (over 0) bytes of it."""
         history = self.console.history
         if self._notices and self._notices[0][0] <= max(self.offset, history.start):
@@ -124,6 +159,10 @@ class Attachment:
             self.offset = history.start
             return lost
         end = min(self._notices[0][0] if self._notices else history.end, self.offset + limit)
+        if self._end is not None:
+            if self.offset >= self._end[0]:
+                return Ended(self._end[1])
+            end = min(end, self._end[0])
         if end == self.offset:
             return None
         output = Output(self.offset, history.read(self.offset, end - self.offset))

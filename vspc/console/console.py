@@ -1,27 +1,20 @@
-"""One serial port of one VM, alive across moves: its history, its line, who is on it, its pen."""
+"""One serial port of one VM, alive across moves: who it is, who is on it, who types.
+
+The VM's half, its line and its history, is `vspc.console.lineside`.
+"""
 
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from vspc.console import happenings
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment, Refusal, Sink, Typed
-from vspc.console.gate import Gate, GateOwner
-from vspc.console.happenings import Happening, Happenings
-from vspc.console.history import Budget, History
+from vspc.console.lineside import LineSide, Shop
 from vspc.console.pen import Pen
-from vspc.console.ports import Clock, Line
-from vspc.console.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from vspc.console.roster import Vm
-
-
-BREAK_PAIR = 0.1
-"""Seconds within which a second BREAK from the VM is the same one, said in another way."""
+    from vspc.console.vm import Vm
 
 
 class State(Enum):
@@ -30,43 +23,22 @@ class State(Enum):
     CONNECTED = "connected"
     MIGRATING = "migrating"
     AWAY = "away"
+    QUARANTINED = "quarantined"
 
 
-@frozen
-class Shop:
-    """What every console needs and shares: time, memory, waking, telling."""
-
-    clock: Clock
-    budget: Budget
-    wakeups: Wakeups
-    happenings: Happenings
-    history_limit: int
-
-
-class Console(GateOwner):
-    """What an operator selects. `since` and `last_output` are seconds since 1970."""
+class Console(LineSide):
+    """What an operator selects. `quarantined`: administrators read it, nobody types."""
 
     __slots__ = (
-        "_broke",
         "_pen",
-        "_shop",
         "attachments",
-        "breaks_from_vm",
-        "bytes_from_vm",
-        "bytes_to_vm",
-        "gate",
-        "history",
         "id",
         "label",
-        "last_output",
-        "line",
-        "migrating",
-        "moves",
         "number",
         "ordinal",
         "port_key",
+        "quarantined",
         "service_uri",
-        "since",
         "vm",
     )
 
@@ -79,34 +51,27 @@ class Console(GateOwner):
         label: str | None,
         ordinal: int,
         number: int,
+        history_limit: int | None = None,
     ) -> None:
-        self._shop = shop
+        super().__init__(shop, history_limit or shop.history_limit)
         self.id = console_id
         self.vm = vm
         self.port_key = port_key
         self.label = label
         self.ordinal = ordinal  # among the consoles of this VM with this port key
         self.number = number
+        self.quarantined = history_limit is not None
         self.service_uri = ""
-        self.history = History(shop.budget, shop.history_limit)
-        self.gate = Gate(shop.clock, self)
-        self.line: Line | None = None
-        self.migrating = False
         self.attachments: dict[Attachment, None] = {}
         self._pen = Pen(self, shop.happenings.publish)
-        self.since = shop.clock.wall()
-        self.last_output: float | None = None
-        self.bytes_from_vm = 0
-        self.bytes_to_vm = 0
-        self.breaks_from_vm = 0
-        self._broke: float | None = None  # when the VM sent a BREAK last
-        self.moves = 0
 
     # Who and what it is
 
     @property
     def state(self) -> State:
-        """Connected, in a vMotion, or without a line."""
+        """Connected, in a vMotion, without a line, or kept apart."""
+        if self.quarantined:
+            return State.QUARANTINED
         if self.migrating:
             return State.MIGRATING
         return State.AWAY if self.line is None else State.CONNECTED
@@ -143,95 +108,11 @@ class Console(GateOwner):
     @property
     def subject(self) -> Subject:
         """What access rules look at."""
-        return Subject(self.name, self.vm.zone, self.vm.uuid)
+        return Subject(self.vm.said_name, self.vm.zone, self.vm.uuid, self.quarantined)
 
-    # The VM's side
-
-    def output(self, data: bytes) -> None:
-        """The VM said `data`."""
-        self.bytes_from_vm += len(data)
-        self.last_output = self._shop.clock.wall()
-        self.history.append(data)
-        if self.attachments:
-            self._shop.wakeups.mark(self)
-
-    def broke(self) -> None:
-        """The VM sent a BREAK."""
-        now = self._shop.clock.seconds()
-        if self._broke is not None and now - self._broke < BREAK_PAIR:
-            return
-        self._broke = now
-        self.breaks_from_vm += 1
-        self.tell("break from the VM")
-        self._publish(happenings.Broke(self, None))
-
-    def answered(self) -> None:
-        """The line answered a question of the gate."""
-        self.gate.answered()
-
-    def connect(self, line: Line) -> None:
-        """`line` is this console's from now on; it had none."""
-        returned = self.bytes_from_vm > 0 or self.moves > 0
-        self._take(line)
-        self._publish(happenings.Connected(self, returned))
-
-    def replace(self, line: Line) -> None:
-        """`line` takes over from one that no longer answers; what waited for it is refused."""
-        old = "" if self.line is None else self.line.address
-        self.line = None
-        self.gate.disconnect()
-        unsent = self.gate.drop()
-        if unsent:
-            self.tell(f"{unsent} bytes not sent: the line they waited for is dead")
-        self._take(line)
-        if old and old != line.address:
-            self.tell(f"now on {line.address}, was on {old} which no longer answered")
-        self._publish(happenings.Replaced(self, old, line.address, unsent))
-
-    def disconnect(self, reason: str) -> None:
-        """The last line is gone outside a migration: the console is away, with its history."""
-        self.line = None
-        self.migrating = False
-        self.since = self._shop.clock.wall()
-        self.gate.disconnect()
-        unsent = self.gate.drop()
-        self.tell(f"{self.title} is away ({reason})")
-        self._tell_unsent(unsent)
-        self._publish(happenings.WentAway(self, reason, unsent))
-
-    def migrate(self) -> None:
-        """A vMotion has the go-ahead: hold input."""
-        self.migrating = True
-        self.gate.hold()
-        self._publish(happenings.MigrationBegan(self))
-
-    def lose_source(self) -> None:
-        """The source is gone in mid-migration; the target may still come."""
-        self.line = None
-        self.gate.disconnect()
-
-    def move(self, line: Line, source: str, seconds: float) -> None:
-        """The vMotion is complete: `line` is the target; what was held goes to it."""
-        self.moves += 1
-        self.tell(f"{self.title} moved from {source} to {line.address} in {seconds:.1f} s")
-        self._take(line)
-        self._publish(happenings.Moved(self, source, line.address, seconds))
-
-    def end_migration(self, reason: str) -> None:
-        """The vMotion came to nothing: input goes to the source if it lives."""
-        self.migrating = False
-        self.tell(f"{self.title} did not move: {reason}")
-        self._publish(happenings.MigrationEnded(self, reason))
-        if self.line is None:
-            self.disconnect(reason)
-        else:
-            self.gate.release()
-
-    def _take(self, line: Line) -> None:
-        self.line = line
-        self.migrating = False
-        self.since = self._shop.clock.wall()
-        self.gate.connect(line)
+    @property
+    def _console(self) -> "Console":
+        return self
 
     # The operators' side
 
@@ -276,8 +157,10 @@ class Console(GateOwner):
     def _refusal(self, attachment: Attachment, right: str) -> Refusal | None:
         if right not in attachment.rights:
             return Refusal.RIGHT
-        if not self.live:
+        if not self.live or self.quarantined:
             return Refusal.AWAY
+        if attachment.must_ask:
+            return Refusal.HOST
         return self._pen.pick_up(attachment)
 
     @property
@@ -308,22 +191,18 @@ class Console(GateOwner):
         for attachment in self.attachments:
             attachment.notice(text)
 
-    def _tell_unsent(self, unsent: int) -> None:
-        if unsent:
-            self.tell(f"{self.title} is away: {unsent} bytes not sent")
-
     def mark(self) -> None:
-        """There is something to show."""
-        self._shop.wakeups.mark(self)
+        if self.attachments:
+            self._shop.wakeups.mark(self)
 
-    # GateOwner
-
-    def delivered(self, count: int) -> None:
-        self.bytes_to_vm += count
+    def unsettle(self, old: str, new: str) -> None:
+        if self.pen is not None:
+            self.lay_pen()
+        for attachment in self.attachments:
+            attachment.must_ask = True
+        for attachment in list(self.attachments):
+            attachment.sink.host_changed(old, new)
 
     def room_grew(self) -> None:
         for attachment in list(self.attachments):
             attachment.sink.writable()
-
-    def _publish(self, happening: Happening) -> None:
-        self._shop.happenings.publish(happening)

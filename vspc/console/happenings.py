@@ -1,6 +1,7 @@
 """What happens to consoles, for whoever wants to know: doors, logs, audit. Nobody polls."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -43,12 +44,13 @@ class MigrationBegan:
 
 @frozen
 class Moved:
-    """A vMotion is over: from one host's address to another's, in `seconds`."""
+    """A vMotion is over: from one host's address to another's, in `seconds`; `at` since 1970."""
 
     console: "Console"
     source: str
     target: str
     seconds: float
+    at: float
 
 
 @frozen
@@ -61,12 +63,47 @@ class MigrationEnded:
 
 @frozen
 class Replaced:
-    """A line took the place of one that no longer answered, and was no vMotion."""
+    """A line took the place of another one, and it was no vMotion; addresses, and why."""
 
     console: "Console"
     old: str
     new: str
-    unsent: int
+    why: str
+
+
+class How(Enum):
+    """In which way a console came to another line."""
+
+    JOINED = "host-changed"  # it had none
+    REPLACED = "line-replaced"  # the old one did not answer, and was of the same host
+    TOOK_OVER = "taken-over"  # the old one did not answer, and was of another host
+    CAME_BACK = "came-back"  # the old one, which had not answered, speaks again
+    ACCEPTED = "accepted"  # an administrator said so
+
+
+@frozen
+class HostChanged:
+    """A console's host is another one, which no vMotion has proved to be right; see `How`."""
+
+    console: "Console"
+    old: str
+    new: str
+    how: "How"
+
+
+@frozen
+class Suspicion:
+    """Somebody did what an attacker would do: one security event.
+
+    `kind` is a word of docs/identity.md; `claimant` and `holder` are addresses, `holder` the one
+    of the VM that it is about, empty where there is none.
+    """
+
+    kind: str
+    console: "Console | None"
+    claimant: str
+    holder: str
+    detail: str
 
 
 @frozen
@@ -129,6 +166,8 @@ Happening = (
     | Moved
     | MigrationEnded
     | Replaced
+    | HostChanged
+    | Suspicion
     | Renamed
     | Forgotten
     | Attached

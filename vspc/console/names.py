@@ -13,7 +13,7 @@ from urllib.parse import quote
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from vspc.console.roster import Vm
+    from vspc.console.vm import Vm
 
 _SAFE = "~._-"
 """What a handle may hold besides letters and digits: no shell sees anything in it inside a word."""

@@ -1,16 +1,30 @@
 """vMotion: who may take over a console's line. Pure: time is an argument, nothing is written here.
 
 The key is sequence + secret as one bytes, because nothing on the wire parts them. An entry is
-open from BEGIN until COMPLETE, ABORT, the loss of what it needs, or its deadline. Each method
-answers with what is to be done; the door does it.
+open from BEGIN until COMPLETE, ABORT, the loss of what it needs, or its deadline: the table of
+`vspc.console.migration`. Each method answers with what is to be done; the door does it.
 """
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 
 from attrs import define, field, frozen
 
 from vspc.console.console import Console
+from vspc.console.migration import Act, Event, State, step
+from vspc.console.outcomes import (
+    Fault,
+    Goahead,
+    Illegal,
+    Moved,
+    NotNow,
+    PeerOk,
+    Released,
+    Resumed,
+    SourceLost,
+    Unknown,
+)
 from vspc.console.ports import Line
 
 SECRET = 8
@@ -22,72 +36,17 @@ SEQUENCE = 64
 MIGRATION = 120.0
 """Seconds from BEGIN after which a migration is given up."""
 
+TALKING = 1.0
+"""Seconds after GOAHEAD from which output of the source says that it has not moved."""
 
-@frozen
-class Goahead:
-    """Write VMOTION-GOAHEAD with `credential`; close `replaced`, an earlier attempt's target."""
-
-    credential: bytes
-    replaced: Line | None
-
-
-@frozen
-class NotNow:
-    """Write VMOTION-NOTNOW: the VM stays where it is and may try again later."""
-
-    reason: str
-
-
-@frozen
-class PeerOk:
-    """Write VMOTION-PEER-OK with `sequence`: this line is the target for `console`."""
-
-    console: Console
-    sequence: bytes
-
-
-@frozen
-class Unknown:
-    """Say nothing: the credential is wrong, used, or too old."""
-
-    reason: str
-
-
-@frozen
-class Moved:
-    """`target` is the line of `console` now; close `source` if it is still there."""
-
-    console: Console
-    source: Line | None
-    source_address: str
-    seconds: float
-
-
-@frozen
-class Released:
-    """The migration of `console` is over without a move; close `target` if there is one."""
-
-    console: Console
-    target: Line | None
-    reason: str
-
-
-@frozen
-class SourceLost:
-    """The source of an open migration is gone: go on holding input, the target may still come."""
-
-    console: Console
-
-
-@frozen
-class Illegal:
-    """Drop the message: it makes no sense here."""
-
-    reason: str
+REMEMBERED = 4096
+"""Migrations that are over and still known by their credentials, so that a replay is seen."""
 
 
 @define(eq=False)
-class _Entry:
+class Migration:
+    """One vMotion. `began`, `deadline` and `orphaned` (when the source was lost) are seconds."""
+
     console: Console
     credential: bytes
     sequence: bytes
@@ -96,6 +55,18 @@ class _Entry:
     began: float
     deadline: float
     target: Line | None = None
+    state: State = State.BEGUN
+    resumed: bool = False
+    orphaned: float | None = None
+
+
+@frozen
+class Past:
+    """What is remembered of a migration that is over."""
+
+    console: Console
+    source_address: str
+    state: State
 
 
 def make_secret() -> bytes:
@@ -109,12 +80,18 @@ class PeerTable:
 
     timeout: float = MIGRATION
     secret: Callable[[], bytes] = make_secret
-    _by_credential: dict[bytes, _Entry] = field(factory=dict, init=False)
-    _by_console: dict[Console, _Entry] = field(factory=dict, init=False)
-    _by_line: dict[Line, _Entry] = field(factory=dict, init=False)
+    # In the order in which they began, so that the one that expires first comes first.
+    _by_credential: OrderedDict[bytes, Migration] = field(factory=OrderedDict, init=False)
+    _by_console: dict[Console, Migration] = field(factory=dict, init=False)
+    _by_line: dict[Line, Migration] = field(factory=dict, init=False)
+    _over: OrderedDict[bytes, Past] = field(factory=OrderedDict, init=False)
 
     def __len__(self) -> int:
         return len(self._by_credential)
+
+    def of(self, console: Console) -> Migration | None:
+        """The open migration of `console`."""
+        return self._by_console.get(console)
 
     def begin(
         self, console: Console, source: Line, sequence: bytes, now: float
@@ -124,82 +101,148 @@ class PeerTable:
             return NotNow(f"a sequence of {len(sequence)} bytes; at most {SEQUENCE} are answered")
         former = self._by_console.get(console)
         if former is not None:
-            self._close(former)
+            self._step(former, Event.BEGIN)
         credential = sequence + self.secret()
-        while credential in self._by_credential:
+        while credential in self._by_credential or credential in self._over:
             credential = sequence + self.secret()
-        entry = _Entry(
-            console, credential, sequence, source, source.address, now, now + self.timeout
+        self._open(
+            Migration(
+                console, credential, sequence, source, source.address, now, now + self.timeout
+            )
         )
-        self._by_credential[credential] = entry
-        self._by_console[console] = entry
-        self._by_line[source] = entry
         return Goahead(credential, former.target if former else None)
 
-    def claim(self, credential: bytes, target: Line) -> PeerOk | Unknown:
-        """PEER on a new line: works once."""
-        entry = self._by_credential.get(credential)
-        if entry is None:
-            return Unknown("no open migration has this credential")
-        if entry.target is not None or target in self._by_line:
-            return Unknown("this credential is in use")
-        entry.target = target
-        self._by_line[target] = entry
-        return PeerOk(entry.console, entry.sequence)
+    def _open(self, migration: Migration) -> None:
+        self._by_credential[migration.credential] = migration
+        self._by_console[migration.console] = migration
+        for line in (migration.source, migration.target):
+            if line is not None:
+                self._by_line[line] = migration
+
+    def claim(
+        self, credential: bytes, target: Line, may: Callable[[Console], bool]
+    ) -> PeerOk | Unknown:
+        """PEER on a new line: works once. `may`: whether the line's place may be a target for it.
+
+        A claim from the wrong place does not spend the credential: the right one may still come.
+        """
+        migration = self._by_credential.get(credential)
+        known = migration or self._over.get(credential)
+        if known is None:
+            return Unknown(Fault.UNKNOWN)
+        console, source = known.console, known.source_address
+        if not may(console):
+            return Unknown(Fault.PLACE, console, source)
+        state, act = step(known.state, Event.PEER)
+        if migration is None or act is not Act.CLAIM or target in self._by_line:
+            return Unknown(Fault.BUSY if known.state.open else Fault.USED, console, source)
+        migration.state, migration.target = state, target
+        self._by_line[target] = migration
+        return PeerOk(console, migration.sequence)
 
     def complete(self, target: Line, sequence: bytes, now: float) -> Moved | Illegal:
         """COMPLETE: only from the line that claimed, with its sequence."""
-        entry = self._by_line.get(target)
-        if entry is None or entry.target is not target:
+        migration = self._by_line.get(target)
+        if migration is None or migration.target is not target:
             return Illegal("COMPLETE from a line that claimed no migration")
-        if entry.sequence != sequence:
+        if migration.sequence != sequence:
             return Illegal("COMPLETE with another sequence than its migration")
-        self._close(entry)
-        return Moved(entry.console, entry.source, entry.source_address, now - entry.began)
+        self._step(migration, Event.COMPLETE)
+        return Moved(
+            migration.console, migration.source, migration.source_address, now - migration.began
+        )
 
     def abort(self, source: Line) -> Released | Illegal:
         """ABORT: only from the line that began."""
-        entry = self._by_line.get(source)
-        if entry is None or entry.source is not source:
+        migration = self._by_line.get(source)
+        if migration is None or migration.source is not source:
             return Illegal("ABORT from a line that began no migration")
-        self._close(entry)
-        return Released(entry.console, entry.target, "the source aborted it")
+        return self._release(migration, Event.ABORT, "the source aborted it")
 
-    def lost(self, line: Line) -> Released | SourceLost | None:
-        """`line` is closed. None if no open migration needs it."""
-        entry = self._by_line.get(line)
-        if entry is None:
+    def spoke(self, source: Line, now: float) -> Resumed | None:
+        """`source` said something. None if that means nothing for a migration."""
+        migration = self._by_line.get(source)
+        if migration is None or migration.source is not source or migration.resumed:
             return None
-        if entry.source is line:
-            del self._by_line[line]
-            entry.source = None
-            return SourceLost(entry.console)
-        return self._withdraw(entry, "the target is gone")
+        if now - migration.began < TALKING or self._step(migration, Event.SOURCE_SPOKE) is not (
+            Act.RESUME
+        ):
+            return None
+        migration.resumed = True
+        return Resumed(migration.console)
+
+    def lost(self, line: Line, now: float) -> Released | SourceLost | None:
+        """`line` is closed. None if no open migration needs it."""
+        migration = self._by_line.get(line)
+        if migration is None:
+            return None
+        if migration.target is line:
+            return self._release(migration, Event.TARGET_LOST, "the target is gone")
+        del self._by_line[line]
+        self._step(migration, Event.SOURCE_LOST)
+        migration.source, migration.orphaned = None, now
+        return SourceLost(migration.console)
 
     def refute(self, target: Line, reason: str) -> Released | None:
         """What `target` said of itself does not fit its claim: the credential is spent."""
-        entry = self._by_line.get(target)
-        if entry is None or entry.target is not target:
+        migration = self._by_line.get(target)
+        if migration is None or migration.target is not target:
             return None
-        return self._withdraw(entry, reason)
+        return self._release(migration, Event.REFUTED, reason)
 
-    def _withdraw(self, entry: _Entry, reason: str) -> Released:
-        self._close(entry)
-        return Released(entry.console, entry.target, reason)
+    def unheard(self, source: Line, credential: bytes) -> Released | None:
+        """GOAHEAD with `credential` was not acknowledged in time: withdraw it."""
+        migration = self._by_line.get(source)
+        if migration is None or migration.credential != credential:
+            return None
+        if self._step(migration, Event.UNHEARD) is not Act.RELEASE:
+            return None
+        reason = "its host did not acknowledge the go-ahead in time"
+        return Released(migration.console, migration.target, reason)
+
+    def supersede(self, console: Console, reason: str) -> Released | None:
+        """`console` is about to have another line: its migration is void."""
+        migration = self._by_console.get(console)
+        if migration is None:
+            return None
+        return self._release(migration, Event.SUPERSEDED, reason)
+
+    def _release(self, migration: Migration, event: Event, reason: str) -> Released:
+        self._step(migration, event)
+        return Released(migration.console, migration.target, reason)
 
     def console_of(self, target: Line) -> Console | None:
         """The console that `target` has claimed."""
-        entry = self._by_line.get(target)
-        return entry.console if entry is not None and entry.target is target else None
+        migration = self._by_line.get(target)
+        if migration is None or migration.target is not target:
+            return None
+        return migration.console
 
     def expire(self, now: float) -> list[Released]:
         """Give up what is over its deadline."""
-        late = [e for e in self._by_credential.values() if e.deadline <= now]
-        return [self._withdraw(e, f"it took longer than {self.timeout:g} s") for e in late]
+        released = []
+        while self._by_credential:
+            migration = next(iter(self._by_credential.values()))
+            if migration.deadline > now:
+                break
+            reason = f"it took longer than {self.timeout:g} s"
+            released.append(self._release(migration, Event.DEADLINE, reason))
+        return released
 
-    def _close(self, entry: _Entry) -> None:
-        del self._by_credential[entry.credential]
-        del self._by_console[entry.console]
-        for line in (entry.source, entry.target):
+    def _step(self, migration: Migration, event: Event) -> Act:
+        migration.state, act = step(migration.state, event)
+        if not migration.state.open:
+            self._close(migration)
+        return act
+
+    def _close(self, migration: Migration) -> None:
+        if self._by_credential.pop(migration.credential, None) is None:
+            return
+        del self._by_console[migration.console]
+        for line in (migration.source, migration.target):
             if line is not None:
                 self._by_line.pop(line, None)
+        past = Past(migration.console, migration.source_address, migration.state)
+        self._over[migration.credential] = past
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)

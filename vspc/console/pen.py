@@ -35,10 +35,11 @@ class Pen:
         if "write" not in attachment.rights or (force and "force" not in attachment.rights):
             return Refusal.RIGHT
         former = self.holder
+        if former is not None and former is not attachment and not force:
+            return Refusal.PEN
+        attachment.must_ask = False
         if former is attachment:
             return None
-        if former is not None and not force:
-            return Refusal.PEN
         self._give(attachment, former.operator.name if former else None)
         if former is not None:
             former.notice(f"{attachment.operator.name} took the pen; you are reading now")

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from attrs import frozen
 
+from vspc.console.identity import Provenance
+
 
 @frozen
 class Terminal:
@@ -101,6 +103,10 @@ class Line(Protocol):
     @property
     def secure(self) -> bool:
         """Whether it is TLS."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How sure we are of where it comes from."""
 
     @property
     def carries_break(self) -> bool:

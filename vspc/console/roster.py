@@ -1,66 +1,16 @@
 """All VMs and their consoles, indexed: by identity for lines that arrive, by name for operators."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import unquote
-
-from attrs import frozen
 
 from vspc.console import happenings
-from vspc.console.console import Console, Shop
+from vspc.console.away import FORGET_AFTER, Away
+from vspc.console.console import Console
 from vspc.console.identity import Claim, Identity, next_free
-from vspc.console.names import Names, is_glob
-
-RELEASE_AFTER = 600.0
-"""Seconds after which an away console gives its ring back."""
-
-FORGET_AFTER = 7 * 24 * 3600.0
-"""Seconds after which an away console leaves the list."""
-
-MATCHES = 20
-"""Consoles that an ambiguous name is answered with."""
-
-
-class Vm:
-    """One virtual machine: an identity, a name, and its ports as consoles."""
-
-    __slots__ = ("consoles", "id", "identity", "name", "said_name", "uuid", "zone")
-
-    def __init__(self, identity: Identity, uuid: str | None, said_name: str) -> None:
-        self.identity = identity
-        self.id = identity.console_id("", 0)
-        self.uuid = uuid
-        self.zone = identity.zone
-        self.said_name = said_name
-        self.name = ""  # given by Names
-        self.consoles: dict[tuple[str, int], Console] = {}
-
-    @property
-    def live(self) -> bool:
-        """Whether any of its ports has a line."""
-        return any(console.live for console in self.consoles.values())
-
-
-@frozen
-class Found:
-    """One console is meant."""
-
-    console: Console
-
-
-@frozen
-class NotFound:
-    """No console is meant, as far as the one who asks may know."""
-
-
-@frozen
-class Ambiguous:
-    """Several are meant; at most `MATCHES` of them, sorted."""
-
-    consoles: tuple[Console, ...]
-
-
-Resolution = Found | NotFound | Ambiguous
+from vspc.console.lineside import Shop
+from vspc.console.names import Names
+from vspc.console.quarantine import Quarantine
+from vspc.console.resolve import Lookup, Resolution
+from vspc.console.vm import Vm, free_number
 
 
 class Roster:
@@ -68,20 +18,23 @@ class Roster:
 
     def __init__(self, shop: Shop, forget_after: float = FORGET_AFTER) -> None:
         self._shop = shop
-        self._forget_after = forget_after
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
         self._by_uuid: dict[str, dict[Vm, None]] = {}
         self._names: dict[str, Names] = {}
-        # Away consoles in the order in which they went: with a ring to give back, and without.
-        self._cooling: OrderedDict[Console, float] = OrderedDict()
-        self._cold: OrderedDict[Console, float] = OrderedDict()
+        self._away = Away(forget_after)
+        self._quarantine = Quarantine(shop, self._is_displayed)
+        self._lookup = Lookup(self._by_id, self._by_uuid, self._names, self._quarantine.by_name)
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def __iter__(self) -> Iterator[Console]:
         return iter(list(self._by_id.values()))
+
+    def knows(self, console: Console) -> bool:
+        """Whether `console` is there, and not forgotten."""
+        return self._by_id.get(console.id) is console
 
     # Lines arrive and leave
 
@@ -91,14 +44,17 @@ class Roster:
 
     def ports(self, claim: Claim) -> list[Console]:
         """The consoles that a line with `claim` could belong to."""
-        vms = [self._vms.get(identity) for identity in (claim.identity, claim.clone)]
         return [
             console
-            for vm in vms
-            if vm is not None
+            for vm in self.vms(claim)
             for (key, _), console in vm.consoles.items()
             if key == claim.port_key
         ]
+
+    def vms(self, claim: Claim) -> list[Vm]:
+        """The VMs that a line with `claim` could belong to: one, or two that share a UUID."""
+        found = (self._vms.get(identity) for identity in (claim.identity, claim.clone))
+        return [vm for vm in found if vm is not None]
 
     def open(self, claim: Claim, clone: bool = False) -> Console:
         """A new console for `claim`; with `clone` of a VM of its own, under the same UUID."""
@@ -117,26 +73,68 @@ class Roster:
         self._told(self._zone(vm.zone).add(vm))
         return vm
 
+    def hold(self, claim: Claim, vm: Vm) -> Console | None:
+        """A console for a line that is kept apart; it says that it is `vm`. None: too many are."""
+        console = self._quarantine.hold(claim, vm)
+        if console is not None:
+            self._by_id[console.id] = console
+            self.publish(happenings.Appeared(console))
+        return console
+
+    def free(self, console: Console) -> None:
+        """A console that `hold` gave is needed no longer."""
+        self._by_id.pop(console.id, None)
+        self._quarantine.free(console)
+        self._dismiss(console, "it is no longer kept apart")
+
+    def alike(self, claim: Claim) -> tuple[str, Console] | None:
+        """What a new VM with `claim` could be mistaken for: the kind of likeness, and a console."""
+        namesake = self.namesake(claim)
+        if namesake is not None:
+            return "name-of-another", namesake
+        digits = claim.name.replace("-", "").replace(" ", "").lower()
+        known = self._by_id.get(claim.name) or self._first(self._by_uuid.get(digits, ()))
+        if known is not None and digits != claim.uuid:
+            return "name-like-an-identity", known
+        twins = (vm for vm in self._by_uuid.get(claim.uuid or "", ()) if vm.zone != claim.zone)
+        twin = self._first(twins)
+        return None if twin is None else ("uuid-of-another-zone", twin)
+
+    def namesake(self, claim: Claim) -> Console | None:
+        """A console of the live VM that is displayed under the claimed name and is elsewhere."""
+        names = self._names.get(claim.zone)
+        vm = names.exact(claim.name) if names is not None else None
+        elsewhere = vm is not None and vm.live and vm.last_address != claim.address
+        return next(iter(vm.consoles.values())) if vm is not None and elsewhere else None
+
+    @staticmethod
+    def _first(vms: Iterable[Vm]) -> Console | None:
+        return next((console for vm in vms for console in vm.consoles.values()), None)
+
+    def _is_displayed(self, zone: str, name: str) -> bool:
+        names = self._names.get(zone)
+        return names is not None and names.exact(name) is not None
+
     def _add_console(self, vm: Vm, claim: Claim, ordinal: int) -> Console:
         console_id = vm.identity.console_id(claim.port_key, ordinal)
         for other in vm.consoles.values():  # a number that is a label would mean two ports
             if other.label is None and str(other.number) == claim.port_label:
-                other.number = _free_number(vm, claim.port_label)
-        number = ordinal if claim.port_label is not None else _free_number(vm)
+                other.number = free_number(vm, claim.port_label)
+        number = ordinal if claim.port_label is not None else free_number(vm)
         console = Console(
             self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
+        console.last_address = vm.last_address  # all ports of a VM are on one host
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
-        self._publish(happenings.Appeared(console))
+        self.publish(happenings.Appeared(console))
         return console
 
     def settle(self, console: Console) -> None:
         """`console` got or lost a line: who has its name, and when is it forgotten?"""
-        self._cooling.pop(console, None)
-        self._cold.pop(console, None)
+        self._away.back(console)
         if not console.live:
-            self._cooling[console] = self._shop.clock.seconds()
+            self._away.gone(console, self._shop.clock.seconds())
         self._told(self._zone(console.vm.zone).settle(console.vm))
 
     def rename(self, vm: Vm, said_name: str) -> None:
@@ -148,22 +146,25 @@ class Roster:
         self._told(names.remove(vm))
         vm.said_name = said_name
         changes = [(v, was or old) for v, was in names.add(vm)]
-        self._told(changes)
+        # Rights go by what the VM says, even where it is displayed as before.
+        self._told(changes if any(v is vm for v, _ in changes) else [*changes, (vm, old)])
 
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
         vm = console.vm
+        self.publish(happenings.Forgotten(console))
         del vm.consoles[console.port_key, console.ordinal]
         self._by_id.pop(console.id, None)
-        self._cooling.pop(console, None)
-        self._cold.pop(console, None)
+        self._away.back(console)
+        self._dismiss(console, "the console was forgotten")
+        if not vm.consoles:
+            self._forget_vm(vm)
+
+    def _dismiss(self, console: Console, reason: str) -> None:
         console.history.release()
         for attachment in list(console.attachments):
             attachment.detach()
-            attachment.sink.ended("the console was forgotten")
-        if not vm.consoles:
-            self._forget_vm(vm)
-        self._publish(happenings.Forgotten(console))
+            attachment.sink.ended(reason)
 
     def _forget_vm(self, vm: Vm) -> None:
         self._told(self._zone(vm.zone).remove(vm))
@@ -174,13 +175,25 @@ class Roster:
             if not same:
                 del self._by_uuid[vm.uuid]
 
-    def tidy(self, now: float) -> None:
-        """Take rings back and forget, by the time since consoles went. Call it now and then."""
-        for console in _due(self._cooling, now - RELEASE_AFTER):
-            self._cold[console] = self._cooling.pop(console)
+    def tidy(self, now: float) -> list[Vm]:
+        """Take rings back and forget, by the time since consoles went. Call it now and then.
+
+        The VMs of consoles that were forgotten.
+        """
+        for console in self._away.cooled(now):
             console.history.release()
-        for console in _due(self._cold, now - self._forget_after):
+        forgotten = self._away.due(now)
+        for console in forgotten:
             self.forget(console)
+        crowded: dict[str, int] = {}
+        for host, console in self._away.crowded():
+            self.forget(console)
+            forgotten.append(console)
+            crowded[host] = crowded.get(host, 0) + 1
+        for host, count in crowded.items():
+            detail = f"it left too many consoles behind; its first {count} are forgotten"
+            self.publish(happenings.Suspicion("too-many-identities", None, host, "", detail))
+        return [console.vm for console in forgotten]
 
     def _zone(self, zone: str) -> Names:
         return self._names.setdefault(zone, Names())
@@ -189,103 +202,14 @@ class Roster:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
-                    self._publish(happenings.Renamed(console, old))
+                    self.publish(happenings.Renamed(console, old))
 
-    def _publish(self, happening: happenings.Happening) -> None:
+    def publish(self, happening: happenings.Happening) -> None:
+        """Tell everybody who wants to know."""
         self._shop.happenings.publish(happening)
 
     # Operators look for consoles
 
     def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
-        """The console that `typed` means: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id (contract).
-
-        What `may_read` denies does not exist. At each step a live console wins over away ones.
-        """
-        for step in self._steps(typed):
-            hits = [console for console in step if may_read(console)]
-            if not hits:
-                continue
-            live = [console for console in hits if console.live]
-            if len(hits) == 1 or len(live) == 1:
-                return Found((live or hits)[0])
-            hits.sort(key=sort_key)
-            return Ambiguous(tuple(hits[:MATCHES]))
-        return NotFound()
-
-    def _steps(self, typed: str) -> Iterator[Iterable[Console]]:
-        if typed.lower().startswith("uuid:"):
-            wanted, _, label = typed[5:].partition(":")
-            digits = wanted.replace("-", "").replace(" ", "").lower()
-            yield _ports(self._by_uuid.get(digits, ()), _decoded(label) if label else None)
-            return
-        known = self._by_id.get(typed)
-        if known is not None:
-            yield [known]
-        splits = [self._whole(typed), self._with_port(typed)]
-        for look in (_exact, _caseless, _prefixed, _globbed):
-            for names, name, port in splits:
-                if name:
-                    yield _ports(look(names, name), port)
-
-    def _whole(self, typed: str) -> tuple[Names, str, str | None]:
-        """Zone, name and port of what was typed, all of it being the name."""
-        zone, slash, name = typed.partition("/")
-        if slash and _decoded(zone) in self._names:
-            return self._names[_decoded(zone)], name, None
-        return self._zone("default"), typed, None
-
-    def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
-        """The same with what follows the last colon as the port; an empty name if there is none."""
-        names, rest, _ = self._whole(typed)
-        name, _, port = rest.rpartition(":")
-        return names, name, _decoded(port)
-
-
-def sort_key(console: Console) -> tuple[str, str, int]:
-    """By name, then port (contract, `list --json`)."""
-    return (console.name, console.label or "", console.number)
-
-
-def _free_number(vm: Vm, label: str | None = None) -> int:
-    """A number for a port of `vm` that no port has, and no label is, `label` included."""
-    consoles = vm.consoles.values()
-    numbers = {c.number for c in consoles if c.label is None}
-    labels = {c.label for c in consoles} | {label}
-    return next_free(numbers | {int(word) for word in labels if word and word.isdecimal()})
-
-
-def _due(table: "OrderedDict[Console, float]", before: float) -> list[Console]:
-    due = []
-    for console, at in table.items():
-        if at > before:
-            break
-        due.append(console)
-    return due
-
-
-def _decoded(word: str) -> str:
-    return unquote(word, errors="surrogateescape")
-
-
-def _exact(names: Names, word: str) -> Iterable[Vm]:
-    vm = names.exact(_decoded(word))
-    return () if vm is None else (vm,)
-
-
-def _caseless(names: Names, word: str) -> Iterable[Vm]:
-    return names.caseless(_decoded(word))
-
-
-def _prefixed(names: Names, word: str) -> Iterable[Vm]:
-    return names.prefixed(_decoded(word)) if word else ()
-
-
-def _globbed(names: Names, word: str) -> Iterable[Vm]:
-    return names.globbed(_decoded(word)) if is_glob(word) else ()
-
-
-def _ports(vms: Iterable[Vm], port: str | None) -> Iterable[Console]:
-    for vm in vms:
-        for console in vm.consoles.values():
-            if port is None or port == console.port_word:
-                yield console
+        """The console that `typed` means (contract); what `may_read` denies does not exist."""
+        return self._lookup.resolve(typed, may_read)

@@ -61,9 +61,11 @@ class LineTransport(TelnetTransport):
         self._held: list[bytes] | None = None  # what waits for the answer to a WILL or a DO
         self._marks = 0  # DO TIMING-MARKs without an answer
         self._closing = False
+        self.written = 0  # bytes given to the transport
 
     def _write(self, data: bytes) -> None:
         if self._held is None:
+            self.written += len(data)
             self.transport.write(data)
         else:
             self._held.append(data)

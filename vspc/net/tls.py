@@ -182,3 +182,9 @@ class ServerTls:
     def serverConnectionForTLS(self, _protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted asks for it."""
         return SSL.Connection(self._context, None)
+
+
+def peer_certificate(transport: Any) -> Any:
+    """The client's certificate, which OpenSSL has verified; None where there is none."""
+    ask = getattr(transport, "getPeerCertificate", None)
+    return ask() if ask is not None else None

@@ -9,7 +9,8 @@ from vspc.console.access import Access, Operator, Rights
 from vspc.console.console import Console
 from vspc.console.names import handle
 from vspc.console.ports import Channel, Clock
-from vspc.console.roster import Ambiguous, Found, NotFound, Roster
+from vspc.console.resolve import Ambiguous, Found, NotFound
+from vspc.console.roster import Roster
 from vspc.text import safe
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)

@@ -4,7 +4,7 @@ import json
 from fnmatch import fnmatchcase
 
 from vspc.console.console import Console
-from vspc.console.roster import sort_key
+from vspc.console.resolve import sort_key
 from vspc.text import age
 from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import readers, summary, writers

@@ -3,7 +3,7 @@
 import json
 
 from vspc.console.console import Console
-from vspc.console.roster import sort_key
+from vspc.console.resolve import sort_key
 from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import presence
 

@@ -1,31 +1,28 @@
-"""One line at the door: whose it is, and the vMotions that it takes part in.
+"""One line at the door: what it is to us, from connected to closed.
 
-The telnet layers tell an `Arrival` what the VM says (`vspc.vm.keeper.Keeper`); it knows the tables
-and does what they answer.
+The telnet layers tell an `Arrival` what the VM says (`vspc.vm.keeper.Keeper`); what comes of it is
+decided by `vspc.vm.joining` (whose line it is), `vspc.vm.vmotion` and `vspc.vm.custody` (lines that
+we are not sure of).
 """
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from vspc.console.console import Console
-from vspc.console.identity import Claim, Old
-from vspc.console.peers import (
-    Goahead,
-    Illegal,
-    Moved,
-    NotNow,
-    PeerOk,
-    Released,
-    SourceLost,
-    Unknown,
-)
+from vspc.console.identity import Claim
 from vspc.console.ports import Cancellable
+from vspc.console.takeover import Old
 from vspc.text import safe
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
 from vspc.vm.line import TLS_FAILED
 from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports
+from vspc.vm.vmotion import Vmotion
 from vspc.vm.vmware import VMwareLine
+from vspc.vm.zone import Zone
 
 if TYPE_CHECKING:
     from vspc.vm.door import Door
@@ -37,62 +34,112 @@ LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
 
 
+class Role(Enum):
+    """What a line is to us."""
+
+    STRANGER = "it has not said who it is, or that is being decided"
+    TARGET = "of a vMotion that is not complete"
+    LEADING = "its console's line"
+    HELD = "kept apart: it says that it is a VM which lives on another line"
+    SUSPECT = "it did not answer, and another line took over"
+    RETIRED = "nobody's any more: it is being closed"
+
+
 class Arrival:
-    """One line's way from connected to its console and on to the next. A `Keeper`."""
+    """A `Keeper`. `console` is whose line it is, or is to be at COMPLETE, or was while suspect."""
 
     __slots__ = (
         "_closing",
         "_early",
-        "_joining",
         "_limit",
         "_probers",
-        "_reports",
         "_said_name",
+        "_unshown",
+        "claim",
         "console",
         "door",
-        "ended",
+        "joining",
         "line",
+        "reports",
+        "role",
+        "vmotion",
+        "zone",
     )
 
-    def __init__(self, door: "Door", line: VmLine) -> None:
+    def __init__(self, door: "Door", line: VmLine, zone: Zone) -> None:
         self.door = door
         self.line = line
-        self.console: Console | None = None  # whose line it is, or is to be at COMPLETE
-        self.ended = False
+        self.zone = zone
+        self.role = Role.STRANGER
+        self.console: Console | None = None
+        self.claim: Claim | None = None
+        self.reports = Reports(door, line.address)
+        self.joining = Joining(self)
+        self.vmotion = Vmotion(self)
         self._early = bytearray()
+        self._unshown = 0
         self._closing: Cancellable | None = None
-        self._reports = Reports(door, line.address)
         self._said_name: str | None = None
-        self._joining: Joining | None = None
         self._probers: list[Joining] = []  # newcomers that wait for this line to show that it lives
         self._limit: Cancellable | None = door.clock.call_later(door.waits.identify, self._too_late)
         door.log.debug("vm-connected", address=line.address, secure=line.secure)
 
     @property
-    def _leads(self) -> bool:
+    def leads(self) -> bool:
         """Whether this line is its console's."""
-        return self.console is not None and self.console.line is self.line
+        return self.role is Role.LEADING
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether it may be its console's line soon."""
+        return self.role in (Role.STRANGER, Role.TARGET)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is kept apart."""
+        return self.role is Role.HELD
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it has said who it is, and is not, or not finally, told whose it is."""
+        return self.claim is not None and self.role in (Role.STRANGER, Role.HELD)
 
     # Data
 
     def output(self, data: bytes) -> None:
-        if self._leads:
-            assert self.console is not None
-            self.console.output(data)
-            return
+        self._heard()
+        match self.role:
+            case Role.LEADING | Role.HELD:
+                assert self.console is not None
+                self.console.output(data)
+                if self.console.migrating:
+                    self.vmotion.spoke()
+            case Role.STRANGER | Role.TARGET:
+                self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
         self._early += data
-        if len(self._early) > EARLY:
-            del self._early[: len(self._early) - EARLY]
+        over = len(self._early) - EARLY
+        if over > 0:
+            self._unshown += over
+            del self._early[:over]
+
+    def _heard(self) -> None:
+        """The VM's host lives: what it was suspected of is not so."""
+        if self.role is Role.SUSPECT:
+            self.door.custody.come_back(self)
 
     def secured(self) -> None:
         self._early.clear()
 
     def broke(self) -> None:
-        if self._leads and self.console is not None:
+        self._heard()
+        if self.leads and self.console is not None:
             self.console.broke()
 
     def answered(self) -> None:
-        if self._leads and self.console is not None:
+        self._heard()
+        if self.leads and self.console is not None:
             self.console.answered()
 
     # Joining
@@ -103,44 +150,47 @@ class Arrival:
             self._confirm(self.console, joined)
         elif not self._is_false_peer:
             self._no_limit()
-            claim = Claim(
-                self.door.zone,
-                joined.uuid,
-                joined.uuid_kind,
-                joined.name,
-                self.line.address,
-                self.line.secure,
-                joined.service_uri,
-                joined.port_label,
-            )
-            self._joining = Joining(self, claim)
-            self._joining.decide()
+            self.claim = self._claim(joined)
+            self.joining.decide()
+
+    def _claim(self, joined: Joined) -> Claim:
+        return Claim(
+            self.zone.name,
+            joined.uuid,
+            joined.uuid_kind,
+            joined.name,
+            self.line.address,
+            self.line.provenance,
+            joined.service_uri,
+            joined.port_label,
+        )
+
+    def _claim_of(self, console: Console) -> Claim:
+        """What a vMotion proves: it is the VM of `console`."""
+        vm = console.vm
+        return Claim(
+            self.zone.name,
+            vm.uuid,
+            vm.identity.kind,
+            vm.said_name,
+            self.line.address,
+            self.line.provenance,
+            console.service_uri,
+            console.label,
+        )
 
     def _confirm(self, console: Console, joined: Joined) -> None:
         """A target has said who it is: the migration's VM, or a liar."""
-        identity = console.vm.identity
-        if joined.uuid_kind == identity.kind and joined.uuid != console.vm.uuid:
-            self._refute(f"its UUID is {joined.uuid}, the source's is {console.vm.uuid}")
-        elif self._leads:
-            self.door.roster.rename(console.vm, joined.name)
+        vm = console.vm
+        if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
+            self.vmotion.refute(f"its UUID is {joined.uuid}, the source's is {vm.uuid}")
+        elif self.leads:
+            self.door.roster.rename(vm, joined.name)
 
     @property
     def _is_false_peer(self) -> bool:
         """Whether it claimed a migration that is not there: nothing it says counts."""
         return isinstance(self.line, VMwareLine) and self.line.registration.credential is not None
-
-    def _refute(self, reason: str) -> None:
-        self.door.log.error("vmotion-refuted", address=self.line.address, reason=reason)
-        released = self.door.peers.refute(self.line, reason)
-        if released is not None:
-            self.door.release(released)
-        else:
-            self.end(reason)
-
-    def identified(self, console: Console) -> None:
-        """This is the line of `console` now: no time limit any more."""
-        self.console = console
-        self._no_limit()
 
     def _no_limit(self) -> None:
         """It has said who it is: whatever it waits for has a time limit of its own."""
@@ -149,15 +199,75 @@ class Arrival:
             self._limit.cancel()
         self._limit = None
 
-    def settle(self, name: str | None) -> None:
-        """After the console took this line: names, and what was said before it was known whose."""
-        assert self.console is not None
-        if name is not None:
+    def renamed(self, name: str) -> None:
+        self._heard()
+        self._said_name = name
+        if self.claim is not None:
+            self.claim = evolve(self.claim, name=name)
+        if self.leads and self.console is not None:
+            old = self.console.name
             self.door.roster.rename(self.console.vm, name)
-        self.door.roster.settle(self.console)
+            self.reports.note("vm-renamed", console=self.console.title, old=old)
+            self.joining.tell_namesake()
+
+    def became(self, uuid: str) -> None:
+        console = self.console
+        self.door.suspect(
+            "identity-changed",
+            console,
+            self.line.address,
+            console.last_address if console else "",
+            f"its UUID became {uuid} in mid-line",
+        )
+
+    # What it is
+
+    def targets(self, console: Console) -> None:
+        """It has claimed the vMotion of `console`."""
+        self.role = Role.TARGET
+        self.console = console
+        self.claim = self._claim_of(console)
+        self._no_limit()
+
+    def leads_at(self, console: Console) -> None:
+        """It is the line of `console` now, which has it already: names, and what it said before."""
+        self.role = Role.LEADING
+        self.console = console
+        self._no_limit()
+        if self._said_name is not None:
+            self.door.roster.rename(console.vm, self._said_name)
+        self.door.roster.settle(console)
+        early, self._early = bytes(self._early), bytearray()
+        if self._unshown:
+            console.tell(f"{self._unshown} bytes of {console.title} before these are lost")
+        if early:
+            console.output(early)
+        self.vmotion.leads_now()
+
+    def keep_apart(self, console: Console) -> None:
+        """It is kept apart from now on, in a console of its own."""
+        self.role = Role.HELD
+        self.console = console
+        self._no_limit()
+        console.connect(self.line)
         early, self._early = bytes(self._early), bytearray()
         if early:
-            self.console.output(early)
+            console.output(early)
+
+    def become_suspect(self) -> None:
+        """Another line is its console's now; if this one speaks again, it was alive."""
+        self.role = Role.SUSPECT
+
+    def set_free(self) -> None:
+        """It has no console: it is being decided whose it is. What it said apart is not lost."""
+        if self.role is Role.HELD and self.console is not None:
+            history = self.console.history
+            self._unshown += history.start
+            self._early += history.read(history.start, history.end - history.start)
+        self.role = Role.STRANGER
+        self.console = None
+
+    # Probes
 
     def ask_if_alive(self, newcomer: Joining) -> bool:
         """Have `newcomer` told whether this line answers; False if it cannot be asked."""
@@ -167,90 +277,36 @@ class Arrival:
         return True
 
     def lives(self) -> None:
+        self._heard()
         self._tell_probers(Old.ANSWERED)
 
     def _tell_probers(self, old: Old) -> None:
         probers, self._probers = self._probers, []
         for newcomer in probers:
-            if self.console is not None:
-                newcomer.learn(self.line, old)
-
-    def renamed(self, name: str) -> None:
-        if self._leads and self.console is not None:
-            old = self.console.name
-            self.door.roster.rename(self.console.vm, name)
-            self._reports.note("vm-renamed", console=self.console.title, old=old)
+            newcomer.learn(self.line, old)
 
     # vMotion
 
     def began(self, sequence: bytes) -> None:
-        line, console = self.line, self.console
-        assert isinstance(line, VMwareLine)
-        if console is None or not self._leads or self.door.stopping:
-            self._not_now(line, sequence, "the line is nobody's, or the server is stopping")
-            return
-        match self.door.peers.begin(console, line, sequence, self.door.clock.seconds()):
-            case Goahead(credential, replaced):
-                console.migrate()
-                line.go_ahead(credential)
-                if replaced is not None:
-                    self.door.end(replaced, "the source began its vMotion anew")
-                self._reports.note("vmotion-goahead", console=console.title)
-            case NotNow(reason):
-                self._not_now(line, sequence, reason)
-
-    def _not_now(self, line: VMwareLine, sequence: bytes, reason: str) -> None:
-        line.not_now(sequence)
-        self._reports.erred("vmotion-not-now", reason)
+        self._heard()
+        self.vmotion.begin(sequence)
 
     def claimed(self, credential: bytes) -> None:
-        line = self.line
-        assert isinstance(line, VMwareLine)
-        match self.door.peers.claim(credential, line):
-            case PeerOk(console, sequence):
-                self.identified(console)
-                line.peer_ok(sequence)
-                self._reports.note("vmotion-peer", console=console.title)
-            case Unknown(reason):
-                # The protocol has no refusal: say nothing, the identification limit ends it.
-                self._reports.erred("vmotion-peer-unknown", reason)
+        self.vmotion.claim(credential)
 
     def completed(self, sequence: bytes) -> None:
-        match self.door.peers.complete(self.line, sequence, self.door.clock.seconds()):
-            case Moved() as moved:
-                self._move(moved)
-            case Illegal(reason):
-                self.dropped(reason)
-
-    def _move(self, moved: Moved) -> None:
-        console = moved.console
-        source = self.door.arrival_of(moved.source)
-        self.identified(console)
-        console.move(self.line, moved.source_address, moved.seconds)
-        if source is not None:
-            source.retire("moved by vMotion")
-        self.door.log.info(
-            "vmotion-complete",
-            console=console.title,
-            source=moved.source_address,
-            target=self.line.address,
-            milliseconds=round(moved.seconds * 1000),
-        )
-        self.settle(self._said_name)
+        self.vmotion.complete(sequence)
 
     def aborted(self) -> None:
-        match self.door.peers.abort(self.line):
-            case Released() as released:
-                self.door.release(released)
-            case Illegal(reason):
-                self.dropped(reason)
+        self._heard()
+        self.vmotion.abort()
 
     # Ending
 
     def retire(self, reason: str) -> None:
         """Another line is the console's now; what this one still says is nobody's."""
         self.console = None
-        self.ended = True
+        self.role = Role.RETIRED
         self.end(reason)
 
     def end(self, reason: str) -> None:
@@ -261,17 +317,17 @@ class Arrival:
             self._closing = self.door.clock.call_later(LINGER, self.line.abort)
 
     def refused(self, reason: str) -> None:
-        if self.ended:
+        if self.role is Role.RETIRED:
             return
-        self.ended = True
-        self._reports.erred("vm-refused", reason)
+        self.role = Role.RETIRED
+        self.reports.erred("vm-refused", reason)
         self.end(reason)
 
     def failed(self, reason: str) -> None:
-        self._reports.erred("vm-failed", reason)
+        self.reports.erred("vm-failed", reason)
 
     def dropped(self, what: str) -> None:
-        self._reports.dropped(what)
+        self.reports.dropped(what)
 
     def _too_late(self) -> None:
         self._limit = None
@@ -285,41 +341,52 @@ class Arrival:
         self.refused(f"it did not say {missing} within {limit}" + (hint if silent else ""))
 
     def lost(self, reason: str) -> None:
-        if self.console is None and not self.ended:
-            self._tell_unidentified(safe(reason))
-        self.ended = True
+        reason = safe(reason)
+        if self.role is Role.STRANGER:
+            self._tell_unidentified(reason)
+        role, self.role = self.role, Role.RETIRED
         self.door.arrivals.pop(self.line, None)
         self._no_limit()
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
-        if self._joining is not None:
-            self._joining.stop()
-        self._leave_console(safe(reason))
+        self.joining.stop()
+        self._tell_lost_output(role)
+        if not self.vmotion.lost(reason):
+            self._leave(role, reason)
         self._tell_probers(Old.GONE)
         self.console = None
 
     def _tell_unidentified(self, reason: str) -> None:
         """It went before it said who it is: worth a line only where TLS tells why."""
         if reason.startswith(TLS_FAILED):
-            self._reports.erred("vm-failed", reason)
+            self.reports.erred("vm-failed", reason)
         else:
             self.door.log.debug("vm-left", address=self.line.address, reason=reason)
 
-    def _leave_console(self, reason: str) -> None:
-        console, leads = self.console, self._leads
-        match self.door.peers.lost(self.line):
-            case SourceLost(moving):
-                moving.lose_source()
-                self._reports.note("vmotion-source-lost", console=moving.title, reason=reason)
-            case Released() as released:
-                self.door.release(released)
-            case None if console is not None and leads:
-                console.disconnect(reason)
-                self.door.roster.settle(console)
-                self.door.log.info(
-                    "vm-lost",
-                    console=console.title,
-                    id=console.id,
-                    address=self.line.address,
-                    reason=reason,
-                )
+    def _tell_lost_output(self, role: Role) -> None:
+        """A target went before COMPLETE: what it said is nobody's."""
+        if role is Role.TARGET and self._early:
+            self.reports.note("vmotion-output-dropped", bytes=self._unshown + len(self._early))
+
+    def _leave(self, role: Role, reason: str) -> None:
+        console = self.console
+        if console is None:
+            return
+        if role is Role.HELD:
+            self.door.roster.free(console)
+        elif role is Role.SUSPECT:
+            self.door.custody.forget(self)
+        elif role is Role.LEADING:
+            self._abandon(console, reason)
+
+    def _abandon(self, console: Console, reason: str) -> None:
+        console.disconnect(reason)
+        self.door.roster.settle(console)
+        self.door.log.info(
+            "vm-lost",
+            console=console.title,
+            id=console.id,
+            address=self.line.address,
+            reason=reason,
+        )
+        self.door.custody.reconsider(console.vm)

@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 from twisted.logger import Logger
 
-from vspc.console.peers import PeerTable, Released
+from vspc.console.console import Console
+from vspc.console.happenings import Suspicion
+from vspc.console.outcomes import Released
+from vspc.console.peers import PeerTable
 from vspc.console.ports import Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Refusals
 from vspc.vm.arrival import Arrival
+from vspc.vm.custody import Custody
+from vspc.vm.guesses import Guesses
 from vspc.vm.keeper import VmLine
+from vspc.vm.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -39,17 +45,22 @@ class Door:
     clock: Clock
     refusals: Refusals
     waits: Waits = field(factory=Waits)
-    zone: str = "default"
+    zone: Zone = field(factory=Zone)
     stopping: bool = field(default=False, init=False)
     arrivals: dict[Line, Arrival] = field(factory=dict, init=False)
     strangers: "Admissions[Hashable]" = field(
         factory=lambda: Admissions(UNIDENTIFIED_PER_ADDRESS, UNIDENTIFIED), init=False
     )
+    custody: Custody = field(init=False)
+    guesses: Guesses = field(factory=Guesses, init=False)
     log: Logger = field(factory=lambda: Logger(namespace="vspc.vm"), init=False)
 
-    def arrive(self, line: VmLine) -> Arrival:
-        """`line` has connected; it has the time limit to say who it is."""
-        arrival = Arrival(self, line)
+    def __attrs_post_init__(self) -> None:
+        self.custody = Custody(self)
+
+    def arrive(self, line: VmLine, zone: Zone | None = None) -> Arrival:
+        """`line` has connected in `zone`; it has the time limit to say who it is."""
+        arrival = Arrival(self, line, zone or self.zone)
         self.arrivals[line] = arrival
         displaced = self.strangers.admit(arrival, line.address, self.clock.seconds())
         if isinstance(displaced, Arrival):
@@ -61,9 +72,12 @@ class Door:
         return self.arrivals.get(line) if line is not None else None
 
     def tick(self) -> None:
-        """Give up migrations that are too late. Call it every second."""
-        for released in self.peers.expire(self.clock.seconds()):
+        """Give up migrations that are too late, forget consoles. Call it every second."""
+        now = self.clock.seconds()
+        for released in self.peers.expire(now):
             self.release(released)
+        for vm in self.roster.tidy(now):
+            self.custody.reconsider(vm)
 
     def release(self, released: Released) -> None:
         """A migration came to nothing."""
@@ -71,14 +85,32 @@ class Door:
         self.log.warn("vmotion-failed", console=console.title, reason=released.reason)
         console.end_migration(released.reason)
         self.roster.settle(console)
+        self.close_target(released)
+
+    def close_target(self, released: Released) -> None:
+        """The target of a migration that came to nothing has nothing to do here any more."""
         if released.target is not None:
             self.end(released.target, f"the vMotion came to nothing: {released.reason}")
+
+    def forget(self, console: Console) -> None:
+        """An administrator says that a console without a line is needed no longer."""
+        for former in self.custody.of(console):
+            self.custody.forget(former)
+            former.retire("its console was forgotten")
+        self.roster.forget(console)
+        self.custody.reconsider(console.vm)
 
     def end(self, line: Line, reason: str) -> None:
         """Close `line`, whoever keeps it."""
         arrival = self.arrivals.get(line)
         if arrival is not None:
             arrival.end(reason)
+
+    def suspect(
+        self, kind: str, console: Console | None, claimant: str, holder: str, detail: str
+    ) -> None:
+        """Somebody did what an attacker would do: one security event."""
+        self.roster.publish(Suspicion(kind, console, claimant, holder, detail))
 
     def close(self) -> None:
         """The service ends: no new migrations; every line is closed."""

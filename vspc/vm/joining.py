@@ -1,21 +1,28 @@
-"""Which console a newcomer belongs to: the old line is asked whether it lives, then it is decided.
+"""Which console a newcomer belongs to: old lines are asked whether they live, then it is decided.
 
-The decision itself is the table of `vspc.console.identity`; here are the asking and the doing.
+The decision itself is the table of `vspc.console.takeover`; here are the asking and the doing.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vspc.console.console import Console, State
-from vspc.console.identity import PLAIN, Claim, Old, Standing, Verdict, choose
+from vspc.console.console import Console
+from vspc.console.happenings import How
+from vspc.console.identity import PLAIN, Claim, Provenance
 from vspc.console.ports import Cancellable, Line
+from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
+from vspc.console.vm import Vm
 
 if TYPE_CHECKING:
     from vspc.vm.arrival import Arrival
 
 WAIT = 1.0
 """Seconds between looks at a migration that a newcomer waits for."""
+
+ORPHANED = 10.0
+"""Seconds after which a vMotion that lost its source, and that nobody claimed, bars nobody."""
 
 MAX_PORTS = 32
 """Serial ports of one VM that cannot be told apart otherwise: as many as ESXi gives a VM."""
@@ -24,106 +31,263 @@ MAX_PORTS = 32
 class Joining:
     """One newcomer's way to its console."""
 
-    __slots__ = ("_arrival", "_claim", "_probed", "_waiting")
+    __slots__ = ("_arrival", "_asked", "_probed", "_waiting")
 
-    def __init__(self, arrival: "Arrival", claim: Claim) -> None:
+    def __init__(self, arrival: "Arrival") -> None:
         self._arrival = arrival
-        self._claim = claim
         # What old lines have shown; a line, not a console: another may have taken it meanwhile.
         self._probed: dict[Line, Old] = {}
-        self._waiting: Cancellable | None = None
+        self._asked: dict[Line, Cancellable] = {}  # until when each may answer
+        self._waiting: Cancellable | None = None  # for a migration to be over
+
+    @property
+    def _claim(self) -> Claim:
+        assert self._arrival.claim is not None
+        return self._arrival.claim
+
+    # Deciding
 
     def decide(self) -> None:
         """Which console is it? Asked again each time that an old line has shown what it is."""
-        while not self._arrival.ended and self._arrival.console is None:
-            consoles = self._arrival.door.roster.ports(self._claim)
-            standings = [self._standing(console) for console in consoles]
-            verdict, standing = choose(standings)
-            console = None if standing is None else consoles[standings.index(standing)]
-            if verdict is Verdict.OTHER and self._is_too_many(len(standings)):
-                verdict = Verdict.REFUSE
-            if verdict is not Verdict.PROBE or console is None:
-                _VERDICTS[verdict](self, console)
-                return
-            if self._is_asked(console):
-                return
-
-    def _is_too_many(self, ports: int) -> bool:
-        # A plain listener is one console, whoever dials it.
-        return ports >= (1 if self._claim.uuid_kind == PLAIN else MAX_PORTS)
+        if not self._arrival.is_undecided:
+            return
+        roster, claim = self._arrival.door.roster, self._claim
+        consoles = roster.ports(claim)
+        standings = [self._standing(console) for console in consoles]
+        rivals = self._rivals()
+        newcomer = Newcomer(self._arrival.zone.takeover, claim.provenance is Provenance.CERTIFIED)
+        verdict, standing = choose(
+            newcomer, standings, [self._old(console) for console in rivals], self._is_lesser()
+        )
+        console = None if standing is None else consoles[standings.index(standing)]
+        verdict = self._bounded(verdict, len(standings))
+        if verdict is not Verdict.PROBE:
+            self.stop()
+            _VERDICTS[verdict](self, console)
+            return
+        mine = [c for c, s in zip(consoles, standings, strict=True) if s.same_name]
+        if not self._ask([*mine, *rivals]):
+            self.decide()  # none of them could be asked: they count as alive
 
     def _standing(self, console: Console) -> Standing:
-        line, claim = console.line, self._claim
-        old = Old.GONE if line is None else self._probed.get(line, Old.THERE)
-        if console.state is State.MIGRATING:
-            old = Old.MIGRATING
-        same_host = line is not None and line.address == claim.address
-        return Standing(console.ordinal, old, console.vm.said_name == claim.name, same_host)
-
-    def _is_asked(self, console: Console) -> bool:
-        """Whether its line was asked if it lives, so that an answer will come, or a time limit."""
-        line = console.line
-        assert line is not None
-        former = self._arrival.door.arrival_of(line)
-        if former is None or not former.ask_if_alive(self):
-            # A line that cannot be asked counts as alive: keepalive ends it if it is not.
-            self._probed[line] = Old.ANSWERED
-            return False
-        self._waiting = self._arrival.door.clock.call_later(
-            self._arrival.door.waits.probe, lambda: self.learn(line, Old.SILENT)
+        claim = self._claim
+        return Standing(
+            console.ordinal,
+            self._old(console),
+            console.vm.said_name == claim.name,
+            console.last_address in ("", claim.address),
+            claim.provenance < console.provenance,
         )
-        return True
+
+    def _old(self, console: Console) -> Old:
+        line = console.line
+        if console.migrating:
+            return Old.GONE if self._is_orphan(console) else Old.MIGRATING
+        return Old.GONE if line is None else self._probed.get(line, Old.THERE)
+
+    def _is_orphan(self, console: Console) -> bool:
+        door = self._arrival.door
+        migration = door.peers.of(console)
+        if migration is None or migration.orphaned is None or migration.target is not None:
+            return False
+        return door.clock.seconds() - migration.orphaned >= ORPHANED
+
+    def _rivals(self) -> list[Console]:
+        """Live consoles of the VM that it says it is, on another host."""
+        claim = self._claim
+        return [
+            console
+            for vm in self._arrival.door.roster.vms(claim)
+            if vm.said_name == claim.name
+            for console in vm.consoles.values()
+            if console.live and console.last_address != claim.address
+        ]
+
+    def _is_lesser(self) -> bool:
+        claim = self._claim
+        vm = self._arrival.door.roster.vm(claim.identity)
+        if vm is None or vm.said_name != claim.name:
+            return False
+        return claim.provenance < vm.provenance and vm.last_address != claim.address
+
+    def _bounded(self, verdict: Verdict, ports: int) -> Verdict:
+        """What the verdict comes to for plain listeners, and for too many ports."""
+        if self._claim.uuid_kind == PLAIN:  # one console, whoever dials it
+            apart = verdict is Verdict.QUARANTINE or (verdict is Verdict.OTHER and ports)
+            return Verdict.REFUSE if apart else verdict
+        too_many = verdict is Verdict.OTHER and ports >= MAX_PORTS
+        return Verdict.REFUSE if too_many else verdict
+
+    # Asking
+
+    def _ask(self, consoles: list[Console]) -> bool:
+        """Ask the lines of `consoles` that were not asked; whether an answer is to come."""
+        door = self._arrival.door
+        for console in consoles:
+            line = console.line
+            if line is None or line in self._probed or line in self._asked:
+                continue
+            former = door.arrival_of(line)
+            if former is not None and former.ask_if_alive(self):
+                self._asked[line] = door.clock.call_later(
+                    door.waits.probe, partial(self.learn, line, Old.SILENT)
+                )
+            else:
+                # A line that cannot be asked counts as alive: keepalive ends it if it is not.
+                self._probed[line] = Old.ANSWERED
+        return bool(self._asked)
 
     def learn(self, line: Line, old: Old) -> None:
         """`line` answered, or did not, or is gone."""
-        self.stop()
+        patience = self._asked.pop(line, None)
+        if patience is None:
+            return
+        if patience.active():
+            patience.cancel()
         self._probed[line] = old
         self.decide()
 
+    def reconsider(self) -> None:
+        """Something has changed for one that is kept apart: ask everybody again."""
+        self.stop()
+        self._probed.clear()
+        self.decide()
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        for call in (self._waiting, *self._asked.values()):
+            if call is not None and call.active():
+                call.cancel()
+        self._waiting = None
+        self._asked.clear()
+
+    # Doing
+
     def _join(self, console: Console | None) -> None:
         if console is None:
-            console = self._arrival.door.roster.open(self._claim)
+            self._open(clone=False)
+            return
+        released = self._arrival.door.peers.supersede(console, "the VM came back by itself")
+        if released is not None:
+            self._arrival.door.release(released)
         self._take(console)
 
     def _other(self, _console: Console | None) -> None:
-        self._take(self._arrival.door.roster.open(self._claim))
+        self._open(clone=False)
 
-    def _clone(self, _console: Console | None) -> None:
-        self._take(self._arrival.door.roster.open(self._claim, clone=True))
+    def _clone(self, console: Console | None) -> None:
+        self._suspect("duplicate-uuid", console, "another VM has this UUID")
+        self._open(clone=True)
+
+    def _open(self, clone: bool) -> None:
+        self._tell_alike()
+        self._take(self._arrival.door.roster.open(self._claim, clone))
+
+    def _tell_alike(self) -> None:
+        """A new console that could be taken for one of another VM."""
+        alike = self._arrival.door.roster.alike(self._claim)
+        if alike is not None:
+            self._suspect(*alike, f"it calls itself {self._claim.name}")
+
+    def tell_namesake(self) -> None:
+        """The VM has another name now: somebody else's?"""
+        roster, claim = self._arrival.door.roster, self._claim
+        namesake = roster.namesake(claim)
+        if namesake is not None:
+            self._suspect("name-of-another", namesake, f"it calls itself {claim.name}")
 
     def _take(self, console: Console) -> None:
-        line, claim = self._arrival.line, self._claim
+        arrival, claim = self._arrival, self._claim
+        self._leave_custody()
         console.service_uri = claim.service_uri
-        self._arrival.identified(console)
-        console.connect(line)
-        self._arrival.settle(claim.name)
-        self._arrival.door.log.info(
+        console.connect(arrival.line)
+        arrival.leads_at(console)
+        arrival.door.log.info(
             "vm-registered",
             console=console.title,
             id=console.id,
-            address=line.address,
-            secure=line.secure,
+            address=arrival.line.address,
+            secure=arrival.line.secure,
             uuid=claim.uuid,
             service_uri=claim.service_uri,
         )
 
     def _replace(self, console: Console | None) -> None:
         assert console is not None
-        arrival = self._arrival
-        former = arrival.door.arrival_of(console.line)
-        old = console.line.address if console.line else None
-        console.service_uri = self._claim.service_uri
-        arrival.identified(console)
-        console.replace(arrival.line)
+        former = self._arrival.door.arrival_of(console.line)
+        self._supplant(console, "the line before does not answer", How.REPLACED)
         if former is not None:
             former.retire("another line of this VM took over; this one no longer answered")
-        arrival.settle(self._claim.name)
+
+    def _take_over(self, console: Console | None) -> None:
+        assert console is not None
+        former = self._arrival.door.arrival_of(console.line)
+        self._supplant(console, "the line before does not answer", How.TOOK_OVER)
+        if former is None:
+            return
+        if self._arrival.zone.takeover is Takeover.ALLOW:  # nobody was asked: it may well speak
+            former.retire("another line of this VM took over")
+        else:
+            self._arrival.door.custody.suspect(former, console)
+
+    def accept(self, console: Console) -> None:
+        """An administrator says that this is the VM: whoever has its console is closed."""
+        door = self._arrival.door
+        self.stop()
+        former = door.arrival_of(console.line)
+        released = door.peers.supersede(console, "an administrator chose another line")
+        console.provenance = self._claim.provenance
+        self._supplant(console, "an administrator chose another line", How.ACCEPTED)
+        if released is not None:
+            door.close_target(released)
+        for loser in [*door.custody.of(console), former]:
+            if loser is not None:
+                if loser is not former:
+                    door.custody.forget(loser)
+                loser.retire("an administrator chose another line")
+
+    def _supplant(self, console: Console, why: str, how: How) -> None:
+        arrival, old = self._arrival, console.last_address
+        self._leave_custody()
+        console.service_uri = self._claim.service_uri
+        console.replace(arrival.line, why, how)
+        arrival.leads_at(console)
         arrival.door.log.warn(
-            "vm-replaced", console=console.title, id=console.id, old=old, new=arrival.line.address
+            "vm-replaced",
+            console=console.title,
+            id=console.id,
+            old=old,
+            new=arrival.line.address,
+            reason=why,
         )
 
+    def _leave_custody(self) -> None:
+        if self._arrival.is_held:
+            self._arrival.door.custody.free(self._arrival)
+
+    def _hold(self, console: Console | None) -> None:
+        if self._arrival.is_held:
+            return
+        vm = self._about(console)
+        weaker = self._claim.provenance < vm.provenance
+        kind = "weaker-provenance" if weaker else "claimed-while-there"
+        rival = console or next(iter(vm.consoles.values()))
+        self._suspect(kind, rival, f"it says that it is {vm.name}, and is kept apart")
+        self._arrival.door.custody.hold(self._arrival, vm)
+
+    def _about(self, console: Console | None) -> Vm:
+        if console is not None:
+            return console.vm
+        vm = self._arrival.door.roster.vm(self._claim.identity)
+        assert vm is not None
+        return vm
+
     def _wait(self, _console: Console | None) -> None:
-        self._waiting = self._arrival.door.clock.call_later(WAIT, self.decide)
+        self._waiting = self._arrival.door.clock.call_later(WAIT, self._look_again)
+
+    def _look_again(self) -> None:
+        self._waiting = None
+        self.decide()
 
     def _refuse(self, console: Console | None) -> None:
         assert console is not None
@@ -133,11 +297,10 @@ class Joining:
             "two lines cannot both be its serial port"
         )
 
-    def stop(self) -> None:
-        """Wait for nothing any more."""
-        if self._waiting is not None and self._waiting.active():
-            self._waiting.cancel()
-        self._waiting = None
+    def _suspect(self, kind: str, console: Console | None, detail: str) -> None:
+        holder = console.last_address if console is not None else ""
+        address = self._arrival.line.address
+        self._arrival.door.suspect(kind, console, address, holder, detail)
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Joining, Console | None], None]] = MappingProxyType(
@@ -146,6 +309,8 @@ _VERDICTS: Mapping[Verdict, Callable[[Joining, Console | None], None]] = Mapping
         Verdict.OTHER: Joining._other,
         Verdict.CLONE: Joining._clone,
         Verdict.REPLACE: Joining._replace,
+        Verdict.TAKE_OVER: Joining._take_over,
+        Verdict.QUARANTINE: Joining._hold,
         Verdict.WAIT: Joining._wait,
         Verdict.REFUSE: Joining._refuse,
     }

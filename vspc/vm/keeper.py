@@ -40,6 +40,9 @@ class Keeper(Protocol):
     def renamed(self, name: str) -> None:
         """The VM has another name now."""
 
+    def became(self, uuid: str) -> None:
+        """The VM says that it is another one: the line is about to be ended (law 4)."""
+
     def claimed(self, credential: bytes) -> None:
         """VMOTION-PEER."""
 

@@ -13,11 +13,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport
-from vspc.net.tls import tls_reason
+from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.wire import telnet
 
@@ -139,6 +140,14 @@ class BinaryLine(LineProtocol):
 
     def send_break(self) -> None:
         self.transport.send_command(telnet.BRK)
+
+    @property
+    def provenance(self) -> Provenance:
+        """How sure we are of where it comes from; a client certificate was verified by TLS."""
+        if not self.secure:
+            return Provenance.PLAIN
+        certified = peer_certificate(self.transport.transport) is not None
+        return Provenance.CERTIFIED if certified else Provenance.TLS
 
     def ask(self) -> bool:
         return self._ask(Question.GATE)

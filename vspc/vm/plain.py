@@ -10,7 +10,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from vspc.console.identity import PLAIN
+from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import BinaryLine, host_of, why_lost
@@ -39,6 +39,7 @@ class RawLine(Protocol):
 
     transport: ITCPTransport
     secure = False
+    provenance = Provenance.PLAIN
     carries_break = False
 
     def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:

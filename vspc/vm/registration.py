@@ -97,6 +97,7 @@ class Registration:
     known: frozenset[int] | None = None
     request: vmware.DoProxy | None = None
     credential: bytes | None = None
+    confirmed: bool = False
     uuid: str | None = None
     uuid_kind: str = ""
     name: str | None = None
@@ -147,11 +148,17 @@ class Registration:
         )
 
     def claims(self, credential: bytes) -> list[Action]:
-        """VMOTION-PEER."""
-        if self.request is not None or self.credential is not None:
+        """VMOTION-PEER. One that was wrong may be followed by another."""
+        if self.request is not None or self.confirmed:
             return []
-        self.credential = credential
+        first, self.credential = self.credential is None, credential
+        if not first:
+            return [Peer(credential)]
         return [*self._ask(), Peer(credential), *self._progress()]
+
+    def confirm(self) -> None:
+        """The credential is right."""
+        self.confirmed = True
 
     def _ask(self) -> list[Action]:
         self._asked = True

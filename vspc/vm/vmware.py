@@ -63,6 +63,7 @@ class VMwareLine(ComPortLine):
         self._terms = terms
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
         self.agreed = False
+        self._went_ahead = 0  # bytes written up to the last GOAHEAD
 
     @property
     def missing(self) -> str:
@@ -168,6 +169,18 @@ class VMwareLine(ComPortLine):
     def go_ahead(self, credential: bytes) -> None:
         """VMOTION-GOAHEAD."""
         self._say(vmware.VMotionGoahead(credential))
+        self._went_ahead = self.transport.written
+
+    def was_heard(self) -> bool:
+        """Whether the VM's host has acknowledged the last GOAHEAD, as far as TCP can tell.
+
+        Over TLS only while nothing was written since: its records are longer than what is in them.
+        """
+        unacknowledged = self.unacknowledged()
+        since = self.transport.written - self._went_ahead
+        if unacknowledged is None or (self.secure and since):
+            return True
+        return unacknowledged <= since
 
     def not_now(self, sequence: bytes) -> None:
         """VMOTION-NOTNOW."""
@@ -242,6 +255,7 @@ class VMwareLine(ComPortLine):
                 case registration.Renamed(name=name):
                     self.keeper.renamed(name)
                 case registration.Changed(uuid=uuid):
+                    self.keeper.became(uuid)
                     self.transport.fail(f"its UUID became {uuid} in mid-line")
 
     def _say_registering(self, message: vmware.Suboption) -> None:

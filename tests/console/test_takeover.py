@@ -1,0 +1,114 @@
+"""The tables that say what becomes of a newcomer."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose, decide
+
+YES_NO = (True, False)
+TAKES = (Verdict.REPLACE, Verdict.TAKE_OVER)
+GETS = (*TAKES, Verdict.JOIN)
+
+
+def standings() -> Iterator[Standing]:
+    for old, name, host, weaker in product(Old, YES_NO, YES_NO, YES_NO):
+        yield Standing(1, old, name, host, weaker)
+
+
+def newcomers() -> Iterator[Newcomer]:
+    for takeover, certified in product(Takeover, YES_NO):
+        yield Newcomer(takeover, certified)
+
+
+class OneConsole(SynchronousTestCase):
+    def test_every_case_has_an_answer(self) -> None:
+        for newcomer, standing in product(newcomers(), standings()):
+            self.assertIsInstance(decide(newcomer, standing), Verdict)
+
+    def test_a_live_line_is_never_replaced_unasked_or_after_it_answered(self) -> None:
+        alive = (Old.THERE, Old.ANSWERED, Old.MIGRATING)
+        for newcomer, standing in product(newcomers(), standings()):
+            if standing.old in alive and newcomer.takeover is not Takeover.ALLOW:
+                self.assertNotIn(decide(newcomer, standing), GETS, (newcomer, standing))
+
+    def test_even_who_trusts_everybody_keeps_what_answered_and_what_migrates(self) -> None:
+        for standing in standings():
+            if standing.old in (Old.ANSWERED, Old.MIGRATING):
+                self.assertNotIn(decide(Newcomer(Takeover.ALLOW), standing), GETS)
+
+    def test_nothing_weaker_ever_gets_the_console(self) -> None:
+        for newcomer, standing in product(newcomers(), standings()):
+            if standing.weaker:
+                self.assertNotIn(decide(newcomer, standing), GETS, (newcomer, standing))
+
+    def test_a_stranger_renames_nothing(self) -> None:
+        for newcomer, standing in product(newcomers(), standings()):
+            if not standing.same_name and not standing.same_host:
+                self.assertIs(decide(newcomer, standing), Verdict.CLONE)
+
+    def test_a_silent_line_of_another_host_by_the_rule_of_the_zone(self) -> None:
+        silent = Standing(1, Old.SILENT, same_name=True, same_host=False)
+        there = Standing(1, Old.THERE, same_name=True, same_host=False)
+        takes, apart, asks = Verdict.TAKE_OVER, Verdict.QUARANTINE, Verdict.PROBE
+        rows = (
+            (Newcomer(Takeover.PROBE), asks, takes),
+            (Newcomer(Takeover.SAME_HOST), apart, apart),
+            (Newcomer(Takeover.CERTIFICATE), apart, apart),
+            (Newcomer(Takeover.CERTIFICATE, certified=True), asks, takes),
+            (Newcomer(Takeover.HOLD), apart, apart),
+            (Newcomer(Takeover.ALLOW), takes, takes),
+        )
+        for newcomer, unasked, asked in rows:
+            self.assertIs(decide(newcomer, there), unasked, newcomer)
+            self.assertIs(decide(newcomer, silent), asked, newcomer)
+
+    def test_a_silent_line_of_the_same_host(self) -> None:
+        silent = Standing(1, Old.SILENT, same_name=True, same_host=True)
+        for takeover in Takeover:
+            wanted = Verdict.QUARANTINE if takeover is Takeover.HOLD else Verdict.REPLACE
+            self.assertIs(decide(Newcomer(takeover), silent), wanted)
+
+
+class AllConsoles(SynchronousTestCase):
+    def test_nobody_there_is_a_new_console(self) -> None:
+        self.assertEqual(choose(Newcomer(), []), (Verdict.OTHER, None))
+
+    def test_the_away_console_of_its_name_before_any_other(self) -> None:
+        found = [
+            Standing(1, Old.GONE, same_name=False, same_host=True),
+            Standing(2, Old.GONE, same_name=True, same_host=False),
+        ]
+        self.assertEqual(choose(Newcomer(), found), (Verdict.JOIN, found[1]))
+
+    def test_all_alive_on_one_host_is_the_next_port(self) -> None:
+        found = [Standing(n, Old.ANSWERED, True, True) for n in (1, 2)]
+        self.assertEqual(choose(Newcomer(), found), (Verdict.OTHER, found[0]))
+
+    def test_one_that_is_silent_beside_one_that_answered_on_another_host(self) -> None:
+        found = [
+            Standing(1, Old.ANSWERED, True, False),
+            Standing(2, Old.SILENT, True, True),
+        ]
+        self.assertEqual(choose(Newcomer(), found), (Verdict.REPLACE, found[1]))
+        verdict, _ = choose(Newcomer(), found, [Old.ANSWERED])
+        self.assertIs(verdict, Verdict.QUARANTINE)
+
+    def test_while_the_vm_lives_elsewhere_there_is_no_port_of_it_for_anybody(self) -> None:
+        rows = {
+            Old.ANSWERED: Verdict.QUARANTINE,
+            Old.THERE: Verdict.PROBE,
+            Old.MIGRATING: Verdict.WAIT,
+            Old.SILENT: Verdict.OTHER,
+        }
+        for rival, wanted in rows.items():
+            self.assertIs(choose(Newcomer(), [], [rival])[0], wanted)
+
+    def test_one_rival_that_lives_outweighs_those_that_are_silent(self) -> None:
+        gone = [Standing(1, Old.GONE, True, False)]
+        rivals = [Old.SILENT, Old.ANSWERED, Old.THERE]
+        self.assertIs(choose(Newcomer(), gone, rivals)[0], Verdict.QUARANTINE)
+
+    def test_a_new_port_from_a_lesser_place_is_kept_apart(self) -> None:
+        self.assertEqual(choose(Newcomer(), [], lesser=True), (Verdict.QUARANTINE, None))

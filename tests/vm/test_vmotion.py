@@ -1,0 +1,526 @@
+"""vMotion under every fault: what the VM's hosts hear, where input goes, what people see."""
+
+from ipaddress import ip_network
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.vm.support import SEQUENCE, VC_UUID, Host
+from tests.vm.test_door import DoorTest, sb
+from vspc.console import happenings
+from vspc.console.console import State
+from vspc.console.migration import TABLE, Act, Event, step
+from vspc.console.migration import State as Migration
+from vspc.net.limits import Allow
+from vspc.vm.zone import Zone
+from vspc.wire.vmware import (
+    DoProxy,
+    VmName,
+    VMotionAbort,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionNotNow,
+    VMotionPeer,
+    VMotionPeerOk,
+    VmVcUuid,
+)
+
+SOURCE, TARGET = "10.1.1.4", "10.1.1.7"
+PEER_OK = sb(VMotionPeerOk(SEQUENCE))
+
+
+class Table(SynchronousTestCase):
+    def test_what_is_over_stays_over(self) -> None:
+        for state, event in product(Migration, Event):
+            after, act = step(state, event)
+            self.assertIsInstance(act, Act)
+            if not state.open:
+                self.assertIs(after, state)
+                self.assertIn(act, (Act.REFUSE, Act.ILLEGAL))
+
+    def test_only_a_claimed_one_completes(self) -> None:
+        movers = [pair for pair, (_, act) in TABLE.items() if act is Act.MOVE]
+        self.assertEqual(movers, [(Migration.CLAIMED, Event.COMPLETE)])
+
+    @given(st.lists(st.sampled_from(list(Event))))
+    def test_whatever_happens_it_is_claimed_once_and_completed_once(
+        self, events: list[Event]
+    ) -> None:
+        state, acts = Migration.BEGUN, list[Act]()
+        for event in events:
+            state, act = step(state, event)
+            acts.append(act)
+        self.assertLessEqual(acts.count(Act.CLAIM), 1)
+        self.assertLessEqual(acts.count(Act.MOVE) + acts.count(Act.RELEASE), 1)
+
+
+class VmotionTest(DoorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.source = self.scene.host(SOURCE)
+        self.source.register()
+        self.source.wire.take()
+        self.alice, self.sink = self.scene.attach(self.console())
+
+    def target(self, credential: bytes, address: str = TARGET) -> Host:
+        host = self.scene.host(address)
+        self.assertIn(PEER_OK, host.peer(credential))
+        return host
+
+    def refused(self, credential: bytes, address: str = TARGET, zone: Zone | None = None) -> Host:
+        """A PEER that is answered by silence, after the questions that each one gets."""
+        host = self.scene.host(address, zone=zone)
+        self.assertNotIn(PEER_OK, host.peer(credential))
+        return host
+
+    def is_at(self, address: str) -> None:
+        line = self.console().line
+        assert line is not None
+        self.assertEqual(line.address, address)
+
+    def notices(self) -> list[str]:
+        self.scene.turn()
+        return self.sink.notices
+
+
+class FairWeather(VmotionTest):
+    def test_a_sequence_of_any_length_from_0_to_64_bytes_of_0xff(self) -> None:
+        for length in range(65):
+            sequence = b"\xff" * length
+            credential = self.source.begin(sequence)
+            self.assertEqual(len(credential), length + 8)
+            self.assertNotIn(0xFF, credential[length:])
+
+    def test_it_moves_with_each_of_them(self) -> None:
+        source = self.source
+        for length in range(65):
+            sequence = bytes([0xFF, 0xF0][n % 2] for n in range(length))
+            credential = source.begin(sequence)
+            target = self.scene.host(TARGET if length % 2 else SOURCE)
+            self.assertIn(sb(VMotionPeerOk(sequence)), target.peer(credential))
+            target.complete(sequence)
+            source.lose()
+            source = target
+        self.assertEqual(self.console().moves, 65)
+
+    def test_typing_during_the_move_arrives_at_the_target_whole(self) -> None:
+        self.alice.type(b"one ")
+        self.assertEqual(self.source.wire.take(), b"one ")
+        credential = self.source.begin()
+        self.alice.type(b"two ")
+        target = self.target(credential)
+        self.alice.type(b"three")
+        self.assertEqual(self.source.wire.take(), b"")
+        self.assertEqual(target.complete(), b"two three")
+        self.assertTrue(self.source.closed)
+
+    def test_there_and_back_again_and_again(self) -> None:
+        line = self.source
+        for address in (TARGET, SOURCE) * 3:
+            credential = line.begin()
+            following = self.target(credential, address)
+            following.complete()
+            line.lose()
+            line = following
+        self.is_at(SOURCE)
+        self.assertEqual(self.console().moves, 6)
+
+    def test_all_ports_of_a_vm_at_once(self) -> None:
+        other = self.scene.host(SOURCE)
+        other.register(uri=b"vspc?port=debug")
+        first, second = self.source.begin(b"seq1"), other.begin(b"seq2")
+        debug, plain = self.scene.host(TARGET), self.scene.host(TARGET)
+        debug.peer(second)
+        plain.peer(first)
+        plain.complete(b"seq1")
+        debug.complete(b"seq2")
+        debug.say(b"debug")
+        plain.say(b"plain")
+        said = {c.title: c.history.read(0, 99) for c in self.scene.roster}
+        self.assertEqual(said, {"web01:debug": b"debug", "web01:1": b"plain"})
+
+    def test_a_whole_host_is_evacuated_within_a_second(self) -> None:
+        hosts = []
+        for number in range(400):
+            uuid = b"%032x" % (number + 1)
+            host = self.scene.host(SOURCE)
+            host.register(b"vm%d" % number, uuid)
+            hosts.append((host, uuid, b"%04d" % number))
+        credentials = [host.begin(sequence) for host, _, sequence in hosts]
+        for (host, uuid, sequence), credential in reversed(
+            list(zip(hosts, credentials, strict=True))
+        ):
+            target = self.scene.host(TARGET)
+            target.peer(credential)
+            target.complete(sequence, uuid)
+            self.assertTrue(host.closed)
+        moved = [c for c in self.scene.roster if c.moves == 1 and c.last_address == TARGET]
+        self.assertEqual(len(moved), 400)
+
+    def test_what_people_see(self) -> None:
+        credential = self.source.begin()
+        self.scene.clock.advance(1.25)
+        self.target(credential).complete()
+        self.assertEqual(self.notices(), [f"web01 moved from {SOURCE} to {TARGET} in 1.2 s"])
+        move = self.console().last_move
+        assert move is not None
+        self.assertEqual((move.source, move.target), (SOURCE, TARGET))
+
+    def test_what_people_see_of_a_long_one(self) -> None:
+        credential = self.source.begin()
+        self.alice.type(b"twelve bytes")
+        self.scene.clock.advance(3.5)
+        self.target(credential).complete()
+        self.assertEqual(
+            self.notices(),
+            [
+                "web01 is migrating; 12 bytes held",
+                f"web01 moved from {SOURCE} to {TARGET} in 3.5 s",
+            ],
+        )
+
+
+class Begin(VmotionTest):
+    def test_a_second_one_replaces_the_first(self) -> None:
+        first = self.source.begin(b"old!")
+        claimant = self.scene.host(TARGET)
+        claimant.peer(first)
+        second = self.source.begin(SEQUENCE)
+        self.assertTrue(claimant.closed)
+        claimant.lose()
+        self.refused(first)
+        self.target(second).complete()
+        self.is_at(TARGET)
+
+    def test_a_sequence_over_64_bytes_is_answered_not_now(self) -> None:
+        said = self.source.say(VMotionBegin(b"s" * 65))
+        self.assertEqual(said, sb(VMotionNotNow(b"s" * 65)))
+
+    def test_while_shutting_down_is_answered_not_now(self) -> None:
+        self.scene.door.stopping = True
+        self.assertEqual(self.source.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
+        self.assertIs(self.console().state, State.CONNECTED)
+
+    def test_before_it_is_known_whose_line_it_is_waits_four_seconds_at_most(self) -> None:
+        stranger = self.scene.host().agree()
+        self.assertEqual(stranger.say(VMotionBegin(SEQUENCE)), b"")
+        self.scene.clock.advance(3.9)
+        self.assertEqual(stranger.wire.take(), b"")
+        self.scene.clock.advance(0.2)
+        self.assertEqual(stranger.wire.take(), sb(VMotionNotNow(SEQUENCE)))
+
+    def test_while_the_old_line_is_asked_is_decided_as_soon_as_that_is(self) -> None:
+        newcomer = self.scene.host(TARGET)
+        newcomer.register()
+        self.assertEqual(newcomer.say(VMotionBegin(SEQUENCE)), b"")
+        self.source.lose()  # the VM is the newcomer's now
+        credential, _ = Host.credential_in(newcomer.wire.take())
+        self.assertTrue(credential.startswith(SEQUENCE))
+
+    def test_a_go_ahead_that_nobody_acknowledges_is_withdrawn(self) -> None:
+        self.source.line.unacknowledged = lambda: 14  # type: ignore[method-assign]
+        credential = self.source.begin()
+        self.alice.type(b"held")
+        self.scene.clock.advance(4.9)
+        self.assertEqual(self.source.wire.take(), b"")
+        self.scene.clock.advance(0.2)
+        self.assertEqual(self.source.wire.take(), b"held")
+        self.refused(credential)
+        reason = "its host did not acknowledge the go-ahead in time"
+        self.assertIn(f"web01 did not move: {reason}", self.notices())
+
+    def test_a_go_ahead_whose_credential_was_said_was_heard_whatever_tcp_says(self) -> None:
+        self.source.line.unacknowledged = lambda: 14  # type: ignore[method-assign]
+        target = self.target(self.source.begin())
+        self.scene.clock.advance(6)
+        target.complete()
+        self.is_at(TARGET)
+
+
+class Peer(VmotionTest):
+    def test_an_unknown_one_gets_silence_one_line_and_the_time_limit(self) -> None:
+        self.source.begin()
+        liar = self.refused(SEQUENCE + b"x" * 8)
+        liar.say(VmVcUuid(VC_UUID), VmName(b"web01"), VMotionComplete(SEQUENCE), b"text")
+        self.assertEqual(self.count(), 1)
+        self.is_at(SOURCE)
+        self.assertFalse(liar.closed)
+        self.scene.clock.advance(31)
+        self.assertTrue(liar.closed)
+        self.assertEqual(self.scene.suspicions(), [])
+
+    def test_the_third_unknown_one_on_a_connection_is_a_security_event(self) -> None:
+        liar = self.refused(b"guess 1")
+        liar.say(VMotionPeer(b"guess 2"))
+        self.assertEqual(self.scene.suspicions(), [])
+        liar.say(VMotionPeer(b"guess 3"), VMotionPeer(b"guess 4"))
+        self.assertEqual(self.scene.suspicions(), [("credentials-guessed", TARGET, "")])
+
+    def test_the_twentieth_of_a_host_in_a_minute_is_one(self) -> None:
+        for number in range(25):
+            self.refused(b"guess %d" % number)
+        self.assertEqual(self.scene.suspicions(), [("credentials-guessed", TARGET, "")])
+
+    def test_a_right_one_after_a_wrong_one_counts(self) -> None:
+        credential = self.source.begin()
+        target = self.refused(b"wrong")
+        self.assertIn(PEER_OK, target.say(VMotionPeer(credential)))
+        target.complete()
+        self.is_at(TARGET)
+
+    def test_a_replayed_one_is_a_security_event_with_both_addresses(self) -> None:
+        credential = self.source.begin()
+        self.target(credential).complete()
+        self.refused(credential, "10.6.6.6").complete()
+        self.assertEqual(self.scene.suspicions(), [("credential-replayed", "10.6.6.6", SOURCE)])
+        self.is_at(TARGET)
+
+    def test_a_second_claimant_gets_nothing_and_the_first_completes(self) -> None:
+        credential = self.source.begin()
+        first = self.target(credential)
+        self.refused(credential, "10.6.6.6").complete()
+        first.complete()
+        self.is_at(TARGET)
+        self.assertEqual(self.scene.suspicions(), [("credential-replayed", "10.6.6.6", SOURCE)])
+
+    def test_from_another_zone_it_does_not_count_and_is_not_spent(self) -> None:
+        credential = self.source.begin()
+        self.refused(credential, "10.6.6.6", Zone("prod")).complete()
+        self.assertEqual(self.scene.suspicions(), [("peer-from-elsewhere", "10.6.6.6", SOURCE)])
+        self.target(credential).complete()
+        self.is_at(TARGET)
+
+    def test_from_a_host_that_may_be_no_target_it_does_not_count_and_is_not_spent(self) -> None:
+        self.scene.door.zone.targets = Allow([ip_network("10.1.1.0/24")])
+        credential = self.source.begin()
+        self.refused(credential, "10.6.6.6").complete()
+        self.assertEqual(self.scene.suspicions(), [("peer-from-elsewhere", "10.6.6.6", SOURCE)])
+        self.target(credential).complete()
+        self.is_at(TARGET)
+
+    def test_with_another_uuid_than_the_source_ends_the_claim(self) -> None:
+        credential = self.source.begin()
+        self.alice.type(b"held")
+        liar = self.target(credential, "10.6.6.6")
+        liar.complete(uuid=b"ab" * 16)
+        self.assertTrue(liar.closed)
+        self.is_at(SOURCE)
+        self.assertEqual(self.source.wire.take(), b"held")
+        self.assertEqual(self.scene.suspicions(), [("peer-of-another", "10.6.6.6", SOURCE)])
+        self.refused(credential)
+
+    def test_do_proxy_on_the_connection_of_a_target_changes_nothing(self) -> None:
+        target = self.target(self.source.begin())
+        target.say(DoProxy(b"S", b"vspc"))
+        target.complete()
+        self.is_at(TARGET)
+
+
+class Complete(VmotionTest):
+    def test_without_a_peer_changes_nothing(self) -> None:
+        self.source.begin()
+        self.source.say(VMotionComplete(SEQUENCE))
+        self.scene.host(TARGET).agree().say(VMotionComplete(SEQUENCE))
+        self.assertIs(self.console().state, State.MIGRATING)
+
+    def test_from_the_wrong_line_changes_nothing(self) -> None:
+        target = self.target(self.source.begin())
+        other = self.scene.host(TARGET)
+        other.register(b"db", b"cd" * 16)
+        other.say(VMotionComplete(SEQUENCE))
+        self.source.say(VMotionComplete(SEQUENCE))
+        self.assertIs(self.console().state, State.MIGRATING)
+        target.complete()
+        self.is_at(TARGET)
+
+    def test_twice_changes_nothing_the_second_time(self) -> None:
+        target = self.target(self.source.begin())
+        target.complete()
+        target.say(VMotionComplete(SEQUENCE))
+        self.assertEqual(self.console().moves, 1)
+        self.assertFalse(target.closed)
+
+    def test_with_another_sequence_changes_nothing(self) -> None:
+        target = self.target(self.source.begin())
+        target.say(VMotionComplete(b"other"))
+        self.assertIs(self.console().state, State.MIGRATING)
+        target.complete()
+        self.is_at(TARGET)
+
+    def test_before_the_target_has_said_who_it_is_counts(self) -> None:
+        target = self.target(self.source.begin())
+        target.say(VMotionComplete(SEQUENCE))
+        self.is_at(TARGET)
+        target.say(VmVcUuid(VC_UUID), VmName(b"renamed"))
+        self.assertEqual(self.console("renamed").name, "renamed")
+
+
+class Abort(VmotionTest):
+    def test_gives_input_back_to_the_source_and_closes_the_target(self) -> None:
+        target = self.target(self.source.begin())
+        self.alice.type(b"held")
+        self.assertEqual(self.source.say(VMotionAbort()), b"held")
+        self.assertTrue(target.closed)
+        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertEqual(self.notices(), ["web01 did not move: the source aborted it"])
+
+    def test_on_the_line_of_the_target_changes_nothing(self) -> None:
+        target = self.target(self.source.begin())
+        target.say(VMotionAbort())
+        self.assertIs(self.console().state, State.MIGRATING)
+        target.complete()
+        self.is_at(TARGET)
+
+    def test_without_begin_changes_nothing(self) -> None:
+        self.source.say(VMotionAbort())
+        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertEqual(self.notices(), [])
+
+    def test_the_credential_is_void_afterwards(self) -> None:
+        credential = self.source.begin()
+        self.source.say(VMotionAbort())
+        self.refused(credential)
+
+
+class Losses(VmotionTest):
+    def test_the_source_before_peer(self) -> None:
+        credential = self.source.begin()
+        self.alice.type(b"held")
+        self.source.lose()
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertEqual(self.target(credential).complete(), b"held")
+        self.is_at(TARGET)
+
+    def test_the_source_between_peer_and_complete(self) -> None:
+        target = self.target(self.source.begin())
+        self.alice.type(b"held")
+        self.source.lose()
+        self.assertEqual(target.complete(), b"held")
+
+    def test_the_source_after_complete(self) -> None:
+        self.target(self.source.begin()).complete()
+        self.source.lose()
+        self.is_at(TARGET)
+        self.assertEqual(len(self.notices()), 1)
+
+    def test_the_target_before_complete_gives_input_back(self) -> None:
+        target = self.target(self.source.begin())
+        self.alice.type(b"held")
+        target.lose()
+        self.assertEqual(self.source.wire.take(), b"held")
+        self.assertEqual(self.notices(), ["web01 did not move: the target is gone"])
+
+    def test_the_target_after_complete_is_the_console_going_away(self) -> None:
+        target = self.target(self.source.begin())
+        target.complete()
+        target.lose()
+        self.assertIs(self.console().state, State.AWAY)
+
+    def test_both_before_complete(self) -> None:
+        target = self.target(self.source.begin())
+        self.alice.type(b"held")
+        self.source.lose()
+        target.lose()
+        self.assertIs(self.console().state, State.AWAY)
+        self.assertIn("web01 is away: 4 bytes not sent", self.notices())
+
+    def test_both_and_the_vm_is_started_elsewhere(self) -> None:
+        self.source.begin()
+        self.source.lose()
+        anew = self.scene.host("10.1.1.9")
+        anew.register()
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.scene.clock.advance(11)
+        self.is_at("10.1.1.9")
+
+    def test_time_out(self) -> None:
+        credential = self.source.begin()
+        self.alice.type(b"held")
+        self.scene.clock.advance(119)
+        self.scene.door.tick()
+        self.assertEqual(self.source.wire.take(), b"")
+        self.scene.clock.advance(2)
+        self.scene.door.tick()
+        self.assertEqual(self.source.wire.take(), b"held")
+        self.refused(credential)
+        self.assertIn("web01 did not move: it took longer than 120 s", self.notices())
+
+    def test_the_service_goes_on_after_each_of_them(self) -> None:
+        self.source.begin()
+        self.source.say(VMotionAbort())
+        self.target(self.source.begin()).lose()
+        self.target(self.source.begin()).complete()
+        self.is_at(TARGET)
+        ended = [h for h in self.scene.happened if isinstance(h, happenings.MigrationEnded)]
+        self.assertEqual(len(ended), 2)
+
+
+class Talking(VmotionTest):
+    def test_the_source_that_goes_on_for_a_second_gets_its_input_back(self) -> None:
+        credential = self.source.begin()
+        self.alice.type(b"held")
+        self.source.say(b"still ")
+        self.scene.clock.advance(0.9)
+        self.source.say(b"here ")
+        self.assertEqual(self.source.wire.take(), b"")
+        self.scene.clock.advance(0.2)
+        self.assertEqual(self.source.say(b"and now"), b"held")
+        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertEqual(self.console().history.read(0, 99), b"still here and now")
+        # It was early: the credential is valid all the same.
+        self.target(credential).complete()
+        self.is_at(TARGET)
+
+    def test_what_is_typed_after_it_was_released_goes_to_the_source(self) -> None:
+        target = self.target(self.source.begin())
+        self.scene.clock.advance(2)
+        self.source.say(b"x")
+        self.alice.type(b"now")
+        self.assertEqual(self.source.wire.take(), b"now")
+        self.source.lose()
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.alice.type(b"then")
+        self.assertEqual(target.complete(), b"then")
+
+    def test_the_target_before_complete_is_shown_at_complete(self) -> None:
+        self.source.say(b"source ")
+        target = self.target(self.source.begin())
+        target.say(b"target")
+        self.scene.turn()
+        self.assertEqual(bytes(self.sink.output), b"source ")
+        target.complete()
+        self.scene.turn()
+        self.assertEqual(bytes(self.sink.output), b"source target")
+
+    def test_the_target_before_complete_is_kept_up_to_64_kib(self) -> None:
+        target = self.target(self.source.begin())
+        for _ in range(65):
+            target.say(b"x" * 1024)
+        target.complete()
+        self.scene.turn()
+        self.assertEqual(len(self.sink.output), 64 * 1024)
+        lost = "1024 bytes of web01 before these are lost"
+        self.assertEqual(self.sink.notices[-1], lost)
+
+    def test_a_target_that_never_completes_is_not_shown(self) -> None:
+        target = self.target(self.source.begin())
+        target.say(b"nobody's")
+        target.lose()
+        self.scene.turn()
+        self.assertEqual(bytes(self.sink.output), b"")
+
+
+class OthersInTheMiddle(VmotionTest):
+    def test_a_plain_line_of_the_same_uuid_waits_until_it_is_over(self) -> None:
+        credential = self.source.begin()
+        newcomer = self.scene.host("10.6.6.6")
+        newcomer.register()
+        self.alice.type(b"secret")
+        self.scene.clock.advance(30)
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertEqual(self.target(credential).complete(), b"secret")
+        self.scene.clock.advance(2)
+        self.assertEqual(newcomer.wire.take(), b"")
+        self.is_at(TARGET)

@@ -1,0 +1,88 @@
+"""Consoles without a line: how long they keep their ring, how long and how many are remembered."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from vspc.console.console import Console
+
+RELEASE_AFTER = 600.0
+"""Seconds after which an away console gives its ring back."""
+
+FORGET_AFTER = 7 * 24 * 3600.0
+"""Seconds after which an away console leaves the list."""
+
+LIMIT = 20_000
+"""Away consoles that are kept in all; over it the one that went first is forgotten."""
+
+PER_HOST = 4096
+"""Away consoles of one host; over it the first of that host goes, and of nobody else: four times
+as many VMs as a host can have."""
+
+
+class Away:
+    """Away consoles in the order in which they went."""
+
+    def __init__(self, forget_after: float = FORGET_AFTER) -> None:
+        self._forget_after = forget_after
+        # When they went: those with a ring to give back, and all; and from which host.
+        self._cooling: OrderedDict[Console, float] = OrderedDict()
+        self._all: OrderedDict[Console, float] = OrderedDict()
+        self._host: dict[Console, str] = {}
+        self._of_host: dict[str, OrderedDict[Console, None]] = {}
+        self._full: dict[str, None] = {}  # hosts that have too many
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def gone(self, console: Console, now: float) -> None:
+        """`console` has no line any more."""
+        self._cooling[console] = self._all[console] = now
+        host = self._host[console] = console.last_address
+        mine = self._of_host.setdefault(host, OrderedDict())
+        mine[console] = None
+        if len(mine) > PER_HOST:
+            self._full[host] = None
+
+    def back(self, console: Console) -> None:
+        """`console` has a line again, or is forgotten; one that is not away does not matter."""
+        if self._all.pop(console, None) is None:
+            return
+        self._cooling.pop(console, None)
+        host = self._host.pop(console)
+        mine = self._of_host[host]
+        del mine[console]
+        if not mine:
+            del self._of_host[host]
+
+    def cooled(self, now: float) -> list[Console]:
+        """Those that have to give their ring back; each is named once."""
+        due = _due(self._cooling, now - RELEASE_AFTER)
+        for console in due:
+            del self._cooling[console]
+        return due
+
+    def due(self, now: float) -> list[Console]:
+        """Those that are to be forgotten: away for long, or the first of too many."""
+        due = _due(self._all, now - self._forget_after)
+        if len(self._all) - len(due) > LIMIT:
+            due = list(self._all)[: len(self._all) - LIMIT]
+        return due
+
+    def crowded(self) -> Iterator[tuple[str, Console]]:
+        """Hosts that left too many behind, each with its first console, until they did not."""
+        while self._full:
+            host = next(iter(self._full))
+            mine = self._of_host.get(host, ())
+            if len(mine) <= PER_HOST:
+                del self._full[host]
+            else:
+                yield host, next(iter(mine))
+
+
+def _due(table: OrderedDict[Console, float], before: float) -> list[Console]:
+    due = []
+    for console, at in table.items():
+        if at > before:
+            break
+        due.append(console)
+    return due

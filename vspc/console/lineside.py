@@ -1,0 +1,254 @@
+"""The VM's half of a console: its line, how the line changes, and what is told of that.
+
+A line may change by vMotion, which is proved, or otherwise: then nobody has proved that it is the
+same VM, and whoever was typing has to be told, and to ask for the pen again.
+"""
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from vspc.console import happenings
+from vspc.console.gate import Gate, GateOwner
+from vspc.console.happenings import Happening, Happenings, How
+from vspc.console.history import Budget, History
+from vspc.console.identity import Provenance
+from vspc.console.ports import Cancellable, Clock, Line
+from vspc.console.wakeups import Wakeups
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
+
+
+BREAK_PAIR = 0.1
+"""Seconds within which a second BREAK from the VM is the same one, said in another way."""
+
+HOLDING = 3.0
+"""Seconds of a vMotion after which everybody attached is told that it goes on."""
+
+
+@frozen
+class Shop:
+    """What every console needs and shares: time, memory, waking, telling."""
+
+    clock: Clock
+    budget: Budget
+    wakeups: Wakeups
+    happenings: Happenings
+    history_limit: int
+
+
+@frozen
+class HostChange:
+    """A console's host became another one and it was no vMotion. `at`: seconds since 1970."""
+
+    old: str
+    new: str
+    at: float
+
+
+class LineSide(GateOwner):
+    """`since` and `last_output` are seconds since 1970. `Console` adds the operators' half."""
+
+    __slots__ = (
+        "_broke",
+        "_holding",
+        "_shop",
+        "breaks_from_vm",
+        "bytes_from_vm",
+        "bytes_to_vm",
+        "gate",
+        "history",
+        "host_change",
+        "last_address",
+        "last_move",
+        "last_output",
+        "line",
+        "migrating",
+        "moves",
+        "provenance",
+        "since",
+    )
+
+    def __init__(self, shop: Shop, history_limit: int) -> None:
+        self._shop = shop
+        self.history = History(shop.budget, history_limit)
+        self.gate = Gate(shop.clock, self)
+        self.line: Line | None = None
+        self.last_address = ""  # of the line that it has, or had last
+        self.provenance = Provenance.PLAIN
+        self.migrating = False
+        self.moves = 0
+        self.last_move: happenings.Moved | None = None
+        self.host_change: HostChange | None = None
+        self.since = shop.clock.wall()
+        self.last_output: float | None = None
+        self.bytes_from_vm = 0
+        self.bytes_to_vm = 0
+        self.breaks_from_vm = 0
+        self._broke: float | None = None  # when the VM sent a BREAK last
+        self._holding: Cancellable | None = None
+
+    @property
+    def _console(self) -> "Console":
+        """Itself: there is no other kind."""
+        raise NotImplementedError
+
+    # What the VM says
+
+    def output(self, data: bytes) -> None:
+        """The VM said `data`."""
+        self.bytes_from_vm += len(data)
+        self.last_output = self._shop.clock.wall()
+        self.history.append(data)
+        self.mark()
+
+    def broke(self) -> None:
+        """The VM sent a BREAK."""
+        now = self._shop.clock.seconds()
+        if self._broke is not None and now - self._broke < BREAK_PAIR:
+            return
+        self._broke = now
+        self.breaks_from_vm += 1
+        self.tell("break from the VM")
+        self._publish(happenings.Broke(self._console, None))
+
+    def answered(self) -> None:
+        """The line answered a question of the gate."""
+        self.gate.answered()
+
+    # Lines that come and go
+
+    def connect(self, line: Line) -> None:
+        """`line` is this console's from now on; it had none."""
+        returned = self.bytes_from_vm > 0 or self.moves > 0
+        self._take(line)
+        self._publish(happenings.Connected(self._console, returned))
+
+    def replace(self, line: Line, why: str, how: How) -> None:
+        """`line` takes the place of the one that is there; what waited for that one is refused."""
+        old = self.last_address
+        self.line = None
+        self.gate.disconnect()
+        # The pen first: what makes room must not let anybody type at the new line.
+        self._change_host(old, line.address, how)
+        self._tell_unsent(self.gate.drop(), why)
+        self._take(line)
+        self._publish(happenings.Replaced(self._console, old, line.address, why))
+
+    def disconnect(self, reason: str) -> None:
+        """The last line is gone outside a migration: the console is away, with its history."""
+        self.line = None
+        self._end_holding()
+        self.since = self._shop.clock.wall()
+        self.gate.disconnect()
+        unsent = self.gate.drop()
+        self.tell(f"{self.title} is away ({reason})")
+        self._tell_unsent(unsent, f"{self.title} is away")
+        self._publish(happenings.WentAway(self._console, reason, unsent))
+
+    def _take(self, line: Line, proved: bool = False) -> None:
+        if proved:
+            self.host_change = None
+        else:
+            self._change_host(self.last_address, line.address, How.JOINED)
+        self.line = line
+        self.last_address = line.address
+        self.provenance = max(self.provenance, line.provenance)
+        self._end_holding()
+        self.since = self._shop.clock.wall()
+        self.gate.connect(line)
+
+    def _change_host(self, old: str, new: str, how: How) -> None:
+        """Nobody has proved that the VM at `new` is the one that was at `old`."""
+        if not old or old == new:
+            return
+        self.last_address = new
+        self.host_change = HostChange(old, new, self._shop.clock.wall())
+        self.tell(f"{self.title} is on {new} now; it was on {old}, and this was no vMotion")
+        self.unsettle(old, new)
+        self._publish(happenings.HostChanged(self._console, old, new, how))
+
+    def _tell_unsent(self, unsent: int, why: str) -> None:
+        if unsent:
+            self.tell(f"{why}: {unsent} byte{'' if unsent == 1 else 's'} not sent")
+
+    # vMotion
+
+    def migrate(self) -> None:
+        """A vMotion has the go-ahead: hold input."""
+        self._hold()
+        self._publish(happenings.MigrationBegan(self._console))
+
+    def _hold(self) -> None:
+        self.migrating = True
+        self.gate.hold()
+        if self._holding is None:
+            self._holding = self._shop.clock.call_later(HOLDING, self._tell_holding)
+
+    def _tell_holding(self) -> None:
+        self._holding = None
+        self.tell(f"{self.title} is migrating; {self.gate.waiting} bytes held")
+
+    def _end_holding(self) -> None:
+        self.migrating = False
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    def lose_source(self) -> None:
+        """The source is gone in mid-migration; the target may still come."""
+        self.line = None
+        self.gate.disconnect()
+        self._hold()
+
+    def resume(self) -> None:
+        """The source has not moved, whatever becomes of the migration: input goes to it again."""
+        self._end_holding()
+        self.tell(f"{self.title} goes on at {self.last_address}: its vMotion has not happened")
+        self.gate.release()
+
+    def move(self, line: Line, source: str, seconds: float) -> None:
+        """The vMotion is complete: `line` is the target; what was held goes to it."""
+        self.moves += 1
+        self.tell(f"{self.title} moved from {source} to {line.address} in {seconds:.1f} s")
+        self._take(line, proved=True)
+        self.last_move = happenings.Moved(
+            self._console, source, line.address, seconds, self._shop.clock.wall()
+        )
+        self._publish(self.last_move)
+
+    def end_migration(self, reason: str) -> None:
+        """The vMotion came to nothing: input goes to the source if it lives."""
+        self._end_holding()
+        self.tell(f"{self.title} did not move: {reason}")
+        self._publish(happenings.MigrationEnded(self._console, reason))
+        if self.line is None:
+            self.disconnect(reason)
+        else:
+            self.gate.release()
+
+    # What the other half does
+
+    @property
+    def title(self) -> str:
+        """Name and port, as notices and lists show it."""
+        raise NotImplementedError
+
+    def tell(self, text: str) -> None:
+        """One line for everybody attached, at this place of the output."""
+        raise NotImplementedError
+
+    def mark(self) -> None:
+        """There is something to show."""
+        raise NotImplementedError
+
+    def unsettle(self, old: str, new: str) -> None:
+        """The host changed without proof: whoever types has to ask again."""
+        raise NotImplementedError
+
+    def delivered(self, count: int) -> None:
+        self.bytes_to_vm += count
+
+    def _publish(self, happening: Happening) -> None:
+        self._shop.happenings.publish(happening)

@@ -1,0 +1,92 @@
+"""Lines that are kept apart: they say that they are a VM which lives on another line.
+
+Each has a console of its own that only administrators read and nobody types at; it has nothing of
+the VM whose name and UUID it gives.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+
+from vspc.console.console import Console
+from vspc.console.identity import Claim, Identity
+from vspc.console.lineside import Shop
+from vspc.console.vm import Vm
+
+RING = 4 * 1024
+"""Bytes that are kept of what such a line says."""
+
+PER_VM = 4
+"""Lines that are kept apart for one VM; one more is refused."""
+
+PER_HOST = 64
+"""The same from one host."""
+
+IN_ALL = 1024
+"""The same from everybody."""
+
+KIND = "held"
+"""The kind of their identities."""
+
+
+class Quarantine:
+    """The lines that are kept apart; `by_name` finds them as they are displayed."""
+
+    def __init__(self, shop: Shop, is_displayed: Callable[[str, str], bool]) -> None:
+        """`is_displayed(zone, name)`: whether an ordinary VM of the zone is shown under `name`."""
+        self._shop = shop
+        self._is_displayed = is_displayed
+        self.by_name: dict[str, Console] = {}
+        self._about: dict[Console, Vm] = {}
+        self._hosts: Counter[str] = Counter()
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._about)
+
+    def hold(self, claim: Claim, vm: Vm) -> Console | None:
+        """A console for a line with `claim`, which is about `vm`. None: there are too many."""
+        full = len(vm.held) >= PER_VM or self._hosts[claim.address] >= PER_HOST
+        if full or len(self) >= IN_ALL:
+            return None
+        value = f"{claim.identity.value} {claim.address} {claim.port_key} {next(self._numbers)}"
+        liar = Vm(Identity(claim.zone, KIND, value), claim.uuid, claim.name)
+        liar.name = self._name(liar)
+        console = Console(
+            self._shop,
+            liar,
+            liar.identity.console_id(claim.port_key, 1),
+            claim.port_key,
+            claim.port_label,
+            1,
+            1,
+            RING,
+        )
+        console.service_uri = claim.service_uri
+        liar.consoles[claim.port_key, 1] = console
+        self.by_name[liar.name] = console
+        self._about[console] = vm
+        vm.held[console] = None
+        self._hosts[claim.address] += 1
+        return console
+
+    def _name(self, liar: Vm) -> str:
+        for length in range(4, len(liar.id) + 1):
+            name = f"{liar.said_name}~{liar.id[:length]}"
+            if name not in self.by_name and not self._is_displayed(liar.zone, name):
+                return name
+        return f"{liar.said_name}~{liar.id}"
+
+    def about(self, console: Console) -> Vm:
+        """The VM that the line of `console` says it is."""
+        return self._about[console]
+
+    def free(self, console: Console) -> None:
+        """`console` is needed no longer."""
+        vm = self._about.pop(console)
+        del vm.held[console]
+        del self.by_name[console.vm.name]
+        host = console.last_address
+        self._hosts[host] -= 1
+        if self._hosts[host] <= 0:
+            del self._hosts[host]

@@ -1,0 +1,133 @@
+"""What an operator typed, and which console that is: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, an id."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import unquote
+
+from attrs import frozen
+
+from vspc.console.console import Console
+from vspc.console.names import Names, is_glob
+from vspc.console.vm import Vm
+
+MATCHES = 20
+"""Consoles that an ambiguous name is answered with."""
+
+
+@frozen
+class Found:
+    """One console is meant."""
+
+    console: Console
+
+
+@frozen
+class NotFound:
+    """No console is meant, as far as the one who asks may know."""
+
+
+@frozen
+class Ambiguous:
+    """Several are meant; at most `MATCHES` of them, sorted."""
+
+    consoles: tuple[Console, ...]
+
+
+Resolution = Found | NotFound | Ambiguous
+
+
+@frozen
+class Lookup:
+    """The indexes in which names are looked up; `zone` gives the names of one zone."""
+
+    by_id: Mapping[str, Console]
+    by_uuid: Mapping[str, Mapping[Vm, None]]
+    names: Mapping[str, Names]
+    quarantined: Mapping[str, Console]
+
+    def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
+        """The console that `typed` means: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id (contract).
+
+        What `may_read` denies does not exist. At each step a live console wins over away ones.
+        """
+        for step in self._steps(typed):
+            hits = [console for console in step if may_read(console)]
+            if not hits:
+                continue
+            live = [console for console in hits if console.live]
+            if len(hits) == 1 or len(live) == 1:
+                return Found((live or hits)[0])
+            hits.sort(key=sort_key)
+            return Ambiguous(tuple(hits[:MATCHES]))
+        return NotFound()
+
+    def _steps(self, typed: str) -> Iterator[Iterable[Console]]:
+        if typed.lower().startswith("uuid:"):
+            wanted, _, label = typed[5:].partition(":")
+            digits = wanted.replace("-", "").replace(" ", "").lower()
+            # The VM that had the UUID first: one that claims it too changes nobody's command.
+            for vm in self.by_uuid.get(digits, ()):
+                yield [c for c in _ports((vm,), _decoded(label) if label else None) if c.live]
+            yield _ports(self.by_uuid.get(digits, ()), _decoded(label) if label else None)
+            return
+        known = self.by_id.get(typed)
+        if known is not None:
+            yield [known]
+        # A port first: no VM called "web01:2" comes before the second port of web01.
+        splits = [self._with_port(typed), self._whole(typed)]
+        for look in (_exact, _caseless, _prefixed, _globbed):
+            for names, name, port in splits:
+                if name:
+                    yield _ports(look(names, name), port)
+        held = self.quarantined.get(_decoded(typed))
+        if held is not None:
+            yield [held]
+
+    def _whole(self, typed: str) -> tuple[Names, str, str | None]:
+        """Zone, name and port of what was typed, all of it being the name."""
+        zone, slash, name = typed.partition("/")
+        if slash and _decoded(zone) in self.names:
+            return self.names[_decoded(zone)], name, None
+        return self.names.get("default", _NOBODY), typed, None
+
+    def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
+        """The same with what follows the last colon as the port; an empty name if there is none."""
+        names, rest, _ = self._whole(typed)
+        name, _, port = rest.rpartition(":")
+        return names, name, _decoded(port)
+
+
+_NOBODY = Names()
+"""The names of a zone in which nothing was ever seen."""
+
+
+def sort_key(console: Console) -> tuple[str, str, int]:
+    """By name, then port (contract, `list --json`)."""
+    return (console.name, console.label or "", console.number)
+
+
+def _decoded(word: str) -> str:
+    return unquote(word, errors="surrogateescape")
+
+
+def _exact(names: Names, word: str) -> Iterable[Vm]:
+    vm = names.exact(_decoded(word))
+    return () if vm is None else (vm,)
+
+
+def _caseless(names: Names, word: str) -> Iterable[Vm]:
+    return names.caseless(_decoded(word))
+
+
+def _prefixed(names: Names, word: str) -> Iterable[Vm]:
+    return names.prefixed(_decoded(word)) if word else ()
+
+
+def _globbed(names: Names, word: str) -> Iterable[Vm]:
+    return names.globbed(_decoded(word)) if is_glob(word) else ()
+
+
+def _ports(vms: Iterable[Vm], port: str | None) -> Iterable[Console]:
+    for vm in vms:
+        for console in vm.consoles.values():
+            if port is None or port == console.port_word:
+                yield console

@@ -1,0 +1,243 @@
+"""One line's part in vMotions: what it says of them, put to the table of migrations.
+
+"Using a Proxy with vSphere Virtual Serial Ports", chapter 2, "VMotion Operation".
+"""
+
+from typing import TYPE_CHECKING
+
+from vspc.console.console import Console
+from vspc.console.outcomes import (
+    Fault,
+    Goahead,
+    Illegal,
+    Moved,
+    NotNow,
+    PeerOk,
+    Released,
+    Resumed,
+    SourceLost,
+    Unknown,
+)
+from vspc.console.ports import Cancellable
+from vspc.vm.vmware import VMwareLine
+
+if TYPE_CHECKING:
+    from vspc.vm.arrival import Arrival
+
+DECISION = 4.0
+"""Seconds that a BEGIN may wait for a decision; the VM's host gives up after 5."""
+
+HEARD = 5.0
+"""Seconds in which the VM's host has to acknowledge GOAHEAD: later it has given up."""
+
+GUESSES_PER_LINE = 3
+"""Credentials of no migration on one connection that are a security event."""
+
+
+class Vmotion:
+    """The vMotions of one line, as source and as target."""
+
+    __slots__ = ("_arrival", "_guesses", "_patience", "_pending", "_watch")
+
+    def __init__(self, arrival: "Arrival") -> None:
+        self._arrival = arrival
+        self._pending: bytes | None = None  # the sequence of a BEGIN without a decision
+        self._patience: Cancellable | None = None
+        self._watch: Cancellable | None = None
+        self._guesses = 0
+
+    # As source
+
+    def begin(self, sequence: bytes) -> None:
+        """BEGIN."""
+        arrival = self._arrival
+        if arrival.leads:
+            self._decide(sequence)
+        elif arrival.may_lead and not arrival.door.stopping:
+            self._postpone(sequence)
+        else:
+            self._not_now(sequence, "the line is no console's, or the server is stopping")
+
+    def _postpone(self, sequence: bytes) -> None:
+        """It is being decided whose line this is: wait for that, if it is soon."""
+        self._forget_pending()
+        self._pending = sequence
+        self._patience = self._arrival.door.clock.call_later(DECISION, self._give_up)
+
+    def _give_up(self) -> None:
+        sequence, self._pending, self._patience = self._pending, None, None
+        if sequence is not None:
+            self._not_now(sequence, "whose line this is could not be decided in time")
+
+    def _forget_pending(self) -> None:
+        self._pending = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def leads_now(self) -> None:
+        """The line is its console's: decide what could not be decided before."""
+        sequence = self._pending
+        self._forget_pending()
+        if sequence is not None:
+            self._decide(sequence)
+
+    def _decide(self, sequence: bytes) -> None:
+        arrival, door = self._arrival, self._arrival.door
+        console, line = arrival.console, arrival.line
+        assert console is not None
+        if door.stopping:
+            self._not_now(sequence, "the server is stopping")
+            return
+        match door.peers.begin(console, line, sequence, door.clock.seconds()):
+            case Goahead(credential, replaced):
+                console.migrate()
+                self._line.go_ahead(credential)
+                self._stop_watching()
+                self._watch = door.clock.call_later(HEARD, lambda: self._is_heard(credential))
+                if replaced is not None:
+                    door.end(replaced, "the source began its vMotion anew")
+                arrival.reports.note("vmotion-goahead", console=console.title)
+            case NotNow(reason):
+                self._not_now(sequence, reason)
+
+    @property
+    def _line(self) -> VMwareLine:
+        line = self._arrival.line
+        assert isinstance(line, VMwareLine)
+        return line
+
+    def _not_now(self, sequence: bytes, reason: str) -> None:
+        self._line.not_now(sequence)
+        self._arrival.reports.erred("vmotion-not-now", reason)
+
+    def _is_heard(self, credential: bytes) -> None:
+        """Law of the protocol: a host that has no answer after 5 s stays where it is."""
+        self._watch = None
+        if self._line.was_heard():
+            return
+        released = self._arrival.door.peers.unheard(self._line, credential)
+        if released is not None:
+            self._arrival.door.release(released)
+
+    def spoke(self) -> None:
+        """The line said something while its console is migrating."""
+        door = self._arrival.door
+        match door.peers.spoke(self._arrival.line, door.clock.seconds()):
+            case Resumed(console):
+                self._arrival.reports.note("vmotion-source-talks", console=console.title)
+                console.resume()
+
+    def abort(self) -> None:
+        """ABORT."""
+        match self._arrival.door.peers.abort(self._arrival.line):
+            case Released() as released:
+                self._arrival.door.release(released)
+            case Illegal(reason):
+                self._arrival.dropped(reason)
+
+    # As target
+
+    def claim(self, credential: bytes) -> None:
+        """PEER."""
+        arrival, line = self._arrival, self._line
+        match arrival.door.peers.claim(credential, line, self._may_be_target):
+            case PeerOk(console, sequence):
+                line.registration.confirm()
+                arrival.targets(console)
+                line.peer_ok(sequence)
+                arrival.reports.note("vmotion-peer", console=console.title)
+            case Unknown() as unknown:
+                # The protocol has no refusal: say nothing, the identification limit ends it.
+                self._unknown(unknown)
+
+    def _may_be_target(self, console: Console) -> bool:
+        zone = self._arrival.zone
+        return console.vm.zone == zone.name and zone.targets.permits(self._arrival.line.address)
+
+    def _unknown(self, unknown: Unknown) -> None:
+        arrival, door = self._arrival, self._arrival.door
+        address, reason = arrival.line.address, unknown.fault.value
+        self._guesses += 1
+        if self._guesses == 1:
+            arrival.reports.erred("vmotion-peer-unknown", reason)
+        if unknown.fault is not Fault.UNKNOWN:
+            kind = _KINDS[unknown.fault]
+            door.suspect(kind, unknown.console, address, unknown.source, reason)
+        elif self._guesses == GUESSES_PER_LINE or door.guesses.one_more(
+            address, door.clock.seconds()
+        ):
+            detail = "it says credentials that were never given out"
+            door.suspect("credentials-guessed", None, address, "", detail)
+
+    def refute(self, reason: str) -> None:
+        """What the target says of itself does not fit."""
+        arrival, door = self._arrival, self._arrival.door
+        console = arrival.console
+        door.suspect(
+            "peer-of-another",
+            console,
+            arrival.line.address,
+            console.last_address if console else "",
+            reason,
+        )
+        released = door.peers.refute(arrival.line, reason)
+        if released is not None:
+            door.release(released)
+        else:
+            arrival.end(reason)
+
+    def complete(self, sequence: bytes) -> None:
+        """COMPLETE."""
+        door = self._arrival.door
+        match door.peers.complete(self._arrival.line, sequence, door.clock.seconds()):
+            case Moved() as moved:
+                self._move(moved)
+            case Illegal(reason):
+                self._arrival.dropped(reason)
+
+    def _move(self, moved: Moved) -> None:
+        arrival, console = self._arrival, moved.console
+        source = arrival.door.arrival_of(moved.source)
+        console.move(arrival.line, moved.source_address, moved.seconds)
+        if source is not None:
+            source.retire("moved by vMotion")
+        arrival.door.log.info(
+            "vmotion-complete",
+            console=console.title,
+            source=moved.source_address,
+            target=arrival.line.address,
+            milliseconds=round(moved.seconds * 1000),
+        )
+        arrival.leads_at(console)
+
+    # Ending
+
+    def lost(self, reason: str) -> bool:
+        """The line is closed; whether a migration says what becomes of its console."""
+        self._forget_pending()
+        self._stop_watching()
+        door = self._arrival.door
+        match door.peers.lost(self._arrival.line, door.clock.seconds()):
+            case SourceLost(console):
+                console.lose_source()
+                self._arrival.reports.note(
+                    "vmotion-source-lost", console=console.title, reason=reason
+                )
+                return True
+            case Released() as released:
+                door.release(released)
+                return True
+        return False
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+
+_KINDS = {
+    Fault.USED: "credential-replayed",
+    Fault.BUSY: "credential-replayed",
+    Fault.PLACE: "peer-from-elsewhere",
+}
