@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
+from vspc.console.access import Access
 from vspc.console.ports import Terminal
 from vspc.reception import Reception
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
@@ -73,6 +74,22 @@ class Consoles(ReceptionTest):
         self.assertEqual(channel.status, 2)
         self.assertIn("list [--json] [GLOB]", channel.complaint)
 
+    def test_options_of_the_login_count_without_a_terminal_too(self) -> None:
+        for request in (Shell("web01"), Exec(b"raw"), Exec(b"console"), Forward("web01")):
+            channel = self.ask(request, target="web01", options=("ro",))
+            channel.type(b"x")
+            self.assertEqual(channel.status, 4, request)
+            wrong = self.ask(request, target="web01", options=("rw",))
+            self.assertEqual(wrong.status, 2, request)
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_options_of_a_verb_do_not_hide_the_console_of_the_login(self) -> None:
+        self.web.output(b"0123456789")
+        self.assertEqual(self.ask(Exec(b"raw --from 4"), target="web01").text, "456789")
+        reader = self.ask(Exec(b"console ro"), target="web01")
+        reader.type(b"x")
+        self.assertEqual(reader.status, 4)
+
     def test_a_forwarded_channel_is_raw(self) -> None:
         channel = self.ask(Forward("web01"))
         channel.type(b"\x05c.\xff")
@@ -102,6 +119,26 @@ class Choosing(ReceptionTest):
         self.assertIn("web01", channel.text)
         channel.type(b"\x03")
         self.assertEqual(channel.status, 0)
+
+    def test_rights_that_a_reload_took_away_count_in_an_open_one(self) -> None:
+        channel = self.ask(Shell(None), terminal=XTERM)
+        self.desk.rules = Access(())
+        channel.type(b"\r")
+        self.desk.clock.advance(1)
+        channel.type(b"reboot\r")
+        self.assertEqual(bytes(self.line.sent), b"")
+        self.assertFalse(self.web.attachments)
+
+    def test_what_was_received_and_not_typed_is_dealt_with_when_it_comes_back(self) -> None:
+        channel = self.ask(Shell(None), terminal=XTERM)
+        channel.type(b"web01\r")
+        self.line.answers, self.line.unread = False, 5000
+        for _ in range(40):
+            channel.type(b"p" * 8192)
+        self.assertGreater(channel.under_way, 0)
+        for key in b"\x05c.":
+            channel.type(bytes([key]))
+        self.assertEqual(channel.under_way, 0)
 
     def test_it_shows_only_what_may_be_read(self) -> None:
         channel = self.choose("bob")

@@ -39,11 +39,19 @@ class Reception:
         call = Call(self.world, operator, channel, ())
         match request:
             case Forward(host):
-                raw_verb.attach(call, host)
+                self._forward(call, login, host)
             case Exec(line):
                 self._exec(call, login, line)
             case Shell():
                 self._shell(call, login)
+
+    def _forward(self, call: Call, login: Login, host: str) -> None:
+        try:
+            chosen = console_verb.options(login.options)
+        except BadOption as mistake:
+            call.fail(USAGE, str(mistake))
+            return
+        raw_verb.attach(call, host, chosen)
 
     def _exec(self, call: Call, login: Login, line: bytes) -> None:
         try:
@@ -52,10 +60,9 @@ class Reception:
             call.fail(USAGE, str(mistake))
             return
         # `ssh alice+web01@host info`: the login has named the console already.
-        named = login.target and words and words[0] in _NAME_VERBS
-        if named and all(word.startswith("-") for word in words[1:]):
-            words.insert(1, login.target or "")
-            if words[0] == "console":
+        if login.target and words and words[0] in _NAME_VERBS and not _names_one(words):
+            words.insert(1, login.target)
+            if words[0] in ("console", "raw"):
                 words += login.options
         run_words(call, words)
 
@@ -100,6 +107,11 @@ class Reception:
         chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc")
         unsubscribe = self.happenings.subscribe(lambda _happening: chooser.changed())
         call.channel.start(chooser)
+
+
+def _names_one(words: list[str]) -> bool:
+    """Whether the words of a verb name a console: the first behind it is no option."""
+    return len(words) > 1 and not console_verb.is_option(words[1])
 
 
 def row(console: Console, now: float) -> Row:

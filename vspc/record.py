@@ -1,9 +1,18 @@
-"""What happens on consoles, as lines of the server's log: who came, who typed, who left."""
+"""What happens on consoles, as lines of the server's log: who came, typed, left, and lied."""
 
 from twisted.logger import Logger
 
 from vspc.console.attachment import Attachment
-from vspc.console.happenings import Attached, Broke, Detached, Forgotten, Happening, PenTaken
+from vspc.console.happenings import (
+    Attached,
+    Broke,
+    Detached,
+    Forgotten,
+    Happening,
+    HostChanged,
+    PenTaken,
+    Suspicion,
+)
 
 
 def record(log: Logger, happening: Happening) -> None:
@@ -19,6 +28,30 @@ def record(log: Logger, happening: Happening) -> None:
             log.info("break", console=console.title, operator=operator or "the VM")
         case Forgotten(console):
             log.info("forgotten", console=console.title, id=console.id)
+
+
+def suspicion(happening: Happening) -> Suspicion | None:
+    """The security event that `happening` is, if it is one (docs/identity.md has the kinds)."""
+    match happening:
+        case Suspicion():
+            return happening
+        case HostChanged(console, old, new, how):
+            return Suspicion(how.value, console, new, old, "no vMotion has proved it")
+    return None
+
+
+def record_suspicion(log: Logger, event: Suspicion) -> None:
+    """One line for a security event: who, about whose console, and where that one is."""
+    console = event.console
+    log.error(
+        "security",
+        kind=event.kind,
+        console=console.title if console is not None else None,
+        id=console.id if console is not None else None,
+        claimant=event.claimant,
+        holder=event.holder or None,
+        detail=event.detail,
+    )
 
 
 def _about(log: Logger, event: str, attachment: Attachment, **facts: object) -> None:

@@ -31,7 +31,7 @@ from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
 from vspc.reception import Reception
-from vspc.record import record
+from vspc.record import record, record_suspicion, suspicion
 from vspc.reload import Live, needs_restart
 from vspc.serverlog import observer
 from vspc.ssh.factory import Door as SshDoor
@@ -71,6 +71,7 @@ class VspcService(MultiService):
         )
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
+        self._suspicions = Refusals()
         self._vm_door = VmDoor(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -152,7 +153,7 @@ class VspcService(MultiService):
 
     def _make_ssh_door(self, config: Config) -> SshDoor:
         reception = Reception(
-            World(self.roster, lambda: self.live.access, self._clock),
+            World(self.roster, self.live.rights, self._clock, self._vm_door),
             self.happenings,
             lambda: self.live.operators,
         )
@@ -185,6 +186,7 @@ class VspcService(MultiService):
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
         self.happenings.subscribe(lambda happening: record(self._log, happening))
+        self.happenings.subscribe(self._record_suspicion)
         self.happenings.subscribe(self._reassess_renamed)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
@@ -193,18 +195,26 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        for chore in (self._vm_door.tick, self._tidy, self._tell_refused):
+        for chore in (self._vm_door.tick, self._tell_refused):
             try:
                 chore()
             except Exception:  # the next second must come all the same
                 self._defect()
 
-    def _tidy(self) -> None:
-        self.roster.tidy(self._clock.seconds())
-
     def _tell_refused(self) -> None:
-        for host, count in self._refusals.over(self._clock.seconds()):
+        now = self._clock.seconds()
+        for host, count in self._refusals.over(now):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
+        for host, count in self._suspicions.over(now):
+            self._log.error("security-more", claimant=host, count=count, seconds=60)
+
+    def _record_suspicion(self, happening: Happening) -> None:
+        """A security event is worth a line, a few times a minute for each claimant."""
+        event = suspicion(happening)
+        if event is None:
+            return
+        if self._suspicions.worth_a_line(event.claimant, self._clock.seconds()):
+            record_suspicion(self._log, event)
 
     def _reassess_renamed(self, happening: Happening) -> None:
         """Rules go by names."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeLine
-from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Gate, GateOwner
+from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Dropped, Gate, GateOwner
 
 LIMIT = 4096
 
@@ -118,7 +118,7 @@ class GateTest(SynchronousTestCase):
         self.gate.type(b"p" * 10_000)
         sent = len(self.line.sent)
         self.gate.disconnect()
-        self.assertEqual(self.gate.drop(), 10_000 - sent)
+        self.assertEqual(self.gate.drop(), Dropped(10_000 - sent, 0))
         fresh = FakeLine()
         self.gate.connect(fresh)
         self.assertEqual(bytes(fresh.sent), b"")
@@ -207,3 +207,12 @@ class GateTest(SynchronousTestCase):
             gate.answered()
         self.assertEqual(b"".join(bytes(line.sent) for line in lines), bytes(typed))
         self.assertEqual(owner.count, len(typed))
+
+    def test_breaks_that_are_dropped_are_counted_and_told(self) -> None:
+        self.gate.hold()
+        self.gate.type(b"x")
+        self.gate.send_break()
+        dropped = self.gate.drop()
+        self.assertEqual(dropped, Dropped(1, 1))
+        self.assertEqual(str(dropped), "1 byte and the BREAK")
+        self.assertFalse(self.gate.drop())

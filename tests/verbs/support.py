@@ -1,7 +1,7 @@
 """An operator's channel without SSH: what a program writes is kept, its window can be closed."""
 
-from tests.fakes import World as Consoles
-from vspc.console.access import Access, Operator, Rule
+from tests.vm.support import Scene
+from vspc.console.access import Access, Operator, Rights, Rule, Subject
 from vspc.console.ports import Program, Terminal
 from vspc.verbs.call import Call, World
 from vspc.verbs.table import run_line
@@ -70,22 +70,27 @@ class FakeChannel:
 
 ALICE = Operator("alice")
 BOB = Operator("bob", frozenset({"readers"}))
+ROOT = Operator("root", roles=frozenset({"admin"}))
 
 
-class Desk(Consoles):
+class Desk(Scene):
     """Consoles with operators: alice may do everything, readers only read, and not `secret*`."""
 
-    def __init__(self, history: int = 65536) -> None:
-        super().__init__(history)
+    def __init__(self) -> None:
+        super().__init__()
         every = frozenset({"read", "write", "break", "force"})
         self.rules = Access(
             (
                 Rule(frozenset({"@readers"}), ("secret*",), frozenset()),
                 Rule(frozenset({"@readers"}), ("*",), frozenset({"read"})),
-                Rule(frozenset({"alice", "carol"}), ("*",), every),
+                Rule(frozenset({"alice", "carol", "root"}), ("*",), every),
             )
         )
-        self.world = World(self.roster, lambda: self.rules, self.clock)
+        self.world = World(self.roster, self.rights, self.clock, self.door)
+
+    def rights(self, operator: Operator, subject: Subject) -> Rights:
+        """What the rules in force give: tests change them."""
+        return self.rules.rights(operator, subject)
 
     def say(
         self,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.verbs.escapes import Command, Escapes, Keys
+from vspc.verbs.escapes import PASTE, Command, Escapes, Keys
 
 
 class EscapesTest(SynchronousTestCase):
@@ -53,6 +53,20 @@ class EscapesTest(SynchronousTestCase):
         for cut in range(len(text)):
             things = self.feed(text[:cut], text[cut:])
             self.assertEqual([t for t in things if isinstance(t, Command)], [Command(".")], cut)
+
+    def test_a_paste_behind_a_half_typed_escape_is_data_throughout(self) -> None:
+        for half in (b"\x05", b"\x05c", b"\x05\x05"):
+            things = self.feed(half, b"\x1b[200~a\x05c.b", b"\x05c.", b"\x1b[201~", b"\x05c?")
+            commands = [thing for thing in things if isinstance(thing, Command)]
+            self.assertEqual(commands[-1:], [Command("?")], half)
+            self.assertNotIn(Command("."), commands, half)
+
+    def test_a_paste_without_an_end_locks_nobody_in(self) -> None:
+        escapes = Escapes()
+        escapes.feed(b"\x1b[200~")
+        for _ in range(PASTE // 65536 + 1):
+            escapes.feed(b"p" * 65536)
+        self.assertEqual(escapes.feed(b"\x05c."), [Command(".")])
 
     def test_a_half_typed_escape_before_a_large_packet_is_data(self) -> None:
         self.assertEqual(self.feed(b"\x05", b"c" * 100), [Keys(b"\x05" + b"c" * 100)])

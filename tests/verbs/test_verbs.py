@@ -4,8 +4,11 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.verbs.support import BOB, XTERM, Desk
+from tests.fakes import FakeLine
+from tests.verbs.support import BOB, ROOT, XTERM, Desk
+from vspc.console.happenings import How
 from vspc.verbs.table import VERBS, BadLine, split
+from vspc.wire.vmware import VmVcUuid
 
 FIELDS = (
     "id handle name zone uuid port port_certain vm_name state address secure since last_output "
@@ -116,6 +119,10 @@ class Asking(VerbTest):
             self.assertIn(verb.usage, text)
         self.assertEqual(self.desk.say("help list").text, "usage: list [--json] [GLOB]\n")
 
+    def test_options_that_are_none(self) -> None:
+        for line in ("who --bogus", "info --bogus", "list --bogus"):
+            self.assertEqual(self.desk.say(line).status, 2, line)
+
     def test_no_such_verb(self) -> None:
         channel = self.desk.say("frob 'x\x1by'")
         self.assertEqual(channel.status, 2)
@@ -145,6 +152,22 @@ class Breaking(VerbTest):
         self.web.disconnect("off")
         self.assertEqual(self.desk.say("break web01").status, 1)
 
+    def test_during_a_vmotion_it_is_held_and_says_so(self) -> None:
+        self.web.migrate()
+        channel = self.desk.say("break web01")
+        self.assertEqual(channel.status, 0)
+        self.assertIn("the BREAK waits for its vMotion", channel.complaint)
+        self.assertEqual(self.line.log, [])
+
+    def test_one_that_was_held_and_then_dropped_is_told(self) -> None:
+        _, sink = self.desk.attach(self.web, "alice")
+        self.web.migrate()
+        self.desk.say("break web01")
+        self.web.lose_source()
+        self.web.end_migration("too late")
+        self.desk.turn()
+        self.assertIn("web01 is away: the BREAK not sent", sink.notices)
+
 
 class Raw(VerbTest):
     def test_exact_bytes_both_ways_from_now_on(self) -> None:
@@ -163,8 +186,72 @@ class Raw(VerbTest):
         self.web.output(b"0123456789")
         channel = self.desk.say("raw web01 --from 4")
         self.assertEqual(bytes(channel.output), b"456789")
-        self.assertEqual(self.desk.say("raw web01 --from 11").status, 3)
-        self.assertEqual(self.desk.say("raw web01 --from x").status, 2)
+        self.assertEqual(self.desk.say("raw web01 --from 11").status, 1)
+        for wrong in ("raw web01 --from x", "raw web01 --from", "raw --from 3", "raw web01 rw"):
+            self.assertEqual(self.desk.say(wrong).status, 2, wrong)
+
+    def test_from_an_offset_that_is_no_longer_kept(self) -> None:
+        for _ in range(3):
+            self.web.output(b"x" * 40_000)
+        channel = self.desk.say("raw web01 --from 0")
+        self.assertEqual(channel.status, 1)
+        self.assertIn(f"offsets 0 to {120_000 - 65536} of web01 are no longer", channel.complaint)
+
+    def test_read_only_however_it_is_said(self) -> None:
+        for command in ("raw web01 ro", "console web01 ro"):
+            channel = self.desk.say(command)
+            channel.type(b"rm -rf /\r")
+            self.assertEqual(channel.status, 4, command)
+            self.assertIn("you only read web01: 9 bytes not sent", channel.complaint)
+        self.assertEqual(bytes(self.line.sent), b"")
+        self.assertIsNone(self.web.pen)
+
+    def test_it_ends_when_the_host_changes_with_all_that_was_said_before(self) -> None:
+        channel = self.desk.say("raw web01", window=4)
+        channel.type(b"x")
+        self.web.output(b"before")
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.output(b"after")
+        channel.type(b"reboot\r")
+        self.desk.turn()
+        channel.read(100)
+        self.assertEqual((channel.text, channel.status), ("before", 1))
+        told = "[web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was no vMotion]"
+        self.assertIn(told, channel.complaint)
+        again = self.desk.say("raw web01")
+        self.assertIn("it was on 10.0.0.1, and this was no vMotion", again.complaint)
+        again.type(b"y")
+        line = self.web.line
+        assert isinstance(line, FakeLine)
+        self.assertEqual(bytes(line.sent), b"y")
+
+    def test_a_port_that_may_be_another_one_is_told_or_refused(self) -> None:
+        self.desk.connected("web01", f"{1:032x}")
+        certain = self.desk.say("raw secret --strict")
+        self.assertEqual((certain.status, certain.complaint), (None, ""))
+        told = self.desk.say("raw web01:2")
+        self.assertIn("by the order in which they came", told.complaint)
+        for command in ("raw web01:2 --strict", "console web01:2 strict"):
+            self.assertEqual(self.desk.say(command).status, 1)
+
+    def test_bytes_stay_in_order_where_the_line_has_no_question_to_ask(self) -> None:
+        self.line.answers, self.line.unread = False, 0
+        channel = self.desk.say("raw web01")
+        stream = b"".join(b"%06d," % number for number in range(20_000))
+        sizes = [4032, 17_000, 17_000, 17_000, 17_000, 100, 100]
+        at = 0
+        for turn in range(60):
+            size = sizes[turn] if turn < len(sizes) else 137
+            channel.type(stream[at : at + size])
+            at += size
+            self.line.unread = (4032, 4002, 0)[turn % 3]
+            if turn % 2:
+                self.desk.clock.advance(0.05)
+        self.line.unread = 0
+        for _ in range(200):
+            self.desk.clock.advance(0.05)
+        self.assertEqual(bytes(self.line.sent), stream[:at])
+        self.assertEqual(channel.under_way, 0)
 
     def test_one_that_falls_behind_ends_with_both_offsets(self) -> None:
         channel = self.desk.say("raw web01", window=10)
@@ -315,6 +402,48 @@ class Terminals(VerbTest):
         self.desk.turn()
         self.assertEqual(sink.notices, ["alice took the pen; you are reading now"])
 
+    def test_a_break_that_is_refused_is_not_told_as_sent(self) -> None:
+        self.web.disconnect("off")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"\x05cl0")
+        self.assertIn("[web01 is away: the BREAK not sent]", channel.text)
+        self.assertNotIn("[BREAK]", channel.text)
+        assert channel.program is not None
+        self.assertFalse(channel.program.break_requested())
+
+    def test_who_only_reads_sends_no_break_and_takes_no_pen(self) -> None:
+        channel = self.desk.say("console web01 ro", terminal=XTERM)
+        channel.type(b"\x05cl0")
+        assert channel.program is not None
+        self.assertFalse(channel.program.break_requested())
+        self.assertIsNone(self.web.pen)
+        self.assertEqual(self.line.log, [])
+        self.assertIn("you only read web01: the BREAK not sent; ^Eca", channel.text)
+
+    def test_after_a_change_of_host_the_pen_is_asked_for(self) -> None:
+        channel = self.desk.say("console web01", terminal=XTERM)
+        channel.type(b"x")
+        fresh = FakeLine("10.0.0.9")
+        self.web.replace(fresh, "silent", How.TOOK_OVER)
+        channel.type(b"reboot\r")
+        self.desk.turn()
+        self.assertIn("[web01 is on 10.0.0.9 now; it was on 10.0.0.1", channel.text)
+        self.assertIn("7 bytes not sent; ^Eca asks for the pen", channel.text)
+        self.assertEqual(bytes(fresh.sent), b"")
+        channel.type(b"\x05caok")
+        self.assertEqual(bytes(fresh.sent), b"ok")
+        self.assertEqual(channel.under_way, 0)
+
+    def test_who_comes_after_it_is_told_in_front(self) -> None:
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.assertIn("it was on 10.0.0.1, and this was no vMotion]", channel.text)
+
+    def test_another_vm_of_the_same_name_is_told_of(self) -> None:
+        self.desk.connected("web01", f"{9:032x}")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.assertIn("[another VM has this name, too; this one is ", channel.text)
+
     def test_break_by_escape_and_by_the_client(self) -> None:
         channel = self.desk.say("console web01", terminal=XTERM)
         channel.type(b"\x05cl0")
@@ -362,3 +491,52 @@ class Terminals(VerbTest):
         channel = self.desk.say("console web01 esc=none", terminal=XTERM)
         channel.type(b"\x05c.")
         self.assertEqual(bytes(self.line.sent), b"\x05c.")
+
+
+class Administering(VerbTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.vm = self.desk.host("10.1.1.4")
+        self.vm.register(b"db", b"cd" * 16)
+        self.other = self.desk.host("10.1.1.9")
+        self.other.register(b"db", b"cd" * 16)
+        self.vm.say(VmVcUuid(b"cd" * 16))
+
+    def test_one_that_is_kept_apart_is_for_administrators(self) -> None:
+        self.assertEqual(len(json.loads(self.desk.say("list --json db*").text)), 1)
+        rows = json.loads(self.desk.say("list --json db*", ROOT).text)
+        self.assertEqual([row["state"] for row in rows], ["connected", "quarantined"])
+        self.other.say(b"fake")
+        shown = self.desk.say(f"raw {rows[1]['handle']} --from 0", ROOT)
+        self.assertEqual(shown.text, "fake")
+        self.assertEqual(self.desk.say(f"raw {rows[1]['handle']}").status, 3)
+
+    def test_accept(self) -> None:
+        self.assertEqual(self.desk.say("accept db 10.1.1.9").status, 4)
+        wrong = self.desk.say("accept db 10.9.9.9", ROOT)
+        self.assertEqual(wrong.status, 1)
+        self.assertIn("kept apart: 10.1.1.9", wrong.complaint)
+        self.assertEqual(self.desk.say("accept db", ROOT).status, 2)
+        right = self.desk.say("accept db ::ffff:10.1.1.9", ROOT)
+        self.assertEqual((right.status, right.text), (0, "db is at 10.1.1.9 now\n"))
+        self.assertTrue(self.vm.closed)
+        (row,) = json.loads(self.desk.say("list --json db*", ROOT).text)
+        self.assertEqual(row["address"], "10.1.1.9")
+
+    def test_forget(self) -> None:
+        self.assertEqual(self.desk.say("forget db").status, 4)
+        live = self.desk.say("forget db", ROOT)
+        self.assertEqual(live.status, 1)
+        self.assertIn("db is connected", live.complaint)
+        self.assertEqual(self.desk.say("forget nothing", ROOT).status, 3)
+        self.assertEqual(self.desk.say("forget", ROOT).status, 2)
+        self.web.disconnect("off")
+        self.desk.roster.settle(self.web)
+        self.assertEqual(self.desk.say("forget web01", ROOT).status, 0)
+        self.assertEqual(self.desk.say("info web01", ROOT).status, 3)
+
+    def test_forget_closes_one_that_is_kept_apart(self) -> None:
+        rows = json.loads(self.desk.say("list --json db*", ROOT).text)
+        self.assertEqual(self.desk.say(f"forget {rows[1]['handle']}", ROOT).status, 0)
+        self.assertTrue(self.other.closed)
+        self.assertFalse(self.vm.closed)

@@ -57,6 +57,7 @@ class Refusal(Enum):
     RIGHT = "right"
     LINE = "line"  # a BREAK on a line that cannot carry one
     HOST = "host"  # the host changed, and he has not asked for the pen since
+    READ_ONLY = "read-only"  # he said that he would only read
 
 
 @frozen

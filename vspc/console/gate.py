@@ -8,6 +8,8 @@ rest waits here, where a migration can hold it. Keystrokes never reach the bound
 from collections import deque
 from enum import Enum
 
+from attrs import frozen
+
 from vspc.console.ports import Cancellable, Clock, Line
 
 WAITING = 64 * 1024
@@ -32,6 +34,27 @@ _BREAK_COST = 64
 
 class _Break(Enum):
     BREAK = 1
+
+
+@frozen
+class Dropped:
+    """What was typed and will not be sent: bytes of text, and BREAKs."""
+
+    count: int
+    breaks: int
+
+    def __bool__(self) -> bool:
+        return bool(self.count or self.breaks)
+
+    def __str__(self) -> str:
+        return amount(self.count, self.breaks)
+
+
+def amount(count: int, breaks: int) -> str:
+    """ "12 bytes", "the BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
+    found = [f"{count} byte{'' if count == 1 else 's'}"] if count or not breaks else []
+    found += [f"{breaks} BREAKs" if breaks > 1 else "the BREAK"] if breaks else []
+    return " and ".join(found)
 
 
 class Gate:
@@ -90,7 +113,8 @@ class Gate:
             self.waiting += len(piece)
             taken += len(piece)
             self._pump()
-        self._wanted = taken < len(data)
+        if taken < len(data):  # what somebody else waits for stays
+            self._wanted = True
         return taken
 
     def send_break(self) -> bool:
@@ -125,9 +149,10 @@ class Gate:
         self._forget_questions()
         self._line = None
 
-    def drop(self) -> int:
-        """Refuse everything that waits; how many bytes were typed and not sent."""
-        unsent = sum(len(item) for item in self._queue if isinstance(item, bytes))
+    def drop(self) -> Dropped:
+        """Refuse everything that waits."""
+        texts = [item for item in self._queue if isinstance(item, bytes)]
+        unsent = Dropped(sum(map(len, texts)), len(self._queue) - len(texts))
         self._queue.clear()
         self.waiting = 0
         self._held = False

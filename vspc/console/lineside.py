@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from vspc.console import happenings
-from vspc.console.gate import Gate, GateOwner
+from vspc.console.gate import Dropped, Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings, How
 from vspc.console.history import Budget, History
 from vspc.console.identity import Provenance
@@ -145,7 +145,7 @@ class LineSide(GateOwner):
         unsent = self.gate.drop()
         self.tell(f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
-        self._publish(happenings.WentAway(self._console, reason, unsent))
+        self._publish(happenings.WentAway(self._console, reason, unsent.count))
 
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
@@ -169,9 +169,9 @@ class LineSide(GateOwner):
         self.unsettle(old, new)
         self._publish(happenings.HostChanged(self._console, old, new, how))
 
-    def _tell_unsent(self, unsent: int, why: str) -> None:
+    def _tell_unsent(self, unsent: Dropped, why: str) -> None:
         if unsent:
-            self.tell(f"{why}: {unsent} byte{'' if unsent == 1 else 's'} not sent")
+            self.tell(f"{why}: {unsent} not sent")
 
     # vMotion
 

@@ -132,6 +132,11 @@ class Names:
             del self._sorted[bisect_left(self._sorted, folded)]
         vm.name = ""
 
+    def claimants(self, said_name: str) -> int:
+        """How many VMs say that this is their name."""
+        found = self._claimants.get(said_name)
+        return len(found.all) if found is not None else 0
+
     def exact(self, name: str) -> "Vm | None":
         """The VM displayed as `name`."""
         return self._displayed.get(name)

@@ -38,6 +38,7 @@ class Pen:
         if former is not None and former is not attachment and not force:
             return Refusal.PEN
         attachment.must_ask = False
+        self._console.host_change = None  # he has been told, and knows what he does
         if former is attachment:
             return None
         self._give(attachment, former.operator.name if former else None)

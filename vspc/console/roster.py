@@ -100,6 +100,11 @@ class Roster:
         twin = self._first(twins)
         return None if twin is None else ("uuid-of-another-zone", twin)
 
+    def namesakes(self, console: Console) -> int:
+        """How many other VMs of its zone say that they have the name of `console`."""
+        vm = console.vm
+        return 0 if console.quarantined else self._zone(vm.zone).claimants(vm.said_name) - 1
+
     def namesake(self, claim: Claim) -> Console | None:
         """A console of the live VM that is displayed under the claimed name and is elsewhere."""
         names = self._names.get(claim.zone)

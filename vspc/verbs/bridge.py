@@ -5,10 +5,10 @@
 """
 
 from collections import deque
-from enum import Enum
 
-from vspc.console.attachment import Attachment, Lost, Notice, Output, Refusal
+from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output, Refusal
 from vspc.console.console import Console
+from vspc.console.gate import amount
 from vspc.console.ports import Cancellable
 from vspc.verbs.call import FAILED, Call
 
@@ -19,21 +19,27 @@ REMARK = 1.0
 """Seconds in which refused input is counted together before it is told."""
 
 
-class _Break(Enum):
-    BREAK = 1
+class _Break:
+    """A BREAK among what was typed."""
+
+    refused = False
 
 
 class Bridge:
     """Both a `Program` on a channel and the `Sink` of an attachment."""
 
-    def __init__(self, call: Call, console: Console, offset: int) -> None:
+    def __init__(self, call: Call, console: Console, offset: int, read_only: bool = False) -> None:
         self.call = call
         self.channel = call.channel
         self.console = console
+        self.read_only = read_only
         # Input that the console has not taken; at most the channel's window.
         self._pending: deque[bytes | _Break] = deque()
+        self._waiting = 0  # bytes of it
+        self._pumping = False
         self._owed = 0  # bytes received for which the channel was not told `consumed`
         self._refused = 0
+        self._refused_breaks = 0
         self._remark: Cancellable | None = None
         self._over = False
         self.attachment: Attachment = console.attach(
@@ -57,6 +63,9 @@ class Bridge:
                     self.lost(start, end)
                 case Notice(text):
                     self.notice(text)
+                case Ended(reason):
+                    self.notice(reason)
+                    self.leave(FAILED)
                 case None:
                     return
 
@@ -89,18 +98,17 @@ class Bridge:
         """A serial line has no size."""
 
     def break_requested(self) -> bool:
-        """RFC 4335: one BREAK, in its place among what was typed."""
-        if "break" not in self.attachment.rights:
-            self.refused(Refusal.RIGHT, 0)
-            return False
-        self._pending.append(_Break.BREAK)
+        """RFC 4335: one BREAK, in its place among what was typed; False if it was refused."""
+        asked = _Break()
+        self._pending.append(asked)
         self._pump()
-        return True
+        return not asked.refused
 
     def closed(self) -> None:
         """The operator has gone."""
         self._over = True
         self._pending.clear()
+        self._waiting = 0
         if self._remark is not None and self._remark.active():
             self._remark.cancel()
         self.attachment.detach()
@@ -115,20 +123,52 @@ class Bridge:
         """Type `data` at the VM."""
         if data:
             self._pending.append(data)
+            self._waiting += len(data)
             self._pump()
 
     def _pump(self) -> None:
-        while self._pending and not self._over:
-            item = self._pending.popleft()
-            if isinstance(item, _Break):
-                size, typed = 1, self.attachment.send_break()
-            else:
-                size, typed = len(item), self.attachment.type(item)
-            if typed.refusal is not None:
-                self.refused(typed.refusal, 0 if isinstance(item, _Break) else size)
-            elif typed.taken < size:
-                self._pending.appendleft(item[typed.taken :] if isinstance(item, bytes) else item)
-                return
+        # The console may say that it takes more while it takes this: the loop goes on by itself.
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._pending and not self._over and self._goes():
+                pass
+        finally:
+            self._pumping = False
+
+    def _goes(self) -> bool:
+        """Deal with what was typed first; whether the next may follow."""
+        item = self._pending[0]
+        size = 1 if isinstance(item, _Break) else len(item)
+        taken, refusal = self._type_one(item)
+        if self._over:  # it ended meanwhile
+            return False
+        if refusal is None and taken < size:
+            if isinstance(item, bytes):
+                self._pending[0] = item[taken:]
+                self._waiting -= taken
+            return False
+        self._pending.popleft()
+        if isinstance(item, bytes):
+            self._waiting -= size
+        if refusal is not None:
+            self._refuse(item, refusal)
+        return True
+
+    def _type_one(self, item: bytes | _Break) -> tuple[int, Refusal | None]:
+        if self.read_only:
+            return 0, Refusal.READ_ONLY
+        attachment = self.attachment
+        typed = attachment.send_break() if isinstance(item, _Break) else attachment.type(item)
+        return typed.taken, typed.refusal
+
+    def _refuse(self, item: bytes | _Break, refusal: Refusal) -> None:
+        if isinstance(item, _Break):
+            item.refused = True
+            self.refused(refusal, 0, breaks=1)
+        else:
+            self.refused(refusal, len(item))
 
     def kept_back(self) -> int:
         """Received bytes that are neither typed nor pending."""
@@ -136,46 +176,55 @@ class Bridge:
 
     def _settle(self) -> None:
         """Open the operator's window by what is dealt with."""
-        waiting = sum(len(item) for item in self._pending if isinstance(item, bytes))
-        done = self._owed - waiting - self.kept_back()
+        done = self._owed - self._waiting - self.kept_back()
         if done > 0 and not self._over:
             self._owed -= done
             self.channel.consumed(done)
 
-    def refused(self, refusal: Refusal, count: int) -> None:
-        """`count` bytes did not go to the VM: the first time at once, then once a second."""
+    def refused(self, refusal: Refusal, count: int, breaks: int = 0) -> None:
+        """This much did not go to the VM: the first time at once, then once a second."""
         self._refused += count
+        self._refused_breaks += breaks
         if self._remark is None:
             self._tell_refused(refusal)
             self._remark = self.call.world.clock.call_later(REMARK, lambda: self._again(refusal))
 
     def _again(self, refusal: Refusal) -> None:
         self._remark = None
-        if self._refused:
+        if self._refused or self._refused_breaks:
             self.refused(refusal, 0)
 
     def _tell_refused(self, refusal: Refusal) -> None:
-        count, self._refused = self._refused, 0
-        self.notice(self._why(refusal, f"{count} byte{'' if count == 1 else 's'} not sent"))
+        what = amount(self._refused, self._refused_breaks)
+        self._refused = self._refused_breaks = 0
+        self.notice(self._why(refusal, f"{what} not sent"))
 
     def _why(self, refusal: Refusal, what: str) -> str:
         title = self.console.title
         match refusal:
             case Refusal.AWAY:
-                return f"{title} is away: {what}"
+                return f"{title} is {self.console.state.value}: {what}"
             case Refusal.PEN:
                 holder = self.console.pen.operator.name if self.console.pen else "somebody"
                 return f"{holder} is typing on {title}: {what}"
             case Refusal.RIGHT:
                 return f"you have no right to do this on {title}: {what}"
             case Refusal.LINE:
-                return f"{title} is on raw TCP, which cannot carry a BREAK"
+                return f"{title} is on raw TCP, which cannot carry a BREAK: {what}"
+            case Refusal.HOST:
+                return f"the host of {title} has changed: {what}"
+            case Refusal.READ_ONLY:
+                return f"you only read {title}: {what}"
 
     # What the two kinds make of it
 
     def show(self, data: bytes) -> None:
         """The VM said `data`."""
         self.channel.write(data)
+
+    def host_changed(self, old: str, new: str) -> None:
+        """No vMotion has proved that the VM at `new` is the one that was at `old`."""
+        raise NotImplementedError
 
     def notice(self, text: str) -> None:
         """One line about the console."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 from attrs import frozen
 
-from vspc.console.access import Access, Operator, Rights
+from vspc.console.access import Operator, Rights, Subject
 from vspc.console.console import Console
 from vspc.console.names import handle
 from vspc.console.ports import Channel, Clock
@@ -17,13 +18,29 @@ DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
 
 
+class VmKeeper(Protocol):
+    """The VM's door, as administrators need it."""
+
+    def accept(self, console: Console, address: str) -> bool:
+        """The VM of `console` is the one at `address`, which is kept apart; False: none is."""
+
+    def forget(self, console: Console) -> bool:
+        """Forget a console, its history with it; False if it has a line."""
+
+    def waiting(self, console: Console) -> list[str]:
+        """The addresses of those that say they are the VM of `console` and are kept apart."""
+
+
 @frozen
 class World:
-    """What verbs work on. `access` is asked anew each time: a reload may have changed it."""
+    """What verbs work on. `rights` are asked for anew each time: a reload may change them, and
+    the operator's groups; `keeper` does what administrators say of VMs.
+    """
 
     roster: Roster
-    access: Callable[[], Access]
+    rights: Callable[[Operator, Subject], Rights]
     clock: Clock
+    keeper: VmKeeper
 
 
 @frozen
@@ -37,7 +54,7 @@ class Call:
 
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
-        return self.world.access().rights(self.operator, console.subject)
+        return self.world.rights(self.operator, console.subject)
 
     def may_read(self, console: Console) -> bool:
         """Whether `console` exists for the operator."""

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from attrs import frozen
 
 from vspc.console.console import Console
-from vspc.verbs.call import USAGE, Call
+from vspc.text import safe
+from vspc.verbs.call import FAILED, USAGE, Call
+from vspc.verbs.describe import port_certain
 from vspc.verbs.exact import ExactBridge
 from vspc.verbs.terminal import REPLAY_LINES, TerminalBridge
 
-USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none]"
+USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none] [strict]"
 SUMMARY = "work on a console; ^Ec? there shows the escapes"
 
 MAX_REPLAY = 10_000
@@ -23,6 +25,7 @@ class Options:
     read_only: bool = False
     replay: int = REPLAY_LINES
     escapes: bool = True
+    strict: bool = False
 
 
 class BadOption(ValueError):
@@ -31,7 +34,7 @@ class BadOption(ValueError):
 
 def options(words: tuple[str, ...]) -> Options:
     """Read option words. BadOption for what is none."""
-    read_only, replay, escapes = False, REPLAY_LINES, True
+    read_only, replay, escapes, strict = False, REPLAY_LINES, True, False
     for word in words:
         key, _, value = word.partition("=")
         if word == "ro":
@@ -40,9 +43,22 @@ def options(words: tuple[str, ...]) -> Options:
             replay = min(int(value), MAX_REPLAY)
         elif word == "esc=none":
             escapes = False
+        elif word in ("strict", "--strict"):
+            strict = True
         else:
-            raise BadOption(f"{word!r} is no option; there are ro, replay=LINES, esc=none")
-    return Options(read_only, replay, escapes)
+            raise BadOption(
+                f"{safe(word)!r} is no option; there are ro, replay=LINES, esc=none, strict"
+            )
+    return Options(read_only, replay, escapes, strict)
+
+
+def is_option(word: str) -> bool:
+    """Whether `word` is one, and so no name of a console."""
+    try:
+        options((word,))
+    except BadOption:
+        return word.startswith("-")
+    return True
 
 
 def run(call: Call) -> None:
@@ -60,11 +76,25 @@ def run(call: Call) -> None:
         attach(call, console, chosen)
 
 
+def is_refused(call: Call, console: Console, chosen: Options) -> bool:
+    """Whether `strict` forbids `console`, because it may be another port than it was."""
+    if not chosen.strict or port_certain(console):
+        return False
+    call.fail(
+        FAILED,
+        f"{console.title} is told from the VM's other ports only by the order in which they came; "
+        "?port=LABEL in the service URI makes it certain",
+    )
+    return True
+
+
 def attach(
     call: Call, console: Console, chosen: Options, left: Callable[[], None] | None = None
 ) -> None:
     """Join the channel of `call` to `console`; `left` is called where a terminal leaves it."""
+    if is_refused(call, console, chosen):
+        return
     if call.channel.terminal is None:
-        ExactBridge(call, console, console.history.end).begin()
+        ExactBridge(call, console, console.history.end, chosen.read_only).begin()
     else:
         TerminalBridge(call, console, chosen.replay, chosen.read_only, chosen.escapes, left).begin()

@@ -3,7 +3,7 @@
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.text import age
-from vspc.verbs.call import handle_of, timestamp
+from vspc.verbs.call import World, handle_of, timestamp
 
 
 def writers(console: Console) -> list[str]:
@@ -53,7 +53,11 @@ def details(console: Console) -> dict[str, object]:
     return {
         **summary(console),
         "service_uri": console.service_uri,
+        "duplicate": console.vm.identity.duplicate,
+        "provenance": console.provenance.name.lower(),
         "moves": console.moves,
+        "last_move": move(console),
+        "host_change": change(console),
         "breaks_from_vm": console.breaks_from_vm,
         "input_waiting": console.gate.waiting,
         "input_held": console.gate.held,
@@ -61,6 +65,48 @@ def details(console: Console) -> dict[str, object]:
         "history_end": console.history.end,
         "attachments": [presence(a) for a in console.attachments],
     }
+
+
+def move(console: Console) -> dict[str, object] | None:
+    """The last vMotion."""
+    last = console.last_move
+    if last is None:
+        return None
+    return {
+        "source": last.source,
+        "target": last.target,
+        "seconds": round(last.seconds, 3),
+        "at": timestamp(last.at),
+    }
+
+
+def change(console: Console) -> dict[str, object] | None:
+    """The last change of host, if it was no vMotion and nobody has asked for the pen since."""
+    last = console.host_change
+    if last is None:
+        return None
+    return {"old": last.old, "new": last.new, "at": timestamp(last.at)}
+
+
+def cautions(world: World, console: Console) -> list[str]:
+    """What somebody who comes to a console has to know before he types."""
+    title, found = console.title, list[str]()
+    if console.host_change is not None:
+        last = console.host_change
+        found.append(
+            f"{title} is on {last.new} since {timestamp(last.at)}; it was on {last.old}, "
+            "and this was no vMotion"
+        )
+    others = world.roster.namesakes(console)
+    if others:
+        have = "another VM has" if others == 1 else f"{others} other VMs have"
+        found.append(f"{have} this name, too; this one is {console.id}")
+    if not port_certain(console):
+        found.append(
+            f"{title} is told from the VM's other ports by the order in which they came: it may "
+            "be another one after a power cycle; ?port=LABEL in the service URI makes it certain"
+        )
+    return found
 
 
 def presence(attachment: Attachment) -> dict[str, object]:

@@ -12,6 +12,10 @@ PATIENCE = 1.0
 PACKET = 64
 """Bytes in one packet beyond which nobody has typed it by hand."""
 
+PASTE = 4 * 1024 * 1024
+"""Bytes of a bracketed paste after which escapes count again, should its end mark never come: a
+client that broke off in the middle of one must not lock its operator in."""
+
 _ESCAPE = b"\x05"
 _LETTER = b"c"
 _PASTE_BEGINS = b"\x1b[200~"
@@ -39,6 +43,7 @@ class Escapes:
 
     _half: bytes = b""  # a half-typed escape, kept back
     _pasting: bool = False
+    _pasted: int = 0  # bytes since the paste began
     _tail: bytes = b""  # the last bytes of data, which may be the start of a paste's mark
 
     @property
@@ -59,36 +64,39 @@ class Escapes:
     def feed(self, packet: bytes) -> list[Keys | Command]:
         """What one packet means."""
         if len(packet) > PACKET:
-            data = self.flush() + packet
-            self._watch(data)
-            return [Keys(data)]
+            return [*self._data(self.flush() + packet)]
         return self._join([thing for i in range(len(packet)) for thing in self._key(packet, i)])
 
     def _key(self, packet: bytes, at: int) -> list[Keys | Command]:
         key = packet[at : at + 1]
         if not self._half and (key != _ESCAPE or self._pasting):
-            self._watch(key)
-            return [Keys(key)]
+            return self._data(key)
         typed, self._half = self._half + key, b""
         if typed in (_ESCAPE, _ESCAPE + _LETTER, _ESCAPE + _LETTER + _ESCAPE):
             self._half = typed
             return []
         if typed in (_ESCAPE * 2, (_ESCAPE + _LETTER) * 2):
-            return [Keys(_ESCAPE)]
-        if not typed.startswith(_ESCAPE + _LETTER) or typed[2:3] == _ESCAPE:
-            return [Keys(typed)]
+            return self._data(_ESCAPE)
+        # ESC is no command: it begins an arrow key, or a bracketed paste.
+        if not typed.startswith(_ESCAPE + _LETTER) or typed[2:3] in (_ESCAPE, b"\x1b"):
+            return self._data(typed)
         if typed[2:] == _TAKES_DIGIT:
             self._half = typed
             return []
         return [Command(typed[2:].decode("latin-1"))]
 
-    def _watch(self, data: bytes) -> None:
-        """Follow the marks of a bracketed paste, wherever they are cut."""
+    def _data(self, data: bytes) -> list[Keys | Command]:
+        """`data` for the VM; the marks of a bracketed paste are followed, wherever they are cut."""
         text = self._tail + data
         begins, ends = text.rfind(_PASTE_BEGINS), text.rfind(_PASTE_ENDS)
         if begins != ends:
             self._pasting = begins > ends
+            self._pasted = 0
         self._tail = text[-(len(_PASTE_ENDS) - 1) :]
+        if self._pasting:
+            self._pasted += len(data)
+            self._pasting = self._pasted <= PASTE
+        return [Keys(data)]
 
     @staticmethod
     def _join(things: list[Keys | Command]) -> list[Keys | Command]:

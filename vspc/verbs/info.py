@@ -12,7 +12,7 @@ SUMMARY = "everything known of one console"
 def run(call: Call) -> None:
     """Print it, a fact a line or as JSON."""
     words = [word for word in call.words if word != "--json"]
-    if len(words) != 1:
+    if len(words) != 1 or words[0].startswith("-"):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
     console = call.find(words[0])

@@ -12,6 +12,7 @@ class _Bystander:
 
     def ready(self) -> None: ...
     def writable(self) -> None: ...
+    def host_changed(self, old: str, new: str) -> None: ...
     def ended(self, reason: str) -> None: ...
 
 
@@ -33,10 +34,7 @@ def run(call: Call) -> None:
     typed = attachment.send_break()
     text, status = _answer(attachment, typed.refusal, typed.taken)
     attachment.detach()
-    if status:
-        call.fail(status, text)
-    else:
-        call.channel.finish(DONE)
+    call.fail(status, *([text] if text else []))
 
 
 def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tuple[str, int]:
@@ -51,6 +49,9 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
             return f"{console.title} is away; the BREAK was not sent", FAILED
         case Refusal.LINE:
             return f"{console.title} is on raw TCP, which cannot carry a BREAK", FAILED
+        case _ if taken and console.gate.waiting:
+            why = "its vMotion" if console.gate.held else "input before it"
+            return f"the BREAK waits for {why}: {console.title} has not got it yet", DONE
         case _ if not taken:
             return f"too much input waits for {console.title}; the BREAK was not sent", FAILED
     return "", DONE

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from attrs import frozen
 
 from vspc.text import safe
-from vspc.verbs import console, info, raw, sendbreak, who
+from vspc.verbs import accept, console, forget, info, raw, sendbreak, who
 from vspc.verbs import list as list_verb
 from vspc.verbs.call import USAGE, Call, Printer
 
@@ -102,6 +102,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
         "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
+        "accept": Verb(accept.USAGE_LINE, accept.SUMMARY, accept.run),
+        "forget": Verb(forget.USAGE_LINE, forget.SUMMARY, forget.run),
         "help": Verb("help [VERB]", "this list", _help),
     }
 )

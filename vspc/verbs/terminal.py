@@ -8,7 +8,7 @@ from vspc.console.ports import Cancellable
 from vspc.text import safe_output
 from vspc.verbs.bridge import Bridge
 from vspc.verbs.call import DONE, Call
-from vspc.verbs.describe import banner, details
+from vspc.verbs.describe import banner, cautions, details
 from vspc.verbs.escapes import PATIENCE, Command, Escapes, Keys
 from vspc.verbs.who import presences
 
@@ -41,9 +41,8 @@ class TerminalBridge(Bridge):
         left: Callable[[], None] | None = None,
     ) -> None:
         """`left` is called instead of ending the channel: the chooser takes it back."""
-        super().__init__(call, console, console.history.end)
+        super().__init__(call, console, console.history.end, read_only)
         self._replay_first = replay
-        self._read_only = read_only
         self._escapes = Escapes() if escapes else None
         self._left = left
         self._patience: Cancellable | None = None
@@ -52,6 +51,8 @@ class TerminalBridge(Bridge):
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
         self._line(banner(self.console, self.call.world.clock.wall(), self.attachment))
+        for caution in cautions(self.call.world, self.console):
+            self._line(caution)
         self._replay(self._replay_first)
         super().begin()
 
@@ -74,6 +75,8 @@ class TerminalBridge(Bridge):
         self._line(f"lost {end - start} bytes, offsets {start} to {end}: you read too slowly")
 
     def _replay(self, lines: int) -> None:
+        if not self.channel.room():
+            return
         history, end = self.console.history, self.attachment.offset
         start = max(history.start, min(end, history.last_lines(lines, REPLAY_BYTES)))
         text = safe_output(history.read(start, end - start)) if lines else b""
@@ -93,14 +96,14 @@ class TerminalBridge(Bridge):
 
     def typed(self, data: bytes) -> None:
         if self._escapes is None:
-            self._keys(data)
+            self.type(data)
             return
         self._stop_waiting()
         for thing in self._escapes.feed(data):
             if self._over:
                 return
             if isinstance(thing, Keys):
-                self._keys(thing.data)
+                self.type(thing.data)
             else:
                 self._command(thing)
         if self._escapes.half_typed and not self._over:
@@ -112,7 +115,7 @@ class TerminalBridge(Bridge):
     def _send_half(self) -> None:
         assert self._escapes is not None
         self._patience = None
-        self._keys(self._escapes.flush())
+        self.type(self._escapes.flush())
         self._settle()
 
     def _stop_waiting(self) -> None:
@@ -120,15 +123,9 @@ class TerminalBridge(Bridge):
             self._patience.cancel()
         self._patience = None
 
-    def _keys(self, data: bytes) -> None:
-        if self._read_only:
-            self.refused(Refusal.PEN, len(data))
-        else:
-            self.type(data)
-
     def _why(self, refusal: Refusal, what: str) -> str:
-        if self._read_only:
-            return f"you only read ({what}); ^Eca asks for the pen"
+        if refusal in (Refusal.READ_ONLY, Refusal.HOST):
+            return super()._why(refusal, what) + "; ^Eca asks for the pen"
         if refusal is Refusal.PEN:
             hint = "; ^Ecf takes the pen" if "force" in self.attachment.rights else ""
             return super()._why(refusal, what) + hint
@@ -153,7 +150,7 @@ class TerminalBridge(Bridge):
         self.leave(DONE)
 
     def _ask_pen(self, force: bool = False) -> None:
-        self._read_only = False
+        self.read_only = False
         match self.console.take_pen(self.attachment, force):
             case None:
                 self._line(f"you type on {self.console.title}")
@@ -164,7 +161,7 @@ class TerminalBridge(Bridge):
         self._ask_pen(force=True)
 
     def _spy(self) -> None:
-        self._read_only = True
+        self.read_only = True
         if self.attachment.has_pen:
             self.console.lay_pen()
         self._line("you only read now; ^Eca asks for the pen")
@@ -180,13 +177,18 @@ class TerminalBridge(Bridge):
 
     def _send_break(self) -> None:
         if self.break_requested():
-            self._line("BREAK")
+            behind = self.console.gate.waiting
+            self._line("BREAK waits behind other input" if behind else "BREAK")
 
     def _replay_short(self) -> None:
         self._replay(REPLAY_LINES)
 
     def _replay_long(self) -> None:
         self._replay(REPLAY_LONG)
+
+    def host_changed(self, old: str, new: str) -> None:
+        if "write" in self.attachment.rights:
+            self.attachment.notice("nothing you type is sent before you ask for the pen with ^Eca")
 
     # Ending
 
@@ -196,6 +198,10 @@ class TerminalBridge(Bridge):
             super().leave(status)
         else:
             self.closed()
+            # The chooser goes on with the same channel: what is dropped here is dealt with.
+            owed, self._owed = self._owed, 0
+            if owed:
+                self.channel.consumed(owed)
             self._left()
 
     def closed(self) -> None:

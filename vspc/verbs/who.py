@@ -14,7 +14,7 @@ SUMMARY = "who is on which console, and who types"
 def run(call: Call) -> None:
     """Print them by console, in the order in which they came."""
     words = [word for word in call.words if word != "--json"]
-    if len(words) > 1:
+    if len(words) > 1 or any(word.startswith("-") for word in words):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
     if words:

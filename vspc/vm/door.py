@@ -92,13 +92,34 @@ class Door:
         if released.target is not None:
             self.end(released.target, f"the vMotion came to nothing: {released.reason}")
 
-    def forget(self, console: Console) -> None:
-        """An administrator says that a console without a line is needed no longer."""
+    def accept(self, console: Console, address: str) -> bool:
+        """`vspc.verbs.call.VmKeeper`."""
+        return self.custody.accept(console, address)
+
+    def waiting(self, console: Console) -> list[str]:
+        """`vspc.verbs.call.VmKeeper`."""
+        return [arrival.line.address for arrival in self.custody.held(console.vm)]
+
+    def forget(self, console: Console) -> bool:
+        """`vspc.verbs.call.VmKeeper`. One that is kept apart is closed."""
+        if console.quarantined:
+            self.end_apart(console)
+            return True
+        if console.live:
+            return False
         for former in self.custody.of(console):
             self.custody.forget(former)
             former.retire("its console was forgotten")
         self.roster.forget(console)
         self.custody.reconsider(console.vm)
+        return True
+
+    def end_apart(self, console: Console) -> None:
+        """Close a line that is kept apart."""
+        arrival = self.arrival_of(console.line)
+        if arrival is not None:
+            self.custody.free(arrival)
+            arrival.retire("an administrator closed it")
 
     def end(self, line: Line, reason: str) -> None:
         """Close `line`, whoever keeps it."""

@@ -1,0 +1,24 @@
+"""`forget NAME`: a console whose VM is gone leaves the list, its history with it."""
+
+from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer
+
+USAGE_LINE = "forget NAME"
+SUMMARY = "an away console leaves the list; one that is kept apart is closed (administrators)"
+
+
+def run(call: Call) -> None:
+    """Forget it unless its VM is connected."""
+    if len(call.words) != 1:
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    console = call.find(call.words[0])
+    if console is None:
+        return
+    if "admin" not in call.operator.roles:
+        call.fail(DENIED, 'only operators with roles = ["admin"] have a console forgotten')
+        return
+    title = console.title
+    if call.world.keeper.forget(console):
+        Printer(call.channel, f"{title} is forgotten\n")
+    else:
+        call.fail(FAILED, f"{title} is {console.state.value}; only an away console is forgotten")
