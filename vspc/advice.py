@@ -32,7 +32,7 @@ def proxy_uris(config: Config, host: str | None) -> list[str]:
     name = host or socket.getfqdn()
     lines = [
         "In vSphere: Edit Settings, Serial port, Use Network; Direction: Server;",
-        f"Port URI: {config.vm.service_uris[0] if config.vm.service_uris else 'vspc'};",
+        f"Port URI: {_service_uri(config)};",
         "tick Use Virtual Serial Port Concentrator; vSPC URI, one of:",
     ]
     secure = [port for e in config.vm.telnets if (port := _port(e))]
@@ -45,6 +45,12 @@ def proxy_uris(config: Config, host: str | None) -> list[str]:
             )
     lines.append("On each ESXi host: esxcli network firewall ruleset set -r vSPC -e true")
     return lines
+
+
+def _service_uri(config: Config) -> str:
+    """The first word that is accepted and no glob."""
+    words = (word for word in config.vm.service_uris if not any(c in word for c in "*?["))
+    return next(words, "vspc")
 
 
 def _secure(config: Config, name: str, ports: list[int]) -> list[str]:

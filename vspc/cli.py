@@ -7,8 +7,7 @@ from pathlib import Path
 
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, summary
-from vspc.net.tls import TlsError, load_pair
-from vspc.ssh.keys import HostKeyError, load_host_key
+from vspc.files import file_mistakes
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -60,13 +59,10 @@ def _check(arguments: argparse.Namespace) -> int:
     config = _load(arguments.config)
     if config is None:
         return 1
-    try:
-        if config.tls.certificate is not None:
-            load_pair(config.tls.certificate, config.tls.private_key, config.state_dir)
-        for path in config.ssh.host_keys:
-            load_host_key(path)
-    except (TlsError, HostKeyError) as error:
-        print(error, file=sys.stderr)
+    mistakes = list(file_mistakes(config))
+    for mistake in mistakes:
+        print(mistake, file=sys.stderr)
+    if mistakes:
         return 1
     for line in summary(config):
         print(line)

@@ -99,7 +99,8 @@ class Demo:
             *("simulate", "--proxy", f"telnets://{secure}", "--vms", "1", "--name", "db{n}"),
             log="simulator-tls.log",
         )
-        self._wait_for_vms()
+        if not self._wait_for_vms():
+            return 1
         self._explain()
         while not self._over.wait(0.5):
             if server.poll() is not None:
@@ -144,11 +145,15 @@ class Demo:
         print(f"the server did not start:\n{path.read_text()}", file=sys.stderr)
         return False
 
-    def _wait_for_vms(self) -> None:
+    def _wait_for_vms(self) -> bool:
         path = self._state / "server.log"
         for _ in range(int(START * 10)):
-            if path.read_text().count(" vm-registered ") >= 3 or self._over.wait(0.1):
-                return
+            if path.read_text().count(" vm-registered ") >= 3:
+                return True
+            if self._over.wait(0.1):
+                return False
+        print(f"the simulated VMs did not come; see {path} and simulator*.log", file=sys.stderr)
+        return False
 
     def _explain(self) -> None:
         ssh = f"ssh -p {self._ssh} -i {self._state / 'id_ed25519'}"

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from vspc.config import Config
-from vspc.serverlog import observer
+from vspc.serverlog import ServerLog
 from vspc.service import VspcService
 
 GRACE = 5.0
@@ -21,7 +21,8 @@ def run(config: Config, verbose: bool) -> int:
 
 
 def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
-    globalLogBeginner.beginLoggingTo([observer(sys.stdout, verbose)], redirectStandardIO=False)
+    log = ServerLog(sys.stdout, verbose)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     service.privilegedStartService()
     # Once signals are handled: "started" in the log means that it can be stopped, too.
     reactor.callWhenRunning(service.startService)

@@ -4,6 +4,7 @@ Our events have a kebab-case name for a format and facts as fields; what Twisted
 libraries log is shown as `text="..."`. Nothing foreign can add a line or move a cursor (law 6).
 """
 
+import atexit
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
@@ -18,6 +19,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
+from vspc.linewriter import LineWriter
 from vspc.text import safe
 
 VALUE = 1000
@@ -66,22 +68,34 @@ def _quoted(text: str | bytes, limit: int = VALUE) -> str:
 
 
 @implementer(ILogObserver)
-class LineObserver:
-    """Writes rendered events to a stream; one that cannot be written to is not retried."""
+class _Rendered:
+    """Hands events to a writer, a line each."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
 
     def __call__(self, event: LogEvent) -> None:
-        try:
-            self._stream.write(render(event) + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+        self._writer.put(render(event))
 
 
-def observer(stream: TextIO, verbose: bool = False) -> ILogObserver:
-    """What to hand to Twisted: our information and everybody's warnings; `verbose`: all of ours."""
-    predicate = LogLevelFilterPredicate(LogLevel.warn)
-    predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
-    return FilteringLogObserver(LineObserver(stream), [predicate])
+@implementer(ILogObserver)
+class ServerLog:
+    """Our information and everybody's warnings, on a stream; `verbose`: all of ours.
+
+    Whoever reads the stream may stall: a thread writes, and the reactor never waits (law 9).
+    """
+
+    def __init__(self, stream: TextIO, verbose: bool = False) -> None:
+        self._writer = LineWriter(stream)
+        predicate = LogLevelFilterPredicate(LogLevel.warn)
+        predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
+        self._filter = FilteringLogObserver(_Rendered(self._writer), [predicate])
+        atexit.register(self.close)
+
+    def __call__(self, event: LogEvent) -> None:
+        self._filter(event)
+
+    def close(self) -> None:
+        """Write what waits; nothing is logged afterwards."""
+        atexit.unregister(self.close)
+        self._writer.close()

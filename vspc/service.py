@@ -33,7 +33,7 @@ from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
 from vspc.reception import Reception
 from vspc.record import record, record_suspicion, suspicion
 from vspc.reload import Live, needs_restart
-from vspc.serverlog import observer
+from vspc.serverlog import ServerLog
 from vspc.ssh.factory import Door as SshDoor
 from vspc.ssh.keys import HostKeyError, host_keys
 from vspc.ssh.limits import Displaceable, DoorLimits
@@ -58,6 +58,7 @@ class VspcService(MultiService):
         self._log = Logger(namespace="vspc.service")
         self._reactor = reactor
         self._log_to = log_to
+        self._started = config
         self.live = Live(config)
         self._clock = clock = ReactorClock(reactor)
         self.happenings = Happenings(self._defect)
@@ -108,11 +109,15 @@ class VspcService(MultiService):
     def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
-        self._tls = ServerTls(_pair(config))
+        self._tls = ServerTls(self._pair(config))
         self._ssh_door = self._make_ssh_door(config)
         for description, factory, what in self._listeners(config):
             self._listen(description, factory, what)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _pair(self, config: Config) -> Pair:
+        """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
+        return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
     def _listeners(self, config: Config) -> list[tuple[str, Factory, str]]:
         seconds = self._clock.seconds
@@ -228,10 +233,9 @@ class VspcService(MultiService):
 
     def reload(self) -> None:
         """Read the configuration anew: all of it counts, or none with every mistake named."""
-        former = self.live.config
         try:
-            config = load(former.path)
-            self._tls.take(_pair(config))
+            config = load(self._started.path)
+            self._tls.take(self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))
             return
@@ -245,7 +249,7 @@ class VspcService(MultiService):
             self._set_allow(gatekeeper, plain)
         for console in self.roster:
             console.reassess(self.live.rights)
-        for key in needs_restart(former, config):
+        for key in needs_restart(self._started, config):
             self._log.warn("reload-needs-restart", key=key)
         gone = self._ssh_door.end_logins(
             lambda login: login.operator not in self.live.operators,
@@ -268,10 +272,6 @@ class VspcService(MultiService):
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
         return DeferredList(waiting, consumeErrors=True)
-
-
-def _pair(config: Config) -> Pair:
-    return load_pair(config.tls.certificate, config.tls.private_key, config.state_dir)
 
 
 class SshAdmissions(Admissions[Displaceable]):
@@ -305,4 +305,4 @@ def makeService(options: Options) -> VspcService:
         raise SystemExit(1) from None
     parent = options.parent
     ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
-    return VspcService(config, reactor, observer(sys.stdout) if ours else None)
+    return VspcService(config, reactor, ServerLog(sys.stdout) if ours else None)

@@ -3,6 +3,7 @@
 import signal
 import socket
 
+from tests.end_to_end.openssh import make_key
 from tests.end_to_end.processes import script
 from tests.end_to_end.server import ServerTestCase
 
@@ -46,6 +47,37 @@ class Starting(ServerTestCase):
         done = self.complete(script("vspc"), "check", "--config", self.config)
         self.assertEqual(done.status, 0)
         self.assertIn(b"operator alice: 1 key", done.out)
+
+    def test_check_names_every_file_that_cannot_be_used_and_keys_of_one_type(self) -> None:
+        for name in ("host1", "host2"):
+            make_key(self.directory, name)
+        (self.directory / "bad.pem").write_text("no certificate")
+        text = self.config.read_text().replace(
+            "[ssh]\n", '[ssh]\nhost_keys = ["host1", "bad.pem", "host2"]\n'
+        )
+        tls = '[tls]\ncertificate = "bad.pem"\nprivate_key = "bad.pem"\n'
+        self.config.write_text(text + tls)
+        done = self.complete(script("vspc"), "check", "--config", self.config)
+        self.assertEqual(done.status, 1)
+        for key_path in (b"tls.certificate: ", b"ssh.host_keys[1]: ", b"ssh.host_keys[2]: "):
+            self.assertIn(key_path, done.err)
+        self.assertIn(b"ssh-ed25519, is ssh.host_keys[0]", done.err)
+
+    def test_the_word_to_type_into_vsphere_is_no_glob(self) -> None:
+        text = self.config.read_text()
+        for globs, word in (('["*"]', b"vspc"), ('["v*", "lab"]', b"lab")):
+            self.config.write_text(text.replace("[vm]\n", f"[vm]\nservice_uris = {globs}\n"))
+            done = self.complete(script("vspc"), "proxy-uri", "--config", self.config)
+            self.assertIn(b"Port URI: %s;" % word, done.out)
+
+    def test_what_needs_a_restart_is_said_at_each_reload_and_is_not_done(self) -> None:
+        server = self.serve()
+        self.config.write_text(self.config.read_text().replace('"state"', '"elsewhere"'))
+        for _ in range(2):
+            server.send_signal(signal.SIGHUP)
+            server.out.expect(rb" reload-needs-restart key=state_dir")
+            server.out.expect(rb" info reloaded ")
+        self.assertFalse((self.directory / "elsewhere").exists())
 
     def test_in_the_foreground_it_ends_with_status_0(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

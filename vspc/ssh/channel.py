@@ -90,9 +90,9 @@ class DoorChannel(SSHChannel):
 
     def start(self, program: Program) -> None:
         """From now on `program` hears; what was typed before comes first."""
-        if self._over:
+        if self._over:  # whatever was prepared for this program must be undone
             self._program = self._program or program
-            self._soon_told()
+            self.conn.transport.factory.clock.callLater(0, self._dismiss, program)
             return
         self._program = program
         if self._early:
@@ -127,8 +127,18 @@ class DoorChannel(SSHChannel):
         if self._told or self._program is None:
             return
         self._told = True
+        self._close_program(self._program)
+
+    def _dismiss(self, program: Program) -> None:
+        """`program` came when all was over."""
+        if program is self._program:
+            self._tell_closed()
+        else:
+            self._close_program(program)
+
+    def _close_program(self, program: Program) -> None:
         try:
-            self._program.closed()
+            program.closed()
         except Exception:
             log.failure("program-failed", address=self.address)
 
@@ -258,6 +268,7 @@ class DoorChannel(SSHChannel):
     def _lose_patience(self) -> None:
         log.info("output-not-taken", address=self.address, lost=self._outbox.held)
         self._outbox.clear()
+        self._status = self._status or 1  # what is cut short was no success
         self._close()
 
     def _close(self) -> None:

@@ -18,6 +18,9 @@ __all__ = ["Chooser", "Row"]
 CHANGE_INTERVAL = 0.25
 """Seconds between two looks at the list, however often it changes."""
 
+SHARE = 20
+"""Looks take one part in so many of the time at most: a long list is looked at less often."""
+
 AGE_INTERVAL = 5.0
 """Seconds after which the list is looked at though nothing was said to change."""
 
@@ -70,6 +73,7 @@ class Chooser:
         self._turn: Cancellable | None = None
         self._look: Cancellable | None = None
         self._looked: float | None = None
+        self._cost = 0.0  # seconds that the last look took
         self._hurried = False
         self._fresh = False  # whether this turn has looked at the list
         self.changed()
@@ -81,8 +85,9 @@ class Chooser:
         if self._over or self._hurried:
             return
         self._hurried = True
-        since = CHANGE_INTERVAL if self._looked is None else self._clock.seconds() - self._looked
-        self._look_in(max(0.0, CHANGE_INTERVAL - since))
+        interval = max(CHANGE_INTERVAL, SHARE * self._cost)
+        since = interval if self._looked is None else self._clock.seconds() - self._looked
+        self._look_in(max(0.0, interval - since))
 
     def _look_in(self, delay: float) -> None:
         _cancel(self._look)
@@ -91,9 +96,11 @@ class Chooser:
     def _refresh(self) -> None:
         self._hurried = False
         self._fresh = True
-        self._looked = self._clock.seconds()
+        began = self._clock.seconds()
         self._face.replace(self._rows())
-        self._look_in(AGE_INTERVAL)
+        self._looked = self._clock.seconds()
+        self._cost = self._looked - began
+        self._look_in(max(AGE_INTERVAL, SHARE * self._cost))
         self._soon()
 
     # Keys
