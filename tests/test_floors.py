@@ -49,6 +49,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "serverlog": TOP,
         "service": TOP,
         "statedir": TOP,
+        "vmside": TOP,
     }
 )
 

@@ -43,6 +43,10 @@ def needs_restart(old: Config, new: Config) -> list[str]:
         "state_dir": (old.state_dir, new.state_dir),
         "vm.telnet": (old.vm.telnet, new.vm.telnet),
         "vm.telnets": (old.vm.telnets, new.vm.telnets),
+        "vm.zone": (
+            [(z.name, z.telnet, z.telnets) for z in old.vm.zone],
+            [(z.name, z.telnet, z.telnets) for z in new.vm.zone],
+        ),
         "vm.identify_timeout": (old.vm.identify_timeout, new.vm.identify_timeout),
         "vm.probe_timeout": (old.vm.probe_timeout, new.vm.probe_timeout),
         "vm.vmotion_timeout": (old.vm.vmotion_timeout, new.vm.vmotion_timeout),

@@ -15,7 +15,6 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 from twisted.python.components import Componentized
 
@@ -28,8 +27,8 @@ from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
 from vspc.net.endpoints import server
-from vspc.net.limits import Admissions, Allow, Refusals
-from vspc.net.tls import Pair, ServerTls, TlsError, load_pair
+from vspc.net.limits import Admissions, Refusals
+from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.reception import Reception
 from vspc.record import record, record_suspicion, suspicion
 from vspc.reload import Live, needs_restart
@@ -41,8 +40,7 @@ from vspc.statedir import StateError, claim
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
 from vspc.vm.door import Waits
-from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
-from vspc.vm.vmware import Terms
+from vspc.vmside import VmSide
 
 TICK = 1.0
 """Seconds between looks at migrations and away consoles."""
@@ -80,7 +78,9 @@ class VspcService(MultiService):
             self._refusals,
             Waits(config.vm.identify_timeout, config.vm.probe_timeout),
         )
-        self._gatekeepers: list[tuple[Gatekeeper, str | None]] = []
+        self._vm_side = VmSide(
+            lambda: self.live.config, self._vm_door, clock.seconds, self._refusals
+        )
         self._tick = LoopingCall(self._on_tick)
         self._ports: list[IListeningPort] = []
         self._previous_hangup: Any = None
@@ -109,52 +109,16 @@ class VspcService(MultiService):
     def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
-        self._tls = ServerTls(self._pair(config))
         self._ssh_door = self._make_ssh_door(config)
-        for description, factory, what in self._listeners(config):
+        for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
+        for description in config.ssh.listen:
+            self._listen(description, self._ssh_door, "ssh")
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def _pair(self, config: Config) -> Pair:
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
-
-    def _listeners(self, config: Config) -> list[tuple[str, Factory, str]]:
-        seconds = self._clock.seconds
-
-        def terms() -> Terms:
-            vm = self.live.config.vm
-            return Terms(vm.service_uris, seconds, vm.start_tls, self._tls)
-
-        found: list[tuple[str, Factory, str]] = []
-        for description in config.vm.telnet:
-            factory: Factory = VMwareFactory(self._vm_door, terms, secure=False)
-            found.append((description, self._guarded(factory, "telnet", None), "telnet"))
-        for description in config.vm.telnets:
-            factory = VMwareFactory(self._vm_door, terms, secure=True)
-            wrapped = TLSMemoryBIOFactory(self._tls, False, factory)
-            found.append((description, self._guarded(wrapped, "telnets", None), "telnets"))
-        for plain in config.vm.plain:
-            factory = PlainFactory(self._vm_door, plain.name, plain.telnet, seconds)
-            guarded = self._guarded(factory, f"plain {plain.name}", plain.name)
-            found.append((plain.listen, guarded, f"plain {plain.name}"))
-        found += [(description, self._ssh_door, "ssh") for description in config.ssh.listen]
-        return found
-
-    def _guarded(self, factory: Any, listener: str, plain: str | None) -> Factory:
-        key = "vm.allow" if plain is None else f"the allow of [[vm.plain]] {plain}, or vm.allow,"
-        gatekeeper = Gatekeeper(Allow(()), self._refusals, self._clock.seconds, key)
-        self._gatekeepers.append((gatekeeper, plain))
-        self._set_allow(gatekeeper, plain)
-        return GuardedFactory(gatekeeper, listener, factory)
-
-    def _set_allow(self, gatekeeper: Gatekeeper, plain: str | None) -> None:
-        vm = self.live.config.vm
-        listener = next((p for p in vm.plain if p.name == plain), None)
-        if plain is not None and listener is None:
-            return  # its table is gone, its listener is open until a restart: as it was
-        own = listener.allow if listener is not None else None
-        gatekeeper.allow = Allow(vm.allow if own is None else own)
 
     def _make_ssh_door(self, config: Config) -> SshDoor:
         reception = Reception(
@@ -235,7 +199,7 @@ class VspcService(MultiService):
         """Read the configuration anew: all of it counts, or none with every mistake named."""
         try:
             config = load(self._started.path)
-            self._tls.take(self._pair(config))
+            self._vm_side.reload(config, self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))
             return
@@ -245,8 +209,6 @@ class VspcService(MultiService):
             self._log.error("reload-refused", mistakes=len(error.mistakes))
             return
         self.live.take(config)
-        for gatekeeper, plain in self._gatekeepers:
-            self._set_allow(gatekeeper, plain)
         for console in self.roster:
             console.reassess(self.live.rights)
         for key in needs_restart(self._started, config):

@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from vspc.config import Config, ConfigError, load, summary
-from vspc.config.classes import PlainSettings, SshSettings, VmSettings
+from vspc.config.classes import PlainSettings, SshSettings, VmSettings, ZoneSettings
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"
 
@@ -65,6 +65,28 @@ class Loading(ConfigTest):
         self.assertEqual(config.access[0].rights, ("read",))
         self.assertIn("operator alice: 1 key, groups net", summary(config))
         self.assertEqual(config.warnings, ())
+
+    def test_zones(self) -> None:
+        config = self.load(
+            '[vm]\ntakeover = "hold"\n[[vm.zone]]\nname = "lab"\ntelnet = ["tcp:1"]\n'
+            'allow = ["10.9.0.0/16"]\ntls = "offer"\nvmotion_peers = ["10.9.1.0/24"]\n'
+            f'[operators.alice]\nauthorized_keys = ["{KEY}"]\n'
+            '[[access]]\noperators = ["alice"]\nconsoles = ["lab/*"]\nrights = ["read"]\n'
+        )
+        own, lab = config.vm.zones
+        self.assertEqual((own.name, own.takeover, own.telnet), ("default", "hold", ("tcp:13370",)))
+        self.assertEqual((lab.name, lab.takeover, lab.telnets), ("lab", "probe", ()))
+        self.assertIn("VMs of zone lab may connect from: 10.9.0.0/16", summary(config))
+        self.assertEqual(config.warnings, ())
+
+    def test_odd_things_of_zones_are_warned_of(self) -> None:
+        config = self.load(
+            '[[vm.zone]]\nname = "lab"\ntakeover = "certificate"\n'
+            '[[access]]\noperators = []\nconsoles = ["lap/*"]\nrights = []\n'
+        )
+        text = " ".join(config.warnings)
+        for wanted in ("lab has no listener", "without client_ca", "there is no zone lap"):
+            self.assertIn(wanted, text)
 
     def test_odd_things_are_warned_of(self) -> None:
         config = self.load(
@@ -184,7 +206,8 @@ class Example(ConfigTest):
         from vspc.config.classes import AccessRule, OperatorSettings, TlsSettings
 
         text = EXAMPLE.read_text()
-        for table in (VmSettings, PlainSettings, SshSettings, TlsSettings, AccessRule):
+        tables = (VmSettings, ZoneSettings, PlainSettings, SshSettings, TlsSettings, AccessRule)
+        for table in tables:
             for key in fields(table):
                 self.assertIn(f"{key.name}" if key.name != "plain" else "vm.plain", text)
         for key in fields(OperatorSettings):

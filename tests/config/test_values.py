@@ -190,6 +190,17 @@ class RelationTests(ConfigTest):
         self.assertEqual(3, len(found))
         self.assertIn("did you mean alice?", found["access[0].operators[0]"])
 
+    def test_zones_that_are_none(self) -> None:
+        zone = '[[vm.zone]]\nname = "{}"\ntelnet = ["tcp:{}"]\n'
+        for name in ("default", "a/b", "", "x y"):
+            self.assertIn(
+                "no name for a zone", self.mistakes(zone.format(name, 1))["vm.zone[0].name"]
+            )
+        twice = self.mistakes(zone.format("lab", 1) + zone.format("lab", 1))
+        self.assertEqual(["vm.zone[1].name", "vm.zone[1].telnet[0]"], sorted(twice))
+        odd = self.mistakes('[[vm.zone]]\nname = "x"\ntakeover = "yes"\n')
+        self.assertIn("same-host", odd["vm.zone[0].takeover"])
+
     def test_two_listeners_on_one_endpoint(self) -> None:
         found = self.mistakes('[vm]\ntelnet = ["tcp:1"]\n[ssh]\nlisten = ["tcp:1"]\n')
         self.assertIn("vm.telnet[0]", found["ssh.listen[0]"])
@@ -202,7 +213,7 @@ class RelationTests(ConfigTest):
     def test_keys_of_later_versions_only_where_they_will_be(self) -> None:
         later = "not available in this version"
         for text, key in (
-            ('[[vm.zone]]\nname = "x"\n', "vm.zone"),
+            ("[vm]\ncom_port = true\n", "vm.com_port"),
             ("[log]\n", "log"),
             ("[[dial]]\n", "dial"),
             ("[[console.listen]]\n", "console.listen"),

@@ -1,5 +1,6 @@
 """Ranges of single values, as metadata of the fields that have them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,11 @@ from vspc.config.units import size_text, time_text
 
 CHECK = "check"
 """Metadata of a field: called with the value, raises `Wrong`."""
+
+DEFAULT_ZONE = "default"
+"""The zone of the VMs that dial the listeners of [vm] itself."""
+
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 
 NAME_LIMIT = 80
 """Characters of a name that a configuration gives to a console."""
@@ -42,6 +48,19 @@ def ring(low: int, high: int) -> Metadata:
         if not low <= value <= high or value & (value - 1):
             allowed = f"a power of two from {size_text(low)} to {size_text(high)} is allowed"
             raise Wrong(f"{size_text(value)} is no size for it", allowed)
+
+    return {CHECK: check}
+
+
+def zone_name() -> Metadata:
+    """A word that stands before the slash of a console's name."""
+
+    def check(value: str) -> None:
+        if not _ZONE.fullmatch(value) or value == DEFAULT_ZONE:
+            allowed = (
+                "1 to 32 letters, digits and . _ - are allowed; [vm] itself is the zone default"
+            )
+            raise Wrong("it is no name for a zone", f"{allowed}; [vm] itself is default")
 
     return {CHECK: check}
 

@@ -10,12 +10,21 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from vspc.config.checks import label, ring, within, within_size, within_time
+from vspc.config.checks import (
+    DEFAULT_ZONE,
+    label,
+    ring,
+    within,
+    within_size,
+    within_time,
+    zone_name,
+)
 from vspc.config.keys import AuthorizedKey, KeysFile
 from vspc.config.units import Duration, Endpoint, Network, Pattern, Readable, Size, Who
 
 Right = Literal["read", "write", "break", "force", "admin"]
 StartTls = Literal["off", "offer", "require"]
+Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 Role = Literal["admin", "audit"]
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -32,6 +41,21 @@ class PlainSettings:
 
 
 @frozen
+class ZoneSettings:
+    """[[vm.zone]]: hosts that trust each other, on listeners of their own."""
+
+    name: str = field(metadata=zone_name())
+    telnet: tuple[Endpoint, ...] = ()
+    telnets: tuple[Endpoint, ...] = ()
+    allow: tuple[Network, ...] = LOOPBACK
+    tls: StartTls = "off"
+    client_ca: Readable | None = None
+    takeover: Takeover = "probe"
+    vmotion_peers: tuple[Network, ...] | None = None
+    proxy_protocol_from: tuple[Network, ...] = ()
+
+
+@frozen
 class VmSettings:
     """[vm]: where virtual machines connect, and who may."""
 
@@ -40,10 +64,31 @@ class VmSettings:
     service_uris: tuple[str, ...] = ("vspc", "vSPC.py")
     allow: tuple[Network, ...] = LOOPBACK
     start_tls: StartTls = "off"
+    client_ca: Readable | None = None
+    takeover: Takeover = "probe"
+    vmotion_peers: tuple[Network, ...] | None = None
+    proxy_protocol_from: tuple[Network, ...] = ()
     probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
     identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
     vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
     plain: tuple[PlainSettings, ...] = ()
+    zone: tuple[ZoneSettings, ...] = ()
+
+    @property
+    def zones(self) -> tuple[ZoneSettings, ...]:
+        """All zones, the one that this table itself describes first."""
+        own = ZoneSettings(
+            DEFAULT_ZONE,
+            self.telnet,
+            self.telnets,
+            self.allow,
+            self.start_tls,
+            self.client_ca,
+            self.takeover,
+            self.vmotion_peers,
+            self.proxy_protocol_from,
+        )
+        return (own, *self.zone)
 
 
 @frozen
@@ -121,7 +166,7 @@ COMPUTED = frozenset({"path", "warnings"})
 
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial", "log", "audit"}),
-    VmSettings: frozenset({"zone", "com_port", "takeover", "dial_allow"}),
+    VmSettings: frozenset({"com_port", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
     SshSettings: frozenset({"certificates"}),
     OperatorSettings: frozenset(

@@ -5,6 +5,7 @@ must not hide another, nor make one of what is right.
 """
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,10 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     tls = _table(tables, "tls")
     if ("certificate" in tls) != ("private_key" in tls):
         yield "tls", "one of certificate and private_key is missing", "give both or neither"
-    plain = [table for table in _list(_table(tables, "vm"), "plain") if isinstance(table, dict)]
+    plain = _dicts(_table(tables, "vm"), "plain")
+    zones = [table.get("name") for table in _dicts(_table(tables, "vm"), "zone")]
+    named = [(f"vm.zone[{index}].name", name) for index, name in enumerate(zones)]
+    yield from _twice(named, "each zone once")
     names = [(f"vm.plain[{i}].name", table.get("name")) for i, table in enumerate(plain)]
     yield from _twice(names, "each name once")
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
@@ -51,6 +55,11 @@ def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[
             # Port 0 is any free one.
             if not str(value).startswith(("tcp:0", "tcp6:0")):
                 yield f"{table}.{key}[{index}]", value
+    for place, zone in enumerate(_dicts(_table(tables, "vm"), "zone")):
+        for key in ("telnet", "telnets"):
+            for index, value in enumerate(_list(zone, key)):
+                if not str(value).startswith(("tcp:0", "tcp6:0")):
+                    yield f"vm.zone[{place}].{key}[{index}]", value
     for index, listener in enumerate(plain):
         yield f"vm.plain[{index}].listen", listener.get("listen")
 
@@ -75,10 +84,14 @@ def _list(table: dict[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _dicts(table: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [value for value in _list(table, key) if isinstance(value, dict)]
+
+
 def warnings(config: Config) -> Iterator[str]:
     """What is allowed and probably not meant."""
     vm = config.vm
-    if not (vm.telnet or vm.telnets or vm.plain):
+    if not vm.plain and not any(zone.telnet or zone.telnets for zone in vm.zones):
         yield "vm: there is no listener, so no virtual machine can connect"
     if not vm.allow:
         yield "vm.allow: it is empty, so no host may connect"
@@ -91,18 +104,25 @@ def warnings(config: Config) -> Iterator[str]:
             yield f"operators.{name}: no authorized key, so the operator cannot log in"
     if config.operators and not config.access:
         yield "access: there are no rules, so no operator sees any console"
-    yield from _useless(config.access)
+    for index, zone in enumerate(vm.zone):
+        if not (zone.telnet or zone.telnets):
+            yield f"vm.zone[{index}]: {zone.name} has no listener, so that it has no VMs"
+        if zone.takeover == "certificate" and zone.client_ca is None:
+            yield f"vm.zone[{index}]: without client_ca nobody has a certificate to take over with"
+    if vm.takeover == "certificate" and vm.client_ca is None:
+        yield "vm.takeover: without client_ca nobody has a certificate to take over with"
+    yield from _useless(config.access, {zone.name for zone in vm.zones})
 
 
-def _useless(rules: tuple[AccessRule, ...]) -> Iterator[str]:
+def _useless(rules: tuple[AccessRule, ...], zones: set[str]) -> Iterator[str]:
     for index, (rule, following) in enumerate(pairwise([*rules, None])):
         assert rule is not None
         if not rule.operators or not rule.consoles:
             yield f"access[{index}]: it has no operators or no consoles, so it never matches"
         for place, pattern in enumerate(rule.consoles):
             zone, slash, _ = pattern.partition("/")
-            if slash and zone not in ("default", "*") and not pattern.startswith("uuid:"):
-                yield f"access[{index}].consoles[{place}]: the only zone is default in this version"
+            if slash and not any(fnmatchcase(name, zone) for name in zones):
+                yield f"access[{index}].consoles[{place}]: there is no zone {zone}"
         if "*" in rule.operators and "*" in rule.consoles and following is not None:
             yield f"access[{index}]: it matches everybody everywhere; later rules never count"
             return

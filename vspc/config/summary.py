@@ -1,5 +1,6 @@
 """What `vspc check` prints of a configuration without mistakes."""
 
+from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.classes import Config
 
 
@@ -7,11 +8,16 @@ def summary(config: Config) -> list[str]:
     """A line for each listener, file, operator and rule."""
     vm, ssh = config.vm, config.ssh
     lines = [f"configuration {config.path}", f"state_dir {config.state_dir}"]
-    lines += [f"telnet for VMs: {endpoint}" for endpoint in vm.telnet]
-    lines += [f"telnets for VMs: {endpoint}" for endpoint in vm.telnets]
+    for zone in vm.zones:
+        where = "" if zone.name == DEFAULT_ZONE else f" of zone {zone.name}"
+        lines += [f"telnet for VMs{where}: {endpoint}" for endpoint in zone.telnet]
+        lines += [f"telnets for VMs{where}: {endpoint}" for endpoint in zone.telnets]
     lines += [f"plain {'telnet' if p.telnet else 'TCP'} for {p.name}: {p.listen}" for p in vm.plain]
     lines += [f"SSH for operators: {endpoint}" for endpoint in ssh.listen]
-    lines.append(f"VMs may connect from: {', '.join(map(str, vm.allow)) or 'nowhere'}")
+    for zone in vm.zones:
+        where = "" if zone.name == DEFAULT_ZONE else f" of zone {zone.name}"
+        lines.append(f"VMs{where} may connect from: {', '.join(map(str, zone.allow)) or 'nowhere'}")
+        lines.append(f"takeover{where}: {zone.takeover}")
     lines.append(f"service URIs: {', '.join(vm.service_uris) or 'none'}")
     certificate = config.tls.certificate or f"{config.state_dir}/tls.pem (self-signed)"
     lines.append(f"certificate: {certificate}")

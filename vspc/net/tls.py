@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
-from OpenSSL.crypto import FILETYPE_PEM, load_privatekey
+from OpenSSL.crypto import FILETYPE_PEM, X509, load_privatekey
 from OpenSSL.crypto import Error as CryptoError
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -131,8 +131,12 @@ def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:
     return digest.hex(":").upper()
 
 
-def context(pair: Pair, where: str) -> SSL.Context:
-    """An OpenSSL context for `pair`, which came from `where`. Raises `TlsError`."""
+def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Context:
+    """An OpenSSL context for `pair`, which came from `where`. Raises `TlsError`.
+
+    With `client_ca`, a PEM file, clients are asked for a certificate: one of these authorities
+    counts, one of another ends the connection, and none is allowed.
+    """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
     made.set_cipher_list(CIPHERS)
@@ -149,7 +153,25 @@ def context(pair: Pair, where: str) -> SSL.Context:
         made.check_privatekey()
     except (ValueError, CryptoError, SSL.Error) as error:
         raise TlsError(f"{where}: {_why(error)}") from None
+    if client_ca is not None:
+        _ask_for_certificate(made, client_ca)
     return made
+
+
+def _ask_for_certificate(made: SSL.Context, client_ca: Path) -> None:
+    try:
+        authorities = x509.load_pem_x509_certificates(_read(client_ca))
+        store = made.get_cert_store()
+        for authority in authorities:
+            assert store is not None
+            store.add_cert(X509.from_cryptography(authority))
+        made.set_client_ca_list([X509.from_cryptography(a).get_subject() for a in authorities])
+    except (ValueError, CryptoError, SSL.Error) as error:
+        raise TlsError(f"{client_ca}: {_why(error)}") from None
+    made.set_verify(SSL.VERIFY_PEER, None)
+    # A resumed session would skip the question.
+    made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    made.set_options(SSL.OP_NO_TICKET)
 
 
 def _no_passphrase(*_about: Any) -> bytes:
@@ -172,12 +194,12 @@ def tls_reason(error: Exception) -> str:
 class ServerTls:
     """Gives connections the context in force; `take` changes it for those to come."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.take(pair)
+    def __init__(self, pair: Pair, client_ca: Path | None = None) -> None:
+        self.take(pair, client_ca)
 
-    def take(self, pair: Pair) -> None:
+    def take(self, pair: Pair, client_ca: Path | None = None) -> None:
         """From now on new connections get `pair`. Raises `TlsError` and changes nothing."""
-        self._context = context(pair, "the certificate")
+        self._context = context(pair, "the certificate", client_ca)
 
     def serverConnectionForTLS(self, _protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted asks for it."""

@@ -11,9 +11,11 @@ from vspc.net.limits import Allow, Refusals
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.door import Door
+from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import host_of
 from vspc.vm.plain import RawLine, TelnetLine
 from vspc.vm.vmware import Terms, VMwareLine
+from vspc.vm.zone import Zone
 
 _log = Logger(namespace="vspc.vm")
 
@@ -76,8 +78,10 @@ class VMwareFactory(Factory):
         door: Door,
         terms: Callable[[], Terms],
         secure: bool,
+        zone: Zone | None = None,
     ) -> None:
         self._door = door
+        self._zone = zone
         self._terms = terms
         self._secure = secure
 
@@ -85,9 +89,12 @@ class VMwareFactory(Factory):
         terms = self._terms()
 
         def make() -> LineProtocol:
-            return VMwareLine(self._door.arrive, self._secure, terms)
+            return VMwareLine(self._keep, self._secure, terms)
 
         return LineTransport(make, terms.now)
+
+    def _keep(self, line: VmLine) -> Keeper:
+        return self._door.arrive(line, self._zone)
 
 
 class PlainFactory(Factory):
