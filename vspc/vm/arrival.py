@@ -5,7 +5,6 @@ decided by `vspc.vm.joining` (whose line it is), `vspc.vm.vmotion` and `vspc.vm.
 we are not sure of).
 """
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -15,11 +14,15 @@ from vspc.console.identity import Claim
 from vspc.console.ports import Cancellable
 from vspc.console.takeover import Old
 from vspc.text import safe
+from vspc.vm import claims
+from vspc.vm.early import Early
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
 from vspc.vm.line import TLS_FAILED
+from vspc.vm.probe import Probed
 from vspc.vm.registration import Joined
-from vspc.vm.reports import Reports
+from vspc.vm.reports import Reports, too_late
+from vspc.vm.role import Role
 from vspc.vm.vmotion import Vmotion
 from vspc.vm.vmware import VMwareLine
 from vspc.vm.zone import Zone
@@ -27,22 +30,8 @@ from vspc.vm.zone import Zone
 if TYPE_CHECKING:
     from vspc.vm.door import Door
 
-EARLY = 64 * 1024
-"""Bytes that a line may say before it is known whose they are; the oldest are dropped."""
-
 LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
-
-
-class Role(Enum):
-    """What a line is to us."""
-
-    STRANGER = "it has not said who it is, or that is being decided"
-    TARGET = "of a vMotion that is not complete"
-    LEADING = "its console's line"
-    HELD = "kept apart: it says that it is a VM which lives on another line"
-    SUSPECT = "it did not answer, and another line took over"
-    RETIRED = "nobody's any more: it is being closed"
 
 
 class Arrival:
@@ -52,14 +41,13 @@ class Arrival:
         "_closing",
         "_early",
         "_limit",
-        "_probers",
         "_said_name",
-        "_unshown",
         "claim",
         "console",
         "door",
         "joining",
         "line",
+        "probed",
         "reports",
         "role",
         "vmotion",
@@ -76,11 +64,10 @@ class Arrival:
         self.reports = Reports(door, line.address)
         self.joining = Joining(self)
         self.vmotion = Vmotion(self)
-        self._early = bytearray()
-        self._unshown = 0
+        self._early = Early()
         self._closing: Cancellable | None = None
         self._said_name: str | None = None
-        self._probers: list[Joining] = []  # newcomers that wait for this line to show that it lives
+        self.probed = Probed(line)
         self._limit: Cancellable | None = door.clock.call_later(door.waits.identify, self._too_late)
         door.log.debug("vm-connected", address=line.address, secure=line.secure)
 
@@ -115,14 +102,7 @@ class Arrival:
                 if self.console.migrating:
                     self.vmotion.spoke()
             case Role.STRANGER | Role.TARGET:
-                self._keep(data)
-
-    def _keep(self, data: bytes) -> None:
-        self._early += data
-        over = len(self._early) - EARLY
-        if over > 0:
-            self._unshown += over
-            del self._early[:over]
+                self._early.keep(data)
 
     def _heard(self) -> None:
         """The VM's host lives: what it was suspected of is not so."""
@@ -142,6 +122,10 @@ class Arrival:
         if self.leads and self.console is not None:
             self.console.answered()
 
+    def lives(self) -> None:
+        self._heard()
+        self.probed.tell(Old.ANSWERED)
+
     # Joining
 
     def joined(self, joined: Joined) -> None:
@@ -150,34 +134,8 @@ class Arrival:
             self._confirm(self.console, joined)
         elif not self._is_false_peer:
             self._no_limit()
-            self.claim = self._claim(joined)
+            self.claim = claims.said(joined, self.line, self.zone)
             self.joining.decide()
-
-    def _claim(self, joined: Joined) -> Claim:
-        return Claim(
-            self.zone.name,
-            joined.uuid,
-            joined.uuid_kind,
-            joined.name,
-            self.line.address,
-            self.line.provenance,
-            joined.service_uri,
-            joined.port_label,
-        )
-
-    def _claim_of(self, console: Console) -> Claim:
-        """What a vMotion proves: it is the VM of `console`."""
-        vm = console.vm
-        return Claim(
-            self.zone.name,
-            vm.uuid,
-            vm.identity.kind,
-            vm.said_name,
-            self.line.address,
-            self.line.provenance,
-            console.service_uri,
-            console.label,
-        )
 
     def _confirm(self, console: Console, joined: Joined) -> None:
         """A target has said who it is: the migration's VM, or a liar."""
@@ -226,7 +184,7 @@ class Arrival:
         """It has claimed the vMotion of `console`."""
         self.role = Role.TARGET
         self.console = console
-        self.claim = self._claim_of(console)
+        self.claim = claims.proved(console, self.line, self.zone)
         self._no_limit()
 
     def leads_at(self, console: Console) -> None:
@@ -237,9 +195,9 @@ class Arrival:
         if self._said_name is not None:
             self.door.roster.rename(console.vm, self._said_name)
         self.door.roster.settle(console)
-        early, self._early = bytes(self._early), bytearray()
-        if self._unshown:
-            console.tell(f"{self._unshown} bytes of {console.title} before these are lost")
+        dropped, early = self._early.take()
+        if dropped:
+            console.tell(f"{dropped} bytes of {console.title} before these are lost")
         if early:
             console.output(early)
         self.vmotion.leads_now()
@@ -250,7 +208,7 @@ class Arrival:
         self.console = console
         self._no_limit()
         console.connect(self.line)
-        early, self._early = bytes(self._early), bytearray()
+        _, early = self._early.take()
         if early:
             console.output(early)
 
@@ -262,28 +220,10 @@ class Arrival:
         """It has no console: it is being decided whose it is. What it said apart is not lost."""
         if self.role is Role.HELD and self.console is not None:
             history = self.console.history
-            self._unshown += history.start
-            self._early += history.read(history.start, history.end - history.start)
+            self._early.skip(history.start)
+            self._early.keep(history.read(history.start, history.end - history.start))
         self.role = Role.STRANGER
         self.console = None
-
-    # Probes
-
-    def ask_if_alive(self, newcomer: Joining) -> bool:
-        """Have `newcomer` told whether this line answers; False if it cannot be asked."""
-        if not self._probers and not self.line.probe():
-            return False
-        self._probers.append(newcomer)
-        return True
-
-    def lives(self) -> None:
-        self._heard()
-        self._tell_probers(Old.ANSWERED)
-
-    def _tell_probers(self, old: Old) -> None:
-        probers, self._probers = self._probers, []
-        for newcomer in probers:
-            newcomer.learn(self.line, old)
 
     # vMotion
 
@@ -333,12 +273,8 @@ class Arrival:
         self._limit = None
         if self._is_false_peer:
             self.refused("its vMotion credential is of no open migration")
-            return
-        missing = getattr(self.line, "missing", "anything")
-        hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
-        silent = not getattr(self.line, "agreed", True)
-        limit = f"{self.door.waits.identify:g} s"
-        self.refused(f"it did not say {missing} within {limit}" + (hint if silent else ""))
+        else:
+            self.refused(too_late(self.line, self.door.waits.identify))
 
     def lost(self, reason: str) -> None:
         reason = safe(reason)
@@ -353,7 +289,7 @@ class Arrival:
         self._tell_lost_output(role)
         if not self.vmotion.lost(reason):
             self._leave(role, reason)
-        self._tell_probers(Old.GONE)
+        self.probed.tell(Old.GONE)
         self.console = None
 
     def _tell_unidentified(self, reason: str) -> None:
@@ -366,7 +302,7 @@ class Arrival:
     def _tell_lost_output(self, role: Role) -> None:
         """A target went before COMPLETE: what it said is nobody's."""
         if role is Role.TARGET and self._early:
-            self.reports.note("vmotion-output-dropped", bytes=self._unshown + len(self._early))
+            self.reports.note("vmotion-output-dropped", bytes=len(self._early))
 
     def _leave(self, role: Role, reason: str) -> None:
         console = self.console

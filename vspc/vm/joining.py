@@ -4,16 +4,16 @@ The decision itself is the table of `vspc.console.takeover`; here are the asking
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vspc.console.console import Console
 from vspc.console.happenings import How
 from vspc.console.identity import PLAIN, Claim, Provenance
-from vspc.console.ports import Cancellable, Line
+from vspc.console.ports import Cancellable
 from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
 from vspc.console.vm import Vm
+from vspc.vm.probe import Probing
 
 if TYPE_CHECKING:
     from vspc.vm.arrival import Arrival
@@ -31,13 +31,11 @@ MAX_PORTS = 32
 class Joining:
     """One newcomer's way to its console."""
 
-    __slots__ = ("_arrival", "_asked", "_probed", "_waiting")
+    __slots__ = ("_arrival", "_probing", "_waiting")
 
     def __init__(self, arrival: "Arrival") -> None:
         self._arrival = arrival
-        # What old lines have shown; a line, not a console: another may have taken it meanwhile.
-        self._probed: dict[Line, Old] = {}
-        self._asked: dict[Line, Cancellable] = {}  # until when each may answer
+        self._probing = Probing(arrival.door, self.decide)
         self._waiting: Cancellable | None = None  # for a migration to be over
 
     @property
@@ -66,7 +64,7 @@ class Joining:
             _VERDICTS[verdict](self, console)
             return
         mine = [c for c, s in zip(consoles, standings, strict=True) if s.same_name]
-        if not self._ask([*mine, *rivals]):
+        if not self._probing.ask([*mine, *rivals]):
             self.decide()  # none of them could be asked: they count as alive
 
     def _standing(self, console: Console) -> Standing:
@@ -83,7 +81,7 @@ class Joining:
         line = console.line
         if console.migrating:
             return Old.GONE if self._is_orphan(console) else Old.MIGRATING
-        return Old.GONE if line is None else self._probed.get(line, Old.THERE)
+        return Old.GONE if line is None else self._probing.old(line)
 
     def _is_orphan(self, console: Console) -> bool:
         door = self._arrival.door
@@ -118,48 +116,20 @@ class Joining:
         too_many = verdict is Verdict.OTHER and ports >= MAX_PORTS
         return Verdict.REFUSE if too_many else verdict
 
-    # Asking
-
-    def _ask(self, consoles: list[Console]) -> bool:
-        """Ask the lines of `consoles` that were not asked; whether an answer is to come."""
-        door = self._arrival.door
-        for console in consoles:
-            line = console.line
-            if line is None or line in self._probed or line in self._asked:
-                continue
-            former = door.arrival_of(line)
-            if former is not None and former.ask_if_alive(self):
-                self._asked[line] = door.clock.call_later(
-                    door.waits.probe, partial(self.learn, line, Old.SILENT)
-                )
-            else:
-                # A line that cannot be asked counts as alive: keepalive ends it if it is not.
-                self._probed[line] = Old.ANSWERED
-        return bool(self._asked)
-
-    def learn(self, line: Line, old: Old) -> None:
-        """`line` answered, or did not, or is gone."""
-        patience = self._asked.pop(line, None)
-        if patience is None:
-            return
-        if patience.active():
-            patience.cancel()
-        self._probed[line] = old
-        self.decide()
+    # Waiting
 
     def reconsider(self) -> None:
         """Something has changed for one that is kept apart: ask everybody again."""
         self.stop()
-        self._probed.clear()
+        self._probing.forget()
         self.decide()
 
     def stop(self) -> None:
         """Wait for nothing any more."""
-        for call in (self._waiting, *self._asked.values()):
-            if call is not None and call.active():
-                call.cancel()
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
         self._waiting = None
-        self._asked.clear()
+        self._probing.stop()
 
     # Doing
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from vspc.net.limits import TokenBucket
 from vspc.text import safe
+from vspc.vm.keeper import VmLine
 
 if TYPE_CHECKING:
     from vspc.vm.door import Door
@@ -19,6 +20,14 @@ DROPPED = 5
 
 REASON = 600
 """Characters of a reason: some tell the administrator what to type where."""
+
+
+def too_late(line: VmLine, limit: float) -> str:
+    """Why `line` is refused, which did not say who it is within `limit` seconds."""
+    missing = getattr(line, "missing", "anything")
+    silent = not getattr(line, "agreed", True)
+    hint = "; a QEMU or a device server needs a [[vm.plain]] listener" if silent else ""
+    return f"it did not say {missing} within {limit:g} s{hint}"
 
 
 class Reports:
