@@ -19,7 +19,7 @@ KERNEL_DIR := /var/cache/vspc-guest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit end-to-end coverage deps clean
+.PHONY: help demo test lint types unit end-to-end soak-model coverage deps clean
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -30,6 +30,7 @@ help:
 	@echo 'make types       mypy --strict'
 	@echo 'make unit        the unit tests, without network or other programs'
 	@echo 'make end-to-end  with OpenSSH, twistd and a Linux guest in QEMU, on loopback'
+	@echo 'make soak-model  random virtual machines, liars and operators for SOAK_SECONDS=600'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
@@ -61,6 +62,11 @@ unit: $(STAMP)
 
 end-to-end: $(STAMP)
 	$(BIN)/python -B -m tests.run --end-to-end
+
+# New random steps until SOAK_SECONDS are over, or something is wrong.
+SOAK_SECONDS ?= 600
+soak-model: $(STAMP)
+	$(BIN)/python -B -m tests.soak $(SOAK_SECONDS)
 
 coverage: $(STAMP)
 	$(BIN)/python -B -m tests.run --unit --coverage $(CACHE)/coverage

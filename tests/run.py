@@ -33,7 +33,7 @@ LIMIT = 1800.0
 """Seconds until a suite that hangs is ended, and has failed."""
 
 _TAIL = 4096
-_END_TO_END = "end_to_end"
+_SLOW = ("end_to_end", "soak")
 _NO_TESTS = ("run.py", "programs.py", "environment.py", "__init__.py")
 _SUMMARY = re.compile(r"^(?:PASSED|FAILED)(?: \(([^)]*)\))?\s*$", re.MULTILINE)
 
@@ -75,7 +75,7 @@ def unit_suite(coverage: Path | None = None) -> Suite:
     """Everything under tests/ but the end-to-end tests; for `coverage` in one process."""
     packages = {path.parent.name for path in (TREE / "tests").glob("*/__init__.py")}
     modules = {path.stem for path in (TREE / "tests").glob("test_*.py")}
-    targets = tuple(f"tests.{name}" for name in sorted((packages | modules) - {_END_TO_END}))
+    targets = tuple(f"tests.{name}" for name in sorted((packages | modules) - set(_SLOW)))
     if coverage is None:
         return Suite("unit tests", targets, ("--reporter=text", f"--jobs={JOBS}"))
     measured = ("-m", "coverage", "run", f"--data-file={coverage}", "-m", "twisted.trial")
@@ -83,8 +83,9 @@ def unit_suite(coverage: Path | None = None) -> Suite:
 
 
 def end_to_end_suite() -> Suite:
-    """The tests with real programs; their names are shown while they run."""
-    return Suite("end-to-end tests", (f"tests.{_END_TO_END}",), ("--reporter=verbose",))
+    """The tests with real programs, and the soak; their names are shown while they run."""
+    targets = tuple(f"tests.{name}" for name in _SLOW)
+    return Suite("end-to-end tests", targets, ("--reporter=verbose",))
 
 
 def read_summary(output: str, status: int) -> Outcome:

@@ -61,16 +61,20 @@ class Host:
 
     def say(self, *messages: Suboption | bytes) -> bytes:
         """Say `messages`; what came back."""
+        self.say_quietly(*messages)
+        return self.wire.take()
+
+    def say_quietly(self, *messages: Suboption | bytes) -> None:
+        """Say `messages`; what comes back stays on the wire."""
         for message in messages:
             data = message
             if not isinstance(data, bytes):
                 data = subnegotiation(VMWARE, encode(data))
             self.transport.dataReceived(data)
-        return self.wire.take()
 
     def agree(self) -> "Host":
         """Agree on the extension."""
-        self.say(negotiation(TELNET_WILL, VMWARE))
+        self.say_quietly(negotiation(TELNET_WILL, VMWARE))
         return self
 
     def register(
@@ -78,6 +82,7 @@ class Host:
     ) -> bytes:
         """Say everything that a VM says to be somebody."""
         self.agree()
+        self.wire.take()
         return self.say(DoProxy(b"S", uri), VmVcUuid(uuid), VmName(name))
 
     def begin(self, sequence: bytes = SEQUENCE) -> bytes:

@@ -1,0 +1,1 @@
+"""The soak model: virtual machines, hosts, liars and operators at random, against an oracle."""
