@@ -81,5 +81,7 @@ class Connection:
         """The connection is gone."""
         if not self.lost:
             self.hear()
+            self.answers = False  # what is under way is read, and not answered any more
+            self.hear()
             self.lost = True
             self.host.lose()

@@ -29,7 +29,7 @@ from tests.soak.model import (
 )
 from tests.vm.support import Scene
 from vspc.console.console import Console, State
-from vspc.console.peers import MIGRATION
+from vspc.console.peers import MIGRATION, TALKING
 from vspc.wire.vmware import (
     VmName,
     VMotionAbort,
@@ -133,6 +133,7 @@ class Soak(RuleBasedStateMachine):
         for port in self.ports():
             if port.line is not None and port.line.lost:
                 port.line = None
+                self._forget_migration(port)
             if port.target is not None and port.target.lost:
                 self._forget_migration(port)
 
@@ -184,10 +185,16 @@ class Soak(RuleBasedStateMachine):
         port = self.pick(self.ports(), at)
         if port is None or not port.line.open or not port.line.answers or port.early:
             return
+        self._goes_on(port)
         words = port.words(count)
         port.line.say(words, pieces)
         port.expected += words
         self.settle()
+
+    def _goes_on(self, port: Port) -> None:
+        """The source speaks: after a second that says that it has not moved."""
+        if self.scene.now() - port.began >= TALKING:
+            port.frozen = None
 
     @precondition(lambda self: self.ports())
     @rule(at=which, name=st.integers(0, 3))
@@ -219,6 +226,8 @@ class Soak(RuleBasedStateMachine):
         self.settle()
         if port.line is None or port.line.credential is None:
             port.sequence = b""
+        else:
+            port.frozen = len(port.line.typed)
 
     @precondition(lambda self: any(p.target is None for p in self.migrating()))
     @rule(at=which, host=which)
@@ -336,6 +345,7 @@ class Soak(RuleBasedStateMachine):
         machine = self.pick([m for m in self.machines if m.on], at)
         if machine is None or any(port.sequence for port in machine.ports):
             return
+        leads = [port for port in machine.ports if port.certain and self.leads(port)]
         machine.doubt()
         lines = [port.line for port in machine.ports if port.line is not None]
         for line in lines:
@@ -351,6 +361,14 @@ class Soak(RuleBasedStateMachine):
         for line in lines:
             line.answers = True
         self.settle()
+        assert all(self.leads(port) for port in leads), [port.stream for port in leads]
+
+    def leads(self, port: Port) -> bool:
+        """Whether the VM's own line is its console's, by its address."""
+        console = self.console(port)
+        line = console.line if console is not None else None
+        here = line is not None and line.address == port.machine.address
+        return here and port.line is not None and port.line.open
 
     @precondition(lambda self: self.migrating())
     @rule(at=which, count=few, seconds=st.sampled_from([0.1, 0.9, 1.1]))
@@ -361,6 +379,7 @@ class Soak(RuleBasedStateMachine):
             return
         self.scene.clock.advance(seconds)
         words = port.words(count)
+        self._goes_on(port)
         port.line.say(words)
         port.expected += words
         self.settle()
@@ -533,6 +552,12 @@ class Soak(RuleBasedStateMachine):
         for console, ledger in self.ledgers.items():
             accounted = console.bytes_to_vm + console.gate.waiting + ledger.dropped
             assert accounted == ledger.taken, (console.title, accounted, ledger.taken)
+
+    @invariant()
+    def nothing_is_typed_at_a_vm_that_is_on_its_way(self) -> None:
+        for port in self.migrating():
+            if port.frozen is not None and port.line is not None:
+                assert len(port.line.typed) == port.frozen, port.stream
 
     @invariant()
     def names_are_unique(self) -> None:

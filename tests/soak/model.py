@@ -39,6 +39,7 @@ class Port:
     early: bytearray = field(factory=bytearray)
     sequence: bytes = b""
     began: float = 0.0
+    frozen: int | None = None  # bytes typed at the source when it began
 
     def words(self, count: int) -> bytes:
         """The next `count` words of its stream."""

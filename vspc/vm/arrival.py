@@ -38,6 +38,7 @@ class Arrival:
     """A `Keeper`. `console` is whose line it is, or is to be at COMPLETE, or was while suspect."""
 
     __slots__ = (
+        "_apart_since",
         "_closing",
         "_early",
         "_limit",
@@ -65,6 +66,7 @@ class Arrival:
         self.joining = Joining(self)
         self.vmotion = Vmotion(self)
         self._early = Early()
+        self._apart_since: float | None = None  # while it was kept apart: since when
         self._closing: Cancellable | None = None
         self._said_name: str | None = None
         self.probed = Probed(line)
@@ -195,6 +197,9 @@ class Arrival:
         if self._said_name is not None:
             self.door.roster.rename(console.vm, self._said_name)
         self.door.roster.settle(console)
+        since, self._apart_since = self._apart_since, None
+        if since is not None and (console.last_output or 0) > since:
+            self._early.skip_all()  # the VM has said more on another line since: this is older
         dropped, early = self._early.take()
         if dropped:
             console.tell(f"{dropped} bytes of {console.title} before these are lost")
@@ -219,7 +224,7 @@ class Arrival:
     def set_free(self) -> None:
         """It has no console: it is being decided whose it is. What it said apart is not lost."""
         if self.role is Role.HELD and self.console is not None:
-            history = self.console.history
+            history, self._apart_since = self.console.history, self.console.since
             self._early.skip(history.start)
             self._early.keep(history.read(history.start, history.end - history.start))
         self.role = Role.STRANGER

@@ -28,6 +28,11 @@ class Early:
         """`count` bytes, said before what follows, are kept nowhere."""
         self.dropped += count
 
+    def skip_all(self) -> None:
+        """What was said comes too late to be shown."""
+        self.dropped += len(self.data)
+        self.data.clear()
+
     def take(self) -> tuple[int, bytes]:
         """How many bytes were dropped, and those that followed; nothing waits afterwards."""
         taken = self.dropped, bytes(self.data)
