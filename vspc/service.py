@@ -26,6 +26,7 @@ from vspc.console.lineside import Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
+from vspc.net.descriptors import raise_limit, shortage
 from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.tls import Pair, TlsError, load_pair
@@ -161,6 +162,9 @@ class VspcService(MultiService):
         signal.signal(signal.SIGHUP, self._on_hangup)
         for warning in self.live.config.warnings:
             self._log.warn("configuration-warning", what=warning)
+        short = shortage(raise_limit())
+        if short is not None:
+            self._log.warn("few-descriptors", what=short)
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:

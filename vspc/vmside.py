@@ -57,7 +57,7 @@ class VmSide:
             key = f"the allow of [[vm.plain]] {plain.name}, or vm.allow,"
             what = f"plain {plain.name}"
             gatekeeper = self._plain[plain.name] = self._gatekeeper(key)
-            found.append((plain.listen, GuardedFactory(gatekeeper, what, factory), what))
+            found.append((plain.listen, GuardedFactory(gatekeeper, what, factory, self.door), what))
         self._apply(config)
         return found
 
@@ -85,7 +85,7 @@ class VmSide:
         gatekeeper = self._gatekeeper(key)
         place.gatekeepers.append(gatekeeper)
         shown = what if is_default else f"{what} {name}"
-        return description, GuardedFactory(gatekeeper, shown, factory), shown
+        return description, GuardedFactory(gatekeeper, shown, factory, self.door), shown
 
     def _gatekeeper(self, key: str) -> Gatekeeper:
         return Gatekeeper(_NOWHERE, self.refusals, self.now, key)
@@ -112,6 +112,7 @@ class VmSide:
             place.start_tls = settings.tls
             for gatekeeper in place.gatekeepers:
                 gatekeeper.allow = Allow(settings.allow)
+                gatekeeper.balancers = Allow(settings.proxy_protocol_from)
         for plain in config.vm.plain:
             if plain.name in self._plain:
                 own = config.vm.allow if plain.allow is None else plain.allow

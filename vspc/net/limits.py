@@ -140,6 +140,19 @@ class Admissions(Generic[Connection]):
         self._silent_of.setdefault(address, OrderedDict())[connection] = None
         return leaver
 
+    def has_room(self, address: str, now: float, silence: float) -> bool:
+        """Whether one more of `address` costs nobody his place who said something lately.
+
+        Somebody who has been silent for `silence` seconds may be displaced.
+        """
+        if self._count(address) >= self._per_address:
+            first = self._first(self._failed_of.get(address), self._silent_of.get(address))
+        elif len(self._guests) >= self._in_all:
+            first = self._first(self._failed, self._silent)
+        else:
+            return True
+        return first is None or now - self._guests[first].heard >= silence
+
     def _count(self, address: str) -> int:
         return len(self._silent_of.get(address, ())) + len(self._failed_of.get(address, ()))
 

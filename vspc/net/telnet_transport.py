@@ -62,6 +62,7 @@ class LineTransport(TelnetTransport):
         self._marks = 0  # DO TIMING-MARKs without an answer
         self._closing = False
         self.written = 0  # bytes given to the transport
+        self.stirred: Callable[[], None] | None = None  # told of everything that comes
 
     def _write(self, data: bytes) -> None:
         if self._held is None:
@@ -75,6 +76,8 @@ class LineTransport(TelnetTransport):
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
             return
+        if self.stirred is not None:
+            self.stirred()
         decoder = self._decoder
         if decoder.idle and b"\xff" not in data:
             self._guard(self._protocol.dataReceived, data)

@@ -95,6 +95,10 @@ class Arrival:
 
     # Data
 
+    def stirred(self) -> bool:
+        self.door.strangers.touched(self, self.door.clock.seconds())
+        return self._limit is not None
+
     def output(self, data: bytes) -> None:
         self._heard()
         match self.role:
@@ -286,7 +290,7 @@ class Arrival:
         if self.role is Role.STRANGER:
             self._tell_unidentified(reason)
         role, self.role = self.role, Role.RETIRED
-        self.door.arrivals.pop(self.line, None)
+        self.door.left(self.line)
         self._no_limit()
         if self._closing is not None and self._closing.active():
             self._closing.cancel()

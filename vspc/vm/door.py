@@ -1,5 +1,7 @@
 """The VM's door: all lines that are connected, and what they share."""
 
+from collections import Counter
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -12,6 +14,7 @@ from vspc.console.peers import PeerTable
 from vspc.console.ports import Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Refusals
+from vspc.net.vestibule import Queue
 from vspc.vm.arrival import Arrival
 from vspc.vm.custody import Custody
 from vspc.vm.guesses import Guesses
@@ -26,6 +29,21 @@ UNIDENTIFIED_PER_ADDRESS = 2048
 
 UNIDENTIFIED = 16_384
 """The same, of all hosts together."""
+
+
+LINES_PER_ADDRESS = 16_384
+"""Lines of one host, whoever they are; one more is closed."""
+
+SILENCE = 5.0
+"""Seconds after which a line that has not said who it is, and says nothing, gives way."""
+
+
+class Room(Enum):
+    """Whether one more connection of a host may come in."""
+
+    ROOM = "yes"
+    WAIT = "when another one has said who it is"
+    FULL = "no"
 
 
 @frozen
@@ -52,6 +70,8 @@ class Door:
         factory=lambda: Admissions(UNIDENTIFIED_PER_ADDRESS, UNIDENTIFIED), init=False
     )
     custody: Custody = field(init=False)
+    queue: Queue = field(factory=Queue, init=False)
+    _lines: Counter[str] = field(factory=Counter, init=False)
     guesses: Guesses = field(factory=Guesses, init=False)
     log: Logger = field(factory=lambda: Logger(namespace="vspc.vm"), init=False)
 
@@ -62,10 +82,25 @@ class Door:
         """`line` has connected in `zone`; it has the time limit to say who it is."""
         arrival = Arrival(self, line, zone or self.zone)
         self.arrivals[line] = arrival
+        self._lines[line.address] += 1
         displaced = self.strangers.admit(arrival, line.address, self.clock.seconds())
         if isinstance(displaced, Arrival):
             displaced.refused("too many lines of its host have not said who they are")
         return arrival
+
+    def left(self, line: Line) -> None:
+        """`line` is closed."""
+        if self.arrivals.pop(line, None) is not None:
+            self._lines[line.address] -= 1
+            if not self._lines[line.address]:
+                del self._lines[line.address]
+
+    def room(self, host: str) -> Room:
+        """Whether one more connection of `host` may come in."""
+        if self._lines[host] >= LINES_PER_ADDRESS:
+            return Room.FULL
+        has_room = self.strangers.has_room(host, self.clock.seconds(), SILENCE)
+        return Room.ROOM if has_room else Room.WAIT
 
     def arrival_of(self, line: Line | None) -> Arrival | None:
         """Whoever keeps `line`, if it is still connected."""
@@ -78,6 +113,7 @@ class Door:
             self.release(released)
         for vm in self.roster.tidy(now):
             self.custody.reconsider(vm)
+        self.queue.serve(lambda host: self.room(host) is Room.ROOM)
 
     def release(self, released: Released) -> None:
         """A migration came to nothing."""

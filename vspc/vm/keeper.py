@@ -19,6 +19,9 @@ class VmLine(Line, Protocol):
 class Keeper(Protocol):
     """Hears from one line. The layers call it; none of them knows what a console is."""
 
+    def stirred(self) -> bool:
+        """Something came, whatever it is; False if that is of no interest any more."""
+
     def output(self, data: bytes) -> None:
         """The VM said `data`."""
 

@@ -84,7 +84,12 @@ class BinaryLine(LineProtocol):
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
         self.keeper = self._keep(self)
+        self.transport.stirred = self._stirred
         self.negotiate()
+
+    def _stirred(self) -> None:
+        if not self.keeper.stirred():
+            self.transport.stirred = None
 
     def negotiate(self) -> None:
         """Offer and demand the options of this line, at its start."""

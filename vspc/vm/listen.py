@@ -7,10 +7,11 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
-from vspc.net.limits import Allow, Refusals
+from vspc.net.limits import Allow, Refusals, parse_address
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.door import Door
+from vspc.net.vestibule import Announced
+from vspc.vm.door import LINES_PER_ADDRESS, Door, Room
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import host_of
 from vspc.vm.plain import RawLine, TelnetLine
@@ -18,6 +19,9 @@ from vspc.vm.vmware import Terms, VMwareLine
 from vspc.vm.zone import Zone
 
 _log = Logger(namespace="vspc.vm")
+
+NOBODY = Allow(())
+"""No balancer speaks in front of connections."""
 
 
 @define(eq=False)
@@ -28,6 +32,18 @@ class Gatekeeper:
     refusals: Refusals
     now: Callable[[], float]
     key: str = "vm.allow"
+    balancers: Allow = NOBODY
+
+    def is_balancer(self, address: IAddress | None) -> bool:
+        """Whether what connects from `address` says first where it really comes from."""
+        host = host_of(address)
+        return parse_address(host) is not None and self.balancers.permits(host)
+
+    def refuse(self, event: str, address: IAddress | None, reason: str) -> None:
+        """A connection is closed: one log line, a few times a minute for each host."""
+        host = host_of(address)
+        if self.refusals.worth_a_line(host, self.now()):
+            _log.warn(event, address=host, reason=reason)
 
     def permits(self, address: IAddress | None, listener: str) -> bool:
         """Whether a connection from `address` is taken; if not, one log line says what to add."""
@@ -49,10 +65,17 @@ class GuardedFactory(Factory):
 
     noisy = False
 
-    def __init__(self, gatekeeper: Gatekeeper, listener: str, inner: Factory) -> None:
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        listener: str,
+        inner: Factory,
+        door: Door,
+    ) -> None:
         self._gatekeeper = gatekeeper
         self._listener = listener
         self._inner = inner
+        self._door = door
 
     def doStart(self) -> None:
         self._inner.doStart()  # type: ignore[no-untyped-call]
@@ -61,8 +84,32 @@ class GuardedFactory(Factory):
         self._inner.doStop()  # type: ignore[no-untyped-call]
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        if self._gatekeeper.is_balancer(addr):
+            return Announced(self._let_in, self._door.clock.call_later, self._refused(addr))
+        return self._let_in(addr)
+
+    def _refused(self, addr: IAddress | None) -> Callable[[str], None]:
+        return lambda reason: self._gatekeeper.refuse("vm-refused", addr, reason)
+
+    def _let_in(self, addr: IAddress | None) -> Protocol | None:
+        """`addr` is where the connection really comes from."""
         if not self._gatekeeper.permits(addr, self._listener):
             return None
+        host = host_of(addr)
+        match self._door.room(host):
+            case Room.ROOM:
+                return self._build(addr)
+            case Room.WAIT:
+                waiting = self._door.queue.join(host, lambda: self._build(addr))
+                if waiting is None:
+                    self._gatekeeper.refuse("vm-refused", addr, "too many of its lines wait")
+                return waiting
+            case Room.FULL:
+                reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
+                self._gatekeeper.refuse("vm-too-many-lines", addr, reason)
+                return None
+
+    def _build(self, addr: IAddress | None) -> Protocol | None:
         protocol = self._inner.buildProtocol(addr)
         assert protocol is None or isinstance(protocol, Protocol)
         return protocol

@@ -1,0 +1,166 @@
+"""Between the kernel's accept and a line: connections that are not let in yet.
+
+`Announced` reads where a balancer's connection comes from, `Waiting` is not read until there is
+room. Both then give the connection away for good: no layer of theirs stays below a line.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from vspc.net.proxy_protocol import LIMIT, Header, MalformedHeader, parse
+
+HEADER_PATIENCE = 5.0
+"""Seconds in which a balancer has to say where a connection comes from."""
+
+WAITING = 1024
+"""Connections of one address that wait for room; one more is closed."""
+
+Inner = Callable[[IAddress | None], Protocol | None]
+"""Who is behind the vestibule for a peer; None: nobody, the connection is closed."""
+
+
+def hand_over(transport: Any, inner: Protocol, rest: bytes = b"") -> None:
+    """Give `transport` to `inner`, and what has been read of it already."""
+    transport.protocol = inner
+    inner.makeConnection(transport)  # type: ignore[no-untyped-call]
+    if rest:
+        inner.dataReceived(rest)
+
+
+class Announced(Protocol):
+    """A connection of a balancer that speaks the PROXY protocol."""
+
+    transport: Any
+
+    def __init__(
+        self,
+        inner: Inner,
+        later: Callable[[float, Callable[[], None]], Any],
+        refuse: Callable[[str], None],
+    ) -> None:
+        """`refuse` is told why a connection is closed."""
+        self._inner = inner
+        self._later = later
+        self._refuse = refuse
+        self._read = b""
+        self._patience: Any = None
+
+    def connectionMade(self) -> None:
+        self._patience = self._later(HEADER_PATIENCE, self._lose_patience)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._read += data
+        try:
+            header = parse(self._read[:LIMIT])
+        except MalformedHeader as malformed:
+            self._end(f"the balancer's PROXY header is malformed: {malformed}")
+            return
+        if header is not None:
+            self._announce(header)
+        elif len(self._read) >= LIMIT:
+            self._end(f"the balancer's PROXY header has over {LIMIT} bytes")
+
+    def _announce(self, header: Header) -> None:
+        self._rest()
+        transport, rest = self.transport, self._read[header.size :]
+        if header.host is not None:
+            kind = IPv6Address if ":" in header.host else IPv4Address
+            address = kind("TCP", header.host, header.port)
+            # Whoever asks the transport from here on has to hear who is really there.
+            transport.getPeer = lambda: address
+        inner = self._inner(transport.getPeer())
+        if inner is None:
+            transport.abortConnection()
+        else:
+            hand_over(transport, inner, rest)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._end("the balancer did not say where the connection comes from (PROXY protocol)")
+
+    def _end(self, reason: str) -> None:
+        self._rest()
+        self._refuse(reason)
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._patience = None
+
+
+class Waiting(Protocol):
+    """A connection that waits until its address has room; nothing of it is read meanwhile."""
+
+    transport: Any
+
+    def __init__(self, queue: "Queue", host: str, make: Callable[[], Protocol | None]) -> None:
+        self._queue = queue
+        self._host = host
+        self._make = make
+
+    def connectionMade(self) -> None:
+        self.transport.pauseProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        """What came before the pause: a few bytes at most, and they are not lost."""
+        self._early = data
+
+    _early = b""
+
+    def go(self) -> None:
+        """There is room."""
+        inner = self._make()
+        if inner is None:
+            self.transport.abortConnection()
+            return
+        transport = self.transport
+        hand_over(transport, inner, self._early)
+        transport.resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._queue.leave(self._host, self)
+
+
+class Queue:
+    """Who waits, first come first served for each address."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, OrderedDict[Waiting, None]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._hosts.values()))
+
+    def join(self, host: str, make: Callable[[], Protocol | None]) -> Waiting | None:
+        """A protocol that waits; None if too many do."""
+        mine = self._hosts.setdefault(host, OrderedDict())
+        if len(mine) >= WAITING:
+            return None
+        waiting = Waiting(self, host, make)
+        mine[waiting] = None
+        return waiting
+
+    def leave(self, host: str, waiting: Waiting) -> None:
+        """`waiting` is gone."""
+        mine = self._hosts.get(host)
+        if mine is not None:
+            mine.pop(waiting, None)
+            if not mine:
+                del self._hosts[host]
+
+    def serve(self, has_room: Callable[[str], bool]) -> None:
+        """Let in whoever has room now. Call it now and then, and when somebody leaves."""
+        for host in list(self._hosts):
+            while (mine := self._hosts.get(host)) and has_room(host):
+                waiting = next(iter(mine))
+                self.leave(host, waiting)
+                waiting.go()
