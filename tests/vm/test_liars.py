@@ -216,6 +216,26 @@ class Lies(DoorTest):
         self.assertEqual(self.victim.name, "web01")
         self.assertIs(self.victim.state, State.AWAY)
 
+    def test_its_uuid_with_another_name_and_more_lines_of_that(self) -> None:
+        """However many ports the other VM has, they are not the victim's."""
+        liars: list[Host] = []
+        for uri in (b"vspc", b"vspc", b"vspc?port=debug"):
+            liars.append(self.lie(name=b"lab-7", uri=uri))
+            for liar in liars:
+                liar.say(VmVcUuid(VC_UUID))
+        names = sorted(console.vm.name for console in self.scene.roster)
+        self.assertEqual(names, ["lab-7"] * 3 + ["web01"])
+        self.assertEqual(self.victim.name, "web01")
+        self.assertEqual(len(self.victim.vm.consoles), 1)
+        self.one_event("duplicate-uuid")
+        self.is_victims()
+
+    def test_another_port_label_and_another_name_first_of_all(self) -> None:
+        self.lie(name=b"lab-7", uri=b"vspc?port=debug")
+        self.assertEqual(self.victim.name, "web01")
+        self.one_event("duplicate-uuid")
+        self.is_victims()
+
     def test_a_name_that_is_its_uuid_or_its_id(self) -> None:
         uuid = self.victim.vm.uuid or ""
         for number, name in enumerate((uuid, f"uuid:{uuid}", self.victim.id, "web01:1")):

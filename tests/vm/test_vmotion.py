@@ -205,6 +205,7 @@ class Begin(VmotionTest):
 
     def test_before_it_is_known_whose_line_it_is_waits_four_seconds_at_most(self) -> None:
         stranger = self.scene.host().agree()
+        stranger.wire.take()
         self.assertEqual(stranger.say(VMotionBegin(SEQUENCE)), b"")
         self.scene.clock.advance(3.9)
         self.assertEqual(stranger.wire.take(), b"")

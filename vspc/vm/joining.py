@@ -135,23 +135,24 @@ class Joining:
 
     def _join(self, console: Console | None) -> None:
         if console is None:
-            self._open(clone=False)
+            self._open(None)
             return
         released = self._arrival.door.peers.supersede(console, "the VM came back by itself")
         if released is not None:
             self._arrival.door.release(released)
         self._take(console)
 
-    def _other(self, _console: Console | None) -> None:
-        self._open(clone=False)
-
-    def _clone(self, console: Console | None) -> None:
-        self._suspect("duplicate-uuid", console, "another VM has this UUID")
-        self._open(clone=True)
-
-    def _open(self, clone: bool) -> None:
+    def _open(self, _console: Console | None) -> None:
+        """A console that was not there, of the VM whose name it says, or of a new one."""
+        roster, claim = self._arrival.door.roster, self._claim
+        own = roster.vm(claim.identity)
+        # Never of a VM with another name: that one would be renamed by it.
+        clone = own is not None and own.said_name != claim.name
+        if own is not None and clone and roster.vm(claim.clone) is None:
+            first = next(iter(own.consoles.values()))
+            self._suspect("duplicate-uuid", first, "another VM has this UUID")
         self._tell_alike()
-        self._take(self._arrival.door.roster.open(self._claim, clone))
+        self._take(roster.open(claim, clone))
 
     def _tell_alike(self) -> None:
         """A new console that could be taken for one of another VM."""
@@ -276,8 +277,8 @@ class Joining:
 _VERDICTS: Mapping[Verdict, Callable[[Joining, Console | None], None]] = MappingProxyType(
     {
         Verdict.JOIN: Joining._join,
-        Verdict.OTHER: Joining._other,
-        Verdict.CLONE: Joining._clone,
+        Verdict.OTHER: Joining._open,
+        Verdict.CLONE: Joining._open,
         Verdict.REPLACE: Joining._replace,
         Verdict.TAKE_OVER: Joining._take_over,
         Verdict.QUARANTINE: Joining._hold,
