@@ -216,3 +216,19 @@ class GateTest(SynchronousTestCase):
         self.assertEqual(dropped, Dropped(1, 1))
         self.assertEqual(str(dropped), "1 byte and the BREAK")
         self.assertFalse(self.gate.drop())
+
+    def test_a_line_that_could_not_be_asked_and_can_again_recovers(self) -> None:
+        self.line.answers, self.line.unread = False, 0
+        self.gate.type(b"p" * 9000)
+        self.assertEqual(self.line.questions, 0)
+        self.line.answers = True
+        self.gate.type(b"p" * 9000)
+        self.line.unread = 5000
+        self.gate.type(b"p" * 9000)
+        waiting = self.gate.waiting
+        self.assertGreater(waiting, 0)
+        self.answer_all()
+        self.assertLess(self.gate.waiting, waiting)
+        while self.gate.waiting:
+            self.answer_all()
+        self.assertEqual(len(self.line.sent), 27_000)

@@ -238,6 +238,56 @@ class OldLines(DoorTest):
         self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
 
 
+class TheExtensionGoesAndComes(DoorTest):
+    def test_wont_in_mid_session_and_on_again(self) -> None:
+        host = self.scene.host()
+        host.register()
+        alice, _ = self.scene.attach(self.console())
+        host.wire.take()
+        said = host.say(negotiation(telnet.WONT, VMWARE), b"still here")
+        self.assertEqual(said, negotiation(telnet.DONT, VMWARE))
+        self.assertEqual(self.console().history.read(0, 99), b"still here")
+        # Without the extension nothing can be asked: TCP bounds what is under way.
+        host.line.unacknowledged = lambda: 0  # type: ignore[method-assign]
+        alice.type(b"p" * 9000)
+        said = host.wire.take()
+        self.assertEqual(said.count(b"p"), 9000)
+        self.assertNotIn(sb(vmware.GetVmVcUuid()), said)
+        again = host.say(negotiation(telnet.WILL, VMWARE))
+        self.assertTrue(again.startswith(negotiation(telnet.DO, VMWARE)))
+        self.assertIn(bytes([telnet.IAC, telnet.SB, VMWARE, 1]), again)
+        alice.type(b"q" * 9000)
+        self.assertIn(sb(vmware.GetVmVcUuid()), host.wire.take())
+        self.assertIn(sb(VMotionGoahead(SEQUENCE + SECRET)), host.say(VMotionBegin(SEQUENCE)))
+
+    def test_wont_while_it_is_asked_counts_as_a_sign_of_life(self) -> None:
+        old, new = self.scene.host(), self.scene.host("10.0.0.2")
+        old.register()
+        new.register()
+        old.say(negotiation(telnet.WONT, VMWARE))
+        self.scene.clock.advance(6)
+        self.assertEqual(self.console().last_address, "10.0.0.1")
+
+    def test_dont_and_do_change_nothing(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.wire.take()
+        self.assertEqual(host.say(negotiation(telnet.DONT, VMWARE)), b"")
+        self.assertEqual(host.say(negotiation(telnet.DO, VMWARE)), negotiation(telnet.WONT, VMWARE))
+        self.assertIn(sb(VMotionGoahead(SEQUENCE + SECRET)), host.say(VMotionBegin(SEQUENCE)))
+
+    def test_only_what_the_vm_knows_is_asked(self) -> None:
+        host = self.scene.host().agree()
+        host.wire.take()
+        host.say(KnownSuboptions1(bytes([70, 71, 73, 84, 85, 86, 87])))
+        said = host.say(DoProxy(b"S", b"vspc"))
+        self.assertIn(sb(vmware.GetVmBiosUuid()), said)
+        self.assertNotIn(sb(vmware.GetVmVcUuid()), said)
+        self.assertNotIn(sb(vmware.GetVmName()), said)
+        host.say(VmBiosUuid(VC_UUID))
+        self.assertEqual(next(iter(self.scene.roster)).vm.identity.kind, "bios")
+
+
 class Law3(DoorTest):
     def test_goahead_stands_behind_at_most_4_kib_of_a_paste(self) -> None:
         source = self.scene.host()

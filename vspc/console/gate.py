@@ -195,7 +195,8 @@ class Gate:
 
     def _ask_if_due(self) -> None:
         assert self._line is not None
-        if self._since < ASK_AFTER or self._weak:
+        # Under the weaker bound one question stays open: its answer, however late, ends it.
+        if self._since < ASK_AFTER or (self._weak and self._asked):
             return
         if self._line.ask():
             self._asked.append(self._since)

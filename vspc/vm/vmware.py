@@ -88,6 +88,9 @@ class VMwareLine(ComPortLine):
     def disableRemote(self, option: bytes) -> None:
         if option == _VMWARE:
             self.agreed = False
+            # Nobody will answer them any more; who said this lives, and has read all before it.
+            while self._questions:
+                self._answered()
         super().disableRemote(option)
 
     def refused_remote(self, option: bytes) -> None:
