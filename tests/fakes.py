@@ -27,12 +27,13 @@ class FakeClock:
 
     def __init__(self, twisted: TwistedClock | None = None) -> None:
         self.twisted = twisted or TwistedClock()
+        self.epoch = 1_700_000_000.0
 
     def seconds(self) -> float:
         return self.twisted.seconds()
 
     def wall(self) -> float:
-        return 1_700_000_000 + self.twisted.seconds()
+        return self.epoch + self.twisted.seconds()
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
         return self.twisted.callLater(delay, call)

@@ -50,6 +50,17 @@ class Dropped:
         return amount(self.count, self.breaks)
 
 
+@frozen
+class GateState:
+    """A gate as a value: what waits (a BREAK is empty), what is on the line without an answer."""
+
+    queue: tuple[bytes, ...]
+    held: bool
+    asked: tuple[int, ...]
+    since: int
+    weak: bool
+
+
 def amount(count: int, breaks: int) -> str:
     """ "12 bytes", "the BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
     found = [f"{count} byte{'' if count == 1 else 's'}"] if count or not breaks else []
@@ -169,6 +180,23 @@ class Gate:
         self._rest()
         self._ask_if_due()
         self._pump()
+
+    @property
+    def state(self) -> GateState:
+        """What another process needs to go on."""
+        queue = tuple(b"" if isinstance(item, _Break) else item for item in self._queue)
+        return GateState(queue, self._held, tuple(self._asked), self._since, self._weak)
+
+    def restore(self, state: GateState, line: Line | None) -> None:
+        """Go on from `state` over `line`; nothing is said that would not have been said."""
+        self._line = line
+        self._queue.extend(item or _Break.BREAK for item in state.queue)
+        self.waiting = sum(len(item) or _BREAK_COST for item in state.queue)
+        self._held = state.held
+        self._asked.extend(state.asked)
+        self._since, self._weak = state.since, state.weak
+        if self._queue and not self._held and line is not None:
+            self._wait()
 
     def _forget_questions(self) -> None:
         self._asked.clear()

@@ -111,6 +111,11 @@ class History:
         self._ring[: len(kept[first:])] = kept[first:]
         self._budget.resized(self, change)
 
+    def restore(self, start: int, data: bytes) -> None:
+        """Take up what another process kept: `data` from offset `start`."""
+        self.start = self.end = start
+        self.append(data)
+
     def release(self) -> None:
         """Give the memory back; the offsets go on."""
         change = -len(self._ring)

@@ -57,6 +57,14 @@ class Names:
         self._claimants.setdefault(vm.said_name, _Claimants()).all[vm] = None
         return self.settle(vm)
 
+    def revive(self, vm: "Vm", name: str, live: bool) -> None:
+        """`vm` claims its `said_name` and was displayed as `name` by another process."""
+        claimants = self._claimants.setdefault(vm.said_name, _Claimants())
+        claimants.all[vm] = None
+        if live:
+            claimants.live[vm] = None
+        self._show(vm, name)
+
     def remove(self, vm: "Vm") -> Changes:
         """`vm` gives its name up: it is forgotten, or about to be renamed."""
         claimants = self._claimants[vm.said_name]

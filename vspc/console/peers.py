@@ -89,6 +89,24 @@ class PeerTable:
     def __len__(self) -> int:
         return len(self._by_credential)
 
+    def open_ones(self) -> list[Migration]:
+        """Every open migration, in the order of their deadlines."""
+        return list(self._by_credential.values())
+
+    def past_ones(self) -> list[tuple[bytes, Past]]:
+        """What is remembered of others, by credential."""
+        return list(self._over.items())
+
+    def take_up(self, migration: Migration) -> None:
+        """Go on with a migration that began in another process."""
+        self._open(migration)
+
+    def remember(self, credential: bytes, past: Past) -> None:
+        """A credential is used up."""
+        self._over[credential] = past
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+
     def of(self, console: Console) -> Migration | None:
         """The open migration of `console`."""
         return self._by_console.get(console)
@@ -243,6 +261,4 @@ class PeerTable:
             if line is not None:
                 self._by_line.pop(line, None)
         past = Past(migration.console, migration.source_address, migration.state)
-        self._over[migration.credential] = past
-        if len(self._over) > REMEMBERED:
-            self._over.popitem(last=False)
+        self.remember(migration.credential, past)

@@ -70,6 +70,13 @@ class Quarantine:
         self._hosts[claim.address] += 1
         return console
 
+    def revive(self, console: Console, vm: Vm) -> None:
+        """Take up a console that another process kept apart."""
+        self.by_name[console.vm.name] = console
+        self._about[console] = vm
+        vm.held[console] = None
+        self._hosts[console.last_address] += 1
+
     def _name(self, liar: Vm) -> str:
         for length in range(4, len(liar.id) + 1):
             name = f"{liar.said_name}~{liar.id[:length]}"

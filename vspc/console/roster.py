@@ -8,7 +8,7 @@ from vspc.console.console import Console
 from vspc.console.identity import Claim, Identity, next_free
 from vspc.console.lineside import Shop
 from vspc.console.names import Names
-from vspc.console.quarantine import Quarantine
+from vspc.console.quarantine import KIND, RING, Quarantine
 from vspc.console.resolve import Lookup, Resolution
 from vspc.console.vm import Vm, free_number
 
@@ -72,6 +72,47 @@ class Roster:
             self._by_uuid.setdefault(vm.uuid, {})[vm] = None
         self._told(self._zone(vm.zone).add(vm))
         return vm
+
+    # Another process' VMs and consoles
+
+    def revive_vm(
+        self, identity: Identity, uuid: str | None, said_name: str, name: str, live: bool
+    ) -> Vm:
+        """A VM of another process, displayed under the same name."""
+        vm = Vm(identity, uuid, said_name)
+        if identity.kind == KIND:
+            vm.name = name
+            return vm
+        self._vms[identity] = vm
+        if uuid is not None:
+            self._by_uuid.setdefault(uuid, {})[vm] = None
+        self._zone(vm.zone).revive(vm, name, live)
+        return vm
+
+    def revive_console(
+        self,
+        vm: Vm,
+        about: Vm | None,
+        port_key: str,
+        label: str | None,
+        ordinal: int,
+        number: int,
+        address: str,
+    ) -> Console:
+        """One of its consoles; with `about` a line that is kept apart."""
+        console_id = vm.identity.console_id(port_key, ordinal)
+        ring = None if about is None else RING
+        console = Console(self._shop, vm, console_id, port_key, label, ordinal, number, ring)
+        console.last_address = address
+        vm.consoles[port_key, ordinal] = console
+        self._by_id[console_id] = console
+        if about is not None:
+            self._quarantine.revive(console, about)
+        return console
+
+    def about(self, console: Console) -> Vm | None:
+        """The VM that a line which is kept apart says it is."""
+        return self._quarantine.about(console) if console.quarantined else None
 
     def hold(self, claim: Claim, vm: Vm) -> Console | None:
         """A console for a line that is kept apart; it says that it is `vm`. None: too many are."""

@@ -7,6 +7,7 @@ what stays of it is the shape: a transport that owns a TelnetProtocol.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from attrs import frozen
 from twisted.conch.telnet import TelnetTransport
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator
@@ -36,6 +37,15 @@ NEGOTIATION_RATE = 16.0
 """WILLs, WONTs, DOs and DONTs a second that it may send for ever."""
 
 
+@frozen
+class TransportState:
+    """A transport as a value: its options, what is not decoded, questions without an answer."""
+
+    options: bytes
+    tail: bytes
+    marks: int
+
+
 class LineTransport(TelnetTransport):
     """One telnet connection, eight bits wide both ways; RFC 854, 855, 1143.
 
@@ -47,8 +57,13 @@ class LineTransport(TelnetTransport):
     transport: Any
     _log = Logger()
 
-    def __init__(self, make_protocol: Callable[[], LineProtocol], now: Callable[[], float]) -> None:
-        """`now` gives seconds that are never set back."""
+    def __init__(
+        self,
+        make_protocol: Callable[[], LineProtocol],
+        now: Callable[[], float],
+        state: TransportState | None = None,
+    ) -> None:
+        """`now` gives seconds that are never set back; `state` is of a line that goes on."""
         # Twisted's __init__ would make tables that are replaced here, for each of many lines.
         self.protocolFactory = make_protocol
         self.protocolArgs: tuple[()] = ()
@@ -56,13 +71,21 @@ class LineTransport(TelnetTransport):
         self._now = now
         self._decoder = Decoder()
         self._table = Options()
+        if state is not None:
+            self._table = Options(state.options)
+            self._decoder.receive(state.tail)
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
         self._wishes: dict[tuple[bool, int], list[Deferred[bool]]] = {}
         self._held: list[bytes] | None = None  # what waits for the answer to a WILL or a DO
-        self._marks = 0  # DO TIMING-MARKs without an answer
+        self._marks = 0 if state is None else state.marks  # DO TIMING-MARKs without an answer
         self._closing = False
         self.written = 0  # bytes given to the transport
         self.stirred: Callable[[], None] | None = None  # told of everything that comes
+
+    @property
+    def value(self) -> TransportState:
+        """What another process needs to go on."""
+        return TransportState(self._table.to_bytes(), self._decoder.tail, self._marks)
 
     def _write(self, data: bytes) -> None:
         if self._held is None:

@@ -7,7 +7,7 @@ we are not sure of).
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from vspc.console.console import Console
 from vspc.console.identity import Claim
@@ -18,12 +18,12 @@ from vspc.vm import claims
 from vspc.vm.early import Early
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
-from vspc.vm.line import TLS_FAILED
+from vspc.vm.line import TLS_FAILED, LineState
 from vspc.vm.probe import Probed
 from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports, too_late
 from vspc.vm.role import Role
-from vspc.vm.vmotion import Vmotion
+from vspc.vm.vmotion import Vmotion, VmotionState
 from vspc.vm.vmware import VMwareLine
 from vspc.vm.zone import Zone
 
@@ -34,15 +34,34 @@ LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
 
 
+@frozen
+class ArrivalState:
+    """An arrival as a value; what is left of waits is in seconds."""
+
+    line: LineState
+    zone: str
+    address: str
+    role: Role
+    claim: Claim | None
+    early: bytes
+    dropped: int
+    said_apart: float | None
+    said_name: str | None
+    identify_left: float | None
+    vmotion: VmotionState
+    suspect_left: float | None
+
+
 class Arrival:
     """A `Keeper`. `console` is whose line it is, or is to be at COMPLETE, or was while suspect."""
 
     __slots__ = (
-        "_apart_since",
         "_closing",
         "_early",
         "_limit",
+        "_said_apart",
         "_said_name",
+        "_until",
         "claim",
         "console",
         "door",
@@ -66,12 +85,57 @@ class Arrival:
         self.joining = Joining(self)
         self.vmotion = Vmotion(self)
         self._early = Early()
-        self._apart_since: float | None = None  # while it was kept apart: since when
+        self._said_apart: float | None = None  # when it spoke last while it was kept apart
         self._closing: Cancellable | None = None
         self._said_name: str | None = None
         self.probed = Probed(line)
-        self._limit: Cancellable | None = door.clock.call_later(door.waits.identify, self._too_late)
+        self._until = 0.0  # when the time limit to say who it is ends
+        self._limit: Cancellable | None = None
+        self._start_limit(door.waits.identify)
         door.log.debug("vm-connected", address=line.address, secure=line.secure)
+
+    @property
+    def state(self) -> ArrivalState:
+        """What another process needs to go on, but the console."""
+        left = None if self._limit is None else self._until - self.door.clock.seconds()
+        dropped, early = self._early.state
+        return ArrivalState(
+            self.line.state,
+            self.zone.name,
+            self.line.address,
+            self.role,
+            self.claim,
+            early,
+            dropped,
+            self._said_apart,
+            self._said_name,
+            left,
+            self.vmotion.state,
+            self.door.custody.left(self),
+        )
+
+    def resume(self, state: ArrivalState) -> None:
+        """Go on from `state`; the console is given by `adopted`."""
+        self.role = state.role
+        self.claim = state.claim
+        self._early = Early(state.early, state.dropped)
+        self._said_apart = state.said_apart
+        self._said_name = state.said_name
+        self._no_limit()
+        if state.identify_left is not None:
+            self._start_limit(max(0.0, state.identify_left))
+
+    def adopted(self, console: Console | None, state: ArrivalState) -> None:
+        """All lines are there again: `console` is this one's."""
+        self.console = console
+        self.vmotion.resume(state.vmotion)
+        if state.suspect_left is not None and console is not None:
+            self.door.custody.suspect(self, console, state.suspect_left)
+
+    def _start_limit(self, seconds: float) -> None:
+        clock = self.door.clock
+        self._until = clock.seconds() + seconds
+        self._limit = clock.call_later(seconds, self._too_late)
 
     @property
     def leads(self) -> bool:
@@ -201,8 +265,8 @@ class Arrival:
         if self._said_name is not None:
             self.door.roster.rename(console.vm, self._said_name)
         self.door.roster.settle(console)
-        since, self._apart_since = self._apart_since, None
-        if since is not None and (console.last_output or 0) > since:
+        last, self._said_apart = self._said_apart, None
+        if last is not None and (console.last_output or 0) > last:
             self._early.skip_all()  # the VM has said more on another line since: this is older
         dropped, early = self._early.take()
         if dropped:
@@ -228,7 +292,7 @@ class Arrival:
     def set_free(self) -> None:
         """It has no console: it is being decided whose it is. What it said apart is not lost."""
         if self.role is Role.HELD and self.console is not None:
-            history, self._apart_since = self.console.history, self.console.since
+            history, self._said_apart = self.console.history, self.console.last_output
             self._early.skip(history.start)
             self._early.keep(history.read(history.start, history.end - history.start))
         self.role = Role.STRANGER

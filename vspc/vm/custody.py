@@ -30,15 +30,17 @@ class Custody:
 
     def __init__(self, door: "Door") -> None:
         self._door = door
-        self._suspects: dict[Console, dict[Arrival, Cancellable]] = {}
+        self._suspects: dict[Console, dict[Arrival, tuple[Cancellable, float]]] = {}
 
     # Suspects
 
-    def suspect(self, former: "Arrival", console: Console) -> None:
+    def suspect(self, former: "Arrival", console: Console, seconds: float = SUSPECT) -> None:
         """`former` had `console` and did not answer: another line has it now."""
         former.become_suspect()
         mine = self._suspects.setdefault(console, {})
-        mine[former] = self._door.clock.call_later(SUSPECT, lambda: self._settle(former))
+        clock = self._door.clock
+        timer = clock.call_later(seconds, lambda: self._settle(former))
+        mine[former] = timer, clock.seconds() + seconds
         if len(mine) > SUSPECTS:
             self._settle(next(iter(mine)))
 
@@ -47,12 +49,17 @@ class Custody:
         self.forget(former)
         former.retire("another line of this VM took over; this one no longer answered")
 
+    def left(self, former: "Arrival") -> float | None:
+        """Seconds until `former` is no suspect any more; None if it is none."""
+        timer = self._suspects.get(former.console, {}).get(former) if former.console else None
+        return None if timer is None else max(0.0, timer[1] - self._door.clock.seconds())
+
     def forget(self, former: "Arrival") -> None:
         """`former` is no suspect any more."""
         console = former.console
         assert console is not None
         mine = self._suspects[console]
-        timer = mine.pop(former)
+        timer, _ = mine.pop(former)
         if timer.active():
             timer.cancel()
         if not mine:

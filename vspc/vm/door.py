@@ -15,7 +15,7 @@ from vspc.console.ports import Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.vestibule import Queue
-from vspc.vm.arrival import Arrival
+from vspc.vm.arrival import Arrival, ArrivalState
 from vspc.vm.custody import Custody
 from vspc.vm.guesses import Guesses
 from vspc.vm.keeper import VmLine
@@ -80,12 +80,23 @@ class Door:
 
     def arrive(self, line: VmLine, zone: Zone | None = None) -> Arrival:
         """`line` has connected in `zone`; it has the time limit to say who it is."""
-        arrival = Arrival(self, line, zone or self.zone)
-        self.arrivals[line] = arrival
-        self._lines[line.address] += 1
+        arrival = self._enter(line, zone or self.zone)
         displaced = self.strangers.admit(arrival, line.address, self.clock.seconds())
         if isinstance(displaced, Arrival):
             displaced.refused("too many lines of its host have not said who they are")
+        return arrival
+
+    def _enter(self, line: VmLine, zone: Zone) -> Arrival:
+        arrival = self.arrivals[line] = Arrival(self, line, zone)
+        self._lines[line.address] += 1
+        return arrival
+
+    def resume(self, line: VmLine, zone: Zone, state: ArrivalState) -> Arrival:
+        """`line` goes on, which another process had; `vspc.vm.values` gives it its console."""
+        arrival = self._enter(line, zone)
+        arrival.resume(state)
+        if state.identify_left is not None:
+            self.strangers.admit(arrival, line.address, self.clock.seconds())
         return arrival
 
     def left(self, line: Line) -> None:

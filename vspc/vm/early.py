@@ -33,6 +33,11 @@ class Early:
         self.dropped += len(self.data)
         self.data.clear()
 
+    @property
+    def state(self) -> tuple[int, bytes]:
+        """What `take` would give; it stays."""
+        return self.dropped, bytes(self.data)
+
     def take(self) -> tuple[int, bytes]:
         """How many bytes were dropped, and those that followed; nothing waits afterwards."""
         taken = self.dropped, bytes(self.data)

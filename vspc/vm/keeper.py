@@ -1,9 +1,12 @@
 """What a line tells whoever keeps it: the seam between the three telnet layers and the door."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vspc.console.ports import Line
 from vspc.vm.registration import Joined
+
+if TYPE_CHECKING:
+    from vspc.vm.line import LineState
 
 
 class VmLine(Line, Protocol):
@@ -11,6 +14,10 @@ class VmLine(Line, Protocol):
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
+
+    @property
+    def state(self) -> "LineState":
+        """What another process needs to go on with it."""
 
     def probe(self) -> bool:
         """Ask whether the VM's host lives; `Keeper.lives` follows. False if it cannot be asked."""

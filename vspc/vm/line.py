@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
+from attrs import frozen
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
@@ -17,9 +18,10 @@ from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
 from vspc.net.line_protocol import LineProtocol
-from vspc.net.telnet_transport import LineTransport
+from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
+from vspc.vm.registration import Registration
 from vspc.wire import telnet
 
 TLS_FAILED = "TLS failed"
@@ -32,6 +34,18 @@ class Question(Enum):
     IDENTITY = "identity"
     GATE = "gate"
     PROBE = "probe"
+
+
+@frozen
+class LineState:
+    """A line as a value. `agreed` and `registration` are of lines with VMware's extension."""
+
+    kind: str
+    secure: bool
+    transport: TransportState | None
+    questions: tuple[Question, ...] = ()
+    agreed: bool = False
+    registration: Registration | None = None
 
 
 def one_byte(number: int) -> bytes:
@@ -71,13 +85,22 @@ class BinaryLine(LineProtocol):
 
     carries_break = True
 
-    def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool) -> None:
+    kind = "telnet"
+
+    def __init__(
+        self,
+        keep: Callable[[VmLine], Keeper],
+        secure: bool,
+        state: LineState | None = None,
+    ) -> None:
+        """`state`: the line goes on from there, and negotiates nothing anew."""
         self._keep = keep
         self.secure = secure
         self.address = ""
         self.keeper: Keeper
         # Questions that are not answered yet, oldest first; answers come in order.
-        self._questions: deque[Question] = deque()
+        self._questions: deque[Question] = deque(() if state is None else state.questions)
+        self._goes_on = state is not None
         self._reason = ""
 
     def connectionMade(self) -> None:
@@ -85,7 +108,13 @@ class BinaryLine(LineProtocol):
         keep_alive(self.transport.transport)
         self.keeper = self._keep(self)
         self.transport.stirred = self._stirred
-        self.negotiate()
+        if not self._goes_on:
+            self.negotiate()
+
+    @property
+    def state(self) -> LineState:
+        """What another process needs to go on."""
+        return LineState(self.kind, self.secure, self.transport.value, tuple(self._questions))
 
     def _stirred(self) -> None:
         if not self.keeper.stirred():
@@ -159,7 +188,7 @@ class BinaryLine(LineProtocol):
 
     def probe(self) -> bool:
         """Ask whether the VM's host lives; `Keeper.lives` follows. False if it cannot be asked."""
-        return self._ask(Question.PROBE)
+        return Question.PROBE in self._questions or self._ask(Question.PROBE)
 
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport.transport)

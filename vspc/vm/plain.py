@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.line import BinaryLine, host_of, why_lost
+from vspc.vm.line import BinaryLine, LineState, host_of, why_lost
 from vspc.vm.registration import Joined
 
 
@@ -25,13 +25,18 @@ def joined_as(name: str) -> Joined:
 class TelnetLine(BinaryLine):
     """Telnet without the extension."""
 
-    def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:
-        super().__init__(keep, secure=False)
+    kind = "plain"
+
+    def __init__(
+        self, keep: Callable[[VmLine], Keeper], name: str, state: LineState | None = None
+    ) -> None:
+        super().__init__(keep, False, state)
         self._name = name
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.keeper.joined(joined_as(self._name))
+        if not self._goes_on:
+            self.keeper.joined(joined_as(self._name))
 
 
 class RawLine(Protocol):
@@ -42,9 +47,14 @@ class RawLine(Protocol):
     provenance = Provenance.PLAIN
     carries_break = False
 
-    def __init__(self, keep: Callable[[VmLine], Keeper], name: str) -> None:
+    kind = "raw"
+
+    def __init__(
+        self, keep: Callable[[VmLine], Keeper], name: str, state: LineState | None = None
+    ) -> None:
         self._keep = keep
         self._name = name
+        self._goes_on = state is not None
         self._reason = ""
         self.address = ""
         self.keeper: Keeper
@@ -53,7 +63,13 @@ class RawLine(Protocol):
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport)
         self.keeper = self._keep(self)
-        self.keeper.joined(joined_as(self._name))
+        if not self._goes_on:
+            self.keeper.joined(joined_as(self._name))
+
+    @property
+    def state(self) -> LineState:
+        """What another process needs to go on."""
+        return LineState(self.kind, False, None)
 
     def dataReceived(self, data: bytes) -> None:
         if not self._reason:

@@ -5,6 +5,8 @@
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from vspc.console.console import Console
 from vspc.console.outcomes import (
     Fault,
@@ -34,17 +36,67 @@ GUESSES_PER_LINE = 3
 """Credentials of no migration on one connection that are a security event."""
 
 
+@frozen
+class VmotionState:
+    """A line's part in vMotions as a value: a BEGIN without a decision, a GOAHEAD not heard yet.
+
+    What is left of waits is in seconds; `since_goahead` are bytes written after it.
+    """
+
+    pending: bytes | None = None
+    pending_left: float | None = None
+    watched: bytes | None = None
+    watched_left: float | None = None
+    since_goahead: int = 0
+    guesses: int = 0
+
+
 class Vmotion:
     """The vMotions of one line, as source and as target."""
 
-    __slots__ = ("_arrival", "_guesses", "_patience", "_pending", "_watch")
+    __slots__ = (
+        "_arrival",
+        "_guesses",
+        "_heard_by",
+        "_patience",
+        "_pending",
+        "_until",
+        "_watch",
+        "_watched",
+    )
 
     def __init__(self, arrival: "Arrival") -> None:
         self._arrival = arrival
         self._pending: bytes | None = None  # the sequence of a BEGIN without a decision
         self._patience: Cancellable | None = None
+        self._until = 0.0  # when it is given up
         self._watch: Cancellable | None = None
+        self._watched: bytes | None = None  # the credential whose GOAHEAD is to be acknowledged
+        self._heard_by = 0.0
         self._guesses = 0
+
+    @property
+    def state(self) -> VmotionState:
+        """What another process needs to go on."""
+        now = self._arrival.door.clock.seconds()
+        watched = self._watched
+        return VmotionState(
+            self._pending,
+            None if self._pending is None else max(0.0, self._until - now),
+            watched,
+            None if watched is None else max(0.0, self._heard_by - now),
+            self._line.since_goahead if watched is not None else 0,
+            self._guesses,
+        )
+
+    def resume(self, state: VmotionState) -> None:
+        """Go on from `state`."""
+        self._guesses = state.guesses
+        if state.pending is not None and state.pending_left is not None:
+            self._wait_for_decision(state.pending, state.pending_left)
+        if state.watched is not None and state.watched_left is not None:
+            self._line.resume_goahead(state.since_goahead)
+            self._watch_goahead(state.watched, state.watched_left)
 
     # As source
 
@@ -61,8 +113,12 @@ class Vmotion:
     def _postpone(self, sequence: bytes) -> None:
         """It is being decided whose line this is: wait for that, if it is soon."""
         self._forget_pending()
-        self._pending = sequence
-        self._patience = self._arrival.door.clock.call_later(DECISION, self._give_up)
+        self._wait_for_decision(sequence, DECISION)
+
+    def _wait_for_decision(self, sequence: bytes, seconds: float) -> None:
+        clock = self._arrival.door.clock
+        self._pending, self._until = sequence, clock.seconds() + seconds
+        self._patience = clock.call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
         sequence, self._pending, self._patience = self._pending, None, None
@@ -94,12 +150,17 @@ class Vmotion:
                 console.migrate()
                 self._line.go_ahead(credential)
                 self._stop_watching()
-                self._watch = door.clock.call_later(HEARD, lambda: self._is_heard(credential))
+                self._watch_goahead(credential, HEARD)
                 if replaced is not None:
                     door.end(replaced, "the source began its vMotion anew")
                 arrival.reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self._not_now(sequence, reason)
+
+    def _watch_goahead(self, credential: bytes, seconds: float) -> None:
+        clock = self._arrival.door.clock
+        self._watched, self._heard_by = credential, clock.seconds() + seconds
+        self._watch = clock.call_later(seconds, lambda: self._is_heard(credential))
 
     @property
     def _line(self) -> VMwareLine:
@@ -113,7 +174,7 @@ class Vmotion:
 
     def _is_heard(self, credential: bytes) -> None:
         """Law of the protocol: a host that has no answer after 5 s stays where it is."""
-        self._watch = None
+        self._watch = self._watched = None
         if self._line.was_heard():
             return
         released = self._arrival.door.peers.unheard(self._line, credential)
@@ -233,7 +294,7 @@ class Vmotion:
     def _stop_watching(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
-            self._watch = None
+            self._watch = self._watched = None
 
 
 _KINDS = {

@@ -6,14 +6,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.net.limits import TokenBucket
 from vspc.vm import registration
 from vspc.vm.comport import ComPortLine
 from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.line import Question, one_byte
+from vspc.vm.line import LineState, Question, one_byte
 from vspc.vm.registration import Action, Registration
 from vspc.wire import telnet, vmware
 from vspc.wire.starttls import REPLY_ACCEPTED, SEND_TLS, Is, MalformedAuthentication
@@ -57,13 +57,26 @@ class VMwareLine(ComPortLine):
 
     DEMANDS = (*ComPortLine.DEMANDS, _VMWARE)
 
-    def __init__(self, keep: Callable[[VmLine], Keeper], secure: bool, terms: Terms) -> None:
-        super().__init__(keep, secure)
-        self.registration = Registration(terms.service_uris)
+    kind = "vmware"
+
+    def __init__(
+        self,
+        keep: Callable[[VmLine], Keeper],
+        secure: bool,
+        terms: Terms,
+        state: LineState | None = None,
+    ) -> None:
+        super().__init__(keep, secure, state)
+        saved = state.registration if state is not None else None
+        self.registration = saved or Registration(terms.service_uris)
         self._terms = terms
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
-        self.agreed = False
+        self.agreed = state is not None and state.agreed
         self._went_ahead = 0  # bytes written up to the last GOAHEAD
+
+    @property
+    def state(self) -> LineState:
+        return evolve(super().state, agreed=self.agreed, registration=self.registration)
 
     @property
     def missing(self) -> str:
@@ -174,13 +187,22 @@ class VMwareLine(ComPortLine):
         self._say(vmware.VMotionGoahead(credential))
         self._went_ahead = self.transport.written
 
+    @property
+    def since_goahead(self) -> int:
+        """Bytes written after the last GOAHEAD."""
+        return self.transport.written - self._went_ahead
+
+    def resume_goahead(self, since: int) -> None:
+        """Another process wrote GOAHEAD, and `since` bytes after it."""
+        self._went_ahead = self.transport.written - since
+
     def was_heard(self) -> bool:
         """Whether the VM's host has acknowledged the last GOAHEAD, as far as TCP can tell.
 
         Over TLS only while nothing was written since: its records are longer than what is in them.
         """
         unacknowledged = self.unacknowledged()
-        since = self.transport.written - self._went_ahead
+        since = self.since_goahead
         if unacknowledged is None or (self.secure and since):
             return True
         return unacknowledged <= since

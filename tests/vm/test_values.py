@@ -1,0 +1,299 @@
+"""Lines as values: cut at every byte, another process goes on, and nobody can tell."""
+
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.conversations import read
+from tests.net.ends import Wire
+from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
+from vspc.console.console import Console
+from vspc.net.telnet_transport import LineTransport
+from vspc.vm.values import BadState, TakeUp, decode, encode, save
+from vspc.vm.vmware import Terms, VMwareLine
+from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
+from vspc.wire.vmware import (
+    DoProxy,
+    Suboption,
+    VmName,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionPeer,
+    VmVcUuid,
+)
+from vspc.wire.vmware import (
+    encode as suboption,
+)
+
+SOURCE, TARGET, OTHER = "10.1.1.4", "10.1.1.7", "10.6.6.6"
+
+
+def sb(message: Suboption) -> bytes:
+    return subnegotiation(VMWARE, suboption(message))
+
+
+def registration(name: bytes = b"web01", uuid: bytes = VC_UUID, uri: bytes = b"vspc") -> bytes:
+    agree = negotiation(WILL, VMWARE)
+    return agree + sb(DoProxy(b"S", uri)) + sb(VmVcUuid(uuid)) + sb(VmName(name))
+
+
+@define
+class Say:
+    """The host at `address` says `data`; a new connection if it has none."""
+
+    address: str
+    data: bytes
+
+
+@define
+class Type:
+    """Alice types `data` on web01."""
+
+    data: bytes
+
+
+@define
+class Wait:
+    seconds: float
+
+
+@define
+class Lose:
+    address: str
+
+
+Step = Say | Type | Wait | Lose
+
+MOVE: list[Step] = [
+    Say(SOURCE, registration() + b"boot\xff\xff\n"),
+    Type(b"before"),
+    Say(SOURCE, sb(VmVcUuid(VC_UUID)) + sb(VMotionBegin(SEQUENCE))),
+    Type(b"held\xff"),
+    Wait(1.0),
+    Say(TARGET, negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + SECRET)) + b"early"),
+    Say(TARGET, sb(VmVcUuid(VC_UUID)) + sb(VmName(b"web01")) + sb(VMotionComplete(SEQUENCE))),
+    Type(b"after"),
+    Say(TARGET, b"target\n"),
+]
+
+PASTE: list[Step] = [
+    Say(SOURCE, registration()),
+    Type(bytes(range(256)) * 64),
+    Say(SOURCE, sb(VmVcUuid(VC_UUID)) * 3),
+    Say(SOURCE, sb(VMotionBegin(SEQUENCE))),
+    Say(TARGET, negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + SECRET))),
+    Say(TARGET, sb(VMotionComplete(SEQUENCE))),
+    Say(TARGET, sb(VmVcUuid(VC_UUID)) * 20),
+]
+
+STOLEN_AND_BACK: list[Step] = [
+    Say(SOURCE, registration() + b"real\n"),
+    Say(OTHER, registration() + b"fake\n"),
+    Wait(6.0),
+    Say(OTHER, b"more\n"),
+    Say(SOURCE, sb(VmVcUuid(VC_UUID)) + b"back\n"),
+    Say(OTHER, b"apart\n"),
+    Lose(SOURCE),
+    Say(OTHER, b"again\n"),
+]
+
+
+@define
+class Process:
+    """A process of ours with its hosts, and what all of them have heard so far."""
+
+    scene: Scene = field(factory=Scene)
+    wires: dict[str, Wire] = field(factory=dict)
+    lines: dict[str, LineTransport] = field(factory=dict)
+    heard: dict[str, bytes] = field(factory=dict)
+
+    def do(self, step: Step) -> None:
+        match step:
+            case Say(address, data):
+                if address not in self.lines:
+                    self._connect(address)
+                self.lines[address].dataReceived(data)
+            case Type(data):
+                self._type(data)
+            case Wait(seconds):
+                self.scene.clock.advance(seconds)
+            case Lose(address):
+                self.lines[address].connectionLost(Failure(ConnectionDone()))
+        self.listen()
+
+    def _connect(self, address: str) -> None:
+        terms = self.terms()
+        door = self.scene.door
+        line = LineTransport(lambda: VMwareLine(door.arrive, False, terms), self.scene.now)
+        self._join(address, line)
+
+    def terms(self) -> Terms:
+        return Terms(("vspc", "vSPC.py"), self.scene.now)
+
+    def _join(self, address: str, line: LineTransport) -> None:
+        self.wires[address] = Wire(peerAddress=IPv4Address("TCP", address, 40000))
+        self.lines[address] = line
+        line.makeConnection(self.wires[address])
+
+    def listen(self) -> None:
+        for address, wire in self.wires.items():
+            self.heard[address] = self.heard.get(address, b"") + wire.take()
+
+    def console(self) -> Console:
+        (found,) = [c for c in self.scene.roster if not c.quarantined]
+        return found
+
+    def _type(self, data: bytes) -> None:
+        attachment, _ = self.scene.attach(self.console())
+        while data:
+            taken = attachment.type(data).taken
+            if not taken:
+                break
+            data = data[taken:]
+        attachment.detach()
+
+    def successor(self) -> "Process":
+        """Another process that takes everything up."""
+        self.listen()
+        state = decode(encode(save(self.scene.door)))
+        addresses = [arrival.address for arrival in state.arrivals]
+        heir = Process(heard=dict(self.heard))
+        # Its clock has another zero; what people read goes on.
+        heir.scene.clock.twisted.rightNow = 12345.0
+        heir.scene.clock.epoch += self.scene.clock.wall() - heir.scene.clock.wall()
+        take_up = TakeUp(
+            heir.scene.door, state, {"default": heir.scene.door.zone}, lambda _: heir.terms()
+        )
+        for address, line in zip(addresses, take_up.protocols, strict=True):
+            assert isinstance(line, LineTransport)
+            heir._join(address, line)
+        take_up.finish()
+        heir.listen()
+        return heir
+
+    def outcome(self) -> object:
+        """What the VMs' hosts heard, and what operators can see."""
+        consoles = sorted(self.scene.roster, key=lambda c: c.id)
+        return self.heard, [
+            (
+                console.title,
+                console.state.value,
+                console.last_address,
+                console.history.start,
+                console.history.read(console.history.start, 1 << 20),
+                console.bytes_to_vm,
+                console.moves,
+                console.gate.waiting,
+                console.port_key,
+            )
+            for console in consoles
+        ]
+
+
+def played(script: list[Step], cut: int | None = None) -> object:
+    """The outcome of `script`; with `cut` another process goes on after so many bytes of it."""
+    process, at = Process(), 0
+    for step in script:
+        if not isinstance(step, Say) or cut is None or not at <= cut < at + len(step.data):
+            if cut is not None and cut == at and not isinstance(step, Say):
+                process, cut = process.successor(), None
+            process.do(step)
+        else:
+            process.do(Say(step.address, step.data[: cut - at]))
+            process = process.successor()
+            process.do(Say(step.address, step.data[cut - at :]))
+        at += len(step.data) if isinstance(step, Say) else 0
+    return process.outcome()
+
+
+def length(script: list[Step]) -> int:
+    return sum(len(step.data) for step in script if isinstance(step, Say))
+
+
+class Values(SynchronousTestCase):
+    maxDiff = None
+
+    def assertCannotTell(self, script: list[Step], step: int = 1) -> None:
+        whole = played(script)
+        for cut in range(0, length(script), step):
+            self.assertEqual(played(script, cut), whole, cut)
+
+    def test_a_registration_byte_for_byte_as_esxi_sends_it(self) -> None:
+        said = b"".join(turn.data for turn in read("registration") if turn.from_vm)
+        self.assertCannotTell([Say(SOURCE, said)])
+
+    def test_a_vmotion_with_input_held_and_early_output(self) -> None:
+        self.assertCannotTell(MOVE)
+
+    def test_a_paste_under_way_and_a_vmotion_in_the_middle_of_it(self) -> None:
+        self.assertCannotTell(PASTE, 3)
+
+    def test_a_suspect_that_comes_back_and_a_line_that_is_kept_apart(self) -> None:
+        self.assertCannotTell(STOLEN_AND_BACK)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_any_script_of_these_cut_anywhere(self, data: st.DataObject) -> None:
+        script = data.draw(st.sampled_from([MOVE, PASTE, STOLEN_AND_BACK]))
+        pieces: list[Step] = []
+        for step in script:
+            if isinstance(step, Say) and len(step.data) > 1:
+                at = data.draw(st.integers(1, len(step.data) - 1))
+                pieces += [Say(step.address, step.data[:at]), Say(step.address, step.data[at:])]
+            else:
+                pieces.append(step)
+        cut = data.draw(st.integers(0, length(script) - 1))
+        self.assertEqual(played(pieces, cut), played(script))
+
+    def test_what_is_left_of_waits_goes_on(self) -> None:
+        process = Process()
+        process.do(Say(SOURCE, negotiation(WILL, VMWARE)))
+        process.do(Wait(20.0))
+        heir = process.successor()
+        heir.do(Wait(9.0))
+        self.assertFalse(heir.wires[SOURCE].disconnecting)
+        heir.do(Wait(2.0))
+        self.assertTrue(heir.wires[SOURCE].disconnecting)
+
+    def test_the_deadline_of_a_migration_goes_on(self) -> None:
+        process = Process()
+        for step in MOVE[:4]:
+            process.do(step)
+        process.do(Wait(100.0))
+        heir = process.successor()
+        heir.do(Wait(21.0))
+        heir.scene.door.tick()
+        heir.listen()
+        self.assertTrue(heir.heard[SOURCE].endswith(b"held\xff\xff"))
+
+
+class Bytes(SynchronousTestCase):
+    def setUp(self) -> None:
+        process = Process()
+        for step in MOVE[:6]:
+            process.do(step)
+        self.state = save(process.scene.door)
+        self.data = encode(self.state)
+
+    def test_there_and_back(self) -> None:
+        self.assertEqual(decode(self.data), self.state)
+
+    def refused(self, data: bytes) -> None:
+        with self.assertRaises(BadState):
+            decode(data)
+
+    def test_truncated_anywhere_it_is_refused(self) -> None:
+        for size in range(0, len(self.data), 7):
+            self.refused(self.data[:size])
+
+    def test_one_bit_of_it_flipped(self) -> None:
+        for at in range(0, len(self.data), 11):
+            flipped = bytes([self.data[at] ^ 1])
+            self.refused(self.data[:at] + flipped + self.data[at + 1 :])
+
+    def test_of_another_version(self) -> None:
+        self.refused(self.data.replace(b" 1\n", b" 2\n", 1))

@@ -1,0 +1,254 @@
+"""Consoles and migrations as values (law 10): what another process needs to take them up.
+
+Lines are numbers here: whoever saves says which, whoever restores gives lines for them. Times are
+ages and what is left of waits, in seconds, because another process' clock has another zero; wall
+times are as they are.
+"""
+
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+from vspc.console.console import Console
+from vspc.console.gate import GateState
+from vspc.console.happenings import Moved
+from vspc.console.identity import Identity, Provenance
+from vspc.console.lineside import HostChange
+from vspc.console.migration import State
+from vspc.console.peers import Migration, Past, PeerTable
+from vspc.console.ports import Line
+from vspc.console.roster import Roster
+from vspc.console.vm import Vm
+
+
+@frozen
+class VmState:
+    """One VM; `name` is what it is displayed as."""
+
+    identity: Identity
+    uuid: str | None
+    said_name: str
+    name: str
+    live: bool
+
+
+@frozen
+class MoveState:
+    """The last vMotion of a console."""
+
+    source: str
+    target: str
+    seconds: float
+    at: float
+
+
+@frozen
+class ConsoleState:
+    """One console. `vm` and `about` (whose place a line that is kept apart claims) are indexes."""
+
+    vm: int
+    about: int | None
+    port_key: str
+    label: str | None
+    ordinal: int
+    number: int
+    service_uri: str
+    history_start: int
+    history: bytes
+    gate: GateState
+    migrating: bool
+    moves: int
+    last_move: MoveState | None
+    host_change: HostChange | None
+    last_address: str
+    provenance: Provenance
+    bytes_from_vm: int
+    bytes_to_vm: int
+    breaks_from_vm: int
+    since: float
+    last_output: float | None
+    line: int | None
+
+
+@frozen
+class MigrationState:
+    """One open migration; `console` is an index."""
+
+    console: int
+    credential: bytes
+    sequence: bytes
+    source: int | None
+    source_address: str
+    target: int | None
+    age: float
+    left: float
+    state: State
+    resumed: bool
+    orphaned: float | None
+
+
+@frozen
+class PastState:
+    """A credential that is used up."""
+
+    credential: bytes
+    console: int
+    source_address: str
+    state: State
+
+
+@frozen
+class ConsolesState:
+    """All of them."""
+
+    vms: tuple[VmState, ...]
+    consoles: tuple[ConsoleState, ...]
+    migrations: tuple[MigrationState, ...]
+    past: tuple[PastState, ...]
+
+
+def save(
+    roster: Roster, peers: PeerTable, number: Callable[[Line | None], int | None], now: float
+) -> ConsolesState:
+    """Everything that `roster` and `peers` hold; `number` names lines."""
+    consoles = list(roster)
+    vms = list(dict.fromkeys(console.vm for console in consoles))
+    index = {console: at for at, console in enumerate(consoles)}
+    return ConsolesState(
+        tuple(VmState(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
+        tuple(_console(console, roster, vms, number) for console in consoles),
+        tuple(_migration(m, index, number, now) for m in peers.open_ones()),
+        tuple(
+            PastState(credential, index[past.console], past.source_address, past.state)
+            for credential, past in peers.past_ones()
+            if past.console in index
+        ),
+    )
+
+
+def _console(
+    console: Console, roster: Roster, vms: list[Vm], number: Callable[[Line | None], int | None]
+) -> ConsoleState:
+    history, move = console.history, console.last_move
+    about = roster.about(console)
+    return ConsoleState(
+        vms.index(console.vm),
+        None if about is None else vms.index(about),
+        console.port_key,
+        console.label,
+        console.ordinal,
+        console.number,
+        console.service_uri,
+        history.start,
+        history.read(history.start, history.end - history.start),
+        console.gate.state,
+        console.migrating,
+        console.moves,
+        None if move is None else MoveState(move.source, move.target, move.seconds, move.at),
+        console.host_change,
+        console.last_address,
+        console.provenance,
+        console.bytes_from_vm,
+        console.bytes_to_vm,
+        console.breaks_from_vm,
+        console.since,
+        console.last_output,
+        number(console.line),
+    )
+
+
+def _migration(
+    migration: Migration,
+    index: Mapping[Console, int],
+    number: Callable[[Line | None], int | None],
+    now: float,
+) -> MigrationState:
+    orphaned = migration.orphaned
+    return MigrationState(
+        index[migration.console],
+        migration.credential,
+        migration.sequence,
+        number(migration.source),
+        migration.source_address,
+        number(migration.target),
+        now - migration.began,
+        migration.deadline - now,
+        migration.state,
+        migration.resumed,
+        None if orphaned is None else now - orphaned,
+    )
+
+
+def restore(state: ConsolesState, roster: Roster) -> list[Console]:
+    """The consoles of `state` in an empty `roster`, without their lines; in their order."""
+    vms = [
+        roster.revive_vm(vm.identity, vm.uuid, vm.said_name, vm.name, vm.live) for vm in state.vms
+    ]
+    return [_revive(console, vms, roster) for console in state.consoles]
+
+
+def _revive(saved: ConsoleState, vms: list[Vm], roster: Roster) -> Console:
+    about = None if saved.about is None else vms[saved.about]
+    console = roster.revive_console(
+        vms[saved.vm],
+        about,
+        saved.port_key,
+        saved.label,
+        saved.ordinal,
+        saved.number,
+        saved.last_address,
+    )
+    console.service_uri = saved.service_uri
+    console.history.restore(saved.history_start, saved.history)
+    console.migrating = saved.migrating
+    console.moves = saved.moves
+    if saved.last_move is not None:
+        move = saved.last_move
+        console.last_move = Moved(console, move.source, move.target, move.seconds, move.at)
+    console.host_change = saved.host_change
+    console.provenance = saved.provenance
+    console.bytes_from_vm = saved.bytes_from_vm
+    console.bytes_to_vm = saved.bytes_to_vm
+    console.breaks_from_vm = saved.breaks_from_vm
+    console.since = saved.since
+    console.last_output = saved.last_output
+    return console
+
+
+def adopt(
+    state: ConsolesState,
+    consoles: list[Console],
+    roster: Roster,
+    peers: PeerTable,
+    lines: Mapping[int, Line],
+    now: float,
+) -> None:
+    """Give the consoles that `restore` made their lines, and their migrations to `peers`."""
+    for console, saved in zip(consoles, state.consoles, strict=True):
+        line = None if saved.line is None else lines.get(saved.line)
+        console.line = line
+        console.gate.restore(saved.gate, line)
+    for console in consoles:
+        if not console.live:
+            roster.settle(console)
+    for open_one in state.migrations:
+        orphaned = None if open_one.orphaned is None else now - open_one.orphaned
+        peers.take_up(
+            Migration(
+                consoles[open_one.console],
+                open_one.credential,
+                open_one.sequence,
+                None if open_one.source is None else lines.get(open_one.source),
+                open_one.source_address,
+                now - open_one.age,
+                now + open_one.left,
+                None if open_one.target is None else lines.get(open_one.target),
+                open_one.state,
+                open_one.resumed,
+                orphaned,
+            )
+        )
+    for past in state.past:
+        peers.remember(
+            past.credential, Past(consoles[past.console], past.source_address, past.state)
+        )

@@ -1,0 +1,136 @@
+"""All lines as one value, in versioned bytes, and taken up again by another process (law 10).
+
+The descriptors are handed over by somebody else: `TakeUp.protocols` are to be connected to
+transports in their order, then `finish` gives each line its console. Nothing is said to a VM that
+would not have been said; a newcomer that was being decided is decided anew.
+"""
+
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+from cattrs.preconf.json import make_converter
+from twisted.internet.protocol import Protocol
+
+from vspc.console import values as consoles
+from vspc.console.console import Console
+from vspc.console.ports import Line
+from vspc.net.telnet_transport import LineTransport
+from vspc.vm.arrival import ArrivalState
+from vspc.vm.door import Door
+from vspc.vm.keeper import Keeper, VmLine
+from vspc.vm.plain import RawLine, TelnetLine
+from vspc.vm.role import Role
+from vspc.vm.vmware import Terms, VMwareLine
+from vspc.vm.zone import Zone
+
+MAGIC = b"vspc-lines 1\n"
+"""What the bytes begin with: kind and version."""
+
+
+class BadState(ValueError):
+    """Bytes that are no state, or not of this version; the text says which."""
+
+
+@frozen
+class DoorState:
+    """Everything on the VM's side. `arrivals` are numbered as they stand here, from 0.
+
+    `consoles_of` are indexes of their consoles, where they have one.
+    """
+
+    arrivals: tuple[ArrivalState, ...]
+    consoles_of: tuple[int | None, ...]
+    consoles: consoles.ConsolesState
+
+
+_converter = make_converter(forbid_extra_keys=True)
+
+
+def encode(state: DoorState) -> bytes:
+    """Versioned bytes, with a checksum."""
+    body = _converter.dumps(state).encode()
+    return MAGIC + b"%08x\n" % binascii.crc32(body) + body
+
+
+def decode(data: bytes) -> DoorState:
+    """The state in `data`. BadState."""
+    if not data.startswith(MAGIC):
+        raise BadState("it begins like no state of this version")
+    check, _, body = data[len(MAGIC) :].partition(b"\n")
+    if check != b"%08x" % binascii.crc32(body):
+        raise BadState("it is damaged, or not whole")
+    try:
+        return _converter.loads(body, DoorState)
+    except Exception as error:  # cattrs raises groups of what it finds
+        raise BadState(f"it does not hold what it should: {type(error).__name__}") from error
+
+
+def save(door: Door) -> DoorState:
+    """Every line that is not being closed, and all consoles."""
+    kept = [a for a in door.arrivals.values() if a.role is not Role.RETIRED]
+    numbers: dict[Line, int] = {arrival.line: at for at, arrival in enumerate(kept)}
+
+    def number(line: Line | None) -> int | None:
+        return None if line is None else numbers.get(line)
+
+    saved = consoles.save(door.roster, door.peers, number, door.clock.seconds())
+    index = {console: at for at, console in enumerate(door.roster)}
+    return DoorState(
+        tuple(arrival.state for arrival in kept),
+        tuple(None if a.console is None else index.get(a.console) for a in kept),
+        saved,
+    )
+
+
+class TakeUp:
+    """Another process' lines on their way into an empty door."""
+
+    def __init__(
+        self,
+        door: Door,
+        state: DoorState,
+        zones: Mapping[str, Zone],
+        terms: Callable[[Zone], Terms],
+    ) -> None:
+        """`zones` by name; one that is not there any more is a zone of its own."""
+        self._door = door
+        self._state = state
+        self._terms = terms
+        self._lines: dict[int, VmLine] = {}
+        self._consoles: list[Console] = consoles.restore(state.consoles, door.roster)
+        self.protocols: list[Protocol] = [
+            self._protocol(number, arrival, zones.get(arrival.zone) or Zone(arrival.zone))
+            for number, arrival in enumerate(state.arrivals)
+        ]
+
+    def _protocol(self, number: int, state: ArrivalState, zone: Zone) -> Protocol:
+        def keep(line: VmLine) -> Keeper:
+            self._lines[number] = line
+            return self._door.resume(line, zone, state)
+
+        name = state.claim.name if state.claim is not None else ""
+        line, now = state.line, self._door.clock.seconds
+        if line.kind == RawLine.kind:
+            return RawLine(keep, name, line)
+
+        def make() -> Any:
+            if line.kind == TelnetLine.kind:
+                return TelnetLine(keep, name, line)
+            return VMwareLine(keep, line.secure, self._terms(zone), line)
+
+        return LineTransport(make, now, line.transport)
+
+    def finish(self) -> None:
+        """All protocols are connected: give the lines their consoles, and go on."""
+        door, state = self._door, self._state
+        lines: dict[int, Line] = dict(self._lines)
+        now = door.clock.seconds()
+        consoles.adopt(state.consoles, self._consoles, door.roster, door.peers, lines, now)
+        arrivals = [door.arrivals[self._lines[number]] for number in range(len(self.protocols))]
+        for arrival, saved, at in zip(arrivals, state.arrivals, state.consoles_of, strict=True):
+            arrival.adopted(None if at is None else self._consoles[at], saved)
+        for arrival in arrivals:
+            if arrival.role is Role.STRANGER:
+                arrival.joining.decide()
