@@ -13,8 +13,8 @@ from vspc.console.ports import Cancellable
 from vspc.console.vm import Vm
 
 if TYPE_CHECKING:
-    from vspc.vm.arrival import Arrival
     from vspc.vm.door import Door
+    from vspc.vm.presence import Presence
 
 SUSPECT = 600.0
 """Seconds that a line stays suspect before it is closed."""
@@ -30,11 +30,11 @@ class Custody:
 
     def __init__(self, door: "Door") -> None:
         self._door = door
-        self._suspects: dict[Console, dict[Arrival, tuple[Cancellable, float]]] = {}
+        self._suspects: dict[Console, dict[Presence, tuple[Cancellable, float]]] = {}
 
     # Suspects
 
-    def suspect(self, former: "Arrival", console: Console, seconds: float = SUSPECT) -> None:
+    def suspect(self, former: "Presence", console: Console, seconds: float = SUSPECT) -> None:
         """`former` had `console` and did not answer: another line has it now."""
         former.become_suspect()
         mine = self._suspects.setdefault(console, {})
@@ -44,17 +44,17 @@ class Custody:
         if len(mine) > SUSPECTS:
             self._settle(next(iter(mine)))
 
-    def _settle(self, former: "Arrival") -> None:
+    def _settle(self, former: "Presence") -> None:
         """It was silent for long enough: it is dead."""
         self.forget(former)
         former.retire("another line of this VM took over; this one no longer answered")
 
-    def left(self, former: "Arrival") -> float | None:
+    def left(self, former: "Presence") -> float | None:
         """Seconds until `former` is no suspect any more; None if it is none."""
         timer = self._suspects.get(former.console, {}).get(former) if former.console else None
         return None if timer is None else max(0.0, timer[1] - self._door.clock.seconds())
 
-    def forget(self, former: "Arrival") -> None:
+    def forget(self, former: "Presence") -> None:
         """`former` is no suspect any more."""
         console = former.console
         assert console is not None
@@ -65,11 +65,11 @@ class Custody:
         if not mine:
             del self._suspects[console]
 
-    def of(self, console: Console) -> "list[Arrival]":
+    def of(self, console: Console) -> "list[Presence]":
         """The suspects of `console`, the first first."""
         return list(self._suspects.get(console, ()))
 
-    def come_back(self, former: "Arrival") -> None:
+    def come_back(self, former: "Presence") -> None:
         """A suspect speaks: the console is its own again, and whoever has it is kept apart."""
         door, console = self._door, former.console
         assert console is not None
@@ -90,7 +90,7 @@ class Custody:
             door.close_target(released)
         former.leads_at(console)
 
-    def _keep_apart(self, usurper: "Arrival", vm: Vm) -> None:
+    def _keep_apart(self, usurper: "Presence", vm: Vm) -> None:
         usurper.set_free()
         if not self.hold(usurper, vm):
             return
@@ -103,7 +103,7 @@ class Custody:
 
     # Kept apart
 
-    def hold(self, arrival: "Arrival", vm: Vm) -> bool:
+    def hold(self, arrival: "Presence", vm: Vm) -> bool:
         """Keep `arrival` apart, which says that it is `vm`; False if it was refused: too many."""
         assert arrival.claim is not None
         console = self._door.roster.hold(arrival.claim, vm)
@@ -113,14 +113,14 @@ class Custody:
         arrival.keep_apart(console)
         return True
 
-    def free(self, arrival: "Arrival") -> None:
+    def free(self, arrival: "Presence") -> None:
         """`arrival` is gone, or kept apart no longer."""
         console = arrival.console
         assert console is not None
         arrival.set_free()
         self._door.roster.free(console)
 
-    def held(self, vm: Vm) -> "list[Arrival]":
+    def held(self, vm: Vm) -> "list[Presence]":
         """Who says that it is `vm` and is kept apart, in the order in which they get their turn."""
         arrivals = (self._door.arrival_of(console.line) for console in vm.held)
         return [arrival for arrival in arrivals if arrival is not None]

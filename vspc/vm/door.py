@@ -15,10 +15,11 @@ from vspc.console.ports import Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.vestibule import Queue
-from vspc.vm.arrival import Arrival, ArrivalState
+from vspc.vm.arrival import Arrival
 from vspc.vm.custody import Custody
 from vspc.vm.guesses import Guesses
 from vspc.vm.keeper import VmLine
+from vspc.vm.presence import ArrivalState
 from vspc.vm.zone import Zone
 
 if TYPE_CHECKING:

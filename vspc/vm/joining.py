@@ -16,7 +16,7 @@ from vspc.console.vm import Vm
 from vspc.vm.probe import Probing
 
 if TYPE_CHECKING:
-    from vspc.vm.arrival import Arrival
+    from vspc.vm.presence import Presence
 
 WAIT = 1.0
 """Seconds between looks at a migration that a newcomer waits for."""
@@ -33,7 +33,7 @@ class Joining:
 
     __slots__ = ("_arrival", "_probing", "_waiting")
 
-    def __init__(self, arrival: "Arrival") -> None:
+    def __init__(self, arrival: "Presence") -> None:
         self._arrival = arrival
         self._probing = Probing(arrival.door, self.decide)
         self._waiting: Cancellable | None = None  # for a migration to be over

@@ -17,10 +17,10 @@ from vspc.console import values as consoles
 from vspc.console.console import Console
 from vspc.console.ports import Line
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.arrival import ArrivalState
 from vspc.vm.door import Door
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.plain import RawLine, TelnetLine
+from vspc.vm.presence import ArrivalState
 from vspc.vm.role import Role
 from vspc.vm.vmware import Terms, VMwareLine
 from vspc.vm.zone import Zone

@@ -24,7 +24,7 @@ from vspc.console.ports import Cancellable
 from vspc.vm.vmware import VMwareLine
 
 if TYPE_CHECKING:
-    from vspc.vm.arrival import Arrival
+    from vspc.vm.presence import Presence
 
 DECISION = 4.0
 """Seconds that a BEGIN may wait for a decision; the VM's host gives up after 5."""
@@ -65,7 +65,7 @@ class Vmotion:
         "_watched",
     )
 
-    def __init__(self, arrival: "Arrival") -> None:
+    def __init__(self, arrival: "Presence") -> None:
         self._arrival = arrival
         self._pending: bytes | None = None  # the sequence of a BEGIN without a decision
         self._patience: Cancellable | None = None
@@ -195,7 +195,7 @@ class Vmotion:
             case Released() as released:
                 self._arrival.door.release(released)
             case Illegal(reason):
-                self._arrival.dropped(reason)
+                self._arrival.reports.dropped(reason)
 
     # As target
 
@@ -255,7 +255,7 @@ class Vmotion:
             case Moved() as moved:
                 self._move(moved)
             case Illegal(reason):
-                self._arrival.dropped(reason)
+                self._arrival.reports.dropped(reason)
 
     def _move(self, moved: Moved) -> None:
         arrival, console = self._arrival, moved.console

@@ -1,0 +1,279 @@
+"""What one line is to us, from connected to closed: its role, its console, its time limits.
+
+`vspc.vm.arrival` adds what the VM says.
+"""
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from vspc.console.console import Console
+from vspc.console.identity import Claim
+from vspc.console.ports import Cancellable
+from vspc.vm import claims
+from vspc.vm.early import Early
+from vspc.vm.joining import Joining
+from vspc.vm.keeper import VmLine
+from vspc.vm.line import TLS_FAILED, LineState
+from vspc.vm.probe import Probed
+from vspc.vm.reports import Reports, too_late
+from vspc.vm.role import Role
+from vspc.vm.vmotion import Vmotion, VmotionState
+from vspc.vm.vmware import VMwareLine
+from vspc.vm.zone import Zone
+
+if TYPE_CHECKING:
+    from vspc.vm.door import Door
+
+LINGER = 5.0
+"""Seconds that a peer may take to close a line that we have closed."""
+
+
+@frozen
+class ArrivalState:
+    """An arrival as a value; what is left of waits is in seconds."""
+
+    line: LineState
+    zone: str
+    address: str
+    role: Role
+    claim: Claim | None
+    early: bytes
+    dropped: int
+    said_apart: float | None
+    said_name: str | None
+    identify_left: float | None
+    vmotion: VmotionState
+    suspect_left: float | None
+
+
+class Presence:
+    """`console` is whose line it is, or is to be at COMPLETE, or was while suspect."""
+
+    __slots__ = (
+        "_closing",
+        "_early",
+        "_limit",
+        "_said_apart",
+        "_said_name",
+        "_until",
+        "claim",
+        "console",
+        "door",
+        "joining",
+        "line",
+        "probed",
+        "reports",
+        "role",
+        "vmotion",
+        "zone",
+    )
+
+    def __init__(self, door: "Door", line: VmLine, zone: Zone) -> None:
+        self.door = door
+        self.line = line
+        self.zone = zone
+        self.role = Role.STRANGER
+        self.console: Console | None = None
+        self.claim: Claim | None = None
+        self.reports = Reports(door, line.address)
+        self.joining = Joining(self)
+        self.vmotion = Vmotion(self)
+        self._early = Early()
+        self._said_apart: float | None = None  # when it spoke last while it was kept apart
+        self._closing: Cancellable | None = None
+        self._said_name: str | None = None
+        self.probed = Probed(line)
+        self._until = 0.0  # when the time limit to say who it is ends
+        self._limit: Cancellable | None = None
+        self._start_limit(door.waits.identify)
+        door.log.debug("vm-connected", address=line.address, secure=line.secure)
+
+    @property
+    def state(self) -> ArrivalState:
+        """What another process needs to go on, but the console."""
+        left = None if self._limit is None else self._until - self.door.clock.seconds()
+        dropped, early = self._early.state
+        return ArrivalState(
+            self.line.state,
+            self.zone.name,
+            self.line.address,
+            self.role,
+            self.claim,
+            early,
+            dropped,
+            self._said_apart,
+            self._said_name,
+            left,
+            self.vmotion.state,
+            self.door.custody.left(self),
+        )
+
+    def resume(self, state: ArrivalState) -> None:
+        """Go on from `state`; the console is given by `adopted`."""
+        self.role = state.role
+        self.claim = state.claim
+        self._early = Early(state.early, state.dropped)
+        self._said_apart = state.said_apart
+        self._said_name = state.said_name
+        self._no_limit()
+        if state.identify_left is not None:
+            self._start_limit(max(0.0, state.identify_left))
+
+    def adopted(self, console: Console | None, state: ArrivalState) -> None:
+        """All lines are there again: `console` is this one's."""
+        self.console = console
+        self.vmotion.resume(state.vmotion)
+        if state.suspect_left is not None and console is not None:
+            self.door.custody.suspect(self, console, state.suspect_left)
+
+    def _start_limit(self, seconds: float) -> None:
+        clock = self.door.clock
+        self._until = clock.seconds() + seconds
+        self._limit = clock.call_later(seconds, self._too_late)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this line is its console's."""
+        return self.role is Role.LEADING
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether it may be its console's line soon."""
+        return self.role in (Role.STRANGER, Role.TARGET)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is kept apart."""
+        return self.role is Role.HELD
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it has said who it is, and is not, or not finally, told whose it is."""
+        return self.claim is not None and self.role in (Role.STRANGER, Role.HELD)
+
+    @property
+    def _is_false_peer(self) -> bool:
+        """Whether it claimed a migration that is not there: nothing it says counts."""
+        return isinstance(self.line, VMwareLine) and self.line.registration.credential is not None
+
+    def _no_limit(self) -> None:
+        """It has said who it is: whatever it waits for has a time limit of its own."""
+        self.door.strangers.leave(self)
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        self._limit = None
+
+    # What it is
+
+    def targets(self, console: Console) -> None:
+        """It has claimed the vMotion of `console`."""
+        self.role = Role.TARGET
+        self.console = console
+        self.claim = claims.proved(console, self.line, self.zone)
+        self._no_limit()
+
+    def leads_at(self, console: Console) -> None:
+        """It is the line of `console` now, which has it already: names, and what it said before."""
+        self.role = Role.LEADING
+        self.console = console
+        self._no_limit()
+        if self._said_name is not None:
+            self.door.roster.rename(console.vm, self._said_name)
+        self.door.roster.settle(console)
+        last, self._said_apart = self._said_apart, None
+        if last is not None and (console.last_output or 0) > last:
+            self._early.skip_all()  # the VM has said more on another line since: this is older
+        dropped, early = self._early.take()
+        if dropped:
+            console.tell(f"{dropped} bytes of {console.title} before these are lost")
+        if early:
+            console.output(early)
+        self.vmotion.leads_now()
+
+    def keep_apart(self, console: Console) -> None:
+        """It is kept apart from now on, in a console of its own."""
+        self.role = Role.HELD
+        self.console = console
+        self._no_limit()
+        console.connect(self.line)
+        _, early = self._early.take()
+        if early:
+            console.output(early)
+
+    def become_suspect(self) -> None:
+        """Another line is its console's now; if this one speaks again, it was alive."""
+        self.role = Role.SUSPECT
+
+    def set_free(self) -> None:
+        """It has no console: it is being decided whose it is. What it said apart is not lost."""
+        if self.role is Role.HELD and self.console is not None:
+            history, self._said_apart = self.console.history, self.console.last_output
+            self._early.skip(history.start)
+            self._early.keep(history.read(history.start, history.end - history.start))
+        self.role = Role.STRANGER
+        self.console = None
+
+    # Ending
+
+    def retire(self, reason: str) -> None:
+        """Another line is the console's now; what this one still says is nobody's."""
+        self.console = None
+        self.role = Role.RETIRED
+        self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """Close the line, in order if its peer takes part, else after `LINGER` seconds."""
+        self.door.strangers.leave(self)
+        self.line.close(reason)
+        if self._closing is None:
+            self._closing = self.door.clock.call_later(LINGER, self.line.abort)
+
+    def refused(self, reason: str) -> None:
+        if self.role is Role.RETIRED:
+            return
+        self.role = Role.RETIRED
+        self.reports.erred("vm-refused", reason)
+        self.end(reason)
+
+    def _too_late(self) -> None:
+        self._limit = None
+        if self._is_false_peer:
+            self.refused("its vMotion credential is of no open migration")
+        else:
+            self.refused(too_late(self.line, self.door.waits.identify))
+
+    def _tell_unidentified(self, reason: str) -> None:
+        """It went before it said who it is: worth a line only where TLS tells why."""
+        if reason.startswith(TLS_FAILED):
+            self.reports.erred("vm-failed", reason)
+        else:
+            self.door.log.debug("vm-left", address=self.line.address, reason=reason)
+
+    def _tell_lost_output(self, role: Role) -> None:
+        """A target went before COMPLETE: what it said is nobody's."""
+        if role is Role.TARGET and self._early:
+            self.reports.note("vmotion-output-dropped", bytes=len(self._early))
+
+    def _leave(self, role: Role, reason: str) -> None:
+        console = self.console
+        if console is None:
+            return
+        if role is Role.HELD:
+            self.door.roster.free(console)
+        elif role is Role.SUSPECT:
+            self.door.custody.forget(self)
+        elif role is Role.LEADING:
+            self._abandon(console, reason)
+
+    def _abandon(self, console: Console, reason: str) -> None:
+        console.disconnect(reason)
+        self.door.roster.settle(console)
+        self.door.log.info(
+            "vm-lost",
+            console=console.title,
+            id=console.id,
+            address=self.line.address,
+            reason=reason,
+        )
+        self.door.custody.reconsider(console.vm)
