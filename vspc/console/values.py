@@ -112,7 +112,7 @@ def save(
 ) -> ConsolesState:
     """Everything that `roster` and `peers` hold; `number` names lines."""
     consoles = list(roster)
-    vms = list(dict.fromkeys(console.vm for console in consoles))
+    vms = {vm: at for at, vm in enumerate(dict.fromkeys(console.vm for console in consoles))}
     index = {console: at for at, console in enumerate(consoles)}
     return ConsolesState(
         tuple(VmState(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
@@ -127,13 +127,16 @@ def save(
 
 
 def _console(
-    console: Console, roster: Roster, vms: list[Vm], number: Callable[[Line | None], int | None]
+    console: Console,
+    roster: Roster,
+    vms: Mapping[Vm, int],
+    number: Callable[[Line | None], int | None],
 ) -> ConsoleState:
     history, move = console.history, console.last_move
     about = roster.about(console)
     return ConsoleState(
-        vms.index(console.vm),
-        None if about is None else vms.index(about),
+        vms[console.vm],
+        None if about is None else vms[about],
         console.port_key,
         console.label,
         console.ordinal,
