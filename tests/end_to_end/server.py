@@ -51,11 +51,10 @@ class ServerTestCase(ProcessTestCase):
         )
         self.config.write_text(_CONFIG + operators + _ACCESS + more)
 
-    def serve(self) -> Child:
-        """Start the server under twistd and wait until it listens."""
-        self.server = self.start(
-            script("twistd"), "-n", "--pidfile=", "vspc", "--config", str(self.config)
-        )
+    def serve(self, *command: str | Path) -> Child:
+        """Start the server, under twistd unless `command` says how, and wait until it listens."""
+        twistd = (script("twistd"), "-n", "--pidfile=", "vspc", "--config", self.config)
+        self.server = self.start(*(command or twistd))
         self.server.out.expect(rb" info started ")
         text = self.server.out.data.decode()
         self.ports = {

@@ -1,4 +1,4 @@
-"""A VM, its network and its proxies, in memory and in a fake time."""
+"""VMs, their network and their proxies, in memory and in a fake time."""
 
 import random
 
@@ -6,7 +6,10 @@ from twisted.internet.task import Clock
 
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
+from vspc.simulator.fleet import Fleet
 from vspc.simulator.guest import ToyGuest
+from vspc.simulator.liars import Liars
+from vspc.simulator.machine import Machine
 from vspc.simulator.memory import Network
 from vspc.simulator.settings import Settings
 from vspc.simulator.vm import VirtualMachine
@@ -15,27 +18,40 @@ PROMPT = b"web1:~# "
 
 
 class World:
-    """One VM called web1 and everything that its connections reached."""
+    """A VM called web1, perhaps others, and everything that their connections reached."""
 
-    def __init__(self, proxy: type[Proxy] = Proxy, chop: int | None = None) -> None:
+    def __init__(self, proxy: type[Proxy] = Proxy, chop: int | None = None, ports: int = 1) -> None:
         self.clock = Clock()
         self.proxies: list[Proxy] = []
         self.sources: list[str] = []
-        self._kind = proxy
+        self.kind = proxy
         self.network = Network(self.clock, self._accept)
         self._patience = 0.0 if chop is None else 0.5
-        chance = None if chop is None else random.Random(chop)
-        self.vm = VirtualMachine(
-            identity("web1"),
+        self._chance = None if chop is None else random.Random(chop)
+        self.machine = self.make("web1", ports)
+        self.vm = self.machine.first
+
+    def make(self, name: str, ports: int = 1) -> Machine:
+        """Another VM; it is off."""
+        return Machine([self._port(name, number) for number in range(ports)])
+
+    def _port(self, name: str, number: int) -> VirtualMachine:
+        return VirtualMachine(
+            identity(name),
             self.clock,
             self.network.connect,
-            ToyGuest(self.clock, "web1"),
-            Settings(chop=chance),
+            ToyGuest(self.clock, name, tty=number),
+            Settings(chop=self._chance, port=f"com{number + 1}"),
         )
+
+    def fleet(self, *others: Machine) -> Fleet:
+        """web1 and the others, as commands see them; vMotions take no time."""
+        liars = Liars(self.clock, self.network.connect)
+        return Fleet([self.machine, *others], self.clock, liars, 0.0)
 
     def _accept(self, source: str) -> Proxy:
         self.sources.append(source)
-        self.proxies.append(self._kind())
+        self.proxies.append(self.kind())
         return self.proxies[-1]
 
     def run(self, seconds: float = 0.0) -> None:
@@ -46,7 +62,7 @@ class World:
 
     def start(self) -> Proxy:
         """Switch on; the proxy, once the guest has booted."""
-        self.vm.power_on()
+        self.machine.power_on()
         self.run(self._patience)
         return self.proxy
 

@@ -26,7 +26,7 @@ class OptionTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         options = self.parsed()
         self.assertEqual(options.names, ["web1"])
-        self.assertEqual((options.direction, options.service_uri), ("S", "vspc"))
+        self.assertEqual((options.direction, options.service_uris), ("S", ["vspc"]))
         self.assertEqual((options.source, options.vmotion_time), ("127.0.0.1", 1.0))
         self.assertEqual((options.chop, options.control, options.guest), (None, None, None))
         self.assertTrue(options.start_tls)
@@ -39,6 +39,28 @@ class OptionTests(SynchronousTestCase):
     def test_many(self) -> None:
         self.assertEqual(self.parsed("--vms", "3", "--name", "a{n}b").names, ["a1b", "a2b", "a3b"])
         self.assertEqual(self.parsed("--uuid", "").vc_uuid, "")
+
+    def test_ports(self) -> None:
+        for words, ports, uris in (
+            (("--ports", "2"), ["1", "2"], ["vspc", "vspc"]),
+            (
+                ("--ports", "2", "--service-uri", "vspc/{port}"),
+                ["1", "2"],
+                ["vspc/1", "vspc/2"],
+            ),
+            (
+                ("--port-labels", "com1,debug"),
+                ["com1", "debug"],
+                ["vspc?port=com1", "vspc?port=debug"],
+            ),
+            (
+                ("--ports", "1", "--port-labels", "a", "--service-uri", "x?y=z"),
+                ["a"],
+                ["x?y=z&port=a"],
+            ),
+        ):
+            options = self.parsed(*words)
+            self.assertEqual((options.ports, options.service_uris), (ports, uris))
 
     def test_guests(self) -> None:
         for text, guest in (
@@ -70,6 +92,11 @@ class OptionTests(SynchronousTestCase):
             ((*PROXY, "--guest", "udp:x:1"), "is not tcp:HOST:PORT"),
             ((*PROXY, "--guest", "tcp:x:0"), "is not tcp:HOST:PORT"),
             ((*PROXY, "--guest", "tcp:x:1", "--vms", "2"), "one real guest"),
+            ((*PROXY, "--guest", "tcp:x:1", "--ports", "2"), "one real guest"),
+            ((*PROXY, "--ports", "33"), "not a number from 1 to 32"),
+            ((*PROXY, "--ports", "3", "--port-labels", "a,b"), "3 ports want as many labels"),
+            ((*PROXY, "--port-labels", "a,a"), "different labels"),
+            ((*PROXY, "--port-labels", "a,b:c"), "different labels"),
             ((*PROXY, "--vmotion-every", "0"), "at least"),
             ((*PROXY, "--vmotion-time", "-1"), "is not a time"),
             ((*PROXY, "--pace", "nan"), "is not a time"),

@@ -8,10 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
-from vspc.simulator.control import LINE, Control, ControlFactory, unescape
-from vspc.simulator.extension import identity
-from vspc.simulator.guest import ToyGuest
-from vspc.simulator.vm import VirtualMachine
+from vspc.simulator.control import LINE, Control, ControlFactory
+from vspc.simulator.extension import spelled_uuid
+from vspc.simulator.words import unescape
+
+HERE, THERE = "127.0.0.1", "127.0.0.2"
 
 
 class ControlTestCase(SynchronousTestCase):
@@ -21,14 +22,9 @@ class ControlTestCase(SynchronousTestCase):
     def begin(self, world: World) -> None:
         self.world = world
         self.world.start()
-        other = VirtualMachine(
-            identity("db1"),
-            self.world.clock,
-            self.world.network.connect,
-            ToyGuest(self.world.clock, "db1"),
-        )
         self.ended: list[bool] = []
-        control = Control([self.world.vm, other], 0.0, lambda: self.ended.append(True))
+        fleet = self.world.fleet(self.world.make("db1"))
+        control = Control(fleet, lambda: self.ended.append(True))
         self.line = ControlFactory(control).buildProtocol(None)
         self.transport = StringTransport()
         self.line.makeConnection(self.transport)
@@ -128,6 +124,93 @@ class AnswerTests(ControlTestCase):
         self.assertEqual(facts["migrations"][0]["target"], "127.0.0.2")
         self.assertEqual(facts["options_vm"], [0, 3, 232])
 
+    def test_a_stun_and_a_restart(self) -> None:
+        self.assertEqual(self.say("stun db1 5"), "error it is off\n")
+        self.assertEqual(self.say("stun web1"), "error usage: stun NAME SECONDS\n")
+        self.assertIn("error 'x' is not a time", self.say("stun web1 x"))
+        self.assertEqual(self.say("stun web1 5"), "ok\n")
+        self.assertEqual(self.say("stun web1 5"), "error it is stunned\n")
+        self.assertEqual(self.say("vmotion web1"), "error it is stunned\n")
+        self.assertEqual(self.say("restart web1"), "error it is on\n")
+        self.assertEqual(self.say("restart db1"), "ok\n")
+        self.assertEqual(self.states(), {"web1": ("stunned", HERE), "db1": ("connected", THERE)})
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        facts = json.loads(self.say("list").removeprefix("ok "))
+        return {vm["name"]: (vm["state"], vm["address"]) for vm in facts}
+
+    def test_a_host_dies_and_another_takes_over(self) -> None:
+        self.assertEqual(self.say(f"crash {HERE} x"), "error usage: crash ADDRESS\n")
+        self.assertEqual(self.say(f"crash {THERE}"), f"error no VM is on at {THERE}\n")
+        self.say("on db1")
+        self.assertEqual(self.say(f"crash {HERE}"), 'ok ["web1", "db1"]\n')
+        self.assertEqual(self.states(), {"web1": ("crashed", HERE), "db1": ("crashed", HERE)})
+        self.assertEqual(self.say(f"restart db1 {THERE}"), "ok\n")
+        self.assertEqual(self.say(f"ha {THERE} 127.0.0.3"), 'ok ["db1"]\n')
+        self.assertEqual(self.states()["db1"], ("connected", "127.0.0.3"))
+        self.assertEqual(self.say(f"revive {HERE}"), "ok 2\n")
+        self.assertEqual(
+            self.say(f"revive {HERE}"), f"error no host died at {HERE}, or it left no line\n"
+        )
+
+    def test_an_evacuation_reports_every_vm(self) -> None:
+        self.say("on db1")
+        self.say("stun db1 9")
+        said = self.say(f"evacuate {HERE} {THERE}")
+        self.assertEqual(
+            json.loads(said.removeprefix("ok ")),
+            {
+                "moved": 1,
+                "failed": 1,
+                "vms": {
+                    "web1": f"moved in 0 ms from {HERE} to {THERE}",
+                    "db1": "did not begin: it is stunned",
+                },
+            },
+        )
+        self.assertEqual(self.say("evacuate 127.0.0.7 ::1"), "error no VM is on at 127.0.0.7\n")
+
+    def test_lies(self) -> None:
+        said = self.say(rf"lie {THERE} as=web1 uri=vspc text=canary\s1 early")
+        self.assertEqual(said, "ok 1\n")
+        self.world.proxy.type(b"secret")
+        self.world.run()
+        self.assertEqual(self.world.proxy.data, b"canary 1canary 1")
+        [lie] = json.loads(self.say("lies").removeprefix("ok "))
+        uuid = self.world.vm.identity.vc_uuid
+        self.assertEqual((lie["number"], lie["name"], lie["uuid"]), (1, "web1", uuid))
+        self.assertEqual((lie["state"], lie["heard"]), ("accepted", "secret"))
+        self.assertIn(b"secret".hex(), lie["wire"])
+        self.assertEqual(self.say("lie-output 1 more"), "ok\n")
+        self.assertTrue(self.world.proxy.data.endswith(b"1more"))
+        other = "00" * 16
+        self.assertEqual(self.say(f"lie-change 1 uuid={other} name=db1"), "ok\n")
+        self.assertEqual(self.world.proxy.heard[-1], (ext.NAME, b"db1"))
+        self.assertEqual(self.world.proxy.heard[-2], (ext.VC_UUID, spelled_uuid(other)))
+        self.assertEqual(self.say("lie-end 1"), "ok\n")
+        self.assertTrue(self.world.proxy.lost)
+
+    def test_a_lie_about_nobody_in_particular(self) -> None:
+        self.assertEqual(self.say("lie ::1 name=ghost uuid="), "ok 1\n")
+        self.assertIn((ext.NAME, b"ghost"), self.world.proxy.heard)
+        self.assertIn((ext.VC_UUID, b""), self.world.proxy.heard)
+
+    def test_lies_that_cannot_be_told(self) -> None:
+        for text, reason in (
+            ("lie", "usage: lie ADDRESS"),
+            ("lie here", "'here' is not an address"),
+            ("lie ::1 as=nobody", "no VM is called 'nobody'"),
+            ("lie ::1 uuid=12", "is not a UUID"),
+            ("lie ::1 peer=x", "is not hex"),
+            ("lie ::1 name=a name=b", "is there twice"),
+            ("lies x", "usage: lies"),
+            ("lie-end 1", "'1' is the number of no lie"),
+            ("lie-output x y", "'x' is the number of no lie"),
+        ):
+            said = self.say(text)
+            self.assertTrue(said.startswith("error "), said)
+            self.assertIn(reason, said)
+
     def test_quit(self) -> None:
         self.assertEqual((self.say("quit"), self.ended), ("ok\n", [True]))
 
@@ -157,7 +240,7 @@ class EscapeTests(SynchronousTestCase):
     def test_escapes(self) -> None:
         for text, data in (
             (r"a\r\n\t\e\\r", b"a\r\n\t\x1b\\r"),
-            (r"\x00\xFf\x4", b"\x00\xff\\x4"),
+            (r"\x00\xFf\x4\s", b"\x00\xff\\x4 "),
             ("ä\\q\\", "ä\\q\\".encode()),
         ):
             self.assertEqual(unescape(text), data)

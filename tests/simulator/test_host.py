@@ -308,9 +308,11 @@ class FlowTests(SynchronousTestCase):
 
     def test_a_full_transport_has_no_room(self) -> None:
         wired = Wired().up()
-        wired.connection.pauseProducing()
+        producer = wired.transport.producer
+        assert producer is not None
+        producer.pauseProducing()
         self.assertEqual(wired.connection.room(), 0)
-        wired.connection.resumeProducing()
+        producer.resumeProducing()
         self.assertGreater(wired.connection.room(), 0)
         self.assertEqual(wired.vm.said[-1], ("writable", b""))
 

@@ -13,12 +13,15 @@ from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
 from vspc.simulator.addresses import next_host
 from vspc.simulator.counters import Report
-from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT, Abort
+from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT
+from vspc.simulator.placement import CannotMove
+from vspc.simulator.plan import Fault
 from vspc.simulator.uart import FIFO
-from vspc.simulator.vm import CannotMove
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
 SEQUENCE = bytes.fromhex("7619ffffe9")
+
+_FAULTS = (Fault.NONE, Fault.NONE, Fault.ABORT, Fault.ABORT_LATE)
 
 
 class Silent(Proxy):
@@ -168,13 +171,13 @@ class RefusedTests(MigrationTestCase):
 
 class AbortTests(MigrationTestCase):
     def test_aborted_before_the_target_connects(self) -> None:
-        moving = self.move(abort=Abort.AFTER_GOAHEAD)
+        moving = self.move(fault=Fault.ABORT)
         self.assertStays(moving, "failed", "aborted on purpose")
         self.assertEqual(self.source.heard[-1], (ext.ABORT, b""))
         self.assertEqual(len(self.world.proxies), 1)
 
     def test_aborted_after_the_target_was_accepted(self) -> None:
-        moving = self.move(abort=Abort.AFTER_PEER_OK)
+        moving = self.move(fault=Fault.ABORT_LATE)
         self.assertStays(moving, "failed", "aborted on purpose")
         self.assertEqual(self.source.heard[-1], (ext.ABORT, b""))
         self.assertTrue(self.world.proxy.lost)
@@ -316,11 +319,11 @@ class LoadTests(SynchronousTestCase):
         del typing[:size]
 
     def move(self, world: World, chance: random.Random) -> None:
-        abort = chance.choice([Abort.NEVER, Abort.NEVER, *Abort])
-        moving = world.vm.migrate(next_host(world.vm.address), 0.05, abort)
+        fault = chance.choice(_FAULTS)
+        moving = world.vm.migrate(next_host(world.vm.address), 0.05, fault)
         while not moving.called:
             world.run(0.01)
-        if abort is Abort.AFTER_PEER_OK:
+        if fault is Fault.ABORT_LATE:
             world.proxies.remove(world.proxy)  # the target that was given up; it heard nothing
 
     def check(self, world: World) -> None:

@@ -2,10 +2,13 @@
 
 From below: `wire` is telnet, `extension` VMware's codes, `options`, `authentication` and `comport`
 what is negotiated. `host` is one connection of one VM, `dialogue` what it says in the extension,
-`outlet` where it writes to. `uart`, `flow` and `counters` are a VM's serial port, `migration` one
-vMotion, `vm` the VM. `guest` (with `printer`, `editor`, `commands`, `readers`) is a toy that runs
-in it, `remote_guest` a real one. `control` takes commands, `command` is the command line,
-`program` the one module that knows a reactor.
+`outlet` where it writes to. `uart`, `flow` and `counters` are a VM's serial port, `plan` and
+`migration` one vMotion, `placement` (with `retry`) where the port is connected, `vm` a VM as far as
+one port goes, `machine` a VM with all of them, `fleet` all VMs and their hosts. `liars` are hosts
+that lie, `witness` what has no VM behind it. `guest` (with `printer`, `editor`, `commands`,
+`readers`) is a toy that runs in a VM, `remote_guest` a real one. `control` takes commands, which
+are in `vm_commands`, `host_commands`, `lie_commands` and made of `words`; `command` is the command
+line, `program` the one module that knows a reactor.
 
 Everything but `program` is handed its clock and its connections. A unit test without sockets:
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 from attrs import frozen
 
 from vspc.simulator import extension, proxy_uri
-from vspc.simulator.control import NAME
 from vspc.simulator.proxy_uri import ProxyUri
+from vspc.simulator.vm_commands import NAME
+from vspc.simulator.words import LONGEST
 
 T = TypeVar("T")
 
@@ -20,8 +21,8 @@ USAGE = 2
 MOST_VMS = 50_000
 """VMs of one simulator; at two descriptors each during vMotion, few systems allow more."""
 
-LONGEST = 86_400.0
-"""Seconds, for every time on the command line."""
+MOST_PORTS = 32
+"""Serial ports of one VM, as ESXi allows."""
 
 SHORTEST_INTERVAL = 0.1
 """Seconds between two moves of one VM."""
@@ -42,7 +43,8 @@ class Options:
 
     proxy: ProxyUri
     names: list[str]
-    service_uri: str
+    ports: list[str]
+    service_uris: list[str]
     direction: str
     guest: GuestAddress | None
     vmotion_every: float | None
@@ -75,12 +77,14 @@ def parse(argv: Sequence[str]) -> Options:
         proxy = ProxyUri(proxy.secure, proxy.host, proxy.port, words.thumbprint)
     if words.vms > 1 and "{n}" not in words.name:
         parser.error("--name: {n} is needed where there are several VMs")
-    if words.guest is not None and words.vms > 1:
-        parser.error("--guest: one real guest, one VM")
+    if words.guest is not None and words.vms * words.ports > 1:
+        parser.error("--guest: one real guest, one VM with one port")
+    ports, service_uris = _ports(parser, words)
     return Options(
         proxy=proxy,
         names=[words.name.replace("{n}", str(n)) for n in range(1, words.vms + 1)],
-        service_uri=words.service_uri,
+        ports=ports,
+        service_uris=service_uris,
         direction="S" if words.direction == "server" else "C",
         guest=words.guest,
         vmotion_every=words.vmotion_every,
@@ -92,6 +96,19 @@ def parse(argv: Sequence[str]) -> Options:
         pace=words.pace,
         control=words.control,
     )
+
+
+def _ports(parser: argparse.ArgumentParser, words: argparse.Namespace) -> tuple[list[str], ...]:
+    """What the ports are called, and their service URIs: the same for all, or with labels."""
+    uri = words.service_uri
+    labels = words.port_labels
+    if labels is None:
+        numbers = [str(number) for number in range(1, words.ports + 1)]
+        return numbers, [uri.replace("{port}", number) for number in numbers]
+    if words.ports not in (1, len(labels)):
+        parser.error(f"--port-labels: {words.ports} ports want as many labels")
+    mark = "&" if "?" in uri else "?"
+    return labels, [f"{uri}{mark}port={label}" for label in labels]
 
 
 def _default_source(host: str) -> str:
@@ -131,6 +148,13 @@ def _describe_vms(add: Callable[..., object]) -> None:
         help="VC UUID of every VM; empty for a host without vCenter (by name)",
     )
     add("--service-uri", default="vspc", metavar="URI", help="as in vSphere (vspc)")
+    add("--ports", type=_said(_port_count), default=1, metavar="N", help="of each VM (1)")
+    add(
+        "--port-labels",
+        type=_said(_labels),
+        metavar="A,B",
+        help="?port=A and so on in the service URIs of the ports",
+    )
     add("--direction", choices=("server", "client"), default="server")
     add(
         "--thumbprint",
@@ -195,6 +219,21 @@ def _vms(text: str) -> int:
     if not 1 <= count <= MOST_VMS:
         raise ValueError(f"{text!r} is not a number from 1 to {MOST_VMS}")
     return count
+
+
+def _port_count(text: str) -> int:
+    count = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 0
+    if not 1 <= count <= MOST_PORTS:
+        raise ValueError(f"{text!r} is not a number from 1 to {MOST_PORTS}")
+    return count
+
+
+def _labels(text: str) -> list[str]:
+    labels = text.split(",")
+    plain = all(label.isprintable() and label and not set(label) & set(" &#:") for label in labels)
+    if not plain or len(set(labels)) < len(labels) or len(labels) > MOST_PORTS:
+        raise ValueError(f"{text!r} is not up to {MOST_PORTS} different labels with , between")
+    return labels
 
 
 def _name(text: str) -> str:

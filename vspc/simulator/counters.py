@@ -15,7 +15,8 @@ class Report:
 
     `outcome` is "moved", "notnow", or "failed", then `reason` says why. `bytes_before_goahead`
     came in between VMOTION-BEGIN and its answer. What came on the source after that answer, or on
-    the target before VMOTION-COMPLETE, ought to be 0: a proxy has to hold it back.
+    the target before VMOTION-COMPLETE, ought to be 0: a proxy has to hold it back. `credential` is
+    what VMOTION-GOAHEAD brought, in hex.
     """
 
     outcome: str
@@ -27,6 +28,7 @@ class Report:
     bytes_before_goahead: int
     bytes_after_goahead: int
     bytes_before_complete: int
+    credential: str = ""
 
 
 class Stream:

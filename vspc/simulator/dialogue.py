@@ -77,6 +77,11 @@ class Dialogue:
         """VM-NAME, without having been asked."""
         self._get_name(b"")
 
+    def announce(self) -> None:
+        """VM-VC-UUID and VM-NAME, without having been asked."""
+        self._get_vc_uuid(b"")
+        self._get_name(b"")
+
     def _introduce(self) -> None:
         if self._introduced or self._known is None:
             return

@@ -103,6 +103,16 @@ class Flow:
 
     # The VM.
 
+    def facts(self) -> dict[str, object]:
+        """The port and its line, as `stats` prints them."""
+        line = self.line
+        return {
+            "unread": len(self.uart),
+            "options_vm": sorted(line.options.ours) if line else [],
+            "options_proxy": sorted(line.options.theirs) if line else [],
+            "com_port_unanswered": sorted(line.com_port.unanswered) if line else [],
+        }
+
     def resume(self) -> None:
         """Go on, on the present line: what waited first."""
         held = bytes(self._held)

@@ -35,18 +35,22 @@ Booting from Hard Disk...
 [    0.730000] EXT4-fs (sda1): mounted filesystem
 [    1.020000] Run /sbin/init as init process
 [    1.850000] eth0: link up
-Welcome to the simulated system, {name} ttyS0. Type help.
+Welcome to the simulated system, {name} ttyS{tty}. Type help.
 """
 
 
 class ToyGuest:
-    """A guest called `name`. `pace` is the time between two lines of the boot log, in seconds."""
+    """A guest called `name`. `pace` is the time between two lines of the boot log, in seconds.
 
-    def __init__(self, clock: IReactorTime, name: str, pace: float = 0.0) -> None:
+    `tty` is the number of the serial port that it is on, from 0.
+    """
+
+    def __init__(self, clock: IReactorTime, name: str, pace: float = 0.0, tty: int = 0) -> None:
         self.name = name
         self.deaf = False
         self._clock = clock
         self._pace = pace
+        self._tty = tty
         self._port: SerialPort | None = None
         self._printer = Printer(clock, self._work)
         self._editor = LineEditor()
@@ -84,7 +88,7 @@ class ToyGuest:
         self._printer.show(chain(self._boot_log(), self._ready()))
 
     def _boot_log(self) -> Iterator[bytes | float]:
-        for line in _BOOT.format(name=self.name).splitlines():
+        for line in _BOOT.format(name=self.name, tty=self._tty).splitlines():
             yield f"{line}\r\n".encode()
             if self._pace:
                 yield self._pace

@@ -11,7 +11,6 @@ from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
     IOpenSSLClientConnectionCreator,
-    IPushProducer,
     IReactorTime,
     ITCPTransport,
     ITLSTransport,
@@ -19,7 +18,6 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from vspc.simulator import authentication, comport, wire
 from vspc.simulator.comport import ComPort
@@ -39,7 +37,6 @@ HOST_BUFFER = 1024 * 1024
 """Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
 
 
-@implementer(IPushProducer)
 class HostConnection(Protocol):
     """One connection from a host to the proxy; `claim` is a vMotion target's sequence + secret."""
 
@@ -60,6 +57,7 @@ class HostConnection(Protocol):
         self._held: list[bytes] | None = None  # between START and TLS nothing is said in clear
         self._running = False
         self._reading = True
+        self._frozen = False
         self._over = False
         self._outlet: Outlet | None = None
         self._limit: IDelayedCall | None = None
@@ -69,18 +67,18 @@ class HostConnection(Protocol):
     def connectionMade(self) -> None:
         """The VM speaks first."""
         transport = self._transport()
-        if self._over:
+        if self._over or self._frozen:  # a dead host connects to nobody
             transport.loseConnection()
             return
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
-        if IConsumer.providedBy(self.transport):
-            self.transport.registerProducer(self, True)
         if self.settings.chop is None:
             self._outlet = Outlet(transport, self._writable)
         else:
             self._outlet = ChoppedOutlet(transport, self._writable, self._clock, self.settings.chop)
+        if IConsumer.providedBy(self.transport):
+            self.transport.registerProducer(self._outlet, True)
         self._limit = self._clock.callLater(SETUP_LIMIT, self.fail, "no answer in time")
         self.say(self.options.offer(AUTHENTICATION))
 
@@ -104,6 +102,8 @@ class HostConnection(Protocol):
 
     def close(self) -> None:
         """End the line after what was said; nothing more is heard of it."""
+        if self._over:
+            return
         self._over = True
         self.established()
         if self._outlet is not None:
@@ -111,6 +111,21 @@ class HostConnection(Protocol):
             if IConsumer.providedBy(self.transport):
                 self.transport.unregisterProducer()  # TLS does not close while there is one
             self._outlet.close()
+
+    def freeze(self) -> None:
+        """The host stands still, or is dead: nothing is read, answered or said; the socket stays.
+
+        The system's TCP answers for it all the same, as for a process that hangs.
+        """
+        self.established()
+        self._frozen = True
+        if self._outlet is not None and not self._over:
+            self._read_on(False)
+
+    def thaw(self) -> None:
+        """It goes on, with what came first."""
+        self._frozen = False
+        self.run()
 
     def established(self) -> None:
         """The proxy has accepted the connection."""
@@ -126,26 +141,28 @@ class HostConnection(Protocol):
             return
         self._decoder.feed(data)
         self.run()
-        if len(self._decoder) > HOST_BUFFER:
+        if len(self._decoder) > HOST_BUFFER and not self._frozen:
             self.fail("more than the host reads")
 
     def run(self) -> None:
         """Go on with what has come in, as far as the VM takes it; then stop reading, or go on."""
-        if self._running or self._over or self._outlet is None:
+        if self._running or self._frozen or self._over or self._outlet is None:
             return
         self._running = True
         try:
-            while not self._over and (event := self._decoder.next(self._room())) is not None:
+            while (event := self._next()) is not None:
                 self._heard(event)
         except wire.WireError as error:
             self.fail(str(error))
         finally:
             self._running = False
-        if not self._over:
+        if not self._over and not self._frozen:
             self._read_on(not self._decoder.data_next())
 
-    def _room(self) -> int:
-        return self.port.input_room(self)
+    def _next(self) -> wire.Event | None:
+        if self._over or self._frozen:
+            return None
+        return self._decoder.next(self.port.input_room(self))
 
     def _read_on(self, reading: bool) -> None:
         if reading is self._reading:
@@ -242,7 +259,7 @@ class HostConnection(Protocol):
 
     def say(self, message: bytes) -> None:
         """Telnet, as it stands on the wire."""
-        if not message or self._outlet is None or self._over:
+        if not message or self._outlet is None or self._over or self._frozen:
             return
         if self._held is not None:
             self._held.append(message)
@@ -271,19 +288,6 @@ class HostConnection(Protocol):
     def _writable(self) -> None:
         if not self._over:
             self.port.writable(self)
-
-    def pauseProducing(self) -> None:
-        """The transport is full."""
-        if self._outlet is not None:
-            self._outlet.full(True)
-
-    def resumeProducing(self) -> None:
-        """The transport has room."""
-        if self._outlet is not None:
-            self._outlet.full(False)
-
-    def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` follows."""
 
     def _transport(self) -> Transport:
         return cast(Transport, self.transport)

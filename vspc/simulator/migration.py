@@ -2,7 +2,9 @@
 
     asked      BEGIN was said on the source; the host reads everything, to get at the answer
     moving     GOAHEAD came; the memory is copied for `transfer` seconds
-    peering    the target has connected and says VMOTION-PEER
+    peering    the target has connected and says VMOTION-PEER, or is accepted and waits for the
+               VM's other ports
+    hanging    a fault: the hosts say nothing more, until a line is lost or HANG_LIMIT is over
     over       COMPLETE was said on the target, or ABORT on the source, or NOTNOW came
 
 The VM stands still until it is over.
@@ -12,13 +14,13 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from vspc.simulator.counters import Report
 from vspc.simulator.flow import Flow
 from vspc.simulator.host import HostConnection
+from vspc.simulator.plan import Convoy, Fault, Plan
 
 GOAHEAD_LIMIT = 5.0
 """Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
@@ -28,6 +30,12 @@ PEER_LIMIT = 10.0
 
 BEGIN_BUFFER = 1024 * 1024
 """Bytes that the host reads after VMOTION-BEGIN without finding the answer, before it aborts."""
+
+HANG_LIMIT = 300.0
+"""Seconds until a migration that hangs on purpose is forgotten, and the VM goes on where it was."""
+
+NOTICE = 1.0
+"""Seconds until the source notices that its target's host is lost."""
 
 STRAY = 64 * 1024
 """Bytes kept of what a proxy sends on the source after GOAHEAD; it ought to send none."""
@@ -39,25 +47,8 @@ class Stage(Enum):
     ASKED = auto()
     MOVING = auto()
     PEERING = auto()
+    HANGING = auto()
     OVER = auto()
-
-
-class Abort(Enum):
-    """Where a migration is to fail, on purpose."""
-
-    NEVER = auto()
-    AFTER_GOAHEAD = auto()
-    AFTER_PEER_OK = auto()
-
-
-@frozen
-class Plan:
-    """A vMotion to do: whereto, how long the copy takes (seconds), and whether it fails."""
-
-    address: str
-    sequence: bytes
-    transfer: float = 1.0
-    abort: Abort = Abort.NEVER
 
 
 class Movable(Protocol):
@@ -80,10 +71,15 @@ class Movable(Protocol):
 
 
 class Migration:
-    """One vMotion. `result` fires with its Report; it never fails."""
+    """One vMotion of one port. `result` fires with its Report; it never fails."""
 
     def __init__(
-        self, vm: Movable, source: HostConnection, clock: IReactorTime, plan: Plan
+        self,
+        vm: Movable,
+        source: HostConnection,
+        clock: IReactorTime,
+        plan: Plan,
+        convoy: Convoy | None = None,
     ) -> None:
         self.source = source
         self.target: HostConnection | None = None
@@ -92,6 +88,8 @@ class Migration:
         self._vm = vm
         self._clock = clock
         self._plan = plan
+        self._convoy = convoy or Convoy(1)
+        self._convoy.join(self)
         self._from = vm.address
         self._began = clock.seconds()
         self._answered = self._began
@@ -140,12 +138,19 @@ class Migration:
         if not payload.startswith(sequence) or len(payload) == len(sequence):
             self.fail("VMOTION-GOAHEAD with another sequence, or without a secret")
             return
-        if self._plan.abort is Abort.AFTER_GOAHEAD:
-            self.fail("aborted on purpose")
-            return
         self._claim = payload
         self.stage = Stage.MOVING
-        self._wait(self._plan.transfer, self._connect_target)
+        match self._plan.fault:
+            case Fault.ABORT:
+                self.fail("aborted on purpose")
+            case Fault.HANG:
+                self._hang()
+            case Fault.TALK_ON:
+                self._forget("talks on, on purpose")
+            case fault:
+                self._wait(self._plan.transfer, self._connect_target)
+                if fault is Fault.SOURCE_LOST:
+                    self.source.fail("lost on purpose")
 
     def notnow(self, sequence: bytes) -> None:
         """The proxy refuses."""
@@ -155,6 +160,10 @@ class Migration:
             return
         self._end()
         self._stay("notnow", "")
+
+    def _hang(self) -> None:
+        self.stage = Stage.HANGING
+        self._wait(HANG_LIMIT, lambda: self._forget("hung on purpose"))
 
     def _connect_target(self) -> None:
         self.stage = Stage.PEERING
@@ -168,36 +177,49 @@ class Migration:
             return
         if sequence != self._plan.sequence:
             self.fail("VMOTION-PEER-OK with another sequence")
-        elif self._plan.abort is Abort.AFTER_PEER_OK:
-            self.fail("aborted on purpose")
-        else:
-            self._complete(line)
+            return
+        match self._plan.fault:
+            case Fault.ABORT_LATE:
+                self.fail("aborted on purpose")
+            case Fault.TARGET_LOST:
+                line.close()
+                self._wait(NOTICE, lambda: self.fail("target lost on purpose"))
+            case Fault.HANG_LATE:
+                self._hang()
+            case _:
+                self._convoy.wait()
 
     # The ends.
 
-    def _complete(self, target: HostConnection) -> None:
+    def complete(self) -> None:
+        """Say COMPLETE: the VM lives on the target."""
+        if self.target is None:
+            return
         self._end()
-        target.dialogue.vmotion_complete(self._plan.sequence)
+        self.target.dialogue.vmotion_complete(self._plan.sequence)
         self.source.close()
         report = self._report("moved", "")
-        self._vm.moved(target, report)
+        self._vm.moved(self.target, report)
         self.result.callback(report)
 
     def lost(self, line: HostConnection, reason: str) -> None:
-        """A line is gone. The source's is not needed any more once GOAHEAD has come."""
+        """A line is gone. The source's is not needed any more once the target is to connect."""
         if line is self.target:
             self.fail(f"target: {reason}")
-        elif self.stage is Stage.ASKED:
+        elif self.stage in (Stage.ASKED, Stage.HANGING):
             self.fail(f"source: {reason}")
 
     def fail(self, reason: str) -> None:
         """ABORT, which is the source's word, and stay."""
         if self.stage is Stage.OVER:
             return
+        self.source.dialogue.vmotion_abort()
+        self._forget(reason)
+
+    def _forget(self, reason: str) -> None:
         self._end()
         if self.target is not None:
             self.target.close()
-        self.source.dialogue.vmotion_abort()
         self._stay("failed", reason)
 
     def _stay(self, outcome: str, reason: str) -> None:
@@ -205,6 +227,7 @@ class Migration:
         report = self._report(outcome, reason)
         self._vm.stayed(report)
         self.result.callback(report)
+        self._convoy.failed()
 
     def _end(self) -> None:
         self.stage = Stage.OVER
@@ -221,6 +244,7 @@ class Migration:
             bytes_before_goahead=self._before,
             bytes_after_goahead=self._after,
             bytes_before_complete=self._early,
+            credential=self._claim.hex(),
         )
 
     def _wait(self, delay: float, then: Callable[[], None]) -> None:

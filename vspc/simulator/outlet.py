@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
 
 ROOM = 64 * 1024
 """Bytes that may be written to a transport that has not asked to wait; also a chopper's buffer."""
@@ -22,8 +23,9 @@ class Transport(Protocol):
     def resumeProducing(self) -> None: ...
 
 
+@implementer(IPushProducer)
 class Outlet:
-    """Writes at once. `room` is 0 while the transport is full."""
+    """Writes at once. `room` is 0 while the transport is full, which it says as to a producer."""
 
     def __init__(self, transport: Transport, drained: Callable[[], None]) -> None:
         self._transport = transport
@@ -38,11 +40,18 @@ class Outlet:
         """To the peer."""
         self._transport.write(data)
 
-    def full(self, full: bool) -> None:
-        """The transport asks to wait, or to go on."""
-        self._full = full
+    def pauseProducing(self) -> None:
+        """The transport is full."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """The transport has room."""
+        self._full = False
         if self.room() > 0:
             self._drained()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; its protocol hears that."""
 
     def close(self) -> None:
         """Let go of the line after what was written."""

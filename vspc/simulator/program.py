@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
@@ -33,13 +34,17 @@ from vspc.simulator.command import GuestAddress, Options
 from vspc.simulator.control import Control, ControlFactory, ControlLine
 from vspc.simulator.events import Lines
 from vspc.simulator.extension import identity
+from vspc.simulator.fleet import Fleet
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import HostConnection
+from vspc.simulator.liars import Liars
+from vspc.simulator.machine import Machine
+from vspc.simulator.placement import CannotMove
 from vspc.simulator.port import Guest
 from vspc.simulator.proxy_uri import ProxyTls, ProxyUri
 from vspc.simulator.remote_guest import DialledGuest, DiallingGuest, GuestLine
 from vspc.simulator.settings import Settings
-from vspc.simulator.vm import CannotMove, VirtualMachine
+from vspc.simulator.vm import VirtualMachine
 
 log = Logger()
 
@@ -97,7 +102,6 @@ class Program:
         self._connector = Connector(reactor, options.proxy, tls)
         self._settings = Settings(
             direction=options.direction,
-            service_uri=options.service_uri,
             tls=tls if options.start_tls and not options.proxy.secure else None,
             chop=options.chop,
         )
@@ -105,26 +109,38 @@ class Program:
         self._listening: IListeningPort | None = None
         self._waiting: LoopingCall | None = None
         self._next: list[IDelayedCall] = []  # what each VM does next, by itself
-        self.vms = [self._make(name) for name in options.names]
+        usual = evolve(self._settings, service_uri=options.service_uris[0])
+        liars = Liars(self._clock, self._connector.connect, usual)
+        machines = [self._make(name) for name in options.names]
+        self.fleet = Fleet(machines, self._clock, liars, options.vmotion_time)
+        self.vms = [machine.first for machine in machines]
 
-    def _make(self, name: str) -> VirtualMachine:
-        guest, arrived = self._guest(name)
+    def _make(self, name: str) -> Machine:
+        return Machine([self._port(name, number) for number in range(len(self._options.ports))])
+
+    def _port(self, name: str, number: int) -> VirtualMachine:
+        options = self._options
+        guest, arrived = self._guest(name, number)
         vm = VirtualMachine(
-            identity(name, self._options.vc_uuid),
+            identity(name, options.vc_uuid),
             self._clock,
             self._connector.connect,
             guest,
-            self._settings,
-            self._options.source,
+            evolve(
+                self._settings,
+                service_uri=options.service_uris[number],
+                port=options.ports[number],
+            ),
+            options.source,
         )
         if arrived is not None:
             arrived.arrived = vm.power_on
         return vm
 
-    def _guest(self, name: str) -> tuple[Guest, DiallingGuest | None]:
+    def _guest(self, name: str, number: int) -> tuple[Guest, DiallingGuest | None]:
         where = self._options.guest
         if where is None:
-            return ToyGuest(self._clock, name, self._options.pace), None
+            return ToyGuest(self._clock, name, self._options.pace, number), None
         if not where.listens:
             endpoint = HostnameEndpoint(self._reactor, where.host, where.port)
             return DialledGuest(self._clock, endpoint), None
@@ -147,7 +163,7 @@ class Program:
 
     def start(self) -> None:
         """Listen for commands, switch everything on. Raises CannotListenError."""
-        control = Control(self.vms, self._options.vmotion_time, self._end_soon)
+        control = Control(self.fleet, self._end_soon)
         if self._options.control == "-":
             StandardIO(ControlLine(control), reactor=self._reactor)  # type: ignore[no-untyped-call]
         elif self._options.control is not None:
@@ -160,7 +176,7 @@ class Program:
         ]
 
     def _switch_on(self, number: int) -> None:
-        self.vms[number].power_on()
+        self.fleet.machines[number].power_on()
         interval = self._options.vmotion_every
         if interval is not None:
             first = interval * (number + 1) / len(self.vms)
@@ -168,9 +184,9 @@ class Program:
 
     def _move(self, number: int, interval: float) -> None:
         self._next[number] = self._clock.callLater(interval, self._move, number, interval)
-        vm = self.vms[number]
+        machine = self.fleet.machines[number]
         with suppress(CannotMove):
-            vm.migrate(next_host(vm.address), self._options.vmotion_time)
+            machine.move(next_host(machine.address), self._options.vmotion_time)
 
     def _end_soon(self) -> None:
         self._clock.callLater(0, self._reactor.stop)
@@ -180,8 +196,7 @@ class Program:
         for call in self._next:
             if call.active():
                 call.cancel()
-        for vm in self.vms:
-            vm.power_off()
+        self.fleet.end()
         self._waiting = LoopingCall(self._wait_for_end, self._clock.seconds() + END_LIMIT)
         self._waiting.clock = self._clock
         ended = self._waiting.start(0.02)
@@ -224,7 +239,7 @@ def run(options: Options) -> int:
 
     reactor: Any = chosen
     globalLogBeginner.beginLoggingTo([Lines(sys.stderr)], redirectStandardIO=False)
-    _allow_descriptors(len(options.names))
+    _allow_descriptors(len(options.names) * len(options.ports))
     program = Program(reactor, options)
     try:
         program.start()

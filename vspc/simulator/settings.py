@@ -12,10 +12,11 @@ class Settings:
 
     `direction` is "S" (server) or "C" (client), `service_uri` free text. `tls` is what TLS inside
     a telnet connection is begun with; None: the host declines. `chop` splits and joins every
-    write; None: written as it is said.
+    write; None: written as it is said. `port` is what commands call the port, beside its number.
     """
 
     direction: str = "S"
     service_uri: str = "vspc"
     tls: IOpenSSLClientConnectionCreator | None = None
     chop: random.Random | None = None
+    port: str = "1"
