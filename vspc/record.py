@@ -11,6 +11,7 @@ from vspc.console.happenings import (
     Happening,
     HostChanged,
     PenTaken,
+    Stalled,
     Suspicion,
 )
 
@@ -26,6 +27,9 @@ def record(log: Logger, happening: Happening) -> None:
             _about(log, "pen-taken", attachment, taken_from=former)
         case Broke(console, operator):
             log.info("break", console=console.title, operator=operator or "the VM")
+        case Stalled(console, waiting):
+            address = console.last_address
+            log.warn("vm-not-reading", console=console.title, address=address, waiting=waiting)
         case Forgotten(console):
             log.info("forgotten", console=console.title, id=console.id)
 

@@ -209,6 +209,14 @@ class Lines(SynchronousTestCase):
         self.console.connect(FakeLine("10.0.0.9"))
         self.assertEqual(self.sink.changes, [("10.0.0.1", "10.0.0.9")])
 
+    def test_a_host_that_does_not_read_is_told_with_what_waits(self) -> None:
+        self.line.unread = 5000
+        self.alice.type(b"p" * 9000)
+        waiting = self.console.gate.waiting
+        self.world.clock.advance(5.1)
+        self.world.turn()
+        self.assertEqual(self.sink.notices, [f"web01 does not answer: {waiting} bytes wait"])
+
     def test_three_seconds_of_holding_are_told_once(self) -> None:
         self.console.migrate()
         self.alice.type(b"twelve bytes")

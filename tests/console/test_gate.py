@@ -14,12 +14,16 @@ class Owner(GateOwner):
     def __init__(self) -> None:
         self.count = 0
         self.grew = 0
+        self.complaints: list[int] = []
 
     def delivered(self, count: int) -> None:
         self.count += count
 
     def room_grew(self) -> None:
         self.grew += 1
+
+    def unanswered(self, waiting: int) -> None:
+        self.complaints.append(waiting)
 
 
 class GateTest(SynchronousTestCase):
@@ -232,3 +236,11 @@ class GateTest(SynchronousTestCase):
         while self.gate.waiting:
             self.answer_all()
         self.assertEqual(len(self.line.sent), 27_000)
+
+    def test_a_host_that_stops_reading_is_reported_once_until_it_answers(self) -> None:
+        self.line.unread = 5000
+        self.gate.type(b"p" * 9000)
+        waiting = self.gate.waiting
+        self.clock.advance(60)
+        self.assertEqual(self.owner.complaints, [waiting])
+        self.assertEqual(self.gate.waiting, waiting)

@@ -22,6 +22,7 @@ _INIT = f"""#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/ TERM=vt100 PS1='{PROMPT}'
+dmesg -n 1  # no message of the kernel in the middle of a numbered line
 echo {READY}
 while true; do setsid cttyhack sh; done
 """

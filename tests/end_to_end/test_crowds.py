@@ -1,18 +1,57 @@
-"""More connections than there are file descriptors: nothing spins, nobody inside notices."""
+"""Who comes in: through a balancer, and when there are no file descriptors left."""
 
 import os
 import select
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.end_to_end.processes import script
 from tests.end_to_end.server import ServerTestCase
+from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
+from vspc.wire.vmware import DoProxy, Suboption, VmName, VmVcUuid, encode
 
 DESCRIPTORS = 100
 CALLERS = 200
 QUIET = 1.0
 """Seconds in which nobody says anything."""
+
+
+def _say(message: Suboption) -> bytes:
+    return subnegotiation(VMWARE, encode(message))
+
+
+REGISTRATION = (
+    negotiation(WILL, VMWARE)
+    + _say(DoProxy(b"S", b"vspc"))
+    + _say(VmVcUuid(b"ab" * 16))
+    + _say(VmName(b"web01"))
+)
+
+
+class BehindABalancer(ServerTestCase):
+    def test_where_it_comes_from_counts_and_the_line_works(self) -> None:
+        text = self.config.read_text()
+        balancer = '[vm]\nproxy_protocol_from = ["127.0.0.1"]\n'
+        self.config.write_text(
+            text.replace("[vm]\n", balancer).replace('allow = ["127', 'allow = ["10.0.0.0/8", "127')
+        )
+        self.serve()
+        address = ("127.0.0.1", self.ports["telnet"])
+        with socket.create_connection(address) as host:
+            host.sendall(b"PROXY TCP4 10.1.1.4 127.0.0.1 40000 13370\r\n" + REGISTRATION)
+            self.server.out.expect(rb" vm-registered console=web01 .*address=10.1.1.4 ")
+            raw = self.attach("raw", "web01")
+            self.server.out.expect(rb" attached console=web01 ")
+            host.sendall(b"hello\n")
+            raw.out.expect(b"hello\n")
+        self.server.out.expect(rb" vm-lost console=web01 ")
+        with socket.create_connection(address) as stranger:
+            stranger.sendall(b"PROXY TCP4 192.0.2.7 127.0.0.1 40000 13370\r\n" + REGISTRATION)
+            self.server.out.expect(rb" vm-not-allowed address=192.0.2.7 ")
+            with suppress(ConnectionResetError):
+                self.assertEqual(stranger.recv(1), b"")
+        self.assert_no_defects()
 
 
 class FewDescriptors(ServerTestCase):

@@ -17,4 +17,4 @@ class Limits(SynchronousTestCase):
 
     def test_few_are_told_with_what_to_do(self) -> None:
         self.assertIsNone(shortage(WANTED))
-        self.assertIn("LimitNOFILE=65536", shortage(1024) or "")
+        self.assertIn("LimitNOFILE=20000", shortage(1024) or "")

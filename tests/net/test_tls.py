@@ -1,5 +1,6 @@
 """Our side of TLS, against real OpenSSL in memory: what is spoken, refused and kept."""
 
+import contextlib
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_PEM, X509, load_privatekey
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -19,7 +22,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from vspc.net import tls
-from vspc.net.tls import CERTIFICATE, PRIVATE_KEY, Pair, ServerTls, TlsError, load_pair, thumbprint
+from vspc.net.tls import (
+    CERTIFICATE,
+    PRIVATE_KEY,
+    Pair,
+    ServerTls,
+    TlsError,
+    load_pair,
+    peer_certificate,
+    thumbprint,
+)
 
 
 def made_pair() -> Pair:
@@ -223,6 +235,87 @@ class SpokenTests(SynchronousTestCase):
         assert certificate is not None
         pair = Pair(certificate.public_bytes(serialization.Encoding.PEM), b"")
         return thumbprint(pair, "sha256")
+
+
+class Authority:
+    """A certificate authority that gives certificates to hosts."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hosts")])
+        self.certificate = self._sign(self.name, self.key, ca=True)
+
+    def _sign(self, subject: x509.Name, key: Any, ca: bool) -> x509.Certificate:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def host(self) -> Pair:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "esx1")])
+        certificate = self._sign(subject, key, ca=False)
+        return Pair(certificate.public_bytes(serialization.Encoding.PEM), pem_of(key))
+
+
+class ClientCertificates(SynchronousTestCase):
+    """A zone's authority: who has a certificate of it is more certain than who has none."""
+
+    def setUp(self) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        self.authority = Authority()
+        self.ca, self.bad = directory / "ca.pem", directory / "bad.pem"
+        self.ca.write_bytes(self.authority.pem)
+        self.bad.write_text("nothing")
+        self.server = ServerTls(made_pair(), self.ca)
+
+    def meet(self, pair: Pair | None) -> Meeting:
+        """Connect with the certificate of `pair`, and say hello."""
+
+        def prepare(context: SSL.Context) -> None:
+            if pair is not None:
+                certificate = x509.load_pem_x509_certificate(pair.certificate)
+                context.use_certificate(X509.from_cryptography(certificate))
+                context.use_privatekey(load_privatekey(FILETYPE_PEM, pair.private_key))
+
+        wire = Wire(Client(prepare))
+        meeting = Meeting(self.server, wire)
+        with contextlib.suppress(SSL.Error):
+            wire.say(b"hello")
+        meeting.settle()
+        return meeting
+
+    def test_without_one_a_host_is_let_in_and_not_certified(self) -> None:
+        heard = self.meet(None).protocol
+        self.assertEqual(heard.data, b"hello")
+        self.assertIsNone(peer_certificate(heard.transport))
+
+    def test_one_of_the_authority_is_verified(self) -> None:
+        heard = self.meet(self.authority.host()).protocol
+        self.assertEqual(heard.data, b"hello")
+        self.assertIsNotNone(peer_certificate(heard.transport))
+
+    def test_one_of_somebody_else_ends_the_connection(self) -> None:
+        heard = self.meet(Authority().host()).protocol
+        self.assertEqual(heard.data, b"")
+        self.assertIsNotNone(heard.reason)
+
+    def test_an_authority_that_is_none_is_named(self) -> None:
+        with self.assertRaisesRegex(TlsError, "bad.pem"):
+            ServerTls(made_pair(), self.bad)
 
 
 class PairTests(SynchronousTestCase):

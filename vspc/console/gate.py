@@ -272,6 +272,7 @@ class Gate:
     def _lose_patience(self) -> None:
         self._patience = None
         self._weak = True
+        self._owner.unanswered(self.waiting)
         self._pump()
 
     def _rest(self) -> None:
@@ -292,4 +293,8 @@ class GateOwner:
 
     def room_grew(self) -> None:
         """Whoever had less taken than he typed may go on."""
+        raise NotImplementedError
+
+    def unanswered(self, waiting: int) -> None:
+        """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
         raise NotImplementedError

@@ -71,6 +71,14 @@ class Replaced:
     why: str
 
 
+@frozen
+class Stalled:
+    """A VM's host does not answer while `waiting` bytes of input wait for it."""
+
+    console: "Console"
+    waiting: int
+
+
 class How(Enum):
     """In which way a console came to another line."""
 
@@ -167,6 +175,7 @@ Happening = (
     | MigrationEnded
     | Replaced
     | HostChanged
+    | Stalled
     | Suspicion
     | Renamed
     | Forgotten

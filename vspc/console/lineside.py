@@ -247,6 +247,10 @@ class LineSide(GateOwner):
         """The host changed without proof: whoever types has to ask again."""
         raise NotImplementedError
 
+    def unanswered(self, waiting: int) -> None:
+        self.tell(f"{self.title} does not answer: {waiting} bytes wait")
+        self._publish(happenings.Stalled(self._console, waiting))
+
     def delivered(self, count: int) -> None:
         self.bytes_to_vm += count
 

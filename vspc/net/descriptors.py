@@ -2,8 +2,8 @@
 
 import resource
 
-WANTED = 65_536
-"""Descriptors for 16,384 lines of each of a few hosts, and operators beside them."""
+WANTED = 20_000
+"""Descriptors for as many lines as one host may have, and operators beside them."""
 
 
 def raise_limit() -> int:
