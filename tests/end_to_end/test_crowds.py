@@ -1,9 +1,9 @@
 """Who comes in: through a balancer, and when there are no file descriptors left."""
 
+import contextlib
 import os
 import select
 import socket
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.end_to_end.processes import script
@@ -49,7 +49,7 @@ class BehindABalancer(ServerTestCase):
         with socket.create_connection(address) as stranger:
             stranger.sendall(b"PROXY TCP4 192.0.2.7 127.0.0.1 40000 13370\r\n" + REGISTRATION)
             self.server.out.expect(rb" vm-not-allowed address=192.0.2.7 ")
-            with suppress(ConnectionResetError):
+            with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(stranger.recv(1), b"")
         self.assert_no_defects()
 
@@ -77,7 +77,7 @@ class FewDescriptors(ServerTestCase):
         self.server.out.expect(rb" vm-registered console=guest ")
         inside = self.attach("raw", "guest")
         self.server.out.expect(rb" attached console=guest ")
-        with ExitStack() as crowd:
+        with contextlib.ExitStack() as crowd:
             for _ in range(CALLERS):
                 address = ("127.0.0.1", self.ports["telnet"])
                 crowd.enter_context(socket.create_connection(address))
