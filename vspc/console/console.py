@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vspc.console import happenings
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment, Refusal, Sink, Typed
+from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.lineside import LineSide, Shop
 from vspc.console.pen import Pen
 
@@ -102,8 +103,10 @@ class Console(LineSide):
 
     @property
     def title(self) -> str:
-        """Name and port, as notices and lists show it."""
-        return self.name if self.port is None else f"{self.name}:{self.port}"
+        """Zone, unless it is the default one, name and port, as notices and lists show them."""
+        zone = "" if self.vm.zone == DEFAULT_ZONE else f"{self.vm.zone}/"
+        port = "" if self.port is None else f":{self.port}"
+        return f"{zone}{self.name}{port}"
 
     @property
     def subject(self) -> Subject:

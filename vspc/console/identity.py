@@ -15,6 +15,10 @@ PLAIN = "plain"
 """The kind of a VM that is known by the listener that it dials."""
 
 
+DEFAULT_ZONE = "default"
+"""The zone of whoever dials the listeners of [vm] itself; it is not shown."""
+
+
 class Provenance(IntEnum):
     """How sure we are of where a line comes from; a console's never gets weaker."""
 

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from attrs import define, field
 
+from vspc.console.identity import DEFAULT_ZONE
+
 if TYPE_CHECKING:
     from vspc.console.vm import Vm
 
@@ -26,7 +28,7 @@ def handle(zone: str, name: str, port: str | int | None) -> str:
         word = "%7E" + word[1:]
     elif word.startswith("-"):  # a verb would read an option
         word = "%2D" + word[1:]
-    if zone != "default":
+    if zone != DEFAULT_ZONE:
         word = f"{quote(zone, safe=_SAFE)}/{word}"
     return word if port is None else f"{word}:{quote(str(port), safe=_SAFE)}"
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from vspc.console.console import Console
+from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import Names, is_glob
 from vspc.console.vm import Vm
 
@@ -87,7 +88,7 @@ class Lookup:
         zone, slash, name = typed.partition("/")
         if slash and _decoded(zone) in self.names:
             return self.names[_decoded(zone)], name, None
-        return self.names.get("default", _NOBODY), typed, None
+        return self.names.get(DEFAULT_ZONE, _NOBODY), typed, None
 
     def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
         """The same with what follows the last colon as the port; an empty name if there is none."""

@@ -2,7 +2,7 @@
 
 from vspc.net.limits import parse_address
 from vspc.text import safe
-from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer
+from vspc.verbs.call import FAILED, USAGE, Call, Printer
 
 USAGE_LINE = "accept NAME ADDRESS"
 SUMMARY = "the VM of a console is the one at ADDRESS, which is kept apart (administrators)"
@@ -13,11 +13,8 @@ def run(call: Call) -> None:
     if len(call.words) != 2:
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
-    console = call.find(call.words[0])
+    console = call.find_as_administrator(call.words[0])
     if console is None:
-        return
-    if "admin" not in call.operator.roles:
-        call.fail(DENIED, 'only operators with roles = ["admin"] decide whose a console is')
         return
     keeper = call.world.keeper
     address = str(parse_address(call.words[1]) or call.words[1])

@@ -1,6 +1,6 @@
 """`forget NAME`: a console whose VM is gone leaves the list, its history with it."""
 
-from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer
+from vspc.verbs.call import FAILED, USAGE, Call, Printer
 
 USAGE_LINE = "forget NAME"
 SUMMARY = "an away console leaves the list; one that is kept apart is closed (administrators)"
@@ -11,11 +11,8 @@ def run(call: Call) -> None:
     if len(call.words) != 1:
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
-    console = call.find(call.words[0])
+    console = call.find_as_administrator(call.words[0])
     if console is None:
-        return
-    if "admin" not in call.operator.roles:
-        call.fail(DENIED, 'only operators with roles = ["admin"] have a console forgotten')
         return
     title = console.title
     if call.world.keeper.forget(console):

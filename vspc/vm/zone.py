@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from attrs import define, field
 
+from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.takeover import Takeover
 from vspc.net.limits import Allow
 
@@ -18,6 +19,6 @@ class Zone:
     `targets` are the hosts that may be the target of a vMotion here (`vmotion_peers`).
     """
 
-    name: str = "default"
+    name: str = DEFAULT_ZONE
     takeover: Takeover = Takeover.PROBE
     targets: Allow = field(factory=lambda: Allow(ANYWHERE))
