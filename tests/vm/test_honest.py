@@ -7,6 +7,7 @@ from tests.vm.support import VC_UUID, Host
 from tests.vm.test_door import DoorTest
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import State
+from vspc.console.takeover import Takeover
 from vspc.vm.zone import Zone
 from vspc.wire.vmware import (
     DoProxy,
@@ -21,7 +22,7 @@ OLD, NEW = "10.1.1.4", "10.1.1.7"
 ANSWER = VmVcUuid(VC_UUID)
 
 
-class Moved(DoorTest):
+class MovedTest(DoorTest):
     def setUp(self) -> None:
         super().setUp()
         self.old = self.scene.host(OLD)
@@ -42,6 +43,8 @@ class Moved(DoorTest):
         new.say(b"SeaBIOS\n")
         return new
 
+
+class Moved(MovedTest):
     def test_ha_restart_of_a_host_that_vanished(self) -> None:
         new = self.restart()
         self.scene.clock.advance(5.1)
@@ -156,6 +159,41 @@ class Moved(DoorTest):
         self.old.lose()
         self.is_at(NEW)
         self.assertEqual(self.count(), 1)
+
+
+class Trust(MovedTest):
+    """How far another host is trusted, by the zone's rule; the old line never answers."""
+
+    def arrives(self, takeover: Takeover) -> Host:
+        self.scene.door.zone.takeover = takeover
+        return self.restart()
+
+    def state(self) -> list[str]:
+        return sorted(console.state.value for console in self.scene.roster)
+
+    def test_same_host_keeps_it_apart_until_the_old_line_is_closed(self) -> None:
+        self.arrives(Takeover.SAME_HOST)
+        self.scene.clock.advance(60)
+        self.is_at(OLD)
+        self.assertEqual(self.state(), ["connected", "quarantined"])
+        self.old.lose()
+        self.is_at(NEW)
+
+    def test_certificate_without_one_is_as_same_host(self) -> None:
+        self.arrives(Takeover.CERTIFICATE)
+        self.scene.clock.advance(60)
+        self.is_at(OLD)
+
+    def test_hold_keeps_even_the_same_host_apart(self) -> None:
+        self.scene.door.zone.takeover = Takeover.HOLD
+        self.scene.host(OLD).register()
+        self.scene.clock.advance(60)
+        self.assertEqual(self.state(), ["connected", "quarantined"])
+
+    def test_allow_takes_over_at_once_and_the_old_line_is_closed(self) -> None:
+        self.arrives(Takeover.ALLOW)
+        self.is_at(NEW)
+        self.assertTrue(self.old.closed)
 
 
 class Names(DoorTest):
