@@ -20,8 +20,10 @@ def tokens(data: bytes) -> list[tuple[str, int]]:
 class Connection:
     """One line at its host's end. `typed` is every data byte that we sent to it."""
 
-    def __init__(self, scene: Scene, address: str, uuid: bytes, zone: Zone | None = None) -> None:
-        self.host = Host(scene, address, zone=zone)
+    def __init__(
+        self, scene: Scene, address: str, uuid: bytes, zone: Zone, secure: bool = False
+    ) -> None:
+        self.host = Host(scene, address, zone=zone, secure=secure)
         self.address = address
         self.uuid = uuid
         self.typed = bytearray()

@@ -24,12 +24,14 @@ from tests.soak.model import (
     Person,
     Port,
     check_certain,
+    check_read,
     check_streams,
     check_typed,
 )
 from tests.vm.support import Scene
 from vspc.console.console import Console, State
 from vspc.console.peers import MIGRATION, TALKING
+from vspc.vm.zone import Zone
 from vspc.wire.vmware import (
     VmName,
     VMotionAbort,
@@ -66,6 +68,7 @@ class Soak(RuleBasedStateMachine):
     @initialize(machines=st.integers(1, 3), people=st.integers(1, 3), host=which)
     def begin(self, machines: int, people: int, host: int) -> None:
         self.scene = Scene()
+        self.zones = (self.scene.door.zone, Zone("lab"))
         self.machines: list[Machine] = []
         self.liars: list[Connection] = []
         self.people: list[Person] = []
@@ -85,8 +88,8 @@ class Soak(RuleBasedStateMachine):
 
     # Helpers
 
-    def connect(self, address: str, uuid: bytes) -> Connection:
-        connection = Connection(self.scene, address, uuid)
+    def connect(self, address: str, uuid: bytes, zone: Zone, secure: bool = False) -> Connection:
+        connection = Connection(self.scene, address, uuid, zone, secure)
         self.connections.append(connection)
         return connection
 
@@ -104,7 +107,8 @@ class Soak(RuleBasedStateMachine):
         uuid = port.machine.uuid.decode()
         name = port.machine.name.decode()
         for console in self.scene.roster:
-            same = console.vm.uuid == uuid and console.vm.said_name == name
+            vm = console.vm
+            same = vm.uuid == uuid and vm.said_name == name and vm.zone == port.machine.zone.name
             if same and not console.quarantined and console.service_uri == port.uri.decode():
                 return console
         return None
@@ -145,7 +149,8 @@ class Soak(RuleBasedStateMachine):
         if len(self.machines) >= MACHINES:
             return
         number = len(self.machines) + 1
-        machine = Machine(b"%032x" % number, b"vm%d" % number)
+        zone = self.zones[host // 3 % 2]
+        machine = Machine(b"%032x" % number, b"vm%d" % number, zone, host % 5 == 0)
         for index in range(ports):
             uri = b"vspc" if index == 0 else b"vspc?port=p%d" % index
             machine.ports.append(Port(machine, uri, f"v{number}p{index}"))
@@ -155,7 +160,7 @@ class Soak(RuleBasedStateMachine):
     def _power_on(self, machine: Machine, address: str) -> None:
         machine.address = address
         for port in machine.ports:
-            port.line = self.connect(address, machine.uuid)
+            port.line = self.connect(address, machine.uuid, machine.zone, machine.secure)
             port.line.register(machine.name, port.uri)
         self.settle()
 
@@ -236,7 +241,9 @@ class Soak(RuleBasedStateMachine):
         if port is None or port.line.credential is None:
             return
         machine = port.machine
-        port.target = self.connect(HOSTS[host % len(HOSTS)], machine.uuid)
+        port.target = self.connect(
+            HOSTS[host % len(HOSTS)], machine.uuid, machine.zone, machine.secure
+        )
         port.target.host.agree().say_quietly(VMotionPeer(port.line.credential))
         self.spent.append(port.line.credential)
         port.target.host.say_quietly(VmVcUuid(machine.uuid), VmName(machine.name))
@@ -313,7 +320,7 @@ class Soak(RuleBasedStateMachine):
         credential = self.pick(self.spent, at)
         if credential is None:
             return
-        liar = self.connect(LIARS[at % len(LIARS)], b"ee" * 16)
+        liar = self.connect(LIARS[at % len(LIARS)], b"ee" * 16, self.zones[at % 2])
         self.liars.append(liar)
         liar.host.agree().say_quietly(VMotionPeer(credential))
         liar.host.say_quietly(VMotionComplete(credential[:-8]))
@@ -350,7 +357,7 @@ class Soak(RuleBasedStateMachine):
         lines = [port.line for port in machine.ports if port.line is not None]
         for line in lines:
             line.answers = False
-        liar = self.connect(LIARS[who % len(LIARS)], machine.uuid)
+        liar = self.connect(LIARS[who % len(LIARS)], machine.uuid, machine.zone)
         self.liars.append(liar)
         liar.register(machine.name, b"vspc")
         liar.say(b"<liar%d:0>" % len(self.connections))
@@ -432,12 +439,13 @@ class Soak(RuleBasedStateMachine):
         machine = self.pick(self.machines, at)
         if machine is None:
             return
-        if lie in ("all", "port"):
+        zone = self.zones[who // 2 % 2]
+        if lie in ("all", "port") and zone is machine.zone:
             machine.doubt()
         uuid = b"%032x" % (1000 + who) if lie == "name" else machine.uuid
         name = b"liar" if lie == "uuid" else machine.name
         uri = b"vspc?port=evil" if lie == "port" else b"vspc"
-        liar = self.connect(LIARS[who % len(LIARS)], uuid)
+        liar = self.connect(LIARS[who % len(LIARS)], uuid, zone)
         liar.register(name, uri)
         liar.say(b"<liar%d:0>" % len(self.connections))
         self.liars.append(liar)
@@ -472,7 +480,8 @@ class Soak(RuleBasedStateMachine):
         name = f"op{len(self.people)}"
         attachment, sink = self.scene.attach(console, name)
         sink.stalled = stalled
-        self.people.append(Person(name, console, attachment, sink, console.last_address))
+        start = attachment.offset
+        self.people.append(Person(name, console, attachment, sink, start, console.last_address))
 
     def ledger(self, console: Console) -> Ledger:
         if console not in self.ledgers:
@@ -511,6 +520,25 @@ class Soak(RuleBasedStateMachine):
         if person.console.take_pen(person.attachment, force) is None:
             person.asked = True
 
+    @precondition(lambda self: any(person.sink.stalled for person in self.people))
+    @rule(at=which, size=st.integers(1, 1 << 17))
+    def a_slow_reader_reads(self, at: int, size: int) -> None:
+        person = self.pick([p for p in self.people if p.sink.stalled], at)
+        person.sink.read(size)
+        person.read()
+
+    @precondition(lambda self: self.ports())
+    @rule(at=which, kilobytes=st.integers(1, 100))
+    def flood(self, at: int, kilobytes: int) -> None:
+        """More than a ring keeps: slow readers lose, and are told exactly what."""
+        port = self.pick(self.ports(), at)
+        if port.line.open and port.line.answers and not port.early:
+            self._goes_on(port)
+            data = b"." * (kilobytes * 1024)
+            port.line.say(data, 3)
+            port.expected += data
+            self.settle()
+
     @precondition(lambda self: self.people)
     @rule(at=which)
     def lay_the_pen(self, at: int) -> None:
@@ -537,6 +565,7 @@ class Soak(RuleBasedStateMachine):
             check_streams(kept, lambda s, c=console: self._belongs(s, c), console.title)
         for person in self.people:
             check_streams(bytes(person.sink.output), lambda _stream: True, person.name)
+            check_read(person)
 
     def _belongs(self, stream: str, console: Console) -> bool:
         """A VM's words are in a console of that VM and nowhere else."""
@@ -561,7 +590,7 @@ class Soak(RuleBasedStateMachine):
 
     @invariant()
     def names_are_unique(self) -> None:
-        titles = [(c.vm.zone, c.title) for c in self.scene.roster]
+        titles = [console.title for console in self.scene.roster]
         assert len(titles) == len(set(titles)), titles
         for console in self.scene.roster:
             assert console.quarantined == (console.state is State.QUARANTINED)

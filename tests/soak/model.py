@@ -13,6 +13,7 @@ from tests.fakes import FakeSink
 from tests.soak.hosts import Connection, tokens
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
+from vspc.vm.zone import Zone
 
 _CHANGED = re.compile(r"is on (\S+) now; it was on ")
 _MOVED = re.compile(r" moved from \S+ to (\S+) in ")
@@ -53,6 +54,8 @@ class Machine:
 
     uuid: bytes
     name: bytes
+    zone: Zone
+    secure: bool
     ports: list[Port] = field(factory=list)
     address: str = ""
 
@@ -74,6 +77,7 @@ class Person:
     console: Console
     attachment: Attachment
     sink: FakeSink
+    start: int  # the offset from which he reads
     believes: str  # the host that he was told the VM is on
     asked: bool = True  # whether he has asked for the pen since he was told of a change
     number: int = 0
@@ -125,6 +129,12 @@ def check_streams(data: bytes, allowed: Any, where: str) -> None:
         assert allowed(stream), (where, stream)
         assert number > last.get(stream, -1), (where, stream, number, last[stream])
         last[stream] = number
+
+
+def check_read(person: Person) -> None:
+    """What a reader was shown, and what he was told that he lost, is all there was."""
+    shown = len(person.sink.output) + sum(end - start for start, end in person.sink.losses)
+    assert person.attachment.offset - person.start == shown, person.name
 
 
 def check_typed(connections: list[Connection], people: list[Person], liars: set[str]) -> None:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.soak.machine import Soak
 
-EXAMPLES, STEPS = 1200, 50
+EXAMPLES, STEPS = 1000, 50
 
 
 class SoakTest(SynchronousTestCase):
