@@ -5,9 +5,6 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
-RIGHTS = ("read", "write", "break", "force", "admin")
-"""Every right that a rule can give (contract, [[access]])."""
-
 Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()

@@ -229,13 +229,6 @@ class PeerTable:
         self._step(migration, event)
         return Released(migration.console, migration.target, reason)
 
-    def console_of(self, target: Line) -> Console | None:
-        """The console that `target` has claimed."""
-        migration = self._by_line.get(target)
-        if migration is None or migration.target is not target:
-            return None
-        return migration.console
-
     def expire(self, now: float) -> list[Released]:
         """Give up what is over its deadline."""
         released = []
