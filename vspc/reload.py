@@ -8,6 +8,9 @@ from collections.abc import Collection, Mapping
 from vspc.config import Config
 from vspc.console.access import NOTHING, Access, Operator, Rights, Subject
 
+REMEMBERED = 100_000
+"""Answers of the rules that are kept until the next reload."""
+
 
 class Live:
     """The configuration in force: everything that a reload may change asks here."""
@@ -18,6 +21,8 @@ class Live:
     def take(self, config: Config) -> None:
         """`config` is in force from now on."""
         self.config = config
+        # Lists ask for every console each time; rules are globs.
+        self._rights: dict[tuple[str, Subject], Rights] = {}
         self.operators: Mapping[str, Operator] = {
             name: Operator(name, frozenset(o.groups), frozenset(o.roles))
             for name, o in config.operators.items()
@@ -29,8 +34,15 @@ class Live:
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What the rules in force give `operator`, who may have changed since he logged in."""
+        known = self._rights.get((operator.name, subject))
+        if known is not None:
+            return known
         current = self.operators.get(operator.name)
-        return NOTHING if current is None else self.access.rights(current, subject)
+        found = NOTHING if current is None else self.access.rights(current, subject)
+        if len(self._rights) >= REMEMBERED:
+            self._rights.clear()
+        self._rights[operator.name, subject] = found
+        return found
 
     def keys(self, operator: str) -> Collection[bytes]:
         """`vspc.ssh.logins.Directory`."""

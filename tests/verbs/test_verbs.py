@@ -90,6 +90,19 @@ class Asking(VerbTest):
         facts = json.loads(self.desk.say("info web01 --json").text)
         self.assertEqual(facts["history_end"], 0)
 
+    def test_info_of_one_that_moved_and_changed_its_host_and_has_people_on_it(self) -> None:
+        self.desk.attach(self.web, "carol")
+        self.web.migrate()
+        self.web.move(FakeLine("10.0.0.2"), "10.0.0.1", 1.25)
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        text = self.desk.say("info web01").text
+        self.assertIn("last move: from 10.0.0.1 to 10.0.0.2 in 1.25 s, at 20", text)
+        self.assertIn("host change: from 10.0.0.2 to 10.0.0.9 at 20", text)
+        self.assertIn("attachments: carol from 192.0.2.1 since 20", text)
+        facts = json.loads(self.desk.say("info web01 --json").text)
+        self.assertEqual(facts["last_move"]["target"], "10.0.0.2")
+        self.assertEqual(facts["host_change"]["old"], "10.0.0.2")
+
     def test_who(self) -> None:
         attachment, _ = self.desk.attach(self.web, "carol")
         attachment.type(b"x")

@@ -1,6 +1,8 @@
 """`info NAME [--json]`: everything known of one console."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import details
@@ -22,15 +24,25 @@ def run(call: Call) -> None:
     if "--json" in call.words:
         Printer(call.channel, json.dumps(facts, indent=1) + "\n")
         return
-    lines = [f"{key.replace('_', ' ')}: {_shown(value)}\n" for key, value in facts.items()]
+    lines = [f"{key.replace('_', ' ')}: {_shown(key, value)}\n" for key, value in facts.items()]
     Printer(call.channel, "".join(lines))
 
 
-def _shown(value: object) -> str:
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "attachments": "{operator} from {address} since {since}",
+        "last_move": "from {source} to {target} in {seconds} s, at {at}",
+        "host_change": "from {old} to {new} at {at}, and it was no vMotion",
+    }
+)
+"""How facts that are tables are put into words."""
+
+
+def _shown(key: str, value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(_shown(item) for item in value) or "-"
+        return ", ".join(_shown(key, item) for item in value) or "-"
     if isinstance(value, dict):
-        return f"{value['operator']} from {value['address']} since {value['since']}"
+        return _SENTENCES[key].format(**value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None or value == "" else str(value)
