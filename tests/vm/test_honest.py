@@ -147,6 +147,47 @@ class Moved(MovedTest):
         self.is_at(OLD)
         self.assertIn(b"still here", self.console().history.read(0, 99))
 
+    def test_a_vm_that_goes_from_silent_host_to_silent_host_keeps_four_suspects(self) -> None:
+        hosts = [self.old]
+        for number in range(6):
+            host = self.scene.host(f"10.1.2.{number}")
+            host.register()
+            self.scene.clock.advance(5.1)
+            hosts.append(host)
+        self.assertEqual([host.closed for host in hosts], [True, True] + [False] * 5)
+        hosts[3].say(b"I am alive\n")
+        self.is_at("10.1.2.2")
+
+    def test_a_suspect_whose_console_was_forgotten_is_somebody_new(self) -> None:
+        new = self.restart()
+        self.scene.clock.advance(6)
+        new.lose()
+        console = self.console()
+        self.scene.roster.forget(console)
+        self.old.say(b"still here")
+        self.is_at(OLD)
+        self.assertIsNot(self.console(), console)
+        self.assertEqual(self.console().history.read(0, 99), b"still here")
+
+    def test_forgetting_a_console_closes_its_suspects(self) -> None:
+        new = self.restart()
+        self.scene.clock.advance(6)
+        new.lose()
+        self.assertTrue(self.scene.door.forget(self.console()))
+        self.assertTrue(self.old.closed)
+        self.assertEqual(self.count(), 0)
+
+    def test_an_administrator_who_accepts_one_closes_the_suspects_too(self) -> None:
+        self.restart()
+        self.scene.clock.advance(6)
+        self.scene.host("10.1.1.9").register()
+        line = self.scene.door.arrival_of(self.console().line)
+        assert line is not None
+        line.lives()
+        self.assertTrue(self.scene.door.accept(self.console(), "10.1.1.9"))
+        self.is_at("10.1.1.9")
+        self.assertTrue(self.old.closed)
+
     def test_an_administrator_says_who_is_right(self) -> None:
         new = self.restart()
         self.old.say(ANSWER)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from tests.net.ends import Wire
 from tests.vm.support import Scene
 from tests.vm.test_door import DoorTest
+from vspc.net import vestibule
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
 from vspc.vm import door, listen
@@ -237,6 +238,13 @@ class Crowds(ListenTest):
         for _ in range(6):
             self.connect()
         self.assertFalse(self.connect("10.0.0.2").paused)
+
+    def test_too_many_that_wait_are_closed(self) -> None:
+        self.patch(vestibule, "WAITING", 2)
+        for _ in range(6):
+            self.connect()
+        self.assertFalse(Joined("10.0.0.1").connect(self.listener))
+        self.assertEqual(len(self.scene.door.queue), 2)
 
     def test_one_that_goes_while_it_waits(self) -> None:
         for _ in range(4):

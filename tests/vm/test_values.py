@@ -1,5 +1,7 @@
 """Lines as values: cut at every byte, another process goes on, and nobody can tell."""
 
+from binascii import crc32
+
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
 from vspc.console.console import Console
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.values import BadState, TakeUp, decode, encode, save
+from vspc.vm.listen import PlainFactory
+from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
 from vspc.vm.vmware import Terms, VMwareLine
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
@@ -271,6 +274,35 @@ class Values(SynchronousTestCase):
         self.assertTrue(heir.heard[SOURCE].endswith(b"held\xff\xff"))
 
 
+class Plain(SynchronousTestCase):
+    """Lines without the extension."""
+
+    def heir_of(self, listener: PlainFactory, process: Process) -> Process:
+        line = listener.buildProtocol(None)
+        line.makeConnection(Wire(peerAddress=IPv4Address("TCP", SOURCE, 1)))
+        line.dataReceived(b"before ")
+        state = decode(encode(save(process.scene.door)))
+        heir = Process()
+        take_up = TakeUp(heir.scene.door, state, {}, lambda _: heir.terms())
+        (again,) = take_up.protocols
+        self.wire = Wire(peerAddress=IPv4Address("TCP", SOURCE, 1))
+        again.makeConnection(self.wire)
+        take_up.finish()
+        again.dataReceived(b"after")
+        return heir
+
+    def test_raw_tcp_and_telnet_go_on(self) -> None:
+        for telnet in (False, True):
+            process = Process()
+            listener = PlainFactory(process.scene.door, "qemu", telnet, process.scene.now)
+            heir = self.heir_of(listener, process)
+            self.assertEqual(heir.console().history.read(0, 99), b"before after")
+            self.assertEqual(self.wire.take(), b"")
+            attachment, _ = heir.scene.attach(heir.console())
+            attachment.type(b"x\xff")
+            self.assertEqual(self.wire.take(), b"x\xff\xff" if telnet else b"x\xff")
+
+
 class Bytes(SynchronousTestCase):
     def setUp(self) -> None:
         process = Process()
@@ -294,6 +326,10 @@ class Bytes(SynchronousTestCase):
         for at in range(0, len(self.data), 11):
             flipped = bytes([self.data[at] ^ 1])
             self.refused(self.data[:at] + flipped + self.data[at + 1 :])
+
+    def test_whole_bytes_that_hold_something_else(self) -> None:
+        for body in (b"{}", b"[]", b"nonsense", b'{"arrivals": 1}'):
+            self.refused(MAGIC + b"%08x\n" % crc32(body) + body)
 
     def test_of_another_version(self) -> None:
         self.refused(self.data.replace(b" 1\n", b" 2\n", 1))
