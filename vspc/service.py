@@ -26,7 +26,7 @@ from vspc.console.lineside import Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
-from vspc.net.descriptors import raise_limit, shortage
+from vspc.net.descriptors import Watch, raise_limit, shortage
 from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.tls import Pair, TlsError, load_pair
@@ -72,6 +72,7 @@ class VspcService(MultiService):
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
         self._suspicions = Refusals()
+        self._descriptors = Watch()
         self._vm_door = VmDoor(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -168,7 +169,7 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        for chore in (self._vm_door.tick, self._tell_refused):
+        for chore in (self._vm_door.tick, self._tell_refused, self._tell_exhausted):
             try:
                 chore()
             except Exception:  # the next second must come all the same
@@ -180,6 +181,10 @@ class VspcService(MultiService):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
         for host, count in self._suspicions.over(now):
             self._log.error("security-more", claimant=host, count=count, seconds=60)
+
+    def _tell_exhausted(self) -> None:
+        if self._descriptors.ran_out(self._clock.seconds()):
+            self._log.error("out-of-descriptors", what="newcomers are closed; see LimitNOFILE")
 
     def _record_suspicion(self, happening: Happening) -> None:
         """A security event is worth a line, a few times a minute for each claimant."""

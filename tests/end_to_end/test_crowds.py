@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import socket
+import ssl
 from pathlib import Path
 
 from tests.end_to_end.processes import script
@@ -30,12 +31,15 @@ REGISTRATION = (
 
 
 class BehindABalancer(ServerTestCase):
-    def test_where_it_comes_from_counts_and_the_line_works(self) -> None:
+    def write_balancer(self) -> None:
+        """127.0.0.1 is a balancer, and there are more hosts than those of this machine."""
         text = self.config.read_text()
         balancer = '[vm]\nproxy_protocol_from = ["127.0.0.1"]\n'
-        self.config.write_text(
-            text.replace("[vm]\n", balancer).replace('allow = ["127', 'allow = ["10.0.0.0/8", "127')
-        )
+        hosts = 'allow = ["10.0.0.0/8", "2001:db8::/32", "127'
+        self.config.write_text(text.replace("[vm]\n", balancer).replace('allow = ["127', hosts))
+
+    def test_where_it_comes_from_counts_and_the_line_works(self) -> None:
+        self.write_balancer()
         self.serve()
         address = ("127.0.0.1", self.ports["telnet"])
         with socket.create_connection(address) as host:
@@ -51,6 +55,20 @@ class BehindABalancer(ServerTestCase):
             self.server.out.expect(rb" vm-not-allowed address=192.0.2.7 ")
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(stranger.recv(1), b"")
+        self.assert_no_defects()
+
+    def test_tls_begins_behind_the_header(self) -> None:
+        self.write_balancer()
+        self.serve()
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.ports["telnets"])) as plain:
+            plain.sendall(b"PROXY TCP6 2001:db8::4 ::1 40000 13371\r\n")
+            with trusting.wrap_socket(plain) as host:
+                host.sendall(REGISTRATION)
+                self.server.out.expect(
+                    rb" vm-registered console=web01 .*address=2001:db8::4 secure=yes"
+                )
         self.assert_no_defects()
 
 
@@ -81,6 +99,7 @@ class FewDescriptors(ServerTestCase):
             for _ in range(CALLERS):
                 address = ("127.0.0.1", self.ports["telnet"])
                 crowd.enter_context(socket.create_connection(address))
+            self.server.out.expect(rb" error out-of-descriptors ")
             guest.sendall(b"all here\n")
             inside.out.expect(b"all here\n")
             before = self.cpu(self.server.pid)
@@ -94,4 +113,5 @@ class FewDescriptors(ServerTestCase):
         guest.sendall(b"after\n")
         again.out.expect(b"after\n")
         self.assertLess(self.server.out.data.count(b"\n"), 100)
+        self.assertEqual(self.server.out.data.count(b" out-of-descriptors "), 1)
         self.assertNotIn(b"traceback", self.server.out.data)

@@ -1,10 +1,11 @@
 """File descriptors: the limit is raised, and a low one is told."""
 
+import os
 import resource
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.descriptors import WANTED, raise_limit, shortage
+from vspc.net.descriptors import REMINDER, WANTED, Watch, raise_limit, shortage
 
 
 class Limits(SynchronousTestCase):
@@ -18,3 +19,39 @@ class Limits(SynchronousTestCase):
     def test_few_are_told_with_what_to_do(self) -> None:
         self.assertIsNone(shortage(WANTED))
         self.assertIn("LimitNOFILE=20000", shortage(1024) or "")
+
+    def test_a_limit_that_cannot_be_raised_stays(self) -> None:
+        def refuse(_what: int, _limits: tuple[int, int]) -> None:
+            raise ValueError("not allowed to raise maximum limit")
+
+        self.patch(resource, "getrlimit", lambda _what: (256, WANTED))
+        self.patch(resource, "setrlimit", refuse)
+        self.assertEqual(raise_limit(), 256)
+
+
+class RunningOut(SynchronousTestCase):
+    def setUp(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.limits = soft, hard
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, self.limits)
+        self.watch = Watch()
+
+    def run_out(self) -> None:
+        """No descriptor is free from now on."""
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.limits[1]))
+
+    def test_it_is_told_once_a_minute_while_it_lasts(self) -> None:
+        self.assertFalse(self.watch.ran_out(0.0))
+        self.run_out()
+        told = [second for second in range(150) if self.watch.ran_out(float(second))]
+        self.assertEqual(told, [0, REMINDER, 2 * REMINDER])
+
+    def test_it_is_not_told_when_there_are_some_again_and_no_descriptor_is_kept(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        self.run_out()
+        self.assertTrue(self.watch.ran_out(0.0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
+        self.assertFalse(self.watch.ran_out(REMINDER))
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)

@@ -104,6 +104,24 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual("b1", door.admit("b5", "b", 3.0))
         self.assertEqual("a1", door.admit("d1", "d", 4.0))
 
+    def test_a_silent_one_of_another_address_goes_before_an_own_new_one(
+        self,
+    ) -> None:
+        door: Admissions[str] = Admissions(per_address=10, in_all=3)
+        for name, address, now in (("b1", "b", 0.0), ("b2", "b", 1.0), ("a1", "a", 6.0)):
+            door.admit(name, address, now)
+        self.assertTrue(door.has_room("a", 7.0, 5.0))
+        self.assertEqual("b1", door.admit("a2", "a", 7.0, 5.0))
+        self.assertEqual("b2", door.admit("a3", "a", 8.0, 5.0))
+        self.assertFalse(door.has_room("a", 9.0, 5.0))
+        self.assertFalse(door.has_room("c", 9.0, 5.0))
+
+    def test_its_own_silent_one_goes_before_that_of_another_address(self) -> None:
+        door: Admissions[str] = Admissions(per_address=10, in_all=2)
+        door.admit("b1", "b", 0.0)
+        door.admit("a1", "a", 1.0)
+        self.assertEqual("a1", door.admit("a2", "a", 9.0, 5.0))
+
     def test_who_is_unknown_does_not_matter(self) -> None:
         door: Admissions[str] = Admissions(1, 1)
         door.touched("a", 0.0)
@@ -147,3 +165,43 @@ class AdmissionTests(SynchronousTestCase):
             self.assertEqual(len(inside), len(door))
             self.assertLessEqual(len(door), 5)
             self.assertLessEqual(max(Counter(a for a, _ in inside).values(), default=0), 3)
+
+    @settings(deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["come", "come", "touched", "leave"]),
+                st.integers(0, 12),
+                st.sampled_from("abc"),
+                st.floats(0, 4),
+            ),
+            max_size=80,
+        )
+    )
+    def test_where_there_is_room_nobody_goes_who_said_something_lately(
+        self, steps: list[tuple[str, int, str, float]]
+    ) -> None:
+        door: Admissions[tuple[str, int]] = Admissions(per_address=3, in_all=5)
+        heard: dict[tuple[str, int], float] = {}
+        now = 0.0
+        for step, number, address, pause in steps:
+            now += pause
+            guest = (address, number)
+            if step == "come" and guest not in heard:
+                mine = [at for (host, _), at in heard.items() if host == address]
+                rivals = mine if len(mine) == 3 else heard.values() if len(heard) == 5 else ()
+                room = door.has_room(address, now, 5.0)
+                self.assertEqual(room, not rivals or now - min(rivals) >= 5.0)
+                if room:
+                    leaver = door.admit(guest, address, now, 5.0)
+                    self.assertEqual(leaver is not None, bool(rivals))
+                    if leaver is not None:
+                        self.assertGreaterEqual(now - heard.pop(leaver), 5.0)
+                    heard[guest] = now
+            elif step == "touched" and guest in heard:
+                door.touched(guest, now)
+                heard[guest] = now
+            elif step == "leave":
+                door.leave(guest)
+                heard.pop(guest, None)
+            self.assertEqual(len(door), len(heard))

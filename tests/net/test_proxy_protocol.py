@@ -32,6 +32,8 @@ BAD = (
     b"PROXY TCP4 10.1.2.3 10.0.0.1 40000 99999\r\n",
     b"PROXY TCP4 ::1 ::1 1 2\r\n",
     b"PROXY TCP4 10.1.2.3 10.0.0.1 -1 2\r\n",
+    b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
+    b"PROXY TCP6 ::1 fe80::1%\x1b[31m 1 2\r\n",
     b"PROXY TCP4 " + b"1" * 200,
     version_2(0x11, 0x11, V4),
     version_2(0x22, 0x11, V4),

@@ -15,7 +15,7 @@ from tests.net.ends import Wire
 from tests.vm.support import Scene
 from tests.vm.test_door import DoorTest
 from vspc.net import vestibule
-from vspc.net.limits import Allow, Refusals
+from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
 from vspc.vm import door, listen
 from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
@@ -245,6 +245,14 @@ class Crowds(ListenTest):
             self.connect()
         self.assertFalse(Joined("10.0.0.1").connect(self.listener))
         self.assertEqual(len(self.scene.door.queue), 2)
+
+    def test_no_host_loses_its_new_line_to_those_of_another_that_say_nothing(self) -> None:
+        self.scene.door.strangers = Admissions(4, 6)
+        silent = [self.connect("10.0.0.2") for _ in range(4)]
+        self.scene.clock.advance(5.1)
+        wires = [self.connect() for _ in range(4)]
+        self.assertFalse(any(wire.paused or wire.disconnecting for wire in wires))
+        self.assertEqual([wire.disconnecting for wire in silent], [True, True, False, False])
 
     def test_one_that_goes_while_it_waits(self) -> None:
         for _ in range(4):

@@ -27,7 +27,10 @@ def _socket(transport: Any) -> socket.socket | None:
     if handle is None:
         return None
     below = getattr(transport, "transport", None)
-    found = _socket(below) if below is not None else handle()
+    if below is not None:
+        return _socket(below)
+    # After startTLS the handle is the TLS engine's; the socket is where it was.
+    found = getattr(transport, "socket", None) if getattr(transport, "TLS", 0) else handle()
     return found if isinstance(found, socket.socket) else None
 
 

@@ -121,18 +121,17 @@ class Admissions(Generic[Connection]):
     def __len__(self) -> int:
         return len(self._guests)
 
-    def admit(self, connection: Connection, address: str, now: float) -> Connection | None:
-        """Let `connection` in; the one that has to go for it, which has left already."""
-        leaver = None
-        if self._count(address) >= self._per_address:
-            leaver = self._first(self._failed_of.get(address), self._silent_of.get(address))
-        elif len(self._guests) >= self._in_all:
-            leaver = self._first(
-                self._failed_of.get(address),
-                self._failed,
-                self._silent_of.get(address),
-                self._silent,
-            )
+    def admit(
+        self, connection: Connection, address: str, now: float, silence: float = 0.0
+    ) -> Connection | None:
+        """Let `connection` in; the one that has to go for it, which has left already.
+
+        Whoever has said nothing for `silence` seconds goes before anybody who has.
+        """
+        first = self._in_turn(address)
+        leaver = next((each for each in first if self._quiet(each, now, silence)), None)
+        if leaver is None and first:
+            leaver = first[0]
         if leaver is not None:
             self.leave(leaver)
         self._guests[connection] = _Guest(address, now)
@@ -143,25 +142,28 @@ class Admissions(Generic[Connection]):
     def has_room(self, address: str, now: float, silence: float) -> bool:
         """Whether one more of `address` costs nobody his place who said something lately.
 
-        Somebody who has been silent for `silence` seconds may be displaced.
+        Somebody who has been silent for `silence` seconds may be displaced: `admit` with the same
+        `silence` takes him.
         """
+        first = self._in_turn(address)
+        return not first or any(self._quiet(each, now, silence) for each in first)
+
+    def _quiet(self, connection: Connection, now: float, silence: float) -> bool:
+        return now - self._guests[connection].heard >= silence
+
+    def _in_turn(self, address: str) -> list[Connection]:
+        """Who may have to go for one more of `address`, the first first; empty: there is room."""
+        failed, silent = self._failed_of.get(address), self._silent_of.get(address)
+        queues: tuple[OrderedDict[Connection, None] | None, ...] = ()
         if self._count(address) >= self._per_address:
-            first = self._first(self._failed_of.get(address), self._silent_of.get(address))
+            queues = failed, silent
         elif len(self._guests) >= self._in_all:
-            first = self._first(self._failed, self._silent)
-        else:
-            return True
-        return first is None or now - self._guests[first].heard >= silence
+            queues = failed, self._failed, silent, self._silent
+        # The head of a queue has been silent longest: no other of it needs to be looked at.
+        return [next(iter(queue)) for queue in queues if queue]
 
     def _count(self, address: str) -> int:
         return len(self._silent_of.get(address, ())) + len(self._failed_of.get(address, ()))
-
-    @staticmethod
-    def _first(*queues: "OrderedDict[Connection, None] | None") -> Connection | None:
-        for queue in queues:
-            if queue:
-                return next(iter(queue))
-        return None
 
     def touched(self, connection: Connection, now: float) -> None:
         """Something came from `connection`."""

@@ -58,11 +58,17 @@ def _version_1(data: bytes) -> Header | None:
         raise MalformedHeader("the line has no addresses of TCP4 or TCP6")
     kind = IPv4Address if words[1] == b"TCP4" else IPv6Address
     try:
-        host, _ = (kind(word.decode("ascii")) for word in words[2:4])
+        host, _ = (_address(kind, word) for word in words[2:4])
         port, _ = (_port(word) for word in words[4:6])
     except ValueError:
         raise MalformedHeader("the addresses or ports in the line are none") from None
     return Header(str(host), port, end + 2)
+
+
+def _address(kind: type[IPv4Address | IPv6Address], word: bytes) -> IPv4Address | IPv6Address:
+    if b"%" in word:  # the zone of an IPv6 address may be any text
+        raise ValueError("no address")
+    return kind(word.decode("ascii"))
 
 
 def _port(word: bytes) -> int:

@@ -6,6 +6,8 @@ room. Both then give the connection away for good: no layer of theirs stays belo
 
 from collections import OrderedDict
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -20,6 +22,18 @@ HEADER_PATIENCE = 5.0
 
 WAITING = 1024
 """Connections of one address that wait for room; one more is closed."""
+
+WAITING_IN_ALL = 4096
+"""The same, of all addresses together."""
+
+WAITING_PATIENCE = 60.0
+"""Seconds that a connection waits for room; whoever is in has to say who he is in half of that."""
+
+Later = Callable[[float, Callable[[], None]], Any]
+"""Calls something so many seconds later; what it returns is `Cancellable`."""
+
+Refuse = Callable[[str], None]
+"""Is told why a connection is closed."""
 
 Inner = Callable[[IAddress | None], Protocol | None]
 """Who is behind the vestibule for a peer; None: nobody, the connection is closed."""
@@ -41,10 +55,9 @@ class Announced(Protocol):
     def __init__(
         self,
         inner: Inner,
-        later: Callable[[float, Callable[[], None]], Any],
-        refuse: Callable[[str], None],
+        later: Later,
+        refuse: Refuse,
     ) -> None:
-        """`refuse` is told why a connection is closed."""
         self._inner = inner
         self._later = later
         self._refuse = refuse
@@ -103,22 +116,39 @@ class Waiting(Protocol):
 
     transport: Any
 
-    def __init__(self, queue: "Queue", host: str, make: Callable[[], Protocol | None]) -> None:
+    def __init__(
+        self,
+        queue: "Queue",
+        host: str,
+        make: Callable[[], Protocol | None],
+        later: Later,
+        refuse: Refuse,
+    ) -> None:
+        self.turn = next(queue.turns)
         self._queue = queue
         self._host = host
         self._make = make
+        self._later = later
+        self._refuse = refuse
+        self._early = b""
+        self._patience: Any = None
 
     def connectionMade(self) -> None:
         self.transport.pauseProducing()
+        self._patience = self._later(WAITING_PATIENCE, self._lose_patience)
 
     def dataReceived(self, data: bytes) -> None:
-        """What came before the pause: a few bytes at most, and they are not lost."""
-        self._early = data
+        """What was read before the pause, at most one read of the transport: it is not lost."""
+        self._early += data
 
-    _early = b""
+    def _lose_patience(self) -> None:
+        self._leave()
+        self._refuse(f"it waited {WAITING_PATIENCE:g} s for room among the lines of its address")
+        self.transport.abortConnection()
 
     def go(self) -> None:
         """There is room."""
+        self._leave()
         inner = self._make()
         if inner is None:
             self.transport.abortConnection()
@@ -128,39 +158,56 @@ class Waiting(Protocol):
         transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self._queue.leave(self._host, self)
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._patience = None
 
 
 class Queue:
-    """Who waits, first come first served for each address."""
+    """Who waits, first come first served: those of one address, and of all that have room."""
 
     def __init__(self) -> None:
+        self.turns = count()
         self._hosts: dict[str, OrderedDict[Waiting, None]] = {}
+        self._length = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._hosts.values()))
+        return self._length
 
-    def join(self, host: str, make: Callable[[], Protocol | None]) -> Waiting | None:
-        """A protocol that waits; None if too many do."""
-        mine = self._hosts.setdefault(host, OrderedDict())
-        if len(mine) >= WAITING:
+    def join(
+        self, host: str, make: Callable[[], Protocol | None], later: Later, refuse: Refuse
+    ) -> Waiting | None:
+        """A protocol that waits; None if too many do. `refuse` is told if it waits too long."""
+        if self._length >= WAITING_IN_ALL or len(self._hosts.get(host, ())) >= WAITING:
             return None
-        waiting = Waiting(self, host, make)
-        mine[waiting] = None
+        waiting = Waiting(self, host, make, later, refuse)
+        self._hosts.setdefault(host, OrderedDict())[waiting] = None
+        self._length += 1
         return waiting
 
     def leave(self, host: str, waiting: Waiting) -> None:
-        """`waiting` is gone."""
+        """`waiting` waits no longer; that may be said twice."""
         mine = self._hosts.get(host)
-        if mine is not None:
-            mine.pop(waiting, None)
-            if not mine:
-                del self._hosts[host]
+        if mine is None or waiting not in mine:
+            return
+        del mine[waiting]
+        self._length -= 1
+        if not mine:
+            del self._hosts[host]
 
     def serve(self, has_room: Callable[[str], bool]) -> None:
-        """Let in whoever has room now. Call it now and then, and when somebody leaves."""
-        for host in list(self._hosts):
-            while (mine := self._hosts.get(host)) and has_room(host):
-                waiting = next(iter(mine))
-                self.leave(host, waiting)
-                waiting.go()
+        """Let in whoever has room now, in turn. Call it now and then."""
+        turns = [(next(iter(mine)).turn, host) for host, mine in self._hosts.items()]
+        heapify(turns)
+        while turns:
+            _, host = heappop(turns)
+            # One host without room does not keep the others from theirs.
+            if host not in self._hosts or not has_room(host):
+                continue
+            next(iter(self._hosts[host])).go()
+            if host in self._hosts:
+                heappush(turns, (next(iter(self._hosts[host])).turn, host))

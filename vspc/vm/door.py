@@ -82,7 +82,7 @@ class Door:
     def arrive(self, line: VmLine, zone: Zone | None = None) -> Arrival:
         """`line` has connected in `zone`; it has the time limit to say who it is."""
         arrival = self._enter(line, zone or self.zone)
-        displaced = self.strangers.admit(arrival, line.address, self.clock.seconds())
+        displaced = self.strangers.admit(arrival, line.address, self.clock.seconds(), SILENCE)
         if isinstance(displaced, Arrival):
             displaced.refused("too many lines of its host have not said who they are")
         return arrival

@@ -100,14 +100,18 @@ class GuardedFactory(Factory):
             case Room.ROOM:
                 return self._build(addr)
             case Room.WAIT:
-                waiting = self._door.queue.join(host, lambda: self._build(addr))
-                if waiting is None:
-                    self._gatekeeper.refuse("vm-refused", addr, "too many of its lines wait")
-                return waiting
+                return self._let_wait(host, addr)
             case Room.FULL:
                 reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
                 self._gatekeeper.refuse("vm-too-many-lines", addr, reason)
                 return None
+
+    def _let_wait(self, host: str, addr: IAddress | None) -> Protocol | None:
+        door, refuse = self._door, self._refused(addr)
+        waiting = door.queue.join(host, lambda: self._build(addr), door.clock.call_later, refuse)
+        if waiting is None:
+            refuse("too many lines wait for room already")
+        return waiting
 
     def _build(self, addr: IAddress | None) -> Protocol | None:
         protocol = self._inner.buildProtocol(addr)
