@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from threading import Thread
 
 from hypothesis import given
@@ -66,9 +67,16 @@ class Lines(SynchronousTestCase):
         self.assertRegex(line, r'info event fact=("(\\.|[^"\\])*"|[^ "=]+) last=end\n\Z')
 
     def test_a_stream_that_is_closed_is_nobodys_problem(self) -> None:
+        failed: list[object] = []
+        self.patch(threading, "excepthook", failed.append)
         self.stream.close()
         self.logger().info("event")
         self.log.close()
+        self.assertEqual(failed, [])
+
+
+def lost_line(count: int) -> str:
+    return f"log-lines-lost count={count}"
 
 
 class Stalled(SynchronousTestCase):
@@ -81,7 +89,7 @@ class Stalled(SynchronousTestCase):
         self.addCleanup(self.reader.close)
 
     def test_nobody_waits_and_what_was_lost_is_counted(self) -> None:
-        log = LineWriter(self.writer)
+        log = LineWriter(self.writer, lost_line)
         for number in range(3 * WAITING):
             log.put(f"{number:06d} " + "x" * 100)
         drained: list[bytes] = []
@@ -98,8 +106,31 @@ class Stalled(SynchronousTestCase):
         self.assertEqual(kept, sorted(kept))
 
     def test_a_name_that_the_stream_cannot_say_costs_no_line(self) -> None:
-        log = LineWriter(self.writer)
+        log = LineWriter(self.writer, lost_line)
         log.put("name=Zürich")
         log.close()
         self.writer.close()
         self.assertEqual(self.reader.read(), b"name=Z\\xfcrich\n")
+
+    def test_a_reader_that_has_gone_is_nobodys_problem(self) -> None:
+        failed: list[object] = []
+        self.patch(threading, "excepthook", failed.append)
+        self.reader.close()
+        log = LineWriter(self.writer, lost_line)
+        log.put("event")
+        log.close()
+        self.assertEqual(failed, [])
+
+    def test_a_stream_that_does_not_block_gets_everything_when_there_is_room(self) -> None:
+        os.set_blocking(self.writer.fileno(), False)
+        log = LineWriter(self.writer, lost_line)
+        lines = [f"{number:04d} " + "x" * 200 for number in range(2000)]
+        for line in lines:
+            log.put(line)
+        drained: list[bytes] = []
+        reader = Thread(target=lambda: drained.extend(self.reader))
+        reader.start()
+        log.close()
+        self.writer.close()
+        reader.join()
+        self.assertEqual(b"".join(drained).decode().splitlines(), lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, summary
-from vspc.files import file_mistakes
+from vspc.files import load_with_files
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -43,10 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(path: Path) -> Config | None:
+def _load(path: Path, read: Callable[[Path], Config] = load) -> Config | None:
     """The configuration, or None after every mistake has been said."""
     try:
-        return load(path)
+        return read(path)
     except ConfigError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
@@ -56,13 +56,8 @@ def _load(path: Path) -> Config | None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
+    config = _load(arguments.config, load_with_files)
     if config is None:
-        return 1
-    mistakes = list(file_mistakes(config))
-    for mistake in mistakes:
-        print(mistake, file=sys.stderr)
-    if mistakes:
         return 1
     for line in summary(config):
         print(line)
@@ -72,7 +67,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
+    config = _load(arguments.config, load_with_files)
     if config is None:
         return 1
     from vspc.foreground import run

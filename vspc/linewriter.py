@@ -1,6 +1,9 @@
 """Lines to a stream whose reader may stall, written by a thread with a bounded queue."""
 
+import os
 from collections import deque
+from collections.abc import Callable
+from select import select
 from threading import Condition, Thread
 from typing import TextIO
 
@@ -12,17 +15,14 @@ FAREWELL = 2.0
 
 
 class LineWriter:
-    """Writes lines in order. A stream that cannot be written to loses them."""
+    """Writes lines in order; what it cannot write is lost. `lost` puts a count into a line."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # under LANG=C a name that is not ASCII must not cost its line
-            reconfigure(errors="backslashreplace")
+    def __init__(self, stream: TextIO, lost: Callable[[int], str]) -> None:
+        self._write = _writer(stream)
+        self._lost_line = lost
         self._changed = Condition()
         self._lines: deque[str] = deque()
         self._lost = 0
-        self._busy = False
         self._closing = False
         self._thread: Thread | None = None
 
@@ -56,15 +56,32 @@ class LineWriter:
                 lines, lost = list(self._lines), self._lost
                 self._lines.clear()
                 self._lost = 0
-            if not lines and not lost:
+            if not lines:
                 return
             if lost:
-                lines.append(f"- warn log-lines-lost count={lost}")
-            self._write("".join(line + "\n" for line in lines))
+                lines.append(self._lost_line(lost))
+            try:
+                self._write("".join(line + "\n" for line in lines))
+            except (OSError, ValueError):
+                continue
 
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+
+def _writer(stream: TextIO) -> Callable[[str], object]:
+    """How to write to `stream`: to its descriptor, which stays open, where it has one."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return stream.write
+    encoding = stream.encoding
+
+    def write(text: str) -> None:
+        # Not by the stream itself: a thread that stalls in it holds a lock that the interpreter
+        # wants when it ends. And under LANG=C a name that is not ASCII must not cost its line.
+        rest = memoryview(text.encode(encoding, "backslashreplace"))
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:  # a terminal that another program has made non-blocking
+                select([], [descriptor], [])
+
+    return write

@@ -5,6 +5,7 @@ libraries log is shown as `text="..."`. Nothing foreign can add a line or move a
 """
 
 import atexit
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
@@ -32,12 +33,21 @@ _OURS = "vspc"
 
 def render(event: LogEvent) -> str:
     """One event as one line, without its newline."""
-    moment = datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
-    words = [moment.replace("+00:00", "Z"), event["log_level"].name, *_facts(event)]
+    words = [_moment(event["log_time"]), event["log_level"].name, *_facts(event)]
     failure = event.get("log_failure")
     if failure is not None:
         words.append(f"traceback={_quoted(failure.getTraceback(), _TRACEBACK)}")
     return " ".join(words)
+
+
+def _lost(count: int) -> str:
+    """In the place of lines that nobody took."""
+    return f"{_moment(time.time())} warn log-lines-lost count={count}"
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
 
 
 def _facts(event: LogEvent) -> Iterable[str]:
@@ -86,7 +96,7 @@ class ServerLog:
     """
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
-        self._writer = LineWriter(stream)
+        self._writer = LineWriter(stream, _lost)
         predicate = LogLevelFilterPredicate(LogLevel.warn)
         predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
         self._filter = FilteringLogObserver(_Rendered(self._writer), [predicate])

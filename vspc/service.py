@@ -19,13 +19,14 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 from vspc.clock import ReactorClock
-from vspc.config import Config, ConfigError, load
+from vspc.config import Config, ConfigError
 from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
 from vspc.console.lineside import Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
+from vspc.files import load_with_files
 from vspc.net.descriptors import Watch, raise_limit, shortage
 from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Refusals
@@ -207,7 +208,7 @@ class VspcService(MultiService):
     def reload(self) -> None:
         """Read the configuration anew: all of it counts, or none with every mistake named."""
         try:
-            config = load(self._started.path)
+            config = load_with_files(self._started.path)
             self._vm_side.reload(config, self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))
@@ -269,7 +270,7 @@ def makeService(options: Options) -> VspcService:
     from twisted.internet import reactor
 
     try:
-        config = load(Path(options["config"]))
+        config = load_with_files(Path(options["config"]))
     except ConfigError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

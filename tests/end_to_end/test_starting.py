@@ -1,10 +1,16 @@
 """Starting and stopping, right and wrong: what an administrator is told."""
 
+import contextlib
+import os
+import re
+import select
 import signal
 import socket
+import sys
+from pathlib import Path
 
 from tests.end_to_end.openssh import make_key
-from tests.end_to_end.processes import script
+from tests.end_to_end.processes import DEADLINE, script
 from tests.end_to_end.server import ServerTestCase
 
 
@@ -95,3 +101,56 @@ class Starting(ServerTestCase):
         terminal.out.expect(rb"type to filter")
         self.stop_server()
         self.assertEqual(terminal.wait(), 255)
+
+
+_PROGRAM = """
+import sys
+from twisted.logger import Logger, LogPublisher
+from vspc.serverlog import ServerLog
+logger = Logger("vspc", observer=LogPublisher(ServerLog(sys.stdout)))
+for number in range(1000):
+    logger.info("event", number=number)
+{end}
+"""
+
+_BUFFERED = {"PYTHONUNBUFFERED": ""}
+
+
+class Log(ServerTestCase):
+    """The server's own log, whatever becomes of its reader and of the server."""
+
+    def test_nothing_is_lost_however_a_program_ends(self) -> None:
+        for end, status in (("", 0), ("raise SystemExit(3)", 3), ("raise ValueError", 1)):
+            words = (sys.executable, "-c", _PROGRAM.format(end=end))
+            done = self.complete(*words, environment=_BUFFERED)
+            self.assertEqual((done.out.count(b" number="), done.status), (1000, status))
+
+    def test_a_reader_that_stalls_stops_neither_the_work_nor_the_end(self) -> None:
+        self.log = self.directory / "log"
+        os.mkfifo(self.log)
+        self.pipe = os.open(self.log, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, self.pipe)
+        vspc: tuple[str | Path, ...] = (script("vspc"), "run", "--config", self.config)
+        words = ("/bin/sh", "-c", 'exec "$0" "$@" > log', *vspc)
+        server = self.start(*words, environment=_BUFFERED)
+        said = self.read_until(b" info started ")
+        listening = re.search(rb"listening what=ssh .*port=(\d+)", said)
+        assert listening is not None
+        self.ports = {"ssh": int(listening[1])}
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.pipe, b"x" * 4096)
+        for _ in range(3):
+            self.assertEqual(self.ssh("list", "--json").out, b"[]\n")
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual((server.wait(), server.err.data), (0, b""))
+
+    def read_until(self, word: bytes) -> bytes:
+        """What the server has logged, up to `word`."""
+        said = b""
+        while word not in said:
+            poll = select.poll()
+            poll.register(self.pipe, select.POLLIN)
+            self.assertTrue(poll.poll(DEADLINE * 1000), said)
+            said += os.read(self.pipe, 65536)
+        return said

@@ -201,6 +201,9 @@ class EndTests(BenchCase):
         self.bench.pass_time(10)
         self.assertEqual(1, len(self.client.got(CLOSE)))
         self.assertEqual(["closed"], program.heard)
+        # What was cut short was no success.
+        [request] = self.client.got(REQUEST)
+        self.assertTrue(request.endswith(string(b"exit-status") + b"\0" + uint32(1)))
 
     def test_a_finished_channel_is_free_once_the_client_agrees(self) -> None:
         number, program = self.bench.running(self.client)

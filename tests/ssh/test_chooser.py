@@ -89,6 +89,7 @@ class Bench:
         self.clock = FakeClock()
         self.rows = list(listed)
         self.looks = 0
+        self.cost = 0.0
         self.ends: list[Row | str] = []
         self.typed = 0
         self.screen = Screen(columns, rows)
@@ -104,6 +105,7 @@ class Bench:
 
     def look(self) -> Sequence[Row]:
         self.looks += 1
+        self.clock.twisted.rightNow += self.cost
         return list(self.rows)
 
     def shown(self) -> "Bench":
@@ -412,6 +414,7 @@ class ChangingTests(SynchronousTestCase):
         bench = Bench(rows(5)).shown()
         bench.type(DOWN)
         gone = bench.rows.pop(1)
+        bench.chooser.changed()
         bench.type(ENTER)  # typed before anybody could see it go
         self.assertEqual([], bench.ends)
         bench.type(ENTER)
@@ -434,6 +437,30 @@ class ChangingTests(SynchronousTestCase):
             bench.clock.advance(0.01)
         self.assertLessEqual(bench.looks - before, 4)
         self.assertGreaterEqual(bench.looks - before, 3)
+
+    def storm(self, cost: float, seconds: int) -> int:
+        """Looks at a list that changes all the time and takes `cost` seconds to look at."""
+        bench = Bench(rows(5))
+        bench.cost = cost
+        bench.shown()
+        before = bench.looks
+        for _ in range(seconds * 10):
+            bench.chooser.changed()
+            bench.clock.advance(0.1)
+        return bench.looks - before
+
+    def test_a_list_that_takes_long_is_looked_at_less_often(self) -> None:
+        self.assertIn(self.storm(0.1, seconds=60), (28, 29, 30))
+
+    def test_but_never_less_than_twice_a_minute(self) -> None:
+        self.assertIn(self.storm(10.0, seconds=60), (1, 2))
+
+    def test_enters_without_a_change_cost_no_look(self) -> None:
+        bench = Bench(rows(5)).shown()
+        bench.type(b"nothing like it")
+        before = bench.looks
+        bench.type(*[ENTER] * 50)
+        self.assertEqual((before, []), (bench.looks, bench.ends))
 
     def test_a_change_after_a_pause_is_shown_at_once(self) -> None:
         bench = Bench(rows(5)).shown()
@@ -661,6 +688,7 @@ class PlainTests(SynchronousTestCase):
     def test_a_number_whose_console_has_gone_takes_no_other(self) -> None:
         bench = self.bench(rows(3))
         bench.rows.pop(1)
+        bench.chooser.changed()
         bench.type(b"2" + ENTER)
         self.assertIn("web0001 has gone", self.said(bench))
         self.assertEqual([], bench.ends)
@@ -682,6 +710,7 @@ class PlainTests(SynchronousTestCase):
     def test_enter_alone_lists_again(self) -> None:
         bench = self.bench(rows(1))
         bench.rows = rows(2)
+        bench.chooser.changed()
         bench.type(ENTER)
         self.assertIn("2  web0001", self.said(bench))
 

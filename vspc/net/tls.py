@@ -6,7 +6,8 @@ Without a configured certificate one is made, once: ESXi hosts pin its thumbprin
 import ipaddress
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
-from OpenSSL.crypto import FILETYPE_PEM, X509, load_privatekey
+from OpenSSL.crypto import FILETYPE_PEM, X509, PKey, load_privatekey
 from OpenSSL.crypto import Error as CryptoError
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -143,31 +144,51 @@ def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Contex
     made.set_options(
         SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
-    try:
+    with _naming(where):
         chain = x509.load_pem_x509_certificates(pair.certificate)
-        key = load_privatekey(FILETYPE_PEM, pair.private_key, _no_passphrase)
         made.use_certificate(chain[0])
         for extra in chain[1:]:
             made.add_extra_chain_cert(extra)
-        made.use_privatekey(key)
+        made.use_privatekey(_private_key(pair.private_key))
         made.check_privatekey()
-    except (ValueError, CryptoError, SSL.Error) as error:
-        raise TlsError(f"{where}: {_why(error)}") from None
     if client_ca is not None:
         _ask_for_certificate(made, client_ca)
     return made
 
 
-def _ask_for_certificate(made: SSL.Context, client_ca: Path) -> None:
+def _private_key(pem: bytes) -> PKey:
+    return load_privatekey(FILETYPE_PEM, pem, _no_passphrase)
+
+
+def examine_certificates(path: Path) -> None:
+    """Raises `TlsError` unless `path` is a PEM file of certificates."""
+    with _naming(str(path)):
+        x509.load_pem_x509_certificates(_read(path))
+
+
+def examine_private_key(path: Path) -> None:
+    """Raises `TlsError` unless `path` is a PEM file of a private key without a passphrase."""
+    with _naming(str(path)):
+        _private_key(_read(path))
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """What the libraries find wrong, as a `TlsError` about `where`."""
     try:
+        yield
+    except (ValueError, CryptoError, SSL.Error) as error:
+        raise TlsError(f"{where}: {_why(error)}") from None
+
+
+def _ask_for_certificate(made: SSL.Context, client_ca: Path) -> None:
+    with _naming(str(client_ca)):
         authorities = x509.load_pem_x509_certificates(_read(client_ca))
         store = made.get_cert_store()
         for authority in authorities:
             assert store is not None
             store.add_cert(X509.from_cryptography(authority))
         made.set_client_ca_list([X509.from_cryptography(a).get_subject() for a in authorities])
-    except (ValueError, CryptoError, SSL.Error) as error:
-        raise TlsError(f"{client_ca}: {_why(error)}") from None
     made.set_verify(SSL.VERIFY_PEER, None)
     # A resumed session would skip the question.
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)

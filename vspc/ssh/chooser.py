@@ -21,6 +21,9 @@ CHANGE_INTERVAL = 0.25
 SHARE = 20
 """Looks take one part in so many of the time at most: a long list is looked at less often."""
 
+LONGEST = 30.0
+"""Seconds between two looks at most, whatever one takes."""
+
 AGE_INTERVAL = 5.0
 """Seconds after which the list is looked at though nothing was said to change."""
 
@@ -45,7 +48,8 @@ class Chooser:
 
     Exactly one of `chosen` and `left` is called, once, when the terminal has been given back;
     `left` also if the channel closes or its input ends. What is typed behind the deciding key is
-    dropped. `rows` is asked at most every `CHANGE_INTERVAL`, and before Enter counts.
+    dropped. `rows` is asked after a change, no oftener than `CHANGE_INTERVAL` and `SHARE` allow,
+    but before Enter counts; without a change every `AGE_INTERVAL`.
     """
 
     def __init__(
@@ -74,8 +78,7 @@ class Chooser:
         self._look: Cancellable | None = None
         self._looked: float | None = None
         self._cost = 0.0  # seconds that the last look took
-        self._hurried = False
-        self._fresh = False  # whether this turn has looked at the list
+        self._hurried = False  # whether there was a change since the last look
         self.changed()
 
     # The list
@@ -85,9 +88,12 @@ class Chooser:
         if self._over or self._hurried:
             return
         self._hurried = True
-        interval = max(CHANGE_INTERVAL, SHARE * self._cost)
+        interval = self._at_least(CHANGE_INTERVAL)
         since = interval if self._looked is None else self._clock.seconds() - self._looked
         self._look_in(max(0.0, interval - since))
+
+    def _at_least(self, interval: float) -> float:
+        return max(interval, min(SHARE * self._cost, LONGEST))
 
     def _look_in(self, delay: float) -> None:
         _cancel(self._look)
@@ -95,12 +101,11 @@ class Chooser:
 
     def _refresh(self) -> None:
         self._hurried = False
-        self._fresh = True
         began = self._clock.seconds()
         self._face.replace(self._rows())
         self._looked = self._clock.seconds()
         self._cost = self._looked - began
-        self._look_in(max(AGE_INTERVAL, SHARE * self._cost))
+        self._look_in(self._at_least(AGE_INTERVAL))
         self._soon()
 
     # Keys
@@ -127,7 +132,7 @@ class Chooser:
 
     def _pressed(self, keys: list[Pressed]) -> None:
         for key in keys:
-            if key is Key.ENTER and not self._fresh:
+            if key is Key.ENTER and self._hurried:
                 self._refresh()  # what has gone meanwhile is not to be had
             self._decide(self._face.press(key))
             if self._over:
@@ -141,7 +146,6 @@ class Chooser:
 
     def _end_turn(self) -> None:
         self._turn = None
-        self._fresh = False
         self._budget = TURN_BYTES
         if self._typed:
             self._work()
