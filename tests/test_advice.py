@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.advice import AdviceError, fingerprints, proxy_uris
 from vspc.config import Config, VmSettings
+from vspc.config.classes import ZoneSettings
 from vspc.config.units import Endpoint
 from vspc.net.tls import load_pair, thumbprint
 
@@ -32,6 +33,14 @@ class Advice(SynchronousTestCase):
         pair = load_pair(None, None, self.config.state_dir)
         self.assertIn(f"telnets://vspc.example.net:13371#thumbprint={thumbprint(pair)}", text)
         self.assertIn("telnet://vspc.example.net:13370 ", text)
+
+    def test_zones_have_uris_of_their_own(self) -> None:
+        zone = ZoneSettings("lab", telnet=(Endpoint("tcp:23371"),), tls="require")
+        text = self.uris(VmSettings(zone=(zone, ZoneSettings("empty"))))
+        before, _, after = text.partition("for hosts of zone lab, one of:")
+        self.assertIn("telnet://vspc.example.net:13370    no encryption", before)
+        self.assertIn("telnet://vspc.example.net:23371    TLS that the VM starts", after)
+        self.assertNotIn("zone empty", text)
 
     def test_listeners_without_a_port_have_no_uri(self) -> None:
         text = self.uris(VmSettings(telnet=(Endpoint("unix:/run/vspc"),), telnets=()))

@@ -1,8 +1,12 @@
 """What an administrator types elsewhere: proxy URIs into vSphere, host keys into known_hosts."""
 
 import socket
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from vspc.config import Config
+from vspc.config.checks import DEFAULT_ZONE
+from vspc.config.classes import ZoneSettings
 from vspc.net.tls import TlsError, load_pair, thumbprint
 from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line
 from vspc.statedir import StateError, make
@@ -35,16 +39,33 @@ def proxy_uris(config: Config, host: str | None) -> list[str]:
         f"Port URI: {_service_uri(config)};",
         "tick Use Virtual Serial Port Concentrator; vSPC URI, one of:",
     ]
-    secure = [port for e in config.vm.telnets if (port := _port(e))]
-    if secure:
-        lines += _secure(config, name, secure)
-    for endpoint in config.vm.telnet:
-        if port := _port(endpoint):
-            lines.append(
-                f"  {proxy_uri('telnet', name, port)}    no encryption: trusted networks only"
-            )
+    for zone in config.vm.zones:
+        found = _of_zone(config, zone, name)
+        if found and zone.name != DEFAULT_ZONE:
+            lines.append(f"for hosts of zone {zone.name}, one of:")
+        lines += found
     lines.append("On each ESXi host: esxcli network firewall ruleset set -r vSPC -e true")
     return lines
+
+
+def _of_zone(config: Config, zone: ZoneSettings, name: str) -> list[str]:
+    secure = [port for e in zone.telnets if (port := _port(e))]
+    plain = [port for e in zone.telnet if (port := _port(e))]
+    lines = _secure(config, name, secure) if secure else []
+    for port in plain:
+        uri = proxy_uri("telnet", name, port)
+        lines.append(f"  {uri}    {_WITHOUT_TLS[zone.tls]}")
+    return lines
+
+
+_WITHOUT_TLS: Mapping[str, str] = MappingProxyType(
+    {
+        "off": "no encryption: trusted networks only",
+        "offer": "TLS if the VM starts it, else no encryption",
+        "require": "TLS that the VM starts inside the connection",
+    }
+)
+"""What a telnet:// proxy URI comes to, by `start_tls`."""
 
 
 def _service_uri(config: Config) -> str:
