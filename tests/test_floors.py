@@ -43,6 +43,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "files": TOP,
         "foreground": TOP,
         "linewriter": TOP,
+        "logside": TOP,
         "reception": TOP,
         "record": TOP,
         "reload": TOP,

@@ -22,11 +22,12 @@ from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError
 from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
-from vspc.console.lineside import Shop
+from vspc.console.lineside import NoTap, Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
 from vspc.files import load_with_files
+from vspc.logside import LogError, close_log, make_log, open_log
 from vspc.net.descriptors import Watch, raise_limit, shortage
 from vspc.net.endpoints import server
 from vspc.net.limits import Admissions, Refusals
@@ -63,12 +64,14 @@ class VspcService(MultiService):
         self._clock = clock = ReactorClock(reactor)
         self.happenings = Happenings(self._defect)
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
+        self._keeping = make_log(config, clock, reactor, self._defect)
         shop = Shop(
             clock,
             Budget(config.console.history_total),
             wakeups,
             self.happenings,
             config.console.history,
+            NoTap() if self._keeping is None else self._keeping.recorder,
         )
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
@@ -104,7 +107,7 @@ class VspcService(MultiService):
         """Prepare state and listen, before twistd gives up rights. SystemExit(1) if it fails."""
         try:
             self._open()
-        except (CannotListen, StateError, HostKeyError, TlsError) as error:
+        except (CannotListen, StateError, HostKeyError, TlsError, LogError) as error:
             # Not sys.stderr: under twistd that is the log by now, and the log may be a file.
             print(f"vspc: {error}", file=sys.__stderr__)
             raise SystemExit(1) from None
@@ -112,6 +115,8 @@ class VspcService(MultiService):
     def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
+        if self._keeping is not None:
+            open_log(self._keeping, self.roster)
         self._ssh_door = self._make_ssh_door(config)
         for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
@@ -125,7 +130,13 @@ class VspcService(MultiService):
 
     def _make_ssh_door(self, config: Config) -> SshDoor:
         reception = Reception(
-            World(self.roster, self.live.rights, self._clock, self._vm_door),
+            World(
+                self.roster,
+                self.live.rights,
+                self._clock,
+                self._vm_door,
+                None if self._keeping is None else self._keeping.archive,
+            ),
             self.happenings,
             lambda: self.live.operators,
         )
@@ -160,6 +171,9 @@ class VspcService(MultiService):
         self.happenings.subscribe(lambda happening: record(self._log, happening))
         self.happenings.subscribe(self._record_suspicion)
         self.happenings.subscribe(self._reassess_renamed)
+        if self._keeping is not None:
+            self._keeping.start()
+            self.happenings.subscribe(self._keeping.heard)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         for warning in self.live.config.warnings:
@@ -170,7 +184,10 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        for chore in (self._vm_door.tick, self._tell_refused, self._tell_exhausted):
+        chores = [self._vm_door.tick, self._tell_refused, self._tell_exhausted]
+        if self._keeping is not None:
+            chores.append(self._keeping.check)
+        for chore in chores:
             try:
                 chore()
             except Exception:  # the next second must come all the same
@@ -219,6 +236,8 @@ class VspcService(MultiService):
             self._log.error("reload-refused", mistakes=len(error.mistakes))
             return
         self.live.take(config)
+        if self._keeping is not None:
+            self._keeping.reload(config.log)
         for console in self.roster:
             console.reassess(self.live.rights)
         for key in needs_restart(self._started, config):
@@ -243,7 +262,11 @@ class VspcService(MultiService):
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
-        return DeferredList(waiting, consumeErrors=True)
+        done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
+        if self._keeping is not None:
+            # A thread waits for the disk: what was said until now must get there.
+            done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)
+        return done
 
 
 class SshAdmissions(Admissions[Displaceable]):

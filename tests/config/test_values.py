@@ -214,7 +214,7 @@ class RelationTests(ConfigTest):
         later = "not available in this version"
         for text, key in (
             ("[vm]\ncom_port = true\n", "vm.com_port"),
-            ("[log]\n", "log"),
+            ("[log]\nsink = []\n", "log.sink"),
             ("[[dial]]\n", "dial"),
             ("[[console.listen]]\n", "console.listen"),
             ("[ssh.certificates]\n", "ssh.certificates"),

@@ -41,6 +41,12 @@ def within_size(low: int, high: int) -> Metadata:
     return within(low, high, size_text)
 
 
+def unless_none(metadata: Metadata) -> Metadata:
+    """The same for a key that may be absent."""
+    check = metadata[CHECK]
+    return {CHECK: lambda value: None if value is None else check(value)}
+
+
 def ring(low: int, high: int) -> Metadata:
     """Bytes of a ring: a power of two."""
 

@@ -14,18 +14,37 @@ from vspc.config.checks import (
     DEFAULT_ZONE,
     label,
     ring,
+    unless_none,
     within,
     within_size,
     within_time,
     zone_name,
 )
 from vspc.config.keys import AuthorizedKey, KeysFile
-from vspc.config.units import Duration, Endpoint, Network, Pattern, Readable, Size, Who
+from vspc.config.units import (
+    Duration,
+    Endpoint,
+    Expression,
+    Floor,
+    Network,
+    Pattern,
+    Readable,
+    Size,
+    Who,
+)
 
 Right = Literal["read", "write", "break", "force", "admin"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 Role = Literal["admin", "audit"]
+Fsync = Literal["never", "interval", "always"]
+
+BOOT_PATTERNS: tuple[Expression, ...] = (
+    Expression("SeaBIOS "),
+    Expression("EFI v[0-9]|BdsDxe: |UEFI Interactive Shell"),
+    Expression("Linux version [0-9]"),
+)
+"""What a console says when its machine boots, in the order of a boot."""
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -103,6 +122,33 @@ class ConsoleSettings:
 
 
 @frozen
+class LogPolicy:
+    """[[log.policy]]: the first one whose consoles match decides what is kept of a console."""
+
+    consoles: tuple[Pattern, ...]
+    log: bool = True
+    keep: Duration | None = field(
+        default=None, metadata=unless_none(within_time(60, 36525 * 86400))
+    )
+    max: Size | None = field(default=None, metadata=unless_none(within_size(256 << 10, 1 << 50)))
+
+
+@frozen
+class LogSettings:
+    """[log]: what VMs said, on disk."""
+
+    enabled: bool = True
+    max_console: Size = field(default=Size(64 << 20), metadata=within_size(256 << 10, 1 << 50))
+    max_total: Size = field(default=Size(20 << 30), metadata=within_size(4 << 20, 1 << 50))
+    keep: Duration = field(default=Duration(90 * 86400.0), metadata=within_time(60, 36525 * 86400))
+    free_floor: Floor = field(default=Floor(1 << 30, 5.0))
+    fsync: Fsync = "interval"
+    fsync_interval: Duration = field(default=Duration(1.0), metadata=within_time(0.05, 60))
+    boot_patterns: tuple[Expression, ...] = BOOT_PATTERNS
+    policy: tuple[LogPolicy, ...] = ()
+
+
+@frozen
 class TlsSettings:
     """[tls]: the certificate of telnets listeners; without one, it is made and kept."""
 
@@ -153,6 +199,7 @@ class Config:
     state_dir: Path = Path("state")
     vm: VmSettings = VmSettings()
     console: ConsoleSettings = ConsoleSettings()
+    log: LogSettings = LogSettings()
     tls: TlsSettings = TlsSettings()
     ssh: SshSettings = SshSettings()
     operators: Mapping[str, OperatorSettings] = field(factory=dict)
@@ -165,7 +212,8 @@ COMPUTED = frozenset({"path", "warnings"})
 """Fields of `Config` that are no keys."""
 
 LATER: dict[type, frozenset[str]] = {
-    Config: frozenset({"dial", "log", "audit"}),
+    Config: frozenset({"dial", "audit"}),
+    LogSettings: frozenset({"record_input", "sink"}),
     VmSettings: frozenset({"com_port", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
     SshSettings: frozenset({"certificates"}),

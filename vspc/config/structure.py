@@ -40,6 +40,8 @@ def converter(base: Path, people: frozenset[str]) -> Converter:
         units.Endpoint: lambda v: units.endpoint(v, base),
         units.Size: units.size,
         units.Duration: units.duration,
+        units.Floor: units.floor,
+        units.Expression: units.expression,
         units.Network: units.network,
         units.Pattern: units.pattern,
         units.Who: lambda v: _who(v, people),

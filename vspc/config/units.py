@@ -5,6 +5,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NewType
 
+import re2
+from attrs import frozen
+
 from vspc.config.mistakes import Wrong, shown
 from vspc.text import safe
 
@@ -13,6 +16,19 @@ Size = NewType("Size", int)
 
 Duration = NewType("Duration", float)
 """Seconds."""
+
+
+@frozen
+class Floor:
+    """Space on a disk that stays free: the larger of `size` bytes and `percent` of the disk."""
+
+    size: int
+    percent: float
+
+    def of(self, disk: int) -> int:
+        """Bytes, of a disk of `disk` bytes."""
+        return max(self.size, int(disk * self.percent / 100))
+
 
 Endpoint = NewType("Endpoint", str)
 """A Twisted server endpoint string."""
@@ -25,6 +41,12 @@ Pattern = NewType("Pattern", str)
 
 Who = NewType("Who", str)
 """An operator, "@group" or "*"."""
+
+Expression = NewType("Expression", str)
+"""A regular expression of RE2: it never takes longer than its text is long."""
+
+EXPRESSION_LIMIT = 1000
+"""Characters of a regular expression."""
 
 Network = IPv4Network | IPv6Network
 
@@ -67,6 +89,18 @@ def size_text(value: float) -> str:
     return f"{value:g}B"
 
 
+def floor(value: object) -> Floor:
+    """A size, or a part of the disk."""
+    percent = r"([0-9]{1,2}(?:\.[0-9]{1,2})?) ?%"
+    match = re.fullmatch(percent, value) if isinstance(value, str) else None
+    if match is not None:
+        return Floor(0, float(match[1]))
+    try:
+        return Floor(size(value), 0.0)
+    except Wrong:
+        raise Wrong(f"{shown(value)} is no space", '"1GiB" or "5%" of the disk is wanted') from None
+
+
 def duration(value: object) -> Duration:
     """Seconds, from a number or from text with a unit."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -97,6 +131,20 @@ def endpoint(value: object, base: Path) -> Endpoint:
         return Endpoint(match[0])
     path = str(base).replace("\\", "\\\\").replace(":", "\\:")
     return Endpoint(f"unix:{Path(path) / match['path']}{match['rest']}")
+
+
+def expression(value: object) -> Expression:
+    """A regular expression that can be used on the bytes of a console."""
+    allowed = "a regular expression of RE2 is wanted (github.com/google/re2/wiki/Syntax)"
+    if not isinstance(value, str) or not value or len(value) > EXPRESSION_LIMIT:
+        raise Wrong(f"{shown(value)} is no regular expression", allowed)
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(value, options)
+    except re2.error:
+        raise Wrong(f"{shown(value)} is no regular expression", allowed) from None
+    return Expression(value)
 
 
 def network(value: object) -> Network:

@@ -116,6 +116,20 @@ class History:
         self.start = self.end = start
         self.append(data)
 
+    def prime(self, end: int, data: bytes) -> None:
+        """Put what was said before a restart in front: `data` ends at `end`.
+
+        Nothing happens unless that is where the ring begins.
+        """
+        if end != self.start or self.end - self.start + len(data) == 0:
+            return
+        whole = data + self.read(self.start, self.end - self.start)
+        whole = whole[-self._limit :]
+        last = self.end
+        self.release()
+        self.start = self.end = last - len(whole)
+        self.append(whole)
+
     def release(self) -> None:
         """Give the memory back; the offsets go on."""
         change = -len(self._ring)

@@ -4,9 +4,9 @@ A line may change by vMotion, which is proved, or otherwise: then nobody has pro
 same VM, and whoever was typing has to be told, and to ask for the pen again.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from vspc.console import happenings
 from vspc.console.gate import Dropped, Gate, GateOwner
@@ -27,15 +27,38 @@ HOLDING = 3.0
 """Seconds of a vMotion after which everybody attached is told that it goes on."""
 
 
+class Tap(Protocol):
+    """Who hears every byte of every VM at once, in order, and never makes anybody wait: the log."""
+
+    def begins(self, console: "Console") -> int:
+        """`console` is new here; the offset of its next byte: where its log ends, or 0."""
+
+    def said(self, console: "Console", offset: int, data: bytes) -> None:
+        """The VM said `data`, from `offset`. Must not raise."""
+
+
+class NoTap:
+    """Nobody listens."""
+
+    def begins(self, console: "Console") -> int:
+        """Every console begins anew."""
+        del console
+        return 0
+
+    def said(self, console: "Console", offset: int, data: bytes) -> None:
+        """Nothing is kept of it."""
+
+
 @frozen
 class Shop:
-    """What every console needs and shares: time, memory, waking, telling."""
+    """What every console needs and shares: time, memory, waking, telling, and the log."""
 
     clock: Clock
     budget: Budget
     wakeups: Wakeups
     happenings: Happenings
     history_limit: int
+    tap: Tap = field(factory=NoTap)
 
 
 @frozen
@@ -100,6 +123,7 @@ class LineSide(GateOwner):
         """The VM said `data`."""
         self.bytes_from_vm += len(data)
         self.last_output = self._shop.clock.wall()
+        self._shop.tap.said(self._console, self.history.end, data)
         self.history.append(data)
         self.mark()
 

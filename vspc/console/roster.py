@@ -59,14 +59,18 @@ class Roster:
     def open(self, claim: Claim, clone: bool = False) -> Console:
         """A new console for `claim`; with `clone` of a VM of its own, under the same UUID."""
         identity = claim.clone if clone else claim.identity
-        vm = self._vms.get(identity) or self._add_vm(claim, identity)
+        vm = self.recall_vm(identity, claim.uuid, claim.name)
         taken = (ordinal for key, ordinal in vm.consoles if key == claim.port_key)
         console = self._add_console(vm, claim, next_free(taken))
         console.service_uri = claim.service_uri
         return console
 
-    def _add_vm(self, claim: Claim, identity: Identity) -> Vm:
-        vm = Vm(identity, claim.uuid, claim.name)
+    def recall_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
+        """A VM that is remembered from before a restart; the one that is there, if it is."""
+        return self._vms.get(identity) or self._add_vm(identity, uuid, said_name)
+
+    def _add_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
+        vm = Vm(identity, uuid, said_name)
         self._vms[identity] = vm
         if vm.uuid is not None:
             self._by_uuid.setdefault(vm.uuid, {})[vm] = None
@@ -171,6 +175,7 @@ class Roster:
             self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
         console.last_address = vm.last_address  # all ports of a VM are on one host
+        console.history.restore(self._shop.tap.begins(console), b"")
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
         self.publish(happenings.Appeared(console))

@@ -9,6 +9,7 @@ from attrs import frozen
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.console import Console
 from vspc.console.names import handle
+from vspc.console.past import Archive
 from vspc.console.ports import Channel, Clock
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
@@ -34,13 +35,15 @@ class VmKeeper(Protocol):
 @frozen
 class World:
     """What verbs work on. `rights` are asked for anew each time: a reload may change them, and
-    the operator's groups; `keeper` does what administrators say of VMs.
+    the operator's groups; `keeper` does what administrators say of VMs; `archive` has the logs,
+    unless the configuration wants none.
     """
 
     roster: Roster
     rights: Callable[[Operator, Subject], Rights]
     clock: Clock
     keeper: VmKeeper
+    archive: Archive | None = None
 
 
 @frozen

@@ -1,0 +1,118 @@
+"""Stores and their readers in one thread, on a directory of the test's own."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import define, field
+
+from vspc.console.past import Item, Marker, Passage, Said
+from vspc.log.boots import Spotter
+from vspc.log.disk import Disk
+from vspc.log.records import DATA, RESERVE, Record
+from vspc.log.store import Sizes, Store
+from vspc.log.view import Cache, View
+
+SMALL = Sizes(move=64, pending=2048, segment=256, segment_age=3600.0, journal=1024)
+"""Everything happens after a few bytes."""
+
+START = 1_700_000_000_000_000
+"""Microseconds since 1970."""
+
+
+def console_id(number: int) -> bytes:
+    """One of many."""
+    return number.to_bytes(8, "big")
+
+
+@define(eq=False)
+class Shelf:
+    """A store that is opened again and again, with a clock and the ends of its consoles."""
+
+    root: Path
+    sizes: Sizes = SMALL
+    disk: Disk = field(factory=Disk)
+    spotter: Callable[[], Spotter] = Spotter
+    complaints: list[tuple[str, str]] = field(factory=list)
+    at: int = START
+    store: Store = field(init=False)
+    ends: dict[bytes, int] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Begin, as a process does."""
+        self.store = Store(self.root, self.disk, self._complain, self.sizes, self.spotter(), "boot")
+        self.store.open()
+        self.ends = {c.id: c.end for c in self.store.chronicles.values()}
+
+    def _complain(self, event: str, what: str) -> None:
+        self.complaints.append((event, what))
+
+    def stop(self) -> None:
+        """End in good order."""
+        self.store.stop(self.at / 1e6)
+
+    def say(self, console: bytes, data: bytes, reserve: int = 0) -> int:
+        """`console` says `data`; at which offset. `reserve`: offsets reserved behind it."""
+        self.at += 100_000
+        offset = self.ends.get(console, 0)
+        batch = [Record(DATA, console, offset, self.at, data)]
+        if reserve:
+            batch.insert(0, Record(RESERVE, console, offset + len(data) + reserve, 0, b""))
+        self.store.append(batch)
+        self.ends[console] = offset + len(data)
+        return offset
+
+    def settle(self) -> None:
+        """What the log's thread does after a batch."""
+        self.store.settle(list(self.store.chronicles))
+
+    def checkpoint(self) -> None:
+        """A new journal file; the old ones go."""
+        number, _ = self.store.checkpoint()
+        self.store.journal.drop(number)
+
+    def view(self, console: bytes) -> View:
+        """The log of `console` as a reader sees it."""
+        chronicle = self.store.chronicles[console]
+        return View(
+            Cache(self._complain),
+            tuple(chronicle.segments),
+            tuple(chronicle.pending),
+            chronicle.end,
+        )
+
+    def items(self, console: bytes, piece: int = 1 << 20) -> list[Item]:
+        """All that is kept of `console`, read in pieces."""
+        view = self.view(console)
+        found: list[Item] = []
+        passage = Passage((), view.start, ended=False)
+        while not passage.ended:
+            passage = view.read(passage.next, piece)
+            found += passage.items
+        return found
+
+
+def bytes_of(items: Sequence[Item]) -> bytes:
+    """What was said, without gaps."""
+    return b"".join(item.data for item in items if isinstance(item, Said))
+
+
+def markers_of(items: Sequence[Item]) -> list[Marker]:
+    """What happened."""
+    return [item for item in items if isinstance(item, Marker)]
+
+
+class TemporaryShelf(Shelf):
+    """One in a directory that `close` deletes."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="vspc-log-")), **options)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Delete it."""
+        self.store.journal.close()
+        shutil.rmtree(self.root)

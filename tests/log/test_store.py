@@ -1,0 +1,341 @@
+"""What goes into the journal comes out of the segments: after stops, kills, and torn files."""
+
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id, markers_of
+from vspc.console.past import Item, Kind, Said
+from vspc.log.records import marker
+
+ONE, TWO = console_id(1), console_id(2)
+
+
+class ShelfTestCase(SynchronousTestCase):
+    """With a store of its own."""
+
+    def shelf(self, **options: Any) -> TemporaryShelf:
+        shelf = TemporaryShelf(**options)
+        self.addCleanup(shelf.close)
+        return shelf
+
+
+class Keeping(ShelfTestCase):
+    """Bytes and where they are."""
+
+    def test_what_was_said_is_read_at_its_offsets_and_times(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"first\n")
+        shelf.say(ONE, b"second\n")
+        first, second = shelf.items(ONE)
+        assert isinstance(first, Said)
+        assert isinstance(second, Said)
+        self.assertEqual((first.offset, first.data), (0, b"first\n"))
+        self.assertEqual((second.offset, second.data), (6, b"second\n"))
+        self.assertAlmostEqual(second.at - first.at, 0.1, 4)
+
+    def test_a_console_has_no_files_before_bytes_move_and_a_directory_of_its_id_after(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"x")
+        self.assertEqual(list((shelf.root / "consoles").iterdir()), [])
+        shelf.store.move_all()
+        directory = shelf.root / "consoles" / "00" / ONE.hex()
+        self.assertEqual(
+            sorted(p.name for p in directory.iterdir()), [f"{0:020d}.idx", f"{0:020d}.seg"]
+        )
+        self.assertEqual((directory / f"{0:020d}.seg").read_bytes(), b"x")
+
+    def test_files_are_private(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"x")
+        shelf.store.move_all()
+        for path in shelf.root.rglob("*"):
+            self.assertEqual(path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600, path)
+
+    def test_after_a_stop_offsets_go_on_where_they_were_and_nothing_is_missing(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"before ", reserve=1000)
+        shelf.stop()
+        shelf.open()
+        self.assertEqual(shelf.say(ONE, b"after"), 7)
+        items = shelf.items(ONE)
+        self.assertEqual((bytes_of(items), markers_of(items)), (b"before after", []))
+
+    def test_after_a_kill_offsets_go_on_behind_the_reserve_and_a_marker_says_so(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"before", reserve=1000)
+        shelf.open()
+        self.assertEqual(shelf.say(ONE, b"after"), 1006)
+        items = shelf.items(ONE)
+        self.assertEqual(bytes_of(items), b"beforeafter")
+        (gap,) = markers_of(items)
+        self.assertEqual((gap.kind, gap.offset, gap.end), (Kind.GAP, 6, 1006))
+        self.assertIn("at most 1000 bytes of 50 ms", gap.text)
+
+    def test_a_second_kill_without_a_word_between_jumps_no_further(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"before", reserve=1000)
+        for _ in range(3):
+            shelf.open()
+        self.assertEqual(shelf.say(ONE, b"after"), 1006)
+        self.assertEqual(len(markers_of(shelf.items(ONE))), 1)
+
+    def test_a_console_that_never_spoke_but_had_a_line_goes_on_behind_its_reserve(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"", reserve=1000)
+        shelf.open()
+        self.assertEqual(shelf.ends[ONE], 1000)
+
+    def test_a_new_journal_file_says_reserves_again(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"x", reserve=500)
+        shelf.checkpoint()
+        shelf.open()
+        self.assertEqual(shelf.ends[ONE], 501)
+
+    def test_the_journal_is_short_after_a_checkpoint(self) -> None:
+        shelf = self.shelf()
+        for _ in range(50):
+            shelf.say(ONE, b"x" * 100)
+        shelf.checkpoint()
+        self.assertEqual(len(shelf.store.journal.files()), 1)
+        self.assertLess(shelf.store.journal.size, 200)
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"x" * 5000)
+
+    def test_a_deleted_log_does_not_come_back_with_the_journal(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"gone")
+        shelf.store.move_all()
+        shelf.say(ONE, b"gone, too")
+        shelf.store.forget(ONE)
+        shelf.open()
+        self.assertNotIn(ONE, shelf.store.chronicles)
+        self.assertEqual(list((shelf.root / "consoles").rglob("*.seg")), [])
+
+    def test_offsets_go_on_even_if_everything_was_evicted(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"x" * 500)
+        shelf.store.move_all()
+        chronicle = shelf.store.chronicles[ONE]
+        shelf.store.evict(chronicle, len(chronicle.segments))
+        shelf.stop()
+        shelf.checkpoint()
+        shelf.stop()
+        shelf.open()
+        self.assertEqual(shelf.say(ONE, b"y"), 500)
+        self.assertEqual(shelf.view(ONE).start, 500)
+
+
+class Markers(ShelfTestCase):
+    """What happened, among what was said."""
+
+    def test_a_marker_comes_before_the_byte_at_its_offset_and_once(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"one")
+        shelf.store.append([marker(Kind.AWAY, ONE, 3, shelf.at, "the VM closed")])
+        shelf.say(ONE, b"two")
+        for piece in (1, 2, 3, 100):
+            items = shelf.items(ONE, piece)
+            self.assertEqual(bytes_of(items), b"onetwo")
+            self.assertEqual([m.text for m in markers_of(items)], ["the VM closed"])
+            before = items[: items.index(markers_of(items)[0])]
+            self.assertEqual(bytes_of(before), b"one")
+
+    def test_a_marker_at_the_end_is_read_with_it(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"one")
+        shelf.store.append([marker(Kind.AWAY, ONE, 3, shelf.at, "gone")])
+        shelf.store.move_all()
+        self.assertEqual(len(markers_of(shelf.items(ONE))), 1)
+
+
+class Damage(ShelfTestCase):
+    """Files that are not as they were left."""
+
+    def kept(self) -> TemporaryShelf:
+        shelf = self.shelf()
+        for number in range(20):
+            shelf.say(ONE, b"%06d\n" % number)
+            shelf.store.move_all()
+        return shelf
+
+    def test_a_torn_index_is_made_up_from_the_journal(self) -> None:
+        shelf = self.kept()
+        for path in sorted(shelf.root.rglob("*.idx"))[-1:]:
+            path.write_bytes(path.read_bytes()[:-5])
+        shelf.open()
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"".join(b"%06d\n" % n for n in range(20)))
+
+    def test_lost_bytes_of_a_segment_are_made_up_from_the_journal(self) -> None:
+        shelf = self.kept()
+        for path in sorted(shelf.root.rglob("*.seg"))[-1:]:
+            path.write_bytes(path.read_bytes()[:-5])
+        shelf.open()
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"".join(b"%06d\n" % n for n in range(20)))
+
+    def test_a_flipped_bit_in_an_index_costs_its_frame_and_is_marked(self) -> None:
+        shelf = self.kept()
+        shelf.checkpoint()
+        path = sorted(shelf.root.rglob("*.idx"))[0]
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        shelf.open()
+        items = shelf.items(ONE)
+        (gap,) = markers_of(items)
+        self.assertEqual(gap.kind, Kind.GAP)
+        self.assertEqual(gap.end - gap.offset, 7)
+        whole = b"".join(b"%06d\n" % n for n in range(20))
+        self.assertEqual(bytes_of(items), whole[: gap.offset] + whole[gap.end :])
+
+    def test_a_file_of_a_newer_version_is_not_touched_and_its_console_not_logged(self) -> None:
+        shelf = self.kept()
+        path = sorted(shelf.root.rglob("*.idx"))[0]
+        newer = b"vspcidx9" + path.read_bytes()[8:]
+        path.write_bytes(newer)
+        before = {p: p.read_bytes() for p in path.parent.iterdir()}
+        shelf.open()
+        shelf.say(ONE, b"more" * 100)
+        shelf.say(TWO, b"others go on")
+        shelf.settle()
+        shelf.store.move_all()
+        self.assertEqual({p: p.read_bytes() for p in path.parent.iterdir()}, before)
+        self.assertEqual(bytes_of(shelf.items(TWO)), b"others go on")
+        self.assertIn("log-left-alone", [event for event, _ in shelf.complaints])
+
+    def test_a_newer_journal_is_left_alone(self) -> None:
+        shelf = self.kept()
+        shelf.stop()
+        path = shelf.root / "journal" / "00000099.journal"
+        path.write_bytes(b"vspcjrn7and more")
+        shelf.open()
+        shelf.checkpoint()
+        self.assertEqual(path.read_bytes(), b"vspcjrn7and more")
+        self.assertIn("log-journal-unreadable", [event for event, _ in shelf.complaints])
+
+    def test_a_segment_cut_while_it_is_written_stays_readable_up_to_there(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"a" * 50)
+        shelf.store.move_all()
+        path = next(shelf.root.rglob("*.seg"))
+        path.write_bytes(b"a" * 20)
+        shelf.say(ONE, b"b" * 50)
+        shelf.store.move_all()
+        items = shelf.items(ONE)
+        self.assertTrue(bytes_of(items).endswith(b"b" * 50))
+        self.assertEqual(markers_of(items)[0].kind, Kind.GAP)
+
+
+@define
+class Model:
+    """What one console's log must hold: bytes at offsets, and a marker wherever any is missing."""
+
+    said: dict[int, int] = field(factory=dict)  # offset -> byte
+    torn: set[int] = field(factory=set)  # offsets that may be missing
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("say"), st.integers(1, 3), st.binary(min_size=1, max_size=120)),
+        st.tuples(st.sampled_from(["settle", "move", "checkpoint", "stop", "kill", "compress"])),
+        st.tuples(st.just("tear"), st.integers(0, 200)),
+    ),
+    max_size=30,
+)
+
+
+class Anything(ShelfTestCase):
+    """Random lives of a store."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(_STEPS)
+    def test_whatever_happens_nothing_is_lost_twice_or_elsewhere(
+        self, steps: list[tuple[Any, ...]]
+    ) -> None:
+        shelf = TemporaryShelf(sizes=SMALL)
+        try:
+            models = {console_id(n): Model() for n in (1, 2, 3)}
+            for step in steps:
+                self.do(shelf, models, step)
+                self.verify(shelf, models)
+        finally:
+            shelf.close()
+
+    def do(self, shelf: TemporaryShelf, models: dict[bytes, Model], step: tuple[Any, ...]) -> None:
+        match step:
+            case ("say", number, data):
+                console = console_id(number)
+                offset = shelf.say(console, data, reserve=300)
+                model = models[console]
+                for place, byte in enumerate(data, offset):
+                    self.assertNotIn(place, model.said, "an offset was used twice")
+                    model.said[place] = byte
+            case ("settle",):
+                shelf.settle()
+            case ("move",):
+                shelf.store.move_all()
+            case ("checkpoint",):
+                shelf.checkpoint()
+            case ("compress",):
+                self.compress(shelf)
+            case ("stop",):
+                shelf.stop()
+                shelf.open()
+            case ("kill",):
+                shelf.open()
+            case ("tear", count):
+                self.tear(shelf, models, count)
+                shelf.open()
+                # A power cut may take the reserve itself, if it is younger than the last sync.
+                for console, model in models.items():
+                    end = shelf.ends.get(console, 0)
+                    for place in [place for place in model.said if place >= end]:
+                        del model.said[place]
+
+    def compress(self, shelf: TemporaryShelf) -> None:
+        from vspc.log.segments import compress
+
+        while shelf.store.closed:
+            chronicle, segment = shelf.store.closed.pop()
+            made = compress(shelf.disk, segment)
+            shelf.store.compressed(chronicle.id, segment, made)
+
+    def tear(self, shelf: TemporaryShelf, models: dict[bytes, Model], count: int) -> None:
+        """The last `count` bytes of the journal never got to the disk."""
+        files: list[Path] = shelf.store.journal.files()
+        if files:
+            data = files[-1].read_bytes()
+            files[-1].write_bytes(data[: max(8, len(data) - count)])
+        for model in models.values():
+            model.torn |= set(model.said)
+
+    def verify(self, shelf: TemporaryShelf, models: dict[bytes, Model]) -> None:
+        for console, model in models.items():
+            if console not in shelf.store.chronicles:
+                self.assertFalse(set(model.said) - model.torn)
+                continue
+            items = shelf.items(console, 50)
+            self.covered(items, shelf.ends.get(console, 0))
+            kept = {
+                place: byte
+                for item in items
+                if isinstance(item, Said)
+                for place, byte in enumerate(item.data, item.offset)
+            }
+            for place, byte in kept.items():
+                self.assertEqual(model.said[place], byte)
+            missing = set(model.said) - set(kept)
+            self.assertFalse(missing - model.torn)
+
+    def covered(self, items: list[Item], end: int) -> None:
+        """Every offset is a byte or in a gap."""
+        at = 0
+        for item in items:
+            if item.end > item.offset:
+                self.assertEqual(item.offset, at)
+                at = item.end
+        self.assertEqual(at, end)

@@ -1,0 +1,132 @@
+"""`vspc.console.past.Archive`: questions about logs, answered by a few threads."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field
+
+from vspc.console.past import Kept
+from vspc.console.ports import Cancellable, Clock
+from vspc.log.view import Cache, View
+from vspc.log.writer import Writer
+
+T = TypeVar("T")
+
+READERS = 4
+"""Threads that read."""
+
+PATIENCE = 30.0
+"""Seconds after which a question has no answer: the disk stands still."""
+
+
+@define(eq=False)
+class Question:
+    """One of them, on its way."""
+
+    answer: Callable[[Any], Any]
+    timer: Cancellable
+    over: bool = False
+
+    def cancel(self) -> None:
+        """The answer is not wanted any more."""
+        self.over = True
+        if self.timer.active():
+            self.timer.cancel()
+
+    def active(self) -> bool:
+        """Whether the answer is still to come."""
+        return not self.over
+
+
+@define(eq=False)
+class Archivist:
+    """Asks `writer` for a snapshot, lets a thread read it, and answers in the reactor."""
+
+    writer: Writer
+    flush: Callable[[], None]
+    clock: Clock
+    in_reactor: Callable[[Callable[[], None]], None]
+    complain: Callable[[str, str], None]
+    known: Callable[[str], bool]
+    cache: Cache = field(init=False)
+    _pool: ThreadPoolExecutor = field(init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.cache = Cache(self.complain)
+        self._pool = ThreadPoolExecutor(READERS, "log-reader")
+
+    def keeps(self, console_id: str) -> bool:
+        """Whether there is a log of that console."""
+        return self.known(console_id)
+
+    def ask(
+        self,
+        console_id: str,
+        question: Callable[[Kept], T],
+        answer: Callable[[T | None], Any],
+    ) -> Cancellable:
+        """Everything that was said before now is in what `question` sees."""
+        asked = Question(answer, self.clock.call_later(PATIENCE, lambda: self._give_up(asked)))
+        self.flush()
+        self.writer.put(partial(self._look, asked, bytes.fromhex(console_id), question))
+        return asked
+
+    def _give_up(self, asked: Question) -> None:
+        self.complain("log-not-answering", f"nothing was read for {PATIENCE:g} s")
+        self._answer(asked, None)
+
+    # In the log's thread
+
+    def _look(self, asked: Question, console: bytes, question: Callable[[Kept], Any]) -> None:
+        if asked.over or self._closed:
+            return
+        store = self.writer.store
+        chronicle = store.chronicles.get(console)
+        if chronicle is None or not chronicle.spoke:
+            self.in_reactor(lambda: self._answer(asked, None))
+            return
+        if not self.writer.failing:
+            try:
+                store.move(chronicle)
+            except OSError as error:  # what has not moved is read from memory
+                self.complain("log-not-moved", str(error))
+        view = View(
+            self.cache,
+            # The one that is open goes on growing.
+            tuple(s if s.compressed else evolve(s) for s in chronicle.segments),
+            tuple(chronicle.pending),
+            chronicle.end,
+            lambda: asked.over or self._closed,
+        )
+        self._pool.submit(self._read, asked, view, question)
+
+    # In a reader's thread
+
+    def _read(self, asked: Question, view: View, question: Callable[[Kept], Any]) -> None:
+        if asked.over:
+            return
+        try:
+            found = question(view)
+        except OSError as error:
+            self.complain("log-unreadable", str(error))
+            found = None
+        except Exception:
+            self.writer.failed()
+            found = None
+        self.in_reactor(lambda: self._answer(asked, found))
+
+    # In the reactor's thread
+
+    def _answer(self, asked: Question, found: Any) -> None:
+        if asked.over:
+            return
+        asked.cancel()
+        asked.answer(found)
+
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        self._closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,162 @@
+"""One console's log: its segments, what has not moved there yet, and who it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from vspc.log import segments
+from vspc.log.boots import Spotter
+from vspc.log.disk import Disk
+from vspc.log.frames import UnknownVersion
+from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record
+from vspc.log.segments import Segment, Shrunk
+
+ABOUT_FILE = "console.json"
+
+VERSION = 1
+"""Of that file."""
+
+BEFORE = 32
+"""Markers that are kept of a console which has never said a byte."""
+
+
+@define(eq=False)
+class Chronicle:
+    """The log of the console `id` (8 bytes) in `directory`, which its first byte makes.
+
+    `reserved` is the offset up to which offsets may have been used, 0 while none is reserved.
+    """
+
+    id: bytes
+    directory: Path
+    segments: list[Segment] = field(factory=list)
+    about: str = ""
+    end: int = 0
+    reserved: int = 0
+    serial: int = 0  # of the last batch that has moved
+    spoke: bool = False
+    pending: list[Record] = field(factory=list)
+    pending_bytes: int = 0
+    pending_serial: int = 0
+    last: int = 0  # microseconds since 1970 of the last byte or marker
+    _written: str = field(default="", init=False)  # what the file holds
+
+    @property
+    def name(self) -> str:
+        """16 hex digits."""
+        return self.id.hex()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of its console; empty where nothing is, or it cannot be read."""
+        try:
+            found = json.loads(self.about) if self.about else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def on_disk(self) -> int:
+        """Bytes of its files."""
+        return sum(segment.on_disk for segment in self.segments)
+
+    def take(self, serial: int, record: Record) -> None:
+        """`record` is in the journal: it moves to a segment later."""
+        if record.code == RESERVE:
+            self.reserved = record.offset
+            return
+        if record.code == ABOUT:
+            self.about = record.payload.decode("utf-8", "replace")
+            return
+        if record.code != DATA and record.code < FIRST_MARKER:
+            return
+        if record.code in (DATA, GAP):
+            if record.offset < self.end:  # it has moved already, or would be said twice
+                return
+            self.end = record.end
+            self.spoke = True
+        self.last = max(self.last, record.at)
+        self.pending.append(record)
+        self.pending_bytes += len(record.payload)
+        self.pending_serial = serial
+        if not self.spoke and len(self.pending) > BEFORE:
+            self.pending_bytes -= len(self.pending.pop(0).payload)
+
+    def move(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
+        """Move what is pending to segments; those that are closed by that, because they have
+        `limit` bytes or are `age` microseconds old. Raises OSError, and then nothing is lost.
+        """
+        if not self.spoke:
+            return []
+        if not self.directory.is_dir():
+            disk.make(self.directory)
+        if self.about != self._written:
+            self.describe(disk)
+        if not self.pending:
+            return []
+        batch = spotter.mark(self.id, self.pending)
+        closed = []
+        segment = self._open_segment(batch[0])
+        if segment.size and (segment.size >= limit or batch[0].at - segment.first > age):
+            segment.closed = True
+            closed.append(segment)
+            segment = self._open_segment(batch[0])
+        try:
+            segments.append(disk, segment, self.pending_serial, batch)
+        except Shrunk:
+            # Whoever cut it: what is left of it stays readable, and the log goes on behind it.
+            segment.closed = True
+            closed.append(segment)
+            segment = self._open_segment(batch[0])
+            segments.append(disk, segment, self.pending_serial, batch)
+        self.serial = self.pending_serial
+        self.pending, self.pending_bytes = [], 0
+        return closed
+
+    def lose(self) -> None:
+        """Give up what is pending: its files cannot be written."""
+        self.pending, self.pending_bytes = [], 0
+
+    def describe(self, disk: Disk) -> None:
+        """Write down whose log it is, and where it stands: all may be evicted. Raises OSError."""
+        facts = {"version": VERSION, "end": self.end, "about": self.facts}
+        disk.replace(self.directory / ABOUT_FILE, json.dumps(facts).encode())
+        self._written = self.about
+
+    def _read_description(self) -> None:
+        path = self.directory / ABOUT_FILE
+        if not path.exists():
+            return
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict) or found.get("version") != VERSION:
+            raise UnknownVersion(f"{path} is of an unknown version and is left alone")
+        self.about = self._written = json.dumps(found.get("about") or {})
+        end = found.get("end")
+        if isinstance(end, int) and end > self.end:
+            self.end, self.spoke = end, True
+
+    def _open_segment(self, first: Record) -> Segment:
+        if not self.segments or self.segments[-1].closed:
+            start = max(first.offset, self.segments[-1].end if self.segments else 0)
+            segment = Segment(self.directory, start, start, first.at, first.at)
+            if segment.paths[1].exists() or (self.segments and self.segments[-1].start == start):
+                # A cut segment of the same start: its name is taken.
+                segment.remove()
+                self.segments = [s for s in self.segments if s.start != start]
+            self.segments.append(segment)
+        return self.segments[-1]
+
+    @classmethod
+    def discover(cls, directory: Path) -> "Chronicle":
+        """What an earlier process left in `directory`. Raises OSError or `UnknownVersion`."""
+        found = cls(bytes.fromhex(directory.name), directory)
+        found.segments = segments.discover(directory)
+        if found.segments:
+            found.spoke = True
+            found.end = max(segment.end for segment in found.segments)
+            found.serial = max(segment.serial for segment in found.segments)
+            found.last = max(segment.last for segment in found.segments)
+        found._read_description()
+        return found

@@ -1,0 +1,139 @@
+"""The journal: what all consoles said, in the order in which it came, in few large files.
+
+One write a batch, however many consoles talk. A file that is full is followed by the next one and
+deleted once all that is in it has moved to the consoles' own segments.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import define, field
+
+from vspc.log import frames, records
+from vspc.log.disk import Disk
+from vspc.log.frames import Damage, UnknownVersion
+from vspc.log.records import Malformed, Record
+
+MAGIC = b"vspcjrn1"
+
+SUFFIX = ".journal"
+
+FILE_LIMIT = 64 * 1024 * 1024
+"""Bytes after which the next file begins."""
+
+
+@define(eq=False)
+class Journal:
+    """The files in `directory`. One thread appends."""
+
+    directory: Path
+    disk: Disk
+    complain: Callable[[str, str], None]  # a kebab-case event, and what it is about
+    serial: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)  # bytes of the file that is written now
+    number: int = field(default=0, init=False)  # of that file
+    _descriptor: int | None = field(default=None, init=False)
+    _unread: set[Path] = field(factory=set, init=False)
+
+    def files(self) -> list[Path]:
+        """Those there are, oldest first."""
+        found = self.directory.glob(f"*{SUFFIX}") if self.directory.is_dir() else []
+        return sorted(path for path in found if path.stem.isdecimal())
+
+    # What an earlier process left
+
+    def replay(self) -> Iterator[tuple[int, Record]]:
+        """Every whole record of all files, with the serial number of its batch."""
+        for path in self.files():
+            self.number = max(self.number, int(path.stem))
+            try:
+                yield from self._replay_file(path)
+            except (OSError, UnknownVersion) as error:
+                self._unread.add(path)
+                self.complain("log-journal-unreadable", str(error))
+
+    def _replay_file(self, path: Path) -> Iterator[tuple[int, Record]]:
+        data = path.read_bytes()
+        if not frames.check_magic(data, MAGIC, str(path)):
+            return
+        for found in frames.unpack(data):
+            if isinstance(found, Damage):
+                # The end of a file is torn by any kill; the middle only by what deserves a word.
+                if found.end < len(data):
+                    what = f"{path}: bytes {found.start} to {found.end} are damaged"
+                    self.complain("log-journal-damaged", what)
+                continue
+            try:
+                serial, batch = records.unpack(found.body)
+                for record in batch:
+                    yield serial, record
+            except Malformed as error:
+                self.complain("log-journal-damaged", f"{path} at {found.start}: {error}")
+                continue
+            self.serial = max(self.serial, serial)
+
+    # Writing
+
+    def append(self, batch: Iterable[Record]) -> int:
+        """Write `batch` as one frame, in one write; its serial number. Raises OSError.
+
+        After an error nothing of it counts: what is there of it is cut off, or skipped as torn.
+        """
+        if self._descriptor is None:
+            self._begin()
+        assert self._descriptor is not None
+        frame = frames.pack(records.pack(self.serial + 1, batch))
+        try:
+            self.disk.write(self._descriptor, frame)
+        except OSError:
+            self._undo()
+            raise
+        self.serial += 1
+        self.size += len(frame)
+        return self.serial
+
+    def _begin(self) -> None:
+        self.disk.make(self.directory)
+        self.number += 1
+        descriptor = self.disk.append(self.directory / f"{self.number:08d}{SUFFIX}")
+        try:
+            self.disk.write(descriptor, MAGIC)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor, self.size = descriptor, len(MAGIC)
+
+    def _undo(self) -> None:
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, self.size)
+        except OSError:
+            self.close()  # the next batch begins a file of its own
+
+    def duplicate(self) -> int | None:
+        """A descriptor of its own for whoever syncs the file; None if none is open."""
+        return None if self._descriptor is None else os.dup(self._descriptor)
+
+    def roll(self) -> int:
+        """End the file that is written now; its number."""
+        self.close()
+        return self.number
+
+    def close(self) -> None:
+        """Close it; the next batch begins another one."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with suppress(OSError):
+                os.close(descriptor)
+            self.size = 0
+
+    def drop(self, number: int) -> None:
+        """Delete the files up to `number`: all that was in them is elsewhere.
+
+        A file that could not be read, or is of another version, stays.
+        """
+        for path in self.files():
+            if int(path.stem) <= number and path not in self._unread:
+                path.unlink(missing_ok=True)

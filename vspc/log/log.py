@@ -1,0 +1,203 @@
+"""The log as the service sees it: opened, told what happens, asked, closed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, field
+
+from vspc.config.classes import LogPolicy, LogSettings
+from vspc.console.access import matches
+from vspc.console.console import Console
+from vspc.console.happenings import Connected, Forgotten, Happening, Renamed
+from vspc.console.past import Kept, Said
+from vspc.console.ports import Clock
+from vspc.console.roster import Roster
+from vspc.log.about import revive
+from vspc.log.archive import Archivist
+from vspc.log.boots import Spotter
+from vspc.log.disk import Disk
+from vspc.log.recorder import Recorder
+from vspc.log.space import Space
+from vspc.log.store import Sizes, Store
+from vspc.log.writer import Sync, Told, Writer
+
+STALLED = 5.0
+"""Seconds in one call of the disk after which it is said."""
+
+PRIMED = 64 * 1024
+"""Bytes of its log that a console's ring gets back when its VM connects."""
+
+
+@define(eq=False)
+class Log:
+    """All logs below `root`. `in_reactor` runs a call in the reactor's thread, from any thread."""
+
+    root: Path
+    settings: LogSettings
+    clock: Clock
+    in_reactor: Callable[[Callable[[], None]], None]
+    tell: Told
+    failed: Callable[[], None]
+    disk: Disk = field(factory=Disk)
+    store: Store = field(init=False)
+    space: Space = field(init=False)
+    writer: Writer = field(init=False)
+    recorder: Recorder = field(init=False)
+    archive: Archivist = field(init=False)
+    _wanted: dict[str, bool] = field(factory=dict, init=False)
+    _stalled: bool = field(default=False, init=False)
+    _unprimed: dict[Console, None] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        self.store = Store(
+            self.root,
+            self.disk,
+            self._complain,
+            Sizes.of(settings.max_console, settings.max_total, settings.keep),
+            Spotter(settings.boot_patterns),
+            _boot_id(),
+            settings.fsync_interval,
+        )
+        self.space = Space(self.root, self.disk, settings)
+        self.writer = Writer(
+            self.store,
+            Sync(settings.fsync),
+            settings.fsync_interval,
+            self.tell,
+            self.failed,
+            self.space.tidy,
+            self.space.shortage,
+        )
+        self.recorder = Recorder(
+            self.clock,
+            self.writer.put,
+            self.in_reactor,
+            self._is_wanted,
+            lambda: self.writer.failing or self._stalled,
+        )
+        self.archive = Archivist(
+            self.writer,
+            self.recorder.flush,
+            self.clock,
+            self.in_reactor,
+            self._complain,
+            self.recorder.keeps,
+        )
+
+    def _complain(self, event: str, what: str) -> None:
+        self.tell(event, {"what": what})
+
+    # Starting
+
+    def open(self) -> None:
+        """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
+        self.store.open()
+        for chronicle in self.store.chronicles.values():
+            self.recorder.remember(chronicle.name, chronicle.end)
+
+    def revive(self, roster: Roster) -> int:
+        """Put the consoles of earlier days into `roster`, away; how many. Before `start`."""
+        count = 0
+        chronicles = sorted(self.store.chronicles.values(), key=lambda c: c.last)
+        for chronicle in chronicles:
+            if not chronicle.spoke:
+                continue
+            facts = chronicle.facts
+            console = revive(roster, chronicle.name, facts, chronicle.last / 1e6)
+            if console is not None:
+                console.history.restore(self.recorder.begins(console), b"")
+                count += 1
+        return count
+
+    def start(self) -> None:
+        """Begin to write."""
+        self.writer.start()
+
+    def heard(self, happening: Happening) -> None:
+        """For `Happenings.subscribe`."""
+        if isinstance(happening, Renamed | Forgotten):
+            self._wanted.pop(happening.console.id, None)
+        self.recorder.heard(happening)
+        if isinstance(happening, Connected):
+            self.prime(happening.console)
+        self.space.heard(happening)
+
+    def prime(self, console: Console) -> None:
+        """Give `console` its ring back from its log, after those that asked before."""
+        if console.history.start > 0 and self.archive.keeps(console.id):
+            self._unprimed[console] = None
+            if len(self._unprimed) == 1:
+                self._prime(console)
+
+    def _prime(self, console: Console) -> None:
+        history = console.history
+        wanted = history.start
+
+        def arrived(data: bytes | None) -> None:
+            self._unprimed.pop(console, None)
+            history.prime(wanted, data or b"")
+            if self._unprimed:
+                self._prime(next(iter(self._unprimed)))
+
+        self.archive.ask(console.id, lambda kept: _tail(kept, wanted), arrived)
+
+    # What the configuration wants
+
+    def _is_wanted(self, console: Console) -> bool:
+        found = self._wanted.get(console.id)
+        if found is None:
+            policy = policy_of(self.settings.policy, console)
+            found = self._wanted[console.id] = policy is None or policy.log
+        return found
+
+    def reload(self, settings: LogSettings) -> None:
+        """Other sizes, ages and policies count from now on; files are opened anew."""
+        self.settings = settings
+        self._wanted.clear()
+        self.space.reload(settings)
+
+    # While it runs
+
+    def check(self) -> None:
+        """Call it every second: says once when the disk stands still, and when it goes on."""
+        busy = self.writer.busy_since
+        stalled = busy is not None and time.monotonic() - busy > STALLED
+        if stalled and not self._stalled:
+            self.tell("log-stalled", {"seconds": STALLED})
+        elif self._stalled and not stalled:
+            self.tell("log-goes-on", {})
+        self._stalled = stalled
+
+    def end(self) -> None:
+        """Take nothing more in and answer nobody; `Writer.stop`, in a thread, follows."""
+        self.recorder.flush()
+        self.archive.close()
+
+
+def _tail(kept: Kept, end: int) -> bytes:
+    """The last bytes before `end`, as far as they are next to each other."""
+    data = b""
+    for item in kept.read(max(kept.start, end - PRIMED), PRIMED, end).items:
+        if isinstance(item, Said):
+            data += item.data
+        elif item.end > item.offset:
+            data = b""
+    return data
+
+
+def policy_of(policies: tuple[LogPolicy, ...], console: Console) -> LogPolicy | None:
+    """The first policy whose consoles match."""
+    subject = console.subject
+    return next(
+        (p for p in policies if any(matches(pattern, subject) for pattern in p.consoles)), None
+    )
+
+
+def _boot_id() -> str:
+    """What changes when the machine boots; empty where nobody says."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,278 @@
+"""The reactor's half of the log: what consoles say and what happens on them, as batches.
+
+Nothing here waits. What the disk does not take in time is kept up to a bound; over it that
+console's log gets a gap, from offset to offset, and nobody else notices.
+"""
+
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from vspc.console import happenings
+from vspc.console.console import Console
+from vspc.console.happenings import Happening
+from vspc.console.past import Kind
+from vspc.console.ports import Cancellable, Clock
+from vspc.log.about import about
+from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
+from vspc.log.writer import Batch
+from vspc.text import safe
+
+BATCH_TIME = 0.02
+"""Seconds after which a batch goes to the log's thread."""
+
+BATCH_SIZE = 256 * 1024
+"""Bytes at which it goes at once."""
+
+QUEUE = 64 * 1024 * 1024
+"""Bytes of all consoles that may wait for the disk."""
+
+QUEUE_EACH = 4 * 1024 * 1024
+"""Bytes of one console that may wait for the disk."""
+
+SMALLEST_RESERVE = 1024 * 1024
+LARGEST_RESERVE = 64 * 1024 * 1024
+"""Bytes that offsets are reserved ahead, by how fast the console talks."""
+
+TROUBLED_RESERVE = 1024 * 1024 * 1024
+"""The same while the disk is failing: nobody knows when it can be said again."""
+
+TOO_SLOW = "the disk was too slow or full"
+
+
+@define(eq=False)
+class Entry:
+    """One console that is recorded. `spoke`: it has a log; `gap` begins where that ends."""
+
+    id: bytes
+    spoke: bool
+    end: int = 0
+    queued: int = 0
+    reserved: int = 0
+    ahead: int = SMALLEST_RESERVE
+    reserved_at: float = -1e9
+    gap: int | None = None
+    about: str = ""
+
+
+@frozen
+class Bounds:
+    """What may wait; tests make it smaller."""
+
+    each: int = QUEUE_EACH
+    total: int = QUEUE
+
+
+@define(eq=False)
+class Recorder:
+    """`vspc.console.lineside.Tap`, and a subscriber of happenings."""
+
+    clock: Clock
+    put: Callable[[Batch], None]
+    in_reactor: Callable[[Callable[[], None]], None]  # from any thread
+    wanted: Callable[[Console], bool]  # what [[log.policy]] says
+    failing: Callable[[], bool]
+    bounds: Bounds = Bounds()
+    _entries: dict[str, Entry] = field(factory=dict, init=False)
+    _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
+    _gaps: dict[Entry, None] = field(factory=dict, init=False)
+    _batch: list[Record] = field(factory=list, init=False)
+    _size: int = field(default=0, init=False)
+    _queued: int = field(default=0, init=False)
+    _shares: dict[Entry, int] = field(factory=dict, init=False)
+    _timer: Cancellable | None = field(default=None, init=False)
+
+    def remember(self, console_id: str, end: int) -> None:
+        """An earlier process kept the log of that console, up to `end`."""
+        self._ends[console_id] = end
+
+    def keeps(self, console_id: str) -> bool:
+        """Whether there is a log of that console."""
+        entry = self._entries.get(console_id)
+        return console_id in self._ends if entry is None else entry.spoke
+
+    # `Tap`
+
+    def begins(self, console: Console) -> int:
+        """The offset at which `console` goes on: that of its log, or 0."""
+        if console.quarantined:
+            return 0
+        return self._entry(console).end
+
+    def said(self, console: Console, offset: int, data: bytes) -> None:
+        """The VM said `data`."""
+        if console.quarantined or not self.wanted(console):
+            return
+        entry = self._entry(console)
+        size = len(data)
+        if entry.queued + size > self.bounds.each or self._queued + size > self.bounds.total:
+            if entry.gap is None:
+                entry.gap = max(entry.end, 0) if entry.spoke else offset
+                self._gaps[entry] = None
+            entry.end = offset + size
+            self._reserve(entry)
+            return
+        if entry.gap is not None or offset > entry.end:
+            self._end_gap(entry, offset)
+        entry.end = offset + size
+        entry.spoke = True
+        self._reserve(entry)
+        self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
+
+    def _entry(self, console: Console) -> Entry:
+        entry = self._entries.get(console.id)
+        if entry is None:
+            end = self._ends.pop(console.id, None)
+            entry = Entry(bytes.fromhex(console.id), end is not None, end or 0)
+            entry.reserved = entry.end
+            self._entries[console.id] = entry
+        return entry
+
+    def _now(self) -> int:
+        return int(self.clock.wall() * 1e6)
+
+    def _reserve(self, entry: Entry) -> None:
+        """Say in the journal how far offsets may go, well before they do."""
+        if entry.end + entry.ahead // 2 <= entry.reserved:
+            return
+        now = self.clock.seconds()
+        if now - entry.reserved_at < 1:
+            entry.ahead = min(entry.ahead * 2, LARGEST_RESERVE)
+        elif now - entry.reserved_at > 10:
+            entry.ahead = max(entry.ahead // 2, SMALLEST_RESERVE)
+        entry.reserved_at = now
+        ahead = TROUBLED_RESERVE if self.failing() else entry.ahead
+        entry.reserved = entry.end + ahead
+        self._add(entry, Record(RESERVE, entry.id, entry.reserved, 0, b""), 0)
+
+    def _end_gap(self, entry: Entry, offset: int) -> None:
+        start = entry.end if entry.gap is None else entry.gap
+        entry.gap = None
+        self._gaps.pop(entry, None)
+        if offset > start:
+            entry.spoke = True
+            text = f"{TOO_SLOW}: {offset - start} bytes"
+            self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
+
+    # Batches
+
+    def _add(self, entry: Entry, record: Record, size: int) -> None:
+        size += len(record.payload) - size + 64  # what it takes in memory, about
+        self._batch.append(record)
+        self._size += size
+        self._queued += size
+        entry.queued += size
+        self._shares[entry] = self._shares.get(entry, 0) + size
+        if self._size >= BATCH_SIZE:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self.clock.call_later(BATCH_TIME, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what there is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._batch:
+            return
+        shares, size = self._shares, self._size
+        written = lambda _batch: self.in_reactor(lambda: self._written(shares, size))  # noqa: E731
+        batch = Batch(self._batch, size, written)
+        self._batch, self._size, self._shares = [], 0, {}
+        self.put(batch)
+
+    def _written(self, shares: dict[Entry, int], size: int) -> None:
+        self._queued -= size
+        for entry, share in shares.items():
+            entry.queued -= share
+        # A console that fell silent after a gap is told of it, too.
+        for entry in list(self._gaps):
+            if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:
+                self._end_gap(entry, entry.end)
+
+    # Markers
+
+    def heard(self, happening: Happening) -> None:
+        """Something happened on a console: its log says so at this place."""
+        match happening:
+            case happenings.Connected(console):
+                self._describe(console)
+                self._mark(console, Kind.CONNECTED, f"{console.title} at {console.last_address}")
+            case happenings.Replaced(console, old, new, why):
+                self._describe(console)
+                self._mark(console, Kind.CONNECTED, f"{console.title} at {new}, was {old} ({why})")
+            case happenings.Moved(console, source, target, seconds):
+                self._describe(console)
+                text = f"{console.title} moved from {source} to {target} in {seconds:.1f} s"
+                self._mark(console, Kind.MOVED, text)
+            case happenings.WentAway(console, reason, unsent):
+                self._went_away(console, reason, unsent)
+            case happenings.Renamed(console, old):
+                self._describe(console)
+                self._mark(console, Kind.RENAMED, f"{safe(old)} is {console.title}")
+            case happenings.Attached(attachment):
+                who = f"{attachment.operator.name} from {attachment.address}"
+                self._mark(attachment.console, Kind.ATTACHED, who)
+            case happenings.Detached(attachment):
+                self._mark(attachment.console, Kind.LEFT, attachment.operator.name)
+            case happenings.PenTaken(attachment, former):
+                from_whom = f", taken from {former}" if former else ""
+                text = f"{attachment.operator.name} types{from_whom}"
+                self._mark(attachment.console, Kind.PEN, text)
+            case happenings.PenLaid(console):
+                self._mark(console, Kind.PEN, "nobody types")
+            case happenings.Broke(console, operator):
+                self._mark(console, Kind.BREAK, f"by {operator or 'the VM'}")
+            case happenings.Forgotten(console):
+                self._forgotten(console)
+
+    def _went_away(self, console: Console, reason: str, unsent: int) -> None:
+        if unsent:
+            self._mark(console, Kind.DROPPED, f"{unsent} bytes were not sent")
+        self._mark(console, Kind.AWAY, reason)
+        entry = self._entries.get(console.id)
+        if entry is not None and entry.gap is None and entry.reserved:
+            # Without a line it says nothing: its offsets need no jump after a kill.
+            entry.reserved = entry.end
+            self._add(entry, Record(RESERVE, entry.id, entry.end, 0, b""), 0)
+
+    def _forgotten(self, console: Console) -> None:
+        entry = self._entries.pop(console.id, None)
+        if entry is None:
+            return
+        if entry.gap is not None:
+            self._end_gap(entry, entry.end)
+        if entry.spoke:
+            self._ends[console.id] = entry.end
+            self._say_about(entry, about(console, listed=False))
+
+    def _describe(self, console: Console) -> None:
+        """Who the console is, where that is new; and its offsets are reserved before it speaks."""
+        if console.quarantined or not self.wanted(console):
+            return
+        entry = self._entry(console)
+        self._say_about(entry, about(console, listed=True))
+        self._reserve(entry)
+
+    def _say_about(self, entry: Entry, text: str) -> None:
+        if text != entry.about:
+            entry.about = text
+            self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
+
+    def note(self, console: Console, kind: Kind, text: str) -> None:
+        """Somebody's words at this place; `text` is made safe here."""
+        self._mark(console, kind, safe(text, 1000))
+
+    def _mark(self, console: Console, kind: Kind, text: str) -> None:
+        entry = self._entries.get(console.id)
+        if entry is None or entry.gap is not None or not self.wanted(console):
+            return
+        if not entry.spoke and kind is not Kind.CONNECTED:
+            return  # there is no log of it yet
+        if entry.queued > self.bounds.each or self._queued > self.bounds.total:
+            return
+        self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)

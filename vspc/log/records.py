@@ -1,0 +1,112 @@
+"""Records: what the journal holds, one for each thing that is to be remembered of a console.
+
+A journal's frame is a batch: its serial number (64 bits) and its records. A record is a code (8
+bits), the console's id (64 bits), an offset (64 bits), a time (64 bits, microseconds since 1970),
+the length of what follows (32 bits), and that. All big-endian.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from vspc.console.past import Kind, Marker
+
+DATA, RESERVE, ABOUT, STOP, START, FORGET = range(6)
+"""Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
+(the end itself: none is); who the console is, as JSON; the server stopped or started (no console);
+the log was deleted, and what follows begins another one.
+"""
+
+FIRST_MARKER = 16
+
+_KINDS: tuple[Kind, ...] = tuple(Kind)
+_CODES: Mapping[Kind, int] = MappingProxyType(
+    {kind: FIRST_MARKER + at for at, kind in enumerate(_KINDS)}
+)
+GAP = _CODES[Kind.GAP]
+
+_RECORD = struct.Struct(">B8sQQI")
+_SERIAL = struct.Struct(">Q")
+_END = struct.Struct(">Q")
+
+NOBODY = bytes(8)
+"""The console of records that are about the whole log."""
+
+
+class Record(NamedTuple):
+    """One of them; `at` in microseconds."""
+
+    code: int
+    console: bytes
+    offset: int
+    at: int
+    payload: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset after it, of bytes or a gap; else its own."""
+        if self.code == DATA:
+            return self.offset + len(self.payload)
+        if self.code == GAP:
+            return int(_END.unpack_from(self.payload)[0])
+        return self.offset
+
+
+def marker(kind: Kind, console: bytes, offset: int, at: int, text: str) -> Record:
+    """A record of something that happened; not for gaps."""
+    return Record(_CODES[kind], console, offset, at, text.encode())
+
+
+def gap(console: bytes, offset: int, end: int, at: int, text: str) -> Record:
+    """A record that the log has nothing from `offset` to `end` (exclusive)."""
+    return Record(GAP, console, offset, at, _END.pack(end) + text.encode())
+
+
+def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:
+    """What a marker's record says; None for one of a kind that is not known here."""
+    if not FIRST_MARKER <= code < FIRST_MARKER + len(_KINDS):
+        return None
+    kind, end = _KINDS[code - FIRST_MARKER], offset
+    if kind is Kind.GAP:
+        if len(payload) < _END.size:
+            return None
+        end = max(offset, int(_END.unpack_from(payload)[0]))
+        payload = payload[_END.size :]
+    return Marker(offset, at / 1e6, kind, payload.decode("utf-8", "replace"), end)
+
+
+def pack(serial: int, records: Iterable[Record]) -> bytes:
+    """A batch as the body of a frame."""
+    parts = [_SERIAL.pack(serial)]
+    for record in records:
+        parts.append(
+            _RECORD.pack(record.code, record.console, record.offset, record.at, len(record.payload))
+        )
+        parts.append(record.payload)
+    return b"".join(parts)
+
+
+class Malformed(ValueError):
+    """A body with a right checksum that is no batch."""
+
+
+def unpack(body: bytes) -> tuple[int, Iterator[Record]]:
+    """The serial number of a batch, and its records. Raises `Malformed`, also while iterating."""
+    if len(body) < _SERIAL.size:
+        raise Malformed("it has no serial number")
+    return int(_SERIAL.unpack_from(body)[0]), _records(body)
+
+
+def _records(body: bytes) -> Iterator[Record]:
+    at = _SERIAL.size
+    while at < len(body):
+        if len(body) - at < _RECORD.size:
+            raise Malformed("a record is cut short")
+        code, console, offset, time, length = _RECORD.unpack_from(body, at)
+        at += _RECORD.size
+        payload = body[at : at + length]
+        at += length
+        if len(payload) < length or (code == GAP and length < _END.size):
+            raise Malformed("a record is cut short")
+        yield Record(code, console, offset, time, payload)

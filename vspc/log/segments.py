@@ -1,0 +1,329 @@
+"""Segments: one console's bytes on disk, exactly as its VM said them, with an index beside them.
+
+A segment is two files. `OFFSET.seg` holds bytes and nothing else; `OFFSET.idx` says of each run of
+them at which offset and when it came, and what happened in between. A closed segment has both
+compressed (zstandard), and its facts in its name: first and last offset, first and last time. The
+index decides what counts: what a crash left behind its last whole frame is cut off, and comes
+again from the journal. docs/logs.md has the formats.
+"""
+
+import errno
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import zstandard
+from attrs import define, field, frozen
+
+from vspc.log import frames
+from vspc.log.disk import Disk
+from vspc.log.frames import Damage, UnknownVersion
+from vspc.log.records import DATA, GAP, Record
+
+MAGIC = b"vspcidx1"
+
+RUN = 10_000
+"""Microseconds within which what follows belongs to the run before it."""
+
+LONGEST_RUN = 64 * 1024
+"""Bytes of a run."""
+
+_FRAME = struct.Struct(">QQI")
+_ENTRY = struct.Struct(">BQQI")
+
+
+@frozen
+class Entry:
+    """A run of bytes, or a marker: `payload` is a marker's, and `length` that of the run.
+
+    `place` is where the run lies in the segment's bytes.
+    """
+
+    code: int
+    offset: int
+    at: int
+    length: int
+    place: int
+    payload: bytes
+
+
+@define(eq=False)
+class Segment:
+    """What is known of one segment without reading it. Times are microseconds since 1970."""
+
+    directory: Path
+    start: int
+    end: int
+    first: int
+    last: int
+    size: int = 0  # bytes of the VM in it
+    index_size: int = 0  # bytes of its index
+    on_disk: int = 0  # bytes of both files
+    closed: bool = False
+    compressed: bool = False
+    serial: int = 0  # of the last batch that is in it
+    unsynced: bool = field(default=False, init=False)
+
+    @property
+    def stem(self) -> str:
+        """The name of its files, without what follows the last dots."""
+        if self.compressed:
+            return f"{self.start:020d}-{self.end:020d}-{self.first:x}-{self.last:x}"
+        return f"{self.start:020d}"
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """Its bytes and its index."""
+        end = ".zst" if self.compressed else ""
+        return (
+            self.directory / f"{self.stem}.seg{end}",
+            self.directory / f"{self.stem}.idx{end}",
+        )
+
+    def remove(self) -> None:
+        """Delete both files, the bytes first: an index alone is swept away at the next start."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+
+class Shrunk(OSError):
+    """Somebody cut a file of a segment: it cannot go on."""
+
+
+def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record]) -> None:
+    """Write `batch`, which is in order, behind what `segment` has. Raises OSError.
+
+    After an error the segment is as it was: what was written is cut off, now or at a start.
+    """
+    data, entries, texts = _lay_out(batch)
+    body = _FRAME.pack(serial, segment.size, len(entries)) + b"".join(entries) + b"".join(texts)
+    index = (b"" if segment.index_size else MAGIC) + frames.pack(body)
+    bytes_path, index_path = segment.paths
+    _write(disk, bytes_path, segment.size, data)
+    _write(disk, index_path, segment.index_size, index)
+    segment.size += len(data)
+    segment.index_size += len(index)
+    segment.on_disk = segment.size + segment.index_size
+    segment.serial = serial
+    segment.end = max(segment.end, batch[-1].end)
+    segment.last = max(segment.last, batch[-1].at)
+    segment.unsynced = True
+
+
+def _write(disk: Disk, path: Path, size: int, data: bytes) -> None:
+    if not data:
+        return
+    descriptor = disk.append(path)
+    try:
+        there = os.fstat(descriptor).st_size
+        if there < size:
+            raise Shrunk(errno.EIO, "the file is shorter than it was", str(path))
+        if there > size:  # what an error left is not to be in the middle
+            os.ftruncate(descriptor, size)
+        disk.write(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _lay_out(batch: Sequence[Record]) -> tuple[bytes, list[bytes], list[bytes]]:
+    data: list[bytes] = []
+    entries: list[bytes] = []
+    texts: list[bytes] = []
+    run: tuple[int, int, int] | None = None  # offset, time, length
+    for record in batch:
+        if record.code == DATA:
+            data.append(record.payload)
+            size = len(record.payload)
+            if (
+                run is not None
+                and record.offset == run[0] + run[2]
+                and 0 <= record.at - run[1] < RUN
+                and run[2] + size <= LONGEST_RUN
+            ):
+                run = (run[0], run[1], run[2] + size)
+                continue
+            if run is not None:
+                entries.append(_ENTRY.pack(DATA, *run))
+            run = (record.offset, record.at, size)
+            continue
+        if run is not None:
+            entries.append(_ENTRY.pack(DATA, *run))
+            run = None
+        entries.append(_ENTRY.pack(record.code, record.offset, record.at, len(record.payload)))
+        texts.append(record.payload)
+    if run is not None:
+        entries.append(_ENTRY.pack(DATA, *run))
+    return b"".join(data), entries, texts
+
+
+@frozen
+class Index:
+    """An index, read. `size` and `index_size` are the bytes of both files that count."""
+
+    entries: tuple[Entry, ...]
+    size: int
+    index_size: int
+    serial: int
+    damaged: int = 0  # bytes in the middle that were passed over
+
+
+def parse(data: bytes, size: int, name: str) -> Index:
+    """What `data`, an index beside `size` bytes, says. Raises `UnknownVersion`.
+
+    It ends before the first frame that speaks of bytes that are not there: a power cut may lose
+    them and keep the frame. Damage in the middle takes its frames only, because each frame says
+    where its bytes lie.
+    """
+    if not frames.check_magic(data, MAGIC, name):
+        return Index((), 0, 0, 0)
+    entries: list[Entry] = []
+    place, good, serial, damaged = 0, frames.MAGIC, 0, 0
+    for found in frames.unpack(data):
+        if isinstance(found, Damage):
+            if found.end < len(data):
+                damaged += found.end - found.start
+            continue
+        read = _entries(found.body)
+        if read is None:
+            damaged += found.end - found.start
+            continue
+        if read[1] > size:
+            break
+        entries += read[2]
+        serial, place, good = read[0], read[1], found.end
+    return Index(tuple(entries), place, good, serial, damaged)
+
+
+def _entries(body: bytes) -> tuple[int, int, list[Entry]] | None:
+    """Serial number, place of what follows, entries; None if the body is no such thing."""
+    if len(body) < _FRAME.size:
+        return None
+    serial, place, count = _FRAME.unpack_from(body)
+    text = _FRAME.size + count * _ENTRY.size
+    if text > len(body):
+        return None
+    entries = []
+    for code, offset, at, length in _ENTRY.iter_unpack(body[_FRAME.size : text]):
+        if code == DATA:
+            entries.append(Entry(DATA, offset, at, length, place, b""))
+            place += length
+            continue
+        payload = body[text : text + length]
+        text += length
+        if len(payload) < length or (code == GAP and length < 8):
+            return None
+        entries.append(Entry(code, offset, at, 0, place, payload))
+    return serial, place, entries
+
+
+def compress(disk: Disk, segment: Segment) -> Segment:
+    """A compressed copy of a closed segment, synced; the caller deletes the original."""
+    made = Segment(
+        segment.directory,
+        segment.start,
+        segment.end,
+        segment.first,
+        segment.last,
+        size=segment.size,
+        closed=True,
+        compressed=True,
+        serial=segment.serial,
+    )
+    for source, target in zip(segment.paths, made.paths, strict=True):
+        packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(
+            source.read_bytes() if source.exists() else b""
+        )
+        disk.replace(target, packed, sync=True)
+        made.on_disk += len(packed)
+        made.index_size = len(packed)
+    return made
+
+
+def load(segment: Segment) -> tuple[bytes, Index]:
+    """The bytes and the index of a segment, as far as it is known to reach.
+
+    Raises OSError, `UnknownVersion`, or `zstandard.ZstdError` for damage.
+    """
+    bytes_path, index_path = segment.paths
+    data = bytes_path.read_bytes() if segment.size else b""
+    index = index_path.read_bytes()
+    if segment.compressed:
+        data, index = decompress(data), decompress(index)
+    else:
+        data, index = data[: segment.size], index[: segment.index_size]
+    return data, parse(index, len(data), str(index_path))
+
+
+def decompress(data: bytes) -> bytes:
+    """One frame of zstandard, which must be whole."""
+    return zstandard.ZstdDecompressor().decompress(data) if data else b""
+
+
+def discover(directory: Path) -> list[Segment]:
+    """The segments in `directory`, by offset; leftovers of a crash are swept away.
+
+    Raises OSError; `UnknownVersion` if there is anything of another version.
+    """
+    names = set(os.listdir(directory))
+    for name in [name for name in names if name.endswith(".new")]:
+        (directory / name).unlink(missing_ok=True)
+        names.discard(name)
+    found = [_closed(directory, name) for name in names if name.endswith(".seg.zst")]
+    whole = [s for s in found if s is not None and s.paths[1].name in names]
+    done = {segment.start for segment in whole}
+    for name in sorted(name for name in names if name.endswith(".idx")):
+        start = int(name[:-4]) if name[:-4].isdecimal() else None
+        if start is None:
+            raise UnknownVersion(f"{directory / name} is of an unknown version and is left alone")
+        if start in done:  # compressed already, and the original not deleted any more
+            Segment(directory, start, start, 0, 0).remove()
+        else:
+            whole.append(_reopened(directory, start))
+    return sorted(whole, key=lambda segment: segment.start)
+
+
+def _closed(directory: Path, name: str) -> Segment | None:
+    parts = name.removesuffix(".seg.zst").split("-")
+    try:
+        start, end, first, last = int(parts[0]), int(parts[1]), int(parts[2], 16), int(parts[3], 16)
+    except (ValueError, IndexError):
+        raise UnknownVersion(
+            f"{directory / name} is of an unknown version and is left alone"
+        ) from None
+    segment = Segment(directory, start, end, first, last, closed=True, compressed=True)
+    segment.size = end - start  # at most; gaps are not known before it is read
+    for path in segment.paths:
+        if path.exists():
+            segment.index_size = path.stat().st_size
+            segment.on_disk += segment.index_size
+    return segment
+
+
+def _reopened(directory: Path, start: int) -> Segment:
+    """A segment that was not compressed yet, cut to what its index has."""
+    segment = Segment(directory, start, start, 0, 0)
+    bytes_path, index_path = segment.paths
+    size = bytes_path.stat().st_size if bytes_path.exists() else 0
+    index = parse(index_path.read_bytes(), size, str(index_path))
+    for path, wanted in ((bytes_path, index.size), (index_path, index.index_size)):
+        if path.exists() and path.stat().st_size > wanted:
+            os.truncate(path, wanted)
+    segment.size, segment.index_size = index.size, index.index_size
+    segment.on_disk = index.size + index.index_size
+    segment.serial = index.serial
+    for entry in index.entries:
+        segment.first = segment.first or entry.at
+        segment.last = max(segment.last, entry.at)
+        segment.end = max(segment.end, end_of(entry))
+    segment.unsynced = True
+    return segment
+
+
+def end_of(entry: Entry) -> int:
+    """The offset after an entry."""
+    if entry.code == DATA:
+        return entry.offset + entry.length
+    if entry.code == GAP:
+        return int.from_bytes(entry.payload[:8], "big")
+    return entry.offset

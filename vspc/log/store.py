@@ -1,0 +1,295 @@
+"""The store: all consoles' logs in one directory, as the log's thread sees them.
+
+Nothing here is shared: one thread calls. What must not wait (syncing, compressing) is handed out
+as chores and comes back when it is done.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from vspc.log.boots import Spotter
+from vspc.log.chronicle import Chronicle
+from vspc.log.disk import Disk
+from vspc.log.frames import UnknownVersion
+from vspc.log.journal import FILE_LIMIT, Journal
+from vspc.log.records import ABOUT, FORGET, NOBODY, RESERVE, START, STOP, Record, gap
+from vspc.log.segments import Segment
+
+MOVE = 64 * 1024
+"""Bytes of a console that are worth moving to its segment."""
+
+PENDING = 64 * 1024 * 1024
+"""Bytes in memory that have not moved; over it the longest go, however short."""
+
+SEGMENT = 4 * 1024 * 1024
+"""Bytes of the VM in a segment before it is closed."""
+
+SEGMENT_AGE = 7 * 86400
+"""Seconds that a segment stays open: what is too old is deleted a segment at a time."""
+
+_OF_THE_DISK = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EFBIG,
+    }
+)
+"""Errors that another console would have, too."""
+
+KILLED = "the server was killed: at most {} bytes of 50 ms are missing here"
+CUT_OFF = "the machine stopped: at most {} bytes of {} ms are missing here"
+
+
+@frozen
+class Sizes:
+    """Limits that tests, and small disks, make smaller."""
+
+    move: int = MOVE
+    pending: int = PENDING
+    segment: int = SEGMENT
+    segment_age: float = SEGMENT_AGE
+    journal: int = FILE_LIMIT
+
+    @classmethod
+    def of(cls, console: int, total: int, keep: float) -> "Sizes":
+        """For a console's and the total limit in bytes, and an age in seconds."""
+        segment = max(64 * 1024, min(SEGMENT, console // 8, total // 64))
+        journal = max(256 * 1024, min(FILE_LIMIT, total // 16))
+        return cls(
+            min(MOVE, segment), min(PENDING, journal), segment, min(SEGMENT_AGE, keep / 8), journal
+        )
+
+
+@define(eq=False)
+class Store:
+    """Logs below `root`: `journal/`, and `consoles/`, a directory for each."""
+
+    root: Path
+    disk: Disk
+    complain: Callable[[str, str], None]
+    sizes: Sizes = Sizes()
+    spotter: Spotter = field(factory=Spotter)
+    boot_id: str = ""
+    sync_interval: float = 1.0  # seconds that a power cut may take beyond a kill
+    chronicles: dict[bytes, Chronicle] = field(factory=dict, init=False)
+    journal: Journal = field(init=False)
+    pending_bytes: int = field(default=0, init=False)
+    closed: list[tuple[Chronicle, Segment]] = field(factory=list, init=False)  # to be compressed
+    _untouched: set[bytes] = field(factory=set, init=False)  # of versions that are unknown
+
+    def __attrs_post_init__(self) -> None:
+        self.journal = Journal(self.root / "journal", self.disk, self.complain)
+
+    # Starting
+
+    def open(self) -> None:
+        """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
+        self.disk.make(self.root / "consoles")
+        self._discover()
+        before, stopped = "", True
+        for serial, record in self.journal.replay():
+            if record.console == NOBODY:
+                stopped = record.code == STOP
+                if record.code == START:
+                    before = record.payload.decode("ascii", "replace")
+                continue
+            stopped = False
+            known = self.chronicles.get(record.console)
+            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT):
+                self._take(serial, record)
+        now = time.time_ns() // 1000
+        begun = [Record(START, NOBODY, 0, now, self.boot_id.encode())]
+        if not stopped:
+            begun += self._jumps(now, before == self.boot_id)
+        else:
+            for chronicle in self.chronicles.values():
+                chronicle.reserved = 0
+        self.append(begun)
+        self._drop_empty()
+        for name in self._open_ones():
+            self.closed.append(name)
+
+    def _discover(self) -> None:
+        for directory in sorted((self.root / "consoles").glob("??/" + "?" * 16)):
+            try:
+                found = Chronicle.discover(directory)
+            except (UnknownVersion, OSError, ValueError) as error:
+                self.complain("log-left-alone", f"{directory}: {error}")
+                with suppress(ValueError):
+                    self._untouched.add(bytes.fromhex(directory.name))
+                continue
+            self.chronicles[found.id] = found
+            # A start continues the numbers even where the journal is gone.
+            self.journal.serial = max(self.journal.serial, found.serial)
+
+    def _jumps(self, now: int, killed: bool) -> Iterator[Record]:
+        """Offsets go on behind what may have been said and was not kept."""
+        promise = KILLED if killed else CUT_OFF
+        for chronicle in list(self.chronicles.values()):
+            if chronicle.reserved > chronicle.end:
+                end, to = chronicle.end, chronicle.reserved
+                text = promise.format(to - end, int(self.sync_interval * 1000) + 50)
+                yield gap(chronicle.id, end, to, now, text)
+            chronicle.reserved = 0
+
+    def _drop_empty(self) -> None:
+        for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
+            del self.chronicles[chronicle.id]
+
+    def _open_ones(self) -> Iterator[tuple[Chronicle, Segment]]:
+        for chronicle in self.chronicles.values():
+            for segment in chronicle.segments[:-1]:
+                if not segment.compressed:
+                    segment.closed = True
+                    yield chronicle, segment
+
+    def chronicle(self, console: bytes) -> Chronicle:
+        """The log of `console`, begun if there is none."""
+        found = self.chronicles.get(console)
+        if found is None:
+            name = console.hex()
+            found = Chronicle(console, self.root / "consoles" / name[:2] / name)
+            self.chronicles[console] = found
+        return found
+
+    # Writing
+
+    def append(self, batch: list[Record]) -> None:
+        """Write `batch` to the journal and take it in. Raises OSError, and then it is not in."""
+        serial = self.journal.append(batch)
+        for record in batch:
+            if record.console != NOBODY:
+                self._take(serial, record)
+
+    def _take(self, serial: int, record: Record) -> None:
+        if record.console in self._untouched:
+            return
+        if record.code == FORGET:
+            self._delete(record.console)
+            return
+        chronicle = self.chronicle(record.console)
+        before = chronicle.pending_bytes
+        chronicle.take(serial, record)
+        self.pending_bytes += chronicle.pending_bytes - before
+
+    def stop(self, now: float) -> None:
+        """The last words: offsets go on without a jump. Raises OSError."""
+        self.move_all()
+        self.append([Record(STOP, NOBODY, 0, int(now * 1e6), b"")])
+        self.journal.close()
+
+    # Moving to segments
+
+    def move(self, chronicle: Chronicle) -> None:
+        """Move what is pending of one console. Raises OSError, and nothing is lost."""
+        before = chronicle.pending_bytes
+        closed = chronicle.move(
+            self.disk, self.spotter, self.sizes.segment, int(self.sizes.segment_age * 1e6)
+        )
+        self.pending_bytes += chronicle.pending_bytes - before
+        self.closed += [(chronicle, segment) for segment in closed]
+
+    def _move_one(self, chronicle: Chronicle) -> None:
+        """Move one console's; what is wrong with its files alone harms no other."""
+        try:
+            self.move(chronicle)
+        except OSError as error:
+            if error.errno in _OF_THE_DISK:
+                raise
+            lost = chronicle.pending_bytes
+            chronicle.lose()
+            self.pending_bytes -= lost
+            what = f"{chronicle.directory}: {error.strerror}; {lost} bytes are lost"
+            self.complain("log-console-failing", what)
+
+    def settle(self, spoke: Iterable[bytes]) -> None:
+        """Move what is worth it after a batch of those consoles. Raises OSError."""
+        for console in spoke:
+            chronicle = self.chronicles.get(console)
+            if chronicle is not None and chronicle.pending_bytes >= self.sizes.move:
+                self._move_one(chronicle)
+        if self.pending_bytes > self.sizes.pending:
+            longest = sorted(self.chronicles.values(), key=lambda c: -c.pending_bytes)
+            for chronicle in longest:
+                if self.pending_bytes <= self.sizes.pending // 2:
+                    break
+                self._move_one(chronicle)
+
+    def move_all(self) -> None:
+        """Move everything. Raises OSError."""
+        for chronicle in list(self.chronicles.values()):
+            if chronicle.pending or chronicle.about:
+                self._move_one(chronicle)
+
+    # Beginning a new journal file
+
+    @property
+    def journal_full(self) -> bool:
+        """Whether it is time for `checkpoint`."""
+        return self.journal.size >= self.sizes.journal
+
+    def checkpoint(self) -> tuple[int, list[Segment]]:
+        """End the journal's file: everything in it moves, and what is reserved is said again.
+
+        The number of that file, which `Journal.drop` deletes once the segments, which are named,
+        are synced. Raises OSError; then it is to be called again.
+        """
+        self.move_all()
+        number = self.journal.roll()
+        again = [Record(START, NOBODY, 0, time.time_ns() // 1000, self.boot_id.encode())]
+        for chronicle in self.chronicles.values():
+            if chronicle.reserved:
+                again.append(Record(RESERVE, chronicle.id, chronicle.reserved, 0, b""))
+            if chronicle.about and not chronicle.spoke:
+                again.append(Record(ABOUT, chronicle.id, 0, 0, chronicle.about.encode()))
+        self.append(again)
+        unsynced = [s for c in self.chronicles.values() for s in c.segments if s.unsynced]
+        for segment in unsynced:
+            segment.unsynced = False
+        return number, unsynced
+
+    # Less of it
+
+    def compressed(self, console: bytes, old: Segment, new: Segment) -> None:
+        """A chore has made `new` of `old`: it takes its place, unless that is gone meanwhile."""
+        chronicle = self.chronicles.get(console)
+        if chronicle is not None and old in chronicle.segments:
+            chronicle.segments[chronicle.segments.index(old)] = new
+        else:
+            new.remove()
+        old.remove()
+
+    def evict(self, chronicle: Chronicle, count: int) -> None:
+        """Delete the oldest `count` segments of a console. Raises OSError."""
+        if count >= len(chronicle.segments):
+            self.move(chronicle)
+            chronicle.describe(self.disk)  # where its offsets go on
+        for segment in chronicle.segments[:count]:
+            segment.remove()
+        del chronicle.segments[:count]
+
+    def forget(self, console: bytes) -> None:
+        """Delete a whole log; a later one of the same console begins anew. Raises OSError."""
+        self.append([Record(FORGET, console, 0, 0, b"")])
+
+    def _delete(self, console: bytes) -> None:
+        chronicle = self.chronicles.pop(console, None)
+        if chronicle is None:
+            return
+        self.spotter.forget(console)
+        self.pending_bytes -= chronicle.pending_bytes
+        if chronicle.directory.is_dir():
+            for name in os.listdir(chronicle.directory):
+                (chronicle.directory / name).unlink(missing_ok=True)
+            chronicle.directory.rmdir()

@@ -1,0 +1,324 @@
+"""The log's thread: takes batches from the reactor, writes them, and keeps the store in order.
+
+A disk that fails costs one event, is tried again every second, and everything goes on by itself
+when it is well; meanwhile batches wait here, bounded by whoever makes them.
+"""
+
+import errno
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from threading import Condition, Thread
+
+from attrs import define, field, frozen
+
+from vspc.log.chores import Chores
+from vspc.log.records import DATA, RESERVE, Record
+from vspc.log.segments import Segment, compress
+from vspc.log.store import Store
+
+AGAIN = 1.0
+"""Seconds between two tries at a disk that fails."""
+
+TOGETHER = 8 * 1024 * 1024
+"""Bytes of batches that go into one write."""
+
+FAREWELL = 10.0
+"""Seconds that `stop` waits."""
+
+JOURNALS = 4
+"""Files' worth of journal that may wait for a disk that does not sync."""
+
+ROUND = 30.0
+"""Seconds between two looks at sizes and ages."""
+
+
+class Sync(Enum):
+    """When what was written is forced to the disk."""
+
+    NEVER = "never"
+    INTERVAL = "interval"
+    ALWAYS = "always"
+
+
+@frozen(eq=False)
+class Batch:
+    """Records of some milliseconds, of `size` bytes; `written` is called once they are."""
+
+    records: list[Record]
+    size: int
+    written: Callable[["Batch"], None]
+
+
+@define
+class Counts:
+    """What the log has done, for benchmarks and `status`."""
+
+    writes: int = 0
+    syncs: int = 0
+    bytes: int = 0
+
+
+Told = Callable[[str, dict[str, object]], None]
+"""An event for our own log: its name in kebab-case, and facts. May be called in any thread."""
+
+
+@define(eq=False)
+class Writer:
+    """Owns `store` in a thread of its own from `start` to `stop`."""
+
+    store: Store
+    sync: Sync
+    sync_interval: float
+    tell: Told
+    failed: Callable[[], None]  # inside an except block: a defect of ours
+    tidy: Callable[[Store], None] | None = None  # sizes and ages
+    floor: Callable[[], str | None] = lambda: None  # why nothing more may be written now
+    now: Callable[[], float] = time.monotonic
+    counts: Counts = field(factory=Counts, init=False)
+    busy_since: float | None = field(default=None, init=False)
+    failing: bool = field(default=False, init=False)
+    chores: Chores = field(init=False)
+    _changed: Condition = field(factory=Condition, init=False)
+    _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
+    _unwritten: deque[Batch] = field(factory=deque, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+    _failing_since: float = field(default=0.0, init=False)
+    _retry: float = field(default=0.0, init=False)
+    _unsynced: bool = field(default=False, init=False)
+    _syncing: bool = field(default=False, init=False)
+    _synced: float = field(default=0.0, init=False)
+    _dropping: bool = field(default=False, init=False)
+    _tidied: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.chores = Chores(self.failed)
+
+    # From any thread
+
+    def start(self) -> None:
+        """Begin; the store is open already."""
+        self._tidied = self.now()
+        self._thread = Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def put(self, item: Batch | Callable[[], None]) -> None:
+        """Write a batch, or call something in the log's thread, after what came before."""
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Write what is left and say so in the journal; waits at most `FAREWELL` seconds."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(FAREWELL)
+            if self._thread.is_alive():
+                self.tell("log-not-closed", {"seconds": FAREWELL})
+        self.chores.close()
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self._stopping or self._items:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._stopping, self._patience())
+                items = list(self._items)
+                self._items.clear()
+            try:
+                self.work(items)
+            except Exception:  # the next batch must be written all the same
+                self.failed()
+        self._last_words()
+
+    def _patience(self) -> float:
+        now = self.now()
+        until = [self._tidied + ROUND]
+        if self._unwritten:
+            until.append(self._retry)
+        if self._unsynced and not self._syncing and self.sync is Sync.INTERVAL:
+            until.append(self._synced + self.sync_interval)
+        return max(0.0, min(until) - now)
+
+    def work(self, items: list[Batch | Callable[[], None]]) -> None:
+        """One round: write, do what was asked, sync, make room."""
+        self.busy_since = self.now()
+        try:
+            self._unwritten += [item for item in items if isinstance(item, Batch)]
+            if self._unwritten and (not self.failing or self.now() >= self._retry):
+                self._write()
+            for item in items:
+                if not isinstance(item, Batch):
+                    self._call(item)
+            self._sync_soon()
+            self._keep_order()
+        finally:
+            self.busy_since = None
+
+    def _call(self, command: Callable[[], None]) -> None:
+        try:
+            command()
+        except Exception:
+            self.failed()
+
+    def _write(self) -> None:
+        try:
+            reason = self.floor()
+            if reason is not None:
+                self._write_reserves()
+                raise OSError(errno.ENOSPC, reason)
+            if self._dropping and self.store.journal.size > JOURNALS * self.store.sizes.journal:
+                raise OSError(errno.EIO, "the disk does not sync")
+            self.store.settle(())
+            while self._unwritten:
+                self._write_some()
+        except OSError as error:
+            self._fail(error)
+            return
+        if self.failing:
+            self.failing = False
+            seconds = round(self.now() - self._failing_since, 1)
+            self.tell("log-recovered", {"seconds": seconds})
+
+    def _write_some(self) -> None:
+        together: list[Batch] = []
+        size = 0
+        for batch in self._unwritten:
+            if together and size + batch.size > TOGETHER:
+                break
+            together.append(batch)
+            size += batch.size
+        records = [record for batch in together for record in batch.records]
+        self.store.append(records)
+        self.counts.writes += 1
+        self.counts.bytes += size
+        self._unsynced = True
+        for batch in together:
+            self._unwritten.popleft()
+            batch.written(batch)
+        self.store.settle({record.console for record in records if record.code == DATA})
+
+    def _write_reserves(self) -> None:
+        """Even where there is no room for what VMs say, no offset may be used twice."""
+        reserves = [r for batch in self._unwritten for r in batch.records if r.code == RESERVE]
+        if reserves:
+            self.store.append(reserves)
+
+    def _fail(self, error: OSError) -> None:
+        self._retry = self.now() + AGAIN
+        if not self.failing:
+            self.failing = True
+            self._failing_since = self.now()
+            what = error.strerror or str(error)
+            self.tell("log-failing", {"error": what, "file": str(error.filename or "")})
+
+    # Syncing
+
+    def _sync_soon(self) -> None:
+        due = self.sync is Sync.ALWAYS or self.now() >= self._synced + self.sync_interval
+        if self.sync is Sync.NEVER or not self._unsynced or self._syncing or not due:
+            return
+        descriptor = self.store.journal.duplicate()
+        if descriptor is None:
+            self._unsynced = False
+            return
+        self._unsynced, self._syncing = False, True
+        self._synced = self.now()
+        self.chores.put(partial(self._sync, descriptor))
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            self.store.disk.sync(descriptor)
+            self.counts.syncs += 1
+        except OSError as error:
+            self.tell("log-sync-failed", {"error": error.strerror})
+        finally:
+            os.close(descriptor)
+            self.put(self._synced_now)
+
+    def _synced_now(self) -> None:
+        self._syncing = False
+
+    # Order
+
+    def _keep_order(self) -> None:
+        if self.failing:
+            return
+        try:
+            if self.store.journal_full and not self._dropping:
+                self._checkpoint()
+            if self.tidy is not None and (self.now() >= self._tidied + ROUND or self.store.closed):
+                self._tidied = self.now()
+                self.tidy(self.store)
+        except OSError as error:
+            self._fail(error)
+        while self.store.closed:
+            chronicle, segment = self.store.closed.pop()
+            self.chores.put(partial(self._compress, chronicle.id, segment))
+
+    def _checkpoint(self) -> None:
+        number, segments = self.store.checkpoint()
+        self._dropping = True
+        self.chores.put(partial(self._settle_files, number, segments))
+
+    def _settle_files(self, number: int, segments: list[Segment]) -> None:
+        try:
+            directories: set[Path] = set()
+            for segment in segments if self.sync is not Sync.NEVER else ():
+                for path in segment.paths:
+                    self._sync_path(path, os.O_WRONLY)
+                directories |= {segment.directory, segment.directory.parent}
+            for directory in directories:
+                self._sync_path(directory, os.O_RDONLY)
+        except OSError as error:
+            self.tell("log-sync-failed", {"error": error.strerror})
+            number = 0  # the journal keeps it all until the next time
+        self.put(partial(self._drop, number))
+
+    def _sync_path(self, path: Path, flags: int) -> None:
+        with suppress(FileNotFoundError):  # compressed meanwhile, which syncs, or evicted
+            descriptor = os.open(path, flags | os.O_CLOEXEC)
+            try:
+                self.store.disk.sync(descriptor)
+                self.counts.syncs += 1
+            finally:
+                os.close(descriptor)
+
+    def _drop(self, number: int) -> None:
+        self._dropping = False
+        self.store.journal.drop(number)
+
+    def _compress(self, console: bytes, segment: Segment) -> None:
+        try:
+            made = compress(self.store.disk, segment)
+        except FileNotFoundError:  # evicted meanwhile
+            return
+        except OSError as error:
+            # It stays as it is, readable, and is tried again at the next start.
+            self.tell("log-not-compressed", {"error": error.strerror, "file": error.filename})
+            return
+        self.put(lambda: self._compressed(console, segment, made))
+
+    def _compressed(self, console: bytes, old: Segment, new: Segment) -> None:
+        self.store.compressed(console, old, new)
+
+    # Stopping
+
+    def _last_words(self) -> None:
+        try:
+            self._unwritten += [item for item in self._items if isinstance(item, Batch)]
+            while self._unwritten:
+                self._write_some()
+            self.store.stop(time.time())
+        except OSError as error:
+            self._fail(error)
+        except Exception:
+            self.failed()
