@@ -6,7 +6,7 @@ Listeners, keys of the server and sizes that tables were made with need a restar
 from collections.abc import Collection, Mapping
 
 from vspc.config import Config
-from vspc.console.access import NOTHING, Access, Operator, Rights, Subject
+from vspc.console.access import NOTHING, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
 """Answers of the rules that are kept until the next reload."""
@@ -27,7 +27,12 @@ class Live:
             name: Operator(name, frozenset(o.groups), frozenset(o.roles))
             for name, o in config.operators.items()
         }
-        self.access = Access.of((r.operators, r.consoles, r.rights) for r in config.access)
+        self.access = Access(
+            tuple(
+                Rule(frozenset(r.operators), r.consoles, frozenset(r.rights), r.history)
+                for r in config.access
+            )
+        )
         self._keys = {
             name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
         }
@@ -43,6 +48,11 @@ class Live:
             self._rights.clear()
         self._rights[operator.name, subject] = found
         return found
+
+    def history_limit(self, operator: Operator, subject: Subject) -> float | None:
+        """How many seconds `operator` may look back; None: to the beginning."""
+        current = self.operators.get(operator.name)
+        return 0.0 if current is None else self.access.history(current, subject)
 
     def keys(self, operator: str) -> Collection[bytes]:
         """`vspc.ssh.logins.Directory`."""

@@ -136,6 +136,7 @@ class VspcService(MultiService):
                 self._clock,
                 self._vm_door,
                 None if self._keeping is None else self._keeping.archive,
+                self.live.history_limit,
             ),
             self.happenings,
             lambda: self.live.operators,

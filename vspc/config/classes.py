@@ -190,6 +190,9 @@ class AccessRule:
     operators: tuple[Who, ...]
     consoles: tuple[Pattern, ...]
     rights: tuple[Right, ...]
+    history: Duration | None = field(
+        default=None, metadata=unless_none(within_time(0, 36525 * 86400))
+    )
 
 
 @frozen

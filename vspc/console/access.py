@@ -39,6 +39,7 @@ class Rule:
     operators: frozenset[str]
     consoles: tuple[str, ...]
     rights: Rights
+    history: float | None = None  # seconds that one may look back; None: to the beginning
 
     def matches(self, operator: Operator, subject: Subject) -> bool:
         """Whether this rule is about `operator` on the console that `subject` describes."""
@@ -80,12 +81,18 @@ class Access:
         """
         if subject.quarantined:
             return QUARANTINE if "admin" in operator.roles else NOTHING
-        for rule in self.rules:
-            if rule.matches(operator, subject):
-                return rule.rights
-        return NOTHING
+        rule = self._rule(operator, subject)
+        return NOTHING if rule is None else rule.rights
+
+    def history(self, operator: Operator, subject: Subject) -> float | None:
+        """How many seconds `operator` may look back; None: to the beginning."""
+        rule = self._rule(operator, subject)
+        return None if rule is None else rule.history
+
+    def _rule(self, operator: Operator, subject: Subject) -> Rule | None:
+        return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
 
     @classmethod
     def of(cls, rules: Iterable[tuple[Iterable[str], Iterable[str], Iterable[str]]]) -> "Access":
-        """From (operators, consoles, rights) triples, as the configuration has them."""
+        """From (operators, consoles, rights) triples."""
         return cls(tuple(Rule(frozenset(o), tuple(c), frozenset(r)) for o, c, r in rules))

@@ -150,6 +150,11 @@ class Attachment:
             self._end = (self.console.history.end, reason)
             self.console.mark()
 
+    @property
+    def last(self) -> int | None:
+        """The offset at which it ends, once `end` was said."""
+        return None if self._end is None else self._end[0]
+
     def next(self, limit: int) -> Output | Lost | Notice | Ended | None:
         """What is to be shown next, at most `limit` (over 0) bytes of it."""
         history = self.console.history

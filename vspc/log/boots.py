@@ -7,9 +7,10 @@ the beginning of the line that says it.
 import re2
 from attrs import define, field
 
+from vspc.console import boots
 from vspc.console.past import Kind
 from vspc.log.records import DATA, Record, marker
-from vspc.text import safe
+from vspc.text import safe_output
 
 TAIL = 256
 """Bytes of an unfinished line that are looked at again with what follows."""
@@ -84,17 +85,16 @@ class Spotter:
             if begin > done:
                 pieces.append(_piece(record, done, begin))
             offset = record.offset + begin
-            name = self._which(text[match.start() : max(at, match.end())])
-            pieces.append(marker(Kind.BOOT, console, offset, record.at, name))
+            says = self._says(text[match.start() : max(at, match.end())])
+            pieces.append(marker(Kind.BOOT, console, offset, record.at, says))
             done = begin
         pieces.append(_piece(record, done, len(record.payload)))
         return [piece for piece in pieces if piece.code != DATA or piece.payload]
 
-    def _which(self, line: bytes) -> str:
-        for pattern, expression in zip(self.patterns, self._compiled, strict=True):
-            if expression.search(line):
-                return safe(pattern)
-        return ""
+    def _says(self, line: bytes) -> str:
+        """The stage of a boot that `line` belongs to, and the line (`vspc.console.boots`)."""
+        stage = next((n for n, e in enumerate(self._compiled, 1) if e.search(line)), 1)
+        return boots.text(stage, safe_output(line).strip())
 
     def forget(self, console: bytes) -> None:
         """`console` is gone."""

@@ -47,8 +47,8 @@ _OF_THE_DISK = frozenset(
 )
 """Errors that another console would have, too."""
 
-KILLED = "the server was killed: at most {} bytes of 50 ms are missing here"
-CUT_OFF = "the machine stopped: at most {} bytes of {} ms are missing here"
+KILLED = "the server was killed: what was said in its last 50 ms is missing, at most {} bytes"
+CUT_OFF = "the machine stopped: what was said in its last {1} ms is missing, at most {0} bytes"
 
 
 @frozen

@@ -42,6 +42,7 @@ class Bridge:
         self._refused_breaks = 0
         self._remark: Cancellable | None = None
         self._over = False
+        self.behind = False  # whether it shows something else before it goes on from the ring
         self.attachment: Attachment = console.attach(
             call.operator, call.rights(console), call.channel.address, self, offset
         )
@@ -55,7 +56,7 @@ class Bridge:
 
     def ready(self) -> None:
         """Show what there is, as much as the channel takes."""
-        while not self._over and (room := self.channel.room()) > 0:
+        while not (self._over or self.behind) and (room := self.channel.room()) > 0:
             match self.attachment.next(min(room, PIECE)):
                 case Output(_, data):
                     self.show(data)

@@ -36,7 +36,7 @@ class VmKeeper(Protocol):
 class World:
     """What verbs work on. `rights` are asked for anew each time: a reload may change them, and
     the operator's groups; `keeper` does what administrators say of VMs; `archive` has the logs,
-    unless the configuration wants none.
+    unless the configuration wants none; `history_limit` says how many seconds one may look back.
     """
 
     roster: Roster
@@ -44,6 +44,7 @@ class World:
     clock: Clock
     keeper: VmKeeper
     archive: Archive | None = None
+    history_limit: Callable[[Operator, Subject], float | None] = lambda _operator, _subject: None
 
 
 @frozen
@@ -58,6 +59,10 @@ class Call:
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
         return self.world.rights(self.operator, console.subject)
+
+    def history_limit(self, console: Console) -> float | None:
+        """Seconds that the operator may look back on `console`; None: to the beginning."""
+        return self.world.history_limit(self.operator, console.subject)
 
     def may_read(self, console: Console) -> bool:
         """Whether `console` exists for the operator."""

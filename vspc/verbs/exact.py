@@ -1,17 +1,26 @@
 """A console for a program: exact bytes on stdout, everything else on stderr, no escapes.
 
-Lossless or ended: a reader that falls behind what is kept ends with status 1 and both offsets, and
-so does everybody when the VM's host changes without a vMotion: a program cannot ask for the pen.
+Lossless or ended: a reader that falls behind what is kept in memory goes on from the console's log
+at the same offsets (law 1). Where that does not have the bytes either he ends with status 1 and
+both offsets, and so does everybody when the VM's host changes without a vMotion: a program cannot
+ask for the pen.
 """
 
 from vspc.console.attachment import Refusal
+from vspc.console.console import Console
+from vspc.console.past import Item, Kind, Said
 from vspc.verbs.bridge import Bridge
-from vspc.verbs.call import DENIED, FAILED, complain
+from vspc.verbs.call import DENIED, FAILED, Call, complain
 from vspc.verbs.describe import cautions
+from vspc.verbs.reading import Reel
 
 
 class ExactBridge(Bridge):
     """`raw`, `-W`, and `console` without a terminal."""
+
+    def __init__(self, call: Call, console: Console, offset: int, read_only: bool = False) -> None:
+        super().__init__(call, console, offset, read_only)
+        self._reel: Reel | None = None  # while it reads from the log
 
     def begin(self) -> None:
         """Cautions on stderr, then what is said from now on."""
@@ -19,16 +28,75 @@ class ExactBridge(Bridge):
             self.notice(caution)
         super().begin()
 
+    def ready(self) -> None:
+        if self._reel is None:
+            super().ready()
+        else:
+            self._reel.pump()
+
     def notice(self, text: str) -> None:
         complain(self.channel, f"[{text}]")
 
+    # What the ring has lost
+
     def lost(self, start: int, end: int) -> None:
+        archive = self.call.world.archive
+        if archive is None or not archive.keeps(self.console.id):
+            self._not_kept(start, end)
+            return
+        # Nothing of the ring is shown before the log has brought this reader to it.
+        self.attachment.offset = start
+        self.behind = True
+        self._reel = Reel(
+            self.call.world,
+            self.console,
+            start,
+            self.channel.room,
+            self._from_log,
+            self._caught_up,
+            lambda: self._not_kept(start, self.console.history.start),
+        )
+        self._reel.pump()
+
+    def _from_log(self, item: Item) -> None:
+        if isinstance(item, Said):
+            last = self.attachment.last
+            self.show(item.data if last is None else item.data[: max(0, last - item.offset)])
+        elif item.kind is Kind.GAP:
+            self._not_kept(item.offset, item.end, f" ({item.text})")
+
+    def _caught_up(self, offset: int, ended: bool) -> bool:
+        del ended
+        last = self.attachment.last
+        if offset < self.console.history.start and (last is None or offset < last):
+            return False
+        self._reel = None
+        self.behind = False
+        self.attachment.offset = offset
+        self.call.world.clock.call_later(0, self.ready)
+        return True
+
+    def _not_kept(self, start: int, end: int, why: str = "") -> None:
         complain(
             self.channel,
             f"[lost {end - start} bytes: offsets {start} to {end} of {self.console.title} are no "
-            "longer kept]",
+            f"longer kept{why}]",
         )
         self.leave(FAILED)
+
+    # What ends it
+
+    def leave(self, status: int) -> None:
+        self._stop_reading()
+        super().leave(status)
+
+    def closed(self) -> None:
+        self._stop_reading()
+        super().closed()
+
+    def _stop_reading(self) -> None:
+        if self._reel is not None:
+            self._reel.stop()
 
     def host_changed(self, old: str, new: str) -> None:
         title = self.console.title

@@ -1,12 +1,16 @@
 """`raw NAME`: exact bytes both ways, for programs."""
 
+from collections.abc import Callable
+
+from vspc.console.console import Console
 from vspc.text import safe
-from vspc.verbs.call import FAILED, USAGE, Call
+from vspc.verbs.call import DENIED, FAILED, USAGE, Call
 from vspc.verbs.console import BadOption, Options, is_refused, options
 from vspc.verbs.exact import ExactBridge
+from vspc.verbs.reading import ask
 
 USAGE_LINE = "raw NAME [ro] [--from OFFSET] [--strict]"
-SUMMARY = "exact bytes both ways, from now on or from an offset that is still kept"
+SUMMARY = "exact bytes both ways, from now on or from an offset that the log has"
 
 _DIGITS = 18
 
@@ -39,10 +43,35 @@ def attach(call: Call, typed: str, chosen: Options, offset: int | None = None) -
     if console is None or is_refused(call, console, chosen):
         return
     end = console.history.end
-    if offset is not None and offset > end:
+    if offset is None:
+        ExactBridge(call, console, end, chosen.read_only).begin()
+    elif offset > end:
         call.fail(FAILED, f"offset {offset} of {safe(typed)} is not said yet; it ends at {end}")
+    else:
+        within_history(
+            call,
+            console,
+            offset,
+            lambda: ExactBridge(call, console, offset, chosen.read_only).begin(),
+        )
+
+
+def within_history(call: Call, console: Console, offset: int, then: Callable[[], None]) -> None:
+    """Do `then` if the operator may look back as far as `offset`; else end with status 4."""
+    limit = call.history_limit(console)
+    if limit is None or offset >= console.history.end:
+        then()
         return
-    ExactBridge(call, console, end if offset is None else offset, chosen.read_only).begin()
+    earliest = call.world.clock.wall() - limit
+
+    def found(first: int | None) -> None:
+        if first is not None and offset >= first:
+            then()
+        else:
+            since = "" if first is None else f", offset {first}"
+            call.fail(DENIED, f"you may look back {limit:g} seconds on {console.title}{since}")
+
+    ask(call.world, console, lambda kept: kept.since(earliest), found)
 
 
 def _is_offset(word: str) -> bool:

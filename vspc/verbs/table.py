@@ -6,7 +6,7 @@ from types import MappingProxyType
 from attrs import frozen
 
 from vspc.text import safe
-from vspc.verbs import accept, console, forget, info, raw, sendbreak, who
+from vspc.verbs import accept, boots, console, forget, info, log, logoptions, raw, sendbreak, who
 from vspc.verbs import list as list_verb
 from vspc.verbs.call import USAGE, Call, Printer
 
@@ -99,6 +99,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "ls": _LIST,
         "console": Verb(console.USAGE_LINE, console.SUMMARY, console.run),
         "raw": Verb(raw.USAGE_LINE, raw.SUMMARY, raw.run),
+        "log": Verb(logoptions.USAGE_LINE, log.SUMMARY, log.run),
+        "boots": Verb(boots.USAGE_LINE, boots.SUMMARY, boots.run),
         "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
         "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),

@@ -10,6 +10,7 @@ from vspc.verbs.bridge import Bridge
 from vspc.verbs.call import DONE, Call
 from vspc.verbs.describe import banner, cautions, details
 from vspc.verbs.escapes import PATIENCE, Command, Escapes, Keys
+from vspc.verbs.replay import replay
 from vspc.verbs.who import presences
 
 REPLAY_LINES = 20
@@ -18,14 +19,14 @@ REPLAY_LINES = 20
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""
 
-REPLAY_BYTES = 16 * 1024
-"""Bytes that a replay goes back at most."""
+REPLAY_MOST = 1000
+"""Lines that `^EcR` shows."""
 
 _HELP = """\
 ^Ec.  leave            ^Ec?  this help          ^E^E  one ^E to the VM
 ^Eca  ask for the pen  ^Ecf  take the pen       ^Ecs  only read
 ^Ecw  who is here      ^Eci  about the console  ^Ecl0 send a BREAK
-^Ecr  replay 20 lines  ^Ecp  replay 60 lines"""
+^Ecr  replay 20 lines  ^Ecp  replay 60 lines    ^EcR  replay 1000 lines"""
 
 
 class TerminalBridge(Bridge):
@@ -46,6 +47,7 @@ class TerminalBridge(Bridge):
         self._escapes = Escapes() if escapes else None
         self._left = left
         self._patience: Cancellable | None = None
+        self._replaying: Cancellable | None = None
         self._at_margin = True  # whether the terminal's cursor is in the first column
 
     def begin(self) -> None:
@@ -75,11 +77,18 @@ class TerminalBridge(Bridge):
         self._line(f"lost {end - start} bytes, offsets {start} to {end}: you read too slowly")
 
     def _replay(self, lines: int) -> None:
-        if not self.channel.room():
+        if not self.channel.room() or not lines or self.behind:
             return
-        history, end = self.console.history, self.attachment.offset
-        start = max(history.start, min(end, history.last_lines(lines, REPLAY_BYTES)))
-        text = safe_output(history.read(start, end - start)) if lines else b""
+        self.behind = True  # what is said meanwhile comes after the replay
+        self._replaying = replay(self.call, self.console, lines, self.attachment.offset, self._show)
+
+    def _show(self, lines: int, data: bytes) -> None:
+        self._replaying = None
+        self._show_replay(lines, safe_output(data))
+        self.behind = False
+        self.ready()
+
+    def _show_replay(self, lines: int, text: bytes) -> None:
         if not text:
             return
         # An unfinished last line is the prompt: it belongs below the mark, where typing goes on.
@@ -186,6 +195,9 @@ class TerminalBridge(Bridge):
     def _replay_long(self) -> None:
         self._replay(REPLAY_LONG)
 
+    def _replay_most(self) -> None:
+        self._replay(REPLAY_MOST)
+
     def host_changed(self, old: str, new: str) -> None:
         if "write" in self.attachment.rights:
             self.attachment.notice("nothing you type is sent before you ask for the pen with ^Eca")
@@ -206,6 +218,8 @@ class TerminalBridge(Bridge):
 
     def closed(self) -> None:
         self._stop_waiting()
+        if self._replaying is not None:
+            self._replaying.cancel()
         super().closed()
 
 
@@ -219,5 +233,6 @@ _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     "i": TerminalBridge._info,
     "r": TerminalBridge._replay_short,
     "p": TerminalBridge._replay_long,
+    "R": TerminalBridge._replay_most,
     "l0": TerminalBridge._send_break,
 }

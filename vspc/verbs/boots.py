@@ -1,0 +1,59 @@
+"""`boots NAME`: when a VM booted, and where in its log that is."""
+
+import json
+
+from vspc.console.boots import Boot, boots
+from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.reading import ask
+
+USAGE_LINE = "boots NAME [--json]"
+SUMMARY = "when a VM booted; `log NAME --boot N` prints one"
+
+
+def run(call: Call) -> None:
+    """A line for each boot that its log has."""
+    words = [word for word in call.words if word != "--json"]
+    if len(words) != 1 or words[0].startswith("-"):
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    console = call.find(words[0])
+    if console is None:
+        return
+    limit = call.history_limit(console)
+    earliest = 0.0 if limit is None else call.world.clock.wall() - limit
+
+    def found(known: list[Boot] | None) -> None:
+        if known is None:
+            call.fail(FAILED, f"the log of {console.title} cannot be read now")
+            return
+        seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
+        text = _as_json(seen) if "--json" in call.words else _as_table(seen)
+        Printer(call.channel, text)
+
+    ask(call.world, console, boots, found)
+
+
+def _as_json(seen: list[tuple[int, Boot]]) -> str:
+    facts = [
+        {
+            "boot": number,
+            "time": timestamp(boot.at),
+            "offset": boot.offset,
+            "signs": list(boot.signs),
+        }
+        for number, boot in seen
+    ]
+    return json.dumps(facts, indent=1) + "\n"
+
+
+def _as_table(seen: list[tuple[int, Boot]]) -> str:
+    rows = [("BOOT", "TIME", "OFFSET", "SEEN")]
+    rows += [
+        (str(number), timestamp(boot.at) or "", str(boot.offset), ", ".join(boot.signs))
+        for number, boot in seen
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) + "\n"
+        for row in rows
+    )

@@ -1,0 +1,291 @@
+"""`log NAME`: what a console said, from its log; with `-f` what it says, too."""
+
+from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output
+from vspc.console.console import Console
+from vspc.console.lines import Lines
+from vspc.console.past import Item, Kept, Kind, Marker, Said
+from vspc.console.ports import Cancellable
+from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
+from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted, parse, span
+from vspc.verbs.logprint import Printed, sift
+from vspc.verbs.reading import PIECE, Reel, ask
+
+SUMMARY = "what a console said, from its log"
+
+SIFTED = 1024 * 1024
+"""Bytes that are searched in one go."""
+
+SEARCHED = 4 * 1024 * 1024 * 1024
+"""Bytes that one command searches."""
+
+
+def run(call: Call) -> None:
+    """Print it."""
+    if not call.words or call.words[0].startswith("-"):
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    try:
+        wanted = parse(call.words[1:], call.world.clock.wall())
+    except BadWord as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    console = call.find(call.words[0])
+    if console is not None:
+        LogReader(call, console, wanted).begin()
+
+
+class LogReader:
+    """A `Program` that prints a log, and the `Sink` of an attachment once it has caught up."""
+
+    def __init__(self, call: Call, console: Console, wanted: Wanted) -> None:
+        self._call = call
+        self._channel = call.channel
+        self._console = console
+        self._wanted = wanted
+        self._printed = Printed(wanted, call.channel.terminal is not None)
+        self._rest = bytearray()  # what the channel has not taken
+        self._end = 0
+        self._reel: Reel | None = None
+        self._attachment: Attachment | None = None
+        self._asked: Cancellable | None = None
+        self._next: tuple[int, int] | None = None  # where to search on, and what was searched
+        self._over = False
+        self._read_all = False
+
+    def begin(self) -> None:
+        """Find out where to begin."""
+        self._channel.start(self)
+        limit = self._call.history_limit(self._console)
+        earliest = None if limit is None else self._call.world.clock.wall() - limit
+        self._asked = ask(
+            self._call.world,
+            self._console,
+            lambda kept: span(self._wanted, kept, earliest),
+            self._found,
+        )
+
+    def _found(self, found: Span | NoSuchBoot | None) -> None:
+        if self._over:
+            return
+        if found is None:
+            self._fail(f"the log of {self._console.title} cannot be read now")
+            return
+        if isinstance(found, NoSuchBoot):
+            self._fail(str(found))
+            return
+        end = self._console.history.end
+        if self._wanted.offset is not None and self._wanted.offset > end:
+            self._fail(f"offset {self._wanted.offset} is not said yet; it ends at {end}")
+            return
+        self._end = found.end
+        if found.late:
+            self._remark(f"it begins at offset {found.start}: what came before is not kept")
+        if self._wanted.grep is not None:
+            self._search(found.start)
+            return
+        self._read_from(found.start)
+
+    # From the log
+
+    def _read_from(self, offset: int) -> None:
+        self._reel = Reel(
+            self._call.world,
+            self._console,
+            offset,
+            self._room,
+            self._give,
+            self._reached,
+            lambda: self._fail(f"the log of {self._console.title} cannot be read any further"),
+        )
+        self._reel.pump(None if self._wanted.follow else self._end)
+
+    def _room(self) -> int:
+        return 0 if self._rest else self._channel.room()
+
+    def _give(self, item: Item) -> None:
+        if isinstance(item, Marker) and item.kind is Kind.GAP and not self._wanted.json:
+            self._remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
+        for piece in self._printed.feed(item):
+            self._rest += piece
+        self._write()
+
+    def _reached(self, offset: int, ended: bool) -> bool:
+        if self._wanted.follow:
+            if offset < self._console.history.start or not ended:
+                return False
+            self._follow(offset)
+            return True
+        if not ended and offset < self._end:
+            return False
+        self._finish()
+        return True
+
+    def _search(self, offset: int, searched: int = 0) -> None:
+        """Only lines that match leave the thread that reads."""
+        expression, end = self._wanted.grep, self._end
+        lines = Lines()
+
+        def look(kept: Kept) -> tuple[list[Item], int, bool]:
+            at, found, ended = offset, list[Item](), False
+            while not (ended or kept.cancelled) and at - offset < SIFTED and len(found) < 1000:
+                passage = kept.read(at, PIECE, end)
+                found += sift(expression, passage.items, lines)
+                at, ended = passage.next, passage.ended
+            if not ended and at > offset + lines.pending:
+                at -= lines.pending  # an unfinished line is read again
+            else:
+                found += [
+                    Said(line.offset, line.at, line.text)
+                    for line in lines.flush()
+                    if expression.search(line.text)
+                ]
+            return found, at, ended
+
+        def found(answer: tuple[list[Item], int, bool] | None) -> None:
+            if self._over:
+                return
+            if answer is None:
+                self._fail(f"the log of {self._console.title} cannot be read any further")
+                return
+            items, at, ended = answer
+            for item in items:
+                self._give(item)
+            self._after_search(at, ended, searched + at - offset)
+
+        self._asked = ask(self._call.world, self._console, look, found)
+
+    def _after_search(self, at: int, ended: bool, searched: int) -> None:
+        if self._over:
+            return
+        for piece in self._printed.end():
+            self._rest += piece
+        self._write()
+        if ended:
+            if self._wanted.follow:
+                self._follow(at)
+            else:
+                self._finish()
+        elif searched >= SEARCHED:
+            self._fail(f"{searched} bytes are searched; --from {at} goes on")
+        else:
+            self._next = at, searched
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._next is not None and self._room() > 0:
+            (at, searched), self._next = self._next, None
+            self._call.world.clock.call_later(0, lambda: self._search(at, searched))
+
+    # As it is said
+
+    def _follow(self, offset: int) -> None:
+        for piece in self._printed.pause():
+            self._rest += piece
+        self._write()
+        call = self._call
+        self._attachment = self._console.attach(
+            call.operator, call.rights(self._console), self._channel.address, self, offset
+        )
+        self.ready()
+
+    def ready(self) -> None:
+        """`Sink`: the VM said more."""
+        while not self._over and self._attachment is not None and (room := self._room()) > 0:
+            match self._attachment.next(min(room, PIECE)):
+                case Output(offset, data):
+                    self._give(Said(offset, self._call.world.clock.wall(), data))
+                case Lost(start, _):
+                    self._attachment.detach()
+                    self._attachment = None
+                    self._read_from(start)
+                    return
+                case Notice(text):
+                    self._remark(text)
+                case Ended(reason):
+                    self._fail(reason)
+                case None:
+                    for piece in self._printed.pause():
+                        self._rest += piece
+                    self._write()
+                    return
+
+    def writable(self) -> None:
+        """Nothing is typed here."""
+
+    def host_changed(self, old: str, new: str) -> None:
+        """A reader goes on; the notice tells."""
+
+    def ended(self, reason: str) -> None:
+        """The console is gone."""
+        self._fail(f"{self._console.title}: {reason}; --from {self._console.history.end} goes on")
+
+    # Program
+
+    def drained(self) -> None:
+        """The operator takes more."""
+        self._write()
+        if self._over or self._rest:
+            return
+        if self._read_all:
+            self._finish()
+        elif self._attachment is not None:
+            self.ready()
+        elif self._next is not None:
+            self._go_on()
+        elif self._reel is not None:
+            self._reel.pump(None if self._wanted.follow else self._end)
+
+    def received(self, data: bytes) -> None:
+        """Control-C ends it where a terminal sends it as a key."""
+        self._channel.consumed(len(data))
+        if b"\x03" in data and self._channel.terminal is not None:
+            self._leave(DONE)
+
+    def ended_input(self) -> None:
+        """Output goes on."""
+
+    def resized(self) -> None:
+        """Lines are as long as they are."""
+
+    def break_requested(self) -> bool:
+        """A log types nothing."""
+        return False
+
+    def closed(self) -> None:
+        """The operator has gone."""
+        self._over = True
+        if self._asked is not None and self._asked.active():
+            self._asked.cancel()
+        if self._reel is not None:
+            self._reel.stop()
+        if self._attachment is not None:
+            self._attachment.detach()
+
+    # Writing
+
+    def _write(self) -> None:
+        while self._rest and (room := self._channel.room()) > 0:
+            piece = bytes(self._rest[:room])
+            del self._rest[:room]
+            self._channel.write(piece)
+
+    def _remark(self, text: str) -> None:
+        complain(self._channel, f"[{text}]")
+
+    def _finish(self) -> None:
+        self._read_all = True
+        for piece in self._printed.end():
+            self._rest += piece
+        self._write()
+        if not self._rest:
+            nothing = self._wanted.grep is not None and not self._printed.matches
+            self._leave(FAILED if nothing else DONE)
+
+    def _fail(self, why: str) -> None:
+        if not self._over:
+            self._remark(why)
+            self._leave(FAILED)
+
+    def _leave(self, status: int) -> None:
+        self.closed()
+        self._channel.finish(status)

@@ -1,0 +1,113 @@
+"""A log as its reader wants it: exact bytes, safe text, with times, as JSON, what matches only."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from vspc.console.lines import Line, Lines
+from vspc.console.past import Item, Marker, Said
+from vspc.text import safe_output
+from vspc.verbs.call import timestamp
+from vspc.verbs.logoptions import Wanted
+
+# What may still become part of a character or of an escape sequence.
+_UNFINISHED = re.compile(rb"\x1b[^A-Za-z~\x07\x1b]{0,64}$|[\xc2-\xf4][\x80-\xbf]{0,2}$")
+
+
+class Printed:
+    """Turns items into what goes to standard output."""
+
+    def __init__(self, wanted: Wanted, terminal: bool) -> None:
+        self._wanted = wanted
+        self._lines = Lines()
+        self._end = b"\r\n" if terminal and not wanted.raw else b"\n"
+        self._began = False  # whether the beginning of an unfinished line is out
+        self.matches = 0
+
+    def feed(self, item: Item) -> Iterator[bytes]:
+        """What `item` adds."""
+        if isinstance(item, Marker):
+            if self._wanted.json and self._wanted.grep is None:
+                yield from self._flushed()
+                yield self._json_marker(item)
+        elif self._wanted.raw and self._wanted.grep is None:
+            yield item.data
+        else:
+            for line in self._lines.feed(item):
+                yield from self._shown(line)
+
+    def pause(self) -> Iterator[bytes]:
+        """Nothing more has come for now: a prompt is shown although its line goes on."""
+        if self._wanted.grep is None and not (self._wanted.json or self._wanted.timestamps):
+            for line in self._lines.flush():
+                kept = _UNFINISHED.search(line.text)
+                text = line.text if kept is None else line.text[: kept.start()]
+                if text:
+                    self._began = True
+                    yield safe_output(text)
+                if kept is not None:
+                    held = line.text[kept.start() :]
+                    list(self._lines.feed(Said(line.end - len(held), line.at, held)))
+
+    def end(self) -> Iterator[bytes]:
+        """The last of it."""
+        yield from self._flushed()
+
+    def _flushed(self) -> Iterator[bytes]:
+        for line in self._lines.flush():
+            yield from self._shown(line)
+
+    def _shown(self, line: Line) -> Iterator[bytes]:
+        wanted = self._wanted
+        if wanted.grep is not None:
+            if not matches(wanted.grep, line):
+                return
+            self.matches += 1
+        if wanted.json:
+            yield self._json_line(line)
+            return
+        text = line.text if wanted.raw else safe_output(line.text)
+        if wanted.timestamps:
+            yield f"{timestamp(line.at)} ".encode() + text + self._end
+            return
+        self._began = False
+        # Where only an unfinished line is left, it stays so: it is a prompt.
+        yield text + (self._end if line.whole or wanted.grep is not None else b"")
+
+    def _json_line(self, line: Line) -> bytes:
+        text = safe_output(line.text).decode()
+        facts: dict[str, Any] = {"offset": line.offset, "time": timestamp(line.at), "text": text}
+        if not line.whole:
+            facts["unfinished"] = True
+        return json.dumps(facts).encode() + b"\n"
+
+    def _json_marker(self, marker: Marker) -> bytes:
+        facts: dict[str, Any] = {
+            "offset": marker.offset,
+            "time": timestamp(marker.at),
+            "marker": marker.kind.value,
+            "text": marker.text,
+        }
+        if marker.end > marker.offset:
+            facts["end"] = marker.end
+        return json.dumps(facts).encode() + b"\n"
+
+
+def matches(expression: Any, line: Line) -> bool:
+    """Whether a line, as it is shown, matches."""
+    return expression.search(safe_output(line.text)) is not None
+
+
+def sift(expression: Any, items: Iterable[Item], lines: Lines) -> list[Item]:
+    """Only the lines of `items` that match, each as it was said; in a reader's thread."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Marker):
+            continue
+        found.extend(
+            Said(line.offset, line.at, line.text + b"\n")
+            for line in lines.feed(item)
+            if matches(expression, line)
+        )
+    return found

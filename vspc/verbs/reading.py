@@ -1,0 +1,154 @@
+"""Reading what consoles said before: from their logs, or from memory where there is none."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from vspc.console.console import Console
+from vspc.console.memory import Memory
+from vspc.console.past import Item, Kept, Marker, Passage
+from vspc.console.ports import Cancellable
+from vspc.verbs.call import World
+
+T = TypeVar("T")
+
+PIECE = 64 * 1024
+"""Bytes that are read at once."""
+
+AGAIN = 0.1
+"""Seconds between two looks at a log that has not got yet what the ring has lost."""
+
+PATIENCE = 30.0
+"""Seconds after which such a log is not waited for any more."""
+
+
+class Answered:
+    """A question that had its answer at once."""
+
+    def cancel(self) -> None:
+        """Too late."""
+
+    def active(self) -> bool:
+        """It is over."""
+        return False
+
+
+def ask(
+    world: World,
+    console: Console,
+    question: Callable[[Kept], T],
+    answer: Callable[[T | None], Any],
+) -> Cancellable:
+    """Ask the log of `console`, or its ring where there is none: then `answer` hears at once."""
+    if world.archive is not None and world.archive.keeps(console.id):
+        return world.archive.ask(console.id, question, answer)
+    answer(question(Memory(console.history, console.last_output or 0.0)))
+    return Answered()
+
+
+class Reel:
+    """Reads on from an offset, as fast as its reader takes it, until `reached` says so."""
+
+    def __init__(
+        self,
+        world: World,
+        console: Console,
+        offset: int,
+        room: Callable[[], int],
+        give: Callable[[Item], None],
+        reached: Callable[[int, bool], bool],
+        failed: Callable[[], None],
+    ) -> None:
+        """`give` gets each item, once and in order. After each piece `reached` is asked, with the
+        offset and whether that is the end for now; False there means to wait for more. `failed`:
+        the log does not answer, or nothing more has come for `PATIENCE` seconds.
+        """
+        self._world = world
+        self._console = console
+        self.offset = offset
+        self._room = room
+        self._give = give
+        self._reached = reached
+        self._failed = failed
+        self._asked: Cancellable | None = None
+        self._timer: Cancellable | None = None
+        self._waited = 0.0
+        self._seen: list[Marker] = []  # markers at `offset` that were given already
+        self._pumping = False
+        self.over = False
+
+    def pump(self, until: int | None = None) -> None:
+        """Read on if there is room; nothing if that is under way."""
+        if self.over or self._pumping or (self._asked is not None and self._asked.active()):
+            return
+        if self._timer is not None and self._timer.active():
+            return
+        room = min(self._room(), PIECE)
+        if room <= 0:
+            return
+        offset = self.offset
+        self._pumping = True
+        self._asked = ask(
+            self._world,
+            self._console,
+            lambda kept: kept.read(offset, room, until),
+            lambda passage: self._arrived(passage, until),
+        )
+        self._pumping = False
+
+    def _arrived(self, passage: Passage | None, until: int | None) -> None:
+        self._asked = None
+        if self.over:
+            return
+        if passage is None:
+            self._end(self._failed)
+            return
+        moved = passage.next > self.offset
+        for item in list(self._unseen(passage)):
+            self._give(item)
+            if self.over:
+                return
+        if self._reached(self.offset, passage.ended):
+            self.over = True
+        elif not passage.ended:
+            self._soon(0.0, until)
+        else:
+            self._waited = 0.0 if moved else self._waited + AGAIN
+            if self._waited >= PATIENCE:
+                self._end(self._failed)
+            else:
+                self._soon(AGAIN, until)
+
+    def _unseen(self, passage: Passage) -> Iterator[Item]:
+        for item in passage.items:
+            if isinstance(item, Marker) and item.end == item.offset:
+                if item.offset == self.offset:
+                    if item in self._seen:
+                        continue
+                else:
+                    self._seen = []
+                self._seen.append(item)
+                self.offset = item.offset
+            else:
+                self.offset = item.end
+                self._seen = []
+            yield item
+        if passage.next > self.offset:
+            self.offset, self._seen = passage.next, []
+
+    def _soon(self, delay: float, until: int | None) -> None:
+        def again() -> None:
+            self._timer = None
+            self.pump(until)
+
+        self._timer = self._world.clock.call_later(delay, again)
+
+    def _end(self, call: Callable[[], None]) -> None:
+        self.over = True
+        call()
+
+    def stop(self) -> None:
+        """Nothing more is wanted."""
+        self.over = True
+        for waiting in (self._asked, self._timer):
+            if waiting is not None and waiting.active():
+                waiting.cancel()
