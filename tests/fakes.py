@@ -11,7 +11,7 @@ from vspc.console.console import Console
 from vspc.console.happenings import Happening, Happenings
 from vspc.console.history import LIMIT, Budget
 from vspc.console.identity import Claim, Provenance
-from vspc.console.lineside import Shop
+from vspc.console.lineside import NoTap, Shop, Tap
 from vspc.console.ports import Cancellable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
@@ -120,12 +120,26 @@ class FakeSink:
         self.over = reason
 
 
+class LateTap:
+    """A tap for consoles whose log is made after them."""
+
+    def __init__(self) -> None:
+        self.target: Tap = NoTap()
+
+    def begins(self, console: Console) -> int:
+        return self.target.begins(console)
+
+    def said(self, console: Console, offset: int, data: bytes) -> None:
+        self.target.said(console, offset, data)
+
+
 class World:
     """Consoles without a network: what happened is in `happened`, turns end with `turn`."""
 
     def __init__(self, history: int = LIMIT, total: int = 1 << 24) -> None:
         self.clock = FakeClock()
         self.failures = 0
+        self.tap = LateTap()
         self.happened: list[Happening] = []
         self._calls: list[Callable[[], None]] = []
         self.happenings = Happenings(self.fail)
@@ -136,6 +150,7 @@ class World:
             Wakeups(self._calls.append, self.fail),
             self.happenings,
             history,
+            self.tap,
         )
         self.roster = Roster(self.shop)
 

@@ -1,9 +1,8 @@
 """`vspc.console.past.Archive`: questions about logs, answered by a few threads."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
 
@@ -19,6 +18,13 @@ READERS = 4
 
 PATIENCE = 30.0
 """Seconds after which a question has no answer: the disk stands still."""
+
+
+class Pool(Protocol):
+    """Threads: `concurrent.futures.ThreadPoolExecutor`."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> object: ...
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None: ...
 
 
 @define(eq=False)
@@ -50,13 +56,12 @@ class Archivist:
     in_reactor: Callable[[Callable[[], None]], None]
     complain: Callable[[str, str], None]
     known: Callable[[str], bool]
+    pool: Pool
     cache: Cache = field(init=False)
-    _pool: ThreadPoolExecutor = field(init=False)
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.cache = Cache(self.complain)
-        self._pool = ThreadPoolExecutor(READERS, "log-reader")
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
@@ -101,7 +106,7 @@ class Archivist:
             chronicle.end,
             lambda: asked.over or self._closed,
         )
-        self._pool.submit(self._read, asked, view, question)
+        self.pool.submit(self._read, asked, view, question)
 
     # In a reader's thread
 
@@ -129,4 +134,4 @@ class Archivist:
     def close(self) -> None:
         """Nobody is answered any more."""
         self._closed = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.shutdown(wait=False, cancel_futures=True)

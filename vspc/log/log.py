@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from attrs import define, field
@@ -14,7 +15,7 @@ from vspc.console.past import Kept, Said
 from vspc.console.ports import Clock
 from vspc.console.roster import Roster
 from vspc.log.about import revive
-from vspc.log.archive import Archivist
+from vspc.log.archive import READERS, Archivist, Pool
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
 from vspc.log.recorder import Recorder
@@ -40,6 +41,8 @@ class Log:
     tell: Told
     failed: Callable[[], None]
     disk: Disk = field(factory=Disk)
+    make_writer: Callable[..., Writer] = Writer
+    pool: Pool = field(factory=lambda: ThreadPoolExecutor(READERS, "log-reader"))
     store: Store = field(init=False)
     space: Space = field(init=False)
     writer: Writer = field(init=False)
@@ -61,7 +64,7 @@ class Log:
             settings.fsync_interval,
         )
         self.space = Space(self.root, self.disk, settings)
-        self.writer = Writer(
+        self.writer = self.make_writer(
             self.store,
             Sync(settings.fsync),
             settings.fsync_interval,
@@ -84,6 +87,7 @@ class Log:
             self.in_reactor,
             self._complain,
             self.recorder.keeps,
+            self.pool,
         )
 
     def _complain(self, event: str, what: str) -> None:

@@ -1,0 +1,99 @@
+"""A whole log in one thread: what the log's thread and its readers do happens at once, or later."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.fakes import World
+from vspc.config.classes import LogSettings
+from vspc.log.disk import Disk
+from vspc.log.log import Log
+from vspc.log.writer import Batch, Writer
+
+
+class InlineWriter(Writer):
+    """Works as soon as it is given something, unless it is `held`: a disk that stands still."""
+
+    held = False
+
+    def put(self, item: Batch | Callable[[], None]) -> None:
+        super().put(item)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Do what is waiting."""
+        while self._items and not self.held:
+            items = list(self._items)
+            self._items.clear()
+            self.work(items)
+
+    def begin(self) -> None:
+        """In place of `start`."""
+        self.chores.put = lambda chore: chore()  # type: ignore[method-assign]
+
+
+class Here:
+    """A pool of threads that is none."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
+        call(*arguments)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        del wait, cancel_futures
+
+
+class Logged:
+    """A log for the consoles of `world`, in a directory that `close` deletes."""
+
+    def __init__(self, world: World, settings: LogSettings | None = None) -> None:
+        self.world = world
+        self.settings = settings or LogSettings()
+        self.root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
+        self.disk = Disk()
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.log = self._begin(world)
+
+    def _begin(self, world: World) -> Log:
+        log = Log(
+            self.root / "log",
+            self.settings,
+            world.clock,
+            lambda call: call(),
+            lambda event, facts: self.events.append((event, facts)),
+            world.fail,
+            self.disk,
+            InlineWriter,
+            Here(),
+        )
+        writer = log.writer
+        assert isinstance(writer, InlineWriter)
+        self.writer = writer
+        writer.now = world.clock.seconds
+        log.space.now = world.clock.seconds
+        writer.begin()
+        log.open()
+        log.revive(world.roster)
+        world.tap.target = log.recorder
+        world.happenings.subscribe(log.heard)
+        return log
+
+    def restart(self, world: World, clean: bool = True) -> None:
+        """Another process with other consoles; with `clean` False the first one was killed."""
+        if clean:
+            self.log.end()
+            self.writer.store.stop(self.world.clock.wall())
+        world.clock.twisted.advance(self.world.clock.seconds() + 10)
+        self.world = world
+        self.log = self._begin(world)
+
+    def close(self) -> None:
+        """Delete it."""
+        self.log.store.journal.close()
+        shutil.rmtree(self.root)
+
+    @property
+    def event_names(self) -> list[str]:
+        """The events of our own log."""
+        return [event for event, _ in self.events]
