@@ -47,11 +47,13 @@ class Here:
 class Logged:
     """A log for the consoles of `world`, in a directory that `close` deletes."""
 
-    def __init__(self, world: World, settings: LogSettings | None = None) -> None:
+    def __init__(
+        self, world: World, settings: LogSettings | None = None, disk: Disk | None = None
+    ) -> None:
         self.world = world
         self.settings = settings or LogSettings()
         self.root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
-        self.disk = Disk()
+        self.disk = disk or Disk()
         self.events: list[tuple[str, dict[str, object]]] = []
         self.log = self._begin(world)
 
@@ -72,6 +74,7 @@ class Logged:
         self.writer = writer
         writer.now = world.clock.seconds
         log.space.now = world.clock.seconds
+        log.space.wall = world.clock.wall
         writer.begin()
         log.open()
         log.revive(world.roster)

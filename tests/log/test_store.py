@@ -74,7 +74,7 @@ class Keeping(ShelfTestCase):
         self.assertEqual(bytes_of(items), b"beforeafter")
         (gap,) = markers_of(items)
         self.assertEqual((gap.kind, gap.offset, gap.end), (Kind.GAP, 6, 1006))
-        self.assertIn("at most 1000 bytes of 50 ms", gap.text)
+        self.assertIn("last 50 ms is missing, at most 1000 bytes", gap.text)
 
     def test_a_second_kill_without_a_word_between_jumps_no_further(self) -> None:
         shelf = self.shelf()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.config.classes import LogPolicy, LogSettings
-from vspc.console.access import matches
+from vspc.config.classes import LogSettings
 from vspc.console.console import Console
 from vspc.console.happenings import Connected, Forgotten, Happening, Renamed
 from vspc.console.past import Kept, Said
@@ -19,7 +18,7 @@ from vspc.log.archive import READERS, Archivist, Pool
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
 from vspc.log.recorder import Recorder
-from vspc.log.space import Space
+from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import Sync, Told, Writer
 
@@ -63,7 +62,7 @@ class Log:
             _boot_id(),
             settings.fsync_interval,
         )
-        self.space = Space(self.root, self.disk, settings)
+        self.space = Space(self.root, self.disk, settings, self._deleted)
         self.writer = self.make_writer(
             self.store,
             Sync(settings.fsync),
@@ -71,7 +70,7 @@ class Log:
             self.tell,
             self.failed,
             self.space.tidy,
-            self.space.shortage,
+            lambda: self.space.shortage(self.store),
         )
         self.recorder = Recorder(
             self.clock,
@@ -92,6 +91,9 @@ class Log:
 
     def _complain(self, event: str, what: str) -> None:
         self.tell(event, {"what": what})
+
+    def _deleted(self, console_id: str) -> None:
+        self.in_reactor(lambda: self.recorder.disremember(console_id))
 
     # Starting
 
@@ -152,7 +154,7 @@ class Log:
     def _is_wanted(self, console: Console) -> bool:
         found = self._wanted.get(console.id)
         if found is None:
-            policy = policy_of(self.settings.policy, console)
+            policy = first_policy(self.settings.policy, console.subject)
             found = self._wanted[console.id] = policy is None or policy.log
         return found
 
@@ -189,14 +191,6 @@ def _tail(kept: Kept, end: int) -> bytes:
         elif item.end > item.offset:
             data = b""
     return data
-
-
-def policy_of(policies: tuple[LogPolicy, ...], console: Console) -> LogPolicy | None:
-    """The first policy whose consoles match."""
-    subject = console.subject
-    return next(
-        (p for p in policies if any(matches(pattern, subject) for pattern in p.consoles)), None
-    )
 
 
 def _boot_id() -> str:

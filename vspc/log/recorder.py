@@ -86,6 +86,23 @@ class Recorder:
         """An earlier process kept the log of that console, up to `end`."""
         self._ends[console_id] = end
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for the disk."""
+        return self._queued
+
+    @property
+    def known(self) -> int:
+        """Consoles that something is remembered of."""
+        return len(self._entries) + len(self._ends)
+
+    def disremember(self, console_id: str) -> None:
+        """Its log was deleted; if it is not here either, nothing is left of it."""
+        self._ends.pop(console_id, None)
+        entry = self._entries.get(console_id)
+        if entry is not None:
+            entry.spoke, entry.about = False, ""
+
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
         entry = self._entries.get(console_id)

@@ -6,14 +6,21 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.config.classes import LogSettings
+from vspc.config.classes import LogPolicy, LogSettings
+from vspc.config.units import size_text
 from vspc.console import happenings
+from vspc.console.access import Subject, matches
 from vspc.console.happenings import Happening
+from vspc.log.chronicle import Chronicle
 from vspc.log.disk import Disk
+from vspc.log.eviction import Holding, Piece, evict
 from vspc.log.store import Store
 
 LOOK = 1.0
 """Seconds between two looks at the free space."""
+
+AWAY = 20_000
+"""Logs of consoles without a line; over it the longest silent one is deleted."""
 
 
 @define(eq=False)
@@ -23,7 +30,10 @@ class Space:
     root: Path
     disk: Disk
     settings: LogSettings
+    forgotten: Callable[[str], None]  # the log of that console is deleted
     now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    away: int = AWAY
     _live: set[bytes] = field(factory=set, init=False)
     _looked: float = field(default=-1e9, init=False)
     _short: str | None = field(default=None, init=False)
@@ -39,10 +49,77 @@ class Space:
     def reload(self, settings: LogSettings) -> None:
         """Other limits."""
         self.settings = settings
+        self._looked = -1e9
+
+    # In the log's thread
 
     def tidy(self, store: Store) -> None:
-        """Delete what is too much."""
+        """Delete what is too old or too much. Raises OSError."""
+        journal = sum(path.stat().st_size for path in store.journal.files())
+        self._evict(store, max(0, self.settings.max_total - journal), force=True)
+        self._forget_away(store)
 
-    def shortage(self) -> str | None:
-        """Why nothing may be written now, or None."""
-        return None
+    def _evict(self, store: Store, total: int, force: bool) -> None:
+        chronicles = [c for c in store.chronicles.values() if c.segments]
+        holdings = [self._holding(chronicle) for chronicle in chronicles]
+        if not holdings:
+            return
+        evict(holdings, total, self.wall(), force)
+        for chronicle, holding in zip(chronicles, holdings, strict=True):
+            if holding.gone:
+                store.evict(chronicle, holding.gone)
+
+    def _holding(self, chronicle: Chronicle) -> Holding:
+        policy = self._policy(chronicle)
+        keep = None if policy is None else policy.keep
+        limit = None if policy is None else policy.max
+        return Holding(
+            [Piece(segment.on_disk, segment.last / 1e6) for segment in chronicle.segments],
+            self.settings.keep if keep is None else keep,
+            self.settings.max_console if limit is None else limit,
+        )
+
+    def _policy(self, chronicle: Chronicle) -> LogPolicy | None:
+        if not self.settings.policy:
+            return None
+        facts = chronicle.facts
+        subject = Subject(
+            str(facts.get("said_name", "")), str(facts.get("zone", "")), facts.get("uuid")
+        )
+        return first_policy(self.settings.policy, subject)
+
+    def _forget_away(self, store: Store) -> None:
+        if len(store.chronicles) <= self.away:
+            return
+        away = [c for c in store.chronicles.values() if c.id not in self._live]
+        away.sort(key=lambda chronicle: chronicle.last)
+        for chronicle in away[: max(0, len(away) - self.away)]:
+            store.forget(chronicle.id)
+            self.forgotten(chronicle.name)
+
+    def shortage(self, store: Store) -> str | None:
+        """Why nothing may be written now, or None. Makes room before it says no."""
+        if self.now() < self._looked + LOOK:
+            return self._short
+        self._looked = self.now()
+        missing = self._missing()
+        if missing > 0:
+            kept = sum(chronicle.on_disk for chronicle in store.chronicles.values())
+            self._evict(store, max(0, kept - missing), force=False)
+            missing = self._missing()
+        floor = self.settings.free_floor
+        wanted = f"{size_text(floor.size)} or {floor.percent:g} %"
+        short = f"less than free_floor ({wanted}) is free on the disk"
+        self._short = short if missing > 0 else None
+        return self._short
+
+    def _missing(self) -> int:
+        free, disk = self.disk.free(self.root)
+        return self.settings.free_floor.of(disk) - free
+
+
+def first_policy(policies: tuple[LogPolicy, ...], subject: Subject) -> LogPolicy | None:
+    """The first policy whose consoles match."""
+    return next(
+        (p for p in policies if any(matches(pattern, subject) for pattern in p.consoles)), None
+    )

@@ -47,6 +47,9 @@ _OF_THE_DISK = frozenset(
 )
 """Errors that another console would have, too."""
 
+INHERITED = 4
+"""Files of the journal from earlier processes: with more, a start would take long."""
+
 KILLED = "the server was killed: what was said in its last 50 ms is missing, at most {} bytes"
 CUT_OFF = "the machine stopped: what was said in its last {1} ms is missing, at most {0} bytes"
 
@@ -86,6 +89,7 @@ class Store:
     journal: Journal = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[Chronicle, Segment]] = field(factory=list, init=False)  # to be compressed
+    _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
     _untouched: set[bytes] = field(factory=set, init=False)  # of versions that are unknown
 
     def __attrs_post_init__(self) -> None:
@@ -108,6 +112,7 @@ class Store:
             known = self.chronicles.get(record.console)
             if known is None or serial > known.serial or record.code in (RESERVE, ABOUT):
                 self._take(serial, record)
+        self._inherited = len(self.journal.files())
         now = time.time_ns() // 1000
         begun = [Record(START, NOBODY, 0, now, self.boot_id.encode())]
         if not stopped:
@@ -237,7 +242,7 @@ class Store:
     @property
     def journal_full(self) -> bool:
         """Whether it is time for `checkpoint`."""
-        return self.journal.size >= self.sizes.journal
+        return self.journal.size >= self.sizes.journal or self._inherited > INHERITED
 
     def checkpoint(self) -> tuple[int, list[Segment]]:
         """End the journal's file: everything in it moves, and what is reserved is said again.
@@ -247,6 +252,7 @@ class Store:
         """
         self.move_all()
         number = self.journal.roll()
+        self._inherited = 0
         again = [Record(START, NOBODY, 0, time.time_ns() // 1000, self.boot_id.encode())]
         for chronicle in self.chronicles.values():
             if chronicle.reserved:

@@ -37,6 +37,9 @@ JOURNALS = 4
 ROUND = 30.0
 """Seconds between two looks at sizes and ages."""
 
+ROUND_BUSY = 2.0
+"""The same while segments fill."""
+
 
 class Sync(Enum):
     """When what was written is forced to the disk."""
@@ -96,6 +99,7 @@ class Writer:
     _synced: float = field(default=0.0, init=False)
     _dropping: bool = field(default=False, init=False)
     _tidied: float = field(default=0.0, init=False)
+    _grown: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.chores = Chores(self.failed)
@@ -141,7 +145,7 @@ class Writer:
 
     def _patience(self) -> float:
         now = self.now()
-        until = [self._tidied + ROUND]
+        until = [self._tidied + (ROUND_BUSY if self._grown else ROUND)]
         if self._unwritten:
             until.append(self._retry)
         if self._unsynced and not self._syncing and self.sync is Sync.INTERVAL:
@@ -255,8 +259,10 @@ class Writer:
         try:
             if self.store.journal_full and not self._dropping:
                 self._checkpoint()
-            if self.tidy is not None and (self.now() >= self._tidied + ROUND or self.store.closed):
-                self._tidied = self.now()
+            self._grown = self._grown or bool(self.store.closed)
+            due = self._tidied + (ROUND_BUSY if self._grown else ROUND)
+            if self.tidy is not None and self.now() >= due:
+                self._tidied, self._grown = self.now(), False
                 self.tidy(self.store)
         except OSError as error:
             self._fail(error)
