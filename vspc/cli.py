@@ -59,7 +59,9 @@ def _check(arguments: argparse.Namespace) -> int:
     config = _load(arguments.config, load_with_files)
     if config is None:
         return 1
-    for line in summary(config):
+    from vspc.logside import forecast
+
+    for line in [*summary(config), *forecast(config)]:
         print(line)
     for warning in config.warnings:
         print(f"warning: {warning}")

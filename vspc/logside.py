@@ -8,8 +8,11 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from vspc.config import Config
+from vspc.config.classes import LogPolicy
+from vspc.config.units import size_text, time_text
 from vspc.console.ports import Clock
 from vspc.console.roster import Roster
+from vspc.log.disk import Disk
 from vspc.log.log import Log
 from vspc.text import safe
 
@@ -31,7 +34,14 @@ def make_log(config: Config, clock: Clock, reactor: Any, failed: Callable[[], No
         level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
         level(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
 
-    return Log(config.state_dir / "log", config.log, clock, reactor.callFromThread, tell, failed)
+    return Log(
+        config.state_dir / "log",
+        config.log,
+        clock,
+        lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
+        tell,
+        failed,
+    )
 
 
 def open_log(keeping: Log, roster: Roster) -> None:
@@ -42,6 +52,41 @@ def open_log(keeping: Log, roster: Roster) -> None:
         where = error.filename or keeping.root
         raise LogError(f"the log cannot be written: {where}: {error.strerror}") from None
     keeping.revive(roster)
+
+
+def forecast(config: Config) -> list[str]:
+    """What the logs of `config` may take, set against the disk: for `vspc check`."""
+    log, root = config.log, config.state_dir / "log"
+    if not log.enabled:
+        return ["log: off; what VMs say is kept in memory only"]
+    most, each = size_text(log.max_total), size_text(log.max_console)
+    keep = time_text(log.keep)
+    lines = [f"log: {root}, at most {most}, {each} a console, {keep}, fsync {log.fsync}"]
+    lines += [f"log of {', '.join(p.consoles)}: {_policy(p)}" for p in log.policy]
+    known = sum(1 for _ in root.glob("consoles/??/*"))
+    if known:
+        most = size_text((known * log.max_console) >> 20 << 20)
+        lines.append(f"log: {known} consoles have one; each at its limit would be {most}")
+    there = next(path for path in (root, *root.parents) if path.is_dir())
+    free, disk = Disk().free(there)
+    used = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    floor = log.free_floor.of(disk)
+    spare = max(0, free - floor + used)
+    if spare < log.max_total:
+        lines.append(
+            f"warning: log.max_total is {size_text(log.max_total)}, but the disk has room for "
+            f"{spare >> 20}MiB of it: {free >> 20}MiB are free, and free_floor keeps "
+            f"{floor >> 20}MiB of them"
+        )
+    return lines
+
+
+def _policy(policy: LogPolicy) -> str:
+    if not policy.log:
+        return "none"
+    keep = "" if policy.keep is None else f"for {time_text(policy.keep)}"
+    most = "" if policy.max is None else f"at most {size_text(policy.max)}"
+    return ", ".join(filter(None, (keep, most))) or "as all"
 
 
 def close_log(keeping: Log) -> "Deferred[None]":

@@ -77,6 +77,10 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             [(p.name, p.listen, p.telnet) for p in new.vm.plain],
         ),
         "console": (old.console, new.console),
+        "log": (
+            (old.log.enabled, old.log.fsync, old.log.fsync_interval, old.log.boot_patterns),
+            (new.log.enabled, new.log.fsync, new.log.fsync_interval, new.log.boot_patterns),
+        ),
         "ssh": (old.ssh, new.ssh),
     }
     return [key for key, (before, after) in pairs.items() if before != after]

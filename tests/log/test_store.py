@@ -76,13 +76,17 @@ class Keeping(ShelfTestCase):
         self.assertEqual((gap.kind, gap.offset, gap.end), (Kind.GAP, 6, 1006))
         self.assertIn("last 50 ms is missing, at most 1000 bytes", gap.text)
 
-    def test_a_second_kill_without_a_word_between_jumps_no_further(self) -> None:
+    def test_a_second_kill_jumps_again_for_nobody_knows_what_was_said_between(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"before", reserve=1000)
         for _ in range(3):
             shelf.open()
-        self.assertEqual(shelf.say(ONE, b"after"), 1006)
-        self.assertEqual(len(markers_of(shelf.items(ONE))), 1)
+        self.assertEqual(shelf.say(ONE, b"after"), 3006)
+        gaps = markers_of(shelf.items(ONE))
+        self.assertEqual([(g.offset, g.end) for g in gaps], [(6, 1006), (1006, 2006), (2006, 3006)])
+        shelf.stop()
+        shelf.open()
+        self.assertEqual(shelf.ends[ONE], 3011)
 
     def test_a_console_that_never_spoke_but_had_a_line_goes_on_behind_its_reserve(self) -> None:
         shelf = self.shelf()

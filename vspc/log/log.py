@@ -163,6 +163,7 @@ class Log:
         self.settings = settings
         self._wanted.clear()
         self.space.reload(settings)
+        self.writer.put(self.store.journal.close)
 
     # While it runs
 

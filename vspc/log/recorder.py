@@ -81,6 +81,7 @@ class Recorder:
     _queued: int = field(default=0, init=False)
     _shares: dict[Entry, int] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
+    _hurried: bool = field(default=False, init=False)
 
     def remember(self, console_id: str, end: int) -> None:
         """An earlier process kept the log of that console, up to `end`."""
@@ -161,6 +162,7 @@ class Recorder:
         ahead = TROUBLED_RESERVE if self.failing() else entry.ahead
         entry.reserved = entry.end + ahead
         self._add(entry, Record(RESERVE, entry.id, entry.reserved, 0, b""), 0)
+        self._hurry()
 
     def _end_gap(self, entry: Entry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
@@ -185,6 +187,14 @@ class Recorder:
         elif self._timer is None:
             self._timer = self.clock.call_later(BATCH_TIME, self._on_time)
 
+    def _hurry(self) -> None:
+        """A reserve is worth little before it is written: no longer than this turn."""
+        if self._batch and not self._hurried:
+            self._hurried = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.clock.call_later(0, self._on_time)
+
     def _on_time(self) -> None:
         self._timer = None
         self.flush()
@@ -194,6 +204,7 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._hurried = False
         if not self._batch:
             return
         shares, size = self._shares, self._size

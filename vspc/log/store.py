@@ -139,14 +139,17 @@ class Store:
             self.journal.serial = max(self.journal.serial, found.serial)
 
     def _jumps(self, now: int, killed: bool) -> Iterator[Record]:
-        """Offsets go on behind what may have been said and was not kept."""
+        """Offsets go on behind what may have been said and was not kept; and again, if the next
+        kill comes before their consoles have said a word.
+        """
         promise = KILLED if killed else CUT_OFF
         for chronicle in list(self.chronicles.values()):
-            if chronicle.reserved > chronicle.end:
-                end, to = chronicle.end, chronicle.reserved
+            end, to = chronicle.end, chronicle.reserved
+            chronicle.reserved = 0
+            if to > end:
                 text = promise.format(to - end, int(self.sync_interval * 1000) + 50)
                 yield gap(chronicle.id, end, to, now, text)
-            chronicle.reserved = 0
+                yield Record(RESERVE, chronicle.id, to + to - end, 0, b"")
 
     def _drop_empty(self) -> None:
         for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
