@@ -28,12 +28,13 @@ class FailingDisk(Disk):
     writes = 0
     free_bytes = 1 << 50
 
-    def write(self, descriptor: int, data: bytes) -> None:
+    def write(self, descriptor: int, *parts: bytes) -> None:
         self.writes += 1
         if self.error is not None:
+            data = b"".join(parts)
             os.write(descriptor, data[: len(data) // 2])
             raise OSError(self.error, os.strerror(self.error))
-        super().write(descriptor, data)
+        super().write(descriptor, *parts)
 
     def sync(self, descriptor: int) -> None:
         self.syncs += 1

@@ -38,11 +38,10 @@ class Spotter:
         whole = "|".join(f"(?:{pattern})" for pattern in self.patterns)
         self._any = compiled(whole) if self.patterns else None
 
-    def mark(self, console: bytes, batch: list[Record]) -> list[Record]:
-        """`batch` with a marker before each record in which a line says that a boot begins."""
+    def mark(self, console: bytes, batch: list[Record], joined: bytes) -> list[Record]:
+        """`batch`, which says `joined`, with a marker before each line that begins a boot."""
         if self._any is None:
             return batch
-        joined = b"".join(record.payload for record in batch if record.code == DATA)
         offset, tail = self._tails.pop(console, (-1, b""))
         first = next((record.offset for record in batch if record.code == DATA), None)
         if first is None:
@@ -51,9 +50,10 @@ class Spotter:
             return batch
         if offset + len(tail) != first:
             tail = b""
-        found = self._any.search(tail + joined) is not None
+        joined = tail + joined if tail else joined
+        found = self._any.search(joined) is not None
         last = next(record for record in reversed(batch) if record.code == DATA)
-        rest = (tail + joined)[-TAIL:].rpartition(b"\n")[2]
+        rest = joined[-TAIL:].rpartition(b"\n")[2]
         self._tails[console] = (last.end - len(rest), rest)
         return self._marked(console, batch, tail) if found else batch
 

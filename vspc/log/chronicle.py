@@ -40,6 +40,7 @@ class Chronicle:
     pending: list[Record] = field(factory=list)
     pending_bytes: int = 0
     pending_serial: int = 0
+    evicted: int = 0  # the offset up to which everything was deleted, once all of it was
     last: int = 0  # microseconds since 1970 of the last byte or marker
     _written: str = field(default="", init=False)  # what the file holds
 
@@ -92,11 +93,14 @@ class Chronicle:
             return []
         if not self.directory.is_dir():
             disk.make(self.directory)
+        closed = self._move_pending(disk, spotter, limit, age) if self.pending else []
         if self.about != self._written:
             self.describe(disk)
-        if not self.pending:
-            return []
-        batch = spotter.mark(self.id, self.pending)
+        return closed
+
+    def _move_pending(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
+        data = b"".join([record.payload for record in self.pending if record.code == DATA])
+        batch = spotter.mark(self.id, self.pending, data)
         closed = []
         segment = self._open_segment(batch[0])
         if segment.size and (segment.size >= limit or batch[0].at - segment.first > age):
@@ -104,13 +108,13 @@ class Chronicle:
             closed.append(segment)
             segment = self._open_segment(batch[0])
         try:
-            segments.append(disk, segment, self.pending_serial, batch)
+            segments.append(disk, segment, self.pending_serial, batch, data)
         except Shrunk:
             # Whoever cut it: what is left of it stays readable, and the log goes on behind it.
             segment.closed = True
             closed.append(segment)
             segment = self._open_segment(batch[0])
-            segments.append(disk, segment, self.pending_serial, batch)
+            segments.append(disk, segment, self.pending_serial, batch, data)
         self.serial = self.pending_serial
         self.pending, self.pending_bytes = [], 0
         return closed
@@ -119,9 +123,19 @@ class Chronicle:
         """Give up what is pending: its files cannot be written."""
         self.pending, self.pending_bytes = [], 0
 
+    def evict(self, disk: Disk, count: int) -> None:
+        """Delete the oldest `count` segments. Raises OSError."""
+        gone = self.segments[:count]
+        if count >= len(self.segments):  # its offsets go on all the same
+            self.evicted = max(self.evicted, gone[-1].end)
+            self.describe(disk)
+        for segment in gone:
+            segment.remove()
+        del self.segments[:count]
+
     def describe(self, disk: Disk) -> None:
-        """Write down whose log it is, and where it stands: all may be evicted. Raises OSError."""
-        facts = {"version": VERSION, "end": self.end, "about": self.facts}
+        """Write down whose log it is, and up to where it was evicted. Raises OSError."""
+        facts = {"version": VERSION, "evicted": self.evicted, "about": self.facts}
         disk.replace(self.directory / ABOUT_FILE, json.dumps(facts).encode())
         self._written = self.about
 
@@ -133,9 +147,10 @@ class Chronicle:
         if not isinstance(found, dict) or found.get("version") != VERSION:
             raise UnknownVersion(f"{path} is of an unknown version and is left alone")
         self.about = self._written = json.dumps(found.get("about") or {})
-        end = found.get("end")
-        if isinstance(end, int) and end > self.end:
-            self.end, self.spoke = end, True
+        evicted = found.get("evicted")
+        if isinstance(evicted, int) and evicted > 0:
+            self.evicted, self.spoke = evicted, True
+            self.end = max(self.end, evicted)
 
     def _open_segment(self, first: Record) -> Segment:
         if not self.segments or self.segments[-1].closed:

@@ -15,11 +15,17 @@ class Disk:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(path, flags, 0o600)
 
-    def write(self, descriptor: int, data: bytes) -> None:
-        """All of `data`. Raises OSError, after which some of it may be written."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+    def write(self, descriptor: int, *parts: bytes) -> None:
+        """All parts, in one call if it can be. Raises OSError, after which some may be there."""
+        written = os.writev(descriptor, parts)
+        for part in parts:
+            if written >= len(part):
+                written -= len(part)
+                continue
+            rest = memoryview(part)[written:]
+            written = 0
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
 
     def sync(self, descriptor: int) -> None:
         """Wait until the disk has it."""

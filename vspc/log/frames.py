@@ -43,9 +43,14 @@ class Damage:
     end: int
 
 
+def head(body: bytes) -> bytes:
+    """What comes before `body` in a frame."""
+    return _HEAD.pack(_MARK, len(body), zlib.crc32(body))
+
+
 def pack(body: bytes) -> bytes:
     """`body` as a frame."""
-    return _HEAD.pack(_MARK, len(body), zlib.crc32(body)) + body
+    return head(body) + body
 
 
 def unpack(data: bytes, start: int = MAGIC) -> Iterator[Frame | Damage]:

@@ -84,14 +84,15 @@ class Journal:
         if self._descriptor is None:
             self._begin()
         assert self._descriptor is not None
-        frame = frames.pack(records.pack(self.serial + 1, batch))
+        body = records.pack(self.serial + 1, batch)
+        head = frames.head(body)
         try:
-            self.disk.write(self._descriptor, frame)
+            self.disk.write(self._descriptor, head, body)
         except OSError:
             self._undo()
             raise
         self.serial += 1
-        self.size += len(frame)
+        self.size += len(head) + len(body)
         return self.serial
 
     def _begin(self) -> None:

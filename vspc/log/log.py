@@ -1,5 +1,6 @@
 """The log as the service sees it: opened, told what happens, asked, closed."""
 
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,9 @@ from vspc.log.writer import Sync, Told, Writer
 
 STALLED = 5.0
 """Seconds in one call of the disk after which it is said."""
+
+SWITCH = 0.0005
+"""Seconds that another thread may go on when the log's wants to run."""
 
 PRIMED = 64 * 1024
 """Bytes of its log that a console's ring gets back when its VM connects."""
@@ -119,6 +123,9 @@ class Log:
 
     def start(self) -> None:
         """Begin to write."""
+        # The log's thread gives the interpreter up for each call of the disk, and has to get it
+        # back from a reactor that is busy just then: the default makes that 5 ms each time.
+        sys.setswitchinterval(SWITCH)
         self.writer.start()
 
     def heard(self, happening: Happening) -> None:

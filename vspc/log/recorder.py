@@ -4,6 +4,7 @@ Nothing here waits. What the disk does not take in time is kept up to a bound; o
 console's log gets a gap, from offset to offset, and nobody else notices.
 """
 
+import time
 from collections.abc import Callable
 
 from attrs import define, field, frozen
@@ -73,6 +74,7 @@ class Recorder:
     wanted: Callable[[Console], bool]  # what [[log.policy]] says
     failing: Callable[[], bool]
     bounds: Bounds = Bounds()
+    give_way: Callable[[float], None] = time.sleep
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
     _gaps: dict[Entry, None] = field(factory=dict, init=False)
@@ -136,6 +138,9 @@ class Recorder:
         entry.spoke = True
         self._reserve(entry)
         self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
+        if entry.queued > self.bounds.each // 4:
+            # Not a wait for the disk: the log's thread may need the interpreter to keep up.
+            self.give_way(0)
 
     def _entry(self, console: Console) -> Entry:
         entry = self._entries.get(console.id)

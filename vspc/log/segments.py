@@ -91,12 +91,12 @@ class Shrunk(OSError):
     """Somebody cut a file of a segment: it cannot go on."""
 
 
-def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record]) -> None:
-    """Write `batch`, which is in order, behind what `segment` has. Raises OSError.
+def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], data: bytes) -> None:
+    """Write `batch`, which is in order and says `data`, behind `segment`. Raises OSError.
 
     After an error the segment is as it was: what was written is cut off, now or at a start.
     """
-    data, entries, texts = _lay_out(batch)
+    entries, texts = _lay_out(batch)
     body = _FRAME.pack(serial, segment.size, len(entries)) + b"".join(entries) + b"".join(texts)
     index = (b"" if segment.index_size else MAGIC) + frames.pack(body)
     bytes_path, index_path = segment.paths
@@ -126,14 +126,12 @@ def _write(disk: Disk, path: Path, size: int, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _lay_out(batch: Sequence[Record]) -> tuple[bytes, list[bytes], list[bytes]]:
-    data: list[bytes] = []
+def _lay_out(batch: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
     entries: list[bytes] = []
     texts: list[bytes] = []
     run: tuple[int, int, int] | None = None  # offset, time, length
     for record in batch:
         if record.code == DATA:
-            data.append(record.payload)
             size = len(record.payload)
             if (
                 run is not None
@@ -154,7 +152,7 @@ def _lay_out(batch: Sequence[Record]) -> tuple[bytes, list[bytes], list[bytes]]:
         texts.append(record.payload)
     if run is not None:
         entries.append(_ENTRY.pack(DATA, *run))
-    return b"".join(data), entries, texts
+    return entries, texts
 
 
 @frozen

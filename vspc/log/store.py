@@ -24,6 +24,9 @@ from vspc.log.segments import Segment
 MOVE = 64 * 1024
 """Bytes of a console that are worth moving to its segment."""
 
+BUSY = 16
+"""How many times as many are while more waits to be written."""
+
 PENDING = 64 * 1024 * 1024
 """Bytes in memory that have not moved; over it the longest go, however short."""
 
@@ -221,11 +224,15 @@ class Store:
             what = f"{chronicle.directory}: {error.strerror}; {lost} bytes are lost"
             self.complain("log-console-failing", what)
 
-    def settle(self, spoke: Iterable[bytes]) -> None:
-        """Move what is worth it after a batch of those consoles. Raises OSError."""
+    def settle(self, spoke: Iterable[bytes], busy: bool = False) -> None:
+        """Move what is worth it after a batch of those consoles. Raises OSError.
+
+        While more waits to be written, `busy`, longer runs are: each costs some calls.
+        """
+        worth = self.sizes.move * BUSY if busy else self.sizes.move
         for console in spoke:
             chronicle = self.chronicles.get(console)
-            if chronicle is not None and chronicle.pending_bytes >= self.sizes.move:
+            if chronicle is not None and chronicle.pending_bytes >= worth:
                 self._move_one(chronicle)
         if self.pending_bytes > self.sizes.pending:
             longest = sorted(self.chronicles.values(), key=lambda c: -c.pending_bytes)
@@ -283,10 +290,7 @@ class Store:
         """Delete the oldest `count` segments of a console. Raises OSError."""
         if count >= len(chronicle.segments):
             self.move(chronicle)
-            chronicle.describe(self.disk)  # where its offsets go on
-        for segment in chronicle.segments[:count]:
-            segment.remove()
-        del chronicle.segments[:count]
+        chronicle.evict(self.disk, count)
 
     def forget(self, console: bytes) -> None:
         """Delete a whole log; a later one of the same console begins anew. Raises OSError."""

@@ -208,7 +208,8 @@ class Writer:
         for batch in together:
             self._unwritten.popleft()
             batch.written(batch)
-        self.store.settle({record.console for record in records if record.code == DATA})
+        spoke = {record.console for record in records if record.code == DATA}
+        self.store.settle(spoke, busy=bool(self._unwritten or self._items))
 
     def _write_reserves(self) -> None:
         """Even where there is no room for what VMs say, no offset may be used twice."""
