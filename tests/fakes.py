@@ -132,6 +132,9 @@ class LateTap:
     def said(self, console: Console, offset: int, data: bytes) -> None:
         self.target.said(console, offset, data)
 
+    def typed(self, console: Console, data: bytes) -> None:
+        self.target.typed(console, data)
+
 
 class World:
     """Consoles without a network: what happened is in `happened`, turns end with `turn`."""

@@ -14,6 +14,8 @@ from typing import NoReturn
 
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {
+        "asciinema": "asciinema",
+        "logrotate": "logrotate",
         "make": "make",
         "ssh": "openssh-client",
         "ssh-add": "openssh-client",

@@ -18,7 +18,7 @@ from vspc.verbs.console import BadOption, Options
 from vspc.verbs.describe import readers
 from vspc.verbs.table import VERBS, BadLine, run_words, split
 
-_NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots"})
+_NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "export", "note"})
 
 
 @define(eq=False)

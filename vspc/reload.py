@@ -6,6 +6,7 @@ Listeners, keys of the server and sizes that tables were made with need a restar
 from collections.abc import Collection, Mapping
 
 from vspc.config import Config
+from vspc.config.classes import LogSettings
 from vspc.console.access import NOTHING, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
@@ -59,6 +60,11 @@ class Live:
         return self._keys.get(operator, frozenset())
 
 
+def _fixed(log: LogSettings) -> tuple[object, ...]:
+    """What of the log's settings counts from a start."""
+    return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input
+
+
 def needs_restart(old: Config, new: Config) -> list[str]:
     """Key paths that differ and count only after a restart."""
     pairs = {
@@ -78,8 +84,8 @@ def needs_restart(old: Config, new: Config) -> list[str]:
         ),
         "console": (old.console, new.console),
         "log": (
-            (old.log.enabled, old.log.fsync, old.log.fsync_interval, old.log.boot_patterns),
-            (new.log.enabled, new.log.fsync, new.log.fsync_interval, new.log.boot_patterns),
+            _fixed(old.log),
+            _fixed(new.log),
         ),
         "ssh": (old.ssh, new.ssh),
     }

@@ -16,8 +16,8 @@ class Owner(GateOwner):
         self.grew = 0
         self.complaints: list[int] = []
 
-    def delivered(self, count: int) -> None:
-        self.count += count
+    def delivered(self, data: bytes) -> None:
+        self.count += len(data)
 
     def room_grew(self) -> None:
         self.grew += 1

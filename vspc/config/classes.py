@@ -144,6 +144,7 @@ class LogSettings:
     free_floor: Floor = field(default=Floor(1 << 30, 5.0))
     fsync: Fsync = "interval"
     fsync_interval: Duration = field(default=Duration(1.0), metadata=within_time(0.05, 60))
+    record_input: bool = False
     boot_patterns: tuple[Expression, ...] = BOOT_PATTERNS
     policy: tuple[LogPolicy, ...] = ()
 
@@ -216,7 +217,7 @@ COMPUTED = frozenset({"path", "warnings"})
 
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial", "audit"}),
-    LogSettings: frozenset({"record_input", "sink"}),
+    LogSettings: frozenset({"sink"}),
     VmSettings: frozenset({"com_port", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
     SshSettings: frozenset({"certificates"}),

@@ -216,7 +216,7 @@ class Gate:
     def _send(self, data: bytes) -> None:
         assert self._line is not None
         self._line.send(data)
-        self._owner.delivered(len(data))
+        self._owner.delivered(data)
         # 0xFF takes two bytes on a telnet line; counted for all, the bound is only ever tighter.
         self._since += len(data) + data.count(0xFF)
         self._ask_if_due()
@@ -287,8 +287,8 @@ class GateOwner:
 
     __slots__ = ()
 
-    def delivered(self, count: int) -> None:
-        """`count` bytes went to the VM."""
+    def delivered(self, data: bytes) -> None:
+        """`data` went to the VM."""
         raise NotImplementedError
 
     def room_grew(self) -> None:

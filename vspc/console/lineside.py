@@ -36,6 +36,9 @@ class Tap(Protocol):
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """The VM said `data`, from `offset`. Must not raise."""
 
+    def typed(self, console: "Console", data: bytes) -> None:
+        """`data` went to the VM. Must not raise."""
+
 
 class NoTap:
     """Nobody listens."""
@@ -47,6 +50,9 @@ class NoTap:
 
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """Nothing is kept of it."""
+
+    def typed(self, console: "Console", data: bytes) -> None:
+        """Nor of this."""
 
 
 @frozen
@@ -275,8 +281,9 @@ class LineSide(GateOwner):
         self.tell(f"{self.title} does not answer: {waiting} bytes wait")
         self._publish(happenings.Stalled(self._console, waiting))
 
-    def delivered(self, count: int) -> None:
-        self.bytes_to_vm += count
+    def delivered(self, data: bytes) -> None:
+        self.bytes_to_vm += len(data)
+        self._shop.tap.typed(self._console, data)
 
     def _publish(self, happening: Happening) -> None:
         self._shop.happenings.publish(happening)

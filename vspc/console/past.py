@@ -6,11 +6,14 @@ for a console and never used twice; times are seconds since 1970.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import frozen
 
 from vspc.console.ports import Cancellable
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
 
 T = TypeVar("T")
 
@@ -31,6 +34,7 @@ class Kind(Enum):
     BOOT = "boot"  # the output looks like the beginning of a boot; the text says of which kind
     INPUT = "input"  # what was typed, where the configuration wants it recorded
     RENAMED = "renamed"
+    RECORDING = "recording"  # somebody wants to find this place again
 
 
 @frozen
@@ -120,6 +124,9 @@ class Archive(Protocol):
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
+
+    def mark(self, console: "Console", kind: Kind, text: str) -> bool:
+        """Put a marker at this place; False if there is no log, or it takes nothing now."""
 
     def ask(
         self,

@@ -6,7 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
 
-from vspc.console.past import Kept
+from vspc.console.console import Console
+from vspc.console.past import Kept, Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.view import Cache, View
 from vspc.log.writer import Writer
@@ -56,6 +57,7 @@ class Archivist:
     in_reactor: Callable[[Callable[[], None]], None]
     complain: Callable[[str, str], None]
     known: Callable[[str], bool]
+    note: Callable[[Console, Kind, str], bool]
     pool: Pool
     cache: Cache = field(init=False)
     _closed: bool = field(default=False, init=False)
@@ -66,6 +68,10 @@ class Archivist:
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
         return self.known(console_id)
+
+    def mark(self, console: Console, kind: Kind, text: str) -> bool:
+        """Put a marker at this place."""
+        return self.note(console, kind, text)
 
     def ask(
         self,

@@ -82,6 +82,7 @@ class Log:
             self.in_reactor,
             self._is_wanted,
             lambda: self.writer.failing or self._stalled,
+            settings.record_input,
         )
         self.archive = Archivist(
             self.writer,
@@ -90,6 +91,7 @@ class Log:
             self.in_reactor,
             self._complain,
             self.recorder.keeps,
+            self.recorder.note,
             self.pool,
         )
 

@@ -15,6 +15,7 @@ from vspc.console.happenings import Happening
 from vspc.console.past import Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.about import about
+from vspc.log.input import Typists
 from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
 from vspc.log.writer import Batch
 from vspc.text import safe
@@ -37,6 +38,9 @@ LARGEST_RESERVE = 64 * 1024 * 1024
 
 TROUBLED_RESERVE = 1024 * 1024 * 1024
 """The same while the disk is failing: nobody knows when it can be said again."""
+
+NOTE = 8 * 1024
+"""Characters of a marker's text."""
 
 TOO_SLOW = "the disk was too slow or full"
 
@@ -73,8 +77,10 @@ class Recorder:
     in_reactor: Callable[[Callable[[], None]], None]  # from any thread
     wanted: Callable[[Console], bool]  # what [[log.policy]] says
     failing: Callable[[], bool]
+    record_input: bool = False
     bounds: Bounds = Bounds()
     give_way: Callable[[float], None] = time.sleep
+    _typists: Typists = field(init=False)
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
     _gaps: dict[Entry, None] = field(factory=dict, init=False)
@@ -84,6 +90,9 @@ class Recorder:
     _shares: dict[Entry, int] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
     _hurried: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._typists = Typists(self.clock, self._mark)
 
     def remember(self, console_id: str, end: int) -> None:
         """An earlier process kept the log of that console, up to `end`."""
@@ -123,6 +132,16 @@ class Recorder:
         """The VM said `data`."""
         if console.quarantined or not self.wanted(console):
             return
+        if self.record_input:
+            self._typists.said(console, data)
+        self._keep(console, offset, data)
+
+    def typed(self, console: Console, data: bytes) -> None:
+        """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
+        if self.record_input and not console.quarantined and self.wanted(console):
+            self._typists.typed(console, data)
+
+    def _keep(self, console: Console, offset: int, data: bytes) -> None:
         entry = self._entry(console)
         size = len(data)
         if entry.queued + size > self.bounds.each or self._queued + size > self.bounds.total:
@@ -253,10 +272,12 @@ class Recorder:
             case happenings.Detached(attachment):
                 self._mark(attachment.console, Kind.LEFT, attachment.operator.name)
             case happenings.PenTaken(attachment, former):
+                self._typists.end(attachment.console)
                 from_whom = f", taken from {former}" if former else ""
                 text = f"{attachment.operator.name} types{from_whom}"
                 self._mark(attachment.console, Kind.PEN, text)
             case happenings.PenLaid(console):
+                self._typists.end(console)
                 self._mark(console, Kind.PEN, "nobody types")
             case happenings.Broke(console, operator):
                 self._mark(console, Kind.BREAK, f"by {operator or 'the VM'}")
@@ -274,6 +295,7 @@ class Recorder:
             self._add(entry, Record(RESERVE, entry.id, entry.end, 0, b""), 0)
 
     def _forgotten(self, console: Console) -> None:
+        self._typists.end(console)
         entry = self._entries.pop(console.id, None)
         if entry is None:
             return
@@ -296,16 +318,17 @@ class Recorder:
             entry.about = text
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
 
-    def note(self, console: Console, kind: Kind, text: str) -> None:
-        """Somebody's words at this place; `text` is made safe here."""
-        self._mark(console, kind, safe(text, 1000))
+    def note(self, console: Console, kind: Kind, text: str) -> bool:
+        """Somebody's words at this place, which are made safe here; False if it takes none now."""
+        return self._mark(console, kind, safe(text, NOTE))
 
-    def _mark(self, console: Console, kind: Kind, text: str) -> None:
+    def _mark(self, console: Console, kind: Kind, text: str) -> bool:
         entry = self._entries.get(console.id)
         if entry is None or entry.gap is not None or not self.wanted(console):
-            return
+            return False
         if not entry.spoke and kind is not Kind.CONNECTED:
-            return  # there is no log of it yet
+            return False  # there is no log of it yet
         if entry.queued > self.bounds.each or self._queued > self.bounds.total:
-            return
+            return False
         self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)
+        return True

@@ -6,7 +6,21 @@ from types import MappingProxyType
 from attrs import frozen
 
 from vspc.text import safe
-from vspc.verbs import accept, boots, console, forget, info, log, logoptions, raw, sendbreak, who
+from vspc.verbs import (
+    accept,
+    boots,
+    console,
+    export,
+    forget,
+    info,
+    log,
+    logoptions,
+    note,
+    raw,
+    record,
+    sendbreak,
+    who,
+)
 from vspc.verbs import list as list_verb
 from vspc.verbs.call import USAGE, Call, Printer
 
@@ -101,6 +115,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "raw": Verb(raw.USAGE_LINE, raw.SUMMARY, raw.run),
         "log": Verb(logoptions.USAGE_LINE, log.SUMMARY, log.run),
         "boots": Verb(boots.USAGE_LINE, boots.SUMMARY, boots.run),
+        "export": Verb(export.USAGE_LINE, export.SUMMARY, export.run),
+        "record": Verb(record.USAGE_LINE, record.SUMMARY, record.run),
+        "note": Verb(note.USAGE_LINE, note.SUMMARY, note.run),
         "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
         "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),

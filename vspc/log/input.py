@@ -1,0 +1,64 @@
+"""What operators type, in the log: lines that the VM sent back, and of all else the number."""
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from vspc.console.console import Console
+from vspc.console.echo import Echo, Recorded
+from vspc.console.past import Kind
+from vspc.console.ports import Cancellable, Clock
+
+
+@define(eq=False)
+class Typists:
+    """An `Echo` for each console on which somebody has typed lately, and its timer."""
+
+    clock: Clock
+    mark: Callable[[Console, Kind, str], bool]
+    _echoes: dict[Console, Echo] = field(factory=dict, init=False)
+    _timers: dict[Console, Cancellable] = field(factory=dict, init=False)
+
+    def typed(self, console: Console, data: bytes) -> None:
+        """`data` went to the VM."""
+        echo = self._echoes.setdefault(console, Echo())
+        echo.typed(data, self.clock.seconds())
+        self._tell(console, echo)
+
+    def said(self, console: Console, data: bytes) -> None:
+        """The VM said `data`; to be called before it is kept: a marker stands before the echo."""
+        echo = self._echoes.get(console)
+        if echo is not None:
+            echo.said(data, self.clock.seconds())
+            self._tell(console, echo)
+
+    def end(self, console: Console) -> None:
+        """Somebody else types now, or nobody."""
+        echo = self._echoes.pop(console, None)
+        self._stop(console)
+        if echo is not None:
+            self._say(console, echo.close())
+
+    def _tell(self, console: Console, echo: Echo) -> None:
+        now = self.clock.seconds()
+        self._say(console, echo.due(now))
+        self._stop(console)
+        deadline = echo.deadline
+        if deadline is not None:
+            delay = max(0.0, deadline - now)
+            self._timers[console] = self.clock.call_later(delay, lambda: self._late(console))
+
+    def _late(self, console: Console) -> None:
+        self._timers.pop(console, None)
+        echo = self._echoes.get(console)
+        if echo is not None:
+            self._tell(console, echo)
+
+    def _stop(self, console: Console) -> None:
+        timer = self._timers.pop(console, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _say(self, console: Console, recorded: list[Recorded]) -> None:
+        for one in recorded:
+            self.mark(console, Kind.INPUT, one.words)

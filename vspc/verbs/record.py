@@ -1,0 +1,93 @@
+"""`record start|stop NAME`: mark a piece of a log, to be exported under its number later.
+
+Everything is in the log anyway; a recording says from where to where somebody wants it.
+"""
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from vspc.console.console import Console
+from vspc.console.past import Kept, Kind, Marker
+from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.reading import ask
+
+USAGE_LINE = "record start|stop|list NAME"
+SUMMARY = "mark a piece of a log; `export NAME --recording N` exports it"
+
+_START, _STOP = "started by ", "stopped by "
+
+
+@frozen
+class Recording:
+    """One of them; `end` is None while it goes on."""
+
+    start: int
+    at: float
+    end: int | None
+    by: str
+
+
+def recordings(kept: Kept) -> list[Recording]:
+    """Those that a log has, oldest first."""
+    return gather(kept.markers((Kind.RECORDING,)))
+
+
+def gather(markers: Iterable[Marker]) -> list[Recording]:
+    """A start ends the recording before it."""
+    found: list[Recording] = []
+    for marker in markers:
+        if found and found[-1].end is None:
+            last = found[-1]
+            found[-1] = Recording(last.start, last.at, marker.offset, last.by)
+        if marker.text.startswith(_START):
+            found.append(Recording(marker.offset, marker.at, None, marker.text[len(_START) :]))
+    return found
+
+
+def run(call: Call) -> None:
+    """Begin or end one, or list them."""
+    if len(call.words) != 2 or call.words[0] not in ("start", "stop", "list"):
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    console = call.find(call.words[1])
+    if console is None:
+        return
+    if call.words[0] != "list" and "write" not in call.rights(console):
+        call.fail(DENIED, f"you have no right to write on {console.title}")
+        return
+
+    def found(known: list[Recording] | None) -> None:
+        if known is None:
+            call.fail(FAILED, f"the log of {console.title} cannot be read now")
+        else:
+            _go_on(call, console, known)
+
+    ask(call.world, console, recordings, found)
+
+
+def _go_on(call: Call, console: Console, known: list[Recording]) -> None:
+    what = call.words[0]
+    running = bool(known) and known[-1].end is None
+    if what == "list":
+        Printer(call.channel, "".join(_line(n, one) for n, one in enumerate(known, 1)))
+        return
+    if what == "stop" and not running:
+        call.fail(FAILED, f"no recording of {console.title} goes on")
+        return
+    if what == "start" and running:
+        call.fail(FAILED, f"recording {len(known)} of {console.title} goes on, by {known[-1].by}")
+        return
+    archive = call.world.archive
+    words = (_START if what == "start" else _STOP) + call.operator.name
+    if archive is None or not archive.mark(console, Kind.RECORDING, words):
+        call.fail(FAILED, f"{console.title} has no log that takes it now")
+        return
+    number = len(known) + (what == "start")
+    console.tell(f"recording {number} {words}")
+    Printer(call.channel, f"{number}\n")
+
+
+def _line(number: int, one: Recording) -> str:
+    end = "-" if one.end is None else str(one.end)
+    return f"{number} {timestamp(one.at)} {one.start} {end} {one.by}\n"
