@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "run":
             command.add_argument("--verbose", action="store_true", help="log debugging, too")
+        if name == "verify":
+            text = "a file with log-chain lines of the server's log, kept elsewhere"
+            command.add_argument("--against", type=Path, metavar="FILE", help=text)
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
@@ -95,6 +98,15 @@ def _proxy_uri(arguments: argparse.Namespace) -> int:
     return _say(lambda c: proxy_uris(c, arguments.host), config)
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    from vspc.logside import check_chain
+
+    return check_chain(config, arguments.against)
+
+
 def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
     from vspc.advice import AdviceError
 
@@ -110,6 +122,7 @@ def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
 _COMMANDS = (
     ("run", "run the server in the foreground", _run),
     ("check", "check a configuration: a summary, or every mistake", _check),
+    ("verify", "check the logs against their chain of hashes", _verify),
     ("proxy-uri", "the proxy URIs to type into vSphere, and which to choose", _proxy_uri),
     ("fingerprints", "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints),
 )

@@ -1,6 +1,8 @@
 """The log's side of the service: made, opened, and its events in our own log."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,10 +16,13 @@ from vspc.console.ports import Clock
 from vspc.console.roster import Roster
 from vspc.log.disk import Disk
 from vspc.log.log import Log
+from vspc.log.verify import recorded_heads, verify
 from vspc.text import safe
 
-_ERRORS = frozenset({"log-failing", "log-stalled", "log-console-failing"})
-_GOOD = frozenset({"log-recovered", "log-goes-on"})
+_ERRORS = frozenset(
+    {"log-failing", "log-stalled", "log-console-failing", "log-chain-broken", "log-segment-damaged"}
+)
+_GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain"})
 
 
 class LogError(Exception):
@@ -87,6 +92,27 @@ def _policy(policy: LogPolicy) -> str:
     keep = "" if policy.keep is None else f"for {time_text(policy.keep)}"
     most = "" if policy.max is None else f"at most {size_text(policy.max)}"
     return ", ".join(filter(None, (keep, most))) or "as all"
+
+
+def check_chain(config: Config, against: Path | None) -> int:
+    """`vspc verify`: print what was found; the exit status."""
+    try:
+        recorded = None
+        if against is not None:
+            with against.open(encoding="utf-8", errors="replace") as file:
+                recorded = recorded_heads(file)
+            if not recorded:
+                print(f"{against}: there is no log-chain line in it", file=sys.stderr)
+                return 1
+        verdict = verify(config.state_dir / "log", recorded)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    for complaint in verdict.wrong:
+        print(safe(complaint, 1000), file=sys.stderr)
+    heads = "" if recorded is None else f", {verdict.heads} heads are those that were sent"
+    print(f"{verdict.right} segments are as they were written, {verdict.gone} are gone{heads}")
+    return 1 if verdict.wrong else 0
 
 
 def close_log(keeping: Log) -> "Deferred[None]":

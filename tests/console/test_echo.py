@@ -296,7 +296,7 @@ STEPS = st.lists(
 class Always(SynchronousTestCase):
     """Whatever they do."""
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=150)
     @given(STEPS, st.lists(st.floats(0.0, 0.6), min_size=40, max_size=40))
     def test_every_byte_is_accounted_for_in_order(
         self, steps: list[tuple[str, bytes]], times: list[float]
@@ -338,7 +338,7 @@ class Always(SynchronousTestCase):
         for text in desk.texts:
             self.assertEqual(text, b"\r")
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=150)
     @given(
         st.text("abc", min_size=2, max_size=6).map(str.encode), st.lists(st.text("abc", max_size=5))
     )
@@ -357,7 +357,7 @@ class Always(SynchronousTestCase):
         for text in desk.texts:
             self.assertEqual(text, b"\r")
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=150)
     @given(
         st.lists(
             st.binary(min_size=0, max_size=20).map(

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id, markers_of
 from vspc.console.past import Item, Kind, Said
 from vspc.log.records import marker
+from vspc.log.segments import compress, contents
 
 ONE, TWO = console_id(1), console_id(2)
 
@@ -301,11 +302,9 @@ class Anything(ShelfTestCase):
                         del model.said[place]
 
     def compress(self, shelf: TemporaryShelf) -> None:
-        from vspc.log.segments import compress
-
         while shelf.store.closed:
             chronicle, segment = shelf.store.closed.pop()
-            made = compress(shelf.disk, segment)
+            made = compress(shelf.disk, segment, contents(segment))
             shelf.store.compressed(chronicle.id, segment, made)
 
     def tear(self, shelf: TemporaryShelf, models: dict[bytes, Model], count: int) -> None:

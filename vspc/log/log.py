@@ -29,6 +29,9 @@ STALLED = 5.0
 SWITCH = 0.0005
 """Seconds that another thread may go on when the log's wants to run."""
 
+HEADS = 60.0
+"""Seconds between two heads of the chain of hashes."""
+
 PRIMED = 64 * 1024
 """Bytes of its log that a console's ring gets back when its VM connects."""
 
@@ -53,6 +56,8 @@ class Log:
     archive: Archivist = field(init=False)
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     _stalled: bool = field(default=False, init=False)
+    _sent: int = field(default=0, init=False)  # the last number whose head was said
+    _sent_at: float = field(default=-1e9, init=False)
     _unprimed: dict[Console, None] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -106,6 +111,9 @@ class Log:
     def open(self) -> None:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.store.open()
+        aside = self.writer.chain.open()
+        if aside is not None:
+            self._complain("log-chain-broken", f"it is kept as {aside}; another one begins")
         for chronicle in self.store.chronicles.values():
             self.recorder.remember(chronicle.name, chronicle.end)
 
@@ -185,6 +193,10 @@ class Log:
         elif self._stalled and not stalled:
             self.tell("log-goes-on", {})
         self._stalled = stalled
+        chain = self.writer.chain
+        if chain.number != self._sent and self.clock.seconds() >= self._sent_at + HEADS:
+            self._sent, self._sent_at = chain.number, self.clock.seconds()
+            self.tell("log-chain", {"number": chain.number, "head": chain.head})
 
     def end(self) -> None:
         """Take nothing more in and answer nobody; `Writer.stop`, in a thread, follows."""

@@ -215,8 +215,17 @@ def _entries(body: bytes) -> tuple[int, int, list[Entry]] | None:
     return serial, place, entries
 
 
-def compress(disk: Disk, segment: Segment) -> Segment:
-    """A compressed copy of a closed segment, synced; the caller deletes the original."""
+def contents(segment: Segment) -> tuple[bytes, bytes]:
+    """The bytes and the index of a closed segment that is not compressed. Raises OSError."""
+    data, index = segment.paths
+    return data.read_bytes() if segment.size else b"", index.read_bytes()
+
+
+def compress(disk: Disk, segment: Segment, parts: tuple[bytes, bytes]) -> Segment:
+    """A compressed copy of a closed segment, synced; the caller deletes the original.
+
+    `parts` are its `contents`.
+    """
     made = Segment(
         segment.directory,
         segment.start,
@@ -228,10 +237,8 @@ def compress(disk: Disk, segment: Segment) -> Segment:
         compressed=True,
         serial=segment.serial,
     )
-    for source, target in zip(segment.paths, made.paths, strict=True):
-        packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(
-            source.read_bytes() if source.exists() else b""
-        )
+    for part, target in zip(parts, made.paths, strict=True):
+        packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(part)
         disk.replace(target, packed, sync=True)
         made.on_disk += len(packed)
         made.index_size = len(packed)

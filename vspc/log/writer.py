@@ -17,9 +17,10 @@ from threading import Condition, Thread
 
 from attrs import define, field, frozen
 
+from vspc.log.chain import Chain
 from vspc.log.chores import Chores
 from vspc.log.records import DATA, RESERVE, Record
-from vspc.log.segments import Segment, compress
+from vspc.log.segments import Segment, compress, contents
 from vspc.log.store import Store
 
 AGAIN = 1.0
@@ -87,6 +88,7 @@ class Writer:
     busy_since: float | None = field(default=None, init=False)
     failing: bool = field(default=False, init=False)
     chores: Chores = field(init=False)
+    chain: Chain = field(init=False)
     _changed: Condition = field(factory=Condition, init=False)
     _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
     _unwritten: deque[Batch] = field(factory=deque, init=False)
@@ -103,6 +105,7 @@ class Writer:
 
     def __attrs_post_init__(self) -> None:
         self.chores = Chores(self.failed)
+        self.chain = Chain(self.store.root, self.store.disk)
 
     # From any thread
 
@@ -305,7 +308,9 @@ class Writer:
 
     def _compress(self, console: bytes, segment: Segment) -> None:
         try:
-            made = compress(self.store.disk, segment)
+            parts = contents(segment)
+            self.chain.add(segment, *parts)
+            made = compress(self.store.disk, segment, parts)
         except FileNotFoundError:  # evicted meanwhile
             return
         except OSError as error:
