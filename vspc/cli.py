@@ -8,6 +8,7 @@ from pathlib import Path
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, summary
 from vspc.files import load_with_files
+from vspc.verbs.table import VERBS
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vspc.simulator.command import main as simulate
 
         return simulate(words[1:])
+    if words and words[0] in VERBS:
+        return _local(words)
     arguments = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = arguments.run
     return run(arguments)
@@ -42,8 +45,33 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--against", type=Path, metavar="FILE", help=text)
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
+    for word, verb in VERBS.items():
+        text = f"{verb.summary} (an operators' verb, through the running server)"
+        commands.add_parser(word, help=text, usage=f"vspc {verb.usage} --config FILE")
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
     return parser
+
+
+def _local(words: list[str]) -> int:
+    """An operators' verb, through the server's control socket; `--config FILE` may be anywhere."""
+    rest, path = [], None
+    while words:
+        word = words.pop(0)
+        if word == "--config" and words:
+            path = words.pop(0)
+        elif word.startswith("--config="):
+            path = word.removeprefix("--config=")
+        else:
+            rest.append(word)
+    if path is None:
+        print(f"vspc {rest[0]}: say --config FILE, to find the server", file=sys.stderr)
+        return USAGE
+    config = _load(Path(path))
+    if config is None:
+        return 1
+    from vspc.local import run
+
+    return run(config.state_dir, rest)
 
 
 def _load(path: Path, read: Callable[[Path], Config] = load) -> Config | None:

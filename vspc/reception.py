@@ -9,6 +9,7 @@ from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
 from vspc.console.resolve import sort_key
+from vspc.reload import LOCAL
 from vspc.ssh.chooser import Chooser, Row
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.verbs import console as console_verb
@@ -44,6 +45,10 @@ class Reception:
                 self._exec(call, login, line)
             case Shell():
                 self._shell(call, login)
+
+    def local(self, channel: Channel, words: list[str]) -> None:
+        """A verb from the control socket."""
+        run_words(Call(self.world, LOCAL, channel, ()), words)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
         try:

@@ -26,6 +26,7 @@ from vspc.console.lineside import NoTap, Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
+from vspc.control import listen_locally
 from vspc.files import load_with_files
 from vspc.logside import LogError, close_log, make_log, open_log
 from vspc.net.descriptors import Watch, raise_limit, shortage
@@ -117,7 +118,9 @@ class VspcService(MultiService):
         self._state = claim(config.state_dir)
         if self._keeping is not None:
             open_log(self._keeping, self.roster)
-        self._ssh_door = self._make_ssh_door(config)
+        reception = self._make_reception()
+        self._ssh_door = self._make_ssh_door(config, reception)
+        self._ports.append(listen_locally(self._reactor, config.state_dir, reception.local))
         for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
         for description in config.ssh.listen:
@@ -128,8 +131,8 @@ class VspcService(MultiService):
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
-    def _make_ssh_door(self, config: Config) -> SshDoor:
-        reception = Reception(
+    def _make_reception(self) -> Reception:
+        return Reception(
             World(
                 self.roster,
                 self.live.rights,
@@ -141,6 +144,8 @@ class VspcService(MultiService):
             self.happenings,
             lambda: self.live.operators,
         )
+
+    def _make_ssh_door(self, config: Config, reception: Reception) -> SshDoor:
         ssh = config.ssh
         return SshDoor(
             host_keys(ssh.host_keys, config.state_dir),

@@ -3,17 +3,42 @@
 Files are 0600 and directories 0700 whatever the umask.
 """
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
+
+SPARE = 4
+"""Descriptors that are kept for when there are no others."""
 
 
 class Disk:
     """The real one."""
 
+    def __init__(self) -> None:
+        # A crowd of connections may take every descriptor there is; a log must go on.
+        self._spare: list[int] = []
+        self._lock = Lock()
+
     def append(self, path: Path) -> int:
         """A descriptor that appends to `path`, made if it is not there."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(path, flags, 0o600)
+        return self._open(path, flags)
+
+    def _open(self, path: Path, flags: int) -> int:
+        with self._lock:
+            try:
+                descriptor = os.open(path, flags, 0o600)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._spare:
+                    raise
+                os.close(self._spare.pop())
+                return os.open(path, flags, 0o600)
+            with suppress(OSError):
+                while len(self._spare) < SPARE:
+                    self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            return descriptor
 
     def write(self, descriptor: int, *parts: bytes) -> None:
         """All parts, in one call if it can be. Raises OSError, after which some may be there."""
@@ -41,7 +66,7 @@ class Disk:
         """Put `data` at `path` in one step: the old file or the new one is there, no half."""
         temporary = path.with_name(path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(temporary, flags, 0o600)
+        descriptor = self._open(temporary, flags)
         try:
             self.write(descriptor, data)
             if sync:

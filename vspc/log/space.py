@@ -13,7 +13,7 @@ from vspc.console.access import Subject, matches
 from vspc.console.happenings import Happening
 from vspc.log.chronicle import Chronicle
 from vspc.log.disk import Disk
-from vspc.log.eviction import Holding, Piece, evict
+from vspc.log.limits import Kept, Limits, Piece, leaving
 from vspc.log.store import Store
 
 LOOK = 1.0
@@ -56,28 +56,24 @@ class Space:
     def tidy(self, store: Store) -> None:
         """Delete what is too old or too much. Raises OSError."""
         journal = sum(path.stat().st_size for path in store.journal.files())
-        self._evict(store, max(0, self.settings.max_total - journal), force=True)
+        self._evict(store, max(0, self.settings.max_total - journal))
         self._forget_away(store)
 
-    def _evict(self, store: Store, total: int, force: bool) -> None:
-        chronicles = [c for c in store.chronicles.values() if c.segments]
-        holdings = [self._holding(chronicle) for chronicle in chronicles]
-        if not holdings:
-            return
-        evict(holdings, total, self.wall(), force)
-        for chronicle, holding in zip(chronicles, holdings, strict=True):
-            if holding.gone:
-                store.evict(chronicle, holding.gone)
+    def _evict(self, store: Store, total: int, room: int = 0) -> None:
+        logs = {c: self._kept(c) for c in store.chronicles.values() if c.segments}
+        limits = Limits(self.settings.max_console, total, self.settings.keep)
+        for chronicle, count in leaving(logs, limits, self.wall(), room).items():
+            if count:
+                store.evict(chronicle, count)
 
-    def _holding(self, chronicle: Chronicle) -> Holding:
+    def _kept(self, chronicle: Chronicle) -> Kept:
         policy = self._policy(chronicle)
-        keep = None if policy is None else policy.keep
-        limit = None if policy is None else policy.max
-        return Holding(
-            [Piece(segment.on_disk, segment.last / 1e6) for segment in chronicle.segments],
-            self.settings.keep if keep is None else keep,
-            self.settings.max_console if limit is None else limit,
+        pieces = tuple(
+            Piece(s.on_disk, s.first / 1e6, s.last / 1e6, s.closed) for s in chronicle.segments
         )
+        if policy is None:
+            return Kept(pieces)
+        return Kept(pieces, policy.max, policy.keep)
 
     def _policy(self, chronicle: Chronicle) -> LogPolicy | None:
         if not self.settings.policy:
@@ -104,8 +100,7 @@ class Space:
         self._looked = self.now()
         missing = self._missing()
         if missing > 0:
-            kept = sum(chronicle.on_disk for chronicle in store.chronicles.values())
-            self._evict(store, max(0, kept - missing), force=False)
+            self._evict(store, self.settings.max_total, missing)
             missing = self._missing()
         floor = self.settings.free_floor
         wanted = f"{size_text(floor.size)} or {floor.percent:g} %"

@@ -142,8 +142,10 @@ class Writer:
                 self._items.clear()
             try:
                 self.work(items)
-            except Exception:  # the next batch must be written all the same
+            except Exception:  # the next batch must be written all the same, but not at once
                 self.failed()
+                with self._changed:
+                    self._changed.wait(AGAIN)
         self._last_words()
 
     def _patience(self) -> float:
@@ -234,12 +236,16 @@ class Writer:
         due = self.sync is Sync.ALWAYS or self.now() >= self._synced + self.sync_interval
         if self.sync is Sync.NEVER or not self._unsynced or self._syncing or not due:
             return
-        descriptor = self.store.journal.duplicate()
-        if descriptor is None:
-            self._unsynced = False
-            return
-        self._unsynced, self._syncing = False, True
         self._synced = self.now()
+        try:
+            descriptor = self.store.journal.duplicate()
+        except OSError as error:  # no descriptors: an interval later, then
+            self.tell("log-sync-failed", {"error": error.strerror})
+            return
+        self._unsynced = False
+        if descriptor is None:
+            return
+        self._syncing = True
         self.chores.put(partial(self._sync, descriptor))
 
     def _sync(self, descriptor: int) -> None:
