@@ -342,3 +342,33 @@ class Anything(ShelfTestCase):
                 self.assertEqual(item.offset, at)
                 at = item.end
         self.assertEqual(at, end)
+
+
+class LastLines(ShelfTestCase):
+    """Where the last lines begin."""
+
+    def test_over_segments_gaps_and_what_has_not_moved(self) -> None:
+        shelf = self.shelf()
+        for number in range(100):
+            shelf.say(ONE, b"line %03d\n" % number, reserve=1000)
+            if number % 7 == 0:
+                shelf.store.move_all()
+            if number == 50:
+                shelf.open()
+        view = shelf.view(ONE)
+        for lines in (1, 2, 48, 49, 50, 99, 100):
+            start = view.last_lines(lines, 1 << 20)
+            said = bytes_of(view.read(start, 1 << 20).items)
+            self.assertEqual(said.count(b"\n"), lines)
+            self.assertTrue(said.startswith(b"line"))
+        self.assertEqual(view.last_lines(1000, 1 << 20), 0)
+        self.assertEqual(view.last_lines(0, 1 << 20), view.end)
+        start = view.last_lines(1000, 18)
+        self.assertEqual(bytes_of(view.read(start, 100).items), b"line 098\nline 099\n")
+
+    def test_an_unfinished_line_is_one(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"first\nprompt")
+        shelf.say(ONE, b"# ")
+        self.assertEqual(shelf.view(ONE).last_lines(1, 1000), 6)
+        self.assertEqual(shelf.view(ONE).last_lines(2, 1000), 0)

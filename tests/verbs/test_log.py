@@ -286,6 +286,17 @@ class Restarts(LogTestCase):
         self.assertIn("yesterday", channel.text)
         self.assertTrue(channel.text.endswith("prompt# "))
 
+    def test_a_terminal_is_replayed_what_was_before_a_kill(self) -> None:
+        self.output(self.vm(), b"one\ntwo\nprompt# ")
+        self.restart(clean=False)
+        self.vm()
+        channel = self.desk.say("console web01 replay=2", terminal=XTERM)
+        self.run_on()
+        self.assertIn("two", channel.text)
+        self.assertNotIn("one\r", channel.text)
+        self.assertTrue(channel.text.endswith("prompt# "))
+        self.assertEqual(self.say("log web01 -n 2").output, b"two\nprompt# ")
+
     def test_a_forgotten_console_does_not_come_back_but_its_log_does(self) -> None:
         host = self.vm()
         self.output(host, b"secret of monday\n")

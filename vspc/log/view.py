@@ -166,19 +166,38 @@ class View:
         return self.end
 
     def last_lines(self, lines: int, limit: int) -> int:
-        """The offset at which the last `lines` lines begin, at most `limit` bytes back."""
-        earliest = max(self.start, self.end - limit)
-        step = 64 * 1024
-        begin = self.end
-        while lines > 0 and begin > earliest:
-            begin = max(earliest, begin - step)
-            step *= 4
-            passage = self.read(begin, self.end - begin)
-            said = [item for item in passage.items if isinstance(item, Said)]
-            found = _line_start(said, lines)
-            if found is not None:
-                return found
-        return earliest if lines > 0 else self.end
+        """The offset at which the last `lines` lines begin, at most `limit` bytes that were said
+        (not counting gaps) back.
+        """
+        wanted, room, at = lines, limit, self.end
+        last = True  # whether it is the end of all, where a newline ends no line before another
+        for offset, data in self._backwards():
+            if wanted <= 0 or room <= 0 or self.cancelled:
+                break
+            end = len(data) - (last and data.endswith(b"\n"))
+            last = False
+            while (end := data.rfind(b"\n", 0, end)) >= 0 and len(data) - end <= room:
+                wanted -= 1
+                if wanted == 0:
+                    return offset + end + 1
+            at = offset + max(0, len(data) - room)
+            room -= len(data)
+        return at
+
+    def _backwards(self) -> Iterator[tuple[int, bytes]]:
+        """What was said, each run with its offset, the last first."""
+        for record in reversed(self.pending):
+            if record.code == DATA:
+                yield record.offset, record.payload
+        for segment in reversed(self.pieces):
+            try:
+                loaded: Loaded | None = self.cache.load(segment)
+            except FileNotFoundError:
+                loaded = self._renamed(segment)
+            for entry in reversed(loaded.entries if loaded else ()):
+                if entry.code == DATA:
+                    assert loaded is not None
+                    yield entry.offset, loaded.data[entry.place : entry.place + entry.length]
 
     def markers(self, kinds: Sequence[Kind]) -> list[Marker]:
         """All markers of those kinds."""
@@ -243,20 +262,3 @@ def _take(loaded: Loaded, at: int, stop: int, room: int) -> tuple[list[Item], in
 def _missing(start: int, end: int, why: str, near: Loaded | None) -> Marker:
     at = near.entries[0].at / 1e6 if near is not None and near.entries else 0.0
     return Marker(start, at, Kind.GAP, why, end)
-
-
-def _line_start(said: Sequence[Said], lines: int) -> int | None:
-    """Where the last `lines` lines of `said` begin; None if there are fewer."""
-    wanted = lines
-    last = True
-    for item in reversed(said):
-        data = item.data
-        at = len(data)
-        if last:
-            at -= data.endswith(b"\n")
-            last = False
-        while (at := data.rfind(b"\n", 0, at)) >= 0:
-            wanted -= 1
-            if wanted == 0:
-                return item.offset + at + 1
-    return None
