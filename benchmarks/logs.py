@@ -102,7 +102,7 @@ class Bench:
 
     def close(self) -> None:
         self.log.end()
-        self.log.writer.stop()
+        self.log.stop()
 
 
 def cost(logged: bool, data: bytes, times: int) -> float:

@@ -20,9 +20,16 @@ from vspc.log.verify import recorded_heads, verify
 from vspc.text import safe
 
 _ERRORS = frozenset(
-    {"log-failing", "log-stalled", "log-console-failing", "log-chain-broken", "log-segment-damaged"}
+    {
+        "log-failing",
+        "log-stalled",
+        "log-console-failing",
+        "log-chain-broken",
+        "log-segment-damaged",
+        "sink-failing",
+    }
 )
-_GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain"})
+_GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain", "sink-recovered"})
 
 
 class LogError(Exception):
@@ -118,4 +125,4 @@ def check_chain(config: Config, against: Path | None) -> int:
 def close_log(keeping: Log) -> "Deferred[None]":
     """Write what is left; a thread waits for the disk, some seconds at most."""
     keeping.end()
-    return deferToThread(keeping.writer.stop)
+    return deferToThread(keeping.stop)

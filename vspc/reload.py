@@ -72,7 +72,7 @@ class Live:
 
 def _fixed(log: LogSettings) -> tuple[object, ...]:
     """What of the log's settings counts from a start."""
-    return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input
+    return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input, log.sink
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:

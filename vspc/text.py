@@ -71,6 +71,15 @@ def safe_output(data: bytes) -> bytes:
     return _OUTPUT.sub(_kept, text)
 
 
+_COLOUR = re.compile(rb"\x1b\[[0-9;:]{0,64}m")
+
+
+def plain_output(data: bytes) -> bytes:
+    """The same without colours, and without what moves a cursor: a line for a file."""
+    text = _COLOUR.sub(b"", safe_output(data))
+    return text.replace(b"\r", b"").replace(b"\b", b"")
+
+
 def age(seconds: float | None) -> str:
     """A length of time for people: "4s", "12m", "3h", "5d"; "-" for None."""
     if seconds is None:

@@ -214,7 +214,7 @@ class RelationTests(ConfigTest):
         later = "not available in this version"
         for text, key in (
             ("[vm]\ncom_port = true\n", "vm.com_port"),
-            ("[log]\nsink = []\n", "log.sink"),
+            ('[audit]\nfile = "x"\n', "audit"),
             ("[[dial]]\n", "dial"),
             ("[[console.listen]]\n", "console.listen"),
             ("[ssh.certificates]\n", "ssh.certificates"),

@@ -30,6 +30,7 @@ from vspc.config.units import (
     Pattern,
     Readable,
     Size,
+    Target,
     Who,
 )
 
@@ -37,6 +38,7 @@ Right = Literal["read", "write", "break", "force", "admin"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 Role = Literal["admin", "audit"]
+SinkKind = Literal["text", "json", "syslog"]
 Fsync = Literal["never", "interval", "always"]
 
 BOOT_PATTERNS: tuple[Expression, ...] = (
@@ -134,6 +136,20 @@ class LogPolicy:
 
 
 @frozen
+class SinkSettings:
+    """[[log.sink]]: what VMs say, told to other programs as well."""
+
+    name: str = field(metadata=zone_name())
+    kind: SinkKind
+    target: Target
+    consoles: tuple[Pattern, ...] = (Pattern("*"),)
+    ca: Readable | None = None
+    certificate: Readable | None = None
+    private_key: Readable | None = None
+    facility: int = field(default=16, metadata=within(0, 23))
+
+
+@frozen
 class LogSettings:
     """[log]: what VMs said, on disk."""
 
@@ -147,6 +163,7 @@ class LogSettings:
     record_input: bool = False
     boot_patterns: tuple[Expression, ...] = BOOT_PATTERNS
     policy: tuple[LogPolicy, ...] = ()
+    sink: tuple[SinkSettings, ...] = ()
 
 
 @frozen
@@ -217,7 +234,6 @@ COMPUTED = frozenset({"path", "warnings"})
 
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial", "audit"}),
-    LogSettings: frozenset({"sink"}),
     VmSettings: frozenset({"com_port", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
     SshSettings: frozenset({"certificates"}),

@@ -39,6 +39,7 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     tls = _table(tables, "tls")
     if ("certificate" in tls) != ("private_key" in tls):
         yield "tls", "one of certificate and private_key is missing", "give both or neither"
+    yield from _sinks(_dicts(_table(tables, "log"), "sink"))
     plain = _dicts(_table(tables, "vm"), "plain")
     zones = [table.get("name") for table in _dicts(_table(tables, "vm"), "zone")]
     named = [(f"vm.zone[{index}].name", name) for index, name in enumerate(zones)]
@@ -46,6 +47,21 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     names = [(f"vm.plain[{i}].name", table.get("name")) for i, table in enumerate(plain)]
     yield from _twice(names, "each name once")
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
+
+
+def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
+    names = [(f"log.sink[{index}].name", sink.get("name")) for index, sink in enumerate(sinks)]
+    yield from _twice(names, "each name once")
+    for index, sink in enumerate(sinks):
+        key, kind, target = f"log.sink[{index}].target", sink.get("kind"), sink.get("target")
+        word = str(target).partition(":")[0] if isinstance(target, str) else ""
+        if kind == "text" and word in ("tcp", "tls", "unix"):
+            yield key, "a text sink writes into a directory", "give its path"
+        elif kind == "syslog" and word not in ("tcp", "tls"):
+            yield key, "syslog goes by TCP or TLS", 'write "tcp:HOST:514" or "tls:HOST:6514"'
+        if ("certificate" in sink) != ("private_key" in sink):
+            missing = "one of certificate and private_key is missing"
+            yield f"log.sink[{index}]", missing, "give both or neither"
 
 
 def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[tuple[str, object]]:

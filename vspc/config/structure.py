@@ -42,6 +42,7 @@ def converter(base: Path, people: frozenset[str]) -> Converter:
         units.Duration: units.duration,
         units.Floor: units.floor,
         units.Expression: units.expression,
+        units.Target: lambda v: units.target(v, base),
         units.Network: units.network,
         units.Pattern: units.pattern,
         units.Who: lambda v: _who(v, people),

@@ -45,6 +45,9 @@ Who = NewType("Who", str)
 Expression = NewType("Expression", str)
 """A regular expression of RE2: it never takes longer than its text is long."""
 
+Target = NewType("Target", str)
+"""Where a sink writes: a path, "unix:PATH", "tcp:HOST:PORT" or "tls:HOST:PORT"."""
+
 EXPRESSION_LIMIT = 1000
 """Characters of a regular expression."""
 
@@ -145,6 +148,22 @@ def expression(value: object) -> Expression:
     except re2.error:
         raise Wrong(f"{shown(value)} is no regular expression", allowed) from None
     return Expression(value)
+
+
+def target(value: object, base: Path) -> Target:
+    """A path, relative to `base`, or a connection."""
+    allowed = 'a path, "unix:PATH", "tcp:HOST:PORT" or "tls:HOST:PORT" is wanted'
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise Wrong(f"{shown(value)} is no target", allowed)
+    kind, colon, rest = value.partition(":")
+    if kind in ("tcp", "tls") and colon:
+        host, _, port = rest.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:9]) < 65536:
+            raise Wrong(f"{shown(value)} is no target", allowed)
+        return Target(value)
+    if kind == "unix" and colon:
+        return Target(f"unix:{place(rest, base)}")
+    return Target(str(place(value, base)))
 
 
 def network(value: object) -> Network:

@@ -94,24 +94,10 @@ class Archivist:
     def _look(self, asked: Question, console: bytes, question: Callable[[Kept], Any]) -> None:
         if asked.over or self._closed:
             return
-        store = self.writer.store
-        chronicle = store.chronicles.get(console)
-        if chronicle is None or not chronicle.spoke:
+        view = snapshot(self.writer, self.cache, console, lambda: asked.over or self._closed)
+        if view is None:
             self.in_reactor(lambda: self._answer(asked, None))
             return
-        if not self.writer.failing:
-            try:
-                store.move(chronicle)
-            except OSError as error:  # what has not moved is read from memory
-                self.complain("log-not-moved", str(error))
-        view = View(
-            self.cache,
-            # The one that is open goes on growing.
-            tuple(s if s.compressed else evolve(s) for s in chronicle.segments),
-            tuple(chronicle.pending),
-            chronicle.end,
-            lambda: asked.over or self._closed,
-        )
         self.pool.submit(self._read, asked, view, question)
 
     # In a reader's thread
@@ -141,3 +127,29 @@ class Archivist:
         """Nobody is answered any more."""
         self._closed = True
         self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def snapshot(
+    writer: Writer,
+    cache: Cache,
+    console: bytes,
+    is_cancelled: Callable[[], bool] = lambda: False,
+    move: bool = True,
+) -> View | None:
+    """The log of `console` as it is now, or None; in the log's thread. `move` to segments first."""
+    chronicle = writer.store.chronicles.get(console)
+    if chronicle is None or not chronicle.spoke:
+        return None
+    if move and not writer.failing:
+        try:
+            writer.store.move(chronicle)
+        except OSError as error:  # what has not moved is read from memory
+            cache.complain("log-not-moved", str(error))
+    return View(
+        cache,
+        # The one that is open goes on growing.
+        tuple(s if s.compressed else evolve(s) for s in chronicle.segments),
+        tuple(chronicle.pending),
+        chronicle.end,
+        is_cancelled,
+    )

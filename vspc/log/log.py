@@ -19,6 +19,9 @@ from vspc.log.archive import READERS, Archivist, Pool
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
 from vspc.log.recorder import Recorder
+from vspc.log.sinks.feeder import Feeder
+from vspc.log.sinks.make import make
+from vspc.log.source import Source
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import Sync, Told, Writer
@@ -54,6 +57,7 @@ class Log:
     writer: Writer = field(init=False)
     recorder: Recorder = field(init=False)
     archive: Archivist = field(init=False)
+    sinks: list[Feeder] = field(factory=list, init=False)
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     _stalled: bool = field(default=False, init=False)
     _sent: int = field(default=0, init=False)  # the last number whose head was said
@@ -111,6 +115,11 @@ class Log:
     def open(self) -> None:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.store.open()
+        for settings in self.settings.sink:
+            source = Source(self.writer, self.archive.cache)
+            self.writer.heard.append(source.heard)
+            sink = make(settings, source, self.root, self.tell, self.failed)
+            self.sinks.append(sink)
         aside = self.writer.chain.open()
         if aside is not None:
             self._complain("log-chain-broken", f"it is kept as {aside}; another one begins")
@@ -137,6 +146,8 @@ class Log:
         # back from a reactor that is busy just then: the default makes that 5 ms each time.
         sys.setswitchinterval(SWITCH)
         self.writer.start()
+        for sink in self.sinks:
+            sink.start()
 
     def heard(self, happening: Happening) -> None:
         """For `Happenings.subscribe`."""
@@ -181,6 +192,8 @@ class Log:
         self._wanted.clear()
         self.space.reload(settings)
         self.writer.put(self.store.journal.close)
+        for sink in self.sinks:
+            sink.reopen()
 
     # While it runs
 
@@ -199,9 +212,15 @@ class Log:
             self.tell("log-chain", {"number": chain.number, "head": chain.head})
 
     def end(self) -> None:
-        """Take nothing more in and answer nobody; `Writer.stop`, in a thread, follows."""
+        """Take nothing more in and answer nobody; `stop`, in a thread, follows."""
         self.recorder.flush()
         self.archive.close()
+
+    def stop(self) -> None:
+        """Write what is left; waits for the disk and for sinks, some seconds at most."""
+        for sink in self.sinks:
+            sink.stop()
+        self.writer.stop()
 
 
 def _tail(kept: Kept, end: int) -> bytes:

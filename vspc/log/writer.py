@@ -84,6 +84,7 @@ class Writer:
     tidy: Callable[[Store], None] | None = None  # sizes and ages
     floor: Callable[[], str | None] = lambda: None  # why nothing more may be written now
     now: Callable[[], float] = time.monotonic
+    heard: list[Callable[[set[bytes]], None]] = field(factory=list)  # sinks; in the log's thread
     counts: Counts = field(factory=Counts, init=False)
     busy_since: float | None = field(default=None, init=False)
     failing: bool = field(default=False, init=False)
@@ -213,6 +214,10 @@ class Writer:
         for batch in together:
             self._unwritten.popleft()
             batch.written(batch)
+        if self.heard:
+            said = {record.console for record in records}
+            for hear in self.heard:
+                hear(said)
         spoke = {record.console for record in records if record.code == DATA}
         self.store.settle(spoke, busy=bool(self._unwritten or self._items))
 

@@ -1,0 +1,26 @@
+"""Where a sink puts what it is given."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vspc.console.lines import Line
+from vspc.console.past import About, Marker
+
+PATIENCE = 10.0
+"""Seconds that a connection may take to be made, or to take what it is given."""
+
+
+class Outlet(Protocol):
+    """One of them; only its sink's thread calls. Methods raise OSError where it does not go on."""
+
+    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+        """Lines and what happened, in order; waits `PATIENCE` at most."""
+
+    def settled(self) -> bool:
+        """Whether everything written is where it belongs: an error takes back what is not."""
+
+    def reopen(self) -> None:
+        """Open files or connections anew before the next write."""
+
+    def close(self) -> None:
+        """The end. Must not raise."""

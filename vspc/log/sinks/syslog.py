@@ -1,0 +1,75 @@
+"""syslog, RFC 5424, over TCP (RFC 6587, counted octets) or TLS (RFC 5425)."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from attrs import define
+
+from vspc.console.lines import Line
+from vspc.console.past import About, Marker
+from vspc.log.sinks.connection import Connection
+from vspc.text import plain_output
+
+INFO = 6
+"""The severity of everything that a VM says."""
+
+TEXT_LIMIT = 8 * 1024
+"""Bytes of a line; what is longer is cut, and counted."""
+
+ENTERPRISE = 32473
+"""The private enterprise number of examples (RFC 5612): this project has none of its own."""
+
+_ESCAPED = re.compile(r'(["\\\]])')
+
+
+@define(eq=False)
+class SyslogOutlet:
+    """`vspc.log.sinks.outlet.Outlet`; `hostname` is this machine's, `facility` 0 to 23."""
+
+    connection: Connection
+    hostname: str
+    facility: int
+
+    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+        """A message for each."""
+        self.connection.send(b"".join(self.message(about, item) for item in items))
+
+    def message(self, about: About, item: Line | Marker) -> bytes:
+        """One, with its length in front (RFC 6587 section 3.4.1)."""
+        time = datetime.fromtimestamp(item.at, UTC).isoformat(timespec="microseconds")
+        priority = self.facility * 8 + INFO
+        data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})
+        if isinstance(item, Marker):
+            kind, text = item.kind.value, item.text.encode()
+        else:
+            kind, text = "console", plain_output(item.text)
+        if len(text) > TEXT_LIMIT:
+            cut = text[:TEXT_LIMIT].decode("utf-8", "ignore").encode()
+            text = cut + f"...(+{len(text) - len(cut)})".encode()
+        head = f"<{priority}>1 {time.replace('+00:00', 'Z')} {self.hostname} vspc - {kind} {data} "
+        # The mark says that what follows is UTF-8 (RFC 5424 section 6.4).
+        body = head.encode() + b"\xef\xbb\xbf" + text
+        return f"{len(body)} ".encode() + body
+
+    def settled(self) -> bool:
+        """Whether the other side has it."""
+        return self.connection.settled()
+
+    def reopen(self) -> None:
+        """Dial anew."""
+        self.connection.close()
+
+    def close(self) -> None:
+        """The end."""
+        self.connection.close()
+
+
+def _data(facts: dict[str, str]) -> str:
+    """Structured data (RFC 5424 section 6.3)."""
+    words = " ".join(f'{key}="{_ESCAPED.sub(_escape, value)}"' for key, value in facts.items())
+    return f"[console@{ENTERPRISE} {words}]"
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "\\" + match[1]
