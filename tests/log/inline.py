@@ -8,9 +8,10 @@ from typing import Any
 
 from tests.fakes import World
 from vspc.config.classes import LogSettings
+from vspc.log.batch import Batch
 from vspc.log.disk import Disk
 from vspc.log.log import Log
-from vspc.log.writer import Batch, Writer
+from vspc.log.writer import Writer
 
 
 class InlineWriter(Writer):

@@ -8,6 +8,7 @@ from attrs import define, field
 
 from vspc.log import segments
 from vspc.log.boots import Spotter
+from vspc.log.discovery import discover
 from vspc.log.disk import Disk
 from vspc.log.frames import UnknownVersion
 from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record
@@ -167,7 +168,7 @@ class Chronicle:
     def discover(cls, directory: Path) -> "Chronicle":
         """What an earlier process left in `directory`. Raises OSError or `UnknownVersion`."""
         found = cls(bytes.fromhex(directory.name), directory)
-        found.segments = segments.discover(directory)
+        found.segments = discover(directory)
         if found.segments:
             found.spoke = True
             found.end = max(segment.end for segment in found.segments)

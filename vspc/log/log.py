@@ -16,6 +16,7 @@ from vspc.console.ports import Clock
 from vspc.console.roster import Roster
 from vspc.log.about import revive
 from vspc.log.archive import READERS, Archivist, Pool
+from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
 from vspc.log.recorder import Recorder
@@ -24,7 +25,7 @@ from vspc.log.sinks.make import make
 from vspc.log.source import Source
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
-from vspc.log.writer import Sync, Told, Writer
+from vspc.log.writer import Writer
 
 STALLED = 5.0
 """Seconds in one call of the disk after which it is said."""

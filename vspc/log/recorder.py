@@ -15,9 +15,11 @@ from vspc.console.happenings import Happening
 from vspc.console.past import Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.about import about
+from vspc.log.batch import Batch
+from vspc.log.entry import Entry
 from vspc.log.input import Typists
+from vspc.log.markers import markers
 from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
-from vspc.log.writer import Batch
 from vspc.text import safe
 
 BATCH_TIME = 0.02
@@ -32,32 +34,10 @@ QUEUE = 64 * 1024 * 1024
 QUEUE_EACH = 4 * 1024 * 1024
 """Bytes of one console that may wait for the disk."""
 
-SMALLEST_RESERVE = 1024 * 1024
-LARGEST_RESERVE = 64 * 1024 * 1024
-"""Bytes that offsets are reserved ahead, by how fast the console talks."""
-
-TROUBLED_RESERVE = 1024 * 1024 * 1024
-"""The same while the disk is failing: nobody knows when it can be said again."""
-
 NOTE = 8 * 1024
 """Characters of a marker's text."""
 
 TOO_SLOW = "the disk was too slow or full"
-
-
-@define(eq=False)
-class Entry:
-    """One console that is recorded. `spoke`: it has a log; `gap` begins where that ends."""
-
-    id: bytes
-    spoke: bool
-    end: int = 0
-    queued: int = 0
-    reserved: int = 0
-    ahead: int = SMALLEST_RESERVE
-    reserved_at: float = -1e9
-    gap: int | None = None
-    about: str = ""
 
 
 @frozen
@@ -175,18 +155,9 @@ class Recorder:
 
     def _reserve(self, entry: Entry) -> None:
         """Say in the journal how far offsets may go, well before they do."""
-        if entry.end + entry.ahead // 2 <= entry.reserved:
-            return
-        now = self.clock.seconds()
-        if now - entry.reserved_at < 1:
-            entry.ahead = min(entry.ahead * 2, LARGEST_RESERVE)
-        elif now - entry.reserved_at > 10:
-            entry.ahead = max(entry.ahead // 2, SMALLEST_RESERVE)
-        entry.reserved_at = now
-        ahead = TROUBLED_RESERVE if self.failing() else entry.ahead
-        entry.reserved = entry.end + ahead
-        self._add(entry, Record(RESERVE, entry.id, entry.reserved, 0, b""), 0)
-        self._hurry()
+        if entry.reserve(self.clock.seconds(), self.failing()):
+            self._add(entry, Record(RESERVE, entry.id, entry.reserved, 0, b""), 0)
+            self._hurry()
 
     def _end_gap(self, entry: Entry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
@@ -251,43 +222,25 @@ class Recorder:
     def heard(self, happening: Happening) -> None:
         """Something happened on a console: its log says so at this place."""
         match happening:
-            case happenings.Connected(console):
+            case (
+                happenings.Connected(console)
+                | happenings.Replaced(console)
+                | happenings.Moved(console)
+                | happenings.Renamed(console)
+            ):
                 self._describe(console)
-                self._mark(console, Kind.CONNECTED, f"{console.title} at {console.last_address}")
-            case happenings.Replaced(console, old, new, why):
-                self._describe(console)
-                self._mark(console, Kind.CONNECTED, f"{console.title} at {new}, was {old} ({why})")
-            case happenings.Moved(console, source, target, seconds):
-                self._describe(console)
-                text = f"{console.title} moved from {source} to {target} in {seconds:.1f} s"
-                self._mark(console, Kind.MOVED, text)
-            case happenings.WentAway(console, reason, unsent):
-                self._went_away(console, reason, unsent)
-            case happenings.Renamed(console, old):
-                self._describe(console)
-                self._mark(console, Kind.RENAMED, f"{safe(old)} is {console.title}")
-            case happenings.Attached(attachment):
-                who = f"{attachment.operator.name} from {attachment.address}"
-                self._mark(attachment.console, Kind.ATTACHED, who)
-            case happenings.Detached(attachment):
-                self._mark(attachment.console, Kind.LEFT, attachment.operator.name)
-            case happenings.PenTaken(attachment, former):
+            case happenings.PenTaken(attachment):
                 self._typists.end(attachment.console)
-                from_whom = f", taken from {former}" if former else ""
-                text = f"{attachment.operator.name} types{from_whom}"
-                self._mark(attachment.console, Kind.PEN, text)
             case happenings.PenLaid(console):
                 self._typists.end(console)
-                self._mark(console, Kind.PEN, "nobody types")
-            case happenings.Broke(console, operator):
-                self._mark(console, Kind.BREAK, f"by {operator or 'the VM'}")
             case happenings.Forgotten(console):
                 self._forgotten(console)
+        for console, kind, text in markers(happening):
+            self._mark(console, kind, text)
+        if isinstance(happening, happenings.WentAway):
+            self._release(happening.console)
 
-    def _went_away(self, console: Console, reason: str, unsent: int) -> None:
-        if unsent:
-            self._mark(console, Kind.DROPPED, f"{unsent} bytes were not sent")
-        self._mark(console, Kind.AWAY, reason)
+    def _release(self, console: Console) -> None:
         entry = self._entries.get(console.id)
         if entry is not None and entry.gap is None and entry.reserved:
             # Without a line it says nothing: its offsets need no jump after a kill.

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from vspc.log import frames
 from vspc.log.disk import Disk
-from vspc.log.frames import Damage, UnknownVersion
+from vspc.log.frames import Damage
 from vspc.log.records import DATA, GAP, Record
 
 MAGIC = b"vspcidx1"
@@ -245,6 +245,29 @@ def compress(disk: Disk, segment: Segment, parts: tuple[bytes, bytes]) -> Segmen
     return made
 
 
+def sync_segments(disk: Disk, written: Sequence[Segment]) -> int:
+    """Wait until the disk has all files of `written`; how many calls it took. Raises OSError."""
+    calls = 0
+    for segment in written:
+        calls += sum(_sync(disk, path, os.O_WRONLY) for path in segment.paths)
+    directories = {segment.directory for segment in written}
+    for directory in directories | {directory.parent for directory in directories}:
+        calls += _sync(disk, directory, os.O_RDONLY)
+    return calls
+
+
+def _sync(disk: Disk, path: Path, flags: int) -> bool:
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC)
+    except FileNotFoundError:  # compressed meanwhile, which syncs, or evicted
+        return False
+    try:
+        disk.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def load(segment: Segment) -> tuple[bytes, Index]:
     """The bytes and the index of a segment, as far as it is known to reach.
 
@@ -263,66 +286,6 @@ def load(segment: Segment) -> tuple[bytes, Index]:
 def decompress(data: bytes) -> bytes:
     """One frame of zstandard, which must be whole."""
     return zstandard.ZstdDecompressor().decompress(data) if data else b""
-
-
-def discover(directory: Path) -> list[Segment]:
-    """The segments in `directory`, by offset; leftovers of a crash are swept away.
-
-    Raises OSError; `UnknownVersion` if there is anything of another version.
-    """
-    names = set(os.listdir(directory))
-    for name in [name for name in names if name.endswith(".new")]:
-        (directory / name).unlink(missing_ok=True)
-        names.discard(name)
-    found = [_closed(directory, name) for name in names if name.endswith(".seg.zst")]
-    whole = [s for s in found if s is not None and s.paths[1].name in names]
-    done = {segment.start for segment in whole}
-    for name in sorted(name for name in names if name.endswith(".idx")):
-        start = int(name[:-4]) if name[:-4].isdecimal() else None
-        if start is None:
-            raise UnknownVersion(f"{directory / name} is of an unknown version and is left alone")
-        if start in done:  # compressed already, and the original not deleted any more
-            Segment(directory, start, start, 0, 0).remove()
-        else:
-            whole.append(_reopened(directory, start))
-    return sorted(whole, key=lambda segment: segment.start)
-
-
-def _closed(directory: Path, name: str) -> Segment | None:
-    parts = name.removesuffix(".seg.zst").split("-")
-    try:
-        start, end, first, last = int(parts[0]), int(parts[1]), int(parts[2], 16), int(parts[3], 16)
-    except (ValueError, IndexError):
-        raise UnknownVersion(
-            f"{directory / name} is of an unknown version and is left alone"
-        ) from None
-    segment = Segment(directory, start, end, first, last, closed=True, compressed=True)
-    segment.size = end - start  # at most; gaps are not known before it is read
-    for path in segment.paths:
-        if path.exists():
-            segment.index_size = path.stat().st_size
-            segment.on_disk += segment.index_size
-    return segment
-
-
-def _reopened(directory: Path, start: int) -> Segment:
-    """A segment that was not compressed yet, cut to what its index has."""
-    segment = Segment(directory, start, start, 0, 0)
-    bytes_path, index_path = segment.paths
-    size = bytes_path.stat().st_size if bytes_path.exists() else 0
-    index = parse(index_path.read_bytes(), size, str(index_path))
-    for path, wanted in ((bytes_path, index.size), (index_path, index.index_size)):
-        if path.exists() and path.stat().st_size > wanted:
-            os.truncate(path, wanted)
-    segment.size, segment.index_size = index.size, index.index_size
-    segment.on_disk = index.size + index.index_size
-    segment.serial = index.serial
-    for entry in index.entries:
-        segment.first = segment.first or entry.at
-        segment.last = max(segment.last, entry.at)
-        segment.end = max(segment.end, end_of(entry))
-    segment.unsynced = True
-    return segment
 
 
 def end_of(entry: Entry) -> int:

@@ -9,18 +9,16 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from enum import Enum
 from functools import partial
-from pathlib import Path
 from threading import Condition, Thread
 
-from attrs import define, field, frozen
+from attrs import define, field
 
+from vspc.log.batch import Batch, Counts, Sync, Told
 from vspc.log.chain import Chain
 from vspc.log.chores import Chores
-from vspc.log.records import DATA, RESERVE, Record
-from vspc.log.segments import Segment, compress, contents
+from vspc.log.records import DATA, RESERVE
+from vspc.log.segments import Segment, compress, contents, sync_segments
 from vspc.log.store import Store
 
 AGAIN = 1.0
@@ -40,36 +38,6 @@ ROUND = 30.0
 
 ROUND_BUSY = 2.0
 """The same while segments fill."""
-
-
-class Sync(Enum):
-    """When what was written is forced to the disk."""
-
-    NEVER = "never"
-    INTERVAL = "interval"
-    ALWAYS = "always"
-
-
-@frozen(eq=False)
-class Batch:
-    """Records of some milliseconds, of `size` bytes; `written` is called once they are."""
-
-    records: list[Record]
-    size: int
-    written: Callable[["Batch"], None]
-
-
-@define
-class Counts:
-    """What the log has done, for benchmarks and `status`."""
-
-    writes: int = 0
-    syncs: int = 0
-    bytes: int = 0
-
-
-Told = Callable[[str, dict[str, object]], None]
-"""An event for our own log: its name in kebab-case, and facts. May be called in any thread."""
 
 
 @define(eq=False)
@@ -292,26 +260,12 @@ class Writer:
 
     def _settle_files(self, number: int, segments: list[Segment]) -> None:
         try:
-            directories: set[Path] = set()
-            for segment in segments if self.sync is not Sync.NEVER else ():
-                for path in segment.paths:
-                    self._sync_path(path, os.O_WRONLY)
-                directories |= {segment.directory, segment.directory.parent}
-            for directory in directories:
-                self._sync_path(directory, os.O_RDONLY)
+            if self.sync is not Sync.NEVER:
+                self.counts.syncs += sync_segments(self.store.disk, segments)
         except OSError as error:
             self.tell("log-sync-failed", {"error": error.strerror})
             number = 0  # the journal keeps it all until the next time
         self.put(partial(self._drop, number))
-
-    def _sync_path(self, path: Path, flags: int) -> None:
-        with suppress(FileNotFoundError):  # compressed meanwhile, which syncs, or evicted
-            descriptor = os.open(path, flags | os.O_CLOEXEC)
-            try:
-                self.store.disk.sync(descriptor)
-                self.counts.syncs += 1
-            finally:
-                os.close(descriptor)
 
     def _drop(self, number: int) -> None:
         self._dropping = False

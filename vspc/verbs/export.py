@@ -15,6 +15,7 @@ from vspc.verbs.cast import Cast
 from vspc.verbs.logoptions import BadWord, moment
 from vspc.verbs.reading import Reel, ask
 from vspc.verbs.record import recordings
+from vspc.verbs.spool import Spool
 
 USAGE_LINE = (
     "export NAME [--from TIME|OFFSET] [--to TIME|OFFSET] [--recording N] "
@@ -209,11 +210,11 @@ class Exporter:
         self._channel = call.channel
         self._console = console
         self._end = span[1]
-        self._rest = bytearray()
+        self._spool = Spool(call.channel)
         self._done = False
         self._format = _format(form, console.title, call.world.clock.wall())
         self._reel = Reel(
-            call.world, console, span[0], self._room, self._give, self._reached, self._fail
+            call.world, console, span[0], self._spool.room, self._give, self._reached, self._fail
         )
 
     def begin(self) -> None:
@@ -221,21 +222,14 @@ class Exporter:
         self._channel.start(self)
         self._reel.pump(self._end)
 
-    def _room(self) -> int:
-        return 0 if self._rest else self._channel.room()
-
     def _give(self, item: Item) -> None:
-        for piece in self._format.feed(item):
-            self._rest += piece
-        self._write()
+        self._spool.print(self._format.feed(item))
 
     def _reached(self, offset: int, ended: bool) -> bool:
         if not ended and offset < self._end:
             return False
         self._done = True
-        for piece in self._format.end():
-            self._rest += piece
-        self._write()
+        self._spool.print(self._format.end())
         self._leave_if_done()
         return True
 
@@ -243,21 +237,15 @@ class Exporter:
         complain(self._channel, f"[the log of {self._console.title} cannot be read any further]")
         self._channel.finish(FAILED)
 
-    def _write(self) -> None:
-        while self._rest and (room := self._channel.room()) > 0:
-            piece = bytes(self._rest[:room])
-            del self._rest[:room]
-            self._channel.write(piece)
-
     def _leave_if_done(self) -> None:
-        if self._done and not self._rest:
+        if self._done and not self._spool:
             self._channel.finish(DONE)
 
     # Program
 
     def drained(self) -> None:
         """There is room again."""
-        self._write()
+        self._spool.drain()
         self._leave_if_done()
         if not self._done:
             self._reel.pump(self._end)

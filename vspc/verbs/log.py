@@ -9,6 +9,7 @@ from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
 from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted, parse, span
 from vspc.verbs.logprint import Printed, sift
 from vspc.verbs.reading import PIECE, Reel, ask
+from vspc.verbs.spool import Spool
 
 SUMMARY = "what a console said, from its log"
 
@@ -43,7 +44,7 @@ class LogReader:
         self._console = console
         self._wanted = wanted
         self._printed = Printed(wanted, call.channel.terminal is not None)
-        self._rest = bytearray()  # what the channel has not taken
+        self._spool = Spool(call.channel)
         self._end = 0
         self._reel: Reel | None = None
         self._attachment: Attachment | None = None
@@ -92,22 +93,17 @@ class LogReader:
             self._call.world,
             self._console,
             offset,
-            self._room,
+            self._spool.room,
             self._give,
             self._reached,
             lambda: self._fail(f"the log of {self._console.title} cannot be read any further"),
         )
         self._reel.pump(None if self._wanted.follow else self._end)
 
-    def _room(self) -> int:
-        return 0 if self._rest else self._channel.room()
-
     def _give(self, item: Item) -> None:
         if isinstance(item, Marker) and item.kind is Kind.GAP and not self._wanted.json:
             self._remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
-        for piece in self._printed.feed(item):
-            self._rest += piece
-        self._write()
+        self._spool.print(self._printed.feed(item))
 
     def _reached(self, offset: int, ended: bool) -> bool:
         if self._wanted.follow:
@@ -157,9 +153,7 @@ class LogReader:
     def _after_search(self, at: int, ended: bool, searched: int) -> None:
         if self._over:
             return
-        for piece in self._printed.end():
-            self._rest += piece
-        self._write()
+        self._spool.print(self._printed.end())
         if ended:
             if self._wanted.follow:
                 self._follow(at)
@@ -172,16 +166,14 @@ class LogReader:
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._next is not None and self._room() > 0:
+        if self._next is not None and self._spool.room() > 0:
             (at, searched), self._next = self._next, None
             self._call.world.clock.call_later(0, lambda: self._search(at, searched))
 
     # As it is said
 
     def _follow(self, offset: int) -> None:
-        for piece in self._printed.pause():
-            self._rest += piece
-        self._write()
+        self._spool.print(self._printed.pause())
         call = self._call
         self._attachment = self._console.attach(
             call.operator, call.rights(self._console), self._channel.address, self, offset
@@ -190,7 +182,7 @@ class LogReader:
 
     def ready(self) -> None:
         """`Sink`: the VM said more."""
-        while not self._over and self._attachment is not None and (room := self._room()) > 0:
+        while not self._over and self._attachment is not None and (room := self._spool.room()) > 0:
             match self._attachment.next(min(room, PIECE)):
                 case Output(offset, data):
                     self._give(Said(offset, self._call.world.clock.wall(), data))
@@ -204,9 +196,7 @@ class LogReader:
                 case Ended(reason):
                     self._fail(reason)
                 case None:
-                    for piece in self._printed.pause():
-                        self._rest += piece
-                    self._write()
+                    self._spool.print(self._printed.pause())
                     return
 
     def writable(self) -> None:
@@ -223,8 +213,8 @@ class LogReader:
 
     def drained(self) -> None:
         """The operator takes more."""
-        self._write()
-        if self._over or self._rest:
+        self._spool.drain()
+        if self._over or self._spool:
             return
         if self._read_all:
             self._finish()
@@ -263,21 +253,13 @@ class LogReader:
 
     # Writing
 
-    def _write(self) -> None:
-        while self._rest and (room := self._channel.room()) > 0:
-            piece = bytes(self._rest[:room])
-            del self._rest[:room]
-            self._channel.write(piece)
-
     def _remark(self, text: str) -> None:
         complain(self._channel, f"[{text}]")
 
     def _finish(self) -> None:
         self._read_all = True
-        for piece in self._printed.end():
-            self._rest += piece
-        self._write()
-        if not self._rest:
+        self._spool.print(self._printed.end())
+        if not self._spool:
             nothing = self._wanted.grep is not None and not self._printed.matches
             self._leave(FAILED if nothing else DONE)
 

@@ -61,6 +61,25 @@ class Connection:
                 connection.close()
 
 
+@define(eq=False)
+class Stream:
+    """What outlets over a connection have in common."""
+
+    connection: Connection
+
+    def settled(self) -> bool:
+        """Whether the other side has it."""
+        return self.connection.settled()
+
+    def reopen(self) -> None:
+        """Dial anew."""
+        self.connection.close()
+
+    def close(self) -> None:
+        """The end."""
+        self.connection.close()
+
+
 def tcp(host: str, port: int) -> Callable[[], socket.socket]:
     """By TCP."""
     return lambda: socket.create_connection((host, port), PATIENCE)

@@ -13,7 +13,7 @@ from attrs import define, field
 from vspc.console.lines import Line
 from vspc.console.past import About, Marker
 from vspc.log.disk import Disk
-from vspc.log.sinks.connection import Connection
+from vspc.log.sinks.connection import Stream
 from vspc.text import safe_output
 
 
@@ -50,26 +50,12 @@ class JsonFile:
 
 
 @define(eq=False)
-class JsonStream:
+class JsonStream(Stream):
     """The same to a connection."""
-
-    connection: Connection
 
     def write(self, about: About, items: Sequence[Line | Marker]) -> None:
         """A line for each."""
         self.connection.send(encode(about, items))
-
-    def settled(self) -> bool:
-        """Whether the other side has it."""
-        return self.connection.settled()
-
-    def reopen(self) -> None:
-        """Dial anew."""
-        self.connection.close()
-
-    def close(self) -> None:
-        """The end."""
-        self.connection.close()
 
 
 def encode(about: About, items: Sequence[Line | Marker]) -> bytes:

@@ -8,7 +8,7 @@ from attrs import define
 
 from vspc.console.lines import Line
 from vspc.console.past import About, Marker
-from vspc.log.sinks.connection import Connection
+from vspc.log.sinks.connection import Stream
 from vspc.text import plain_output
 
 INFO = 6
@@ -24,10 +24,9 @@ _ESCAPED = re.compile(r'(["\\\]])')
 
 
 @define(eq=False)
-class SyslogOutlet:
+class SyslogOutlet(Stream):
     """`vspc.log.sinks.outlet.Outlet`; `hostname` is this machine's, `facility` 0 to 23."""
 
-    connection: Connection
     hostname: str
     facility: int
 
@@ -51,18 +50,6 @@ class SyslogOutlet:
         # The mark says that what follows is UTF-8 (RFC 5424 section 6.4).
         body = head.encode() + b"\xef\xbb\xbf" + text
         return f"{len(body)} ".encode() + body
-
-    def settled(self) -> bool:
-        """Whether the other side has it."""
-        return self.connection.settled()
-
-    def reopen(self) -> None:
-        """Dial anew."""
-        self.connection.close()
-
-    def close(self) -> None:
-        """The end."""
-        self.connection.close()
 
 
 def _data(facts: dict[str, str]) -> str:
