@@ -4,9 +4,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.soak import kills
 from tests.soak.machine import Soak
 
 EXAMPLES, STEPS = 1000, 50
+SEED = 3
 
 
 class SoakTest(SynchronousTestCase):
@@ -22,3 +24,14 @@ class SoakTest(SynchronousTestCase):
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+class Kills(SynchronousTestCase):
+    """A log whose process is killed at any moment; `python -m tests.soak.kills` goes on longer."""
+
+    def test_what_is_kept_is_right_what_is_missing_is_marked_and_no_offset_is_used_twice(
+        self,
+    ) -> None:
+        tally = kills.run(40, SEED)
+        self.assertEqual(tally.complaints, [])
+        self.assertGreater(tally.kept, 100_000)

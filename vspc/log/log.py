@@ -73,7 +73,7 @@ class Log:
             self._complain,
             Sizes.of(settings.max_console, settings.max_total, settings.keep),
             Spotter(settings.boot_patterns),
-            _boot_id(),
+            boot_id(),
             settings.fsync_interval,
         )
         self.space = Space(self.root, self.disk, settings, self._deleted)
@@ -235,7 +235,7 @@ def _tail(kept: Kept, end: int) -> bytes:
     return data
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """What changes when the machine boots; empty where nobody says."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
