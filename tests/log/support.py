@@ -72,8 +72,11 @@ class Shelf:
 
     def checkpoint(self) -> None:
         """A new journal file; the old ones go."""
-        number, _ = self.store.checkpoint()
-        self.store.journal.drop(number)
+        self.store.checkpoint()
+        moved = None
+        while moved is None:
+            moved = self.store.move_on(1)
+        self.store.journal.drop(moved[0])
 
     def view(self, console: bytes) -> View:
         """The log of `console` as a reader sees it."""

@@ -56,8 +56,25 @@ class Space:
     def tidy(self, store: Store) -> None:
         """Delete what is too old or too much. Raises OSError."""
         journal = sum(path.stat().st_size for path in store.journal.files())
-        self._evict(store, max(0, self.settings.max_total - journal))
+        total = max(0, self.settings.max_total - journal)
+        if self._is_due(store, total):
+            self._evict(store, total)
         self._forget_away(store)
+
+    def _is_due(self, store: Store, total: int) -> bool:
+        """Whether anything is too old or too much: the whole table costs more than this look."""
+        if self.settings.policy:
+            return True
+        oldest = (self.wall() - self.settings.keep) * 1e6
+        size = 0
+        for chronicle in store.chronicles.values():
+            mine = chronicle.on_disk
+            size += mine
+            if mine > self.settings.max_console or size > total:
+                return True
+            if chronicle.segments and chronicle.segments[0].last < oldest:
+                return True
+        return False
 
     def _evict(self, store: Store, total: int, room: int = 0) -> None:
         logs = {c: self._kept(c) for c in store.chronicles.values() if c.segments}
@@ -89,8 +106,10 @@ class Space:
             return
         away = [c for c in store.chronicles.values() if c.id not in self._live]
         away.sort(key=lambda chronicle: chronicle.last)
-        for chronicle in away[: max(0, len(away) - self.away)]:
-            store.forget(chronicle.id)
+        gone = away[: max(0, len(away) - self.away)]
+        if gone:
+            store.forget(*(chronicle.id for chronicle in gone))
+        for chronicle in gone:
             self.forgotten(chronicle.name)
 
     def shortage(self, store: Store) -> str | None:

@@ -27,6 +27,9 @@ MOVE = 64 * 1024
 BUSY = 16
 """How many times as many are while more waits to be written."""
 
+MOVED = 100
+"""Consoles whose bytes are moved in one go when a file of the journal has ended."""
+
 PENDING = 64 * 1024 * 1024
 """Bytes in memory that have not moved; over it the longest go, however short."""
 
@@ -93,6 +96,8 @@ class Store:
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[Chronicle, Segment]] = field(factory=list, init=False)  # to be compressed
     _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
+    emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
+    _to_move: list[Chronicle] = field(factory=list, init=False)
     _untouched: set[bytes] = field(factory=set, init=False)  # of versions that are unknown
 
     def __attrs_post_init__(self) -> None:
@@ -195,8 +200,10 @@ class Store:
         self.pending_bytes += chronicle.pending_bytes - before
 
     def stop(self, now: float) -> None:
-        """The last words: offsets go on without a jump. Raises OSError."""
-        self.move_all()
+        """The last words: offsets go on without a jump. Raises OSError.
+
+        What has not moved yet stays in the journal: moving it all could take long.
+        """
         self.append([Record(STOP, NOBODY, 0, int(now * 1e6), b"")])
         self.journal.close()
 
@@ -254,15 +261,9 @@ class Store:
         """Whether it is time for `checkpoint`."""
         return self.journal.size >= self.sizes.journal or self._inherited > INHERITED
 
-    def checkpoint(self) -> tuple[int, list[Segment]]:
-        """End the journal's file: everything in it moves, and what is reserved is said again.
-
-        The number of that file, which `Journal.drop` deletes once the segments, which are named,
-        are synced. Raises OSError; then it is to be called again.
-        """
-        self.move_all()
+    def checkpoint(self) -> None:
+        """End the journal's file, which `move_on` empties then. Raises OSError; call it again."""
         number = self.journal.roll()
-        self._inherited = 0
         again = [Record(START, NOBODY, 0, time.time_ns() // 1000, self.boot_id.encode())]
         for chronicle in self.chronicles.values():
             if chronicle.reserved:
@@ -270,6 +271,23 @@ class Store:
             if chronicle.about and not chronicle.spoke:
                 again.append(Record(ABOUT, chronicle.id, 0, 0, chronicle.about.encode()))
         self.append(again)
+        self._inherited = 0
+        self.emptying = number
+        self._to_move = [c for c in self.chronicles.values() if c.pending or c.about]
+
+    def move_on(self, count: int = MOVED) -> tuple[int, list[Segment]] | None:
+        """Move some of what the ended file holds. Raises OSError; then it is to be called again.
+
+        Once all of it has moved: the number of that file, which `Journal.drop` deletes when the
+        segments, which are named, are synced.
+        """
+        for chronicle in self._to_move[-count:]:
+            if self.chronicles.get(chronicle.id) is chronicle:
+                self._move_one(chronicle)
+            self._to_move.pop()
+        if self._to_move:
+            return None
+        number, self.emptying = self.emptying, 0
         unsynced = [s for c in self.chronicles.values() for s in c.segments if s.unsynced]
         for segment in unsynced:
             segment.unsynced = False
@@ -292,9 +310,9 @@ class Store:
             self.move(chronicle)
         chronicle.evict(self.disk, count)
 
-    def forget(self, console: bytes) -> None:
-        """Delete a whole log; a later one of the same console begins anew. Raises OSError."""
-        self.append([Record(FORGET, console, 0, 0, b"")])
+    def forget(self, *consoles: bytes) -> None:
+        """Delete whole logs; later ones of the same consoles begin anew. Raises OSError."""
+        self.append([Record(FORGET, console, 0, 0, b"") for console in consoles])
 
     def _delete(self, console: bytes) -> None:
         chronicle = self.chronicles.pop(console, None)

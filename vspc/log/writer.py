@@ -119,6 +119,8 @@ class Writer:
 
     def _patience(self) -> float:
         now = self.now()
+        if self.store.emptying and not self.failing:
+            return 0.0
         until = [self._tidied + (ROUND_BUSY if self._grown else ROUND)]
         if self._unwritten:
             until.append(self._retry)
@@ -240,8 +242,10 @@ class Writer:
         if self.failing:
             return
         try:
-            if self.store.journal_full and not self._dropping:
-                self._checkpoint()
+            if self.store.journal_full and not (self._dropping or self.store.emptying):
+                self.store.checkpoint()
+            if self.store.emptying:
+                self._move_on()
             self._grown = self._grown or bool(self.store.closed)
             due = self._tidied + (ROUND_BUSY if self._grown else ROUND)
             if self.tidy is not None and self.now() >= due:
@@ -253,8 +257,11 @@ class Writer:
             chronicle, segment = self.store.closed.pop()
             self.chores.put(partial(self._compress, chronicle.id, segment))
 
-    def _checkpoint(self) -> None:
-        number, segments = self.store.checkpoint()
+    def _move_on(self) -> None:
+        moved = self.store.move_on()
+        if moved is None:
+            return
+        number, segments = moved
         self._dropping = True
         self.chores.put(partial(self._settle_files, number, segments))
 
