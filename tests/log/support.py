@@ -70,6 +70,11 @@ class Shelf:
         """What the log's thread does after a batch."""
         self.store.settle(list(self.store.chronicles))
 
+    def move_all(self) -> None:
+        """Every console's bytes to its segment."""
+        for chronicle in self.store.chronicles.values():
+            self.store.move(chronicle)
+
     def checkpoint(self) -> None:
         """A new journal file; the old ones go."""
         self.store.checkpoint()

@@ -43,7 +43,7 @@ class Keeping(ShelfTestCase):
         shelf = self.shelf()
         shelf.say(ONE, b"x")
         self.assertEqual(list((shelf.root / "consoles").iterdir()), [])
-        shelf.store.move_all()
+        shelf.move_all()
         directory = shelf.root / "consoles" / "00" / ONE.hex()
         self.assertEqual(
             sorted(p.name for p in directory.iterdir()), [f"{0:020d}.idx", f"{0:020d}.seg"]
@@ -53,7 +53,7 @@ class Keeping(ShelfTestCase):
     def test_files_are_private(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"x")
-        shelf.store.move_all()
+        shelf.move_all()
         for path in shelf.root.rglob("*"):
             self.assertEqual(path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600, path)
 
@@ -114,7 +114,7 @@ class Keeping(ShelfTestCase):
     def test_a_deleted_log_does_not_come_back_with_the_journal(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"gone")
-        shelf.store.move_all()
+        shelf.move_all()
         shelf.say(ONE, b"gone, too")
         shelf.store.forget(ONE)
         shelf.open()
@@ -124,7 +124,7 @@ class Keeping(ShelfTestCase):
     def test_offsets_go_on_even_if_everything_was_evicted(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"x" * 500)
-        shelf.store.move_all()
+        shelf.move_all()
         chronicle = shelf.store.chronicles[ONE]
         shelf.store.evict(chronicle, len(chronicle.segments))
         shelf.stop()
@@ -154,7 +154,7 @@ class Markers(ShelfTestCase):
         shelf = self.shelf()
         shelf.say(ONE, b"one")
         shelf.store.append([marker(Kind.AWAY, ONE, 3, shelf.at, "gone")])
-        shelf.store.move_all()
+        shelf.move_all()
         self.assertEqual(len(markers_of(shelf.items(ONE))), 1)
 
 
@@ -165,7 +165,7 @@ class Damage(ShelfTestCase):
         shelf = self.shelf()
         for number in range(20):
             shelf.say(ONE, b"%06d\n" % number)
-            shelf.store.move_all()
+            shelf.move_all()
         return shelf
 
     def test_a_torn_index_is_made_up_from_the_journal(self) -> None:
@@ -207,7 +207,7 @@ class Damage(ShelfTestCase):
         shelf.say(ONE, b"more" * 100)
         shelf.say(TWO, b"others go on")
         shelf.settle()
-        shelf.store.move_all()
+        shelf.move_all()
         self.assertEqual({p: p.read_bytes() for p in path.parent.iterdir()}, before)
         self.assertEqual(bytes_of(shelf.items(TWO)), b"others go on")
         self.assertIn("log-left-alone", [event for event, _ in shelf.complaints])
@@ -225,11 +225,11 @@ class Damage(ShelfTestCase):
     def test_a_segment_cut_while_it_is_written_stays_readable_up_to_there(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"a" * 50)
-        shelf.store.move_all()
+        shelf.move_all()
         path = next(shelf.root.rglob("*.seg"))
         path.write_bytes(b"a" * 20)
         shelf.say(ONE, b"b" * 50)
-        shelf.store.move_all()
+        shelf.move_all()
         items = shelf.items(ONE)
         self.assertTrue(bytes_of(items).endswith(b"b" * 50))
         self.assertEqual(markers_of(items)[0].kind, Kind.GAP)
@@ -282,7 +282,7 @@ class Anything(ShelfTestCase):
             case ("settle",):
                 shelf.settle()
             case ("move",):
-                shelf.store.move_all()
+                shelf.move_all()
             case ("checkpoint",):
                 shelf.checkpoint()
             case ("compress",):
@@ -352,7 +352,7 @@ class LastLines(ShelfTestCase):
         for number in range(100):
             shelf.say(ONE, b"line %03d\n" % number, reserve=1000)
             if number % 7 == 0:
-                shelf.store.move_all()
+                shelf.move_all()
             if number == 50:
                 shelf.open()
         view = shelf.view(ONE)

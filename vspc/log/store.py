@@ -248,12 +248,6 @@ class Store:
                     break
                 self._move_one(chronicle)
 
-    def move_all(self) -> None:
-        """Move everything. Raises OSError."""
-        for chronicle in list(self.chronicles.values()):
-            if chronicle.pending or chronicle.about:
-                self._move_one(chronicle)
-
     # Beginning a new journal file
 
     @property

@@ -182,7 +182,7 @@ class Feeding(SinkTestCase):
         self.step(feeder)
         store = self.logged.writer.store
         chronicle = next(iter(store.chronicles.values()))
-        store.move_all()
+        store.move(chronicle)
         store.evict(chronicle, 1)
         self.shelf.broken = False
         self.say(console, b"kept\n")
