@@ -295,3 +295,40 @@ def toml(value: object) -> str:
             return "1979-05-27"
         case _:
             return str(value)
+
+
+class LogTests(ConfigTest):
+    """[log]."""
+
+    def test_sizes_and_floors(self) -> None:
+        config = self.load('[log]\nmax_console = "1MiB"\nfree_floor = "7.5%"\nkeep = "30d"\n')
+        self.assertEqual(config.log.free_floor.of(1000), 75)
+        self.assertEqual(self.load("").log.free_floor.of(1 << 40), (1 << 40) // 20)
+        self.assertEqual(self.load("").log.free_floor.of(1 << 20), 1 << 30)
+        found = self.mistakes('[log]\nfree_floor = "much"\nmax_total = "1KiB"\nfsync = "now"\n')
+        self.assertEqual(set(found), {"log.free_floor", "log.max_total", "log.fsync"})
+
+    def test_expressions(self) -> None:
+        self.assertIn("log.boot_patterns[0]", self.mistakes('[log]\nboot_patterns = ["("]\n'))
+
+    def test_sinks(self) -> None:
+        sink = '[[log.sink]]\nname = "{}"\nkind = "{}"\ntarget = "{}"\n'
+        for kind, target in (
+            ("text", "text"),
+            ("json", "unix:x.sock"),
+            ("json", "tcp:host:1"),
+            ("syslog", "tls:host:6514"),
+        ):
+            self.load(sink.format("one", kind, target))
+        for kind, target in (
+            ("text", "tcp:host:1"),
+            ("syslog", "file"),
+            ("json", "tcp:host"),
+            ("json", "tls:host:99999"),
+            ("text", "state/text"),
+        ):
+            found = self.mistakes(sink.format("one", kind, target))
+            self.assertIn("log.sink[0].target", found, (kind, target))
+        twice = sink.format("one", "text", "a") + sink.format("one", "text", "b")
+        self.assertIn("log.sink[1].name", self.mistakes(twice))
+        self.assertIn("log.sink[0].target", self.mistakes('[[log.sink]]\nname="a"\nkind="text"\n'))

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from vspc.config.classes import Config
 from vspc.config.mistakes import Mistake, Wrong
-from vspc.config.relations import people, relations, warnings
+from vspc.config.relations import conflicts, people, relations, warnings
 from vspc.config.structure import converter, mistakes
 
 FILE_LIMIT = 16 * 1024 * 1024
@@ -40,6 +40,8 @@ def load(path: Path) -> Config:
     except Exception as error:
         found += mistakes(error)
     found += relations(tables)
+    if not found:
+        found += conflicts(config)
     if found:
         raise ConfigError([Mistake(path, *mistake) for mistake in found])
     return evolve(config, path=path, warnings=tuple(warnings(config)))

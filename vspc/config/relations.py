@@ -7,6 +7,7 @@ must not hide another, nor make one of what is right.
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from vspc.config.classes import AccessRule, Config, SshSettings, VmSettings
@@ -47,6 +48,15 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     names = [(f"vm.plain[{i}].name", table.get("name")) for i, table in enumerate(plain)]
     yield from _twice(names, "each name once")
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
+
+
+def conflicts(config: Config) -> Iterator[Relation]:
+    """Mistakes that only whole values show."""
+    for index, sink in enumerate(config.log.sink):
+        path = Path(sink.target)
+        if path.is_absolute() and path.is_relative_to(config.state_dir):
+            problem = "it is in state_dir, which is the server's alone"
+            yield f"log.sink[{index}].target", problem, "give a place elsewhere"
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:

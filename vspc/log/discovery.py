@@ -16,8 +16,8 @@ def discover(directory: Path) -> list[Segment]:
     for name in [name for name in names if name.endswith(".new")]:
         (directory / name).unlink(missing_ok=True)
         names.discard(name)
-    found = [_closed(directory, name) for name in names if name.endswith(".seg.zst")]
-    whole = [s for s in found if s is not None and s.paths[1].name in names]
+    found = [closed(directory, name) for name in names if name.endswith(".seg.zst")]
+    whole = [segment for segment in found if segment.paths[1].name in names]
     done = {segment.start for segment in whole}
     for name in sorted(name for name in names if name.endswith(".idx")):
         start = int(name[:-4]) if name[:-4].isdecimal() else None
@@ -30,7 +30,8 @@ def discover(directory: Path) -> list[Segment]:
     return sorted(whole, key=lambda segment: segment.start)
 
 
-def _closed(directory: Path, name: str) -> Segment | None:
+def closed(directory: Path, name: str) -> Segment:
+    """The compressed segment whose bytes are in `name`. Raises `UnknownVersion`."""
     parts = name.removesuffix(".seg.zst").split("-")
     try:
         start, end, first, last = int(parts[0]), int(parts[1]), int(parts[2], 16), int(parts[3], 16)

@@ -62,12 +62,11 @@ class Source:
             news, self._news = self._news, set()
         return news
 
-    def ids(self) -> list[str]:
-        """Every console that has a log."""
-        found = self._ask(
-            lambda: [c.name for c in self.writer.store.chronicles.values() if c.spoke]
-        )
-        return found if isinstance(found, list) else []
+    def ends(self) -> dict[str, int]:
+        """Where each log ends, by its console's id."""
+        logs = self.writer.store.chronicles
+        found = self._ask(lambda: {log.name: log.end for log in logs.values() if log.spoke})
+        return found if isinstance(found, dict) else {}
 
     def about(self, console_id: str) -> About | None:
         """Whose log it is."""

@@ -10,6 +10,7 @@ from attrs import define, evolve, field, frozen
 
 from vspc.console.past import Item, Kind, Marker, Passage, Said
 from vspc.log import segments
+from vspc.log.discovery import closed
 from vspc.log.frames import UnknownVersion
 from vspc.log.records import DATA, GAP, Record, as_marker
 from vspc.log.segments import Entry, Segment, end_of
@@ -122,9 +123,12 @@ class View:
         if segment.compressed:
             return None
         try:
-            return self.cache.load(evolve(segment, compressed=True, closed=True))
-        except FileNotFoundError:
-            return None
+            # It may have grown before it was closed: its name says to where.
+            for path in segment.directory.glob(f"{segment.start:020d}-*.seg.zst"):
+                return self.cache.load(closed(segment.directory, path.name))
+        except (FileNotFoundError, UnknownVersion):
+            pass
+        return None
 
     # `Kept`
 

@@ -45,7 +45,7 @@ class Source(Protocol):
 
     def wait(self, timeout: float) -> set[str]: ...
     def wake(self) -> None: ...
-    def ids(self) -> list[str]: ...
+    def ends(self) -> dict[str, int]: ...
     def about(self, console_id: str) -> About | None: ...
     def kept(self, console_id: str) -> AbstractContextManager[Kept]: ...
 
@@ -120,28 +120,18 @@ class Feeder:
 
     def begin(self) -> None:
         """Take the cursors up; the first time it begins with what comes."""
-        ids = self.source.ids()
+        ends = self.source.ends()
         try:
             kept = json.loads(self.cursors.read_text("utf-8"))
             if kept["version"] != VERSION:
                 raise ValueError
             self._at = {str(key): int(value) for key, value in kept["cursors"].items()}
         except FileNotFoundError:
-            for console_id in ids:
-                self._at[console_id] = self._end(console_id)
-            self._dirty = True
+            self._at, self._dirty = dict(ends), True
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             self.tell("sink-cursors-damaged", {"sink": self.name, "file": str(self.cursors)})
-            for console_id in ids:
-                self._at[console_id] = self._end(console_id)
-        self._news |= dict.fromkeys(ids)
-
-    def _end(self, console_id: str) -> int:
-        try:
-            with self.source.kept(console_id) as kept:
-                return kept.end
-        except OSError:
-            return 0
+            self._at = dict(ends)
+        self._news |= {key: None for key, end in ends.items() if self._at.get(key) != end}
 
     def step(self, news: set[str]) -> None:
         """One round: a piece of each console that has something."""
@@ -256,7 +246,7 @@ class Feeder:
             return
         at = self._at | self._unsettled
         try:
-            known = set(self.source.ids()) if not self._stopping else set(at)
+            known = set(self.source.ends()) if not self._stopping else set(at)
             for console_id in [key for key in self._at if key not in known]:
                 self._forget(console_id)
             facts = {"version": VERSION, "cursors": {k: v for k, v in at.items() if k in known}}
