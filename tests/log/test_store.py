@@ -372,3 +372,55 @@ class LastLines(ShelfTestCase):
         shelf.say(ONE, b"# ")
         self.assertEqual(shelf.view(ONE).last_lines(1, 1000), 6)
         self.assertEqual(shelf.view(ONE).last_lines(2, 1000), 0)
+
+
+class Rot(ShelfTestCase):
+    """Bits that flip, ends that are cut off: anywhere, in any file."""
+
+    def life(self) -> tuple[TemporaryShelf, bytes]:
+        """A store with every kind of file, and what its console said."""
+        shelf = TemporaryShelf(sizes=SMALL)
+        said = b""
+        for number in range(60):
+            data = b"%04d " % number * 4 + b"\n"
+            said += data
+            shelf.say(ONE, data)
+            if number % 3 == 0:
+                shelf.settle()
+            if number == 30:
+                shelf.checkpoint()
+        Anything.compress(Anything(), shelf)
+        shelf.say(ONE, b"in the journal only\n")
+        return shelf, said + b"in the journal only\n"
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.integers(0, 100), st.floats(0, 1), st.integers(0, 7), st.booleans())
+    def test_nothing_wrong_is_read_and_what_is_missing_is_marked(
+        self, which: int, where: float, bit: int, cut: bool
+    ) -> None:
+        shelf, said = self.life()
+        try:
+            shelf.store.journal.close()
+            files = sorted(path for path in shelf.root.rglob("*") if path.is_file())
+            path = files[which % len(files)]
+            data = bytearray(path.read_bytes())
+            at = min(int(where * len(data)), len(data) - 1)
+            if cut:
+                del data[at:]
+            else:
+                data[at] ^= 1 << bit
+            path.write_bytes(data)
+            shelf.open()
+            if ONE not in shelf.store.chronicles:
+                return  # of an unknown version now: not touched
+            reached = 0
+            for item in shelf.items(ONE, 64):
+                if isinstance(item, Said):
+                    self.assertEqual(item.data, said[item.offset : item.end])
+                if item.end > item.offset:
+                    self.assertTrue(item.offset == reached or reached == 0)
+                    reached = item.end
+            self.assertEqual(reached, shelf.ends[ONE])
+            shelf.say(ONE, b"and it goes on\n")
+        finally:
+            shelf.close()

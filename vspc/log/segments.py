@@ -10,6 +10,7 @@ again from the journal. docs/logs.md has the formats.
 import errno
 import os
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ RUN = 10_000
 LONGEST_RUN = 64 * 1024
 """Bytes of a run."""
 
-_FRAME = struct.Struct(">QQI")
+_FRAME = struct.Struct(">QQII")
 _ENTRY = struct.Struct(">BQQI")
 
 
@@ -97,7 +98,11 @@ def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], d
     After an error the segment is as it was: what was written is cut off, now or at a start.
     """
     entries, texts = _lay_out(batch)
-    body = _FRAME.pack(serial, segment.size, len(entries)) + b"".join(entries) + b"".join(texts)
+    body = (
+        _FRAME.pack(serial, segment.size, zlib.crc32(data), len(entries))
+        + b"".join(entries)
+        + b"".join(texts)
+    )
     index = (b"" if segment.index_size else MAGIC) + frames.pack(body)
     bytes_path, index_path = segment.paths
     _write(disk, bytes_path, segment.size, data)
@@ -166,8 +171,11 @@ class Index:
     damaged: int = 0  # bytes in the middle that were passed over
 
 
-def parse(data: bytes, size: int, name: str) -> Index:
+def parse(data: bytes, size: int, name: str, said: bytes | None = None) -> Index:
     """What `data`, an index beside `size` bytes, says. Raises `UnknownVersion`.
+
+    `said`: the bytes themselves, which are held against their checksums; those that are not what
+    was written are left out, with what is said of them.
 
     It ends before the first frame that speaks of bytes that are not there: a power cut may lose
     them and keep the frame. Damage in the middle takes its frames only, because each frame says
@@ -186,18 +194,23 @@ def parse(data: bytes, size: int, name: str) -> Index:
         if read is None:
             damaged += found.end - found.start
             continue
-        if read[1] > size:
+        serial_here, begin, end, checksum, found_here = read
+        if end > size:
             break
-        entries += read[2]
-        serial, place, good = read[0], read[1], found.end
+        if said is not None and zlib.crc32(said[begin:end]) != checksum:
+            damaged += end - begin
+            found_here = [entry for entry in found_here if entry.code != DATA]
+        entries += found_here
+        serial, place, good = serial_here, end, found.end
     return Index(tuple(entries), place, good, serial, damaged)
 
 
-def _entries(body: bytes) -> tuple[int, int, list[Entry]] | None:
-    """Serial number, place of what follows, entries; None if the body is no such thing."""
+def _entries(body: bytes) -> tuple[int, int, int, int, list[Entry]] | None:
+    """Serial number, where its bytes begin and end, their checksum, entries; None for nonsense."""
     if len(body) < _FRAME.size:
         return None
-    serial, place, count = _FRAME.unpack_from(body)
+    serial, begin, checksum, count = _FRAME.unpack_from(body)
+    place = begin
     text = _FRAME.size + count * _ENTRY.size
     if text > len(body):
         return None
@@ -212,7 +225,7 @@ def _entries(body: bytes) -> tuple[int, int, list[Entry]] | None:
         if len(payload) < length or (code == GAP and length < 8):
             return None
         entries.append(Entry(code, offset, at, 0, place, payload))
-    return serial, place, entries
+    return serial, begin, place, checksum, entries
 
 
 def contents(segment: Segment) -> tuple[bytes, bytes]:
@@ -280,7 +293,7 @@ def load(segment: Segment) -> tuple[bytes, Index]:
         data, index = decompress(data), decompress(index)
     else:
         data, index = data[: segment.size], index[: segment.index_size]
-    return data, parse(index, len(data), str(index_path))
+    return data, parse(index, len(data), str(index_path), data)
 
 
 def decompress(data: bytes) -> bytes:
