@@ -36,7 +36,10 @@ from vspc.log.view import Cache, View
 
 CONSOLES = 5
 SETTINGS = LogSettings(max_console=Size(1 << 20), max_total=Size(1 << 30), free_floor=Floor(0, 0.0))
-PATTERN = bytes((n * 7 + n // 251) % 256 for n in range(65537)) * 3
+PERIOD = (4 << 20) + 9
+PATTERN = random.Random(1).randbytes(PERIOD)
+PATTERN += PATTERN[: 1 << 20]
+"""What is said, by offset; it does not compress, so that sizes are what they seem."""
 _SHOWN = struct.Struct("d" + "Q" * CONSOLES)
 MOMENTS = 4096
 """Notes in shared memory: a ring of times and how far each console was shown then."""
@@ -44,7 +47,7 @@ MOMENTS = 4096
 
 def content(number: int, offset: int, size: int) -> bytes:
     """What console `number` says from `offset`."""
-    start = (offset + number * 1009) % 65537
+    start = (offset + number * 1009) % PERIOD
     return PATTERN[start : start + size]
 
 
