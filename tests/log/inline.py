@@ -41,8 +41,8 @@ class Here:
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
         call(*arguments)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        del wait, cancel_futures
+    def close(self) -> None:
+        """Nothing runs."""
 
 
 class Logged:

@@ -14,18 +14,15 @@ from vspc.log.writer import Writer
 
 T = TypeVar("T")
 
-READERS = 4
-"""Threads that read."""
-
 PATIENCE = 30.0
 """Seconds after which a question has no answer: the disk stands still."""
 
 
 class Pool(Protocol):
-    """Threads: `concurrent.futures.ThreadPoolExecutor`."""
+    """Threads; see `vspc.log.readers`."""
 
-    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> object: ...
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None: ...
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None: ...
+    def close(self) -> None: ...
 
 
 @define(eq=False)
@@ -126,7 +123,7 @@ class Archivist:
     def close(self) -> None:
         """Nobody is answered any more."""
         self._closed = True
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.close()
 
 
 def snapshot(

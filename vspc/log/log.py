@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from attrs import define, field
@@ -15,10 +14,11 @@ from vspc.console.past import Kept, Said
 from vspc.console.ports import Clock
 from vspc.console.roster import Roster
 from vspc.log.about import revive
-from vspc.log.archive import READERS, Archivist, Pool
+from vspc.log.archive import Archivist, Pool
 from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
+from vspc.log.readers import Readers
 from vspc.log.recorder import Recorder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.make import make
@@ -52,7 +52,7 @@ class Log:
     failed: Callable[[], None]
     disk: Disk = field(factory=Disk)
     make_writer: Callable[..., Writer] = Writer
-    pool: Pool = field(factory=lambda: ThreadPoolExecutor(READERS, "log-reader"))
+    pool: Pool | None = None
     store: Store = field(init=False)
     space: Space = field(init=False)
     writer: Writer = field(init=False)
@@ -102,7 +102,7 @@ class Log:
             self._complain,
             self.recorder.keeps,
             self.recorder.note,
-            self.pool,
+            self.pool or Readers(self.failed),
         )
 
     def _complain(self, event: str, what: str) -> None:

@@ -1,0 +1,56 @@
+"""A few threads that read logs. A disk that stands still does not keep the process from ending."""
+
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+from typing import Any
+
+READERS = 4
+"""Threads."""
+
+
+class Readers:
+    """`vspc.log.archive.Pool`; threads are made when they are needed, and are daemons."""
+
+    def __init__(self, failed: Callable[[], None], count: int = READERS) -> None:
+        self._failed = failed
+        self._count = count
+        self._changed = Condition()
+        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._idle = 0
+        self._threads: list[Thread] = []
+        self._closed = False
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
+        """Call it in one of the threads. Who asks bounds how many wait: one for each channel."""
+        with self._changed:
+            if self._closed:
+                return
+            self._waiting.append((call, arguments))
+            if self._idle >= len(self._waiting):
+                self._changed.notify()
+            elif len(self._threads) < self._count:
+                name = f"log-reader-{len(self._threads) + 1}"
+                self._threads.append(Thread(target=self._run, name=name, daemon=True))
+                self._threads[-1].start()
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._idle -= 1
+                if self._closed:
+                    return
+                call, arguments = self._waiting.popleft()
+            try:
+                call(*arguments)
+            except Exception:
+                self._failed()
