@@ -151,6 +151,8 @@ def run(kills: int, seed: int) -> Tally:
             killed = _life(root, notes, seed * 100_000 + number, rng)
             _examine(root, notes, killed, tally, whole=number % 25 == 24 or number == kills - 1)
             tally.kills += 1
+            if tally.kills % 100 == 0:
+                print(f"{tally.kills} kills", file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(root)
     return tally
@@ -182,7 +184,7 @@ def _examine(root: Path, notes: mmap.mmap, killed: float, tally: Tally, whole: b
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "log"
         if root.joinpath("journal").exists():
-            shutil.copytree(root, copy)
+            shutil.copytree(root, copy, copy_function=_copy)
         store = Store(
             copy,
             Disk(),
@@ -194,6 +196,14 @@ def _examine(root: Path, notes: mmap.mmap, killed: float, tally: Tally, whole: b
         moments = _moments(notes)
         for number in range(CONSOLES):
             _examine_one(store, number, moments, killed, tally, whole)
+
+
+def _copy(source: str, target: str) -> None:
+    """What is compressed is never written again: a link will do."""
+    if source.endswith(".zst"):
+        os.link(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _moments(notes: mmap.mmap) -> list[tuple[float, ...]]:

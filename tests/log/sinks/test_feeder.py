@@ -17,9 +17,10 @@ from vspc.console.past import About, Kind, Marker
 from vspc.log.sinks.connection import Connection, tcp, tls
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
+from vspc.log.sinks.links import link_name
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
-from vspc.log.sinks.text import TextOutlet, link_name
+from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import Source
 from vspc.net.tls import load_pair
 
@@ -43,8 +44,8 @@ class Shelf:
             else:
                 self.lines.append((about.name, item.text))
 
-    def settled(self) -> bool:
-        return self.is_settled
+    def waiting(self) -> int:
+        return 0 if self.is_settled else 1
 
     def reopen(self) -> None:
         self.reopened += 1

@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import termios
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,22 +16,28 @@ from vspc.log.sinks.outlet import PATIENCE
 
 @define(eq=False)
 class Connection:
-    """`dial` makes one, as often as it must; it may block for `PATIENCE`."""
+    """`dial` makes one, as often as it must; it may block for `PATIENCE`, and so may a send."""
 
     dial: Callable[[], socket.socket]
+    patience: float = PATIENCE
     _socket: socket.socket | None = field(default=None, init=False)
+    _sent: int = field(default=0, init=False)  # bytes, by this connection
+    _ends: deque[int] = field(factory=deque, init=False)  # of sends that may be on their way
 
     def send(self, data: bytes) -> None:
-        """All of `data`, within `PATIENCE`. Raises OSError; then it is closed."""
+        """All of `data`, within `patience`. Raises OSError; then it is closed."""
         try:
             if self._socket is None:
                 self._socket = self.dial()
-                self._socket.settimeout(PATIENCE)
             self._look(self._socket)
             self._socket.sendall(data)
         except OSError:
             self.close()
             raise
+        except UnicodeError as error:  # the name of a host that is none
+            raise OSError(str(error)) from None
+        self._sent += len(data)
+        self._ends.append(self._sent)
 
     def _look(self, connection: socket.socket) -> None:
         """A peer that has gone says so by an end of file, which writing would not notice."""
@@ -41,20 +48,29 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         finally:
-            connection.settimeout(PATIENCE)
+            connection.settimeout(self.patience)
 
-    def settled(self) -> bool:
-        """Whether the other side's kernel has all of it."""
+    def waiting(self) -> int:
+        """How many of the last sends the other side's kernel may not have as a whole yet."""
+        arrived = self._sent - self._queued()
+        while self._ends and self._ends[0] <= arrived:
+            self._ends.popleft()
+        return len(self._ends)
+
+    def _queued(self) -> int:
+        """Bytes that the other side has not acknowledged; with what TLS adds, so never too few."""
         if self._socket is None:
-            return False
+            return 0
         try:
             waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         except OSError:
-            return False
-        return int(struct.unpack("i", waiting)[0]) == 0
+            return self._sent
+        return int(struct.unpack("i", waiting)[0])
 
     def close(self) -> None:
         """Until the next `send`."""
+        self._sent = 0
+        self._ends.clear()
         if self._socket is not None:
             connection, self._socket = self._socket, None
             with suppress(OSError):
@@ -67,9 +83,9 @@ class Stream:
 
     connection: Connection
 
-    def settled(self) -> bool:
-        """Whether the other side has it."""
-        return self.connection.settled()
+    def waiting(self) -> int:
+        """How many of the last writes the other side may not have yet."""
+        return self.connection.waiting()
 
     def reopen(self) -> None:
         """Dial anew."""

@@ -5,43 +5,41 @@ where it was. What the outlet does not take is tried again, from the log, for as
 it: an outlet may get something twice, but it misses only what it gets as a gap.
 """
 
-import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Protocol
 
 from attrs import define, field
 
-from vspc.console.lines import Line, Lines
-from vspc.console.past import About, Kept, Marker, Passage
+from vspc.console.past import About, Kept, Passage
 from vspc.log.disk import Disk
+from vspc.log.sinks.backoff import AGAIN, LONGEST, Backoff
+from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
+from vspc.log.sinks.pieces import Seen, Unsettled, put_together
 
 PIECE = 64 * 1024
 """Bytes that are read of one console before the next has its turn."""
 
 IDLE = 2.0
-"""Seconds after which an unfinished line is given as it is."""
+"""Seconds after which an unfinished line is given as it is, or a log that could not be read is
+tried again.
+"""
 
 SAVE = 5.0
 """Seconds between two times at which the cursors are kept."""
 
-AGAIN, LONGEST = 1.0, 30.0
-"""Seconds after the first error, and between two tries at most."""
-
 FAREWELL = 3.0
 """Seconds that `stop` waits."""
-
-VERSION = 1
 
 Told = Callable[[str, dict[str, object]], None]
 
 
 class Source(Protocol):
-    """What it reads; see `vspc.log.source`."""
+    """What it reads; see `vspc.log.source`. Whatever asks may raise OSError: nobody answers."""
 
     def wait(self, timeout: float) -> set[str]: ...
     def wake(self) -> None: ...
@@ -63,20 +61,20 @@ class Feeder:
     wanted: Callable[[About], bool] = lambda _about: True
     now: Callable[[], float] = time.monotonic
     disk: Disk = field(factory=Disk)
-    failing: bool = field(default=False, init=False)
     _at: dict[str, int] = field(factory=dict, init=False)
-    _marked: dict[str, tuple[int, list[Marker]]] = field(factory=dict, init=False)
-    _unsettled: dict[str, int] = field(factory=dict, init=False)  # where to go on if it is lost
+    _seen: Seen = field(factory=Seen, init=False)
+    _unsettled: Unsettled = field(factory=Unsettled, init=False)
     _news: dict[str, None] = field(factory=dict, init=False)
+    _off: dict[str, float] = field(factory=dict, init=False)  # of the news, what is put off
     _idle: dict[str, tuple[int, float]] = field(factory=dict, init=False)
     # Unfinished lines: where what there is of them ends, and when they are given as they are.
-    _retry: float = field(default=0.0, init=False)
-    _pause: float = field(default=AGAIN, init=False)
-    _failing_since: float = field(default=0.0, init=False)
+    _bad: dict[str, None] = field(factory=dict, init=False)  # whose the last errors were
+    _backoff: Backoff = field(factory=Backoff, init=False)
+    _wrote: bool = field(default=False, init=False)
     _saved: float = field(default=0.0, init=False)
     _dirty: bool = field(default=False, init=False)
     _reopen: bool = field(default=False, init=False)
-    _stopping: bool = field(default=False, init=False)
+    _stopping: Event = field(factory=Event, init=False)
     _thread: Thread | None = field(default=None, init=False)
 
     # From any thread
@@ -93,7 +91,7 @@ class Feeder:
 
     def stop(self) -> None:
         """End; what it has not got to is read after the next start."""
-        self._stopping = True
+        self._stopping.set()
         self.source.wake()
         if self._thread is not None:
             self._thread.join(FAREWELL)
@@ -101,96 +99,149 @@ class Feeder:
     # Its thread
 
     def _run(self) -> None:
-        self.begin()
-        while not self._stopping:
-            news = self.source.wait(self._patience())
+        begun = False
+        while not self._stopping.is_set():
             try:
-                self.step(news)
-            except Exception:  # a defect: the others, and the next round, go on
+                if begun:
+                    self.step(self.source.wait(self.patience()))
+                else:
+                    self.begin()
+                    begun = True
+            except OSError:  # nobody says where the logs end: the disk stands still, perhaps
+                self._stopping.wait(AGAIN)
+            except Exception:  # a defect: the next round goes on, but not at once
                 self.failed()
-        self._save()
+                self._stopping.wait(AGAIN)
+        if begun:
+            self._save()
         self.outlet.close()
 
-    def _patience(self) -> float:
-        if self.failing:
-            return max(0.0, self._retry - self.now())
-        if self._news:
+    def patience(self) -> float:
+        """Seconds for which there is nothing to do unless there are news."""
+        now = self.now()
+        if self._backoff.is_waiting(now):
+            return self._backoff.retry - now
+        if len(self._news) > len(self._off):
             return 0.0
-        return 0.5 if self._idle or self._unsettled else SAVE
+        return 0.5 if self._idle or self._unsettled or self._off else SAVE
 
     def begin(self) -> None:
-        """Take the cursors up; the first time it begins with what comes."""
+        """Take the cursors up; the first time it begins with what comes. Raises OSError."""
         ends = self.source.ends()
         try:
-            kept = json.loads(self.cursors.read_text("utf-8"))
-            if kept["version"] != VERSION:
-                raise ValueError
-            self._at = {str(key): int(value) for key, value in kept["cursors"].items()}
-        except FileNotFoundError:
-            self._at, self._dirty = dict(ends), True
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self.tell("sink-cursors-damaged", {"sink": self.name, "file": str(self.cursors)})
-            self._at = dict(ends)
+            kept = load(self.cursors)
+        except Damaged as problem:
+            where = str(self.cursors)
+            self.tell(
+                "sink-cursors-damaged", {"sink": self.name, "file": where, "what": str(problem)}
+            )
+            kept = None
+        self._at, self._dirty = (dict(ends), True) if kept is None else (kept, False)
         self._news |= {key: None for key, end in ends.items() if self._at.get(key) != end}
 
     def step(self, news: set[str]) -> None:
         """One round: a piece of each console that has something."""
         self._news |= dict.fromkeys(news)
         now = self.now()
-        due = [key for key, (_, at) in self._idle.items() if at <= now and key not in self._news]
-        if self.failing and now < self._retry:
+        if self._backoff.is_waiting(now):
             return
+        self._wrote = False
         try:
             if self._reopen:
                 self._reopen = False
+                self._take_back()
                 self.outlet.reopen()
-            for console_id in [*self._news, *due]:
-                if self._stopping:
+            for console_id in self._turns(now):
+                if self._stopping.is_set():
                     return
-                self._read(console_id)
-            if self._unsettled and self.outlet.settled():
-                self._unsettled.clear()
+                self._serve(console_id)
         except OSError as error:
             self._fail(error)
             return
+        self._settle()
+        if self._backoff.failing and (self._wrote or not self._news):
+            seconds = round(self._backoff.recover(now), 1)
+            self.tell("sink-recovered", {"sink": self.name, "seconds": seconds})
         if now >= self._saved + SAVE:
             self._save()
 
-    def _read(self, console_id: str) -> None:
-        about = self.source.about(console_id)
-        if about is None or not self.wanted(about):
-            self._forget(console_id)
-            return
+    def _turns(self, now: float) -> list[str]:
+        self._off = {key: at for key, at in self._off.items() if at > now}
+        due = [key for key, (_, at) in self._idle.items() if at <= now and key not in self._news]
+        turns = [key for key in [*self._news, *due] if key not in self._off]
+        return sorted(turns, key=lambda key: key in self._bad)
+
+    def _serve(self, console_id: str) -> None:
+        """A piece of one console. Raises OSError where the outlet does not take it."""
         try:
-            with self.source.kept(console_id) as kept:
-                start = min(self._at.get(console_id, 0), kept.end)
-                passage = kept.read(start, PIECE)
-        except OSError:  # ours, not the outlet's: it comes with the next news
+            found = self._look(console_id)
+            if found is not None:
+                self._give(*found)
+        except OSError:  # perhaps it is this console's alone: the others come before it now
+            self._bad[console_id] = None
             self._news.pop(console_id, None)
-            return
-        lines, items = Lines(), list[Line | Marker]()
-        for item in passage.items:
-            if not isinstance(item, Marker):
-                items += lines.feed(item)
-            elif self._is_new(console_id, item):
-                items += lines.flush()
-                items.append(item)
+            self._news[console_id] = None
+            raise
+        except Exception:  # a defect: the others go on
+            self._put_off(console_id, LONGEST)
+            self.failed()
+
+    def _look(self, console_id: str) -> tuple[About, int, Passage] | None:
+        """Whose, from where and what; None if there is nothing to be given now."""
+        try:
+            about = self.source.about(console_id)
+            if about is None:
+                self._miss(console_id)
+                return None
+            with self.source.kept(console_id) as kept:
+                if not self.wanted(about):
+                    self._skip(console_id, kept.end)
+                    return None
+                start = min(self._at.get(console_id, 0), kept.end)
+                return about, start, kept.read(start, PIECE)
+        except OSError:  # ours, not the outlet's
+            self._put_off(console_id, IDLE)
+            return None
+
+    def _miss(self, console_id: str) -> None:
+        """Nobody knows that console: it is gone, or there was no answer, and then it may not be
+        forgotten, for it would be given from its beginning again.
+        """
+        ends = self.source.ends()
+        if ends and console_id not in ends:
+            self._forget(console_id)
+        else:
+            self._put_off(console_id, IDLE)
+
+    def _skip(self, console_id: str, end: int) -> None:
+        """What it says while it is not wanted is not given later, under another name."""
+        self._forget(console_id)
+        self._at[console_id], self._dirty = end, True
+
+    def _put_off(self, console_id: str, seconds: float) -> None:
+        self._news[console_id] = None
+        self._off[console_id] = self.now() + seconds
+
+    def _give(self, about: About, start: int, passage: Passage) -> None:
+        items, lines = put_together(passage, lambda m: self._seen.is_new(about.id, m))
         end = passage.next - lines.pending
-        if lines.pending and (end == start or passage.ended) and self._is_late(console_id, passage):
+        if lines.pending and (end == start or passage.ended) and self._is_late(about.id, passage):
             items += lines.flush()
             end = passage.next
         if end == passage.next:
-            self._idle.pop(console_id, None)
+            self._idle.pop(about.id, None)
         if items:
             self.outlet.write(about, items)
-            self._recover()
-            self._unsettled.setdefault(console_id, start)
-            self._mark(console_id, items)
-        if end != self._at.get(console_id):
-            self._at[console_id] = end
+            self._wrote = True
+            self._bad.pop(about.id, None)
+            self._unsettled.add(about.id, start)
+            self._settle()
+            self._seen.add(about.id, items)
+        if end != self._at.get(about.id):
+            self._at[about.id] = end
             self._dirty = True
         if passage.ended:
-            self._news.pop(console_id, None)
+            self._news.pop(about.id, None)
 
     def _is_late(self, console_id: str, passage: Passage) -> bool:
         """Whether nothing has come to an unfinished line for a while."""
@@ -202,56 +253,47 @@ class Feeder:
             return False
         return self.now() >= late
 
-    def _is_new(self, console_id: str, marker: Marker) -> bool:
-        offset, seen = self._marked.get(console_id, (-1, []))
-        return marker.offset > offset or (marker.offset == offset and marker not in seen)
-
-    def _mark(self, console_id: str, items: list[Line | Marker]) -> None:
-        for item in items:
-            if isinstance(item, Marker):
-                offset, seen = self._marked.get(console_id, (-1, []))
-                found = [*seen, item] if item.offset == offset else [item]
-                self._marked[console_id] = (item.offset, found)
-
     def _forget(self, console_id: str) -> None:
-        for table in (self._news, self._at, self._marked, self._idle, self._unsettled):
+        for table in (self._news, self._off, self._at, self._idle, self._bad):
             table.pop(console_id, None)
+        self._seen.forget(console_id)
 
     # When the outlet does not take it
 
+    def _settle(self) -> None:
+        self._unsettled.keep(self.outlet.waiting())
+
+    def _take_back(self) -> None:
+        self._at = self._unsettled.before(self._at)
+        for console_id in self._unsettled.clear():
+            self._seen.forget(console_id)
+            self._news[console_id] = None
+
     def _fail(self, error: OSError) -> None:
-        if not self.failing:
-            self.failing, self._failing_since, self._pause = True, self.now(), AGAIN
+        self._take_back()
+        if self._backoff.fail(self.now(), self._wrote):
             what = error.strerror or str(error)
             self.tell("sink-failing", {"sink": self.name, "error": what})
-        self._retry = self.now() + self._pause
-        self._pause = min(2 * self._pause, LONGEST)
-        for console_id, at in self._unsettled.items():
-            self._at[console_id] = min(at, self._at.get(console_id, at))
-            self._marked.pop(console_id, None)
-            self._news[console_id] = None
-        self._unsettled.clear()
-
-    def _recover(self) -> None:
-        if self.failing:
-            self.failing, self._pause = False, AGAIN
-            seconds = round(self.now() - self._failing_since, 1)
-            self.tell("sink-recovered", {"sink": self.name, "seconds": seconds})
 
     # Cursors
 
     def _save(self) -> None:
         self._saved = self.now()
+        self._settle()
         if not self._dirty:
             return
-        at = self._at | self._unsettled
         try:
-            known = set(self.source.ends()) if not self._stopping else set(at)
-            for console_id in [key for key in self._at if key not in known]:
-                self._forget(console_id)
-            facts = {"version": VERSION, "cursors": {k: v for k, v in at.items() if k in known}}
-            self.disk.make(self.cursors.parent)
-            self.disk.replace(self.cursors, json.dumps(facts).encode())
+            if not self._stopping.is_set():
+                self._prune()
+            save(self.disk, self.cursors, self._unsettled.before(self._at))
             self._dirty = False
         except OSError as error:
-            self.tell("sink-cursors-not-kept", {"sink": self.name, "error": error.strerror})
+            what = error.strerror or str(error)
+            self.tell("sink-cursors-not-kept", {"sink": self.name, "error": what})
+
+    def _prune(self) -> None:
+        """Forget consoles that are gone. None at all is no answer, or nothing worth forgetting."""
+        with suppress(OSError):
+            ends = self.source.ends()
+            for console_id in [key for key in self._at if ends and key not in ends]:
+                self._forget(console_id)

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from vspc.console.lines import Line
 from vspc.console.past import About, Marker
 from vspc.log.disk import Disk
 from vspc.log.sinks.connection import Stream
+from vspc.log.sinks.lines import is_torn, moment
 from vspc.text import safe_output
 
 
@@ -23,14 +23,17 @@ class JsonFile:
 
     path: Path
     disk: Disk = field(factory=Disk)
+    _looked: bool = field(default=False, init=False)
 
     def write(self, about: About, items: Sequence[Line | Marker]) -> None:
         """A line for each."""
+        torn = not self._looked and is_torn(self.path)
         descriptor = self.disk.append(self.path)
         try:
             size = os.fstat(descriptor).st_size
             try:
-                self.disk.write(descriptor, encode(about, items))
+                self.disk.write(descriptor, b"\n" if torn else b"", encode(about, items))
+                self._looked = True
             except OSError:
                 with suppress(OSError):  # it comes again as a whole
                     os.ftruncate(descriptor, size)
@@ -38,9 +41,9 @@ class JsonFile:
         finally:
             os.close(descriptor)
 
-    def settled(self) -> bool:
+    def waiting(self) -> int:
         """A file has what it has."""
-        return True
+        return 0
 
     def reopen(self) -> None:
         """It is opened for each write."""
@@ -65,8 +68,8 @@ def encode(about: About, items: Sequence[Line | Marker]) -> bytes:
 
 
 def _facts(item: Line | Marker) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(item.at, UTC).isoformat(timespec="milliseconds")
-    facts: dict[str, Any] = {"offset": item.offset, "time": moment.replace("+00:00", "Z")}
+    time = moment(item.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    facts: dict[str, Any] = {"offset": item.offset, "time": time}
     if isinstance(item, Marker):
         facts |= {"marker": item.kind.value, "text": item.text}
         if item.end > item.offset:

@@ -60,5 +60,6 @@ def _dialler(settings: SinkSettings, kind: str, rest: str) -> Callable[[], socke
     context = ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.certificate is not None and settings.private_key is not None:
-        context.load_cert_chain(str(settings.certificate), str(settings.private_key))
+        # With a password, even none, nobody is asked for one on a terminal.
+        context.load_cert_chain(str(settings.certificate), str(settings.private_key), "")
     return tls(host, int(port), context)

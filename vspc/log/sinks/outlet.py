@@ -16,8 +16,11 @@ class Outlet(Protocol):
     def write(self, about: About, items: Sequence[Line | Marker]) -> None:
         """Lines and what happened, in order; waits `PATIENCE` at most."""
 
-    def settled(self) -> bool:
-        """Whether everything written is where it belongs: an error takes back what is not."""
+    def waiting(self) -> int:
+        """How many of the last writes may not be where they belong yet: an error takes them back.
+
+        Not after an error or `reopen`, which begin anew.
+        """
 
     def reopen(self) -> None:
         """Open files or connections anew before the next write."""

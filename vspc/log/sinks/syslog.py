@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from attrs import define
 
 from vspc.console.lines import Line
 from vspc.console.past import About, Marker
 from vspc.log.sinks.connection import Stream
+from vspc.log.sinks.lines import moment
 from vspc.text import plain_output
 
 INFO = 6
@@ -36,11 +36,11 @@ class SyslogOutlet(Stream):
 
     def message(self, about: About, item: Line | Marker) -> bytes:
         """One, with its length in front (RFC 6587 section 3.4.1)."""
-        time = datetime.fromtimestamp(item.at, UTC).isoformat(timespec="microseconds")
+        time = moment(item.at).isoformat(timespec="microseconds")
         priority = self.facility * 8 + INFO
         data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})
         if isinstance(item, Marker):
-            kind, text = item.kind.value, item.text.encode()
+            kind, text = item.kind.value, item.text.encode("utf-8", "replace")
         else:
             kind, text = "console", plain_output(item.text)
         if len(text) > TEXT_LIMIT:
@@ -48,7 +48,7 @@ class SyslogOutlet(Stream):
             text = cut + f"...(+{len(text) - len(cut)})".encode()
         head = f"<{priority}>1 {time.replace('+00:00', 'Z')} {self.hostname} vspc - {kind} {data} "
         # The mark says that what follows is UTF-8 (RFC 5424 section 6.4).
-        body = head.encode() + b"\xef\xbb\xbf" + text
+        body = head.encode("utf-8", "replace") + b"\xef\xbb\xbf" + text
         return f"{len(body)} ".encode() + body
 
 

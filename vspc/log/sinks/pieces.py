@@ -1,0 +1,84 @@
+"""What an outlet is given of a piece of a log, and what it has been given."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from attrs import define, field
+
+from vspc.console.lines import Line, Lines
+from vspc.console.past import Marker, Passage
+
+
+@define(eq=False)
+class Seen:
+    """The markers that the outlet has at the last offset of each console that had any: what is
+    read again from there has them again.
+    """
+
+    _at: dict[str, tuple[int, set[Marker]]] = field(factory=dict, init=False)
+
+    def is_new(self, console_id: str, marker: Marker) -> bool:
+        """Whether the outlet has not got it."""
+        offset, seen = self._at.get(console_id, (-1, set[Marker]()))
+        return marker.offset > offset or (marker.offset == offset and marker not in seen)
+
+    def add(self, console_id: str, items: Iterable[Line | Marker]) -> None:
+        """It has got these."""
+        for item in items:
+            if isinstance(item, Marker):
+                offset, seen = self._at.get(console_id, (-1, set[Marker]()))
+                if item.offset != offset:
+                    seen = set()
+                seen.add(item)
+                self._at[console_id] = (item.offset, seen)
+
+    def forget(self, console_id: str) -> None:
+        """It gets them again."""
+        self._at.pop(console_id, None)
+
+
+@define(eq=False)
+class Unsettled:
+    """Writes that may be lost yet, in order: whose, and where that console goes on if they are."""
+
+    _writes: deque[tuple[str, int]] = field(factory=deque, init=False)
+
+    def add(self, console_id: str, start: int) -> None:
+        """One more."""
+        self._writes.append((console_id, start))
+
+    def keep(self, last: int) -> None:
+        """All but the `last` are where they belong."""
+        while len(self._writes) > last:
+            self._writes.popleft()
+
+    def clear(self) -> set[str]:
+        """They are taken back; whose they were."""
+        whose = {console_id for console_id, _ in self._writes}
+        self._writes.clear()
+        return whose
+
+    def before(self, cursors: Mapping[str, int]) -> dict[str, int]:
+        """`cursors` as they are if all of these are lost."""
+        sure = dict(cursors)
+        for console_id, start in self._writes:
+            if console_id in sure:
+                sure[console_id] = min(start, sure[console_id])
+        return sure
+
+    def __bool__(self) -> bool:
+        return bool(self._writes)
+
+
+def put_together(
+    passage: Passage, is_new: Callable[[Marker], bool]
+) -> tuple[list[Line | Marker], Lines]:
+    """Lines and new markers in order, and what there is of an unfinished line."""
+    lines, items = Lines(), list[Line | Marker]()
+    for item in passage.items:
+        if not isinstance(item, Marker):
+            items += lines.feed(item)
+        elif is_new(item):
+            items += lines.flush()
+            items.append(item)
+    return items, lines
