@@ -95,7 +95,7 @@ class Stalled(SynchronousTestCase):
         drained: list[bytes] = []
         reader = Thread(target=lambda: drained.extend(self.reader))
         reader.start()
-        log.close()
+        log.close(patience=60)
         self.writer.close()
         reader.join()
         lost = [line for line in drained if b"log-lines-lost" in line]
@@ -108,7 +108,7 @@ class Stalled(SynchronousTestCase):
     def test_a_name_that_the_stream_cannot_say_costs_no_line(self) -> None:
         log = LineWriter(self.writer, lost_line)
         log.put("name=Zürich")
-        log.close()
+        log.close(patience=60)
         self.writer.close()
         self.assertEqual(self.reader.read(), b"name=Z\\xfcrich\n")
 
@@ -118,7 +118,7 @@ class Stalled(SynchronousTestCase):
         self.reader.close()
         log = LineWriter(self.writer, lost_line)
         log.put("event")
-        log.close()
+        log.close(patience=60)
         self.assertEqual(failed, [])
 
     def test_a_stream_that_does_not_block_gets_everything_when_there_is_room(self) -> None:
@@ -130,7 +130,7 @@ class Stalled(SynchronousTestCase):
         drained: list[bytes] = []
         reader = Thread(target=lambda: drained.extend(self.reader))
         reader.start()
-        log.close()
+        log.close(patience=60)
         self.writer.close()
         reader.join()
         self.assertEqual(b"".join(drained).decode().splitlines(), lines)

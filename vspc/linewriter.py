@@ -41,13 +41,13 @@ class LineWriter:
                 self._thread.start()
             self._changed.notify()
 
-    def close(self) -> None:
-        """Wait until all is written, at most `FAREWELL` seconds."""
+    def close(self, patience: float = FAREWELL) -> None:
+        """Wait until all is written, at most `patience` seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join(FAREWELL)
+            self._thread.join(patience)
 
     def _run(self) -> None:
         while True:

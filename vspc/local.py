@@ -75,7 +75,7 @@ class _Client:
     def talk(self, words: list[str]) -> int:
         """The exit status; 1 if the server goes without one."""
         facts = {"words": words, "terminal": self._size() if self._terminal else None}
-        self._connection.sendall(frame(b"V", json.dumps(facts).encode()))
+        self._send(frame(b"V", json.dumps(facts).encode()))
         self._selector.register(self._connection, selectors.EVENT_READ, self._hear)
         self._read(True)
         if self._terminal:
@@ -95,8 +95,11 @@ class _Client:
         }
 
     def _resized(self, _number: int, _frame: FrameType | None) -> None:
-        with suppress(OSError):
-            self._connection.sendall(frame(b"W", json.dumps(self._size()).encode()))
+        self._send(frame(b"W", json.dumps(self._size()).encode()))
+
+    def _send(self, data: bytes) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # its last words are still to be read
+            self._connection.sendall(data)
 
     def _read(self, wanted: bool) -> None:
         """Whether standard input is read: not while the server has enough of it."""
@@ -116,9 +119,9 @@ class _Client:
         if not data:
             self._read(False)
             self._reading = True  # it is never read again
-            self._connection.sendall(frame(b"E"))
+            self._send(frame(b"E"))
             return
-        self._connection.sendall(frame(b"I", data))
+        self._send(frame(b"I", data))
         self._window -= len(data)
         if self._window <= 0:
             self._read(False)
@@ -126,10 +129,10 @@ class _Client:
     def _type_all(self) -> None:
         self._reading = False
         while self._window > 0 and (data := os.read(sys.stdin.fileno(), min(self._window, FRAME))):
-            self._connection.sendall(frame(b"I", data))
+            self._send(frame(b"I", data))
             self._window -= len(data)
         if self._window > 0:
-            self._connection.sendall(frame(b"E"))
+            self._send(frame(b"E"))
             self._reading = True
 
     def _hear(self) -> None:
