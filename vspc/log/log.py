@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 from attrs import define, field
 
@@ -219,8 +220,11 @@ class Log:
 
     def stop(self) -> None:
         """Write what is left; waits for the disk and for sinks, some seconds at most."""
-        for sink in self.sinks:
-            sink.stop()
+        stopping = [Thread(target=sink.stop, daemon=True) for sink in self.sinks]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
         self.writer.stop()
 
 

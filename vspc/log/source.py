@@ -102,7 +102,7 @@ class Source:
         yield view
 
     def _ask(self, question: object) -> object:
-        """What `question` returns in the log's thread; None if that takes too long."""
+        """What `question` returns in the log's thread. Raises `NoLog` if that takes too long."""
         done, answers = Event(), list[object]()
 
         def answer() -> None:
@@ -113,5 +113,6 @@ class Source:
                 done.set()
 
         self.writer.put(answer)
-        done.wait(PATIENCE)
-        return answers[0] if answers else None
+        if not done.wait(PATIENCE) or not answers:
+            raise NoLog("the log's thread does not answer")
+        return answers[0]

@@ -152,7 +152,7 @@ class View:
         if room > 0 and at < stop:
             items.append(_missing(at, stop, EVICTED, None))
             at = stop
-        return Passage(tuple(items), at, at >= stop)
+        return Passage(tuple(_timed(items)), at, at >= stop)
 
     def since(self, at: float) -> int:
         """The offset of the first byte that arrived at `at` or later."""
@@ -261,6 +261,18 @@ def _take(loaded: Loaded, at: int, stop: int, room: int) -> tuple[list[Item], in
         at += size
         room -= size
     return items, at, room
+
+
+def _timed(items: list[Item]) -> Iterator[Item]:
+    """`items`, where a gap of which nobody knows when has the time of what is beside it."""
+    known = [item.at for item in items if item.at]
+    at = known[0] if known else 0.0
+    for item in items:
+        if isinstance(item, Marker) and not item.at:
+            yield evolve(item, at=at)
+        else:
+            at = item.at
+            yield item
 
 
 def _missing(start: int, end: int, why: str, near: Loaded | None) -> Marker:
