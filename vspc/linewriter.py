@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable
-from select import select
+from select import POLLOUT, poll
 from threading import Condition, Thread
 from typing import TextIO
 
@@ -82,6 +82,8 @@ def _writer(stream: TextIO) -> Callable[[str], object]:
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BlockingIOError:  # a terminal that another program has made non-blocking
-                select([], [descriptor], [])
+                waiting = poll()  # select takes only the first 1,024 descriptors
+                waiting.register(descriptor, POLLOUT)
+                waiting.poll()
 
     return write

@@ -88,6 +88,7 @@ class Logged:
         if clean:
             self.log.end()
             self.writer.store.stop(self.world.clock.wall())
+        self.log.store.journal.close()  # as the kernel does
         world.clock.twisted.advance(self.world.clock.seconds() + 10)
         self.world = world
         self.log = self._begin(world)
@@ -95,6 +96,7 @@ class Logged:
     def close(self) -> None:
         """Delete it."""
         self.log.store.journal.close()
+        self.disk.close()
         shutil.rmtree(self.root)
 
     @property

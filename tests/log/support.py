@@ -36,14 +36,16 @@ class Shelf:
     spotter: Callable[[], Spotter] = Spotter
     complaints: list[tuple[str, str]] = field(factory=list)
     at: int = START
-    store: Store = field(init=False)
+    store: Store = field(init=False, default=None)  # made at once, by `open`
     ends: dict[bytes, int] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.open()
 
     def open(self) -> None:
-        """Begin, as a process does."""
+        """Begin, as a process does; the one before is gone, and what it had open with it."""
+        if self.store is not None:
+            self.store.journal.close()
         self.store = Store(self.root, self.disk, self._complain, self.sizes, self.spotter(), "boot")
         self.store.open()
         self.ends = {c.id: c.end for c in self.store.chronicles.values()}
@@ -123,4 +125,5 @@ class TemporaryShelf(Shelf):
     def close(self) -> None:
         """Delete it."""
         self.store.journal.close()
+        self.disk.close()
         shutil.rmtree(self.root)

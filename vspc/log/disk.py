@@ -21,6 +21,15 @@ class Disk:
         self._spare: list[int] = []
         self._lock = Lock()
 
+    def close(self) -> None:
+        """Give back what was kept."""
+        with self._lock:
+            while self._spare:
+                os.close(self._spare.pop())
+
+    def __del__(self) -> None:
+        self.close()
+
     def append(self, path: Path) -> int:
         """A descriptor that appends to `path`, made if it is not there."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
