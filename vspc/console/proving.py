@@ -1,0 +1,108 @@
+"""How a door asks who somebody is: requests, answers, and the port between the two.
+
+`ssh/` speaks the protocol and knows no operator; `auth/` knows keys, certificates, passwords and
+the administrator's own programs, and no protocol.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import field, frozen
+
+from vspc.console.access import Operator
+from vspc.console.ports import Cancellable
+from vspc.console.session import UNLIMITED, Limits, Proof
+
+
+@frozen
+class Claimant:
+    """Somebody at the door: who he says he is, and his address."""
+
+    name: str
+    address: str
+
+
+@frozen
+class Refused:
+    """No. `reason` is for our log and the audit file; the client only hears that it failed."""
+
+    reason: str
+    proof: Proof | None = None
+
+
+@frozen
+class Offered:
+    """A public key that would do, once a signature proves that the claimant has it.
+
+    `key` is the blob that the signature is checked with: a certificate's own key. `verified`: a
+    FIDO key must have asked for a PIN or a finger (the flag user-verified).
+    """
+
+    proof: Proof
+    key: bytes
+    limits: Limits = field(default=UNLIMITED)
+    verified: bool = False
+
+
+@frozen
+class Proved:
+    """One thing that the claimant has shown. `method` is a word of `require`."""
+
+    method: str
+    proof: Proof
+    limits: Limits = field(default=UNLIMITED)
+
+
+@frozen
+class Ask:
+    """A question of keyboard-interactive (RFC 4256): answered with one line."""
+
+    text: str
+    echo: bool = False
+
+
+Verdict = Proved | Refused
+
+
+class Conversation(Protocol):
+    """Questions and answers with one claimant. Everything after `cancel` comes to nothing."""
+
+    def answer(self, text: bytes) -> None:
+        """What he said to the last question."""
+
+    def cancel(self) -> None:
+        """He has gone, or begins something else."""
+
+
+class Gatekeeper(Protocol):
+    """Who may come in; asked anew for each attempt, so that a reload counts at once.
+
+    An operator that nobody knows is treated like one whose proofs all fail: same methods, same
+    questions, same time.
+    """
+
+    def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
+        """SSH's names of what may be tried next, after `shown` (words of `require`); none: enough.
+
+        Never empty before something was shown.
+        """
+
+    def key(
+        self, claimant: Claimant, blob: bytes, answer: Callable[[Offered | Refused], None]
+    ) -> Cancellable:
+        """Whether a public key or a certificate would do; `answer` may be called at once."""
+
+    def password(
+        self, claimant: Claimant, password: bytes, answer: Callable[[Verdict], None]
+    ) -> Cancellable:
+        """Whether that is his password; `answer` is called later."""
+
+    def converse(
+        self, claimant: Claimant, shown: tuple[str, ...], heard: Callable[[Ask | Verdict], None]
+    ) -> Conversation:
+        """Keyboard-interactive: `heard` gets the first question, now or later, then what follows
+        each answer, and a verdict last.
+        """
+
+    def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | Refused:
+        """Who comes in with these proofs."""

@@ -1,0 +1,102 @@
+"""One login, as everything that happens in it is recorded: who, how he proved it, from where."""
+
+from attrs import evolve, field, frozen
+
+from vspc.console.access import Operator
+
+Fact = str | int | float | bool | None
+"""What an event of the audit file says: flat, so that every tool can read it."""
+
+
+@frozen
+class Proof:
+    """How an operator proved who he is. Empty where there is nothing to say.
+
+    `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
+    "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
+    and `ca` (a fingerprint) belong to a certificate.
+    """
+
+    via: str
+    fingerprint: str = ""
+    serial: int | None = None
+    key_id: str = ""
+    ca: str = ""
+
+    def joined(self, other: "Proof") -> "Proof":
+        """This one and `other`, which was shown after it."""
+        return Proof(
+            f"{self.via}+{other.via}",
+            self.fingerprint or other.fingerprint,
+            other.serial if self.serial is None else self.serial,
+            self.key_id or other.key_id,
+            self.ca or other.ca,
+        )
+
+
+@frozen
+class Limits:
+    """What the proof itself allows, however much the operator may do (sshd(8), AUTHORIZED_KEYS).
+
+    `command` is run instead of whatever is asked for, with the words of the exec line; `opens`
+    names the consoles that `-W` and `-L` may reach, None for all.
+    """
+
+    command: str | None = None
+    pty: bool = True
+    forwarding: bool = True
+    opens: tuple[str, ...] | None = None
+
+    def also(self, other: "Limits") -> "Limits | None":
+        """What both allow; None where each wants another command."""
+        commands = {c for c in (self.command, other.command) if c is not None}
+        if len(commands) > 1:
+            return None
+        mine, theirs = self.opens, other.opens
+        if mine is not None and theirs is not None:
+            both: tuple[str, ...] | None = tuple(name for name in mine if name in theirs)
+        else:
+            both = theirs if mine is None else mine
+        return Limits(
+            next(iter(commands), None),
+            self.pty and other.pty,
+            self.forwarding and other.forwarding,
+            both,
+        )
+
+
+UNLIMITED = Limits()
+
+
+@frozen
+class Session:
+    """A login, or a command from the machine itself. `id` is unique over restarts.
+
+    `since`: seconds since 1970.
+    """
+
+    id: str
+    operator: Operator
+    proof: Proof
+    address: str
+    since: float
+    limits: Limits = field(default=UNLIMITED)
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """The fields by which every event names it."""
+        proof = self.proof
+        return {
+            "session": self.id,
+            "operator": self.operator.name,
+            "via": proof.via,
+            "fingerprint": proof.fingerprint or None,
+            "serial": proof.serial,
+            "key_id": proof.key_id or None,
+            "ca": proof.ca or None,
+            "address": self.address,
+        }
+
+    def limited(self, limits: Limits) -> "Session":
+        """The same with other limits."""
+        return evolve(self, limits=limits)
