@@ -24,6 +24,7 @@ from vspc.console.happenings import Happenings
 from vspc.console.history import LIMIT, Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
+from vspc.console.session import Proof, Session
 from vspc.console.wakeups import Wakeups
 from vspc.net.limits import Refusals
 from vspc.vm.door import Door
@@ -42,6 +43,7 @@ from vspc.wire.vmware import (
 
 reactor: Any = the_reactor
 PASTE = 1 << 20
+SESSION = Session("bench", Operator("bench"), Proof("local"), "", 0.0)
 GOAHEAD = bytes((255, 250, VMWARE, 41))
 
 
@@ -51,7 +53,7 @@ class Paster:
     def __init__(self, console: Console) -> None:
         self.left = PASTE
         rights = frozenset({"read", "write"})
-        self.attachment: Attachment = console.attach(Operator("bench"), rights, "", self, 0)
+        self.attachment: Attachment = console.attach(SESSION, rights, self, 0)
         self.writable()
 
     def writable(self) -> None:

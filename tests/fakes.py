@@ -14,12 +14,22 @@ from vspc.console.identity import Claim, Provenance
 from vspc.console.lineside import NoTap, Shop, Tap
 from vspc.console.ports import Cancellable
 from vspc.console.roster import Roster
+from vspc.console.session import Proof, Session
 from vspc.console.wakeups import Wakeups
 
 ALL: Rights = frozenset({"read", "write", "break", "force", "admin"})
 READ: Rights = frozenset({"read"})
 
 UUID = "0123456789abcdeffedcba9800000000"
+
+
+def session(
+    operator: Operator | str = "alice", address: str = "192.0.2.1", reason: str = ""
+) -> Session:
+    """A login with a key."""
+    who = Operator(operator) if isinstance(operator, str) else operator
+    proof = Proof("publickey", "SHA256:x")
+    return Session(f"s-{who.name}", who, proof, address, 1_700_000_000.0, reason=reason)
 
 
 class FakeClock:
@@ -196,8 +206,6 @@ class World:
     ) -> tuple[Attachment, FakeSink]:
         """Somebody on `console`, from now on."""
         sink = FakeSink()
-        attachment = console.attach(
-            Operator(operator), rights, "192.0.2.1", sink, console.history.end
-        )
+        attachment = console.attach(session(operator), rights, sink, console.history.end)
         sink.attachment = attachment
         return attachment, sink

@@ -4,10 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import FakeClock, FakeLine
+from tests.fakes import FakeClock, FakeLine, World
 from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Dropped, Gate, GateOwner
+from vspc.console.ledger import Tally
 
 LIMIT = 4096
+
+
+def nobodys() -> Tally:
+    return Tally(World().console(), None)
 
 
 class Owner(GateOwner):
@@ -16,8 +21,15 @@ class Owner(GateOwner):
         self.grew = 0
         self.complaints: list[int] = []
 
-    def delivered(self, data: bytes) -> None:
+    def delivered(self, data: bytes, tally: Tally) -> None:
         self.count += len(data)
+        tally.delivered += len(data)
+
+    def dropped(self, count: int, tally: Tally) -> None:
+        tally.dropped += count
+
+    def nobody(self) -> Tally:
+        return nobodys()
 
     def room_grew(self) -> None:
         self.grew += 1
@@ -30,6 +42,7 @@ class GateTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = FakeClock()
         self.owner = Owner()
+        self.tally = nobodys()
         self.gate = Gate(self.clock, self.owner)
         self.line = FakeLine()
         self.gate.connect(self.line)
@@ -40,19 +53,19 @@ class GateTest(SynchronousTestCase):
             self.gate.answered()
 
     def test_a_key_goes_at_once_and_asks_nothing(self) -> None:
-        self.assertEqual(self.gate.type(b"x"), 1)
+        self.assertEqual(self.gate.type(b"x", self.tally), 1)
         self.assertEqual(self.line.log, [b"x"])
 
     def test_ten_thousand_keys_never_wait_while_the_line_answers(self) -> None:
         for _ in range(10_000):
-            self.assertEqual(self.gate.type(b"k"), 1)
+            self.assertEqual(self.gate.type(b"k", self.tally), 1)
             self.assertEqual(self.gate.waiting, 0)
             self.answer_all()
         self.assertEqual(len(self.line.sent), 10_000)
 
     def test_a_paste_stops_at_the_bound_until_it_is_answered(self) -> None:
         paste = bytes(range(256)) * 200
-        self.assertEqual(self.gate.type(paste), len(paste))
+        self.assertEqual(self.gate.type(paste, self.tally), len(paste))
         on_the_wire = len(self.line.sent) + self.line.sent.count(0xFF) + 6 * self.line.questions
         self.assertLessEqual(on_the_wire, LIMIT)
         self.assertGreater(on_the_wire, LIMIT // 2)
@@ -61,7 +74,7 @@ class GateTest(SynchronousTestCase):
         self.assertEqual(bytes(self.line.sent), paste)
 
     def test_more_than_the_limit_is_taken_in_part_and_the_rest_announced(self) -> None:
-        taken = self.gate.type(b"p" * (200 * 1024))
+        taken = self.gate.type(b"p" * (200 * 1024), self.tally)
         self.assertLess(taken, 200 * 1024)
         self.assertLessEqual(self.gate.waiting, WAITING)
         self.assertEqual(self.owner.grew, 0)
@@ -70,7 +83,7 @@ class GateTest(SynchronousTestCase):
 
     def test_held_input_goes_to_the_target_whole_and_once(self) -> None:
         self.gate.hold()
-        self.assertEqual(self.gate.type(b"held"), 4)
+        self.assertEqual(self.gate.type(b"held", self.tally), 4)
         self.assertEqual(bytes(self.line.sent), b"")
         target = FakeLine("10.0.0.2")
         self.gate.connect(target)
@@ -79,13 +92,13 @@ class GateTest(SynchronousTestCase):
 
     def test_held_input_goes_back_to_the_source_after_an_abort(self) -> None:
         self.gate.hold()
-        self.gate.type(b"held")
+        self.gate.type(b"held", self.tally)
         self.gate.release()
         self.assertEqual(bytes(self.line.sent), b"held")
 
     def test_a_paste_is_split_between_source_and_target_without_loss(self) -> None:
         paste = bytes(i % 251 for i in range(30_000))
-        self.gate.type(paste)
+        self.gate.type(paste, self.tally)
         self.gate.hold()
         target = FakeLine("10.0.0.2")
         self.gate.connect(target)
@@ -96,7 +109,7 @@ class GateTest(SynchronousTestCase):
         self.assertEqual(bytes(self.line.sent + target.sent), paste)
 
     def test_answers_of_the_old_line_do_not_count_for_the_new_one(self) -> None:
-        self.gate.type(b"p" * 20_000)
+        self.gate.type(b"p" * 20_000, self.tally)
         self.gate.hold()
         target = FakeLine("10.0.0.2")
         self.gate.connect(target)
@@ -107,9 +120,9 @@ class GateTest(SynchronousTestCase):
 
     def test_a_break_keeps_its_place(self) -> None:
         self.gate.hold()
-        self.gate.type(b"before")
+        self.gate.type(b"before", self.tally)
         self.assertTrue(self.gate.send_break())
-        self.gate.type(b"after")
+        self.gate.type(b"after", self.tally)
         self.gate.release()
         self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
 
@@ -119,7 +132,7 @@ class GateTest(SynchronousTestCase):
         self.assertLess(sent, 2000)
 
     def test_what_waited_for_a_line_that_ends_is_dropped_and_counted(self) -> None:
-        self.gate.type(b"p" * 10_000)
+        self.gate.type(b"p" * 10_000, self.tally)
         sent = len(self.line.sent)
         self.gate.disconnect()
         self.assertEqual(self.gate.drop(), Dropped(10_000 - sent, 0))
@@ -129,7 +142,7 @@ class GateTest(SynchronousTestCase):
 
     def test_a_silent_line_gets_the_weaker_bound_after_5_s_and_recovers(self) -> None:
         self.line.unread = 0
-        self.gate.type(b"p" * 60_000)
+        self.gate.type(b"p" * 60_000, self.tally)
         first = len(self.line.sent)
         self.clock.advance(PATIENCE - 0.1)
         self.assertEqual(len(self.line.sent), first)
@@ -150,7 +163,7 @@ class GateTest(SynchronousTestCase):
     def test_after_a_late_answer_the_whole_paste_arrives(self) -> None:
         self.line.unread = 0
         paste = bytes(i % 251 for i in range(60_000))
-        self.gate.type(paste)
+        self.gate.type(paste, self.tally)
         self.clock.advance(PATIENCE + 1)
         for _ in range(100):
             self.answer_all()
@@ -160,7 +173,7 @@ class GateTest(SynchronousTestCase):
     def test_a_line_without_a_question_is_bounded_by_what_tcp_has_not_acknowledged(self) -> None:
         self.line.answers = False
         self.line.unread = LIMIT
-        self.gate.type(b"p" * 60_000)
+        self.gate.type(b"p" * 60_000, self.tally)
         self.assertLessEqual(len(self.line.sent), LIMIT)
         self.line.unread = 0
         for _ in range(100):
@@ -184,11 +197,12 @@ class GateTest(SynchronousTestCase):
         gate = Gate(FakeClock(), owner)
         lines = [FakeLine()]
         gate.connect(lines[0])
+        tally = nobodys()
         typed = bytearray()
         for step, data in steps:
             line = lines[-1]
             if step == "type":
-                typed += data[: gate.type(data)]
+                typed += data[: gate.type(data, tally)]
             elif step == "answer" and line.questions:
                 line.questions -= 1
                 gate.answered()
@@ -214,7 +228,7 @@ class GateTest(SynchronousTestCase):
 
     def test_breaks_that_are_dropped_are_counted_and_told(self) -> None:
         self.gate.hold()
-        self.gate.type(b"x")
+        self.gate.type(b"x", self.tally)
         self.gate.send_break()
         dropped = self.gate.drop()
         self.assertEqual(dropped, Dropped(1, 1))
@@ -223,12 +237,12 @@ class GateTest(SynchronousTestCase):
 
     def test_a_line_that_could_not_be_asked_and_can_again_recovers(self) -> None:
         self.line.answers, self.line.unread = False, 0
-        self.gate.type(b"p" * 9000)
+        self.gate.type(b"p" * 9000, self.tally)
         self.assertEqual(self.line.questions, 0)
         self.line.answers = True
-        self.gate.type(b"p" * 9000)
+        self.gate.type(b"p" * 9000, self.tally)
         self.line.unread = 5000
-        self.gate.type(b"p" * 9000)
+        self.gate.type(b"p" * 9000, self.tally)
         waiting = self.gate.waiting
         self.assertGreater(waiting, 0)
         self.answer_all()
@@ -239,7 +253,7 @@ class GateTest(SynchronousTestCase):
 
     def test_a_host_that_stops_reading_is_reported_once_until_it_answers(self) -> None:
         self.line.unread = 5000
-        self.gate.type(b"p" * 9000)
+        self.gate.type(b"p" * 9000, self.tally)
         waiting = self.gate.waiting
         self.clock.advance(60)
         self.assertEqual(self.owner.complaints, [waiting])

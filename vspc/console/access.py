@@ -3,12 +3,23 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from attrs import frozen
+from attrs import field, frozen
 
 Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()
 QUARANTINE: Rights = frozenset({"read"})
+
+REASON = "reason"
+"""Among rights: nobody types under this rule who has not said why."""
+
+
+@frozen
+class Voucher:
+    """What a certificate says of its holder: from it follow groups and roles."""
+
+    key_id: str
+    principals: tuple[str, ...]
 
 
 @frozen
@@ -18,6 +29,7 @@ class Operator:
     name: str
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    voucher: Voucher | None = None
 
 
 @frozen
@@ -40,12 +52,23 @@ class Rule:
     consoles: tuple[str, ...]
     rights: Rights
     history: float | None = None  # seconds that one may look back; None: to the beginning
+    where: str = ""  # the file and the line that it comes from
+    _index: "_Index" = field(init=False, eq=False, repr=False)
+
+    @_index.default
+    def _look(self) -> "_Index":
+        return _Index.of(self.consoles)
 
     def matches(self, operator: Operator, subject: Subject) -> bool:
         """Whether this rule is about `operator` on the console that `subject` describes."""
-        return self._names(operator) and any(matches(p, subject) for p in self.consoles)
+        return self.names(operator) and self.covers(subject)
 
-    def _names(self, operator: Operator) -> bool:
+    def covers(self, subject: Subject) -> bool:
+        """Whether it is about the console that `subject` describes, whoever asks."""
+        return self._index.has(subject)
+
+    def names(self, operator: Operator) -> bool:
+        """Whether it is about `operator`, on whatever console."""
         return (
             "*" in self.operators
             or (operator.name in self.operators and not operator.name.startswith("@"))
@@ -59,13 +82,53 @@ def matches(pattern: str, subject: Subject) -> bool:
     A slash in a VM's own name cannot pass for a zone: it is matched as `%2F`.
     """
     if pattern.startswith("uuid:"):
-        wanted = pattern[5:].replace("-", "").replace(" ", "").lower()
-        return subject.uuid is not None and fnmatchcase(subject.uuid, wanted)
+        return subject.uuid is not None and fnmatchcase(subject.uuid, _digits(pattern))
     zone, slash, glob = pattern.partition("/")
     if not slash:
         zone, glob = "*", pattern
-    name = subject.name.replace("/", "%2F").casefold()
-    return fnmatchcase(subject.zone, zone) and fnmatchcase(name, glob.casefold())
+    return fnmatchcase(subject.zone, zone) and fnmatchcase(_matched(subject), glob.casefold())
+
+
+@frozen
+class _Index:
+    """The patterns of a rule, so that thousands of plain names are one look-up.
+
+    `names` are pairs of a zone, None for any, and a name without case.
+    """
+
+    names: frozenset[tuple[str | None, str]]
+    uuids: frozenset[str]
+    wild: tuple[str, ...]
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> "_Index":
+        names, uuids, wild = set[tuple[str | None, str]](), set[str](), list[str]()
+        for pattern in patterns:
+            zone, slash, name = pattern.partition("/")
+            if any(c in pattern for c in "*?["):
+                wild.append(pattern)
+            elif pattern.startswith("uuid:"):
+                uuids.add(_digits(pattern))
+            else:
+                names.add((zone, name.casefold()) if slash else (None, pattern.casefold()))
+        return cls(frozenset(names), frozenset(uuids), tuple(wild))
+
+    def has(self, subject: Subject) -> bool:
+        name = _matched(subject)
+        return (
+            (None, name) in self.names
+            or (subject.zone, name) in self.names
+            or subject.uuid in self.uuids
+            or any(matches(pattern, subject) for pattern in self.wild)
+        )
+
+
+def _digits(pattern: str) -> str:
+    return pattern[5:].replace("-", "").replace(" ", "").lower()
+
+
+def _matched(subject: Subject) -> str:
+    return subject.name.replace("/", "%2F").casefold()
 
 
 @frozen
@@ -81,15 +144,16 @@ class Access:
         """
         if subject.quarantined:
             return QUARANTINE if "admin" in operator.roles else NOTHING
-        rule = self._rule(operator, subject)
+        rule = self.deciding(operator, subject)
         return NOTHING if rule is None else rule.rights
 
     def history(self, operator: Operator, subject: Subject) -> float | None:
         """How many seconds `operator` may look back; None: to the beginning."""
-        rule = self._rule(operator, subject)
+        rule = self.deciding(operator, subject)
         return None if rule is None else rule.history
 
-    def _rule(self, operator: Operator, subject: Subject) -> Rule | None:
+    def deciding(self, operator: Operator, subject: Subject) -> Rule | None:
+        """The rule that decides what `operator` may do, unless the console is kept apart."""
         return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
 
     @classmethod

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from vspc.console.access import Operator, Rights
+from vspc.console.ledger import Tally
+from vspc.console.session import Session
 
 if TYPE_CHECKING:
     from vspc.console.console import Console
@@ -58,6 +60,8 @@ class Refusal(Enum):
     LINE = "line"  # a BREAK on a line that cannot carry one
     HOST = "host"  # the host changed, and he has not asked for the pen since
     READ_ONLY = "read-only"  # he said that he would only read
+    REASON = "reason"  # the rule wants to hear why, and he has not said
+    AUDIT = "audit"  # nothing can be recorded, and so nobody begins to type
 
 
 @frozen
@@ -97,36 +101,45 @@ class Attachment:
     __slots__ = (
         "_end",
         "_notices",
-        "address",
         "console",
         "must_ask",
         "offset",
-        "operator",
         "rights",
+        "session",
         "since",
         "sink",
+        "tally",
     )
 
     def __init__(
         self,
         console: "Console",
-        operator: Operator,
+        session: Session,
         rights: Rights,
-        address: str,
         sink: Sink,
         offset: int,
         since: float,
     ) -> None:
         self.console = console
-        self.operator = operator
+        self.session = session
         self.rights = rights
-        self.address = address
         self.sink = sink
         self.offset = offset
         self.since = since
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
+        self.tally = Tally(console, session)
         self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
+
+    @property
+    def operator(self) -> Operator:
+        """Who it is."""
+        return self.session.operator
+
+    @property
+    def address(self) -> str:
+        """Where he comes from."""
+        return self.session.address
 
     @property
     def has_pen(self) -> bool:
@@ -182,6 +195,15 @@ class Attachment:
     def send_break(self) -> Typed:
         """One BREAK towards the VM, behind what was typed before; `taken` is 1 if it goes."""
         return self.console.send_break(self)
+
+    def withdraw(self) -> int:
+        """Take back what was typed here and waits yet; how many bytes."""
+        return self.console.gate.withdraw(self.tally)
+
+    def expel(self, reason: str) -> None:
+        """Leave at once, whatever was not shown yet; the sink hears why."""
+        self.detach()
+        self.sink.ended(reason)
 
     def detach(self) -> None:
         """Leave. Nothing is heard afterwards; twice is once."""

@@ -1,10 +1,14 @@
-"""The port of the audit file: whoever does something that is recorded says so here.
+"""The ports of the audit file: whoever does something that is recorded says so here, and reads it.
 
 `vspc.watch` writes it. Events are flat; docs/audit.md has each with its fields.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
+from attrs import frozen
+
+from vspc.console.ports import Cancellable
 from vspc.console.session import Fact, Session
 
 if TYPE_CHECKING:
@@ -41,3 +45,90 @@ class NoAudit:
         **facts: Fact,
     ) -> None:
         """It is not."""
+
+
+@frozen
+class Sought:
+    """Which events: since when (seconds since 1970), whose, on which consoles (a glob of names),
+    and of which name; None for all.
+    """
+
+    since: float
+    operator: str | None = None
+    console: str | None = None
+    event: str | None = None
+
+
+@frozen
+class Place:
+    """Where reading goes on: which file, and the offset in it."""
+
+    file: int
+    offset: int
+
+
+@frozen
+class Page:
+    """Some events, each a line of JSON; `ended`: there are no more for now. `writes` is how often
+    something had been written when it was read.
+    """
+
+    lines: Sequence[str]
+    place: Place
+    ended: bool
+    writes: int = 0
+
+
+@frozen
+class TurnedAway:
+    """A VM or a login that was refused, `count` times from `first` to `last` (seconds since 1970).
+
+    `what` is "vm" or "login", `name` a zone or whom he said he was; `hint` says what to write into
+    the configuration if that was wrong.
+    """
+
+    what: str
+    address: str
+    name: str
+    reason: str
+    hint: str
+    first: float
+    last: float
+    count: int = 1
+
+
+class Trail(Protocol):
+    """What was recorded, for verbs. Nothing here blocks or raises."""
+
+    def ask(
+        self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
+    ) -> Cancellable | None:
+        """Read on from `place`, or from `sought.since`; `answer` hears later, None: it cannot be
+        read. Without a `Cancellable` too many ask already, and nobody hears.
+        """
+
+    def wait(self, page: Page, call: Callable[[], None]) -> Cancellable | None:
+        """`call` once, later, when there is more than `page` had; None: too many wait already."""
+
+    def turned_away(self) -> Sequence[TurnedAway]:
+        """What was refused lately, the last last."""
+
+
+class NoTrail:
+    """There is no audit file."""
+
+    def ask(
+        self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
+    ) -> Cancellable | None:
+        """Nobody hears."""
+        del sought, place, answer
+        return None
+
+    def wait(self, page: Page, call: Callable[[], None]) -> Cancellable | None:
+        """Nor here."""
+        del page, call
+        return None
+
+    def turned_away(self) -> Sequence[TurnedAway]:
+        """It was not kept."""
+        return ()

@@ -8,11 +8,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vspc.console import happenings
-from vspc.console.access import Operator, Rights, Subject
+from vspc.console.access import REASON, Operator, Rights, Subject
 from vspc.console.attachment import Attachment, Refusal, Sink, Typed
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.lineside import LineSide, Shop
 from vspc.console.pen import Pen
+from vspc.console.session import Session
 
 if TYPE_CHECKING:
     from vspc.console.vm import Vm
@@ -119,13 +120,9 @@ class Console(LineSide):
 
     # The operators' side
 
-    def attach(
-        self, operator: Operator, rights: Rights, address: str, sink: Sink, offset: int
-    ) -> Attachment:
+    def attach(self, session: Session, rights: Rights, sink: Sink, offset: int) -> Attachment:
         """A new attachment that reads from `offset`; the caller has checked `read`."""
-        attachment = Attachment(
-            self, operator, rights, address, sink, offset, self._shop.clock.wall()
-        )
+        attachment = Attachment(self, session, rights, sink, offset, self._shop.clock.wall())
         self.attachments[attachment] = None
         self._publish(happenings.Attached(attachment))
         self.mark()
@@ -136,6 +133,7 @@ class Console(LineSide):
         if attachment not in self.attachments:
             return
         del self.attachments[attachment]
+        self._shop.ledger.left(attachment.tally)
         self._publish(happenings.Detached(attachment))
         if self.pen is attachment:
             self.lay_pen()
@@ -143,7 +141,7 @@ class Console(LineSide):
     def type(self, attachment: Attachment, data: bytes) -> Typed:
         """Input from `attachment`; the first key typed while the pen is free takes it."""
         refusal = self._refusal(attachment, "write")
-        return Typed(0, refusal) if refusal else Typed(self.gate.type(data))
+        return Typed(0, refusal) if refusal else Typed(self.gate.type(data, attachment.tally))
 
     def send_break(self, attachment: Attachment) -> Typed:
         """A BREAK from `attachment`; it needs the right `break` and the pen like a key."""
@@ -154,7 +152,7 @@ class Console(LineSide):
             return Typed(0, Refusal.LINE)
         sent = self.gate.send_break()
         if sent:
-            self._publish(happenings.Broke(self, attachment.operator.name))
+            self._publish(happenings.Broke(self, attachment.operator.name, attachment.session))
         return Typed(int(sent))
 
     def _refusal(self, attachment: Attachment, right: str) -> Refusal | None:
@@ -164,6 +162,8 @@ class Console(LineSide):
             return Refusal.AWAY
         if attachment.must_ask:
             return Refusal.HOST
+        if REASON in attachment.rights and not attachment.session.reason:
+            return Refusal.REASON
         return self._pen.pick_up(attachment)
 
     @property
@@ -178,6 +178,15 @@ class Console(LineSide):
     def lay_pen(self) -> None:
         """Nobody types any more."""
         self._pen.lay_down()
+
+    @property
+    def recording_fails(self) -> bool:
+        """Whether nobody may begin to type, because it could not be recorded."""
+        return self._shop.audit.refuses
+
+    def pen_left(self, attachment: Attachment) -> None:
+        """`attachment` types no more: what it typed is to be recorded."""
+        self._shop.ledger.record(attachment.tally)
 
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""

@@ -10,6 +10,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from vspc.console.ledger import Tally
 from vspc.console.ports import Cancellable, Clock, Line
 
 WAITING = 64 * 1024
@@ -34,6 +35,9 @@ _BREAK_COST = 64
 
 class _Break(Enum):
     BREAK = 1
+
+
+_Piece = tuple[bytes, Tally]
 
 
 @frozen
@@ -90,7 +94,7 @@ class Gate:
         self._clock = clock
         self._owner = owner
         self._line: Line | None = None
-        self._queue: deque[bytes | _Break] = deque()
+        self._queue: deque[_Piece | _Break] = deque()
         self.waiting = 0
         self._held = False
         # Bytes that each open question stands behind, oldest first; then those behind none yet.
@@ -111,17 +115,21 @@ class Gate:
         """Bytes that `type` would take now."""
         return max(0, WAITING - self.waiting)
 
-    def type(self, data: bytes) -> int:
-        """Send or keep `data`; the number of bytes taken, from 0 to all. Needs a line or a hold."""
+    def type(self, data: bytes, tally: Tally) -> int:
+        """Send or keep `data`, counted in `tally`; the number of bytes taken, from 0 to all.
+
+        Needs a line or a hold.
+        """
         cost = len(data) + data.count(0xFF)
         if not self._queue and not self._held and cost <= self._allowance():
-            self._send(data)
+            self._send(data, tally)
             return len(data)
         taken = 0
         while taken < len(data) and (room := self.room):
             piece = data[taken : taken + room]
-            self._queue.append(piece)
+            self._queue.append((piece, tally))
             self.waiting += len(piece)
+            tally.waiting += len(piece)
             taken += len(piece)
             self._pump()
         if taken < len(data):  # what somebody else waits for stays
@@ -162,14 +170,31 @@ class Gate:
 
     def drop(self) -> Dropped:
         """Refuse everything that waits."""
-        texts = [item for item in self._queue if isinstance(item, bytes)]
-        unsent = Dropped(sum(map(len, texts)), len(self._queue) - len(texts))
+        items = list(self._queue)
+        texts = [item for item in items if not isinstance(item, _Break)]
+        unsent = Dropped(sum(len(data) for data, _ in texts), len(items) - len(texts))
         self._queue.clear()
         self.waiting = 0
+        for data, tally in texts:
+            tally.waiting -= len(data)
+            self._owner.dropped(len(data), tally)
         self._held = False
         self._rest()
         self._pump()
         return unsent
+
+    def withdraw(self, tally: Tally) -> int:
+        """Whoever has `tally` does not want any more what waits of his; how many bytes."""
+        count = tally.waiting
+        if not count:
+            return 0
+        kept = (item for item in self._queue if isinstance(item, _Break) or item[1] is not tally)
+        self._queue = deque(kept)
+        self.waiting -= count
+        tally.waiting = 0
+        self._owner.dropped(count, tally)
+        self._pump()
+        return count
 
     def answered(self) -> None:
         """The line answered the oldest question."""
@@ -184,13 +209,15 @@ class Gate:
     @property
     def state(self) -> GateState:
         """What another process needs to go on."""
-        queue = tuple(b"" if isinstance(item, _Break) else item for item in self._queue)
+        queue = tuple(b"" if isinstance(item, _Break) else item[0] for item in self._queue)
         return GateState(queue, self._held, tuple(self._asked), self._since, self._weak)
 
     def restore(self, state: GateState, line: Line | None) -> None:
         """Go on from `state` over `line`; nothing is said that would not have been said."""
         self._line = line
-        self._queue.extend(item or _Break.BREAK for item in state.queue)
+        nobody = self._owner.nobody()
+        self._queue.extend((item, nobody) if item else _Break.BREAK for item in state.queue)
+        nobody.waiting = sum(map(len, state.queue))
         self.waiting = sum(len(item) or _BREAK_COST for item in state.queue)
         self._held = state.held
         self._asked.extend(state.asked)
@@ -213,10 +240,10 @@ class Gate:
         unacknowledged = self._line.unacknowledged()
         return UNANSWERED if unacknowledged is None else UNANSWERED - unacknowledged
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, tally: Tally) -> None:
         assert self._line is not None
         self._line.send(data)
-        self._owner.delivered(data)
+        self._owner.delivered(data, tally)
         # 0xFF takes two bytes on a telnet line; counted for all, the bound is only ever tighter.
         self._since += len(data) + data.count(0xFF)
         self._ask_if_due()
@@ -250,13 +277,15 @@ class Gate:
             self._since += _BREAK_COST
             self._ask_if_due()
             return
-        piece = item[: min(allowance, ASK_AFTER)]
+        data, tally = item
+        piece = data[: min(allowance, ASK_AFTER)]
         if len(piece) + piece.count(0xFF) > allowance:
             piece = piece[: max(1, allowance // 2)]
-        if len(piece) < len(item):
-            self._queue.appendleft(item[len(piece) :])
+        if len(piece) < len(data):
+            self._queue.appendleft((data[len(piece) :], tally))
         self.waiting -= len(piece)
-        self._send(piece)
+        tally.waiting -= len(piece)
+        self._send(piece, tally)
 
     def _wait(self) -> None:
         if self._weak:
@@ -287,8 +316,16 @@ class GateOwner:
 
     __slots__ = ()
 
-    def delivered(self, data: bytes) -> None:
-        """`data` went to the VM."""
+    def delivered(self, data: bytes, tally: Tally) -> None:
+        """`data` went to the VM; whoever has `tally` had typed it."""
+        raise NotImplementedError
+
+    def dropped(self, count: int, tally: Tally) -> None:
+        """`count` bytes that were taken will not go to the VM."""
+        raise NotImplementedError
+
+    def nobody(self) -> Tally:
+        """For input that another process had taken."""
         raise NotImplementedError
 
     def room_grew(self) -> None:

@@ -9,6 +9,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from vspc.console.attachment import Attachment
     from vspc.console.console import Console
+    from vspc.console.session import Session
 
 
 @frozen
@@ -153,9 +154,10 @@ class PenTaken:
 
 @frozen
 class PenLaid:
-    """The pen is free."""
+    """The pen is free; `former` had it, if anybody."""
 
     console: "Console"
+    former: "Attachment | None" = None
 
 
 @frozen
@@ -164,6 +166,29 @@ class Broke:
 
     console: "Console"
     operator: str | None
+    session: "Session | None" = None
+
+
+@frozen
+class Delivered:
+    """What somebody typed, since this was last said of him: bytes that went to the VM, and bytes
+    that were refused after they had been taken. `session`: None for what another process took.
+    """
+
+    console: "Console"
+    session: "Session | None"
+    count: int
+    dropped: int
+
+
+@frozen
+class VmRefused:
+    """A VM was turned away: `hint` is what to write into the configuration if it should not be."""
+
+    address: str
+    zone: str
+    reason: str
+    hint: str = ""
 
 
 Happening = (
@@ -184,6 +209,8 @@ Happening = (
     | PenTaken
     | PenLaid
     | Broke
+    | Delivered
+    | VmRefused
 )
 
 

@@ -6,13 +6,15 @@ same VM, and whoever was typing has to be told, and to ask for the pen again.
 
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from vspc.console import happenings
+from vspc.console.audit import Audit, NoAudit
 from vspc.console.gate import Dropped, Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings, How
 from vspc.console.history import Budget, History
 from vspc.console.identity import Provenance
+from vspc.console.ledger import Ledger, Tally
 from vspc.console.ports import Cancellable, Clock, Line
 from vspc.console.wakeups import Wakeups
 
@@ -65,6 +67,10 @@ class Shop:
     happenings: Happenings
     history_limit: int
     tap: Tap = field(factory=NoTap)
+    audit: Audit = field(factory=NoAudit)
+    ledger: Ledger = field(
+        default=Factory(lambda shop: Ledger(shop.happenings.publish), takes_self=True)
+    )
 
 
 @frozen
@@ -281,9 +287,16 @@ class LineSide(GateOwner):
         self.tell(f"{self.title} does not answer: {waiting} bytes wait")
         self._publish(happenings.Stalled(self._console, waiting))
 
-    def delivered(self, data: bytes) -> None:
+    def delivered(self, data: bytes, tally: Tally) -> None:
         self.bytes_to_vm += len(data)
+        self._shop.ledger.delivered(tally, len(data))
         self._shop.tap.typed(self._console, data)
+
+    def dropped(self, count: int, tally: Tally) -> None:
+        self._shop.ledger.dropped(tally, count)
+
+    def nobody(self) -> Tally:
+        return Tally(self._console, None)
 
     def _publish(self, happening: Happening) -> None:
         self._shop.happenings.publish(happening)

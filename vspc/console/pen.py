@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from vspc.console.access import REASON
 from vspc.console.attachment import Refusal
 from vspc.console.happenings import Happening, PenLaid, PenTaken
 
@@ -26,6 +27,8 @@ class Pen:
 
         Who may only BREAK does so while nobody types, and does not keep others from typing.
         """
+        if self.holder is not attachment and self._console.recording_fails:
+            return Refusal.AUDIT
         if self.holder is None and "write" in attachment.rights:
             self._give(attachment, None)
         return None if self.holder in (None, attachment) else Refusal.PEN
@@ -34,7 +37,11 @@ class Pen:
         """`attachment` asks for it; with `force` from whoever has it. Needs the rights for it."""
         if "write" not in attachment.rights or (force and "force" not in attachment.rights):
             return Refusal.RIGHT
+        if REASON in attachment.rights and not attachment.session.reason:
+            return Refusal.REASON
         former = self.holder
+        if former is not attachment and self._console.recording_fails:
+            return Refusal.AUDIT
         if former is not None and former is not attachment and not force:
             return Refusal.PEN
         attachment.must_ask = False
@@ -43,6 +50,7 @@ class Pen:
             return None
         self._give(attachment, former.operator.name if former else None)
         if former is not None:
+            self._console.pen_left(former)
             former.notice(f"{attachment.operator.name} took the pen; you are reading now")
         return None
 
@@ -52,5 +60,7 @@ class Pen:
 
     def lay_down(self) -> None:
         """Nobody types any more; the next key of anybody takes it."""
-        self.holder = None
-        self._publish(PenLaid(self._console))
+        former, self.holder = self.holder, None
+        if former is not None:
+            self._console.pen_left(former)
+        self._publish(PenLaid(self._console, former))

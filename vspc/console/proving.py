@@ -88,20 +88,28 @@ class Gatekeeper(Protocol):
         """
 
     def key(
-        self, claimant: Claimant, blob: bytes, answer: Callable[[Offered | Refused], None]
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        blob: bytes,
+        answer: Callable[[Offered | Refused], None],
     ) -> Cancellable:
         """Whether a public key or a certificate would do; `answer` may be called at once."""
 
     def password(
-        self, claimant: Claimant, password: bytes, answer: Callable[[Verdict], None]
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        password: bytes,
+        answer: Callable[[Verdict], None],
     ) -> Cancellable:
         """Whether that is his password; `answer` is called later."""
 
     def converse(
         self, claimant: Claimant, shown: tuple[str, ...], heard: Callable[[Ask | Verdict], None]
     ) -> Conversation:
-        """Keyboard-interactive: `heard` gets the first question, now or later, then what follows
-        each answer, and a verdict last.
+        """Keyboard-interactive: `heard` gets the first question, later and never from within, then
+        what follows each answer, and a verdict last.
         """
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | Refused:

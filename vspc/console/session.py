@@ -3,9 +3,14 @@
 from attrs import evolve, field, frozen
 
 from vspc.console.access import Operator
+from vspc.text import safe
 
 Fact = str | int | float | bool | None
 """What an event of the audit file says: flat, so that every tool can read it."""
+
+
+REASON_LIMIT = 200
+"""Characters of the reason for which somebody comes."""
 
 
 @frozen
@@ -14,7 +19,8 @@ class Proof:
 
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
     "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
-    and `ca` (a fingerprint) belong to a certificate.
+    and `ca` (a fingerprint) and `principals` belong to a
+    certificate. `key` and `authority` are the blobs of the keys behind the fingerprints.
     """
 
     via: str
@@ -22,6 +28,9 @@ class Proof:
     serial: int | None = None
     key_id: str = ""
     ca: str = ""
+    principals: tuple[str, ...] = ()
+    key: bytes = field(default=b"", eq=False, repr=False)
+    authority: bytes = field(default=b"", eq=False, repr=False)
 
     def joined(self, other: "Proof") -> "Proof":
         """This one and `other`, which was shown after it."""
@@ -31,6 +40,9 @@ class Proof:
             other.serial if self.serial is None else self.serial,
             self.key_id or other.key_id,
             self.ca or other.ca,
+            self.principals or other.principals,
+            self.key or other.key,
+            self.authority or other.authority,
         )
 
 
@@ -81,6 +93,7 @@ class Session:
     address: str
     since: float
     limits: Limits = field(default=UNLIMITED)
+    reason: str = ""  # why he comes, as he says: a ticket's number
 
     @property
     def facts(self) -> dict[str, Fact]:
@@ -95,8 +108,9 @@ class Session:
             "key_id": proof.key_id or None,
             "ca": proof.ca or None,
             "address": self.address,
+            "reason": self.reason or None,
         }
 
-    def limited(self, limits: Limits) -> "Session":
-        """The same with other limits."""
-        return evolve(self, limits=limits)
+    def because(self, reason: str) -> "Session":
+        """The same with a reason: what of it fits into one line of `REASON_LIMIT` characters."""
+        return evolve(self, reason=safe(reason, REASON_LIMIT))
