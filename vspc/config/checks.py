@@ -10,10 +10,20 @@ from vspc.config.units import size_text, time_text
 CHECK = "check"
 """Metadata of a field: called with the value, raises `Wrong`."""
 
+COMPUTED = {"computed": True}
+"""Metadata of a field that is no key of the file."""
+
 DEFAULT_ZONE = "default"
 """The zone of the VMs that dial the listeners of [vm] itself."""
 
 _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
+
+_OPERATOR = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
+
+_OURS = "@local"
+"""The end of names that only commands from the machine itself have."""
+
+_PLACE = re.compile(r"\{(?:principal|key_id)\}")
 
 NAME_LIMIT = 80
 """Characters of a name that a configuration gives to a console."""
@@ -78,5 +88,64 @@ def label() -> Metadata:
         if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
             allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
             raise Wrong("it is no name for a console", allowed)
+
+    return {CHECK: check}
+
+
+def is_name(value: str) -> bool:
+    """Whether an operator may be called so: but for those of the machine itself."""
+    return bool(_OPERATOR.fullmatch(value))
+
+
+def operator_name(value: str) -> None:
+    """A login's name: `+`, `:` and `,` would end it, an `@` in front would be a group's."""
+    if not is_name(value):
+        allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
+        raise Wrong("it is no name for an operator", allowed)
+    if value.endswith(_OURS):
+        raise Wrong("it is no name for an operator", f"{_OURS} ends those of the machine itself")
+
+
+def template() -> Metadata:
+    """An operator's name in which {principal} and {key_id} may stand."""
+
+    def check(value: str) -> None:
+        try:
+            operator_name(_PLACE.sub("x", value))
+        except Wrong as wrong:
+            allowed = "{principal} and {key_id} may stand in it"
+            raise Wrong(wrong.problem, f"{wrong.allowed}; {allowed}") from None
+
+    return {CHECK: check}
+
+
+def some(what: str) -> Metadata:
+    """A list that is not empty, of `what`, each of which is some text."""
+
+    def check(value: tuple[str, ...]) -> None:
+        if not value or not all(word.strip() and word.isprintable() for word in value):
+            raise Wrong("it is empty, or a word in it is", f"{what} are wanted")
+
+    return {CHECK: check}
+
+
+def group_names() -> Metadata:
+    """Names of groups."""
+
+    def check(value: tuple[str, ...]) -> None:
+        if not all(word.strip() and word.isprintable() for word in value):
+            raise Wrong("a group has no name", "printable words are wanted")
+        if any(word.startswith("@") for word in value):
+            raise Wrong("a group's name begins with @", "the @ stands in rules only")
+
+    return {CHECK: check}
+
+
+def once() -> Metadata:
+    """A list in which nothing stands twice."""
+
+    def check(value: tuple[str, ...]) -> None:
+        if len(set(value)) < len(value):
+            raise Wrong("something is there twice", "each once")
 
     return {CHECK: check}

@@ -11,9 +11,14 @@ from typing import Literal
 from attrs import field, frozen
 
 from vspc.config.checks import (
+    COMPUTED,
     DEFAULT_ZONE,
+    group_names,
     label,
+    once,
     ring,
+    some,
+    template,
     unless_none,
     within,
     within_size,
@@ -21,15 +26,19 @@ from vspc.config.checks import (
     zone_name,
 )
 from vspc.config.keys import AuthorizedKey, KeysFile
+from vspc.config.secrets import HashFile, PasswordHash, TotpFile
 from vspc.config.units import (
+    Consoles,
     Duration,
     Endpoint,
     Expression,
     Floor,
     Network,
     Pattern,
+    Program,
     Readable,
     Size,
+    StateFile,
     Target,
     Who,
 )
@@ -39,6 +48,8 @@ StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 Role = Literal["admin", "audit"]
 SinkKind = Literal["text", "json", "syslog"]
+Method = Literal["publickey", "certificate", "password", "totp", "auth_command"]
+OnFailure = Literal["continue", "refuse"]
 Fsync = Literal["never", "interval", "always"]
 
 BOOT_PATTERNS: tuple[Expression, ...] = (
@@ -47,6 +58,9 @@ BOOT_PATTERNS: tuple[Expression, ...] = (
     Expression("Linux version [0-9]"),
 )
 """What a console says when its machine boots, in the order of a boot."""
+
+AUDIT_FILE = StateFile(Path("audit.jsonl"))
+"""In state_dir."""
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -175,6 +189,34 @@ class TlsSettings:
 
 
 @frozen
+class CertificateMap:
+    """[[ssh.certificates.map]]: whom a certificate with one of these principals stands for."""
+
+    principals: tuple[str, ...] = field(metadata=some("globs of principals"))
+    operator: str = field(default="{principal}", metadata=template())
+    groups: tuple[str, ...] = field(default=(), metadata=group_names())
+    roles: tuple[Role, ...] = ()
+
+
+@frozen
+class CertificateSettings:
+    """[ssh.certificates]: authorities whose certificates operators log in with."""
+
+    authorities: tuple[AuthorizedKey, ...] = ()
+    authorities_file: KeysFile | None = None
+    revoked: Path | None = None
+    max_validity: Duration | None = field(
+        default=None, metadata=unless_none(within_time(60, 36525 * 86400))
+    )
+    map: tuple[CertificateMap, ...] = ()
+
+    @property
+    def keys(self) -> tuple[AuthorizedKey, ...]:
+        """The authorities of both sources."""
+        return self.authorities + getattr(self.authorities_file, "keys", ())
+
+
+@frozen
 class SshSettings:
     """[ssh]: where operators connect."""
 
@@ -184,6 +226,12 @@ class SshSettings:
     max_unauthenticated: int = field(default=200, metadata=within(1, 100_000))
     max_unauthenticated_per_address: int = field(default=32, metadata=within(1, 100_000))
     max_channels: int = field(default=64, metadata=within(1, 1000))
+    max_sessions: int = field(default=64, metadata=within(1, 100_000))
+    max_attachments: int = field(default=256, metadata=within(1, 100_000))
+    max_followed: int = field(default=8, metadata=within(1, 100_000))
+    certificates: CertificateSettings = CertificateSettings()
+    auth_command: Program | None = None
+    authorized_keys_command: Program | None = None
 
 
 @frozen
@@ -192,8 +240,18 @@ class OperatorSettings:
 
     authorized_keys: tuple[AuthorizedKey, ...] = ()
     authorized_keys_file: KeysFile | None = None
-    groups: tuple[str, ...] = ()
+    password_hash: PasswordHash | None = None
+    password_hash_file: HashFile | None = None
+    totp_secret_file: TotpFile | None = None
+    require: tuple[Method, ...] = field(default=(), metadata=once())
+    verify_required: bool = False
+    groups: tuple[str, ...] = field(default=(), metadata=group_names())
     roles: tuple[Role, ...] = ()
+
+    @property
+    def password(self) -> PasswordHash | None:
+        """The hash of either source."""
+        return self.password_hash or getattr(self.password_hash_file, "hash", None)
 
     @property
     def keys(self) -> tuple[AuthorizedKey, ...]:
@@ -206,11 +264,34 @@ class AccessRule:
     """[[access]]: the first one whose operators and consoles match decides."""
 
     operators: tuple[Who, ...]
-    consoles: tuple[Pattern, ...]
     rights: tuple[Right, ...]
+    consoles: tuple[Pattern, ...] = ()
+    consoles_file: Consoles | None = None
     history: Duration | None = field(
         default=None, metadata=unless_none(within_time(0, 36525 * 86400))
     )
+    require_reason: bool = False
+    line: int = field(default=0, metadata=COMPUTED)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The consoles of both sources."""
+        return self.consoles + getattr(self.consoles_file, "patterns", ())
+
+
+@frozen
+class AuditSettings:
+    """[audit]: the record of who did what. `file` is absolute once loaded."""
+
+    enabled: bool = True
+    file: StateFile = AUDIT_FILE
+    on_failure: OnFailure = "continue"
+    syslog: Target | None = None
+    ca: Readable | None = None
+    certificate: Readable | None = None
+    private_key: Readable | None = None
+    facility: int = field(default=10, metadata=within(0, 23))
+    journald: bool = False
 
 
 @frozen
@@ -221,24 +302,18 @@ class Config:
     vm: VmSettings = VmSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     tls: TlsSettings = TlsSettings()
     ssh: SshSettings = SshSettings()
     operators: Mapping[str, OperatorSettings] = field(factory=dict)
     access: tuple[AccessRule, ...] = ()
-    path: Path = Path()
-    warnings: tuple[str, ...] = ()
+    path: Path = field(default=Path(), metadata=COMPUTED)
+    warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)
 
-
-COMPUTED = frozenset({"path", "warnings"})
-"""Fields of `Config` that are no keys."""
 
 LATER: dict[type, frozenset[str]] = {
-    Config: frozenset({"dial", "audit"}),
+    Config: frozenset({"dial"}),
     VmSettings: frozenset({"com_port", "dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
-    SshSettings: frozenset({"certificates"}),
-    OperatorSettings: frozenset(
-        {"password_hash", "password_hash_file", "require", "totp_secret_file"}
-    ),
 }
 """Keys that a later version has: named as such, so that nobody looks for a misspelling."""

@@ -1,14 +1,16 @@
-"""Public keys as operators bring them: the lines of an authorized_keys file, without options.
+"""Public keys as operators bring them: the lines of an authorized_keys file, with their options.
 
 Nothing here repeats what it read: it could be a private key, put there by mistake (law 7).
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
+from vspc.config.keyoptions import KeyOptions, key_options, split_options
 from vspc.config.mistakes import Wrong
 from vspc.text import safe
 
@@ -32,16 +34,23 @@ _KEYS = {
 KEY_TYPES = tuple(_KEYS)
 """Public keys that an operator can log in with."""
 
+_CERTIFICATE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+-cert-v0[01]@openssh\.com\s")
+
 _ALLOWED = 'a key is written "ssh-ed25519 AAAA... comment", as in the .pub file'
 
 
 @frozen
 class AuthorizedKey:
-    """One public key: its type, its blob as it goes over the wire, its comment."""
+    """One public key: its type, its blob as it goes over the wire, its comment, what it is for.
+
+    `line`: where it stands in its file, from 1; 0 where it has none.
+    """
 
     kind: str
     blob: bytes
     comment: str
+    options: KeyOptions = field(factory=KeyOptions)
+    line: int = field(default=0, eq=False)
 
 
 @frozen
@@ -61,15 +70,25 @@ class WrongLines(ValueError):
 
 
 def authorized_key(value: object) -> AuthorizedKey:
-    """One line of an authorized_keys file, without options."""
+    """One line of an authorized_keys file."""
     if not isinstance(value, str):
         raise Wrong("it is no text", _ALLOWED)
-    words = value.split(None, 2)
     if "PRIVATE KEY" in value:
         raise Wrong("it is a private key, which nobody but its owner should have", _ALLOWED)
+    key, options = value.strip(), KeyOptions()
+    if _CERTIFICATE.match(key):
+        allowed = "a certificate is shown at the login; [ssh.certificates] names its authority"
+        raise Wrong("it is a certificate, not a key", allowed)
+    if key and key.split(None, 1)[0] not in _KEYS and any(kind in key for kind in _KEYS):
+        front, key = split_options(key)
+        options = key_options(front)
+    return evolve(_bare(key), options=options)
+
+
+def _bare(line: str) -> AuthorizedKey:
+    """A key without options: as a `.pub` file has it."""
+    words = line.split(None, 2)
     if not words or words[0] not in _KEYS:
-        if any(kind in value for kind in _KEYS):
-            raise Wrong("options in front of a key are not available in this version", _ALLOWED)
         raise Wrong("it is no public key", f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}")
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
@@ -113,14 +132,20 @@ def keys_file(path: Path) -> KeysFile:
         raise Wrong(f"{safe(str(path))}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
     if b"PRIVATE KEY" in data:
         raise Wrong(f"{safe(str(path))}: it is a private key", "name the .pub file beside it")
+    keys, wrongs = key_lines(data, safe(str(path)))
+    if wrongs:
+        raise WrongLines(wrongs)
+    return KeysFile(path, tuple(keys))
+
+
+def key_lines(data: bytes, what: str) -> tuple[list[AuthorizedKey], list[Wrong]]:
+    """The keys in the text of an authorized_keys file, and what is wrong in it; `what` is named."""
     keys, wrongs = [], []
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            keys.append(authorized_key(line.strip()))
+            keys.append(evolve(authorized_key(line.strip()), line=number))
         except Wrong as wrong:
-            wrongs.append(Wrong(f"{safe(str(path))} line {number}: {wrong.problem}", wrong.allowed))
-    if wrongs:
-        raise WrongLines(wrongs)
-    return KeysFile(path, tuple(keys))
+            wrongs.append(Wrong(f"{what} line {number}: {wrong.problem}", wrong.allowed))
+    return keys, wrongs

@@ -7,9 +7,12 @@ from typing import Any
 from attrs import evolve
 
 from vspc.config.classes import Config
+from vspc.config.headers import array_lines
 from vspc.config.mistakes import Mistake, Wrong
-from vspc.config.relations import conflicts, people, relations, warnings
+from vspc.config.people import people
+from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.structure import converter, mistakes
+from vspc.config.units import StateFile
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a configuration file."""
@@ -27,7 +30,8 @@ def load(path: Path) -> Config:
     """The configuration in `path`. Raises `ConfigError` with every mistake that is in it."""
     path = path.absolute()
     try:
-        tables = _read(path)
+        text = _read(path)
+        tables = _parse(text)
     except Wrong as wrong:
         raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
     found: list[tuple[str, str, str]] = []
@@ -41,13 +45,27 @@ def load(path: Path) -> Config:
         found += mistakes(error)
     found += relations(tables)
     if not found:
+        config = _completed(config, path, text)
         found += conflicts(config)
     if found:
         raise ConfigError([Mistake(path, *mistake) for mistake in found])
-    return evolve(config, path=path, warnings=tuple(warnings(config)))
+    return evolve(config, warnings=tuple(warnings(config)))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _completed(config: Config, path: Path, text: str) -> Config:
+    """With what is no key of the file: where it is, where its rules are."""
+    lines = array_lines(text, "access", len(config.access))
+    return evolve(
+        config,
+        path=path,
+        access=tuple(
+            evolve(rule, line=line) for rule, line in zip(config.access, lines, strict=True)
+        ),
+        audit=evolve(config.audit, file=StateFile(config.state_dir / config.audit.file)),
+    )
+
+
+def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(FILE_LIMIT + 1)
@@ -57,9 +75,14 @@ def _read(path: Path) -> dict[str, Any]:
     if len(data) > FILE_LIMIT:
         raise Wrong("it is too long", f"{FILE_LIMIT} bytes are allowed")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Wrong(f"it is not UTF-8 (at line {line})", "TOML is UTF-8") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise Wrong(f"it is no TOML: {error}", "see toml.io for how TOML is written") from None

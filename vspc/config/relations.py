@@ -5,12 +5,13 @@ must not hide another, nor make one of what is right.
 """
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from vspc.config.classes import AccessRule, Config, SshSettings, VmSettings
+from vspc.config import proofs, rules
+from vspc.config.classes import Config, SshSettings, VmSettings
+from vspc.config.structure import join
+from vspc.config.tables import dicts, table, values
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""
@@ -22,30 +23,20 @@ _LISTENERS = (
 )
 
 
-def people(tables: dict[str, Any]) -> frozenset[str]:
-    """Whom an access rule can speak of: operators, and groups with an @ in front."""
-    operators = _table(tables, "operators")
-    groups = (
-        f"@{group}"
-        for operator in operators.values()
-        if isinstance(operator, dict)
-        for group in _list(operator, "groups")
-        if isinstance(group, str)
-    )
-    return frozenset(operators) | frozenset(groups)
-
-
 def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     """Mistakes that no single value has."""
-    tls = _table(tables, "tls")
+    tls = table(tables, "tls")
     if ("certificate" in tls) != ("private_key" in tls):
         yield "tls", "one of certificate and private_key is missing", "give both or neither"
-    yield from _sinks(_dicts(_table(tables, "log"), "sink"))
-    plain = _dicts(_table(tables, "vm"), "plain")
-    zones = [table.get("name") for table in _dicts(_table(tables, "vm"), "zone")]
+    yield from _sinks(dicts(table(tables, "log"), "sink"))
+    yield from _audit(table(tables, "audit"))
+    yield from _rules(dicts(tables, "access"))
+    yield from _operators(table(tables, "operators"))
+    plain = dicts(table(tables, "vm"), "plain")
+    zones = [each.get("name") for each in dicts(table(tables, "vm"), "zone")]
     named = [(f"vm.zone[{index}].name", name) for index, name in enumerate(zones)]
     yield from _twice(named, "each zone once")
-    names = [(f"vm.plain[{i}].name", table.get("name")) for i, table in enumerate(plain)]
+    names = [(f"vm.plain[{i}].name", each.get("name")) for i, each in enumerate(plain)]
     yield from _twice(names, "each name once")
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
@@ -57,6 +48,7 @@ def conflicts(config: Config) -> Iterator[Relation]:
         if path.is_absolute() and path.is_relative_to(config.state_dir):
             problem = "it is in state_dir, which is the server's alone"
             yield f"log.sink[{index}].target", problem, "give a place elsewhere"
+    yield from proofs.conflicts(config)
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
@@ -75,43 +67,56 @@ def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
 
 
 def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[tuple[str, object]]:
-    for table, key, default in _LISTENERS:
-        there = {key: list(default)} | _table(tables, table)
-        for index, value in enumerate(_list(there, key)):
+    for name, key, default in _LISTENERS:
+        there = {key: list(default)} | table(tables, name)
+        for index, value in enumerate(values(there, key)):
             # Port 0 is any free one.
             if not str(value).startswith(("tcp:0", "tcp6:0")):
-                yield f"{table}.{key}[{index}]", value
-    for place, zone in enumerate(_dicts(_table(tables, "vm"), "zone")):
+                yield f"{name}.{key}[{index}]", value
+    for place, zone in enumerate(dicts(table(tables, "vm"), "zone")):
         for key in ("telnet", "telnets"):
-            for index, value in enumerate(_list(zone, key)):
+            for index, value in enumerate(values(zone, key)):
                 if not str(value).startswith(("tcp:0", "tcp6:0")):
                     yield f"vm.zone[{place}].{key}[{index}]", value
     for index, listener in enumerate(plain):
         yield f"vm.plain[{index}].listen", listener.get("listen")
 
 
-def _twice(values: Any, allowed: str) -> Iterator[Relation]:
+def _audit(audit: dict[str, Any]) -> Iterator[Relation]:
+    target = audit.get("syslog")
+    kind = target.partition(":")[0] if isinstance(target, str) else ""
+    if target is not None and kind not in ("tcp", "tls"):
+        yield "audit.syslog", "syslog goes by TCP or TLS", 'write "tls:HOST:6514"'
+    for key in ("ca", "certificate", "private_key"):
+        if key in audit and kind != "tls":
+            yield f"audit.{key}", "it is for TLS only", 'give syslog = "tls:HOST:6514", too'
+    if ("certificate" in audit) != ("private_key" in audit):
+        missing = "one of certificate and private_key is missing"
+        yield "audit", missing, "give both or neither"
+
+
+def _rules(rules: list[dict[str, Any]]) -> Iterator[Relation]:
+    for index, rule in enumerate(rules):
+        if "consoles_file" not in rule and rule.get("consoles", []) == []:
+            allowed = 'consoles = ["web*"], or a consoles_file, or both are wanted'
+            yield f"access[{index}].consoles", "it names no console", allowed
+
+
+def _operators(operators: dict[str, Any]) -> Iterator[Relation]:
+    for name, operator in operators.items():
+        if isinstance(operator, dict) and {"password_hash", "password_hash_file"} <= set(operator):
+            problem = "password_hash and password_hash_file are both there"
+            yield join("operators", name), problem, "one of them is allowed"
+
+
+def _twice(found: Any, allowed: str) -> Iterator[Relation]:
     seen: dict[str, str] = {}
-    for key, value in values:
+    for key, value in found:
         if not isinstance(value, str):
             continue
         if value in seen:
             yield key, f"it is there twice: {seen[value]} is the same", allowed
         seen.setdefault(value, key)
-
-
-def _table(tables: dict[str, Any], key: str) -> dict[str, Any]:
-    value = tables.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _list(table: dict[str, Any], key: str) -> list[Any]:
-    value = table.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _dicts(table: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    return [value for value in _list(table, key) if isinstance(value, dict)]
 
 
 def warnings(config: Config) -> Iterator[str]:
@@ -125,9 +130,6 @@ def warnings(config: Config) -> Iterator[str]:
         yield "ssh.listen: it is empty, so no operator can connect"
     if not config.operators:
         yield "operators: there are none, so nobody can log in"
-    for name, operator in config.operators.items():
-        if not operator.keys:
-            yield f"operators.{name}: no authorized key, so the operator cannot log in"
     if config.operators and not config.access:
         yield "access: there are no rules, so no operator sees any console"
     for index, zone in enumerate(vm.zone):
@@ -137,18 +139,14 @@ def warnings(config: Config) -> Iterator[str]:
             yield f"vm.zone[{index}]: without client_ca nobody has a certificate to take over with"
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield "vm.takeover: without client_ca nobody has a certificate to take over with"
-    yield from _useless(config.access, {zone.name for zone in vm.zones})
+    yield from proofs.warnings(config)
+    yield from rules.warnings(config)
+    yield from _audit_warnings(config)
 
 
-def _useless(rules: tuple[AccessRule, ...], zones: set[str]) -> Iterator[str]:
-    for index, (rule, following) in enumerate(pairwise([*rules, None])):
-        assert rule is not None
-        if not rule.operators or not rule.consoles:
-            yield f"access[{index}]: it has no operators or no consoles, so it never matches"
-        for place, pattern in enumerate(rule.consoles):
-            zone, slash, _ = pattern.partition("/")
-            if slash and not any(fnmatchcase(name, zone) for name in zones):
-                yield f"access[{index}].consoles[{place}]: there is no zone {zone}"
-        if "*" in rule.operators and "*" in rule.consoles and following is not None:
-            yield f"access[{index}]: it matches everybody everywhere; later rules never count"
-            return
+def _audit_warnings(config: Config) -> Iterator[str]:
+    audit = config.audit
+    if not audit.enabled:
+        yield "audit.enabled: it is off, so nothing that operators do is recorded"
+    if audit.syslog is not None and audit.syslog.startswith("tcp:"):
+        yield "audit.syslog: without TLS, anybody on the way may read and change it"

@@ -16,27 +16,41 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from vspc.config import units
-from vspc.config.checks import CHECK
-from vspc.config.classes import COMPUTED, LATER, Config
+from vspc.config import disk, units
+from vspc.config.checks import CHECK, operator_name
+from vspc.config.classes import LATER
 from vspc.config.keys import AuthorizedKey, KeysFile, WrongLines, authorized_key, keys_file
 from vspc.config.mistakes import Wrong, shown
+from vspc.config.people import People
+from vspc.config.secrets import (
+    HashFile,
+    PasswordHash,
+    TotpFile,
+    hash_file,
+    password_hash,
+    totp_file,
+)
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
-_OPERATOR = re.compile(r"[A-Za-z0-9._@][A-Za-z0-9._@-]{0,63}", re.ASCII)
 _PLAIN = re.compile(r"[!-~]+", re.ASCII)
 
 
-def converter(base: Path, people: frozenset[str]) -> Converter:
+def converter(base: Path, people: People) -> Converter:
     """For one file in `base`, in which rules may speak of `people`."""
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
         made.register_structure_hook(kind, _exactly)
     values: dict[Any, Callable[[Any], Any]] = {
         Path: lambda v: units.place(v, base),
-        units.Readable: lambda v: units.readable(v, base),
+        units.StateFile: units.state_file,
+        units.Readable: lambda v: disk.readable(v, base),
         KeysFile: lambda v: keys_file(units.place(v, base)),
+        HashFile: lambda v: hash_file(units.place(v, base)),
+        TotpFile: lambda v: totp_file(units.place(v, base)),
+        PasswordHash: password_hash,
+        units.Consoles: lambda v: disk.consoles_file(units.place(v, base)),
+        units.Program: disk.program,
         units.Endpoint: lambda v: units.endpoint(v, base),
         units.Size: units.size,
         units.Duration: units.duration,
@@ -80,9 +94,9 @@ def _choice(value: Any, kind: Any) -> Any:
     return value
 
 
-def _who(value: Any, people: frozenset[str]) -> units.Who:
-    if value != "*" and (not isinstance(value, str) or value not in people):
-        near = get_close_matches(value, people, 1) if isinstance(value, str) else []
+def _who(value: Any, people: People) -> units.Who:
+    if not isinstance(value, str) or not (value == "*" or people.has(value)):
+        near = get_close_matches(value, people.names, 1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}? " if near else ""
         allowed = 'an operator of [operators], "@group" of one of them, or "*" is allowed'
         raise Wrong(f"{shown(value)} is nobody's name", hint + allowed)
@@ -109,17 +123,10 @@ def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
     found, errors = dict[str, Any](), list[Exception]()
     for name, table in value.items():
         with _noting(errors, name, inner):
-            _operator_name(name)
+            operator_name(name)
         with _noting(errors, name, inner):
             found[name] = made.structure(table, inner)
     return dict(_unless(errors, found, kind))
-
-
-def _operator_name(name: str) -> None:
-    """A login's name: `+`, `:` and `,` would end it."""
-    if not _OPERATOR.fullmatch(name):
-        allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - in front"
-        raise Wrong("it is no name for an operator", allowed)
 
 
 class _noting:
@@ -149,7 +156,7 @@ def _unless(errors: list[Exception], found: Any, kind: Any) -> Any:
 def _table(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
     special: dict[str, Any] = {}
     for key in fields(kind):
-        if kind is Config and key.name in COMPUTED:
+        if key.metadata.get("computed"):
             special[key.name] = override(omit=True)
         elif CHECK in key.metadata:
             special[key.name] = override(struct_hook=_checked(made, key.metadata[CHECK]))
@@ -202,7 +209,7 @@ def _unknown(name: str, cls: Any) -> tuple[str, str]:
     """What to say of a key that the table does not have."""
     if name in LATER.get(cls, ()):
         return "not available in this version", ""
-    known = [f.name for f in fields(cls) if not (cls is Config and f.name in COMPUTED)]
+    known = [f.name for f in fields(cls) if not f.metadata.get("computed")]
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     return "there is no such key", f"{hint}there are {', '.join(known)}"

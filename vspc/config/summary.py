@@ -1,7 +1,8 @@
 """What `vspc check` prints of a configuration without mistakes."""
 
 from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.classes import Config
+from vspc.config.classes import AccessRule, CertificateSettings, Config, OperatorSettings
+from vspc.text import safe
 
 
 def summary(config: Config) -> list[str]:
@@ -23,12 +24,48 @@ def summary(config: Config) -> list[str]:
     lines.append(f"certificate: {certificate}")
     keys = ", ".join(map(str, ssh.host_keys)) or f"made in {config.state_dir}"
     lines.append(f"SSH host keys: {keys}")
-    for name, operator in config.operators.items():
-        groups = f", groups {', '.join(operator.groups)}" if operator.groups else ""
-        roles = f", roles {', '.join(operator.roles)}" if operator.roles else ""
-        count = len(operator.keys)
-        lines.append(f"operator {name}: {count} key{'' if count == 1 else 's'}{groups}{roles}")
-    for rule in config.access:
-        who, where = ", ".join(rule.operators), ", ".join(rule.consoles)
-        lines.append(f"access: {who} on {where}: {', '.join(rule.rights) or 'nothing'}")
+    lines += _certificates(ssh.certificates)
+    for what, program in (
+        ("auth_command", ssh.auth_command),
+        ("authorized_keys_command", ssh.authorized_keys_command),
+    ):
+        lines += [f"{what}: {safe(program.words[0])}"] if program else []
+    lines += [f"operator {name}: {_operator(o)}" for name, o in config.operators.items()]
+    lines += [f"access: {_rule(rule)}" for rule in config.access]
+    audit = config.audit
+    lines.append(f"audit: {safe(str(audit.file))}" if audit.enabled else "audit: off")
+    lines += [f"audit by syslog: {safe(audit.syslog)}"] if audit.syslog else []
     return lines
+
+
+def _certificates(settings: CertificateSettings) -> list[str]:
+    count = len(settings.keys)
+    if not count:
+        return []
+    revoked = f", revoked by {safe(str(settings.revoked))}" if settings.revoked else ""
+    maps = f", {_many(len(settings.map), 'map')}" if settings.map else ""
+    return [f"certificates: {_many(count, 'authority', 'authorities')}{maps}{revoked}"]
+
+
+def _operator(operator: OperatorSettings) -> str:
+    words = [_many(len(operator.keys), "key")]
+    words += ["password"] if operator.password else []
+    words += ["one-time passwords"] if operator.totp_secret_file else []
+    words += [f"groups {', '.join(operator.groups)}"] if operator.groups else []
+    words += [f"roles {', '.join(operator.roles)}"] if operator.roles else []
+    words += [f"requires {' and '.join(operator.require)}"] if operator.require else []
+    return ", ".join(words)
+
+
+def _rule(rule: AccessRule) -> str:
+    where = list[str](rule.consoles)
+    if rule.consoles_file is not None:
+        listed = _many(len(rule.consoles_file.patterns), "pattern")
+        where.append(f"{listed} of {safe(str(rule.consoles_file.path))}")
+    rights = ", ".join(rule.rights) or "nothing"
+    reason = " with a reason" if rule.require_reason else ""
+    return f"{', '.join(rule.operators)} on {', '.join(where)}: {rights}{reason}"
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"

@@ -1,4 +1,7 @@
-"""Values as people write them: "64KiB", "7d", "10.0.0.0/8", "tcp:2222". `Wrong` if they are not."""
+"""Values as people write them: "64KiB", "7d", "10.0.0.0/8", "tcp:2222". `Wrong` if they are not.
+
+Nothing here looks at the disk; `disk` does.
+"""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,13 +12,27 @@ import re2
 from attrs import frozen
 
 from vspc.config.mistakes import Wrong, shown
-from vspc.text import safe
 
 Size = NewType("Size", int)
 """Bytes."""
 
 Duration = NewType("Duration", float)
 """Seconds."""
+
+
+@frozen
+class Consoles:
+    """A file with a pattern of consoles in each line, and those that were in it."""
+
+    path: Path
+    patterns: "tuple[Pattern, ...]"
+
+
+@frozen
+class Program:
+    """A program of the administrator's and its arguments; no shell reads them."""
+
+    words: tuple[str, ...]
 
 
 @frozen
@@ -35,6 +52,9 @@ Endpoint = NewType("Endpoint", str)
 
 Readable = NewType("Readable", Path)
 """A file that was there, and could be read, when the configuration was."""
+
+StateFile = NewType("StateFile", Path)
+"""A file that is in state_dir unless its path says otherwise."""
 
 Pattern = NewType("Pattern", str)
 """Which consoles: a glob, "zone/glob" or "uuid:HEX"."""
@@ -196,17 +216,9 @@ def place(value: object, base: Path) -> Path:
     return base / value
 
 
-def readable(value: object, base: Path) -> Readable:
-    """A file that can be read now."""
-    path = place(value, base)
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise Wrong(
-            f"{safe(str(path))}: {error.strerror}", "a file that can be read is wanted"
-        ) from None
-    return Readable(path)
+def state_file(value: object) -> StateFile:
+    """A path, relative to state_dir."""
+    return StateFile(place(value, Path()))
 
 
 def pattern(value: object) -> Pattern:

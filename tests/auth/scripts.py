@@ -1,0 +1,96 @@
+"""Small programs that tests write and run, in the place of an administrator's."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from vspc.config.units import Program
+from vspc.console.proving import Ask, Claimant, Refused, Verdict
+
+
+def claimant(name: str = "alice", address: str = "192.0.2.1") -> Claimant:
+    return Claimant(name, address)
+
+
+@define(eq=False)
+class Ear:
+    """Hears what a conversation or a look-up tells, and waits for it."""
+
+    said: list[Any] = field(factory=list)
+    _waiting: Deferred[Any] | None = None
+
+    def __call__(self, said: Ask | Verdict | bytes) -> None:
+        self.said.append(said)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(said)
+
+    def next(self) -> Deferred[Any]:
+        """What is told next; call it before that."""
+        assert self._waiting is None
+        self._waiting = Deferred()
+        return self._waiting
+
+    @property
+    def reason(self) -> str:
+        """Why the last thing was a no."""
+        assert isinstance(self.said[-1], Refused), self.said
+        return self.said[-1].reason
+
+
+class ScriptTest(TestCase):
+    """A directory for programs, and what is logged."""
+
+    timeout = 20
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.events = events_of(self)
+
+    def shell(self, text: str, name: str = "helper", *arguments: str) -> Program:
+        """A program in the language of the shell."""
+        return self.write(f"#!/bin/sh\n{text}\n", name, *arguments)
+
+    def python(self, text: str, name: str = "helper", *arguments: str) -> Program:
+        """A program in Python."""
+        return self.write(f"#!{sys.executable} -IS\n{text}\n", name, *arguments)
+
+    def write(self, text: str, name: str, *arguments: str) -> Program:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o700)
+        return Program((str(path), *arguments))
+
+    def logged(self, event: str) -> list[LogEvent]:
+        """The events of that name."""
+        return [each for each in self.events if each.get("log_format") == event]
+
+
+def events_of(test: SynchronousTestCase) -> list[LogEvent]:
+    """Gets what is logged from now on until `test` is over."""
+    events: list[LogEvent] = []
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
+    test.addCleanup(globalLogPublisher.removeObserver, observer)
+    return events
+
+
+def until(reactor: Any, condition: Callable[[], bool]) -> Deferred[None]:
+    """Fires when `condition` holds; it is looked at in every turn of the reactor."""
+    done: Deferred[None] = Deferred()
+
+    def look() -> None:
+        if condition():
+            done.callback(None)
+        else:
+            reactor.callLater(0.005, look)
+
+    look()
+    return done

@@ -1,0 +1,170 @@
+"""Child processes: what they say, how they end, and what they leave behind."""
+
+import errno
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, field
+from twisted.internet import reactor as any_reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
+
+from tests.auth.scripts import ScriptTest, until
+from vspc.auth.children import Child, Parent, start
+
+reactor: Any = any_reactor
+
+
+@define(eq=False)
+class Recorder(Parent):
+    """Keeps all that it hears."""
+
+    output: bytearray = field(factory=bytearray)
+    errors: bytearray = field(factory=bytearray)
+    statuses: list[int] = field(factory=list)
+    gone: Deferred[int] = field(factory=Deferred)
+
+    def said(self, data: bytes) -> None:
+        assert not self.statuses
+        self.output += data
+
+    def complained(self, data: bytes) -> None:
+        assert not self.statuses
+        self.errors += data
+
+    def exited(self, status: int) -> None:
+        self.statuses.append(status)
+        self.gone.callback(status)
+
+
+def descriptors() -> set[str]:
+    found = set(os.listdir("/proc/self/fd"))
+    return {each for each in found if os.path.exists(f"/proc/self/fd/{each}")}
+
+
+class ChildTest(ScriptTest):
+    def run_shell(self, text: str) -> tuple[Child, Recorder]:
+        recorder = Recorder()
+        child = start(reactor, ("/bin/sh", "-c", text), recorder)
+        self.addCleanup(child.end, force=True)
+        return child, recorder
+
+
+class Talking(ChildTest):
+    @inlineCallbacks
+    def test_both_ways(self) -> Any:
+        child, recorder = self.run_shell("cat; echo oops >&2; exit 7")
+        text = b"to and fro " * 100_000
+        child.write(text)
+        child.close_input()
+        self.assertEqual((yield recorder.gone), 7)
+        self.assertEqual(recorder.output, text)
+        self.assertEqual(recorder.errors, b"oops\n")
+
+    @inlineCallbacks
+    def test_its_last_words_come_before_its_end(self) -> Any:
+        _child, recorder = self.run_shell("head -c 60000 /dev/zero; exit 1")
+        self.assertEqual((yield recorder.gone), 1)
+        self.assertEqual(len(recorder.output), 60000)
+
+    @inlineCallbacks
+    def test_writing_to_what_does_not_listen_is_no_error(self) -> Any:
+        child, recorder = self.run_shell("exec <&-; sleep 0.05")
+        for _ in range(100):
+            child.write(b"x" * 65536)
+        child.close_input()
+        child.write(b"late")
+        self.assertEqual((yield recorder.gone), 0)
+
+    @inlineCallbacks
+    def test_deafened_we_hear_of_its_end_only(self) -> Any:
+        child, recorder = self.run_shell("exec yes")
+        yield until(reactor, lambda: bool(recorder.output))
+        child.deafen()
+        count = len(recorder.output)
+        self.assertEqual((yield recorder.gone), -signal.SIGPIPE)
+        self.assertEqual(len(recorder.output), count)
+
+
+class Ending(ChildTest):
+    @inlineCallbacks
+    def test_terminating_and_killing(self) -> Any:
+        child, recorder = self.run_shell("exec sleep 1000")
+        child.end()
+        self.assertEqual((yield recorder.gone), -signal.SIGTERM)
+        child, recorder = self.run_shell("trap '' TERM; echo; sleep 1000; sleep 1000")
+        yield until(reactor, lambda: bool(recorder.output))
+        child.end()
+        child.end(force=True)
+        self.assertEqual((yield recorder.gone), -signal.SIGKILL)
+        child.end()  # nobody else's
+        child.end(force=True)
+
+    @inlineCallbacks
+    def test_its_children_hear_of_it(self) -> Any:
+        child, recorder = self.run_shell("sleep 1000 & echo $!; wait")
+        yield until(reactor, lambda: bool(recorder.output))
+        child.end()
+        yield recorder.gone
+        yield until(reactor, lambda: not _lives(int(recorder.output)))
+
+    @inlineCallbacks
+    def test_no_descriptor_and_no_zombie_is_left(self) -> Any:
+        yield deferLater(reactor, 0)  # the reactor has its own by now
+        before = descriptors()
+        for text in ("exit", "exec yes", "sleep 1000 &", "exec >&- 2>&- <&-"):
+            child, recorder = self.run_shell(text)
+            if text == "exec yes":
+                child.end(force=True)
+            yield recorder.gone
+            yield until(reactor, lambda: descriptors() <= before)
+        with self.assertRaises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    @inlineCallbacks
+    def test_a_descriptor_s_number_is_nobody_else_s_in_the_turn_of_its_end(self) -> Any:
+        """The reactor may hold an event for it, and would hand it to a stranger."""
+        yield deferLater(reactor, 0)
+        before = descriptors()
+        child, recorder = self.run_shell("read x")
+        ours = descriptors() - before
+        child.deafen()
+        self.assertEqual(descriptors() - before, ours)
+        yield until(reactor, lambda: len(descriptors() - before) == len(ours) - 2)
+        child.end()
+        yield recorder.gone
+
+
+class Starting(ChildTest):
+    def test_what_cannot_be_run_leaves_nothing(self) -> None:
+        before = descriptors()
+        words: Sequence[str]
+        for words in (("/nowhere",), ("/etc/passwd",), ("/",), ("/bin/echo", "x" * 1_000_000)):
+            with self.assertRaises(OSError):
+                start(reactor, words, Recorder())
+        with self.assertRaises(ValueError):
+            start(reactor, ("/bin/echo", "a\0b"), Recorder())
+        self.assertEqual(descriptors(), before)
+
+    def test_without_room_to_watch_it_it_is_ended(self) -> None:
+        before = descriptors()
+
+        def full(_pid: int) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        self.patch(os, "pidfd_open", full)
+        with self.assertRaises(OSError):
+            start(reactor, ("/bin/sleep", "1000"), Recorder())
+        self.assertEqual(descriptors(), before)
+        with self.assertRaises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,80 @@
+"""What programs say on standard error, and what of it is logged."""
+
+import base64
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.auth.scripts import events_of
+from vspc.auth.complaints import BYTES, LINE, LINES, WITHHELD, Complaints, Secrets
+from vspc.auth.program_protocol import encoded
+from vspc.text import SAFE_LIMIT
+
+
+class Told(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.events = events_of(self)
+        self.complaints = Complaints("/x", Secrets())
+
+    def texts(self) -> list[str]:
+        return [event["text"] for event in self.events if "text" in event]
+
+    def test_lines_in_pieces_and_the_last_one_without_an_end(self) -> None:
+        for data in (b"one\n\n  t", b"wo\r\nth", b"ree"):
+            self.assertTrue(self.complaints.receive(data))
+        self.assertEqual(self.texts(), ["one", "two"])
+        self.complaints.finish()
+        self.assertEqual(self.texts(), ["one", "two", "three"])
+        self.assertEqual({event["program"] for event in self.events}, {"/x"})
+
+    def test_nothing_moves_a_cursor(self) -> None:
+        self.complaints.receive(b"\x1b[2Jx\xff\n")
+        self.assertEqual(self.texts(), ["\\x1b[2Jx\\xff"])
+
+    def test_what_is_too_long_is_cut_and_too_many_lines_are_counted(self) -> None:
+        self.complaints.receive(b"x" * (10 * LINE))
+        self.complaints.receive(b"\n" + b"y\n" * (LINES + 4))
+        self.complaints.finish()
+        self.assertEqual(len(self.texts()), LINES)
+        self.assertLess(len(self.texts()[0]), SAFE_LIMIT + 20)
+        self.assertEqual(self.events[-1]["lines"], 5)
+
+    def test_too_much_of_it(self) -> None:
+        self.assertTrue(self.complaints.receive(b"\n" * BYTES))
+        self.assertFalse(self.complaints.receive(b"\n"))
+
+
+class Withheld(SynchronousTestCase):
+    @given(st.binary(min_size=1, max_size=40), st.binary(max_size=20), st.binary(max_size=20))
+    def test_an_answer_in_the_forms_of_common_programs(
+        self, answer: bytes, before: bytes, after: bytes
+    ) -> None:
+        secrets = Secrets()
+        secrets.add(answer, encoded(answer))
+        text = answer.decode("utf-8", "surrogateescape")
+        for form in (
+            answer,
+            encoded(answer),
+            answer.hex().upper().encode(),
+            base64.b64encode(answer),
+            shlex.quote(text).encode("utf-8", "surrogateescape"),
+            repr(text).encode("utf-8", "surrogateescape"),
+        ):
+            self.assertEqual(secrets.shown(before + form + after), WITHHELD)
+
+    def test_before_anything_was_answered_all_is_shown(self) -> None:
+        secrets = Secrets()
+        secrets.add(b"", b"")
+        self.assertEqual(secrets.shown(b"all"), "all")
+
+    def test_a_line_too_long_to_be_kept_hides_nothing_that_is_shown(self) -> None:
+        """The answer stands across the place where the line is cut."""
+        secrets = Secrets()
+        events = events_of(self)
+        secrets.add(b"canary", b"canary")
+        complaints = Complaints("/x", secrets)
+        complaints.receive(b"." * (LINE - 3) + b"can")
+        complaints.receive(b"ary\n")
+        self.assertNotIn("can", events[-1]["text"])

@@ -1,0 +1,138 @@
+"""A small file that is replaced as a whole, by a thread."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyotp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import FakeClock
+from vspc.auth.codes import Codes
+from vspc.auth.lockouts import LIMIT, Lockouts
+from vspc.auth.statefile import StateFile
+from vspc.console.lockout import Lockout
+
+
+class Threads:
+    """Runs what is to be run in a thread when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+
+    def __call__(self, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self.waiting.append((call, then))
+
+    def run(self) -> None:
+        while self.waiting:
+            call, then = self.waiting.pop(0)
+            then(call())
+
+
+class StateTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp()) / "state.json"
+        self.path.parent.mkdir()
+        self.threads = Threads()
+        self.file = StateFile(self.path, self.threads)
+
+
+class Files(StateTest):
+    def test_nothing_was_written_yet(self) -> None:
+        self.assertIsNone(self.file.load())
+
+    def test_what_was_saved_is_there_for_the_next_process_and_for_nobody_else(self) -> None:
+        errors: list[str] = []
+        self.file.save(lambda: {"a": 1}, errors.append)
+        self.assertEqual(errors, [])
+        self.threads.run()
+        self.assertEqual(errors, [""])
+        self.assertEqual(StateFile(self.path, self.threads).load(), {"a": 1})
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(os.listdir(self.path.parent), ["state.json"])
+
+    def test_while_one_is_written_only_the_latest_waits_and_everybody_is_told(self) -> None:
+        told: list[int] = []
+        for number in range(5):
+            self.file.save(
+                lambda number=number: number, lambda error, number=number: told.append(number)
+            )  # type: ignore[misc]
+        self.assertEqual(len(self.threads.waiting), 1)
+        self.threads.run()
+        self.assertEqual(told, [0, 1, 2, 3, 4])
+        self.assertEqual(self.file.load(), 4)
+
+    def test_a_disk_that_does_not_take_it_is_told_and_the_old_file_stays(self) -> None:
+        self.file.save(lambda: 1)
+        self.threads.run()
+        (self.path.parent / "state.json.new").mkdir()
+        errors: list[str] = []
+        self.file.save(lambda: 2, errors.append)
+        self.threads.run()
+        self.assertEqual(len(errors), 1)
+        self.assertTrue(errors[0])
+        self.assertEqual(self.file.load(), 1)
+
+    def test_a_damaged_file_is_an_error_and_not_an_empty_one(self) -> None:
+        self.path.write_text("{")
+        self.assertRaises(ValueError, self.file.load)
+
+
+class LockoutTests(StateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = FakeClock()
+        self.lockouts = Lockouts(self.file, self.clock.wall)
+
+    def lock(self, what: str, seconds: float | None = None) -> bool:
+        now = self.clock.wall()
+        until = None if seconds is None else now + seconds
+        return self.lockouts.lock(Lockout(what, "root", now, until), lambda error: None)
+
+    def test_it_counts_at_once_until_its_time_is_over_or_it_is_lifted(self) -> None:
+        self.lock("alice", 60)
+        self.lock("SHA256:x")
+        self.assertIsNotNone(self.lockouts.find(["bob", "alice"]))
+        self.clock.advance(60)
+        self.assertIsNone(self.lockouts.find(["alice"]))
+        self.assertEqual([each.what for each in self.lockouts.listed()], ["SHA256:x"])
+        self.assertFalse(self.lockouts.lift("alice", lambda error: None))
+        self.assertTrue(self.lockouts.lift("SHA256:x", lambda error: None))
+        self.assertEqual(self.lockouts.listed(), [])
+
+    def test_the_next_process_knows_it(self) -> None:
+        self.lock("alice", 60)
+        self.threads.run()
+        again = Lockouts(self.file, self.clock.wall)
+        again.load()
+        self.assertEqual(again.listed(), self.lockouts.listed())
+
+    def test_a_file_that_is_no_list_of_them_is_an_error(self) -> None:
+        for text in ("[1]", '{"what": 1}', '[{"what": "alice"}]'):
+            self.path.write_text(text)
+            self.assertRaises(ValueError, Lockouts(self.file, self.clock.wall).load)
+
+    def test_there_is_an_end_to_them(self) -> None:
+        for number in range(LIMIT):
+            self.assertTrue(self.lock(f"operator{number}", 60))
+        self.assertFalse(self.lock("one more"))
+        self.assertTrue(self.lock("operator5"))
+        self.clock.advance(61)
+        self.assertTrue(self.lock("one more"))
+
+
+class CodeTests(StateTest):
+    def test_a_right_code_counts_when_it_is_written_down_even_if_the_disk_is_full(self) -> None:
+        clock = FakeClock()
+        codes = Codes(clock, self.file)
+        secret = pyotp.random_base32()
+        answers: list[str] = []
+        code = pyotp.TOTP(secret).at(int(clock.wall())).encode()
+        (self.path.parent / "state.json.new").mkdir()
+        codes.check("alice", secret, code, answers.append)
+        self.assertEqual(answers, [])
+        self.threads.run()
+        self.assertEqual(answers, [""])
+        codes.check("alice", secret, code, answers.append)
+        self.assertIn("used", answers[1])

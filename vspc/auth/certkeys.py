@@ -1,0 +1,254 @@
+"""OpenSSH certificates: what is in one, and if its authority signed that (PROTOCOL.certkeys).
+
+`cryptography` reads and verifies them, but tells neither the authority's key as it stands there nor
+with which algorithm it signed, and knows no FIDO keys: hence a reading of our own beside its.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+
+from attrs import frozen
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh
+
+from vspc.auth.blobs import CERTIFICATE, Reader, foreign, is_certificate, kind_of, string
+from vspc.text import safe
+
+LIMIT = 64 * 1024
+"""Bytes of a certificate."""
+
+MOST_PRINCIPALS = 256
+"""In one certificate; OpenSSH's own limit."""
+
+FOREVER = 2**64 - 1
+"""A `valid_before` that never comes."""
+
+USER = 1
+"""The type of a certificate that somebody logs in with; 2 is a host's."""
+
+RSA_BITS = 2048
+"""RSA keys under this are refused."""
+
+# What follows the type in a key's blob, a certificate's after its nonce.
+_FIELDS: Mapping[bytes, int] = MappingProxyType(
+    {
+        b"ssh-ed25519": 1,
+        b"ecdsa-sha2-nistp256": 2,
+        b"ecdsa-sha2-nistp384": 2,
+        b"ecdsa-sha2-nistp521": 2,
+        b"ssh-rsa": 2,
+        b"sk-ssh-ed25519@openssh.com": 2,
+        b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
+    }
+)
+
+_KINDS: Mapping[bytes, bytes] = MappingProxyType(
+    {kind.removesuffix(b"@openssh.com") + CERTIFICATE: kind for kind in _FIELDS}
+)
+"""Types of certificates, and of the keys in them."""
+
+_RSA: Mapping[bytes, hashes.HashAlgorithm] = MappingProxyType(
+    {b"rsa-sha2-256": hashes.SHA256(), b"rsa-sha2-512": hashes.SHA512()}
+)
+
+_CURVES: Mapping[str, hashes.HashAlgorithm] = MappingProxyType(
+    {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384(), "secp521r1": hashes.SHA512()}
+)
+
+
+@frozen
+class Certificate:
+    """All that a certificate says; nothing of it is true before `unsound` found nothing.
+
+    `key` and `authority` are the blobs of plain keys; `after` and `before` seconds since 1970;
+    `signed` is what the authority put `signature` under.
+    """
+
+    blob: bytes
+    kind: bytes
+    key: bytes
+    serial: int
+    type: int
+    key_id: str
+    principals: tuple[str, ...]
+    after: int
+    before: int
+    options: Mapping[str, bytes]
+    extensions: Mapping[str, bytes]
+    authority: bytes
+    signed: bytes
+    signature: bytes
+
+
+def parse(blob: bytes) -> Certificate:
+    """Read a certificate. Raises ValueError, whose text says why it is none that is taken."""
+    if len(blob) > LIMIT:
+        raise ValueError(f"it is longer than {LIMIT} bytes")
+    reader = Reader(blob)
+    kind = reader.string()
+    if kind not in _KINDS:
+        raise ValueError(f"its type {safe(kind, 60)} is not known")
+    reader.string()  # a nonce, which says nothing
+    plain = _KINDS[kind]
+    fields = b"".join(string(reader.string()) for _ in range(_FIELDS[plain]))
+    return Certificate(
+        blob=blob,
+        kind=kind,
+        key=string(plain) + fields,
+        serial=reader.number(8),
+        type=reader.number(4),
+        key_id=_word(reader.string()),
+        principals=tuple(_principals(reader.inner())),
+        after=reader.number(8),
+        before=reader.number(8),
+        options=dict(_pairs(reader.inner())),
+        extensions=dict(_pairs(reader.inner())),
+        authority=_after_reserved(reader),
+        signed=blob[: reader.at],
+        signature=_last(reader),
+    )
+
+
+def _word(data: bytes) -> str:
+    if b"\0" in data:
+        raise ValueError("a name in it holds a zero byte")
+    return foreign(data)
+
+
+def _principals(reader: Reader) -> Iterator[str]:
+    count = 0
+    while reader:
+        yield _word(reader.string())
+        count += 1
+        if count > MOST_PRINCIPALS:
+            raise ValueError(f"it has more than {MOST_PRINCIPALS} principals")
+
+
+def _pairs(reader: Reader) -> Iterator[tuple[str, bytes]]:
+    """Options or extensions, in the order of their names: none can be there twice."""
+    last = None
+    while reader:
+        name = reader.string()
+        if last is not None and name <= last:
+            raise ValueError("its options are out of order")
+        last = name
+        value = reader.inner()
+        yield foreign(name), value.string() if value else b""
+        value.end()
+
+
+def _after_reserved(reader: Reader) -> bytes:
+    reader.string()
+    return reader.string()
+
+
+def _last(reader: Reader) -> bytes:
+    last = reader.string()
+    reader.end()
+    return last
+
+
+def unsound(certificate: Certificate) -> str:
+    """Why the signature of the authority that it names is not right; empty if it is. Never raises.
+
+    Whether that authority is trusted is not asked here.
+    """
+    if is_certificate(certificate.authority):
+        return "it is signed by another certificate"
+    kind = kind_of(certificate.authority)
+    if kind not in _FIELDS:
+        return f"its authority's type {safe(kind, 60)} is not known"
+    try:
+        with_token = kind.startswith(b"sk-")
+        algorithm, raw, token = _signature(certificate.signature, with_token)
+        if algorithm not in (_RSA if kind == b"ssh-rsa" else (kind,)):
+            return f"its authority signed with {safe(algorithm, 60)}"
+        if with_token or certificate.kind.startswith(b"sk-"):
+            right = _verified(certificate, algorithm, raw, token)
+        else:
+            right = _verified_by_library(certificate)
+    except Exception:
+        # The parsers of the library raise whatever they come across.
+        right = False
+    return "" if right else "its signature is wrong"
+
+
+def _signature(blob: bytes, with_token: bool) -> tuple[bytes, bytes, bytes]:
+    """Algorithm, signature proper, and what a FIDO token adds: flags and counter."""
+    reader = Reader(blob)
+    algorithm, raw = reader.string(), reader.string()
+    token = reader.take(5) if with_token else b""
+    reader.end()
+    return algorithm, raw, token
+
+
+def _line(blob: bytes) -> bytes:
+    return kind_of(blob) + b" " + base64.b64encode(blob)
+
+
+def _verified_by_library(certificate: Certificate) -> bool:
+    """For all but FIDO keys; what it read has to be what we read."""
+    found = ssh.load_ssh_public_identity(_line(certificate.blob))
+    if not isinstance(found, ssh.SSHCertificate):
+        return False
+    found.verify_cert_signature()
+    return (
+        found.serial == certificate.serial
+        and found.type.value == certificate.type
+        and foreign(found.key_id) == certificate.key_id
+        and tuple(map(foreign, found.valid_principals)) == certificate.principals
+        and (found.valid_after, found.valid_before) == (certificate.after, certificate.before)
+        and {foreign(k): v for k, v in found.critical_options.items()} == certificate.options
+        and {foreign(k): v for k, v in found.extensions.items()} == certificate.extensions
+    )
+
+
+def _verified(certificate: Certificate, algorithm: bytes, raw: bytes, token: bytes) -> bool:
+    """For FIDO keys, signed for or signing, which the library does not know in certificates."""
+    load_ssh_public_key(_line(certificate.key))  # raises if it is no key
+    authority = load_ssh_public_key(_line(certificate.authority))
+    data = certificate.signed
+    if token:
+        application = sha256(_application(certificate.authority)).digest()
+        data = application + token + sha256(data).digest()
+    try:
+        if isinstance(authority, ed25519.Ed25519PublicKey):
+            authority.verify(raw, data)
+        elif isinstance(authority, ec.EllipticCurvePublicKey):
+            authority.verify(_der(raw), data, ec.ECDSA(_CURVES[authority.curve.name]))
+        elif isinstance(authority, rsa.RSAPublicKey):
+            authority.verify(raw, data, padding.PKCS1v15(), _RSA[algorithm])
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _application(blob: bytes) -> bytes:
+    """The last field of a FIDO key: for whom its token signs (PROTOCOL.u2f)."""
+    reader = Reader(blob)
+    for _ in range(_FIELDS[reader.string()]):
+        last = reader.string()
+    return last
+
+
+def _der(raw: bytes) -> bytes:
+    """An ECDSA signature as the library wants it (RFC 5656 section 3.1.2)."""
+    reader = Reader(raw)
+    numbers = [int.from_bytes(reader.string(), "big", signed=True) for _ in range(2)]
+    reader.end()
+    return utils.encode_dss_signature(*numbers)
+
+
+def rsa_bits(blob: bytes) -> int | None:
+    """Bits of the modulus of an RSA key that was `parse`d; None for other keys."""
+    reader = Reader(blob)
+    if reader.string() != b"ssh-rsa":
+        return None
+    reader.string()
+    return int.from_bytes(reader.string(), "big").bit_length()

@@ -1,0 +1,175 @@
+"""The gatekeeper: what a claimant shows, held against what the configuration says of him.
+
+Everything is judged by what the last reload read. An operator whom nobody knows is asked the same
+questions as one who has nothing that would do, and a wrong answer takes as long.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from vspc.auth.conversations import Heard, Question, Relay, Slowly
+from vspc.auth.means import Means
+from vspc.auth.offers import Answer, Offers
+from vspc.auth.people import NOBODY, People, Person, wire_methods
+from vspc.config import Config
+from vspc.console.access import Operator, Voucher
+from vspc.console.ports import Cancellable
+from vspc.console.proving import (
+    Ask,
+    Claimant,
+    Conversation,
+    Proved,
+    Refused,
+    Verdict,
+)
+from vspc.console.session import Proof, Session
+
+PASSWORD, CODE = "Password: ", "One-time code: "
+
+
+class Gate:
+    """`vspc.console.proving.Gatekeeper` over one configuration at a time."""
+
+    def __init__(self, means: Means, config: Config, people: People) -> None:
+        self._means = means
+        self.take(config, people)
+
+    def take(self, config: Config, people: People) -> None:
+        """`config`, and those whom it knows, are in force from now on."""
+        self._ssh = config.ssh
+        self._people = people
+        self._offers = Offers(self._means, config.ssh, people)
+        self._means.passwords.imitate(people.hashes())
+
+    def stands(self, session: Session) -> bool:
+        """Whether what `session` showed would still do: its key is there and not revoked, its
+        authority trusted.
+        """
+        operator, proof = session.operator, session.proof
+        if self._people.operator(operator.name, operator.voucher) is None:
+            return False
+        person = self._people.person(operator.name) or NOBODY
+        if proof.fingerprint and not self._offers.stands(person, proof):
+            return False
+        return "password" not in proof.via.split("+") or person.password is not None
+
+    # The port
+
+    def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
+        """SSH's names of what may be tried next."""
+        if not shown:
+            return self._people.methods
+        step = self._person(claimant).next_step(shown)
+        return () if step is None else wire_methods(step)
+
+    def key(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes, answer: Answer
+    ) -> Cancellable:
+        """A certificate, a key of the table, or one that the administrator's program knows."""
+        return self._offers.offer(claimant, shown, blob, answer)
+
+    def password(
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        password: bytes,
+        answer: Callable[[Verdict], None],
+    ) -> Cancellable:
+        """Against the hash of the table."""
+
+        def heard(said: Ask | Verdict) -> None:
+            assert not isinstance(said, Ask)
+            answer(said)
+
+        slowly = Slowly(self._means.clock, heard)
+        slowly.judge(partial(self._check_password, claimant, shown), password)
+        return slowly
+
+    def converse(self, claimant: Claimant, shown: tuple[str, ...], heard: Heard) -> Conversation:
+        """One step: a password, a code, or what the administrator's program asks."""
+        clock, command = self._means.clock, self._ssh.auth_command
+        step = self._person(claimant).next_step(shown)
+        if step == "totp":
+            return Question(clock, CODE, partial(self._check_code, claimant), heard)
+        own = step in ("", "publickey", "certificate") and self._has_password(claimant)
+        if command is None or step == "password" or own:
+            return Question(clock, PASSWORD, partial(self._check_password, claimant, shown), heard)
+        programs = self._means.programs
+        return Relay(
+            clock,
+            partial(programs.converse, command, claimant),
+            partial(self._program_says, claimant, shown),
+            heard,
+        )
+
+    def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | Refused:
+        """Who comes in: with the groups and roles of the table, and of a certificate."""
+        voucher = next(
+            (
+                Voucher(one.proof.key_id, one.proof.principals)
+                for one in proved
+                if one.method == "certificate"
+            ),
+            None,
+        )
+        for one in proved:
+            why = self._means.locked(claimant.name, one.proof)
+            if why:
+                return Refused(why, one.proof)
+        operator = self._people.operator(claimant.name, voucher)
+        return Refused("there is no such operator") if operator is None else operator
+
+    # What they are judged by
+
+    def _person(self, claimant: Claimant) -> Person:
+        return self._people.person(claimant.name) or NOBODY
+
+    def _has_password(self, claimant: Claimant) -> bool:
+        return self._person(claimant).password is not None
+
+    # Passwords, codes and programs
+
+    def _check_password(
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        password: bytes,
+        decided: Callable[[Verdict], None],
+    ) -> Cancellable:
+        proof = Proof("password")
+        person = self._person(claimant)
+        why = person.not_now(shown, "password") or self._means.locked(claimant.name, proof)
+        if person.password is None:
+            why = why or "there is no such operator, or he has no password"
+
+        def answered(right: bool) -> None:
+            if right and not why:
+                decided(Proved("password", proof))
+            else:
+                decided(Refused(why or "wrong password", proof))
+
+        hashed = None if why else person.password
+        return self._means.passwords.check(hashed, password, answered, claimant.address)
+
+    def _check_code(
+        self, claimant: Claimant, code: bytes, decided: Callable[[Verdict], None]
+    ) -> None:
+        proof = Proof("totp")
+
+        def answered(why: str) -> None:
+            why = why or self._means.locked(claimant.name, proof)
+            decided(Refused(why, proof) if why else Proved("totp", proof))
+
+        secret = self._person(claimant).code_secret
+        self._means.codes.check(claimant.name, secret, code, answered)
+
+    def _program_says(
+        self, claimant: Claimant, shown: tuple[str, ...], verdict: Verdict
+    ) -> Verdict:
+        if isinstance(verdict, Refused):
+            return verdict
+        why = self._person(claimant).not_now(shown, "auth_command")
+        if self._people.person(claimant.name) is None:
+            why = "there is no such operator"
+        why = why or self._means.locked(claimant.name, verdict.proof)
+        return Refused(why, verdict.proof) if why else verdict

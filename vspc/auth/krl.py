@@ -1,0 +1,135 @@
+"""Key revocation lists in the binary format of `ssh-keygen -k` (OpenSSH's PROTOCOL.krl)."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from vspc.auth.blobs import Reader, foreign
+from vspc.auth.revoked import Draft, Revoked
+from vspc.text import safe
+
+MAGIC = b"SSHKRL\n\0"
+"""What such a file begins with."""
+
+BITMAP_LIMIT = 1 << 24
+"""Bits of one bitmap; OpenSSH's own limit."""
+
+_VERSION = 1
+
+_CERTIFICATES = 1
+_KEYS = 2
+_SHA1 = 3
+_SIGNATURE = 4
+_SHA256 = 5
+_EXTENSION = 255
+
+_SERIALS = 0x20
+_RANGE = 0x21
+_BITMAP = 0x22
+_KEY_IDS = 0x23
+_ISSUED_EXTENSION = 0x39
+
+
+def read_krl(data: bytes) -> Revoked:
+    """What a list revokes. Raises ValueError: it is damaged, or says something that is not
+    understood, or is signed, which OpenSSH since 9.4 does not take either (section 6).
+    """
+    reader = Reader(data)
+    if reader.take(len(MAGIC)) != MAGIC:
+        raise ValueError("it is no key revocation list")
+    version = reader.number(4)
+    if version != _VERSION:
+        raise ValueError(f"its format is version {version}, not {_VERSION}")
+    reader.take(24)  # its own version, date and flags, of which there are none
+    reader.string()
+    reader.string()  # a comment
+    draft = Draft()
+    while reader:
+        kind = reader.number(1)
+        _section(kind, reader.inner(), draft)
+    return draft.done()
+
+
+def _section(kind: int, section: Reader, draft: Draft) -> None:
+    if kind == _SIGNATURE:
+        raise ValueError("it is signed, which is not supported")
+    if kind == _EXTENSION:
+        _extension(section)
+    elif kind == _CERTIFICATES:
+        _certificates(section, draft)
+    elif kind == _KEYS:
+        while section:
+            draft.key(section.string())
+    elif kind in (_SHA1, _SHA256):
+        _digests(section, 20 if kind == _SHA1 else 32, draft)
+    else:
+        raise ValueError(f"it has a section of the unknown type {kind}")
+    section.end()
+
+
+def _digests(section: Reader, size: int, draft: Draft) -> None:
+    while section:
+        digest = section.string()
+        if len(digest) != size:
+            raise ValueError("a fingerprint has the wrong length")
+        draft.digest(digest)
+
+
+def _extension(section: Reader) -> None:
+    """Section 5 and 2.5. Those that are known only make looking faster."""
+    name, critical = section.string(), section.number(1)
+    section.string()
+    if critical:
+        raise ValueError(f"its critical extension {safe(name, 60)} is not known")
+
+
+def _certificates(section: Reader, draft: Draft) -> None:
+    """Section 2: of one authority, or of all where its key is empty."""
+    authority = section.string()
+    if authority:
+        Reader(authority).string()
+    section.string()
+    while section:
+        kind = section.number(1)
+        issued = section.inner()
+        if kind not in _ISSUED:
+            raise ValueError(f"it has a section of the unknown type {kind} about certificates")
+        _ISSUED[kind](issued, authority, draft)
+        issued.end()
+
+
+def _serials(section: Reader, authority: bytes, draft: Draft) -> None:
+    draft.serials(authority, section.rest())
+
+
+def _range(section: Reader, authority: bytes, draft: Draft) -> None:
+    draft.range(authority, section.number(8), section.number(8))
+
+
+def _bitmap(section: Reader, authority: bytes, draft: Draft) -> None:
+    start, bits = section.number(8), section.string()
+    if bits[:1] > b"\x7f":
+        raise ValueError("a bitmap is a negative number")
+    if len(bits.lstrip(b"\0")) * 8 > BITMAP_LIMIT:
+        raise ValueError(f"a bitmap has more than {BITMAP_LIMIT} bits")
+    draft.bitmap(authority, start, bits)
+
+
+def _key_ids(section: Reader, authority: bytes, draft: Draft) -> None:
+    while section:
+        draft.key_id(authority, foreign(section.string()))
+
+
+def _issued_extension(section: Reader, authority: bytes, draft: Draft) -> None:
+    _extension(section)
+
+
+_ISSUED: Mapping[int, Callable[[Reader, bytes, Draft], None]] = MappingProxyType(
+    {
+        _SERIALS: _serials,
+        _RANGE: _range,
+        _BITMAP: _bitmap,
+        _KEY_IDS: _key_ids,
+        _ISSUED_EXTENSION: _issued_extension,
+    }
+)
+"""Sections about the certificates of one authority: section 2.1 to 2.5."""

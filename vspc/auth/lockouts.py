@@ -1,0 +1,83 @@
+"""Operators and keys that may not come in, whatever the configuration says: until it is lifted.
+
+For the night when a key is stolen: it counts at once, and survives a restart and a reload.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import asdict
+
+from vspc.auth.statefile import StateFile
+from vspc.console.lockout import Lockout
+
+LIMIT = 1000
+"""Lockouts at a time."""
+
+
+class Lockouts:
+    """All of them, and the file in which they are kept."""
+
+    def __init__(self, file: StateFile, wall: Callable[[], float]) -> None:
+        self._file = file
+        self._wall = wall
+        self._locked: dict[str, Lockout] = {}
+
+    def load(self) -> None:
+        """Take up what an earlier process had locked. Raises ValueError or OSError."""
+        self._locked = {each.what: each for each in map(_lockout, self._file.load() or ())}
+
+    def lock(self, lockout: Lockout, saved: Callable[[str], None]) -> bool:
+        """It counts from now on; `saved` gets why it could not be written, or "".
+
+        False: there are too many.
+        """
+        if len(self._locked) >= LIMIT:
+            self._drop_over()
+        if lockout.what not in self._locked and len(self._locked) >= LIMIT:
+            return False
+        self._locked[lockout.what] = lockout
+        self._save(saved)
+        return True
+
+    def lift(self, what: str, saved: Callable[[str], None]) -> bool:
+        """Lift it; False if there is none."""
+        if self._current(what) is None:
+            return False
+        del self._locked[what]
+        self._save(saved)
+        return True
+
+    def find(self, names: Iterable[str]) -> Lockout | None:
+        """The first lockout of any of `names`."""
+        return next((found for name in names if (found := self._current(name))), None)
+
+    def listed(self) -> list[Lockout]:
+        """All that count, oldest first."""
+        self._drop_over()
+        return sorted(self._locked.values(), key=lambda each: each.since)
+
+    def _current(self, what: str) -> Lockout | None:
+        found = self._locked.get(what)
+        over = found is not None and found.until is not None and found.until <= self._wall()
+        return None if over else found
+
+    def _drop_over(self) -> None:
+        self._locked = {what: each for what, each in self._locked.items() if self._current(what)}
+
+    def _save(self, saved: Callable[[str], None]) -> None:
+        self._file.save(lambda: [asdict(each) for each in self._locked.values()], saved)
+
+
+def _lockout(value: Any) -> Lockout:
+    """From the file; ValueError if it is none."""
+    match value:
+        case {
+            "what": str(what),
+            "by": str(by),
+            "since": int() | float() as since,
+            "until": int() | float() | None as until,
+            "reason": str(reason),
+        }:
+            return Lockout(what, by, since, until, reason)
+    raise ValueError("that is no list of lockouts")

@@ -1,0 +1,148 @@
+"""Whether a public key would do: a certificate, a key of the table, or one that a program knows."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from attrs import evolve
+
+from vspc.auth.blobs import fingerprint, is_certificate, kind_of
+from vspc.auth.certificates import Authorities, Vouched, examine
+from vspc.auth.means import Means
+from vspc.auth.people import NOBODY, People, Person
+from vspc.config.classes import SshSettings
+from vspc.config.keyoptions import KeyOptions
+from vspc.config.keys import key_lines
+from vspc.console.ports import Cancellable
+from vspc.console.proving import Claimant, Offered, Refused
+from vspc.console.session import Limits, Proof
+
+Answer = Callable[[Offered | Refused], None]
+
+
+class _Answered:
+    """A question that was answered at once."""
+
+    def cancel(self) -> None:
+        """Too late."""
+
+    def active(self) -> bool:
+        """No more."""
+        return False
+
+
+class Offers:
+    """Looks keys up, by one configuration."""
+
+    def __init__(self, means: Means, ssh: SshSettings, people: People) -> None:
+        self._means = means
+        self._people = people
+        self._command = ssh.authorized_keys_command
+        certificates = ssh.certificates
+        self._authorities = Authorities(certificates.keys, certificates.max_validity)
+
+    def offer(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes, answer: Answer
+    ) -> Cancellable:
+        """`answer` is called at once, or later where a program is asked."""
+        if is_certificate(blob):
+            answer(self._certificate(claimant, shown, blob))
+            return _Answered()
+        proof = Proof("publickey", fingerprint(blob))
+        person = self._person(claimant)
+        lines = person.keys.get(blob, ())
+        why = person.not_now(shown, "publickey") or self._means.locked(claimant.name, proof)
+        if why or lines or self._command is None:
+            answer(Refused(why, proof) if why else self._key(claimant, person, blob, lines))
+            return _Answered()
+        return self._means.programs.keys(
+            self._command, claimant, blob, partial(self._found_keys, claimant, blob, answer)
+        )
+
+    def stands(self, person: Person, proof: Proof) -> bool:
+        """Whether the key of `proof` would still do: it is there and not revoked, its authority
+        trusted.
+        """
+        revoked = self._means.revocations().known
+        authority = proof.authority or None
+        if proof.key and revoked.reason(proof.key, authority, proof.serial or 0, proof.key_id):
+            return False
+        if proof.ca:
+            return proof.ca in (fingerprint(key.blob) for key in self._authorities.keys)
+        return self._command is not None or proof.fingerprint in map(fingerprint, person.keys)
+
+    def _person(self, claimant: Claimant) -> Person:
+        return self._people.person(claimant.name) or NOBODY
+
+    def _certificate(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
+    ) -> Offered | Refused:
+        authorities = evolve(self._authorities, revoked=self._means.revocations().current())
+        found = examine(blob, claimant, authorities, self._means.clock.wall())
+        if isinstance(found, Refused):
+            return found
+        person = self._person(claimant)
+        why = (
+            person.not_now(shown, "certificate")
+            or self._means.locked(claimant.name, found.proof)
+            or self._not_his(claimant, found)
+        )
+        if why:
+            return Refused(why, found.proof)
+        verified = found.verified or person.verify_required
+        return Offered(found.proof, found.key, found.limits, verified)
+
+    def _not_his(self, claimant: Claimant, found: Vouched) -> str:
+        if self._people.operator(claimant.name, found.voucher) is not None:
+            return ""
+        if claimant.name in found.voucher.principals:
+            return "no [operators] table and no [[ssh.certificates.map]] makes him an operator"
+        return "the certificate's principals do not stand for this operator"
+
+    def _key(
+        self, claimant: Claimant, person: Person, blob: bytes, lines: Sequence[KeyOptions]
+    ) -> Offered | Refused:
+        proof = Proof("publickey", fingerprint(blob), key=blob)
+        why = self._means.revocations().known.reason(blob)
+        if person.verify_required and not kind_of(blob).startswith(b"sk-"):
+            why = "verify_required: a FIDO key is wanted"
+        if why:
+            return Refused(why, proof)
+        now = self._means.clock.wall()
+        why = "key not authorised"
+        for options in lines:
+            why = _unfit(options, claimant.address, now)
+            if not why:
+                verified = person.verify_required or options.verify_required
+                return Offered(proof, blob, _limits(options), verified)
+        return Refused(why, proof)
+
+    def _found_keys(
+        self, claimant: Claimant, blob: bytes, answer: Answer, found: bytes | Refused
+    ) -> None:
+        """The administrator's program has answered; for an operator nobody knows, in vain."""
+        proof = Proof("publickey", fingerprint(blob))
+        if isinstance(found, Refused):
+            answer(Refused(found.reason, proof))
+            return
+        keys, wrongs = key_lines(found, "authorized_keys_command")
+        lines = [key.options for key in keys if key.blob == blob]
+        person = self._people.person(claimant.name)
+        if person is None:
+            answer(Refused("there is no such operator", proof))
+        elif not lines and wrongs:
+            answer(Refused(f"key not authorised; {wrongs[0].problem}", proof))
+        else:
+            answer(self._key(claimant, person, blob, lines))
+
+
+def _unfit(options: KeyOptions, address: str, now: float) -> str:
+    """Empty, or why the key of this line will not do here and now."""
+    if options.expires is not None and now >= options.expires:
+        return "the key's expiry-time is past"
+    if options.sources is not None and not options.sources.has(address):
+        return "the key is not for this address (from=)"
+    return ""
+
+
+def _limits(options: KeyOptions) -> Limits:
+    return Limits(options.command, options.pty, options.forwarding, options.opens)

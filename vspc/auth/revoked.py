@@ -1,0 +1,187 @@
+"""What is revoked, as a value: keys, and certificates by authority, serial number and key ID."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha1, sha256
+from heapq import merge
+from sys import byteorder
+from types import MappingProxyType
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+from vspc.auth.blobs import Reader, fingerprint, is_certificate
+
+ANY = b""
+"""In place of an authority's key: all of them."""
+
+LARGEST = 2**64 - 1
+"""Of serial numbers."""
+
+_PAGE = 1024  # bits of a bitmap that are kept as one number
+_PIECE = 16384  # numbers that are sorted at once
+
+T = TypeVar("T", int, tuple[int, int])
+
+
+def _numbers(values: Iterable[int] = ()) -> "array[int]":
+    return array("Q", values)
+
+
+@frozen
+class Issued:
+    """Revoked certificates of one authority. Single numbers and ranges are sorted, ranges do not
+    overlap; each check is a table look-up.
+    """
+
+    single: "array[int]" = field(factory=_numbers)
+    first: "array[int]" = field(factory=_numbers)
+    last: "array[int]" = field(factory=_numbers)
+    pages: Mapping[int, int] = field(factory=lambda: MappingProxyType({}))
+    ids: frozenset[str] = frozenset()
+
+    def has(self, serial: int) -> bool:
+        """Whether the number is revoked; 0, which says that there is none, never is."""
+        if not 0 < serial <= LARGEST:
+            return False
+        at = bisect_right(self.single, serial) - 1
+        if at >= 0 and self.single[at] == serial:
+            return True
+        at = bisect_right(self.first, serial) - 1
+        if at >= 0 and serial <= self.last[at]:
+            return True
+        return bool(self.pages.get(serial // _PAGE, 0) >> serial % _PAGE & 1)
+
+
+@frozen
+class Revoked:
+    """Keys by the digests of their blobs, and certificates by their authority's key."""
+
+    sha256: frozenset[bytes] = frozenset()
+    sha1: frozenset[bytes] = frozenset()
+    issued: Mapping[bytes, Issued] = field(factory=lambda: MappingProxyType({}))
+
+    def reason(
+        self, key: bytes, authority: bytes | None = None, serial: int = 0, key_id: str = ""
+    ) -> str:
+        """Why a key, or a certificate of `authority` for it, is revoked; empty if it is not.
+
+        `key` and `authority` are blobs of plain keys.
+        """
+        if self._has(key):
+            return f"the key {fingerprint(key)} is revoked"
+        if authority is None:
+            return ""
+        if self._has(authority):
+            return f"its authority {fingerprint(authority)} is revoked"
+        for issuer in (authority, ANY):
+            issued = self.issued.get(issuer)
+            if issued is not None and issued.has(serial):
+                return f"the serial number {serial} is revoked"
+            if issued is not None and key_id in issued.ids:
+                return "its key ID is revoked"
+        return ""
+
+    def _has(self, key: bytes) -> bool:
+        if self.sha256 and sha256(key).digest() in self.sha256:
+            return True
+        return bool(self.sha1) and sha1(key, usedforsecurity=False).digest() in self.sha1
+
+
+@define
+class _Gathered:
+    """What was read of one authority so far."""
+
+    single: "array[int]" = field(factory=_numbers)
+    ranges: list[tuple[int, int]] = field(factory=list)
+    pages: dict[int, int] = field(factory=dict)
+    ids: set[str] = field(factory=set)
+
+    def done(self) -> Issued:
+        first, last = _merged(self.ranges)
+        single = _numbers(_in_order(self.single))
+        return Issued(single, first, last, MappingProxyType(self.pages), frozenset(self.ids))
+
+
+def _in_order(values: Sequence[T]) -> Iterable[T]:
+    """Sorted in pieces: one sort of millions would keep every other thread waiting."""
+    pieces = (values[at : at + _PIECE] for at in range(0, len(values), _PIECE))
+    return merge(*map(sorted, pieces))
+
+
+def _merged(ranges: list[tuple[int, int]]) -> "tuple[array[int], array[int]]":
+    first, last = _numbers(), _numbers()
+    for low, high in _in_order(ranges):
+        if last and low <= last[-1]:
+            last[-1] = max(last[-1], high)
+        else:
+            first.append(low)
+            last.append(high)
+    return first, last
+
+
+class Draft:
+    """Gathers what is revoked while it is read. ValueError where something can be no such thing."""
+
+    def __init__(self) -> None:
+        self._sha256: set[bytes] = set()
+        self._sha1: set[bytes] = set()
+        self._issued: dict[bytes, _Gathered] = {}
+
+    def key(self, blob: bytes) -> None:
+        """A plain key; if it is an authority's, all that it signed."""
+        Reader(blob).string()
+        if is_certificate(blob):
+            raise ValueError("a certificate stands where a key should")
+        self._sha256.add(sha256(blob).digest())
+
+    def digest(self, digest: bytes) -> None:
+        """A key by the SHA-256, or by its length the SHA-1, of its blob."""
+        if len(digest) not in (20, 32):
+            raise ValueError("a fingerprint has the wrong length")
+        (self._sha256 if len(digest) == 32 else self._sha1).add(digest)
+
+    def serials(self, authority: bytes, packed: bytes) -> None:
+        """Serial numbers of eight bytes each, one after the other."""
+        numbers = _numbers()
+        if len(packed) % 8:
+            raise ValueError("a list of serial numbers is cut short")
+        numbers.frombytes(packed)
+        if byteorder == "little":
+            numbers.byteswap()
+        if 0 in numbers:
+            raise ValueError("the serial number 0 stands for none, and cannot be revoked")
+        self._of(authority).single.extend(numbers)
+
+    def range(self, authority: bytes, first: int, last: int) -> None:
+        """All serial numbers from `first` to `last`."""
+        if not 0 < first <= last <= LARGEST:
+            raise ValueError("a range of serial numbers is empty, or begins with 0")
+        self._of(authority).ranges.append((first, last))
+
+    def bitmap(self, authority: bytes, start: int, bits: bytes) -> None:
+        """Serial numbers whose bits are set; the lowest, the last byte's, stands for `start`."""
+        number = int.from_bytes(bits, "big")
+        if start + number.bit_length() - 1 > LARGEST or (start == 0 and number & 1):
+            raise ValueError("a bitmap of serial numbers holds one that cannot be")
+        number <<= start % _PAGE
+        data = number.to_bytes(-(-number.bit_length() // 8), "little")
+        pages, size = self._of(authority).pages, _PAGE // 8
+        for at in range(0, len(data), size):
+            page = int.from_bytes(data[at : at + size], "little")
+            if page:
+                where = start // _PAGE + at // size
+                pages[where] = pages.get(where, 0) | page
+
+    def key_id(self, authority: bytes, key_id: str) -> None:
+        """All certificates with this key ID."""
+        self._of(authority).ids.add(key_id)
+
+    def done(self) -> Revoked:
+        """All of it."""
+        issued = {authority: each.done() for authority, each in self._issued.items()}
+        return Revoked(frozenset(self._sha256), frozenset(self._sha1), MappingProxyType(issued))
+
+    def _of(self, authority: bytes) -> _Gathered:
+        return self._issued.setdefault(authority, _Gathered())

@@ -1,0 +1,216 @@
+"""The options in front of a key in an authorized_keys file (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+
+What is not known here is refused: an option that is not understood may be one that forbids.
+"""
+
+import re
+import time
+from calendar import timegm
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, frozen
+
+from vspc.config.mistakes import Wrong, shown
+from vspc.config.units import Network, network
+
+_WITHOUT_EFFECT = frozenset(
+    {"agent-forwarding", "x11-forwarding", "user-rc"}
+    | {"no-agent-forwarding", "no-x11-forwarding", "no-user-rc"}
+)
+"""What is never to be had here, allowed or not."""
+
+_OPTION = re.compile(
+    r'([A-Za-z0-9-]{1,40}+)(?:(=)(?:"((?:\\"|[^"\\]|\\(?!"))*+)")?)?', re.ASCII | re.DOTALL
+)
+"""A backslash protects a quote and nothing else, as in sshd."""
+
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_MOMENT = re.compile(r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(Z?)", re.ASCII)
+_ADDRESSES = re.compile(r"[0-9A-Fa-f.:*?]+", re.ASCII)
+
+_IGNORED = frozenset({"environment", "permitlisten", "tunnel"})
+"""What people have in their files and nothing here heeds; `vspc check` says so."""
+
+_REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "cert-authority": ("is not taken here", "[ssh.certificates] has authorities, without it"),
+        "principals": ("is not taken here", "[[ssh.certificates.map]] has principals"),
+        "no-touch-required": ("is not taken", "a FIDO key is always touched here"),
+    }
+)
+
+_KNOWN = (
+    'restrict, pty, no-pty, port-forwarding, no-port-forwarding, from="10.0.0.0/8", '
+    'expiry-time="20301231Z", permitopen="NAME:1", command="VERB ARGS", verify-required'
+)
+
+
+@frozen
+class Sources:
+    """Addresses of `from=`: one that a `no` matches is out, else one of `yes` has to match."""
+
+    yes: tuple[Network | str, ...]
+    no: tuple[Network | str, ...]
+
+    def has(self, address: str) -> bool:
+        """Whether `address` is among them; what is no address never is."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        found = getattr(found, "ipv4_mapped", None) or found
+        return not _matches(self.no, found) and _matches(self.yes, found)
+
+
+def _matches(among: tuple[Network | str, ...], address: IPv4Address | IPv6Address) -> bool:
+    return any(
+        fnmatchcase(str(address), one.lower())
+        if isinstance(one, str)
+        else address.version == one.version and address in one
+        for one in among
+    )
+
+
+@frozen
+class KeyOptions:
+    """What a key may be used for. `opens`: consoles that `-W` and `-L` may name, None for all;
+    `expires`: seconds since 1970; `ignored`: options that have no effect here.
+    """
+
+    command: str | None = None
+    pty: bool = True
+    forwarding: bool = True
+    opens: tuple[str, ...] | None = None
+    sources: Sources | None = None
+    expires: float | None = None
+    verify_required: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+def split_options(line: str) -> tuple[str, str]:
+    """The options of a line and what follows them: they end at the first space outside quotes."""
+    quoted, at = False, 0
+    while at < len(line):
+        if line[at].isspace() and not quoted:
+            return line[:at], line[at:].strip()
+        if line.startswith('\\"', at):
+            at += 1
+        elif line[at] == '"':
+            quoted = not quoted
+        at += 1
+    raise Wrong("no key follows its options", "a quote may be open")
+
+
+def key_options(text: str) -> KeyOptions:
+    """The options before a key, as they stand there. `Wrong` names the first that is not taken."""
+    options = KeyOptions()
+    for name, value in _options(text):
+        options = _with(options, name.lower(), value)
+    return options
+
+
+def _options(text: str) -> Iterator[tuple[str, str | None]]:
+    at = 0
+    while True:
+        match = _OPTION.match(text, at)
+        if match is None:
+            raise Wrong("what stands before the key is no option", f"there are {_KNOWN}")
+        name, equals, value = match.groups()
+        if equals and value is None:
+            raise Wrong(f"the option {name} has no value", f'{name}="..." is written with quotes')
+        yield name, None if value is None else value.replace('\\"', '"')
+        at = match.end()
+        if at == len(text):
+            return
+        if text[at] != ",":
+            raise Wrong(f"no comma follows the option {name}", f"there are {_KNOWN}")
+        at += 1
+
+
+def _with(options: KeyOptions, name: str, value: str | None) -> KeyOptions:
+    if name in _REFUSED:
+        problem, allowed = _REFUSED[name]
+        raise Wrong(f"the option {name} {problem}", allowed)
+    if name in _FLAGS or name in _WITHOUT_EFFECT:
+        if value is not None:
+            raise Wrong(f"the option {name} has a value", f"{name} is written without one")
+        return evolve(options, **_FLAGS.get(name, {}))
+    if name not in _VALUES and name not in _IGNORED:
+        raise Wrong(f"the option {name} is not known", f"there are {_KNOWN}")
+    if value is None:
+        raise Wrong(f"the option {name} has no value", f'{name}="..." is written with quotes')
+    if name in _IGNORED:
+        seen = tuple(one for one in options.ignored if one != name)
+        return evolve(options, ignored=(*seen, name))
+    return _VALUES[name](options, value)
+
+
+_FLAGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "restrict": {"pty": False, "forwarding": False},
+        "pty": {"pty": True},
+        "no-pty": {"pty": False},
+        "port-forwarding": {"forwarding": True},
+        "no-port-forwarding": {"forwarding": False},
+        "verify-required": {"verify_required": True},
+    }
+)
+
+
+def _command(options: KeyOptions, value: str) -> KeyOptions:
+    if options.command is not None:
+        raise Wrong("the option command is there twice", "one command is allowed")
+    if not value.strip():
+        raise Wrong("the option command is empty", 'a verb is wanted, such as command="list"')
+    return evolve(options, command=value)
+
+
+def _open(options: KeyOptions, value: str) -> KeyOptions:
+    name, _, port = value.rpartition(":")
+    if not name or not name.isprintable() or not (port == "*" or _PORT.fullmatch(port)):
+        raise Wrong(f"permitopen={shown(value)} names no console", 'permitopen="NAME:1" is wanted')
+    return evolve(options, opens=(*(options.opens or ()), name))
+
+
+def _from(options: KeyOptions, value: str) -> KeyOptions:
+    yes, no = list[Network | str](), list[Network | str]()
+    for word in value.split(","):
+        word = word.strip()
+        (no if word.startswith("!") else yes).append(_source(word.removeprefix("!")))
+    if options.sources is not None:
+        raise Wrong("the option from is there twice", "one list of addresses is allowed")
+    return evolve(options, sources=Sources(tuple(yes), tuple(no)))
+
+
+def _source(word: str) -> Network | str:
+    if any(c in word for c in "*?") and _ADDRESSES.fullmatch(word):
+        return word
+    try:
+        return network(word)
+    except Wrong:
+        allowed = 'addresses, networks and patterns as "10.0.*" are allowed: no name is looked up'
+        raise Wrong(f"from={shown(word)} is no address", allowed) from None
+
+
+def _expiry(options: KeyOptions, value: str) -> KeyOptions:
+    match = _MOMENT.fullmatch(value)
+    try:
+        if match is None:
+            raise ValueError
+        clock = (match[2] or "").ljust(6, "0")
+        moment = time.strptime(match[1] + clock, "%Y%m%d%H%M%S")
+        at = float(timegm(moment)) if match[3] else time.mktime(moment)
+    except (ValueError, OverflowError):
+        allowed = "YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS is wanted, a Z behind it makes it UTC"
+        raise Wrong(f"expiry-time={shown(value)} is no time", allowed) from None
+    earlier = at if options.expires is None else min(at, options.expires)
+    return evolve(options, expires=earlier)
+
+
+_VALUES: Mapping[str, Callable[[KeyOptions, str], KeyOptions]] = MappingProxyType(
+    {"command": _command, "permitopen": _open, "from": _from, "expiry-time": _expiry}
+)

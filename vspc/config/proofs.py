@@ -1,0 +1,119 @@
+"""How operators can prove who they are: what is asked for must be there to be shown."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from vspc.config.classes import CertificateSettings, Config, OperatorSettings
+from vspc.config.disk import unreadable
+from vspc.config.keyoptions import KeyOptions
+from vspc.config.keys import AuthorizedKey
+from vspc.config.structure import join
+
+Relation = tuple[str, str, str]
+"""A key path, the problem, what is allowed."""
+
+NAMED = 10
+"""Keys with options of no effect that are named for one operator."""
+
+_NEEDED: Mapping[str, str] = MappingProxyType(
+    {
+        "publickey": "authorized_keys, or [ssh.certificates] authorities, are needed for it",
+        "certificate": "[ssh.certificates] authorities are needed for it",
+        "password": "password_hash or password_hash_file is needed for it",
+        "totp": "totp_secret_file is needed for it",
+        "auth_command": "[ssh] auth_command is needed for it",
+    }
+)
+
+
+def ways(operator: OperatorSettings, config: Config) -> frozenset[str]:
+    """Words of `require` that `operator` can satisfy."""
+    ssh = config.ssh
+    certified = bool(ssh.certificates.keys)
+    keyed = bool(operator.keys) or ssh.authorized_keys_command is not None
+    found = {
+        "publickey": keyed or certified,
+        "certificate": certified,
+        "password": operator.password is not None,
+        "totp": operator.totp_secret_file is not None,
+        "auth_command": ssh.auth_command is not None,
+    }
+    return frozenset(word for word, there in found.items() if there)
+
+
+def conflicts(config: Config) -> Iterator[Relation]:
+    """Mistakes: proofs that are wanted and cannot be given."""
+    for name, operator in config.operators.items():
+        there = ways(operator, config)
+        for index, method in enumerate(operator.require):
+            if method not in there:
+                key = f"{join('operators', name)}.require[{index}]"
+                yield key, f"the operator has nothing to show for {method}", _NEEDED[method]
+    for place, authority in _authorities(config.ssh.certificates):
+        if authority.options != KeyOptions():
+            problem = "an authority has options in front of its key"
+            yield f"ssh.certificates.{place}", problem, "the key alone is wanted"
+
+
+def _authorities(settings: CertificateSettings) -> Iterator[tuple[str, AuthorizedKey]]:
+    for index, key in enumerate(settings.authorities):
+        yield f"authorities[{index}]", key
+    if settings.authorities_file is not None:
+        for key in settings.authorities_file.keys:
+            yield f"authorities_file: line {key.line}", key
+
+
+def warnings(config: Config) -> Iterator[str]:
+    """What is allowed and probably not meant."""
+    for name, operator in config.operators.items():
+        key = join("operators", name)
+        yield from (f"{key}{text}" for text in _odd(operator, config))
+        yield from (f"{key}.{text}" for text in _without_effect(operator))
+    yield from _certificates(config.ssh.certificates)
+
+
+def _odd(operator: OperatorSettings, config: Config) -> Iterator[str]:
+    there = ways(operator, config)
+    if not there - {"totp"}:
+        yield ": no authorized key, and nothing else to show, so the operator cannot log in"
+    if operator.totp_secret_file is not None and "totp" not in operator.require:
+        yield ".totp_secret_file: require does not name totp, so nobody asks for a code"
+    if operator.password is not None and operator.require and "password" not in operator.require:
+        yield ".password_hash: require does not name password, so nobody asks for it"
+    keyed = bool(operator.keys) and not config.ssh.certificates.keys
+    if operator.verify_required and keyed and not any(_is_token(k) for k in operator.keys):
+        yield ".verify_required: none of the keys is of a FIDO token, so none of them will do"
+
+
+def _is_token(key: AuthorizedKey) -> bool:
+    return key.kind.startswith("sk-")
+
+
+def _without_effect(operator: OperatorSettings) -> Iterator[str]:
+    """Options of keys that are ignored, and those that shut everybody out."""
+    found = []
+    for index, key in enumerate(operator.keys):
+        place = f"authorized_keys[{index}]"
+        if index >= len(operator.authorized_keys):
+            place = f"authorized_keys_file: line {key.line}"
+        if key.options.ignored:
+            words = ", ".join(key.options.ignored)
+            found.append(f"{place}: the option {words} has no effect here")
+        if key.options.sources is not None and not key.options.sources.yes:
+            found.append(f"{place}: the option from only excludes, so the key is good nowhere")
+    yield from found[:NAMED]
+    if len(found) > NAMED:
+        yield f"authorized_keys: {len(found) - NAMED} more keys have such options"
+
+
+def _certificates(settings: CertificateSettings) -> Iterator[str]:
+    given = {
+        "map": bool(settings.map),
+        "revoked": settings.revoked is not None,
+        "max_validity": settings.max_validity is not None,
+    }
+    if not settings.keys:
+        for key in (key for key, there in given.items() if there):
+            yield f"ssh.certificates.{key}: without authorities, no certificate is taken"
+    elif settings.revoked is not None and (why := unreadable(settings.revoked)):
+        yield f"ssh.certificates.revoked: {why}; until it can be read no certificate is taken"

@@ -1,0 +1,104 @@
+"""Rules that are allowed and probably not meant: above all those that can never match."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from vspc.config.classes import AccessRule, Config, OperatorSettings
+from vspc.config.globs import Pattern, Seen, impossible, parsed
+from vspc.config.mistakes import shown
+
+COMPARED = 2000
+"""Patterns of one rule that are held against those of earlier ones; a rule with more is not."""
+
+NAMED = 3
+"""Patterns of one rule that are named; of others there is a count."""
+
+
+def warnings(config: Config) -> Iterator[str]:
+    """What is odd in [[access]], in the order of the rules."""
+    zones = [zone.name for zone in config.vm.zones]
+    groups = _groups(config.operators)
+    seen: dict[str, Seen] = defaultdict(Seen)
+    for index, rule in enumerate(config.access):
+        name = called(config, index)
+        yield from (f"{name}: {text}" for text in _alone(rule, config))
+        yield from _patterns(rule, index, name, zones)
+        if _is_all(rule) and index + 1 < len(config.access):
+            yield f"{name}: it matches everybody everywhere; later rules never count"
+            return
+        patterns = [parsed(text) for text in rule.patterns[: COMPARED + 1]]
+        earlier = _taken(rule, patterns, seen, groups)
+        if earlier:
+            which = ", ".join(called(config, one) for one in sorted(earlier))
+            yield f"{name}: it never decides: {which} before it match all that it does"
+        for who in rule.operators:
+            seen[who].add(patterns, index)
+
+
+def called(config: Config, index: int) -> str:
+    """A rule as warnings name it."""
+    line = config.access[index].line
+    return f"access[{index}] (line {line})" if line else f"access[{index}]"
+
+
+def _is_all(rule: AccessRule) -> bool:
+    return "*" in rule.operators and "*" in rule.patterns
+
+
+def _groups(operators: Mapping[str, OperatorSettings]) -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(f"@{g}" for g in operator.groups) for name, operator in operators.items()}
+
+
+def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
+    """What is odd in one rule, without looking at others."""
+    if not rule.operators:
+        yield "it has no operators, so it never matches"
+    if not rule.patterns:
+        yield "its consoles_file is empty, so it never matches"
+    if rule.rights and "read" not in rule.rights:
+        yield "without read, a console does not exist for them, whatever else they may do"
+    if rule.require_reason and not config.audit.enabled:
+        yield "require_reason: with [audit] off, the reason is written nowhere"
+
+
+def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iterator[str]:
+    """Patterns that no console can match."""
+    found = 0
+    own = len(rule.consoles)
+    for place, text in enumerate(rule.patterns):
+        why = _impossible(text, zones)
+        found += bool(why)
+        if why and found <= NAMED:
+            key = f"consoles[{place}]" if place < own else "consoles_file"
+            yield f"{name.replace(f'access[{index}]', f'access[{index}].{key}')}: {why}"
+    if found > NAMED:
+        yield f"{name}: {found - NAMED} more of its patterns never match"
+
+
+def _impossible(text: str, zones: list[str]) -> str:
+    zone, slash, _ = text.partition("/")
+    if slash and not text.startswith("uuid:") and not any(fnmatchcase(z, zone) for z in zones):
+        return f"there is no zone {zone if zone.isprintable() and len(zone) < 40 else shown(zone)}"
+    why = impossible(parsed(text))
+    return why and f"{shown(text)} never matches: {why}"
+
+
+def _taken(
+    rule: AccessRule,
+    patterns: list[Pattern],
+    seen: Mapping[str, Seen],
+    groups: Mapping[str, tuple[str, ...]],
+) -> set[int]:
+    """Earlier rules that together match all that `rule` does; none where that is not known."""
+    if len(patterns) > COMPARED:
+        return set()
+    earlier = set[int]()
+    for who in rule.operators:
+        wider = [seen[one] for one in ("*", who, *groups.get(who, ())) if one in seen]
+        for pattern in patterns:
+            found = [at for one in wider if (at := one.rule(pattern)) is not None]
+            if not found:
+                return set()
+            earlier.add(min(found))
+    return earlier

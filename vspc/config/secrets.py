@@ -1,0 +1,172 @@
+"""Values that must not be seen: hashes of passwords, and what one-time passwords are made from.
+
+They are read with the configuration; nothing here repeats what it read (law 7).
+"""
+
+import binascii
+import os
+import re
+from base64 import b32decode, b64decode, b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from vspc.config.mistakes import Wrong
+from vspc.text import safe
+
+T = TypeVar("T")
+
+_FILE_LIMIT = 4096
+
+_PHC = re.compile(
+    r"\$argon2id\$v=19\$m=(?P<m>[1-9][0-9]{0,9}),t=(?P<t>[1-9][0-9]{0,9}),p=(?P<p>[1-9][0-9]{0,9})"
+    r"\$(?P<salt>[A-Za-z0-9+/]{1,128})\$(?P<hash>[A-Za-z0-9+/]{1,128})",
+    re.ASCII,
+)
+
+LEAST_SALT, LEAST_HASH = 8, 16
+"""Bytes."""
+
+LEAST_BITS, MOST_BITS = 128, 1024
+"""Of a secret for one-time codes; RFC 4226 section 4, R6."""
+
+
+@frozen
+class Cost:
+    """What a hash costs: KiB of memory, passes over it, lanes."""
+
+    memory: int
+    passes: int
+    lanes: int
+
+    def __str__(self) -> str:
+        return f"m={self.memory},t={self.passes},p={self.lanes}"
+
+
+COST = Cost(64 * 1024, 3, 4)
+"""RFC 9106 section 4, the second choice."""
+
+MOST = Cost(256 * 1024, 10, 16)
+"""A dearer hash would let one login use up the machine."""
+
+LEAST_MEMORY, LEAST_WORK = 7 * 1024, 5 * 7 * 1024
+"""KiB, and KiB times passes: a cheaper hash is guessed too quickly when its file is stolen."""
+
+
+@frozen
+class PasswordHash:
+    """An argon2id hash as `vspc hash-password` prints it (PHC string format)."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class TotpSecret:
+    """The secret of a one-time password generator (RFC 6238), in base32, without padding."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class HashFile:
+    """A file, and the hash that was in it."""
+
+    path: Path
+    hash: PasswordHash
+
+
+@frozen
+class TotpFile:
+    """A file, and the secret that was in it."""
+
+    path: Path
+    secret: TotpSecret
+
+
+def hash_file(path: Path) -> HashFile:
+    """The hash in the first line of `path`."""
+    return HashFile(path, _named(path, password_hash))
+
+
+def totp_file(path: Path) -> TotpFile:
+    """The secret in the first line of `path`."""
+    return TotpFile(path, _named(path, totp_secret))
+
+
+def _named(path: Path, read: Callable[[object], T]) -> T:
+    try:
+        return read(first_line(path))
+    except Wrong as wrong:
+        raise Wrong(f"{safe(str(path))}: {wrong.problem}", wrong.allowed) from None
+
+
+def password_hash(value: object) -> PasswordHash:
+    """A hash, neither too cheap nor too dear; `Wrong` for anything else, a password in clear
+    above all.
+    """
+    allowed = "an argon2id hash is wanted, as `vspc hash-password` prints it"
+    match = _PHC.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise Wrong("it is no argon2id hash", allowed)
+    if _length(match["salt"]) < LEAST_SALT or _length(match["hash"]) < LEAST_HASH:
+        raise Wrong("the salt or the hash in it is cut or damaged", allowed)
+    _examine_cost(_cost(match))
+    return PasswordHash(match[0])
+
+
+def cost_of(text: str) -> Cost | None:
+    """What checking a password against the hash `text` costs; None if it is no hash."""
+    match = _PHC.fullmatch(text)
+    return None if match is None else _cost(match)
+
+
+def _cost(match: re.Match[str]) -> Cost:
+    return Cost(int(match["m"]), int(match["t"]), int(match["p"]))
+
+
+def _length(text: str) -> int:
+    """Bytes that base64 without its padding holds; 0 where it is damaged."""
+    try:
+        data = b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return 0
+    # Bits that belong to no byte must be 0: argon2's own decoder insists on it.
+    return len(data) if b64encode(data).rstrip(b"=") == text.encode() else 0
+
+
+def _examine_cost(cost: Cost) -> None:
+    memory, passes, lanes = cost.memory, cost.passes, cost.lanes
+    if memory > MOST.memory or passes > MOST.passes or lanes > MOST.lanes:
+        raise Wrong("the hash costs too much", f"{MOST} is the most that is allowed")
+    if memory < LEAST_MEMORY or memory * passes < LEAST_WORK or memory < 8 * lanes:
+        raise Wrong("the hash costs too little to protect a password", f"{COST} is usual")
+
+
+def totp_secret(value: object) -> TotpSecret:
+    """A secret of `LEAST_BITS` or more; spaces, hyphens, padding and case do not count."""
+    text = value if isinstance(value, str) else ""
+    secret = "".join(text.split()).replace("-", "").rstrip("=").upper()
+    allowed = f"{LEAST_BITS // 8} bytes or more in base32 are wanted: 26 letters or digits 2 to 7"
+    try:
+        bits = 8 * len(b32decode(secret + "=" * (-len(secret) % 8)))
+    except ValueError:
+        raise Wrong("it is no secret in base32", allowed) from None
+    if not LEAST_BITS <= bits <= MOST_BITS:
+        raise Wrong(f"the secret has {bits} bits", allowed)
+    return TotpSecret(secret)
+
+
+def first_line(path: Path) -> str:
+    """The first line of a file that nobody but its owner and its group may read."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(_FILE_LIMIT)
+    except OSError as error:
+        allowed = "a file that can be read is wanted"
+        raise Wrong(error.strerror or "it cannot be read", allowed) from None
+    if mode & 0o027:
+        raise Wrong("others may read or change it", "chmod 600, or 640, is wanted")
+    return data.decode("utf-8", "replace").split("\n", 1)[0].strip()
