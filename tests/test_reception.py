@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes import session
 from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from vspc.console.access import Access
 from vspc.console.ports import Terminal
@@ -15,7 +16,11 @@ class ReceptionTest(SynchronousTestCase):
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
         self.desk.connected("secret", f"{2:032x}")
         self.operators = {"alice": ALICE, "bob": BOB}
-        self.reception = Reception(self.desk.world, self.desk.happenings, lambda: self.operators)
+        self.reception = Reception(
+            self.desk.world,
+            self.desk.happenings,
+            lambda operator: self.operators.get(operator.name),
+        )
 
     def ask(
         self,
@@ -26,7 +31,7 @@ class ReceptionTest(SynchronousTestCase):
         options: tuple[str, ...] = (),
     ) -> FakeChannel:
         channel = FakeChannel(terminal)
-        login = Login(operator, target, options, "192.0.2.1", "publickey", "SHA256:x")
+        login = Login(session(operator), target, options)
         self.reception.start(channel, login, request)
         return channel
 

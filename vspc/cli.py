@@ -43,13 +43,28 @@ def _parser() -> argparse.ArgumentParser:
         if name == "verify":
             text = "a file with log-chain lines of the server's log, kept elsewhere"
             command.add_argument("--against", type=Path, metavar="FILE", help=text)
+        if name == "access":
+            _access_options(command)
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
     for word, verb in VERBS.items():
         text = f"{verb.summary} (an operators' verb, through the running server)"
         commands.add_parser(word, help=text, usage=f"vspc {verb.usage} --config FILE")
+    text = "read a password from the terminal or standard input, print its argon2id hash"
+    commands.add_parser("hash-password", help=text, description=text).set_defaults(
+        run=_hash_password
+    )
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
     return parser
+
+
+def _access_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--operator", metavar="NAME", help="only this one, one line a console")
+    command.add_argument("--console", metavar="GLOB", help="only these; a name need not exist yet")
+    command.add_argument("--json", action="store_true", help="an array of all cells")
+    command.add_argument(
+        "--offline", action="store_true", help="do not ask the running server which consoles exist"
+    )
 
 
 def _local(words: list[str]) -> int:
@@ -135,6 +150,22 @@ def _verify(arguments: argparse.Namespace) -> int:
     return check_chain(config, arguments.against)
 
 
+def _access(arguments: argparse.Namespace) -> int:
+    config = _load(arguments.config)
+    if config is None:
+        return 1
+    from vspc.accessprint import Wanted, show
+
+    wanted = Wanted(arguments.operator, arguments.console, arguments.json, arguments.offline)
+    return show(config, wanted)
+
+
+def _hash_password(_arguments: argparse.Namespace) -> int:
+    from vspc.hashpassword import run
+
+    return run()
+
+
 def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
     from vspc.advice import AdviceError
 
@@ -150,6 +181,7 @@ def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
 _COMMANDS = (
     ("run", "run the server in the foreground", _run),
     ("check", "check a configuration: a summary, or every mistake", _check),
+    ("access", "who may do what on which console, and the rule that decides", _access),
     ("verify", "check the logs against their chain of hashes", _verify),
     ("proxy-uri", "the proxy URIs to type into vSphere, and which to choose", _proxy_uri),
     ("fingerprints", "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints),

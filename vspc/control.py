@@ -39,6 +39,8 @@ SIZES = 1000
 CONTROL = "control"
 """The socket's name in state_dir."""
 
+_NO_LOGIN = 0xFFFFFFFF
+
 LONGEST = 100
 """Bytes of a path that a Unix socket takes, about."""
 
@@ -73,8 +75,8 @@ def frame(kind: bytes, data: bytes = b"") -> bytes:
     return b"".join(HEAD.pack(kind, len(piece)) + piece for piece in pieces)
 
 
-Run = Callable[[Channel, list[str]], None]
-"""Runs the words of a verb on a channel."""
+Run = Callable[[Channel, list[str]], Callable[[], None]]
+"""Runs the words of a verb on a channel; what it returns is called when the client has gone."""
 
 
 @implementer(IPushProducer)
@@ -91,6 +93,7 @@ class Control(Protocol):
         self._paused = False
         self._over = False
         self._began = False
+        self._left: Callable[[], None] = lambda: None
         self.terminal: Terminal | None = None
         self.address = "local"
 
@@ -100,7 +103,8 @@ class Control(Protocol):
         """Look who it is."""
         peer: socket.socket = self.transport.getHandle()  # type: ignore[union-attr]
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        _, uid, _ = struct.unpack("3i", credentials)
+        pid, uid, _ = struct.unpack("3i", credentials)
+        self.address = f"local uid={uid}{_login_uid(pid)}"
         if uid not in self._uids:
             log.warn("control-refused", uid=uid)
             self._over = True
@@ -152,7 +156,7 @@ class Control(Protocol):
             raise ValueError("the verb has no words")
         self.terminal = _terminal(facts.get("terminal"))
         self._began = True
-        self._run(self, words)
+        self._left = self._run(self, words)
 
     def connectionLost(self, reason: Any = None) -> None:
         """The client has gone."""
@@ -160,6 +164,7 @@ class Control(Protocol):
         program, self._program = self._program, None
         if program is not None:
             program.closed()
+        self._left()
 
     # `IPushProducer`: the kernel's buffer is full, or has room again
 
@@ -214,6 +219,15 @@ class Control(Protocol):
     def _send(self, kind: bytes, data: bytes) -> None:
         if not self._over:
             self.transport.write(frame(kind, data))  # type: ignore[union-attr]
+
+
+def _login_uid(pid: int) -> str:
+    """As whom the owner of a process logged in, whoever he became since; empty: not known."""
+    try:
+        number = int(Path(f"/proc/{pid}/loginuid").read_text())
+    except (OSError, ValueError):
+        return ""
+    return "" if number == _NO_LOGIN else f" loginuid={number}"
 
 
 def _terminal(facts: Any) -> Terminal | None:

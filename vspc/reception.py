@@ -1,15 +1,15 @@
 """What an operator gets for what he asked: a verb, a console, the chooser."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
-from attrs import define
+from attrs import define, evolve
 
-from vspc.console.access import Operator
+from vspc.console.access import NOTHING, Operator, Rights, Subject, matches
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
 from vspc.console.resolve import sort_key
-from vspc.reload import LOCAL
+from vspc.console.session import Session
 from vspc.ssh.chooser import Chooser, Row
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.verbs import console as console_verb
@@ -24,33 +24,59 @@ _NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "exp
 
 @define(eq=False)
 class Reception:
-    """Starts what runs on a channel. `operators` is asked anew for each: a reload may change it."""
+    """Starts what runs on a channel. `current`: what an operator is now, as reloads change it."""
 
     world: World
     happenings: Happenings
-    operators: Callable[[], Mapping[str, Operator]]
+    current: Callable[[Operator], Operator | None]
 
     def start(self, channel: Channel, login: Login, request: Request) -> None:
         """The door's `Start`."""
-        operator = self.operators().get(login.operator)
+        operator = self.current(login.session.operator)
         if operator is None:  # a reload took him away after he had logged in
             complain(channel, "you are no longer an operator here")
             channel.finish(DENIED)
             return
-        call = Call(self.world, operator, channel, ())
+        call = Call(self.world, evolve(login.session, operator=operator), channel)
         match request:
             case Forward(host):
                 self._forward(call, login, host)
+            case _ if login.limits.command is not None:
+                self._forced(call, login.limits.command, request)
             case Exec(line):
                 self._exec(call, login, line)
             case Shell():
                 self._shell(call, login)
 
-    def local(self, channel: Channel, words: list[str]) -> None:
+    def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb from the control socket."""
-        run_words(Call(self.world, LOCAL, channel, ()), words)
+        run_words(Call(self.world, session, channel), words)
+
+    def _forced(self, call: Call, command: str, request: Request) -> None:
+        """What the key, or the certificate, is for, whatever is asked.
+
+        A verb and a glob of consoles leave the rest to who asks: he may say the same verb, and no
+        other console exists for him.
+        """
+        try:
+            words = split(command)
+            asked = split(_text(request.line)) if isinstance(request, Exec) else []
+        except BadLine as mistake:
+            call.fail(USAGE, str(mistake))
+            return
+        if len(words) == 2 and _is_glob(words[1]):
+            call = _among(call, (words[1],))
+            if asked[:1] == words[:1]:
+                words = asked
+        run_words(call, words)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
+        limits = login.limits
+        if not limits.forwarding or (limits.command is not None and limits.opens is None):
+            call.fail(DENIED, "this key may not forward")
+            return
+        if limits.opens is not None:
+            call = _among(call, limits.opens)
         try:
             chosen = console_verb.options(login.options)
         except BadOption as mistake:
@@ -60,7 +86,7 @@ class Reception:
 
     def _exec(self, call: Call, login: Login, line: bytes) -> None:
         try:
-            words = split(line.decode("utf-8", "surrogateescape"))
+            words = split(_text(line))
         except BadLine as mistake:
             call.fail(USAGE, str(mistake))
             return
@@ -73,9 +99,7 @@ class Reception:
 
     def _shell(self, call: Call, login: Login) -> None:
         if login.target:
-            console_verb.run(
-                Call(call.world, call.operator, call.channel, (login.target, *login.options))
-            )
+            console_verb.run(call.saying(login.target, *login.options))
             return
         try:
             options = console_verb.options(login.options)
@@ -112,6 +136,25 @@ class Reception:
         chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc")
         unsubscribe = self.happenings.subscribe(lambda _happening: chooser.changed())
         call.channel.start(chooser)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape")
+
+
+def _is_glob(word: str) -> bool:
+    return any(letter in word for letter in "*?[")
+
+
+def _among(call: Call, patterns: Sequence[str]) -> Call:
+    """The same where no console exists but those that match one of `patterns`."""
+    every = call.world.rights
+
+    def rights(operator: Operator, subject: Subject) -> Rights:
+        fits = any(matches(pattern, subject) for pattern in patterns)
+        return every(operator, subject) if fits else NOTHING
+
+    return evolve(call, world=evolve(call.world, rights=rights))
 
 
 def _names_one(words: list[str]) -> bool:

@@ -3,11 +3,10 @@
 Listeners, keys of the server and sizes that tables were made with need a restart.
 """
 
-from collections.abc import Collection, Mapping
-
+from vspc.auth.people import People
 from vspc.config import Config
-from vspc.config.classes import LogSettings
-from vspc.console.access import NOTHING, Access, Operator, Rights, Rule, Subject
+from vspc.config.classes import AccessRule, LogSettings
+from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
 """Answers of the rules that are kept until the next reload."""
@@ -28,46 +27,45 @@ class Live:
     def take(self, config: Config) -> None:
         """`config` is in force from now on."""
         self.config = config
+        self.people = People(config)
         # Lists ask for every console each time; rules are globs.
-        self._rights: dict[tuple[str, Subject], Rights] = {}
-        self.operators: Mapping[str, Operator] = {
-            name: Operator(name, frozenset(o.groups), frozenset(o.roles))
-            for name, o in config.operators.items()
-        }
-        self.access = Access(
-            tuple(
-                Rule(frozenset(r.operators), r.consoles, frozenset(r.rights), r.history)
-                for r in config.access
-            )
-        )
-        self._keys = {
-            name: frozenset(key.blob for key in o.keys) for name, o in config.operators.items()
-        }
+        self._rights: dict[tuple[Operator, Subject], Rights] = {}
+        self.access = Access(tuple(map(rule, config.access)))
+
+    def current(self, operator: Operator) -> Operator | None:
+        """`operator` as the configuration in force has him; None: he is none any more."""
+        if operator is LOCAL:
+            return operator
+        return self.people.operator(operator.name, operator.voucher)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What the rules in force give `operator`, who may have changed since he logged in."""
         if operator is LOCAL:
             return EVERYTHING
-        known = self._rights.get((operator.name, subject))
+        known = self._rights.get((operator, subject))
         if known is not None:
             return known
-        current = self.operators.get(operator.name)
+        current = self.current(operator)
         found = NOTHING if current is None else self.access.rights(current, subject)
         if len(self._rights) >= REMEMBERED:
             self._rights.clear()
-        self._rights[operator.name, subject] = found
+        self._rights[operator, subject] = found
         return found
 
     def history_limit(self, operator: Operator, subject: Subject) -> float | None:
         """How many seconds `operator` may look back; None: to the beginning."""
         if operator is LOCAL:
             return None
-        current = self.operators.get(operator.name)
+        current = self.current(operator)
         return 0.0 if current is None else self.access.history(current, subject)
 
-    def keys(self, operator: str) -> Collection[bytes]:
-        """`vspc.ssh.logins.Directory`."""
-        return self._keys.get(operator, frozenset())
+
+def rule(settings: AccessRule) -> Rule:
+    """One [[access]] table, as it decides."""
+    rights = frozenset[str](settings.rights)
+    if settings.require_reason:
+        rights |= {REASON}
+    return Rule(frozenset(settings.operators), settings.patterns, rights, settings.history)
 
 
 def _fixed(log: LogSettings) -> tuple[object, ...]:
@@ -97,6 +95,13 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             _fixed(old.log),
             _fixed(new.log),
         ),
-        "ssh": (old.ssh, new.ssh),
+        "ssh": (
+            (old.ssh.listen, old.ssh.host_keys, old.ssh.login_timeout, old.ssh.max_channels),
+            (new.ssh.listen, new.ssh.host_keys, new.ssh.login_timeout, new.ssh.max_channels),
+        ),
+        "ssh.max_unauthenticated": (
+            (old.ssh.max_unauthenticated, old.ssh.max_unauthenticated_per_address),
+            (new.ssh.max_unauthenticated, new.ssh.max_unauthenticated_per_address),
+        ),
     }
     return [key for key, (before, after) in pairs.items() if before != after]

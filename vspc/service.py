@@ -20,26 +20,25 @@ from twisted.python.components import Componentized
 
 from vspc.clock import ReactorClock
 from vspc.config import Config, ConfigError
+from vspc.console.audit import Audit, NoAudit
 from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
 from vspc.console.lineside import NoTap, Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
-from vspc.control import listen_locally
 from vspc.files import load_with_files
+from vspc.guests import Unrecorded
 from vspc.logside import LogError, close_log, make_log, open_log
 from vspc.net.descriptors import Watch, raise_limit, shortage
 from vspc.net.endpoints import server
-from vspc.net.limits import Admissions, Refusals
+from vspc.net.limits import Refusals
 from vspc.net.tls import Pair, TlsError, load_pair
-from vspc.reception import Reception
+from vspc.operatorside import OperatorSide
 from vspc.record import record, record_suspicion, suspicion
 from vspc.reload import Live, needs_restart
 from vspc.serverlog import ServerLog
-from vspc.ssh.factory import Door as SshDoor
-from vspc.ssh.keys import HostKeyError, host_keys
-from vspc.ssh.limits import Displaceable, DoorLimits
+from vspc.ssh.keys import HostKeyError
 from vspc.statedir import StateError, claim
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
@@ -66,6 +65,8 @@ class VspcService(MultiService):
         self.happenings = Happenings(self._defect)
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
         self._keeping = make_log(config, clock, reactor, self._defect)
+        self._audit: Audit = NoAudit()
+        self._recording = Unrecorded()
         shop = Shop(
             clock,
             Budget(config.console.history_total),
@@ -73,6 +74,16 @@ class VspcService(MultiService):
             self.happenings,
             config.console.history,
             NoTap() if self._keeping is None else self._keeping.recorder,
+        )
+        self._ledger = shop.ledger
+        self._operators = OperatorSide(
+            self.live,
+            clock,
+            reactor,
+            self.happenings,
+            self._audit,
+            self._recording,
+            self._defect,
         )
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
@@ -118,43 +129,29 @@ class VspcService(MultiService):
         self._state = claim(config.state_dir)
         if self._keeping is not None:
             open_log(self._keeping, self.roster)
-        reception = self._make_reception()
-        self._ssh_door = self._make_ssh_door(config, reception)
-        self._ports.append(listen_locally(self._reactor, config.state_dir, reception.local))
+        ssh_door, control = self._operators.open(self._world(), self._refusals)
+        self._ports.append(control)
         for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
         for description in config.ssh.listen:
-            self._listen(description, self._ssh_door, "ssh")
+            self._listen(description, ssh_door, "ssh")
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def _pair(self, config: Config) -> Pair:
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
-    def _make_reception(self) -> Reception:
-        return Reception(
-            World(
-                self.roster,
-                self.live.rights,
-                self._clock,
-                self._vm_door,
-                None if self._keeping is None else self._keeping.archive,
-                self.live.history_limit,
-            ),
-            self.happenings,
-            lambda: self.live.operators,
-        )
-
-    def _make_ssh_door(self, config: Config, reception: Reception) -> SshDoor:
-        ssh = config.ssh
-        return SshDoor(
-            host_keys(ssh.host_keys, config.state_dir),
-            self.live,
-            reception.start,
-            self._reactor,
-            DoorLimits(ssh.login_timeout, channels=ssh.max_channels),
-            SshAdmissions(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
-            self._refusals.worth_a_line,
+    def _world(self) -> World:
+        return World(
+            self.roster,
+            self.live.rights,
+            self._clock,
+            self._vm_door,
+            None if self._keeping is None else self._keeping.archive,
+            self.live.history_limit,
+            self._audit,
+            self._operators.sessions,
+            self._operators.lockouts,
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
@@ -190,7 +187,13 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        chores = [self._vm_door.tick, self._tell_refused, self._tell_exhausted]
+        chores = [
+            self._vm_door.tick,
+            self._operators.tick,
+            self._tell_refused,
+            self._tell_exhausted,
+            self._tell_typed,
+        ]
         if self._keeping is not None:
             chores.append(self._keeping.check)
         for chore in chores:
@@ -198,6 +201,9 @@ class VspcService(MultiService):
                 chore()
             except Exception:  # the next second must come all the same
                 self._defect()
+
+    def _tell_typed(self) -> None:
+        self._ledger.tick(self._clock.seconds())
 
     def _tell_refused(self) -> None:
         now = self._clock.seconds()
@@ -248,10 +254,7 @@ class VspcService(MultiService):
             console.reassess(self.live.rights)
         for key in needs_restart(self._started, config):
             self._log.warn("reload-needs-restart", key=key)
-        gone = self._ssh_door.end_logins(
-            lambda login: login.operator not in self.live.operators,
-            "you are no longer an operator here",
-        )
+        gone = self._operators.reload(config)
         self._log.info("reloaded", path=config.path, logins_ended=gone)
 
     # Stopping
@@ -264,7 +267,7 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._vm_door.close()
-        self._ssh_door.close(GOODBYE)
+        self._operators.close(GOODBYE)
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
@@ -273,10 +276,6 @@ class VspcService(MultiService):
             # A thread waits for the disk: what was said until now must get there.
             done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)
         return done
-
-
-class SshAdmissions(Admissions[Displaceable]):
-    """SSH connections that have not logged in."""
 
 
 class CannotListen(Exception):

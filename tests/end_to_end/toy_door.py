@@ -16,6 +16,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
+from tests.gatekeepers import OnlyKeys
 from vspc.console.ports import Channel
 from vspc.ssh.factory import Door
 from vspc.ssh.keys import host_keys
@@ -24,7 +25,7 @@ from vspc.ssh.logins import Exec, Forward, Login, Request
 _NO_FACTS = ("log_", "isError", "message", "time", "format")
 
 
-class Files:
+class Files(OnlyKeys):
     """Authorised keys from a directory."""
 
     def __init__(self, directory: Path) -> None:

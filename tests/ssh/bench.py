@@ -5,7 +5,7 @@ test can say what no well-behaved client would.
 """
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.gatekeepers import OnlyKeys
 from vspc.console.ports import Channel, Program
 from vspc.ssh.factory import Door
 from vspc.ssh.keys import HostKey
@@ -40,8 +41,8 @@ OPEN, CONFIRMATION, OPEN_FAILURE, ADJUST, DATA, EXTENDED, EOF, CLOSE, REQUEST, S
 )
 
 
-class Keys:
-    """A directory that a test can change."""
+class Keys(OnlyKeys):
+    """A table of keys that a test can change."""
 
     def __init__(self) -> None:
         self.known: dict[str, list[bytes]] = {"alice": [ALICE.public().blob()]}
@@ -125,20 +126,24 @@ class Client(SSHClientTransport):
 class Bench:
     """A door and its clients."""
 
+    make_clock: type[Clock] = Clock
+    make_wire: type[FakeTransport] = FakeTransport
+
     def __init__(
         self,
         limits: DoorLimits | None = None,
         admission: Admission | None = None,
         client: type[Client] = Client,
+        host_keys: Sequence[HostKey] = (HOST,),
     ) -> None:
-        self.clock = Clock()
+        self.clock = self.make_clock()
         self.directory = Keys()
         self.programs: list[Remembering] = []
         self.events: list[LogEvent] = []
         self.make_client = client
         self.pumps: list[IOPump] = []
         self.door = Door(
-            [HOST], self.directory, self.start, self.clock, limits, admission=admission
+            host_keys, self.directory, self.start, self.clock, limits, admission=admission
         )
         self.refusing: str | None = None
 
@@ -167,7 +172,7 @@ class Bench:
         client: Any = protocol or self.make_client()
         server = self.door.buildProtocol(None)
         address = IPv4Address("TCP", host, 50000)
-        wire = FakeTransport(server, True, peerAddress=address)
+        wire = self.make_wire(server, True, peerAddress=address)
         pump = connect(server, wire, client, FakeTransport(client, False), clock=self.clock)
         self.pumps.append(pump)
         client.server = server

@@ -1,9 +1,10 @@
 """Key exchange: agreed strictly, and renewed."""
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import SSHClientTransport, SSHTransportBase
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,6 +21,7 @@ from tests.ssh.bench import (
 )
 from vspc.ssh import limits
 from vspc.ssh.algorithms import STRICT_CLIENT, STRICT_SERVER
+from vspc.ssh.keys import HostKey
 from vspc.ssh.packets import Reader, string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO = 2, 3, 4, 7
@@ -134,16 +136,22 @@ class KeyExchangeTests(SynchronousTestCase):
         return self.bench.connect(protocol=client)
 
     def test_every_key_exchange_of_the_client(self) -> None:
-        for name in (
-            b"curve25519-sha256",
-            b"curve25519-sha256@libssh.org",
-            b"ecdh-sha2-nistp256",
-            b"ecdh-sha2-nistp384",
-            b"ecdh-sha2-nistp521",
-        ):
-            client = Client()
-            client.supportedKeyExchanges = [name]
-            self.assertTrue(self.connect(client).secure, name)
+        ecdsa = HostKey(Path("ecdsa"), Key(ec.generate_private_key(ec.SECP256R1())))
+        for bench in (Bench(), Bench(host_keys=[ecdsa])):
+            for name in (
+                b"curve25519-sha256",
+                b"curve25519-sha256@libssh.org",
+                b"ecdh-sha2-nistp256",
+                b"ecdh-sha2-nistp384",
+                b"ecdh-sha2-nistp521",
+            ):
+                client = Client()
+                client.supportedKeyExchanges = [name]
+                client.supportedPublicKeys = [b"ssh-ed25519", b"ecdsa-sha2-nistp256"]
+                bench.connect(protocol=client)
+                # NIST's curves are for those who want them: beside an ECDSA host key only.
+                wanted = b"curve" in name or bench.door.privateKeys.keys() == {ecdsa.kind}
+                self.assertEqual((wanted, not wanted), (client.secure, client.lost), name)
 
     def test_what_is_offered(self) -> None:
         reader = Reader(self.connect(Telling()).offer)
@@ -223,7 +231,7 @@ class KeyExchangeTests(SynchronousTestCase):
         self.assertEqual(16, len(self.bench.logged("ssh-refused")))
 
     def test_public_keys_that_are_none(self) -> None:
-        for name in (b"curve25519-sha256", b"ecdh-sha2-nistp256"):
+        for name in (b"curve25519-sha256", b"curve25519-sha256@libssh.org"):
             for key in (b"", b"\0" * 32, b"\4" + b"\1" * 64, b"\0" * 1216):
                 client = Client()
                 client.supportedKeyExchanges = [name]

@@ -21,7 +21,7 @@ from vspc.ssh.keys import (
     load_host_key,
 )
 from vspc.ssh.packets import string
-from vspc.ssh.signatures import acceptable, verified
+from vspc.ssh.signatures import acceptable, proves
 
 SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
 WAYS = [(cipher, mac) for cipher in CIPHERS for mac in MACS]
@@ -76,6 +76,14 @@ class HostKeyTests(SynchronousTestCase):
             self.assertIn(str(path), str(caught.exception))
             self.assertNotIn("hunter2", str(caught.exception))
 
+    def test_rsa_keys_have_2048_bits_or_more(self) -> None:
+        small = self.write("small", rsa.generate_private_key(65537, 1024))
+        with self.assertRaises(HostKeyError) as caught:
+            load_host_key(small)
+        self.assertEqual(f"{small}: 1024 bits where 2048 are the least", str(caught.exception))
+        enough = load_host_key(self.write("enough", rsa.generate_private_key(65537, 2048)))
+        self.assertTrue(fingerprint_line(enough).startswith("2048 SHA256:"))
+
     def test_two_of_one_type(self) -> None:
         host_keys([], self.directory)
         path = self.directory / HOST_KEY_NAME
@@ -90,10 +98,10 @@ class SignatureTests(SynchronousTestCase):
     @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
     def test_noise_is_no_proof(self, algorithm: bytes, blob: bytes, signature: bytes) -> None:
         self.assertFalse(acceptable(algorithm, blob))
-        self.assertFalse(verified(algorithm, blob, signature, b"x"))
+        self.assertFalse(proves(algorithm, blob, signature, b"x"))
 
     def test_noise_behind_a_key_type_is_no_proof(self) -> None:
         for kind in (b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"sk-ssh-ed25519@openssh.com"):
             blob = string(kind) + string(b"x")
             self.assertTrue(acceptable(kind, blob))
-            self.assertFalse(verified(kind, blob, string(kind) + string(b"y"), b"x"))
+            self.assertFalse(proves(kind, blob, string(kind) + string(b"y"), b"x"))

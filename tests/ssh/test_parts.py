@@ -1,40 +1,20 @@
 """The pure parts of the door: readers, ciphers, streams, names."""
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.algorithms import CIPHERS, KEY_EXCHANGES, MACS
+from vspc.ssh.algorithms import CIPHERS, MACS
 from vspc.ssh.attempts import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, Attempts
 from vspc.ssh.ciphers import PACKET_LIMIT, Clear, direction
 from vspc.ssh.logins import UserName, split_user
-from vspc.ssh.negotiation import Offer, Phase, agree, permitted, read_offer
 from vspc.ssh.outbox import STDERR, STDOUT, Outbox
 from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.stream import Incoming, Outgoing
 
+HOST_KEYS = (b"ssh-ed25519",)
 SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
 WAYS = [(cipher, mac) for cipher in CIPHERS for mac in MACS]
-
-
-def kexinit(lists: list[bytes], tail: bytes = b"\0" + bytes(4)) -> bytes:
-    """The body of a KEXINIT."""
-    return bytes(16) + b"".join(map(string, lists)) + tail
-
-
-def offer(**changes: Any) -> Offer:
-    """What a modern client offers."""
-    both: dict[str, Any] = {
-        "key_exchanges": KEY_EXCHANGES,
-        "host_keys": (b"ssh-ed25519",),
-        "ciphers": (CIPHERS, CIPHERS),
-        "macs": (MACS, MACS),
-        "compressions": ((b"none",), (b"none",)),
-        "guessed": False,
-    }
-    return Offer(**{**both, **changes})
 
 
 class ReaderTests(SynchronousTestCase):
@@ -132,69 +112,6 @@ class StreamTests(SynchronousTestCase):
                 incoming.feed(outgoing.seal(b"x"))
                 self.assertEqual(b"x", incoming.packet())
             self.assertEqual((1, 1), (outgoing.sequence, incoming.sequence))
-
-
-class NegotiationTests(SynchronousTestCase):
-    @given(st.binary(max_size=100))
-    def test_any_bytes_are_an_offer_or_refused(self, data: bytes) -> None:
-        try:
-            read_offer(data)
-        except Malformed:
-            return
-
-    def test_an_offer_is_read_as_it_was_made(self) -> None:
-        lists = [b"a,kex-strict-c-v00@openssh.com,ext-info-c", *(b"%d" % n for n in range(9))]
-        read = read_offer(kexinit(lists, b"\1" + bytes(4)))
-        self.assertTrue(read.strict and read.takes_extensions and read.guessed)
-        self.assertEqual(((b"1",), (b"2",)), read.ciphers)
-        self.assertRaises(Malformed, read_offer, kexinit(lists) + b"x")
-
-    def test_the_client_prefers(self) -> None:
-        backwards = offer(
-            key_exchanges=tuple(reversed(KEY_EXCHANGES)),
-            ciphers=((b"aes128-ctr", b"aes256-gcm@openssh.com"), (b"chacha", b"aes256-ctr")),
-            macs=((b"umac", b"hmac-sha2-512"), (b"hmac-sha2-256",)),
-        )
-        agreed = agree(backwards, (b"ssh-ed25519",))
-        self.assertEqual(KEY_EXCHANGES[-1], agreed.key_exchange)
-        self.assertEqual((b"aes128-ctr", b"aes256-ctr"), agreed.ciphers)
-        self.assertEqual((b"hmac-sha2-512", b"hmac-sha2-256"), agreed.macs)
-
-    def test_gcm_needs_no_mac_in_common(self) -> None:
-        gcm = (CIPHERS[0],)
-        agreed = agree(offer(ciphers=(gcm, gcm), macs=((b"umac",), ())), (b"ssh-ed25519",))
-        self.assertEqual((b"", b""), agreed.macs)
-
-    def test_nothing_in_common(self) -> None:
-        for change in (
-            {"key_exchanges": (b"ext-info-c", b"kex-strict-s-v00@openssh.com")},
-            {"host_keys": ()},
-            {"ciphers": (CIPHERS, (b"aes128-cbc",))},
-            {"ciphers": ((b"aes128-ctr",),) * 2, "macs": (MACS, ())},
-            {"compressions": ((b"zlib",), (b"none",))},
-        ):
-            self.assertRaises(Malformed, agree, offer(**change), (b"ssh-ed25519",))
-
-    def test_a_wrong_guess_is_skipped(self) -> None:
-        wrong = offer(guessed=True, key_exchanges=KEY_EXCHANGES[1:])
-        self.assertTrue(agree(wrong, (b"ssh-ed25519",)).skip_guess)
-        self.assertFalse(agree(offer(guessed=True), (b"ssh-ed25519",)).skip_guess)
-        self.assertFalse(agree(offer(), (b"ssh-ed25519",)).skip_guess)
-
-    def test_what_each_phase_permits(self) -> None:
-        chatter = {1, 2, 3, 4}
-        for phase, first, strict, expected in (
-            (Phase.OFFERED, True, False, chatter | {20}),
-            (Phase.EXCHANGING, True, True, {1, 30}),
-            (Phase.EXCHANGING, True, False, chatter | {30}),
-            (Phase.CLOSING, True, True, {1, 21}),
-            (Phase.EXCHANGING, False, True, chatter | {30}),
-            (Phase.CLOSING, False, True, chatter | {21}),
-            (Phase.IDLE, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
-            (Phase.OFFERED, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
-        ):
-            found = {n for n in range(1, 128) if permitted(phase, n, first=first, strict=strict)}
-            self.assertEqual(expected, found, (phase, first, strict))
 
 
 class NameTests(SynchronousTestCase):

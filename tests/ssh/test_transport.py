@@ -174,12 +174,33 @@ class LifeTests(SynchronousTestCase):
             self.bench.settle()
         self.assertFalse(self.client.lost)
 
-    def test_three_keepalives_without_an_answer(self) -> None:
-        self.bench.pass_time(59)
-        self.assertEqual(3, len(self.client.got(GLOBAL_REQUEST)))
+    def test_a_dead_client_is_gone_within_45_seconds_of_its_last_byte(self) -> None:
+        for before in (0, 0.1, 2.5, 4.9, 5, 7):
+            bench = Bench()
+            client = bench.logged_in()
+            bench.clock.advance(before)
+            client.say(GLOBAL_FAILURE)
+            bench.settle()
+            bench.pass_time(40)
+            self.assertFalse(client.lost)
+            self.assertGreaterEqual(len(client.got(GLOBAL_REQUEST)), 3)
+            bench.pass_time(5)
+            self.assertTrue(client.lost)
+            self.assertEqual(set(), bench.door.connections)
+
+    def test_a_client_that_speaks_is_not_asked(self) -> None:
+        for _ in range(100):
+            self.client.say(IGNORE, string(b""))
+            self.bench.pass_time(5)
+        self.assertEqual([], self.client.got(GLOBAL_REQUEST))
         self.assertFalse(self.client.lost)
-        self.bench.pass_time(1)
-        self.assertTrue(self.client.lost)
+
+    def test_a_clock_that_is_set_ends_nobody(self) -> None:
+        self.bench.clock.rightNow += 86400
+        self.client.say(IGNORE, string(b""))
+        self.bench.settle()
+        self.bench.clock.advance(0)
+        self.assertFalse(self.client.lost)
 
     def test_replies_to_a_client_that_does_not_read_are_bounded(self) -> None:
         server = server_of(self.client)
@@ -202,21 +223,12 @@ class LifeTests(SynchronousTestCase):
     def test_closing_the_door(self) -> None:
         _, program = self.bench.running(self.client)
         waiting = self.bench.connect()
-        self.assertEqual(["alice"], [login.operator for login in self.bench.door.logins()])
         self.bench.door.close("the server stops")
         self.bench.settle()
         self.assertTrue(self.client.lost and waiting.lost)
         self.assertEqual(["closed"], program.heard)
         self.assertEqual(set(), self.bench.door.connections)
         self.assertEqual([], self.bench.clock.getDelayedCalls())
-
-    def test_ending_one_operators_logins(self) -> None:
-        self.assertEqual(0, self.bench.door.end_logins(lambda login: False, "no"))
-        waiting = self.bench.connect()
-        ended = self.bench.door.end_logins(lambda login: login.operator == "alice", "bye")
-        self.bench.settle()
-        self.assertEqual(1, ended)
-        self.assertEqual((True, False), (self.client.lost, waiting.lost))
 
 
 class AdmissionTests(SynchronousTestCase):

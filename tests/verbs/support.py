@@ -1,5 +1,6 @@
 """An operator's channel without SSH: what a program writes is kept, its window can be closed."""
 
+from tests.fakes import session
 from tests.vm.support import Scene
 from vspc.console.access import Access, Operator, Rights, Rule, Subject
 from vspc.console.ports import Program, Terminal
@@ -101,5 +102,5 @@ class Desk(Scene):
     ) -> FakeChannel:
         """Run a command line as `operator`."""
         channel = FakeChannel(terminal, window)
-        run_line(Call(self.world, operator, channel, ()), line)
+        run_line(Call(self.world, session(operator), channel), line)
         return channel

@@ -1,19 +1,26 @@
 """Which algorithms the door offers, best first: nothing with SHA-1, MD5, CBC or compression.
 
-Key exchange comes from Conch, ciphers and MACs from `vspc.ssh.ciphers`.
+Key exchange comes from Conch, ciphers and MACs from `vspc.ssh.ciphers`. The client's order
+decides, not ours (RFC 4253 section 7.1). `docs/security.md` says why each is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+from vspc.ssh.ciphers import CHACHA, usable
 
 KEY_EXCHANGES = (
     b"mlkem768x25519-sha256",
     b"curve25519-sha256",
     b"curve25519-sha256@libssh.org",
+)
+
+NIST_KEY_EXCHANGES = (
     b"ecdh-sha2-nistp256",
     b"ecdh-sha2-nistp384",
     b"ecdh-sha2-nistp521",
 )
+"""For those who want NIST's curves: offered with an ECDSA host key only."""
 
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
@@ -22,12 +29,19 @@ STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 EXTENSIONS_CLIENT = b"ext-info-c"
 """The client takes EXT_INFO (RFC 8308 section 2.1)."""
 
-CIPHERS = (
+_CIPHERS = (
     b"aes256-gcm@openssh.com",
     b"aes128-gcm@openssh.com",
+    CHACHA,
     b"aes256-ctr",
     b"aes128-ctr",
 )
+
+CIPHERS = tuple(name for name in _CIPHERS if usable(name))
+"""Cheapest first (`benchmarks/ssh.py`), counter mode last. OpenSSH takes its own first: ChaCha20.
+
+Without that OpenSSH 9 would take counter mode, as it prefers it to GCM.
+"""
 
 MACS = (
     b"hmac-sha2-256-etm@openssh.com",
@@ -55,6 +69,12 @@ HOST_SIGNATURES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
     {kind: names for kind, names in USER_SIGNATURES.items() if not kind.startswith(b"sk-")}
 )
 """The same for host keys."""
+
+
+def key_exchanges(host_signatures: Sequence[bytes]) -> tuple[bytes, ...]:
+    """What is offered beside host keys that make such signatures."""
+    nist = any(name.startswith(b"ecdsa-sha2-nistp") for name in host_signatures)
+    return KEY_EXCHANGES + (NIST_KEY_EXCHANGES if nist else ())
 
 
 def server_signature_algorithms() -> bytes:

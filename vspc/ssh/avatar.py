@@ -3,7 +3,6 @@
 from twisted.conch.avatar import ConchUser
 
 from vspc.ssh.forward import ForwardChannel
-from vspc.ssh.logins import Login
 from vspc.ssh.session import SessionChannel
 
 
@@ -14,8 +13,7 @@ class Avatar(ConchUser):
     here takes them.
     """
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.login = login
         self.channelLookup = {b"session": SessionChannel, b"direct-tcpip": ForwardChannel}
         self.subsystemLookup = {}

@@ -1,8 +1,9 @@
 """Packets sealed and opened, one direction each (RFC 4253 section 6).
 
-Three ways: AES-GCM (RFC 5647 as OpenSSH's PROTOCOL section 1.6 has it), AES-CTR with a MAC over
-the cipher text (`-etm`, PROTOCOL section 1.5) and AES-CTR with a MAC over the clear text. Before
-the first key exchange packets are clear.
+Four ways: AES-GCM (RFC 5647 as OpenSSH's PROTOCOL section 1.6 has it), ChaCha20 with Poly1305
+(OpenSSH's PROTOCOL.chacha20poly1305, which is not RFC 8439), AES-CTR with a MAC over the cipher
+text (`-etm`, PROTOCOL section 1.5) and AES-CTR with a MAC over the clear text. Before the first key
+exchange packets are clear.
 """
 
 import hmac
@@ -10,11 +11,14 @@ import os
 import struct
 from typing import Protocol
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from vspc.ssh.packets import Malformed
+
+CHACHA = b"chacha20-poly1305@openssh.com"
 
 PACKET_LIMIT = 65536
 """Bytes in one packet, its length field and MAC not counted (RFC 4253 section 6.1: 35000)."""
@@ -25,6 +29,7 @@ _LENGTH = struct.Struct(">L")
 _HEAD = struct.Struct(">LB")
 _COUNTER = struct.Struct(">Q")
 _COUNTER_END = 1 << 64
+_COUNTER_ZERO = bytes(8)
 _SEQUENCE_MASK = 0xFFFFFFFF
 
 
@@ -37,13 +42,13 @@ class Sealer(Protocol):
 class Opener(Protocol):
     """Makes payloads of packets.
 
-    `measure` is given the first `head` bytes of a packet, once, and says how long all of it is;
-    `open` is given all of it. Both raise `Malformed`.
+    `measure` is given the number and the first `head` bytes of a packet, once, and says how long
+    all of it is; `open` is given all of it. Both raise `Malformed`.
     """
 
     @property
     def head(self) -> int: ...
-    def measure(self, head: bytes) -> int: ...
+    def measure(self, sequence: int, head: bytes) -> int: ...
     def open(self, sequence: int, packet: bytes) -> bytes: ...
 
 
@@ -81,8 +86,9 @@ class Clear:
         body = _padded(payload, _CLEAR_BLOCK, 0)
         return _LENGTH.pack(len(body)) + body
 
-    def measure(self, head: bytes) -> int:
+    def measure(self, sequence: int, head: bytes) -> int:
         """Length of the packet that begins with `head`."""
+        del sequence
         return 4 + _checked(_LENGTH.unpack(head)[0], _CLEAR_BLOCK, 0)
 
     def open(self, sequence: int, packet: bytes) -> bytes:
@@ -114,8 +120,9 @@ class Gcm:
         length = _LENGTH.pack(len(body))
         return length + self._cipher.encrypt(self._nonce(), body, length)
 
-    def measure(self, head: bytes) -> int:
+    def measure(self, sequence: int, head: bytes) -> int:
         """Length of the packet that begins with `head`."""
+        del sequence
         return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._TAG
 
     def open(self, sequence: int, packet: bytes) -> bytes:
@@ -125,6 +132,56 @@ class Gcm:
             return _payload(self._cipher.decrypt(self._nonce(), packet[4:], packet[:4]))
         except InvalidTag:
             raise Malformed("a packet that is not authentic") from None
+
+
+class ChaCha:
+    """ChaCha20 with Poly1305, either direction: two keys, one of which hides the length alone.
+
+    The packet's number is the nonce. The first block of the stream is the key of the tag, the
+    payload begins with the second one.
+    """
+
+    head = 4
+    _BLOCK = 8
+    _TAG = 16
+    _FIRST = bytes(64)
+
+    def __init__(self, key: bytes) -> None:
+        # Setting the nonce anew costs half of what a new context does.
+        self._main = Cipher(algorithms.ChaCha20(key[:32], bytes(16)), None).encryptor()
+        self._lengths = Cipher(algorithms.ChaCha20(key[32:64], bytes(16)), None).encryptor()
+
+    def _nonce(self, sequence: int) -> bytes:
+        return _COUNTER_ZERO + _COUNTER.pack(sequence)
+
+    def _tag_key(self, nonce: bytes) -> bytes:
+        self._main.reset_nonce(nonce)
+        return self._main.update(self._FIRST)[:32]
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet."""
+        nonce = self._nonce(sequence)
+        body = _padded(payload, self._BLOCK, 4)
+        self._lengths.reset_nonce(nonce)
+        key = self._tag_key(nonce)
+        sealed = self._lengths.update(_LENGTH.pack(len(body))) + self._main.update(body)
+        return sealed + Poly1305.generate_tag(key, sealed)
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`."""
+        self._lengths.reset_nonce(self._nonce(sequence))
+        length = _LENGTH.unpack(self._lengths.update(head))[0]
+        return 4 + _checked(length, self._BLOCK, 4) + self._TAG
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`; nothing is deciphered before it is known to be authentic."""
+        key = self._tag_key(self._nonce(sequence))
+        sealed = packet[: -self._TAG]
+        try:
+            Poly1305.verify_tag(key, sealed, packet[-self._TAG :])
+        except InvalidSignature:
+            raise Malformed("a packet that is not authentic") from None
+        return _payload(self._main.update(sealed[4:]))
 
 
 class _Ctr:
@@ -157,8 +214,9 @@ class CtrEtm(_Ctr):
         sealed = _LENGTH.pack(len(body)) + self._stream.update(body)
         return sealed + self._mac(sequence, sealed)
 
-    def measure(self, head: bytes) -> int:
+    def measure(self, sequence: int, head: bytes) -> int:
         """Length of the packet that begins with `head`."""
+        del sequence
         return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._mac_size
 
     def open(self, sequence: int, packet: bytes) -> bytes:
@@ -180,8 +238,9 @@ class CtrMac(_Ctr):
         packet = _LENGTH.pack(len(body)) + body
         return self._stream.update(packet) + self._mac(sequence, packet)
 
-    def measure(self, head: bytes) -> int:
+    def measure(self, sequence: int, head: bytes) -> int:
         """Length of the packet that begins with `head`, whose clear text is kept for `open`."""
+        del sequence
         self._first = self._stream.update(head)
         length, _ = _HEAD.unpack_from(self._first)
         return 4 + _checked(length, _BLOCK, 0) + self._mac_size
@@ -196,6 +255,7 @@ class CtrMac(_Ctr):
 _ETM = b"-etm@openssh.com"
 _DIGESTS = {b"hmac-sha2-256": ("sha256", 32), b"hmac-sha2-512": ("sha512", 64)}
 _KEY_SIZES = {
+    CHACHA: 64,
     b"aes256-gcm@openssh.com": 32,
     b"aes128-gcm@openssh.com": 16,
     b"aes256-ctr": 32,
@@ -205,14 +265,25 @@ _KEY_SIZES = {
 
 def authenticates(cipher: bytes) -> bool:
     """Whether `cipher` needs no MAC."""
-    return cipher.endswith(b"-gcm@openssh.com")
+    return cipher == CHACHA or cipher.endswith(b"-gcm@openssh.com")
+
+
+def usable(cipher: bytes) -> bool:
+    """Whether the OpenSSL below has what `cipher` needs; one in FIPS mode lacks ChaCha20."""
+    try:
+        direction(cipher, b"hmac-sha2-256", bytes(16), bytes(64), bytes(64)).seal(0, b"x")
+    except UnsupportedAlgorithm:
+        return False
+    return True
 
 
 def direction(
     cipher: bytes, mac: bytes, vector: bytes, key: bytes, mac_key: bytes
-) -> "Gcm | CtrEtm | CtrMac":
+) -> "Gcm | ChaCha | CtrEtm | CtrMac":
     """One direction with the agreed names; of vector and keys as much is taken as is needed."""
     key = key[: _KEY_SIZES[cipher]]
+    if cipher == CHACHA:
+        return ChaCha(key)
     if authenticates(cipher):
         return Gcm(key, vector)
     digest, size = _DIGESTS[mac.removesuffix(_ETM)]

@@ -13,6 +13,7 @@ from twisted.conch.ssh.connection import (
     MSG_CHANNEL_SUCCESS,
     MSG_GLOBAL_REQUEST,
     MSG_REQUEST_FAILURE,
+    MSG_REQUEST_SUCCESS,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
     OPEN_RESOURCE_SHORTAGE,
     OPEN_UNKNOWN_CHANNEL_TYPE,
@@ -22,6 +23,7 @@ from twisted.logger import Logger
 
 from vspc.ssh import limits
 from vspc.ssh.channel import DoorChannel
+from vspc.ssh.hostproof import PROVE, TELL, host_key_blobs, prove
 from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet
 from vspc.text import safe
@@ -49,11 +51,13 @@ class DoorConnection(SSHConnection):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._silent = 0
+        self._proved_hosts = False
         self._waiting: dict[DoorChannel, None] = {}
 
     def serviceStarted(self) -> None:
         """The operator is in."""
-        self._ask_later()
+        self._look_later()
+        self._tell_host_keys()
 
     def serviceStopped(self) -> None:
         """The connection is gone: every program hears it."""
@@ -62,20 +66,21 @@ class DoorConnection(SSHConnection):
         for channel in list(self.channels.values()):
             self.forget(channel)
 
-    def _ask_later(self) -> None:
-        self.transport.timers.later("keepalive", limits.KEEPALIVE_INTERVAL, self._ask_for_life)
+    def _look_later(self) -> None:
+        self.transport.timers.later("keepalive", limits.LIFE_INTERVAL, self._look_for_life)
 
-    def _ask_for_life(self) -> None:
+    def _look_for_life(self) -> None:
         """keepalive@openssh.com; whatever comes from the client is an answer."""
         self._silent = 0 if self.transport.heard else self._silent + 1
         self.transport.heard = False
-        if self._silent >= limits.KEEPALIVES_UNANSWERED:
+        if self._silent >= limits.SILENCE_LIMIT:
             log.info("client-gone", address=self.transport.address)
             self.transport.abort()
             return
-        request = string(b"keepalive@openssh.com") + b"\1"
-        self.transport.sendPacket(MSG_GLOBAL_REQUEST, request)
-        self._ask_later()
+        if self._silent and self._silent % limits.SILENCE_ASKED == 0:
+            request = string(b"keepalive@openssh.com") + b"\1"
+            self.transport.sendPacket(MSG_GLOBAL_REQUEST, request)
+        self._look_later()
 
     # Backpressure
 
@@ -95,11 +100,30 @@ class DoorConnection(SSHConnection):
     # Global requests
 
     def ssh_GLOBAL_REQUEST(self, packet: bytes) -> None:
-        """Refused, whatever it is."""
+        """Refused, but for one proof of host keys."""
         reader = Reader(packet)
-        reader.string()
-        if reader.boolean():
+        name, wanted = reader.string(), reader.boolean()
+        if name == PROVE and wanted and not self._proved_hosts:
+            self._proved_hosts = True  # once: signing is dear
+            self._prove_host_keys(reader)
+        elif wanted:
             self.transport.sendPacket(MSG_REQUEST_FAILURE, b"")
+
+    def _tell_host_keys(self) -> None:
+        """What a client may remember beside the key that it saw (PROTOCOL section 2.5)."""
+        blobs = host_key_blobs(self.transport.factory.privateKeys)
+        if len(blobs) > 1:
+            body = string(TELL) + b"\0" + b"".join(map(string, blobs))
+            self.transport.sendPacket(MSG_GLOBAL_REQUEST, body)
+
+    def _prove_host_keys(self, reader: Reader) -> None:
+        """The client wants to know that the others are ours too."""
+        transport = self.transport
+        proofs = prove(reader, transport.factory.privateKeys, transport.sessionID, transport.keyAlg)
+        if proofs is None:
+            transport.sendPacket(MSG_REQUEST_FAILURE, b"")
+        else:
+            transport.sendPacket(MSG_REQUEST_SUCCESS, b"".join(map(string, proofs)))
 
     def ssh_REQUEST_SUCCESS(self, packet: bytes) -> None:
         """An answer to a keepalive: that it came is enough."""

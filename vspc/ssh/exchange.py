@@ -23,9 +23,9 @@ from vspc.ssh import limits
 from vspc.ssh.algorithms import (
     CIPHERS,
     COMPRESSIONS,
-    KEY_EXCHANGES,
     MACS,
     STRICT_SERVER,
+    key_exchanges,
     server_signature_algorithms,
 )
 from vspc.ssh.ciphers import direction
@@ -78,7 +78,6 @@ class ExchangeTransport(SSHServerTransport):
 
     _log = quiet
     transport: Any
-    supportedKeyExchanges = [*KEY_EXCHANGES, STRICT_SERVER]
     supportedCiphers = list(CIPHERS)
     supportedMACs = list(MACS)
     supportedCompressions = list(COMPRESSIONS)
@@ -96,6 +95,11 @@ class ExchangeTransport(SSHServerTransport):
         self._queue: list[bytes] = []
         self._queued = 0
 
+    @property
+    def supportedKeyExchanges(self) -> list[bytes]:  # type: ignore[override]
+        """What Conch offers."""
+        return [*key_exchanges(self.supportedPublicKeys), STRICT_SERVER]
+
     # What the rest of the connection does
 
     def refuse(self, reason: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
@@ -104,6 +108,10 @@ class ExchangeTransport(SSHServerTransport):
 
     def written(self, count: int) -> None:
         """`count` bytes were given to TCP."""
+        raise NotImplementedError
+
+    def asked_for_keys(self) -> None:
+        """The client begins a key exchange of its own."""
         raise NotImplementedError
 
     def flow(self) -> None:
@@ -143,18 +151,19 @@ class ExchangeTransport(SSHServerTransport):
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """The client's offer: agree, and make ours if it is not out yet."""
         offer = read_offer(packet)
-        agreed = agree(offer, self.supportedPublicKeys)
         if self._first:
             self._strict = offer.strict
             self._peerSupportsExtensions = offer.takes_extensions
             if self._strict and self.incoming.sequence != 1:
                 raise Malformed("a packet before KEXINIT under strict key exchange")
+        agreed = agree(offer, self.supportedPublicKeys, strict=self._strict)
         self.otherKexInitPayload = bytes((MSG_KEXINIT,)) + packet
         self.kexAlg = agreed.key_exchange
         self.keyAlg = agreed.host_key
         self._next_keys = _NextKeys(agreed, self._strict)
         self.nextEncryptions: Any = self._next_keys
         if self._phase is Phase.IDLE:
+            self.asked_for_keys()
             self.sendKexInit()
         self._skip_guess = agreed.skip_guess
         self._phase = Phase.EXCHANGING

@@ -1,13 +1,15 @@
 """The SSH door: give it to an endpoint's `listen`.
 
-    door = Door(host_keys(paths, state_dir), directory, start, reactor, limits, admission)
+    door = Door(host_keys(paths, state_dir), gate, start, reactor, limits, admission)
 
-`directory` says which keys an operator has (`Directory.keys`, asked at each attempt, so a reload
-counts at once); `start(channel, login, request)` decides what runs, see `vspc.ssh.logins`. What
-`Channel` promises is in `vspc.ssh.channel`. `door.close(text)` ends every connection.
+`gate` judges who may come in (`vspc.console.proving`, asked at each attempt, so a reload counts at
+once); `start(channel, login, request)` decides what runs, see `vspc.ssh.logins`. What `Channel`
+promises is in `vspc.ssh.channel`. `door.close(text)` ends every connection.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from typing import Any
 
 from twisted.conch.ssh.factory import SSHFactory
@@ -16,11 +18,14 @@ from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from vspc import __version__
+from vspc.console.access import Operator
+from vspc.console.proving import Gatekeeper
+from vspc.console.session import Limits, Proof, Session
 from vspc.ssh.attempts import Attempts
 from vspc.ssh.connection import DoorConnection
 from vspc.ssh.keys import HostKey
 from vspc.ssh.limits import Admission, DoorLimits, Tellable
-from vspc.ssh.logins import Directory, Login, Start
+from vspc.ssh.logins import REASON, Login, NoWitness, Start, UserName, Witness
 from vspc.ssh.quiet import quiet
 from vspc.ssh.transport import DoorTransport
 from vspc.ssh.userauth import DoorUserAuth
@@ -45,22 +50,26 @@ class Door(SSHFactory):
     def __init__(
         self,
         host_keys: Sequence[HostKey],
-        directory: Directory,
+        gate: Gatekeeper,
         start: Start,
         clock: IReactorTime,
         limits: DoorLimits | None = None,
         admission: Admission | None = None,
         tellable: Tellable | None = None,
+        witness: Witness | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """`admission` bounds who is not logged in, `tellable` how often an address is logged.
 
-        Without them neither is bounded.
+        Without them neither is bounded. `witness` hears of logins; `wall`: seconds since 1970.
         """
-        self.directory = directory
+        self.gate = gate
         self.start = start
         self.clock = clock
         self.limits = limits or DoorLimits()
         self.attempts = Attempts()
+        self.witness = witness or NoWitness()
+        self._wall = wall
         self._admission = admission
         self._tellable = tellable
         self._signatures = [name for key in host_keys for name in key.signatures]
@@ -76,17 +85,6 @@ class Door(SSHFactory):
         transport.supportedPublicKeys = self._signatures
         transport.ourVersionString = _VERSION
         return transport
-
-    def logins(self) -> list[Login]:
-        """Who is in, once for each connection."""
-        return [each.login for each in self.connections if each.login is not None]
-
-    def end_logins(self, which: Callable[[Login], bool], text: str) -> int:
-        """End the connections of the logins that `which` picks, telling them `text`; how many."""
-        ended = [each for each in self.connections if each.login and which(each.login)]
-        for transport in ended:
-            transport.disconnect(text, DISCONNECT_BY_APPLICATION)
-        return len(ended)
 
     def close(self, text: str) -> None:
         """End every connection, telling it `text`."""
@@ -116,16 +114,28 @@ class Door(SSHFactory):
         if self._admission is not None:
             self._admission.failed(transport)
 
-    def entered(self, transport: DoorTransport) -> None:
-        """A client has logged in."""
-        assert transport.login is not None
-        self.attempts.succeeded(transport.address, transport.login.operator)
+    def login(
+        self, name: UserName, operator: Operator, proof: Proof, limits: Limits, address: str
+    ) -> Login:
+        """Somebody has proved who he is: a session of its own begins."""
+        session = Session(token_hex(6), operator, proof, address, self._wall(), limits)
+        for reason in (o.removeprefix(REASON) for o in name.options if o.startswith(REASON)):
+            session = session.because(reason)
+        options = tuple(o for o in name.options if not o.startswith(REASON))
+        return Login(session, name.target, options)
+
+    def entered(self, transport: DoorTransport, login: Login) -> str:
+        """A client has logged in; empty, or why it must go all the same."""
+        self.attempts.succeeded(transport.address, login.operator)
         if self._admission is not None:
             self._admission.leave(transport)
+        return self.witness.came(login, transport)
 
     def farewell(self, transport: DoorTransport) -> None:
         """A connection is gone."""
         self.connections.discard(transport)
+        if transport.login is not None:
+            self.witness.left(transport.login)
         if self._admission is not None:
             self._admission.leave(transport)
 

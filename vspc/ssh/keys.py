@@ -17,6 +17,9 @@ from vspc.ssh.algorithms import HOST_SIGNATURES
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"
 
+RSA_BITS = 2048
+"""A smaller RSA key is refused; OpenSSH makes 3072."""
+
 KEY_FILE_LIMIT = 64 * 1024
 """Bytes of a key file."""
 
@@ -91,6 +94,8 @@ def load_host_key(path: Path) -> HostKey:
         raise HostKeyError(f"{path}: a public key where the private one is wanted")
     if key.sshType() not in HOST_SIGNATURES:
         raise HostKeyError(f"{path}: keys of this type are not used")
+    if key.type() == "RSA" and key.size() < RSA_BITS:
+        raise HostKeyError(f"{path}: {key.size()} bits where {RSA_BITS} are the least")
     return HostKey(path, key)
 
 

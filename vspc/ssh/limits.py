@@ -5,14 +5,23 @@ from typing import Protocol
 
 from attrs import frozen
 
-KEEPALIVE_INTERVAL = 15.0
-KEEPALIVES_UNANSWERED = 3
-"""A client from which nothing came for so many intervals is gone."""
+LIFE_INTERVAL = 5.0
+SILENCE_ASKED = 2
+SILENCE_LIMIT = 8
+"""So often the door looks whether something came from a client; it asks after every second time
+that nothing did, and after the eighth, 40 to 45 s, the client is gone. Times are counted, not
+clocks compared: a clock that is set ends nobody."""
 
 REKEY_BYTES = 1 << 30
 REKEY_INTERVAL = 3600.0
 REKEY_PATIENCE = 60.0
 """The door asks for new keys after so much, and gives the client so long to agree on them."""
+
+REKEY_BURST = 32
+REKEY_RATE = 1.0
+REKEY_PAUSE = 1.0
+"""Key exchanges that a client may begin at once, and more of them each second; for one over that
+the door reads nothing from it for the pause, so that nobody gets more than two a second."""
 
 LINGER = 5.0
 """How long a connection that has been told to end may take to read it."""
@@ -37,6 +46,9 @@ FINISH_PATIENCE = 10.0
 
 OPENING_PATIENCE = 30.0
 """How long a forwarded channel may wait to be started."""
+
+ANSWER_LIMIT = 1024
+"""Bytes of an answer, and of a password."""
 
 PROBES_PER_FAILURE = 32
 """Unknown keys are table look-ups: so many count as one failed attempt."""

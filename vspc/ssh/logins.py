@@ -1,11 +1,15 @@
 """Who logs in, as what, and what he asks for: the values that the door hands to the service."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Protocol
 
 from attrs import frozen
 
 from vspc.console.ports import Channel
+from vspc.console.session import Limits, Proof, Session
+
+REASON = "reason="
+"""An option that says why somebody comes."""
 
 USER_LIMIT = 1024
 """Bytes of a user name, with target and options."""
@@ -26,14 +30,26 @@ class UserName:
 
 @frozen
 class Login:
-    """An operator who has proved who he is."""
+    """An operator who has proved who he is, and what he wrote before the `@`."""
 
-    operator: str
+    session: Session
     target: str | None
     options: tuple[str, ...]
-    address: str
-    method: str
-    fingerprint: str
+
+    @property
+    def operator(self) -> str:
+        """His name."""
+        return self.session.operator.name
+
+    @property
+    def address(self) -> str:
+        """Where he comes from."""
+        return self.session.address
+
+    @property
+    def limits(self) -> Limits:
+        """What the proof itself allows."""
+        return self.session.limits
 
 
 @frozen
@@ -68,11 +84,59 @@ It calls `channel.start(program)`, or `channel.finish(status)` after a word on `
 """
 
 
-class Directory(Protocol):
-    """Which keys an operator may log in with."""
+@frozen
+class Failure:
+    """Attempts to log in that came to nothing, up to now in one connection.
 
-    def keys(self, operator: str) -> Collection[bytes]:
-        """Public key blobs of `operator`; none for an operator that nobody knows."""
+    `last`: nothing follows, and no attempt has been counted since the last failure was told: the
+    client only asked for keys that are not authorised, and left.
+    """
+
+    operator: str
+    address: str
+    reason: str
+    proof: Proof
+    attempts: int
+    probes: int
+    last: bool = False
+
+
+class Guest(Protocol):
+    """The connection of a login."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs in it."""
+
+    def disconnect(self, text: str) -> None:
+        """End it, telling the client why."""
+
+
+class Witness(Protocol):
+    """Who counts and records logins. Nothing here may raise."""
+
+    def came(self, login: Login, guest: Guest) -> str:
+        """Somebody has proved who he is; empty, or why he cannot come in now."""
+
+    def left(self, login: Login) -> None:
+        """Who came in is gone."""
+
+    def failed(self, failure: Failure) -> None:
+        """One more attempt was counted, or a client has gone that only asked."""
+
+
+class NoWitness:
+    """Nobody does."""
+
+    def came(self, login: Login, guest: Guest) -> str:
+        """Nobody hears it."""
+        return ""
+
+    def left(self, login: Login) -> None:
+        """Nor this."""
+
+    def failed(self, failure: Failure) -> None:
+        """Nor this."""
 
 
 def split_user(user: bytes) -> UserName | None:

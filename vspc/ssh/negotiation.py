@@ -12,11 +12,11 @@ from vspc.ssh.algorithms import (
     CIPHERS,
     COMPRESSIONS,
     EXTENSIONS_CLIENT,
-    KEY_EXCHANGES,
     MACS,
     STRICT_CLIENT,
+    key_exchanges,
 )
-from vspc.ssh.ciphers import authenticates
+from vspc.ssh.ciphers import CHACHA, authenticates
 from vspc.ssh.packets import Malformed, Reader
 
 _COOKIE = 16
@@ -84,21 +84,24 @@ def _mac(theirs: Sequence[bytes], cipher: bytes) -> bytes:
     return b"" if authenticates(cipher) else _first(theirs, MACS, "MAC")
 
 
-def agree(offer: Offer, host_keys: Sequence[bytes]) -> Agreed:
+def agree(offer: Offer, host_keys: Sequence[bytes], *, strict: bool) -> Agreed:
     """The client's first choice that the door has, of each kind; `host_keys` names signatures.
 
     Raises `Malformed` where there is none. A guessed packet is skipped unless the guess was
-    right in both places (RFC 4253 section 7.1).
+    right in both places (RFC 4253 section 7.1). `strict`: both ends speak strict key exchange;
+    without it the one cipher that Terrapin (CVE-2023-48795) breaks is not to be had.
     """
     for compressions in offer.compressions:
         _first(compressions, COMPRESSIONS, "compression")
+    usable = CIPHERS if strict else tuple(name for name in CIPHERS if name != CHACHA)
     ciphers = (
-        _first(offer.ciphers[0], CIPHERS, "cipher"),
-        _first(offer.ciphers[1], CIPHERS, "cipher"),
+        _first(offer.ciphers[0], usable, "cipher"),
+        _first(offer.ciphers[1], usable, "cipher"),
     )
-    key_exchange = _first(offer.key_exchanges, KEY_EXCHANGES, "key exchange")
+    exchanges = key_exchanges(host_keys)
+    key_exchange = _first(offer.key_exchanges, exchanges, "key exchange")
     host_key = _first(offer.host_keys, host_keys, "host key algorithm")
-    right = offer.key_exchanges[0] == KEY_EXCHANGES[0] and offer.host_keys[0] == host_keys[0]
+    right = offer.key_exchanges[0] == exchanges[0] and offer.host_keys[0] == host_keys[0]
     return Agreed(
         key_exchange=key_exchange,
         host_key=host_key,

@@ -57,9 +57,14 @@ class Reader:
         """All that is left."""
         return self.take(len(self._payload) - self._at)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        return self._at == len(self._payload)
+
     def end(self) -> None:
         """Nothing may be left."""
-        if self._at != len(self._payload):
+        if not self.ended:
             raise Malformed("bytes behind the last field of a packet")
 
 

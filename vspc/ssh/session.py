@@ -54,7 +54,8 @@ class SessionChannel(DoorChannel):
     def _asked_pty(self, reader: Reader) -> Asked:
         kind = safe(reader.string(), _KIND_LIMIT)
         columns, rows = reader.uint32(), reader.uint32()
-        if self.terminal is not None or self._running:
+        login = self.conn.transport.login
+        if self.terminal is not None or self._running or login is None or not login.limits.pty:
             return _REFUSED
         self.terminal = _terminal(kind, columns, rows)
         return True, None

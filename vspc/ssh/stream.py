@@ -39,6 +39,10 @@ class Incoming:
         """Bytes as they came."""
         self._received += data
 
+    def forget(self) -> None:
+        """Nothing more is wanted of what came."""
+        self._received.clear()
+
     def version(self) -> bytes | None:
         """The first line, once it is whole; raises `Malformed`."""
         end = self._received.find(b"\n", 0, VERSION_LIMIT)
@@ -54,7 +58,8 @@ class Incoming:
         if not self._head_read:
             if len(self._received) < self._opener.head:
                 return None
-            self._length = self._opener.measure(bytes(self._received[: self._opener.head]))
+            head = bytes(self._received[: self._opener.head])
+            self._length = self._opener.measure(self.sequence, head)
             self._head_read = True
         if len(self._received) < self._length:
             return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.transport import (
     DISCONNECT_PROTOCOL_ERROR,
+    DISCONNECT_TOO_MANY_CONNECTIONS,
     MSG_DISCONNECT,
     MSG_SERVICE_ACCEPT,
 )
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from vspc.net.keepalive import keep_alive
+from vspc.net.limits import TokenBucket
 from vspc.ssh import limits
 from vspc.ssh.exchange import ExchangeTransport
 from vspc.ssh.logins import Login
@@ -50,6 +52,7 @@ class DoorTransport(ExchangeTransport):
         self._backlog = 0
         self._held: set[str] = set()
         self._parsing = False
+        self._asking = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
 
     # The connection
 
@@ -72,11 +75,20 @@ class DoorTransport(ExchangeTransport):
             self.service = None
         self.factory.farewell(self)
 
-    def authenticated(self, login: Login) -> None:
-        """The client has proved who it is: the login time ends."""
+    def authenticated(self, login: Login) -> bool:
+        """The client has proved who it is: it is in, unless there is no room for it."""
+        why_not = self.factory.entered(self, login)
+        if why_not:
+            self.disconnect(why_not, DISCONNECT_TOO_MANY_CONNECTIONS)
+            return False
         self.login = login
         self.timers.never("login")
-        self.factory.entered(self)
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether the client, who is in, has nothing open."""
+        return not getattr(self.service, "channels", None)
 
     def _too_late(self) -> None:
         if self.factory.tellable(self.address):
@@ -107,6 +119,7 @@ class DoorTransport(ExchangeTransport):
 
     def _leave(self) -> None:
         self.ended = True
+        self.incoming.forget()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self.timers.later("linger", limits.LINGER, self.transport.abortConnection)
@@ -142,7 +155,9 @@ class DoorTransport(ExchangeTransport):
         except Malformed as error:
             self.refuse(str(error))
         except Exception as error:
-            # Conch and the cryptography below it raise whatever comes to their minds.
+            if not self.exchanging and self.factory.tellable(self.address):
+                log.failure("ssh-failed", address=self.address)
+            # In a key exchange Conch and the cryptography below it raise whatever comes to mind.
             self.refuse(f"{type(error).__name__} on what the client sent")
         finally:
             self._parsing = False
@@ -181,6 +196,12 @@ class DoorTransport(ExchangeTransport):
     def enter_service(self, name: bytes) -> None:
         """From now on messages from 50 on belong to this service."""
         self.setService(self.factory.services[name]())  # type: ignore[no-untyped-call]
+
+    def asked_for_keys(self) -> None:
+        """Signing costs more than asking: who asks too often waits until he may again."""
+        if not self._asking.take(self.factory.clock.seconds()):
+            self.hold("keys")
+            self.timers.later("keys", limits.REKEY_PAUSE, self.release, "keys")
 
     @property
     def flowing(self) -> bool:

@@ -1,15 +1,18 @@
-"""How an operator proves who he is: ssh-userauth (RFC 4252), public keys only.
+"""How an operator proves who he is: ssh-userauth (RFC 4252), keyboard-interactive (RFC 4256).
 
-A key is looked up before the client is told that it will do (PK_OK), so a client never signs, and
-a FIDO key is never touched, for a key that is not authorised. An operator that nobody knows gets
-the answers of one without keys.
+The door speaks the protocol; the gatekeeper (`vspc.console.proving`) judges. A key is judged
+before the client is told that it will do (PK_OK), so a client never signs, and a FIDO key is never
+touched, for a key that is not authorised. An operator that nobody knows gets the answers of one
+whose proofs fail. While a judgement is awaited nothing more is read from the client.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.transport import DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_INFO_REQUEST,
     MSG_USERAUTH_PK_OK,
     MSG_USERAUTH_REQUEST,
     MSG_USERAUTH_SUCCESS,
@@ -17,23 +20,29 @@ from twisted.conch.ssh.userauth import (
 )
 from twisted.logger import Logger
 
+from vspc.console.ports import Cancellable
+from vspc.console.proving import Ask, Claimant, Conversation, Offered, Proved, Refused
+from vspc.console.session import Limits, Proof
 from vspc.ssh import limits
 from vspc.ssh.avatar import Avatar
 from vspc.ssh.keys import fingerprint
-from vspc.ssh.logins import Login, UserName, split_user
-from vspc.ssh.packets import Malformed, Reader, string
+from vspc.ssh.logins import Failure, UserName, split_user
+from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet
-from vspc.ssh.signatures import acceptable, verified
+from vspc.ssh.signatures import acceptable, proves
 from vspc.text import safe
 
 if TYPE_CHECKING:
     from vspc.ssh.transport import DoorTransport
 
-log = Logger()
-
-METHODS = b"publickey"
+REASON_SHOWN = 300
+"""Characters of a reason in our log."""
 
 _NOBODY = UserName("", None, ())
+
+log = Logger()
+
+_Question = Callable[[Callable[..., None]], Cancellable]
 
 
 class DoorUserAuth(SSHUserAuthServer):
@@ -46,113 +55,257 @@ class DoorUserAuth(SSHUserAuthServer):
         """The client may ask."""
         self._failures = 0
         self._probes = 0
-        self._last = ("", "", "")
+        self._told = 0  # probes when a failure was last told
+        self._name = _NOBODY
+        self._claimant = Claimant("", self.transport.address)
+        self._proved: tuple[Proved, ...] = ()
+        self._last = ("", Proof(""))
+        self._judging: Cancellable | None = None
+        self._talk: Conversation | None = None
+        self._asked = False  # whether an answer of the client's is awaited
 
     def serviceStopped(self) -> None:
-        """The client is in, or gone: one line if it tried and failed."""
-        operator, key, reason = self._last
+        """The client is in, or gone: who tried and failed is told of."""
+        self._stop_judging()
+        reason, proof = self._last
         transport = self.transport
         if not reason or transport.login is not None:
             return
+        if self._probes > self._told:
+            self._tell(last=True)
         if transport.factory.tellable(transport.address):
             log.warn(
                 "login-failed",
-                operator=safe(operator),
+                operator=safe(self._name.operator),
                 address=transport.address,
-                key=key,
-                reason=reason,
+                via=proof.via,
+                key=proof.fingerprint,
+                reason=safe(reason, REASON_SHOWN),
                 attempts=self._failures,
                 probes=self._probes,
             )
+
+    # What the client asks
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
         """One attempt, or a question whether an attempt would do."""
         reader = Reader(packet)
         user, service, method = reader.string(), reader.string(), reader.string()
-        name = split_user(user) or _NOBODY
         if service != b"ssh-connection":
             raise Malformed("a login for a service that is not to be had")
+        self._stop_judging()
+        self._is(split_user(user) or _NOBODY)
         if method == b"publickey":
-            self._public_key(name, packet, reader)
+            self._public_key(packet, reader)
+        elif method == b"password":
+            self._password(reader)
+        elif method == b"keyboard-interactive":
+            self._soon(self._converse)
         else:
-            self._count_probe(name, "", "" if method == b"none" else "method not offered")
+            self._count_probe(Proof(""), "" if method == b"none" else "method not offered")
 
-    def _public_key(self, name: UserName, packet: bytes, reader: Reader) -> None:
+    def _is(self, name: UserName) -> None:
+        """Who has shown something as one operator has shown nothing as another (section 5)."""
+        if name.operator != self._name.operator:
+            self._proved = ()
+        self._name = name
+        self._claimant = Claimant(name.operator, self.transport.address)
+
+    def _soon(self, attempt: Callable[[], None]) -> None:
+        """Do it now, or later where there were many failures."""
+        transport = self.transport
+        factory = transport.factory
+        now = factory.clock.seconds()
+        delay = factory.attempts.delay(transport.address, self._name.operator, now)
+        if delay:
+            transport.hold("attempt")
+            transport.timers.later("attempt", delay, self._late, attempt)
+        else:
+            attempt()
+
+    def _late(self, attempt: Callable[[], None]) -> None:
+        attempt()
+        self.transport.release("attempt")
+
+    def _judge(self, ask: _Question, then: Callable[..., None]) -> None:
+        """Ask the gatekeeper; nothing more is read before he has answered."""
+        transport = self.transport
+        answered = False
+
+        def answer(verdict: object) -> None:
+            nonlocal answered
+            if answered or transport.ended:
+                return
+            answered = True
+            self._judging = None
+            then(verdict)
+            transport.release("judgement")
+
+        judging = ask(answer)
+        if not answered:
+            self._judging = judging
+            transport.hold("judgement")
+
+    def _stop_judging(self) -> None:
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
+            self.transport.release("judgement")
+        if self._talk is not None:
+            self._talk.cancel()
+            self._talk = None
+        self._asked = False
+
+    # Public keys (section 7)
+
+    def _public_key(self, packet: bytes, reader: Reader) -> None:
         signed = reader.boolean()
         algorithm, blob = reader.string(), reader.string()
         signature = reader.string() if signed else b""
         reader.end()
+        proof = Proof("publickey", fingerprint(blob))
         if not acceptable(algorithm, blob):
-            self._count_probe(name, fingerprint(blob), "key type or signature not accepted")
-        elif blob not in self.transport.factory.directory.keys(name.operator):
-            self._count_probe(name, fingerprint(blob), "key not authorised")
-        elif not signed:
-            self.transport.sendPacket(MSG_USERAUTH_PK_OK, string(algorithm) + string(blob))
-        else:
-            covered = packet[: len(packet) - 4 - len(signature)]
-            self._soon(name, algorithm, blob, signature, covered)
+            self._count_probe(proof, "key type or signature not accepted")
+            return
+        covered = packet[: len(packet) - 4 - len(signature)] if signed else b""
 
-    def _soon(self, name: UserName, *proof: bytes) -> None:
-        """Check the signature now, or later where there were many failures."""
-        transport = self.transport
-        factory = transport.factory
-        delay = factory.attempts.delay(transport.address, name.operator, factory.clock.seconds())
-        if delay:
-            transport.hold("attempt")
-            transport.timers.later("attempt", delay, self._check_late, name, *proof)
-        else:
-            self._check(name, *proof)
+        def judged(verdict: Offered | Refused) -> None:
+            if isinstance(verdict, Refused):
+                self._count_probe(verdict.proof or proof, verdict.reason)
+            elif not signed:
+                body = string(algorithm) + string(blob)
+                self.transport.sendPacket(MSG_USERAUTH_PK_OK, body)
+            else:
+                self._soon(lambda: self._check(verdict, algorithm, signature, covered))
 
-    def _check_late(self, name: UserName, *proof: bytes) -> None:
-        self._check(name, *proof)
-        self.transport.release("attempt")
+        gate = self.transport.factory.gate
+        self._judge(lambda answer: gate.key(self._claimant, self._words, blob, answer), judged)
 
-    def _check(
-        self, name: UserName, algorithm: bytes, blob: bytes, signature: bytes, covered: bytes
-    ) -> None:
+    def _check(self, offer: Offered, algorithm: bytes, signature: bytes, covered: bytes) -> None:
         session = self.transport.sessionID
         assert session is not None
         message = string(session) + bytes((MSG_USERAUTH_REQUEST,)) + covered
-        if verified(algorithm, blob, signature, message):
-            self._accept(name, fingerprint(blob))
+        if proves(algorithm, offer.key, signature, message, offer.verified):
+            self._shown(Proved(offer.proof.via, offer.proof, offer.limits))
         else:
-            self._count_failure(name, fingerprint(blob), "bad signature")
+            why = "bad signature, or a token without PIN or finger" if offer.verified else ""
+            self._count_failure(offer.proof, why or "bad signature")
 
-    def _accept(self, name: UserName, key: str) -> None:
+    # Passwords (section 8)
+
+    def _password(self, reader: Reader) -> None:
+        changes = reader.boolean()
+        password = reader.string()
+        if changes:
+            reader.string()
+        reader.end()
+        gate = self.transport.factory.gate
+        if changes or "password" not in gate.methods(self._claimant, self._words):
+            self._count_probe(Proof(""), "method not offered")
+            return
+        self._soon(
+            lambda: self._judge(
+                lambda answer: gate.password(self._claimant, self._words, password, answer),
+                self._decided,
+            )
+        )
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        return tuple(one.method for one in self._proved)
+
+    # Questions and answers (RFC 4256)
+
+    def _converse(self) -> None:
+        gate = self.transport.factory.gate
+        if "keyboard-interactive" not in gate.methods(self._claimant, self._words):
+            self._count_probe(Proof(""), "method not offered")
+            return
+        self.transport.hold("judgement")
+        self._talk = gate.converse(self._claimant, self._words, self._heard)
+
+    def _heard(self, said: Ask | Proved | Refused) -> None:
+        if self.transport.ended:
+            return
+        if isinstance(said, Ask):
+            self._asked = True
+            prompt = string(said.text.encode()) + (b"\1" if said.echo else b"\0")
+            body = string(b"") + string(b"") + string(b"") + uint32(1) + prompt
+            self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, body)
+        else:
+            self._talk = None
+            self._decided(said)
+        self.transport.release("judgement")
+
+    def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
+        """The answer to the one question that was asked (section 3.4)."""
+        reader = Reader(packet)
+        if not self._asked or self._talk is None or reader.uint32() != 1:
+            raise Malformed("an answer to a question that nobody asked")
+        answer = reader.string(limits.ANSWER_LIMIT)
+        reader.end()
+        self._asked = False
+        self.transport.hold("judgement")
+        self._talk.answer(answer)
+
+    # What comes of it
+
+    def _decided(self, verdict: Proved | Refused) -> None:
+        if isinstance(verdict, Proved):
+            self._shown(verdict)
+        else:
+            self._count_failure(verdict.proof or Proof(""), verdict.reason)
+
+    def _shown(self, proved: Proved) -> None:
+        """One thing is proved: in, or on to the next one (RFC 4252 section 5.1)."""
+        self._proved = (*self._proved, proved)
         transport = self.transport
-        login = Login(
-            operator=name.operator,
-            target=name.target,
-            options=name.options,
-            address=transport.address,
-            method="publickey",
-            fingerprint=key,
-        )
-        log.info(
-            "login-accepted",
-            operator=safe(login.operator),
-            address=login.address,
-            method=login.method,
-            key=key,
-        )
-        transport.authenticated(login)
-        transport.avatar = Avatar(login)
-        transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
-        transport.enter_service(b"ssh-connection")
+        missing = transport.factory.gate.methods(self._claimant, self._words)
+        if missing:
+            transport.sendPacket(MSG_USERAUTH_FAILURE, string(",".join(missing).encode()) + b"\1")
+            return
+        proof = self._proved[0].proof
+        allowed: Limits | None = self._proved[0].limits
+        for one in self._proved[1:]:
+            proof = proof.joined(one.proof)
+            allowed = None if allowed is None else allowed.also(one.limits)
+        operator = transport.factory.gate.admit(self._claimant, self._proved)
+        if allowed is None:
+            self._count_failure(proof, "two proofs, each with a command of its own")
+        elif isinstance(operator, Refused):
+            self._count_failure(operator.proof or proof, operator.reason)
+        else:
+            login = transport.factory.login(self._name, operator, proof, allowed, transport.address)
+            log.info(
+                "login-accepted",
+                operator=safe(login.operator),
+                address=login.address,
+                via=proof.via,
+                key=proof.fingerprint,
+                session=login.session.id,
+            )
+            if not transport.authenticated(login):
+                return
+            transport.avatar = Avatar()
+            transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
+            transport.enter_service(b"ssh-connection")
 
-    def _count_probe(self, name: UserName, key: str, reason: str) -> None:
+    def _count_probe(self, proof: Proof, reason: str) -> None:
         """A table look-up that found nothing."""
         self._probes += 1
         if self._probes % limits.PROBES_PER_FAILURE == 0:
-            self._count_failure(name, key, reason)
+            self._count_failure(proof, reason)
             return
-        self._note(name, key, reason)
+        if reason:
+            self._last = (reason, proof)
         self._say_failure()
 
-    def _count_failure(self, name: UserName, key: str, reason: str) -> None:
-        self._note(name, key, reason)
+    def _count_failure(self, proof: Proof, reason: str) -> None:
+        self._proved = ()
         self._failures += 1
-        self.transport.failed(name.operator)
+        self._last = (reason or "nothing was shown", proof)
+        self._tell()
+        self.transport.failed(self._name.operator)
         if self._failures >= self.transport.factory.limits.attempts:
             self.transport.disconnect(
                 "too many failed logins", DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
@@ -160,9 +313,21 @@ class DoorUserAuth(SSHUserAuthServer):
         else:
             self._say_failure()
 
-    def _note(self, name: UserName, key: str, reason: str) -> None:
-        if reason:
-            self._last = (name.operator, key, reason)
+    def _tell(self, last: bool = False) -> None:
+        reason, proof = self._last
+        failure = Failure(
+            self._name.operator,
+            self.transport.address,
+            reason,
+            proof,
+            self._failures,
+            self._probes,
+            last,
+        )
+        self._told = self._probes
+        self.transport.factory.witness.failed(failure)
 
     def _say_failure(self) -> None:
-        self.transport.sendPacket(MSG_USERAUTH_FAILURE, string(METHODS) + b"\0")
+        methods = self.transport.factory.gate.methods(self._claimant, self._words)
+        body = string(",".join(methods).encode()) + b"\0"
+        self.transport.sendPacket(MSG_USERAUTH_FAILURE, body)

@@ -15,6 +15,9 @@ from vspc.verbs.call import FAILED, Call
 PIECE = 64 * 1024
 """Bytes that are handed to a channel at once."""
 
+PENDING_LIMIT = 1024
+"""Pieces of input that wait for the console; a BREAK behind so many is refused."""
+
 REMARK = 1.0
 """Seconds in which refused input is counted together before it is told."""
 
@@ -44,7 +47,7 @@ class Bridge:
         self._over = False
         self.behind = False  # whether it shows something else before it goes on from the ring
         self.attachment: Attachment = console.attach(
-            call.operator, call.rights(console), call.channel.address, self, offset
+            call.session, call.rights(console), self, offset
         )
 
     def begin(self) -> None:
@@ -100,6 +103,8 @@ class Bridge:
 
     def break_requested(self) -> bool:
         """RFC 4335: one BREAK, in its place among what was typed; False if it was refused."""
+        if len(self._pending) >= PENDING_LIMIT:
+            return False
         asked = _Break()
         self._pending.append(asked)
         self._pump()
@@ -216,6 +221,10 @@ class Bridge:
                 return f"the host of {title} has changed: {what}"
             case Refusal.READ_ONLY:
                 return f"you only read {title}: {what}"
+            case Refusal.REASON:
+                return f"who types on {title} has to say why (reason=TEXT at the login): {what}"
+            case Refusal.AUDIT:
+                return f"nothing can be recorded now, so nobody begins to type: {what}"
 
     # What the two kinds make of it
 

@@ -1,22 +1,30 @@
 """What every verb is given, and what several need: finding a console, saying no, printing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from vspc.console.access import Operator, Rights, Subject
+from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
 from vspc.console.console import Console
+from vspc.console.lockout import Lockouts
 from vspc.console.names import handle
 from vspc.console.past import Archive
 from vspc.console.ports import Channel, Clock
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
+from vspc.console.session import Fact, Session
+from vspc.console.sessions import Quota, Sessions
 from vspc.text import safe
+from vspc.verbs.aside import Aside
+from vspc.verbs.remembered import Remembered
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
+
+ADMINISTRATORS = 'only operators with roles = ["admin"] may do this'
 
 
 class VmKeeper(Protocol):
@@ -36,7 +44,9 @@ class VmKeeper(Protocol):
 class World:
     """What verbs work on. `rights` are asked for anew each time: a reload may change them, and
     the operator's groups; `keeper` does what administrators say of VMs; `archive` has the logs,
-    unless the configuration wants none; `history_limit` says how many seconds one may look back.
+    unless the configuration wants none; `history_limit` says how many seconds one may look back;
+    `aside` is for heavy work; `status` has what the rooms say of themselves, JSON by name of room;
+    `knows` says whether the configuration has an operator of that name.
     """
 
     roster: Roster
@@ -45,6 +55,14 @@ class World:
     keeper: VmKeeper
     archive: Archive | None = None
     history_limit: Callable[[Operator, Subject], float | None] = lambda _operator, _subject: None
+    audit: Audit = field(factory=NoAudit)
+    sessions: Sessions = field(factory=lambda: Sessions(Quota))
+    lockouts: Lockouts | None = None
+    trail: Trail = field(factory=NoTrail)
+    aside: Aside = field(factory=Aside)
+    remembered: Remembered = field(factory=Remembered)
+    status: Callable[[], Mapping[str, object]] = dict
+    knows: Callable[[str], bool] = lambda _operator: True
 
 
 @frozen
@@ -52,9 +70,34 @@ class Call:
     """One verb on one channel; `words` are what followed its name."""
 
     world: World
-    operator: Operator
+    session: Session
     channel: Channel
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
+
+    @property
+    def operator(self) -> Operator:
+        """Who says it."""
+        return self.session.operator
+
+    def saying(self, *words: str) -> "Call":
+        """The same with other words."""
+        return evolve(self, words=words)
+
+    def because(self, reason: str) -> "Call":
+        """The same for a reason; an empty one is none."""
+        return evolve(self, session=self.session.because(reason)) if reason else self
+
+    def has_place(self) -> bool:
+        """Whether the operator may be on one more console; if not, say so and end with 1."""
+        why_not = self.world.sessions.attaching(self.session)
+        if why_not:
+            self.record("limit", limit="max_attachments", result="refused")
+            self.fail(FAILED, why_not)
+        return not why_not
+
+    def record(self, event: str, console: Console | None = None, **facts: Fact) -> None:
+        """An event of this session for the audit file; never what was typed."""
+        self.world.audit.record(event, self.session, console, **facts)
 
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
@@ -77,6 +120,18 @@ class Call:
         complain(self.channel, *lines)
         self.channel.finish(status)
 
+    def deny(self, verb: str, text: str, console: Console | None = None) -> None:
+        """Say that the operator may not do this, record that he wanted to, and end with 4."""
+        self.record("denied", console, verb=verb)
+        self.fail(DENIED, text)
+
+    def is_administrator(self, verb: str) -> bool:
+        """Whether the operator has the role `admin`; if not, say so and end with 4."""
+        if "admin" in self.operator.roles:
+            return True
+        self.deny(verb, ADMINISTRATORS)
+        return False
+
     def find(self, typed: str) -> Console | None:
         """The console that `typed` means; if there is none or several, say so and end with 3."""
         match self.world.roster.resolve(typed, self.may_read):
@@ -94,7 +149,7 @@ class Call:
         console = self.find(typed)
         if console is None or "admin" in self.operator.roles:
             return console
-        self.fail(DENIED, 'only operators with roles = ["admin"] may do this')
+        self.fail(DENIED, ADMINISTRATORS)
         return None
 
 

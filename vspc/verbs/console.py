@@ -11,7 +11,7 @@ from vspc.verbs.describe import port_certain
 from vspc.verbs.exact import ExactBridge
 from vspc.verbs.terminal import REPLAY_LINES, TerminalBridge
 
-USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none] [strict]"
+USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none] [strict] [reason=TEXT]"
 SUMMARY = "work on a console; ^Ec? there shows the escapes"
 
 MAX_REPLAY = 10_000
@@ -26,6 +26,7 @@ class Options:
     replay: int = REPLAY_LINES
     escapes: bool = True
     strict: bool = False
+    reason: str = ""
 
 
 class BadOption(ValueError):
@@ -34,7 +35,7 @@ class BadOption(ValueError):
 
 def options(words: tuple[str, ...]) -> Options:
     """Read option words. BadOption for what is none."""
-    read_only, replay, escapes, strict = False, REPLAY_LINES, True, False
+    read_only, replay, escapes, strict, reason = False, REPLAY_LINES, True, False, ""
     for word in words:
         key, _, value = word.partition("=")
         if word == "ro":
@@ -45,11 +46,14 @@ def options(words: tuple[str, ...]) -> Options:
             escapes = False
         elif word in ("strict", "--strict"):
             strict = True
+        elif key == "reason" and value:
+            reason = value
         else:
             raise BadOption(
-                f"{safe(word)!r} is no option; there are ro, replay=LINES, esc=none, strict"
+                f"{safe(word)!r} is no option; there are ro, replay=LINES, esc=none, strict, "
+                "reason=TEXT"
             )
-    return Options(read_only, replay, escapes, strict)
+    return Options(read_only, replay, escapes, strict, reason)
 
 
 def is_option(word: str) -> bool:
@@ -77,7 +81,11 @@ def run(call: Call) -> None:
 
 
 def is_refused(call: Call, console: Console, chosen: Options) -> bool:
-    """Whether `strict` forbids `console`, because it may be another port than it was."""
+    """Whether there is no place on `console`, or `strict` forbids it, because it may be another
+    port than it was.
+    """
+    if not call.has_place():
+        return True
     if not chosen.strict or port_certain(console):
         return False
     call.fail(
@@ -94,6 +102,7 @@ def attach(
     """Join the channel of `call` to `console`; `left` is called where a terminal leaves it."""
     if is_refused(call, console, chosen):
         return
+    call = call.because(chosen.reason)
     if call.channel.terminal is None:
         ExactBridge(call, console, console.history.end, chosen.read_only).begin()
     else:

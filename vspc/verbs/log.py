@@ -176,7 +176,7 @@ class LogReader:
         self._spool.print(self._printed.pause())
         call = self._call
         self._attachment = self._console.attach(
-            call.operator, call.rights(self._console), self._channel.address, self, offset
+            call.session, call.rights(self._console), self, offset
         )
         self.ready()
 

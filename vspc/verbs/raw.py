@@ -9,7 +9,7 @@ from vspc.verbs.console import BadOption, Options, is_refused, options
 from vspc.verbs.exact import ExactBridge
 from vspc.verbs.reading import ask
 
-USAGE_LINE = "raw NAME [ro] [--from OFFSET] [--strict]"
+USAGE_LINE = "raw NAME [ro] [--from OFFSET] [--strict] [reason=TEXT]"
 SUMMARY = "exact bytes both ways, from now on or from an offset that the log has"
 
 _DIGITS = 18
@@ -42,6 +42,7 @@ def attach(call: Call, typed: str, chosen: Options, offset: int | None = None) -
     console = call.find(typed)
     if console is None or is_refused(call, console, chosen):
         return
+    call = call.because(chosen.reason)
     end = console.history.end
     if offset is None:
         ExactBridge(call, console, end, chosen.read_only).begin()

@@ -24,10 +24,11 @@ def run(call: Call) -> None:
     console = call.find(call.words[0])
     if console is None:
         return
+    if not call.has_place():
+        return
     attachment = console.attach(
-        call.operator,
+        call.session,
         call.rights(console),
-        call.channel.address,
         _Bystander(),
         console.history.end,
     )
@@ -47,6 +48,10 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
             return f"{holder} is typing on {console.title}; the BREAK was not sent", DENIED
         case Refusal.AWAY:
             return f"{console.title} is away; the BREAK was not sent", FAILED
+        case Refusal.REASON:
+            return f"say why: reason=TEXT before the verb; {console.title} had no BREAK", DENIED
+        case Refusal.AUDIT:
+            return "nothing can be recorded now; the BREAK was not sent", FAILED
         case Refusal.LINE:
             return f"{console.title} is on raw TCP, which cannot carry a BREAK", FAILED
         case _ if taken and console.gate.waiting:

@@ -10,6 +10,7 @@ from vspc.verbs import (
     accept,
     boots,
     console,
+    events,
     export,
     forget,
     info,
@@ -18,6 +19,7 @@ from vspc.verbs import (
     note,
     raw,
     record,
+    refusals,
     sendbreak,
     who,
 )
@@ -26,6 +28,9 @@ from vspc.verbs.call import USAGE, Call, Printer
 
 LINE = 4096
 """Bytes of a command line."""
+
+REASON = "reason="
+"""A word before the verb that says why."""
 
 
 @frozen
@@ -84,12 +89,14 @@ def run_line(call: Call, line: str) -> None:
 
 def run_words(call: Call, words: list[str]) -> None:
     """Run a verb with its words."""
+    if words and words[0].startswith(REASON):
+        call, words = call.because(words[0].removeprefix(REASON)), words[1:]
     verb = VERBS.get(words[0]) if words else None
     if verb is None:
         said = f"no verb {safe(words[0])}; there are" if words else "say a verb; there are"
         call.fail(USAGE, *_overview(said))
         return
-    verb.run(Call(call.world, call.operator, call.channel, tuple(words[1:])))
+    verb.run(call.saying(*words[1:]))
 
 
 def _overview(heading: str) -> list[str]:
@@ -123,6 +130,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
         "accept": Verb(accept.USAGE_LINE, accept.SUMMARY, accept.run),
         "forget": Verb(forget.USAGE_LINE, forget.SUMMARY, forget.run),
+        "events": Verb(events.USAGE_LINE, events.SUMMARY, events.run),
+        "refusals": Verb(refusals.USAGE_LINE, refusals.SUMMARY, refusals.run),
         "help": Verb("help [VERB]", "this list", _help),
     }
 )

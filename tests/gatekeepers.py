@@ -1,0 +1,65 @@
+"""A gatekeeper for tests of the door: a key in a table will do, and nothing else is taken."""
+
+from collections.abc import Callable, Collection
+
+from vspc.console.access import Operator
+from vspc.console.ports import Cancellable
+from vspc.console.proving import (
+    Ask,
+    Claimant,
+    Conversation,
+    Offered,
+    Proved,
+    Refused,
+    Verdict,
+)
+from vspc.console.session import Proof
+from vspc.ssh.keys import fingerprint
+
+
+class OnlyKeys:
+    """`vspc.console.proving.Gatekeeper`."""
+
+    def keys(self, operator: str) -> Collection[bytes]:
+        """The keys of `operator`."""
+        raise NotImplementedError
+
+    def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
+        return () if shown else ("publickey",)
+
+    def key(
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        blob: bytes,
+        answer: Callable[[Offered | Refused], None],
+    ) -> Cancellable:
+        proof = Proof("publickey", fingerprint(blob))
+        if blob in self.keys(claimant.name):
+            answer(Offered(proof, blob))
+        else:
+            answer(Refused("key not authorised", proof))
+        return self
+
+    def cancel(self) -> None:
+        """He has answered already."""
+
+    def active(self) -> bool:
+        return False
+
+    def password(
+        self,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        password: bytes,
+        answer: Callable[[Verdict], None],
+    ) -> Cancellable:
+        raise AssertionError("no password was asked for")
+
+    def converse(
+        self, claimant: Claimant, shown: tuple[str, ...], heard: Callable[[Ask | Verdict], None]
+    ) -> Conversation:
+        raise AssertionError("nobody wants to talk")
+
+    def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | Refused:
+        return Operator(claimant.name)

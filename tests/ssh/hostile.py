@@ -1,0 +1,138 @@
+"""A bench for clients that mean harm: TCP that fills up, a clock that counts, real consoles."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.test.iosim import FakeTransport
+
+from tests.fakes import FakeLine
+from tests.ssh.bench import Bench, Client
+from tests.verbs.support import Desk
+from vspc.console.access import Operator
+from vspc.console.console import Console
+from vspc.console.ports import Channel
+from vspc.net.limits import Admissions, Refusals
+from vspc.reception import Reception
+from vspc.ssh.algorithms import STRICT_CLIENT
+from vspc.ssh.logins import Login, Request
+
+TCP_BUFFER = 64 * 1024
+
+
+class CountingClock(Clock):
+    """`made`: how often somebody wanted to be called."""
+
+    made = 0
+
+    def callLater(self, *args: Any, **kwargs: Any) -> Any:
+        self.made += 1
+        return super().callLater(*args, **kwargs)
+
+
+class Wire(FakeTransport):
+    """A server's end of TCP with a buffer, as Twisted's; `stalled`: the client does not read."""
+
+    stalled = False
+    reading = True
+    most = 0
+    _told = False
+
+    def held(self) -> int:
+        """Bytes written and not taken."""
+        return sum(map(len, self.stream))
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        held = self.held()
+        self.most = max(self.most, held)
+        if held > TCP_BUFFER and self.producer is not None and not self._told:
+            self._told = True
+            self.producer.pauseProducing()
+
+    def getOutBuffer(self) -> Any:
+        if self.stalled and not self.disconnecting:
+            return None
+        buffer = super().getOutBuffer()
+        if self._told and self.producer is not None:
+            self._told = False
+            self.producer.resumeProducing()
+        return buffer
+
+    def pauseProducing(self) -> None:
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        self.reading = True
+
+
+class StormBench(Bench):
+    """The door as the service has it: admissions, few log lines, a clock that counts."""
+
+    clock: CountingClock
+    make_clock = CountingClock
+    make_wire = Wire
+
+    def __init__(self, per_address: int = 32, in_all: int = 200, **options: Any) -> None:
+        self.book: Any = Admissions(per_address, in_all)
+        super().__init__(admission=self.book, **options)
+        refusals = Refusals()
+        self.door._tellable = refusals.worth_a_line
+
+    def logged_in_with(self, client: Client) -> Any:
+        """`client`, once it has logged in."""
+        self.make_client = lambda: client  # type: ignore[assignment]
+        try:
+            return self.logged_in()
+        finally:
+            self.make_client = Client
+
+    def calls_during(self, act: Callable[[], object]) -> int:
+        """How many calls the door asked its clock for meanwhile."""
+        before = self.clock.made
+        act()
+        return self.clock.made - before
+
+
+class ConsoleBench(StormBench):
+    """With real consoles behind the door; nothing is simulated between packet and line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.desk = Desk()
+        self.desk.clock.twisted = self.clock
+        self.reception = Reception(self.desk.world, self.desk.happenings, self.current)
+
+    def current(self, operator: Operator) -> Operator:
+        """Nobody is taken away."""
+        return operator
+
+    def start(self, channel: Channel, login: Login, request: Request) -> None:
+        """As the service does."""
+        self.reception.start(channel, login, request)
+
+    def machine(self, name: str = "web01", number: int = 1) -> tuple[Console, FakeLine]:
+        """A VM."""
+        return self.desk.connected(name, f"{number:032x}")
+
+    def settle(self) -> None:
+        """Everything that is under way arrives, to the end of the turn."""
+        super().settle()
+        for _ in range(4):
+            self.desk.turn()
+            super().settle()
+
+
+class Storming(Client):
+    """Speaks strict key exchange, as OpenSSH does, and begins one more as soon as one is over."""
+
+    supportedKeyExchanges = [b"curve25519-sha256", STRICT_CLIENT]
+    storming = False
+    exchanges = 0
+
+    def _newKeys(self) -> None:
+        self.outgoingPacketSequence = self.incomingPacketSequence = 0
+        super()._newKeys()
+        self.exchanges += 1
+        if self.storming:
+            self.sendKexInit()

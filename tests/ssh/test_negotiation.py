@@ -1,0 +1,228 @@
+"""What two key exchange offers agree on: with today's OpenSSH, and with clients that are odd."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.ssh.algorithms import (
+    CIPHERS,
+    COMPRESSIONS,
+    HOST_SIGNATURES,
+    KEY_EXCHANGES,
+    MACS,
+    NIST_KEY_EXCHANGES,
+    STRICT_CLIENT,
+    key_exchanges,
+)
+from vspc.ssh.ciphers import CHACHA
+from vspc.ssh.negotiation import Agreed, Offer, Phase, agree, permitted, read_offer
+from vspc.ssh.packets import Malformed, string
+
+HOST_KEYS = (b"ssh-ed25519",)
+ALL_HOST_KEYS = tuple(name for names in HOST_SIGNATURES.values() for name in names)
+
+
+def kexinit(lists: list[bytes], tail: bytes = b"\0" + bytes(4)) -> bytes:
+    """The body of a KEXINIT."""
+    return bytes(16) + b"".join(map(string, lists)) + tail
+
+
+def offer(**changes: Any) -> Offer:
+    """What a modern client offers."""
+    both: dict[str, Any] = {
+        "key_exchanges": KEY_EXCHANGES,
+        "host_keys": (b"ssh-ed25519",),
+        "ciphers": (CIPHERS, CIPHERS),
+        "macs": (MACS, MACS),
+        "compressions": ((b"none",), (b"none",)),
+        "guessed": False,
+    }
+    return Offer(**{**both, **changes})
+
+
+CLIENT_KEY_EXCHANGES = (
+    "curve25519-sha256 curve25519-sha256@libssh.org "
+    "ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521 "
+    "diffie-hellman-group-exchange-sha256 diffie-hellman-group16-sha512 "
+    "diffie-hellman-group18-sha512 diffie-hellman-group14-sha256 ext-info-c"
+)
+SNTRUP = "sntrup761x25519-sha512@openssh.com"
+STRICT = STRICT_CLIENT.decode()
+
+OPENSSH_HOST_KEYS = (
+    "ssh-ed25519-cert-v01@openssh.com ecdsa-sha2-nistp256-cert-v01@openssh.com "
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com ecdsa-sha2-nistp521-cert-v01@openssh.com "
+    "sk-ssh-ed25519-cert-v01@openssh.com sk-ecdsa-sha2-nistp256-cert-v01@openssh.com "
+    "rsa-sha2-512-cert-v01@openssh.com rsa-sha2-256-cert-v01@openssh.com "
+    "ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 "
+    "sk-ssh-ed25519@openssh.com sk-ecdsa-sha2-nistp256@openssh.com rsa-sha2-512 rsa-sha2-256"
+)
+OPENSSH_MACS = (
+    "umac-64-etm@openssh.com umac-128-etm@openssh.com hmac-sha2-256-etm@openssh.com "
+    "hmac-sha2-512-etm@openssh.com hmac-sha1-etm@openssh.com umac-64@openssh.com "
+    "umac-128@openssh.com hmac-sha2-256 hmac-sha2-512 hmac-sha1"
+)
+CIPHERS_9 = (
+    "chacha20-poly1305@openssh.com aes128-ctr aes192-ctr aes256-ctr "
+    "aes128-gcm@openssh.com aes256-gcm@openssh.com"
+)
+CIPHERS_10 = (
+    "chacha20-poly1305@openssh.com aes128-gcm@openssh.com aes256-gcm@openssh.com "
+    "aes128-ctr aes192-ctr aes256-ctr"
+)
+
+
+def openssh(key_exchange: str, ciphers: str) -> Offer:
+    """What an OpenSSH client with its defaults proposes, for a host that it does not know."""
+    kinds = tuple(ciphers.encode().split())
+    macs = tuple(OPENSSH_MACS.encode().split())
+    return Offer(
+        key_exchanges=tuple(key_exchange.encode().split()),
+        host_keys=tuple(OPENSSH_HOST_KEYS.encode().split()),
+        ciphers=(kinds, kinds),
+        macs=(macs, macs),
+        compressions=((b"none", b"zlib@openssh.com", b"zlib"),) * 2,
+        guessed=False,
+    )
+
+
+OPENSSH_9_0 = openssh(f"{SNTRUP} {CLIENT_KEY_EXCHANGES}", CIPHERS_9)
+OPENSSH_9_2 = openssh(f"sntrup761x25519-sha512 {SNTRUP} {CLIENT_KEY_EXCHANGES} {STRICT}", CIPHERS_9)
+OPENSSH_10_0 = openssh(
+    f"mlkem768x25519-sha256 sntrup761x25519-sha512 {SNTRUP} {CLIENT_KEY_EXCHANGES} {STRICT}",
+    CIPHERS_10,
+)
+
+
+class OpensshTests(SynchronousTestCase):
+    """The proposals of `ssh -G` and of myproposal.h, with what becomes of them."""
+
+    def agreed(self, offer: Offer, host_keys: tuple[bytes, ...] = HOST_KEYS) -> Agreed:
+        return agree(offer, host_keys, strict=offer.strict)
+
+    def test_openssh_9_2_as_debian_has_it(self) -> None:
+        wanted = Agreed(
+            key_exchange=b"curve25519-sha256",
+            host_key=b"ssh-ed25519",
+            ciphers=(CHACHA, CHACHA),
+            macs=(b"", b""),
+            skip_guess=False,
+        )
+        self.assertEqual(wanted, self.agreed(OPENSSH_9_2))
+        self.assertTrue(OPENSSH_9_2.takes_extensions)
+
+    def test_openssh_10_0(self) -> None:
+        agreed = self.agreed(OPENSSH_10_0)
+        self.assertEqual(b"mlkem768x25519-sha256", agreed.key_exchange)
+        self.assertEqual((CHACHA, CHACHA), agreed.ciphers)
+
+    def test_openssh_without_strict_key_exchange_gets_no_cipher_that_terrapin_breaks(self) -> None:
+        agreed = self.agreed(OPENSSH_9_0)
+        self.assertEqual((b"aes128-ctr", b"aes128-ctr"), agreed.ciphers)
+        self.assertEqual((b"hmac-sha2-256-etm@openssh.com",) * 2, agreed.macs)
+
+    def test_where_chacha_is_not_to_be_had_openssh_10_takes_gcm(self) -> None:
+        fips = openssh(f"{CLIENT_KEY_EXCHANGES} {STRICT}", CIPHERS_10.partition(" ")[2])
+        self.assertEqual((b"aes128-gcm@openssh.com",) * 2, self.agreed(fips).ciphers)
+
+    def test_nist_curves_are_to_be_had_beside_an_ecdsa_host_key_only(self) -> None:
+        nist = openssh(f"ecdh-sha2-nistp384 ext-info-c {STRICT}", CIPHERS_10)
+        self.assertRaises(Malformed, self.agreed, nist)
+        agreed = self.agreed(nist, (b"ecdsa-sha2-nistp384",))
+        self.assertEqual(
+            (b"ecdh-sha2-nistp384", b"ecdsa-sha2-nistp384"), (agreed.key_exchange, agreed.host_key)
+        )
+
+    def test_several_host_keys_the_client_prefers(self) -> None:
+        for ours, wanted in (
+            (ALL_HOST_KEYS, b"ssh-ed25519"),
+            ((b"rsa-sha2-512", b"rsa-sha2-256"), b"rsa-sha2-512"),
+            ((b"rsa-sha2-512", b"rsa-sha2-256", b"ecdsa-sha2-nistp256"), b"ecdsa-sha2-nistp256"),
+        ):
+            self.assertEqual(wanted, self.agreed(OPENSSH_9_2, ours).host_key)
+
+
+class OfferedTests(SynchronousTestCase):
+    def test_counter_mode_comes_last_and_gcm_first(self) -> None:
+        kinds = ["gcm" if b"gcm" in c else "ctr" if c.endswith(b"-ctr") else "" for c in CIPHERS]
+        self.assertEqual(["gcm", "gcm", "", "ctr", "ctr"], kinds)
+
+    def test_nothing_weak_and_no_compression(self) -> None:
+        everything = b" ".join(
+            (*key_exchanges(ALL_HOST_KEYS), *CIPHERS, *MACS, *ALL_HOST_KEYS, *COMPRESSIONS)
+        )
+        for weak in (b"sha1", b"cbc", b"md5", b"zlib", b"ssh-rsa", b"ssh-dss", b"arcfour", b"3des"):
+            self.assertNotIn(weak, everything)
+        self.assertEqual(KEY_EXCHANGES + NIST_KEY_EXCHANGES, key_exchanges(ALL_HOST_KEYS))
+        self.assertEqual(KEY_EXCHANGES, key_exchanges(HOST_KEYS))
+
+
+class NegotiationTests(SynchronousTestCase):
+    @given(st.binary(max_size=100))
+    def test_any_bytes_are_an_offer_or_refused(self, data: bytes) -> None:
+        try:
+            read_offer(data)
+        except Malformed:
+            return
+
+    def test_an_offer_is_read_as_it_was_made(self) -> None:
+        lists = [b"a,kex-strict-c-v00@openssh.com,ext-info-c", *(b"%d" % n for n in range(9))]
+        read = read_offer(kexinit(lists, b"\1" + bytes(4)))
+        self.assertTrue(read.strict and read.takes_extensions and read.guessed)
+        self.assertEqual(((b"1",), (b"2",)), read.ciphers)
+        self.assertRaises(Malformed, read_offer, kexinit(lists) + b"x")
+
+    def test_the_client_prefers(self) -> None:
+        backwards = offer(
+            key_exchanges=tuple(reversed(KEY_EXCHANGES)),
+            ciphers=((b"aes128-ctr", b"aes256-gcm@openssh.com"), (b"chacha", b"aes256-ctr")),
+            macs=((b"umac", b"hmac-sha2-512"), (b"hmac-sha2-256",)),
+        )
+        agreed = agree(backwards, HOST_KEYS, strict=True)
+        self.assertEqual(KEY_EXCHANGES[-1], agreed.key_exchange)
+        self.assertEqual((b"aes128-ctr", b"aes256-ctr"), agreed.ciphers)
+        self.assertEqual((b"hmac-sha2-512", b"hmac-sha2-256"), agreed.macs)
+
+    def test_gcm_needs_no_mac_in_common(self) -> None:
+        gcm = (CIPHERS[0],)
+        agreed = agree(offer(ciphers=(gcm, gcm), macs=((b"umac",), ())), HOST_KEYS, strict=True)
+        self.assertEqual((b"", b""), agreed.macs)
+
+    def test_each_direction_is_agreed_on_by_itself(self) -> None:
+        pair = ((CHACHA,), (b"aes256-gcm@openssh.com",))
+        agreed = agree(offer(ciphers=pair), HOST_KEYS, strict=True)
+        self.assertEqual((CHACHA, b"aes256-gcm@openssh.com"), agreed.ciphers)
+        self.assertRaises(Malformed, agree, offer(ciphers=pair), HOST_KEYS, strict=False)
+
+    def test_nothing_in_common(self) -> None:
+        for change in (
+            {"key_exchanges": (b"ext-info-c", b"kex-strict-s-v00@openssh.com")},
+            {"host_keys": ()},
+            {"ciphers": (CIPHERS, (b"aes128-cbc",))},
+            {"ciphers": ((b"aes128-ctr",),) * 2, "macs": (MACS, ())},
+            {"compressions": ((b"zlib",), (b"none",))},
+        ):
+            self.assertRaises(Malformed, agree, offer(**change), HOST_KEYS, strict=True)
+
+    def test_a_wrong_guess_is_skipped(self) -> None:
+        wrong = offer(guessed=True, key_exchanges=KEY_EXCHANGES[1:])
+        self.assertTrue(agree(wrong, HOST_KEYS, strict=True).skip_guess)
+        self.assertFalse(agree(offer(guessed=True), HOST_KEYS, strict=True).skip_guess)
+        self.assertFalse(agree(offer(), HOST_KEYS, strict=True).skip_guess)
+
+    def test_what_each_phase_permits(self) -> None:
+        chatter = {1, 2, 3, 4}
+        for phase, first, strict, expected in (
+            (Phase.OFFERED, True, False, chatter | {20}),
+            (Phase.EXCHANGING, True, True, {1, 30}),
+            (Phase.EXCHANGING, True, False, chatter | {30}),
+            (Phase.CLOSING, True, True, {1, 21}),
+            (Phase.EXCHANGING, False, True, chatter | {30}),
+            (Phase.CLOSING, False, True, chatter | {21}),
+            (Phase.IDLE, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
+            (Phase.OFFERED, False, True, set(range(1, 128)) - {21} - set(range(30, 50))),
+        ):
+            found = {n for n in range(1, 128) if permitted(phase, n, first=first, strict=strict)}
+            self.assertEqual(expected, found, (phase, first, strict))

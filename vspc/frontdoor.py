@@ -1,0 +1,113 @@
+"""Who may come in: the gatekeeper with all that it needs, and what it remembers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+
+from vspc.auth.codes import Codes
+from vspc.auth.gate import Gate
+from vspc.auth.lockouts import Lockouts
+from vspc.auth.means import Means
+from vspc.auth.passwords import Passwords
+from vspc.auth.people import People
+from vspc.auth.programs import Programs
+from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations
+from vspc.auth.statefile import StateFile
+from vspc.config import Config
+from vspc.console.ports import Clock
+from vspc.statedir import StateError
+
+T = TypeVar("T")
+
+LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
+"""Files in state_dir."""
+
+
+class FrontDoor:
+    """The gatekeeper, and what it remembers."""
+
+    def __init__(
+        self,
+        config: Config,
+        people: People,
+        clock: Clock,
+        reactor: Any,
+        failed: Callable[[], None],
+    ) -> None:
+        self._reactor = reactor
+        self._clock = clock
+        self._failed = failed
+        self._lockouts_path = config.state_dir / LOCKOUTS
+        self._codes_path = config.state_dir / CODES
+        self.lockouts = Lockouts(StateFile(self._lockouts_path, self._in_thread), clock.wall)
+        self._codes = Codes(clock, StateFile(self._codes_path, self._in_thread))
+        self._passwords = Passwords(
+            clock,
+            lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
+            failed,
+        )
+        self._programs = Programs(reactor, clock)
+        self._revocations: Revocations = NothingRevoked()
+        self._revoked_path: Path | None = None
+        self._seen: object = NothingRevoked.known
+        means = Means(
+            clock,
+            self._passwords,
+            self._codes,
+            self._programs,
+            self.lockouts,
+            lambda: self._revocations,
+        )
+        self.gate = Gate(means, config, people)
+
+    def open(self, config: Config) -> None:
+        """Take up what an earlier process knew. Raises `StateError`."""
+        for path, load in (
+            (self._lockouts_path, self.lockouts.load),
+            (self._codes_path, self._codes.load),
+        ):
+            try:
+                load()
+            except (OSError, ValueError) as error:
+                # Going on without it would let somebody in who was locked out.
+                raise StateError(f"{path}: {error}; mend it, or remove it") from None
+        self._revoke(config.ssh.certificates.revoked)
+        if isinstance(self._revocations, RevocationFile):
+            self._revocations.load()
+
+    def take(self, config: Config, people: People) -> None:
+        """A reload: `config` counts from now on."""
+        self.gate.take(config, people)
+        self._revoke(config.ssh.certificates.revoked)
+
+    def close(self) -> None:
+        """Nobody comes in any more."""
+        self._passwords.close()
+        self._programs.close()
+
+    def revoked_more(self) -> bool:
+        """Whether another list of what is revoked counts since this was last asked."""
+        before, self._seen = self._seen, self._revocations.current() and self._revocations.known
+        return self._seen is not before
+
+    def _revoke(self, path: Path | None) -> None:
+        if path == self._revoked_path:
+            return
+        self._revoked_path = path
+        if path is None:
+            self._revocations = NothingRevoked()
+        else:
+            self._revocations = RevocationFile(path, self._clock.seconds, self._in_thread)
+
+    def _in_thread(self, call: Callable[[], T], then: Callable[[T], None]) -> None:
+        pool = self._reactor.getThreadPool()
+        running = deferToThreadPool(self._reactor, pool, call)
+        running.addCallback(then).addErrback(self._broke)
+
+    def _broke(self, failure: Any) -> None:
+        try:
+            failure.raiseException()
+        except Exception:
+            self._failed()

@@ -1,0 +1,76 @@
+"""Who is in, by whatever door: counted, recorded, and ended when that is asked for."""
+
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Protocol
+
+from attrs import define
+
+from vspc.console.audit import Audit
+from vspc.console.ports import Channel
+from vspc.console.session import Proof, Session
+from vspc.console.sessions import Sessions
+from vspc.reload import LOCAL
+from vspc.ssh.logins import Failure, Guest, Login
+from vspc.verbs.call import FAILED, complain
+
+
+class Recording(Protocol):
+    """Who records logins; see `vspc.watch.logins`."""
+
+    def came(self, login: Login) -> None: ...
+    def left(self, login: Login) -> None: ...
+    def failed(self, failure: Failure) -> None: ...
+
+
+class Unrecorded:
+    def came(self, login: Login) -> None: ...
+    def left(self, login: Login) -> None: ...
+    def failed(self, failure: Failure) -> None: ...
+
+
+@define(eq=False)
+class Guests:
+    """Who is in, by SSH (`vspc.ssh.logins.Witness`) or from the machine itself."""
+
+    sessions: Sessions
+    audit: Audit
+    recording: Recording
+    wall: Callable[[], float]
+
+    def came(self, login: Login, guest: Guest) -> str:
+        """Somebody has proved who he is."""
+        session = login.session
+        why_not = self.sessions.enter(session, guest.disconnect, lambda: guest.idle)
+        if why_not:
+            self.audit.record("limit", session, limit="max_sessions")
+        else:
+            self.recording.came(login)
+        return why_not
+
+    def left(self, login: Login) -> None:
+        """He is gone."""
+        self.sessions.leave(login.session)
+        self.recording.left(login)
+
+    def failed(self, failure: Failure) -> None:
+        """An attempt came to nothing."""
+        self.recording.failed(failure)
+
+    def local(self, channel: Channel) -> tuple[Session, Callable[[], None]]:
+        """A command from the control socket: its session, and what to call when it is over."""
+        proof = Proof("local")
+        session = Session(token_hex(6), LOCAL, proof, channel.address, self.wall())
+        login = Login(session, None, ())
+
+        def end(text: str) -> None:
+            complain(channel, text)
+            channel.finish(FAILED)
+
+        def left() -> None:
+            self.sessions.leave(session)
+            self.recording.left(login)
+
+        self.sessions.enter(session, end, bounded=False)
+        self.recording.came(login)
+        return session, left

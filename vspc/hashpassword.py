@@ -1,0 +1,38 @@
+"""`vspc hash-password`: a password from the terminal, or standard input, and its argon2id hash."""
+
+import getpass
+import sys
+
+from vspc.auth.passwords import LONGEST, hash_password
+
+
+def run() -> int:
+    """Print the hash; the exit status."""
+    try:
+        password = _asked() if sys.stdin.isatty() else _read()
+        hashed = hash_password(password)
+    except ValueError as error:
+        print(f"vspc: {error}", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print("", file=sys.stderr)
+        return 1
+    print(hashed)
+    return 0
+
+
+def _asked() -> bytes:
+    """Twice, not shown. The question goes to the terminal itself, never to standard output."""
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != first:
+        raise ValueError("the two are not the same")
+    return first.encode("utf-8", "surrogateescape")
+
+
+def _read() -> bytes:
+    """The first line, and nothing may follow it."""
+    data = sys.stdin.buffer.read(LONGEST + 3)
+    line, _, rest = data.partition(b"\n")
+    if rest:
+        raise ValueError("standard input has more than one line")
+    return line.removesuffix(b"\r")

@@ -1,0 +1,105 @@
+"""The operators' side: the SSH door, the control socket, who may come in and who is in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IListeningPort
+
+from vspc.config import Config
+from vspc.console.audit import Audit
+from vspc.console.happenings import Happenings
+from vspc.console.ports import Channel, Clock
+from vspc.console.sessions import Quota, Sessions
+from vspc.control import listen_locally
+from vspc.frontdoor import FrontDoor
+from vspc.guests import Guests, Recording
+from vspc.net.limits import Admissions, Refusals
+from vspc.reception import Reception
+from vspc.reload import Live
+from vspc.ssh.factory import Door
+from vspc.ssh.keys import host_keys
+from vspc.ssh.limits import Displaceable, DoorLimits
+from vspc.verbs.call import World
+
+
+class Admitting(Admissions[Displaceable]):
+    """SSH connections that have not logged in."""
+
+
+class OperatorSide:
+    """All of it; `live` is the configuration in force."""
+
+    def __init__(
+        self,
+        live: Live,
+        clock: Clock,
+        reactor: Any,
+        happenings: Happenings,
+        audit: Audit,
+        recording: Recording,
+        failed: Callable[[], None],
+    ) -> None:
+        self._live = live
+        self._reactor = reactor
+        self._happenings = happenings
+        self._front = FrontDoor(live.config, live.people, clock, reactor, failed)
+        self.sessions = Sessions(self._quota)
+        self.lockouts = self._front.lockouts
+        self._guests = Guests(self.sessions, audit, recording, clock.wall)
+        self._door: Door | None = None
+        happenings.subscribe(self.sessions.heard)
+
+    def _quota(self) -> Quota:
+        ssh = self._live.config.ssh
+        return Quota(ssh.max_sessions, ssh.max_attachments, ssh.max_followed)
+
+    def open(self, world: World, refusals: Refusals) -> tuple[Door, IListeningPort]:
+        """The SSH door, and the control socket, which is open. Raises `StateError`,
+        `HostKeyError`.
+        """
+        config = self._live.config
+        self._front.open(config)
+        self._reception = Reception(world, self._happenings, self._live.current)
+        ssh = config.ssh
+        self._door = Door(
+            host_keys(ssh.host_keys, config.state_dir),
+            self._front.gate,
+            self._reception.start,
+            self._reactor,
+            DoorLimits(ssh.login_timeout, channels=ssh.max_channels),
+            Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
+            refusals.worth_a_line,
+            self._guests,
+        )
+        return self._door, listen_locally(self._reactor, config.state_dir, self._local)
+
+    def _local(self, channel: Channel, words: list[str]) -> Callable[[], None]:
+        session, left = self._guests.local(channel)
+        self._reception.local(channel, session, words)
+        return left
+
+    def reload(self, config: Config) -> int:
+        """`config` counts from now on, for those who are in, too; how many have to go."""
+        self._front.take(config, self._live.people)
+        return self._end_fallen()
+
+    def tick(self) -> None:
+        """Call it every second or so: who is revoked meanwhile has to go."""
+        if self._front.revoked_more():
+            self._end_fallen()
+
+    def _end_fallen(self) -> int:
+        gone = [
+            present
+            for present in self.sessions
+            if present.bounded and not self._front.gate.stands(present.session)
+        ]
+        for present in gone:
+            present.end("what you logged in with is no longer accepted here")
+        return len(gone)
+
+    def close(self, text: str) -> None:
+        """End every connection, telling it `text`."""
+        if self._door is not None:
+            self._door.close(text)
+        self._front.close()

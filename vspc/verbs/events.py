@@ -1,0 +1,190 @@
+"""`events`: the audit file, for those whose task it is to read it."""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from attrs import evolve, frozen
+
+from vspc.console.audit import Page, Place, Sought
+from vspc.console.ports import Cancellable
+from vspc.text import safe
+from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call, complain, timestamp
+from vspc.verbs.logoptions import BadWord, moment
+from vspc.verbs.spool import Spool
+
+USAGE_LINE = "events [--since TIME] [-f] [--json] [--operator NAME] [--console GLOB] [--event NAME]"
+SUMMARY = "who did what: the audit file (administrators and auditors)"
+
+HOUR = 3600.0
+"""Seconds that are shown without `--since`."""
+
+_FIRST = ("time", "event", "operator", "name", "address")
+
+
+@frozen
+class Wanted:
+    """What of it, and how."""
+
+    sought: Sought
+    follow: bool = False
+    json: bool = False
+
+
+_VALUES: Mapping[str, Callable[[Sought, str, float], Sought]] = MappingProxyType(
+    {
+        "--since": lambda s, v, now: evolve(s, since=max(0.0, moment("--since", v, now))),
+        "--operator": lambda s, v, _: evolve(s, operator=v),
+        "--console": lambda s, v, _: evolve(s, console=v),
+        "--event": lambda s, v, _: evolve(s, event=v),
+    }
+)
+
+
+def parse(words: tuple[str, ...], now: float) -> Wanted:
+    """Raises `BadWord`."""
+    wanted = Wanted(Sought(now - HOUR))
+    rest = list(words)
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        if word in ("-f", "--follow", "--json"):
+            if equals:
+                raise BadWord(f"{safe(word)} takes no value")
+            json_too = wanted.json or word == "--json"
+            wanted = evolve(wanted, json=json_too, follow=wanted.follow or word != "--json")
+            continue
+        if word not in _VALUES:
+            raise BadWord(f"{safe(word)!r} is no option of events")
+        if not equals:
+            if not rest:
+                raise BadWord(f"{safe(word)} takes a value")
+            value = rest.pop(0)
+        wanted = evolve(wanted, sought=_VALUES[word](wanted.sought, value, now))
+    return wanted
+
+
+def run(call: Call) -> None:
+    """Print them, the oldest first."""
+    if not call.operator.roles & {"admin", "audit"}:
+        call.record("denied", verb="events")
+        call.fail(DENIED, 'only operators with roles = ["admin"] or ["audit"] may do this')
+        return
+    try:
+        wanted = parse(call.words, call.world.clock.wall())
+    except BadWord as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    call.record("audit-read", follow=wanted.follow, since=timestamp(wanted.sought.since))
+    Reader(call, wanted).begin()
+
+
+class Reader:
+    """A `Program` that prints events as the operator takes them."""
+
+    def __init__(self, call: Call, wanted: Wanted) -> None:
+        self._call = call
+        self._wanted = wanted
+        self._spool = Spool(call.channel)
+        self._place: Place | None = None
+        self._doing: Cancellable | None = None
+        self._read_all = False
+        self._over = False
+
+    def begin(self) -> None:
+        """Ask for the first ones."""
+        self._call.channel.start(self)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._over:
+            return
+        trail = self._call.world.trail
+        self._doing = trail.ask(self._wanted.sought, self._place, self._heard)
+        if self._doing is None:
+            self._fail("the audit file is not written, or too many read it now")
+
+    def _heard(self, page: Page | None) -> None:
+        self._doing = None
+        if self._over:
+            return
+        if page is None:
+            self._fail("the audit file cannot be read now")
+            return
+        self._place = page.place
+        show = _raw if self._wanted.json else readable
+        end = b"\n" if self._call.channel.terminal is None else b"\r\n"
+        self._spool.print(show(line) + end for line in page.lines)
+        if not page.ended:
+            self._go_on()
+        elif self._wanted.follow:
+            self._doing = self._call.world.trail.wait(page, self._go_on)
+            if self._doing is None:
+                self._fail("too many follow the audit file now")
+        else:
+            self._read_all = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Ask on, or end, once all is taken."""
+        if self._over or self._spool:
+            return
+        if self._read_all:
+            self._leave(DONE)
+        elif self._doing is None or not self._doing.active():
+            self._ask()
+
+    def _fail(self, why: str) -> None:
+        complain(self._call.channel, why)
+        self._leave(FAILED)
+
+    def _leave(self, status: int) -> None:
+        self.closed()
+        self._call.channel.finish(status)
+
+    # `Program`
+
+    def drained(self) -> None:
+        """The operator takes more."""
+        self._spool.drain()
+        self._go_on()
+
+    def received(self, data: bytes) -> None:
+        """Control-C ends it where a terminal sends it as a key."""
+        self._call.channel.consumed(len(data))
+        if b"\x03" in data and self._call.channel.terminal is not None:
+            self._leave(DONE)
+
+    def ended_input(self) -> None:
+        """Output goes on."""
+
+    def resized(self) -> None:
+        """Lines are as long as they are."""
+
+    def break_requested(self) -> bool:
+        """There is no console to break."""
+        return False
+
+    def closed(self) -> None:
+        """The operator has gone."""
+        self._over = True
+        if self._doing is not None and self._doing.active():
+            self._doing.cancel()
+
+
+def _raw(line: str) -> bytes:
+    return line.encode()
+
+
+def readable(line: str) -> bytes:
+    """One event for people: when, what, who, where, from where, and the rest as `key=value`."""
+    event = json.loads(line)
+    words = [_word(event[name]) for name in _FIRST if name in event]
+    words += [f"{name}={_word(value)}" for name, value in event.items() if name not in _FIRST]
+    return " ".join(words).encode()
+
+
+def _word(value: object) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value)
+    if shown and not any(character in shown for character in ' "='):
+        return shown
+    return '"' + shown.replace('"', '\\"') + '"'
