@@ -41,6 +41,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "advice": TOP,
         "cli": TOP,
         "clock": TOP,
+        "condition": TOP,
         "control": TOP,
         "demo": TOP,
         "files": TOP,
@@ -58,6 +59,9 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "serverlog": TOP,
         "service": TOP,
         "statedir": TOP,
+        "tap": TOP,
+        "telling": TOP,
+        "threads": TOP,
         "vmside": TOP,
     }
 )

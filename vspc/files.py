@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vspc.config import Config, ConfigError, Mistake, load
+from vspc.net.connection import client_context
 from vspc.net.tls import TlsError, examine_certificates, examine_private_key, load_pair
 from vspc.ssh.keys import HostKeyError, load_host_key
 
@@ -31,6 +32,16 @@ def _mistakes(config: Config) -> _Found:
     yield from _pair(config)
     yield from _authorities(config)
     yield from _host_keys(config)
+    yield from _audit(config)
+
+
+def _audit(config: Config) -> _Found:
+    audit = config.audit
+    try:
+        client_context(audit.ca, audit.certificate, audit.private_key)
+    except OSError as error:
+        what = f"the files for its copies do not serve: {error.strerror or error}"
+        yield "audit.ca", what, "PEM files of certificates and of a private key are wanted"
 
 
 def _pair(config: Config) -> _Found:

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-from twisted.internet.threads import deferToThreadPool
+from typing import Any
 
 from vspc.auth.codes import Codes
 from vspc.auth.gate import Gate
@@ -18,8 +16,7 @@ from vspc.auth.statefile import StateFile
 from vspc.config import Config
 from vspc.console.ports import Clock
 from vspc.statedir import StateError
-
-T = TypeVar("T")
+from vspc.threads import Threads
 
 LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 """Files in state_dir."""
@@ -36,13 +33,12 @@ class FrontDoor:
         reactor: Any,
         failed: Callable[[], None],
     ) -> None:
-        self._reactor = reactor
         self._clock = clock
-        self._failed = failed
+        self._threads = Threads(reactor, failed)
         self._lockouts_path = config.state_dir / LOCKOUTS
         self._codes_path = config.state_dir / CODES
-        self.lockouts = Lockouts(StateFile(self._lockouts_path, self._in_thread), clock.wall)
-        self._codes = Codes(clock, StateFile(self._codes_path, self._in_thread))
+        self.lockouts = Lockouts(StateFile(self._lockouts_path, self._threads.run), clock.wall)
+        self._codes = Codes(clock, StateFile(self._codes_path, self._threads.run))
         self._passwords = Passwords(
             clock,
             lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
@@ -87,6 +83,11 @@ class FrontDoor:
         self._passwords.close()
         self._programs.close()
 
+    @property
+    def passwords_turned_away(self) -> int:
+        """Passwords that were refused without a look, as too many waited."""
+        return self._passwords.overflowed
+
     def revoked_more(self) -> bool:
         """Whether another list of what is revoked counts since this was last asked."""
         before, self._seen = self._seen, self._revocations.current() and self._revocations.known
@@ -99,15 +100,4 @@ class FrontDoor:
         if path is None:
             self._revocations = NothingRevoked()
         else:
-            self._revocations = RevocationFile(path, self._clock.seconds, self._in_thread)
-
-    def _in_thread(self, call: Callable[[], T], then: Callable[[T], None]) -> None:
-        pool = self._reactor.getThreadPool()
-        running = deferToThreadPool(self._reactor, pool, call)
-        running.addCallback(then).addErrback(self._broke)
-
-    def _broke(self, failure: Any) -> None:
-        try:
-            failure.raiseException()
-        except Exception:
-            self._failed()
+            self._revocations = RevocationFile(path, self._clock.seconds, self._threads.run)

@@ -1,5 +1,6 @@
 """`vspc VERB ...`: the other end of `vspc.control`, in an administrator's shell."""
 
+import errno
 import json
 import os
 import selectors
@@ -15,6 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from vspc.control import CONTROL, FRAME, LONGEST, WINDOW, Frames, frame
+
+ANSWER = 30.0
+"""Seconds that a server may take for a piece of an answer that no person waits for."""
 
 
 def run(state_dir: Path, words: list[str]) -> int:
@@ -44,6 +48,25 @@ def _connect(state_dir: Path) -> socket.socket:
     finally:
         os.close(directory)
     return connection
+
+
+def ask(state_dir: Path, words: list[str], timeout: float = ANSWER) -> tuple[int, bytes]:
+    """The exit status and the standard output of `words`, said without a terminal or input.
+
+    Raises OSError if no server answers within `timeout` seconds.
+    """
+    with _connect(state_dir) as connection:
+        connection.settimeout(timeout)
+        facts = {"words": words, "terminal": None}
+        connection.sendall(frame(b"V", json.dumps(facts).encode()) + frame(b"E"))
+        frames, said = Frames(), bytearray()
+        while data := connection.recv(FRAME):
+            for kind, body in frames.feed(data):
+                if kind == b"O":
+                    said += body
+                elif kind == b"S":
+                    return int(body), bytes(said)
+    raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
 @contextmanager

@@ -46,6 +46,8 @@ class OperatorSide:
         self.sessions = Sessions(self._quota)
         self.lockouts = self._front.lockouts
         self._guests = Guests(self.sessions, audit, recording, clock.wall)
+        ssh = live.config.ssh
+        self._admitting = Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated)
         self._door: Door | None = None
         happenings.subscribe(self.sessions.heard)
 
@@ -67,7 +69,7 @@ class OperatorSide:
             self._reception.start,
             self._reactor,
             DoorLimits(ssh.login_timeout, channels=ssh.max_channels),
-            Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated),
+            self._admitting,
             refusals.worth_a_line,
             self._guests,
         )
@@ -77,6 +79,15 @@ class OperatorSide:
         session, left = self._guests.local(channel)
         self._reception.local(channel, session, words)
         return left
+
+    def condition(self) -> dict[str, object]:
+        """For `status`."""
+        connections = 0 if self._door is None else len(self._door.connections)
+        return {
+            "connections": connections,
+            "not_logged_in": len(self._admitting),
+            "passwords_turned_away": self._front.passwords_turned_away,
+        }
 
     def reload(self, config: Config) -> int:
         """`config` counts from now on, for those who are in, too; how many have to go."""

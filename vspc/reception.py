@@ -71,6 +71,7 @@ class Reception:
         run_words(call, words)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
+        call = evolve(call, verb=raw_verb.FORWARD)
         limits = login.limits
         if not limits.forwarding or (limits.command is not None and limits.opens is None):
             call.fail(DENIED, "this key may not forward")

@@ -3,6 +3,10 @@
 Listeners, keys of the server and sizes that tables were made with need a restart.
 """
 
+from collections.abc import Iterable, Mapping
+
+from attrs import fields, has
+
 from vspc.auth.people import People
 from vspc.config import Config
 from vspc.config.classes import AccessRule, LogSettings
@@ -58,6 +62,38 @@ class Live:
             return None
         current = self.current(operator)
         return 0.0 if current is None else self.access.history(current, subject)
+
+    def affected(self, before: Subject, after: Subject, operators: Iterable[Operator]) -> set[str]:
+        """The names of those of `operators`, and of all in the tables, for whom it makes a
+        difference whether a console is the one or the other.
+        """
+        if self.access.alike(before, after):
+            return set()
+        everybody = {*self.people.operators.values(), *operators}
+        return {
+            who.name for who in everybody if self.rights(who, before) != self.rights(who, after)
+        }
+
+
+def changes(old: Config, new: Config) -> list[str]:
+    """The key paths of tables that differ: for the audit file."""
+    found = list[str]()
+    for key in fields(Config):
+        before, after = getattr(old, key.name), getattr(new, key.name)
+        if key.metadata.get("computed") or before == after:
+            continue
+        if isinstance(before, Mapping):
+            names = sorted(before.keys() | after.keys())
+            found += [f"{key.name}.{n}" for n in names if before.get(n) != after.get(n)]
+        elif has(type(before)):
+            found += [
+                f"{key.name}.{inner.name}"
+                for inner in fields(type(before))
+                if getattr(before, inner.name) != getattr(after, inner.name)
+            ]
+        else:
+            found.append(key.name)
+    return found
 
 
 def rule(settings: AccessRule) -> Rule:

@@ -1,26 +1,27 @@
 """Builds every room and introduces them to each other. Here, and nowhere else, are the tables made.
 
-`makeService` is what `twistd vspc` calls; `vspc run` builds the same service without twistd.
+`twistd vspc` comes by `vspc.tap`, `vspc run` by `vspc.foreground`.
 """
 
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
-from twisted.python import usage
 from twisted.python.components import Componentized
 
 from vspc.clock import ReactorClock
+from vspc.condition import Condition
 from vspc.config import Config, ConfigError
-from vspc.console.audit import Audit, NoAudit
 from vspc.console.happenings import Happening, Happenings, Renamed
 from vspc.console.history import Budget
 from vspc.console.lineside import NoTap, Shop
@@ -28,22 +29,23 @@ from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
 from vspc.files import load_with_files
-from vspc.guests import Unrecorded
 from vspc.logside import LogError, close_log, make_log, open_log
-from vspc.net.descriptors import Watch, raise_limit, shortage
+from vspc.net.descriptors import raise_limit, shortage
 from vspc.net.endpoints import server
 from vspc.net.limits import Refusals
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.operatorside import OperatorSide
-from vspc.record import record, record_suspicion, suspicion
-from vspc.reload import Live, needs_restart
-from vspc.serverlog import ServerLog
+from vspc.reload import Live, changes, needs_restart
 from vspc.ssh.keys import HostKeyError
 from vspc.statedir import StateError, claim
+from vspc.telling import Telling
+from vspc.threads import Threads
+from vspc.verbs.aside import Aside
 from vspc.verbs.call import World
 from vspc.vm.door import Door as VmDoor
 from vspc.vm.door import Waits
 from vspc.vmside import VmSide
+from vspc.watch.room import Watching
 
 TICK = 1.0
 """Seconds between looks at migrations and away consoles."""
@@ -65,15 +67,18 @@ class VspcService(MultiService):
         self.happenings = Happenings(self._defect)
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
         self._keeping = make_log(config, clock, reactor, self._defect)
-        self._audit: Audit = NoAudit()
-        self._recording = Unrecorded()
+        self._watching = Watching(
+            config.audit, config.state_dir, reactor, clock, self.happenings, self._defect
+        )
+        self._budget = Budget(config.console.history_total)
         shop = Shop(
             clock,
-            Budget(config.console.history_total),
+            self._budget,
             wakeups,
             self.happenings,
             config.console.history,
             NoTap() if self._keeping is None else self._keeping.recorder,
+            self._watching.recorder,
         )
         self._ledger = shop.ledger
         self._operators = OperatorSide(
@@ -81,14 +86,13 @@ class VspcService(MultiService):
             clock,
             reactor,
             self.happenings,
-            self._audit,
-            self._recording,
+            self._watching.recorder,
+            self._watching.witness,
             self._defect,
         )
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
-        self._suspicions = Refusals()
-        self._descriptors = Watch()
+        self._telling = Telling(self._log, clock, self._refusals)
         self._vm_door = VmDoor(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -142,16 +146,28 @@ class VspcService(MultiService):
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
     def _world(self) -> World:
+        condition = Condition(
+            self._clock,
+            self._budget,
+            self._vm_door,
+            self._operators,
+            self._watching,
+            self._keeping,
+        )
         return World(
             self.roster,
             self.live.rights,
             self._clock,
             self._vm_door,
-            None if self._keeping is None else self._keeping.archive,
-            self.live.history_limit,
-            self._audit,
-            self._operators.sessions,
-            self._operators.lockouts,
+            archive=None if self._keeping is None else self._keeping.archive,
+            history_limit=self.live.history_limit,
+            audit=self._watching.recorder,
+            sessions=self._operators.sessions,
+            lockouts=self._operators.lockouts,
+            trail=self._watching.trail,
+            aside=Aside(Threads(self._reactor, self._defect).run, self._defect),
+            status=condition.facts,
+            knows=lambda name: name in self.live.people.operators,
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
@@ -171,8 +187,8 @@ class VspcService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
-        self.happenings.subscribe(lambda happening: record(self._log, happening))
-        self.happenings.subscribe(self._record_suspicion)
+        self._watching.start()
+        self.happenings.subscribe(self._telling.heard)
         self.happenings.subscribe(self._reassess_renamed)
         if self._keeping is not None:
             self._keeping.start()
@@ -187,12 +203,11 @@ class VspcService(MultiService):
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _on_tick(self) -> None:
-        chores = [
+        chores: list[Callable[[], object]] = [
             self._vm_door.tick,
             self._operators.tick,
-            self._tell_refused,
-            self._tell_exhausted,
-            self._tell_typed,
+            self._telling.tick,
+            lambda: self._ledger.tick(self._clock.seconds()),
         ]
         if self._keeping is not None:
             chores.append(self._keeping.check)
@@ -202,32 +217,17 @@ class VspcService(MultiService):
             except Exception:  # the next second must come all the same
                 self._defect()
 
-    def _tell_typed(self) -> None:
-        self._ledger.tick(self._clock.seconds())
-
-    def _tell_refused(self) -> None:
-        now = self._clock.seconds()
-        for host, count in self._refusals.over(now):
-            self._log.warn("refused-more", address=host, count=count, seconds=60)
-        for host, count in self._suspicions.over(now):
-            self._log.error("security-more", claimant=host, count=count, seconds=60)
-
-    def _tell_exhausted(self) -> None:
-        if self._descriptors.ran_out(self._clock.seconds()):
-            self._log.error("out-of-descriptors", what="newcomers are closed; see LimitNOFILE")
-
-    def _record_suspicion(self, happening: Happening) -> None:
-        """A security event is worth a line, a few times a minute for each claimant."""
-        event = suspicion(happening)
-        if event is None:
-            return
-        if self._suspicions.worth_a_line(event.claimant, self._clock.seconds()):
-            record_suspicion(self._log, event)
-
     def _reassess_renamed(self, happening: Happening) -> None:
         """Rules go by names."""
-        if isinstance(happening, Renamed):
-            happening.console.reassess(self.live.rights)
+        if not isinstance(happening, Renamed):
+            return
+        console, said = happening.console, happening.said
+        console.reassess(self.live.rights)
+        present = (each.session.operator for each in self._operators.sessions)
+        subject = console.subject
+        operators = self.live.affected(evolve(subject, name=said), subject, present)
+        if operators:
+            self._watching.renamed(console, said, operators)
 
     # Reloading
 
@@ -236,26 +236,38 @@ class VspcService(MultiService):
 
     def reload(self) -> None:
         """Read the configuration anew: all of it counts, or none with every mistake named."""
+        self._watching.reopen()
         try:
             config = load_with_files(self._started.path)
             self._vm_side.reload(config, self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))
+            self._watching.recorder.record("reload-failed", reason=str(error))
             return
         except ConfigError as error:
             for mistake in error.mistakes:
                 self._log.error("reload-mistake", what=str(mistake))
             self._log.error("reload-refused", mistakes=len(error.mistakes))
+            self._watching.recorder.record("reload-failed", mistakes=len(error.mistakes))
             return
+        self._apply(config)
+
+    def _apply(self, config: Config) -> None:
+        changed = changes(self.live.config, config)
         self.live.take(config)
+        self._watching.reload(config.audit)
         if self._keeping is not None:
             self._keeping.reload(config.log)
         for console in self.roster:
             console.reassess(self.live.rights)
-        for key in needs_restart(self._started, config):
+        restart = needs_restart(self._started, config)
+        for key in restart:
             self._log.warn("reload-needs-restart", key=key)
         gone = self._operators.reload(config)
         self._log.info("reloaded", path=config.path, logins_ended=gone)
+        self._watching.recorder.record(
+            "reload", changed=" ".join(changed), restart=" ".join(restart), ended=gone
+        )
 
     # Stopping
 
@@ -272,37 +284,16 @@ class VspcService(MultiService):
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
+        # Threads wait for the disk: what was said and done until now must get there.
         if self._keeping is not None:
-            # A thread waits for the disk: what was said until now must get there.
             done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)
-        return done
+        return done.addBoth(self._end_watching)
+
+    def _end_watching(self, _result: object) -> "Deferred[None]":
+        self._ledger.close()
+        self._watching.end()
+        return deferToThread(self._watching.stop)
 
 
 class CannotListen(Exception):
     """A listener could not be opened; the text says which and why."""
-
-
-class Options(usage.Options):
-    """`twistd vspc --config FILE`."""
-
-    optParameters = [["config", "c", None, "The configuration file (TOML)."]]
-
-    def postOptions(self) -> None:
-        """The file must be named."""
-        if not self["config"]:
-            raise usage.UsageError("say --config FILE; `etc/vspc.toml` is an example")
-
-
-def makeService(options: Options) -> VspcService:
-    """For twistd: errors of the configuration end it with every mistake and status 1."""
-    from twisted.internet import reactor
-
-    try:
-        config = load_with_files(Path(options["config"]))
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            print(mistake, file=sys.stderr)
-        raise SystemExit(1) from None
-    parent = options.parent
-    ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
-    return VspcService(config, reactor, ServerLog(sys.stdout) if ours else None)

@@ -97,6 +97,7 @@ class Token:
 
     private: Ed25519PrivateKey = field(factory=Ed25519PrivateKey.generate)
     application: bytes = b"ssh:"
+    flags: int = 1  # touched; 4: it has asked for a PIN, or seen a finger
 
     @property
     def blob(self) -> bytes:
@@ -104,7 +105,7 @@ class Token:
         return string(b"sk-ssh-ed25519@openssh.com") + string(raw) + string(self.application)
 
     def sign(self, data: bytes) -> bytes:
-        flags = b"\x01\x00\x00\x00\x07"  # touched; its seventh signature
+        flags = bytes([self.flags]) + b"\x00\x00\x00\x07"  # its seventh signature
         whole = sha256(self.application).digest() + flags + sha256(data).digest()
         raw = self.private.sign(whole)
         return string(b"sk-ssh-ed25519@openssh.com") + string(raw) + flags
@@ -118,6 +119,7 @@ class CurveToken:
         factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
     application: bytes = b"ssh:"
+    flags: int = 1
 
     @property
     def blob(self) -> bytes:
@@ -126,7 +128,7 @@ class CurveToken:
         return b"".join(map(string, (b"sk-ecdsa-sha2-nistp256@openssh.com", *fields)))
 
     def sign(self, data: bytes) -> bytes:
-        flags = b"\x01\x00\x00\x00\x07"
+        flags = bytes([self.flags]) + b"\x00\x00\x00\x07"
         whole = sha256(self.application).digest() + flags + sha256(data).digest()
         pair = utils.decode_dss_signature(self.private.sign(whole, ec.ECDSA(hashes.SHA256())))
         raw = b"".join(

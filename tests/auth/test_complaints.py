@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import events_of
-from vspc.auth.complaints import BYTES, LINE, LINES, WITHHELD, Complaints, Secrets
+from tests.fakes import FakeClock
+from vspc.auth.complaints import (
+    BYTES,
+    LINE,
+    LINES,
+    MINUTE,
+    WITHHELD,
+    Allowance,
+    Complaints,
+    Secrets,
+)
 from vspc.auth.program_protocol import encoded
 from vspc.text import SAFE_LIMIT
 
@@ -16,7 +26,12 @@ from vspc.text import SAFE_LIMIT
 class Told(SynchronousTestCase):
     def setUp(self) -> None:
         self.events = events_of(self)
-        self.complaints = Complaints("/x", Secrets())
+        self.clock = FakeClock()
+        self.allowance = Allowance(self.clock)
+        self.complaints = self.run_of("/x")
+
+    def run_of(self, program: str) -> Complaints:
+        return Complaints(program, Secrets(), self.allowance)
 
     def texts(self) -> list[str]:
         return [event["text"] for event in self.events if "text" in event]
@@ -39,7 +54,19 @@ class Told(SynchronousTestCase):
         self.complaints.finish()
         self.assertEqual(len(self.texts()), LINES)
         self.assertLess(len(self.texts()[0]), SAFE_LIMIT + 20)
+        self.clock.advance(60)
         self.assertEqual(self.events[-1]["lines"], 5)
+
+    def test_many_runs_do_not_fill_our_log(self) -> None:
+        for number in range(MINUTE + 50):
+            self.run_of(f"/{number}").receive(b"wrong password\n")
+        self.assertEqual(len(self.texts()), MINUTE)
+        self.clock.advance(60)
+        self.assertEqual(self.events[-1]["lines"], 50)
+        self.run_of("/last").receive(b"wrong password\n")
+        self.assertEqual(self.events[-1]["program"], "/last")
+        self.clock.advance(600)
+        self.assertEqual(self.events[-1]["program"], "/last")
 
     def test_too_much_of_it(self) -> None:
         self.assertTrue(self.complaints.receive(b"\n" * BYTES))
@@ -74,7 +101,7 @@ class Withheld(SynchronousTestCase):
         secrets = Secrets()
         events = events_of(self)
         secrets.add(b"canary", b"canary")
-        complaints = Complaints("/x", secrets)
+        complaints = Complaints("/x", secrets, Allowance(FakeClock()))
         complaints.receive(b"." * (LINE - 3) + b"can")
         complaints.receive(b"ary\n")
         self.assertNotIn("can", events[-1]["text"])

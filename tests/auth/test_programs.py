@@ -135,7 +135,7 @@ class Conversing(ProgramsTest):
 
     @inlineCallbacks
     def test_a_flood_of_questions_is_a_no(self) -> Any:
-        command = self.shell("while true; do echo ask more; read x; done")
+        command = self.shell(OPENING + "while true; do echo ask more; read x; done")
         conversation, ear = self.converse(command)
         for _ in range(20):
             yield ear.next()
@@ -154,6 +154,7 @@ class Conversing(ProgramsTest):
         self.assertIn("more than 64 KiB on standard error", verdict.reason)
         yield until(reactor, lambda: not self.programs.running)
         self.assertEqual(len(self.logged("program-complains")), LINES)
+        self.clock.advance(60)
         self.assertEqual(len(self.logged("program-complains-more")), 1)
 
     @inlineCallbacks

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,7 @@ class Files(StateTest):
     def test_while_one_is_written_only_the_latest_waits_and_everybody_is_told(self) -> None:
         told: list[int] = []
         for number in range(5):
-            self.file.save(
-                lambda number=number: number, lambda error, number=number: told.append(number)
-            )  # type: ignore[misc]
+            self.file.save(partial(int, number), lambda error, n=number: told.append(n))  # type: ignore[misc]
         self.assertEqual(len(self.threads.waiting), 1)
         self.threads.run()
         self.assertEqual(told, [0, 1, 2, 3, 4])

@@ -200,7 +200,7 @@ class Refused(SynchronousTestCase):
                 self.assertTrue(wrong.allowed)
 
     @settings(deadline=None)
-    @given(st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=40))
+    @given(st.text(st.characters(min_codepoint=32, max_codepoint=400), min_size=1, max_size=40))
     def test_any_command_comes_through_its_quotes(self, command: str) -> None:
         if command.strip() and not command.endswith("\\"):
             quoted = command.replace('"', '\\"')
@@ -235,14 +235,13 @@ class Files(ConfigTest):
             '[operators.alice]\nauthorized_keys_file = "keys"\n'
             f"authorized_keys = ['tunnel=\"1\" {KEY}', 'from=\"!10.0.0.1\" {KEY}']\n"
         )
-        said = [w for w in config.warnings if w.startswith("operators.")]
+        said = [w.split(": ", 1) for w in config.warnings if w.startswith("operators.")]
+        none = "has no effect here"
         self.assertEqual(
-            said,
+            [(key.removeprefix("operators.alice."), text) for key, text in said],
             [
-                "operators.alice.authorized_keys[0]: the option tunnel has no effect here",
-                "operators.alice.authorized_keys[1]: the option from only excludes,"
-                " so the key is good nowhere",
-                "operators.alice.authorized_keys_file: line 2: the option environment"
-                " has no effect here",
+                ("authorized_keys[0]", f"the option tunnel {none}"),
+                ("authorized_keys[1]", "the option from only excludes, so the key is good nowhere"),
+                ("authorized_keys_file", f"line 2: the option environment {none}"),
             ],
         )

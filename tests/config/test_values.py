@@ -327,6 +327,8 @@ class LogTests(ConfigTest):
             ("text", "tcp:host:1"),
             ("syslog", "file"),
             ("json", "tcp:host"),
+            ("json", "udp:host:1"),
+            ("syslog", "udp:host:1"),
             ("json", "tls:host:99999"),
             ("text", "state/text"),
         ):

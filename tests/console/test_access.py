@@ -52,3 +52,12 @@ class Rules(SynchronousTestCase):
         access = Access.of([(["@netops"], ["*"], ["read"])])
         self.assertEqual(access.rights(Operator("netops"), subject("x")), frozenset())
         self.assertEqual(access.rights(Operator("@netops"), subject("x")), frozenset())
+
+    def test_auditors_read_everything_and_type_nowhere(self) -> None:
+        access = Access.of([(["dora"], ["web*"], ["read", "write"])])
+        dora = Operator("dora", roles=frozenset({"audit"}))
+        self.assertEqual(access.rights(dora, subject("db01")), {"read"})
+        self.assertEqual(access.rights(dora, subject("web01")), {"read", "write"})
+        self.assertIsNone(access.history(dora, subject("db01")))
+        apart = Subject("db01", "default", None, quarantined=True)
+        self.assertEqual(access.rights(dora, apart), frozenset())

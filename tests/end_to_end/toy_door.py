@@ -1,5 +1,6 @@
-"""The SSH door by itself, with toy programs: run as `python -m tests.end_to_end.toy_door DIR`.
+"""The SSH door by itself, with toy programs.
 
+Run as `python -m tests.end_to_end.toy_door DIR [BYTES]`; after BYTES the door asks for new keys.
 DIR holds `authorized/NAME`, files of public keys as OpenSSH writes them. Prints `port N` and then
 the server's log, one event a line, on standard output. Commands: `echo WORDS`, `cat`, `both`,
 `status N`, `flood`, `bytes N`, `slow`, `terminal`, `breaks`, `login`, `rss`, `raise`.
@@ -18,6 +19,7 @@ from zope.interface import provider
 
 from tests.gatekeepers import OnlyKeys
 from vspc.console.ports import Channel
+from vspc.ssh import limits
 from vspc.ssh.factory import Door
 from vspc.ssh.keys import host_keys
 from vspc.ssh.logins import Exec, Forward, Login, Request
@@ -274,4 +276,5 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
+    limits.REKEY_BYTES = int(sys.argv[2]) if len(sys.argv) > 2 else limits.REKEY_BYTES
     main(Path(sys.argv[1]))

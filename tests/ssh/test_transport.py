@@ -279,3 +279,28 @@ class AdmissionTests(SynchronousTestCase):
         bench.settle()
         newcomer = bench.asking()
         self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])
+
+    def test_who_speaks_stays_before_who_is_silent(self) -> None:
+        bench = Bench(admission=Admissions(per_address=2, in_all=3))
+        speaking, silent = bench.asking(), bench.asking()
+        speaking.say(IGNORE, string(b""))
+        bench.settle()
+        newcomer = bench.asking()
+        self.assertEqual([False, True, False], [c.lost for c in (speaking, silent, newcomer)])
+
+
+class DefectTests(SynchronousTestCase):
+    """A mistake of ours ends one connection, with a traceback, and no other."""
+
+    def test_it_is_told(self) -> None:
+        bench = Bench()
+        bench.watch(self)
+        other = bench.logged_in()
+        client = bench.asking()
+        self.patch(bench.directory, "key", lambda *_: 1 / 0)
+        authenticate(client, b"alice", ALICE)
+        bench.settle()
+        self.assertEqual((True, False), (client.lost, other.lost))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        [event] = bench.logged("ssh-refused")
+        self.assertEqual("ZeroDivisionError on what the client sent", event["reason"])

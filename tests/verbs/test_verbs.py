@@ -129,7 +129,9 @@ class Asking(VerbTest):
     def test_help_names_every_verb(self) -> None:
         text = self.desk.say("help").text
         for verb in VERBS.values():
-            self.assertIn(verb.usage, text)
+            self.assertIn(f"  {verb.usage.split()[0]} ", text)
+            self.assertIn(verb.summary, text)
+            self.assertIn(verb.usage, self.desk.say(f"help {verb.usage.split()[0]}").text)
         self.assertEqual(self.desk.say("help list").text, "usage: list [--json] [GLOB]\n")
 
     def test_options_that_are_none(self) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from twisted.logger import Logger
 
+from vspc.console.ports import Clock
 from vspc.text import SAFE_LIMIT, safe
 
 log = Logger()
 
 LINES = 20
 """Of one run that are logged."""
+
+MINUTE = 200
+"""Lines of all programs in a minute."""
 
 LINE = 4096
 """Bytes of a line that are kept; of those, `vspc.text.SAFE_LIMIT` characters are shown."""
@@ -52,16 +56,44 @@ def _forms(part: bytes) -> Iterator[bytes]:
     yield repr(text)[1:-1].encode("utf-8", "surrogateescape")
 
 
+class Allowance:
+    """What all programs together may have logged; the rest is counted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ends = 0.0
+        self._logged = 0
+        self._dropped = 0
+
+    def take(self) -> bool:
+        """Whether one more line may be logged."""
+        if self._clock.seconds() >= self._ends:
+            self._ends = self._clock.seconds() + 60
+            self._logged = 0
+        self._logged += 1
+        return self._logged <= MINUTE
+
+    def drop(self) -> None:
+        """A line was not logged."""
+        self._dropped += 1
+        if self._dropped == 1:
+            self._clock.call_later(60, self._tell)
+
+    def _tell(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        log.warn("program-complains-more", lines=dropped, seconds=60)
+
+
 class Complaints:
     """Standard error of one run of `program`, its path."""
 
-    def __init__(self, program: str, secrets: Secrets) -> None:
+    def __init__(self, program: str, secrets: Secrets, allowance: Allowance) -> None:
         self._program = program
         self._secrets = secrets
+        self._allowance = allowance
         self._line = b""
         self._said = 0
         self._logged = 0
-        self._dropped = 0
 
     def receive(self, data: bytes) -> bool:
         """It said `data`; False: it has said too much."""
@@ -76,16 +108,13 @@ class Complaints:
         """It will say nothing more."""
         line, self._line = self._line, b""
         self._tell(line)
-        if self._dropped:
-            log.warn("program-complains-more", program=self._program, lines=self._dropped)
-            self._dropped = 0
 
     def _tell(self, line: bytes) -> None:
         line = line.strip()
         if not line:
             return
-        if self._logged == LINES:
-            self._dropped += 1
+        if self._logged == LINES or not self._allowance.take():
+            self._allowance.drop()
             return
         self._logged += 1
         log.warn("program-complains", program=self._program, text=self._secrets.shown(line))

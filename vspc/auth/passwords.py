@@ -113,7 +113,7 @@ class Passwords:
         self._nobodys = _nobodys(COST)
         self._changed = Condition()
         self._turns = Turns[_Check](WAITING)
-        self._threads: list[Thread] = []
+        self.threads: list[Thread] = []
         self._idle = 0
         self._closed = False
         self.overflowed = 0
@@ -153,10 +153,10 @@ class Passwords:
     def _rouse(self) -> None:
         if self._idle >= len(self._turns):
             self._changed.notify()
-        elif len(self._threads) < HASHERS:
-            name = f"password-hasher-{len(self._threads) + 1}"
-            self._threads.append(Thread(target=self._run, name=name, daemon=True))
-            self._threads[-1].start()
+        elif len(self.threads) < HASHERS:
+            name = f"password-hasher-{len(self.threads) + 1}"
+            self.threads.append(Thread(target=self._run, name=name, daemon=True))
+            self.threads[-1].start()
 
     def close(self) -> None:
         """Answer nobody any more; threads end as soon as they have hashed what they hash."""

@@ -11,8 +11,8 @@ from vspc.config.classes import CertificateMap, OperatorSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.console.access import Operator, Voucher
 
-EVERY = "publickey"
-"""The method that is always offered."""
+KEYS = "publickey"
+"""The method that is offered unless nobody could use it."""
 
 _ASKED = "keyboard-interactive"
 
@@ -124,9 +124,15 @@ def _methods(config: Config) -> tuple[str, ...]:
     persons = config.operators.values()
     passwords = any(p.password is not None for p in persons)
     asked = config.ssh.auth_command is not None or any(p.totp_secret_file for p in persons)
-    methods = [EVERY]
+    # OpenSSH tries its keys first, and does not try one again that was refused as too early.
+    early = not persons or config.ssh.certificates.map or any(map(_begins_with_key, persons))
+    methods = [KEYS] if early else []
     if passwords or asked:
         methods.append(_ASKED)
     if passwords:
         methods.append("password")
     return tuple(methods)
+
+
+def _begins_with_key(operator: OperatorSettings) -> bool:
+    return not operator.require or _satisfies(operator.require[0], KEYS)

@@ -7,14 +7,15 @@ At most `RUNNING` run at once, and `WAITING` wait; addresses have their turns.
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 
 from vspc.auth.blobs import fingerprint, kind_of
-from vspc.auth.children import Child, start
+from vspc.auth.children import Child, Parent, start
+from vspc.auth.complaints import Allowance
 from vspc.auth.program_protocol import ANSWER, Dialogue
 from vspc.auth.runs import STEP, Means, Run, ending
 from vspc.auth.turns import Turns
@@ -38,14 +39,16 @@ NAME = 256
 
 KEYS_METHOD = "authorized_keys_command"
 
+Start = Callable[[IReactorFDSet, Sequence[str], Parent], Child]
+
 _TOKEN = re.compile(r"%(.?)", re.DOTALL)
 
 
 class Programs:
     """All that run and wait. Nothing is told from within a call, and nothing after `close`."""
 
-    def __init__(self, reactor: IReactorFDSet, clock: Clock) -> None:
-        self._means = Means(clock, partial(start, reactor), self._gone)
+    def __init__(self, reactor: IReactorFDSet, clock: Clock, start: Start = start) -> None:
+        self._means = Means(clock, Allowance(clock), partial(start, reactor), self._gone)
         self._running: dict[Run[Any], None] = {}  # the one that began first comes first
         self._turns = Turns[Run[Any]](WAITING)
         self._closed = False
@@ -167,7 +170,7 @@ class _Conversation(Run[Ask | Verdict]):
         self.allow(STEP, f"it took over {STEP:g} s")
 
     def heard(self, data: bytes) -> None:
-        for said in self._dialogue.receive(data):
+        for said in list(self._dialogue.receive(data)):
             if self.is_over:
                 return
             if isinstance(said, Ask):

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from vspc.auth.children import Child, Parent
-from vspc.auth.complaints import BYTES, Complaints, Secrets
+from vspc.auth.complaints import BYTES, Allowance, Complaints, Secrets
 from vspc.console.ports import Cancellable, Clock
 
 STEP = 10.0
@@ -27,6 +27,7 @@ class Means:
     """What a run needs. `start` runs words; `gone`: a run neither waits nor runs any more."""
 
     clock: Clock
+    allowance: Allowance
     start: Callable[[Sequence[str], Parent], Child]
     gone: Callable[["Run[Any]"], None]
 
@@ -46,7 +47,7 @@ class Run(Parent, Generic[Told]):
         self._words = words
         self._hearer: Callable[[Told], None] | None = hearer
         self._secrets = Secrets()
-        self._complaints = Complaints(words[0], self._secrets)
+        self._complaints = Complaints(words[0], self._secrets, means.allowance)
         self._child: Child | None = None
         self._limit: Cancellable | None = None
         self._ending: Cancellable | None = None

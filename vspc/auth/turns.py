@@ -2,7 +2,7 @@
 sends away from the longest row.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -64,10 +64,3 @@ class Turns(Generic[T]):
         elif not last:
             self._rows.move_to_end(asker)
         return item
-
-
-def crowd(askers: Iterator[str]) -> str | None:
-    """Who of `askers` has more than one place, and most of all; None if nobody has."""
-    for asker, places in Counter(askers).most_common(1):
-        return asker if places > 1 else None
-    return None

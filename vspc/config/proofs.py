@@ -1,5 +1,6 @@
 """How operators can prove who they are: what is asked for must be there to be shown."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -7,6 +8,7 @@ from vspc.config.classes import CertificateSettings, Config, OperatorSettings
 from vspc.config.disk import unreadable
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import AuthorizedKey
+from vspc.config.mistakes import shown
 from vspc.config.structure import join
 
 Relation = tuple[str, str, str]
@@ -14,6 +16,8 @@ Relation = tuple[str, str, str]
 
 NAMED = 10
 """Keys with options of no effect that are named for one operator."""
+
+_ODD_TOKEN = re.compile(r"(?<!%)(?:%%)*+(%(?![%ufkt]).?)", re.DOTALL)
 
 _NEEDED: Mapping[str, str] = MappingProxyType(
     {
@@ -49,6 +53,11 @@ def conflicts(config: Config) -> Iterator[Relation]:
             if method not in there:
                 key = f"{join('operators', name)}.require[{index}]"
                 yield key, f"the operator has nothing to show for {method}", _NEEDED[method]
+    command = config.ssh.authorized_keys_command
+    for index, word in enumerate(command.words if command else ()):
+        if index and (odd := _ODD_TOKEN.search(word)):
+            allowed = "%u (the operator), %f, %k and %t (the key) and %% are allowed"
+            yield f"ssh.authorized_keys_command[{index}]", f"{shown(odd[1])} is no token", allowed
     for place, authority in _authorities(config.ssh.certificates):
         if authority.options != KeyOptions():
             problem = "an authority has options in front of its key"

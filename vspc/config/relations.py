@@ -57,10 +57,10 @@ def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
     for index, sink in enumerate(sinks):
         key, kind, target = f"log.sink[{index}].target", sink.get("kind"), sink.get("target")
         word = str(target).partition(":")[0] if isinstance(target, str) else ""
-        if kind == "text" and word in ("tcp", "tls", "unix"):
+        if kind == "text" and word in ("tcp", "tls", "udp", "unix"):
             yield key, "a text sink writes into a directory", "give its path"
-        elif kind == "syslog" and word not in ("tcp", "tls"):
-            yield key, "syslog goes by TCP or TLS", 'write "tcp:HOST:514" or "tls:HOST:6514"'
+        elif word == "udp" or (kind == "syslog" and word not in ("tcp", "tls")):
+            yield key, "it goes by TCP or TLS", 'write "tcp:HOST:514" or "tls:HOST:6514"'
         if ("certificate" in sink) != ("private_key" in sink):
             missing = "one of certificate and private_key is missing"
             yield f"log.sink[{index}]", missing, "give both or neither"
@@ -85,8 +85,9 @@ def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[
 def _audit(audit: dict[str, Any]) -> Iterator[Relation]:
     target = audit.get("syslog")
     kind = target.partition(":")[0] if isinstance(target, str) else ""
-    if target is not None and kind not in ("tcp", "tls"):
-        yield "audit.syslog", "syslog goes by TCP or TLS", 'write "tls:HOST:6514"'
+    if target is not None and kind not in ("tcp", "tls", "udp", "unix"):
+        allowed = '"tls:HOST:6514", "tcp:HOST:514", "udp:HOST:514" or "unix:/dev/log" is wanted'
+        yield "audit.syslog", "it is no place of syslog", allowed
     for key in ("ca", "certificate", "private_key"):
         if key in audit and kind != "tls":
             yield f"audit.{key}", "it is for TLS only", 'give syslog = "tls:HOST:6514", too'
@@ -148,5 +149,5 @@ def _audit_warnings(config: Config) -> Iterator[str]:
     audit = config.audit
     if not audit.enabled:
         yield "audit.enabled: it is off, so nothing that operators do is recorded"
-    if audit.syslog is not None and audit.syslog.startswith("tcp:"):
+    if audit.syslog is not None and audit.syslog.startswith(("tcp:", "udp:")):
         yield "audit.syslog: without TLS, anybody on the way may read and change it"

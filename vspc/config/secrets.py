@@ -146,13 +146,15 @@ def _examine_cost(cost: Cost) -> None:
 
 def totp_secret(value: object) -> TotpSecret:
     """A secret of `LEAST_BITS` or more; spaces, hyphens, padding and case do not count."""
-    text = value if isinstance(value, str) else ""
-    secret = "".join(text.split()).replace("-", "").rstrip("=").upper()
+    bare = "".join(value.split()).replace("-", "").rstrip("=") if isinstance(value, str) else ""
+    secret = bare.upper() if bare.isascii() else ""
     allowed = f"{LEAST_BITS // 8} bytes or more in base32 are wanted: 26 letters or digits 2 to 7"
     try:
         bits = 8 * len(b32decode(secret + "=" * (-len(secret) % 8)))
     except ValueError:
-        raise Wrong("it is no secret in base32", allowed) from None
+        bits = 0
+    if not bits:
+        raise Wrong("it is no secret in base32", allowed)
     if not LEAST_BITS <= bits <= MOST_BITS:
         raise Wrong(f"the secret has {bits} bits", allowed)
     return TotpSecret(secret)

@@ -66,7 +66,7 @@ Expression = NewType("Expression", str)
 """A regular expression of RE2: it never takes longer than its text is long."""
 
 Target = NewType("Target", str)
-"""Where a sink writes: a path, "unix:PATH", "tcp:HOST:PORT" or "tls:HOST:PORT"."""
+"""Where to write: a path, "unix:PATH", "tcp:HOST:PORT", "tls:HOST:PORT" or "udp:HOST:PORT"."""
 
 EXPRESSION_LIMIT = 1000
 """Characters of a regular expression."""
@@ -172,11 +172,11 @@ def expression(value: object) -> Expression:
 
 def target(value: object, base: Path) -> Target:
     """A path, relative to `base`, or a connection."""
-    allowed = 'a path, "unix:PATH", "tcp:HOST:PORT" or "tls:HOST:PORT" is wanted'
+    allowed = 'a path, "unix:PATH", "tls:HOST:PORT", "tcp:HOST:PORT" or "udp:HOST:PORT" is wanted'
     if not isinstance(value, str) or not value or "\0" in value:
         raise Wrong(f"{shown(value)} is no target", allowed)
     kind, colon, rest = value.partition(":")
-    if kind in ("tcp", "tls") and colon:
+    if kind in ("tcp", "tls", "udp") and colon:
         host, _, port = rest.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:9]) < 65536:
             raise Wrong(f"{shown(value)} is no target", allowed)

@@ -9,6 +9,7 @@ Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()
 QUARANTINE: Rights = frozenset({"read"})
+AUDITORS: Rights = frozenset({"read"})
 
 REASON = "reason"
 """Among rights: nobody types under this rule who has not said why."""
@@ -140,21 +141,27 @@ class Access:
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What `operator` may do; empty means that the console does not exist for him.
 
-        What is kept apart nobody types at, and only administrators read.
+        Auditors read everything. What is kept apart nobody types at, and only administrators
+        read.
         """
         if subject.quarantined:
             return QUARANTINE if "admin" in operator.roles else NOTHING
         rule = self.deciding(operator, subject)
-        return NOTHING if rule is None else rule.rights
+        rights = NOTHING if rule is None else rule.rights
+        return rights | AUDITORS if "audit" in operator.roles else rights
 
     def history(self, operator: Operator, subject: Subject) -> float | None:
         """How many seconds `operator` may look back; None: to the beginning."""
         rule = self.deciding(operator, subject)
-        return None if rule is None else rule.history
+        return None if rule is None or "audit" in operator.roles else rule.history
 
     def deciding(self, operator: Operator, subject: Subject) -> Rule | None:
         """The rule that decides what `operator` may do, unless the console is kept apart."""
         return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
+
+    def alike(self, one: Subject, other: Subject) -> bool:
+        """Whether each rule matches both or neither, whoever it is about."""
+        return all(rule.covers(one) == rule.covers(other) for rule in self.rules)
 
     @classmethod
     def of(cls, rules: Iterable[tuple[Iterable[str], Iterable[str], Iterable[str]]]) -> "Access":

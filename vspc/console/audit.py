@@ -70,13 +70,15 @@ class Place:
 @frozen
 class Page:
     """Some events, each a line of JSON; `ended`: there are no more for now. `writes` is how often
-    something had been written when it was read.
+    something had been written when it was read; `begins` is the time of the first event that can be
+    read, where those that were asked for may be older.
     """
 
     lines: Sequence[str]
     place: Place
     ended: bool
     writes: int = 0
+    begins: str = ""
 
 
 @frozen

@@ -155,6 +155,10 @@ class Console(LineSide):
             self._publish(happenings.Broke(self, attachment.operator.name, attachment.session))
         return Typed(int(sent))
 
+    def may_type(self, attachment: Attachment) -> Refusal | None:
+        """Take the pen for `attachment` as its first key would; why not, if it may not type."""
+        return self._refusal(attachment, "write")
+
     def _refusal(self, attachment: Attachment, right: str) -> Refusal | None:
         if right not in attachment.rights:
             return Refusal.RIGHT

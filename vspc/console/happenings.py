@@ -117,10 +117,13 @@ class Suspicion:
 
 @frozen
 class Renamed:
-    """A console is shown under another name now."""
+    """A console is shown under another name than `old`, or its VM says another one than `said`:
+    rights go by that.
+    """
 
     console: "Console"
     old: str
+    said: str
 
 
 @frozen

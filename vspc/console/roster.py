@@ -193,12 +193,13 @@ class Roster:
         if said_name == vm.said_name:
             return
         names = self._zone(vm.zone)
-        old = vm.name
+        old, said = vm.name, vm.said_name
         self._told(names.remove(vm))
         vm.said_name = said_name
-        changes = [(v, was or old) for v, was in names.add(vm)]
+        self._told((other, was) for other, was in names.add(vm) if other is not vm)
         # Rights go by what the VM says, even where it is displayed as before.
-        self._told(changes if any(v is vm for v, _ in changes) else [*changes, (vm, old)])
+        for console in vm.consoles.values():
+            self.publish(happenings.Renamed(console, old, said))
 
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
@@ -253,7 +254,7 @@ class Roster:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
-                    self.publish(happenings.Renamed(console, old))
+                    self.publish(happenings.Renamed(console, old, vm.said_name))
 
     def publish(self, happening: happenings.Happening) -> None:
         """Tell everybody who wants to know."""

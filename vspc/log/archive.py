@@ -19,7 +19,7 @@ PATIENCE = 30.0
 
 
 class Pool(Protocol):
-    """Threads; see `vspc.log.readers`."""
+    """Threads; see `vspc.net.readers`."""
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None: ...
     def close(self) -> None: ...

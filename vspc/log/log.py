@@ -19,7 +19,7 @@ from vspc.log.archive import Archivist, Pool
 from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
-from vspc.log.readers import Readers
+from vspc.net.readers import Readers
 from vspc.log.recorder import Recorder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.make import make

@@ -185,6 +185,7 @@ class ExchangeTransport(SSHServerTransport):
         assert self._next_keys is not None
         self._next_keys.inward(self.incoming)
         self._next_keys = None
+        self.otherKexInitPayload = self.ourKexInitPayload = b""  # up to 64 KiB, done with
         self._first = False
         self._phase = Phase.IDLE
         self._keyExchangeState = self._KEY_EXCHANGE_NONE

@@ -17,11 +17,12 @@ REKEY_INTERVAL = 3600.0
 REKEY_PATIENCE = 60.0
 """The door asks for new keys after so much, and gives the client so long to agree on them."""
 
-REKEY_BURST = 32
-REKEY_RATE = 1.0
-REKEY_PAUSE = 1.0
+REKEY_BURST = 256
+REKEY_RATE = 25.0
+REKEY_PAUSE = 0.04
 """Key exchanges that a client may begin at once, and more of them each second; for one over that
-the door reads nothing from it for the pause, so that nobody gets more than two a second."""
+the door reads nothing from it for the pause: at most 50 a second. OpenSSH begins one for each
+packet of 32 KiB where its RekeyLimit is under 512K."""
 
 LINGER = 5.0
 """How long a connection that has been told to end may take to read it."""

@@ -143,6 +143,8 @@ class DoorTransport(ExchangeTransport):
         """Bytes from TCP."""
         if self.ended:
             return
+        if self.login is None:
+            self.factory.heard(self)
         self.incoming.feed(data)
         self._parse()
 
@@ -169,7 +171,6 @@ class DoorTransport(ExchangeTransport):
                 return
             self.gotVersion = True
             self.otherVersionString = version
-            self.factory.heard(self)
         while not (self.ended or self._held):
             payload = self.incoming.packet()
             if payload is None:

@@ -18,7 +18,9 @@ def run(call: Call) -> None:
         return
     keeper = call.world.keeper
     address = str(parse_address(call.words[1]) or call.words[1])
-    if keeper.accept(console, address):
+    accepted = keeper.accept(console, address)
+    call.record("accept", console, host=address, result="ok" if accepted else "failed")
+    if accepted:
         Printer(call.channel, f"{console.title} is at {safe(address)} now\n")
         return
     waiting = ", ".join(keeper.waiting(console)) or "none is"

@@ -1,4 +1,4 @@
-"""Work that would hold up the reactor: done in a thread, one piece at a time, the cheapest first."""
+"""Heavy work, done in a thread: one piece at a time, the cheapest first."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

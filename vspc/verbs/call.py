@@ -67,12 +67,13 @@ class World:
 
 @frozen
 class Call:
-    """One verb on one channel; `words` are what followed its name."""
+    """One verb on one channel; `words` are what followed its name, `verb`."""
 
     world: World
     session: Session
     channel: Channel
     words: tuple[str, ...] = ()
+    verb: str = ""
 
     @property
     def operator(self) -> Operator:
@@ -115,21 +116,18 @@ class Call:
         """Every console that the operator may know of."""
         return [console for console in self.world.roster if self.may_read(console)]
 
-    def fail(self, status: int, *lines: str) -> None:
-        """Say `lines` on stderr and end with `status`."""
+    def fail(self, status: int, *lines: str, console: Console | None = None) -> None:
+        """Say `lines` on stderr and end with `status`; what was denied is recorded."""
+        if status == DENIED:
+            self.record("denied", console, verb=self.verb or "console")
         complain(self.channel, *lines)
         self.channel.finish(status)
 
-    def deny(self, verb: str, text: str, console: Console | None = None) -> None:
-        """Say that the operator may not do this, record that he wanted to, and end with 4."""
-        self.record("denied", console, verb=verb)
-        self.fail(DENIED, text)
-
-    def is_administrator(self, verb: str) -> bool:
+    def is_administrator(self) -> bool:
         """Whether the operator has the role `admin`; if not, say so and end with 4."""
         if "admin" in self.operator.roles:
             return True
-        self.deny(verb, ADMINISTRATORS)
+        self.fail(DENIED, ADMINISTRATORS)
         return False
 
     def find(self, typed: str) -> Console | None:

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from vspc.console.audit import Page, Place, Sought
 from vspc.console.ports import Cancellable
+from vspc.console.sessions import Follow
 from vspc.text import safe
 from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call, complain, timestamp
 from vspc.verbs.logoptions import BadWord, moment
@@ -66,7 +67,6 @@ def parse(words: tuple[str, ...], now: float) -> Wanted:
 def run(call: Call) -> None:
     """Print them, the oldest first."""
     if not call.operator.roles & {"admin", "audit"}:
-        call.record("denied", verb="events")
         call.fail(DENIED, 'only operators with roles = ["admin"] or ["audit"] may do this')
         return
     try:
@@ -74,15 +74,22 @@ def run(call: Call) -> None:
     except BadWord as mistake:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
         return
+    sessions = call.world.sessions
+    place: Follow | str = sessions.follow(call.session) if wanted.follow else Follow(None)
+    if isinstance(place, str):
+        call.record("limit", limit="max_followed")
+        call.fail(FAILED, place)
+        return
     call.record("audit-read", follow=wanted.follow, since=timestamp(wanted.sought.since))
-    Reader(call, wanted).begin()
+    Reader(call, wanted, place).begin()
 
 
 class Reader:
     """A `Program` that prints events as the operator takes them."""
 
-    def __init__(self, call: Call, wanted: Wanted) -> None:
+    def __init__(self, call: Call, wanted: Wanted, place: Follow) -> None:
         self._call = call
+        self._follow = place
         self._wanted = wanted
         self._spool = Spool(call.channel)
         self._place: Place | None = None
@@ -110,6 +117,8 @@ class Reader:
         if page is None:
             self._fail("the audit file cannot be read now")
             return
+        if self._place is None and page.begins:
+            complain(self._call.channel, f"[what was before {page.begins} is in older files]")
         self._place = page.place
         show = _raw if self._wanted.json else readable
         end = b"\n" if self._call.channel.terminal is None else b"\r\n"
@@ -167,6 +176,7 @@ class Reader:
     def closed(self) -> None:
         """The operator has gone."""
         self._over = True
+        self._follow.release()
         if self._doing is not None and self._doing.active():
             self._doing.cancel()
 

@@ -105,5 +105,6 @@ class ExactBridge(Bridge):
     def refused(self, refusal: Refusal, count: int, breaks: int = 0) -> None:
         """A program that may not type must know; a VM that is away may come back."""
         super().refused(refusal, count, breaks)
-        if refusal in (Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY):
+        if refusal in (Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON):
+            self.call.record("denied", self.console, verb=self.call.verb or "console")
             self.leave(DENIED)

@@ -209,7 +209,9 @@ class Exporter:
         self._call = call
         self._channel = call.channel
         self._console = console
-        self._end = span[1]
+        self._form = form
+        self._start, self._end = span
+        self._recorded = False
         self._spool = Spool(call.channel)
         self._done = False
         self._format = _format(form, console.title, call.world.clock.wall())
@@ -235,11 +237,29 @@ class Exporter:
 
     def _fail(self) -> None:
         complain(self._channel, f"[the log of {self._console.title} cannot be read any further]")
-        self._channel.finish(FAILED)
+        self._leave(FAILED, "failed")
 
     def _leave_if_done(self) -> None:
         if self._done and not self._spool:
-            self._channel.finish(DONE)
+            self._leave(DONE, "ok")
+
+    def _leave(self, status: int, result: str) -> None:
+        self._record(result)
+        self._channel.finish(status)
+
+    def _record(self, result: str) -> None:
+        """Once, whatever ends it first."""
+        if not self._recorded:
+            self._recorded = True
+            self._call.record(
+                "export",
+                self._console,
+                format=self._form,
+                offset=self._start,
+                end=self._end,
+                bytes=self._spool.written,
+                result=result,
+            )
 
     # Program
 
@@ -269,4 +289,5 @@ class Exporter:
 
     def closed(self) -> None:
         """The operator has gone."""
+        self._record("ended")
         self._reel.stop()

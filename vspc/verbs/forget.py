@@ -1,5 +1,6 @@
 """`forget NAME`: a console whose VM is gone leaves the list, its history with it."""
 
+from vspc.console.console import Console
 from vspc.verbs.call import FAILED, USAGE, Call, Printer
 
 USAGE_LINE = "forget NAME"
@@ -15,7 +16,13 @@ def run(call: Call) -> None:
     if console is None:
         return
     title = console.title
+    # Before it is done: afterwards it has no place and perhaps another name.
+    call.record("forget", console, result=_result(console))
     if call.world.keeper.forget(console):
         Printer(call.channel, f"{title} is forgotten\n")
     else:
         call.fail(FAILED, f"{title} is {console.state.value}; only an away console is forgotten")
+
+
+def _result(console: Console) -> str:
+    return "failed" if console.live and not console.quarantined else "ok"

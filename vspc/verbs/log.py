@@ -5,6 +5,7 @@ from vspc.console.console import Console
 from vspc.console.lines import Lines
 from vspc.console.past import Item, Kept, Kind, Marker, Said
 from vspc.console.ports import Cancellable
+from vspc.console.sessions import Follow
 from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
 from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted, parse, span
 from vspc.verbs.logprint import Printed, sift
@@ -19,6 +20,9 @@ SIFTED = 1024 * 1024
 SEARCHED = 4 * 1024 * 1024 * 1024
 """Bytes that one command searches."""
 
+NOWHERE = Follow(None)
+"""In place of a place, where nothing is followed."""
+
 
 def run(call: Call) -> None:
     """Print it."""
@@ -31,18 +35,26 @@ def run(call: Call) -> None:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
         return
     console = call.find(call.words[0])
-    if console is not None:
-        LogReader(call, console, wanted).begin()
+    if console is None:
+        return
+    place: Follow | str = call.world.sessions.follow(call.session) if wanted.follow else NOWHERE
+    if isinstance(place, str):
+        call.record("limit", console, limit="max_followed")
+        call.fail(FAILED, place)
+    else:
+        LogReader(call, console, wanted, place).begin()
 
 
 class LogReader:
     """A `Program` that prints a log, and the `Sink` of an attachment once it has caught up."""
 
-    def __init__(self, call: Call, console: Console, wanted: Wanted) -> None:
+    def __init__(self, call: Call, console: Console, wanted: Wanted, place: Follow) -> None:
         self._call = call
         self._channel = call.channel
         self._console = console
         self._wanted = wanted
+        self._place = place
+        self._start: int | None = None
         self._printed = Printed(wanted, call.channel.terminal is not None)
         self._spool = Spool(call.channel)
         self._end = 0
@@ -78,7 +90,9 @@ class LogReader:
         if self._wanted.offset is not None and self._wanted.offset > end:
             self._fail(f"offset {self._wanted.offset} is not said yet; it ends at {end}")
             return
-        self._end = found.end
+        self._start, self._end = found.start, found.end
+        if self._wanted.follow:
+            self._record("begun")
         if found.late:
             self._remark(f"it begins at offset {found.start}: what came before is not kept")
         if self._wanted.grep is not None:
@@ -243,6 +257,9 @@ class LogReader:
 
     def closed(self) -> None:
         """The operator has gone."""
+        if not self._over and self._start is not None:
+            self._record("ok")
+        self._place.release()
         self._over = True
         if self._asked is not None and self._asked.active():
             self._asked.cancel()
@@ -252,6 +269,18 @@ class LogReader:
             self._attachment.detach()
 
     # Writing
+
+    def _record(self, result: str) -> None:
+        self._call.record(
+            "log-read",
+            self._console,
+            verb="log",
+            offset=self._start,
+            end=self._end,
+            bytes=self._spool.written,
+            follow=self._wanted.follow,
+            result=result,
+        )
 
     def _remark(self, text: str) -> None:
         complain(self._channel, f"[{text}]")

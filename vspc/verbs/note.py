@@ -20,7 +20,8 @@ def run(call: Call) -> None:
     if console is None:
         return
     if "write" not in call.rights(console):
-        call.fail(DENIED, f"you have no right to write on {console.title}")
+        denied = f"you have no right to write on {console.title}"
+        call.fail(DENIED, denied, console=console)
         return
     text = " ".join(call.words[1:])
     if len(text) > LIMIT:

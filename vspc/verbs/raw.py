@@ -12,6 +12,9 @@ from vspc.verbs.reading import ask
 USAGE_LINE = "raw NAME [ro] [--from OFFSET] [--strict] [reason=TEXT]"
 SUMMARY = "exact bytes both ways, from now on or from an offset that the log has"
 
+FORWARD = "forward"
+"""What `-W` and `-L` are called where verbs have names."""
+
 _DIGITS = 18
 
 
@@ -40,12 +43,14 @@ def run(call: Call) -> None:
 def attach(call: Call, typed: str, chosen: Options, offset: int | None = None) -> None:
     """`raw` on what `typed` means, from `offset` or from now on; `-W` comes here, too."""
     console = call.find(typed)
+    if console is None and call.verb == FORWARD:
+        call.record(FORWARD, result="failed", target=typed)
     if console is None or is_refused(call, console, chosen):
         return
     call = call.because(chosen.reason)
     end = console.history.end
     if offset is None:
-        ExactBridge(call, console, end, chosen.read_only).begin()
+        _begin(call, console, end, chosen)
     elif offset > end:
         call.fail(FAILED, f"offset {offset} of {safe(typed)} is not said yet; it ends at {end}")
     else:
@@ -53,8 +58,16 @@ def attach(call: Call, typed: str, chosen: Options, offset: int | None = None) -
             call,
             console,
             offset,
-            lambda: ExactBridge(call, console, offset, chosen.read_only).begin(),
+            lambda: _begin(call, console, offset, chosen),
         )
+
+
+def _begin(call: Call, console: Console, offset: int, chosen: Options) -> None:
+    if call.verb == FORWARD:
+        call.record(FORWARD, console, result="ok", offset=offset)
+    else:
+        call.record("raw", console, offset=offset)
+    ExactBridge(call, console, offset, chosen.read_only).begin()
 
 
 def within_history(call: Call, console: Console, offset: int, then: Callable[[], None]) -> None:
@@ -70,7 +83,8 @@ def within_history(call: Call, console: Console, offset: int, then: Callable[[],
             then()
         else:
             since = "" if first is None else f", offset {first}"
-            call.fail(DENIED, f"you may look back {limit:g} seconds on {console.title}{since}")
+            text = f"you may look back {limit:g} seconds on {console.title}{since}"
+            call.fail(DENIED, text, console=console)
 
     ask(call.world, console, lambda kept: kept.since(earliest), found)
 

@@ -54,7 +54,8 @@ def run(call: Call) -> None:
     if console is None:
         return
     if call.words[0] != "list" and "write" not in call.rights(console):
-        call.fail(DENIED, f"you have no right to write on {console.title}")
+        denied = f"you have no right to write on {console.title}"
+        call.fail(DENIED, denied, console=console)
         return
 
     def found(known: list[Recording] | None) -> None:

@@ -6,7 +6,7 @@ from attrs import asdict
 
 from vspc.console.audit import TurnedAway
 from vspc.text import age
-from vspc.verbs.call import DENIED, USAGE, Call, Printer, timestamp
+from vspc.verbs.call import USAGE, Call, Printer, timestamp
 
 USAGE_LINE = "refusals [--json]"
 SUMMARY = "the last VMs and logins turned away, with the line to add (administrators)"
@@ -17,9 +17,7 @@ def run(call: Call) -> None:
     if call.words not in ((), ("--json",)):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
-    if "admin" not in call.operator.roles:
-        call.record("denied", verb="refusals")
-        call.fail(DENIED, 'only operators with roles = ["admin"] may do this')
+    if not call.is_administrator():
         return
     found = call.world.trail.turned_away()
     if call.words:
@@ -34,7 +32,7 @@ def run(call: Call) -> None:
 
 
 def _lines(one: TurnedAway, now: float) -> list[str]:
-    often = f", {one.count} times since {age(now - one.first)}" if one.count > 1 else ""
+    often = f", {one.count} times in {age(now - one.first)}" if one.count > 1 else ""
     name = f" {one.name}" if one.name else ""
     lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
     return lines + ([f"    {one.hint}"] if one.hint else [])

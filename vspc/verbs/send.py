@@ -2,72 +2,16 @@
 
 import json
 
-from attrs import field, frozen
-
 from vspc.console.attachment import Attachment, Ended, Notice
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, complain
 from vspc.verbs.describe import cautions
-from vspc.verbs.typist import Typist, moved_without_proof, refused, so_much
-from vspc.verbs.words import BadWord, take, text_bytes, wait
+from vspc.verbs.sendwords import ENTER, USAGE_LINE, Wanted, parse
+from vspc.verbs.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.verbs.words import BadWord
 
-USAGE_LINE = "send NAME [--enter] [--json] [--timeout S] [--force] [--] [TEXT]"
 SUMMARY = "type exactly TEXT, or standard input; done when the VM has it"
-
-TIMEOUT = 60.0
-"""Seconds in which the VM must take some of what is to be typed, unless the operator says more."""
-
-ENTER = b"\r"
-
-_FLAGS = ("--enter", "--json", "--force")
-_VALUES = ("--timeout",)
-_BEHIND = ("--enter", "--json")
-"""Those that are options behind TEXT, too; TEXT that ends in one of them comes after `--`."""
-
-
-@frozen
-class Wanted:
-    """What to type, None for standard input, and how. `timeout` is seconds."""
-
-    text: bytes | None = field(repr=False)
-    enter: bool = False
-    json: bool = False
-    force: bool = False
-    timeout: float = TIMEOUT
-
-
-def parse(words: tuple[str, ...]) -> Wanted:
-    """The words after the name. Raises `BadWord`."""
-    found, given = set[str](), dict[str, str]()
-    left = list(words)
-    literal = False
-    while left and left[0].startswith("-") and left[0] != "-" and not literal:
-        word = left.pop(0)
-        literal = word == "--"
-        if not literal:
-            take(word, left, _FLAGS, _VALUES, found, given)
-    while left and not literal and _take_last(left, found, given):
-        pass
-    text = text_bytes(tuple(left)) if left else None
-    if text == b"" and "--enter" not in found:
-        raise BadWord("TEXT is empty; --enter alone types a CR")
-    timeout = wait("--timeout", given["--timeout"]) if "--timeout" in given else TIMEOUT
-    return Wanted(text, "--enter" in found, "--json" in found, "--force" in found, timeout)
-
-
-def _take_last(left: list[str], found: set[str], given: dict[str, str]) -> bool:
-    """Take an option from the end; whether there was one."""
-    if left[-1] in _BEHIND:
-        found.add(left.pop())
-    elif left[-1].startswith("--timeout="):
-        given.setdefault("--timeout", left.pop().partition("=")[2])
-    elif len(left) > 1 and left[-2] == "--timeout":
-        given.setdefault("--timeout", left.pop())
-        left.pop()
-    else:
-        return False
-    return True
 
 
 def run(call: Call) -> None:
@@ -87,7 +31,7 @@ def run(call: Call) -> None:
     if console is None:
         return
     if "write" not in call.rights(console):
-        call.deny("send", f"you have no right to type on {console.title}", console)
+        call.fail(DENIED, f"you have no right to type on {console.title}", console=console)
         return
     if call.has_place():
         Sending(call, console, wanted).begin()
@@ -127,13 +71,9 @@ class Sending:
 
     def _is_refused(self) -> bool:
         """Before anything is read: somebody may be typing, the VM may be away."""
-        console = self._console
-        if self._wanted.force:
-            refusal = console.take_pen(self._attachment, force=True)
-        else:
-            refusal = console.why_not(self._attachment)
+        refusal = take_pen(self._attachment, self._wanted.force)
         if refusal is not None:
-            text, status = refused(console, refusal, "nothing was sent")
+            text, status = refused(self._console, refusal, "nothing was sent")
             self._finish(status, refusal.value, text)
         return refusal is not None
 
@@ -277,7 +217,8 @@ class Sending:
         complain(self._channel, f"[{text}]")
 
     def _finish(self, status: int, detail: str, *lines: str) -> None:
-        complain(self._channel, *lines)
+        if lines:
+            complain(self._channel, *lines)
         if status == DONE and self._wanted.json:
             facts = {"offset": self._typist.offset, "bytes": self._typist.typed}
             self._channel.write(json.dumps(facts).encode() + b"\n")
@@ -302,7 +243,3 @@ class Sending:
             seconds=round(call.world.clock.seconds() - self._began, 3),
         )
         self._attachment.detach()
-
-
-RESULTS = {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
-"""What the audit file says of an exit status."""

@@ -35,7 +35,7 @@ def run(call: Call) -> None:
     typed = attachment.send_break()
     text, status = _answer(attachment, typed.refusal, typed.taken)
     attachment.detach()
-    call.fail(status, *([text] if text else []))
+    call.fail(status, *([text] if text else []), console=console)
 
 
 def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tuple[str, int]:

@@ -11,6 +11,8 @@ class Spool:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._rest = bytearray()
+        self.written = 0
+        """Bytes that the channel took."""
 
     def __bool__(self) -> bool:
         """Whether there is anything left."""
@@ -32,3 +34,4 @@ class Spool:
             piece = bytes(self._rest[:room])
             del self._rest[:room]
             self._channel.write(piece)
+            self.written += len(piece)

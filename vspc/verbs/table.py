@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from vspc.text import safe
 from vspc.verbs import (
@@ -11,16 +11,25 @@ from vspc.verbs import (
     boots,
     console,
     events,
+    expect,
+    expectwords,
     export,
     forget,
     info,
+    kick,
+    lockout,
     log,
     logoptions,
+    msg,
     note,
     raw,
     record,
     refusals,
+    send,
     sendbreak,
+    sendwords,
+    sessions,
+    status,
     who,
 )
 from vspc.verbs import list as list_verb
@@ -96,13 +105,14 @@ def run_words(call: Call, words: list[str]) -> None:
         said = f"no verb {safe(words[0])}; there are" if words else "say a verb; there are"
         call.fail(USAGE, *_overview(said))
         return
-    verb.run(call.saying(*words[1:]))
+    verb.run(evolve(call, verb=words[0], words=tuple(words[1:])))
 
 
 def _overview(heading: str) -> list[str]:
-    shown = {verb.usage: verb.summary for verb in VERBS.values()}
+    shown = {verb.usage.split()[0]: verb.summary for verb in VERBS.values()}
     width = max(map(len, shown))
-    return [heading, *(f"  {usage.ljust(width)}  {text}" for usage, text in shown.items())]
+    lines = [f"  {word.ljust(width)}  {text}" for word, text in shown.items()]
+    return [heading, *lines, "`help VERB` says how one is written."]
 
 
 def _help(call: Call) -> None:
@@ -125,9 +135,16 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "export": Verb(export.USAGE_LINE, export.SUMMARY, export.run),
         "record": Verb(record.USAGE_LINE, record.SUMMARY, record.run),
         "note": Verb(note.USAGE_LINE, note.SUMMARY, note.run),
+        "send": Verb(sendwords.USAGE_LINE, send.SUMMARY, send.run),
+        "expect": Verb(expectwords.USAGE_LINE, expect.SUMMARY, expect.run),
+        "msg": Verb(msg.USAGE_LINE, msg.SUMMARY, msg.run),
         "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
         "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
+        "kick": Verb(kick.USAGE_LINE, kick.SUMMARY, kick.run),
+        "sessions": Verb(sessions.USAGE_LINE, sessions.SUMMARY, sessions.run),
+        "lockout": Verb(lockout.USAGE_LINE, lockout.SUMMARY, lockout.run),
+        "status": Verb(status.USAGE_LINE, status.SUMMARY, status.run),
         "accept": Verb(accept.USAGE_LINE, accept.SUMMARY, accept.run),
         "forget": Verb(forget.USAGE_LINE, forget.SUMMARY, forget.run),
         "events": Verb(events.USAGE_LINE, events.SUMMARY, events.run),

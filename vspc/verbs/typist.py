@@ -1,13 +1,19 @@
 """Typing at a console on behalf of a verb, and what became of it, to the byte."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
-from vspc.verbs.call import DENIED, FAILED
+from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT
 
 PIECE = 64 * 1024
 """Bytes that are offered to a console at once."""
+
+RESULTS: Mapping[int, str] = MappingProxyType(
+    {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
+)
+"""What the audit file says of an exit status."""
 
 
 class Typist:
@@ -70,6 +76,19 @@ class Typist:
         if delivered:
             self.offset = self._attachment.console.history.end
         self._changed()
+
+
+def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
+    """Take the pen of `attachment`'s console if it is free; with `force` from whoever has it.
+
+    Why not, otherwise.
+    """
+    console = attachment.console
+    if force and console.pen is not None and "force" in attachment.rights:
+        refusal = console.take_pen(attachment, force=True)
+        if refusal is not None:
+            return refusal
+    return console.may_type(attachment)
 
 
 def so_much(typed: int, not_typed: int) -> str:

@@ -71,7 +71,7 @@ def length(option: str, value: str) -> float:
     """A length of time in seconds, over 0. Raises `BadWord`."""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)", value, re.ASCII)
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if not 0 < seconds:
+    if not seconds > 0:
         raise BadWord(f'{option} takes seconds, or "10m", "24h" or "7d", not {safe(value)!r}')
     return seconds
 

@@ -65,8 +65,11 @@ class Keeper(Protocol):
     def aborted(self) -> None:
         """VMOTION-ABORT."""
 
-    def refused(self, reason: str) -> None:
-        """The line cannot be served; what the protocol has to say to it has been said."""
+    def refused(self, reason: str, hint: str = "") -> None:
+        """The line cannot be served; what the protocol has to say to it has been said.
+
+        `hint`: what to write into the configuration, if anything there would help.
+        """
 
     def dropped(self, what: str) -> None:
         """Something that the peer sent made no sense; `what` is short and safe to show."""

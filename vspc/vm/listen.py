@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
+from vspc.console.happenings import VmRefused
 from vspc.net.limits import Allow, Refusals, parse_address
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport
@@ -44,6 +45,14 @@ class Gatekeeper:
         host = host_of(address)
         if self.refusals.worth_a_line(host, self.now()):
             _log.warn(event, address=host, reason=reason)
+
+    def line_for(self, address: IAddress | None) -> str:
+        """What to write into the configuration to let `address` in."""
+        found = parse_address(host_of(address))
+        if found is None:
+            return ""
+        allow = f'allow = [..., "{found}/{found.max_prefixlen}"]'
+        return f"[vm] {allow}" if self.key == "vm.allow" else f"{allow} ({self.key})"
 
     def permits(self, address: IAddress | None, listener: str) -> bool:
         """Whether a connection from `address` is taken; if not, one log line says what to add."""
@@ -89,11 +98,20 @@ class GuardedFactory(Factory):
         return self._let_in(addr)
 
     def _refused(self, addr: IAddress | None) -> Callable[[str], None]:
-        return lambda reason: self._gatekeeper.refuse("vm-refused", addr, reason)
+        def refuse(reason: str) -> None:
+            self._gatekeeper.refuse("vm-refused", addr, reason)
+            self._publish(addr, reason)
+
+        return refuse
+
+    def _publish(self, addr: IAddress | None, reason: str, hint: str = "") -> None:
+        self._door.roster.publish(VmRefused(host_of(addr), "", reason, hint))
 
     def _let_in(self, addr: IAddress | None) -> Protocol | None:
         """`addr` is where the connection really comes from."""
         if not self._gatekeeper.permits(addr, self._listener):
+            reason = f"it may not connect to {self._listener}"
+            self._publish(addr, reason, self._gatekeeper.line_for(addr))
             return None
         host = host_of(addr)
         match self._door.room(host):
@@ -104,6 +122,7 @@ class GuardedFactory(Factory):
             case Room.FULL:
                 reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
                 self._gatekeeper.refuse("vm-too-many-lines", addr, reason)
+                self._publish(addr, reason)
                 return None
 
     def _let_wait(self, host: str, addr: IAddress | None) -> Protocol | None:

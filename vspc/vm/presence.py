@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from vspc.console.console import Console
+from vspc.console.happenings import VmRefused
 from vspc.console.identity import Claim
 from vspc.console.ports import Cancellable
 from vspc.vm import claims
@@ -229,11 +230,13 @@ class Presence:
         if self._closing is None:
             self._closing = self.door.clock.call_later(LINGER, self.line.abort)
 
-    def refused(self, reason: str) -> None:
+    def refused(self, reason: str, hint: str = "") -> None:
         if self.role is Role.RETIRED:
             return
         self.role = Role.RETIRED
         self.reports.erred("vm-refused", reason)
+        refused = VmRefused(self.line.address, self.zone.name, reason, hint)
+        self.door.roster.publish(refused)
         self.end(reason)
 
     def _too_late(self) -> None:

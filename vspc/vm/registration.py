@@ -5,6 +5,7 @@ questions go out once the VM has said what it wants (DO-PROXY or VMOTION-PEER), 
 sample session; WILL-PROXY follows the first identity that is usable.
 """
 
+import json
 from fnmatch import fnmatchcase
 
 from attrs import define, field, frozen
@@ -49,9 +50,12 @@ class Peer:
 
 @frozen
 class Refused:
-    """The line cannot be served; `reason` tells the administrator what to type where."""
+    """The line cannot be served; `reason` tells the administrator what to type where, `hint` what
+    to write into the configuration, if anything helps there.
+    """
 
     reason: str
+    hint: str = ""
 
 
 @frozen
@@ -128,23 +132,25 @@ class Registration:
         refusal = self._refusal(request)
         if refusal is not None:
             self.over = True
-            return [Say(vmware.WontProxy()), Refused(refusal)]
+            return [Say(vmware.WontProxy()), refusal]
         self.request = request
         return self._ask() + self._progress()
 
-    def _refusal(self, request: vmware.DoProxy) -> str | None:
+    def _refusal(self, request: vmware.DoProxy) -> Refused | None:
         self._uri = uri = ServiceUri.parse(request.service_uri)
         if request.direction != b"S":
-            return (
+            return Refused(
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
                 "Direction to Server (the VM is dialled by operators, through this concentrator)"
             )
         if any(fnmatchcase(uri.word, pattern) for pattern in self.service_uris):
             return None
         allowed = ", ".join(self.service_uris)
-        return (
-            f"the service URI is {safe(uri.word)!r}: in vSphere set Port URI to one of {allowed}, "
-            f"or add {safe(uri.word)!r} to vm.service_uris in the configuration"
+        word = safe(uri.word)
+        return Refused(
+            f"the service URI is {word!r}: in vSphere set Port URI to one of {allowed}, "
+            f"or add {word!r} to vm.service_uris in the configuration",
+            f"[vm] service_uris = [..., {json.dumps(word)}]",
         )
 
     def claims(self, credential: bytes) -> list[Action]:

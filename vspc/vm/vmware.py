@@ -28,6 +28,9 @@ MESSAGES = 512
 MESSAGE_RATE = 32.0
 """Messages a second that it may send for ever: each may cost an answer that nobody reads."""
 
+PLAIN_HINT = '[[vm.plain]] name = "NAME", listen = "tcp:PORT"'
+"""What serves a peer without the extension."""
+
 _VC_UUID_CODES = frozenset({80, 81})
 
 # The suboption that a VM may not know, and what it then lacks.
@@ -111,7 +114,8 @@ class VMwareLine(ComPortLine):
         if option == _VMWARE and not self.registration.over:
             self.keeper.refused(
                 "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
-                "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener"
+                "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener",
+                PLAIN_HINT,
             )
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
@@ -275,8 +279,8 @@ class VMwareLine(ComPortLine):
                     self.keeper.joined(action)
                 case registration.Peer(credential=credential):
                     self.keeper.claimed(credential)
-                case registration.Refused(reason=reason):
-                    self.keeper.refused(reason)
+                case registration.Refused(reason=reason, hint=hint):
+                    self.keeper.refused(reason, hint)
                 case registration.Renamed(name=name):
                     self.keeper.renamed(name)
                 case registration.Changed(uuid=uuid):

@@ -14,7 +14,6 @@ from tests.log.test_log import WholeLog
 from vspc.console.console import Console
 from vspc.console.lines import Line
 from vspc.console.past import About, Kind, Marker
-from vspc.log.sinks.connection import Connection, tcp, tls
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.links import link_name
@@ -22,6 +21,7 @@ from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import Source
+from vspc.net.connection import Connection, tcp, tls
 from vspc.net.tls import load_pair
 
 

@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.console.lines import Line
 from vspc.console.past import About, Kind, Marker
-from vspc.log.sinks.connection import Connection, tcp, unix
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.lines import moment
 from vspc.log.sinks.links import Links, link_name
 from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
+from vspc.net.connection import Connection, tcp, unix
 
 LINE = Line(0, 1.7e9, b"x", 2)
 

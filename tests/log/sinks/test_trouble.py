@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.log.sinks.test_feeder import Shelf, SinkTestCase
 from vspc.console.lines import Line
 from vspc.console.past import About, Kept, Kind, Marker
-from vspc.log.sinks.backoff import LONGEST, Backoff
 from vspc.log.sinks.cursors import Damaged, load
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, Source
 from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import NoLog
+from vspc.net.backoff import LONGEST, Backoff
 
 
 class Stalled:

@@ -1,80 +1,8 @@
-"""A connection to whoever takes what VMs say: TCP, TLS or a Unix socket; made when it is needed."""
+"""What outlets over a connection have in common."""
 
-import fcntl
-import socket
-import ssl
-import struct
-import termios
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from attrs import define
 
-from attrs import define, field
-
-from vspc.log.sinks.outlet import PATIENCE
-
-
-@define(eq=False)
-class Connection:
-    """`dial` makes one, as often as it must; it may block for `PATIENCE`, and so may a send."""
-
-    dial: Callable[[], socket.socket]
-    patience: float = PATIENCE
-    _socket: socket.socket | None = field(default=None, init=False)
-    _sent: int = field(default=0, init=False)  # bytes, by this connection
-    _ends: deque[int] = field(factory=deque, init=False)  # of sends that may be on their way
-
-    def send(self, data: bytes) -> None:
-        """All of `data`, within `patience`. Raises OSError; then it is closed."""
-        try:
-            if self._socket is None:
-                self._socket = self.dial()
-            self._look(self._socket)
-            self._socket.sendall(data)
-        except OSError:
-            self.close()
-            raise
-        except UnicodeError as error:  # the name of a host that is none
-            raise OSError(str(error)) from None
-        self._sent += len(data)
-        self._ends.append(self._sent)
-
-    def _look(self, connection: socket.socket) -> None:
-        """A peer that has gone says so by an end of file, which writing would not notice."""
-        connection.setblocking(False)
-        try:
-            if connection.recv(4096) == b"":
-                raise ConnectionResetError("the other side has closed the connection")
-        except (BlockingIOError, ssl.SSLWantReadError):
-            pass
-        finally:
-            connection.settimeout(self.patience)
-
-    def waiting(self) -> int:
-        """How many of the last sends the other side's kernel may not have as a whole yet."""
-        arrived = self._sent - self._queued()
-        while self._ends and self._ends[0] <= arrived:
-            self._ends.popleft()
-        return len(self._ends)
-
-    def _queued(self) -> int:
-        """Bytes that the other side has not acknowledged; with what TLS adds, so never too few."""
-        if self._socket is None:
-            return 0
-        try:
-            waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:
-            return self._sent
-        return int(struct.unpack("i", waiting)[0])
-
-    def close(self) -> None:
-        """Until the next `send`."""
-        self._sent = 0
-        self._ends.clear()
-        if self._socket is not None:
-            connection, self._socket = self._socket, None
-            with suppress(OSError):
-                connection.close()
+from vspc.net.connection import Connection
 
 
 @define(eq=False)
@@ -94,38 +22,3 @@ class Stream:
     def close(self) -> None:
         """The end."""
         self.connection.close()
-
-
-def tcp(host: str, port: int) -> Callable[[], socket.socket]:
-    """By TCP."""
-    return lambda: socket.create_connection((host, port), PATIENCE)
-
-
-def unix(path: str) -> Callable[[], socket.socket]:
-    """By a Unix socket."""
-
-    def dial() -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(PATIENCE)
-        try:
-            connection.connect(path)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-
-    return dial
-
-
-def tls(host: str, port: int, context: ssl.SSLContext) -> Callable[[], socket.socket]:
-    """By TLS; `context` says whom to believe."""
-
-    def dial() -> socket.socket:
-        plain = socket.create_connection((host, port), PATIENCE)
-        try:
-            return context.wrap_socket(plain, server_hostname=host)
-        except OSError:
-            plain.close()
-            raise
-
-    return dial

@@ -16,10 +16,10 @@ from attrs import define, field
 
 from vspc.console.past import About, Kept, Passage
 from vspc.log.disk import Disk
-from vspc.log.sinks.backoff import AGAIN, LONGEST, Backoff
 from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.pieces import Seen, Unsettled, put_together
+from vspc.net.backoff import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
 """Bytes that are read of one console before the next has its turn."""

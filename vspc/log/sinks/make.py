@@ -1,7 +1,6 @@
 """Sinks as the configuration wants them."""
 
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +8,13 @@ from pathlib import Path
 from vspc.config.classes import SinkSettings
 from vspc.console.access import Subject, matches
 from vspc.console.past import About
-from vspc.log.sinks.connection import Connection, tcp, tls, unix
 from vspc.log.sinks.feeder import Feeder, Told
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import Source
+from vspc.net.connection import Connection, client_context, host_and_port, tcp, tls, unix
 
 
 def make(
@@ -53,13 +52,8 @@ def _outlet(settings: SinkSettings) -> Outlet:
 def _dialler(settings: SinkSettings, kind: str, rest: str) -> Callable[[], socket.socket]:
     if kind == "unix":
         return unix(rest)
-    host, _, port = rest.rpartition(":")
-    host = host.strip("[]")
+    host, port = host_and_port(rest)
     if kind == "tcp":
-        return tcp(host, int(port))
-    context = ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.certificate is not None and settings.private_key is not None:
-        # With a password, even none, nobody is asked for one on a terminal.
-        context.load_cert_chain(str(settings.certificate), str(settings.private_key), "")
-    return tls(host, int(port), context)
+        return tcp(host, port)
+    context = client_context(settings.ca, settings.certificate, settings.private_key)
+    return tls(host, port, context)

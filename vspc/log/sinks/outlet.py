@@ -6,15 +6,12 @@ from typing import Protocol
 from vspc.console.lines import Line
 from vspc.console.past import About, Marker
 
-PATIENCE = 10.0
-"""Seconds that a connection may take to be made, or to take what it is given."""
-
 
 class Outlet(Protocol):
     """One of them; only its sink's thread calls. Methods raise OSError where it does not go on."""
 
     def write(self, about: About, items: Sequence[Line | Marker]) -> None:
-        """Lines and what happened, in order; waits `PATIENCE` at most."""
+        """Lines and what happened, in order; waits `vspc.net.connection.PATIENCE` at most."""
 
     def waiting(self) -> int:
         """How many of the last writes may not be where they belong yet: an error takes them back.

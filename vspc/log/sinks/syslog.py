@@ -9,10 +9,8 @@ from vspc.console.lines import Line
 from vspc.console.past import About, Marker
 from vspc.log.sinks.connection import Stream
 from vspc.log.sinks.lines import moment
+from vspc.net.syslog import counted, record
 from vspc.text import plain_output
-
-INFO = 6
-"""The severity of everything that a VM says."""
 
 TEXT_LIMIT = 8 * 1024
 """Bytes of a line; what is longer is cut, and counted."""
@@ -35,9 +33,8 @@ class SyslogOutlet(Stream):
         self.connection.send(b"".join(self.message(about, item) for item in items))
 
     def message(self, about: About, item: Line | Marker) -> bytes:
-        """One, with its length in front (RFC 6587 section 3.4.1)."""
-        time = moment(item.at).isoformat(timespec="microseconds")
-        priority = self.facility * 8 + INFO
+        """One, with its length in front."""
+        time = moment(item.at).isoformat(timespec="microseconds").replace("+00:00", "Z")
         data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})
         if isinstance(item, Marker):
             kind, text = item.kind.value, item.text.encode("utf-8", "replace")
@@ -46,10 +43,7 @@ class SyslogOutlet(Stream):
         if len(text) > TEXT_LIMIT:
             cut = text[:TEXT_LIMIT].decode("utf-8", "ignore").encode()
             text = cut + f"...(+{len(text) - len(cut)})".encode()
-        head = f"<{priority}>1 {time.replace('+00:00', 'Z')} {self.hostname} vspc - {kind} {data} "
-        # The mark says that what follows is UTF-8 (RFC 5424 section 6.4).
-        body = head.encode("utf-8", "replace") + b"\xef\xbb\xbf" + text
-        return f"{len(body)} ".encode() + body
+        return counted(record(self.facility, time, self.hostname, kind, data, text))
 
 
 def _data(facts: dict[str, str]) -> str:

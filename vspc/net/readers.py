@@ -1,4 +1,4 @@
-"""A few threads that read logs. A disk that stands still does not keep the process from ending."""
+"""A few threads that read files. A disk that stands still does not keep the process from ending."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,11 +10,14 @@ READERS = 4
 
 
 class Readers:
-    """`vspc.log.archive.Pool`; threads are made when they are needed, and are daemons."""
+    """Threads are made when they are needed, and are daemons; `name` is theirs."""
 
-    def __init__(self, failed: Callable[[], None], count: int = READERS) -> None:
+    def __init__(
+        self, failed: Callable[[], None], count: int = READERS, name: str = "log-reader"
+    ) -> None:
         self._failed = failed
         self._count = count
+        self._name = name
         self._changed = Condition()
         self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._idle = 0
@@ -30,7 +33,7 @@ class Readers:
             if self._idle >= len(self._waiting):
                 self._changed.notify()
             elif len(self._threads) < self._count:
-                name = f"log-reader-{len(self._threads) + 1}"
+                name = f"{self._name}-{len(self._threads) + 1}"
                 self._threads.append(Thread(target=self._run, name=name, daemon=True))
                 self._threads[-1].start()
 

@@ -1,4 +1,4 @@
-"""When an outlet that does not take anything is tried again."""
+"""When something that does not take anything is tried again."""
 
 from attrs import define, field
 

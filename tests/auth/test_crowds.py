@@ -1,0 +1,166 @@
+"""Programs in any order of events, with children that do as they are told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, field
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.auth.scripts import claimant
+from tests.fakes import FakeClock
+from vspc.auth.children import Child, Parent
+from vspc.auth.programs import RUNNING, WAITING, Programs
+from vspc.auth.runs import PATIENCE, STEP, TURN
+from vspc.config.units import Program
+from vspc.console.proving import Ask, Proved, Refused
+
+ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
+TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"ask\nok\n"])
+
+
+@define(eq=False)
+class FakeChild(Child):
+    """A child that lives until it is told that it has ended."""
+
+    parent: Parent
+    heard: bytearray = field(factory=bytearray)
+    deaf: bool = False
+    signals: list[bool] = field(factory=list)
+    lives: bool = True
+
+    def write(self, data: bytes) -> None:
+        self.heard += data
+
+    def close_input(self) -> None:
+        pass
+
+    def deafen(self) -> None:
+        self.deaf = True
+
+    def end(self, force: bool = False) -> None:
+        assert self.lives, "that number may be somebody else's by now"
+        self.signals.append(force)
+
+    def exit(self, status: int) -> None:
+        self.lives = False
+        self.parent.exited(status)
+
+
+@define(eq=False)
+class Asker:
+    """Somebody who waits for a verdict."""
+
+    said: list[Any] = field(factory=list)
+    cancelled: bool = False
+    within: bool = True
+    call: Any = None
+
+    def __call__(self, said: Any) -> None:
+        assert not self.within, "told from within a call"
+        assert not self.cancelled, "told after cancel"
+        assert not self.is_over, "told after the verdict"
+        self.said.append(said)
+
+    @property
+    def is_over(self) -> bool:
+        return any(isinstance(each, Proved | Refused | bytes) for each in self.said)
+
+
+class Crowd(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.programs = Programs(None, self.clock, self.start)  # type: ignore[arg-type]
+        self.children: list[FakeChild] = []
+        self.askers: list[Asker] = []
+        self.full = False
+
+    def start(self, _reactor: object, _words: Sequence[str], parent: Parent) -> Child:
+        if self.full:
+            raise OSError(11, "Resource temporarily unavailable")
+        self.children.append(FakeChild(parent))
+        return self.children[-1]
+
+    @property
+    def living(self) -> list[FakeChild]:
+        return [child for child in self.children if child.lives]
+
+    @rule(address=ADDRESSES, asks=st.booleans(), count=st.integers(1, 20))
+    def come(self, address: str, asks: bool, count: int) -> None:
+        for _ in range(count):
+            asker = Asker()
+            who, command = claimant(address=address), Program(("/x", "%u"))
+            if asks:
+                asker.call = self.programs.converse(command, who, asker)
+            else:
+                asker.call = self.programs.keys(command, who, KEY, asker)
+            asker.within = False
+            self.askers.append(asker)
+
+    @precondition(lambda self: self.living)
+    @rule(data=st.data(), text=TEXTS, error=st.booleans())
+    def speak(self, data: st.DataObject, text: bytes, error: bool) -> None:
+        child = data.draw(st.sampled_from(self.living))
+        if not child.deaf:
+            (child.parent.complained if error else child.parent.said)(text)
+
+    @precondition(lambda self: self.living)
+    @rule(data=st.data(), status=st.sampled_from([0, 1, -9]), count=st.integers(1, 20))
+    def exit(self, data: st.DataObject, status: int, count: int) -> None:
+        first = data.draw(st.integers(0, len(self.living) - 1))
+        for child in self.living[first : first + count]:
+            child.exit(status)
+
+    @precondition(lambda self: self.askers)
+    @rule(data=st.data(), text=st.sampled_from([b"", b"secret", b"x" * 2000]))
+    def answer(self, data: st.DataObject, text: bytes) -> None:
+        asker = data.draw(st.sampled_from(self.askers))
+        if asker.said and isinstance(asker.said[-1], Ask):
+            asker.within = True
+            asker.call.answer(text)
+            asker.within = False
+
+    @precondition(lambda self: self.askers)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        asker = data.draw(st.sampled_from(self.askers))
+        asker.call.cancel()
+        asker.cancelled = True
+
+    @rule(seconds=st.sampled_from([0, 1, PATIENCE, STEP, TURN]))
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(full=st.booleans())
+    def fill(self, full: bool) -> None:
+        self.full = full
+
+    @invariant()
+    def bounded(self) -> None:
+        assert len(self.living) == self.programs.running <= RUNNING
+        assert self.programs.waiting <= WAITING
+        assert not self.programs.waiting or self.programs.running == RUNNING
+
+    def teardown(self) -> None:
+        """Children that ignore all but SIGKILL: everybody is told something, and nothing is left."""
+        self.full = False
+        for asker in self.askers:
+            if asker.said and not asker.is_over:
+                asker.cancelled = True
+                asker.call.cancel()
+        for _ in range(20):
+            self.clock.advance(PATIENCE)
+            for child in self.living:
+                if True in child.signals:
+                    child.exit(-9)
+        self.clock.advance(0)
+        assert (self.programs.running, self.programs.waiting) == (0, 0)
+        assert all(asker.is_over or asker.cancelled for asker in self.askers)
+
+
+KEY = b"\0\0\0\x0bssh-ed25519" + b"\0\0\0\x20" + bytes(32)
+
+CrowdTest = Crowd.TestCase
+CrowdTest.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

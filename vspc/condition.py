@@ -1,0 +1,55 @@
+"""How the server is, as `status` tells it: what the rooms say of themselves."""
+
+import os
+import resource
+
+from attrs import define, field
+
+from vspc import __version__
+from vspc.console.history import Budget
+from vspc.console.ports import Clock
+from vspc.log.log import Log
+from vspc.operatorside import OperatorSide
+from vspc.verbs.call import timestamp
+from vspc.vm.door import Door
+from vspc.watch.room import Watching
+
+
+@define(eq=False)
+class Condition:
+    """Asked for each `status`; nothing here waits for the disk."""
+
+    clock: Clock
+    budget: Budget
+    vm_door: Door
+    operators: OperatorSide
+    watching: Watching
+    keeping: Log | None
+    _since: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._since = self.clock.wall()
+
+    def facts(self) -> dict[str, object]:
+        """Names and values, some of them tables; sizes in bytes."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "since": timestamp(self._since),
+            "uptime_seconds": round(self.clock.wall() - self._since),
+            "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "lines": {
+                "all": len(self.vm_door.arrivals),
+                "unidentified": len(self.vm_door.strangers),
+            },
+            "ssh": self.operators.condition(),
+            "history": {"used": self.budget.used, "total": self.budget.total},
+            "log": _log(self.keeping),
+            "audit": self.watching.condition(),
+        }
+
+
+def _log(keeping: Log | None) -> str:
+    if keeping is None:
+        return "off"
+    return "failing" if keeping.writer.failing else "written"

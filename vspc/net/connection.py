@@ -1,0 +1,152 @@
+"""Connections that threads make to programs that take what we say: TCP, TLS, UDP, Unix sockets.
+
+Made when they are needed, and anew after an error. Nothing here is for the reactor's thread.
+"""
+
+import fcntl
+import socket
+import ssl
+import struct
+import termios
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+PATIENCE = 10.0
+"""Seconds that a connection may take to be made, or to take what it is given."""
+
+
+@define(eq=False)
+class Connection:
+    """`dial` makes one, as often as it must; it may block for `PATIENCE`, and so may a send."""
+
+    dial: Callable[[], socket.socket]
+    patience: float = PATIENCE
+    _socket: socket.socket | None = field(default=None, init=False)
+    _sent: int = field(default=0, init=False)  # bytes, by this connection
+    _ends: deque[int] = field(factory=deque, init=False)  # of sends that may be on their way
+
+    def send(self, data: bytes) -> None:
+        """All of `data`, within `patience`. Raises OSError; then it is closed."""
+        try:
+            if self._socket is None:
+                self._socket = self.dial()
+            self._look(self._socket)
+            self._socket.sendall(data)
+        except OSError:
+            self.close()
+            raise
+        except UnicodeError as error:  # the name of a host that is none
+            raise OSError(str(error)) from None
+        self._sent += len(data)
+        self._ends.append(self._sent)
+
+    def _look(self, connection: socket.socket) -> None:
+        """A peer that has gone says so by an end of file, which writing would not notice."""
+        connection.setblocking(False)
+        try:
+            if connection.recv(4096) == b"":
+                raise ConnectionResetError("the other side has closed the connection")
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            connection.settimeout(self.patience)
+
+    def waiting(self) -> int:
+        """How many of the last sends the other side's kernel may not have as a whole yet."""
+        arrived = self._sent - self._queued()
+        while self._ends and self._ends[0] <= arrived:
+            self._ends.popleft()
+        return len(self._ends)
+
+    def _queued(self) -> int:
+        """Bytes that the other side has not acknowledged; with what TLS adds, so never too few."""
+        if self._socket is None:
+            return 0
+        try:
+            waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return self._sent
+        return int(struct.unpack("i", waiting)[0])
+
+    def close(self) -> None:
+        """Until the next `send`."""
+        self._sent = 0
+        self._ends.clear()
+        if self._socket is not None:
+            connection, self._socket = self._socket, None
+            with suppress(OSError):
+                connection.close()
+
+
+def tcp(host: str, port: int) -> Callable[[], socket.socket]:
+    """By TCP."""
+    return lambda: socket.create_connection((host, port), PATIENCE)
+
+
+def unix(path: str) -> Callable[[], socket.socket]:
+    """By a Unix socket."""
+
+    return lambda: _connected(socket.socket(socket.AF_UNIX), path)
+
+
+def tls(host: str, port: int, context: ssl.SSLContext) -> Callable[[], socket.socket]:
+    """By TLS; `context` says whom to believe."""
+
+    def dial() -> socket.socket:
+        plain = socket.create_connection((host, port), PATIENCE)
+        try:
+            return context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
+
+    return dial
+
+
+def udp(host: str, port: int) -> Callable[[], socket.socket]:
+    """By UDP: each send is a datagram."""
+
+    def dial() -> socket.socket:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        return _connected(socket.socket(family, kind, protocol), address)
+
+    return dial
+
+
+def unix_datagrams(path: str) -> Callable[[], socket.socket]:
+    """By a Unix socket that takes datagrams, as syslog's and the journal's do."""
+    return lambda: _connected(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), path)
+
+
+def _connected(made: socket.socket, address: Any) -> socket.socket:
+    made.settimeout(PATIENCE)
+    try:
+        made.connect(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def client_context(
+    ca: Path | None, certificate: Path | None, private_key: Path | None
+) -> ssl.SSLContext:
+    """Whom TLS believes, and who we are there. Raises OSError for files that do not serve."""
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None and private_key is not None:
+        # With a password, even none, nobody is asked for one on a terminal.
+        context.load_cert_chain(str(certificate), str(private_key), "")
+    return context
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """ "HOST:PORT" or "[ADDRESS]:PORT", which was checked."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,37 @@
+"""What `twistd vspc` calls: its options, and the service that they want."""
+
+import sys
+from pathlib import Path
+
+from twisted.python import usage
+
+from vspc.config import ConfigError
+from vspc.files import load_with_files
+from vspc.serverlog import ServerLog
+from vspc.service import VspcService
+
+
+class Options(usage.Options):
+    """`twistd vspc --config FILE`."""
+
+    optParameters = [["config", "c", None, "The configuration file (TOML)."]]
+
+    def postOptions(self) -> None:
+        """The file must be named."""
+        if not self["config"]:
+            raise usage.UsageError("say --config FILE; `etc/vspc.toml` is an example")
+
+
+def makeService(options: Options) -> VspcService:
+    """For twistd: errors of the configuration end it with every mistake and status 1."""
+    from twisted.internet import reactor
+
+    try:
+        config = load_with_files(Path(options["config"]))
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        raise SystemExit(1) from None
+    parent = options.parent
+    ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
+    return VspcService(config, reactor, ServerLog(sys.stdout) if ours else None)

@@ -1,0 +1,146 @@
+"""`kick`: send an operator off a console, or end sessions."""
+
+import json
+from collections.abc import Iterable
+
+from vspc.console.attachment import Attachment
+from vspc.console.sessions import Present
+from vspc.text import safe
+from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, handle_of
+from vspc.verbs.words import BadWord, Read, read
+
+USAGE_LINE = "kick NAME OPERATOR | --session ID | --operator X | --all-writers [--json]"
+SUMMARY = "send somebody off a console (right admin), or end sessions (administrators)"
+
+
+def run(call: Call) -> None:
+    """Whichever of the four it is."""
+    try:
+        given = read(call.words, ("--all-writers", "--json"), ("--session", "--operator"))
+        ways = len(given.values) + ("--all-writers" in given.flags)
+        if (len(given.rest), ways) not in ((2, 0), (0, 1)):
+            raise BadWord("say NAME and OPERATOR, or one of the options")
+    except BadWord as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    if given.rest:
+        _off_console(call, given)
+    elif call.is_administrator():
+        _from_server(call, given)
+
+
+def _from_server(call: Call, given: Read) -> None:
+    if "--session" in given.values:
+        _session(call, given)
+    elif "--operator" in given.values:
+        _operator(call, given)
+    else:
+        _writers(call, given)
+
+
+def _off_console(call: Call, given: Read) -> None:
+    console = call.find(given.rest[0])
+    if console is None:
+        return
+    if "admin" not in call.rights(console) and "admin" not in call.operator.roles:
+        denied = f"you have no right to send anybody off {console.title}"
+        call.fail(DENIED, denied, console=console)
+        return
+    whom = given.rest[1]
+    there = [each for each in console.attachments if each.operator.name == whom]
+    if not there:
+        call.record("kick", console, kind="console", count=0, subject=whom, result="failed")
+        call.fail(FAILED, f"{safe(whom)} is not on {console.title}")
+        return
+    ended = [_facts(each) for each in there]
+    for each in there:
+        each.expel(f"you were sent off {console.title} by {call.operator.name}")
+    call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
+    _print(call, given, ended, f"{safe(whom)} was sent off {console.title}")
+
+
+def _session(call: Call, given: Read) -> None:
+    wanted = given.values["--session"]
+    present = call.world.sessions.get(wanted)
+    if present is None:
+        _nobody(call, "session", wanted, f"there is no session {safe(wanted)}")
+    elif present.session.id == call.session.id:
+        call.fail(FAILED, "that is this session; log out to end it")
+    else:
+        _end(call, given, "session", wanted, [present])
+
+
+def _operator(call: Call, given: Read) -> None:
+    wanted = given.values["--operator"]
+    there = [each for each in call.world.sessions.of(wanted) if not _is_own(call, each)]
+    if there:
+        _end(call, given, "operator", wanted, there)
+    else:
+        other = "other " if wanted == call.operator.name else ""
+        _nobody(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
+
+
+def _nobody(call: Call, kind: str, subject: str, why: str) -> None:
+    call.record("kick", kind=kind, count=0, subject=subject, result="failed")
+    call.fail(FAILED, why)
+
+
+def _end(call: Call, given: Read, kind: str, subject: str, there: list[Present]) -> None:
+    ended = [session_facts(each) for each in there]
+    names = _names(each.session.operator.name for each in there)
+    end_sessions(there, f"{call.operator.name} has ended your session")
+    call.record("kick", kind=kind, count=len(there), subject=subject, operators=names, result="ok")
+    many = f"{len(there)} sessions were" if len(there) > 1 else "1 session was"
+    _print(call, given, ended, f"{many} ended: {names}")
+
+
+def _writers(call: Call, given: Read) -> None:
+    pens = [console.pen for console in call.world.roster]
+    there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
+    # What one may not read does not exist, though its writer goes, too.
+    ended = [_facts(each) for each in there if call.may_read(each.console)]
+    names = _names(each.operator.name for each in there)
+    for each in there:
+        each.expel(f"you were sent off {each.console.title} by {call.operator.name}")
+    call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
+    shown = ", ".join(f"{fact['operator']} on {fact['console']}" for fact in ended)
+    _print(call, given, ended, f"nobody else types any more; sent off: {shown or 'nobody'}")
+
+
+def _is_own(call: Call, present: Present) -> bool:
+    return present.session.id == call.session.id
+
+
+def _names(operators: Iterable[str]) -> str:
+    return ", ".join(sorted(set(operators)))
+
+
+def _facts(attachment: Attachment) -> dict[str, object]:
+    console = attachment.console
+    return {
+        "operator": attachment.operator.name,
+        "session": attachment.session.id,
+        "console": console.title,
+        "handle": handle_of(console),
+        "address": attachment.address,
+        "wrote": attachment.has_pen,
+    }
+
+
+def session_facts(present: Present) -> dict[str, object]:
+    """Whose session ends."""
+    session = present.session
+    return {"operator": session.operator.name, "session": session.id, "address": session.address}
+
+
+def end_sessions(there: Iterable[Present], reason: str) -> None:
+    """End sessions now: nothing is typed in them any more, whatever their clients do."""
+    for present in there:
+        for attachment in list(present.attachments):
+            attachment.expel(reason)
+        present.end(reason)
+
+
+def _print(call: Call, given: Read, ended: list[dict[str, object]], text: str) -> None:
+    shown = json.dumps(ended, indent=1) if "--json" in given.flags else text
+    Printer(call.channel, shown + "\n")

@@ -1,0 +1,247 @@
+"""`lockout`: an operator, a key or an authority may not come in any more, and goes at once."""
+
+import json
+import re
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from vspc.console.lockout import Lockout, Lockouts
+from vspc.console.ports import Cancellable
+from vspc.console.session import Session
+from vspc.console.sessions import Present
+from vspc.text import safe
+from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.kick import end_sessions
+from vspc.verbs.words import BadWord, Read, length, read
+
+USAGE_LINE = "lockout [OPERATOR|FINGERPRINT [--for 24h] | --lift X | --list] [--json]"
+SUMMARY = "nobody comes in under this name, or with this key; it ends sessions (administrators)"
+
+LONGEST = 3650 * 86400.0
+"""Seconds of a lockout that ends by itself."""
+
+PATIENCE = 10.0
+"""Seconds that the disk may take."""
+
+_LOCAL = "@local"
+_KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
+_NAME = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._@-]{0,63}")
+
+
+def run(call: Call) -> None:
+    """Lock, lift or list."""
+    try:
+        given = read(call.words, ("--list", "--json"), ("--for", "--lift"))
+        _check(given)
+        seconds = length("--for", given.values["--for"]) if "--for" in given.values else None
+        if seconds is not None and seconds > LONGEST:
+            raise BadWord("--for is at most 3650d; without it a lockout counts until it is lifted")
+        subject = _subject(given.values.get("--lift", given.rest[0] if given.rest else None))
+    except BadWord as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    if not call.is_administrator():
+        return
+    lockouts = call.world.lockouts
+    if lockouts is None:
+        call.fail(FAILED, "no lockouts are kept here")
+    elif subject is None:
+        _list(call, given, lockouts)
+    elif "--lift" in given.values:
+        _lift(call, lockouts, subject)
+    else:
+        _lock(call, lockouts, subject, seconds)
+
+
+def _check(given: Read) -> None:
+    ways = len(given.rest) + ("--lift" in given.values) + ("--list" in given.flags)
+    if ways > 1:
+        raise BadWord("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
+    if "--for" in given.values and not given.rest:
+        raise BadWord("--for says how long OPERATOR or FINGERPRINT is locked out")
+    if "--json" in given.flags and (given.rest or "--lift" in given.values):
+        raise BadWord("--json is about the list")
+
+
+def _subject(word: str | None) -> str | None:
+    if word is None:
+        return None
+    if _KEY.fullmatch(word):
+        return word.rstrip("=")
+    if ":" not in word and _NAME.fullmatch(word):
+        return word
+    raise BadWord(
+        f"{safe(word)!r} is neither an operator's name nor a fingerprint as ssh-keygen -l "
+        "prints it (SHA256:...)"
+    )
+
+
+def _kind(subject: str) -> str:
+    return "fingerprint" if subject.startswith("SHA256:") else "operator"
+
+
+def _lock(call: Call, lockouts: Lockouts, subject: str, seconds: float | None) -> None:
+    if subject.endswith(_LOCAL):
+        call.fail(FAILED, f"{subject} is who has this machine, and is not locked out")
+        return
+    if is_about(call.session, subject):
+        call.fail(
+            FAILED,
+            f"that is you: {subject} would be locked out with nobody to lift it; ask another "
+            "administrator, or say it on the server's machine: vspc lockout",
+        )
+        return
+    now = call.world.clock.wall()
+    until = None if seconds is None else now + seconds
+    locked = Lockout(subject, call.operator.name, now, until, call.session.reason)
+    saving = _Saving(call, _Words(subject, "lockout", timestamp(until)))
+    if not lockouts.lock(locked, saving.saved):
+        call.fail(FAILED, "there are as many lockouts as there may be: lift some")
+        return
+    there = [each for each in call.world.sessions if is_about(each.session, subject)]
+    end_sessions(there, "you are locked out")
+    saving.begin(_told(call, subject, there, until), len(there))
+
+
+def _told(call: Call, subject: str, there: list[Present], until: float | None) -> str:
+    ended = f"{len(there)} session{'' if len(there) == 1 else 's'} ended"
+    term = "until it is lifted" if until is None else f"until {timestamp(until)}"
+    unknown = ""
+    if _kind(subject) == "operator" and not call.world.knows(subject):
+        unknown = "; the configuration has no operator of that name"
+    return f"{subject} is locked out {term}, {ended}{unknown}"
+
+
+def _lift(call: Call, lockouts: Lockouts, subject: str) -> None:
+    saving = _Saving(call, _Words(subject, "unlock"))
+    if lockouts.lift(subject, saving.saved):
+        saving.begin(f"{subject} is not locked out any more")
+    else:
+        call.fail(FAILED, f"{subject} is not locked out")
+
+
+def is_about(session: Session, subject: str) -> bool:
+    """Whether `session` is that operator's, or was opened with that key or by that authority."""
+    return subject in (session.operator.name, session.proof.fingerprint, session.proof.ca)
+
+
+@frozen
+class _Words:
+    """What was asked for: `event` is the audit file's name of it."""
+
+    subject: str
+    event: str
+    until: str | None = None
+
+
+class _Saving:
+    """It counts already; it is said when it is on the disk. A `Program` meanwhile."""
+
+    def __init__(self, call: Call, words: _Words) -> None:
+        self._call = call
+        self._words = words
+        self._text: str | None = None
+        self._ended: int | None = None
+        self._error: str | None = None
+        self._timer: Cancellable | None = None
+        self._over = False
+
+    def begin(self, text: str, ended: int | None = None) -> None:
+        """Wait for the disk, then say `text`."""
+        self._text, self._ended = text, ended
+        self._timer = self._call.world.clock.call_later(PATIENCE, self._late)
+        self._call.channel.start(self)
+        self._go_on()
+
+    def saved(self, error: str) -> None:
+        """It is on the disk, or `error` says why it is not."""
+        self._error = error
+        self._go_on()
+
+    def _late(self) -> None:
+        self._error = self._error or f"the disk has not taken it for {PATIENCE:g} s"
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._error is None or self._text is None or self._over:
+            return
+        self._finish(self._error)
+        if self._error:
+            why = f"it counts now, but not after a restart: {self._error}"
+            self._call.fail(FAILED, self._text, why)
+        else:
+            Printer(self._call.channel, self._text + "\n")
+
+    def _finish(self, detail: str) -> None:
+        self._over = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        words, call = self._words, self._call
+        kind, result = _kind(words.subject), "failed" if detail else "ok"
+        if words.event == "lockout":
+            call.record(
+                "lockout",
+                subject=words.subject,
+                kind=kind,
+                until=words.until,
+                ended=self._ended,
+                result=result,
+                detail=detail or None,
+            )
+        else:
+            call.record("unlock", subject=words.subject, kind=kind, result=result)
+
+    # Program
+
+    def received(self, data: bytes) -> None:
+        """Nobody reads it."""
+        self._call.channel.consumed(len(data))
+
+    def ended_input(self) -> None:
+        """Nothing to do."""
+
+    def drained(self) -> None:
+        """Nothing is printed yet."""
+
+    def resized(self) -> None:
+        """Nothing is shown."""
+
+    def break_requested(self) -> bool:
+        """There is no console to break."""
+        return False
+
+    def closed(self) -> None:
+        """Whoever asked has gone; it counts all the same."""
+        if not self._over:
+            self._finish("" if self._error is None else self._error)
+
+
+def _list(call: Call, given: Read, lockouts: Lockouts) -> None:
+    listed = lockouts.listed()
+    if "--json" in given.flags:
+        text = json.dumps([_facts(each) for each in listed], indent=1) + "\n"
+    else:
+        text = "".join(line + "\n" for line in _lines(listed))
+    Printer(call.channel, text)
+
+
+def _facts(locked: Lockout) -> dict[str, object]:
+    return {
+        "subject": locked.what,
+        "kind": _kind(locked.what),
+        "by": locked.by,
+        "since": timestamp(locked.since),
+        "until": timestamp(locked.until),
+        "reason": locked.reason or None,
+    }
+
+
+def _lines(listed: Iterable[Lockout]) -> list[str]:
+    lines = []
+    for each in listed:
+        term = "until it is lifted" if each.until is None else f"until {timestamp(each.until)}"
+        why = f"  {safe(each.reason)}" if each.reason else ""
+        line = f"{safe(each.what)}  {term}  by {safe(each.by)} since {timestamp(each.since)}{why}"
+        lines.append(line)
+    return lines

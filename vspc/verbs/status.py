@@ -1,0 +1,63 @@
+"""`status`: how the server is, as administrators want to know it at 3 a.m."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from vspc.console.console import State
+from vspc.text import safe
+from vspc.verbs.call import USAGE, Call, Printer
+
+USAGE_LINE = "status [--json]"
+SUMMARY = "how the server is: VMs, sessions, logs, audit, limits (administrators)"
+
+
+def run(call: Call) -> None:
+    """Print it."""
+    if any(word != "--json" for word in call.words):
+        call.fail(USAGE, f"usage: {USAGE_LINE}")
+        return
+    if not call.is_administrator():
+        return
+    found = facts(call)
+    if "--json" in call.words:
+        Printer(call.channel, json.dumps(found, indent=1) + "\n")
+    else:
+        Printer(call.channel, "".join(f"{line}\n" for line in _lines(found)))
+
+
+def facts(call: Call) -> dict[str, object]:
+    """What the world shows, and behind it what the rooms say of themselves, which may override."""
+    world = call.world
+    states = Counter(console.state for console in world.roster)
+    there = list(world.sessions)
+    on = [each for console in world.roster for each in console.attachments]
+    return {
+        "consoles": {state.value: states[state] for state in State},
+        "sessions": len(there),
+        "operators": len({each.session.operator.name for each in there}),
+        "attachments": len(on),
+        "writers": sum(each.has_pen for each in on),
+        "input_waiting": sum(console.gate.waiting for console in world.roster),
+        "lockouts": len(world.lockouts.listed()) if world.lockouts is not None else None,
+        "audit_refuses": world.audit.refuses,
+        **world.status(),
+    }
+
+
+def _lines(found: Mapping[str, object], above: str = "") -> Iterator[str]:
+    """A fact a line; of a table each with the names that lead to it."""
+    for name, value in found.items():
+        label = f"{above}{safe(name.replace('_', ' '))}"
+        if isinstance(value, Mapping):
+            yield from _lines(value, f"{label} ")
+        else:
+            yield f"{label}: {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value)) or "-"
+    return "-" if value is None or value == "" else safe(str(value))

@@ -1,0 +1,110 @@
+"""Who came, who left and who did not get in: the witness of a door where operators log in."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import define, field
+
+from vspc.console.audit import Audit
+from vspc.console.session import Proof, Session
+from vspc.watch.bounds import MINUTE, Bounds
+from vspc.watch.hints import hint_for
+from vspc.watch.refusals import Refused
+
+
+class Login(Protocol):
+    """An operator who is in, as his door has him."""
+
+    @property
+    def session(self) -> Session: ...
+
+
+class Failure(Protocol):
+    """Attempts that came to nothing; see `vspc.ssh.logins`."""
+
+    @property
+    def operator(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def proof(self) -> Proof: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def probes(self) -> int: ...
+
+
+@define(eq=False)
+class Logins:
+    """`seconds` is for measuring, `wall` gives seconds since 1970."""
+
+    audit: Audit
+    refused: Refused
+    seconds: Callable[[], float]
+    wall: Callable[[], float]
+    failed_inside: Callable[[], None]
+    _bounds: Bounds = field(factory=Bounds, init=False)
+
+    def came(self, login: Login) -> None:
+        """Somebody is in."""
+        try:
+            session = login.session
+            roles = ",".join(sorted(session.operator.roles)) or None
+            principals = ",".join(session.proof.principals) or None
+            self.audit.record("login", session, roles=roles, principals=principals)
+        except Exception:
+            self.failed_inside()
+
+    def left(self, login: Login) -> None:
+        """He is gone."""
+        try:
+            lasted = max(0.0, self.wall() - login.session.since)
+            self.audit.record("logout", login.session, seconds=round(lasted, 3))
+        except Exception:
+            self.failed_inside()
+
+    def failed(self, failure: Failure) -> None:
+        """One more attempt was counted, or a client has gone that only asked for keys."""
+        try:
+            self._failed(failure)
+        except Exception:
+            self.failed_inside()
+
+    def _failed(self, failure: Failure) -> None:
+        proof = failure.proof
+        self.refused.add(
+            "login",
+            failure.address,
+            failure.operator,
+            f"{proof.via or 'nothing'}: {failure.reason or 'refused'}",
+            hint_for(failure.operator, proof, failure.reason),
+        )
+        if not self._bounds.take(failure.address, self.seconds()):
+            return
+        self.audit.record(
+            "login-failed",
+            result="failed",
+            operator=failure.operator,
+            address=failure.address,
+            reason=failure.reason or None,
+            via=proof.via or None,
+            fingerprint=proof.fingerprint or None,
+            serial=proof.serial,
+            key_id=proof.key_id or None,
+            ca=proof.ca or None,
+            attempts=failure.attempts,
+            probes=failure.probes,
+        )
+
+    def tick(self, now: float) -> None:
+        """Say what had no line of its own; call it now and then, at last with infinity."""
+        for over in self._bounds.over(now):
+            self.audit.record(
+                "login-failed",
+                result="failed",
+                address=over.address or None,
+                count=over.count,
+                seconds=MINUTE,
+            )

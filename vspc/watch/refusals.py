@@ -1,0 +1,55 @@
+"""What was turned away lately: VMs and logins, each with what to write if it should not be."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+
+from attrs import evolve
+
+from vspc.console.audit import TurnedAway
+from vspc.text import safe
+from vspc.watch.values import bounded
+
+LATEST = 1000
+"""Refusals that are kept; repetitions of the same count once."""
+
+OF_ONE = 64
+"""Of these, those of one address: it cannot push all others out."""
+
+HINT = 4096
+"""Characters of a hint: an RSA key is long."""
+
+_Key = tuple[str, str, str, str]
+
+
+class Refused:
+    """The last ones. `wall` gives seconds since 1970."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._kept: OrderedDict[_Key, TurnedAway] = OrderedDict()
+        self._of: Counter[str] = Counter()
+
+    def add(self, what: str, address: str, name: str, reason: str, hint: str) -> None:
+        """One more."""
+        address, name, reason = bounded(address), bounded(name), bounded(reason)
+        key, now = (what, address, name, reason), self._wall()
+        known = self._kept.pop(key, None)
+        if known is not None:
+            self._kept[key] = evolve(known, last=now, count=known.count + 1)
+            return
+        if self._of[address] >= OF_ONE:
+            self._drop(next(key for key in self._kept if key[1] == address))
+        elif len(self._kept) >= LATEST:
+            self._drop(next(iter(self._kept)))
+        self._kept[key] = TurnedAway(what, address, name, reason, safe(hint, HINT), now, now)
+        self._of[address] += 1
+
+    def _drop(self, key: _Key) -> None:
+        del self._kept[key]
+        self._of[key[1]] -= 1
+        if not self._of[key[1]]:
+            del self._of[key[1]]
+
+    def latest(self) -> Sequence[TurnedAway]:
+        """The last one last."""
+        return tuple(self._kept.values())

@@ -1,0 +1,230 @@
+"""Everything of the audit file, made and introduced: the service has one of these.
+
+`recorder` is for the shop and for verbs, `witness` for the doors of operators, `trail` for verbs.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from vspc import __version__
+from vspc.config.classes import AuditSettings
+from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
+from vspc.console.console import Console
+from vspc.console.happenings import Happenings
+from vspc.console.ports import Cancellable, Clock
+from vspc.net.connection import (
+    Connection,
+    client_context,
+    host_and_port,
+    tcp,
+    tls,
+    udp,
+    unix_datagrams,
+)
+from vspc.net.readers import Readers
+from vspc.text import safe
+from vspc.watch.copies import Copy, journal, syslog
+from vspc.watch.happened import Happened
+from vspc.watch.logins import Logins
+from vspc.watch.recorder import Recorder
+from vspc.watch.refusals import Refused
+from vspc.watch.trail import Records
+from vspc.watch.writer import Writer
+
+JOURNAL = "/run/systemd/journal/socket"
+"""Where systemd-journald takes datagrams."""
+
+TICK = 1.0
+"""Seconds between two looks at what had no line of its own."""
+
+READERS = 2
+"""Threads that read the file for people."""
+
+_ERRORS = frozenset({"audit-failing", "audit-not-written", "audit-defect", "audit-copy-lost"})
+_GOOD = frozenset({"audit-recovered", "audit-copy-recovered"})
+
+
+class AuditError(Exception):
+    """The audit file's copies cannot be made as the configuration says; the text says why."""
+
+
+@define(eq=False)
+class Watching:
+    """`state_dir` is where the file is, unless its path is absolute; `failed` is called inside an
+    except block. Raises `AuditError` for certificates that do not serve.
+    """
+
+    settings: AuditSettings
+    state_dir: Path
+    reactor: Any
+    clock: Clock
+    happenings: Happenings
+    failed: Callable[[], None]
+    log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
+    journal_path: str = JOURNAL
+    refused: Refused = field(init=False)
+    recorder: Audit = field(init=False)
+    trail: Trail = field(init=False)
+    witness: Logins = field(init=False)
+    _happened: Happened = field(init=False)
+    _writer: Writer | None = field(default=None, init=False)
+    _records: Records | None = field(default=None, init=False)
+    _copies: list[Copy] = field(factory=list, init=False)
+    _timer: Cancellable | None = field(default=None, init=False)
+    _unsubscribe: Callable[[], None] | None = field(default=None, init=False)
+    _started: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.refused = Refused(self.clock.wall)
+        if self.settings.enabled:
+            self._make()
+        else:
+            self.recorder, self.trail = NoAudit(), Untold(self.refused)
+        clock = self.clock
+        self.witness = Logins(self.recorder, self.refused, clock.seconds, clock.wall, self.failed)
+        self._happened = Happened(self.recorder, self.refused, clock.seconds, clock.wall)
+
+    def _make(self) -> None:
+        path = self.state_dir / self.settings.file
+        refuse = self.settings.on_failure == "refuse"
+        self._writer = Writer(path, self._tell, self.failed, refuse, self.clock.wall)
+        self.recorder = Recorder(self._writer, self.clock.wall, self._tell, self.failed)
+        readers = Readers(self.failed, READERS, "audit-reader")
+        self.trail = self._records = Records(
+            path,
+            self.refused,
+            self._tell,
+            lambda call: self.reactor.callFromThread(call),  # noqa: PLW0108  tests lack it
+            readers,
+        )
+        self._copies = _copies(self.settings, self._tell, self.failed, self.journal_path)
+        self._writer.heard += [self._records.written, *(copy.take for copy in self._copies)]
+
+    def _tell(self, event: str, facts: dict[str, object]) -> None:
+        """In the server's log; from any thread."""
+        log = self.log
+        level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
+        level(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
+
+    # What the service does with it
+
+    def start(self) -> None:
+        """Begin to write and to listen; threads are made here, not before."""
+        self._started = self.clock.seconds()
+        self.recorder.record("start", version=__version__, pid=os.getpid())
+        if self._writer is not None:
+            self._writer.start()
+        for copy in self._copies:
+            copy.start()
+        self._unsubscribe = self.happenings.subscribe(self._happened.heard)
+        self._timer = self.clock.call_later(TICK, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._timer = self.clock.call_later(TICK, self._on_tick)
+        self._sum_up(self.clock.seconds())
+
+    def _sum_up(self, now: float) -> None:
+        try:
+            self.witness.tick(now)
+            self._happened.tick(now)
+        except Exception:
+            self.failed()
+
+    def reopen(self) -> None:
+        """The file may have been moved away (SIGHUP)."""
+        if self._writer is not None:
+            self._writer.reopen()
+
+    def renamed(self, console: Console, before: str, operators: Collection[str]) -> None:
+        """The VM of `console` said `before` until now, and these operators' rights changed."""
+        self._happened.renamed(console, before, operators)
+
+    def condition(self) -> dict[str, object]:
+        """For `status`."""
+        writer = self._writer
+        if writer is None:
+            return {"state": "off"}
+        return {
+            "state": "failing" if writer.failing else "written",
+            "waiting": len(writer.waiting),
+            "lost": writer.waiting.lost,
+            "refuses": writer.refuses,
+        }
+
+    def reload(self, settings: AuditSettings) -> None:
+        """`on_failure` counts at once; all else after a restart."""
+        if self._writer is not None:
+            self._writer.refuse = settings.on_failure == "refuse"
+
+    def end(self) -> None:
+        """The server stops: say so, listen to nothing more. In the reactor's thread."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._sum_up(float("inf"))
+        lasted = round(self.clock.seconds() - self._started, 3)
+        self.recorder.record("stop", seconds=lasted)
+        if self._records is not None:
+            self._records.close()
+
+    def stop(self) -> None:
+        """Write what waits: after `end`, in a thread, for some seconds at most."""
+        if self._writer is not None:
+            self._writer.stop()
+        for copy in self._copies:
+            copy.stop()
+
+
+@define(eq=False)
+class Untold(NoTrail):
+    """Without an audit file there is still what was turned away."""
+
+    refused: Refused
+
+    def turned_away(self) -> Any:
+        """What was refused lately."""
+        return self.refused.latest()
+
+
+def _copies(
+    settings: AuditSettings,
+    tell: Callable[[str, dict[str, object]], None],
+    failed: Callable[[], None],
+    journal_path: str,
+) -> list[Copy]:
+    found = []
+    if settings.syslog is not None:
+        connection, stream = _syslog(settings)
+        encode = syslog(socket.gethostname() or "-", settings.facility, stream)
+        found.append(Copy("syslog", connection, encode, tell, failed, time.monotonic))
+    if settings.journald:
+        connection = Connection(unix_datagrams(journal_path))
+        found.append(Copy("journald", connection, journal, tell, failed, time.monotonic))
+    return found
+
+
+def _syslog(settings: AuditSettings) -> tuple[Connection, bool]:
+    """The connection, and whether records stand behind each other in it."""
+    kind, _, rest = str(settings.syslog).partition(":")
+    if kind == "tcp":
+        return Connection(tcp(*host_and_port(rest))), True
+    if kind == "udp":
+        return Connection(udp(*host_and_port(rest))), False
+    if kind == "tls":
+        try:
+            context = client_context(settings.ca, settings.certificate, settings.private_key)
+        except OSError as error:
+            what = f"{error.filename or 'a certificate'}: {error.strerror or error}"
+            raise AuditError(f"the copies of the audit file: {what}") from None
+        return Connection(tls(*host_and_port(rest), context)), True
+    return Connection(unix_datagrams(rest if kind == "unix" else str(settings.syslog))), False

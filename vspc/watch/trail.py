@@ -1,0 +1,122 @@
+"""What was recorded, for verbs: `vspc.console.audit.Trail`. Threads read, the reactor answers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field
+
+from vspc.console.audit import Page, Place, Sought, TurnedAway
+from vspc.net.readers import Readers
+from vspc.watch.file import Tell
+from vspc.watch.reading import read
+from vspc.watch.refusals import Refused
+
+ASKING = 64
+"""Questions that wait for an answer."""
+
+WAITING = 256
+"""How many may follow the file at once."""
+
+
+@define(eq=False)
+class Asked:
+    """A question on its way, or somebody who waits for more."""
+
+    answer: Callable[..., Any]
+    over: bool = False
+
+    def cancel(self) -> None:
+        """The answer is not wanted any more."""
+        self.over = True
+
+    def active(self) -> bool:
+        """Whether it is still to come."""
+        return not self.over
+
+
+@define(eq=False)
+class Records:
+    """`in_reactor` calls something in the reactor's thread; `reader` is threads."""
+
+    path: Path
+    refused: Refused
+    tell: Tell
+    in_reactor: Callable[[Callable[[], None]], None]
+    reader: Readers
+    _asked: dict[Asked, None] = field(factory=dict, init=False)
+    _waiting: dict[Asked, None] = field(factory=dict, init=False)
+    _writes: int = field(default=0, init=False)
+
+    # In the reactor's thread
+
+    def ask(
+        self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
+    ) -> Asked | None:
+        """Read on, as the port says."""
+        self._forget_cancelled(self._asked)
+        if len(self._asked) >= ASKING:
+            return None
+        asked = Asked(answer)
+        self._asked[asked] = None
+        self.reader.submit(self._read, asked, sought, place)
+        return asked
+
+    def wait(self, page: Page, call: Callable[[], None]) -> Asked | None:
+        """`call` once, when there is more than `page` has."""
+        self._forget_cancelled(self._waiting)
+        if len(self._waiting) >= WAITING:
+            return None
+        waiting = Asked(call)
+        self._waiting[waiting] = None
+        if self._writes != page.writes:  # since it was read
+            self.in_reactor(self._news)
+        return waiting
+
+    def turned_away(self) -> Sequence[TurnedAway]:
+        """What was refused lately."""
+        return self.refused.latest()
+
+    def _forget_cancelled(self, table: dict[Asked, None]) -> None:
+        for asked in [one for one in table if one.over]:
+            del table[asked]
+
+    def _answer(self, asked: Asked, page: Page | None) -> None:
+        self._asked.pop(asked, None)
+        if not asked.over:
+            asked.over = True
+            asked.answer(page)
+
+    def _news(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for one in waiting:
+            if not one.over:
+                one.over = True
+                one.answer()
+
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        self._asked.clear()
+        self._waiting.clear()
+        self.reader.close()
+
+    # In a reader's thread
+
+    def _read(self, asked: Asked, sought: Sought, place: Place | None) -> None:
+        page = None
+        try:
+            writes = self._writes
+            if not asked.over:
+                page = evolve(read(self.path, sought, place), writes=writes)
+        except OSError as error:
+            self.tell("audit-unreadable", {"error": error.strerror or str(error)})
+        finally:
+            self.in_reactor(lambda: self._answer(asked, page))
+
+    # In the writer's thread
+
+    def written(self, lines: Sequence[bytes]) -> None:
+        """The file has more."""
+        self._writes += len(lines)
+        if self._waiting:
+            self.in_reactor(self._news)
