@@ -14,12 +14,16 @@ one, say no.
 SERVICE is "vspc" where it is not given; DIR is read instead of /etc/pam.d (Linux-PAM 1.4).
 """
 
+from __future__ import annotations
+
 import argparse
 import ctypes
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator
 from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_void_p
+from typing import Any, BinaryIO
 
 PAM_SUCCESS, PAM_BUF_ERR, PAM_CONV_ERR = 0, 5, 19
 PAM_TTY, PAM_RHOST = 3, 4
@@ -56,12 +60,12 @@ class Gone(Exception):
 class Server:
     """The two pipes to vspc."""
 
-    def __init__(self, reader, writer):
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         self._reader = reader
         self._writer = writer
-        self._notes = []
+        self._notes: list[bytes] = []
 
-    def hear(self, word):
+    def hear(self, word: bytes) -> bytes:
         """The text of the next line, which must begin with `word`."""
         line = self._reader.readline()
         found, _space, text = line.rstrip(b"\n").partition(b" ")
@@ -69,31 +73,31 @@ class Server:
             raise Gone
         return re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text)
 
-    def say(self, word, text=b""):
+    def say(self, word: bytes, text: bytes = b"") -> None:
         """A line. What is not plain text in it is written %XX."""
         escaped = re.sub(rb"[\0-\x1f%\x7f]", lambda match: b"%%%02X" % match[0][0], text)
         self._writer.write(word + (b" " + escaped if text else b"") + b"\n")
         self._writer.flush()
 
-    def note(self, text):
+    def note(self, text: bytes) -> None:
         """Said with the next question, or with the reason of a no."""
         self._notes.append(text.strip())
 
-    def noted(self, text):
+    def noted(self, text: bytes) -> bytes:
         """`text` after all that was noted."""
         notes, self._notes = self._notes, []
         return b" ".join([note for note in notes if note] + [text])
 
-    def ask(self, style, text):
+    def ask(self, style: int, text: bytes) -> bytes:
         """What the operator answers."""
         self.say(b"ask-visible" if style == ECHO_ON else b"ask", self.noted(text))
         return self.hear(b"answer")
 
 
-def talker(server, libc):
+def talker(server: Server, libc: Any) -> Any:
     """What PAM calls when a module has something to say or to ask."""
 
-    def answers(count, messages):
+    def answers(count: int, messages: Any) -> Iterator[bytes | None]:
         for number in range(count):
             message = messages[number].contents
             if message.style in (ECHO_OFF, ECHO_ON):
@@ -104,7 +108,7 @@ def talker(server, libc):
             else:
                 raise Gone
 
-    def talk(count, messages, responses, _data):
+    def talk(count: int, messages: Any, responses: Any, _data: Any) -> int:
         try:
             texts = list(answers(count, messages))
         except (Gone, OSError):
@@ -124,7 +128,7 @@ def talker(server, libc):
     return TALK(talk)
 
 
-def libraries():
+def libraries() -> tuple[Any, Any]:
     """libc and libpam, with the types of what is called."""
     libc, libpam = ctypes.CDLL(None), ctypes.CDLL("libpam.so.0")
     libc.calloc.restype, libc.calloc.argtypes = c_void_p, (c_size_t, c_size_t)
@@ -140,7 +144,7 @@ def libraries():
     return libc, libpam
 
 
-def steps(libpam, handle, address):
+def steps(libpam: Any, handle: c_void_p, address: bytes) -> Iterator[Callable[[], int]]:
     """What is to be done, one after the other; each must return PAM_SUCCESS."""
     flags = PAM_DISALLOW_NULL_AUTHTOK
     yield lambda: libpam.pam_set_item(handle, PAM_RHOST, address)
@@ -149,7 +153,7 @@ def steps(libpam, handle, address):
     yield lambda: libpam.pam_acct_mgmt(handle, flags)
 
 
-def decide(server, service, confdir):
+def decide(server: Server, service: bytes, confdir: bytes | None) -> None:
     """One login, from the first line to the verdict."""
     if server.hear(b"version") != b"1":
         raise Gone
@@ -179,7 +183,7 @@ def decide(server, service, confdir):
         server.say(b"no", server.noted(reason))
 
 
-def main():
+def main() -> int:
     """Status 0: there was a verdict, whatever it was."""
     parser = argparse.ArgumentParser(description="Let PAM decide who may log in to vspc.")
     parser.add_argument("--confdir", metavar="DIR", type=os.fsencode)

@@ -1,6 +1,7 @@
 """A gatekeeper for tests of the door: a key in a table will do, and nothing else is taken."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from vspc.console.access import Operator
 from vspc.console.ports import Cancellable
@@ -20,6 +21,9 @@ from vspc.ssh.keys import fingerprint
 class OnlyKeys:
     """`vspc.console.proving.Gatekeeper`."""
 
+    refusals: Mapping[bytes, str] = MappingProxyType({})
+    """Keys that are known and will not do, and why."""
+
     def keys(self, operator: str) -> Collection[bytes]:
         """The keys of `operator`."""
         raise NotImplementedError
@@ -35,10 +39,13 @@ class OnlyKeys:
         answer: Callable[[Offered | Refused], None],
     ) -> Cancellable:
         proof = Proof("publickey", fingerprint(blob))
-        if blob in self.keys(claimant.name):
+        reason = self.refusals.get(blob)
+        if reason is not None:
+            answer(Refused(reason, proof))
+        elif blob in self.keys(claimant.name):
             answer(Offered(proof, blob))
         else:
-            answer(Refused("key not authorised", proof))
+            answer(Refused("key not authorised", proof, strange=True))
         return self
 
     def cancel(self) -> None:

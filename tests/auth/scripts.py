@@ -94,3 +94,11 @@ def until(reactor: Any, condition: Callable[[], bool]) -> Deferred[None]:
 
     look()
     return done
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

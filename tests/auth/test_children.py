@@ -11,7 +11,7 @@ from twisted.internet import reactor as any_reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 
-from tests.auth.scripts import ScriptTest, until
+from tests.auth.scripts import ScriptTest, lives, until
 from vspc.auth.children import Child, Parent, start
 
 reactor: Any = any_reactor
@@ -108,7 +108,7 @@ class Ending(ChildTest):
         yield until(reactor, lambda: bool(recorder.output))
         child.end()
         yield recorder.gone
-        yield until(reactor, lambda: not _lives(int(recorder.output)))
+        yield until(reactor, lambda: not lives(int(recorder.output)))
 
     @inlineCallbacks
     def test_no_descriptor_and_no_zombie_is_left(self) -> Any:
@@ -163,11 +163,3 @@ class Starting(ChildTest):
             start(reactor, ("/bin/sleep", "1000"), Recorder())
         self.assertEqual(descriptors(), before)
         self.assertFalse(os.path.exists(f"/proc/{pids[0]}"))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

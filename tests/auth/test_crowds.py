@@ -6,7 +6,14 @@ from typing import Any
 from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import claimant
 from tests.fakes import FakeClock
@@ -144,7 +151,7 @@ class Crowd(RuleBasedStateMachine):
         assert not self.programs.waiting or self.programs.running == RUNNING
 
     def teardown(self) -> None:
-        """Children that ignore all but SIGKILL: everybody is told something, and nothing is left."""
+        """With children that ignore all but SIGKILL."""
         self.full = False
         for asker in self.askers:
             if asker.said and not asker.is_over:
@@ -162,5 +169,8 @@ class Crowd(RuleBasedStateMachine):
 
 KEY = b"\0\0\0\x0bssh-ed25519" + b"\0\0\0\x20" + bytes(32)
 
-CrowdTest = Crowd.TestCase
-CrowdTest.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+class Crowds(SynchronousTestCase):
+    def test_whatever_happens_everybody_is_told_once_and_nothing_is_left(self) -> None:
+        bounds = settings(max_examples=60, stateful_step_count=40, deadline=None)
+        run_state_machine_as_test(Crowd, settings=bounds)

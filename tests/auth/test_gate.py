@@ -207,6 +207,13 @@ class Keys(GateTest):
         elsewhere = Claimant("alice", "203.0.113.5")
         self.assertIn("from=", self.refusal(gate, plain(1), elsewhere))
 
+    def test_a_key_that_nobody_knows_is_told_from_one_that_will_not_do_here(self) -> None:
+        gate = self.gate(self.lines('from="10.0.0.0/8" '))
+        known, strange = self.key(gate, plain(1)), self.key(gate, plain(2))
+        assert isinstance(known, Refused)
+        assert isinstance(strange, Refused)
+        self.assertEqual((known.strange, strange.strange), (False, True))
+
     def test_a_key_that_has_expired(self) -> None:
         gate = self.gate(self.lines('expiry-time="20200101Z" '))
         self.assertIn("expiry-time", self.refusal(gate, plain(1)))

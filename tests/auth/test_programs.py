@@ -9,7 +9,7 @@ from twisted.internet import reactor as any_reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.auth.scripts import Ear, ScriptTest, claimant, until
+from tests.auth.scripts import Ear, ScriptTest, claimant, lives, until
 from tests.fakes import FakeClock
 from vspc.auth.blobs import fingerprint
 from vspc.auth.complaints import LINES, WITHHELD
@@ -59,9 +59,12 @@ class ProgramsTest(ScriptTest):
 
 class Conversing(ProgramsTest):
     @inlineCallbacks
-    def test_it_is_told_who_comes_and_says_ok(self) -> Any:
-        command = self.shell(f'cat > {self.directory}/told & echo "ok"; sleep 0; wait')
-        self.assertEqual((yield self.ended(command)).method, "auth_command")
+    def test_it_is_told_who_comes_before_it_says_a_word(self) -> Any:
+        command = self.shell(OPENING + 'echo "no $v, $operator, $address"')
+        ear = Ear()
+        self.programs.converse(command, claimant("eve\n100%", "2001:db8::1"), ear)
+        verdict = yield ear.next()
+        self.assertIn("version 1, operator eve\\x0a100%, address 2001:db8::1", verdict.reason)
 
     @inlineCallbacks
     def test_questions_and_answers_go_to_and_fro(self) -> Any:
@@ -87,15 +90,13 @@ class Conversing(ProgramsTest):
 
     @inlineCallbacks
     def test_nothing_is_told_from_within(self) -> Any:
-        for command in (self.shell("echo ok"), Program(("/nowhere/at/all",))):
-            _conversation, ear = self.converse(command)
-            self.assertEqual(ear.said, [])
-            self.clock.twisted.callLater(0, lambda: None)
-            if command.words[0] == "/nowhere/at/all":
-                self.clock.advance(0)
-            else:
-                yield ear.next()
-            self.assertEqual(len(ear.said), 1)
+        _conversation, ear = self.converse(self.shell("echo ok"))
+        self.assertEqual(ear.said, [])
+        self.assertIsInstance((yield ear.next()), Proved)
+        _conversation, ear = self.converse(Program(("/nowhere/at/all",)))
+        self.assertEqual(ear.said, [])
+        self.clock.advance(0)
+        self.assertIn("cannot be run", ear.reason)
 
     def test_a_program_that_has_vanished_is_a_no(self) -> None:
         command = self.shell("echo ok")
@@ -245,7 +246,7 @@ class Ending(ProgramsTest):
         command = self.shell(f"sleep 1000 & echo $! > {self.directory}/pid; echo ok")
         self.assertIsInstance((yield self.ended(command)), Proved)
         yield until(reactor, lambda: not self.programs.running)
-        yield until(reactor, lambda: not _lives(self.pid()))
+        yield until(reactor, lambda: not lives(self.pid()))
 
     @inlineCallbacks
     def test_a_grandchild_of_another_session_keeps_nobody_waiting(self) -> Any:
@@ -442,10 +443,3 @@ class Words(SynchronousTestCase):
         for blob in (b"", b"\0\0\0\2-x", b"\0\0\0\xff", BLOB[1:]):
             with self.assertRaisesRegex(ValueError, "no known type"):
                 expanded(("/x", "%t"), "bob", blob)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
 from vspc.config.keyoptions import KeyOptions, Sources, key_options, split_options
-from vspc.config.keys import WrongLines, authorized_key, keys_file
-from vspc.config.mistakes import Wrong
+from vspc.config.keys import authorized_key, keys_file
+from vspc.config.mistakes import Wrong, WrongLines
 
 WORDS = [
     *("restrict", "pty", "no-pty", "command", "from", "expiry-time", "permitopen", "environment"),

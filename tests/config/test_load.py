@@ -26,6 +26,7 @@ from vspc.config.classes import (
 )
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"
+REFERENCE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 KIND = b"ssh-ed25519"
 BLOB = len(KIND).to_bytes(4, "big") + KIND + (32).to_bytes(4, "big") + bytes(32)
@@ -230,3 +231,11 @@ class Example(ConfigTest):
             for key in fields(table):
                 if not key.metadata.get("computed"):
                     self.assertIn(key.name, there, table.__name__)
+
+    def test_the_documentation_names_every_key_of_it(self) -> None:
+        keys = {found[1] for found in re.finditer(r"^#? *(\w+) = ", EXAMPLE.read_text(), re.M)}
+        documented = set(
+            re.findall(r"[\w.]+", (EXAMPLE.parents[1] / "docs" / REFERENCE).read_text())
+        )
+        named = {word.rpartition(".")[2] for word in documented}
+        self.assertEqual(keys - named, set())

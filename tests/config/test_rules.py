@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
+from vspc.config import ConfigError
 from vspc.config.globs import MANY, Seen, impossible, parsed
 from vspc.console.access import Subject, matches
 
@@ -176,9 +177,15 @@ class ConsolesFile(ConfigTest):
             said, ["access[0] (line 1): its consoles_file is empty, so it never matches"]
         )
 
-    def test_a_wrong_line_in_it_is_named(self) -> None:
-        self.write("web01\nuuid:xyz\n", "list")
-        self.assertIn("list line 2", self.mistakes(self.RULE)["access[0].consoles_file"])
+    def test_every_wrong_line_in_it_is_named(self) -> None:
+        self.write("uuid:abc\nweb01\nuuid:xyz\n", "list")
+        with self.assertRaises(ConfigError) as caught:
+            self.load(self.RULE)
+        said = [str(mistake) for mistake in caught.exception.mistakes]
+        self.assertEqual(len(said), 2)
+        for number, text in zip((1, 3), said, strict=True):
+            self.assertIn("access[0].consoles_file", text)
+            self.assertIn(f"list line {number}", text)
 
     def test_one_that_is_not_there_or_too_long(self) -> None:
         self.assertIn("No such file", self.mistakes(self.RULE)["access[0].consoles_file"])

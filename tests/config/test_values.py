@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import BLOB, KEY, ConfigTest
 from vspc.config import ConfigError, load, units
-from vspc.config.keys import KEY_TYPES, WrongLines, authorized_key, keys_file
-from vspc.config.mistakes import Wrong
+from vspc.config.keys import KEY_TYPES, authorized_key, keys_file
+from vspc.config.mistakes import Wrong, WrongLines
 
 HERE = Path("/etc/vspc")
 
@@ -262,10 +262,12 @@ class RelationTests(ConfigTest):
             "vm": ["telnet", "telnets", "service_uris", "allow", "probe_timeout", "plain"],
             "console": ["history", "forget_after", "listen"],
             "tls": ["certificate", "private_key"],
-            "ssh": ["listen", "host_keys", "max_channels"],
+            "ssh": ["listen", "host_keys", "max_channels", "certificates", "auth_command"],
             "operators": ["alice", "b ob"],
-            "access": [],
+            "audit": ["file", "syslog", "on_failure", "facility"],
         }
+        rule = ["operators", "consoles", "consoles_file", "rights", "history", "require_reason"]
+        lists = {"access": rule, "ssh.certificates.map": ["principals", "operator", "groups"]}
         text = ""
         for table, names in keys.items():
             value = data.draw(
@@ -275,6 +277,12 @@ class RelationTests(ConfigTest):
                 )
             )
             text += f"{table} = {toml(value)}\n"
+        for table, names in lists.items():
+            each = st.dictionaries(st.sampled_from([*names, "x"]), ANYTHING, max_size=4)
+            if table == "access" or "ssh = {}" in text:
+                text = text.replace("ssh = {}\n", "")
+                value = data.draw(st.one_of(ANYTHING, st.lists(each, max_size=3)))
+                text += f"{table} = {toml(value)}\n"
         try:
             load(self.write(text))
         except ConfigError as error:

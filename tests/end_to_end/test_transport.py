@@ -10,6 +10,7 @@ from tests.end_to_end.processes import Completed, script
 from tests.end_to_end.server import ServerTestCase
 from tests.programs import require
 from vspc.ssh.algorithms import CIPHERS, MACS
+from vspc.ssh.ciphers import CHACHA
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 MEGABYTE = 1 << 20
@@ -117,6 +118,61 @@ class CipherTests(TransportTestCase):
             self.assertEqual((255, b""), (done.status, done.out), option)
         self.assertIn(b"compression: none", self.ssh_with("-C", "-oLogLevel=DEBUG1").err)
         self.assertEqual(0, self.ssh("list").status)
+
+
+_ASYNCSSH = """
+import asyncio, sys, asyncssh
+async def main(port, key, *ciphers):
+    for cipher in (*ciphers, None):
+        chosen = {"encryption_algs": [cipher], "mac_algs": ["hmac-sha2-256"]} if cipher else {}
+        options = {"known_hosts": None, "config": None, "agent_path": None, **chosen}
+        async with asyncssh.connect("127.0.0.1", int(port), username="alice", client_keys=[key],
+                                    **options) as client:
+            done = await client.run("list --json")
+            print(done.exit_status, done.stdout.strip(), client.get_extra_info("send_cipher"))
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+_PARAMIKO = """
+import sys, paramiko
+port, key, *ciphers = sys.argv[1:]
+for cipher in (*ciphers, None):
+    client = paramiko.Transport(("127.0.0.1", int(port)))
+    if cipher:
+        client.get_security_options().ciphers = (cipher,)
+    client.connect(username="alice", pkey=paramiko.Ed25519Key.from_private_key_file(key))
+    assert client.agreed_on_strict_kex
+    channel = client.open_session()
+    channel.exec_command("list --json")
+    text = channel.makefile().read().decode().strip()
+    print(channel.recv_exit_status(), text, client.local_cipher, flush=True)
+    client.close()
+"""
+
+
+class SecondClientTests(TransportTestCase):
+    """Clients that have `mlkem768x25519-sha256`, which the OpenSSH of these tests may not have."""
+
+    def say(self, program: str, *ciphers: str) -> list[str]:
+        """What is said for each cipher, and last for the client's own choice."""
+        self.serve()
+        port, key = str(self.ports["ssh"]), str(self.keys["alice"])
+        done = self.complete(script("python"), "-c", program, port, key, *ciphers)
+        self.assertEqual(0, done.status, done.err)
+        self.assert_no_defects()
+        return done.out.decode().splitlines()
+
+    def test_asyncssh(self) -> None:
+        ciphers = [cipher.decode() for cipher in CIPHERS]
+        *said, own = self.say(_ASYNCSSH, *ciphers)
+        self.assertEqual([f"0 [] {cipher}" for cipher in ciphers], said)
+        self.assertEqual("0 [] chacha20-poly1305@openssh.com", own)
+
+    def test_paramiko(self) -> None:
+        ciphers = [cipher.decode() for cipher in CIPHERS if cipher != CHACHA]
+        *said, own = self.say(_PARAMIKO, *ciphers)
+        self.assertEqual([f"0 [] {cipher}" for cipher in ciphers], said)
+        self.assertTrue(own.startswith("0 [] aes"), own)
 
 
 class NewKeyTests(TransportTestCase):

@@ -46,6 +46,7 @@ class Keys(OnlyKeys):
 
     def __init__(self) -> None:
         self.known: dict[str, list[bytes]] = {"alice": [ALICE.public().blob()]}
+        self.refusals: dict[bytes, str] = {}
 
     def keys(self, operator: str) -> Collection[bytes]:
         return self.known.get(operator, [])

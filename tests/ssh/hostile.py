@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport
 
 from tests.fakes import FakeLine
-from tests.ssh.bench import Bench, Client
+from tests.ssh.bench import Bench, Client, server_of
 from tests.verbs.support import Desk
 from vspc.console.access import Operator
 from vspc.console.console import Console
@@ -15,9 +15,17 @@ from vspc.console.ports import Channel
 from vspc.net.limits import Admissions, Refusals
 from vspc.reception import Reception
 from vspc.ssh.algorithms import STRICT_CLIENT
+from vspc.ssh.connection import DoorConnection
 from vspc.ssh.logins import Login, Request
 
 TCP_BUFFER = 64 * 1024
+
+
+def connection_of(client: Any) -> DoorConnection:
+    """The door's channels of a client that has logged in."""
+    service: Any = server_of(client).service
+    assert isinstance(service, DoorConnection)
+    return service
 
 
 class CountingClock(Clock):
@@ -36,6 +44,7 @@ class Wire(FakeTransport):
     stalled = False
     reading = True
     most = 0
+    pauses = 0
     _told = False
 
     def held(self) -> int:
@@ -60,6 +69,7 @@ class Wire(FakeTransport):
         return buffer
 
     def pauseProducing(self) -> None:
+        self.pauses += 1
         self.reading = False
 
     def resumeProducing(self) -> None:
@@ -78,6 +88,13 @@ class StormBench(Bench):
         super().__init__(admission=self.book, **options)
         refusals = Refusals()
         self.door._tellable = refusals.worth_a_line
+
+    def settle(self) -> None:
+        """Everything that is under way arrives, in as many turns as it takes."""
+        super().settle()
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+            super().settle()
 
     def logged_in_with(self, client: Client) -> Any:
         """`client`, once it has logged in."""

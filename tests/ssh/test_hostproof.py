@@ -85,7 +85,7 @@ class HostKeyTests(SynchronousTestCase):
                 signature = reader.string()
                 text = string(PROVE) + string(client.sessionID) + string(key.blob)
                 self.assertEqual(name, Reader(signature).string())
-                self.assertTrue(key.public.verify(signature, text))  # type: ignore[no-untyped-call]
+                self.assertTrue(key.public.verify(signature, text))
             reader.end()
 
     def test_only_ours_each_once_and_one_time(self) -> None:

@@ -167,6 +167,16 @@ class KeyTests(SynchronousTestCase):
             answers.append(client.messages)
         self.assertEqual([answers[0]] * 4, answers)
 
+    def test_why_a_known_key_will_not_do_is_told_whatever_else_the_client_has(self) -> None:
+        self.bench.directory.refusals[ALICE.public().blob()] = "not from there"
+        client = self.bench.asking()
+        for key in (STRANGER, ALICE, STRANGER):
+            probe(client, b"alice", key)
+        client.transport.loseConnection()
+        self.bench.settle()
+        [event] = self.bench.logged("login-failed")
+        self.assertEqual(("not from there", 3), (event["reason"], event["probes"]))
+
     def test_a_key_withdrawn_between_question_and_signature(self) -> None:
         client = self.bench.asking()
         probe(client, b"alice", ALICE)

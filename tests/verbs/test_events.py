@@ -111,9 +111,21 @@ class Events(Reading):
         self.trail.answer(EVENT)
         self.assertEqual(
             channel.text,
-            "2023-11-14T22:13:20.000000Z kick alice web01 192.0.2.1 seq=1 session=s1 "
-            'via=publickey reason="a ticket" count=2 follow=true\n',
+            "2023-11-14T22:13:20.000Z kick alice web01 192.0.2.1 session=s1 "
+            'reason="a ticket" count=2 follow=true\n',
         )
+
+    def test_a_login_for_people_says_how_and_a_console_where(self) -> None:
+        channel = self.desk.say("events", ROOT)
+        self.trail.answer(
+            EVENT.replace("kick", "login"),
+            EVENT.replace('"name"', '"zone": "prod", "port": "com1", "name"'),
+            '{"time": "2023-11-14T22:13:20.000000Z", "seq": 3, "event": "stop"}',
+        )
+        login, kick, stop = channel.text.splitlines()
+        self.assertIn(" via=publickey ", login)
+        self.assertIn(" alice prod/web01:com1 192.0.2.1 ", kick)
+        self.assertEqual(stop, "2023-11-14T22:13:20.000Z stop")
 
     def test_on_a_terminal_lines_end_as_it_wants_and_control_c_ends_it(self) -> None:
         channel = self.desk.say("events -f --json", ROOT, XTERM)

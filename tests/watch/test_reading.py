@@ -85,7 +85,12 @@ class Reading(SynchronousTestCase):
 
     def test_what_is_no_line_is_passed_over(self) -> None:
         self.path.write_bytes(
-            event(1) + b"xyz\n[]\n\n\xff\xfe\n" + event(2)[:30] + b"\n" + event(3) + event(4)[:40]
+            event(1)
+            + b'xyz\n[]\n{"time": 7}\n{"time": "2099", "event": 1}\n\n\xff\xfe\n'
+            + event(2)[:30]
+            + b"\n"
+            + event(3)
+            + event(4)[:40]
         )
         self.assertEqual(self.read_all(Sought(0.0)), [1, 3])
 

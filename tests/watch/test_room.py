@@ -22,7 +22,8 @@ from vspc.console.audit import NoTrail, Page, Sought
 from vspc.console.happenings import VmRefused
 from vspc.net import tls as net_tls
 from vspc.watch.file import former
-from vspc.watch.room import AuditError, Watching
+from vspc.watch.room import Watching
+from vspc.watch.targets import copies
 
 
 @define(eq=False)
@@ -152,11 +153,15 @@ class Rooms(RoomTest):
         self.assertFalse(room.recorder.refuses)
         self.assertEqual(len(self.flushLoggedErrors()), 0)
 
-    def test_certificates_that_do_not_serve_are_told(self) -> None:
+    def test_certificates_that_do_not_serve_are_trouble_of_the_copy_alone(self) -> None:
         nothing = self.directory / "empty.pem"
         nothing.write_bytes(b"")
+        told: list[tuple[str, dict[str, object]]] = []
         settings = AuditSettings(syslog=Target("tls:127.0.0.1:6514"), ca=Readable(nothing))
-        self.assertRaises(AuditError, self.room, settings)
+        [made] = copies(settings, lambda *each: told.append(each), self.fail_inside)
+        made.take([b'{"time": "-", "event": "stop"}'])
+        made.round()
+        self.assertEqual([event for event, _ in told], ["audit-copy-failing"])
 
     def test_each_line_goes_to_the_copies(self) -> None:
         journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -67,6 +67,13 @@ class Numbers(WithFile):
             self.run_once(0)
         self.assertEqual(len(lines_of(self.path)), 6)
 
+    def test_a_small_file_that_was_nonsense_is_mended(self) -> None:
+        beside(self.path).write_bytes(b"x" * 100)
+        self.run_once(2)
+        self.path.unlink()
+        self.run_once(0)
+        self.assertEqual([e["seq"] for e in lines_of(self.path)], [4])
+
     def test_a_small_file_that_cannot_be_written_is_told_and_the_rest_goes_on(self) -> None:
         self.bench.disk.broken = {"put"}
         self.run_once(2)

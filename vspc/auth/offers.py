@@ -114,7 +114,7 @@ class Offers:
             if not why:
                 verified = person.verify_required or options.verify_required
                 return Offered(proof, blob, _limits(options), verified)
-        return Refused(why, proof)
+        return Refused(why, proof, strange=not lines)
 
     def _found_keys(
         self, claimant: Claimant, blob: bytes, answer: Answer, found: bytes | Refused

@@ -271,7 +271,7 @@ class AccessRule:
         default=None, metadata=unless_none(within_time(0, 36525 * 86400))
     )
     require_reason: bool = False
-    line: int = field(default=0, metadata=COMPUTED)
+    line: int = field(default=0, eq=False, metadata=COMPUTED)
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:

@@ -5,15 +5,17 @@ What such a file holds is taken then, so that a reload, not a login, finds out w
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
-from vspc.config.mistakes import Wrong, shown
+from vspc.config.mistakes import Wrong, WrongLines, shown
 from vspc.config.units import Consoles, Pattern, Program, Readable, pattern, place
 from vspc.text import safe
 
 CONSOLES_LIMIT = 4 * 1024 * 1024
 """Bytes of a consoles_file."""
+
+WRONG_LINES = 20
+"""Wrong lines of a consoles_file that are named."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -45,23 +47,28 @@ def unreadable(path: Path) -> str:
 
 
 def consoles_file(path: Path) -> Consoles:
-    """The patterns in `path`, one a line; comments and empty lines are skipped."""
+    """The patterns in `path`, one a line; comments and empty lines are skipped. Or `WrongLines`."""
     data = content(path, CONSOLES_LIMIT + 1)
     if len(data) > CONSOLES_LIMIT:
         raise Wrong(f"{safe(str(path))}: it is too long", f"{CONSOLES_LIMIT} bytes are allowed")
-    return Consoles(path, tuple(_patterns(path, data)))
+    patterns, wrongs = _patterns(path, data)
+    if wrongs:
+        raise WrongLines(wrongs[:WRONG_LINES])
+    return Consoles(path, tuple(patterns))
 
 
-def _patterns(path: Path, data: bytes) -> Iterator[Pattern]:
+def _patterns(path: Path, data: bytes) -> tuple[list[Pattern], list[Wrong]]:
+    patterns, wrongs = [], []
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         word = line.strip()
         if not word or word.startswith("#"):
             continue
         try:
-            yield pattern(word)
+            patterns.append(pattern(word))
         except Wrong as wrong:
             where = f"{safe(str(path))} line {number}"
-            raise Wrong(f"{where}: {wrong.problem}", wrong.allowed) from None
+            wrongs.append(Wrong(f"{where}: {wrong.problem}", wrong.allowed))
+    return patterns, wrongs
 
 
 def program(value: object) -> Program:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
+from vspc.config.disk import content
 from vspc.config.keyoptions import KeyOptions, key_options, split_options
-from vspc.config.mistakes import Wrong
+from vspc.config.mistakes import Wrong, WrongLines
 from vspc.text import safe
 
 KEYS_FILE_LIMIT = 1024 * 1024
@@ -59,14 +60,6 @@ class KeysFile:
 
     path: Path
     keys: tuple[AuthorizedKey, ...]
-
-
-class WrongLines(ValueError):
-    """More than one thing is wrong in one file; `wrongs` are the single ones."""
-
-    def __init__(self, wrongs: list[Wrong]) -> None:
-        super().__init__(f"{len(wrongs)} wrong lines")
-        self.wrongs = wrongs
 
 
 def authorized_key(value: object) -> AuthorizedKey:
@@ -121,13 +114,7 @@ def _examine(kind: str, parts: list[bytes]) -> None:
 
 def keys_file(path: Path) -> KeysFile:
     """The keys in `path`; comments and empty lines are skipped. `Wrong` or `WrongLines`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(KEYS_FILE_LIMIT + 1)
-    except OSError as error:
-        raise Wrong(
-            f"{safe(str(path))}: {error.strerror}", "a file that can be read is wanted"
-        ) from None
+    data = content(path, KEYS_FILE_LIMIT + 1)
     if len(data) > KEYS_FILE_LIMIT:
         raise Wrong(f"{safe(str(path))}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
     if b"PRIVATE KEY" in data:

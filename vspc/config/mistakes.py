@@ -34,6 +34,14 @@ class Wrong(ValueError):
         self.allowed = allowed
 
 
+class WrongLines(ValueError):
+    """More than one thing is wrong in one file; `wrongs` are the single ones."""
+
+    def __init__(self, wrongs: list[Wrong]) -> None:
+        super().__init__(f"{len(wrongs)} wrong lines")
+        self.wrongs = wrongs
+
+
 def shown(value: object) -> str:
     """A value as a message repeats it: one line, cut. Not for what may hold a key."""
     if isinstance(value, dict):

@@ -19,8 +19,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from vspc.config import disk, units
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.classes import LATER
-from vspc.config.keys import AuthorizedKey, KeysFile, WrongLines, authorized_key, keys_file
-from vspc.config.mistakes import Wrong, shown
+from vspc.config.keys import AuthorizedKey, KeysFile, authorized_key, keys_file
+from vspc.config.mistakes import Wrong, WrongLines, shown
 from vspc.config.people import People
 from vspc.config.secrets import (
     HashFile,

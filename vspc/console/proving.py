@@ -24,10 +24,15 @@ class Claimant:
 
 @frozen
 class Refused:
-    """No. `reason` is for our log and the audit file; the client only hears that it failed."""
+    """No. `reason` is for our log and the audit file; the client only hears that it failed.
+
+    `strange`: a key that nobody knows, of which a client has many; why another one was not taken
+    says more.
+    """
 
     reason: str
     proof: Proof | None = None
+    strange: bool = False
 
 
 @frozen

@@ -158,6 +158,8 @@ class DoorConnection(SSHConnection):
             channel: DoorChannel = make(self, window, min(largest, limits.CHANNEL_PACKET))
             self._enter(channel, remote)
             channel.opening(reader)
+            if kind != b"session":
+                self.transport.started()
 
     def _enter(self, channel: DoorChannel, remote: int) -> None:
         channel.id = self.localChannelID
@@ -250,4 +252,5 @@ class DoorConnection(SSHConnection):
         if not granted:
             log.debug("channel-request-refused", request=safe(request))
         if act is not None:
+            self.transport.started()
             act()

@@ -52,6 +52,7 @@ class DoorTransport(ExchangeTransport):
         self._backlog = 0
         self._held: set[str] = set()
         self._parsing = False
+        self._started = 0
         self._asking = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
 
     # The connection
@@ -165,6 +166,7 @@ class DoorTransport(ExchangeTransport):
             self._parsing = False
 
     def _parse_all(self) -> None:
+        self._started = 0
         if not self.gotVersion:
             version = self.incoming.version()
             if version is None:
@@ -203,6 +205,13 @@ class DoorTransport(ExchangeTransport):
         if not self._asking.take(self.factory.clock.seconds()):
             self.hold("keys")
             self.timers.later("keys", limits.REKEY_PAUSE, self.release, "keys")
+
+    def started(self) -> None:
+        """The client has begun something that takes time: a turn has room for few of these."""
+        self._started += 1
+        if self._started == limits.STARTS:
+            self.hold("turn")
+            self.timers.later("turn", 0, self.release, "turn")
 
     @property
     def flowing(self) -> bool:

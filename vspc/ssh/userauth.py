@@ -60,6 +60,7 @@ class DoorUserAuth(SSHUserAuthServer):
         self._claimant = Claimant("", self.transport.address)
         self._proved: tuple[Proved, ...] = ()
         self._last = ("", Proof(""))
+        self._known = False  # whether that is about a key that somebody knows
         self._judging: Cancellable | None = None
         self._talk: Conversation | None = None
         self._asked = False  # whether an answer of the client's is awaited
@@ -108,6 +109,7 @@ class DoorUserAuth(SSHUserAuthServer):
         """Who has shown something as one operator has shown nothing as another (section 5)."""
         if name.operator != self._name.operator:
             self._proved = ()
+            self._known = False
         self._name = name
         self._claimant = Claimant(name.operator, self.transport.address)
 
@@ -171,7 +173,7 @@ class DoorUserAuth(SSHUserAuthServer):
 
         def judged(verdict: Offered | Refused) -> None:
             if isinstance(verdict, Refused):
-                self._count_probe(verdict.proof or proof, verdict.reason)
+                self._count_probe(verdict.proof or proof, verdict.reason, not verdict.strange)
             elif not signed:
                 body = string(algorithm) + string(blob)
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, body)
@@ -290,14 +292,16 @@ class DoorUserAuth(SSHUserAuthServer):
             transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
             transport.enter_service(b"ssh-connection")
 
-    def _count_probe(self, proof: Proof, reason: str) -> None:
-        """A table look-up that found nothing."""
+    def _count_probe(self, proof: Proof, reason: str, known: bool = False) -> None:
+        """A table look-up that found nothing; what was said of a key that is known says more than
+        what comes of the client's others.
+        """
         self._probes += 1
         if self._probes % limits.PROBES_PER_FAILURE == 0:
             self._count_failure(proof, reason)
             return
-        if reason:
-            self._last = (reason, proof)
+        if reason and (known or not self._known):
+            self._last, self._known = (reason, proof), known
         self._say_failure()
 
     def _count_failure(self, proof: Proof, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Heavy work, done in a thread: one piece at a time, the cheapest first."""
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar
@@ -11,6 +12,13 @@ T = TypeVar("T")
 
 LIMIT = 4096
 """Pieces of work that wait."""
+
+AT_ONCE = 1 << 20
+"""Steps of work that need no thread: 5 ms at worst, where a step is one byte of a text times one
+instruction of a pattern."""
+
+RATE = 20 * AT_ONCE
+"""Steps a second that are done without a thread, for everybody together: a tenth of the time."""
 
 InThread = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 """Runs the first in a thread, then the second, with what it returned, in the reactor's."""
@@ -43,47 +51,62 @@ class Aside:
     """One thread's worth of work, whoever wants it: whoever wants much waits behind who wants
     little, and no number of them takes more than one processor.
 
-    `failed` is called inside the except block of work that raised.
+    `seconds` is for measuring; `failed` is called inside the except block of work that raised.
     """
 
     _in_thread: InThread = at_once
+    _seconds: Callable[[], float] = lambda: 0.0
     _failed: Callable[[], None] = lambda: None
-    _waiting: list[tuple[float, int, Task]] = field(factory=list, init=False)
+    _waiting: list[tuple[int, int, Task]] = field(factory=list, init=False)
     _numbers: "count[int]" = field(factory=count, init=False)
     _busy: bool = field(default=False, init=False)
+    _allowed: float = field(default=RATE, init=False)  # steps that need no thread now
+    _at: float = field(default=0.0, init=False)
 
-    def do(self, cost: float, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task:
-        """`done` hears what `work` returned; None if it raised, or if too much waits already."""
+    def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
+        """`done` hears what `work`, which takes `cost` steps, returned (None if it raised): at
+        once if that is little. Without a `Task` too much waits already, and nobody hears.
+        """
         task = Task(work, done)
-        if len(self._waiting) >= LIMIT:
-            task.over = True
-            done(None)
-            return task
-        heappush(self._waiting, (cost, next(self._numbers), task))
-        self._next()
+        if self._is_little(cost):
+            self._conclude(task, self._run(task))
+        elif len(self._waiting) >= LIMIT:
+            return None
+        else:
+            heappush(self._waiting, (cost, next(self._numbers), task))
+            self._next()
         return task
+
+    def _is_little(self, cost: int) -> bool:
+        now = self._seconds()
+        self._allowed = min(RATE, self._allowed + RATE * (now - self._at))
+        self._at = now
+        if cost > min(AT_ONCE, self._allowed):
+            return False
+        self._allowed -= cost
+        return True
 
     def _next(self) -> None:
         while self._waiting and not self._busy:
             _, _, task = heappop(self._waiting)
             if not task.over:
                 self._busy = True
-                self._in_thread(lambda task=task: self._run(task), self._finished(task))  # type: ignore[misc]
+                self._in_thread(partial(self._run, task), partial(self._finished, task))
 
     def _run(self, task: Task) -> Any:
-        """In the thread."""
+        """Perhaps in the thread."""
         try:
             return task.work()
         except Exception:
             self._failed()
             return None
 
-    def _finished(self, task: Task) -> Callable[[Any], None]:
-        def finished(found: Any) -> None:
-            self._busy = False
-            if not task.over:
-                task.over = True
-                task.done(found)
-            self._next()
+    def _finished(self, task: Task, found: Any) -> None:
+        self._busy = False
+        if not task.over:
+            self._conclude(task, found)
+        self._next()
 
-        return finished
+    def _conclude(self, task: Task, found: Any) -> None:
+        task.over = True
+        task.done(found)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from attrs import evolve, frozen
 
 from vspc.console.audit import Page, Place, Sought
+from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.ports import Cancellable
 from vspc.console.sessions import Follow
 from vspc.text import safe
@@ -20,7 +21,9 @@ SUMMARY = "who did what: the audit file (administrators and auditors)"
 HOUR = 3600.0
 """Seconds that are shown without `--since`."""
 
-_FIRST = ("time", "event", "operator", "name", "address")
+_KNOWN = frozenset({"time", "seq", "event", "operator", "address"})
+_PLACE = frozenset({"console", "name", "zone", "port"})
+_PROOF = frozenset({"via", "fingerprint", "serial", "key_id", "ca"})
 
 
 @frozen
@@ -186,11 +189,25 @@ def _raw(line: str) -> bytes:
 
 
 def readable(line: str) -> bytes:
-    """One event for people: when, what, who, where, from where, and the rest as `key=value`."""
+    """One event for people: when, what, who, where, from where, and the rest as `key=value`.
+
+    How somebody proved who he is stands where he came in; `--json` has it in every line.
+    """
     event = json.loads(line)
-    words = [_word(event[name]) for name in _FIRST if name in event]
-    words += [f"{name}={_word(value)}" for name, value in event.items() if name not in _FIRST]
+    hidden = _KNOWN if event["event"].startswith("login") else _KNOWN | _PROOF
+    hidden |= _PLACE if "name" in event else frozenset()
+    words = [f"{event['time'][:23]}Z", _word(event["event"])]
+    words += [_word(event["operator"])] if "operator" in event else []
+    words += [_word(_where(event))] if "name" in event else []
+    words += [_word(event["address"])] if "address" in event else []
+    words += [f"{name}={_word(value)}" for name, value in event.items() if name not in hidden]
     return " ".join(words).encode()
+
+
+def _where(event: dict[str, object]) -> str:
+    zone = event.get("zone", DEFAULT_ZONE)
+    port = f":{event['port']}" if "port" in event else ""
+    return f"{'' if zone == DEFAULT_ZONE else f'{zone}/'}{event['name']}{port}"
 
 
 def _word(value: object) -> str:

@@ -34,14 +34,11 @@ from vspc.verbs.words import BadWord
 
 SUMMARY = "wait until a console says something (RE2), and print it"
 
-AT_ONCE = 1 << 20
-"""Bytes times instructions of a search that does not need a thread: some milliseconds at worst."""
-
 PAUSE = 0.01
 """Seconds between two searches of a whole window; less for less."""
 
-SHARE = 3
-"""So many times as long as a search took the next one waits at least."""
+AGAIN = 1.0
+"""Seconds after which it tries again where too many search."""
 
 SHOWN = 1000
 """Characters of what `--fail` found that are shown."""
@@ -204,20 +201,20 @@ class Expecting:
         if self._over or self._found or self._searching or resting or not self._hunt.due:
             return
         look = self._hunt.look()
-        if look.cost <= AT_ONCE:
-            self._searched(look, self._clock.seconds(), look.search())
-            return
-        heard = partial(self._searched, look, self._clock.seconds())
-        task = self._call.world.aside.do(look.cost, look.search, heard)
-        self._searching = task if task.active() else None
+        task = self._call.world.aside.do(look.cost, look.search, partial(self._searched, look))
+        if task is None:
+            self._pause = self._clock.call_later(AGAIN, self._rested)
+        elif task.active():
+            self._searching = task
 
-    def _searched(self, look: Look, began: float, found: Match | None) -> None:
+    def _searched(self, look: Look, found: Match | None) -> None:
         self._searching = None
         if self._over:
             return
         if found is None:
             self._hunt.missed()
-            rest = max(PAUSE * look.length / WINDOW, SHARE * (self._clock.seconds() - began))
+            # Output in drops is searched together: each search is of a whole window again.
+            rest = PAUSE * look.length / WINDOW
             self._pause = self._clock.call_later(rest, self._rested)
         self._found = found
         self._settle()

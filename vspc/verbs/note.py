@@ -29,7 +29,10 @@ def run(call: Call) -> None:
         return
     archive = call.world.archive
     words = f"{call.operator.name}: {text}"
-    if archive is None or not archive.mark(console, Kind.NOTE, words):
+    marked = archive is not None and archive.mark(console, Kind.NOTE, words)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    call.record("note", console, bytes=size, result="ok" if marked else "failed")
+    if not marked:
         call.fail(FAILED, f"{console.title} has no log that takes a note now")
         return
     console.tell(f"note by {safe(words, LIMIT * 2)}")

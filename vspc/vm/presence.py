@@ -235,9 +235,11 @@ class Presence:
             return
         self.role = Role.RETIRED
         self.reports.erred("vm-refused", reason)
-        refused = VmRefused(self.line.address, self.zone.name, reason, hint)
-        self.door.roster.publish(refused)
+        self._tell_refused(reason, hint)
         self.end(reason)
+
+    def _tell_refused(self, reason: str, hint: str = "") -> None:
+        self.door.roster.publish(VmRefused(self.line.address, self.zone.name, reason, hint))
 
     def _too_late(self) -> None:
         self._limit = None
@@ -250,6 +252,7 @@ class Presence:
         """It went before it said who it is: worth a line only where TLS tells why."""
         if reason.startswith(TLS_FAILED):
             self.reports.erred("vm-failed", reason)
+            self._tell_refused(reason, "vspc proxy-uri prints the URI with our thumbprint")
         else:
             self.door.log.debug("vm-left", address=self.line.address, reason=reason)
 

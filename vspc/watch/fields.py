@@ -72,7 +72,7 @@ OTHERS: Mapping[str, Field] = MappingProxyType(
         "attempts": _integer("failed attempts up to now in this connection"),
         "bytes": _integer("how many bytes it was about; those that reached the VM in `input`"),
         "cause": _text("what it was done for, or by: see the event"),
-        "changed": _text("key paths of the configuration, joined by commas"),
+        "changed": _text("key paths of the configuration"),
         "count": _integer("how many it stands for; none: one"),
         "detail": _text("more about it, for people"),
         "direction": _text("`to-vm` or `from-vm`"),

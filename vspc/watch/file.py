@@ -92,7 +92,7 @@ class AuditFile:
                 self.disk.close(self._beside)
                 self._beside = None
             self._beside = self.disk.beside(path)
-            text = self.disk.read(self._beside, 32, 0).strip()
+            text = self.disk.read(self._beside, 32, 0).partition(b"\n")[0]
         except OSError as error:
             self._tell_beside(error)
             return 0

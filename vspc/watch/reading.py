@@ -33,6 +33,7 @@ ANSWER = 64 * 1024
 SLACK = 3600.0
 """Seconds that a clock may have been set back by, without an event being missed."""
 
+_NAMED = ("time", "event")
 _TIME = slice(len('{"time": "'), len('{"time": "2026-11-21T08:30:00.000000Z'))
 
 
@@ -156,7 +157,7 @@ def _is_sought(sought: Sought, line: bytes) -> bool:
         event = json.loads(line)
     except ValueError:  # what a crash has left
         return False
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or not all(isinstance(event.get(n), str) for n in _NAMED):
         return False
     return all(_matches(event, name, wanted) for name, wanted in _wanted(sought))
 

@@ -4,8 +4,6 @@
 """
 
 import os
-import socket
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -19,27 +17,16 @@ from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Cancellable, Clock
-from vspc.net.connection import (
-    Connection,
-    client_context,
-    host_and_port,
-    tcp,
-    tls,
-    udp,
-    unix_datagrams,
-)
 from vspc.net.readers import Readers
 from vspc.text import safe
-from vspc.watch.copies import Copy, journal, syslog
+from vspc.watch.copies import Copy
 from vspc.watch.happened import Happened
 from vspc.watch.logins import Logins
 from vspc.watch.recorder import Recorder
 from vspc.watch.refusals import Refused
+from vspc.watch.targets import JOURNAL, copies
 from vspc.watch.trail import Records
 from vspc.watch.writer import Writer
-
-JOURNAL = "/run/systemd/journal/socket"
-"""Where systemd-journald takes datagrams."""
 
 TICK = 1.0
 """Seconds between two looks at what had no line of its own."""
@@ -51,14 +38,10 @@ _ERRORS = frozenset({"audit-failing", "audit-not-written", "audit-defect", "audi
 _GOOD = frozenset({"audit-recovered", "audit-copy-recovered"})
 
 
-class AuditError(Exception):
-    """The audit file's copies cannot be made as the configuration says; the text says why."""
-
-
 @define(eq=False)
 class Watching:
     """`state_dir` is where the file is, unless its path is absolute; `failed` is called inside an
-    except block. Raises `AuditError` for certificates that do not serve.
+    except block.
     """
 
     settings: AuditSettings
@@ -104,7 +87,7 @@ class Watching:
             lambda call: self.reactor.callFromThread(call),  # noqa: PLW0108  tests lack it
             readers,
         )
-        self._copies = _copies(self.settings, self._tell, self.failed, self.journal_path)
+        self._copies = copies(self.settings, self._tell, self.failed, self.journal_path)
         self._writer.heard += [self._records.written, *(copy.take for copy in self._copies)]
 
     def _tell(self, event: str, facts: dict[str, object]) -> None:
@@ -194,37 +177,3 @@ class Untold(NoTrail):
     def turned_away(self) -> Any:
         """What was refused lately."""
         return self.refused.latest()
-
-
-def _copies(
-    settings: AuditSettings,
-    tell: Callable[[str, dict[str, object]], None],
-    failed: Callable[[], None],
-    journal_path: str,
-) -> list[Copy]:
-    found = []
-    if settings.syslog is not None:
-        connection, stream = _syslog(settings)
-        encode = syslog(socket.gethostname() or "-", settings.facility, stream)
-        found.append(Copy("syslog", connection, encode, tell, failed, time.monotonic))
-    if settings.journald:
-        connection = Connection(unix_datagrams(journal_path))
-        found.append(Copy("journald", connection, journal, tell, failed, time.monotonic))
-    return found
-
-
-def _syslog(settings: AuditSettings) -> tuple[Connection, bool]:
-    """The connection, and whether records stand behind each other in it."""
-    kind, _, rest = str(settings.syslog).partition(":")
-    if kind == "tcp":
-        return Connection(tcp(*host_and_port(rest))), True
-    if kind == "udp":
-        return Connection(udp(*host_and_port(rest))), False
-    if kind == "tls":
-        try:
-            context = client_context(settings.ca, settings.certificate, settings.private_key)
-        except OSError as error:
-            what = f"{error.filename or 'a certificate'}: {error.strerror or error}"
-            raise AuditError(f"the copies of the audit file: {what}") from None
-        return Connection(tls(*host_and_port(rest), context)), True
-    return Connection(unix_datagrams(rest if kind == "unix" else str(settings.syslog))), False
