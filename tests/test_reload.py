@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from vspc.config import Config, load
 from vspc.console.access import Operator, Subject
-from vspc.reload import Live
+from vspc.reload import Live, changes, needs_restart
 
 RULE = """
 [operators.alice]
@@ -48,3 +48,39 @@ class Rights(SynchronousTestCase):
         live = Live(self.config("net"))
         nobody = Operator("carol", frozenset({"net"}))
         self.assertEqual(live.rights(nobody, Subject("web01", "default", None)), frozenset())
+
+    def test_whose_rights_a_rename_changes(self) -> None:
+        live = Live(self.config("net"))
+        web, lab = Subject("web01", "default", None), Subject("lab01", "default", None)
+        mapped = Operator("dora", frozenset({"net"}))
+        self.assertEqual(live.affected(web, lab, [mapped]), {"alice", "bob"})
+        self.assertEqual(live.affected(web, Subject("web02", "default", None), []), set())
+
+
+class Changes(SynchronousTestCase):
+    """What a reload says of itself."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+
+    def config(self, text: str) -> Config:
+        self.path.write_text(text)
+        return load(self.path)
+
+    def test_tables_and_keys_that_differ_are_named(self) -> None:
+        old = self.config("[operators.alice]\n[operators.bob]\n[ssh]\nmax_sessions = 5\n")
+        new = self.config(
+            '[operators.alice]\nroles = ["admin"]\n[operators.carol]\n'
+            '[[access]]\noperators = ["alice"]\nconsoles = ["*"]\nrights = ["read"]\n'
+        )
+        self.assertEqual(
+            changes(old, new),
+            ["ssh.max_sessions", "operators.alice", "operators.bob", "operators.carol", "access"],
+        )
+        self.assertEqual(changes(old, old), [])
+
+    def test_what_of_access_needs_a_restart(self) -> None:
+        old = self.config("")
+        self.assertEqual(needs_restart(old, self.config("[ssh]\nmax_sessions = 5\n")), [])
+        self.assertEqual(needs_restart(old, self.config('[audit]\non_failure = "refuse"\n')), [])
+        self.assertEqual(needs_restart(old, self.config('[audit]\nfile = "x"\n')), ["audit"])

@@ -5,7 +5,7 @@ Listeners, keys of the server and sizes that tables were made with need a restar
 
 from collections.abc import Iterable, Mapping
 
-from attrs import fields, has
+from attrs import evolve, fields, has
 
 from vspc.auth.people import People
 from vspc.config import Config
@@ -127,6 +127,10 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             [(p.name, p.listen, p.telnet) for p in new.vm.plain],
         ),
         "console": (old.console, new.console),
+        "audit": (
+            evolve(old.audit, on_failure="continue"),
+            evolve(new.audit, on_failure="continue"),
+        ),
         "log": (
             _fixed(old.log),
             _fixed(new.log),

@@ -165,7 +165,9 @@ class VspcService(MultiService):
             sessions=self._operators.sessions,
             lockouts=self._operators.lockouts,
             trail=self._watching.trail,
-            aside=Aside(Threads(self._reactor, self._defect).run, self._defect),
+            aside=Aside(
+                Threads(self._reactor, self._defect).run, self._clock.seconds, self._defect
+            ),
             status=condition.facts,
             knows=lambda name: name in self.live.people.operators,
         )

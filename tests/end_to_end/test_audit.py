@@ -216,8 +216,8 @@ class EveryWay(AuditTestCase):
     ) -> None:
         self.serve()
         self.simulate("--guest", self.guest.address, "--vmotion-time", "0.3")
-        sizes = []
-        canaries = []
+        sizes: list[int] = []
+        canaries: list[bytes] = []
         for name, way in WAYS.items():
             canary = f"canary-{name}-{secrets.token_hex(8 + len(canaries))}".encode()
             canaries.append(canary)

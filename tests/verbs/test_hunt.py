@@ -94,9 +94,9 @@ class InPieces(SynchronousTestCase):
         self.assertEqual((found.offset, found.text), (before // 3 * 3, needle))
 
     def test_what_was_forgotten_is_no_beginning_of_text_or_line(self) -> None:
-        for pattern in ("\\Ay", "^y", "\\by"):
-            hunting = Hunt(sought(pattern))
-            self.assertIsNone(hunt(hunting, [b"y"[:0] + b"ny" * WINDOW]), pattern)
+        for pattern in ("\\Ay+", "^y+", "\\by+"):
+            for text in (b"ny" * WINDOW, b"nny" * WINDOW):
+                self.assertIsNone(hunt(Hunt(sought(pattern)), [text]), pattern)
 
     def test_no_more_than_the_window_is_kept_or_searched(self) -> None:
         hunting = Hunt(sought("q+"))

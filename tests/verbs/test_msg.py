@@ -23,7 +23,7 @@ class Messages(SynchronousTestCase):
             self.assertIn("[message from alice: going down at  6]", each)
         self.assertEqual(bytes(self.line.sent), b"")
         (event,) = self.desk.events("msg")
-        self.assertEqual((event["bytes"], event["recipients"]), (19, 2))
+        self.assertEqual((event["bytes"], event["recipients"]), (16, 2))
         self.assertNotIn("going", json.dumps(self.desk.record.lines))
 
     def test_nothing_in_it_reaches_a_terminal_as_control(self) -> None:

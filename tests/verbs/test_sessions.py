@@ -41,7 +41,7 @@ class Sessions(SynchronousTestCase):
         first, second, *_ = text.splitlines()
         self.assertIn(f"{self.carols.id}  carol  from 192.0.2.1  for 1m  by certificate", first)
         self.assertIn("reason CHG1", first)
-        self.assertEqual(second.split("  since")[0], "    web01  writes since"[:-6])
+        self.assertTrue(second.startswith("    web01  writes since 20"), second)
         self.assertIn("(this one)", text)
 
     def test_of_one_operator(self) -> None:

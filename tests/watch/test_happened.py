@@ -114,6 +114,15 @@ class Consoles(SynchronousTestCase):
         self.world.roster.forget(console)
         self.assertEqual(self.events(), ["forgotten"])
 
+    def test_a_rename_says_whose_rights_it_changed(self) -> None:
+        console, _ = self.world.connected()
+        self.happened.renamed(console, "db01", {"bob", "alice"})
+        [event] = self.recorded.lines
+        self.assertEqual(
+            (event["event"], event["name_before"], event["operators"], event["count"]),
+            ("rename", "db01", "alice,bob", 2),
+        )
+
     def test_security_events_are_bounded_and_add_up(self) -> None:
         for number in range(1000):
             self.happened.heard(Suspicion("duplicate-uuid", None, "10.6.6.6", "", str(number)))

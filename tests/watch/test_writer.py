@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -190,6 +191,21 @@ class Rotation(WithFile):
         self.writer.reopen()
         self.bench.later(self.writer, 0.1)
         self.assertEqual(len(lines_of(self.path)), 2)
+
+    def test_it_needs_no_descriptor_more_than_it_has(self) -> None:
+        self.path.rename(former(self.path))
+        self.writer.reopen()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        spare = os.open(os.devnull, os.O_RDONLY)
+        os.close(spare)  # the lowest that is free
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+        try:
+            self.bench.later(self.writer, 0.1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(self.bench.told, [])
+        self.assertEqual(len(lines_of(former(self.path), self.path)), 3)
+        self.assertEqual(beside(self.path).read_bytes(), b"%020d\n" % 3)
 
     def test_a_directory_that_is_gone_is_a_failure_until_it_is_back(self) -> None:
         away = self.path.parent.with_name("away")

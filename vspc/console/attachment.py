@@ -109,6 +109,7 @@ class Attachment:
         "since",
         "sink",
         "tally",
+        "title",
     )
 
     def __init__(
@@ -126,6 +127,7 @@ class Attachment:
         self.sink = sink
         self.offset = offset
         self.since = since
+        self.title = console.title  # as he knows it: he may not learn the name it has now
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self.tally = Tally(console, session)
         self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)

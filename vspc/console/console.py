@@ -197,10 +197,12 @@ class Console(LineSide):
         for attachment in list(self.attachments):
             attachment.rights = rights_of(attachment.operator, self.subject)
             if "read" not in attachment.rights:
-                attachment.detach()
-                attachment.sink.ended("you may no longer read this console")
-            elif attachment.has_pen and "write" not in attachment.rights:
+                attachment.expel("you may no longer read this console")
+                continue
+            attachment.title = self.title
+            if attachment.has_pen and "write" not in attachment.rights:
                 self.lay_pen()
+                attachment.notice("you may no longer type here")
 
     def tell(self, text: str) -> None:
         """One line for everybody attached, at this place of the output."""

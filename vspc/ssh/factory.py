@@ -98,10 +98,21 @@ class Door(SSHFactory):
         self.connections.add(transport)
         address = _host(transport.transport.getPeer())
         if self._admission is not None:
-            leaver = self._admission.admit(transport, address, self.clock.seconds())
-            if leaver is not None:
-                leaver.displace()
+            # Who has spoken in this turn should be heard before somebody has to go.
+            self.clock.callLater(0, self._admit, self._admission, transport, address)
         return address
+
+    def _admit(self, admission: Admission, transport: DoorTransport, address: str) -> None:
+        if transport.ended:
+            return
+        leaver = admission.admit(transport, address, self.clock.seconds())
+        if leaver is not None:
+            leaver.displace()
+
+    def leaving(self, transport: DoorTransport) -> None:
+        """A connection has been told to go: if there is no room it goes first."""
+        if self._admission is not None:
+            self._admission.failed(transport)
 
     def heard(self, transport: DoorTransport) -> None:
         """Something came from a client that has not logged in."""

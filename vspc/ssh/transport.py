@@ -121,6 +121,7 @@ class DoorTransport(ExchangeTransport):
     def _leave(self) -> None:
         self.ended = True
         self.incoming.forget()
+        self.factory.leaving(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self.timers.later("linger", limits.LINGER, self.transport.abortConnection)

@@ -80,7 +80,7 @@ class Bridge:
 
     def ended(self, reason: str) -> None:
         """The console is gone."""
-        self.notice(f"{self.console.title}: {reason}")
+        self.notice(f"{self.attachment.title}: {reason}")
         self.leave(FAILED)
 
     # Program

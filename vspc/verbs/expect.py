@@ -317,7 +317,7 @@ class Expecting:
     def ended(self, reason: str) -> None:
         """The console is gone, or the operator was sent away."""
         if not self._over:
-            self._finish(FAILED, "ended", f"{self._console.title}: {reason}")
+            self._finish(FAILED, "ended", f"{self._attachment.title}: {reason}")
 
     # Program
 

@@ -60,6 +60,7 @@ class LogReader:
         self._end = 0
         self._reel: Reel | None = None
         self._attachment: Attachment | None = None
+        self._title = console.title  # as he knows it: he may not learn the name it has then
         self._asked: Cancellable | None = None
         self._next: tuple[int, int] | None = None  # where to search on, and what was searched
         self._over = False
@@ -119,7 +120,15 @@ class LogReader:
             self._remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
         self._spool.print(self._printed.feed(item))
 
+    def _is_forbidden(self) -> bool:
+        """Whether the rules have changed since it began; then it is over."""
+        if not self._call.may_read(self._console):
+            self._fail(f"{self._title}: you may no longer read this console")
+        return self._over
+
     def _reached(self, offset: int, ended: bool) -> bool:
+        if self._is_forbidden():
+            return True
         if self._wanted.follow:
             if offset < self._console.history.start or not ended:
                 return False
@@ -187,6 +196,8 @@ class LogReader:
     # As it is said
 
     def _follow(self, offset: int) -> None:
+        if self._is_forbidden():
+            return
         self._spool.print(self._printed.pause())
         call = self._call
         self._attachment = self._console.attach(
@@ -221,7 +232,7 @@ class LogReader:
 
     def ended(self, reason: str) -> None:
         """The console is gone."""
-        self._fail(f"{self._console.title}: {reason}; --from {self._console.history.end} goes on")
+        self._fail(f"{self._title}: {reason}; --from {self._console.history.end} goes on")
 
     # Program
 

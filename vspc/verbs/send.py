@@ -176,7 +176,7 @@ class Sending:
     def ended(self, reason: str) -> None:
         """The console is gone, or the operator was sent away."""
         if not self._over:
-            self._fail(FAILED, "ended", f"{self._console.title}: {reason}")
+            self._fail(FAILED, "ended", f"{self._attachment.title}: {reason}")
 
     # Program
 

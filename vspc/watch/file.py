@@ -57,7 +57,7 @@ class AuditFile:
 
         Raises OSError; then whatever was open stays so.
         """
-        fresh = self.disk.append(self.path)
+        fresh = self._append_to()
         try:
             found = ending(self.disk, fresh)
             torn = self._heal(fresh, found.size - found.torn, found.torn, found.ours, found.whole)
@@ -73,6 +73,17 @@ class AuditFile:
         before = 0 if found.seq else ending_of(self.disk, former(self.path)).seq
         self.seq = max(self.seq, found.seq, before, self._open_beside())
         return 0 if found.whole else found.torn
+
+    def _append_to(self) -> int:
+        try:
+            return self.disk.append(self.path)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or self._beside is None:
+                raise
+        # A crowd of connections may have taken every descriptor there is; this one can wait.
+        self.disk.close(self._beside)
+        self._beside = None
+        return self.disk.append(self.path)
 
     def _heal(self, descriptor: int, size: int, torn: int, ours: bool, whole: bool) -> int:
         """Cut off what is torn; below 0 if the next line has to end it instead."""
