@@ -1,6 +1,6 @@
-"""Bad logins as fast as they go, and good ones beside them.
+"""Bad logins at a steady rate, and good ones beside them.
 
-    python -m benchmarks.flood PORT KEY [SECONDS [CONNECTIONS [ADDRESS]]]
+    python -m benchmarks.flood PORT KEY [A_MINUTE [ADDRESS [SECONDS]]]
 
 PORT: a server on 127.0.0.1 that lets `alice` in with KEY. ADDRESS is where the flood comes from,
 127.0.0.1 as the good logins or 127.0.0.2. Prints bad logins a minute, and the slowest good one.
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import sys
 import time
-from contextlib import suppress
 from typing import Any
 
 import asyncssh
@@ -24,13 +23,17 @@ async def attempt(port: int, key: Any, address: str) -> None:
         pass
 
 
-async def bad(port: int, until: float, address: str, counts: list[int]) -> None:
-    """One bad login behind the other."""
+async def bad(port: int, until: float, address: str, a_minute: int) -> int:
+    """Bad logins, each begun when its time has come, whether or not others are over; how many."""
     key = asyncssh.generate_private_key("ssh-ed25519")
-    while time.monotonic() < until:
-        with suppress(asyncssh.Error, OSError):
-            await attempt(port, key, address)
-        counts[0] += 1
+    begun, tasks = time.monotonic(), set()
+    while (now := time.monotonic()) < until:
+        while len(tasks) < (now - begun) * a_minute / 60:
+            tasks.add(asyncio.create_task(attempt(port, key, address)))
+        await asyncio.sleep(0.005)
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert not any(one is None for one in done), "a bad login came in"
+    return len(done)
 
 
 async def good(port: int, until: float, key: str) -> list[float]:
@@ -49,13 +52,14 @@ async def good(port: int, until: float, key: str) -> list[float]:
 
 
 async def main(
-    port: str, key: str, seconds: str = "20", connections: str = "30", address: str = "127.0.0.1"
+    port: str, key: str, a_minute: str = "10000", address: str = "127.0.0.1", seconds: str = "20"
 ) -> None:
     """Run both and print what came of it."""
-    until, counts = time.monotonic() + float(seconds), [0]
-    flood = (bad(int(port), until, address, counts) for _ in range(int(connections)))
-    times, *_ = await asyncio.gather(good(int(port), until, key), *flood)
-    print(f"{counts[0] * 60 / float(seconds):.0f} bad logins a minute from {address},")
+    until = time.monotonic() + float(seconds)
+    count, times = await asyncio.gather(
+        bad(int(port), until, address, int(a_minute)), good(int(port), until, key)
+    )
+    print(f"{count * 60 / float(seconds):.0f} bad logins a minute from {address},")
     print(f"{len(times)} good logins, the slowest of them in {max(times):.2f} s")
 
 

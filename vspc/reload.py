@@ -9,7 +9,7 @@ from attrs import evolve, fields, has
 
 from vspc.auth.people import People
 from vspc.config import Config
-from vspc.config.classes import AccessRule, LogSettings
+from vspc.config.classes import AccessRule, AuditSettings, LogSettings
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
@@ -109,6 +109,14 @@ def _fixed(log: LogSettings) -> tuple[object, ...]:
     return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input, log.sink
 
 
+def _recorded(config: Config) -> AuditSettings:
+    """What of the audit file's settings counts from a start, wherever state_dir is."""
+    file = config.audit.file
+    if file.is_relative_to(config.state_dir):
+        file = file.relative_to(config.state_dir)
+    return evolve(config.audit, on_failure="continue", file=file)
+
+
 def needs_restart(old: Config, new: Config) -> list[str]:
     """Key paths that differ and count only after a restart."""
     pairs = {
@@ -127,10 +135,7 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             [(p.name, p.listen, p.telnet) for p in new.vm.plain],
         ),
         "console": (old.console, new.console),
-        "audit": (
-            evolve(old.audit, on_failure="continue"),
-            evolve(new.audit, on_failure="continue"),
-        ),
+        "audit": (_recorded(old), _recorded(new)),
         "log": (
             _fixed(old.log),
             _fixed(new.log),

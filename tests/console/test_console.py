@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import READ, FakeLine, World
+from tests.fakes import ALL, READ, FakeLine, World
 from vspc.console import happenings
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import State
@@ -102,6 +102,20 @@ class Pen(SynchronousTestCase):
         self.assertEqual(carol.type(b"x"), Typed(0, Refusal.RIGHT))
         self.assertEqual(carol.send_break(), Typed(0, Refusal.RIGHT))
         self.assertIsNone(self.console.pen)
+
+    def test_who_loses_the_right_loses_it_and_is_told(self) -> None:
+        self.alice.type(b"a")
+        self.console.reassess(lambda who, _: READ if who.name == "alice" else ALL)
+        self.world.turn()
+        self.assertEqual(self.alices.notices, ["you may no longer type here"])
+        self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
+        self.assertEqual(self.bob.type(b"b"), Typed(1))
+
+    def test_who_may_no_longer_read_does_not_learn_its_new_name(self) -> None:
+        self.world.roster.rename(self.console.vm, "secret01")
+        self.console.reassess(lambda who, _: frozenset() if who.name == "bob" else ALL)
+        self.assertEqual((self.alice.title, self.bob.title), ("secret01", "web01"))
+        self.assertEqual(self.bobs.over, "you may no longer read this console")
 
     def test_a_break_follows_the_pen(self) -> None:
         self.alice.type(b"a")

@@ -1,5 +1,6 @@
 """What operators may do, with the real `ssh`: what one may not read is not there."""
 
+import json
 import re
 
 from tests.end_to_end.access import AccessTestCase, operator, rule
@@ -112,8 +113,6 @@ class Forbidden(RightsTestCase):
         self.assert_no_defects()
 
     def listed(self, user: str) -> list[dict[str, str]]:
-        import json
-
         done = self.login(user, "list", "--json", key=user)
         self.assertEqual(done.status, 0, done)
         rows: list[dict[str, str]] = json.loads(done.out)
@@ -156,7 +155,7 @@ class Reloaded(RightsTestCase):
         carol.type(b"echo before\r")
         carol.out.expect(rb"^before\r\n")
         alice = self.terminal_of("alice", name="alice+web1")
-        alice.out.expect(rb"carol types")
+        alice.out.expect(rb"carol writes")
         self.allow(["read"])
         self.reload()
         carol.out.expect(rb"\[you may no longer type")

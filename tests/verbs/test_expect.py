@@ -278,7 +278,18 @@ class Sending(ExpectCase):
         self.web.replace(new, "silent", How.TOOK_OVER)
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(new.sent)), (1, b""))
+        self.assertIn("web01 is on 10.0.0.9 now", channel.complaint)
         self.assertIn("nothing was sent", channel.complaint)
+
+    def test_a_match_is_none_where_another_host_came_before_the_text_was_typed(self) -> None:
+        self.web.output(b"ready")
+        self.web.migrate()
+        channel = self.desk.ask("expect web01 --from 0 --send go ready")
+        self.desk.run_on()
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.desk.run_on()
+        self.assertEqual((channel.status, channel.text), (1, ""))
+        self.assertFalse(self.web.attachments)
 
 
 class Places(ExpectCase):

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.log.inline import Logged
 from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from tests.vm.support import Host
+from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.past import Kind
 from vspc.verbs.call import World
@@ -154,6 +155,21 @@ class Printing(LogTestCase):
             self.run_on(3)
         self.assertEqual(channel.output[-22:], b"line 01998\nline 01999\n")
         self.assertEqual(channel.output.count(b"line"), 2000)
+
+
+    def test_who_may_read_no_longer_gets_no_more_than_is_on_its_way(self) -> None:
+        self.output(self.host, b"".join(b"line %05d\n" % n for n in range(20_000)))
+        rules = self.desk.rules
+        for line in ("log web01 --raw", "log web01 --raw -f", "export web01 --format raw"):
+            self.desk.rules = rules
+            channel = self.say(line, window=1000)
+            self.desk.rules = Access(())
+            while channel.status is None:
+                channel.read(1000)
+                self.run_on(3)
+            self.assertEqual(channel.status, 1, line)
+            self.assertIn("web01: you may no longer read this console", channel.complaint)
+            self.assertNotIn(b"line 19999", channel.output, line)
 
 
 class Following(LogTestCase):

@@ -19,7 +19,6 @@ from vspc.log.archive import Archivist, Pool
 from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
 from vspc.log.disk import Disk
-from vspc.net.readers import Readers
 from vspc.log.recorder import Recorder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.make import make
@@ -27,6 +26,7 @@ from vspc.log.source import Source
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import Writer
+from vspc.net.readers import Readers
 
 STALLED = 5.0
 """Seconds in one call of the disk after which it is said."""

@@ -1,7 +1,6 @@
 """`expect NAME REGEX`: wait until a VM says something."""
 
 import json
-from functools import partial
 
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
@@ -18,10 +17,11 @@ from vspc.verbs.call import (
     complain,
 )
 from vspc.verbs.describe import cautions
-from vspc.verbs.expectwords import BOOT, LAST, USAGE_LINE, Wanted, last_boot, parse
+from vspc.verbs.expectstart import NoStart, Start, begin_at
+from vspc.verbs.expectwords import USAGE_LINE, Wanted, parse
 from vspc.verbs.following import Following
-from vspc.verbs.hunt import WINDOW, Hunt, Look, Match
-from vspc.verbs.reading import ask
+from vspc.verbs.hunt import Match
+from vspc.verbs.searching import Searching
 from vspc.verbs.typist import (
     RESULTS,
     Typist,
@@ -33,12 +33,6 @@ from vspc.verbs.typist import (
 from vspc.verbs.words import BadWord
 
 SUMMARY = "wait until a console says something (RE2), and print it"
-
-PAUSE = 0.01
-"""Seconds between two searches of a whole window; less for less."""
-
-AGAIN = 1.0
-"""Seconds after which it tries again where too many search."""
 
 SHOWN = 1000
 """Characters of what `--fail` found that are shown."""
@@ -70,20 +64,18 @@ class Expecting:
         self._clock = call.world.clock
         self._console = console
         self._wanted = wanted
-        self._hunt = Hunt(wanted.sought)
-        self._now = self._from = console.history.end
+        self._from = console.history.end
         self._began = self._clock.seconds()
         self._over = False
         self._failing = ""  # why it ends once all that was said is searched
         self._found: Match | None = None
         self._asked: Cancellable | None = None  # the log, about where to begin
-        self._searching: Cancellable | None = None
-        self._pause: Cancellable | None = None
         self._soon: Cancellable | None = None
         self._deadline: Cancellable | None = None
         self._attachment: Attachment | None = None
         self._following: Following | None = None
         self._typist: Typist | None = None
+        self._searching = Searching(call.world, wanted.sought, self._match, self._go_on)
 
     # Where it begins
 
@@ -91,73 +83,22 @@ class Expecting:
         """Find out where to begin."""
         self._deadline = self._clock.call_later(self._wanted.timeout, self._late)
         self._channel.start(self)
-        start = self._wanted.start
+        if not self._over:
+            asked = begin_at(self._call, self._console, self._wanted.start, self._told_start)
+            self._asked = asked
+
+    def _told_start(self, start: Start | NoStart) -> None:
         if self._over:
             return
-        if start == BOOT:
-            self._begin_at_boot()
-        elif start == LAST:
-            self._begin_at_last()
-        elif isinstance(start, int):
-            self._begin_at(start)
-        else:
-            self._arm(self._now)
-
-    def _begin_at_boot(self) -> None:
-        limit = self._call.history_limit(self._console)
-        earliest = None if limit is None else self._clock.wall() - limit
-        self._asked = ask(
-            self._call.world,
-            self._console,
-            lambda kept: (last_boot(kept, earliest),),
-            self._found_boot,
-        )
-
-    def _found_boot(self, found: tuple[int | None] | None) -> None:
-        if self._over:
+        if isinstance(start, NoStart):
+            self._finish(start.status, start.detail, start.text)
             return
-        if found is None:
-            self._finish(FAILED, "log", f"the log of {self._console.title} cannot be read now")
-        elif found[0] is None:
-            self._finish(FAILED, "no-boot", f"no boot of {self._console.title} is kept: see boots")
-        else:
-            self._arm(found[0])
-
-    def _begin_at_last(self) -> None:
-        remembered = self._call.world.remembered
-        last = remembered.last_match(self._call.operator.name, self._console.id)
-        if last is None:
-            self.notice(f"you have expected nothing on {self._console.title} yet: it begins now")
-        self._begin_at(self._now if last is None else last)
-
-    def _begin_at(self, offset: int) -> None:
-        if offset > self._now:
-            self._finish(
-                FAILED,
-                "not-said",
-                f"offset {offset} of {self._console.title} is not said yet; it ends at {self._now}",
-            )
-            return
-        limit = self._call.history_limit(self._console)
-        if limit is None or offset >= self._now:
-            self._arm(offset)
-            return
-        earliest = self._clock.wall() - limit
-
-        def found(first: int | None) -> None:
-            if first is not None and offset >= first:
-                self._arm(offset)
-            elif not self._over:
-                since = "" if first is None else f", offset {first}"
-                text = f"you may look back {limit:g} seconds on {self._console.title}{since}"
-                self._finish(DENIED, "history", text)
-
-        self._asked = ask(self._call.world, self._console, lambda kept: kept.since(earliest), found)
+        if start.notice:
+            self.notice(start.notice)
+        self._arm(start.offset)
 
     def _arm(self, offset: int) -> None:
         """Look from `offset` on, then type."""
-        if self._over:
-            return
         self._from = offset
         call, console = self._call, self._console
         attachment = console.attach(call.session, call.rights(console), self, offset)
@@ -176,12 +117,11 @@ class Expecting:
 
     def room(self) -> int:
         """`Reader`."""
-        return 0 if self._over else self._hunt.room
+        return self._searching.room
 
     def said(self, offset: int, data: bytes) -> None:
         """`Reader`: more to search."""
-        self._hunt.feed(offset, data)
-        self._search()
+        self._searching.feed(offset, data)
 
     def missing(self, start: int, end: int) -> None:
         """`Reader`: nothing is found across a gap."""
@@ -196,32 +136,11 @@ class Expecting:
         self._failing = reason
         self._settle()
 
-    def _search(self) -> None:
-        resting = self._pause is not None and self._pause.active()
-        if self._over or self._found or self._searching or resting or not self._hunt.due:
-            return
-        look = self._hunt.look()
-        task = self._call.world.aside.do(look.cost, look.search, partial(self._searched, look))
-        if task is None:
-            self._pause = self._clock.call_later(AGAIN, self._rested)
-        elif task.active():
-            self._searching = task
-
-    def _searched(self, look: Look, found: Match | None) -> None:
-        self._searching = None
-        if self._over:
-            return
-        if found is None:
-            self._hunt.missed()
-            # Output in drops is searched together: each search is of a whole window again.
-            rest = PAUSE * look.length / WINDOW
-            self._pause = self._clock.call_later(rest, self._rested)
+    def _match(self, found: Match) -> None:
         self._found = found
         self._settle()
 
-    def _rested(self) -> None:
-        self._pause = None
-        self._search()
+    def _go_on(self) -> None:
         self.ready()
         self._settle()
 
@@ -252,7 +171,7 @@ class Expecting:
             # What it waits for may have been there already: the text is to be typed all the same.
             if typist is None or not typist.waiting:
                 self._conclude(self._found)
-        elif self._failing and not self._hunt.due:
+        elif self._failing and not self._searching.due:
             self._finish(FAILED, "ended", self._failing)
 
     def _so_much(self) -> str:
@@ -264,9 +183,7 @@ class Expecting:
 
     def _late(self) -> None:
         """Time is over; what is there already, and takes no time, is looked at."""
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
-        self._search()
+        self._searching.hurry()
         if self._over:
             return
         title, wanted = self._console.title, self._wanted
@@ -280,7 +197,7 @@ class Expecting:
 
     @property
     def _looked(self) -> int:
-        return max(self._from, self._hunt.end)
+        return max(self._from, self._searching.end)
 
     def _conclude(self, found: Match) -> None:
         if found.which < len(self._wanted.sought) - 1:
@@ -311,12 +228,15 @@ class Expecting:
         """Nobody knows whether this is the VM: what it said before still counts."""
         if self._over or self._attachment is None:
             return
-        what = self._so_much() or "ended"
-        self._attachment.end(moved_without_proof(self._console, old, new, what))
+        text = moved_without_proof(self._console, old, new, self._so_much() or "ended")
+        if self._found is not None or (self._typist is not None and self._typist.dropped):
+            self._finish(FAILED, "host-changed", text)
+        else:
+            self._attachment.end(text)
 
     def ended(self, reason: str) -> None:
         """The console is gone, or the operator was sent away."""
-        if not self._over:
+        if not self._over and self._attachment is not None:
             self._finish(FAILED, "ended", f"{self._attachment.title}: {reason}")
 
     # Program
@@ -375,15 +295,10 @@ class Expecting:
             self._attachment.detach()
 
     def _stop_waiting(self) -> None:
-        for waiting in (
-            self._asked,
-            self._searching,
-            self._pause,
-            self._soon,
-            self._deadline,
-        ):
+        for waiting in (self._asked, self._soon, self._deadline):
             if waiting is not None and waiting.active():
                 waiting.cancel()
+        self._searching.stop()
         if self._following is not None:
             self._following.stop()
 

@@ -2,8 +2,6 @@
 
 from attrs import field, frozen
 
-from vspc.console.boots import boots
-from vspc.console.past import Kept
 from vspc.text import safe
 from vspc.verbs.hunt import Sought
 from vspc.verbs.words import BadWord, read, text_bytes, wait
@@ -76,11 +74,3 @@ def _start(word: str) -> int | str:
     if word.isascii() and word.isdigit() and len(word) <= _DIGITS:
         return int(word)
     raise BadWord(f"--from takes an offset in bytes, now, boot or last, not {safe(word)!r}")
-
-
-def last_boot(kept: Kept, earliest: float | None) -> int | None:
-    """The offset of the last boot that is kept, unless it was before `earliest`."""
-    found = boots(kept)
-    if not found or (earliest is not None and found[-1].at < earliest):
-        return None
-    return found[-1].offset

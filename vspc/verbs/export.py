@@ -209,6 +209,7 @@ class Exporter:
         self._call = call
         self._channel = call.channel
         self._console = console
+        self._title = console.title  # as he knows it: he may not learn the name it has then
         self._form = form
         self._start, self._end = span
         self._recorded = False
@@ -228,6 +229,10 @@ class Exporter:
         self._spool.print(self._format.feed(item))
 
     def _reached(self, offset: int, ended: bool) -> bool:
+        if not self._call.may_read(self._console):  # the rules have changed since it began
+            complain(self._channel, f"[{self._title}: you may no longer read this console]")
+            self._leave(FAILED, "failed")
+            return True
         if not ended and offset < self._end:
             return False
         self._done = True
