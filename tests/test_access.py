@@ -295,6 +295,10 @@ class Printed(AccessTest):
         )
         self.assertEqual((cells[3]["rights"], cells[3]["file"], cells[3]["line"]), ([], None, None))
 
+    def test_as_json_without_a_single_cell(self) -> None:
+        self.path.write_text("")
+        self.assertEqual(json.loads("".join(self.run_it("--json")[1])), [])
+
     def test_many_names_are_counted(self) -> None:
         more = "".join(f"[operators.operator{n:03}]\nroles = []\n" for n in range(200))
         self.path.write_text(TEXT + more)
@@ -386,3 +390,10 @@ class Rules(AccessTest):
             TEXT + '[[access]]\noperators = ["*"]\nconsoles_file = "list"\nrights = ["read"]\n'
         )
         self.assertEqual(len(columns_of(self.config())), 4 + 50)
+
+    def test_very_many_rules_give_an_example_each_as_far_as_it_goes(self) -> None:
+        rule = '[[access]]\noperators = ["*"]\nconsoles = ["a{0}", "b{0}"]\nrights = []\n'
+        self.path.write_text(TEXT + "".join(rule.format(n) for n in range(300)))
+        labels = [column.label for column in columns_of(self.config())]
+        self.assertEqual(len(labels), 500)
+        self.assertTrue({f"a{n}" for n in range(300)} <= set(labels))

@@ -25,7 +25,8 @@ from vspc.console.access import (
 from vspc.reload import rule as deciding_rule
 
 EXAMPLES = 50
-"""Patterns of one rule that stand for consoles where no server says which there are."""
+ALL_EXAMPLES = 500
+"""Patterns of one rule, and of all, that stand for consoles where no server says which exist."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.~ "
 
@@ -219,12 +220,18 @@ def picked(columns: Iterable[Column], glob: str) -> list[Column]:
 
 
 def columns_of(config: Config) -> list[Column]:
-    """For each pattern of the rules a console that it matches; at most `EXAMPLES` of a rule."""
+    """For each pattern of the rules a console that it matches; at most `EXAMPLES` of a rule.
+
+    Of no rule there is none, unless there are more than `ALL_EXAMPLES` rules.
+    """
     zones = [zone.name for zone in config.vm.zones]
-    patterns = dict.fromkeys(
-        pattern for rule in config.access for pattern in rule.patterns[:EXAMPLES]
-    )
-    return [column_of(pattern, zones) for pattern in patterns]
+    taken: dict[str, None] = {}
+    for place in range(EXAMPLES):  # the first of each rule before the second of any
+        for rule in config.access:
+            if place < len(rule.patterns) and len(taken) < ALL_EXAMPLES:
+                taken[rule.patterns[place]] = None
+    order = (pattern for rule in config.access for pattern in rule.patterns[:EXAMPLES])
+    return [column_of(pattern, zones) for pattern in dict.fromkeys(order) if pattern in taken]
 
 
 def column_of(pattern: str, zones: Sequence[str]) -> Column:

@@ -1,8 +1,9 @@
 """`vspc access`: the table of who may do what, printed for people or as JSON."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
@@ -58,12 +59,21 @@ def show(config: Config, wanted: Wanted) -> int:
         return NOT_FOUND
     matrix = Matrix(rules_of(config), rows, columns)
     if wanted.as_json:
-        print(as_json(matrix, config))
+        _say(as_json(matrix, config))
     elif wanted.operator is None and wanted.console is None:
-        print("\n".join(by_rule(matrix)))
+        _say(by_rule(matrix))
     else:
-        print("\n".join(by_cell(matrix)))
+        _say(by_cell(matrix))
     return 0
+
+
+def _say(lines: Iterable[str]) -> None:
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough; nor may Python's own end complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _rows(config: Config, name: str | None) -> list[Row]:
@@ -189,14 +199,21 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def as_json(matrix: Matrix, config: Config) -> str:
-    """An array of all cells."""
-    cells = [
+def as_json(matrix: Matrix, config: Config) -> Iterator[str]:
+    """An array of all cells, one a line: they may be many."""
+    cells = (
         _facts(row, column, matrix.cell(row, column), config)
         for row in matrix.rows
         for column in matrix.columns
-    ]
-    return json.dumps(cells, indent=1)
+    )
+    yield "["
+    before = ""
+    for cell in cells:
+        if before:
+            yield f"{before},"
+        before = json.dumps(cell)
+    yield from [before] if before else []
+    yield "]"
 
 
 def _facts(row: Row, column: Column, cell: Cell, config: Config) -> dict[str, object]:

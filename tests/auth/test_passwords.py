@@ -1,5 +1,6 @@
 """Passwords: hashes as other programs know them, threads, turns, and nobody told apart by time."""
 
+import sys
 from collections.abc import Callable
 from threading import Event, get_ident
 from typing import Any
@@ -51,6 +52,28 @@ class Hashes(SynchronousTestCase):
                 hash_password(password, CHEAP)
             self.assertNotIn("xx", str(caught.exception))
         self.assertTrue(verify(b"\0" * LONGEST, hash_password(b"\0" * LONGEST, CHEAP)))
+
+
+class RealThreads(TestCase):
+    """Hashing as it is in service: the usual cost, both threads at once, others waiting."""
+
+    @inlineCallbacks
+    def test_many_at_once_are_all_answered(self) -> Any:
+        failures: list[object] = []
+        passwords = Passwords(
+            FakeClock(), reactor.callFromThread, lambda: failures.append(sys.exc_info())
+        )
+        self.addCleanup(passwords.close)
+        hashed = hash_password(b"right")
+        answers: list[Deferred[bool]] = []
+        for number in range(6):
+            answer: Deferred[bool] = Deferred()
+            word = b"right" if number % 2 else b"wrong"
+            passwords.check(hashed if number < 4 else None, word, answer.callback, str(number))
+            answers.append(answer)
+        right = yield gatherResults(answers)
+        self.assertEqual(right, [False, True, False, True, False, False])
+        self.assertEqual(failures, [])
 
 
 class Slow:

@@ -192,6 +192,12 @@ class ConsolesFile(ConfigTest):
         self.write("#" * (5 << 20), "list")
         self.assertIn("too long", self.mistakes(self.RULE)["access[0].consoles_file"])
 
+    def test_plain_names_are_as_many_as_they_are_and_wildcards_are_not(self) -> None:
+        self.write("".join(f"vm{n}\n" for n in range(20_000)), "list")
+        self.assertEqual(len(self.load(self.RULE).access[0].patterns), 20_000)
+        self.write("".join(f"vm{n}*\n" for n in range(10_001)), "list")
+        self.assertIn("10001 patterns with", self.mistakes(self.RULE)["access[0].consoles_file"])
+
     def test_patterns_in_it_that_match_nothing_are_warned_of(self) -> None:
         self.write("nowhere/*\n", "list")
         [said] = [w for w in self.load(self.RULE).warnings if w.startswith("access")]

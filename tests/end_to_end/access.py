@@ -14,13 +14,14 @@ says one: so no test is slowed down by, nor shut up about, what another one did.
 import json
 import re
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.auth.minting import Workshop
 from tests.end_to_end.openssh import ssh_command
-from tests.end_to_end.processes import Child, Completed, script
+from tests.end_to_end.processes import DEADLINE, Child, Completed, script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
 from vspc.auth.passwords import hash_password
 from vspc.config.secrets import Cost
@@ -158,6 +159,18 @@ class AccessTestCase(SimulatorTestCase):
         """His connection was ended, and he was told why."""
         child.err.expect(re.escape(text))
         self.assertEqual(child.wait(), 255)
+
+    def audited(self, event: str, **facts: object) -> dict[str, Any]:
+        """Wait until the audit file has such an event."""
+        end = time.monotonic() + DEADLINE
+        path = self.directory / "state" / "audit.jsonl"
+        while True:
+            for line in path.read_text().splitlines():
+                found: dict[str, Any] = json.loads(line)
+                if found["event"] == event and facts.items() <= found.items():
+                    return found
+            self.assertLess(time.monotonic(), end, f"no {event} {facts} in {path.read_text()}")
+            time.sleep(0.05)
 
     def check(self) -> Completed:
         """`vspc check`."""

@@ -242,16 +242,23 @@ class Reasons(RightsTestCase):
 
     def test_a_forwarded_console(self) -> None:
         self.begin()
-        for user, sent in (("carol", False), ("carol,reason=CHG2", True)):
-            [ssh, *rest] = self.words(user, key="carol")
-            carried = self.start(ssh, "-W", "web1:1", *rest)
-            carried.type(b"echo sent by %s\r" % str(sent).encode())
-            if sent:
-                carried.out.expect(rb"^sent by True")
-                self.assertNotIn(b"False", carried.out.data)
-            else:
-                self.server.out.expect(rb" attached console=web1 operator=carol")
+        witness = self.terminal_of("alice", name="alice+web1")
+        witness.out.expect(rb"\[web1 connected")
+        silent = self.carry("carol")
+        silent.type(b"echo for no reason\r")
+        self.audited("denied", operator="carol", name="web1")
+        said = self.carry("carol,reason=CHG2")
+        said.type(b"echo for a reason\r")
+        said.out.expect(rb"^for a reason")
+        witness.out.expect(rb"^for a reason")
+        self.assertNotIn(b"no reason", witness.out.data)
+        self.audited("attach", operator="carol", name="web1", reason="CHG2")
         self.assert_no_defects()
+
+    def carry(self, user: str) -> Child:
+        """`ssh -W web1:1` as carol."""
+        [ssh, *rest] = self.words(user, key="carol")
+        return self.start(ssh, "-W", "web1:1", *rest)
 
 
 def quoted(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -175,6 +175,36 @@ class SecondClientTests(TransportTestCase):
         self.assertTrue(own.startswith("0 [] aes"), own)
 
 
+_FLOOD = """
+import asyncio, sys, asyncssh
+async def bad(port, key):
+    options = {"known_hosts": None, "config": None, "agent_path": None, "client_keys": [key]}
+    for _ in range(15):
+        try:
+            await asyncssh.connect("127.0.0.1", port, username="alice", **options)
+        except asyncssh.PermissionDenied:
+            print("denied", flush=True)
+async def main(port):
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    await asyncio.gather(*(bad(port, key) for _ in range(20)))
+asyncio.run(main(int(sys.argv[1])))
+"""
+
+
+class FloodTests(TransportTestCase):
+    def test_good_logins_beside_bad_ones_from_the_same_address(self) -> None:
+        self.serve()
+        flood = self.start(script("python"), "-c", _FLOOD, str(self.ports["ssh"]))
+        flood.out.expect(rb"denied")
+        for _ in range(5):
+            self.assertEqual(0, self.ssh("list").status)
+        self.assertEqual(0, flood.wait())
+        self.assertEqual(300, flood.out.data.count(b"denied"))
+        self.assert_no_defects()
+        # Who floods does not fill the log.
+        self.assertLess(self.server.out.data.count(b"login-failed"), 50)
+
+
 class NewKeyTests(TransportTestCase):
     """Keys change while a console talks and is typed at: nothing is lost, nothing comes twice."""
 

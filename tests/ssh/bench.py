@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.gatekeepers import OnlyKeys
 from vspc.console.ports import Channel, Program
+from vspc.ssh import limits as door_limits
 from vspc.ssh.factory import Door
 from vspc.ssh.keys import HostKey
 from vspc.ssh.limits import Admission, DoorLimits
@@ -184,6 +185,12 @@ class Bench:
         """Everything that is under way arrives."""
         for pump in self.pumps:
             pump.flush()
+
+    def grow_up(self) -> None:
+        """Nobody is a newcomer any more."""
+        self.settle()
+        self.clock.advance(door_limits.NEW_FOR)
+        self.settle()
 
     def pass_time(self, seconds: float) -> None:
         """Time passes, a second at a time."""

@@ -266,8 +266,13 @@ class KeyExchangeTests(SynchronousTestCase):
             self.bench.settle()
             self.assertTrue(client.lost, name)
 
-    def test_a_second_service_request(self) -> None:
+    def test_a_service_is_asked_for_again_before_the_login_and_not_behind_it(self) -> None:
         client = self.bench.asking()
+        client.say(SERVICE_REQUEST, string(b"ssh-userauth"))
+        self.bench.settle()
+        self.assertEqual([string(b"ssh-userauth")] * 2, client.got(6))
+        self.assertFalse(client.lost)
+        client = self.bench.logged_in()
         client.say(SERVICE_REQUEST, string(b"ssh-userauth"))
         self.bench.settle()
         self.assertTrue(client.lost)

@@ -82,11 +82,12 @@ class HalfOpenTests(StormCase):
 
     def test_one_address_has_32_places_and_all_200(self) -> None:
         one = [self.silent("192.0.2.7") for _ in range(100)]
-        self.bench.settle()
+        self.bench.grow_up()
         self.assertEqual([True] * 68 + [False] * 32, [raw.lost for raw in one])
         for number in range(300):
             self.silent(f"198.51.100.{number % 250}")
-        self.bench.settle()
+        self.assertLessEqual(len(self.bench.door.connections), 400)
+        self.bench.grow_up()
         self.assertEqual(200, len(self.bench.door.connections))
         self.assertEqual(200, len(self.bench.book))
 
@@ -94,6 +95,7 @@ class HalfOpenTests(StormCase):
         for number in range(400):
             self.silent(f"198.51.100.{number % 20}")
             if number % 100 == 99:
+                self.bench.grow_up()
                 self.bench.pumps = self.bench.pumps[-200:]
                 self.bench.logged_in(host="198.51.100.3")
         self.assertEqual(4, sum(each.login is not None for each in self.bench.door.connections))
@@ -106,6 +108,59 @@ class HalfOpenTests(StormCase):
         self.bench.pass_time(6)
         self.assert_all_is_over()
         self.assert_log_is_short(60)
+
+
+class CrowdTests(StormCase):
+    """Connections that are many, and quick: while they are new they take nobody's place."""
+
+    def new(self) -> int:
+        newcomers = self.bench.door._newcomers
+        assert newcomers is not None
+        return len(newcomers)
+
+    def test_a_crowd_in_the_middle_of_a_login_displaces_nobody(self) -> None:
+        crowd = [self.bench.connect(protocol=Raw()) for _ in range(63)]
+        client = self.bench.connect(host="192.0.2.1")
+        for raw in crowd:
+            raw.transport.write(b"SSH-2.0-crowd\r\n")
+        self.bench.settle()
+        self.assertEqual((32, 32), (self.new(), len(self.bench.book)))
+        client.say(SERVICE_REQUEST, string(b"ssh-userauth"))
+        self.bench.settle()
+        authenticate(client, b"alice", ALICE)
+        self.bench.settle()
+        self.assertEqual(1, len(client.got(AUTH_SUCCESS)))
+        self.assertFalse(any(raw.lost for raw in crowd))
+        self.bench.connect(protocol=Raw())
+        self.bench.settle()
+        self.assertFalse(crowd[0].lost)  # there is one less
+        self.bench.connect(protocol=Raw())
+        self.bench.settle()
+        self.assertTrue(crowd[0].lost)
+
+    def test_of_all_addresses_two_hundred_are_new(self) -> None:
+        for number in range(500):
+            self.bench.connect(host=f"198.51.{number % 100}.1", protocol=Raw())
+        self.assertEqual((200, 200), (self.new(), len(self.bench.book)))
+        self.bench.grow_up()
+        self.assertEqual((0, 200), (self.new(), len(self.bench.book)))
+        self.assertEqual(200, len(self.bench.door.connections))
+
+    def test_who_leaves_while_he_is_new_leaves_nothing(self) -> None:
+        for raw in [self.bench.connect(protocol=Raw()) for _ in range(20)]:
+            raw.transport.loseConnection()
+        self.bench.settle()
+        self.assertEqual(0, self.new())
+        self.assert_all_is_over()
+
+    def test_who_fails_while_he_is_new_goes_first_afterwards(self) -> None:
+        bench = StormBench(per_address=2)
+        silent, failing = bench.connect(protocol=Raw()), bench.asking()
+        authenticate(failing, b"alice", ALICE, signer=STRANGER)
+        bench.grow_up()
+        newcomer = bench.connect(protocol=Raw())
+        bench.grow_up()
+        self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])
 
 
 class StallTests(StormCase):

@@ -262,30 +262,36 @@ class AdmissionTests(SynchronousTestCase):
 
     def test_the_newcomer_is_never_refused(self) -> None:
         clients = [self.bench.connect() for _ in range(3)]
-        self.bench.settle()
+        self.bench.grow_up()
         self.assertEqual([True, False, False], [client.lost for client in clients])
-        self.assertEqual(["admit 192.0.2.1", "touched"], self.book.said[:2])
+        self.book.said.clear()
+        clients[1].say(IGNORE, string(b""))
+        clients.append(self.bench.connect(host="192.0.2.2"))
+        self.bench.grow_up()
+        self.assertEqual(["touched", "admit 192.0.2.2"], self.book.said)
 
     def test_who_has_logged_in_leaves_the_book(self) -> None:
         self.bench.logged_in()
         self.assertEqual([], self.book.inside)
         clients = [self.bench.connect() for _ in range(2)]
+        self.bench.grow_up()
         self.assertEqual([False, False], [client.lost for client in clients])
 
     def test_who_has_failed_goes_first(self) -> None:
         bench = Bench(admission=Admissions(per_address=2, in_all=3))
         silent, failing = bench.asking(), bench.asking()
         authenticate(failing, b"alice", ALICE, signer=STRANGER)
-        bench.settle()
         newcomer = bench.asking()
+        bench.grow_up()
         self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])
 
     def test_who_speaks_stays_before_who_is_silent(self) -> None:
         bench = Bench(admission=Admissions(per_address=2, in_all=3))
         speaking, silent = bench.asking(), bench.asking()
+        bench.grow_up()
         speaking.say(IGNORE, string(b""))
-        bench.settle()
         newcomer = bench.asking()
+        bench.grow_up()
         self.assertEqual([False, True, False], [c.lost for c in (speaking, silent, newcomer)])
 
 

@@ -12,12 +12,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine
 from tests.log.inline import Logged
 from tests.verbs.opsdesk import CAROL, OpsDesk
-from tests.verbs.support import BOB, XTERM
+from tests.verbs.support import BOB, XTERM, FakeChannel
 from vspc.console.access import Access
+from vspc.console.console import Console
+from vspc.console.gate import WAITING
 from vspc.console.happenings import How
+from vspc.console.memory import Memory
+from vspc.console.past import Kept, Kind
+from vspc.console.ports import Cancellable
 from vspc.verbs.aside import Aside, Task
 from vspc.verbs.expectwords import parse
 from vspc.verbs.hunt import WINDOW
+from vspc.verbs.reading import Answered
 from vspc.verbs.words import BadWord
 
 T = TypeVar("T")
@@ -116,6 +122,17 @@ class Waiting(ExpectCase):
         self.web.output(b"login:")
         self.desk.turn()
         self.desk.clock.advance(0.1)
+        self.assertEqual(channel.status, 0)
+
+    def test_so_does_what_came_while_it_rested(self) -> None:
+        channel = self.desk.ask("expect web01 --timeout 5 '(?s)x.*login:'")
+        self.desk.clock.advance(4.9995)
+        self.web.output(b"x" * 50_000)
+        self.desk.turn()
+        self.web.output(b"login:")
+        self.desk.turn()
+        self.assertIsNone(channel.status)
+        self.desk.clock.advance(0.0005)
         self.assertEqual(channel.status, 0)
 
     def test_what_must_not_come_ends_it(self) -> None:
@@ -253,6 +270,35 @@ class Sending(ExpectCase):
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(self.line.sent)), (0, b"go"))
 
+    def test_a_match_is_not_enough_where_the_text_is_held_too_long(self) -> None:
+        self.web.output(b"ready")
+        self.web.migrate()
+        channel = self.desk.ask("expect web01 --timeout 3 --from 0 --send go ready")
+        self.desk.run_on(4, 1.0)
+        self.assertEqual((channel.status, channel.text), (5, ""))
+        self.assertIn("web01 does not take what is typed", channel.complaint)
+        self.web.resume()
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_a_console_that_is_full_takes_it_later(self) -> None:
+        self.web.migrate()
+        self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"c" * WAITING)
+        channel = self.desk.ask("expect web01 --force --send go x")
+        self.assertIsNone(channel.status)
+        self.web.resume()
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.desk.run_on()
+        self.assertEqual(bytes(self.line.sent), b"c" * WAITING + b"go")
+        self.output(b"x")
+        self.assertEqual(channel.status, 0)
+
+    def test_who_types_is_told_what_he_has_to_know(self) -> None:
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        channel = self.desk.ask("expect web01 --send go x")
+        self.assertIn("[web01 is on 10.0.0.9 since", channel.complaint)
+
     def test_what_is_held_too_long_is_withdrawn(self) -> None:
         self.web.migrate()
         channel = self.desk.ask("expect web01 --timeout 3 --send canary x")
@@ -360,6 +406,20 @@ class FromTheLog(SynchronousTestCase):
         self.assertEqual(json.loads(channel.text)["end"], 300_019)
         self.assertEqual(channel.complaint, "")
 
+    def test_as_far_back_as_one_may_look(self) -> None:
+        self.output(b"old\r\n")
+        self.desk.clock.advance(100)
+        self.output(b"new\r\n")
+        limited = evolve(self.desk.world, history_limit=lambda _operator, _subject: 50.0)
+        self.desk.world = limited
+        channel = self.desk.ask("expect web01 --from 5 new")
+        self.desk.run_on(50)
+        self.assertEqual(channel.status, 0)
+        channel = self.desk.ask("expect web01 --from 4 new")
+        self.desk.run_on(50)
+        self.assertEqual(channel.status, 4)
+        self.assertIn("offset 5", channel.complaint)
+
     def test_from_the_last_boot(self) -> None:
         self.output(b"login: one\r\n")
         self.web.disconnect("off")
@@ -380,6 +440,52 @@ class FromTheLog(SynchronousTestCase):
             self.desk.run_on(3, 0.02)
         self.assertEqual(channel.status, 0)
         self.assertEqual(len(channel.output), 200_014)
+
+
+class Shelf:
+    """An archive that has what memory has, or cannot be read."""
+
+    def __init__(self, console: Console, readable: bool) -> None:
+        self.console = console
+        self.readable = readable
+
+    def keeps(self, console_id: str) -> bool:
+        return console_id == self.console.id
+
+    def mark(self, console: Console, kind: Kind, text: str) -> bool:
+        raise NotImplementedError
+
+    def ask(
+        self, console_id: str, question: Callable[[Kept], T], answer: Callable[[T | None], Any]
+    ) -> Cancellable:
+        del console_id
+        answer(question(Memory(self.console.history, 0.0)) if self.readable else None)
+        return Answered()
+
+
+class LogsInTrouble(ExpectCase):
+    def lost(self, readable: bool) -> FakeChannel:
+        self.desk.world = evolve(self.desk.world, archive=Shelf(self.web, readable))
+        self.web.output(b"x" * 100_000)
+        channel = self.desk.ask("expect web01 --from 0 login:")
+        self.desk.run_on(40, 0.01)
+        return channel
+
+    def test_what_no_log_has_is_told_and_it_goes_on(self) -> None:
+        for readable in (True, False):
+            self.setUp()
+            channel = self.lost(readable)
+            start = self.web.history.start
+            self.assertIn(f"[lost: offsets 0 to {start} of web01", channel.complaint)
+            self.output(b"login:")
+            self.desk.run_on(40, 0.01)
+            self.assertEqual(channel.status, 0, readable)
+
+    def test_a_log_that_cannot_be_asked_for_boots(self) -> None:
+        self.lost(False)
+        channel = self.desk.ask("expect web01 --from boot x")
+        self.assertEqual(channel.status, 1)
+        self.assertIn("the log of web01 cannot be read now", channel.complaint)
 
 
 class Held:
@@ -423,6 +529,14 @@ class Work(ExpectCase):
         self.output(b"x" * 4000 + b"login:")
         self.assertEqual(channel.status, 0)
 
+    def test_where_too_many_search_it_waits_for_its_turn(self) -> None:
+        self.desk.world = evolve(self.desk.world, aside=Crowded())
+        channel = self.desk.ask("expect web01 login:")
+        self.output(b"login:")
+        self.assertIsNone(channel.status)
+        self.desk.run_on(3, 0.5)
+        self.assertEqual(channel.status, 0)
+
     def test_it_ends_although_its_search_does_not(self) -> None:
         channel = self.desk.ask(f"expect web01 --timeout 5 '{self.PATTERN}'")
         self.output(b"ab" * 20_000)
@@ -455,6 +569,16 @@ class Work(ExpectCase):
             self.desk.turn()
             self.desk.clock.advance(0.00001)
         self.assertLess(len(looks), 20)
+
+
+class Crowded(Aside):
+    """Has no place the first time."""
+
+    asked = 0
+
+    def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
+        self.asked += 1
+        return None if self.asked == 1 else super().do(cost, work, done)
 
 
 class Counting(Aside):

@@ -52,6 +52,15 @@ class OffAConsole(KickCase):
         self.assertEqual(slow.status, 1)
         self.assertFalse(self.web.attachments)
 
+    def test_what_he_typed_and_waits_is_not_typed_any_more(self) -> None:
+        self.web.migrate()
+        self.there.type(b"rm -rf /\r")
+        self.desk.ask("kick web01 carol", self.desk.login(DAVE))
+        self.web.resume()
+        self.assertEqual(bytes(self.line.sent), b"x")
+        self.assertEqual(self.desk.delivered(), (1, 9))
+        self.assertIn("by dave; 9 bytes not sent]", self.there.text)
+
     def test_without_the_right(self) -> None:
         channel = self.desk.ask("kick web01 carol")
         self.assertEqual(channel.status, 4)

@@ -156,7 +156,6 @@ class Printing(LogTestCase):
         self.assertEqual(channel.output[-22:], b"line 01998\nline 01999\n")
         self.assertEqual(channel.output.count(b"line"), 2000)
 
-
     def test_who_may_read_no_longer_gets_no_more_than_is_on_its_way(self) -> None:
         self.output(self.host, b"".join(b"line %05d\n" % n for n in range(20_000)))
         rules = self.desk.rules

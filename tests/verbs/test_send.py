@@ -218,6 +218,17 @@ class Delivered(SendCase):
         self.assertFalse(self.web.attachments)
         self.assertEqual(self.desk.events("send")[0]["detail"], "left")
 
+    def test_control_c_in_a_terminal_takes_it_back(self) -> None:
+        self.web.migrate()
+        channel = self.desk.ask("send web01 x", terminal=XTERM)
+        channel.type(b"y")
+        self.assertIsNone(channel.status)
+        channel.type(b"\x03")
+        self.assertEqual((channel.status, channel.under_way), (1, 0))
+        self.assertIn("interrupted; nothing was sent", channel.text)
+        self.web.resume()
+        self.assertEqual(bytes(self.line.sent), b"")
+
     def test_what_others_typed_before_stays_where_it_was(self) -> None:
         self.web.migrate()
         other = self.desk.ask("raw web01", self.desk.login(CAROL))
@@ -418,9 +429,38 @@ class Refused(SendCase):
         self.desk.rules = Access(())
         self.web.reassess(self.desk.rights)
         self.assertEqual(channel.status, 1)
-        self.assertIn("you may no longer read this console; nothing was sent", channel.complaint)
+        self.assertRegex(channel.complaint, "may no longer read this console; .*nothing was sent")
         self.web.resume()
         self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_the_right_is_lost_while_it_types_and_reading_is_not(self) -> None:
+        channel = self.desk.ask("send web01")
+        channel.type(b"one")
+        self.desk.rules = Access((Rule(frozenset({"*"}), ("*",), frozenset({"read"})),))
+        self.web.reassess(self.desk.rights)
+        channel.type(b"two")
+        self.assertEqual(channel.status, 4)
+        self.assertIn("no right to type on web01; 3 bytes were sent, 3 were not", channel.complaint)
+
+    def test_force_does_not_help_where_nothing_can_be_recorded(self) -> None:
+        self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"c")
+        self.desk.record.refuses = True
+        self.assertEqual(self.desk.ask("send web01 --force x").status, 1)
+
+    def test_an_end_in_the_middle_of_it(self) -> None:
+        self.web.migrate()
+        channel = self.desk.ask("send web01 x")
+        (attachment,) = self.web.attachments
+        attachment.end("no more")
+        self.desk.turn()
+        self.assertEqual(channel.status, 1)
+        self.assertIn("no more; nothing was sent", channel.complaint)
+
+    def test_who_types_is_told_what_he_has_to_know(self) -> None:
+        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        channel = self.desk.ask("send web01 x")
+        self.assertEqual(channel.status, 0)
+        self.assertIn("[web01 is on 10.0.0.9 since", channel.complaint)
 
     def test_no_more_places(self) -> None:
         session = self.desk.login(ALICE)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Condition, Thread
 
+# Not OpenSSL's by way of cryptography: there two hashings at once, of several lanes each, wait for
+# each other's threads for ever (OpenSSL 4.0.3).
+from argon2.exceptions import Argon2Error, VerifyMismatchError
+from argon2.low_level import Type, hash_secret, verify_secret
 from attrs import define, field
-from cryptography.exceptions import InvalidKey
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from vspc.auth.turns import Turns
 from vspc.config.secrets import COST, Cost, cost_of
@@ -39,23 +41,26 @@ def hash_password(password: bytes, cost: Cost = COST) -> str:
         raise ValueError("the password is empty")
     if len(password) > LONGEST:
         raise ValueError(f"the password has more than {LONGEST:,} bytes")
-    maker = Argon2id(
-        salt=os.urandom(_SALT),
-        length=_HASH,
-        iterations=cost.passes,
-        lanes=cost.lanes,
+    hashed = hash_secret(
+        password,
+        os.urandom(_SALT),
+        time_cost=cost.passes,
         memory_cost=cost.memory,
+        parallelism=cost.lanes,
+        hash_len=_HASH,
+        type=Type.ID,
     )
-    return maker.derive_phc_encoded(password)
+    return hashed.decode("ascii")
 
 
 def verify(password: bytes, hashed: str) -> bool:
     """Whether that is the password. Takes as long as hashing. Raises ValueError: no such hash."""
     try:
-        Argon2id.verify_phc_encoded(password, hashed)
-    except InvalidKey:
+        return verify_secret(hashed.encode("ascii"), password, Type.ID)
+    except VerifyMismatchError:
         return False
-    return True
+    except Argon2Error as error:
+        raise ValueError(f"it is no argon2id hash that can be checked: {error}") from None
 
 
 def _nobodys(cost: Cost) -> str:

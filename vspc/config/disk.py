@@ -14,6 +14,9 @@ from vspc.text import safe
 CONSOLES_LIMIT = 4 * 1024 * 1024
 """Bytes of a consoles_file."""
 
+WILD_LIMIT = 10_000
+"""Patterns with wildcards in a consoles_file: they are tried one after the other."""
+
 WRONG_LINES = 20
 """Wrong lines of a consoles_file that are named."""
 
@@ -54,6 +57,10 @@ def consoles_file(path: Path) -> Consoles:
     patterns, wrongs = _patterns(path, data)
     if wrongs:
         raise WrongLines(wrongs[:WRONG_LINES])
+    wild = sum(any(letter in one for letter in "*?[") for one in patterns)
+    if wild > WILD_LIMIT:
+        allowed = f"{WILD_LIMIT} are allowed beside any number of plain names"
+        raise Wrong(f"{safe(str(path))}: it has {wild} patterns with wildcards", allowed)
     return Consoles(path, tuple(patterns))
 
 

@@ -12,7 +12,7 @@ COMPARED = 2000
 """Patterns of one rule that are held against those of earlier ones; a rule with more is not."""
 
 NAMED = 3
-"""Patterns of one rule that are named; of others there is a count."""
+"""Patterns, or earlier rules, that one warning names; of others there is a count."""
 
 
 def warnings(config: Config) -> Iterator[str]:
@@ -30,8 +30,10 @@ def warnings(config: Config) -> Iterator[str]:
         patterns = [parsed(text) for text in rule.patterns[: COMPARED + 1]]
         earlier = _taken(rule, patterns, seen, groups)
         if earlier:
-            which = ", ".join(called(config, one) for one in sorted(earlier))
-            yield f"{name}: it never decides: {which} before it match all that it does"
+            which = [called(config, one) for one in sorted(earlier)]
+            more = [f"{len(which) - NAMED} more"] if len(which) > NAMED else []
+            those = ", ".join(which[:NAMED] + more)
+            yield f"{name}: it never decides: {those} before it match all that it does"
         for who in rule.operators:
             seen[who].add(patterns, index)
 

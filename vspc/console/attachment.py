@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from vspc.console.access import Operator, Rights
+from vspc.console.gate import amount
 from vspc.console.ledger import Tally
 from vspc.console.session import Session
 
@@ -203,9 +204,10 @@ class Attachment:
         return self.console.gate.withdraw(self.tally)
 
     def expel(self, reason: str) -> None:
-        """Leave at once, whatever was not shown yet; the sink hears why."""
+        """Leave at once, whatever was not shown yet, and type nothing more of what waits."""
+        unsent = self.withdraw()
         self.detach()
-        self.sink.ended(reason)
+        self.sink.ended(f"{reason}; {amount(unsent, 0)} not sent" if unsent else reason)
 
     def detach(self) -> None:
         """Leave. Nothing is heard afterwards; twice is once."""

@@ -26,6 +26,7 @@ from vspc.ssh.connection import DoorConnection
 from vspc.ssh.keys import HostKey
 from vspc.ssh.limits import Admission, DoorLimits, Tellable
 from vspc.ssh.logins import REASON, Login, NoWitness, Start, UserName, Witness
+from vspc.ssh.newcomers import Newcomers
 from vspc.ssh.quiet import quiet
 from vspc.ssh.transport import DoorTransport
 from vspc.ssh.userauth import DoorUserAuth
@@ -70,7 +71,7 @@ class Door(SSHFactory):
         self.attempts = Attempts()
         self.witness = witness or NoWitness()
         self._wall = wall
-        self._admission = admission
+        self._newcomers = None if admission is None else Newcomers(admission, clock)
         self._tellable = tellable
         self._signatures = [name for key in host_keys for name in key.signatures]
         self.privateKeys: dict[bytes, Key] = {key.kind: key.key for key in host_keys}
@@ -97,33 +98,25 @@ class Door(SSHFactory):
         """A connection was made; returns its address."""
         self.connections.add(transport)
         address = _host(transport.transport.getPeer())
-        if self._admission is not None:
-            # Who has spoken in this turn should be heard before somebody has to go.
-            self.clock.callLater(0, self._admit, self._admission, transport, address)
+        if self._newcomers is not None:
+            self._newcomers.came(transport, address)
         return address
-
-    def _admit(self, admission: Admission, transport: DoorTransport, address: str) -> None:
-        if transport.ended:
-            return
-        leaver = admission.admit(transport, address, self.clock.seconds())
-        if leaver is not None:
-            leaver.displace()
 
     def leaving(self, transport: DoorTransport) -> None:
         """A connection has been told to go: if there is no room it goes first."""
-        if self._admission is not None:
-            self._admission.failed(transport)
+        if self._newcomers is not None:
+            self._newcomers.failed(transport)
 
     def heard(self, transport: DoorTransport) -> None:
         """Something came from a client that has not logged in."""
-        if self._admission is not None and transport.login is None:
-            self._admission.touched(transport, self.clock.seconds())
+        if self._newcomers is not None and transport.login is None:
+            self._newcomers.touched(transport)
 
     def failed(self, transport: DoorTransport, operator: str) -> None:
         """An attempt to log in failed."""
         self.attempts.failed(transport.address, operator, self.clock.seconds())
-        if self._admission is not None:
-            self._admission.failed(transport)
+        if self._newcomers is not None:
+            self._newcomers.failed(transport)
 
     def login(
         self, name: UserName, operator: Operator, proof: Proof, limits: Limits, address: str
@@ -138,8 +131,8 @@ class Door(SSHFactory):
     def entered(self, transport: DoorTransport, login: Login) -> str:
         """A client has logged in; empty, or why it must go all the same."""
         self.attempts.succeeded(transport.address, login.operator)
-        if self._admission is not None:
-            self._admission.leave(transport)
+        if self._newcomers is not None:
+            self._newcomers.leave(transport)
         return self.witness.came(login, transport)
 
     def farewell(self, transport: DoorTransport) -> None:
@@ -147,8 +140,8 @@ class Door(SSHFactory):
         self.connections.discard(transport)
         if transport.login is not None:
             self.witness.left(transport.login)
-        if self._admission is not None:
-            self._admission.leave(transport)
+        if self._newcomers is not None:
+            self._newcomers.leave(transport)
 
     def tellable(self, address: str) -> bool:
         """Whether one more line about `address` may be logged."""

@@ -51,6 +51,11 @@ FINISH_PATIENCE = 10.0
 OPENING_PATIENCE = 30.0
 """How long a forwarded channel may wait to be started."""
 
+NEW_FOR = 0.25
+NEW_PER_ADDRESS = 32
+NEW_IN_ALL = 200
+"""A connection is new for so long, unless more come than so many: till then it does not count."""
+
 ANSWER_LIMIT = 1024
 """Bytes of an answer, and of a password."""
 

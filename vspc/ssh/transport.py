@@ -188,14 +188,18 @@ class DoorTransport(ExchangeTransport):
         self._leave()
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
-        """ssh-userauth once, before anything else; ssh-connection follows a login by itself."""
+        """ssh-userauth, before anything else; ssh-connection follows a login by itself.
+
+        Some clients ask for it before each method: what was shown until then stays shown.
+        """
         reader = Reader(packet)
         name = reader.string()
         reader.end()
-        if self.service is not None or name != b"ssh-userauth":
+        if self.login is not None or name != b"ssh-userauth":
             raise Malformed("a request for a service that is not to be had")
         self.sendPacket(MSG_SERVICE_ACCEPT, string(name))
-        self.enter_service(name)
+        if self.service is None:
+            self.enter_service(name)
 
     def enter_service(self, name: bytes) -> None:
         """From now on messages from 50 on belong to this service."""

@@ -166,9 +166,12 @@ class Hunt:
     def look(self) -> Look:
         """What is to be searched now; `missed` follows if nothing was found."""
         self._under_way = len(self._text)
-        starts = tuple(max(self._first, self._searched - each.reach) for each in self._sought)
+        starts = [max(self._first, self._searched - each.reach) for each in self._sought]
+        cut = max(0, min(starts) - 1)
+        with memoryview(self._text) as text:
+            copied = bytes(text[cut:])
         patterns = tuple(each.pattern for each in self._sought)
-        return Look(patterns, starts, bytes(self._text), self._base)
+        return Look(patterns, tuple(at - cut for at in starts), copied, self._base + cut)
 
     def missed(self) -> None:
         """Nothing was found in the last look. One byte more is kept: `^` and \\b look at it."""

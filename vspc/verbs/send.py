@@ -181,9 +181,11 @@ class Sending:
     # Program
 
     def received(self, data: bytes) -> None:
-        """Standard input."""
+        """Standard input. Control-C ends it where a terminal sends it as a key."""
         if self._over or self._whole:
             self._channel.consumed(len(data))
+            if b"\x03" in data and self._channel.terminal is not None and not self._over:
+                self._fail(FAILED, "left", "interrupted")
             return
         self._owed += len(data)
         self._typist.type(data)

@@ -1,0 +1,96 @@
+"""Somebody takes back what he typed and a console has not sent: nobody else's is touched."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import World
+from vspc.console.attachment import Attachment
+from vspc.console.happenings import Delivered
+
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(st.just("a"), st.binary(min_size=1, max_size=3000)),
+        st.tuples(st.just("b"), st.binary(min_size=1, max_size=3000)),
+        st.tuples(st.just("break"), st.just(b"")),
+        st.tuples(st.just("answer"), st.just(b"")),
+        st.tuples(st.just("hold"), st.just(b"")),
+        st.tuples(st.just("release"), st.just(b"")),
+    ),
+    max_size=20,
+)
+
+
+class Withdrawing(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.console, self.line = self.world.connected()
+
+    def here(self, name: str) -> Attachment:
+        return self.world.attach(self.console, name)[0]
+
+    def test_what_waits_of_his_and_nothing_else(self) -> None:
+        alice, bob = self.here("alice"), self.here("bob")
+        self.console.migrate()
+        alice.type(b"mine")
+        alice.send_break()
+        self.console.take_pen(bob, force=True)
+        bob.type(b"his")
+        self.assertEqual((alice.withdraw(), alice.withdraw()), (4, 0))
+        self.console.resume()
+        self.assertEqual(self.line.log, ["BREAK", b"his"])
+        self.assertEqual(self.console.gate.waiting, 0)
+
+    def test_room_for_others(self) -> None:
+        alice, (bob, sink) = self.here("alice"), self.world.attach(self.console, "bob")
+        self.console.migrate()
+        alice.type(b"x" * 70_000)
+        self.console.take_pen(bob, force=True)
+        self.assertEqual(bob.type(b"y").taken, 0)
+        alice.withdraw()
+        self.assertEqual(sink.writables, 1)
+        self.assertEqual(bob.type(b"y").taken, 1)
+
+    @settings(max_examples=100, deadline=None)
+    @given(MOVES, MOVES)
+    def test_the_rest_arrives_in_order_and_the_ledger_adds_up(
+        self, before: list[tuple[str, bytes]], after: list[tuple[str, bytes]]
+    ) -> None:
+        world = World()
+        console, line = world.connected()
+        people = {name: world.attach(console, name)[0] for name in ("a", "b")}
+        taken = {"a": b"", "b": b""}
+
+        def play(moves: list[tuple[str, bytes]]) -> None:
+            for what, data in moves:
+                match what:
+                    case "a" | "b":
+                        console.take_pen(people[what], force=True)
+                        count = people[what].type(data).taken
+                        taken[what] += data[:count]
+                    case "break" if console.pen is not None:
+                        console.pen.send_break()
+                    case "answer" if line.questions:
+                        line.questions -= 1
+                        console.answered()
+                    case "hold" if not console.migrating:
+                        console.migrate()
+                    case "release" if console.migrating:
+                        console.resume()
+
+        play(before)
+        gone = people["a"].withdraw()
+        early = len(taken["a"]) - gone
+        play(after)
+        if console.migrating:
+            console.resume()
+        while line.questions:
+            line.questions -= 1
+            console.answered()
+        world.shop.ledger.close()
+        said = [each for each in world.happened if isinstance(each, Delivered)]
+        self.assertEqual(sum(each.count for each in said), len(line.sent))
+        self.assertEqual(sum(each.dropped for each in said), gone)
+        self.assertEqual(len(line.sent), len(taken["a"]) + len(taken["b"]) - gone)
+        self.assertGreaterEqual(early, 0)
+        self.assertEqual(console.gate.waiting, 0)

@@ -1,0 +1,54 @@
+"""docs/access.md tells the truth where a test can see it."""
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.cli import _COMMANDS
+from vspc.config.keyoptions import KeyOptions, key_options
+from vspc.config.mistakes import Wrong
+from vspc.verbs.table import VERBS
+
+TEXT = (Path(__file__).parents[1] / "docs" / "access.md").read_text()
+
+
+def commands() -> set[str]:
+    """Every word that `vspc` takes."""
+    return {name for name, _, _ in _COMMANDS} | {"hash-password", "simulate"} | set(VERBS)
+
+
+class Told(SynchronousTestCase):
+    def options(self) -> list[str]:
+        """The options of keys in the table of them."""
+        rows = re.findall(
+            r"^\| (`.*?`) \|", TEXT.partition("| option |")[2].partition("\n\n")[0], re.M
+        )
+        return [option for row in rows for option in re.findall(r"`([^`]+)`", row)]
+
+    def test_options_of_keys_do_something_or_are_told_to_do_nothing(self) -> None:
+        found = [option for option in self.options() if option != "no-"]
+        self.assertGreater(len(found), 12)
+        for option in found:
+            value = '="x"' if option in ("environment", "permitlisten", "tunnel") else ""
+            taken = key_options(option + value)
+            self.assertEqual(bool(value), bool(taken.ignored), option)
+            idle = option.removeprefix("no-") in ("agent-forwarding", "X11-forwarding", "user-rc")
+            grants = option in ("pty", "port-forwarding")
+            same = taken == KeyOptions()
+            self.assertEqual(same, idle or grants, option)
+
+    def test_options_that_are_refused(self) -> None:
+        for option in ("cert-authority", 'principals="x"', "no-touch-required"):
+            self.assertIn(f"`{option.partition('=')[0]}`", TEXT)
+            self.assertRaises(Wrong, key_options, option)
+
+    def test_every_command_is_there(self) -> None:
+        words = set(re.findall(r"(?:^|[ `])vspc ([a-z][a-z-]+)", TEXT, re.M))
+        self.assertGreater(len(words), 8)
+        self.assertEqual(words - commands(), set())
+
+    def test_every_page_it_points_to_is_there(self) -> None:
+        docs = Path(__file__).parents[1] / "docs"
+        for name in re.findall(r"\]\(([a-z-]+\.md)", TEXT):
+            self.assertTrue((docs / name).exists(), name)
