@@ -2,9 +2,10 @@
 
     python -m benchmarks.logins [SECONDS] [A_MINUTE]
 
-A real server; AsyncSSH in a process of its own guesses passwords, six on a connection, each
-connection in another name; real `ssh` logs in with a key every second. Prints both rates, the times
-of the good logins and the processor time of the server.
+A real server; AsyncSSH in a process of its own shows keys that nobody knows, each connection in
+another name, and guesses passwords on two connections, as fast as they are looked at; real `ssh`
+logs in with a key every second. Prints both rates, the times of the good logins and the processor
+time of the server.
 """
 
 import asyncio
@@ -17,11 +18,15 @@ import time
 from pathlib import Path
 from statistics import median
 
+import asyncssh
+
 from tests.end_to_end.openssh import make_key, ssh_command
 from tests.end_to_end.processes import free_port
 
-ON_A_CONNECTION = 6
-CROWD = 30  # connections of the guesser at a time; the door has 32 places for an address
+CROWD = 24
+PASSWORDS = 2
+"""Connections of the guesser at a time, and those of them that guess passwords."""
+
 CONFIG = """\
 state_dir = "state"
 [vm]
@@ -42,37 +47,35 @@ rights = ["read"]
 
 async def guess(port: int, seconds: float, a_minute: float) -> int:
     """Guess for so long, and no faster than that; how many guesses failed."""
-    import asyncssh
-
-    end, guesses = time.monotonic() + seconds, 0
-    begun = time.monotonic()
+    begun, guesses = time.monotonic(), 0
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(CROWD)]
 
     class Guesser(asyncssh.SSHClient):
-        def __init__(self) -> None:
-            self.left = ON_A_CONNECTION
+        """Says a wrong password as often as it is asked."""
 
         def password_auth_requested(self) -> str | None:
             nonlocal guesses
-            self.left -= 1
             guesses += 1
-            return f"wrong{guesses}" if self.left >= 0 else None
+            return f"wrong{guesses}"
 
     async def crowd(number: int) -> None:
+        nonlocal guesses
+        shows_key = number >= PASSWORDS
         serial = number
-        while time.monotonic() < end:
+        while time.monotonic() < begun + seconds:
             ahead = guesses - (time.monotonic() - begun) * a_minute / 60
-            if ahead > 0:
-                await asyncio.sleep(ahead * 60 / a_minute)
+            await asyncio.sleep(max(0.0, ahead * 60 / a_minute))
             serial += CROWD
+            guesses += shows_key
             try:
                 await asyncssh.connect(
                     "127.0.0.1",
                     port,
                     username=f"user{serial}",
-                    client_keys=None,
+                    client_keys=[keys[number]] if shows_key else None,
                     agent_path=None,
                     known_hosts=None,
-                    preferred_auth="password",
+                    preferred_auth="publickey" if shows_key else "password",
                     client_factory=Guesser,
                 )
             except (OSError, asyncssh.Error):

@@ -49,6 +49,17 @@ class Verbs(ReceptionTest):
         self.assertIn('"name": "web01"', channel.text)
         self.assertIn("name: secret", self.ask(Exec(b"info secret"), target="web01").text)
 
+    def test_with_a_console_in_the_login_one_word_alone_is_not_its_name(self) -> None:
+        self.assertEqual(self.ask(Exec(b"send ls"), target="web01").status, 0)
+        self.assertEqual(self.ask(Exec(b"send --enter ls"), target="web01").status, 0)
+        self.assertEqual(bytes(self.line.sent), b"lsls\r")
+        self.assertEqual(self.ask(Exec(b"send web01 x"), target="secret").status, 0)
+        self.assertEqual(bytes(self.line.sent), b"lsls\rx")
+        self.assertEqual(self.ask(Exec(b"send ls x"), target="web01").status, 3)
+        kicked = self.ask(Exec(b"kick bob"), target="web01")
+        self.assertNotEqual(kicked.status, 3)
+        self.assertEqual(self.ask(Exec(b"list"), target="web01").status, 0)
+
     def test_an_operator_whom_a_reload_took_away(self) -> None:
         del self.operators["alice"]
         self.assertEqual(self.ask(Exec(b"list")).status, 4)

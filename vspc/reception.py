@@ -19,7 +19,11 @@ from vspc.verbs.console import BadOption, Options
 from vspc.verbs.describe import readers
 from vspc.verbs.table import VERBS, BadLine, run_words, split
 
-_NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "export", "note"})
+_NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "export"})
+"""Verbs whose first word is a console; the login may have named it already."""
+
+_TEXT_VERBS = frozenset({"send", "expect", "msg", "note", "kick"})
+"""The same with a second word: one alone is the second one."""
 
 
 @define(eq=False)
@@ -92,7 +96,7 @@ class Reception:
             call.fail(USAGE, str(mistake))
             return
         # `ssh alice+web01@host info`: the login has named the console already.
-        if login.target and words and words[0] in _NAME_VERBS and not _names_one(words):
+        if login.target and words and not _names_one(words):
             words.insert(1, login.target)
             if words[0] in ("console", "raw"):
                 words += login.options
@@ -159,8 +163,13 @@ def _among(call: Call, patterns: Sequence[str]) -> Call:
 
 
 def _names_one(words: list[str]) -> bool:
-    """Whether the words of a verb name a console: the first behind it is no option."""
-    return len(words) > 1 and not console_verb.is_option(words[1])
+    """Whether the words of a verb name a console, or need none."""
+    verb, rest = words[0], words[1:]
+    if verb in _NAME_VERBS:
+        return bool(rest) and not console_verb.is_option(rest[0])
+    if verb == "kick":
+        return len(rest) != 1 or rest[0].startswith("-")
+    return verb not in _TEXT_VERBS or not (len(rest) < 2 or rest[0].startswith("-"))
 
 
 def row(console: Console, now: float) -> Row:

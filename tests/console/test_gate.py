@@ -63,6 +63,20 @@ class GateTest(SynchronousTestCase):
             self.answer_all()
         self.assertEqual(len(self.line.sent), 10_000)
 
+    def test_keys_that_wait_are_kept_together(self) -> None:
+        self.gate.hold()
+        other = nobodys()
+        for _ in range(20_000):
+            self.gate.type(b"k", self.tally)
+        self.gate.type(b"o", other)
+        self.assertEqual((self.tally.waiting, other.waiting), (20_000, 1))
+        self.assertLess(len(self.gate.state.queue), 20_000 // 1000)
+        self.gate.release()
+        while self.gate.waiting:
+            self.answer_all()
+        self.assertEqual(bytes(self.line.sent), b"k" * 20_000 + b"o")
+        self.assertEqual((self.tally.delivered, other.delivered), (20_000, 1))
+
     def test_a_paste_stops_at_the_bound_until_it_is_answered(self) -> None:
         paste = bytes(range(256)) * 200
         self.assertEqual(self.gate.type(paste, self.tally), len(paste))

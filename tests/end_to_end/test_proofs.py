@@ -115,15 +115,16 @@ class Tokens(AccessTestCase):
         self.assert_no_defects()
 
     def test_a_pin_or_a_finger_where_the_key_or_the_operator_wants_one(self) -> None:
-        [mine, his] = tokens = [Token(), CurveToken()]
-        [first, second] = [line_of(token.blob) for token in tokens]
+        mine, his = Token(), CurveToken()
+        first, second = line_of(mine.blob), line_of(his.blob)
         self.key("plain")
         self.configure(
             operator("alice", authorized_keys=[f"verify-required {first}"])
             + operator("bob", authorized_keys=[second, self.public("plain")], verify_required=True)
         )
         self.serve()
-        for user, token in (("alice", mine), ("bob", his)):
+        pairs: list[tuple[str, Token | CurveToken]] = [("alice", mine), ("bob", his)]
+        for user, token in pairs:
             self.assert_in(self.touch(user, token, VERIFIED))
             self.assert_out(self.touch(user, token, TOUCHED), "without PIN or finger")
             self.assert_out(self.touch(user, token, UNTOUCHED), "without PIN or finger")

@@ -95,6 +95,7 @@ def _proof(certificate: Certificate) -> Proof:
         tuple(map(safe, certificate.principals)),
         certificate.key,
         certificate.authority,
+        Voucher(certificate.key_id, certificate.principals),
     )
 
 

@@ -22,7 +22,7 @@ from vspc.console.proving import (
     Refused,
     Verdict,
 )
-from vspc.console.session import Proof, Session
+from vspc.console.session import Limits, Proof, Session
 
 PASSWORD, CODE = "Password: ", "One-time code: "
 
@@ -42,16 +42,14 @@ class Gate:
         self._means.passwords.imitate(people.hashes())
 
     def stands(self, session: Session) -> bool:
-        """Whether what `session` showed would still do: its key is there and not revoked, its
-        authority trusted.
+        """Whether what `session` showed would still do, and for as much: its key is there and not
+        revoked, its authority trusted, its password the same.
         """
-        operator, proof = session.operator, session.proof
+        operator = session.operator
         if self._people.operator(operator.name, operator.voucher) is None:
             return False
-        person = self._people.person(operator.name) or NOBODY
-        if proof.fingerprint and not self._offers.stands(person, proof):
-            return False
-        return "password" not in proof.via.split("+") or person.password is not None
+        claimant = Claimant(operator.name, session.address)
+        return not self._fallen(claimant, session.proof, session.limits)
 
     # The port
 
@@ -103,20 +101,17 @@ class Gate:
         )
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | Refused:
-        """Who comes in: with the groups and roles of the table, and of a certificate."""
-        voucher = next(
-            (
-                Voucher(one.proof.key_id, one.proof.principals)
-                for one in proved
-                if one.method == "certificate"
-            ),
-            None,
-        )
+        """Who comes in: with the groups and roles of the table, and of a certificate.
+
+        Between the first proof and this a minute may have passed, and a reload.
+        """
         for one in proved:
             why = self._means.locked(claimant.name, one.proof)
+            why = why or self._fallen(claimant, one.proof, one.limits)
             if why:
                 return Refused(why, one.proof)
-        operator = self._people.operator(claimant.name, voucher)
+        vouchers = (_voucher(one.proof) for one in proved if one.method == "certificate")
+        operator = self._people.operator(claimant.name, next(vouchers, None))
         return Refused("there is no such operator") if operator is None else operator
 
     # What they are judged by
@@ -127,6 +122,15 @@ class Gate:
     def _has_password(self, claimant: Claimant) -> bool:
         return self._person(claimant).password is not None
 
+    def _fallen(self, claimant: Claimant, proof: Proof, limits: Limits) -> str:
+        """Why that would not do any more; empty if it would."""
+        why = ""
+        if proof.fingerprint:
+            why = self._offers.fallen(claimant, proof, limits, _voucher(proof).key_id)
+        if "password" in proof.via.split("+") and proof.stamp != self._person(claimant).stamp:
+            why = why or "the password is another one now"
+        return why
+
     # Passwords, codes and programs
 
     def _check_password(
@@ -136,8 +140,8 @@ class Gate:
         password: bytes,
         decided: Callable[[Verdict], None],
     ) -> Cancellable:
-        proof = Proof("password")
         person = self._person(claimant)
+        proof = Proof("password", stamp=person.stamp)
         why = person.not_now(shown, "password") or self._means.locked(claimant.name, proof)
         if person.password is None:
             why = why or "there is no such operator, or he has no password"
@@ -173,3 +177,8 @@ class Gate:
             why = "there is no such operator"
         why = why or self._means.locked(claimant.name, verdict.proof)
         return Refused(why, verdict.proof) if why else verdict
+
+
+def _voucher(proof: Proof) -> Voucher:
+    """What a certificate says of its holder."""
+    return proof.voucher or Voucher(proof.key_id, proof.principals)

@@ -58,17 +58,27 @@ class Offers:
             self._command, claimant, blob, partial(self._found_keys, claimant, blob, answer)
         )
 
-    def stands(self, person: Person, proof: Proof) -> bool:
-        """Whether the key of `proof` would still do: it is there and not revoked, its authority
-        trusted.
+    def fallen(self, claimant: Claimant, proof: Proof, limits: Limits, key_id: str) -> str:
+        """Why the key of `proof` would not do any more, or for less than `limits`; empty if it
+        would. `key_id` is the certificate's to the letter.
         """
         revoked = self._means.revocations().known
         authority = proof.authority or None
-        if proof.key and revoked.reason(proof.key, authority, proof.serial or 0, proof.key_id):
-            return False
-        if proof.ca:
-            return proof.ca in (fingerprint(key.blob) for key in self._authorities.keys)
-        return self._command is not None or proof.fingerprint in map(fingerprint, person.keys)
+        why = revoked.reason(proof.key, authority, proof.serial or 0, key_id) if proof.key else ""
+        if why or proof.ca:
+            return why or self._distrusted(proof.ca)
+        person = self._person(claimant)
+        lines = person.keys.get(proof.key, ())
+        if not lines and self._command is not None:  # it is asked at logins only
+            return ""
+        found = self._key(claimant, person, proof.key, lines)
+        if isinstance(found, Refused):
+            return found.reason
+        return "" if limits.also(found.limits) == limits else "the key is for less than it was"
+
+    def _distrusted(self, authority: str) -> str:
+        trusted = authority in (fingerprint(key.blob) for key in self._authorities.keys)
+        return "" if trusted else "the certificate's authority is not trusted any more"
 
     def _person(self, claimant: Claimant) -> Person:
         return self._people.person(claimant.name) or NOBODY

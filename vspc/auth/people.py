@@ -1,6 +1,7 @@
 """What one configuration says of operators: made at start and reload, looked up at logins."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from types import MappingProxyType
 
 from attrs import field, frozen
@@ -37,6 +38,11 @@ class Person:
     code_secret: str | None = field(default=None, repr=False)
     require: tuple[str, ...] = ()
     verify_required: bool = False
+
+    @property
+    def stamp(self) -> bytes:
+        """Another one for another password; never empty, even where there is none."""
+        return sha256(b"" if self.password is None else self.password.encode()).digest()
 
     def next_step(self, shown: tuple[str, ...]) -> str | None:
         """The word of `require` that is next after `shown`; "" for any one method, None: enough."""

@@ -2,7 +2,7 @@
 
 from attrs import evolve, field, frozen
 
-from vspc.console.access import Operator
+from vspc.console.access import Operator, Voucher
 from vspc.text import safe
 
 Fact = str | int | float | bool | None
@@ -20,7 +20,8 @@ class Proof:
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
     "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
     and `ca` (a fingerprint) and `principals` belong to a
-    certificate. `key` and `authority` are the blobs of the keys behind the fingerprints.
+    certificate. `key` and `authority` are the blobs of the keys behind the fingerprints, `voucher`
+    is what the certificate says to the letter, and `stamp` another one for another password.
     """
 
     via: str
@@ -31,6 +32,8 @@ class Proof:
     principals: tuple[str, ...] = ()
     key: bytes = field(default=b"", eq=False, repr=False)
     authority: bytes = field(default=b"", eq=False, repr=False)
+    voucher: Voucher | None = field(default=None, eq=False, repr=False)
+    stamp: bytes = field(default=b"", eq=False, repr=False)
 
     def joined(self, other: "Proof") -> "Proof":
         """This one and `other`, which was shown after it."""
@@ -43,6 +46,8 @@ class Proof:
             self.principals or other.principals,
             self.key or other.key,
             self.authority or other.authority,
+            self.voucher or other.voucher,
+            self.stamp or other.stamp,
         )
 
 

@@ -72,7 +72,7 @@ class Call:
     world: World
     session: Session
     channel: Channel
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = field(default=(), repr=False)  # they may be what is typed
     verb: str = ""
 
     @property
