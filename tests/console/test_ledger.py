@@ -78,8 +78,19 @@ class Sums(SynchronousTestCase):
     @given(
         st.lists(
             st.sampled_from(
-                "a types|b types|a pastes|a leaves|b forces|begin|complete|abort|loss|answer|"
-                "back".split("|")
+                [
+                    "a types",
+                    "b types",
+                    "a pastes",
+                    "a leaves",
+                    "b forces",
+                    "begin",
+                    "complete",
+                    "abort",
+                    "loss",
+                    "answer",
+                    "back",
+                ]
             ),
             max_size=30,
         )
