@@ -71,27 +71,19 @@ class LedgerTest(SynchronousTestCase):
         self.assertEqual(self.counts(), [("alice", 5, 0), ("alice", 2, 0)])
 
 
+STEPS = (
+    *("a types", "b types", "a pastes", "a leaves", "b forces", "begin", "complete", "abort"),
+    *("loss", "answer", "back"),
+)
+
+
 class Sums(SynchronousTestCase):
     """Whatever happens, the counts add up to what the lines got."""
 
     @settings(deadline=None, max_examples=60)
     @given(
         st.lists(
-            st.sampled_from(
-                [
-                    "a types",
-                    "b types",
-                    "a pastes",
-                    "a leaves",
-                    "b forces",
-                    "begin",
-                    "complete",
-                    "abort",
-                    "loss",
-                    "answer",
-                    "back",
-                ]
-            ),
+            st.sampled_from(STEPS),
             max_size=30,
         )
     )

@@ -140,7 +140,7 @@ class Passwords:
         """`answer` is called later with whether that is his password; never after `cancel`.
 
         `hashed` is None for whoever is unknown or has no password: takes as long, and is False.
-        So is a password over `LONGEST`. `asker` is his address, for turns.
+        So is an empty password, and one over `LONGEST`. `asker` is his address, for turns.
         """
         check = _Check(asker, hashed, password, answer, self._forget)
         with self._changed:
@@ -160,8 +160,9 @@ class Passwords:
             self._changed.notify()
         elif len(self.threads) < HASHERS:
             name = f"password-hasher-{len(self.threads) + 1}"
-            self.threads.append(Thread(target=self._run, name=name, daemon=True))
-            self.threads[-1].start()
+            thread = Thread(target=self._run, name=name, daemon=True)
+            thread.start()  # which may raise; the next password tries again then
+            self.threads.append(thread)
 
     def close(self) -> None:
         """Answer nobody any more; threads end as soon as they have hashed what they hash."""
@@ -201,7 +202,7 @@ class Passwords:
 
     def _is_right(self, check: _Check) -> bool:
         password, hashed = check.take(), check.hashed
-        if hashed is None or len(password) > LONGEST:
+        if hashed is None or not 0 < len(password) <= LONGEST:
             self._verify(b"", self._nobodys)
             return False
         return self._verify(password, hashed)

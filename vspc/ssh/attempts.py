@@ -27,7 +27,9 @@ class _Tally:
 
 
 class Attempts:
-    """Counts failures by (address, operator); `now` is in seconds and never goes back."""
+    """Counts failures by (address, operator); `now` is in seconds. Nothing is made worse by a clock
+    that is set back.
+    """
 
     def __init__(self) -> None:
         self._tallies: OrderedDict[tuple[str, str], _Tally] = OrderedDict()
@@ -36,7 +38,7 @@ class Attempts:
         tally = self._tallies.get(key)
         if tally is None:
             return 0.0
-        return max(0.0, tally.count - (now - tally.at) * FORGIVEN_PER_SECOND)
+        return max(0.0, tally.count - max(0.0, now - tally.at) * FORGIVEN_PER_SECOND)
 
     def failed(self, address: str, operator: str, now: float) -> None:
         """One more failure."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from vspc.console.ports import Channel
 from vspc.console.session import Limits, Proof, Session
@@ -63,7 +63,7 @@ class Shell:
 class Exec:
     """A command, its words not yet split; never log it (law 7: `send` words are in it)."""
 
-    line: bytes
+    line: bytes = field(repr=False)
 
 
 @frozen

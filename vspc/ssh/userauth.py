@@ -174,6 +174,9 @@ class DoorUserAuth(SSHUserAuthServer):
         def judged(verdict: Offered | Refused) -> None:
             if isinstance(verdict, Refused):
                 self._count_probe(verdict.proof or proof, verdict.reason, not verdict.strange)
+            elif verdict.proof.fingerprint in (one.proof.fingerprint for one in self._proved):
+                # A key and a certificate for it are one thing that he has, not two.
+                self._count_probe(verdict.proof, "the same key is shown twice", known=True)
             elif not signed:
                 body = string(algorithm) + string(blob)
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, body)
