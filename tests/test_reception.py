@@ -1,11 +1,13 @@
 """What an operator gets for what he asked: verbs, consoles, the chooser, forwarded channels."""
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import session
 from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from vspc.console.access import Access
 from vspc.console.ports import Terminal
+from vspc.console.session import UNLIMITED, Limits
 from vspc.reception import Reception
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 
@@ -29,9 +31,10 @@ class ReceptionTest(SynchronousTestCase):
         terminal: Terminal | None = None,
         target: str | None = None,
         options: tuple[str, ...] = (),
+        limits: Limits = UNLIMITED,
     ) -> FakeChannel:
         channel = FakeChannel(terminal)
-        login = Login(session(operator), target, options)
+        login = Login(evolve(session(operator), limits=limits), target, options)
         self.reception.start(channel, login, request)
         return channel
 
@@ -56,6 +59,9 @@ class Verbs(ReceptionTest):
         self.assertEqual(self.ask(Exec(b"send web01 x"), target="secret").status, 0)
         self.assertEqual(bytes(self.line.sent), b"lsls\rx")
         self.assertEqual(self.ask(Exec(b"send ls x"), target="web01").status, 3)
+        self.assertIsNone(self.ask(Exec(b"send web01"), target="web01").status)  # standard input
+        why = self.ask(Exec(b"reason=CHG1 info"), target="web01")
+        self.assertIn("name: web01", why.text)
         kicked = self.ask(Exec(b"kick bob"), target="web01")
         self.assertNotEqual(kicked.status, 3)
         self.assertEqual(self.ask(Exec(b"list"), target="web01").status, 0)
@@ -63,6 +69,36 @@ class Verbs(ReceptionTest):
     def test_an_operator_whom_a_reload_took_away(self) -> None:
         del self.operators["alice"]
         self.assertEqual(self.ask(Exec(b"list")).status, 4)
+
+
+class Forced(ReceptionTest):
+    """Keys with a command, whose consoles are a glob."""
+
+    def force(self, command: str, request: Request, target: str | None = None) -> FakeChannel:
+        channel = FakeChannel(XTERM if isinstance(request, Shell) else None)
+        limited = evolve(session("alice"), limits=Limits(command))
+        self.reception.start(channel, Login(limited, target, ()), request)
+        return channel
+
+    def test_the_login_may_name_the_console(self) -> None:
+        for command, request in (
+            ("console 'web*'", Shell("web01")),
+            ("info web*", Exec(b"info")),
+            ("info web*", Exec(b"reason=CHG1 info web01")),
+        ):
+            channel = self.force(command, request, "web01")
+            self.assertIn("web01", channel.text, command)
+            self.assertIn(channel.status, (None, 0))
+
+    def test_nothing_else_is_there(self) -> None:
+        for command, request in (
+            ("console 'web*'", Shell("secret")),
+            ("info web*", Exec(b"info")),
+            ("info web*", Exec(b"reason=CHG1 info secret")),
+        ):
+            channel = self.force(command, request, "secret")
+            self.assertEqual(channel.status, 3, command)
+            self.assertIn("no console secret", channel.text + channel.complaint)
 
 
 class Consoles(ReceptionTest):
@@ -111,6 +147,47 @@ class Consoles(ReceptionTest):
         channel.type(b"\x05c.\xff")
         self.assertEqual(bytes(self.line.sent), b"\x05c.\xff")
         self.assertEqual(self.ask(Forward("nothing")).status, 3)
+
+
+class ForOneCommand(ReceptionTest):
+    """A key with a command, asked for something else."""
+
+    def forced(self, command: str, line: bytes) -> FakeChannel:
+        return self.ask(Exec(line), limits=Limits(command))
+
+    def test_it_is_run_whatever_is_asked_and_options_of_the_login_are_not_its(self) -> None:
+        for request in (Shell(None), Exec(b"send web01 x"), Exec(b"help")):
+            channel = self.ask(
+                request, limits=Limits("info web01"), target="secret", options=("ro",)
+            )
+            self.assertIn("name: web01", channel.text)
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_a_glob_leaves_the_rest_of_the_verb_and_no_other_console(self) -> None:
+        self.assertEqual(self.forced("send 'web*'", b"send web01 x").status, 0)
+        self.assertEqual(bytes(self.line.sent), b"x")
+        for line in (b"send secret x", b"send nothing x"):
+            channel = self.forced("send 'web*'", line)
+            self.assertEqual(channel.status, 3)
+            self.assertIn("`list` shows those there are", channel.complaint)
+        for line in (b"raw web01", b"send", b"log web01", b"'send ' web01 x"):
+            self.assertNotEqual(self.forced("send 'web*'", line).status, 0)
+        self.assertEqual(bytes(self.line.sent), b"x")
+
+    def test_a_glob_is_not_the_whole_server(self) -> None:
+        self.operators["alice"] = evolve(ALICE, roles=frozenset({"admin"}))
+        ended = list[str]()
+        sessions = self.desk.world.sessions
+        sessions.enter(session("bob"), ended.append)
+        for line in (b"kick --operator bob", b"kick --session=s-bob", b"kick --all-writers"):
+            self.assertNotEqual(self.forced("kick 'web*'", line).status, 0)
+        self.assertEqual(ended, [])
+
+    def test_it_does_not_forward_unless_it_says_what(self) -> None:
+        self.assertEqual(self.ask(Forward("web01"), limits=Limits("list")).status, 4)
+        opens = Limits("list", opens=("web01",))
+        self.assertEqual(self.ask(Forward("secret"), limits=opens).status, 3)
+        self.assertIsNone(self.ask(Forward("web01"), limits=opens).status)
 
 
 class Choosing(ReceptionTest):

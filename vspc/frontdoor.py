@@ -77,6 +77,7 @@ class FrontDoor:
         """A reload: `config` counts from now on."""
         self.gate.take(config, people)
         self._revoke(config.ssh.certificates.revoked)
+        self._revocations.current()  # it has looked at the file, a small one, before anybody else
 
     def close(self) -> None:
         """Nobody comes in any more."""
@@ -100,4 +101,8 @@ class FrontDoor:
         if path is None:
             self._revocations = NothingRevoked()
         else:
-            self._revocations = RevocationFile(path, self._clock.seconds, self._threads.run)
+            # What was revoked stays so until the other file has been read.
+            before = self._revocations.known
+            self._revocations = RevocationFile(
+                path, self._clock.seconds, self._threads.run, known=before
+            )

@@ -20,6 +20,7 @@ from vspc.ssh.factory import Door
 from vspc.ssh.keys import host_keys
 from vspc.ssh.limits import Displaceable, DoorLimits
 from vspc.verbs.call import World
+from vspc.verbs.kick import end_sessions
 
 
 class Admitting(Admissions[Displaceable]):
@@ -105,8 +106,7 @@ class OperatorSide:
             for present in self.sessions
             if present.bounded and not self._front.gate.stands(present.session)
         ]
-        for present in gone:
-            present.end("what you logged in with is no longer accepted here")
+        end_sessions(gone, "what you logged in with is no longer accepted here")
         return len(gone)
 
     def close(self, text: str) -> None:

@@ -17,13 +17,16 @@ from vspc.verbs import raw as raw_verb
 from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain, handle_of
 from vspc.verbs.console import BadOption, Options
 from vspc.verbs.describe import readers
-from vspc.verbs.table import VERBS, BadLine, run_words, split
+from vspc.verbs.table import REASON, VERBS, BadLine, run_words, split
 
 _NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "export"})
 """Verbs whose first word is a console; the login may have named it already."""
 
 _TEXT_VERBS = frozenset({"send", "expect", "msg", "note", "kick"})
 """The same with a second word: one alone is the second one."""
+
+_OF_SERVER = frozenset({"--session", "--operator", "--all-writers"})
+"""Options with which a verb is about the whole server."""
 
 
 @define(eq=False)
@@ -46,9 +49,9 @@ class Reception:
             case Forward(host):
                 self._forward(call, login, host)
             case _ if login.limits.command is not None:
-                self._forced(call, login.limits.command, request)
-            case Exec(line):
-                self._exec(call, login, line)
+                self._forced(call, login, login.limits.command, request)
+            case Exec():
+                self._exec(call, login, request)
             case Shell():
                 self._shell(call, login)
 
@@ -56,7 +59,7 @@ class Reception:
         """A verb from the control socket."""
         run_words(Call(self.world, session, channel), words)
 
-    def _forced(self, call: Call, command: str, request: Request) -> None:
+    def _forced(self, call: Call, login: Login, command: str, request: Request) -> None:
         """What the key, or the certificate, is for, whatever is asked.
 
         A verb and a glob of consoles leave the rest to who asks: he may say the same verb, and no
@@ -64,13 +67,14 @@ class Reception:
         """
         try:
             words = split(command)
-            asked = split(_text(request.line)) if isinstance(request, Exec) else []
+            asked = _asked(login, request)
         except BadLine as mistake:
             call.fail(USAGE, str(mistake))
             return
         if len(words) == 2 and _is_glob(words[1]):
             call = _among(call, (words[1],))
-            if asked[:1] == words[:1]:
+            said = asked[1:] if asked and asked[0].startswith(REASON) else asked
+            if said[:1] == words[:1] and not _of_server(said):
                 words = asked
         run_words(call, words)
 
@@ -89,18 +93,13 @@ class Reception:
             return
         raw_verb.attach(call, host, chosen)
 
-    def _exec(self, call: Call, login: Login, line: bytes) -> None:
+    def _exec(self, call: Call, login: Login, request: Exec) -> None:
         try:
-            words = split(_text(line))
+            words = _asked(login, request)
         except BadLine as mistake:
             call.fail(USAGE, str(mistake))
-            return
-        # `ssh alice+web01@host info`: the login has named the console already.
-        if login.target and words and not _names_one(words):
-            words.insert(1, login.target)
-            if words[0] in ("console", "raw"):
-                words += login.options
-        run_words(call, words)
+        else:
+            run_words(call, words)
 
     def _shell(self, call: Call, login: Login) -> None:
         if login.target:
@@ -143,6 +142,22 @@ class Reception:
         call.channel.start(chooser)
 
 
+def _asked(login: Login, request: Request) -> list[str]:
+    """The words of a verb: those of a command, or the console for which a shell stands. In
+    `ssh alice+web01@host info` the login has named the console already. Raises `BadLine`.
+    """
+    if not isinstance(request, Exec):
+        return ["console", login.target, *login.options] if login.target else []
+    words = split(_text(request.line))
+    why = words[:1] if words and words[0].startswith(REASON) else []
+    said = words[len(why) :]
+    if login.target and said and not _names_one(said, login.target):
+        said.insert(1, login.target)
+        if said[0] in ("console", "raw"):
+            said += login.options
+    return why + said
+
+
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape")
 
@@ -162,9 +177,15 @@ def _among(call: Call, patterns: Sequence[str]) -> Call:
     return evolve(call, world=evolve(call.world, rights=rights))
 
 
-def _names_one(words: list[str]) -> bool:
-    """Whether the words of a verb name a console, or need none."""
+def _of_server(words: list[str]) -> bool:
+    return any(word.partition("=")[0] in _OF_SERVER for word in words)
+
+
+def _names_one(words: list[str], target: str) -> bool:
+    """Whether the words of a verb name a console, though the login named `target`, or need none."""
     verb, rest = words[0], words[1:]
+    if rest[:1] == [target]:
+        return True
     if verb in _NAME_VERBS:
         return bool(rest) and not console_verb.is_option(rest[0])
     if verb == "kick":

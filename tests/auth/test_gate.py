@@ -502,14 +502,81 @@ class Programs(GateTest):
 
 
 class Standing(GateTest):
-    """Who may stay after a reload."""
+    """Who may stay after a reload, and who may not even come in."""
+
+    LINE = line_of(plain(1))
+
+    def table(self, line: str = LINE, more: str = "") -> str:
+        return f"[operators.alice]\nauthorized_keys = ['{line}']\n{more}"
+
+    def session(self, gate: Gate) -> Session:
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        who = Operator("alice")
+        return Session("1", who, offered.proof, "192.0.2.1", NOW, offered.limits)
 
     def test_a_key_that_was_taken_out_and_an_operator_who_was(self) -> None:
-        text = f'[operators.alice]\nauthorized_keys = ["{line_of(plain(1))}"]\n'
-        gate = self.gate(text)
-        proof = Proof("publickey", fingerprint(plain(1)))
-        session = Session("1", Operator("alice"), proof, "192.0.2.1", NOW)
+        gate = self.gate(self.table())
+        session = self.session(gate)
         self.assertTrue(gate.stands(session))
-        other = text.replace(line_of(plain(1)), line_of(plain(2)))
-        self.assertFalse(self.gate(other).stands(session))
+        self.assertFalse(self.gate(self.table(line_of(plain(2)))).stands(session))
         self.assertFalse(self.gate("").stands(session))
+
+    def test_a_key_that_is_for_less_than_it_was(self) -> None:
+        session = self.session(self.gate(self.table()))
+        for option in ('command="list"', "restrict", 'permitopen="web01:1"', 'from="10.0.0.0/8"'):
+            self.assertFalse(self.gate(self.table(f"{option} {self.LINE}")).stands(session), option)
+        self.assertTrue(self.gate(self.table(f'from="192.0.2.0/24" {self.LINE}')).stands(session))
+
+    def test_a_key_that_is_for_more_than_it_was(self) -> None:
+        narrow = self.session(self.gate(self.table(f'no-pty,command="list" {self.LINE}')))
+        self.assertTrue(self.gate(self.table(f"no-pty {self.LINE}")).stands(narrow))
+
+    def test_another_password(self) -> None:
+        hashes = [hash_password(word, CHEAP) for word in (b"secret", b"another")]
+        tables = [f'[operators.alice]\npassword_hash = "{each}"\n' for each in hashes]
+        gate = self.gate(tables[0])
+        proved = self.password(gate, b"secret")
+        assert isinstance(proved, Proved)
+        session = Session("1", Operator("alice"), proved.proof, "192.0.2.1", NOW)
+        self.assertTrue(gate.stands(session))
+        self.assertFalse(self.gate(tables[1]).stands(session))
+        self.assertFalse(self.gate(self.table()).stands(session))
+
+    def test_a_reload_between_two_proofs_and_before_the_last_counts(self) -> None:
+        more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
+        (self.directory / "totp").write_text(SECRET)
+        (self.directory / "totp").chmod(0o600)
+        gate = self.gate(self.table(more=more))
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        proved = (
+            Proved("publickey", offered.proof, offered.limits),
+            Proved("totp", Proof("totp")),
+        )
+        self.assertIsInstance(gate.admit(ALICE, proved), Operator)
+        for line in (line_of(plain(2)), f'command="list" {self.LINE}'):
+            refused = self.gate(self.table(line, more)).admit(ALICE, proved)
+            self.assertIsInstance(refused, Refused)
+        draft = Draft()
+        draft.key(plain(1))
+        self.known = draft.done()
+        self.assertIsInstance(gate.admit(ALICE, proved), Refused)
+
+    def test_a_certificate_that_is_revoked_by_a_long_name(self) -> None:
+        workshop = Workshop(self.mktemp())
+        ca = workshop.key("ca")
+        workshop.key("laptop")
+        text = f'[ssh.certificates]\nauthorities = ["{line_of(ca)}"]\n[operators.alice]\n'
+        gate, long = self.gate(text), "x" * 300
+        offered = self.key(gate, workshop.sign("ca", "laptop", "-I", long, names="alice"))
+        assert isinstance(offered, Offered)
+        proved = Proved("certificate", offered.proof, offered.limits)
+        operator = gate.admit(ALICE, (proved,))
+        assert isinstance(operator, Operator)
+        session = Session("1", operator, offered.proof, "192.0.2.1", NOW, offered.limits)
+        self.assertTrue(gate.stands(session))
+        draft = Draft()
+        draft.key_id(ca, long)
+        self.known = draft.done()
+        self.assertFalse(gate.stands(session))

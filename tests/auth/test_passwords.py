@@ -124,6 +124,11 @@ class Checking(TestCase):
         self.assertFalse((yield self.check(None, b"hunter2")))
 
     @inlineCallbacks
+    def test_an_empty_password_is_never_right(self) -> Any:
+        self.slow.go.set()
+        self.assertFalse((yield self.check("", b"")))
+
+    @inlineCallbacks
     def test_nothing_is_answered_from_within(self) -> Any:
         self.slow.go.set()
         done = self.check("x", b"x")

@@ -61,6 +61,13 @@ class Require(ConfigTest):
         found = self.mistakes(self.operator("'fingerprint'", keys))
         self.assertIn("auth_command", found["operators.alice.require[0]"])
 
+    def test_a_code_is_no_first_proof(self) -> None:
+        self.secret("A" * 32, "totp")
+        more = f"authorized_keys = ['{KEY}']\ntotp_secret_file = 'totp'\n"
+        for require in ("'totp'", "'totp', 'publickey'"):
+            found = self.mistakes(self.operator(require, more))
+            self.assertIn("before totp", found["operators.alice.require[0]"])
+
     def test_one_who_has_nothing_to_show_is_warned_of(self) -> None:
         self.secret("A" * 32, "totp")
         for more in ("", 'totp_secret_file = "totp"\n'):

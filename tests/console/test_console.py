@@ -111,6 +111,15 @@ class Pen(SynchronousTestCase):
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
         self.assertEqual(self.bob.type(b"b"), Typed(1))
 
+    def test_what_waits_of_one_who_lost_the_right_is_not_typed(self) -> None:
+        self.console.migrate()
+        self.alice.type(b"reboot\r")
+        self.console.take_pen(self.bob, force=True)
+        self.bob.type(b"b")
+        self.console.reassess(lambda who, _: READ if who.name == "alice" else ALL)
+        self.console.resume()
+        self.assertEqual(self.line.sent, b"b")
+
     def test_who_may_no_longer_read_does_not_learn_its_new_name(self) -> None:
         self.world.roster.rename(self.console.vm, "secret01")
         self.console.reassess(lambda who, _: frozenset() if who.name == "bob" else ALL)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from attrs import frozen
+
 from vspc.auth.blobs import string
 
 _LIST, _LISTED = 11, 12
@@ -27,6 +29,17 @@ class Signing(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """A signature over `data`."""
+
+
+@frozen
+class Certified:
+    """A certificate, and who has the key that it is for."""
+
+    blob: bytes
+    owner: Signing
+
+    def sign(self, data: bytes) -> bytes:
+        return self.owner.sign(data)
 
 
 class Agent(socketserver.ThreadingUnixStreamServer):

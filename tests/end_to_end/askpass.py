@@ -15,8 +15,8 @@ printf '%s\\n' "$answer"
 class Askpass:
     """A program that answers questions in turn, and writes down what it was asked."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory / "askpass"
+    def __init__(self, directory: Path, name: str = "askpass") -> None:
+        self._directory = directory / name
         self._directory.mkdir()
         self._program = self._directory / "program"
         self._program.write_text(_SCRIPT)

@@ -4,26 +4,16 @@ import json
 import time
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.auth.minting import Mint, Plain, blob_of, line_of
 from tests.end_to_end.access import NOW, AccessTestCase, operator, rule, write
-from tests.end_to_end.agent import Agent
+from tests.end_to_end.agent import Agent, Certified
 from tests.end_to_end.processes import DEADLINE, Completed, Size
 from vspc.auth.blobs import fingerprint
 
 GONE = b"what you logged in with is no longer accepted here"
-
-
-@frozen
-class Certified:
-    """A certificate, and the key that `Mint` makes them for."""
-
-    blob: bytes
-
-    def sign(self, data: bytes) -> bytes:
-        return Plain().sign(data)
 
 
 class CertificateTestCase(AccessTestCase):
@@ -92,7 +82,7 @@ class Judged(CertificateTestCase):
         ]
         options = (f"IdentityAgent={agent.path}", "IdentitiesOnly=no")
         for mint, expected in cases:
-            agent.keys = [Certified(mint.blob)]
+            agent.keys = [Certified(mint.blob, Plain())]
             done = self.login("alice", options=options)
             self.assert_out(done, expected) if expected else self.assert_in(done)
 
@@ -100,13 +90,14 @@ class Judged(CertificateTestCase):
         kinds = {"ec": ("ecdsa", 384), "rsa": ("rsa", 3072)}
         cas = [self.key(name, kind, bits) for name, (kind, bits) in kinds.items()]
         self.keyring.key("mine", "ecdsa", 256)
+        self.keyring.key("large", "rsa", 3072)
         self.configure(
             operator("alice"),
             certificates=f"authorities = {json.dumps([*cas, self.public('ca')])}\n",
         )
         self.serve()
         for ca in ("ec", "rsa", "ca"):
-            for name in ("alice", "mine"):
+            for name in ("alice", "mine", "large"):
                 self.assert_in(self.login("alice", key=self.certify(name, ca=ca)))
         self.assert_no_defects()
 

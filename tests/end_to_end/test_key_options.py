@@ -112,8 +112,10 @@ class OptionTests(AccessTestCase):
             past='expiry-time="20200101"',
             future='expiry-time="29991231Z"',
         )
+        text = self.config.read_text()
+        self.config.write_text(text.replace("interface=0.0.0.0", r"interface=\\:\\:"))
         self.serve()
-        for key in ("here", "pattern", "future"):
+        for key in ("here", "pattern", "future"):  # a v4-mapped address is that of v4
             self.assert_in(self.login("alice", key=key, address=HERE))
         self.assert_in(self.login("alice", key="negated", address="127.7.8.8"))
         for key, reason in (("other", "from="), ("negated", "from="), ("past", "expiry-time")):
@@ -143,7 +145,11 @@ class OptionTests(AccessTestCase):
         self.assert_no_defects()
 
     def test_a_command_with_a_glob_leaves_the_consoles_to_who_asks(self) -> None:
-        self.lines(logs="command=\"log 'web*'\"", infos='command="info web?"')
+        self.lines(
+            logs="command=\"log 'web*'\"",
+            infos='command="info web?"',
+            works="command=\"console 'web*'\"",
+        )
         self.serve()
         self.simulate(vms=2)
         done = self.login("alice", "log", "web1", "-n", "3", key="logs")
@@ -164,6 +170,10 @@ class OptionTests(AccessTestCase):
                 "no console NAME; `list` shows those there are\n",
             )
         self.assert_carries_not("logs", why=b"this key may not forward")
+        # A login that names the console says it as well.
+        self.shown(key="works", user="alice+web2").expect(rb"\[web2 connected")
+        self.shown(key="works", user="alice+db1").expect(rb"no console db1")
+        self.assertEqual(self.login("alice+web1", "log", key="logs").status, 0)
         self.assert_no_defects()
 
     def test_what_is_not_known_fails_closed(self) -> None:
@@ -175,23 +185,25 @@ class OptionTests(AccessTestCase):
         self.assert_in(self.login("alice", key="second"))
         path = self.directory / "alice.keys"
         kept = path.read_text()
-        for text, problem in (
-            ("no-such-option", b"the option no-such-option is not known"),
-            ('cert-authority,principals="x"', b"the option cert-authority is not taken here"),
-            ("no-touch-required", b"the option no-touch-required is not taken"),
-            ('from="*.example.com"', b"no name is looked up"),
-            ('tunnel="0",zos-key-ring-label="x"', b"the option zos-key-ring-label is not known"),
-            ('command="list', b"quote"),
-        ):
-            path.write_text(kept.replace("restrict ", f"{text} "))
-            checked = self.check()
-            self.assertEqual((checked.status, checked.out), (1, b""), checked)
-            self.assertIn(b"alice.keys", checked.err)
-            self.assertIn(b"line 3", checked.err)
-            self.assertIn(problem, checked.err)
+        wrong = [
+            ("no-such-option", "the option no-such-option is not known"),
+            ('cert-authority,principals="x"', "the option cert-authority is not taken here"),
+            ("no-touch-required", "the option no-touch-required is not taken"),
+            ('from="*.example.com"', "no name is looked up"),
+            ('tunnel="0",zos-key-ring-label="x"', "the option zos-key-ring-label is not known"),
+            ('command="list', "quote"),
+        ]
+        path.write_text(kept + "".join(f"{text} {self.public('first')}\n" for text, _ in wrong))
+        checked = self.check()
+        self.assertEqual((checked.status, checked.out), (1, b""), checked)
+        told = checked.err.decode().splitlines()
+        self.assertEqual(len(told), len(wrong), told)
+        for number, ((_, problem), line) in enumerate(zip(wrong, told, strict=True), 5):
+            self.assertIn(f"alice.keys: line {number}: ", line)
+            self.assertIn(problem, line)
         self.server.send_signal(signal.SIGHUP)
-        self.server.out.expect(rb" error reload-mistake [^\n]*alice.keys[^\n]*line 3[^\n]*quote")
-        self.server.out.expect(rb" error reload-refused mistakes=1")
+        self.server.out.expect(rb" error reload-mistake [^\n]*alice.keys: line 10: [^\n]*quote")
+        self.server.out.expect(rb" error reload-refused mistakes=6")
         for key in ("first", "second"):
             self.assert_in(self.login("alice", key=key))
         self.assert_no_defects()

@@ -6,16 +6,20 @@ tried.
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pyotp
 from attrs import evolve
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.auth.minting import CurveToken, Token, line_of
+from tests.auth.minting import CurveToken, Mint, Plain, Token, line_of
 from tests.end_to_end.access import AccessTestCase, hashed, operator, write
-from tests.end_to_end.agent import Agent, Signing
+from tests.end_to_end.agent import Agent, Certified, Signing
 from tests.end_to_end.askpass import Askpass
 from tests.end_to_end.processes import Completed, script
+
+GONE = b"what you logged in with is no longer accepted here"
 
 UNTOUCHED, TOUCHED, VERIFIED = 0, 1, 5
 
@@ -79,12 +83,27 @@ class Keys(AccessTestCase):
             operator("alice", authorized_keys=[carol]) + operator("dave", authorized_keys=[bob])
         )
         self.reload()
-        text = b"what you logged in with is no longer accepted here"
-        self.assert_ended(loses_key, text)
-        self.assert_ended(goes, text)
+        self.assert_ended(loses_key, GONE)
+        self.assert_ended(goes, GONE)
         self.assert_out(self.login("alice", key="alice"), "key not authorised")
         self.assert_out(self.login("bob", key="bob"))
         self.assert_in(self.login("dave", key="bob"))
+        self.assertTrue(stays.running)
+        self.assert_no_defects()
+
+    def test_a_key_that_is_good_for_less_since_a_reload_ends_what_it_began(self) -> None:
+        alice, bob = self.key("alice"), self.key("bob")
+        tables = operator("bob", authorized_keys=[bob])
+        self.configure(tables + operator("alice", authorized_keys=[alice]))
+        self.serve()
+        stays, goes = self.enter("bob", key="bob"), self.enter("alice", key="alice")
+        self.configure(tables + operator("alice", authorized_keys=[f"restrict {alice}"]))
+        self.reload()
+        self.assert_ended(goes, GONE)
+        again = self.enter("alice", key="alice")
+        self.configure(tables + operator("alice", authorized_keys=[f'from="192.0.2.1" {alice}']))
+        self.reload()
+        self.assert_ended(again, GONE)
         self.assertTrue(stays.running)
         self.assert_no_defects()
 
@@ -131,6 +150,26 @@ class Tokens(AccessTestCase):
         self.assert_out(self.login("bob", key="plain"), "a FIDO key is wanted")
         self.assert_no_defects()
 
+    def test_certificates_of_tokens(self) -> None:
+        ca = Plain(Ed25519PrivateKey.generate())
+        now = int(time.time())
+        authorities = json.dumps([line_of(ca.blob)])
+        self.configure(operator("alice"), certificates=f"authorities = {authorities}\n")
+        self.serve()
+        options = (f"IdentityAgent={self.agent.path}", "IdentitiesOnly=no")
+        for wants, flags, right in (
+            ((), TOUCHED, True),
+            ((), UNTOUCHED, False),
+            (((b"verify-required", b""),), VERIFIED, True),
+            (((b"verify-required", b""),), TOUCHED, False),
+        ):
+            for token in (Token(flags=flags), CurveToken(flags=flags)):
+                mint = Mint(ca, token.blob, after=now - 60, before=now + 3600, options=wants)
+                self.agent.keys = [Certified(mint.blob, token)]
+                done = self.login("alice", options=options)
+                self.assert_in(done) if right else self.assert_out(done, "bad signature")
+        self.assert_no_defects()
+
     def test_an_agent_with_forty_keys(self) -> None:
         strangers: list[Signing] = [Token() for _ in range(40)]
         mine = Token()
@@ -159,7 +198,12 @@ class AskedTestCase(AccessTestCase):
     @property
     def asked(self) -> list[str]:
         """What the last one was asked, without his name."""
-        return [re.sub(r"^\(?\S+@127\.0\.0\.1('s|\)) ", "", text) for text in self.askpass.asked]
+        return [without_name(text) for text in self.askpass.asked]
+
+
+def without_name(text: str) -> str:
+    """A question without what OpenSSH puts before it."""
+    return re.sub(r"^\(?\S+@127\.0\.0\.1('s|\)) ", "", text)
 
 
 def last_line(done: Completed) -> str:
@@ -186,23 +230,36 @@ class Passwords(AskedTestCase):
             + operator("carol", authorized_keys=[self.public("carol")])
         )
         self.serve()
-        for options in (PASSWORD, ASKED):
+        for way, options in (("password", PASSWORD), ("asked", ASKED)):
+            asking = {
+                user: Askpass(self.directory, f"{way}-{user}")
+                for user in ("alice", "carol", "mallory")
+            }
+            trying = {  # all at once: a wrong answer takes its time
+                user: self.start(
+                    *self.words(user, "list", options=options),
+                    environment=askpass.answering("wrong"),
+                )
+                for user, askpass in asking.items()
+            }
             seen = []
-            for user in ("alice", "carol", "mallory"):
-                done = self.say(user, "wrong", options=options)
+            for user, child in trying.items():
+                done = Completed(child.wait(), child.out.data, child.err.data)
                 self.assert_out(done)
-                seen.append((offers(done), last_line(done).replace(user, "NAME"), self.asked))
-            self.assertEqual(seen[0], seen[1])
-            self.assertEqual(seen[0], seen[2])
+                prompts = [without_name(text) for text in asking[user].asked]
+                seen.append((offers(done), last_line(done).replace(user, "NAME"), prompts))
+            self.assertEqual(seen, [seen[0]] * 3)
 
     def test_a_hash_in_a_file_is_read_at_reload(self) -> None:
         stored = write(self.directory / "alice.hash", hashed("first") + "\n")
         self.configure(operator("alice", password_hash_file="alice.hash"))
         self.serve()
         self.assert_in(self.say("alice", "first"))
+        inside = self.enter("alice", options=PASSWORD, environment=self.askpass.answering("first"))
         write(stored, hashed("second") + "\n")
         self.assert_out(self.say("alice", "second"))
         self.reload()
+        self.assert_ended(inside, GONE)
         self.assert_in(self.say("alice", "second"))
         self.assert_out(self.say("alice", "first"))
 
@@ -332,7 +389,13 @@ class Programs(AskedTestCase):
     def test_a_program_that_asks(self) -> None:
         command = json.dumps([self.program("talks", _TALKS)])
         self.configure(
-            operator("alice") + operator("bob", require=["auth_command"]),
+            operator("alice")
+            + operator("bob", require=["auth_command"])
+            + operator(
+                "carol",
+                authorized_keys=[self.key("carol")],
+                require=["publickey", "auth_command"],
+            ),
             ssh=f"auth_command = {command}\n",
         )
         self.serve()
@@ -342,6 +405,11 @@ class Programs(AskedTestCase):
             self.server.out.expect(rb"login-accepted .* via=auth_command ")
             wrong = self.say(user, "haddock", options=ASKED)
             self.assert_out(wrong, "auth_command: it said no: wrong word")
+        both = self.say("carol", "swordfish", key="carol", options=BOTH)
+        self.assert_in(both)
+        self.assertIn(b"partial success", both.err)
+        self.server.out.expect(rb"login-accepted .* via=publickey\+auth_command ")
+        self.assert_out(self.say("carol", "swordfish", options=ASKED))
         done = self.say("mallory", "swordfish", options=ASKED)
         self.assert_out(done, "there is no such operator")
         elsewhere = self.login(

@@ -275,3 +275,23 @@ class LimitTests(SynchronousTestCase):
         client.transport.loseConnection()
         self.bench.settle()
         self.assertEqual([], [e for e in self.bench.events if e["log_level"].name != "debug"])
+
+
+class TwoKeys(SynchronousTestCase):
+    """An operator who has to show two keys."""
+
+    def test_the_same_one_twice_is_one(self) -> None:
+        bench = Bench()
+        bench.directory.known["alice"] += [STRANGER.public().blob()]
+        bench.directory.methods = (  # type: ignore[method-assign]
+            lambda claimant, shown: ("publickey",) if len(shown) < 2 else ()
+        )
+        client = bench.asking()
+        for _ in range(3):
+            authenticate(client, b"alice", ALICE)
+            bench.settle()
+        self.assertFalse(client.got(AUTH_SUCCESS))
+        self.assertEqual([each[-1] for each in client.got(AUTH_FAILURE)], [1, 0, 0])
+        authenticate(client, b"alice", STRANGER)
+        bench.settle()
+        self.assertTrue(client.got(AUTH_SUCCESS))

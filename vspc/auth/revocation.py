@@ -223,7 +223,9 @@ class RevocationFile:
         seconds: Callable[[], float],
         in_thread: InThread,
         at_once: int = AT_ONCE,
+        known: Revoked | None = None,
     ) -> None:
+        """`known`: what another file said, which counts until this one has been read."""
         self._at_once = at_once
         self._path = path
         self._seconds = seconds
@@ -232,12 +234,12 @@ class RevocationFile:
         self._reading: float | None = None
         self._last = _Read(None, f"{safe(str(path))}: it has not been read yet")
         self._gone = ""
-        self._known = Revoked()
+        self._known = known or Revoked()
 
     @property
     def known(self) -> Revoked:
         """What the file revoked when it last made sense: for plain keys, which a damaged file is
-        no reason to refuse. Nothing before it ever did.
+        no reason to refuse.
         """
         return self._known
 

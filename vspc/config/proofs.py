@@ -49,10 +49,17 @@ def conflicts(config: Config) -> Iterator[Relation]:
     """Mistakes: proofs that are wanted and cannot be given."""
     for name, operator in config.operators.items():
         there = ways(operator, config)
+        key = f"{join('operators', name)}.require"
+        if operator.require[:1] == ("totp",):
+            # Anybody could guess at it, or use up the guesses, and learn that there is an operator.
+            yield f"{key}[0]", "a code is no first proof", "another method stands before totp"
         for index, method in enumerate(operator.require):
             if method not in there:
-                key = f"{join('operators', name)}.require[{index}]"
-                yield key, f"the operator has nothing to show for {method}", _NEEDED[method]
+                yield (
+                    f"{key}[{index}]",
+                    f"the operator has nothing to show for {method}",
+                    _NEEDED[method],
+                )
     command = config.ssh.authorized_keys_command
     for index, word in enumerate(command.words if command else ()):
         if index and (odd := _ODD_TOKEN.search(word)):

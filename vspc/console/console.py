@@ -200,9 +200,11 @@ class Console(LineSide):
                 attachment.expel("you may no longer read this console")
                 continue
             attachment.title = self.title
-            if attachment.has_pen and "write" not in attachment.rights:
-                self.lay_pen()
-                attachment.notice("you may no longer type here")
+            if "write" not in attachment.rights:
+                attachment.withdraw()
+                if attachment.has_pen:
+                    self.lay_pen()
+                    attachment.notice("you may no longer type here")
 
     def tell(self, text: str) -> None:
         """One line for everybody attached, at this place of the output."""
