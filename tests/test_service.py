@@ -7,7 +7,15 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.auth.minting import line_of
+from tests.auth.test_gate import plain
 from tests.config.test_load import KEY
+from tests.fakes import ALL, UUID, FakeLine, FakeSink
+from vspc.auth.blobs import fingerprint
+from vspc.config.keys import authorized_key
+from vspc.console.access import Operator
+from vspc.console.identity import Claim
+from vspc.console.session import Proof, Session
 from vspc.files import load_with_files
 from vspc.net.tls import load_pair
 from vspc.service import VspcService
@@ -24,6 +32,7 @@ listen = ["{ssh}"]
 authorized_keys = ["{key}"]
 """
 
+OTHER = line_of(plain(2))
 SSH = "tcp:2222:interface=127.0.0.1"
 
 
@@ -86,3 +95,27 @@ class Reloading(SynchronousTestCase):
         for key in ("tls.certificate", "tls.private_key", "vm.zone[0].client_ca"):
             self.assertIn(f" {key}: ", found)
         self.assertIs(self.service.live.config, before)
+
+    def test_who_lost_his_key_types_nothing_more_however_long_his_client_stays(self) -> None:
+        rule = '[[access]]\noperators = ["alice"]\nconsoles = ["*"]\nrights = ["read", "write"]\n'
+        self.write(more=rule)
+        self.reload()
+        blob = authorized_key(KEY).blob
+        proof = Proof("publickey", fingerprint(blob), key=blob)
+        session = Session("s1", Operator("alice"), proof, "192.0.2.1", 0.0)
+        ended: list[str] = []
+        self.service._operators.sessions.enter(session, ended.append)
+        claim = Claim(zone="default", uuid=UUID, uuid_kind="vc", name="web01", address="10.0.0.1")
+        console, line = self.service.roster.open(claim), FakeLine()
+        console.connect(line)
+        attachment = console.attach(session, ALL, FakeSink(), 0)
+        console.migrate()
+        attachment.type(b"reboot\r")
+        self.assertIn("reloaded", self.reload())
+        self.assertEqual((ended, len(console.attachments)), ([], 1))
+        text = (self.directory / "vspc.toml").read_text().replace(KEY, OTHER)
+        (self.directory / "vspc.toml").write_text(text)
+        self.reload()
+        console.resume()
+        self.assertEqual((len(ended), len(console.attachments)), (1, 0))
+        self.assertEqual(bytes(line.sent), b"")

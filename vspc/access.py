@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.classes import CertificateMap, OperatorSettings
+from vspc.config.entry import CertificateMap, OperatorSettings
 from vspc.config.globs import Glob, parsed
 from vspc.config.people import filled
 from vspc.console.access import (

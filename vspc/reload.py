@@ -9,7 +9,8 @@ from attrs import evolve, fields, has
 
 from vspc.auth.people import People
 from vspc.config import Config
-from vspc.config.classes import AccessRule, AuditSettings, LogSettings
+from vspc.config.classes import LogSettings
+from vspc.config.entry import AccessRule, AuditSettings
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000

@@ -22,7 +22,7 @@ from vspc.auth.certificates import Authorities, Vouched, examine, is_certificate
 from vspc.auth.certkeys import FOREVER, parse, unsound
 from vspc.auth.principals import Standing, filled, is_plain, standing
 from vspc.auth.revoked import Draft
-from vspc.config.classes import CertificateMap
+from vspc.config.entry import CertificateMap
 from vspc.console.access import Voucher
 from vspc.console.proving import Claimant, Refused
 from vspc.console.session import Limits

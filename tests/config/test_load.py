@@ -9,20 +9,22 @@ from twisted.trial.unittest import TestCase
 
 from vspc.config import Config, ConfigError, load, summary
 from vspc.config.classes import (
+    ConsoleSettings,
+    LogPolicy,
+    LogSettings,
+    PlainSettings,
+    SinkSettings,
+    TlsSettings,
+    VmSettings,
+    ZoneSettings,
+)
+from vspc.config.entry import (
     AccessRule,
     AuditSettings,
     CertificateMap,
     CertificateSettings,
-    ConsoleSettings,
-    LogPolicy,
-    LogSettings,
     OperatorSettings,
-    PlainSettings,
-    SinkSettings,
     SshSettings,
-    TlsSettings,
-    VmSettings,
-    ZoneSettings,
 )
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"

@@ -196,13 +196,14 @@ class OptionTests(AccessTestCase):
         path.write_text(kept + "".join(f"{text} {self.public('first')}\n" for text, _ in wrong))
         checked = self.check()
         self.assertEqual((checked.status, checked.out), (1, b""), checked)
-        told = checked.err.decode().splitlines()
+        [*told, count] = checked.err.decode().splitlines()
+        self.assertIn("6 mistakes", count)
         self.assertEqual(len(told), len(wrong), told)
         for number, ((_, problem), line) in enumerate(zip(wrong, told, strict=True), 5):
-            self.assertIn(f"alice.keys: line {number}: ", line)
+            self.assertIn(f"alice.keys line {number}: ", line)
             self.assertIn(problem, line)
         self.server.send_signal(signal.SIGHUP)
-        self.server.out.expect(rb" error reload-mistake [^\n]*alice.keys: line 10: [^\n]*quote")
+        self.server.out.expect(rb" error reload-mistake [^\n]*alice.keys line 10: [^\n]*quote")
         self.server.out.expect(rb" error reload-refused mistakes=6")
         for key in ("first", "second"):
             self.assert_in(self.login("alice", key=key))

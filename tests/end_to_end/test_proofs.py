@@ -257,7 +257,7 @@ class Passwords(AskedTestCase):
         self.assert_in(self.say("alice", "first"))
         inside = self.enter("alice", options=PASSWORD, environment=self.askpass.answering("first"))
         write(stored, hashed("second") + "\n")
-        self.assert_out(self.say("alice", "second"))
+        self.assert_out(self.say("alice", "second"), "wrong password")
         self.reload()
         self.assert_ended(inside, GONE)
         self.assert_in(self.say("alice", "second"))
@@ -409,7 +409,8 @@ class Programs(AskedTestCase):
         self.assert_in(both)
         self.assertIn(b"partial success", both.err)
         self.server.out.expect(rb"login-accepted .* via=publickey\+auth_command ")
-        self.assert_out(self.say("carol", "swordfish", options=ASKED))
+        early = self.say("carol", "swordfish", options=ASKED)
+        self.assert_out(early, "publickey is required")
         done = self.say("mallory", "swordfish", options=ASKED)
         self.assert_out(done, "there is no such operator")
         elsewhere = self.login(

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, World, session
 from tests.watch.support import lines_of
-from vspc.config.classes import AuditSettings
+from vspc.config.entry import AuditSettings
 from vspc.config.units import Readable, StateFile, Target
 from vspc.console.audit import NoTrail, Page, Sought
 from vspc.console.happenings import VmRefused

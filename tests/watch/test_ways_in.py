@@ -11,7 +11,7 @@ from tests.fakes import FakeLine, session
 from tests.verbs.support import ALICE, XTERM, Desk, FakeChannel
 from tests.watch.support import lines_of
 from tests.watch.test_room import Inline
-from vspc.config.classes import AuditSettings
+from vspc.config.entry import AuditSettings
 from vspc.reception import Reception
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.watch.room import Watching

@@ -9,7 +9,7 @@ from vspc.auth.blobs import fingerprint, is_certificate, kind_of
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.means import Means
 from vspc.auth.people import NOBODY, People, Person
-from vspc.config.classes import SshSettings
+from vspc.config.entry import SshSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import key_lines
 from vspc.console.ports import Cancellable

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from vspc.auth.principals import standing
 from vspc.config import Config
-from vspc.config.classes import CertificateMap, OperatorSettings
+from vspc.config.entry import CertificateMap, OperatorSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.console.access import Operator, Voucher
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
-from vspc.config.classes import CertificateMap
+from vspc.config.entry import CertificateMap
 from vspc.console.access import Voucher
 
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)

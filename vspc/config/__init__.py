@@ -1,15 +1,7 @@
 """The configuration: TOML to frozen classes, every mistake of a file named in one go."""
 
-from vspc.config.classes import (
-    AccessRule,
-    Config,
-    ConsoleSettings,
-    OperatorSettings,
-    PlainSettings,
-    SshSettings,
-    TlsSettings,
-    VmSettings,
-)
+from vspc.config.classes import Config, ConsoleSettings, PlainSettings, TlsSettings, VmSettings
+from vspc.config.entry import AccessRule, OperatorSettings, SshSettings
 from vspc.config.keys import AuthorizedKey
 from vspc.config.load import ConfigError, load
 from vspc.config.mistakes import Mistake

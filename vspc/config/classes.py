@@ -13,43 +13,30 @@ from attrs import field, frozen
 from vspc.config.checks import (
     COMPUTED,
     DEFAULT_ZONE,
-    group_names,
     label,
-    once,
     ring,
-    some,
-    template,
     unless_none,
     within,
     within_size,
     within_time,
     zone_name,
 )
-from vspc.config.keys import AuthorizedKey, KeysFile
-from vspc.config.secrets import HashFile, PasswordHash, TotpFile
+from vspc.config.entry import AccessRule, AuditSettings, OperatorSettings, SshSettings
 from vspc.config.units import (
-    Consoles,
     Duration,
     Endpoint,
     Expression,
     Floor,
     Network,
     Pattern,
-    Program,
     Readable,
     Size,
-    StateFile,
     Target,
-    Who,
 )
 
-Right = Literal["read", "write", "break", "force", "admin"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
-Role = Literal["admin", "audit"]
 SinkKind = Literal["text", "json", "syslog"]
-Method = Literal["publickey", "certificate", "password", "totp", "auth_command"]
-OnFailure = Literal["continue", "refuse"]
 Fsync = Literal["never", "interval", "always"]
 
 BOOT_PATTERNS: tuple[Expression, ...] = (
@@ -58,9 +45,6 @@ BOOT_PATTERNS: tuple[Expression, ...] = (
     Expression("Linux version [0-9]"),
 )
 """What a console says when its machine boots, in the order of a boot."""
-
-AUDIT_FILE = StateFile(Path("audit.jsonl"))
-"""In state_dir."""
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -189,112 +173,6 @@ class TlsSettings:
 
 
 @frozen
-class CertificateMap:
-    """[[ssh.certificates.map]]: whom a certificate with one of these principals stands for."""
-
-    principals: tuple[str, ...] = field(metadata=some("globs of principals"))
-    operator: str = field(default="{principal}", metadata=template())
-    groups: tuple[str, ...] = field(default=(), metadata=group_names())
-    roles: tuple[Role, ...] = ()
-
-
-@frozen
-class CertificateSettings:
-    """[ssh.certificates]: authorities whose certificates operators log in with."""
-
-    authorities: tuple[AuthorizedKey, ...] = ()
-    authorities_file: KeysFile | None = None
-    revoked: Path | None = None
-    max_validity: Duration | None = field(
-        default=None, metadata=unless_none(within_time(60, 36525 * 86400))
-    )
-    map: tuple[CertificateMap, ...] = ()
-
-    @property
-    def keys(self) -> tuple[AuthorizedKey, ...]:
-        """The authorities of both sources."""
-        return self.authorities + getattr(self.authorities_file, "keys", ())
-
-
-@frozen
-class SshSettings:
-    """[ssh]: where operators connect."""
-
-    listen: tuple[Endpoint, ...] = (Endpoint("tcp:2222"),)
-    host_keys: tuple[Readable, ...] = ()
-    login_timeout: Duration = field(default=Duration(60.0), metadata=within_time(1, 600))
-    max_unauthenticated: int = field(default=200, metadata=within(1, 100_000))
-    max_unauthenticated_per_address: int = field(default=32, metadata=within(1, 100_000))
-    max_channels: int = field(default=64, metadata=within(1, 1000))
-    max_sessions: int = field(default=64, metadata=within(1, 100_000))
-    max_attachments: int = field(default=256, metadata=within(1, 100_000))
-    max_followed: int = field(default=8, metadata=within(1, 100_000))
-    certificates: CertificateSettings = CertificateSettings()
-    auth_command: Program | None = None
-    authorized_keys_command: Program | None = None
-
-
-@frozen
-class OperatorSettings:
-    """[operators.NAME]: somebody who may log in."""
-
-    authorized_keys: tuple[AuthorizedKey, ...] = ()
-    authorized_keys_file: KeysFile | None = None
-    password_hash: PasswordHash | None = None
-    password_hash_file: HashFile | None = None
-    totp_secret_file: TotpFile | None = None
-    require: tuple[Method, ...] = field(default=(), metadata=once())
-    verify_required: bool = False
-    groups: tuple[str, ...] = field(default=(), metadata=group_names())
-    roles: tuple[Role, ...] = ()
-
-    @property
-    def password(self) -> PasswordHash | None:
-        """The hash of either source."""
-        return self.password_hash or getattr(self.password_hash_file, "hash", None)
-
-    @property
-    def keys(self) -> tuple[AuthorizedKey, ...]:
-        """The keys of both sources."""
-        return self.authorized_keys + getattr(self.authorized_keys_file, "keys", ())
-
-
-@frozen
-class AccessRule:
-    """[[access]]: the first one whose operators and consoles match decides."""
-
-    operators: tuple[Who, ...]
-    rights: tuple[Right, ...]
-    consoles: tuple[Pattern, ...] = ()
-    consoles_file: Consoles | None = None
-    history: Duration | None = field(
-        default=None, metadata=unless_none(within_time(0, 36525 * 86400))
-    )
-    require_reason: bool = False
-    line: int = field(default=0, eq=False, metadata=COMPUTED)
-
-    @property
-    def patterns(self) -> tuple[Pattern, ...]:
-        """The consoles of both sources."""
-        return self.consoles + getattr(self.consoles_file, "patterns", ())
-
-
-@frozen
-class AuditSettings:
-    """[audit]: the record of who did what. `file` is absolute once loaded."""
-
-    enabled: bool = True
-    file: StateFile = AUDIT_FILE
-    on_failure: OnFailure = "continue"
-    syslog: Target | None = None
-    ca: Readable | None = None
-    certificate: Readable | None = None
-    private_key: Readable | None = None
-    facility: int = field(default=10, metadata=within(0, 23))
-    journald: bool = False
-
-
-@frozen
 class Config:
     """A whole configuration. `path` is the file it came from, `warnings` what is odd in it."""
 
@@ -302,9 +180,9 @@ class Config:
     vm: VmSettings = VmSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
-    audit: AuditSettings = AuditSettings()
+    audit: AuditSettings = field(factory=AuditSettings)
     tls: TlsSettings = TlsSettings()
-    ssh: SshSettings = SshSettings()
+    ssh: SshSettings = field(factory=SshSettings)
     operators: Mapping[str, OperatorSettings] = field(factory=dict)
     access: tuple[AccessRule, ...] = ()
     path: Path = field(default=Path(), metadata=COMPUTED)

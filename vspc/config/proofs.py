@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from vspc.config.classes import CertificateSettings, Config, OperatorSettings
+from vspc.config.classes import Config
 from vspc.config.disk import unreadable
+from vspc.config.entry import CertificateSettings, OperatorSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import AuthorizedKey
 from vspc.config.mistakes import shown

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vspc.config import proofs, rules
-from vspc.config.classes import Config, SshSettings, VmSettings
+from vspc.config.classes import Config, VmSettings
+from vspc.config.entry import SshSettings
 from vspc.config.structure import join
 from vspc.config.tables import dicts, table, values
 

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from vspc.config.classes import AccessRule, Config, OperatorSettings
+from vspc.config.classes import Config
+from vspc.config.entry import AccessRule, OperatorSettings
 from vspc.config.globs import Pattern, Seen, impossible, parsed
 from vspc.config.mistakes import shown
 

@@ -1,7 +1,8 @@
 """What `vspc check` prints of a configuration without mistakes."""
 
 from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.classes import AccessRule, CertificateSettings, Config, OperatorSettings
+from vspc.config.classes import Config
+from vspc.config.entry import AccessRule, CertificateSettings, OperatorSettings
 from vspc.text import safe
 
 

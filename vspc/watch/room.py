@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from vspc import __version__
-from vspc.config.classes import AuditSettings
+from vspc.config.entry import AuditSettings
 from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from vspc.config.classes import AuditSettings
+from vspc.config.entry import AuditSettings
 from vspc.net.connection import (
     Connection,
     client_context,
