@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeLine, World
-from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Dropped, Gate, GateOwner
+from vspc.console.gate import PATIENCE, POLL, UNANSWERED, WAITING, Gate, GateOwner
 from vspc.console.ledger import Tally
+from vspc.console.waiting import Dropped
 
 LIMIT = 4096
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from vspc.console.access import Operator, Rights
-from vspc.console.gate import amount
 from vspc.console.ledger import Tally
 from vspc.console.session import Session
+from vspc.console.waiting import amount
 
 if TYPE_CHECKING:
     from vspc.console.console import Console

@@ -6,12 +6,12 @@ rest waits here, where a migration can hold it. Keystrokes never reach the bound
 """
 
 from collections import deque
-from enum import Enum
 
 from attrs import frozen
 
 from vspc.console.ledger import Tally
 from vspc.console.ports import Cancellable, Clock, Line
+from vspc.console.waiting import BREAK_COST, Break, Dropped, Waiting
 
 WAITING = 64 * 1024
 """Bytes of input that wait in a console, held or not, before its writers' windows close."""
@@ -29,34 +29,6 @@ not acknowledged)."""
 POLL = 0.05
 """Seconds between looks at what TCP has acknowledged, under the weaker bound only."""
 
-_BREAK_COST = 64
-"""Bytes of `WAITING` that a BREAK in the queue counts for, so that breaks are bounded too."""
-
-
-_JOINED = 4096
-"""Bytes up to which pieces that wait are joined."""
-
-
-class _Break(Enum):
-    BREAK = 1
-
-
-_Piece = tuple[bytes, Tally]
-
-
-@frozen
-class Dropped:
-    """What was typed and will not be sent: bytes of text, and BREAKs."""
-
-    count: int
-    breaks: int
-
-    def __bool__(self) -> bool:
-        return bool(self.count or self.breaks)
-
-    def __str__(self) -> str:
-        return amount(self.count, self.breaks)
-
 
 @frozen
 class GateState:
@@ -67,13 +39,6 @@ class GateState:
     asked: tuple[int, ...]
     since: int
     weak: bool
-
-
-def amount(count: int, breaks: int) -> str:
-    """ "12 bytes", "the BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
-    found = [f"{count} byte{'' if count == 1 else 's'}"] if count or not breaks else []
-    found += [f"{breaks} BREAKs" if breaks > 1 else "the BREAK"] if breaks else []
-    return " and ".join(found)
 
 
 class Gate:
@@ -91,15 +56,13 @@ class Gate:
         "_since",
         "_wanted",
         "_weak",
-        "waiting",
     )
 
     def __init__(self, clock: Clock, owner: "GateOwner") -> None:
         self._clock = clock
         self._owner = owner
         self._line: Line | None = None
-        self._queue: deque[_Piece | _Break] = deque()
-        self.waiting = 0
+        self._queue = Waiting()
         self._held = False
         # Bytes that each open question stands behind, oldest first; then those behind none yet.
         self._asked: deque[int] = deque()
@@ -113,6 +76,11 @@ class Gate:
     def held(self) -> bool:
         """Whether a migration keeps input back."""
         return self._held
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait, a BREAK counted as `BREAK_COST`."""
+        return self._queue.size
 
     @property
     def room(self) -> int:
@@ -131,30 +99,19 @@ class Gate:
         taken = 0
         while taken < len(data) and (room := self.room):
             piece = data[taken : taken + room]
-            self._keep(piece, tally)
-            self.waiting += len(piece)
-            tally.waiting += len(piece)
+            self._queue.put(piece, tally)
             taken += len(piece)
             self._pump()
         if taken < len(data):  # what somebody else waits for stays
             self._wanted = True
         return taken
 
-    def _keep(self, piece: bytes, tally: Tally) -> None:
-        """Behind what waits, in one with what the same one typed: keys cost little."""
-        last = self._queue[-1] if self._queue else None
-        if isinstance(last, tuple) and last[1] is tally and len(last[0]) + len(piece) <= _JOINED:
-            self._queue[-1] = last[0] + piece, tally
-        else:
-            self._queue.append((piece, tally))
-
     def send_break(self) -> bool:
         """A BREAK, in its place among what waits; False if there is no room for it."""
-        if self.room < _BREAK_COST:
+        if self.room < BREAK_COST:
             self._wanted = True
             return False
-        self._queue.append(_Break.BREAK)
-        self.waiting += _BREAK_COST
+        self._queue.put_break()
         self._pump()
         return True
 
@@ -182,14 +139,9 @@ class Gate:
 
     def drop(self) -> Dropped:
         """Refuse everything that waits."""
-        items = list(self._queue)
-        texts = [item for item in items if not isinstance(item, _Break)]
-        unsent = Dropped(sum(len(data) for data, _ in texts), len(items) - len(texts))
-        self._queue.clear()
-        self.waiting = 0
-        for data, tally in texts:
-            tally.waiting -= len(data)
-            self._owner.dropped(len(data), tally)
+        unsent, owners = self._queue.clear()
+        for tally, count in owners:
+            self._owner.dropped(count, tally)
         self._held = False
         self._rest()
         self._pump()
@@ -197,15 +149,10 @@ class Gate:
 
     def withdraw(self, tally: Tally) -> int:
         """Whoever has `tally` does not want any more what waits of his; how many bytes."""
-        count = tally.waiting
-        if not count:
-            return 0
-        kept = (item for item in self._queue if isinstance(item, _Break) or item[1] is not tally)
-        self._queue = deque(kept)
-        self.waiting -= count
-        tally.waiting = 0
-        self._owner.dropped(count, tally)
-        self._pump()
+        count = self._queue.withdraw(tally)
+        if count:
+            self._owner.dropped(count, tally)
+            self._pump()
         return count
 
     def answered(self) -> None:
@@ -221,16 +168,13 @@ class Gate:
     @property
     def state(self) -> GateState:
         """What another process needs to go on."""
-        queue = tuple(b"" if isinstance(item, _Break) else item[0] for item in self._queue)
+        queue = self._queue.state
         return GateState(queue, self._held, tuple(self._asked), self._since, self._weak)
 
     def restore(self, state: GateState, line: Line | None) -> None:
         """Go on from `state` over `line`; nothing is said that would not have been said."""
         self._line = line
-        nobody = self._owner.nobody()
-        self._queue.extend((item, nobody) if item else _Break.BREAK for item in state.queue)
-        nobody.waiting = sum(map(len, state.queue))
-        self.waiting = sum(len(item) or _BREAK_COST for item in state.queue)
+        self._queue.restore(state.queue, self._owner.nobody())
         self._held = state.held
         self._asked.extend(state.asked)
         self._since, self._weak = state.since, state.weak
@@ -276,28 +220,19 @@ class Gate:
             self._advance(allowance)
         if self._queue and not self._held and self._line is not None:
             self._wait()
-        if self._wanted and self.room >= _BREAK_COST:
+        if self._wanted and self.room >= BREAK_COST:
             self._wanted = False
             self._owner.room_grew()
 
     def _advance(self, allowance: int) -> None:
         assert self._line is not None
-        item = self._queue.popleft()
-        if isinstance(item, _Break):
-            self.waiting -= _BREAK_COST
-            self._line.send_break()
-            self._since += _BREAK_COST
-            self._ask_if_due()
-            return
-        data, tally = item
-        piece = data[: min(allowance, ASK_AFTER)]
-        if len(piece) + piece.count(0xFF) > allowance:
-            piece = piece[: max(1, allowance // 2)]
-        if len(piece) < len(data):
-            self._queue.appendleft((data[len(piece) :], tally))
-        self.waiting -= len(piece)
-        tally.waiting -= len(piece)
-        self._send(piece, tally)
+        match self._queue.take(min(allowance, ASK_AFTER), allowance):
+            case Break():
+                self._line.send_break()
+                self._since += BREAK_COST
+                self._ask_if_due()
+            case data, tally:
+                self._send(data, tally)
 
     def _wait(self) -> None:
         if self._weak:

@@ -10,12 +10,13 @@ from attrs import Factory, field, frozen
 
 from vspc.console import happenings
 from vspc.console.audit import Audit, NoAudit
-from vspc.console.gate import Dropped, Gate, GateOwner
+from vspc.console.gate import Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings, How
 from vspc.console.history import Budget, History
 from vspc.console.identity import Provenance
 from vspc.console.ledger import Ledger, Tally
 from vspc.console.ports import Cancellable, Clock, Line
+from vspc.console.waiting import Dropped
 from vspc.console.wakeups import Wakeups
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections import deque
 
 from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output, Refusal
 from vspc.console.console import Console
-from vspc.console.gate import amount
 from vspc.console.ports import Cancellable
+from vspc.console.waiting import amount
 from vspc.verbs.call import FAILED, Call
 
 PIECE = 64 * 1024
