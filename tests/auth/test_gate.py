@@ -51,6 +51,7 @@ class Inline:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.looked = 0
+        self.askers: list[str] = []
         self.imitated: list[str] = []
 
     def imitate(self, hashes: Iterable[str]) -> None:
@@ -60,6 +61,7 @@ class Inline:
         self, hashed: str | None, password: bytes, answer: Callable[[bool], None], asker: str = ""
     ) -> Cancellable:
         self.looked += 1
+        self.askers.append(asker)
         right = hashed is not None and verify(password, hashed)
         return self.clock.call_later(0.1, lambda: answer(right))
 
@@ -388,6 +390,12 @@ class Passwords(GateTest):
         self.assertEqual(len(said), 1)
         self.clock.advance(0.01)
         self.assertEqual(len(said), 3)
+
+    def test_a_host_has_one_turn_however_many_addresses_it_takes(self) -> None:
+        gate = self.gate(self.text)
+        for last in range(3):
+            self.password(gate, b"wrong", Claimant("alice", f"2001:db8::{last}"))
+        self.assertEqual(len(set(self.passwords.askers)), 1)
 
     def test_who_goes_away_hears_nothing(self) -> None:
         gate = self.gate(self.text)

@@ -146,7 +146,7 @@ class AtThreeInTheMorning(AutomationTestCase):
         ended = self.say("kick", "--all-writers", "--json", who="dave")
         self.assertEqual(json.loads(ended.out)[0]["operator"], "alice")
         self.assertEqual(typing.wait(), 1)
-        typing.err.expect(rb"you were sent off web1 by dave\]")
+        typing.err.expect(rb"dave sent you off\]")
         idle = self.enter("alice", key="alice")
         self.assertEqual(self.vspc("kick", "--operator", "alice").status, 0)
         self.assert_ended(idle, b"root@local has ended your session")

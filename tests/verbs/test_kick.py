@@ -29,7 +29,7 @@ class OffAConsole(KickCase):
         channel = self.desk.ask("kick web01 carol", mine)
         self.assertEqual((channel.status, channel.text), (0, "carol was sent off web01\n"))
         self.assertEqual((self.there.status, spy.status), (1, 1))
-        self.assertIn("you were sent off web01 by alice]", self.there.text)
+        self.assertIn("alice sent you off]", self.there.text)
         self.assertIsNone(self.web.pen)
         self.assertEqual(self.desk.ask("send web01 y", mine).status, 0)
         self.there.type(b"z")

@@ -23,6 +23,7 @@ from vspc.console.proving import (
     Verdict,
 )
 from vspc.console.session import Limits, Proof, Session
+from vspc.net.limits import crowd
 
 PASSWORD, CODE = "Password: ", "One-time code: "
 
@@ -153,7 +154,7 @@ class Gate:
                 decided(Refused(why or "wrong password", proof))
 
         hashed = None if why else person.password
-        return self._means.passwords.check(hashed, password, answered, claimant.address)
+        return self._means.passwords.check(hashed, password, answered, crowd(claimant.address))
 
     def _check_code(
         self, claimant: Claimant, code: bytes, decided: Callable[[Verdict], None]

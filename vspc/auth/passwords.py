@@ -140,7 +140,7 @@ class Passwords:
         """`answer` is called later with whether that is his password; never after `cancel`.
 
         `hashed` is None for whoever is unknown or has no password: takes as long, and is False.
-        So is an empty password, and one over `LONGEST`. `asker` is his address, for turns.
+        So is an empty password, and one over `LONGEST`. `asker` is whom he counts as, for turns.
         """
         check = _Check(asker, hashed, password, answer, self._forget)
         with self._changed:

@@ -24,6 +24,7 @@ from vspc.config.units import Program
 from vspc.console.ports import Cancellable, Clock
 from vspc.console.proving import Ask, Claimant, Conversation, Refused, Verdict
 from vspc.console.session import Proof
+from vspc.net.limits import crowd
 
 RUNNING = 16
 """Programs at once."""
@@ -74,13 +75,14 @@ class Programs:
         """`answer` gets the text of an authorized_keys file, at most `OUTPUT` bytes: what
         `command` says of the claimant and his key `blob`. It has `STEP` seconds.
         """
+        asker = crowd(claimant.address)
         try:
             words = expanded(command.words, claimant.name, blob)
         except ValueError as error:
-            run = _Lookup(self._means, command.words, claimant.address, answer)
+            run = _Lookup(self._means, command.words, asker, answer)
             run.turn_away(str(error))
         else:
-            run = _Lookup(self._means, words, claimant.address, answer)
+            run = _Lookup(self._means, words, asker, answer)
             self._admit(run)
         return run
 
@@ -147,7 +149,7 @@ class _Conversation(Run[Ask | Verdict]):
         claimant: Claimant,
         heard: Callable[[Ask | Verdict], None],
     ) -> None:
-        super().__init__(means, words, claimant.address, heard)
+        super().__init__(means, words, crowd(claimant.address), heard)
         self._claimant = claimant
         self._dialogue = Dialogue(self._secrets)
 

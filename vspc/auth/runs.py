@@ -35,7 +35,7 @@ class Means:
 class Run(Parent, Generic[Told]):
     """Waits for its turn, runs, and tells what came of it; a `Cancellable`.
 
-    `asker` is the address that it runs for. Nothing is told from within a call, or after `cancel`.
+    `asker` is who has a turn with it. Nothing is told from within a call, or after `cancel`.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """At most `limit` items, each of an asker (an address); askers are served in turn."""
+    """At most `limit` items, each of an asker (an address or a crowd of them), served in turn."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -28,6 +28,16 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def crowd(host: str) -> str:
+    """Who counts as one where each has a share: an IPv4 address, or the 64 bits of an IPv6 one
+    that a network is given; a host in it has as many addresses as it likes.
+    """
+    address = parse_address(host)
+    if not isinstance(address, IPv6Address):
+        return host
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 class Allow:
     """The networks that may connect. What has no IP address (a Unix socket) is local and may."""
 

@@ -21,6 +21,7 @@ from vspc import __version__
 from vspc.console.access import Operator
 from vspc.console.proving import Gatekeeper
 from vspc.console.session import Limits, Proof, Session
+from vspc.net.limits import crowd
 from vspc.ssh.attempts import Attempts
 from vspc.ssh.connection import DoorConnection
 from vspc.ssh.keys import HostKey
@@ -112,9 +113,13 @@ class Door(SSHFactory):
         if self._newcomers is not None and transport.login is None:
             self._newcomers.touched(transport)
 
+    def delay(self, address: str, operator: str) -> float:
+        """Seconds that the next attempt to log in has to wait."""
+        return self.attempts.delay(crowd(address), operator, self.clock.seconds())
+
     def failed(self, transport: DoorTransport, operator: str) -> None:
         """An attempt to log in failed."""
-        self.attempts.failed(transport.address, operator, self.clock.seconds())
+        self.attempts.failed(crowd(transport.address), operator, self.clock.seconds())
         if self._newcomers is not None:
             self._newcomers.failed(transport)
 
@@ -130,7 +135,7 @@ class Door(SSHFactory):
 
     def entered(self, transport: DoorTransport, login: Login) -> str:
         """A client has logged in; empty, or why it must go all the same."""
-        self.attempts.succeeded(transport.address, login.operator)
+        self.attempts.succeeded(crowd(transport.address), login.operator)
         if self._newcomers is not None:
             self._newcomers.leave(transport)
         return self.witness.came(login, transport)
@@ -145,4 +150,4 @@ class Door(SSHFactory):
 
     def tellable(self, address: str) -> bool:
         """Whether one more line about `address` may be logged."""
-        return self._tellable is None or self._tellable(address, self.clock.seconds())
+        return self._tellable is None or self._tellable(crowd(address), self.clock.seconds())

@@ -116,9 +116,7 @@ class DoorUserAuth(SSHUserAuthServer):
     def _soon(self, attempt: Callable[[], None]) -> None:
         """Do it now, or later where there were many failures."""
         transport = self.transport
-        factory = transport.factory
-        now = factory.clock.seconds()
-        delay = factory.attempts.delay(transport.address, self._name.operator, now)
+        delay = transport.factory.delay(transport.address, self._name.operator)
         if delay:
             transport.hold("attempt")
             transport.timers.later("attempt", delay, self._late, attempt)

@@ -54,7 +54,7 @@ def _off_console(call: Call, given: Read) -> None:
         return
     ended = [_facts(each) for each in there]
     for each in there:
-        each.expel(f"you were sent off {console.title} by {call.operator.name}")
+        each.expel(f"{call.operator.name} sent you off")
     call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
     _print(call, given, ended, f"{safe(whom)} was sent off {console.title}")
 
@@ -101,7 +101,7 @@ def _writers(call: Call, given: Read) -> None:
     ended = [_facts(each) for each in there if call.may_read(each.console)]
     names = _names(each.operator.name for each in there)
     for each in there:
-        each.expel(f"you were sent off {each.console.title} by {call.operator.name}")
+        each.expel(f"{call.operator.name} sent you off")
     call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
     shown = ", ".join(f"{fact['operator']} on {fact['console']}" for fact in ended)
     _print(call, given, ended, f"nobody else types any more; sent off: {shown or 'nobody'}")
