@@ -59,7 +59,7 @@ class OffAConsole(KickCase):
         self.web.resume()
         self.assertEqual(bytes(self.line.sent), b"x")
         self.assertEqual(self.desk.delivered(), (1, 9))
-        self.assertIn("by dave; 9 bytes not sent]", self.there.text)
+        self.assertIn("dave sent you off; 9 bytes not sent]", self.there.text)
 
     def test_without_the_right(self) -> None:
         channel = self.desk.ask("kick web01 carol")

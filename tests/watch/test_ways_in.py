@@ -1,10 +1,12 @@
 """Every way in which a byte can reach a VM: each is counted to the byte, and none is shown."""
 
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 
 from attrs import evolve
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, session
@@ -13,6 +15,7 @@ from tests.watch.support import lines_of
 from tests.watch.test_room import Inline
 from vspc.config.entry import AuditSettings
 from vspc.reception import Reception
+from vspc.serverlog import ServerLog
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.watch.room import Watching
 
@@ -132,6 +135,14 @@ WAYS: Mapping[str, Callable[[Machine], None]] = MappingProxyType(
 )
 
 
+class CrashError(Exception):
+    """A defect where typed bytes are at hand."""
+
+
+def _crash(*_what: object) -> None:
+    raise CrashError("a line that breaks")
+
+
 class Ways(SynchronousTestCase):
     """Each in a machine of its own."""
 
@@ -159,6 +170,21 @@ class Ways(SynchronousTestCase):
                     self.assertEqual(event["operator"], "alice", name)
             self.assertNotIn(CANARY, machine.path.read_bytes(), name)
         self.assertEqual(self.failures, 0)
+
+    def test_none_is_shown_by_a_crash_on_its_way_to_the_vm(self) -> None:
+        crashed = []
+        self.patch(FakeLine, "send", _crash)
+        for name, way in WAYS.items():
+            machine, written = self.machine(), StringIO()
+            log = Logger(observer=ServerLog(written))
+            try:
+                way(machine)
+            except CrashError:
+                crashed.append(name)
+                log.failure("defect")
+            machine.end()
+            self.assertNotIn(CANARY.decode(), written.getvalue() + machine.path.read_text(), name)
+        self.assertIn("terminal", crashed)
 
     def test_what_does_not_reach_it_is_counted_as_dropped(self) -> None:
         machine = self.machine()
