@@ -47,6 +47,10 @@ class Guests:
         self.sessions.leave(login.session)
         self.recording.left(login)
 
+    def limited(self, login: Login, limit: str) -> None:
+        """He wanted more than that allows."""
+        self.audit.record("limit", login.session, limit=limit)
+
     def failed(self, failure: Failure) -> None:
         """An attempt came to nothing."""
         self.recording.failed(failure)

@@ -17,8 +17,8 @@ from tests.auth.minting import (
     Workshop,
     trusted,
 )
-from vspc.auth.blobs import fingerprint, string
-from vspc.auth.certificates import Authorities, Vouched, examine, is_certificate
+from vspc.auth.blobs import fingerprint, is_certificate, string
+from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
 from vspc.auth.principals import Standing, filled, is_plain, standing
 from vspc.auth.revoked import Draft

@@ -285,6 +285,14 @@ class KeysOfAProgram(GateTest):
         self.helper.keys_of["alice"] = f"sudo {line_of(plain(2))}\n"
         self.assertIn("line 1", self.refusal(gate, plain(2)))
 
+    def test_it_is_asked_of_those_too_of_whom_something_else_is_wanted(self) -> None:
+        word = hash_password(b"secret", CHEAP)
+        gate = self.gate(f'{self.text}require = ["password"]\npassword_hash = "{word}"\n')
+        self.assertIn("password is required", self.refusal(gate, plain(2)))
+        self.lockouts.lock(Lockout("alice", "root", NOW, None), lambda error: None)
+        self.refusal(gate, plain(2))
+        self.assertEqual(self.helper.asked, ["alice", "alice"])
+
     def test_it_makes_nobody_an_operator_and_is_asked_all_the_same(self) -> None:
         gate = self.gate(self.text)
         self.helper.keys_of["mallory"] = f"{line_of(plain(2))}\n"

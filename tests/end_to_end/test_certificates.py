@@ -87,10 +87,10 @@ class Judged(CertificateTestCase):
             self.assert_out(done, expected) if expected else self.assert_in(done)
 
     def test_each_type_of_authority(self) -> None:
-        kinds = {"ec": ("ecdsa", 384), "rsa": ("rsa", 3072)}
+        kinds = {"ec": ("ecdsa", 384), "rsa": ("rsa", 2048)}
         cas = [self.key(name, kind, bits) for name, (kind, bits) in kinds.items()]
         self.keyring.key("mine", "ecdsa", 256)
-        self.keyring.key("large", "rsa", 3072)
+        self.keyring.key("large", "rsa", 2048)
         self.configure(
             operator("alice"),
             certificates=f"authorities = {json.dumps([*cas, self.public('ca')])}\n",

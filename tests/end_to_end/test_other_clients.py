@@ -35,7 +35,7 @@ class OtherTestCase(AccessTestCase):
         self.keyring.key("ca")
         self.key("certified")
         self.keyring.sign("ca", "certified", *NOW)
-        keys = [self.key("ed25519"), self.key("rsa", "rsa", 3072), self.key("ecdsa", "ecdsa", 256)]
+        keys = [self.key("ed25519"), self.key("rsa", "rsa", 2048), self.key("ecdsa", "ecdsa", 256)]
         self.configure(
             operator("alice", authorized_keys=keys)
             + operator("bob", password_hash=hashed("horse"))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from vspc.auth.blobs import fingerprint, is_certificate
+from vspc.auth.blobs import fingerprint
 from vspc.auth.certkeys import (
     FOREVER,
     RSA_BITS,
@@ -29,8 +29,6 @@ from vspc.console.access import Voucher
 from vspc.console.proving import Claimant, Refused
 from vspc.console.session import Limits, Proof
 from vspc.text import safe
-
-__all__ = ["Authorities", "Vouched", "examine", "is_certificate"]
 
 ROUNDING = 120
 """Seconds by which a certificate may be valid for longer than `max_validity`: `ssh-keygen -V +1h`

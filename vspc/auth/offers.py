@@ -51,12 +51,12 @@ class Offers:
         person = self._person(claimant)
         lines = person.keys.get(blob, ())
         why = person.not_now(shown, "publickey") or self._means.locked(claimant.name, proof)
-        if why or lines or self._command is None:
+        if lines or self._command is None:
             answer(Refused(why, proof) if why else self._key(claimant, person, blob, lines))
             return _Answered()
-        return self._means.programs.keys(
-            self._command, claimant, blob, partial(self._found_keys, claimant, blob, answer)
-        )
+        # Asked in vain, too: who is answered at once is somebody of whom something else is wanted.
+        found = partial(self._found_keys, claimant, blob, why, answer)
+        return self._means.programs.keys(self._command, claimant, blob, found)
 
     def fallen(self, claimant: Claimant, proof: Proof, limits: Limits, key_id: str) -> str:
         """Why the key of `proof` would not do any more, or for less than `limits`; empty if it
@@ -127,12 +127,21 @@ class Offers:
         return Refused(why, proof, strange=not lines)
 
     def _found_keys(
-        self, claimant: Claimant, blob: bytes, answer: Answer, found: bytes | Refused
+        self,
+        claimant: Claimant,
+        blob: bytes,
+        why: str,
+        answer: Answer,
+        found: bytes | Refused,
     ) -> None:
-        """The administrator's program has answered; for an operator nobody knows, in vain."""
+        """The administrator's program has answered: in vain for an operator nobody knows, and
+        where `why` says already why not.
+        """
         proof = Proof("publickey", fingerprint(blob))
         if isinstance(found, Refused):
-            answer(Refused(found.reason, proof))
+            why = why or found.reason
+        if why or isinstance(found, Refused):
+            answer(Refused(why, proof))
             return
         keys, wrongs = key_lines(found, "authorized_keys_command")
         lines = [key.options for key in keys if key.blob == blob]

@@ -52,6 +52,7 @@ class DoorConnection(SSHConnection):
         super().__init__()  # type: ignore[no-untyped-call]
         self._silent = 0
         self._proved_hosts = False
+        self._told_limit = False
         self._waiting: dict[DoorChannel, None] = {}
 
     def serviceStarted(self) -> None:
@@ -152,6 +153,7 @@ class DoorConnection(SSHConnection):
             self._refuse(remote, reason, "not available here")
         elif len(self.channels) >= self.transport.factory.limits.channels:
             self._refuse(remote, OPEN_RESOURCE_SHORTAGE, "too many channels")
+            self._tell_limit()
         elif largest < _PACKET_MINIMUM:
             self._refuse(remote, OPEN_RESOURCE_SHORTAGE, "packets too small")
         else:
@@ -160,6 +162,13 @@ class DoorConnection(SSHConnection):
             channel.opening(reader)
             if kind != b"session":
                 self.transport.started()
+
+    def _tell_limit(self) -> None:
+        """Once: who wants a thousand channels wants no thousand lines."""
+        login = self.transport.login
+        if login is not None and not self._told_limit:
+            self._told_limit = True
+            self.transport.factory.witness.limited(login, "max_channels")
 
     def _enter(self, channel: DoorChannel, remote: int) -> None:
         channel.id = self.localChannelID

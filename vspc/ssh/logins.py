@@ -121,6 +121,9 @@ class Witness(Protocol):
     def left(self, login: Login) -> None:
         """Who came in is gone."""
 
+    def limited(self, login: Login, limit: str) -> None:
+        """He wanted more than `limit`, a key of [ssh], allows: said once for each connection."""
+
     def failed(self, failure: Failure) -> None:
         """One more attempt was counted, or a client has gone that only asked."""
 
@@ -133,6 +136,9 @@ class NoWitness:
         return ""
 
     def left(self, login: Login) -> None:
+        """Nor this."""
+
+    def limited(self, login: Login, limit: str) -> None:
         """Nor this."""
 
     def failed(self, failure: Failure) -> None:

@@ -1,0 +1,113 @@
+"""Who is in, by a real SSH door and by the control socket: counted, recorded, ended."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import FakeClock
+from tests.ssh.bench import ALICE as KEY
+from tests.ssh.bench import AUTH_SUCCESS, DISCONNECT, OPEN, Bench, authenticate
+from tests.verbs.support import FakeChannel
+from tests.watch.holding import Recorded
+from vspc.console.sessions import Quota, Sessions
+from vspc.guests import Guests
+from vspc.reload import LOCAL
+from vspc.ssh.logins import Failure, Login
+from vspc.ssh.packets import string, uint32
+
+
+class Recording:
+    """`vspc.guests.Recording` that remembers."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def came(self, login: Login) -> None:
+        self.told.append(f"{login.operator} came")
+
+    def left(self, login: Login) -> None:
+        self.told.append(f"{login.operator} left")
+
+    def failed(self, failure: Failure) -> None:
+        self.told.append(f"{failure.operator} failed")
+
+
+class GuestsTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.sessions = Sessions(lambda: Quota(sessions=2))
+        self.audit, self.recording = Recorded(), Recording()
+        self.guests = Guests(self.sessions, self.audit, self.recording, FakeClock().wall)
+        self.bench = Bench()
+        self.bench.door.witness = self.guests
+
+    def login(self) -> Any:
+        client = self.bench.asking()
+        authenticate(client, b"alice", KEY)
+        self.bench.settle()
+        return client
+
+    def open(self, client: Any) -> None:
+        window = uint32(1 << 20) + uint32(1 << 15)
+        client.say(OPEN, string(b"session") + uint32(0) + window)
+        self.bench.settle()
+
+    def test_who_comes_is_there_until_he_is_gone(self) -> None:
+        client = self.login()
+        [present] = self.sessions
+        self.assertEqual(present.session.operator.name, "alice")
+        self.assertTrue(present.idle())
+        self.open(client)
+        self.assertFalse(present.idle())
+        client.transport.loseConnection()
+        self.bench.settle()
+        self.assertEqual(list(self.sessions), [])
+        self.assertEqual(self.recording.told, ["alice came", "alice left"])
+
+    def test_one_too_many_takes_the_place_of_one_that_is_not_in_use(self) -> None:
+        first, second = self.login(), self.login()
+        self.open(first)
+        third = self.login()
+        self.bench.settle()
+        self.assertTrue(third.got(AUTH_SUCCESS))
+        self.assertIn(b"newer session", second.got(DISCONNECT)[0])
+        self.assertEqual(len(list(self.sessions)), 2)
+
+    def test_where_all_are_in_use_he_is_told_and_it_is_recorded(self) -> None:
+        for _ in range(2):
+            self.open(self.login())
+        third = self.login()
+        self.assertFalse(third.got(AUTH_SUCCESS))
+        self.assertIn(b"you have 2 sessions already", third.got(DISCONNECT)[0])
+        [limit] = self.audit.named("limit")
+        self.assertEqual((limit["operator"], limit["limit"]), ("alice", "max_sessions"))
+        self.assertEqual(self.recording.told, ["alice came", "alice came"])
+
+    def test_to_end_a_session_ends_its_connection_with_a_reason(self) -> None:
+        client = self.login()
+        [present] = self.sessions
+        present.end("locked out")
+        self.bench.settle()
+        self.assertIn(b"locked out", client.got(DISCONNECT)[0])
+
+    def test_a_thousand_channels_are_one_line(self) -> None:
+        client = self.login()
+        for _ in range(1000):
+            self.open(client)
+        limits = self.audit.named("limit")
+        self.assertEqual([event["limit"] for event in limits], ["max_channels"])
+
+    def test_who_comes_from_the_machine_itself_has_no_limits_and_is_recorded(self) -> None:
+        leave = []
+        for _ in range(5):
+            channel = FakeChannel()
+            session, left = self.guests.local(channel)
+            self.assertIs(session.operator, LOCAL)
+            leave.append(left)
+        self.assertEqual(len(list(self.sessions)), 5)
+        present = list(self.sessions)[-1]
+        present.end("off you go")
+        self.assertEqual((channel.status, channel.complaint), (1, "off you go\n"))
+        for left in leave:
+            left()
+        self.assertEqual(list(self.sessions), [])
+        self.assertEqual(self.recording.told, ["root@local came"] * 5 + ["root@local left"] * 5)
