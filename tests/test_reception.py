@@ -183,6 +183,20 @@ class ForOneCommand(ReceptionTest):
             self.assertNotEqual(self.forced("kick 'web*'", line).status, 0)
         self.assertEqual(ended, [])
 
+    def test_a_console_that_is_renamed_out_of_it_is_not_there_any_more(self) -> None:
+        opens = Limits(opens=("web*",))
+        channels = [
+            self.forced("raw 'web*'", b"raw web01"),
+            self.ask(Forward("web01"), limits=opens),
+        ]
+        self.desk.roster.rename(self.web.vm, "web02")
+        self.web.reassess(self.desk.rights)
+        self.assertEqual(len(self.web.attachments), 2)
+        self.desk.roster.rename(self.web.vm, "payroll")
+        self.web.reassess(self.desk.rights)
+        self.assertEqual((len(self.web.attachments), self.line.sent), (0, b""))
+        self.assertEqual([channel.status for channel in channels], [1, 1])
+
     def test_it_does_not_forward_unless_it_says_what(self) -> None:
         self.assertEqual(self.ask(Forward("web01"), limits=Limits("list")).status, 4)
         opens = Limits("list", opens=("web01",))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vspc import __version__
-from vspc.config import Config, ConfigError, load, summary
+from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.files import load_with_files
 from vspc.verbs.table import VERBS
 
@@ -68,10 +68,15 @@ def _access_options(command: argparse.ArgumentParser) -> None:
 
 
 def _local(words: list[str]) -> int:
-    """An operators' verb, through the server's control socket; `--config FILE` may be anywhere."""
+    """An operators' verb, through the server's control socket; `--config FILE` may be anywhere in
+    front of a `--`. Of that file nothing has to be right but where the state is.
+    """
     rest, path = [], None
     while words:
         word = words.pop(0)
+        if word == "--":
+            rest += [word, *words]
+            break
         if word == "--config" and words:
             path = words.pop(0)
         elif word.startswith("--config="):
@@ -81,12 +86,14 @@ def _local(words: list[str]) -> int:
     if path is None:
         print(f"vspc {rest[0]}: say --config FILE, to find the server", file=sys.stderr)
         return USAGE
-    config = _load(Path(path))
-    if config is None:
+    try:
+        where = state_dir(Path(path))
+    except ConfigError as error:
+        print(*error.mistakes, sep="\n", file=sys.stderr)
         return 1
     from vspc.local import run
 
-    return run(config.state_dir, rest)
+    return run(where, rest)
 
 
 def _load(path: Path, read: Callable[[Path], Config] = load) -> Config | None:

@@ -12,8 +12,8 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from vspc.control import CONTROL, FRAME, LONGEST, WINDOW, Frames, frame
 
@@ -102,7 +102,7 @@ class _Client:
         self._selector.register(self._connection, selectors.EVENT_READ, self._hear)
         self._read(True)
         if self._terminal:
-            signal.signal(signal.SIGWINCH, self._resized)
+            self._watch_size()
         while self._status is None:
             for key, _ in self._selector.select():
                 call: Callable[[], None] = key.data
@@ -117,7 +117,16 @@ class _Client:
             "rows": size.lines,
         }
 
-    def _resized(self, _number: int, _frame: FrameType | None) -> None:
+    def _watch_size(self) -> None:
+        """A handler of its own would write its frame into the midst of another one."""
+        woken, waker = socket.socketpair()
+        waker.setblocking(False)
+        signal.signal(signal.SIGWINCH, lambda _number, _frame: None)
+        signal.set_wakeup_fd(waker.detach(), warn_on_full_buffer=False)
+        self._selector.register(woken, selectors.EVENT_READ, partial(self._resized, woken))
+
+    def _resized(self, woken: socket.socket) -> None:
+        woken.recv(FRAME)
         self._send(frame(b"W", json.dumps(self._size()).encode()))
 
     def _send(self, data: bytes) -> None:

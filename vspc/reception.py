@@ -1,10 +1,10 @@
 """What an operator gets for what he asked: a verb, a console, the chooser."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import define, evolve
 
-from vspc.console.access import NOTHING, Operator, Rights, Subject, matches
+from vspc.console.access import NOTHING, Operator, Rights, Subject
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
@@ -166,15 +166,14 @@ def _is_glob(word: str) -> bool:
     return any(letter in word for letter in "*?[")
 
 
-def _among(call: Call, patterns: Sequence[str]) -> Call:
+def _among(call: Call, patterns: tuple[str, ...]) -> Call:
     """The same where no console exists but those that match one of `patterns`."""
-    every = call.world.rights
+    every, session = call.world.rights, evolve(call.session, among=patterns)
 
     def rights(operator: Operator, subject: Subject) -> Rights:
-        fits = any(matches(pattern, subject) for pattern in patterns)
-        return every(operator, subject) if fits else NOTHING
+        return every(operator, subject) if session.sees(subject) else NOTHING
 
-    return evolve(call, world=evolve(call.world, rights=rights))
+    return evolve(call, world=evolve(call.world, rights=rights), session=session)
 
 
 def _of_server(words: list[str]) -> bool:

@@ -444,8 +444,9 @@ class Standings(SynchronousTestCase):
 
     def test_the_machine_itself(self) -> None:
         maps = (CertificateMap(("*",), roles=("admin",)),)
-        found = standing(maps, Voucher("x", ("root@local",)), "root@local")
-        self.assertFalse(found is not None and found.mapped)
+        for name in ("root@local", "Root@LOCAL"):
+            found = standing(maps, Voucher("x", (name,)), name)
+            self.assertFalse(found is not None and found.mapped)
         self.assertTrue(is_plain("alice@example.com"))
 
     @given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))

@@ -243,6 +243,11 @@ class Keys(GateTest):
         assert isinstance(offered, Offered)
         self.assertTrue(offered.verified)
 
+    def test_nobody_signs_with_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+        gate = self.gate(self.lines("verify-required "))
+        self.assertIn("FIDO", self.refusal(gate, plain(1)))
+        self.assertEqual(self.refusal(gate, plain(2)), "key not authorised")
+
     def test_locked_out_by_name_and_by_fingerprint(self) -> None:
         gate = self.gate(self.lines(""))
         for what in ("alice", fingerprint(plain(1))):
@@ -312,6 +317,10 @@ class Certificates(GateTest):
             + '[[ssh.certificates.map]]\nprincipals = ["net-*"]\noperator = "{key_id}"\n'
             'groups = ["netops"]\nroles = ["audit"]\n'
         )
+
+    def test_of_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+        gate = self.gate(self.certificates + "[operators.alice]\nverify_required = true\n")
+        self.assertIn("FIDO", self.refusal(gate, self.signed()))
 
     def signed(self, *words: str, names: str = "alice", key_id: str = "alice") -> bytes:
         return self.workshop.sign("ca", "laptop", "-I", key_id, *words, names=names)
@@ -488,6 +497,22 @@ class SeveralProofs(GateTest):
         self.clock.advance(WINDOW)
         self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
 
+    def test_who_guesses_elsewhere_keeps_nobody_out_who_is_where_he_always_is(self) -> None:
+        gate = self.gate(self.text)
+        shown, elsewhere = ("publickey", "password"), Claimant("alice", "203.0.113.9")
+        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        self.clock.advance(60)
+        for _ in range(WRONG):
+            self.talk(gate, b"x", shown=shown, claimant=elsewhere)
+        said = self.talk(gate, self.code(), shown=shown, claimant=elsewhere)[-1]
+        self.assertIsInstance(said, Refused)
+        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        for _ in range(WRONG):
+            self.talk(gate, b"x", shown=shown)
+        self.clock.advance(60)
+        said = self.talk(gate, self.code(), shown=shown)[-1]
+        self.assertIsInstance(said, Refused)
+
 
 class Programs(GateTest):
     def setUp(self) -> None:
@@ -578,6 +603,17 @@ class Standing(GateTest):
         draft.key(plain(1))
         self.known = draft.done()
         self.assertIsInstance(gate.admit(ALICE, proved), Refused)
+
+    def test_a_lockout_between_the_offer_and_the_signature_counts(self) -> None:
+        gate = self.gate(self.table())
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        for what in ("alice", fingerprint(plain(1))):
+            self.lockouts.lock(Lockout(what, "root", NOW, None), lambda error: None)
+            refused = gate.admit(ALICE, (Proved("publickey", offered.proof, offered.limits),))
+            assert isinstance(refused, Refused)
+            self.assertIn("locked out", refused.reason)
+            self.lockouts.lift(what, lambda error: None)
 
     def test_a_certificate_that_is_revoked_by_a_long_name(self) -> None:
         workshop = Workshop(self.mktemp())

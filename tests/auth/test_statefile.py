@@ -10,7 +10,7 @@ import pyotp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
-from vspc.auth.codes import Codes
+from vspc.auth.codes import PATIENCE, Codes
 from vspc.auth.lockouts import LIMIT, Lockouts
 from vspc.auth.statefile import StateFile
 from vspc.console.lockout import Lockout
@@ -52,6 +52,16 @@ class Files(StateTest):
         self.assertEqual(StateFile(self.path, self.threads).load(), {"a": 1})
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertEqual(os.listdir(self.path.parent), ["state.json"])
+
+    def test_where_no_thread_can_be_started_that_is_told_and_the_next_time_is_tried(self) -> None:
+        def none_left(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+            raise RuntimeError("can't start new thread")
+
+        errors: list[str] = []
+        file = StateFile(self.path, none_left)
+        for _ in range(2):
+            file.save(lambda: 1, errors.append)
+        self.assertEqual(errors, ["no thread could be started for it"] * 2)
 
     def test_while_one_is_written_only_the_latest_waits_and_everybody_is_told(self) -> None:
         told: list[int] = []
@@ -135,3 +145,14 @@ class CodeTests(StateTest):
         self.assertEqual(answers, [""])
         codes.check("alice", secret, code, answers.append)
         self.assertIn("used", answers[1])
+
+    def test_a_disk_that_hangs_keeps_nobody_out(self) -> None:
+        clock = FakeClock()
+        codes = Codes(clock, self.file)
+        secret = pyotp.random_base32()
+        answers: list[str] = []
+        codes.check("alice", secret, pyotp.TOTP(secret).at(clock.wall()).encode(), answers.append)
+        clock.advance(PATIENCE)
+        self.assertEqual(answers, [""])
+        self.threads.run()
+        self.assertEqual(answers, [""])

@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import fields
 from twisted.trial.unittest import TestCase
 
-from vspc.config import Config, ConfigError, load, summary
+from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.classes import (
     ConsoleSettings,
     LogPolicy,
@@ -241,3 +241,24 @@ class Example(ConfigTest):
         )
         named = {word.rpartition(".")[2] for word in documented}
         self.assertEqual(keys - named, set())
+
+
+class StateDir(ConfigTest):
+    """What an administrator at 3 a.m. needs of a file in which much is wrong."""
+
+    def test_whatever_else_is_wrong(self) -> None:
+        for before, after in (
+            ("", ""),
+            ("", "[operators.bob]\nauthorized_keys_file = 'gone'\n[nonsense]\n"),
+            ("", "[ssh\nlisten = ???"),
+            ("# none\n", "[vm]\ntelnet = ['tcp:1'"),
+        ):
+            path = self.write(f"{before}state_dir = 'here'\n{after}", "vspc.toml")
+            self.assertEqual(state_dir(path), path.absolute().parent / "here", after)
+
+    def test_the_default_and_what_cannot_be_read(self) -> None:
+        path = self.write("[vm]\n", "vspc.toml")
+        self.assertEqual(state_dir(path), path.absolute().parent / "state")
+        for text in ("state_dir = ", "state_dir = 1"):
+            self.assertRaises(ConfigError, state_dir, self.write(text, "vspc.toml"))
+        self.assertRaises(ConfigError, state_dir, path.parent / "none.toml")

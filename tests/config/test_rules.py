@@ -239,7 +239,7 @@ class Somebody(ConfigTest):
                 self.assertIn("nobody's name", found["access[0].operators[0]"], name)
 
     def test_names_that_are_no_operators(self) -> None:
-        for name in ("@ops", "-x", "root@local", "a" * 65):
+        for name in ("@ops", "-x", "root@local", "Root@Local", "a" * 65):
             self.assertIn(f"operators.{name}", self.mistakes(f'[operators."{name}"]\n'))
 
     def test_groups_are_written_without_the_at(self) -> None:

@@ -111,6 +111,12 @@ class Pen(SynchronousTestCase):
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
         self.assertEqual(self.bob.type(b"b"), Typed(1))
 
+    def test_who_has_left_types_nothing_and_has_no_pen(self) -> None:
+        self.alice.detach()
+        self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
+        self.assertEqual(self.console.take_pen(self.alice), Refusal.RIGHT)
+        self.assertIsNone(self.console.pen)
+
     def test_what_waits_of_one_who_lost_the_right_is_not_typed(self) -> None:
         self.console.migrate()
         self.alice.type(b"reboot\r")

@@ -4,9 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import World
+from tests.fakes import ALL, FakeSink, World, session
 from vspc.console.attachment import Attachment
 from vspc.console.happenings import Delivered
+
+
+class Eager(FakeSink):
+    """A client whose window is full: what he types next is there already."""
+
+    def writable(self) -> None:
+        assert self.attachment is not None
+        self.attachment.type(b"rm -rf /\r")
+
 
 MOVES = st.lists(
     st.one_of(
@@ -50,6 +59,20 @@ class Withdrawing(SynchronousTestCase):
         alice.withdraw()
         self.assertEqual(sink.writables, 1)
         self.assertEqual(bob.type(b"y").taken, 1)
+
+    def test_who_is_expelled_types_nothing_more_where_there_was_more_than_was_taken(self) -> None:
+        sink = Eager()
+        alice = self.console.attach(session("alice"), ALL, sink, 0)
+        sink.attachment = alice
+        self.console.migrate()
+        self.assertLess(alice.type(b"x" * 70_000).taken, 70_000)
+        alice.expel("locked out")
+        self.assertEqual(alice.type(b"y").taken, 0)
+        self.console.resume()
+        self.assertEqual((self.line.sent, self.console.gate.waiting), (b"", 0))
+        self.assertIsNone(self.console.pen)
+        events = [each for each in self.world.happened if isinstance(each, Delivered)]
+        self.assertEqual(sum(each.dropped for each in events), 64 * 1024)
 
     @settings(max_examples=100, deadline=None)
     @given(MOVES, MOVES)

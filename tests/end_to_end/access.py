@@ -44,6 +44,8 @@ consoles = ["*"]
 rights = ["read", "write", "break", "force"]
 """
 
+GONE = b"what you logged in with is no longer accepted here"
+
 NOW = ("-V", "-1h:+1h")
 """For `Workshop.sign`: valid today."""
 
@@ -64,6 +66,17 @@ def rule(operators: list[str], consoles: list[str], rights: list[str], **keys: A
 def hashed(password: str) -> str:
     """What `password_hash` is for it."""
     return hash_password(password.encode(), CHEAP)
+
+
+def offers(done: Completed) -> list[str]:
+    """What the server said may be tried, each time, as OpenSSH understood it."""
+    found = re.findall(rb"Authentications that can continue: (\S+)", done.err)
+    return [methods.decode() for methods in found]
+
+
+def last_line(done: Completed) -> str:
+    """What the user is told in the end."""
+    return done.err.decode().splitlines()[-1]
 
 
 class AccessTestCase(SimulatorTestCase):

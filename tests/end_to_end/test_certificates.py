@@ -8,12 +8,10 @@ from attrs import evolve
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.auth.minting import Mint, Plain, blob_of, line_of
-from tests.end_to_end.access import NOW, AccessTestCase, operator, rule, write
+from tests.end_to_end.access import GONE, NOW, AccessTestCase, operator, rule, write
 from tests.end_to_end.agent import Agent, Certified
 from tests.end_to_end.processes import DEADLINE, Completed, Size
 from vspc.auth.blobs import fingerprint
-
-GONE = b"what you logged in with is no longer accepted here"
 
 
 class CertificateTestCase(AccessTestCase):
@@ -100,6 +98,13 @@ class Judged(CertificateTestCase):
             for name in ("alice", "mine", "large"):
                 self.assert_in(self.login("alice", key=self.certify(name, ca=ca)))
         self.assert_no_defects()
+
+    def test_keys_where_a_certificate_is_required(self) -> None:
+        keys = [self.public("alice"), self.public("bob")]
+        self.trust(tables=operator("alice", authorized_keys=keys, require=["certificate"]))
+        self.serve()
+        self.assert_in(self.login("alice", key=self.certify("alice")))
+        self.reason("bob", "publickey is shown, and certificate is required")
 
     def test_how_long_it_may_be_valid(self) -> None:
         self.trust(max_validity="8h")
@@ -246,6 +251,9 @@ class Revoked(CertificateTestCase):
         self.assert_ended(keyed, GONE)
         self.assert_out(self.login("bob", key="bob"), "revoked")
         self.assert_in(self.login("alice", key="carol"))
+        write(path, self.public("ca") + "\n")
+        self.until(lambda: self.login("alice", key="carol"), 255)
+        self.server.out.expect(rb"login-failed .*is revoked: ")
         self.assert_no_defects()
 
     def test_what_cannot_be_read_lets_no_certificate_in(self) -> None:

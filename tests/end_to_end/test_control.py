@@ -45,6 +45,7 @@ class Local(SimulatorTestCase):
         words = (script("vspc"), "console", "web1", "--config", self.config)
         terminal = self.start(*words, terminal=Size(100, 30))
         terminal.out.expect(rb"\[web1 connected")
+        terminal.resize(Size(120, 40))
         terminal.type(b"\x05c.")
         self.assertEqual(terminal.wait(), 0)
         terminal.out.expect(rb"\[left web1\]")

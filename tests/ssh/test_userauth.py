@@ -295,3 +295,53 @@ class TwoKeys(SynchronousTestCase):
         authenticate(client, b"alice", STRANGER)
         bench.settle()
         self.assertTrue(client.got(AUTH_SUCCESS))
+
+
+class Late(SynchronousTestCase):
+    """Who has failed often has to wait."""
+
+    def test_nobody_comes_in_on_a_connection_that_was_ended_meanwhile(self) -> None:
+        bench = Bench(DoorLimits(login_timeout=3))
+        client = bench.asking()
+        for _ in range(40):
+            bench.door.failed(client.server, "alice")
+        authenticate(client, b"alice", ALICE)
+        bench.settle()
+        client.server.transport.loseConnection = lambda: None  # it takes its time
+        bench.clock.advance(3)
+        self.assertTrue(client.server.ended)
+        bench.clock.advance(2)
+        self.assertIsNone(client.server.login)
+
+
+class Told(SynchronousTestCase):
+    """What is said of a client that comes to nothing."""
+
+    def test_each_name_has_its_own_reason_and_one_line(self) -> None:
+        bench = Bench()
+        bench.watch(self)
+        bench.directory.refusals = {ALICE.public().blob(): "the key's expiry-time is past"}
+        client = bench.asking()
+        probe(client, b"alice", ALICE)
+        for name in (b"bob", b"carol"):
+            client.say(AUTH_REQUEST, string(name), string(b"ssh-connection"), string(b"none"))
+        probe(client, b"dora", STRANGER)
+        bench.settle()
+        client.server.transport.abortConnection()
+        bench.settle()
+        told = [(event["operator"], event["reason"]) for event in bench.logged("login-failed")]
+        self.assertEqual(
+            told, [("alice", "the key's expiry-time is past"), ("dora", "key not authorised")]
+        )
+
+    def test_one_for_whom_there_is_no_room_was_not_let_in(self) -> None:
+        bench = Bench()
+        bench.watch(self)
+        bench.door.witness.came = lambda login, guest: "you have 64 already"  # type: ignore[method-assign]
+        client = bench.asking()
+        authenticate(client, b"alice", ALICE)
+        bench.settle()
+        self.assertFalse(client.got(AUTH_SUCCESS))
+        self.assertTrue(client.got(DISCONNECT))
+        self.assertTrue(bench.logged("login-without-room"))
+        self.assertFalse(bench.logged("login-accepted"))

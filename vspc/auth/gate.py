@@ -166,7 +166,8 @@ class Gate:
             decided(Refused(why, proof) if why else Proved("totp", proof))
 
         secret = self._person(claimant).code_secret
-        self._means.codes.check(claimant.name, secret, code, answered)
+        place = crowd(claimant.address)
+        self._means.codes.check(claimant.name, secret, code, answered, place)
 
     def _program_says(
         self, claimant: Claimant, shown: tuple[str, ...], verdict: Verdict

@@ -91,14 +91,15 @@ class Offers:
         if isinstance(found, Refused):
             return found
         person = self._person(claimant)
+        verified = found.verified or person.verify_required
         why = (
             person.not_now(shown, "certificate")
             or self._means.locked(claimant.name, found.proof)
             or self._not_his(claimant, found)
+            or _unable(found.key, verified)
         )
         if why:
             return Refused(why, found.proof)
-        verified = found.verified or person.verify_required
         return Offered(found.proof, found.key, found.limits, verified)
 
     def _not_his(self, claimant: Claimant, found: Vouched) -> str:
@@ -113,16 +114,14 @@ class Offers:
     ) -> Offered | Refused:
         proof = Proof("publickey", fingerprint(blob), key=blob)
         why = self._means.revocations().known.reason(blob)
-        if person.verify_required and not kind_of(blob).startswith(b"sk-"):
-            why = "verify_required: a FIDO key is wanted"
         if why:
             return Refused(why, proof)
         now = self._means.clock.wall()
         why = "key not authorised"
         for options in lines:
-            why = _unfit(options, claimant.address, now)
+            verified = person.verify_required or options.verify_required
+            why = _unfit(options, claimant.address, now) or _unable(blob, verified)
             if not why:
-                verified = person.verify_required or options.verify_required
                 return Offered(proof, blob, _limits(options), verified)
         return Refused(why, proof, strange=not lines)
 
@@ -152,6 +151,13 @@ class Offers:
             answer(Refused(f"key not authorised; {wrongs[0].problem}", proof))
         else:
             answer(self._key(claimant, person, blob, lines))
+
+
+def _unable(key: bytes, verified: bool) -> str:
+    """Empty, or why nobody can sign with `key` as is wanted: nobody is asked to."""
+    if not verified or kind_of(key).startswith(b"sk-"):
+        return ""
+    return "verify_required: a FIDO key is wanted"
 
 
 def _unfit(options: KeyOptions, address: str, now: float) -> str:

@@ -64,4 +64,4 @@ def is_plain(name: str) -> bool:
 
     1 to 64 letters, digits and `. _ @ -`, no `@` (a group) or `-` in front, and no name of ours.
     """
-    return bool(_NAME.fullmatch(name)) and not name.endswith(_OURS)
+    return bool(_NAME.fullmatch(name)) and not name.casefold().endswith(_OURS)

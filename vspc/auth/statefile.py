@@ -60,7 +60,10 @@ class StateFile:
             if self._waiting and not self._writing:
                 self._write()
 
-        self._in_thread(lambda: _replace(self._path, value), written)
+        try:
+            self._in_thread(lambda: _replace(self._path, value), written)
+        except RuntimeError:  # the system has none left; the next save tries again
+            written("no thread could be started for it")
 
 
 def _replace(path: Path, value: Any) -> str:
@@ -82,4 +85,6 @@ def _replace(path: Path, value: Any) -> str:
             os.close(directory)
     except OSError as error:
         return error.strerror or "it cannot be written"
+    except MemoryError:
+        return "there is no memory for it"
     return ""

@@ -3,7 +3,7 @@
 from vspc.config.classes import Config, ConsoleSettings, PlainSettings, TlsSettings, VmSettings
 from vspc.config.entry import AccessRule, OperatorSettings, SshSettings
 from vspc.config.keys import AuthorizedKey
-from vspc.config.load import ConfigError, load
+from vspc.config.load import ConfigError, load, state_dir
 from vspc.config.mistakes import Mistake
 from vspc.config.summary import summary
 
@@ -20,5 +20,6 @@ __all__ = [
     "TlsSettings",
     "VmSettings",
     "load",
+    "state_dir",
     "summary",
 ]

@@ -102,7 +102,7 @@ def operator_name(value: str) -> None:
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
         raise Wrong("it is no name for an operator", allowed)
-    if value.endswith(_OURS):
+    if value.casefold().endswith(_OURS):
         raise Wrong("it is no name for an operator", f"{_OURS} ends those of the machine itself")
 
 

@@ -1,5 +1,6 @@
 """Reading a configuration file: what is right becomes a `Config`, what is wrong is named."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from vspc.config.mistakes import Mistake, Wrong
 from vspc.config.people import people
 from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.structure import converter, mistakes
-from vspc.config.units import StateFile
+from vspc.config.units import StateFile, place
+
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a configuration file."""
@@ -50,6 +53,29 @@ def load(path: Path) -> Config:
     if found:
         raise ConfigError([Mistake(path, *mistake) for mistake in found])
     return evolve(config, warnings=tuple(warnings(config)))
+
+
+def state_dir(path: Path) -> Path:
+    """Where the server of `path` keeps its state, whatever else is wrong in that file: it may run
+    by what stood there before. Raises `ConfigError`.
+    """
+    path = path.absolute()
+    try:
+        return place(_first(_read(path)).get("state_dir", str(Config().state_dir)), path.parent)
+    except Wrong as wrong:
+        raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
+
+
+def _first(text: str) -> dict[str, Any]:
+    """The keys that stand before the first table, though no TOML may follow."""
+    try:
+        return _parse(text)
+    except Wrong:
+        try:
+            return _parse(_TABLE.split(text, maxsplit=1)[0])
+        except Wrong:
+            pass
+        raise
 
 
 def _completed(config: Config, path: Path, text: str) -> Config:

@@ -34,7 +34,7 @@ def warnings(config: Config) -> Iterator[str]:
             which = [called(config, one) for one in sorted(earlier)]
             more = [f"{len(which) - NAMED} more"] if len(which) > NAMED else []
             those = ", ".join(which[:NAMED] + more)
-            yield f"{name}: it never decides: {those} before it match all that it does"
+            yield f"{name}: it never decides: {those} before it took all that it matches"
         for who in rule.operators:
             seen[who].add(patterns, index)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
-from vspc.console.access import Operator, Rights
+from vspc.console.access import NOTHING, Operator, Rights
 from vspc.console.ledger import Tally
 from vspc.console.session import Session
 from vspc.console.waiting import amount
@@ -205,8 +205,9 @@ class Attachment:
 
     def expel(self, reason: str) -> None:
         """Leave at once, whatever was not shown yet, and type nothing more of what waits."""
-        unsent = self.withdraw()
+        self.rights = NOTHING  # what is taken back makes room, and he may have more to type
         self.detach()
+        unsent = self.withdraw()
         self.sink.ended(f"{reason}; {amount(unsent, 0)} not sent" if unsent else reason)
 
     def detach(self) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vspc.console import happenings
-from vspc.console.access import REASON, Operator, Rights, Subject
+from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
 from vspc.console.attachment import Attachment, Refusal, Sink, Typed
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.lineside import LineSide, Shop
@@ -160,7 +160,7 @@ class Console(LineSide):
         return self._refusal(attachment, "write")
 
     def _refusal(self, attachment: Attachment, right: str) -> Refusal | None:
-        if right not in attachment.rights:
+        if right not in attachment.rights or attachment not in self.attachments:
             return Refusal.RIGHT
         if not self.live or self.quarantined:
             return Refusal.AWAY
@@ -177,6 +177,8 @@ class Console(LineSide):
 
     def take_pen(self, attachment: Attachment, force: bool = False) -> Refusal | None:
         """`attachment` asks to type; with `force` from whoever has the pen."""
+        if attachment not in self.attachments:
+            return Refusal.RIGHT
         return self._pen.take(attachment, force)
 
     def lay_pen(self) -> None:
@@ -195,7 +197,9 @@ class Console(LineSide):
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""
         for attachment in list(self.attachments):
-            attachment.rights = rights_of(attachment.operator, self.subject)
+            sees = attachment.session.sees(self.subject)
+            rights = rights_of(attachment.operator, self.subject) if sees else NOTHING
+            attachment.rights = rights
             if "read" not in attachment.rights:
                 attachment.expel("you may no longer read this console")
                 continue

@@ -58,6 +58,20 @@ class Proved:
     limits: Limits = field(default=UNLIMITED)
 
 
+def together(proved: tuple[Proved, ...]) -> tuple[Proof, Limits | None]:
+    """What all of them (one or more) prove, and what they allow; None where two of them are each
+    for a command of its own.
+    """
+    proof, limits = proved[0].proof, proved[0].limits
+    for one in proved[1:]:
+        both = limits.also(one.limits)
+        proof = proof.joined(one.proof)
+        if both is None:
+            return proof, None
+        limits = both
+    return proof, limits
+
+
 @frozen
 class Ask:
     """A question of keyboard-interactive (RFC 4256): answered with one line."""

@@ -2,7 +2,7 @@
 
 from attrs import evolve, field, frozen
 
-from vspc.console.access import Operator, Voucher
+from vspc.console.access import Operator, Subject, Voucher, matches
 from vspc.text import safe
 
 Fact = str | int | float | bool | None
@@ -89,7 +89,7 @@ UNLIMITED = Limits()
 class Session:
     """A login, or a command from the machine itself. `id` is unique over restarts.
 
-    `since`: seconds since 1970.
+    `since`: seconds since 1970. `among`: patterns of the only consoles that there are for it.
     """
 
     id: str
@@ -99,6 +99,11 @@ class Session:
     since: float
     limits: Limits = field(default=UNLIMITED)
     reason: str = ""  # why he comes, as he says: a ticket's number
+    among: tuple[str, ...] | None = None
+
+    def sees(self, subject: Subject) -> bool:
+        """Whether the console that `subject` describes is among its consoles."""
+        return self.among is None or any(matches(each, subject) for each in self.among)
 
     @property
     def facts(self) -> dict[str, Fact]:

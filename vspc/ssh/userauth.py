@@ -21,22 +21,28 @@ from twisted.conch.ssh.userauth import (
 from twisted.logger import Logger
 
 from vspc.console.ports import Cancellable
-from vspc.console.proving import Ask, Claimant, Conversation, Offered, Proved, Refused
-from vspc.console.session import Limits, Proof
+from vspc.console.proving import (
+    Ask,
+    Claimant,
+    Conversation,
+    Offered,
+    Proved,
+    Refused,
+    together,
+)
+from vspc.console.session import Proof
 from vspc.ssh import limits
 from vspc.ssh.avatar import Avatar
 from vspc.ssh.keys import fingerprint
-from vspc.ssh.logins import Failure, UserName, split_user
+from vspc.ssh.logins import Login, UserName, split_user
 from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet
 from vspc.ssh.signatures import acceptable, proves
+from vspc.ssh.tries import Tries
 from vspc.text import safe
 
 if TYPE_CHECKING:
     from vspc.ssh.transport import DoorTransport
-
-REASON_SHOWN = 300
-"""Characters of a reason in our log."""
 
 _NOBODY = UserName("", None, ())
 
@@ -53,14 +59,10 @@ class DoorUserAuth(SSHUserAuthServer):
 
     def serviceStarted(self) -> None:
         """The client may ask."""
-        self._failures = 0
-        self._probes = 0
-        self._told = 0  # probes when a failure was last told
+        self._tries = Tries(self.transport.address, self.transport.factory.witness)
         self._name = _NOBODY
         self._claimant = Claimant("", self.transport.address)
         self._proved: tuple[Proved, ...] = ()
-        self._last = ("", Proof(""))
-        self._known = False  # whether that is about a key that somebody knows
         self._judging: Cancellable | None = None
         self._talk: Conversation | None = None
         self._asked = False  # whether an answer of the client's is awaited
@@ -68,23 +70,11 @@ class DoorUserAuth(SSHUserAuthServer):
     def serviceStopped(self) -> None:
         """The client is in, or gone: who tried and failed is told of."""
         self._stop_judging()
-        reason, proof = self._last
-        transport = self.transport
-        if not reason or transport.login is not None:
-            return
-        if self._probes > self._told:
-            self._tell(last=True)
-        if transport.factory.tellable(transport.address):
-            log.warn(
-                "login-failed",
-                operator=safe(self._name.operator),
-                address=transport.address,
-                via=proof.via,
-                key=proof.fingerprint,
-                reason=safe(reason, REASON_SHOWN),
-                attempts=self._failures,
-                probes=self._probes,
-            )
+        if self.transport.login is None:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        self._tries.conclude(self._name.operator, self.transport.factory.tellable)
 
     # What the client asks
 
@@ -109,7 +99,7 @@ class DoorUserAuth(SSHUserAuthServer):
         """Who has shown something as one operator has shown nothing as another (section 5)."""
         if name.operator != self._name.operator:
             self._proved = ()
-            self._known = False
+            self._conclude()
         self._name = name
         self._claimant = Claimant(name.operator, self.transport.address)
 
@@ -124,7 +114,8 @@ class DoorUserAuth(SSHUserAuthServer):
             attempt()
 
     def _late(self, attempt: Callable[[], None]) -> None:
-        attempt()
+        if not self.transport.ended:
+            attempt()
         self.transport.release("attempt")
 
     def _judge(self, ask: _Question, then: Callable[..., None]) -> None:
@@ -267,70 +258,49 @@ class DoorUserAuth(SSHUserAuthServer):
         if missing:
             transport.sendPacket(MSG_USERAUTH_FAILURE, string(",".join(missing).encode()) + b"\1")
             return
-        proof = self._proved[0].proof
-        allowed: Limits | None = self._proved[0].limits
-        for one in self._proved[1:]:
-            proof = proof.joined(one.proof)
-            allowed = None if allowed is None else allowed.also(one.limits)
+        proof, allowed = together(self._proved)
         operator = transport.factory.gate.admit(self._claimant, self._proved)
         if allowed is None:
             self._count_failure(proof, "two proofs, each with a command of its own")
         elif isinstance(operator, Refused):
             self._count_failure(operator.proof or proof, operator.reason)
         else:
-            login = transport.factory.login(self._name, operator, proof, allowed, transport.address)
-            log.info(
-                "login-accepted",
-                operator=safe(login.operator),
-                address=login.address,
-                via=proof.via,
-                key=proof.fingerprint,
-                session=login.session.id,
-            )
-            if not transport.authenticated(login):
-                return
+            factory = transport.factory
+            self._enter(factory.login(self._name, operator, proof, allowed, transport.address))
+
+    def _enter(self, login: Login) -> None:
+        """He has shown all that is wanted: he is in, if there is room for him."""
+        transport, proof = self.transport, login.session.proof
+        is_in = transport.authenticated(login)
+        log.info(
+            "login-accepted" if is_in else "login-without-room",
+            operator=safe(login.operator),
+            address=login.address,
+            via=proof.via,
+            key=proof.fingerprint,
+            session=login.session.id,
+        )
+        if is_in:
             transport.avatar = Avatar()
             transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
             transport.enter_service(b"ssh-connection")
 
     def _count_probe(self, proof: Proof, reason: str, known: bool = False) -> None:
-        """A table look-up that found nothing; what was said of a key that is known says more than
-        what comes of the client's others.
-        """
-        self._probes += 1
-        if self._probes % limits.PROBES_PER_FAILURE == 0:
+        if self._tries.probe(proof, reason, known):
             self._count_failure(proof, reason)
-            return
-        if reason and (known or not self._known):
-            self._last, self._known = (reason, proof), known
-        self._say_failure()
+        else:
+            self._say_failure()
 
     def _count_failure(self, proof: Proof, reason: str) -> None:
         self._proved = ()
-        self._failures += 1
-        self._last = (reason or "nothing was shown", proof)
-        self._tell()
+        self._tries.fail(self._name.operator, proof, reason)
         self.transport.failed(self._name.operator)
-        if self._failures >= self.transport.factory.limits.attempts:
+        if self._tries.attempts >= self.transport.factory.limits.attempts:
             self.transport.disconnect(
                 "too many failed logins", DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
             )
         else:
             self._say_failure()
-
-    def _tell(self, last: bool = False) -> None:
-        reason, proof = self._last
-        failure = Failure(
-            self._name.operator,
-            self.transport.address,
-            reason,
-            proof,
-            self._failures,
-            self._probes,
-            last,
-        )
-        self._told = self._probes
-        self.transport.factory.witness.failed(failure)
 
     def _say_failure(self) -> None:
         methods = self.transport.factory.gate.methods(self._claimant, self._words)

@@ -1,0 +1,81 @@
+"""What a client tries in vain on its way in: counted, and told of."""
+
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from vspc.console.session import Proof
+from vspc.ssh.limits import PROBES_PER_FAILURE
+from vspc.ssh.logins import Failure, Witness
+from vspc.text import safe
+
+REASON_SHOWN = 300
+"""Characters of a reason in our log."""
+
+log = Logger()
+
+
+@define(eq=False)
+class Tries:
+    """Of one connection. `attempts` count as failures, `probes` are table look-ups."""
+
+    address: str
+    witness: Witness
+    attempts: int = field(default=0, init=False)
+    probes: int = field(default=0, init=False)
+    _told: int = field(default=0, init=False)  # probes when a failure was last told
+    _reason: str = field(default="", init=False)
+    _proof: Proof = field(default=Proof(""), init=False)
+    _is_known: bool = field(default=False, init=False)  # whether somebody has the key it is about
+
+    def probe(self, proof: Proof, reason: str, known: bool) -> bool:
+        """One look-up that found nothing; whether it counts as a failure.
+
+        What is said of a key that is known says more than what comes of the client's others.
+        """
+        self.probes += 1
+        if self.probes % PROBES_PER_FAILURE == 0:
+            return True
+        if reason and (known or not self._is_known):
+            self._reason, self._proof, self._is_known = reason, proof, known
+        return False
+
+    def fail(self, operator: str, proof: Proof, reason: str) -> None:
+        """One failure."""
+        self.attempts += 1
+        self._reason, self._proof = reason or "nothing was shown", proof
+        self._tell(operator, last=False)
+
+    def conclude(self, operator: str, tellable: Callable[[str], bool]) -> None:
+        """Nothing more is tried in this name; `tellable` says if an address has one more line."""
+        if not self._reason:
+            return
+        if self.probes > self._told:
+            self._tell(operator, last=True)
+        if tellable(self.address):
+            log.warn(
+                "login-failed",
+                operator=safe(operator),
+                address=self.address,
+                via=self._proof.via,
+                key=self._proof.fingerprint,
+                reason=safe(self._reason, REASON_SHOWN),
+                attempts=self.attempts,
+                probes=self.probes,
+            )
+        self._reason, self._is_known = "", False
+
+    def _tell(self, operator: str, last: bool) -> None:
+        self._told = self.probes
+        self.witness.failed(
+            Failure(
+                operator,
+                self.address,
+                self._reason,
+                self._proof,
+                self.attempts,
+                self.probes,
+                last,
+            )
+        )
