@@ -170,6 +170,7 @@ class VspcService(MultiService):
             ),
             status=condition.facts,
             knows=lambda name: name in self.live.people.operators,
+            current=self.live.current,
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:

@@ -8,10 +8,13 @@ from tests.ssh.bench import (
     EXTENDED,
     REQUEST,
     BenchCase,
+    Remembering,
     ask,
     server_of,
 )
+from vspc.console.ports import Channel
 from vspc.ssh import limits
+from vspc.ssh.logins import Exec
 from vspc.ssh.packets import string, uint32
 
 TERMINAL = string(b"xterm") + uint32(80) + uint32(24) + uint32(0) * 2 + string(b"")
@@ -277,3 +280,23 @@ class EndTests(BenchCase):
         channel.start(program)
         self.bench.settle()
         self.assertEqual(["closed"], program.heard)
+
+
+class Ended(BenchCase):
+    """The door ends a connection, and the client keeps its end open as long as it may."""
+
+    def test_nothing_begins_any_more_and_what_runs_hears_of_it(self) -> None:
+        _, running = self.bench.running(self.client)
+        waiting: list[Channel] = []
+        self.bench.door.start = lambda channel, login, request: waiting.append(channel)
+        number = self.bench.session(self.client)
+        self.ask(number, b"exec", string(b"raw web01"))
+        self.say(DATA, uint32(number), string(b"reboot\r"))
+        server = self.client.server
+        server.transport.loseConnection = lambda: None
+        server.disconnect("you are locked out")
+        self.assertEqual(running.heard, ["closed"])
+        late = Remembering(waiting[0], Exec(b""), server.login)
+        waiting[0].start(late)
+        self.bench.clock.advance(0)
+        self.assertEqual(late.heard, ["closed"])

@@ -106,6 +106,27 @@ class Events(Reading):
             self.assertEqual((channel.status, channel.text), (0, EVENT + "\n"))
         self.assertEqual(len(self.recorded.named("audit-read")), 2)
 
+    def test_who_is_no_auditor_hears_of_no_console_that_he_may_not_read(self) -> None:
+        console, _ = self.desk.connected("web01", f"{1:032x}")
+        line = EVENT.replace('"name"', f'"console": "{console.id}", "name"')
+        gone = EVENT.replace('"name"', '"console": "no more", "name"')
+        elsewhere = Operator("dave", roles=frozenset({"admin"}))
+        for operator, shown in ((ROOT, 2), (elsewhere, 1), (AUDITOR, 3)):
+            channel = self.desk.say("events", operator)
+            self.trail.answer(line, gone, EVENT)
+            self.assertEqual(len(channel.text.splitlines()), shown, operator)
+
+    def test_who_is_no_auditor_any_more_hears_nothing_more(self) -> None:
+        people = {AUDITOR.name: AUDITOR}
+        world = self.desk.world
+        self.desk.world = evolve(world, current=lambda operator: people.get(operator.name))
+        channel = self.desk.say("events -f", AUDITOR)
+        self.trail.answer(EVENT)
+        people[AUDITOR.name] = Operator(AUDITOR.name)
+        self.trail.wake()
+        self.trail.answer(EVENT)
+        self.assertEqual((channel.status, len(channel.text.splitlines())), (4, 1))
+
     def test_lines_for_people(self) -> None:
         channel = self.desk.say("events", ROOT)
         self.trail.answer(EVENT)

@@ -29,6 +29,10 @@ class Roster:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def get(self, console_id: str) -> Console | None:
+        """The console with that id."""
+        return self._by_id.get(console_id)
+
     def __iter__(self) -> Iterator[Console]:
         return iter(list(self._by_id.values()))
 

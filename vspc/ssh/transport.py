@@ -71,10 +71,14 @@ class DoorTransport(ExchangeTransport):
         del reason
         self.ended = True
         self.timers.stop()
-        if self.service:
-            self.service.serviceStopped()  # type: ignore[no-untyped-call]
-            self.service = None
+        self._stop_service()
         self.factory.farewell(self)
+
+    def _stop_service(self) -> None:
+        """Once: what ran ends now, however long the client keeps its end open."""
+        service, self.service = self.service, None
+        if service:
+            service.serviceStopped()  # type: ignore[no-untyped-call]
 
     def authenticated(self, login: Login) -> bool:
         """The client has proved who it is: it is in, unless there is no room for it."""
@@ -121,6 +125,8 @@ class DoorTransport(ExchangeTransport):
     def _leave(self) -> None:
         self.ended = True
         self.incoming.forget()
+        if self.login is not None:
+            self._stop_service()
         self.factory.leaving(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()

@@ -46,7 +46,8 @@ class World:
     the operator's groups; `keeper` does what administrators say of VMs; `archive` has the logs,
     unless the configuration wants none; `history_limit` says how many seconds one may look back;
     `aside` is for heavy work; `status` has what the rooms say of themselves, JSON by name of room;
-    `knows` says whether the configuration has an operator of that name.
+    `knows` says whether the configuration has an operator of that name; `current` what somebody
+    who is in is by now, None: no operator any more.
     """
 
     roster: Roster
@@ -63,6 +64,7 @@ class World:
     remembered: Remembered = field(factory=Remembered)
     status: Callable[[], Mapping[str, object]] = dict
     knows: Callable[[str], bool] = lambda _operator: True
+    current: Callable[[Operator], Operator | None] = lambda operator: operator
 
 
 @frozen
@@ -122,6 +124,12 @@ class Call:
             self.record("denied", console, verb=self.verb or "console")
         complain(self.channel, *lines)
         self.channel.finish(status)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that the operator has now, whatever he had when he came."""
+        operator = self.world.current(self.operator)
+        return frozenset() if operator is None else operator.roles
 
     def is_administrator(self) -> bool:
         """Whether the operator has the role `admin`; if not, say so and end with 4."""

@@ -18,6 +18,11 @@ from vspc.verbs.spool import Spool
 USAGE_LINE = "events [--since TIME] [-f] [--json] [--operator NAME] [--console GLOB] [--event NAME]"
 SUMMARY = "who did what: the audit file (administrators and auditors)"
 
+READERS = frozenset({"admin", "audit"})
+"""Roles that may read it; whoever is no auditor hears of no console that he may not read."""
+
+_DENIED = 'only operators with roles = ["admin"] or ["audit"] may do this'
+
 HOUR = 3600.0
 """Seconds that are shown without `--since`."""
 
@@ -69,8 +74,8 @@ def parse(words: tuple[str, ...], now: float) -> Wanted:
 
 def run(call: Call) -> None:
     """Print them, the oldest first."""
-    if not call.operator.roles & {"admin", "audit"}:
-        call.fail(DENIED, 'only operators with roles = ["admin"] or ["audit"] may do this')
+    if not call.roles & READERS:
+        call.fail(DENIED, _DENIED)
         return
     try:
         wanted = parse(call.words, call.world.clock.wall())
@@ -120,12 +125,18 @@ class Reader:
         if page is None:
             self._fail("the audit file cannot be read now")
             return
+        roles = self._call.roles
+        if not roles & READERS:  # a reload took them away
+            complain(self._call.channel, _DENIED)
+            self._leave(DENIED)
+            return
+        lines = page.lines if "audit" in roles else list(filter(self._may_see, page.lines))
         if self._place is None and page.begins:
             complain(self._call.channel, f"[what was before {page.begins} is in older files]")
         self._place = page.place
         show = _raw if self._wanted.json else readable
         end = b"\n" if self._call.channel.terminal is None else b"\r\n"
-        self._spool.print(show(line) + end for line in page.lines)
+        self._spool.print(show(line) + end for line in lines)
         if not page.ended:
             self._go_on()
         elif self._wanted.follow:
@@ -135,6 +146,14 @@ class Reader:
         else:
             self._read_all = True
             self._go_on()
+
+    def _may_see(self, line: str) -> bool:
+        """Whether an event is about no console, or about one that exists for the operator."""
+        event = json.loads(line)
+        if "console" not in event:
+            return True
+        console = self._call.world.roster.get(event["console"])
+        return console is not None and self._call.may_read(console)
 
     def _go_on(self) -> None:
         """Ask on, or end, once all is taken."""
