@@ -136,14 +136,14 @@ class GateTest(SynchronousTestCase):
     def test_a_break_keeps_its_place(self) -> None:
         self.gate.hold()
         self.gate.type(b"before", self.tally)
-        self.assertTrue(self.gate.send_break())
+        self.assertTrue(self.gate.send_break(self.tally))
         self.gate.type(b"after", self.tally)
         self.gate.release()
         self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
 
     def test_breaks_are_bounded_too(self) -> None:
         self.gate.hold()
-        sent = sum(self.gate.send_break() for _ in range(100_000))
+        sent = sum(self.gate.send_break(self.tally) for _ in range(100_000))
         self.assertLess(sent, 2000)
 
     def test_what_waited_for_a_line_that_ends_is_dropped_and_counted(self) -> None:
@@ -244,7 +244,7 @@ class GateTest(SynchronousTestCase):
     def test_breaks_that_are_dropped_are_counted_and_told(self) -> None:
         self.gate.hold()
         self.gate.type(b"x", self.tally)
-        self.gate.send_break()
+        self.gate.send_break(self.tally)
         dropped = self.gate.drop()
         self.assertEqual(dropped, Dropped(1, 1))
         self.assertEqual(str(dropped), "1 byte and the BREAK")

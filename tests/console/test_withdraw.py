@@ -47,7 +47,7 @@ class Withdrawing(SynchronousTestCase):
         bob.type(b"his")
         self.assertEqual((alice.withdraw(), alice.withdraw()), (4, 0))
         self.console.resume()
-        self.assertEqual(self.line.log, ["BREAK", b"his"])
+        self.assertEqual(self.line.log, [b"his"])
         self.assertEqual(self.console.gate.waiting, 0)
 
     def test_room_for_others(self) -> None:

@@ -150,7 +150,7 @@ class Console(LineSide):
             return Typed(0, refusal)
         if self.line is not None and not self.line.carries_break:
             return Typed(0, Refusal.LINE)
-        sent = self.gate.send_break()
+        sent = self.gate.send_break(attachment.tally)
         if sent:
             self._publish(happenings.Broke(self, attachment.operator.name, attachment.session))
         return Typed(int(sent))

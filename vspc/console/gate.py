@@ -11,7 +11,7 @@ from attrs import frozen
 
 from vspc.console.ledger import Tally
 from vspc.console.ports import Cancellable, Clock, Line
-from vspc.console.waiting import BREAK_COST, Break, Dropped, Waiting
+from vspc.console.waiting import BREAK_COST, Dropped, Waiting
 
 WAITING = 64 * 1024
 """Bytes of input that wait in a console, held or not, before its writers' windows close."""
@@ -106,12 +106,12 @@ class Gate:
             self._wanted = True
         return taken
 
-    def send_break(self) -> bool:
+    def send_break(self, tally: Tally) -> bool:
         """A BREAK, in its place among what waits; False if there is no room for it."""
         if self.room < BREAK_COST:
             self._wanted = True
             return False
-        self._queue.put_break()
+        self._queue.put_break(tally)
         self._pump()
         return True
 
@@ -149,9 +149,10 @@ class Gate:
 
     def withdraw(self, tally: Tally) -> int:
         """Whoever has `tally` does not want any more what waits of his; how many bytes."""
-        count = self._queue.withdraw(tally)
+        before, count = self.waiting, self._queue.withdraw(tally)
         if count:
             self._owner.dropped(count, tally)
+        if self.waiting < before:
             self._pump()
         return count
 
@@ -226,13 +227,13 @@ class Gate:
 
     def _advance(self, allowance: int) -> None:
         assert self._line is not None
-        match self._queue.take(min(allowance, ASK_AFTER), allowance):
-            case Break():
-                self._line.send_break()
-                self._since += BREAK_COST
-                self._ask_if_due()
-            case data, tally:
-                self._send(data, tally)
+        data, tally = self._queue.take(min(allowance, ASK_AFTER), allowance)
+        if data:
+            self._send(data, tally)
+        else:
+            self._line.send_break()
+            self._since += BREAK_COST
+            self._ask_if_due()
 
     def _wait(self) -> None:
         if self._weak:

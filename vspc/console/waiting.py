@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable
-from enum import Enum
 
 from attrs import frozen
 
@@ -15,13 +14,8 @@ _JOINED = 4096
 """Bytes up to which pieces of one owner are joined: keys cost little."""
 
 
-class Break(Enum):
-    """A BREAK among what waits."""
-
-    BREAK = 1
-
-
 Piece = tuple[bytes, Tally]
+"""What somebody typed; a BREAK is empty."""
 
 
 @frozen
@@ -51,7 +45,7 @@ class Waiting:
     __slots__ = ("_items", "size")
 
     def __init__(self) -> None:
-        self._items: deque[Piece | Break] = deque()
+        self._items: deque[Piece] = deque()
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -60,27 +54,27 @@ class Waiting:
     def put(self, data: bytes, tally: Tally) -> None:
         """Text, behind all else."""
         last = self._items[-1] if self._items else None
-        if isinstance(last, tuple) and last[1] is tally and len(last[0]) + len(data) <= _JOINED:
+        joins = last is not None and last[1] is tally and last[0] != b""
+        if last is not None and joins and len(last[0]) + len(data) <= _JOINED:
             self._items[-1] = last[0] + data, tally
         else:
             self._items.append((data, tally))
         self.size += len(data)
         tally.waiting += len(data)
 
-    def put_break(self) -> None:
+    def put_break(self, tally: Tally) -> None:
         """A BREAK, behind all else."""
-        self._items.append(Break.BREAK)
+        self._items.append((b"", tally))
         self.size += BREAK_COST
 
-    def take(self, limit: int, on_the_wire: int) -> Piece | Break:
+    def take(self, limit: int, on_the_wire: int) -> Piece:
         """What is first: of text at most `limit` bytes (over 0), and about as many as take
         `on_the_wire` there, where 0xFF takes two.
         """
-        item = self._items.popleft()
-        if isinstance(item, Break):
+        data, tally = self._items.popleft()
+        if not data:
             self.size -= BREAK_COST
-            return item
-        data, tally = item
+            return data, tally
         piece = data[:limit]
         if len(piece) + piece.count(0xFF) > on_the_wire:
             piece = piece[: max(1, on_the_wire // 2)]
@@ -92,7 +86,7 @@ class Waiting:
 
     def clear(self) -> tuple[Dropped, list[tuple[Tally, int]]]:
         """Forget everything: how much that was, and of whom."""
-        texts = [item for item in self._items if not isinstance(item, Break)]
+        texts = [item for item in self._items if item[0]]
         dropped = Dropped(sum(len(data) for data, _ in texts), len(self._items) - len(texts))
         self._items.clear()
         self.size = 0
@@ -101,17 +95,18 @@ class Waiting:
         return dropped, [(tally, len(data)) for data, tally in texts]
 
     def withdraw(self, tally: Tally) -> int:
-        """Forget the text of one owner; how many bytes."""
+        """Forget what one owner typed, his BREAKs too; how many bytes of text."""
         count, tally.waiting = tally.waiting, 0
-        if count:
-            self._items = deque(i for i in self._items if isinstance(i, Break) or i[1] is not tally)
-            self.size -= count
+        kept = deque(item for item in self._items if item[1] is not tally)
+        if len(kept) < len(self._items):
+            self._items = kept
+            self.size = sum(len(data) or BREAK_COST for data, _ in kept)
         return count
 
     @property
     def state(self) -> tuple[bytes, ...]:
         """As bytes, a BREAK empty; whose it is does not outlive the process."""
-        return tuple(b"" if isinstance(item, Break) else item[0] for item in self._items)
+        return tuple(data for data, _ in self._items)
 
     def restore(self, state: Iterable[bytes], tally: Tally) -> None:
         """Take up `state`, all of which is `tally`'s."""
@@ -119,4 +114,4 @@ class Waiting:
             if item:
                 self.put(item, tally)
             else:
-                self.put_break()
+                self.put_break(tally)
