@@ -111,3 +111,14 @@ class GuestsTest(SynchronousTestCase):
             left()
         self.assertEqual(list(self.sessions), [])
         self.assertEqual(self.recording.told, ["root@local came"] * 5 + ["root@local left"] * 5)
+
+    def test_to_end_one_from_the_machine_itself_is_recorded_at_once_and_once(self) -> None:
+        _, left = self.guests.local(FakeChannel())
+        [present] = self.sessions
+        present.end("the server stops")
+        left()
+        self.assertEqual(self.recording.told, ["root@local came", "root@local left"])
+
+    def test_a_stranger_at_the_control_socket_is_a_failed_login(self) -> None:
+        self.guests.stranger("local uid=1000")
+        self.assertEqual(self.recording.told, ["root@local failed"])

@@ -56,6 +56,18 @@ class Rights(SynchronousTestCase):
         self.assertEqual(live.affected(web, lab, [mapped]), {"alice", "bob"})
         self.assertEqual(live.affected(web, Subject("web02", "default", None), []), set())
 
+    def test_and_for_whom_only_a_certificate_would_make_it_a_difference(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text(
+            f'[ssh.certificates]\nauthorities = ["{KEY}"]\n'
+            '[[ssh.certificates.map]]\nprincipals = ["certs-*"]\ngroups = ["certs"]\n'
+            '[[access]]\noperators = ["@certs"]\nconsoles = ["secret*"]\nrights = ["read"]\n'
+        )
+        live = Live(load(path))
+        before, after = (Subject(name, "default", None) for name in ("db1", "secret1"))
+        self.assertEqual(live.affected(before, after, []), {"certs-* (certificate)"})
+        self.assertEqual(live.affected(after, after, []), set())
+
 
 class Changes(SynchronousTestCase):
     """What a reload says of itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.files import load_with_files
-from vspc.verbs.table import VERBS
+from vspc.verbs.table import REASON, VERBS
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vspc.simulator.command import main as simulate
 
         return simulate(words[1:])
-    if words and words[0] in VERBS:
+    if words and (words[0] in VERBS or words[0].startswith(REASON)):
         return _local(words)
     arguments = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = arguments.run

@@ -83,9 +83,10 @@ Run = Callable[[Channel, list[str]], Callable[[], None]]
 class Control(Protocol):
     """One command; `vspc.console.ports.Channel` for the program that it runs."""
 
-    def __init__(self, run: Run, uids: frozenset[int]) -> None:
+    def __init__(self, run: Run, uids: frozenset[int], refused: Callable[[str], None]) -> None:
         self._run = run
         self._uids = uids
+        self._refused = refused
         self._frames = Frames()
         self._program: Program | None = None
         self._early = bytearray()
@@ -107,6 +108,7 @@ class Control(Protocol):
         self.address = f"local uid={uid}{_login_uid(pid)}"
         if uid not in self._uids:
             log.warn("control-refused", uid=uid)
+            self._refused(self.address)
             self._over = True
             self.transport.abortConnection()  # type: ignore[union-attr]
             return
@@ -242,11 +244,17 @@ def _terminal(facts: Any) -> Terminal | None:
     )
 
 
-def listen_locally(reactor: Any, state_dir: Path, run: Run) -> IListeningPort:
-    """Open the socket in `state_dir`, which is ours alone. Raises `StateError`."""
+def listen_locally(
+    reactor: Any, state_dir: Path, run: Run, refused: Callable[[str], None]
+) -> IListeningPort:
+    """Open the socket in `state_dir`, which is ours alone; `refused` hears who is turned away.
+
+    Raises `StateError`.
+    """
     path = state_dir / CONTROL
     path.unlink(missing_ok=True)  # of a server that was killed: its lock is ours now
-    factory = ControlFactory(run, frozenset({0, os.geteuid(), state_dir.stat().st_uid}))
+    uids = frozenset({0, os.geteuid(), state_dir.stat().st_uid})
+    factory = ControlFactory(run, uids, refused)
     directory = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     # A long path does not fit into a socket's address; one through an open directory does.
     address = (
@@ -266,11 +274,12 @@ class ControlFactory(Factory):
 
     noisy = False
 
-    def __init__(self, run: Run, uids: frozenset[int]) -> None:
+    def __init__(self, run: Run, uids: frozenset[int], refused: Callable[[str], None]) -> None:
         self._run = run
         self._uids = uids
+        self._refused = refused
 
     def buildProtocol(self, addr: Any) -> Control:
         """One of them."""
         del addr
-        return Control(self._run, self._uids)
+        return Control(self._run, self._uids, self._refused)

@@ -55,6 +55,11 @@ class Guests:
         """An attempt came to nothing."""
         self.recording.failed(failure)
 
+    def stranger(self, address: str) -> None:
+        """Somebody who is neither root nor the server's user was at the control socket."""
+        reason = "neither root nor the server's user"
+        self.recording.failed(Failure(LOCAL.name, address, reason, Proof("local"), 1, 0))
+
     def local(self, channel: Channel) -> tuple[Session, Callable[[], None]]:
         """A command from the control socket: its session, and what to call when it is over."""
         proof = Proof("local")
@@ -64,10 +69,12 @@ class Guests:
         def end(text: str) -> None:
             complain(channel, text)
             channel.finish(FAILED)
+            left()
 
         def left() -> None:
-            self.sessions.leave(session)
-            self.recording.left(login)
+            if self.sessions.get(session.id) is not None:
+                self.sessions.leave(session)
+                self.recording.left(login)
 
         self.sessions.enter(session, end, bounded=False)
         self.recording.came(login)

@@ -74,7 +74,10 @@ class OperatorSide:
             refusals.worth_a_line,
             self._guests,
         )
-        return self._door, listen_locally(self._reactor, config.state_dir, self._local)
+        control = listen_locally(
+            self._reactor, config.state_dir, self._local, self._guests.stranger
+        )
+        return self._door, control
 
     def _local(self, channel: Channel, words: list[str]) -> Callable[[], None]:
         session, left = self._guests.local(channel)
@@ -110,7 +113,8 @@ class OperatorSide:
         return len(gone)
 
     def close(self, text: str) -> None:
-        """End every connection, telling it `text`."""
+        """End every connection, telling it `text`; of whoever is on the machine itself, too."""
+        end_sessions([present for present in self.sessions if not present.bounded], text)
         if self._door is not None:
             self._door.close(text)
         self._front.close()

@@ -3,7 +3,7 @@
 Listeners, keys of the server and sizes that tables were made with need a restart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, fields, has
 
@@ -70,10 +70,24 @@ class Live:
         """
         if self.access.alike(before, after):
             return set()
-        everybody = {*self.people.operators.values(), *operators}
-        return {
-            who.name for who in everybody if self.rights(who, before) != self.rights(who, after)
+        known = {*self.people.operators.values(), *operators}
+        found = {who.name for who in known if self.rights(who, before) != self.rights(who, after)}
+        # Whom certificates make operators has no table, and is perhaps not in.
+        rights = self.access.rights
+        return found | {
+            who.name for who in self._mapped() if rights(who, before) != rights(who, after)
         }
+
+    def _mapped(self) -> Iterator[Operator]:
+        """Those that the maps of certificates may make, as far as rules tell them apart."""
+        tables = self.people.operators
+        named = {name for rule in self.access.rules for name in rule.operators}
+        for each in self.config.ssh.certificates.map:
+            groups, roles = frozenset(each.groups), frozenset(each.roles)
+            yield Operator(f"{' '.join(each.principals)} (certificate)", groups, roles)
+            for name in sorted(named - tables.keys()):
+                if name != "*" and not name.startswith("@"):
+                    yield Operator(name, groups, roles)
 
 
 def changes(old: Config, new: Config) -> list[str]:

@@ -573,6 +573,24 @@ class Standing(GateTest):
         narrow = self.session(self.gate(self.table(f'no-pty,command="list" {self.LINE}')))
         self.assertTrue(self.gate(self.table(f"no-pty {self.LINE}")).stands(narrow))
 
+    def test_more_is_required_than_when_he_came(self) -> None:
+        session = self.session(self.gate(self.table()))
+        (self.directory / "totp").write_text(SECRET)
+        (self.directory / "totp").chmod(0o600)
+        more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
+        self.assertFalse(self.gate(self.table(more=more)).stands(session))
+        self.assertTrue(self.gate(self.table(more='require = ["publickey"]\n')).stands(session))
+
+    def test_no_program_is_asked_any_more(self) -> None:
+        program = self.directory / "helper"
+        program.write_text("#!/bin/true\n")
+        program.chmod(0o755)
+        asked = f'[ssh]\nauth_command = ["{program.absolute()}"]\n'
+        proof = Proof("auth_command")
+        session = Session("1", Operator("alice"), proof, "192.0.2.1", NOW)
+        self.assertTrue(self.gate(asked + self.table()).stands(session))
+        self.assertFalse(self.gate(self.table()).stands(session))
+
     def test_another_password(self) -> None:
         hashes = [hash_password(word, CHEAP) for word in (b"secret", b"another")]
         tables = [f'[operators.alice]\npassword_hash = "{each}"\n' for each in hashes]

@@ -80,8 +80,12 @@ class AuditTestCase(SimulatorTestCase):
 Way = Callable[["EveryWay", bytes], None]
 
 
-def _typed(child: Child, data: bytes, test: "EveryWay") -> None:
+def _attached(test: "AuditTestCase") -> None:
     test.server.out.expect(rb" attached console=web1 ")
+
+
+def _typed(child: Child, data: bytes, test: "EveryWay") -> None:
+    _attached(test)
     child.type(data)
     test.guest.wait(data)
 
@@ -346,6 +350,23 @@ class Record(AuditTestCase):
         self.assertEqual(
             (event["name_before"], event["name"], event["operators"]), ("web2", "db1", "carol")
         )
+
+    def test_who_is_on_the_machine_itself_is_recorded_to_the_end_with_his_reason(self) -> None:
+        self.serve()
+        self.simulate("--guest", self.guest.address)
+        local = self.start(*self.vspc("reason=CHG7", "raw", "web1"))
+        _attached(self)
+        local.type(b"typed")
+        self.guest.wait(b"typed")
+        self.stop_server()
+        local.wait()
+        events = [event for event in self.events() if event.get("operator") == "root@local"]
+        kinds = [event["event"] for event in events]
+        self.assertEqual(
+            kinds,
+            ["login", "raw", "attach", "pen", "input", "detach", "pen", "logout"],
+        )
+        self.assertEqual({event.get("reason") for event in events[1:-1]}, {"CHG7"})
 
     def test_events_and_refusals_are_for_those_whose_task_it_is(self) -> None:
         self.serve()

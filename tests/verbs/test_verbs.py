@@ -2,10 +2,12 @@
 
 import json
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine
 from tests.verbs.support import BOB, ROOT, XTERM, Desk
+from tests.watch.holding import Recorded
 from vspc.console.happenings import How
 from vspc.verbs.table import VERBS, BadLine, split
 from vspc.wire.vmware import VmVcUuid
@@ -506,6 +508,32 @@ class Terminals(VerbTest):
         channel = self.desk.say("console web01 esc=none", terminal=XTERM)
         channel.type(b"\x05c.")
         self.assertEqual(bytes(self.line.sent), b"\x05c.")
+
+
+class Recording(VerbTest):
+    """What verbs and bridges say of somebody for the audit file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.recorded = Recorded()
+        self.desk.world = evolve(self.desk.world, audit=self.recorded)
+
+    def test_who_may_not_type_on_a_terminal_is_recorded_once(self) -> None:
+        channel = self.desk.say("console web01", BOB, XTERM)
+        for _ in range(3):
+            channel.type(b"rm -rf /\r")
+            self.desk.clock.advance(2)
+        channel.type(b"\x05cf")
+        [denied] = self.recorded.named("denied")
+        self.assertEqual(
+            (denied["operator"], denied["verb"], denied["detail"]), ("bob", "console", "right")
+        )
+
+    def test_verbs_without_an_event_of_their_own(self) -> None:
+        for line in ("list", "info web01", "who", "boots web01", "help"):
+            self.desk.say(line)
+        verbs = [line["verb"] for line in self.recorded.named("command")]
+        self.assertEqual(verbs, ["list", "info", "who", "boots"])
 
 
 class Administering(VerbTest):

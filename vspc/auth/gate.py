@@ -44,12 +44,14 @@ class Gate:
 
     def stands(self, session: Session) -> bool:
         """Whether what `session` showed would still do, and for as much: its key is there and not
-        revoked, its authority trusted, its password the same.
+        revoked, its authority trusted, its password the same, and no more is required.
         """
         operator = session.operator
         if self._people.operator(operator.name, operator.voucher) is None:
             return False
         claimant = Claimant(operator.name, session.address)
+        if self._person(claimant).next_step(tuple(session.proof.via.split("+"))) is not None:
+            return False  # more is required than when he came
         return not self._fallen(claimant, session.proof, session.limits)
 
     # The port
@@ -130,6 +132,8 @@ class Gate:
             why = self._offers.fallen(claimant, proof, limits, _voucher(proof).key_id)
         if "password" in proof.via.split("+") and proof.stamp != self._person(claimant).stamp:
             why = why or "the password is another one now"
+        if "auth_command" in proof.via.split("+") and self._ssh.auth_command is None:
+            why = why or "no program is asked any more"
         return why
 
     # Passwords, codes and programs

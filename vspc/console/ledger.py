@@ -1,8 +1,8 @@
 """What everybody typed and what became of it, to the byte: whatever reaches a VM is somebody's.
 
 The gate counts into a tally for each attachment; the ledger says what is new in it when the pen is
-laid down or its holder leaves, and otherwise once a minute (`happenings.Delivered`). The counts of
-all that is said of a console add up to what its VM got.
+laid down or its holder leaves, and otherwise every few seconds (`happenings.Delivered`). The counts
+of all that is said of a console add up to what its VM got.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vspc.console.console import Console
     from vspc.console.session import Session
 
-INTERVAL = 60.0
+INTERVAL = 5.0
 """Seconds after which what somebody is typing is recorded, while he goes on."""
 
 

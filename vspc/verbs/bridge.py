@@ -22,6 +22,10 @@ REMARK = 1.0
 """Seconds in which refused input is counted together before it is told."""
 
 
+DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
+"""Refusals for what somebody may not do, not for how the VM is."""
+
+
 class _Break:
     """A BREAK among what was typed."""
 
@@ -44,6 +48,7 @@ class Bridge:
         self._refused = 0
         self._refused_breaks = 0
         self._remark: Cancellable | None = None
+        self._denied: set[Refusal] = set()
         self._over = False
         self.behind = False  # whether it shows something else before it goes on from the ring
         self.attachment: Attachment = console.attach(
@@ -189,11 +194,19 @@ class Bridge:
 
     def refused(self, refusal: Refusal, count: int, breaks: int = 0) -> None:
         """This much did not go to the VM: the first time at once, then once a second."""
+        self.denied(refusal)
         self._refused += count
         self._refused_breaks += breaks
         if self._remark is None:
             self._tell_refused(refusal)
             self._remark = self.call.world.clock.call_later(REMARK, lambda: self._again(refusal))
+
+    def denied(self, refusal: Refusal) -> None:
+        """Record what he may not do: each kind once, however often he tries."""
+        if refusal in DENIALS and refusal not in self._denied:
+            self._denied.add(refusal)
+            verb = self.call.verb or "console"
+            self.call.record("denied", self.console, verb=verb, detail=refusal.value)
 
     def _again(self, refusal: Refusal) -> None:
         self._remark = None

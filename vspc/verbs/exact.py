@@ -106,5 +106,4 @@ class ExactBridge(Bridge):
         """A program that may not type must know; a VM that is away may come back."""
         super().refused(refusal, count, breaks)
         if refusal in (Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON):
-            self.call.record("denied", self.console, verb=self.call.verb or "console")
             self.leave(DENIED)

@@ -44,11 +44,14 @@ REASON = "reason="
 
 @frozen
 class Verb:
-    """One verb: how to write it, what it does, and the doing."""
+    """One verb: how to write it, what it does, and the doing. `recorded`: by itself, as an event of
+    its own, or not at all.
+    """
 
     usage: str
     summary: str
     run: Callable[[Call], None]
+    recorded: bool = True
 
 
 class BadLine(ValueError):
@@ -105,6 +108,8 @@ def run_words(call: Call, words: list[str]) -> None:
         said = f"no verb {safe(words[0])}; there are" if words else "say a verb; there are"
         call.fail(USAGE, *_overview(said))
         return
+    if not verb.recorded:
+        call.record("command", verb=words[0])
     verb.run(evolve(call, verb=words[0], words=tuple(words[1:])))
 
 
@@ -122,7 +127,7 @@ def _help(call: Call) -> None:
     Printer(call.channel, "".join(line + "\n" for line in text))
 
 
-_LIST = Verb(list_verb.USAGE_LINE, list_verb.SUMMARY, list_verb.run)
+_LIST = Verb(list_verb.USAGE_LINE, list_verb.SUMMARY, list_verb.run, recorded=False)
 
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
@@ -131,24 +136,24 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "console": Verb(console.USAGE_LINE, console.SUMMARY, console.run),
         "raw": Verb(raw.USAGE_LINE, raw.SUMMARY, raw.run),
         "log": Verb(logoptions.USAGE_LINE, log.SUMMARY, log.run),
-        "boots": Verb(boots.USAGE_LINE, boots.SUMMARY, boots.run),
+        "boots": Verb(boots.USAGE_LINE, boots.SUMMARY, boots.run, recorded=False),
         "export": Verb(export.USAGE_LINE, export.SUMMARY, export.run),
-        "record": Verb(record.USAGE_LINE, record.SUMMARY, record.run),
+        "record": Verb(record.USAGE_LINE, record.SUMMARY, record.run, recorded=False),
         "note": Verb(note.USAGE_LINE, note.SUMMARY, note.run),
         "send": Verb(sendwords.USAGE_LINE, send.SUMMARY, send.run),
         "expect": Verb(expectwords.USAGE_LINE, expect.SUMMARY, expect.run),
         "msg": Verb(msg.USAGE_LINE, msg.SUMMARY, msg.run),
-        "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run),
-        "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run),
+        "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run, recorded=False),
+        "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run, recorded=False),
         "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
         "kick": Verb(kick.USAGE_LINE, kick.SUMMARY, kick.run),
-        "sessions": Verb(sessions.USAGE_LINE, sessions.SUMMARY, sessions.run),
+        "sessions": Verb(sessions.USAGE_LINE, sessions.SUMMARY, sessions.run, recorded=False),
         "lockout": Verb(lockout.USAGE_LINE, lockout.SUMMARY, lockout.run),
-        "status": Verb(status.USAGE_LINE, status.SUMMARY, status.run),
+        "status": Verb(status.USAGE_LINE, status.SUMMARY, status.run, recorded=False),
         "accept": Verb(accept.USAGE_LINE, accept.SUMMARY, accept.run),
         "forget": Verb(forget.USAGE_LINE, forget.SUMMARY, forget.run),
         "events": Verb(events.USAGE_LINE, events.SUMMARY, events.run),
-        "refusals": Verb(refusals.USAGE_LINE, refusals.SUMMARY, refusals.run),
+        "refusals": Verb(refusals.USAGE_LINE, refusals.SUMMARY, refusals.run, recorded=False),
         "help": Verb("help [VERB]", "this list", _help),
     }
 )

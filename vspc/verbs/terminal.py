@@ -164,6 +164,7 @@ class TerminalBridge(Bridge):
             case None:
                 self._line(f"you type on {self.console.title}")
             case refusal:
+                self.denied(refusal)
                 self._line(self._why(refusal, "the pen stays where it is"))
 
     def _force_pen(self) -> None:

@@ -111,7 +111,7 @@ _CONSOLES: Mapping[str, Event] = MappingProxyType(
         "raw": _of("a program of his has the exact bytes", _YES, _YES, "offset"),
         "forward": _of("`-W` or `-L`", _YES, _MAY, "result", "offset target detail"),
         "denied": _of("he may see it, but not do this (status 4)", _YES, _MAY, "verb", "detail"),
-        "command": _of("he ran a verb", _YES, _NO, "verb", "result"),
+        "command": _of("he ran a verb that has no event of its own", _YES, _NO, "verb"),
         "audit-read": _of("he read this file by `events`", _YES, _NO, "follow", "since"),
     }
 )
