@@ -5,9 +5,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.test_load import KEY
+from tests.config.test_proofs import HASH
 from vspc.cli import _COMMANDS
 from vspc.config.keyoptions import KeyOptions, key_options
 from vspc.config.mistakes import Wrong
+from vspc.files import load_with_files, oddities
 from vspc.verbs.table import VERBS
 
 TEXT = (Path(__file__).parents[1] / "docs" / "access.md").read_text()
@@ -42,6 +45,19 @@ class Told(SynchronousTestCase):
         for option in ("cert-authority", 'principals="x"', "no-touch-required"):
             self.assertIn(f"`{option.partition('=')[0]}`", TEXT)
             self.assertRaises(Wrong, key_options, option)
+
+    def test_the_key_for_automation_loads_and_nothing_is_odd_about_it(self) -> None:
+        example = TEXT.partition("    [operators.ci]\n")[2].partition("\n\n")[0]
+        line = example.partition("# ")[2].partition("\n")[0].replace("AAAA...", KEY.split()[1])
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        (directory / "ci.keys").write_text(f"{line}\n")
+        path = directory / "vspc.toml"
+        path.write_text(f"[operators.ci]\n{example}\npassword_hash = '{HASH}'\n")
+        config = load_with_files(path)
+        self.assertEqual(config.operators["ci"].keys[0].options.command, "expect 'test-*'")
+        self.assertNotIn("lets in without", " ".join(config.warnings))
+        self.assertEqual(list(oddities(config)), [])
 
     def test_every_command_is_there(self) -> None:
         words = set(re.findall(r"(?:^|[ `])vspc ([a-z][a-z-]+)", TEXT, re.M))

@@ -1,26 +1,33 @@
 """Certificates and keys that a configuration names: every mistake in one run."""
 
+import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.test_load import KEY
 from vspc.config import ConfigError
-from vspc.files import load_with_files
+from vspc.files import load_with_files, oddities
 from vspc.net.tls import load_pair
 from vspc.ssh.keys import make_host_key
 
 
-class Files(SynchronousTestCase):
+class FilesTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
-        self.pair = load_pair(None, None, self.directory)
-        self.write("bad.pem", b"nothing")
 
     def write(self, name: str, data: bytes) -> None:
         (self.directory / name).write_bytes(data)
+
+
+class Files(FilesTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.pair = load_pair(None, None, self.directory)
+        self.write("bad.pem", b"nothing")
 
     def mistakes(self, text: str) -> dict[str, str]:
         self.write("vspc.toml", text.encode())
@@ -69,6 +76,28 @@ class Files(SynchronousTestCase):
             self.assertIn(str(self.directory), found[key])
         self.assertIn("ssh-ed25519, is ssh.host_keys[0]", found["ssh.host_keys[2]"])
 
+    def test_other_mistakes_hide_none_in_files(self) -> None:
+        for name in ("one", "two"):
+            make_host_key(self.directory / name)
+        found = self.mistakes(
+            'nonsense = 1\n[tls]\ncertificate = "bad.pem"\nprivate_key = "tls.key"\n'
+            '[vm]\ntelnet = 7\nclient_ca = "bad.pem"\n'
+            '[[vm.zone]]\nname = "lab"\nallow = "?"\nclient_ca = "bad.pem"\n'
+            '[[vm.zone]]\nclient_ca = "bad.pem"\n'
+            '[ssh]\nhost_keys = ["one", "gone", "two"]\n'
+        )
+        files = {key for key, problem in found.items() if "bad.pem" in problem}
+        self.assertEqual(files, {"tls.certificate", "vm.client_ca", "vm.zone[0].client_ca"})
+        self.assertIn("is ssh.host_keys[0]", found["ssh.host_keys[2]"])
+        others = {"nonsense", "vm.telnet", "vm.zone[0].allow", "vm.zone[1].name"}
+        self.assertEqual(found.keys() - files, others | {"ssh.host_keys[1]", "ssh.host_keys[2]"})
+
+    def test_files_for_copies_are_not_tried_where_one_is_not_there(self) -> None:
+        text = '[audit]\nsyslog = "tls:h:1"\nca = "bad.pem"\n'
+        self.assertIn("do not serve", self.mistakes(text)["audit.ca"])
+        found = self.mistakes(f'{text}certificate = "gone"\nprivate_key = "gone"\n')
+        self.assertEqual(set(found), {"audit.certificate", "audit.private_key"})
+
     def test_what_is_in_a_private_key_is_never_said(self) -> None:
         secret = self.pair.private_key.split(b"\n")[1].decode()
         for text in (
@@ -78,3 +107,63 @@ class Files(SynchronousTestCase):
             found = self.mistakes(text)
             self.assertTrue(found)
             self.assertNotIn(secret, str(found))
+
+
+class Oddities(FilesTest):
+    """What `vspc check` warns of, and a server would go on with."""
+
+    def odd(self, text: str) -> list[str]:
+        self.write("vspc.toml", text.encode())
+        return list(oddities(load_with_files(self.directory / "vspc.toml")))
+
+    def test_a_file_of_what_is_revoked_that_refuses_every_certificate(self) -> None:
+        text = f"[ssh.certificates]\nauthorities = ['{KEY}']\nrevoked = 'revoked'\n"
+        [said] = self.odd(text)
+        self.assertIn("No such file", said)
+        for data, why in ((b"", "it is empty; a line with #"), (b"nonsense\n", "line 1: ")):
+            self.write("revoked", data)
+            [said] = self.odd(text)
+            self.assertTrue(said.startswith("ssh.certificates.revoked: "), said)
+            self.assertIn(why, said)
+            self.assertIn("EVERY certificate is refused", said)
+            self.assertNotIn("nonsense", said)
+        self.write("revoked", b"#\n")
+        self.assertEqual(self.odd(text), [])
+        os.mkfifo(self.directory / "pipe")
+        [said] = self.odd(text.replace("'revoked'", "'pipe'"))
+        self.assertIn("it is no file", said)
+
+    def test_commands_of_keys_that_do_nothing(self) -> None:
+        for command, why in (
+            ("rm -rf /", "rm is no verb"),
+            ("reason=x", "there is no verb"),
+            ("reason=x rm", "rm is no verb"),
+            ("expect 'a", "cannot be split into words"),
+            ("expect", "lacks something: expect NAME"),
+            ("expect web01", "lacks something"),
+            ("reason=x expect test-*", "lacks something"),
+            ("send", "lacks something"),
+        ):
+            self.write("keys", f'{KEY}\nrestrict,command="{command}" {KEY}\n'.encode())
+            said = self.odd("[operators.ci]\nauthorized_keys_file = 'keys'\n")
+            self.assertEqual(len(said), 1, command)
+            self.assertIn("operators.ci.authorized_keys_file: line 2: the option command", said[0])
+            self.assertIn(why, said[0], command)
+
+    def test_commands_of_keys_that_do_something(self) -> None:
+        for command in ("list", "expect test-*", "reason=x list", "lockout", "log web01 -f", "who"):
+            text = f"authorized_keys = ['restrict,command=\"{command}\" {KEY}']"
+            self.assertEqual(self.odd(f"[operators.ci]\n{text}\n"), [], command)
+
+    def test_a_command_in_a_table_is_named_by_its_key_path(self) -> None:
+        [said] = self.odd(f"[operators.ci]\nauthorized_keys = ['{KEY}', 'command=\"x\" {KEY}']\n")
+        self.assertTrue(said.startswith("operators.ci.authorized_keys[1]: "), said)
+
+    def test_an_audit_file_that_others_may_read(self) -> None:
+        self.write("audit.jsonl", b"")
+        path = self.directory / "audit.jsonl"
+        for mode, odd in ((0o600, 0), (0o640, 0), (0o644, 1), (0o660, 1)):
+            path.chmod(mode)
+            for enabled in (True, False):
+                text = f"[audit]\nenabled = {str(enabled).lower()}\nfile = '{path}'\n"
+                self.assertEqual(len(self.odd(text)), odd * enabled, oct(mode))

@@ -1,12 +1,21 @@
 """Who is in, by a real SSH door and by the control socket: counted, recorded, ended."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
 from tests.ssh.bench import ALICE as KEY
-from tests.ssh.bench import AUTH_SUCCESS, DISCONNECT, OPEN, Bench, authenticate
+from tests.ssh.bench import (
+    AUTH_SUCCESS,
+    DISCONNECT,
+    OPEN,
+    STRANGER,
+    Bench,
+    authenticate,
+    probe,
+)
 from tests.verbs.support import FakeChannel
 from tests.watch.holding import Recorded
 from vspc.console.sessions import Quota, Sessions
@@ -31,6 +40,9 @@ class Recording:
     def failed(self, failure: Failure) -> None:
         self.told.append(f"{failure.operator} failed")
 
+    def excused(self, failures: Iterable[Failure]) -> None:
+        self.told += [f"{failure.operator} excused" for failure in failures]
+
 
 class GuestsTest(SynchronousTestCase):
     def setUp(self) -> None:
@@ -50,6 +62,23 @@ class GuestsTest(SynchronousTestCase):
         window = uint32(1 << 20) + uint32(1 << 15)
         client.say(OPEN, string(b"session") + uint32(0) + window)
         self.bench.settle()
+
+    def test_the_sixty_first_key_is_the_right_one(self) -> None:
+        client = self.bench.asking()
+        for _ in range(60):
+            probe(client, b"alice", STRANGER)
+        authenticate(client, b"alice", KEY)
+        self.bench.settle()
+        self.assertTrue(client.got(AUTH_SUCCESS))
+        self.assertEqual(self.recording.told, ["alice failed", "alice excused", "alice came"])
+
+    def test_what_was_tried_in_another_name_is_not_excused(self) -> None:
+        client = self.bench.asking()
+        for _ in range(40):
+            probe(client, b"root", STRANGER)
+        authenticate(client, b"alice", KEY)
+        self.bench.settle()
+        self.assertEqual(self.recording.told, ["root failed", "root failed", "alice came"])
 
     def test_who_comes_is_there_until_he_is_gone(self) -> None:
         client = self.login()

@@ -66,6 +66,25 @@ class Verbs(ReceptionTest):
         self.assertNotEqual(kicked.status, 3)
         self.assertEqual(self.ask(Exec(b"list"), target="web01").status, 0)
 
+    def test_options_around_the_text_do_not_make_it_a_name(self) -> None:
+        self.desk.connected("ls", f"{9:032x}")
+        for line in (b"send ls --enter", b"send --timeout 5 ls --enter", b"send --enter -- ls"):
+            self.line.sent.clear()
+            self.assertEqual(self.ask(Exec(line), target="web01").status, 0, line)
+            self.assertEqual(bytes(self.line.sent), b"ls\r", line)
+        for line in (b"send ls --force", b"send --bogus ls"):
+            self.assertEqual(self.ask(Exec(line), target="web01").status, 2, line)
+        self.assertEqual(bytes(self.line.sent), b"ls\r")
+
+    def test_what_is_expected_may_stand_before_options(self) -> None:
+        for line in (b"expect 'login:' --timeout 1", b"expect --timeout 1 'login:'"):
+            channel = self.ask(Exec(line), target="web01")
+            self.assertIsNone(channel.status, line)
+            self.web.output(b"login:")
+            self.desk.turn()
+            self.desk.clock.advance(0.1)
+            self.assertEqual((channel.status, channel.text), (0, "login:\n"), line)
+
     def test_an_operator_whom_a_reload_took_away(self) -> None:
         del self.operators["alice"]
         self.assertEqual(self.ask(Exec(b"list")).status, 4)
@@ -174,6 +193,21 @@ class ForOneCommand(ReceptionTest):
             self.assertNotEqual(self.forced("send 'web*'", line).status, 0)
         self.assertEqual(bytes(self.line.sent), b"x")
 
+    def test_who_asks_for_something_else_hears_what_the_key_is_for(self) -> None:
+        for request in (Exec(b"list"), Exec(b"send web01 x"), Shell(None), Exec(b"help")):
+            channel = self.ask(request, limits=Limits("expect 'web*'"))
+            self.assertEqual(channel.status, 4)
+            self.assertIn("this key may do nothing but expect NAME ", channel.complaint)
+            self.assertIn("REGEX, where NAME is among web*\n", channel.complaint)
+        self.assertEqual(bytes(self.line.sent), b"")
+        kick = self.ask(Exec(b"list"), limits=Limits("kick 'web*'")).complaint
+        self.assertIn("but kick NAME OPERATOR, where", kick)
+
+    def test_a_whole_command_is_run_whatever_nonsense_is_asked(self) -> None:
+        for line in (b"'open", b"send ls --force"):
+            channel = self.ask(Exec(line), limits=Limits("info web01"), target="web01")
+            self.assertIn("name: web01", channel.text)
+
     def test_a_glob_is_not_the_whole_server(self) -> None:
         self.operators["alice"] = evolve(ALICE, roles=frozenset({"admin"}))
         ended = list[str]()
@@ -226,6 +260,28 @@ class Choosing(ReceptionTest):
         self.assertIn("web01", channel.text)
         channel.type(b"\x03")
         self.assertEqual(channel.status, 0)
+
+    def test_who_is_sent_off_hears_it_and_attaches_to_nothing_by_what_he_types_on(self) -> None:
+        channel = self.choose()
+        channel.type(b"web01\r")
+        channel.type(b"l")
+        channel.output.clear()
+        (attachment,) = self.web.attachments
+        attachment.expel("dave sent you off")
+        self.assertIsNone(channel.status)
+        self.desk.clock.advance(0)
+        self.assertIn("web01: dave sent you off; Enter goes on", channel.text)
+        for key in b"\r":
+            channel.type(bytes([key]))
+        self.assertFalse(self.web.attachments)
+        self.assertEqual(bytes(self.line.sent), b"l")
+        channel.output.clear()
+        channel.type(b"web01\r")
+        self.assertIn("[web01 connected", channel.text)
+        channel.output.clear()
+        channel.type(b"\x05c.")
+        self.desk.clock.advance(0)
+        self.assertNotIn("Enter goes on", channel.text)
 
     def test_rights_that_a_reload_took_away_count_in_an_open_one(self) -> None:
         channel = self.ask(Shell(None), terminal=XTERM)

@@ -1,7 +1,6 @@
 """`vspc access`: the table of who may do what, printed for people or as JSON."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -68,12 +67,8 @@ def show(config: Config, wanted: Wanted) -> int:
 
 
 def _say(lines: Iterable[str]) -> None:
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; nor may Python's own end complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for line in lines:
+        print(line)
 
 
 def _rows(config: Config, name: str | None) -> list[Row]:

@@ -1,21 +1,39 @@
 """The `vspc` command: run the server, check its configuration, try it out."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, state_dir, summary
-from vspc.files import load_with_files
+from vspc.files import load_with_files, oddities
 from vspc.verbs.table import REASON, VERBS
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
 
+UNREAD = 128 + 13
+"""Exit status where nobody reads the output any more: as a shell has it for SIGPIPE."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status."""
+    """Run one command; its exit status. Who reads the output may go when he has seen enough."""
+    try:
+        try:
+            return _main(argv)
+        finally:  # what waits in Python's buffer may be what nobody reads
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # nor may Python complain when it ends
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        return UNREAD
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["simulate"]:  # it has options of its own, and shares no code with the rest
         from vspc.simulator.command import main as simulate
@@ -30,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="vspc", description="A console access server for virtual machines."
+        prog="vspc",
+        description="A console access server for virtual machines.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_verbs(),
     )
     parser.add_argument("--version", action="version", version=f"vspc {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -47,15 +68,21 @@ def _parser() -> argparse.ArgumentParser:
             _access_options(command)
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
-    for word, verb in VERBS.items():
-        text = f"{verb.summary} (an operators' verb, through the running server)"
-        commands.add_parser(word, help=text, usage=f"vspc {verb.usage} --config FILE")
+    for word, verb in VERBS.items():  # without help here: `_verbs` lists them
+        commands.add_parser(word, usage=f"vspc {verb.usage} --config FILE")
     text = "read a password from the terminal or standard input, print its argon2id hash"
     commands.add_parser("hash-password", help=text, description=text).set_defaults(
         run=_hash_password
     )
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
     return parser
+
+
+def _verbs() -> str:
+    """A list of the operators' verbs, under a heading of their own."""
+    lines = [f"  {word:<20}  {verb.summary}" for word, verb in VERBS.items()]
+    heading = "operators' verbs, through the running server (vspc VERB ... --config FILE):"
+    return "\n".join([heading, *lines])
 
 
 def _access_options(command: argparse.ArgumentParser) -> None:
@@ -116,7 +143,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     for line in [*summary(config), *forecast(config)]:
         print(line)
-    for warning in config.warnings:
+    for warning in [*config.warnings, *oddities(config)]:
         print(f"warning: {warning}")
     return 0
 

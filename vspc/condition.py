@@ -46,6 +46,7 @@ class Condition:
             "history": {"used": self.budget.used, "total": self.budget.total},
             "log": _log(self.keeping),
             "audit": self.watching.condition(),
+            "limits_hit": dict(self.watching.limits()),
         }
 
 

@@ -1,12 +1,22 @@
-"""The files that a configuration names, certificates and keys, read before they count."""
+"""The files that a configuration names, certificates and keys, read before they count; and what
+is odd in them, and in commands of keys.
+"""
 
+import re
+import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vspc.config import Config, ConfigError, Mistake, load
+from vspc.auth.revocation import RevocationFile
+from vspc.config import AuthorizedKey, Config, ConfigError, Mistake, OperatorSettings, load
+from vspc.config.mistakes import Doubts
+from vspc.config.structure import join
 from vspc.net.connection import client_context
 from vspc.net.tls import TlsError, examine_certificates, examine_private_key, load_pair
 from vspc.ssh.keys import HostKeyError, load_host_key
+from vspc.text import safe
+from vspc.verbs.table import REASON, VERBS, BadLine, split
 
 _CERTIFICATE = "a PEM file of the certificate, its chain behind it, is wanted"
 _PRIVATE_KEY = "a PEM file of the certificate's private key, without a passphrase, is wanted"
@@ -14,13 +24,21 @@ _AUTHORITIES = "a PEM file of certificates is wanted"
 
 
 def load_with_files(path: Path) -> Config:
-    """The configuration in `path`. Raises `ConfigError` with every mistake in it or, if there is
-    none, with every mistake in the certificates and keys that it names.
+    """The configuration in `path`. Raises `ConfigError` with every mistake in it, and in the
+    certificates and keys that it names.
     """
-    config = load(path)
-    mistakes = [Mistake(config.path, *mistake) for mistake in _mistakes(config)]
-    if mistakes:
-        raise ConfigError(mistakes)
+    try:
+        config = load(path)
+    except ConfigError as error:
+        if error.remains is None:
+            raise
+        doubts = Doubts(mistake.key for mistake in error.mistakes)
+        more = _mistakes(error.remains, doubts)
+        found = [Mistake(path.absolute(), *mistake) for mistake in more]
+        raise ConfigError(error.mistakes + found, error.remains) from None
+    found = [Mistake(config.path, *mistake) for mistake in _mistakes(config, Doubts())]
+    if found:
+        raise ConfigError(found, config)
     return config
 
 
@@ -28,11 +46,12 @@ _Found = Iterator[tuple[str, str, str]]
 """Key path, problem, what is allowed."""
 
 
-def _mistakes(config: Config) -> _Found:
+def _mistakes(config: Config, doubts: Doubts) -> _Found:
     yield from _pair(config)
     yield from _authorities(config)
-    yield from _host_keys(config)
-    yield from _audit(config)
+    yield from _host_keys(config, doubts)
+    if not doubts.about("audit"):
+        yield from _audit(config)
 
 
 def _audit(config: Config) -> _Found:
@@ -73,9 +92,9 @@ def _tried(key_path: str, allowed: str, read: Callable[..., object], *paths: Pat
         yield key_path, str(error), allowed
 
 
-def _host_keys(config: Config) -> _Found:
+def _host_keys(config: Config, doubts: Doubts) -> _Found:
     kinds: dict[bytes, str] = {}
-    for index, path in enumerate(config.ssh.host_keys):
+    for index, path in doubts.numbered("ssh.host_keys", config.ssh.host_keys):
         key_path = f"ssh.host_keys[{index}]"
         try:
             kind = load_host_key(path).kind
@@ -86,3 +105,76 @@ def _host_keys(config: Config) -> _Found:
             problem = f"a key of the same type, {kind.decode('ascii')}, is {kinds[kind]}"
             yield key_path, problem, "one key of each type is allowed"
         kinds.setdefault(kind, key_path)
+
+
+# What is odd, but no mistake: for `vspc check`
+
+
+def oddities(config: Config) -> Iterator[str]:
+    """Warnings that take a look at files, or at verbs; the worst one last."""
+    for name, operator in config.operators.items():
+        for place, key in _placed(operator):
+            if why := _odd_command(key.options.command):
+                yield f"{join('operators', name)}.{place}: {why}"
+    yield from _readable_audit(config)
+    yield from _revoked(config)
+
+
+def _placed(operator: OperatorSettings) -> Iterator[tuple[str, AuthorizedKey]]:
+    for index, key in enumerate(operator.authorized_keys):
+        yield f"authorized_keys[{index}]", key
+    if operator.authorized_keys_file is not None:
+        for key in operator.authorized_keys_file.keys:
+            yield f"authorized_keys_file: line {key.line}", key
+
+
+def _odd_command(command: str | None) -> str:
+    """Why a key with this command can do nothing; empty if it can, or has none."""
+    if command is None:
+        return ""
+    try:
+        words = split(command)
+    except BadLine as mistake:
+        return f"the option command cannot be split into words: {mistake}"
+    with_reason = words[:1] if words and words[0].startswith(REASON) else []
+    words = words[len(with_reason) :]
+    verb = VERBS.get(words[0]) if words else None
+    if verb is None:
+        what = f"{safe(words[0], 40)} is no verb" if words else "there is no verb"
+        form = "a verb and one pattern is usual, as expect 'test-*'"
+        return f"the option command does nothing: {what}; {form}"
+    said, wanted = len(words) - 1, _wanted(verb.usage)
+    pattern = said == 1 and not with_reason and any(letter in words[1] for letter in "*?[")
+    if pattern or said >= wanted:
+        return ""
+    form = f"{words[0]} 'PATTERN' leaves the rest to the client"
+    return f"the option command lacks something: {safe(verb.usage)}; {form}"
+
+
+def _wanted(usage: str) -> int:
+    """Words that a verb cannot do without."""
+    inner = re.sub(r"\[[^][]*\]", "", usage)
+    bare = re.sub(r"\[[^][]*\]", "", inner).split()
+    return len(bare) - 1 if "|" not in bare else 1
+
+
+def _readable_audit(config: Config) -> Iterator[str]:
+    try:
+        found = config.audit.file.stat()
+    except OSError:
+        return  # it is made at a start, or that says why not
+    if config.audit.enabled and stat.S_ISREG(found.st_mode) and found.st_mode & 0o027:
+        mode = stat.S_IMODE(found.st_mode)
+        where = safe(str(config.audit.file))
+        yield f"audit.file: {where}: others may read or change it (mode {mode:04o}); chmod 600"
+
+
+def _revoked(config: Config) -> Iterator[str]:
+    path = config.ssh.certificates.revoked
+    if path is None:
+        return
+    # As a server would that started now.
+    found = RevocationFile(path, time.monotonic, lambda read, then: then(read())).load()
+    if isinstance(found, str):
+        what = "EVERY certificate is refused until that is mended"
+        yield f"ssh.certificates.revoked: {found}; {what}, and no plain key is revoked by it"

@@ -1,6 +1,6 @@
 """Who is in, by whatever door: counted, recorded, and ended when that is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from secrets import token_hex
 from typing import Protocol
 
@@ -21,6 +21,7 @@ class Recording(Protocol):
     def came(self, login: Login) -> None: ...
     def left(self, login: Login) -> None: ...
     def failed(self, failure: Failure) -> None: ...
+    def excused(self, failures: Iterable[Failure]) -> None: ...
 
 
 @define(eq=False)
@@ -54,6 +55,10 @@ class Guests:
     def failed(self, failure: Failure) -> None:
         """An attempt came to nothing."""
         self.recording.failed(failure)
+
+    def excused(self, failures: Iterable[Failure]) -> None:
+        """Who failed so is in."""
+        self.recording.excused(failures)
 
     def stranger(self, address: str) -> None:
         """Somebody who is neither root nor the server's user was at the control socket."""

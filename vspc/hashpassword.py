@@ -15,7 +15,7 @@ def run() -> int:
         print(f"vspc: {error}", file=sys.stderr)
         return 1
     except (EOFError, KeyboardInterrupt):
-        print("", file=sys.stderr)
+        print("\nvspc: nothing was read", file=sys.stderr)
         return 1
     print(hashed)
     return 0

@@ -12,18 +12,18 @@ from vspc.console.resolve import sort_key
 from vspc.console.session import Session
 from vspc.ssh.chooser import Chooser, Row
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
+from vspc.text import safe
 from vspc.verbs import console as console_verb
 from vspc.verbs import raw as raw_verb
 from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain, handle_of
 from vspc.verbs.console import BadOption, Options
 from vspc.verbs.describe import readers
+from vspc.verbs.naming import names_one
 from vspc.verbs.table import REASON, VERBS, BadLine, run_words, split
+from vspc.verbs.words import BadWord
 
-_NAME_VERBS = frozenset({"console", "raw", "info", "break", "log", "boots", "export"})
-"""Verbs whose first word is a console; the login may have named it already."""
-
-_TEXT_VERBS = frozenset({"send", "expect", "msg", "note", "kick"})
-"""The same with a second word: one alone is the second one."""
+_WITH_TEXT = frozenset({"expect", "kick", "msg", "note"})
+"""Verbs that can do nothing with a console alone."""
 
 _OF_SERVER = frozenset({"--session", "--operator", "--all-writers"})
 """Options with which a verb is about the whole server."""
@@ -67,15 +67,21 @@ class Reception:
         """
         try:
             words = split(command)
-            asked = _asked(login, request)
+            is_glob = len(words) == 2 and _is_glob(words[1])
+            asked = _asked(login, request) if is_glob else []
         except BadLine as mistake:
             call.fail(USAGE, str(mistake))
             return
-        if len(words) == 2 and _is_glob(words[1]):
+        if is_glob:
             call = _among(call, (words[1],))
             said = asked[1:] if asked and asked[0].startswith(REASON) else asked
             if said[:1] == words[:1] and not _of_server(said):
                 words = asked
+            elif words[0] in _WITH_TEXT:
+                usage = VERBS[words[0]].usage.partition(" |")[0]
+                what = f"this key may do nothing but {usage}, where NAME is among {safe(words[1])}"
+                evolve(call, verb=words[0]).fail(DENIED, what)
+                return
         run_words(call, words)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
@@ -115,7 +121,7 @@ class Reception:
         else:
             self._choose(call, options)
 
-    def _choose(self, call: Call, options: Options) -> None:
+    def _choose(self, call: Call, options: Options, remark: str = "") -> None:
         unsubscribe: Callable[[], None] = lambda: None  # noqa: E731
 
         def rows() -> list[Row]:
@@ -134,10 +140,10 @@ class Reception:
             unsubscribe()
             call.channel.finish(DONE)
 
-        def again() -> None:
-            self._choose(call, options)
+        def again(why: str) -> None:
+            self._choose(call, options, why)
 
-        chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc")
+        chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc", remark)
         unsubscribe = self.happenings.subscribe(lambda _happening: chooser.changed())
         call.channel.start(chooser)
 
@@ -151,11 +157,18 @@ def _asked(login: Login, request: Request) -> list[str]:
     words = split(_text(request.line))
     why = words[:1] if words and words[0].startswith(REASON) else []
     said = words[len(why) :]
-    if login.target and said and not _names_one(said, login.target):
+    if login.target and said and _wants_one(said, login.target):
         said.insert(1, login.target)
         if said[0] in ("console", "raw"):
             said += login.options
     return why + said
+
+
+def _wants_one(said: list[str], target: str) -> bool:
+    try:
+        return not names_one(said[0], tuple(said[1:]), target)
+    except BadWord as mistake:
+        raise BadLine(str(mistake)) from None
 
 
 def _text(line: bytes) -> str:
@@ -178,18 +191,6 @@ def _among(call: Call, patterns: tuple[str, ...]) -> Call:
 
 def _of_server(words: list[str]) -> bool:
     return any(word.partition("=")[0] in _OF_SERVER for word in words)
-
-
-def _names_one(words: list[str], target: str) -> bool:
-    """Whether the words of a verb name a console, though the login named `target`, or need none."""
-    verb, rest = words[0], words[1:]
-    if rest[:1] == [target]:
-        return True
-    if verb in _NAME_VERBS:
-        return bool(rest) and not console_verb.is_option(rest[0])
-    if verb == "kick":
-        return len(rest) != 1 or rest[0].startswith("-")
-    return verb not in _TEXT_VERBS or not (len(rest) < 2 or rest[0].startswith("-"))
 
 
 def row(console: Console, now: float) -> Row:

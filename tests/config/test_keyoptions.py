@@ -230,7 +230,7 @@ class Files(ConfigTest):
         self.assertEqual([key.line for key in keys_file(Path(path)).keys], [3])
 
     def test_options_of_no_effect_are_told_of(self) -> None:
-        self.write(f'{KEY}\nenvironment="A=B" {KEY}\n', "keys")
+        self.write(f'{KEY}\nenvironment="A=B" {KEY}\ntunnel="1",permitlisten="1" {KEY}\n', "keys")
         config = self.load(
             '[operators.alice]\nauthorized_keys_file = "keys"\n'
             f"authorized_keys = ['tunnel=\"1\" {KEY}', 'from=\"!10.0.0.1\" {KEY}']\n"
@@ -243,5 +243,9 @@ class Files(ConfigTest):
                 ("authorized_keys[0]", f"the option tunnel {none}"),
                 ("authorized_keys[1]", "the option from only excludes, so the key is good nowhere"),
                 ("authorized_keys_file", f"line 2: the option environment {none}"),
+                (
+                    "authorized_keys_file",
+                    "line 3: the options tunnel, permitlisten have no effect here",
+                ),
             ],
         )

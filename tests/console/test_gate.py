@@ -247,7 +247,7 @@ class GateTest(SynchronousTestCase):
         self.gate.send_break(self.tally)
         dropped = self.gate.drop()
         self.assertEqual(dropped, Dropped(1, 1))
-        self.assertEqual(str(dropped), "1 byte and the BREAK")
+        self.assertEqual(str(dropped), "1 byte and 1 BREAK")
         self.assertFalse(self.gate.drop())
 
     def test_a_line_that_could_not_be_asked_and_can_again_recovers(self) -> None:

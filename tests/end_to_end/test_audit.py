@@ -378,7 +378,8 @@ class Record(AuditTestCase):
         [refusal] = [each for each in json.loads(shown.out) if each["name"] == "dora"]
         self.assertEqual(refusal["reason"], "publickey: key not authorised")
         key = self.keys["bob"].with_suffix(".pub").read_text().split()[1]
-        self.assertIn(f'authorized_keys = [..., "ssh-ed25519 {key}"]', refusal["hint"])
+        table = f'[operators.dora]\nauthorized_keys = ["ssh-ed25519 {key}"]'
+        self.assertEqual(refusal["hint"], table)
         for verb in ("events", "refusals", "status"):
             self.assertEqual(self.ssh(verb).status, 0)
             denied = self.ssh(verb, operator="bob")

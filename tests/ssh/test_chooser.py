@@ -84,7 +84,12 @@ class Bench:
     """A chooser, its terminal and its owner."""
 
     def __init__(
-        self, listed: Sequence[Row], columns: int = 80, rows: int = 24, kind: str = "xterm"
+        self,
+        listed: Sequence[Row],
+        columns: int = 80,
+        rows: int = 24,
+        kind: str = "xterm",
+        remark: str = "",
     ) -> None:
         self.clock = FakeClock()
         self.rows = list(listed)
@@ -101,6 +106,7 @@ class Bench:
             self.ends.append,
             lambda: self.ends.append("left"),
             "vspc",
+            remark,
         )
 
     def look(self) -> Sequence[Row]:
@@ -420,6 +426,27 @@ class ChangingTests(SynchronousTestCase):
         bench.type(ENTER)
         self.assertNotIn(gone, bench.ends)
         self.assertEqual([bench.rows[1]], bench.ends)
+
+    def test_a_remark_stays_until_enter_which_takes_nothing(self) -> None:
+        bench = Bench(rows(3), remark="web01: dave\x1b[2J sent you off").shown()
+        told = "web01: dave\\x1b[2J sent you off; Enter goes on"
+        self.assertEqual(told, bench.screen.lines[-1].rstrip())
+        bench.type(b"r", b"m", DOWN)
+        self.assertEqual(told, bench.screen.lines[-1].rstrip())
+        bench.type(ENTER)
+        self.assertEqual([], bench.ends)
+        self.assertNotIn("sent you off", "\n".join(bench.screen.lines))
+        self.assertIn("type to filter", bench.screen.lines[1])
+        bench.type(ENTER)
+        self.assertEqual(["web0000"], [each.name for each in bench.ends if isinstance(each, Row)])
+
+    def test_a_remark_on_a_small_terminal(self) -> None:
+        for columns, height in ((20, 10), (20, 5), (20, 2), (5, 3)):
+            bench = Bench(rows(3), columns, height, remark="x" * 100).shown()
+            text = "\n".join(bench.screen.lines)
+            self.assertIn("; Enter goes on"[:columns], text, (columns, height))
+            bench.type(ENTER)
+            self.assertEqual([], bench.ends)
 
     def test_what_has_gone_is_said_until_a_key(self) -> None:
         bench = Bench(rows(5)).shown()

@@ -66,6 +66,9 @@ class FakeTrail:
     def turned_away(self) -> Sequence[TurnedAway]:
         return self.refusals
 
+    def events(self) -> Sequence[str]:
+        return ("login", "kick", "attach")
+
     def answer(self, *lines: str, ended: bool = True) -> None:
         """Answer the last question."""
         asked = self.asking.pop()
@@ -98,6 +101,14 @@ class Events(Reading):
         self.assertIn('roles = ["admin"] or ["audit"]', channel.complaint)
         self.assertEqual([line["verb"] for line in self.recorded.named("denied")], ["events"])
         self.assertEqual(self.trail.asking, [])
+
+    def test_an_event_that_does_not_exist(self) -> None:
+        channel = self.desk.say("events --event 'bo\x1bgus'", ROOT)
+        self.assertEqual(channel.status, 2)
+        self.assertIn("no event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint)
+        self.assertEqual(self.trail.asking, [])
+        self.desk.say("events --event kick", ROOT)
+        self.assertEqual(self.trail.sought[0].event, "kick")
 
     def test_administrators_and_auditors_read_and_it_is_recorded(self) -> None:
         for operator in (ROOT, AUDITOR):

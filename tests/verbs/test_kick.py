@@ -2,6 +2,7 @@
 
 import json
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.verbs.opsdesk import CAROL, DAVE, OpsDesk
@@ -92,6 +93,7 @@ class Out(KickCase):
     def setUp(self) -> None:
         super().setUp()
         self.daves = self.desk.login(DAVE)
+        self.ends: list[str] = []
 
     def test_a_session(self) -> None:
         channel = self.desk.ask(f"kick --session {self.carols.id}", self.daves)
@@ -126,12 +128,49 @@ class Out(KickCase):
         channel = self.desk.ask("kick --all-writers", self.daves)
         self.assertEqual(channel.status, 0)
         self.assertEqual((self.there.status, hidden.status, reads.status), (1, 1, None))
-        self.assertIn("carol on web01", channel.text)
+        told = "2 sent off: carol on web01, 1 on consoles that you may not read\n"
+        self.assertEqual(channel.text, "nobody else types any more; " + told)
         self.assertNotIn("secret", channel.text)
         self.assertEqual(self.desk.events("kick")[0]["count"], 2)
         self.assertEqual(self.desk.ended, {})
         nobody = self.desk.ask("kick --all-writers", self.daves)
-        self.assertEqual(nobody.text, "nobody else types any more; sent off: nobody\n")
+        self.assertEqual(nobody.text, "nobody else types any more; nobody was sent off\n")
+
+    def test_everybody_who_types_as_json_without_the_names_of_those_unseen(self) -> None:
+        hidden = self.desk.ask("raw secret", self.carols)
+        hidden.type(b"h")
+        channel = self.desk.ask("kick --all-writers --json", self.daves)
+        seen, unseen = sorted(json.loads(channel.text), key=lambda each: not each["operator"])
+        self.assertEqual((seen["operator"], seen["console"]), ("carol", "web01"))
+        self.assertEqual(set(unseen), set(seen))
+        self.assertEqual({value for value in unseen.values() if value}, {True})
+
+    def test_a_session_by_the_beginning_of_its_id(self) -> None:
+        there = [self.desk.login(CAROL) for _ in range(12)]
+        ambiguous = self.desk.ask("kick --session session1", self.daves)
+        self.assertEqual(ambiguous.status, 0)  # an id itself is no beginning
+        many = self.desk.ask("kick --session sess", self.daves)
+        self.assertEqual(many.status, 1)
+        self.assertIn("13 sessions begin with 'sess': session2, ", many.complaint)
+        self.assertIn(", ...", many.complaint)
+        for word in ("nobody", "''", "session14x"):
+            none = self.desk.ask(f"kick --session {word}", self.daves)
+            self.assertEqual(none.status, 1)
+            self.assertIn("there is no session", none.complaint)
+        mine = there[-1].id
+        self.assertEqual(mine, "session14")
+        self.assertEqual(self.desk.ask("kick --session session14", self.daves).status, 0)
+        self.assertEqual(self.desk.ask("kick --session=session13", self.daves).status, 0)
+        self.assertEqual(self.desk.events("kick")[-1]["subject"], "session13")
+
+    def test_the_beginning_counts_where_only_one_has_it(self) -> None:
+        other = self.desk.login(CAROL)
+        self.assertEqual(other.id, "session3")
+        self.desk.sessions.enter(evolve(other, id="abcdef012345"), self.ends.append)
+        channel = self.desk.ask("kick --session abc --json", self.daves)
+        self.assertEqual(json.loads(channel.text)[0]["session"], "abcdef012345")
+        self.assertEqual(self.desk.events("kick")[-1]["subject"], "abcdef012345")
+        self.assertEqual(len(self.ends), 1)
 
     def test_but_not_the_one_who_says_it(self) -> None:
         roots = self.desk.login(ROOT)

@@ -144,6 +144,27 @@ class Lifting(LockoutCase):
         self.assertEqual(self.desk.events("unlock")[0]["subject"], "carol")
         self.assertEqual(self.say("lockout --lift carol").status, 1)
 
+    def test_as_json(self) -> None:
+        carols = self.desk.login(CAROL)
+        locked = json.loads(self.say("reason=CHG7 lockout carol --for 24h --json").text)
+        (listed,) = json.loads(self.say("lockout --json").text)
+        self.assertEqual(locked, listed | {"ended": 1, "known": True})
+        self.assertEqual((locked["subject"], locked["kind"]), ("carol", "operator"))
+        self.assertEqual((locked["reason"], set(self.desk.ended)), ("CHG7", {carols.id}))
+        self.assertFalse(json.loads(self.say("lockout --json mallory").text)["known"])
+        lifted = json.loads(self.say("lockout --lift carol --json").text)
+        self.assertEqual(lifted, {"subject": "carol", "kind": "operator", "lifted": True})
+        self.assertIsNone(self.lockouts.find(["carol"]))
+        again = self.say("lockout --lift carol --json")
+        self.assertEqual((again.status, again.text), (1, ""))
+
+    def test_as_json_where_the_disk_does_not_take_it(self) -> None:
+        self.paper.at_once = False
+        channel = self.say("lockout carol --json")
+        self.paper.saved[0]("No space left on device")
+        self.assertEqual((channel.status, channel.text), (1, ""))
+        self.assertIn("carol is locked out", channel.complaint)
+
     def test_the_list(self) -> None:
         self.assertEqual(self.say("lockout").text, "")
         self.say("reason='lost laptop' lockout carol")
@@ -173,7 +194,6 @@ class Refused(LockoutCase):
             "lockout carol --for never",
             "lockout carol --for 0",
             "lockout carol --for 99999d",
-            "lockout carol --json",
             "lockout carol --list",
             "lockout --bogus",
         ):

@@ -92,6 +92,11 @@ class Sending(SendCase):
         channel = self.assert_sent("send web01 --json root", b"root")
         self.assertEqual(json.loads(channel.text), {"offset": 7, "bytes": 4})
 
+    def test_options_may_come_before_the_name(self) -> None:
+        channel = self.assert_sent("send --json --timeout 5 web01 --enter ls", b"ls\r")
+        self.assertEqual(json.loads(channel.text)["bytes"], 3)
+        self.assert_sent("send --timeout=5 web01 -- --json", b"ls\r--json")
+
     def test_the_pen_is_taken_and_laid_down(self) -> None:
         self.assert_sent("send web01 x", b"x")
         self.assertIsNone(self.web.pen)
@@ -99,7 +104,15 @@ class Sending(SendCase):
         self.assertEqual([e["result"] for e in self.desk.events("send")], ["ok"])
 
     def test_usage(self) -> None:
-        for line in ("send", "send --enter web01 x", "send web01 ''", "send web01 --bogus x"):
+        for line in (
+            "send",
+            "send --enter",
+            "send -- web01 x",
+            "send --timeout --",
+            "send web01 ''",
+            "send web01 --bogus x",
+            "send --bogus web01 x",
+        ):
             channel = self.desk.ask(line)
             self.assertEqual(channel.status, 2, line)
             self.assertIn("usage: send", channel.complaint)
@@ -379,7 +392,26 @@ class Refused(SendCase):
         may = frozenset({"read", "write"})
         self.desk.rules = Access((Rule(frozenset({"*"}), ("*",), may),))
         other.type(b"d")
-        self.assertEqual(self.desk.ask("send web01 --force y").status, 4)
+        refused = self.desk.ask("send web01 --force y")
+        self.assertEqual(refused.status, 4)
+        without = "carol is typing on web01, and you have no right `force` there; nothing was sent"
+        self.assertEqual(refused.complaint.splitlines()[-1], without)
+        self.assertNotIn("force", self.desk.ask("send web01 y").complaint)
+        expecting = self.desk.ask("expect web01 --force --send y x")
+        self.assertEqual(expecting.status, 4)
+        self.assertIn("no right `force`", expecting.complaint)
+
+    def test_who_is_sent_off_hears_one_count(self) -> None:
+        channel = self.desk.ask("send web01")
+        channel.type(b"abc")
+        self.web.migrate()
+        channel.type(b"x" * (WAITING + 1000))
+        (attachment,) = self.web.attachments
+        attachment.expel("dave sent you off")
+        self.assertEqual(
+            channel.complaint.splitlines()[-1],
+            f"web01: dave sent you off; 3 bytes were sent, {WAITING + 1000} were not",
+        )
 
     def test_the_pen_is_taken_from_it(self) -> None:
         self.web.migrate()

@@ -23,6 +23,8 @@ class Status(SynchronousTestCase):
                 "log": {"behind_bytes": 12, "last_error": None},
                 "hosts": ["a\x1b", "b"],
                 "tls": True,
+                "limits_hit": {"max_sessions": 3},
+                "audit": {"copies": {}},
             },
         )
         self.daves = self.desk.login(DAVE)
@@ -44,6 +46,8 @@ class Status(SynchronousTestCase):
         self.assertIn("log last error: -", lines)
         self.assertIn("hosts: a\\x1b, b", lines)
         self.assertIn("tls: yes", lines)
+        self.assertIn("limits hit max sessions: 3", lines)
+        self.assertIn("audit copies: -", lines)
         self.assertIn("audit refuses: no", lines)
 
     def test_only_administrators(self) -> None:

@@ -183,7 +183,7 @@ class Breaking(VerbTest):
         self.web.lose_source()
         self.web.end_migration("too late")
         self.desk.turn()
-        self.assertIn("web01 is away: the BREAK not sent", sink.notices)
+        self.assertIn("web01 is away: 1 BREAK not sent", sink.notices)
 
 
 class Raw(VerbTest):
@@ -423,7 +423,7 @@ class Terminals(VerbTest):
         self.web.disconnect("off")
         channel = self.desk.say("console web01", terminal=XTERM)
         channel.type(b"\x05cl0")
-        self.assertIn("[web01 is away: the BREAK not sent]", channel.text)
+        self.assertIn("[web01 is away: 1 BREAK not sent]", channel.text)
         self.assertNotIn("[BREAK]", channel.text)
         assert channel.program is not None
         self.assertFalse(channel.program.break_requested())
@@ -435,7 +435,7 @@ class Terminals(VerbTest):
         self.assertFalse(channel.program.break_requested())
         self.assertIsNone(self.web.pen)
         self.assertEqual(self.line.log, [])
-        self.assertIn("you only read web01: the BREAK not sent; ^Eca", channel.text)
+        self.assertIn("you only read web01: 1 BREAK not sent; ^Eca", channel.text)
 
     def test_after_a_change_of_host_the_pen_is_asked_for(self) -> None:
         channel = self.desk.say("console web01", terminal=XTERM)
@@ -559,7 +559,8 @@ class Administering(VerbTest):
         wrong = self.desk.say("accept db 10.9.9.9", ROOT)
         self.assertEqual(wrong.status, 1)
         self.assertIn("kept apart: 10.1.1.9", wrong.complaint)
-        self.assertEqual(self.desk.say("accept db", ROOT).status, 2)
+        for line in ("accept", "accept db", "accept db 10.1.1.9 x", "accept --json"):
+            self.assertEqual(self.desk.say(line, ROOT).status, 2, line)
         right = self.desk.say("accept db ::ffff:10.1.1.9", ROOT)
         self.assertEqual((right.status, right.text), (0, "db is at 10.1.1.9 now\n"))
         self.assertTrue(self.vm.closed)

@@ -1,5 +1,6 @@
 """Happenings and logins as events: what is said of whom, and that floods do not bury the rest."""
 
+import tomllib
 from base64 import b64encode
 
 from attrs import field, frozen
@@ -232,31 +233,68 @@ class Door(SynchronousTestCase):
         blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
         key = "ssh-ed25519 " + b64encode(blob).decode()
         shown = Proof("publickey", "SHA256:abc", key=blob)
+        unnamed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", (), authority=blob)
         signed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("ops",), authority=blob)
         for operator, proof, reason, hint in (
             (
                 "bob",
                 shown,
                 "key not authorised",
-                f'[operators."bob"] authorized_keys = [..., "{key}"]',
+                f'[operators.bob]\nauthorized_keys = ["{key}"]',
             ),
             (
                 "eve",
                 signed,
                 "the certificate's authority SHA256:ca is not trusted",
-                f'[ssh.certificates] authorities = [..., "{key}"]',
+                "if that authority is yours, add it to authorities of [ssh.certificates]:\n"
+                f'"{key}"',
             ),
             (
                 "bob",
                 signed,
                 "the certificate's principals do not stand for this operator",
-                '[[ssh.certificates.map]] principals = ["ops"], operator = "bob"',
+                "the certificate is for ops",
             ),
-            ("zoe", Proof("password"), "there is no such operator, or x", '[operators."zoe"]'),
+            (
+                "ops",
+                signed,
+                "no [operators] table and no [[ssh.certificates.map]] makes him an operator",
+                "[operators.ops]",
+            ),
+            ("bob", unnamed, "the certificate names no principals", ""),
+            ("bob", unnamed, "the certificate's principals do not stand for this operator", ""),
+            ("zoe", Proof("password"), "there is no such operator, or x", "[operators.zoe]"),
+            ("z.o@e", shown, "there is no such operator, or x", '[operators."z.o@e"]'),
+            ("z\no]e", shown, "key not authorised", ""),
+            ("@ops", shown, "key not authorised", ""),
             ("bob", shown, "the key is revoked", ""),
             ("bob", Proof("password"), "wrong password", ""),
         ):
             self.assertEqual(self.hint(operator, proof, reason), hint)
+
+    def test_what_can_be_pasted_is_toml(self) -> None:
+        blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
+        proof = Proof("publickey", "SHA256:abc", key=blob)
+        for name in ("bob", "bob.b", "b@example", "0"):
+            found = tomllib.loads(self.hint(name, proof, "key not authorised"))
+            (key,) = found["operators"][name]["authorized_keys"]
+            self.assertTrue(key.startswith("ssh-ed25519 "))
+
+    def test_no_hint_gives_one_operators_certificate_to_another(self) -> None:
+        proof = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("netops-jo", "x\x1b"))
+        hint = self.hint("alice", proof, "the certificate's principals do not stand for him")
+        self.assertEqual(hint, "the certificate is for netops-jo, x\\x1b")
+
+    def test_who_is_in_after_all_was_not_turned_away(self) -> None:
+        kept, failure = FakeFailure(operator="bob"), FakeFailure(operator="alice")
+        for each in (kept, failure, failure, failure):
+            self.logins.failed(each)
+        self.logins.excused([failure, failure])
+        self.assertEqual([(e.name, e.count) for e in self.refused.latest()][-1], ("alice", 1))
+        self.logins.excused([failure])
+        self.logins.excused([failure])  # it is not there
+        self.assertEqual([e.name for e in self.refused.latest()], ["bob"])
+        self.assertEqual(len(self.recorded.named("login-failed")), 4)
 
     def test_a_hint_of_what_is_no_key_has_its_fingerprint(self) -> None:
         for blob in (b"", b"\0\0\0\x05ab", b"\xff" * 100, b"\0\0\0\1\x1b"):

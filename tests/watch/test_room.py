@@ -104,6 +104,15 @@ class Rooms(RoomTest):
         self.assertEqual(sum(e["bytes"] for e in events if e["event"] == "input"), len(line.sent))
         self.assertNotIn("hunter2", self.path.read_text())
 
+    def test_limits_that_were_hit_are_counted_by_name(self) -> None:
+        for settings in (AuditSettings(), AuditSettings(enabled=False)):
+            room = self.room(settings)
+            for limit in ("max_sessions", "messages", "messages"):
+                room.recorder.record("limit", session(), limit=limit)
+            room.recorder.record("start", version="1", pid=1)
+            self.assertEqual(room.limits(), {"max_sessions": 1, "messages": 2})
+            self.assertFalse(room.recorder.refuses)
+
     def test_after_the_end_nothing_is_heard_and_twice_is_once(self) -> None:
         room = self.room()
         room.start()

@@ -40,15 +40,6 @@ def content(path: Path, limit: int) -> bytes:
         raise Wrong(problem, "a file that can be read is wanted") from None
 
 
-def unreadable(path: Path) -> str:
-    """Why `path` cannot be read now; empty if it can."""
-    try:
-        content(path, 1)
-    except Wrong as wrong:
-        return wrong.problem
-    return ""
-
-
 def consoles_file(path: Path) -> Consoles:
     """The patterns in `path`, one a line; comments and empty lines are skipped. Or `WrongLines`."""
     data = content(path, CONSOLES_LIMIT + 1)

@@ -15,7 +15,7 @@ from vspc.config.checks import (
     within,
     within_time,
 )
-from vspc.config.keys import AuthorizedKey, KeysFile
+from vspc.config.keys import AuthoritiesFile, Authority, AuthorizedKey, KeysFile
 from vspc.config.secrets import HashFile, PasswordHash, TotpFile
 from vspc.config.units import (
     Consoles,
@@ -52,8 +52,8 @@ class CertificateMap:
 class CertificateSettings:
     """[ssh.certificates]: authorities whose certificates operators log in with."""
 
-    authorities: tuple[AuthorizedKey, ...] = ()
-    authorities_file: KeysFile | None = None
+    authorities: tuple[Authority, ...] = ()
+    authorities_file: AuthoritiesFile | None = None
     revoked: Path | None = None
     max_validity: Duration | None = field(
         default=None, metadata=unless_none(within_time(60, 36525 * 86400))

@@ -91,6 +91,20 @@ class KeyOptions:
     ignored: tuple[str, ...] = ()
 
 
+def limited(options: KeyOptions) -> tuple[str, ...]:
+    """The options that make a key good for less than a password would be."""
+    limits = {
+        "command": options.command is not None,
+        "restrict": not options.pty and not options.forwarding,
+        "no-pty": not options.pty and options.forwarding,
+        "no-port-forwarding": options.pty and not options.forwarding,
+        "permitopen": options.opens is not None,
+        "from": options.sources is not None,
+        "expiry-time": options.expires is not None,
+    }
+    return tuple(name for name, there in limits.items() if there)
+
+
 def split_options(line: str) -> tuple[str, str]:
     """The options of a line and what follows them: they end at the first space outside quotes."""
     quoted, at = False, 0

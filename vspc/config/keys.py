@@ -5,8 +5,9 @@ Nothing here repeats what it read: it could be a private key, put there by mista
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NewType
 
 from attrs import evolve, field, frozen
 
@@ -62,6 +63,26 @@ class KeysFile:
     keys: tuple[AuthorizedKey, ...]
 
 
+Authority = NewType("Authority", AuthorizedKey)
+"""A key that signs certificates; it has no options."""
+
+AuthoritiesFile = NewType("AuthoritiesFile", KeysFile)
+"""A file of such keys."""
+
+
+def authority(value: object) -> Authority:
+    """The key of an authority, one line; `Wrong` if options stand in front of it."""
+    key = authorized_key(value)
+    if key.options != KeyOptions():
+        raise Wrong("an authority has options in front of its key", "the key alone is wanted")
+    return Authority(key)
+
+
+def authorities_file(path: Path) -> AuthoritiesFile:
+    """As `keys_file`, of authorities."""
+    return AuthoritiesFile(keys_file(path, authority))
+
+
 def authorized_key(value: object) -> AuthorizedKey:
     """One line of an authorized_keys file."""
     if not isinstance(value, str):
@@ -112,27 +133,33 @@ def _examine(kind: str, parts: list[bytes]) -> None:
         raise Wrong("the RSA key is too short", f"{RSA_BITS} bits or more are allowed")
 
 
-def keys_file(path: Path) -> KeysFile:
+Read = Callable[[object], AuthorizedKey]
+"""Reads one line."""
+
+
+def keys_file(path: Path, read: Read = authorized_key) -> KeysFile:
     """The keys in `path`; comments and empty lines are skipped. `Wrong` or `WrongLines`."""
     data = content(path, KEYS_FILE_LIMIT + 1)
     if len(data) > KEYS_FILE_LIMIT:
         raise Wrong(f"{safe(str(path))}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
     if b"PRIVATE KEY" in data:
         raise Wrong(f"{safe(str(path))}: it is a private key", "name the .pub file beside it")
-    keys, wrongs = key_lines(data, safe(str(path)))
+    keys, wrongs = key_lines(data, safe(str(path)), read)
     if wrongs:
         raise WrongLines(wrongs)
     return KeysFile(path, tuple(keys))
 
 
-def key_lines(data: bytes, what: str) -> tuple[list[AuthorizedKey], list[Wrong]]:
+def key_lines(
+    data: bytes, what: str, read: Read = authorized_key
+) -> tuple[list[AuthorizedKey], list[Wrong]]:
     """The keys in the text of an authorized_keys file, and what is wrong in it; `what` is named."""
     keys, wrongs = [], []
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            keys.append(evolve(authorized_key(line.strip()), line=number))
+            keys.append(evolve(read(line.strip()), line=number))
         except Wrong as wrong:
             wrongs.append(Wrong(f"{what} line {number}: {wrong.problem}", wrong.allowed))
     return keys, wrongs

@@ -9,10 +9,12 @@ from attrs import evolve
 
 from vspc.config.classes import Config
 from vspc.config.headers import array_lines
-from vspc.config.mistakes import Mistake, Wrong
+from vspc.config.mistakes import Doubts, Mistake, Wrong
 from vspc.config.people import people
 from vspc.config.relations import conflicts, relations, warnings
-from vspc.config.structure import converter, mistakes
+from vspc.config.remains import remains
+from vspc.config.structure import converter, join, mistakes
+from vspc.config.tables import table
 from vspc.config.units import StateFile, place
 
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
@@ -22,11 +24,15 @@ FILE_LIMIT = 16 * 1024 * 1024
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used, with every mistake in it."""
+    """A configuration that cannot be used, with every mistake in it.
 
-    def __init__(self, mistakes: list[Mistake]) -> None:
+    `remains` is what is right in it, if anything can be said of that; nothing may run by it.
+    """
+
+    def __init__(self, mistakes: list[Mistake], remains: Config | None = None) -> None:
         super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
+        self.remains = remains
 
 
 def load(path: Path) -> Config:
@@ -38,21 +44,28 @@ def load(path: Path) -> Config:
     except Wrong as wrong:
         raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
     found: list[tuple[str, str, str]] = []
-    config = Config()
+    # Even the default is relative to the file.
+    tables = {"state_dir": str(Config().state_dir)} | tables
+    everybody = people(tables)
     try:
-        # Even the default is relative to the file.
-        config = converter(path.parent, people(tables)).structure(
-            {"state_dir": str(config.state_dir)} | tables, Config
-        )
+        config = converter(path.parent, everybody).structure(tables, Config)
     except Exception as error:
         found += mistakes(error)
+        config = remains(path.parent, everybody, tables)
+    doubts = _doubts(tables, found)
     found += relations(tables)
-    if not found:
-        config = _completed(config, path, text)
-        found += conflicts(config)
+    found += conflicts(config, doubts)
     if found:
-        raise ConfigError([Mistake(path, *mistake) for mistake in found])
+        raise ConfigError([Mistake(path, *mistake) for mistake in found], config)
+    config = _completed(config, path, text)
     return evolve(config, warnings=tuple(warnings(config)))
+
+
+def _doubts(tables: dict[str, Any], found: list[tuple[str, str, str]]) -> Doubts:
+    """What nothing may be concluded from. An operator's wrong name says nothing of his table."""
+    operators = table(tables, "operators").items()
+    names = {join("operators", name) for name, value in operators if isinstance(value, dict)}
+    return Doubts(key for key, _, _ in found if key not in names)
 
 
 def state_dir(path: Path) -> Path:

@@ -1,10 +1,17 @@
 """What is wrong in a configuration, where, and what would be right."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import frozen
 
 from vspc.text import safe
+
+T = TypeVar("T")
+
+_NEARLY = 0.75  # as password is password_hash; auth_command is no authorized_keys_command
 
 SHOWN = 40
 """Characters of a wrong value that are repeated in what is said of it."""
@@ -40,6 +47,40 @@ class WrongLines(ValueError):
     def __init__(self, wrongs: list[Wrong]) -> None:
         super().__init__(f"{len(wrongs)} wrong lines")
         self.wrongs = wrongs
+
+
+class Doubts:
+    """What nothing may be concluded from: keys with mistakes, and keys above and below them."""
+
+    def __init__(self, wrong: Iterable[str] = ()) -> None:
+        self._wrong = frozenset(wrong)
+        self._above = frozenset(up for key in self._wrong for up in _above(key))
+        self._odd = dict[str, list[str]]()
+        for key in self._wrong:
+            table, _, name = key.rpartition(".")
+            self._odd.setdefault(table, []).append(name)
+
+    def about(self, key: str) -> bool:
+        """Whether what is at `key` is in doubt: a key that is called nearly so may be meant."""
+        if key in self._wrong or key in self._above:
+            return True
+        table, _, name = key.rpartition(".")
+        if get_close_matches(name, self._odd.get(table, ()), 1, _NEARLY):
+            return True
+        return any(up in self._wrong for up in _above(key))
+
+    def numbered(self, key: str, items: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """`items` of the list at `key` with their places in the file: wrong ones are missing."""
+        place = 0
+        for item in items:
+            while f"{key}[{place}]" in self._wrong:
+                place += 1
+            yield place, item
+            place += 1
+
+
+def _above(key: str) -> Iterator[str]:
+    return (key[:at] for at, letter in enumerate(key) if letter in ".[")
 
 
 def shown(value: object) -> str:

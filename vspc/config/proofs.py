@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from vspc.config.classes import Config
-from vspc.config.disk import unreadable
 from vspc.config.entry import CertificateSettings, OperatorSettings
-from vspc.config.keyoptions import KeyOptions
+from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
-from vspc.config.mistakes import shown
+from vspc.config.mistakes import Doubts, shown
 from vspc.config.structure import join
 
 Relation = tuple[str, str, str]
@@ -46,38 +45,40 @@ def ways(operator: OperatorSettings, config: Config) -> frozenset[str]:
     return frozenset(word for word, there in found.items() if there)
 
 
-def conflicts(config: Config) -> Iterator[Relation]:
+_KEYS = ("{}.authorized_keys", "{}.authorized_keys_file", "ssh.authorized_keys_command")
+_AUTHORITIES = ("ssh.certificates.authorities", "ssh.certificates.authorities_file")
+
+_SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "publickey": _KEYS + _AUTHORITIES,
+        "certificate": _AUTHORITIES,
+        "password": ("{}.password_hash", "{}.password_hash_file"),
+        "totp": ("{}.totp_secret_file",),
+        "auth_command": ("ssh.auth_command",),
+    }
+)
+"""What `ways` looks at; the operator's table stands for {}."""
+
+
+def conflicts(config: Config, doubts: Doubts) -> Iterator[Relation]:
     """Mistakes: proofs that are wanted and cannot be given."""
     for name, operator in config.operators.items():
         there = ways(operator, config)
-        key = f"{join('operators', name)}.require"
-        if operator.require[:1] == ("totp",):
-            # Anybody could guess at it, or use up the guesses, and learn that there is an operator.
-            yield f"{key}[0]", "a code is no first proof", "another method stands before totp"
-        for index, method in enumerate(operator.require):
-            if method not in there:
-                yield (
-                    f"{key}[{index}]",
-                    f"the operator has nothing to show for {method}",
-                    _NEEDED[method],
-                )
+        table = join("operators", name)
+        key = f"{table}.require"
+        for index, method in doubts.numbered(key, operator.require):
+            if (index, method) == (0, "totp"):
+                # Anybody could guess at it, use up the guesses, learn that there is an operator.
+                yield f"{key}[0]", "a code is no first proof", "another method stands before totp"
+            sources = (source.format(table) for source in _SOURCES[method])
+            if method not in there and not any(map(doubts.about, sources)):
+                problem = f"the operator has nothing to show for {method}"
+                yield f"{key}[{index}]", problem, _NEEDED[method]
     command = config.ssh.authorized_keys_command
     for index, word in enumerate(command.words if command else ()):
         if index and (odd := _ODD_TOKEN.search(word)):
             allowed = "%u (the operator), %f, %k and %t (the key) and %% are allowed"
             yield f"ssh.authorized_keys_command[{index}]", f"{shown(odd[1])} is no token", allowed
-    for place, authority in _authorities(config.ssh.certificates):
-        if authority.options != KeyOptions():
-            problem = "an authority has options in front of its key"
-            yield f"ssh.certificates.{place}", problem, "the key alone is wanted"
-
-
-def _authorities(settings: CertificateSettings) -> Iterator[tuple[str, AuthorizedKey]]:
-    for index, key in enumerate(settings.authorities):
-        yield f"authorities[{index}]", key
-    if settings.authorities_file is not None:
-        for key in settings.authorities_file.keys:
-            yield f"authorities_file: line {key.line}", key
 
 
 def warnings(config: Config) -> Iterator[str]:
@@ -97,9 +98,24 @@ def _odd(operator: OperatorSettings, config: Config) -> Iterator[str]:
         yield ".totp_secret_file: require does not name totp, so nobody asks for a code"
     if operator.password is not None and operator.require and "password" not in operator.require:
         yield ".password_hash: require does not name password, so nobody asks for it"
+    yield from _beside_limits(operator, there)
     keyed = bool(operator.keys) and not config.ssh.certificates.keys
     if operator.verify_required and keyed and not any(_is_token(k) for k in operator.keys):
         yield ".verify_required: none of the keys is of a FIDO token, so none of them will do"
+
+
+def _beside_limits(operator: OperatorSettings, there: frozenset[str]) -> Iterator[str]:
+    """A door without limits beside keys that have them."""
+    limits = [limited(key.options) for key in operator.keys]
+    if not limits or not all(limits) or operator.require:
+        return
+    # Who has a password here is asked for that, not what auth_command asks.
+    doors = {"password": "a password", "auth_command": "what auth_command asks for"}
+    door = next((text for method, text in doors.items() if method in there), "")
+    if door:
+        words = ", ".join(dict.fromkeys(word for found in limits for word in found))
+        how = 'require = ["publickey"] lets in by key only'
+        yield f": all keys have limits ({words}), but {door} lets in without them; {how}"
 
 
 def _is_token(key: AuthorizedKey) -> bool:
@@ -115,7 +131,8 @@ def _without_effect(operator: OperatorSettings) -> Iterator[str]:
             place = f"authorized_keys_file: line {key.line}"
         if key.options.ignored:
             words = ", ".join(key.options.ignored)
-            found.append(f"{place}: the option {words} has no effect here")
+            have = "option {} has" if len(key.options.ignored) == 1 else "options {} have"
+            found.append(f"{place}: the {have.format(words)} no effect here")
         if key.options.sources is not None and not key.options.sources.yes:
             found.append(f"{place}: the option from only excludes, so the key is good nowhere")
     yield from found[:NAMED]
@@ -132,5 +149,3 @@ def _certificates(settings: CertificateSettings) -> Iterator[str]:
     if not settings.keys:
         for key in (key for key, there in given.items() if there):
             yield f"ssh.certificates.{key}: without authorities, no certificate is taken"
-    elif settings.revoked is not None and (why := unreadable(settings.revoked)):
-        yield f"ssh.certificates.revoked: {why}; until it can be read no certificate is taken"

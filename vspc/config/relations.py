@@ -11,6 +11,7 @@ from typing import Any
 from vspc.config import proofs, rules
 from vspc.config.classes import Config, VmSettings
 from vspc.config.entry import SshSettings
+from vspc.config.mistakes import Doubts
 from vspc.config.structure import join
 from vspc.config.tables import dicts, table, values
 
@@ -42,14 +43,14 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
-def conflicts(config: Config) -> Iterator[Relation]:
-    """Mistakes that only whole values show."""
+def conflicts(config: Config, doubts: Doubts) -> Iterator[Relation]:
+    """Mistakes that only whole values show. `config` may be what is right of one with mistakes."""
     for index, sink in enumerate(config.log.sink):
         path = Path(sink.target)
         if path.is_absolute() and path.is_relative_to(config.state_dir):
             problem = "it is in state_dir, which is the server's alone"
             yield f"log.sink[{index}].target", problem, "give a place elsewhere"
-    yield from proofs.conflicts(config)
+    yield from proofs.conflicts(config, doubts)
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:

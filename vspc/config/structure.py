@@ -19,7 +19,16 @@ from cattrs.gen import make_dict_structure_fn, override
 from vspc.config import disk, units
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.classes import LATER
-from vspc.config.keys import AuthorizedKey, KeysFile, authorized_key, keys_file
+from vspc.config.keys import (
+    AuthoritiesFile,
+    Authority,
+    AuthorizedKey,
+    KeysFile,
+    authorities_file,
+    authority,
+    authorized_key,
+    keys_file,
+)
 from vspc.config.mistakes import Wrong, WrongLines, shown
 from vspc.config.people import People
 from vspc.config.secrets import (
@@ -46,6 +55,8 @@ def converter(base: Path, people: People) -> Converter:
         units.StateFile: units.state_file,
         units.Readable: lambda v: disk.readable(v, base),
         KeysFile: lambda v: keys_file(units.place(v, base)),
+        AuthoritiesFile: lambda v: authorities_file(units.place(v, base)),
+        Authority: authority,
         HashFile: lambda v: hash_file(units.place(v, base)),
         TotpFile: lambda v: totp_file(units.place(v, base)),
         PasswordHash: password_hash,
@@ -62,10 +73,10 @@ def converter(base: Path, people: People) -> Converter:
         units.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,
     }
-    made.register_structure_hook_factory(has, lambda kind: _table(made, kind))
-    made.register_structure_hook_func(_made_of(Literal), _choice)
-    made.register_structure_hook_func(_made_of(tuple), lambda v, kind: _list(made, v, kind))
-    made.register_structure_hook_func(_made_of(Mapping), lambda v, kind: _tables(made, v, kind))
+    made.register_structure_hook_factory(has, lambda kind: table_hook(made, kind))
+    made.register_structure_hook_func(made_of(Literal), _choice)
+    made.register_structure_hook_func(made_of(tuple), lambda v, kind: _list(made, v, kind))
+    made.register_structure_hook_func(made_of(Mapping), lambda v, kind: _tables(made, v, kind))
     for kind, structure in values.items():
         _register(made, kind, structure)
     return made
@@ -78,7 +89,8 @@ def _register(made: Converter, kind: Any, structure: Callable[[Any], Any]) -> No
         made.register_structure_hook_func(lambda other: other == kind, lambda v, _: structure(v))
 
 
-def _made_of(origin: Any) -> Callable[[Any], bool]:
+def made_of(origin: Any) -> Callable[[Any], bool]:
+    """Whether a type is a `tuple[...]`, `Mapping[...]` and so on."""
     return lambda kind: get_origin(kind) is origin
 
 
@@ -153,7 +165,8 @@ def _unless(errors: list[Exception], found: Any, kind: Any) -> Any:
     return found
 
 
-def _table(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
+def table_hook(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    """Makes a table of `kind` of what TOML has. Raises what `mistakes` understands."""
     special: dict[str, Any] = {}
     for key in fields(kind):
         if key.metadata.get("computed"):

@@ -1,8 +1,11 @@
 """What `vspc check` prints of a configuration without mistakes."""
 
+from types import MappingProxyType
+
 from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.classes import Config
-from vspc.config.entry import AccessRule, CertificateSettings, OperatorSettings
+from vspc.config.entry import AccessRule, AuditSettings, CertificateSettings, OperatorSettings
+from vspc.config.units import time_text
 from vspc.text import safe
 
 
@@ -30,22 +33,34 @@ def summary(config: Config) -> list[str]:
         ("auth_command", ssh.auth_command),
         ("authorized_keys_command", ssh.authorized_keys_command),
     ):
-        lines += [f"{what}: {safe(program.words[0])}"] if program else []
+        lines.append(f"{what}: {safe(program.words[0]) if program else 'none'}")
     lines += [f"operator {name}: {_operator(o)}" for name, o in config.operators.items()]
     lines += [f"access: {_rule(rule)}" for rule in config.access]
-    audit = config.audit
-    lines.append(f"audit: {safe(str(audit.file))}" if audit.enabled else "audit: off")
-    lines += [f"audit by syslog: {safe(audit.syslog)}"] if audit.syslog else []
-    return lines
+    return lines + _audit(config.audit)
+
+
+_ON_FAILURE = MappingProxyType({"continue": "all goes on", "refuse": "nobody new types"})
+
+
+def _audit(audit: AuditSettings) -> list[str]:
+    if not audit.enabled:
+        return ["audit: off"]
+    file = safe(str(audit.file))
+    why = f'on_failure = "{audit.on_failure}"'
+    lines = [f"audit: {file}; if it cannot be written {_ON_FAILURE[audit.on_failure]} ({why})"]
+    copies = [f"syslog to {safe(audit.syslog)}"] if audit.syslog else []
+    copies += ["journald"] if audit.journald else []
+    return [*lines, f"copies of the audit: {' and '.join(copies) or 'none'}"]
 
 
 def _certificates(settings: CertificateSettings) -> list[str]:
-    count = len(settings.keys)
-    if not count:
-        return []
-    revoked = f", revoked by {safe(str(settings.revoked))}" if settings.revoked else ""
-    maps = f", {_many(len(settings.map), 'map')}" if settings.map else ""
-    return [f"certificates: {_many(count, 'authority', 'authorities')}{maps}{revoked}"]
+    count, longest = len(settings.keys), settings.max_validity
+    facts = ["none are taken"]
+    if count:
+        facts = [_many(count, "authority", "authorities"), _many(len(settings.map), "map")]
+        facts += [] if longest is None else [f"valid for {time_text(longest)} at most"]
+    revoked = safe(str(settings.revoked)) if settings.revoked else "no file"
+    return [f"certificates: {', '.join(facts)}", f"revoked keys and certificates: {revoked}"]
 
 
 def _operator(operator: OperatorSettings) -> str:

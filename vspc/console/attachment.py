@@ -204,11 +204,15 @@ class Attachment:
         return self.console.gate.withdraw(self.tally)
 
     def expel(self, reason: str) -> None:
-        """Leave at once, whatever was not shown yet, and type nothing more of what waits."""
+        """Leave at once, whatever was not shown yet, and type nothing more of what waits.
+
+        Whoever hears what becomes of each byte (`Tally.heard`) says himself how many were not sent.
+        """
         self.rights = NOTHING  # what is taken back makes room, and he may have more to type
         self.detach()
         unsent = self.withdraw()
-        self.sink.ended(f"{reason}; {amount(unsent, 0)} not sent" if unsent else reason)
+        told = unsent and self.tally.heard is None
+        self.sink.ended(f"{reason}; {amount(unsent, 0)} not sent" if told else reason)
 
     def detach(self) -> None:
         """Leave. Nothing is heard afterwards; twice is once."""

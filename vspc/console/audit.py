@@ -3,7 +3,7 @@
 `vspc.watch` writes it. Events are flat; docs/audit.md has each with its fields.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
@@ -115,6 +115,9 @@ class Trail(Protocol):
     def turned_away(self) -> Sequence[TurnedAway]:
         """What was refused lately, the last last."""
 
+    def events(self) -> Collection[str]:
+        """The names of all events there are; none: nobody knows."""
+
 
 class NoTrail:
     """There is no audit file."""
@@ -133,4 +136,8 @@ class NoTrail:
 
     def turned_away(self) -> Sequence[TurnedAway]:
         """It was not kept."""
+        return ()
+
+    def events(self) -> Collection[str]:
+        """None is written."""
         return ()

@@ -150,10 +150,7 @@ class Console(LineSide):
             return Typed(0, refusal)
         if self.line is not None and not self.line.carries_break:
             return Typed(0, Refusal.LINE)
-        sent = self.gate.send_break(attachment.tally)
-        if sent:
-            self._publish(happenings.Broke(self, attachment.operator.name, attachment.session))
-        return Typed(int(sent))
+        return Typed(int(self.gate.send_break(attachment.tally)))
 
     def may_type(self, attachment: Attachment) -> Refusal | None:
         """Take the pen for `attachment` as its first key would; why not, if it may not type."""

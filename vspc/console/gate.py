@@ -152,6 +152,8 @@ class Gate:
         before, count = self.waiting, self._queue.withdraw(tally)
         if count:
             self._owner.dropped(count, tally)
+        if not self._queue:
+            self._rest()  # nobody waits for an answer any more
         if self.waiting < before:
             self._pump()
         return count
@@ -232,6 +234,7 @@ class Gate:
             self._send(data, tally)
         else:
             self._line.send_break()
+            self._owner.sent_break(tally)
             self._since += BREAK_COST
             self._ask_if_due()
 
@@ -266,6 +269,10 @@ class GateOwner:
 
     def delivered(self, data: bytes, tally: Tally) -> None:
         """`data` went to the VM; whoever has `tally` had typed it."""
+        raise NotImplementedError
+
+    def sent_break(self, tally: Tally) -> None:
+        """A BREAK went to the VM; whoever has `tally` wanted it."""
         raise NotImplementedError
 
     def dropped(self, count: int, tally: Tally) -> None:

@@ -293,6 +293,10 @@ class LineSide(GateOwner):
         self._shop.ledger.delivered(tally, len(data))
         self._shop.tap.typed(self._console, data)
 
+    def sent_break(self, tally: Tally) -> None:
+        who = tally.session.operator.name if tally.session is not None else "somebody"
+        self._publish(happenings.Broke(self._console, who, tally.session))
+
     def dropped(self, count: int, tally: Tally) -> None:
         self._shop.ledger.dropped(tally, count)
 

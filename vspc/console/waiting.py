@@ -33,9 +33,9 @@ class Dropped:
 
 
 def amount(count: int, breaks: int) -> str:
-    """ "12 bytes", "the BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
+    """ "12 bytes", "1 BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
     found = [f"{count} byte{'' if count == 1 else 's'}"] if count or not breaks else []
-    found += [f"{breaks} BREAKs" if breaks > 1 else "the BREAK"] if breaks else []
+    found += [f"{breaks} BREAK{'' if breaks == 1 else 's'}"] if breaks else []
     return " and ".join(found)
 
 

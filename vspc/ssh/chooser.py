@@ -12,6 +12,7 @@ from vspc.ssh.chooser_model import Left, Outcome, Row
 from vspc.ssh.chooser_plain import PlainFace
 from vspc.ssh.chooser_screen import ScreenFace
 from vspc.ssh.keyboard import Key, Keyboard, Pressed
+from vspc.text import safe
 
 __all__ = ["Chooser", "Row"]
 
@@ -60,7 +61,9 @@ class Chooser:
         chosen: Callable[[Row], None],
         left: Callable[[], None],
         title: str,
+        remark: str = "",
     ) -> None:
+        """`remark` is why he is here again; it stays until Enter, which then takes nothing."""
         self._channel = channel
         self._clock = clock
         self._rows = rows
@@ -69,7 +72,8 @@ class Chooser:
         self._keyboard = Keyboard(clock, self._pressed)
         terminal = channel.terminal
         plain = terminal is None or terminal.kind in _NO_CURSOR
-        self._face: _Face = PlainFace(channel, title) if plain else ScreenFace(channel, title)
+        face = PlainFace(channel, title) if plain else ScreenFace(channel, title, safe(remark))
+        self._face: _Face = face
         self._typed = bytearray()
         self._budget = TURN_BYTES
         self._ended = False

@@ -59,9 +59,11 @@ class Painter:
 class ScreenFace:
     """A list to move in and a filter to type, on the whole of a terminal."""
 
-    def __init__(self, channel: Channel, title: str) -> None:
+    def __init__(self, channel: Channel, title: str, remark: str = "") -> None:
+        """Until Enter `remark` is shown: what was typed for a console must choose none."""
         self._channel = channel
         self._title = title
+        self._remark = remark
         self._choice = Choice()
         self._wishes: Wishes = wishes(())
         self._help = False
@@ -78,6 +80,10 @@ class ScreenFace:
             return Left.LEFT
         if self._help:
             self._help = False
+            return None
+        if key is Key.ENTER and self._remark:
+            self._remark = ""
+            self._choice.clear()
             return None
         if key is Key.ENTER:
             return self._take()
@@ -112,6 +118,7 @@ class ScreenFace:
             terminal.rows,
             self._title,
             self._help,
+            self._remark,
         )
         self._painter.paint(sight.frame())
 

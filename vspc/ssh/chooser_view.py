@@ -47,6 +47,9 @@ _HELP = (
     "^C, ^D       leave      ^L redraw",
 )
 _BACK = "any key goes back"
+_GO_ON = "; Enter goes on"
+_FOOTED = 6
+"""Rows from which there is a last line about keys."""
 _NOBODY = ("no consoles yet", "They appear here by themselves as virtual machines connect.")
 _NO_MATCH = ("no console matches", "Backspace or Esc widens the filter.")
 
@@ -79,13 +82,14 @@ class Sight:
     rows: int
     title: str
     help: bool = False
+    remark: str = ""
 
     def frame(self) -> list[bytes]:
         """Encoded; a low terminal keeps the list longest, then the filter, then the count."""
         layout = lay_out(self.wished, self.columns)
         rows = min(self.rows, self._highest(layout))
         above = [] if self.help else self._above(layout, rows)
-        below = [self._footer()] if rows >= 6 else []
+        below = [self._footer()] if rows >= _FOOTED else []
         height = rows - len(above) - len(below)
         body = self._body(layout, height)[:height]
         lines = [*above, *body, *[Line()] * (height - len(body)), *below]
@@ -110,6 +114,8 @@ class Sight:
 
     def _filter(self) -> Line:
         text = self.choice.text
+        if self.remark and self.rows < _FOOTED:
+            return Line(self._remark(), _BOLD)
         if not text:
             return Line("type to filter")
         shown = f"filter: {text}_"
@@ -137,9 +143,15 @@ class Sight:
     def _paragraphs(self, texts: Sequence[str]) -> list[Line]:
         return [Line(line) for text in texts for line in textwrap.wrap(text, self.columns)]
 
+    def _remark(self) -> str:
+        """Its end gives way: what Enter does is said in any case."""
+        return clip(self.remark, max(0, self.columns - len(_GO_ON))) + _GO_ON
+
     def _footer(self) -> Line:
         if self.help:
             return Line(_BACK)
+        if self.remark:
+            return Line(self._remark(), _REVERSE)
         if self.choice.gone is not None:
             return Line(
                 f"{clip(self.choice.gone, NAME_COLUMNS)} has gone; Enter is for another now"

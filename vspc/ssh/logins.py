@@ -1,6 +1,6 @@
 """Who logs in, as what, and what he asks for: the values that the door hands to the service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from attrs import field, frozen
@@ -127,6 +127,9 @@ class Witness(Protocol):
     def failed(self, failure: Failure) -> None:
         """One more attempt was counted, or a client has gone that only asked."""
 
+    def excused(self, failures: Iterable[Failure]) -> None:
+        """Who failed so, all of it in one name and one connection, is in after all."""
+
 
 class NoWitness:
     """Nobody does."""
@@ -142,6 +145,9 @@ class NoWitness:
         """Nor this."""
 
     def failed(self, failure: Failure) -> None:
+        """Nor this."""
+
+    def excused(self, failures: Iterable[Failure]) -> None:
         """Nor this."""
 
 

@@ -27,6 +27,7 @@ class Tries:
     _told: int = field(default=0, init=False)  # probes when a failure was last told
     _reason: str = field(default="", init=False)
     _proof: Proof = field(default=Proof(""), init=False)
+    _failures: list[Failure] = field(factory=list, init=False)  # told, in this name
     _is_known: bool = field(default=False, init=False)  # whether somebody has the key it is about
 
     def probe(self, proof: Proof, reason: str, known: bool) -> bool:
@@ -65,17 +66,23 @@ class Tries:
                 probes=self.probes,
             )
         self._reason, self._is_known = "", False
+        self._failures.clear()
+
+    def admitted(self) -> None:
+        """It was in vain only at first: whose name it was is in."""
+        if self._failures:
+            self.witness.excused(tuple(self._failures))
 
     def _tell(self, operator: str, last: bool) -> None:
         self._told = self.probes
-        self.witness.failed(
-            Failure(
-                operator,
-                self.address,
-                self._reason,
-                self._proof,
-                self.attempts,
-                self.probes,
-                last,
-            )
+        failure = Failure(
+            operator,
+            self.address,
+            self._reason,
+            self._proof,
+            self.attempts,
+            self.probes,
+            last,
         )
+        self._failures.append(failure)
+        self.witness.failed(failure)

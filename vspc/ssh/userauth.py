@@ -281,6 +281,7 @@ class DoorUserAuth(SSHUserAuthServer):
             session=login.session.id,
         )
         if is_in:
+            self._tries.admitted()
             transport.avatar = Avatar()
             transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
             transport.enter_service(b"ssh-connection")

@@ -1,23 +1,35 @@
-"""`accept NAME ADDRESS`: an administrator says which line is the VM."""
+"""`accept`: an administrator says which line is the VM."""
 
+from vspc.console.console import Console
 from vspc.net.limits import parse_address
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call, Printer
 
-USAGE_LINE = "accept NAME ADDRESS"
-SUMMARY = "the VM of a console is the one at ADDRESS, which is kept apart (administrators)"
+USAGE_LINE = "accept NAME ADDRESS | accept LINE [ADDRESS]"
+SUMMARY = "LINE, which is kept apart, or the one at ADDRESS is the VM (administrators)"
 
 
 def run(call: Call) -> None:
-    """Give the console to the line from there; whoever has it is closed."""
-    if len(call.words) != 2:
+    """Give the console to that line; whoever has it is closed."""
+    if len(call.words) not in (1, 2) or call.words[0].startswith("-"):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
     console = call.find_as_administrator(call.words[0])
     if console is None:
         return
+    said = call.words[1] if len(call.words) == 2 else ""
+    address = str(parse_address(said) or said)
+    if console.quarantined:
+        _line(call, console, address)
+    elif address:
+        _from(call, console, address)
+    else:
+        call.fail(USAGE, f"say the ADDRESS at which {console.title} is", f"usage: {USAGE_LINE}")
+
+
+def _from(call: Call, console: Console, address: str) -> None:
+    """The VM of `console` is at `address`."""
     keeper = call.world.keeper
-    address = str(parse_address(call.words[1]) or call.words[1])
     accepted = keeper.accept(console, address)
     call.record("accept", console, host=address, result="ok" if accepted else "failed")
     if accepted:
@@ -29,3 +41,23 @@ def run(call: Call) -> None:
         f"no line from {safe(address)} says that it is {console.title} and is kept apart; "
         f"kept apart: {waiting}",
     )
+
+
+def _line(call: Call, line: Console, address: str) -> None:
+    """`line`, which is kept apart, is the VM. Of whom it says that it is, he hears the name only
+    if he may read that console.
+    """
+    title, host = line.title, line.last_address
+    if address and address != host:
+        call.record("accept", line, host=address, result="failed")
+        call.fail(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
+        return
+    console = call.world.keeper.accept_line(line)
+    result = "failed" if console is None else "ok"
+    call.record("accept", line if console is None else console, host=host, result=result)
+    if console is None:
+        call.fail(FAILED, f"{title} is kept apart no longer, or its VM has no such console now")
+    elif call.may_read(console):
+        Printer(call.channel, f"{console.title} is at {safe(host)} now\n")
+    else:
+        Printer(call.channel, f"{title} is the VM that it says it is; it is at {safe(host)}\n")

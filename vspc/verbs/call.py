@@ -33,6 +33,11 @@ class VmKeeper(Protocol):
     def accept(self, console: Console, address: str) -> bool:
         """The VM of `console` is the one at `address`, which is kept apart; False: none is."""
 
+    def accept_line(self, line: Console) -> Console | None:
+        """`line`, which is kept apart, is the VM that it says it is: the console that it has now.
+        None: it is kept apart no longer, or the VM has no such console.
+        """
+
     def forget(self, console: Console) -> bool:
         """Forget a console, its history with it; False if it has a line."""
 

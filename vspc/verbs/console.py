@@ -97,9 +97,11 @@ def is_refused(call: Call, console: Console, chosen: Options) -> bool:
 
 
 def attach(
-    call: Call, console: Console, chosen: Options, left: Callable[[], None] | None = None
+    call: Call, console: Console, chosen: Options, left: Callable[[str], None] | None = None
 ) -> None:
-    """Join the channel of `call` to `console`; `left` is called where a terminal leaves it."""
+    """Join the channel of `call` to `console`; `left` is called where a terminal leaves it,
+    with why it had to.
+    """
     if is_refused(call, console, chosen):
         return
     call = call.because(chosen.reason)

@@ -1,7 +1,7 @@
 """`events`: the audit file, for those whose task it is to read it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from attrs import evolve, frozen
@@ -79,6 +79,7 @@ def run(call: Call) -> None:
         return
     try:
         wanted = parse(call.words, call.world.clock.wall())
+        _check(wanted.sought.event, call.world.trail.events())
     except BadWord as mistake:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
         return
@@ -90,6 +91,11 @@ def run(call: Call) -> None:
         return
     call.record("audit-read", follow=wanted.follow, since=timestamp(wanted.sought.since))
     Reader(call, wanted, place).begin()
+
+
+def _check(event: str | None, known: Collection[str]) -> None:
+    if event is not None and known and event not in known:
+        raise BadWord(f"there is no event {safe(event)!r}; there are {', '.join(sorted(known))}")
 
 
 class Reader:

@@ -2,6 +2,7 @@
 
 import json
 
+from vspc.console.access import NOTHING
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
@@ -162,7 +163,10 @@ class Expecting:
         if typist is not None and typist.refusal is not None:
             typist.stop()
             what = so_much(typist.typed, typist.dropped)
-            text, status = refused(self._console, typist.refusal, what)
+            attachment = self._attachment
+            rights = attachment.rights if attachment is not None else NOTHING
+            powerless = self._wanted.force and "force" not in rights
+            text, status = refused(self._console, typist.refusal, what, powerless)
             self._finish(status, typist.refusal.value, text)
         elif typist is not None and typist.dropped:
             why = f"{self._console.title} is {self._console.state.value}"

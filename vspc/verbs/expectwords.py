@@ -37,6 +37,14 @@ class Wanted:
     json: bool = False
 
 
+def positional(words: tuple[str, ...]) -> tuple[str, ...]:
+    """NAME and REGEX, whichever of them there are, without the options around them; nothing where
+    all that is no option follows a `--`. Raises `BadWord`.
+    """
+    found = read(words, _FLAGS, _VALUES)
+    return () if found.literal == len(found.rest) else found.rest
+
+
 def parse(words: tuple[str, ...]) -> Wanted:
     """All of the words. Raises `BadWord`."""
     found = read(words, _FLAGS, _VALUES)

@@ -1,7 +1,8 @@
 """`kick`: send an operator off a console, or end sessions."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from vspc.console.attachment import Attachment
 from vspc.console.sessions import Present
@@ -10,13 +11,26 @@ from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, handle_of
 from vspc.verbs.words import BadWord, Read, read
 
 USAGE_LINE = "kick NAME OPERATOR | --session ID | --operator X | --all-writers [--json]"
+AMBIGUOUS = 8
+"""Sessions that are named where the beginning of an id is that of several."""
+
 SUMMARY = "send somebody off a console (right admin), or end sessions (administrators)"
+
+
+def parse(words: tuple[str, ...]) -> Read:
+    """What was said. Raises `BadWord`."""
+    return read(words, ("--all-writers", "--json"), ("--session", "--operator"))
+
+
+def is_of_server(given: Read) -> bool:
+    """Whether it is about the whole server, not about a console."""
+    return bool(given.values) or "--all-writers" in given.flags
 
 
 def run(call: Call) -> None:
     """Whichever of the four it is."""
     try:
-        given = read(call.words, ("--all-writers", "--json"), ("--session", "--operator"))
+        given = parse(call.words)
         ways = len(given.values) + ("--all-writers" in given.flags)
         if (len(given.rest), ways) not in ((2, 0), (0, 1)):
             raise BadWord("say NAME and OPERATOR, or one of the options")
@@ -60,14 +74,22 @@ def _off_console(call: Call, given: Read) -> None:
 
 
 def _session(call: Call, given: Read) -> None:
+    """By its id, or the beginning of one that no other has."""
     wanted = given.values["--session"]
-    present = call.world.sessions.get(wanted)
-    if present is None:
-        _nobody(call, "session", wanted, f"there is no session {safe(wanted)}")
-    elif present.session.id == call.session.id:
+    exact = call.world.sessions.get(wanted)
+    every = [each for each in call.world.sessions if each.session.id.startswith(wanted)]
+    found = every if exact is None else [exact]
+    if not found or not wanted:
+        _nobody(call, "session", wanted, f"there is no session {safe(wanted)!r}; see `sessions`")
+    elif len(found) > 1:
+        ids = ", ".join(each.session.id for each in found[:AMBIGUOUS])
+        more = ", ..." if len(found) > AMBIGUOUS else ""
+        why = f"{len(found)} sessions begin with {safe(wanted)!r}: {ids}{more}"
+        _nobody(call, "session", wanted, why)
+    elif _is_own(call, found[0]):
         call.fail(FAILED, "that is this session; log out to end it")
     else:
-        _end(call, given, "session", wanted, [present])
+        _end(call, given, "session", found[0].session.id, found)
 
 
 def _operator(call: Call, given: Read) -> None:
@@ -97,14 +119,19 @@ def _end(call: Call, given: Read, kind: str, subject: str, there: list[Present])
 def _writers(call: Call, given: Read) -> None:
     pens = [console.pen for console in call.world.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
-    # What one may not read does not exist, though its writer goes, too.
-    ended = [_facts(each) for each in there if call.may_read(each.console)]
+    # Of what one may not read one hears no name, though its writer goes and is counted, too.
+    seen = [each for each in there if call.may_read(each.console)]
+    named = set(seen)
+    ended = [_facts(each) if each in named else _UNSEEN for each in there]
+    told = [f"{each.operator.name} on {each.console.title}" for each in seen]
+    if len(seen) < len(there):
+        told.append(f"{len(there) - len(seen)} on consoles that you may not read")
     names = _names(each.operator.name for each in there)
     for each in there:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
-    shown = ", ".join(f"{fact['operator']} on {fact['console']}" for fact in ended)
-    _print(call, given, ended, f"nobody else types any more; sent off: {shown or 'nobody'}")
+    who = f"{len(there)} sent off: {', '.join(told)}" if told else "nobody was sent off"
+    _print(call, given, ended, f"nobody else types any more; {who}")
 
 
 def _is_own(call: Call, present: Present) -> bool:
@@ -127,6 +154,12 @@ def _facts(attachment: Attachment) -> dict[str, object]:
     }
 
 
+_UNSEEN: Mapping[str, object] = MappingProxyType(
+    dict.fromkeys(("operator", "session", "console", "handle", "address")) | {"wrote": True}
+)
+"""In place of facts: somebody on a console that whoever asks may not read."""
+
+
 def session_facts(present: Present) -> dict[str, object]:
     """Whose session ends."""
     session = present.session
@@ -141,6 +174,7 @@ def end_sessions(there: Iterable[Present], reason: str) -> None:
         present.end(reason)
 
 
-def _print(call: Call, given: Read, ended: list[dict[str, object]], text: str) -> None:
-    shown = json.dumps(ended, indent=1) if "--json" in given.flags else text
+def _print(call: Call, given: Read, ended: Sequence[Mapping[str, object]], text: str) -> None:
+    facts = [dict(each) for each in ended]
+    shown = json.dumps(facts, indent=1) if "--json" in given.flags else text
     Printer(call.channel, shown + "\n")

@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from vspc.console.lockout import Lockout, Lockouts
 from vspc.console.ports import Cancellable
 from vspc.console.session import Session
-from vspc.console.sessions import Present
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
 from vspc.verbs.kick import end_sessions
@@ -49,9 +48,9 @@ def run(call: Call) -> None:
     elif subject is None:
         _list(call, given, lockouts)
     elif "--lift" in given.values:
-        _lift(call, lockouts, subject)
+        _lift(call, given, lockouts, subject)
     else:
-        _lock(call, lockouts, subject, seconds)
+        _lock(call, given, lockouts, subject, seconds)
 
 
 def _check(given: Read) -> None:
@@ -60,8 +59,6 @@ def _check(given: Read) -> None:
         raise BadWord("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
     if "--for" in given.values and not given.rest:
         raise BadWord("--for says how long OPERATOR or FINGERPRINT is locked out")
-    if "--json" in given.flags and (given.rest or "--lift" in given.values):
-        raise BadWord("--json is about the list")
 
 
 def _subject(word: str | None) -> str | None:
@@ -81,7 +78,7 @@ def _kind(subject: str) -> str:
     return "fingerprint" if subject.startswith("SHA256:") else "operator"
 
 
-def _lock(call: Call, lockouts: Lockouts, subject: str, seconds: float | None) -> None:
+def _lock(call: Call, given: Read, lockouts: Lockouts, subject: str, seconds: float | None) -> None:
     if subject.endswith(_LOCAL):
         call.fail(FAILED, f"{subject} is who has this machine, and is not locked out")
         return
@@ -101,22 +98,26 @@ def _lock(call: Call, lockouts: Lockouts, subject: str, seconds: float | None) -
         return
     there = [each for each in call.world.sessions if is_about(each.session, subject)]
     end_sessions(there, "you are locked out")
-    saving.begin(_told(call, subject, there, until), len(there))
+    known = _kind(subject) == "fingerprint" or call.world.knows(subject)
+    facts = _facts(locked) | {"ended": len(there), "known": known}
+    told = _told(locked, len(there), known)
+    saving.begin(told, facts if "--json" in given.flags else None, len(there))
 
 
-def _told(call: Call, subject: str, there: list[Present], until: float | None) -> str:
-    ended = f"{len(there)} session{'' if len(there) == 1 else 's'} ended"
-    term = "until it is lifted" if until is None else f"until {timestamp(until)}"
-    unknown = ""
-    if _kind(subject) == "operator" and not call.world.knows(subject):
-        unknown = "; the configuration has no operator of that name"
-    return f"{subject} is locked out {term}, {ended}{unknown}"
+def _told(locked: Lockout, count: int, known: bool) -> str:
+    ended = f"{count} session{'' if count == 1 else 's'} ended"
+    until = timestamp(locked.until)
+    term = "until it is lifted" if until is None else f"until {until}"
+    unknown = "" if known else "; the configuration has no operator of that name"
+    return f"{locked.what} is locked out {term}, {ended}{unknown}"
 
 
-def _lift(call: Call, lockouts: Lockouts, subject: str) -> None:
+def _lift(call: Call, given: Read, lockouts: Lockouts, subject: str) -> None:
     saving = _Saving(call, _Words(subject, "unlock"))
     if lockouts.lift(subject, saving.saved):
-        saving.begin(f"{subject} is not locked out any more")
+        facts = {"subject": subject, "kind": _kind(subject), "lifted": True}
+        told = f"{subject} is not locked out any more"
+        saving.begin(told, facts if "--json" in given.flags else None)
     else:
         call.fail(FAILED, f"{subject} is not locked out")
 
@@ -143,13 +144,16 @@ class _Saving:
         self._words = words
         self._text: str | None = None
         self._ended: int | None = None
+        self._facts: Mapping[str, object] | None = None
         self._error: str | None = None
         self._timer: Cancellable | None = None
         self._over = False
 
-    def begin(self, text: str, ended: int | None = None) -> None:
-        """Wait for the disk, then say `text`."""
-        self._text, self._ended = text, ended
+    def begin(
+        self, text: str, facts: Mapping[str, object] | None, ended: int | None = None
+    ) -> None:
+        """Wait for the disk, then say `text`, or print `facts` instead where there are some."""
+        self._text, self._ended, self._facts = text, ended, facts
         self._timer = self._call.world.clock.call_later(PATIENCE, self._late)
         self._call.channel.start(self)
         self._go_on()
@@ -171,7 +175,9 @@ class _Saving:
             why = f"it counts now, but not after a restart: {self._error}"
             self._call.fail(FAILED, self._text, why)
         else:
-            Printer(self._call.channel, self._text + "\n")
+            facts = self._facts
+            shown = self._text if facts is None else json.dumps(facts, indent=1)
+            Printer(self._call.channel, shown + "\n")
 
     def _finish(self, detail: str) -> None:
         self._over = True

@@ -18,22 +18,28 @@ FORWARD = "forward"
 _DIGITS = 18
 
 
+def without_offset(words: tuple[str, ...]) -> tuple[str, ...]:
+    """`words` without `--from OFFSET`, wherever it stands."""
+    if "--from" not in words:
+        return words
+    at = words.index("--from")
+    return words[:at] + words[at + 2 :]
+
+
 def run(call: Call) -> None:
     """Attach without a terminal's manners."""
-    words, offset = list(call.words), None
-    if "--from" in words:
-        at = words.index("--from")
-        word = words[at + 1] if at + 1 < len(words) else ""
+    words, offset = without_offset(call.words), None
+    if "--from" in call.words:
+        word = "".join(call.words[call.words.index("--from") + 1 :][:1])
         if not _is_offset(word):
             call.fail(USAGE, f"--from takes an offset in bytes, not {safe(word)!r}")
             return
         offset = int(word)
-        del words[at : at + 2]
     if not words or words[0].startswith("-"):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
     try:
-        chosen = options(tuple(words[1:]))
+        chosen = options(words[1:])
     except BadOption as mistake:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
         return

@@ -2,7 +2,7 @@
 
 import json
 
-from attrs import asdict
+from attrs import asdict, evolve
 
 from vspc.console.audit import TurnedAway
 from vspc.text import age
@@ -19,7 +19,7 @@ def run(call: Call) -> None:
         return
     if not call.is_administrator():
         return
-    found = call.world.trail.turned_away()
+    found = [_fitting(call, one) for one in call.world.trail.turned_away()]
     if call.words:
         shown = [
             asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
@@ -31,8 +31,19 @@ def run(call: Call) -> None:
     Printer(call.channel, "".join(line + "\n" for one in found for line in _lines(one, now)))
 
 
+def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
+    """The same with a hint for who has a table already: TOML takes no second one."""
+    table, _, key = one.hint.partition("\n")
+    if one.what != "login" or not table.startswith("[operators.") or not call.world.knows(one.name):
+        return one
+    if not key:
+        return evolve(one, hint="")
+    key = key.removeprefix("authorized_keys = [").removesuffix("]")
+    return evolve(one, hint=f"add to authorized_keys of {table}:\n{key}")
+
+
 def _lines(one: TurnedAway, now: float) -> list[str]:
     often = f", {one.count} times in {age(now - one.first)}" if one.count > 1 else ""
     name = f" {one.name}" if one.name else ""
     lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
-    return lines + ([f"    {one.hint}"] if one.hint else [])
+    return lines + [f"    {line}" for line in one.hint.splitlines()]

@@ -7,7 +7,7 @@ from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, complain
 from vspc.verbs.describe import cautions
-from vspc.verbs.sendwords import ENTER, USAGE_LINE, Wanted, parse
+from vspc.verbs.sendwords import ENTER, USAGE_LINE, Wanted, named, parse
 from vspc.verbs.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.verbs.words import BadWord
 
@@ -16,18 +16,16 @@ SUMMARY = "type exactly TEXT, or standard input; done when the VM has it"
 
 def run(call: Call) -> None:
     """Type it."""
-    if not call.words or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
     try:
-        wanted = parse(call.words[1:])
+        name, words = named(call.words)
+        wanted = parse(words)
     except BadWord as mistake:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
         return
     if wanted.text is None and call.channel.terminal is not None:
         call.fail(USAGE, "say TEXT; standard input is typed where it is no terminal")
         return
-    console = call.find(call.words[0])
+    console = call.find(name)
     if console is None:
         return
     if "write" not in call.rights(console):
@@ -73,7 +71,8 @@ class Sending:
         """Before anything is read: somebody may be typing, the VM may be away."""
         refusal = take_pen(self._attachment, self._wanted.force)
         if refusal is not None:
-            text, status = refused(self._console, refusal, "nothing was sent")
+            powerless = self._wanted.force and "force" not in self._attachment.rights
+            text, status = refused(self._console, refusal, "nothing was sent", powerless)
             self._finish(status, refusal.value, text)
         return refusal is not None
 

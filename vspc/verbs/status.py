@@ -49,7 +49,7 @@ def _lines(found: Mapping[str, object], above: str = "") -> Iterator[str]:
     """A fact a line; of a table each with the names that lead to it."""
     for name, value in found.items():
         label = f"{above}{safe(name.replace('_', ' '))}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _lines(value, f"{label} ")
         else:
             yield f"{label}: {_shown(value)}"
@@ -60,4 +60,4 @@ def _shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value)) or "-"
-    return "-" if value is None or value == "" else safe(str(value))
+    return "-" if value is None or value == "" or value == {} else safe(str(value))

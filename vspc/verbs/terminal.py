@@ -39,13 +39,16 @@ class TerminalBridge(Bridge):
         replay: int = REPLAY_LINES,
         read_only: bool = False,
         escapes: bool = True,
-        left: Callable[[], None] | None = None,
+        left: Callable[[str], None] | None = None,
     ) -> None:
-        """`left` is called instead of ending the channel: the chooser takes it back."""
+        """`left` is called instead of ending the channel: the chooser takes it back, and hears why,
+        unless the operator wanted it.
+        """
         super().__init__(call, console, console.history.end, read_only)
         self._replay_first = replay
         self._escapes = Escapes() if escapes else None
         self._left = left
+        self._said = ""  # the last notice
         self._patience: Cancellable | None = None
         self._replaying: Cancellable | None = None
         self._at_margin = True  # whether the terminal's cursor is in the first column
@@ -71,6 +74,7 @@ class TerminalBridge(Bridge):
         self._at_margin = True
 
     def notice(self, text: str) -> None:
+        self._said = text
         self._line(text)
 
     def lost(self, start: int, end: int) -> None:
@@ -215,7 +219,7 @@ class TerminalBridge(Bridge):
             owed, self._owed = self._owed, 0
             if owed:
                 self.channel.consumed(owed)
-            self._left()
+            self._left("" if status == DONE else self._said)
 
     def closed(self) -> None:
         self._stop_waiting()

@@ -101,13 +101,18 @@ def so_much(typed: int, not_typed: int) -> str:
     return f"{was} sent, {not_typed} {'was' if not_typed == 1 else 'were'} not"
 
 
-def refused(console: Console, refusal: Refusal, what: str) -> tuple[str, int]:
-    """Why somebody may not type, with what became of it, and the exit status."""
+def refused(
+    console: Console, refusal: Refusal, what: str, powerless: bool = False
+) -> tuple[str, int]:
+    """Why somebody may not type, with what became of it, and the exit status. `powerless`: he
+    said `--force`, and has no right to it.
+    """
     title = console.title
     match refusal:
         case Refusal.PEN:
             holder = console.pen.operator.name if console.pen else "somebody"
-            return f"{holder} is typing on {title}; {what}", DENIED
+            lacks = ", and you have no right `force` there" if powerless else ""
+            return f"{holder} is typing on {title}{lacks}; {what}", DENIED
         case Refusal.REASON:
             why = "say why: reason=TEXT before the verb"
             return f"who types on {title} has to {why}; {what}", DENIED

@@ -20,11 +20,14 @@ class BadWord(ValueError):
 
 @frozen
 class Read:
-    """`flags` and `values` are options, with their dashes; `rest` is what is none."""
+    """`flags` and `values` are options, with their dashes; `rest` is what is none, `literal` of
+    these words behind a `--`.
+    """
 
     flags: frozenset[str]
     values: Mapping[str, str]
     rest: tuple[str, ...]
+    literal: int = 0
 
 
 def read(words: tuple[str, ...], flags: Collection[str], values: Collection[str]) -> Read:
@@ -35,7 +38,7 @@ def read(words: tuple[str, ...], flags: Collection[str], values: Collection[str]
         word = left.pop(0)
         if word == "--":
             rest += left
-            break
+            return Read(frozenset(found), given, tuple(rest), len(left))
         if not word.startswith("-") or word == "-":
             rest.append(word)
         else:

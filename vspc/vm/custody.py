@@ -137,3 +137,17 @@ class Custody:
                 arrival.joining.accept(console)
                 return True
         return False
+
+    def accept_line(self, line: Console) -> Console | None:
+        """The same of `line`, which is kept apart: the console that it has now, None if there is
+        none for it.
+        """
+        vm, arrival = self._door.roster.about(line), self._door.arrival_of(line.line)
+        if vm is None or arrival is None:
+            return None
+        console = vm.consoles.get((line.port_key, line.ordinal))
+        if console is None and len(vm.consoles) == 1:  # the VM's only port has another name now
+            console = next(iter(vm.consoles.values()))
+        if console is not None:
+            arrival.joining.accept(console)
+        return console

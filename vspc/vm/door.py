@@ -144,6 +144,10 @@ class Door:
         """`vspc.verbs.call.VmKeeper`."""
         return self.custody.accept(console, address)
 
+    def accept_line(self, line: Console) -> Console | None:
+        """`vspc.verbs.call.VmKeeper`."""
+        return self.custody.accept_line(line)
+
     def waiting(self, console: Console) -> list[str]:
         """`vspc.verbs.call.VmKeeper`."""
         return [arrival.line.address for arrival in self.custody.held(console.vm)]

@@ -79,6 +79,14 @@ class Copy:
                     self._size += len(line)
             self._changed.notify()
 
+    def condition(self) -> dict[str, object]:
+        """For `status`: whether the other side takes it, lines that wait, and how many it will
+        never have.
+        """
+        with self._changed:
+            state = "failing" if self._backoff.failing else "sent"
+            return {"state": state, "waiting": len(self._lines), "lost": self.lost}
+
     def stop(self) -> None:
         """Send what waits, if it is taken; returns after `FAREWELL` seconds at the latest."""
         with self._changed:

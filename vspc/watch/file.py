@@ -81,8 +81,7 @@ class AuditFile:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or self._beside is None:
                 raise
         # A crowd of connections may have taken every descriptor there is; this one can wait.
-        self.disk.close(self._beside)
-        self._beside = None
+        self._close_beside()
         return self.disk.append(self.path)
 
     def _heal(self, descriptor: int, size: int, torn: int, ours: bool, whole: bool) -> int:
@@ -98,10 +97,8 @@ class AuditFile:
     def _open_beside(self) -> int:
         """The number that stands there."""
         path = beside(self.path)
+        self._close_beside()
         try:
-            if self._beside is not None:
-                self.disk.close(self._beside)
-                self._beside = None
             self._beside = self.disk.beside(path)
             text = self.disk.read(self._beside, 32, 0).partition(b"\n")[0]
         except OSError as error:
@@ -166,8 +163,7 @@ class AuditFile:
             self.disk.put(self._beside, b"%020d\n" % self.seq)
         except OSError as error:
             self._tell_beside(error)
-            self.disk.close(self._beside)
-            self._beside = None
+            self._close_beside()
 
     def sync(self) -> None:
         """Wait until the disk has it. Raises OSError."""
@@ -178,15 +174,23 @@ class AuditFile:
                 self.disk.sync(self._beside)
 
     def _close_file(self) -> None:
-        if self._open is not None:
+        descriptor, self._open = self._open, None
+        if descriptor is not None:
             with suppress(OSError):
-                self.disk.sync(self._open)
-            self.disk.close(self._open)
-            self._open = None
+                self.disk.sync(descriptor)
+            self._release(descriptor)
+
+    def _close_beside(self) -> None:
+        descriptor, self._beside = self._beside, None
+        if descriptor is not None:
+            self._release(descriptor)
+
+    def _release(self, descriptor: int) -> None:
+        """The number is free even where closing fails: the next file to be opened may have it."""
+        with suppress(OSError):
+            self.disk.close(descriptor)
 
     def close(self) -> None:
         """The end; what is not synced is."""
         self._close_file()
-        if self._beside is not None:
-            self.disk.close(self._beside)
-            self._beside = None
+        self._close_beside()

@@ -1,7 +1,8 @@
 """What happens on consoles, as events of the audit file. What VMs and their hosts cause is bounded:
-each address has so many lines a minute, and what is over is counted.
+each address has so many lines a minute of each event, and what is over is counted.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 
 from attrs import define, field
@@ -38,8 +39,9 @@ class Happened:
     seconds: Callable[[], float]
     wall: Callable[[], float]
     _vms: Bounds = field(factory=Bounds, init=False)
-    _suspicions: Bounds = field(factory=Bounds, init=False)
-    _others: Bounds = field(factory=Bounds, init=False)
+    # Each kind for itself: a host must not hide a takeover behind BREAKs, which cost it nothing.
+    _suspicions: defaultdict[str, Bounds] = field(factory=lambda: defaultdict(Bounds), init=False)
+    _others: defaultdict[str, Bounds] = field(factory=lambda: defaultdict(Bounds), init=False)
 
     def heard(self, happening: Happening) -> None:
         """One more: for `vspc.console.happenings.Happenings.subscribe`."""
@@ -96,11 +98,11 @@ class Happened:
         )
 
     def _bounded(self, event: str, console: Console, address: str, **facts: Fact) -> None:
-        if self._others.take(address, self.seconds()):
+        if self._others[event].take(address, self.seconds()):
             self.audit.record(event, None, console, **facts)
 
     def _suspicious(self, event: Suspicion) -> None:
-        if self._suspicions.take(event.claimant, self.seconds()):
+        if self._suspicions[event.kind].take(event.claimant, self.seconds()):
             self.audit.record(
                 "security",
                 None,
@@ -122,11 +124,13 @@ class Happened:
         """Say what had no line of its own; call it now and then, at last with infinity."""
         for over in self._vms.over(now):
             self._more("vm-refused", over)
-        for over in self._suspicions.over(now):
-            self._more("security", over, "more")
-        for over in self._others.over(now):
-            self._more("security", over, "too-many-events")
+        for kind, bounds in self._suspicions.items():
+            for over in bounds.over(now):
+                self._more("security", over, kind="more", detail=kind)
+        for event, bounds in self._others.items():
+            for over in bounds.over(now):
+                self._more("security", over, kind="too-many-events", detail=event)
 
-    def _more(self, event: str, over: Over, kind: str | None = None) -> None:
+    def _more(self, event: str, over: Over, **facts: Fact) -> None:
         address = over.address or None
-        self.audit.record(event, kind=kind, address=address, count=over.count, seconds=MINUTE)
+        self.audit.record(event, address=address, count=over.count, seconds=MINUTE, **facts)

@@ -1,6 +1,6 @@
 """Who came, who left and who did not get in: the witness of a door where operators log in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from attrs import define, field
@@ -72,15 +72,18 @@ class Logins:
         except Exception:
             self.failed_inside()
 
+    def excused(self, failures: Iterable[Failure]) -> None:
+        """Who failed so is in, by the same connection: nobody was turned away."""
+        try:
+            for failure in failures:
+                self.refused.take_back(*_what(failure))
+        except Exception:
+            self.failed_inside()
+
     def _failed(self, failure: Failure) -> None:
         proof = failure.proof
-        self.refused.add(
-            "login",
-            failure.address,
-            failure.operator,
-            f"{proof.via or 'nothing'}: {failure.reason or 'refused'}",
-            hint_for(failure.operator, proof, failure.reason),
-        )
+        hint = hint_for(failure.operator, proof, failure.reason)
+        self.refused.add(*_what(failure), *hint)
         if not self._bounds.take(failure.address, self.seconds()):
             return
         self.audit.record(
@@ -108,3 +111,9 @@ class Logins:
                 count=over.count,
                 seconds=MINUTE,
             )
+
+
+def _what(failure: Failure) -> tuple[str, str, str, str]:
+    """Under which it stands among what was turned away."""
+    reason = f"{failure.proof.via or 'nothing'}: {failure.reason or 'refused'}"
+    return "login", failure.address, failure.operator, reason

@@ -16,7 +16,7 @@ OF_ONE = 64
 """Of these, those of one address: it cannot push all others out."""
 
 HINT = 4096
-"""Characters of a hint: an RSA key is long."""
+"""Characters of a line of a hint: an RSA key is long."""
 
 _Key = tuple[str, str, str, str]
 
@@ -29,8 +29,8 @@ class Refused:
         self._kept: OrderedDict[_Key, TurnedAway] = OrderedDict()
         self._of: Counter[str] = Counter()
 
-    def add(self, what: str, address: str, name: str, reason: str, hint: str) -> None:
-        """One more."""
+    def add(self, what: str, address: str, name: str, reason: str, *hint: str) -> None:
+        """One more; `hint` is lines."""
         address, name, reason = bounded(address), bounded(name), bounded(reason)
         key, now = (what, address, name, reason), self._wall()
         known = self._kept.pop(key, None)
@@ -41,8 +41,20 @@ class Refused:
             self._drop(next(key for key in self._kept if key[1] == address))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
-        self._kept[key] = TurnedAway(what, address, name, reason, safe(hint, HINT), now, now)
+        lines = "\n".join(safe(line, HINT) for line in hint if line)
+        self._kept[key] = TurnedAway(what, address, name, reason, lines, now, now)
         self._of[address] += 1
+
+    def take_back(self, what: str, address: str, name: str, reason: str) -> None:
+        """It was none in the end: once less."""
+        key = (what, bounded(address), bounded(name), bounded(reason))
+        known = self._kept.get(key)
+        if known is None:
+            return
+        if known.count > 1:
+            self._kept[key] = evolve(known, count=known.count - 1)
+        else:
+            self._drop(key)
 
     def _drop(self, key: _Key) -> None:
         del self._kept[key]

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from vspc import __version__
 from vspc.config.entry import AuditSettings
-from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
+from vspc.console.audit import NoAudit, NoTrail, Trail
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Cancellable, Clock
@@ -21,6 +21,7 @@ from vspc.net.readers import Readers
 from vspc.text import safe
 from vspc.watch.copies import Copy
 from vspc.watch.happened import Happened
+from vspc.watch.hits import Hits
 from vspc.watch.logins import Logins
 from vspc.watch.recorder import Recorder
 from vspc.watch.refusals import Refused
@@ -53,7 +54,7 @@ class Watching:
     log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
     journal_path: str = JOURNAL
     refused: Refused = field(init=False)
-    recorder: Audit = field(init=False)
+    recorder: Hits = field(init=False)
     trail: Trail = field(init=False)
     witness: Logins = field(init=False)
     _happened: Happened = field(init=False)
@@ -69,7 +70,7 @@ class Watching:
         if self.settings.enabled:
             self._make()
         else:
-            self.recorder, self.trail = NoAudit(), Untold(self.refused)
+            self.recorder, self.trail = Hits(NoAudit()), Untold(self.refused)
         clock = self.clock
         self.witness = Logins(self.recorder, self.refused, clock.seconds, clock.wall, self.failed)
         self._happened = Happened(self.recorder, self.refused, clock.seconds, clock.wall)
@@ -78,7 +79,7 @@ class Watching:
         path = self.state_dir / self.settings.file
         refuse = self.settings.on_failure == "refuse"
         self._writer = Writer(path, self._tell, self.failed, refuse, self.clock.wall)
-        self.recorder = Recorder(self._writer, self.clock.wall, self._tell, self.failed)
+        self.recorder = Hits(Recorder(self._writer, self.clock.wall, self._tell, self.failed))
         readers = Readers(self.failed, READERS, "audit-reader")
         self.trail = self._records = Records(
             path,
@@ -129,6 +130,10 @@ class Watching:
         """The VM of `console` said `before` until now, and these operators' rights changed."""
         self._happened.renamed(console, before, operators)
 
+    def limits(self) -> Mapping[str, int]:
+        """For `status`: how often each was hit since the server began."""
+        return self.recorder.counted()
+
     def condition(self) -> dict[str, object]:
         """For `status`."""
         writer = self._writer
@@ -139,6 +144,7 @@ class Watching:
             "waiting": len(writer.waiting),
             "lost": writer.waiting.lost,
             "refuses": writer.refuses,
+            "copies": {copy.name: copy.condition() for copy in self._copies},
         }
 
     def reload(self, settings: AuditSettings) -> None:

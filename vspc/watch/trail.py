@@ -1,6 +1,6 @@
 """What was recorded, for verbs: `vspc.console.audit.Trail`. Threads read, the reactor answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from vspc.net.readers import Readers
 from vspc.watch.file import Tell
 from vspc.watch.reading import read
 from vspc.watch.refusals import Refused
+from vspc.watch.schema import EVENTS
 
 ASKING = 64
 """Questions that wait for an answer."""
@@ -76,6 +77,10 @@ class Records:
     def turned_away(self) -> Sequence[TurnedAway]:
         """What was refused lately."""
         return self.refused.latest()
+
+    def events(self) -> Collection[str]:
+        """The names of all there are."""
+        return EVENTS
 
     def _forget_cancelled(self, table: dict[Asked, None]) -> None:
         for asked in [one for one in table if one.over]:
