@@ -141,3 +141,11 @@ class HashingPasswords(CliTest):
                 status, out, err = self.run_main("hash-password")
             self.assertEqual((status, out), (1, ""))
             self.assertIn("nothing was read", err)
+
+
+class Verbs(CliTest):
+    def test_help_of_a_verb_needs_no_server(self) -> None:
+        for word, verb in VERBS.items():
+            status, out, err = self.run_main(word, "--help")
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn(verb.usage, out)

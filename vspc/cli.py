@@ -110,6 +110,10 @@ def _local(words: list[str]) -> int:
             path = word.removeprefix("--config=")
         else:
             rest.append(word)
+    if rest[1:2] in (["--help"], ["-h"]) and rest[0] in VERBS:
+        verb = VERBS[rest[0]]
+        print(f"usage: vspc {verb.usage} --config FILE\n\n{verb.summary}")
+        return 0
     if path is None:
         print(f"vspc {rest[0]}: say --config FILE, to find the server", file=sys.stderr)
         return USAGE

@@ -25,7 +25,10 @@ class Readers:
         self._closed = False
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
-        """Call it in one of the threads. Who asks bounds how many wait: one for each channel."""
+        """Call it in one of the threads. Who asks bounds how many wait: one for each channel.
+
+        Raises RuntimeError where the system has no thread for it.
+        """
         with self._changed:
             if self._closed:
                 return
@@ -33,9 +36,19 @@ class Readers:
             if self._idle >= len(self._waiting):
                 self._changed.notify()
             elif len(self._threads) < self._count:
-                name = f"{self._name}-{len(self._threads) + 1}"
-                self._threads.append(Thread(target=self._run, name=name, daemon=True))
-                self._threads[-1].start()
+                self._add()
+
+    def _add(self) -> None:
+        name = f"{self._name}-{len(self._threads) + 1}"
+        thread = Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                self._waiting.pop()
+                raise
+        else:  # not before: what never ran is none of them
+            self._threads.append(thread)
 
     def close(self) -> None:
         """Begin nothing more."""
