@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import ALL, READ, FakeLine, World
+from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
 from vspc.console import happenings
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import State
@@ -71,6 +71,27 @@ class Reading(SynchronousTestCase):
         self.world.turn()
         self.assertEqual(self.world.failures, 1)
         self.assertEqual(bytes(healthy.output), b"text")
+
+    def test_a_sink_that_raises_costs_neither_its_vm_nor_anybody_else(self) -> None:
+        class Broken(FakeSink):
+            def writable(self) -> None:
+                raise ValueError
+
+            def host_changed(self, old: str, new: str) -> None:
+                raise ValueError
+
+            def ended(self, reason: str) -> None:
+                raise ValueError
+
+        console, _ = self.world.connected("web02", None)
+        console.attach(session("bob"), ALL, Broken(), 0)
+        _, sink = self.world.attach(console)
+        console.room_grew()
+        console.unsettle("10.0.0.1", "10.0.0.2")
+        self.assertEqual((sink.writables, sink.changes), (1, [("10.0.0.1", "10.0.0.2")]))
+        console.reassess(lambda _operator, _subject: frozenset())
+        self.assertEqual(sink.over, "you may no longer read this console")
+        self.assertEqual(self.world.failures, 3)
 
 
 class Pen(SynchronousTestCase):

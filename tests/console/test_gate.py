@@ -21,10 +21,14 @@ class Owner(GateOwner):
         self.count = 0
         self.grew = 0
         self.complaints: list[int] = []
+        self.breaks: list[Tally] = []
 
     def delivered(self, data: bytes, tally: Tally) -> None:
         self.count += len(data)
         tally.delivered += len(data)
+
+    def sent_break(self, tally: Tally) -> None:
+        self.breaks.append(tally)
 
     def dropped(self, count: int, tally: Tally) -> None:
         tally.dropped += count
@@ -138,8 +142,22 @@ class GateTest(SynchronousTestCase):
         self.gate.type(b"before", self.tally)
         self.assertTrue(self.gate.send_break(self.tally))
         self.gate.type(b"after", self.tally)
+        self.assertEqual(self.owner.breaks, [])
         self.gate.release()
         self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
+        self.assertEqual(self.owner.breaks, [self.tally])
+
+    def test_where_nothing_waits_any_more_nobody_loses_patience(self) -> None:
+        self.gate.type(b"p" * 10_000, self.tally)
+        self.clock.advance(PATIENCE - 1)
+        self.gate.withdraw(self.tally)
+        self.clock.advance(1)
+        self.assertEqual(self.owner.complaints, [])
+        self.gate.type(b"q" * 10_000, self.tally)
+        self.clock.advance(PATIENCE - 1)
+        self.assertEqual(self.owner.complaints, [])
+        self.clock.advance(1)
+        self.assertEqual(len(self.owner.complaints), 1)
 
     def test_breaks_are_bounded_too(self) -> None:
         self.gate.hold()

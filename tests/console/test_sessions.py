@@ -56,6 +56,14 @@ class SessionsTest(SynchronousTestCase):
         self.quota = Quota(sessions=2)
         self.assertEqual(self.enter(session(2)), "")
 
+    def test_where_a_reload_has_lowered_it_all_that_are_too_many_give_way(self) -> None:
+        for number in (1, 2, 3):
+            self.enter(session(number))
+        self.quota = Quota(sessions=1)
+        self.assertEqual(self.enter(session(4)), "")
+        self.assertEqual(self.ended, ["s1", "s2", "s3"])
+        self.assertEqual([each.session.id for each in self.sessions], ["s4"])
+
     def test_attachments_of_all_sessions_of_an_operator_count_together(self) -> None:
         world = World()
         world.happenings.subscribe(self.sessions.heard)

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, FakeSink, World, session
 from vspc.console.attachment import Attachment
-from vspc.console.happenings import Delivered
+from vspc.console.happenings import Broke, Delivered
 
 
 class Eager(FakeSink):
@@ -49,6 +49,21 @@ class Withdrawing(SynchronousTestCase):
         self.console.resume()
         self.assertEqual(self.line.log, [b"his"])
         self.assertEqual(self.console.gate.waiting, 0)
+
+    def test_a_break_that_never_went_to_the_vm_is_not_said_to_have(self) -> None:
+        alice = self.here("alice")
+        self.console.migrate()
+        alice.send_break()
+        alice.withdraw()
+        alice.send_break()
+        said = [each for each in self.world.happened if isinstance(each, Broke)]
+        self.assertEqual(said, [])
+        self.console.resume()
+        said = [each for each in self.world.happened if isinstance(each, Broke)]
+        self.assertEqual(
+            [(each.operator, each.session) for each in said], [("alice", alice.session)]
+        )
+        self.assertEqual(self.line.log, ["BREAK"])
 
     def test_room_for_others(self) -> None:
         alice, (bob, sink) = self.here("alice"), self.world.attach(self.console, "bob")

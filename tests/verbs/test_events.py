@@ -1,6 +1,7 @@
 """`events` and `refusals`: who may read them, and what they print."""
 
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ class Events(Reading):
     def test_an_event_that_does_not_exist(self) -> None:
         channel = self.desk.say("events --event 'bo\x1bgus'", ROOT)
         self.assertEqual(channel.status, 2)
-        self.assertIn("no event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint)
+        self.assertIn("no event 'bo\\\\x1bgus'; there are attach, kick, login\n", channel.complaint)
         self.assertEqual(self.trail.asking, [])
         self.desk.say("events --event kick", ROOT)
         self.assertEqual(self.trail.sought[0].event, "kick")
@@ -273,6 +274,33 @@ class Refusals(Reading):
                 "5s ago  login 192.0.2.6 bob: publickey: no",
             ],
         )
+
+    def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:
+        now = self.desk.clock.wall()
+        self.trail.refusals = tuple(
+            TurnedAway("login", "192.0.2.6", name, "no", hint, now, now)
+            for name, hint in (
+                ("bob", '[operators.bob]\nauthorized_keys = ["ssh-ed25519 AA"]'),
+                ("dora", '[operators.dora]\nauthorized_keys = ["ssh-ed25519 AB"]'),
+                ("bob", "[operators.bob]"),
+                ("bob", "the certificate is for jo"),
+            )
+        )
+        self.desk.world = evolve(self.desk.world, knows=lambda name: name == "bob")
+        lines = self.desk.say("refusals", ROOT).text.splitlines()
+        self.assertEqual(
+            [line.strip() for line in lines if line.startswith("  ")],
+            [
+                "add to authorized_keys of [operators.bob]:",
+                '"ssh-ed25519 AA"',
+                "[operators.dora]",
+                'authorized_keys = ["ssh-ed25519 AB"]',
+                "the certificate is for jo",
+            ],
+        )
+        found = json.loads(self.desk.say("refusals --json", ROOT).text)
+        self.assertTrue(found[0]["hint"].startswith("add to authorized_keys of"))
+        tomllib.loads(found[1]["hint"])
 
     def test_json(self) -> None:
         found = json.loads(self.desk.say("refusals --json", ROOT).text)

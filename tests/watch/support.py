@@ -50,6 +50,11 @@ class FailingDisk(Disk):
         self._may("cut")
         super().cut(descriptor, size)
 
+    def close(self, descriptor: int) -> None:
+        """As Linux does: the number is free, whatever it says."""
+        super().close(descriptor)
+        self._may("close")
+
     def sync(self, _descriptor: int) -> None:
         """It counts, and takes no time."""
         self._may("sync")

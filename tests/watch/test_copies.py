@@ -91,6 +91,7 @@ class Copying(SynchronousTestCase):
         made.take([line(1), line(2)])
         made.round()
         self.assertEqual([event for event, _ in self.told], ["audit-copy-failing"])
+        self.assertEqual(made.condition(), {"state": "failing", "waiting": 2, "lost": 0})
         again = socket.create_server(("127.0.0.1", port))
         self.addCleanup(again.close)
         made.round()  # too early
@@ -101,6 +102,7 @@ class Copying(SynchronousTestCase):
             taken.settimeout(30)
             self.assertEqual(taken.recv(65536).splitlines()[0], line(1))
         self.assertEqual(self.told[-1][0], "audit-copy-recovered")
+        self.assertEqual(made.condition(), {"state": "sent", "waiting": 0, "lost": 0})
 
     def test_over_the_limit_they_are_counted_and_told(self) -> None:
         self.patch(copies, "COUNT", 5)

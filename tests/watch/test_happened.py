@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine, World
 from tests.watch.holding import Recorded, is_one_line
 from vspc.console.access import Operator
-from vspc.console.happenings import How, Suspicion, VmRefused
+from vspc.console.happenings import HostChanged, How, Suspicion, VmRefused
 from vspc.console.session import Proof, Session
 from vspc.watch import bounds
 from vspc.watch.bounds import Bounds
@@ -146,6 +146,22 @@ class Consoles(SynchronousTestCase):
             (last["event"], last["kind"], last["count"]), ("security", "too-many-events", 70)
         )
 
+    def test_breaks_do_not_hide_that_a_host_took_a_console_over(self) -> None:
+        console, _ = self.world.connected()
+        host = console.last_address
+        for _ in range(100):
+            self.world.clock.advance(0.2)
+            console.broke()
+        self.happened.heard(HostChanged(console, "10.0.0.9", host, How.TOOK_OVER))
+        self.assertEqual(len(self.recorded.named("takeover")), 1)
+        for number in range(100):
+            self.happened.heard(Suspicion("name-of-another", console, host, "", str(number)))
+        self.happened.heard(Suspicion("foreign-credential", console, host, "", "once"))
+        self.assertEqual(self.recorded.named("security")[-1]["detail"], "once")
+        self.happened.tick(FOREVER)
+        more = {(e["kind"], e["detail"]): e["count"] for e in self.recorded.lines if "count" in e}
+        self.assertEqual(more, {("more", "name-of-another"): 70, ("too-many-events", "break"): 70})
+
     def test_vms_that_are_turned_away(self) -> None:
         for _ in range(100):
             self.happened.heard(VmRefused("10.9.9.9", "prod", "the service URI is 'x'", "add x"))
@@ -233,6 +249,7 @@ class Door(SynchronousTestCase):
         blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
         key = "ssh-ed25519 " + b64encode(blob).decode()
         shown = Proof("publickey", "SHA256:abc", key=blob)
+        add = "add it to authorities of [ssh.certificates]"
         unnamed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", (), authority=blob)
         signed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("ops",), authority=blob)
         for operator, proof, reason, hint in (
@@ -246,8 +263,7 @@ class Door(SynchronousTestCase):
                 "eve",
                 signed,
                 "the certificate's authority SHA256:ca is not trusted",
-                "if that authority is yours, add it to authorities of [ssh.certificates]:\n"
-                f'"{key}"',
+                f'if that authority is yours, {add}:\n"{key}"',
             ),
             (
                 "bob",
@@ -281,7 +297,7 @@ class Door(SynchronousTestCase):
             self.assertTrue(key.startswith("ssh-ed25519 "))
 
     def test_no_hint_gives_one_operators_certificate_to_another(self) -> None:
-        proof = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("netops-jo", "x\x1b"))
+        proof = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("netops-jo", "x\\x1b"))
         hint = self.hint("alice", proof, "the certificate's principals do not stand for him")
         self.assertEqual(hint, "the certificate is for netops-jo, x\\x1b")
 
@@ -311,6 +327,13 @@ class LatestRefusals(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 0.0
         self.refused = Refused(lambda: self.now)
+
+    def test_a_hint_is_the_last_one_and_its_lines_are_as_they_were_if_they_are_lines(self) -> None:
+        for hint in (("a",), ('x = ["\\"y\\\\"]', "b\nc\x1b", "\u202e")):
+            self.refused.add("vm", "a", "default", "no", *hint)
+        (kept,) = self.refused.latest()
+        self.assertEqual(kept.hint.splitlines(), ['x = ["\\"y\\\\"]', "b\\x0ac\\x1b", "\\u202e"])
+        self.assertEqual(kept.count, 2)
 
     def add(self, address: str, reason: str = "no") -> None:
         self.now += 1

@@ -183,6 +183,10 @@ class Rooms(RoomTest):
         settings = AuditSettings(syslog=Target(target), journald=True)
         room = self.room(settings, journal_path=str(self.directory / "j"))
         room.start()
+        copies = room.condition()["copies"]
+        assert isinstance(copies, dict)
+        self.assertEqual(set(copies), {"syslog", "journald"})
+        self.assertEqual(copies["journald"]["lost"], 0)
         room.end()
         room.stop()
         for name in (b"opened", b"start", b"stop"):

@@ -192,6 +192,19 @@ class Rotation(WithFile):
         self.bench.later(self.writer, 0.1)
         self.assertEqual(len(lines_of(self.path)), 2)
 
+    def test_a_file_that_cannot_be_closed_in_order_is_closed_all_the_same(self) -> None:
+        self.path.rename(former(self.path))
+        self.bench.disk.broken = {"close"}
+        self.bench.put(self.writer)
+        self.bench.later(self.writer)
+        self.assertEqual(len(lines_of(former(self.path), self.path)), 4)
+        self.bench.disk.broken = {"close", "put"}
+        self.bench.put(self.writer)
+        self.bench.later(self.writer)
+        self.bench.later(self.writer)
+        self.assertEqual(len(lines_of(former(self.path), self.path)), 5)
+        self.assertEqual(self.bench.names(), ["audit-seq-failing"])
+
     def test_it_needs_no_descriptor_more_than_it_has(self) -> None:
         self.path.rename(former(self.path))
         self.writer.reopen()
@@ -231,6 +244,19 @@ class Rotation(WithFile):
 
 class Trouble(WithFile):
     """Disks that are full, broken or slow."""
+
+    def test_a_disk_that_is_slow_takes_all_the_same_and_nobody_is_refused(self) -> None:
+        made = self.bench.writer(refuse=True)
+        refused = []
+
+        def took_long(_lines: object) -> None:
+            self.bench.now += 0.6 * writer.STALLED
+            refused.append(made.refuses)
+
+        made.heard.append(took_long)
+        self.bench.put(made, 4 * waiting.TOGETHER)
+        made.round()
+        self.assertEqual(refused, [False] * 5)
 
     def test_a_full_disk_leaves_whole_lines_and_the_rest_waits(self) -> None:
         made = self.bench.writer(refuse=True)

@@ -212,7 +212,8 @@ class Attachment:
         self.detach()
         unsent = self.withdraw()
         told = unsent and self.tally.heard is None
-        self.sink.ended(f"{reason}; {amount(unsent, 0)} not sent" if told else reason)
+        why = f"{reason}; {amount(unsent, 0)} not sent" if told else reason
+        self.console.tell_sink(self.sink.ended, why)
 
     def detach(self) -> None:
         """Leave. Nothing is heard afterwards; twice is once."""

@@ -222,8 +222,12 @@ class Console(LineSide):
         for attachment in self.attachments:
             attachment.must_ask = True
         for attachment in list(self.attachments):
-            attachment.sink.host_changed(old, new)
+            self.tell_sink(attachment.sink.host_changed, old, new)
 
     def room_grew(self) -> None:
         for attachment in list(self.attachments):
-            attachment.sink.writable()
+            self.tell_sink(attachment.sink.writable)
+
+    def tell_sink(self, call: Callable[..., None], *arguments: str) -> None:
+        """Call a sink of somebody on this console, or of one who has just left it."""
+        self._shop.wakeups.tell(call, *arguments)

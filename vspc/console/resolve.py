@@ -79,9 +79,20 @@ class Lookup:
             for names, name, port in splits:
                 if name:
                     yield _ports(look(names, name), port)
-        held = self.quarantined.get(_decoded(typed))
-        if held is not None:
-            yield [held]
+        yield self._held(typed)
+
+    def _held(self, typed: str) -> Iterable[Console]:
+        """The line that is kept apart under `typed`: its name alone is enough."""
+        zone, slash, rest = typed.partition("/")
+        for word in (typed, rest) if slash else (typed,):
+            name, colon, port = word.rpartition(":")
+            for of, label in ((word, None), *([(name, _decoded(port))] if colon else [])):
+                held = self.quarantined.get(_decoded(of))
+                if held is None or (label is not None and label != str(held.port)):
+                    continue
+                if word is typed or _decoded(zone) == held.vm.zone:
+                    return (held,)
+        return ()
 
     def _whole(self, typed: str) -> tuple[Names, str, str | None]:
         """Zone, name and port of what was typed, all of it being the name."""

@@ -220,7 +220,7 @@ class Roster:
         console.history.release()
         for attachment in list(console.attachments):
             attachment.detach()
-            attachment.sink.ended(reason)
+            console.tell_sink(attachment.sink.ended, reason)
 
     def _forget_vm(self, vm: Vm) -> None:
         self._told(self._zone(vm.zone).remove(vm))

@@ -67,12 +67,13 @@ class Sessions:
         if bounded:
             limit = self._quota().sessions
             there = self.of(session.operator.name)
-            if len(there) >= limit:
+            while len(there) >= limit:  # a reload may have made the limit lower
                 unused = next((each for each in there if each.idle()), None)
                 if unused is None:
-                    return f"you have {limit} sessions already, and each is in use"
+                    return f"you have {len(there)} sessions already, and each is in use"
                 unused.end("ended: a newer session of yours wants the place")
                 self.leave(unused.session)
+                there.remove(unused)
         self._present[session.id] = Present(session, end, idle, bounded)
         return ""
 

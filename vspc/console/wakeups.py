@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vspc.console.attachment import Attachment
     from vspc.console.console import Console
 
 
@@ -28,8 +29,16 @@ class Wakeups:
         dirty, self._dirty = self._dirty, {}
         for console in dirty:
             for attachment in list(console.attachments):
-                try:
-                    if attachment.pending:
-                        attachment.sink.ready()
-                except Exception:  # law 9: one attachment's failure is nobody else's
-                    self._failed()
+                self.tell(self._wake_one, attachment)
+
+    @staticmethod
+    def _wake_one(attachment: "Attachment") -> None:
+        if attachment.pending:
+            attachment.sink.ready()
+
+    def tell(self, call: Callable[..., None], *arguments: object) -> None:
+        """Call a sink: one that raises is nobody else's trouble (law 9)."""
+        try:
+            call(*arguments)
+        except Exception:
+            self._failed()

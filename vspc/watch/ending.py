@@ -1,6 +1,7 @@
 """How a file of JSON lines ends: what its last whole line is, and what a crash left behind it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -64,4 +65,5 @@ def ending_of(disk: Disk, path: Path) -> Ending:
     except OSError:
         return Ending()
     finally:
-        disk.close(descriptor)
+        with suppress(OSError):  # it is closed, whatever that says
+            disk.close(descriptor)

@@ -133,4 +133,5 @@ class Happened:
 
     def _more(self, event: str, over: Over, **facts: Fact) -> None:
         address = over.address or None
-        self.audit.record(event, address=address, count=over.count, seconds=MINUTE, **facts)
+        count = over.count
+        self.audit.record(event, None, None, address=address, count=count, seconds=MINUTE, **facts)

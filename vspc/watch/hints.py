@@ -23,8 +23,9 @@ def hint_for(operator: str, proof: Proof, reason: str) -> tuple[str, ...]:
     if "is not trusted" in reason and proof.ca:
         return _authority(proof)
     if "principals do not stand" in reason and proof.principals:
+        named = ", ".join(proof.principals[:NAMED])  # which a proof has as safe text
         more = ", ..." if len(proof.principals) > NAMED else ""
-        return (f"the certificate is for {', '.join(map(safe, proof.principals[:NAMED]))}{more}",)
+        return (f"the certificate is for {named}{more}",)
     if not _NAME.fullmatch(operator):  # nobody can have this name
         return ()
     table = f"[operators.{operator if _BARE.fullmatch(operator) else _quoted(operator)}]"

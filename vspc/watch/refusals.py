@@ -33,15 +33,15 @@ class Refused:
         """One more; `hint` is lines."""
         address, name, reason = bounded(address), bounded(name), bounded(reason)
         key, now = (what, address, name, reason), self._wall()
+        lines = "\n".join(_line(each) for each in hint)
         known = self._kept.pop(key, None)
         if known is not None:
-            self._kept[key] = evolve(known, last=now, count=known.count + 1)
+            self._kept[key] = evolve(known, hint=lines, last=now, count=known.count + 1)
             return
         if self._of[address] >= OF_ONE:
             self._drop(next(key for key in self._kept if key[1] == address))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
-        lines = "\n".join(safe(line, HINT) for line in hint if line)
         self._kept[key] = TurnedAway(what, address, name, reason, lines, now, now)
         self._of[address] += 1
 
@@ -65,3 +65,8 @@ class Refused:
     def latest(self) -> Sequence[TurnedAway]:
         """The last one last."""
         return tuple(self._kept.values())
+
+
+def _line(text: str) -> str:
+    """As it is where it is one line, so that it can be pasted; made safe otherwise."""
+    return text if text.isprintable() and len(text) <= HINT else safe(text, HINT)

@@ -60,7 +60,11 @@ class Records:
             return None
         asked = Asked(answer)
         self._asked[asked] = None
-        self.reader.submit(self._read, asked, sought, place)
+        try:
+            self.reader.submit(self._read, asked, sought, place)
+        except RuntimeError:  # the system has no thread for it
+            del self._asked[asked]
+            return None
         return asked
 
     def wait(self, page: Page, call: Callable[[], None]) -> Asked | None:
@@ -93,14 +97,16 @@ class Records:
             asked.answer(page)
 
     def _news(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for one in waiting:
+        for one in list(self._waiting):  # who raises leaves the others where they are
+            self._waiting.pop(one, None)
             if not one.over:
                 one.over = True
                 one.answer()
 
     def close(self) -> None:
         """Nobody is answered any more."""
+        for one in (*self._asked, *self._waiting):
+            one.cancel()
         self._asked.clear()
         self._waiting.clear()
         self.reader.close()

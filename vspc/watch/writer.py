@@ -187,6 +187,7 @@ class Writer:
             self._append(entries, queued=True)
 
     def _append(self, entries: Sequence[Entry], queued: bool = False) -> None:
+        self.busy_since = self.now()  # a slow disk that takes one after the other has not failed
         written = self._file.append(entries)
         self._unsynced = self._unsynced or bool(written.lines)
         if queued:
