@@ -41,9 +41,9 @@ class TurnedAway(SynchronousTestCase):
         self.assertEqual(
             [one.hint for one in self.told()],
             [
-                '[vm] allow = [..., "192.0.2.9/32"]',
-                '[vm] allow = [..., "2001:db8::9/128"]',
-                'allow = [..., "192.0.2.9/32"] (the allow of [[vm.zone]] prod)',
+                'add to vm.allow: "192.0.2.9/32"',
+                'add to vm.allow: "2001:db8::9/128"',
+                'add to the allow of [[vm.zone]] prod: "192.0.2.9/32"',
             ],
         )
         self.assertEqual(len(self.recorded.named("vm-refused")), 3)
@@ -52,7 +52,7 @@ class TurnedAway(SynchronousTestCase):
         host = self.scene.host()
         host.register(uri=b'other"one\x1b?x=1')
         [one] = self.told()
-        self.assertEqual(one.hint, '[vm] service_uris = [..., "other\\"one\\\\x1b"]')
+        self.assertEqual(one.hint, 'add to vm.service_uris: "other\\"one\\\\x1b"')
         self.assertEqual((one.address, one.zone), ("10.0.0.1", "default"))
         [line] = self.recorded.lines
         self.assertIn("service URI", str(line["reason"]))

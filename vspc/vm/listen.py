@@ -51,8 +51,7 @@ class Gatekeeper:
         found = parse_address(host_of(address))
         if found is None:
             return ""
-        allow = f'allow = [..., "{found}/{found.max_prefixlen}"]'
-        return f"[vm] {allow}" if self.key == "vm.allow" else f"{allow} ({self.key})"
+        return f'add to {self.key}: "{found}/{found.max_prefixlen}"'
 
     def permits(self, address: IAddress | None, listener: str) -> bool:
         """Whether a connection from `address` is taken; if not, one log line says what to add."""

@@ -150,7 +150,7 @@ class Registration:
         return Refused(
             f"the service URI is {word!r}: in vSphere set Port URI to one of {allowed}, "
             f"or add {word!r} to vm.service_uris in the configuration",
-            f"[vm] service_uris = [..., {json.dumps(word)}]",
+            f"add to vm.service_uris: {json.dumps(word)}",
         )
 
     def claims(self, credential: bytes) -> list[Action]:
