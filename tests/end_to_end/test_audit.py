@@ -29,10 +29,14 @@ class SilentGuest:
         self.address = f"tcp:127.0.0.1:{self._listening.getsockname()[1]}"
         self.heard = bytearray()
         self._changed = Condition()
-        Thread(target=self._serve, daemon=True).start()
+        self._thread = Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
-        connection, _ = self._listening.accept()
+        try:
+            connection, _ = self._listening.accept()
+        except OSError:  # nobody came
+            return
         with connection:
             while data := connection.recv(65536):
                 with self._changed:
@@ -45,7 +49,11 @@ class SilentGuest:
             assert self._changed.wait_for(lambda: data in self.heard, DEADLINE), self.heard
 
     def close(self) -> None:
-        """Nobody connects any more."""
+        """Nobody connects any more; a thread that waits for it must not have the next socket's
+        number.
+        """
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE)
         self._listening.close()
 
 

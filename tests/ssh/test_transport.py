@@ -310,3 +310,25 @@ class DefectTests(SynchronousTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
         [event] = bench.logged("ssh-refused")
         self.assertEqual("ZeroDivisionError on what the client sent", event["reason"])
+
+    def test_a_service_that_cannot_be_stopped_leaves_nobody_behind(self) -> None:
+        for how in ("lost", "told to go"):
+            bench = Bench()
+            bench.watch(self)
+            left: list[object] = []
+            bench.door.witness.left = left.append  # type: ignore[method-assign, assignment]
+            client = bench.logged_in()
+            server = server_of(client)
+
+            def broken() -> None:
+                raise ValueError
+
+            self.patch(server.service, "serviceStopped", broken)
+            if how == "lost":
+                client.transport.loseConnection()
+            else:
+                server.disconnect("you are locked out")
+            bench.settle()
+            self.assertEqual(len(left), 1, how)
+            self.assertEqual(bench.door.connections, set())
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -389,12 +389,20 @@ class Counting(SynchronousTestCase):
 
     def test_of_all_together_there_are_not_more_either(self) -> None:
         made = Bounds()
-        told = sum(made.take(f"2001:db8::{n:x}", 0.0) for n in range(20_000))
+        told = sum(made.take(f"2001:db8:{n:x}::1", 0.0) for n in range(20_000))
         self.assertEqual(told, bounds.IN_ALL)
         summaries = made.over(60.0)
         self.assertLessEqual(len(summaries), bounds.SUMMARIES + 1)
         summaries += made.over(FOREVER)
         self.assertEqual(told + sum(over.count for over in summaries), 20_000)
+
+    def test_a_network_of_ipv6_is_one_address(self) -> None:
+        made = Bounds()
+        told = sum(made.take(f"2001:db8::{n:x}", 0.0) for n in range(100))
+        self.assertEqual(told, bounds.EACH)
+        self.assertTrue(made.take("2001:db8:0:1::1", 0.0))
+        self.assertTrue(made.take("192.0.2.1", 0.0))
+        self.assertEqual(made.over(60.0), [bounds.Over("2001:db8::/64", 100 - bounds.EACH)])
 
     def test_a_minute_later_it_has_lines_again(self) -> None:
         made = Bounds()

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from vspc.console.audit import Page, Place, Sought
 from vspc.net.readers import Readers
 from vspc.watch.refusals import Refused
-from vspc.watch.trail import ASKING, Records
+from vspc.watch.trail import ASKING, WAITING, Records
 
 
 class Later(Readers):
@@ -65,6 +65,23 @@ class Trail(SynchronousTestCase):
         self.records.close()
         self.turn()
         self.assertEqual(self.heard, [])
+
+    def test_who_asks_and_goes_while_the_disk_stands_still_is_bounded(self) -> None:
+        for _ in range(1000):
+            asked = self.records.ask(Sought(0.0), None, self.heard.append)
+            if asked is not None:
+                asked.cancel()
+        self.assertEqual(len(self.reader.work), ASKING)
+        self.reader.run()
+        self.turn()
+        self.assertIsNotNone(self.records.ask(Sought(0.0), None, self.heard.append))
+        self.assertEqual(self.heard, [])
+
+    def test_who_follows_and_goes_takes_nobodys_place(self) -> None:
+        for _ in range(2 * WAITING):
+            waiting = self.records.wait(Page((), Place(0, 0), True), lambda: None)
+            assert waiting is not None
+            waiting.cancel()
 
     def test_without_threads_who_asks_is_told_and_takes_no_place(self) -> None:
         self.reader.barred = True

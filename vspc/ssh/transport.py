@@ -78,7 +78,10 @@ class DoorTransport(ExchangeTransport):
         """Once: what ran ends now, however long the client keeps its end open."""
         service, self.service = self.service, None
         if service:
-            service.serviceStopped()  # type: ignore[no-untyped-call]
+            try:
+                service.serviceStopped()  # type: ignore[no-untyped-call]
+            except Exception:  # a defect: he is gone all the same, and counts no more
+                log.failure("ssh-failed", address=self.address)
 
     def authenticated(self, login: Login) -> bool:
         """The client has proved who it is: it is in, unless there is no room for it."""

@@ -4,6 +4,8 @@ from collections import OrderedDict
 
 from attrs import define, frozen
 
+from vspc.net.limits import crowd
+
 EACH = 30
 """Lines of one address in a minute."""
 
@@ -21,7 +23,7 @@ MINUTE = 60.0
 
 @frozen
 class Over:
-    """So many had no line; `address` is empty for several together."""
+    """So many had no line; `address`, of IPv6 a network, is empty for several together."""
 
     address: str
     count: int
@@ -44,7 +46,10 @@ class Bounds:
         self._all = _Minute(0.0)
 
     def take(self, address: str, now: float) -> bool:
-        """Whether one more of `address` gets a line; otherwise it is counted."""
+        """Whether one more of `address` gets a line; otherwise it is counted. An IPv6 address
+        counts with its network: whoever has one has as many as he likes.
+        """
+        address = crowd(address)
         minute = self._of.get(address)
         if minute is None:
             if len(self._of) >= TABLE:

@@ -55,7 +55,7 @@ class Records:
         self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
     ) -> Asked | None:
         """Read on, as the port says."""
-        self._forget_cancelled(self._asked)
+        # Who has gone counts until a thread has seen it: where the disk stands still they wait.
         if len(self._asked) >= ASKING:
             return None
         asked = Asked(answer)
@@ -69,7 +69,8 @@ class Records:
 
     def wait(self, page: Page, call: Callable[[], None]) -> Asked | None:
         """`call` once, when there is more than `page` has."""
-        self._forget_cancelled(self._waiting)
+        for gone in [one for one in self._waiting if one.over]:
+            del self._waiting[gone]
         if len(self._waiting) >= WAITING:
             return None
         waiting = Asked(call)
@@ -85,10 +86,6 @@ class Records:
     def events(self) -> Collection[str]:
         """The names of all there are."""
         return EVENTS
-
-    def _forget_cancelled(self, table: dict[Asked, None]) -> None:
-        for asked in [one for one in table if one.over]:
-            del table[asked]
 
     def _answer(self, asked: Asked, page: Page | None) -> None:
         self._asked.pop(asked, None)
