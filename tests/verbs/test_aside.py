@@ -53,6 +53,36 @@ class AsideTest(SynchronousTestCase):
         self.go()
         self.assertEqual((self.done, self.held), (["third"], []))
 
+    def test_whoever_raises_when_it_is_done_keeps_nobody_waiting(self) -> None:
+        def bad(_found: object) -> None:
+            raise ValueError
+
+        self.aside.do(MUCH, lambda: 1, bad)
+        self.aside.do(MUCH, lambda: 2, self.done.append)
+        self.go()
+        self.go()
+        self.assertEqual((self.done, self.failures), ([2], 1))
+
+    def test_who_has_gone_takes_nobodys_place(self) -> None:
+        self.aside.do(MUCH, lambda: 0, self.done.append)
+        for _ in range(LIMIT):
+            task = self.aside.do(MUCH + 9, lambda: 1, self.done.append)
+            assert task is not None
+            task.cancel()
+            self.assertIsNone(task.work)
+        self.assertIsNotNone(self.aside.do(MUCH + 99, lambda: 2, self.done.append))
+
+    def test_without_a_thread_it_is_not_taken_and_later_it_is(self) -> None:
+        def none(_work: object, _then: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        thread, self.aside._in_thread = self.aside._in_thread, none
+        self.assertIsNone(self.aside.do(MUCH, lambda: 1, self.done.append))
+        self.aside._in_thread = thread
+        self.assertIsNotNone(self.aside.do(MUCH, lambda: 2, self.done.append))
+        self.go()
+        self.assertEqual((self.done, self.held), ([2], []))
+
     def test_work_that_raises(self) -> None:
         for cost in (1, MUCH):
             self.aside.do(cost, lambda: 1 // 0, self.done.append)

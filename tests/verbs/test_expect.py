@@ -67,6 +67,10 @@ class Words(SynchronousTestCase):
         ):
             self.assertRaises(BadWord, parse, words)
 
+    def test_patterns_have_a_length(self) -> None:
+        self.assertRaises(BadWord, parse, ("web01", "\\pL" * 334))
+        parse(("web01", "x" * 1000))
+
     def test_text_is_not_shown_by_accident(self) -> None:
         self.assertNotIn("canary", repr(parse(("web01", "x", "--send", "canary"))))
 
@@ -338,6 +342,26 @@ class Sending(ExpectCase):
         self.assertFalse(self.web.attachments)
 
 
+class Leaving(ExpectCase):
+    def test_what_was_not_taken_is_not_typed_for_who_leaves(self) -> None:
+        carol = self.desk.console_attachment(self.web, CAROL)
+        self.web.migrate()
+        carol.type(b"x" * (WAITING - 100))
+        carol.detach()
+        channel = self.desk.ask(f"expect web01 --send '{'s' * 190}' login:")
+        channel.close()
+        self.assertEqual(self.web.gate.waiting, WAITING - 100)
+        self.assertEqual(self.desk.events("expect")[0]["bytes"], 0)
+
+    def test_what_was_searched_is_what_was_looked_at(self) -> None:
+        pattern = "(a|b)*a(a|b){300}c"
+        self.desk.world = evolve(self.desk.world, aside=Aside(lambda _work, _then: None))
+        channel = self.desk.ask(f"expect web01 --timeout 5 '{pattern}'")
+        self.output(b"ab" * 10_000)
+        self.desk.run_on(6, 1.0)
+        self.assertIn("looked at offsets 0 to 0;", channel.complaint)
+
+
 class Places(ExpectCase):
     def test_from_an_offset(self) -> None:
         self.web.output(b"one two one")
@@ -405,6 +429,23 @@ class FromTheLog(SynchronousTestCase):
         self.desk.run_on(400)
         self.assertEqual(json.loads(channel.text)["end"], 300_019)
         self.assertEqual(channel.complaint, "")
+
+    def test_who_may_no_longer_read_when_the_log_answers_sees_nothing(self) -> None:
+        self.output(b"the secret\r\n")
+        world = self.desk.world
+        self.desk.world = evolve(world, history_limit=lambda _operator, _subject: 3600.0)
+        self.logged.writer.held = True
+        bob = self.desk.login(BOB)
+        lines = ("expect web01 --from 0 secret", "expect web01 --from boot x", "log web01 --grep t")
+        channels = [self.desk.ask(line, bob) for line in lines]
+        self.desk.rules = Access(())
+        self.web.reassess(self.desk.rights)
+        self.logged.writer.held = False
+        self.logged.writer.catch_up()
+        self.desk.run_on(50)
+        self.assertEqual([channel.text for channel in channels], ["", "", ""])
+        self.assertEqual([channel.status for channel in channels], [1, 1, 1])
+        self.assertFalse(self.web.attachments)
 
     def test_as_far_back_as_one_may_look(self) -> None:
         self.output(b"old\r\n")

@@ -273,6 +273,19 @@ class StandardInput(SendCase):
         channel.program.ended_input()
         self.assertEqual(bytes(self.line.sent), b"ls\r")
 
+    def test_who_leaves_in_the_middle_types_nothing_of_the_rest(self) -> None:
+        self.line.answers, self.line.unread = False, 4096
+        channel = self.desk.ask("send web01")
+        for _ in range(2):
+            channel.type(b"x" * 60_000)
+        sent = len(self.line.sent)
+        self.line.unread = 0
+        channel.close()
+        self.desk.run_on(20, 0.1)
+        self.assertEqual((len(self.line.sent), self.web.gate.waiting), (sent, 0))
+        self.assertEqual(self.desk.events("send")[0]["bytes"], sent)
+        self.assertEqual(self.desk.delivered(), (sent, 65536))
+
     def test_more_than_waits_in_a_console_keeps_the_window_closed(self) -> None:
         channel = self.desk.ask("send web01")
         for _ in range(30):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, TypeVar
 
@@ -33,13 +33,13 @@ def at_once(work: Callable[[], Any], then: Callable[[Any], None]) -> None:
 class Task:
     """One piece of work on its way: `vspc.console.ports.Cancellable`."""
 
-    work: Callable[[], Any]
+    work: Callable[[], Any] | None
     done: Callable[[Any], Any]
     over: bool = False
 
     def cancel(self) -> None:
-        """Nobody wants it any more."""
-        self.over = True
+        """Nobody wants it any more: what it would work on need not be kept."""
+        self.over, self.work = True, None
 
     def active(self) -> bool:
         """Whether it is still to be done."""
@@ -65,17 +65,27 @@ class Aside:
 
     def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
         """`done` hears what `work`, which takes `cost` steps, returned (None if it raised): at
-        once if that is little. Without a `Task` too much waits already, and nobody hears.
+        once if that is little. Without a `Task` too much waits already, or there is no thread, and
+        nobody hears.
         """
         task = Task(work, done)
         if self._is_little(cost):
             self._conclude(task, self._run(task))
-        elif len(self._waiting) >= LIMIT:
+        elif self._is_full():
             return None
         else:
             heappush(self._waiting, (cost, next(self._numbers), task))
             self._next()
+            if not self._busy and task.active():  # there is no thread for it
+                task.cancel()
+                return None
         return task
+
+    def _is_full(self) -> bool:
+        if len(self._waiting) >= LIMIT:  # who has gone takes nobody's place
+            self._waiting = [each for each in self._waiting if not each[2].over]
+            heapify(self._waiting)
+        return len(self._waiting) >= LIMIT
 
     def _is_little(self, cost: int) -> bool:
         now = self._seconds()
@@ -88,15 +98,23 @@ class Aside:
 
     def _next(self) -> None:
         while self._waiting and not self._busy:
-            _, _, task = heappop(self._waiting)
-            if not task.over:
-                self._busy = True
+            first = heappop(self._waiting)
+            task = first[2]
+            if task.over:
+                continue
+            self._busy = True
+            try:
                 self._in_thread(partial(self._run, task), partial(self._finished, task))
+            except RuntimeError:  # the system has no thread now: the next that is wanted tries it
+                self._busy = False
+                heappush(self._waiting, first)
+                return
 
     def _run(self, task: Task) -> Any:
         """Perhaps in the thread."""
+        work = task.work
         try:
-            return task.work()
+            return None if work is None else work()
         except Exception:
             self._failed()
             return None
@@ -104,9 +122,12 @@ class Aside:
     def _finished(self, task: Task, found: Any) -> None:
         self._busy = False
         if not task.over:
-            self._conclude(task, found)
+            try:
+                self._conclude(task, found)
+            except Exception:  # others wait behind it
+                self._failed()
         self._next()
 
     def _conclude(self, task: Task, found: Any) -> None:
-        task.over = True
+        task.cancel()
         task.done(found)

@@ -65,6 +65,7 @@ class Expecting:
         self._clock = call.world.clock
         self._console = console
         self._wanted = wanted
+        self._title = console.title  # as he knows it: he may not learn the name it has then
         self._from = console.history.end
         self._began = self._clock.seconds()
         self._over = False
@@ -102,6 +103,10 @@ class Expecting:
         """Look from `offset` on, then type."""
         self._from = offset
         call, console = self._call, self._console
+        if not call.may_read(console):  # the rules have changed while the log was asked
+            title = self._title
+            self._finish(FAILED, "rights", f"{title}: you may no longer read this console")
+            return
         attachment = console.attach(call.session, call.rights(console), self, offset)
         self._attachment = attachment
         for caution in cautions(call.world, console) if self._wanted.text else ():

@@ -24,6 +24,9 @@ INSTRUCTIONS = 4096
 STEPS = WINDOW * 1024
 """Bytes times instructions of one search, at most: the window of a large pattern is smaller."""
 
+LONGEST = 1000
+"""Characters of a pattern: what takes long to read (classes of Unicode) is bounded by it."""
+
 _MEMORY = 8 << 20
 _REPEATS = re.compile(r"[*+{]")
 _CHARACTER = 4
@@ -31,6 +34,8 @@ _CHARACTER = 4
 
 def compiled(option: str, pattern: str) -> Any:
     """A pattern for bytes; `^` and `$` are ends of lines, too. Raises `BadWord`."""
+    if len(pattern) > LONGEST:
+        raise BadWord(f"{option} has {len(pattern)} characters; at most {LONGEST} are allowed")
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.UTF8
@@ -155,6 +160,11 @@ class Hunt:
     def end(self) -> int:
         """The offset behind the last byte that was fed."""
         return self._base + len(self._text)
+
+    @property
+    def searched(self) -> int:
+        """The offset behind the last byte that was searched."""
+        return self._base + self._searched
 
     def feed(self, offset: int, data: bytes) -> None:
         """The VM said `data`. What does not join what came before begins anew."""

@@ -164,7 +164,9 @@ class LogReader:
             if self._over:
                 return
             if answer is None:
-                self._fail(f"the log of {self._console.title} cannot be read any further")
+                self._fail(f"the log of {self._title} cannot be read any further")
+                return
+            if self._is_forbidden():
                 return
             items, at, ended = answer
             for item in items:

@@ -44,8 +44,8 @@ class Searching:
 
     @property
     def end(self) -> int:
-        """The offset behind what it was fed."""
-        return self._hunt.end
+        """The offset behind what it has searched."""
+        return self._hunt.searched
 
     def feed(self, offset: int, data: bytes) -> None:
         """The VM said `data`."""

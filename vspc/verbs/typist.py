@@ -66,8 +66,9 @@ class Typist:
     def stop(self) -> int:
         """What did not go to the VM is not to go any more; how many bytes, dropped ones too."""
         self._attachment.tally.heard = None
-        self.dropped += len(self._pending) + self._attachment.withdraw()
-        self._pending.clear()
+        self.dropped += len(self._pending)
+        self._pending.clear()  # first: what is taken back makes room, and the rest would go there
+        self.dropped += self._attachment.withdraw()
         return self.dropped
 
     def _heard(self, delivered: int, dropped: int) -> None:
