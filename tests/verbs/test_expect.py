@@ -24,6 +24,7 @@ from vspc.verbs.aside import Aside, Task
 from vspc.verbs.expectwords import parse
 from vspc.verbs.hunt import WINDOW
 from vspc.verbs.reading import Answered
+from vspc.verbs.remembered import EXPECTING
 from vspc.verbs.words import BadWord
 
 T = TypeVar("T")
@@ -76,6 +77,17 @@ class Words(SynchronousTestCase):
 
 
 class Waiting(ExpectCase):
+    def test_so_many_patterns_at_a_time_and_no_more(self) -> None:
+        waiting = [self.desk.say("expect web01 login:") for _ in range(EXPECTING)]
+        refused = self.desk.say("expect web01 login:")
+        self.assertEqual(refused.status, 1)
+        self.assertIn(f"{EXPECTING} patterns already", refused.complaint)
+        waiting.pop().close()
+        self.assertIsNone(self.desk.say("expect web01 login:").status)
+        self.output(b"login: ")
+        for _ in range(EXPECTING):
+            self.assertIsNone(self.desk.say("expect web01 login:").status)
+
     def test_the_match_is_printed_when_it_comes(self) -> None:
         channel = self.desk.ask("expect web01 'log[a-z]+: $'")
         self.output(b"web01 log")

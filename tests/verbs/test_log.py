@@ -4,7 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.log.inline import Logged
+from tests.log.inline import InlineWriter, Logged
 from tests.verbs.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from tests.vm.support import Host
 from vspc.console.access import Access
@@ -427,3 +427,19 @@ class LookingBack(LogTestCase):
 
     def test_others_see_it_all(self) -> None:
         self.assertEqual(self.desk.say("log web01", ALICE).output, b"long ago\njust now\n")
+
+    def test_nothing_is_shown_if_a_reload_takes_the_right_while_the_log_is_asked(self) -> None:
+        rules = self.desk.rules
+        for line in ("boots web01", "record list web01", "raw web01 --from 0 ro"):
+            writer = self.logged.log.writer
+            assert isinstance(writer, InlineWriter)
+            writer.held = True
+            channel = self.desk.say(line, BOB)
+            self.assertIsNone(channel.status, line)
+            self.desk.rules = Access(())
+            writer.held = False
+            writer.catch_up()
+            self.run_on()
+            self.desk.rules = rules
+            self.assertEqual((channel.status, channel.output), (3, b""), line)
+            self.assertIn("web01: you may no longer read", channel.complaint)

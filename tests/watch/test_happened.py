@@ -352,6 +352,13 @@ class LatestRefusals(SynchronousTestCase):
         kept = self.refused.latest()
         self.assertEqual((kept[0].address, len(kept)), ("a", 1 + OF_ONE))
 
+    def test_a_network_of_many_addresses_is_one_neighbour(self) -> None:
+        self.add("192.0.2.1")
+        for number in range(5000):
+            self.add(f"2001:db8::{number:x}", f"reason {number}")
+        kept = self.refused.latest()
+        self.assertEqual((kept[0].address, len(kept)), ("192.0.2.1", 1 + OF_ONE))
+
     def test_many_addresses_do_and_it_stays_bounded(self) -> None:
         for number in range(3000):
             self.add(str(number))

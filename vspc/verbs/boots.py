@@ -22,9 +22,13 @@ def run(call: Call) -> None:
     limit = call.history_limit(console)
     earliest = 0.0 if limit is None else call.world.clock.wall() - limit
 
+    title = console.title
+
     def found(known: list[Boot] | None) -> None:
+        if not call.still_reads(console, title):
+            return
         if known is None:
-            call.fail(FAILED, f"the log of {console.title} cannot be read now")
+            call.fail(FAILED, f"the log of {title} cannot be read now")
             return
         seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
         text = _as_json(seen) if "--json" in call.words else _as_table(seen)

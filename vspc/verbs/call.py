@@ -155,6 +155,15 @@ class Call:
                 self.fail(NOT_FOUND, f"no console {safe(typed)}; `list` shows those there are")
         return None
 
+    def still_reads(self, console: Console, title: str) -> bool:
+        """Whether that has not changed while something was asked; if it has, say so, by the name
+        that the operator knows, and end with 3.
+        """
+        if self.may_read(console):
+            return True
+        self.fail(NOT_FOUND, f"{title}: you may no longer read this console")
+        return False
+
     def find_as_administrator(self, typed: str) -> Console | None:
         """The same for what only administrators decide; without the role it ends with 4."""
         console = self.find(typed)

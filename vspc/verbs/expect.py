@@ -22,6 +22,7 @@ from vspc.verbs.expectstart import NoStart, Start, begin_at
 from vspc.verbs.expectwords import USAGE_LINE, Wanted, parse
 from vspc.verbs.following import Following
 from vspc.verbs.hunt import Match
+from vspc.verbs.remembered import EXPECTING
 from vspc.verbs.searching import Searching
 from vspc.verbs.typist import (
     RESULTS,
@@ -52,8 +53,13 @@ def run(call: Call) -> None:
     if wanted.text and "write" not in call.rights(console):
         call.fail(DENIED, f"you have no right to type on {console.title}", console=console)
         return
-    if call.has_place():
+    if not call.has_place():
+        return
+    if call.world.remembered.begins_to_expect(call.operator.name):
         Expecting(call, console, wanted).begin()
+    else:
+        call.record("limit", console, limit="expecting", value=EXPECTING)
+        call.fail(FAILED, f"you wait for {EXPECTING} patterns already")
 
 
 class Expecting:
@@ -283,9 +289,11 @@ class Expecting:
         self._channel.finish(status)
 
     def _leave(self, status: int, detail: str, found: Match | None = None) -> None:
+        call, typist = self._call, self._typist
+        if not self._over:
+            call.world.remembered.has_expected(call.operator.name)
         self._over = True
         self._stop_waiting()
-        call, typist = self._call, self._typist
         if typist is not None:
             typist.stop()
         if status == DENIED:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from vspc.console.console import Console
 from vspc.text import safe
-from vspc.verbs.call import DENIED, FAILED, NOT_FOUND, USAGE, Call
+from vspc.verbs.call import DENIED, FAILED, USAGE, Call
 from vspc.verbs.console import BadOption, Options, is_refused, options
 from vspc.verbs.exact import ExactBridge
 from vspc.verbs.reading import ask
@@ -82,16 +82,16 @@ def within_history(call: Call, console: Console, offset: int, then: Callable[[],
     if limit is None or offset >= console.history.end:
         then()
         return
-    earliest = call.world.clock.wall() - limit
+    earliest, title = call.world.clock.wall() - limit, console.title
 
     def found(first: int | None) -> None:
-        if not call.may_read(console):  # a reload was quicker
-            call.fail(NOT_FOUND, f"{console.title}: you may no longer read this console")
-        elif first is not None and offset >= first:
+        if not call.still_reads(console, title):
+            return
+        if first is not None and offset >= first:
             then()
         else:
             since = "" if first is None else f", offset {first}"
-            text = f"you may look back {limit:g} seconds on {console.title}{since}"
+            text = f"you may look back {limit:g} seconds on {title}{since}"
             call.fail(DENIED, text, console=console)
 
     ask(call.world, console, lambda kept: kept.since(earliest), found)

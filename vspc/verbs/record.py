@@ -58,9 +58,13 @@ def run(call: Call) -> None:
         call.fail(DENIED, denied, console=console)
         return
 
+    title = console.title
+
     def found(known: list[Recording] | None) -> None:
+        if not call.still_reads(console, title):
+            return
         if known is None:
-            call.fail(FAILED, f"the log of {console.title} cannot be read now")
+            call.fail(FAILED, f"the log of {title} cannot be read now")
         else:
             _go_on(call, console, known)
 

@@ -1,6 +1,6 @@
-"""What verbs remember of what was said before: where a match ended, how often somebody spoke."""
+"""What verbs remember: where a match ended, how often somebody spoke, for how much he waits."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from attrs import define, field
 
@@ -16,11 +16,16 @@ MESSAGES = 10
 """Messages that an operator may send in a minute."""
 
 
+EXPECTING = 64
+"""Patterns that an operator may wait for at a time: each may take some MB."""
+
+
 @define(eq=False)
 class Remembered:
     """It is kept in memory only."""
 
     _places: "OrderedDict[tuple[str, str], int]" = field(factory=OrderedDict, init=False)
+    _expecting: "Counter[str]" = field(factory=Counter, init=False)
     _speakers: "OrderedDict[str, TokenBucket]" = field(factory=OrderedDict, init=False)
 
     def matched(self, operator: str, console_id: str, end: int) -> None:
@@ -33,6 +38,19 @@ class Remembered:
     def last_match(self, operator: str, console_id: str) -> int | None:
         """Where that was last."""
         return self._places.get((operator, console_id))
+
+    def begins_to_expect(self, operator: str) -> bool:
+        """Whether `operator` may wait for one more pattern; `has_expected` follows if so."""
+        if self._expecting[operator] >= EXPECTING:
+            return False
+        self._expecting[operator] += 1
+        return True
+
+    def has_expected(self, operator: str) -> None:
+        """He waits for one less."""
+        self._expecting[operator] -= 1
+        if not self._expecting[operator]:
+            del self._expecting[operator]
 
     def may_say(self, operator: str, now: float) -> bool:
         """Whether `operator` may send one more message; it counts if he may."""

@@ -1,11 +1,12 @@
 """What was turned away lately: VMs and logins, each with what to write if it should not be."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
 from vspc.console.audit import TurnedAway
+from vspc.net.limits import crowd
 from vspc.text import safe
 from vspc.watch.values import bounded
 
@@ -27,7 +28,7 @@ class Refused:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._kept: OrderedDict[_Key, TurnedAway] = OrderedDict()
-        self._of: Counter[str] = Counter()
+        self._of: dict[str, OrderedDict[_Key, None]] = {}  # by neighbourhood, oldest first
 
     def add(self, what: str, address: str, name: str, reason: str, *hint: str) -> None:
         """One more; `hint` is lines."""
@@ -37,13 +38,15 @@ class Refused:
         known = self._kept.pop(key, None)
         if known is not None:
             self._kept[key] = evolve(known, hint=lines, last=now, count=known.count + 1)
+            self._of[crowd(address)].move_to_end(key)
             return
-        if self._of[address] >= OF_ONE:
-            self._drop(next(key for key in self._kept if key[1] == address))
+        neighbours = self._of.get(crowd(address), ())
+        if len(neighbours) >= OF_ONE:
+            self._drop(next(iter(neighbours)))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
         self._kept[key] = TurnedAway(what, address, name, reason, lines, now, now)
-        self._of[address] += 1
+        self._of.setdefault(crowd(address), OrderedDict())[key] = None
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
         """It was none in the end: once less."""
@@ -58,9 +61,10 @@ class Refused:
 
     def _drop(self, key: _Key) -> None:
         del self._kept[key]
-        self._of[key[1]] -= 1
-        if not self._of[key[1]]:
-            del self._of[key[1]]
+        neighbours = self._of[crowd(key[1])]
+        del neighbours[key]
+        if not neighbours:
+            del self._of[crowd(key[1])]
 
     def latest(self) -> Sequence[TurnedAway]:
         """The last one last."""
