@@ -20,6 +20,7 @@ from vspc.console.sessions import Quota, Sessions
 from vspc.text import safe
 from vspc.verbs.aside import Aside
 from vspc.verbs.remembered import Remembered
+from vspc.verbs.without import NoScreen
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
@@ -192,7 +193,7 @@ def timestamp(seconds: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Printer:
+class Printer(NoScreen):
     """A program that prints a text of any length as the operator takes it, and ends."""
 
     def __init__(self, channel: Channel, text: str, status: int = DONE) -> None:
@@ -213,16 +214,6 @@ class Printer:
     def received(self, data: bytes) -> None:
         """Nobody reads what is typed meanwhile."""
         self._channel.consumed(len(data))
-
-    def ended_input(self) -> None:
-        """Nothing to do."""
-
-    def resized(self) -> None:
-        """Nothing to do."""
-
-    def break_requested(self) -> bool:
-        """There is no console to break."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone: what is left is not wanted."""

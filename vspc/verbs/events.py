@@ -14,6 +14,7 @@ from vspc.text import safe
 from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call, complain, timestamp
 from vspc.verbs.logoptions import BadWord, moment
 from vspc.verbs.spool import Spool
+from vspc.verbs.without import NoScreen
 
 USAGE_LINE = "events [--since TIME] [-f] [--json] [--operator NAME] [--console GLOB] [--event NAME]"
 SUMMARY = "who did what: the audit file (administrators and auditors)"
@@ -98,7 +99,7 @@ def _check(event: str | None, known: Collection[str]) -> None:
         raise BadWord(f"there is no event {safe(event)!r}; there are {', '.join(sorted(known))}")
 
 
-class Reader:
+class Reader(NoScreen):
     """A `Program` that prints events as the operator takes them."""
 
     def __init__(self, call: Call, wanted: Wanted, place: Follow) -> None:
@@ -190,16 +191,6 @@ class Reader:
         self._call.channel.consumed(len(data))
         if b"\x03" in data and self._call.channel.terminal is not None:
             self._leave(DONE)
-
-    def ended_input(self) -> None:
-        """Output goes on."""
-
-    def resized(self) -> None:
-        """Lines are as long as they are."""
-
-    def break_requested(self) -> bool:
-        """There is no console to break."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone."""

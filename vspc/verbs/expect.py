@@ -32,6 +32,7 @@ from vspc.verbs.typist import (
     so_much,
     take_pen,
 )
+from vspc.verbs.without import NoScreen
 from vspc.verbs.words import BadWord
 
 SUMMARY = "wait until a console says something (RE2), and print it"
@@ -62,7 +63,7 @@ def run(call: Call) -> None:
         call.fail(FAILED, f"you wait for {EXPECTING} patterns already")
 
 
-class Expecting:
+class Expecting(NoScreen):
     """A `Program` that waits, the `Sink` of its attachment, and the `Reader` of what that shows."""
 
     def __init__(self, call: Call, console: Console, wanted: Wanted) -> None:
@@ -261,19 +262,6 @@ class Expecting:
         self._channel.consumed(len(data))
         if b"\x03" in data and self._channel.terminal is not None and not self._over:
             self._finish(FAILED, "left")
-
-    def ended_input(self) -> None:
-        """It waits all the same."""
-
-    def drained(self) -> None:
-        """Nothing is printed before the end."""
-
-    def resized(self) -> None:
-        """Nothing is shown."""
-
-    def break_requested(self) -> bool:
-        """`break` does that."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone."""

@@ -16,6 +16,7 @@ from vspc.verbs.logoptions import BadWord, moment
 from vspc.verbs.reading import Reel, ask
 from vspc.verbs.record import recordings
 from vspc.verbs.spool import Spool
+from vspc.verbs.without import NoScreen
 
 USAGE_LINE = (
     "export NAME [--from TIME|OFFSET] [--to TIME|OFFSET] [--recording N] "
@@ -202,7 +203,7 @@ def _place(kept: Kept, word: str, value: str, now: float) -> int:
     return int(value[:18]) if value.isdecimal() else kept.since(moment(word, value, now))
 
 
-class Exporter:
+class Exporter(NoScreen):
     """A `Program` that prints a piece of a log in one format."""
 
     def __init__(self, call: Call, console: Console, form: str, span: tuple[int, int]) -> None:
@@ -281,16 +282,6 @@ class Exporter:
         if b"\x03" in data and self._channel.terminal is not None:
             self.closed()
             self._channel.finish(FAILED)
-
-    def ended_input(self) -> None:
-        """Output goes on."""
-
-    def resized(self) -> None:
-        """It does not matter."""
-
-    def break_requested(self) -> bool:
-        """There is nobody to break."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone."""

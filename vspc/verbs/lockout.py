@@ -12,6 +12,7 @@ from vspc.console.session import Session
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
 from vspc.verbs.kick import end_sessions
+from vspc.verbs.without import NoScreen
 from vspc.verbs.words import BadWord, Read, length, read
 
 USAGE_LINE = "lockout [OPERATOR|FINGERPRINT [--for 24h] | --lift X | --list] [--json]"
@@ -136,7 +137,7 @@ class _Words:
     until: str | None = None
 
 
-class _Saving:
+class _Saving(NoScreen):
     """It counts already; it is said when it is on the disk. A `Program` meanwhile."""
 
     def __init__(self, call: Call, words: _Words) -> None:
@@ -203,19 +204,6 @@ class _Saving:
     def received(self, data: bytes) -> None:
         """Nobody reads it."""
         self._call.channel.consumed(len(data))
-
-    def ended_input(self) -> None:
-        """Nothing to do."""
-
-    def drained(self) -> None:
-        """Nothing is printed yet."""
-
-    def resized(self) -> None:
-        """Nothing is shown."""
-
-    def break_requested(self) -> bool:
-        """There is no console to break."""
-        return False
 
     def closed(self) -> None:
         """Whoever asked has gone; it counts all the same."""

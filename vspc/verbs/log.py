@@ -11,6 +11,7 @@ from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted,
 from vspc.verbs.logprint import Printed, sift
 from vspc.verbs.reading import PIECE, Reel, ask
 from vspc.verbs.spool import Spool
+from vspc.verbs.without import NoScreen
 
 SUMMARY = "what a console said, from its log"
 
@@ -45,7 +46,7 @@ def run(call: Call) -> None:
         LogReader(call, console, wanted, place).begin()
 
 
-class LogReader:
+class LogReader(NoScreen):
     """A `Program` that prints a log, and the `Sink` of an attachment once it has caught up."""
 
     def __init__(self, call: Call, console: Console, wanted: Wanted, place: Follow) -> None:
@@ -257,16 +258,6 @@ class LogReader:
         self._channel.consumed(len(data))
         if b"\x03" in data and self._channel.terminal is not None:
             self._leave(DONE)
-
-    def ended_input(self) -> None:
-        """Output goes on."""
-
-    def resized(self) -> None:
-        """Lines are as long as they are."""
-
-    def break_requested(self) -> bool:
-        """A log types nothing."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone."""

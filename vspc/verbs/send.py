@@ -9,6 +9,7 @@ from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, compla
 from vspc.verbs.describe import cautions
 from vspc.verbs.sendwords import ENTER, USAGE_LINE, Wanted, named, parse
 from vspc.verbs.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.verbs.without import NoScreen
 from vspc.verbs.words import BadWord
 
 SUMMARY = "type exactly TEXT, or standard input; done when the VM has it"
@@ -35,7 +36,7 @@ def run(call: Call) -> None:
         Sending(call, console, wanted).begin()
 
 
-class Sending:
+class Sending(NoScreen):
     """A `Program` that types, and the `Sink` of the attachment at which it does."""
 
     def __init__(self, call: Call, console: Console, wanted: Wanted) -> None:
@@ -195,16 +196,6 @@ class Sending:
         if not self._over and not self._whole:
             self._end_text()
             self._settle()
-
-    def drained(self) -> None:
-        """Nothing is printed that would wait."""
-
-    def resized(self) -> None:
-        """Nothing is shown."""
-
-    def break_requested(self) -> bool:
-        """`break` does that."""
-        return False
 
     def closed(self) -> None:
         """The operator has gone: what has not gone to the VM does not go any more."""
