@@ -110,8 +110,11 @@ class Locking(LockoutCase):
     def test_who_said_it_goes_before_the_disk_answers(self) -> None:
         self.paper.at_once = False
         self.say("lockout carol").close()
-        self.paper.saved[0]("")
-        self.assertEqual(len(self.desk.events("lockout")), 1)
+        self.assertEqual(self.desk.events("lockout"), [])
+        self.paper.saved[0]("No space left on device")
+        self.desk.clock.advance(11)
+        [event] = self.desk.events("lockout")
+        self.assertEqual((event["result"], event["detail"]), ("failed", "No space left on device"))
 
     def test_not_oneself(self) -> None:
         mine = self.desk.login(DAVE, Proof("certificate", STOLEN, ca=AUTHORITY))

@@ -149,6 +149,7 @@ class _Saving(NoScreen):
         self._error: str | None = None
         self._timer: Cancellable | None = None
         self._over = False
+        self._gone = False
 
     def begin(
         self, text: str, facts: Mapping[str, object] | None, ended: int | None = None
@@ -172,6 +173,8 @@ class _Saving(NoScreen):
         if self._error is None or self._text is None or self._over:
             return
         self._finish(self._error)
+        if self._gone:
+            return
         if self._error:
             why = f"it counts now, but not after a restart: {self._error}"
             self._call.fail(FAILED, self._text, why)
@@ -206,9 +209,8 @@ class _Saving(NoScreen):
         self._call.channel.consumed(len(data))
 
     def closed(self) -> None:
-        """Whoever asked has gone; it counts all the same."""
-        if not self._over:
-            self._finish("" if self._error is None else self._error)
+        """Whoever asked has gone; it counts all the same, and what the disk says is recorded."""
+        self._gone = True
 
 
 def _list(call: Call, given: Read, lockouts: Lockouts) -> None:
