@@ -65,6 +65,18 @@ class Withdrawing(SynchronousTestCase):
         )
         self.assertEqual(self.line.log, ["BREAK"])
 
+    def test_a_break_that_waits_when_the_right_to_it_is_taken(self) -> None:
+        alice = self.here("alice")
+        self.console.migrate()
+        alice.type(b"before")
+        alice.send_break()
+        alice.type(b"after")
+        self.console.reassess(lambda operator, subject: ALL - {"break"})
+        self.console.resume()
+        self.assertEqual(bytes(self.line.sent), b"beforeafter")
+        self.assertNotIn("BREAK", self.line.log)
+        self.assertEqual(self.console.gate.waiting, 0)
+
     def test_room_for_others(self) -> None:
         alice, (bob, sink) = self.here("alice"), self.world.attach(self.console, "bob")
         self.console.migrate()

@@ -206,6 +206,8 @@ class Console(LineSide):
                 if attachment.has_pen:
                     self.lay_pen()
                     attachment.notice("you may no longer type here")
+            elif "break" not in attachment.rights:
+                self.gate.withdraw_breaks(attachment.tally)
 
     def tell(self, text: str) -> None:
         """One line for everybody attached, at this place of the output."""

@@ -158,6 +158,11 @@ class Gate:
             self._pump()
         return count
 
+    def withdraw_breaks(self, tally: Tally) -> None:
+        """Whoever has `tally` may send no BREAK any more."""
+        self._queue.withdraw_breaks(tally)
+        self._pump()
+
     def answered(self) -> None:
         """The line answered the oldest question."""
         if not self._asked:

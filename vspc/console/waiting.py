@@ -103,6 +103,12 @@ class Waiting:
             self.size = sum(len(data) or BREAK_COST for data, _ in kept)
         return count
 
+    def withdraw_breaks(self, tally: Tally) -> None:
+        """Forget the BREAKs of one owner."""
+        kept = deque(item for item in self._items if item[1] is not tally or item[0])
+        self.size -= BREAK_COST * (len(self._items) - len(kept))
+        self._items = kept
+
     @property
     def state(self) -> tuple[bytes, ...]:
         """As bytes, a BREAK empty; whose it is does not outlive the process."""
