@@ -30,6 +30,9 @@ RUN = 10_000
 LONGEST_RUN = 64 * 1024
 """Bytes of a run."""
 
+LARGEST = 256 * 1024 * 1024
+"""Bytes that a compressed file can have held: an index of single bytes is the longest."""
+
 _FRAME = struct.Struct(">QQII")
 _ENTRY = struct.Struct(">BQQI")
 
@@ -297,8 +300,16 @@ def load(segment: Segment) -> tuple[bytes, Index]:
 
 
 def decompress(data: bytes) -> bytes:
-    """One frame of zstandard, which must be whole."""
-    return zstandard.ZstdDecompressor().decompress(data) if data else b""
+    """One frame of zstandard, which must be whole. Raises `zstandard.ZstdError`.
+
+    What a frame says of its size is not believed beyond `LARGEST`: as much would be allocated.
+    """
+    if not data:
+        return b""
+    size = zstandard.frame_content_size(data)
+    if size > LARGEST:
+        raise zstandard.ZstdError(f"it says that it has {size} bytes; {LARGEST} are possible")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
 
 
 def end_of(entry: Entry) -> int:
