@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
+from vspc.config.keys import fingerprint
 from vspc.console.access import Operator
 from vspc.console.ports import Cancellable
 from vspc.console.proving import (
@@ -15,7 +16,6 @@ from vspc.console.proving import (
     Verdict,
 )
 from vspc.console.session import Proof
-from vspc.ssh.keys import fingerprint
 
 
 class OnlyKeys:

@@ -11,8 +11,7 @@ from tests.auth.minting import line_of
 from tests.auth.test_gate import plain
 from tests.config.test_load import KEY
 from tests.fakes import ALL, UUID, FakeLine, FakeSink
-from vspc.auth.blobs import fingerprint
-from vspc.config.keys import authorized_key
+from vspc.config.keys import authorized_key, fingerprint
 from vspc.console.access import Operator
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session

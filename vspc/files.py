@@ -56,6 +56,8 @@ def _mistakes(config: Config, doubts: Doubts) -> _Found:
 
 def _audit(config: Config) -> _Found:
     audit = config.audit
+    if not (audit.ca or audit.certificate or audit.private_key):
+        return
     try:
         client_context(audit.ca, audit.certificate, audit.private_key)
     except OSError as error:

@@ -9,7 +9,7 @@ from vspc.config import Config
 from vspc.console.audit import Audit
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel, Clock
-from vspc.console.sessions import Quota, Sessions
+from vspc.console.sessions import Quota, Sessions, end_sessions
 from vspc.control import listen_locally
 from vspc.frontdoor import FrontDoor
 from vspc.guests import Guests, Recording
@@ -20,7 +20,6 @@ from vspc.ssh.factory import Door
 from vspc.ssh.keys import host_keys
 from vspc.ssh.limits import Displaceable, DoorLimits
 from vspc.verbs.call import World
-from vspc.verbs.kick import end_sessions
 
 
 class Admitting(Admissions[Displaceable]):

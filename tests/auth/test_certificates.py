@@ -17,12 +17,13 @@ from tests.auth.minting import (
     Workshop,
     trusted,
 )
-from vspc.auth.blobs import fingerprint, is_certificate, string
+from vspc.auth.blobs import is_certificate, string
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
 from vspc.auth.principals import Standing, filled, is_plain, standing
 from vspc.auth.revoked import Draft
 from vspc.config.entry import CertificateMap
+from vspc.config.keys import fingerprint
 from vspc.console.access import Voucher
 from vspc.console.proving import Claimant, Refused
 from vspc.console.session import Limits

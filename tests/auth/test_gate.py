@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
-from vspc.auth.blobs import fingerprint, string
+from vspc.auth.blobs import string
 from vspc.auth.codes import WINDOW, WRONG, Codes
 from vspc.auth.conversations import LEAST
 from vspc.auth.gate import CODE, PASSWORD, Gate
@@ -20,6 +20,7 @@ from vspc.auth.people import People
 from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
 from vspc.config import load
+from vspc.config.keys import fingerprint
 from vspc.config.secrets import Cost
 from vspc.config.units import Program
 from vspc.console.access import Operator

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Plain, Token, Workshop
-from vspc.auth.blobs import fingerprint, string
+from vspc.auth.blobs import string
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import LARGEST, Draft, Revoked
+from vspc.config.keys import fingerprint
 
 CA = Plain().blob
 OTHER = Token().blob

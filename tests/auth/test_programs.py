@@ -11,11 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import Ear, ScriptTest, claimant, lives, until
 from tests.fakes import FakeClock
-from vspc.auth.blobs import fingerprint
 from vspc.auth.complaints import LINES, WITHHELD
 from vspc.auth.programs import OUTPUT, RUNNING, WAITING, Programs, expanded
 from vspc.auth.runs import PATIENCE, STEP, TURN
 from vspc.clock import ReactorClock
+from vspc.config.keys import fingerprint
 from vspc.config.units import Program
 from vspc.console.proving import Ask, Proved
 

@@ -11,9 +11,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
-from vspc.auth.blobs import fingerprint, string
+from vspc.auth.blobs import string
 from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
+from vspc.config.keys import fingerprint
 
 CA, KEY, OTHER = Plain().blob, Token().blob, string(b"ssh-dss") + string(b"old")
 

@@ -11,7 +11,7 @@ from tests.auth.minting import Mint, Plain, blob_of, line_of
 from tests.end_to_end.access import GONE, NOW, AccessTestCase, operator, rule, write
 from tests.end_to_end.agent import Agent, Certified
 from tests.end_to_end.processes import DEADLINE, Completed, Size
-from vspc.auth.blobs import fingerprint
+from vspc.config.keys import fingerprint
 
 
 class CertificateTestCase(AccessTestCase):

@@ -21,7 +21,7 @@ from tests.ssh.bench import (
     authenticate,
     probe,
 )
-from vspc.ssh.keys import fingerprint
+from vspc.config.keys import fingerprint
 from vspc.ssh.limits import PROBES_PER_FAILURE, DoorLimits
 from vspc.ssh.packets import string
 

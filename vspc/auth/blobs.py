@@ -1,8 +1,5 @@
 """SSH's binary values as files and certificates hold them (RFC 4251 section 5), read strictly."""
 
-import base64
-from hashlib import sha256
-
 CERTIFICATE = b"-cert-v01@openssh.com"
 """The end of a certificate's type."""
 
@@ -75,12 +72,6 @@ def kind_of(blob: bytes) -> bytes:
 def is_certificate(blob: bytes) -> bool:
     """Whether `blob` says that it is a certificate, of whatever kind. Never raises."""
     return kind_of(blob).endswith((CERTIFICATE, OLD_CERTIFICATE))
-
-
-def fingerprint(blob: bytes) -> str:
-    """A public key's fingerprint as OpenSSH prints it: `SHA256:...`, without padding."""
-    digest = base64.b64encode(sha256(blob).digest()).decode("ascii")
-    return "SHA256:" + digest.rstrip("=")
 
 
 def foreign(data: bytes) -> str:

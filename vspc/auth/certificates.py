@@ -10,10 +10,8 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from vspc.auth.blobs import fingerprint
 from vspc.auth.certkeys import (
     FOREVER,
-    RSA_BITS,
     USER,
     Certificate,
     parse,
@@ -22,7 +20,7 @@ from vspc.auth.certkeys import (
 )
 from vspc.auth.revoked import Revoked
 from vspc.config.keyoptions import Sources
-from vspc.config.keys import AuthorizedKey
+from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
 from vspc.config.mistakes import Wrong
 from vspc.config.units import network
 from vspc.console.access import Voucher

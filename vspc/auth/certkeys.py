@@ -30,9 +30,6 @@ FOREVER = 2**64 - 1
 USER = 1
 """The type of a certificate that somebody logs in with; 2 is a host's."""
 
-RSA_BITS = 2048
-"""RSA keys under this are refused."""
-
 # What follows the type in a key's blob, a certificate's after its nonce.
 _FIELDS: Mapping[bytes, int] = MappingProxyType(
     {

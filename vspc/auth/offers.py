@@ -5,13 +5,13 @@ from functools import partial
 
 from attrs import evolve
 
-from vspc.auth.blobs import fingerprint, is_certificate, kind_of
+from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.means import Means
 from vspc.auth.people import NOBODY, People, Person
 from vspc.config.entry import SshSettings
 from vspc.config.keyoptions import KeyOptions
-from vspc.config.keys import key_lines
+from vspc.config.keys import fingerprint, key_lines
 from vspc.console.ports import Cancellable
 from vspc.console.proving import Claimant, Offered, Refused
 from vspc.console.session import Limits, Proof

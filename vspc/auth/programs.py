@@ -13,13 +13,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from vspc.auth.blobs import fingerprint, kind_of
+from vspc.auth.blobs import kind_of
 from vspc.auth.children import Child, Parent, start
 from vspc.auth.complaints import Allowance
 from vspc.auth.program_protocol import ANSWER, Dialogue
 from vspc.auth.runs import STEP, Means, Run, ending
 from vspc.auth.turns import Turns
-from vspc.config.keys import KEY_TYPES
+from vspc.config.keys import KEY_TYPES, fingerprint
 from vspc.config.units import Program
 from vspc.console.ports import Cancellable, Clock
 from vspc.console.proving import Ask, Claimant, Conversation, Refused, Verdict

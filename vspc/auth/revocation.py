@@ -19,6 +19,7 @@ from vspc.auth.blobs import foreign, is_certificate, kind_of
 from vspc.auth.certkeys import parse
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import ANY, Draft, Revoked
+from vspc.console.ports import InThread
 from vspc.text import safe
 
 FILE_LIMIT = 16 * 1024 * 1024
@@ -182,10 +183,6 @@ def _read(path: Path) -> _Read:
         return _Read(stamp, f"{safe(str(path))}: {error}")
     except MemoryError:
         return _Read(stamp, f"{safe(str(path))}: there is no memory for it")
-
-
-InThread = Callable[[Callable[[], _Read], Callable[[_Read], None]], None]
-"""Runs the first in a thread, then calls the second with what it returned, in the reactor's."""
 
 
 class Revocations(Protocol):

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from vspc.auth.blobs import Reader, fingerprint, is_certificate
+from vspc.auth.blobs import Reader, is_certificate
+from vspc.config.keys import fingerprint
 
 ANY = b""
 """In place of an authority's key: all of them."""

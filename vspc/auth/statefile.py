@@ -7,11 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vspc.console.ports import InThread
+
 LIMIT = 16 * 1024 * 1024
 """Bytes that are read."""
-
-InThread = Callable[[Callable[[], str], Callable[[str], None]], None]
-"""Runs the first in a thread, then the second, with what it returned, in the reactor's."""
 
 
 class StateFile:

@@ -6,6 +6,7 @@ Nothing here repeats what it read: it could be a private key, put there by mista
 import base64
 import re
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import NewType
 
@@ -81,6 +82,12 @@ def authority(value: object) -> Authority:
 def authorities_file(path: Path) -> AuthoritiesFile:
     """As `keys_file`, of authorities."""
     return AuthoritiesFile(keys_file(path, authority))
+
+
+def fingerprint(blob: bytes) -> str:
+    """A public key's fingerprint as OpenSSH prints it: `SHA256:...`, without padding."""
+    digest = base64.b64encode(sha256(blob).digest()).decode("ascii")
+    return "SHA256:" + digest.rstrip("=")
 
 
 def authorized_key(value: object) -> AuthorizedKey:

@@ -6,11 +6,13 @@ chooser) implements `Program`. `Line` and `LineKeeper` are the same for a virtua
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attrs import frozen
 
 from vspc.console.identity import Provenance
+
+T = TypeVar("T")
 
 
 @frozen
@@ -79,6 +81,14 @@ class Cancellable(Protocol):
 
     def cancel(self) -> None: ...
     def active(self) -> bool: ...
+
+
+class InThread(Protocol):
+    """Runs `call` in a thread, then `then`, with what it returned, in the reactor's. Raises
+    RuntimeError where the system has no thread for it.
+    """
+
+    def __call__(self, call: Callable[[], T], then: Callable[[T], None], /) -> None: ...
 
 
 class Clock(Protocol):

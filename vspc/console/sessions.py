@@ -1,6 +1,6 @@
 """Who is in: the sessions that live, what each operator has open, and how to end them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -126,3 +126,11 @@ class Follow:
         present, self._present = self._present, None
         if present is not None:
             present.followed -= 1
+
+
+def end_sessions(there: Iterable[Present], reason: str) -> None:
+    """End sessions now: nothing is typed in them any more, whatever their clients do."""
+    for present in there:
+        for attachment in list(present.attachments):
+            attachment.expel(reason)
+        present.end(reason)

@@ -7,18 +7,15 @@ again while it is there.
 import base64
 import os
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from attrs import frozen
 from twisted.conch.ssh.keys import Key
 
+from vspc.config.keys import RSA_BITS, fingerprint
 from vspc.ssh.algorithms import HOST_SIGNATURES
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"
-
-RSA_BITS = 2048
-"""A smaller RSA key is refused; OpenSSH makes 3072."""
 
 KEY_FILE_LIMIT = 64 * 1024
 """Bytes of a key file."""
@@ -55,12 +52,6 @@ class HostKey:
     def signatures(self) -> tuple[bytes, ...]:
         """What it can sign with, best first."""
         return HOST_SIGNATURES[self.kind]
-
-
-def fingerprint(blob: bytes) -> str:
-    """A public key's fingerprint as OpenSSH prints it: `SHA256:...`, without padding."""
-    digest = base64.b64encode(sha256(blob).digest()).decode("ascii")
-    return "SHA256:" + digest.rstrip("=")
 
 
 def known_hosts_line(host: str, port: int, key: HostKey) -> str:

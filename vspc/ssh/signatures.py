@@ -6,11 +6,9 @@ from types import MappingProxyType
 
 from twisted.conch.ssh.keys import Key
 
+from vspc.config.keys import RSA_BITS
 from vspc.ssh.algorithms import USER_SIGNATURES
 from vspc.ssh.packets import Malformed, Reader
-
-RSA_BITS = 2048
-"""RSA keys under this are refused."""
 
 _USER_PRESENT = 0x01
 _USER_VERIFIED = 0x04

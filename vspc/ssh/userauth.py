@@ -20,6 +20,7 @@ from twisted.conch.ssh.userauth import (
 )
 from twisted.logger import Logger
 
+from vspc.config.keys import fingerprint
 from vspc.console.ports import Cancellable
 from vspc.console.proving import (
     Ask,
@@ -33,7 +34,6 @@ from vspc.console.proving import (
 from vspc.console.session import Proof
 from vspc.ssh import limits
 from vspc.ssh.avatar import Avatar
-from vspc.ssh.keys import fingerprint
 from vspc.ssh.logins import Login, UserName, split_user
 from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet

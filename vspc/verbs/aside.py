@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 
+from vspc.console.ports import InThread
+
 T = TypeVar("T")
 
 LIMIT = 4096
@@ -19,9 +21,6 @@ instruction of a pattern."""
 
 RATE = 20 * AT_ONCE
 """Steps a second that are done without a thread, for everybody together: a tenth of the time."""
-
-InThread = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-"""Runs the first in a thread, then the second, with what it returned, in the reactor's."""
 
 
 def at_once(work: Callable[[], Any], then: Callable[[Any], None]) -> None:

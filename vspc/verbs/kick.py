@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from vspc.console.attachment import Attachment
-from vspc.console.sessions import Present
+from vspc.console.sessions import Present, end_sessions
 from vspc.text import safe
 from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, handle_of
 from vspc.verbs.words import BadWord, Read, read
@@ -164,14 +164,6 @@ def session_facts(present: Present) -> dict[str, object]:
     """Whose session ends."""
     session = present.session
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
-
-
-def end_sessions(there: Iterable[Present], reason: str) -> None:
-    """End sessions now: nothing is typed in them any more, whatever their clients do."""
-    for present in there:
-        for attachment in list(present.attachments):
-            attachment.expel(reason)
-        present.end(reason)
 
 
 def _print(call: Call, given: Read, ended: Sequence[Mapping[str, object]], text: str) -> None:

@@ -9,9 +9,9 @@ from attrs import frozen
 from vspc.console.lockout import Lockout, Lockouts
 from vspc.console.ports import Cancellable
 from vspc.console.session import Session
+from vspc.console.sessions import end_sessions
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
-from vspc.verbs.kick import end_sessions
 from vspc.verbs.without import NoScreen
 from vspc.verbs.words import BadWord, Read, length, read
 

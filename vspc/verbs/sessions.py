@@ -38,18 +38,12 @@ def run(call: Call) -> None:
 
 def facts(call: Call, present: Present) -> dict[str, object]:
     """One session; of its consoles those that the operator who asks may read."""
-    session, proof = present.session, present.session.proof
+    session = present.session
+    known = session.facts
     return {
-        "id": session.id,
-        "operator": session.operator.name,
-        "via": proof.via,
-        "fingerprint": proof.fingerprint or None,
-        "serial": proof.serial,
-        "key_id": proof.key_id or None,
-        "ca": proof.ca or None,
-        "address": session.address,
+        "id": known.pop("session"),
+        **known,
         "since": timestamp(session.since),
-        "reason": session.reason or None,
         "idle": present.idle(),
         "this": session.id == call.session.id,
         "followed": present.followed,
