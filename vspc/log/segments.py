@@ -14,12 +14,12 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import zstandard
 from attrs import define, field, frozen
 
 from vspc.log import frames
 from vspc.log.disk import Disk
 from vspc.log.frames import Damage
+from vspc.log.packing import pack, unpack
 from vspc.log.records import DATA, GAP, Record
 
 MAGIC = b"vspcidx1"
@@ -29,9 +29,6 @@ RUN = 10_000
 
 LONGEST_RUN = 64 * 1024
 """Bytes of a run."""
-
-LARGEST = 256 * 1024 * 1024
-"""Bytes that a compressed file can have held: an index of single bytes is the longest."""
 
 _FRAME = struct.Struct(">QQII")
 _ENTRY = struct.Struct(">BQQI")
@@ -254,7 +251,7 @@ def compress(disk: Disk, segment: Segment, parts: tuple[bytes, bytes]) -> Segmen
         serial=segment.serial,
     )
     for part, target in zip(parts, made.paths, strict=True):
-        packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(part)
+        packed = pack(part)
         disk.replace(target, packed, sync=True)
         made.on_disk += len(packed)
         made.index_size = len(packed)
@@ -293,23 +290,10 @@ def load(segment: Segment) -> tuple[bytes, Index]:
     data = bytes_path.read_bytes() if segment.size else b""
     index = index_path.read_bytes()
     if segment.compressed:
-        data, index = decompress(data), decompress(index)
+        data, index = unpack(data), unpack(index)
     else:
         data, index = data[: segment.size], index[: segment.index_size]
     return data, parse(index, len(data), str(index_path), data)
-
-
-def decompress(data: bytes) -> bytes:
-    """One frame of zstandard, which must be whole. Raises `zstandard.ZstdError`.
-
-    What a frame says of its size is not believed beyond `LARGEST`: as much would be allocated.
-    """
-    if not data:
-        return b""
-    size = zstandard.frame_content_size(data)
-    if size > LARGEST:
-        raise zstandard.ZstdError(f"it says that it has {size} bytes; {LARGEST} are possible")
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
 
 
 def end_of(entry: Entry) -> int:

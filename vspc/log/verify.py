@@ -10,8 +10,9 @@ from attrs import frozen
 
 from vspc.log.chain import BLOCK, FILE, BrokenChain, Link, blocks, links
 from vspc.log.frames import UnknownVersion
+from vspc.log.packing import unpack
 from vspc.log.records import DATA
-from vspc.log.segments import decompress, parse
+from vspc.log.segments import parse
 
 _HEAD = re.compile(r"number=([0-9]{1,18})\b.*?\bhead=([0-9a-f]{64})\b")
 
@@ -74,7 +75,7 @@ def _segment(root: Path, link: Link) -> str | None:
         return "" if not path.exists() else f"{path}: its index is missing"
     try:
         if packed:
-            data, index = decompress(data or b""), decompress(index)
+            data, index = unpack(data or b""), unpack(index)
     except zstandard.ZstdError as error:
         return f"{path}: console {link.console} from offset {link.start}: {error}"
     if sha256(index).hexdigest() != link.index:
