@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from vspc.config import Config
 from vspc.config.classes import ZoneSettings
 from vspc.console.takeover import Takeover
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls
+from vspc.net.tls_listening import ListeningTlsFactory
 from vspc.vm.door import Door
 from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
 from vspc.vm.vmware import Terms
@@ -74,7 +74,7 @@ class VmSide:
             found.append(self._guarded(place, description, factory, "telnet"))
         for description in settings.telnets:
             factory = VMwareFactory(self.door, terms, True, place.zone)
-            wrapped = TLSMemoryBIOFactory(place.tls, False, factory)
+            wrapped = ListeningTlsFactory(place.tls, False, factory)
             found.append(self._guarded(place, description, wrapped, "telnets"))
         return found
 

@@ -275,6 +275,16 @@ class Refusals(Reading):
             ],
         )
 
+    def test_the_name_of_a_vm_that_has_said_it(self) -> None:
+        now = self.desk.clock.wall()
+        self.trail.refusals = (
+            TurnedAway("vm", "10.9.9.9", "default", "no", "", now, now, vm_name="web01"),
+        )
+        text = self.desk.say("refusals", ROOT).text
+        self.assertEqual(text, "0s ago  vm 10.9.9.9 default/web01: no\n")
+        shown = json.loads(self.desk.say("refusals --json", ROOT).text)
+        self.assertEqual(shown[0]["vm_name"], "web01")
+
     def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:
         now = self.desk.clock.wall()
         self.trail.refusals = tuple(

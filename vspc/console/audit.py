@@ -86,7 +86,7 @@ class TurnedAway:
     """A VM or a login that was refused, `count` times from `first` to `last` (seconds since 1970).
 
     `what` is "vm" or "login", `name` a zone or whom he said he was; `hint` says what to write into
-    the configuration if that was wrong.
+    the configuration if that was wrong. `vm_name` is what a VM said its name is, if it did.
     """
 
     what: str
@@ -97,6 +97,7 @@ class TurnedAway:
     first: float
     last: float
     count: int = 1
+    vm_name: str = ""
 
 
 class Trail(Protocol):

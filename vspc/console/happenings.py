@@ -186,12 +186,16 @@ class Delivered:
 
 @frozen
 class VmRefused:
-    """A VM was turned away: `hint` is what to write into the configuration if it should not be."""
+    """A VM was turned away: `hint` is what to write into the configuration if it should not be.
+
+    `vm_name` is what it said its name is; empty if it did not.
+    """
 
     address: str
     zone: str
     reason: str
     hint: str = ""
+    vm_name: str = ""
 
 
 Happening = (

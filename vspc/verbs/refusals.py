@@ -44,6 +44,6 @@ def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
 
 def _lines(one: TurnedAway, now: float) -> list[str]:
     often = f", {one.count} times in {age(now - one.first)}" if one.count > 1 else ""
-    name = f" {one.name}" if one.name else ""
+    name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
     lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
     return lines + [f"    {line}" for line in one.hint.splitlines()]

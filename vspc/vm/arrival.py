@@ -10,9 +10,11 @@ from vspc.console.console import Console
 from vspc.console.takeover import Old
 from vspc.text import safe
 from vspc.vm import claims
+from vspc.vm.mismatch import at_telnet
 from vspc.vm.presence import Presence
 from vspc.vm.registration import Joined
 from vspc.vm.role import Role
+from vspc.wire.opening import Spoken
 
 
 class Arrival(Presence):
@@ -121,10 +123,15 @@ class Arrival(Presence):
     def dropped(self, what: str) -> None:
         self.reports.dropped(what)
 
-    def lost(self, reason: str) -> None:
+    def speaks(self, spoken: Spoken) -> None:
+        found = at_telnet(spoken, self._peer)
+        if found is not None and self.role is Role.STRANGER:
+            self.refused(found.reason, found.hint)
+
+    def lost(self, reason: str, error: BaseException | None = None) -> None:
         reason = safe(reason)
         if self.role is Role.STRANGER:
-            self._tell_unidentified(reason)
+            self._tell_unidentified(reason, error)
         role, self.role = self.role, Role.RETIRED
         self.door.left(self.line)
         self._no_limit()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vspc.console.ports import Line
 from vspc.vm.registration import Joined
+from vspc.wire.opening import Spoken
 
 if TYPE_CHECKING:
     from vspc.vm.line import LineState
@@ -31,6 +32,9 @@ class Keeper(Protocol):
 
     def output(self, data: bytes) -> None:
         """The VM said `data`."""
+
+    def speaks(self, spoken: Spoken) -> None:
+        """The first bytes are of another protocol than this line's, or may be."""
 
     def secured(self) -> None:
         """TLS begins on this line: nothing that came before counts."""
@@ -77,5 +81,5 @@ class Keeper(Protocol):
     def failed(self, reason: str) -> None:
         """The line is being ended for what its peer did (law 4)."""
 
-    def lost(self, reason: str) -> None:
-        """The connection is closed; last call."""
+    def lost(self, reason: str, error: BaseException | None = None) -> None:
+        """The connection is closed, by `error` where we did not close it; last call."""

@@ -21,11 +21,9 @@ from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
+from vspc.vm.mismatch import TLS_FAILED
 from vspc.vm.registration import Registration
 from vspc.wire import telnet
-
-TLS_FAILED = "TLS failed"
-"""How the reason begins when a line was lost for it."""
 
 
 class Question(Enum):
@@ -131,7 +129,7 @@ class BinaryLine(LineProtocol):
         self.keeper.output(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.keeper.lost(self._reason or why_lost(reason))
+        self.keeper.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
 
     def enableLocal(self, option: bytes) -> bool:
         return option in self.OFFERS

@@ -15,7 +15,8 @@ from vspc.vm import claims
 from vspc.vm.early import Early
 from vspc.vm.joining import Joining
 from vspc.vm.keeper import VmLine
-from vspc.vm.line import TLS_FAILED, LineState
+from vspc.vm.line import LineState
+from vspc.vm.mismatch import Peer, of_handshake
 from vspc.vm.probe import Probed
 from vspc.vm.reports import Reports, too_late
 from vspc.vm.role import Role
@@ -234,12 +235,25 @@ class Presence:
         if self.role is Role.RETIRED:
             return
         self.role = Role.RETIRED
-        self.reports.erred("vm-refused", reason)
         self._tell_refused(reason, hint)
         self.end(reason)
 
     def _tell_refused(self, reason: str, hint: str = "") -> None:
-        self.door.roster.publish(VmRefused(self.line.address, self.zone.name, reason, hint))
+        name = self._name
+        facts = {"name": name} if name else {}
+        self.reports.erred("vm-refused", reason, **facts)
+        event = VmRefused(self.line.address, self.zone.name, reason, hint, name)
+        self.door.roster.publish(event)
+
+    @property
+    def _name(self) -> str:
+        """The name that it has said, if it has."""
+        said = self.line.registration.name if isinstance(self.line, VMwareLine) else None
+        return said or self._said_name or ""
+
+    @property
+    def _peer(self) -> Peer:
+        return Peer(self.line.address, self.zone.name)
 
     def _too_late(self) -> None:
         self._limit = None
@@ -248,11 +262,11 @@ class Presence:
         else:
             self.refused(too_late(self.line, self.door.waits.identify))
 
-    def _tell_unidentified(self, reason: str) -> None:
+    def _tell_unidentified(self, reason: str, error: BaseException | None) -> None:
         """It went before it said who it is: worth a line only where TLS tells why."""
-        if reason.startswith(TLS_FAILED):
-            self.reports.erred("vm-failed", reason)
-            self._tell_refused(reason, "vspc proxy-uri prints the URI with our thumbprint")
+        found = None if error is None else of_handshake(error, self._peer)
+        if found is not None:
+            self._tell_refused(found.reason, found.hint)
         else:
             self.door.log.debug("vm-left", address=self.line.address, reason=reason)
 

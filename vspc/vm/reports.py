@@ -41,10 +41,11 @@ class Reports:
         self._dropped = 0
         self._events = TokenBucket(EVENT_RATE, EVENTS)
 
-    def erred(self, event: str, reason: str) -> None:
+    def erred(self, event: str, reason: str, **facts: object) -> None:
         """The peer errs: a few lines a minute for each host, then a count."""
         if self._door.refusals.worth_a_line(self._address, self._door.clock.seconds()):
-            self._door.log.warn(event, address=self._address, reason=safe(reason, REASON))
+            shown = safe(reason, REASON)
+            self._door.log.warn(event, address=self._address, reason=shown, **facts)
 
     def dropped(self, what: str) -> None:
         """Something made no sense: counted always, logged while it is new."""

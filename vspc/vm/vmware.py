@@ -16,6 +16,7 @@ from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import LineState, Question, one_byte
 from vspc.vm.registration import Action, Registration
 from vspc.wire import telnet, vmware
+from vspc.wire.opening import DECIDED, recognise
 from vspc.wire.starttls import REPLY_ACCEPTED, SEND_TLS, Is, MalformedAuthentication
 from vspc.wire.starttls import parse as parse_authentication
 
@@ -76,6 +77,8 @@ class VMwareLine(ComPortLine):
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
         self.agreed = state is not None and state.agreed
         self._went_ahead = 0  # bytes written up to the last GOAHEAD
+        # What came before any telnet, a few bytes; None once that is known to be a VM's.
+        self._opening: bytes | None = b"" if state is None and not secure else None
 
     @property
     def state(self) -> LineState:
@@ -86,7 +89,26 @@ class VMwareLine(ComPortLine):
         """What the VM has not said yet."""
         return self.registration.missing
 
+    def dataReceived(self, data: bytes) -> None:
+        if self._opening is not None:
+            self._examine(data)
+        super().dataReceived(data)
+
+    def _examine(self, data: bytes) -> None:
+        """Is it a VM's host at all? One speaks telnet first."""
+        opening = (self._opening or b"") + data[:DECIDED]
+        self._opening = opening if len(opening) < DECIDED else None
+        spoken = recognise(opening)
+        if spoken is not None:
+            self._opening = None
+            self.keeper.speaks(spoken)
+
+    def enableLocal(self, option: bytes) -> bool:
+        self._opening = None
+        return super().enableLocal(option)
+
     def enableRemote(self, option: bytes) -> bool:
+        self._opening = None
         if option == _AUTHENTICATION and self._may_start_tls:
             self.transport.requestNegotiation(option, SEND_TLS)
             return True

@@ -110,6 +110,7 @@ OTHERS: Mapping[str, Field] = MappingProxyType(
         "value": _integer("how much that limit is"),
         "verb": _text("the verb, without its words"),
         "version": _text("of vspc"),
+        "vm_name": _text("what the VM said its name is"),
     }
 )
 """What else there is to say."""

@@ -114,10 +114,16 @@ class Happened:
             )
 
     def _refused(self, event: VmRefused) -> None:
-        self.refused.add("vm", event.address, event.zone, event.reason, event.hint)
+        self.refused.add(
+            "vm", event.address, event.zone, event.reason, event.hint, vm_name=event.vm_name
+        )
         if self._vms.take(event.address, self.seconds()):
             self.audit.record(
-                "vm-refused", address=event.address, zone=event.zone, reason=event.reason
+                "vm-refused",
+                address=event.address,
+                zone=event.zone,
+                reason=event.reason,
+                vm_name=event.vm_name or None,
             )
 
     def tick(self, now: float) -> None:

@@ -19,7 +19,7 @@ OF_ONE = 64
 HINT = 4096
 """Characters of a line of a hint: an RSA key is long."""
 
-_Key = tuple[str, str, str, str]
+_Key = tuple[str, str, str, str, str]
 
 
 class Refused:
@@ -30,10 +30,12 @@ class Refused:
         self._kept: OrderedDict[_Key, TurnedAway] = OrderedDict()
         self._of: dict[str, OrderedDict[_Key, None]] = {}  # by neighbourhood, oldest first
 
-    def add(self, what: str, address: str, name: str, reason: str, *hint: str) -> None:
-        """One more; `hint` is lines."""
+    def add(
+        self, what: str, address: str, name: str, reason: str, *hint: str, vm_name: str = ""
+    ) -> None:
+        """One more; `hint` is lines, `vm_name` what a VM said its name is."""
         address, name, reason = bounded(address), bounded(name), bounded(reason)
-        key, now = (what, address, name, reason), self._wall()
+        key, now = (what, address, name, reason, bounded(vm_name)), self._wall()
         lines = "\n".join(_line(each) for each in hint)
         known = self._kept.pop(key, None)
         if known is not None:
@@ -45,12 +47,12 @@ class Refused:
             self._drop(next(iter(neighbours)))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
-        self._kept[key] = TurnedAway(what, address, name, reason, lines, now, now)
+        self._kept[key] = TurnedAway(*key[:4], lines, now, now, vm_name=key[4])
         self._of.setdefault(crowd(address), OrderedDict())[key] = None
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
         """It was none in the end: once less."""
-        key = (what, bounded(address), bounded(name), bounded(reason))
+        key = (what, bounded(address), bounded(name), bounded(reason), "")
         known = self._kept.get(key)
         if known is None:
             return

@@ -123,7 +123,7 @@ _VMS: Mapping[str, Event] = MappingProxyType(
             _NO,
             _NO,
             "",
-            "address reason zone count seconds",
+            "address reason zone vm_name count seconds",
         ),
         "vm-replaced": _of(
             "a new line of the same host took the place of one that did not answer",

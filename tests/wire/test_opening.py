@@ -1,0 +1,45 @@
+"""What a connection speaks, by its first bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.wire.opening import DECIDED, Spoken, offered_version, recognise
+
+STARTS = {
+    b"\xff\xfb\x25": Spoken.TELNET,
+    b"\x16\x03\x01\x02\x00\x01": Spoken.TLS,
+    b"\x80\x2e\x01\x03\x01\x00": Spoken.TLS,
+    b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n": Spoken.PROXY,
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c": Spoken.PROXY,
+    b"SSH-2.0-OpenSSH_9.2\r\n": Spoken.SSH,
+    b"GET / HTTP/1.1\r\n": Spoken.HTTP,
+    b"POST /x HTTP/1.1\r\n": Spoken.HTTP,
+    b"OPTIONS * HTTP/1.0\r\n": Spoken.HTTP,
+    b"PRI * HTTP/2.0\r\n": Spoken.HTTP,
+}
+
+
+class Openings(SynchronousTestCase):
+    def test_each_is_told_within_five_bytes(self) -> None:
+        for start, spoken in STARTS.items():
+            self.assertIs(recognise(start), spoken, start)
+            self.assertIs(recognise(start[:DECIDED]), spoken, start)
+
+    def test_what_could_still_be_anything_is_nothing_yet(self) -> None:
+        for start in (b"", b"P", b"PO", b"\r\n", b"\x16", b"\x16\x03", b"G", b"S"):
+            self.assertIsNone(recognise(start), start)
+
+    def test_a_console_that_speaks_first_is_none_of_them(self) -> None:
+        for text in (b"SeaBIOS (version 1.16)", b"\r\n\r\nlogin: ", b"\x1b[2J", b"PROX\x00"):
+            self.assertIsNone(recognise(text), text)
+
+    @given(st.binary(max_size=40))
+    def test_the_first_five_bytes_decide(self, data: bytes) -> None:
+        self.assertIs(recognise(data[:DECIDED]), recognise(data))
+
+    def test_the_version_that_is_offered(self) -> None:
+        hello = bytes.fromhex("160301008b01000087") + b"\x03\x02"
+        self.assertEqual(offered_version(hello), "TLS 1.1")
+        self.assertEqual(offered_version(hello[:-1]), "")
+        self.assertEqual(offered_version(b"GET / HTTP/1.1"), "")
