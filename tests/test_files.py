@@ -98,6 +98,21 @@ class Files(FilesTest):
         found = self.mistakes(f'{text}certificate = "gone"\nprivate_key = "gone"\n')
         self.assertEqual(set(found), {"audit.certificate", "audit.private_key"})
 
+    def test_pem_of_clients_as_editors_write_it(self) -> None:
+        mark = b"\xef\xbb\xbf"
+        self.write("ca.pem", mark + "Aussteller: M\u00fcller\n".encode() + self.pair.certificate)
+        self.write("our.pem", mark + self.pair.certificate.replace(b"\n", b"\r\n"))
+        self.write("our.key", mark + self.pair.private_key)
+        files = 'ca = "ca.pem"\ncertificate = "our.pem"\nprivate_key = "our.key"\n'
+        sink = f'[[log.sink]]\nname = "s"\nkind = "syslog"\ntarget = "tls:h:1"\n{files}'
+        audit = f'[audit]\nsyslog = "tls:h:1"\n{files}'
+        self.assertEqual(self.mistakes(sink + audit), {})
+        self.write("ca.pem", self.pair.certificate.decode().encode("utf-16"))
+        found = self.mistakes(sink + audit)
+        self.assertEqual(set(found), {"log.sink[0].ca", "audit.ca"})
+        for problem in found.values():
+            self.assertIn("ca.pem: it is UTF-16, not UTF-8", problem)
+
     def test_what_is_in_a_private_key_is_never_said(self) -> None:
         secret = self.pair.private_key.split(b"\n")[1].decode()
         for text in (

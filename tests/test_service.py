@@ -12,7 +12,7 @@ from tests.auth.test_gate import plain
 from tests.config.test_load import KEY
 from tests.fakes import ALL, UUID, FakeLine, FakeSink
 from vspc.config.keys import authorized_key, fingerprint
-from vspc.console.access import Operator
+from vspc.console.access import Operator, Subject
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session
 from vspc.files import load_with_files
@@ -94,6 +94,22 @@ class Reloading(SynchronousTestCase):
         for key in ("tls.certificate", "tls.private_key", "vm.zone[0].client_ca"):
             self.assertIn(f" {key}: ", found)
         self.assertIs(self.service.live.config, before)
+
+    def test_a_deny_list_that_is_no_text_changes_nothing(self) -> None:
+        deny = '[[access]]\noperators = ["alice"]\nconsoles_file = "secret.txt"\nrights = []\n'
+        everything = '[[access]]\noperators = ["*"]\nconsoles = ["*"]\nrights = ["read"]\n'
+        path = self.directory / "secret.txt"
+        path.write_text("secret1\n")
+        self.write(more=deny + everything)
+        self.assertIn("reloaded", self.reload())
+        subject = Subject("secret1", "default", None)
+        for data in ("secret1\n".encode("utf-16"), b"secret1 # mine\n", b"\xff\n", b""):
+            path.write_bytes(data)
+            said = self.reload()
+            self.assertEqual(set(said), {"reload-mistake", "reload-refused"}, data)
+            self.assertIn("secret.txt", str(said["reload-mistake"]))
+            rights = self.service.live.rights(Operator("alice"), subject)
+            self.assertEqual(rights, frozenset(), data)
 
     def test_who_lost_his_key_types_nothing_more_however_long_his_client_stays(self) -> None:
         rule = '[[access]]\noperators = ["alice"]\nconsoles = ["*"]\nrights = ["read", "write"]\n'

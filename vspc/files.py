@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vspc.auth.revocation import RevocationFile
 from vspc.config import AuthorizedKey, Config, ConfigError, Mistake, OperatorSettings, load
+from vspc.config.classes import SinkSettings
+from vspc.config.entry import AuditSettings
 from vspc.config.mistakes import Doubts
 from vspc.config.structure import join
 from vspc.net.connection import client_context
@@ -50,19 +52,31 @@ def _mistakes(config: Config, doubts: Doubts) -> _Found:
     yield from _pair(config)
     yield from _authorities(config)
     yield from _host_keys(config, doubts)
+    yield from _sinks(config, doubts)
     if not doubts.about("audit"):
         yield from _audit(config)
 
 
 def _audit(config: Config) -> _Found:
-    audit = config.audit
-    if not (audit.ca or audit.certificate or audit.private_key):
+    yield from _client("audit", "its copies", config.audit)
+
+
+def _sinks(config: Config, doubts: Doubts) -> _Found:
+    for index, sink in doubts.numbered("log.sink", config.log.sink):
+        key_path = f"log.sink[{index}]"
+        if not doubts.about(key_path):
+            yield from _client(key_path, "the sink", sink)
+
+
+def _client(key_path: str, what: str, settings: AuditSettings | SinkSettings) -> _Found:
+    ca, certificate, private_key = settings.ca, settings.certificate, settings.private_key
+    if not (ca or certificate or private_key):
         return
     try:
-        client_context(audit.ca, audit.certificate, audit.private_key)
+        client_context(ca, certificate, private_key)
     except OSError as error:
-        what = f"the files for its copies do not serve: {error.strerror or error}"
-        yield "audit.ca", what, "PEM files of certificates and of a private key are wanted"
+        said = f"the files for {what} do not serve: {error.strerror or error}"
+        yield f"{key_path}.ca", said, "PEM files of certificates and of a private key are wanted"
 
 
 def _pair(config: Config) -> _Found:

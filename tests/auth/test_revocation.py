@@ -66,9 +66,9 @@ class Text(SynchronousTestCase):
 
     def test_key_ids(self) -> None:
         found = read(
-            "id: alice@laptop\nid:bob # left in May\nid: a#b\nid: M\u00fcller\nid: x\udcff\n"
+            "id: alice@laptop\nid:bob # left in May\nid: a#b\nid: M\u00fcller\nid: 'carl' # gone\n"
         )
-        for key_id in ("alice@laptop", "bob", "a", "a#b", "M\u00fcller", "x\udcff"):
+        for key_id in ("alice@laptop", "bob", "a", "a#b", "M\u00fcller", "'carl'", "carl"):
             self.assertEqual(found.reason(KEY, CA, 1, key_id), "its key ID is revoked", key_id)
         for key_id in ("alice", "", "bob # left in May"):
             self.assertEqual(found.reason(KEY, CA, 1, key_id), "")
@@ -105,14 +105,29 @@ class Text(SynchronousTestCase):
             "-----BEGIN OPENSSH PRIVATE KEY-----",
             "\x1b[2Jsecret",
             "sh\udcff secret",
+            "id: x\udcff",
+            "id: secret\u200b",
+            f"{line_of(CA)}\u2028{line_of(KEY)}",
         ):
             why = self.wrong(f"# a list\nserial: 5\n{text}\n")
             self.assertTrue(why.startswith("line 3: "), why)
             self.assertNotIn("secret", why)
 
     def test_nothing_at_all(self) -> None:
-        self.assertIn("it is empty", self.wrong(""))
+        for text in ("", "\ufeff", " \r\n\n"):
+            self.assertIn("it is empty", self.wrong(text))
         self.assertEqual(read("# nothing yet\n"), Revoked())
+
+    def test_each_kind_of_line_end(self) -> None:
+        for end in ("\n", "\r\n", "\r"):
+            found = read(f"# thieves{end}{line_of(KEY)}{end}{line_of(OTHER)}{end}")
+            self.assertTrue(found.reason(KEY) and found.reason(OTHER), repr(end))
+
+    def test_text_of_another_encoding(self) -> None:
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+            data = f"# thieves\n{line_of(KEY)}\n".encode(encoding)
+            error = self.assertRaises(ValueError, read_revoked, data)
+            self.assertIn("not UTF-8", str(error), encoding)
 
     def test_longer_than_a_file_may_be(self) -> None:
         error = self.assertRaises(ValueError, read_revoked, b"#" * (FILE_LIMIT + 1))

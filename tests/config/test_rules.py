@@ -201,7 +201,8 @@ class ConsolesFile(ConfigTest):
     def test_patterns_in_it_that_match_nothing_are_warned_of(self) -> None:
         self.write("nowhere/*\n", "list")
         [said] = [w for w in self.load(self.RULE).warnings if w.startswith("access")]
-        self.assertIn("access[0].consoles_file (line 1): there is no zone nowhere", said)
+        self.assertIn("access[0].consoles_file (line 1): ", said)
+        self.assertIn("list line 1: there is no zone nowhere", said)
 
     def test_a_rule_without_consoles_is_a_mistake(self) -> None:
         for rule in ("", "consoles = []\n"):

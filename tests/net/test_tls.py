@@ -326,13 +326,13 @@ class PairTests(SynchronousTestCase):
     def load(self) -> Pair:
         return load_pair(None, None, self.state)
 
-    def refused(self, certificate: bytes, private_key: bytes) -> str:
+    def refused(self, certificate: bytes, private_key: bytes, named: str = "other.key") -> str:
         one, other = self.state / "one.pem", self.state / "other.key"
         one.write_bytes(certificate)
         other.write_bytes(private_key)
         with self.assertRaises(TlsError) as caught:
             load_pair(one, other, self.state)
-        self.assertIn("other.key", str(caught.exception))
+        self.assertIn(named, str(caught.exception))
         return str(caught.exception)
 
     def test_it_is_made_once(self) -> None:
@@ -392,7 +392,22 @@ class PairTests(SynchronousTestCase):
         self.refused(b"hello", pair.private_key)
         self.refused(pair.certificate, b"")
         self.refused(pair.certificate, pair.certificate)
-        self.refused(pair.certificate[:200], pair.private_key)
+        said = self.refused(pair.certificate[:200], pair.private_key, "one.pem")
+        self.assertIn("line 1: what begins there has no end", said)
+
+    def test_what_editors_and_other_tools_make_of_pem(self) -> None:
+        pair = made_pair()
+        one, other = self.state / "one.pem", self.state / "other.key"
+        mark, crlf = b"\xef\xbb\xbf", pair.private_key.replace(b"\n", b"\r\n")
+        one.write_bytes(mark + "Subject: M\u00fcller\n".encode() + pair.certificate)
+        other.write_bytes(mark + crlf)
+        self.assertEqual(load_pair(one, other, self.state), pair)
+        wide = pair.certificate.decode().encode("utf-16")
+        said = self.refused(wide, pair.private_key, "one.pem")
+        self.assertIn("it is UTF-16, not UTF-8", said)
+        der = x509.load_pem_x509_certificate(pair.certificate)
+        binary = der.public_bytes(serialization.Encoding.DER)
+        self.assertIn("DER, not PEM", self.refused(binary, pair.private_key, "one.pem"))
 
     def test_a_key_with_a_passphrase(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -142,13 +142,14 @@ class Offers:
         if why or isinstance(found, Refused):
             answer(Refused(why, proof))
             return
-        keys, wrongs = key_lines(found, "authorized_keys_command")
+        keys, wrongs = key_lines(found.decode("utf-8", "replace"))
         lines = [key.options for key in keys if key.blob == blob]
         person = self._people.person(claimant.name)
         if person is None:
             answer(Refused("there is no such operator", proof))
         elif not lines and wrongs:
-            answer(Refused(f"key not authorised; {wrongs[0].problem}", proof))
+            problem = f"authorized_keys_command {wrongs[0].problem}"
+            answer(Refused(f"key not authorised; {problem}", proof))
         else:
             answer(self._key(claimant, person, blob, lines))
 

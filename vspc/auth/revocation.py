@@ -15,10 +15,11 @@ from typing import Protocol
 from attrs import frozen
 from twisted.logger import Logger
 
-from vspc.auth.blobs import foreign, is_certificate, kind_of
+from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certkeys import parse
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import ANY, Draft, Revoked
+from vspc.config.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
 from vspc.text import safe
 
@@ -36,9 +37,12 @@ what is revoked in a file of that size counts for the very next login.
 PATIENCE = 60.0
 """Seconds that reading it may take before what it said last counts for nothing."""
 
+_EMPTY = "it is empty; a line with # is enough if nothing is revoked"
+
 _SERIAL = re.compile(r"(0x[0-9a-f]{1,16}|[0-9]{1,20})(?:-(0x[0-9a-f]{1,16}|[0-9]{1,20}))?", re.I)
 _DIGEST = re.compile(r"SHA256:([A-Za-z0-9+/]{43})=?")
 _COMMENT = re.compile(r"\s#")
+_QUOTED = re.compile(r"([\"'])(.+)\1")
 
 log = Logger()
 
@@ -52,18 +56,19 @@ def read_revoked(data: bytes) -> Revoked:
     if len(data) > FILE_LIMIT:
         raise ValueError(f"it is longer than {FILE_LIMIT} bytes")
     if not data:
-        raise ValueError("it is empty; a line with # is enough if nothing is revoked")
+        raise ValueError(_EMPTY)
     return read_krl(data) if data.startswith(MAGIC) else _read_text(data)
 
 
 def _read_text(data: bytes) -> Revoked:
+    text = text_of(data)
+    if not text.strip():
+        raise ValueError(_EMPTY)
     draft = Draft()
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        text = foreign(line).strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, line in lines(text):
         try:
-            _line(text, draft)
+            examine(line)
+            _line(line, draft)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
     return draft.done()
@@ -106,10 +111,14 @@ def _serial(text: str, draft: Draft) -> None:
 
 
 def _key_id(text: str, draft: Draft) -> None:
-    """ssh-keygen takes a # for a comment wherever it stands. Whoever did not know that means the
-    whole word: both are revoked.
+    """ssh-keygen takes a # for a comment wherever it stands, and quotes for a part of the ID.
+    Whoever did not know that means another word: all are revoked.
     """
-    for key_id in (text.partition("#")[0].rstrip(), _uncommented(text)):
+    if not text.isprintable():
+        raise ValueError("the key ID holds a character that is not printable")
+    words = [text.partition("#")[0].rstrip(), _uncommented(text)]
+    words += [found[2] for word in words if (found := _QUOTED.fullmatch(word))]
+    for key_id in words:
         if not key_id:
             raise ValueError("a key ID is wanted")
         draft.key_id(ANY, key_id)

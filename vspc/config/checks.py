@@ -125,8 +125,15 @@ def some(what: str) -> Metadata:
     def check(value: tuple[str, ...]) -> None:
         if not value or not all(word.strip() and word.isprintable() for word in value):
             raise Wrong("it is empty, or a word in it is", f"{what} are wanted")
+        _examine_blanks(value)
 
     return {CHECK: check}
+
+
+def _examine_blanks(value: tuple[str, ...]) -> None:
+    """With blanks around it a word is another word."""
+    if any(word != word.strip() for word in value):
+        raise Wrong("a word in it begins or ends with a blank", "write it without")
 
 
 def group_names() -> Metadata:
@@ -137,6 +144,7 @@ def group_names() -> Metadata:
             raise Wrong("a group has no name", "printable words are wanted")
         if any(word.startswith("@") for word in value):
             raise Wrong("a group's name begins with @", "the @ stands in rules only")
+        _examine_blanks(value)
 
     return {CHECK: check}
 

@@ -12,10 +12,9 @@ from typing import NewType
 
 from attrs import evolve, field, frozen
 
-from vspc.config.disk import content
 from vspc.config.keyoptions import KeyOptions, key_options, split_options
 from vspc.config.mistakes import Wrong, WrongLines
-from vspc.text import safe
+from vspc.config.textfile import examine, lines, located, read_text
 
 KEYS_FILE_LIMIT = 1024 * 1024
 """Bytes of an authorized_keys file."""
@@ -146,27 +145,22 @@ Read = Callable[[object], AuthorizedKey]
 
 def keys_file(path: Path, read: Read = authorized_key) -> KeysFile:
     """The keys in `path`; comments and empty lines are skipped. `Wrong` or `WrongLines`."""
-    data = content(path, KEYS_FILE_LIMIT + 1)
-    if len(data) > KEYS_FILE_LIMIT:
-        raise Wrong(f"{safe(str(path))}: it is too long", f"{KEYS_FILE_LIMIT} bytes are allowed")
-    if b"PRIVATE KEY" in data:
-        raise Wrong(f"{safe(str(path))}: it is a private key", "name the .pub file beside it")
-    keys, wrongs = key_lines(data, safe(str(path)), read)
+    text = read_text(path, KEYS_FILE_LIMIT)
+    if "PRIVATE KEY" in text:
+        raise located(path, Wrong("it is a private key", "name the .pub file beside it"))
+    keys, wrongs = key_lines(text, read)
     if wrongs:
-        raise WrongLines(wrongs)
+        raise WrongLines([located(path, wrong) for wrong in wrongs])
     return KeysFile(path, tuple(keys))
 
 
-def key_lines(
-    data: bytes, what: str, read: Read = authorized_key
-) -> tuple[list[AuthorizedKey], list[Wrong]]:
-    """The keys in the text of an authorized_keys file, and what is wrong in it; `what` is named."""
+def key_lines(text: str, read: Read = authorized_key) -> tuple[list[AuthorizedKey], list[Wrong]]:
+    """The keys in the text of an authorized_keys file, and what is wrong in which line of it."""
     keys, wrongs = [], []
-    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
+    for number, line in lines(text):
         try:
-            keys.append(evolve(read(line.strip()), line=number))
+            examine(line)
+            keys.append(evolve(read(line), line=number))
         except Wrong as wrong:
-            wrongs.append(Wrong(f"{what} line {number}: {wrong.problem}", wrong.allowed))
+            wrongs.append(Wrong(f"line {number}: {wrong.problem}", wrong.allowed))
     return keys, wrongs

@@ -15,6 +15,7 @@ from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.remains import remains
 from vspc.config.structure import converter, join, mistakes
 from vspc.config.tables import table
+from vspc.config.textfile import read, text_of
 from vspc.config.units import StateFile, place
 
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
@@ -105,19 +106,8 @@ def _completed(config: Config, path: Path, text: str) -> Config:
 
 
 def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_LIMIT + 1)
-    except OSError as error:
-        allowed = "the name of a file that can be read is wanted"
-        raise Wrong(error.strerror or "it cannot be read", allowed) from None
-    if len(data) > FILE_LIMIT:
-        raise Wrong("it is too long", f"{FILE_LIMIT} bytes are allowed")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise Wrong(f"it is not UTF-8 (at line {line})", "TOML is UTF-8") from None
+    """A pipe is as good as a file for a command that reads it once."""
+    return text_of(read(path, FILE_LIMIT, pipe=True).data)
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def conflicts(config: Config, doubts: Doubts) -> Iterator[Relation]:
             problem = "it is in state_dir, which is the server's alone"
             yield f"log.sink[{index}].target", problem, "give a place elsewhere"
     yield from proofs.conflicts(config, doubts)
+    yield from rules.conflicts(config, doubts)
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from vspc.config.classes import Config
 from vspc.config.entry import AccessRule, OperatorSettings
 from vspc.config.globs import Pattern, Seen, impossible, parsed
-from vspc.config.mistakes import shown
+from vspc.config.mistakes import Doubts, Wrong, shown
+from vspc.config.textfile import located
 
 COMPARED = 2000
 """Patterns of one rule that are held against those of earlier ones; a rule with more is not."""
@@ -65,6 +66,32 @@ def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
         yield "require_reason: with [audit] off, the reason is written nowhere"
 
 
+def conflicts(config: Config, doubts: Doubts) -> Iterator[tuple[str, str, str]]:
+    """Mistakes: patterns that can match nothing, in rules that are there to keep somebody out."""
+    if doubts.about("vm.zone"):
+        return
+    zones = [zone.name for zone in config.vm.zones]
+    for index, rule in doubts.numbered("access", config.access):
+        if rule.rights or not rule.operators or doubts.about(f"access[{index}].rights"):
+            continue
+        for place, text in enumerate(rule.patterns):
+            why = _impossible(text, zones)
+            if why and place < len(rule.consoles):
+                yield f"access[{index}].consoles[{place}]", why, _DENIES
+            elif why:
+                yield f"access[{index}].consoles_file", _in_file(rule, place, why), _DENIES
+
+
+_DENIES = "the rule keeps nobody out by it"
+
+
+def _in_file(rule: AccessRule, place: int, why: str) -> str:
+    """What is said of one of the patterns, which stands in the rule's file."""
+    assert rule.consoles_file is not None
+    line = rule.consoles_file.lines[place - len(rule.consoles)]
+    return located(rule.consoles_file.path, Wrong(f"line {line}: {why}", "")).problem
+
+
 def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iterator[str]:
     """Patterns that no console can match."""
     found = 0
@@ -74,6 +101,7 @@ def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iter
         found += bool(why)
         if why and found <= NAMED:
             key = f"consoles[{place}]" if place < own else "consoles_file"
+            why = why if place < own else _in_file(rule, place, why)
             yield f"{name.replace(f'access[{index}]', f'access[{index}].{key}')}: {why}"
     if found > NAMED:
         yield f"{name}: {found - NAMED} more of its patterns never match"

@@ -4,7 +4,6 @@ They are read with the configuration; nothing here repeats what it read (law 7).
 """
 
 import binascii
-import os
 import re
 from base64 import b32decode, b64decode, b64encode
 from collections.abc import Callable
@@ -14,11 +13,12 @@ from typing import TypeVar
 from attrs import field, frozen
 
 from vspc.config.mistakes import Wrong
-from vspc.text import safe
+from vspc.config.textfile import examine, naming, read, text_of
 
 T = TypeVar("T")
 
-_FILE_LIMIT = 4096
+FILE_LIMIT = 64 * 1024
+"""Bytes of a file; what stands behind its first line is not looked at."""
 
 _PHC = re.compile(
     r"\$argon2id\$v=19\$m=(?P<m>[1-9][0-9]{0,9}),t=(?P<t>[1-9][0-9]{0,9}),p=(?P<p>[1-9][0-9]{0,9})"
@@ -95,11 +95,9 @@ def totp_file(path: Path) -> TotpFile:
     return TotpFile(path, _named(path, totp_secret))
 
 
-def _named(path: Path, read: Callable[[object], T]) -> T:
-    try:
-        return read(first_line(path))
-    except Wrong as wrong:
-        raise Wrong(f"{safe(str(path))}: {wrong.problem}", wrong.allowed) from None
+def _named(path: Path, value: Callable[[object], T]) -> T:
+    with naming(path):
+        return value(first_line(path))
 
 
 def password_hash(value: object) -> PasswordHash:
@@ -162,13 +160,9 @@ def totp_secret(value: object) -> TotpSecret:
 
 def first_line(path: Path) -> str:
     """The first line of a file that nobody but its owner and its group may read."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_FILE_LIMIT)
-    except OSError as error:
-        allowed = "a file that can be read is wanted"
-        raise Wrong(error.strerror or "it cannot be read", allowed) from None
-    if mode & 0o027:
+    content = read(path, FILE_LIMIT)
+    if content.mode & 0o027:
         raise Wrong("others may read or change it", "chmod 600, or 640, is wanted")
-    return data.decode("utf-8", "replace").split("\n", 1)[0].strip()
+    line = text_of(content.data).split("\n", 1)[0].strip()
+    examine(line)
+    return line

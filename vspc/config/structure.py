@@ -16,7 +16,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from vspc.config import disk, units
+from vspc.config import disk, patterns, units
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.classes import LATER
 from vspc.config.keys import (
@@ -60,7 +60,7 @@ def converter(base: Path, people: People) -> Converter:
         HashFile: lambda v: hash_file(units.place(v, base)),
         TotpFile: lambda v: totp_file(units.place(v, base)),
         PasswordHash: password_hash,
-        units.Consoles: lambda v: disk.consoles_file(units.place(v, base)),
+        units.Consoles: lambda v: patterns.consoles_file(units.place(v, base)),
         units.Program: disk.program,
         units.Endpoint: lambda v: units.endpoint(v, base),
         units.Size: units.size,
@@ -69,7 +69,7 @@ def converter(base: Path, people: People) -> Converter:
         units.Expression: units.expression,
         units.Target: lambda v: units.target(v, base),
         units.Network: units.network,
-        units.Pattern: units.pattern,
+        units.Pattern: patterns.pattern,
         units.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,
     }

@@ -22,10 +22,11 @@ Duration = NewType("Duration", float)
 
 @frozen
 class Consoles:
-    """A file with a pattern of consoles in each line, and those that were in it."""
+    """A file with a pattern of consoles in each line, those that were in it, and in which line."""
 
     path: Path
     patterns: "tuple[Pattern, ...]"
+    lines: tuple[int, ...] = ()
 
 
 @frozen
@@ -92,8 +93,6 @@ _ENDPOINTS = re.compile(
     r"|systemd:domain=\w+(:\w+=[^:]*)+",
     re.ASCII,
 )
-
-_UUID_PATTERN = re.compile(r"[0-9a-f]{32}|(?=.*[*?\[])[0-9a-f*?\[\]!-]+", re.ASCII)
 
 
 def size(value: object) -> Size:
@@ -219,18 +218,3 @@ def place(value: object, base: Path) -> Path:
 def state_file(value: object) -> StateFile:
     """A path, relative to state_dir."""
     return StateFile(place(value, Path()))
-
-
-def pattern(value: object) -> Pattern:
-    """Which consoles a rule is about."""
-    if not isinstance(value, str) or not value:
-        allowed = 'consoles are written "web*", "uuid:4213...", "default/web*" or "*"'
-        raise Wrong(f"{shown(value)} names no console", allowed)
-    if value.startswith("uuid:"):
-        digits = value[5:].replace("-", "").replace(" ", "").lower()
-        if not _UUID_PATTERN.fullmatch(digits):
-            raise Wrong(
-                f"{shown(value)} is no UUID",
-                'a UUID has 32 hexadecimal digits; "uuid:4213*" is every one that begins so',
-            )
-    return Pattern(value)

@@ -16,6 +16,9 @@ from typing import Any
 
 from attrs import define, field
 
+from vspc.net.pem import PemError, as_file, read_pem
+from vspc.text import safe
+
 PATIENCE = 10.0
 """Seconds that a connection may take to be made, or to take what it is given."""
 
@@ -138,12 +141,23 @@ def client_context(
     ca: Path | None, certificate: Path | None, private_key: Path | None
 ) -> ssl.SSLContext:
     """Whom TLS believes, and who we are there. Raises OSError for files that do not serve."""
-    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context = ssl.create_default_context(cadata=None if ca is None else _pem(ca).decode("ascii"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None and private_key is not None:
-        # With a password, even none, nobody is asked for one on a terminal.
-        context.load_cert_chain(str(certificate), str(private_key), "")
+        with as_file(_pem(certificate)) as chain, as_file(_pem(private_key)) as key:
+            # With a password, even none, nobody is asked for one on a terminal.
+            context.load_cert_chain(chain, key, "")
     return context
+
+
+def _pem(path: Path) -> bytes:
+    try:
+        found = read_pem(path)
+    except PemError as error:
+        raise OSError(str(error)) from None
+    if not found:
+        raise OSError(f"{safe(str(path))}: there is no PEM in it")
+    return found
 
 
 def host_and_port(text: str) -> tuple[str, int]:

@@ -24,6 +24,8 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from vspc.net.pem import PemError, read_pem
+
 CERTIFICATE, PRIVATE_KEY = "tls.pem", "tls.key"
 """Names of a self-signed pair in state_dir."""
 
@@ -32,9 +34,6 @@ YEARS = 10
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK"
 """TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
-
-FILE_LIMIT = 1024 * 1024
-"""Bytes of a PEM file."""
 
 
 class TlsError(Exception):
@@ -62,10 +61,9 @@ def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Pat
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(FILE_LIMIT)
-    except OSError as error:
-        raise TlsError(f"{path}: {error.strerror}") from None
+        return read_pem(path)
+    except PemError as error:
+        raise TlsError(str(error)) from None
 
 
 def _make(certificate: Path, private_key: Path) -> None:

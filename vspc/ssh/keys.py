@@ -13,6 +13,8 @@ from attrs import frozen
 from twisted.conch.ssh.keys import Key
 
 from vspc.config.keys import RSA_BITS, fingerprint
+from vspc.config.mistakes import Wrong
+from vspc.config.textfile import read_text
 from vspc.ssh.algorithms import HOST_SIGNATURES
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"
@@ -72,12 +74,11 @@ def fingerprint_line(key: HostKey, comment: str = "vspc") -> str:
 def load_host_key(path: Path) -> HostKey:
     """Read an unencrypted private key; raises `HostKeyError`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(KEY_FILE_LIMIT)
-    except OSError as error:
-        raise HostKeyError(f"{path}: {error.strerror}") from None
+        text = read_text(path, KEY_FILE_LIMIT)
+    except Wrong as wrong:
+        raise HostKeyError(f"{wrong.problem}; {wrong.allowed}") from None
     try:
-        key = Key.fromString(data)  # type: ignore[no-untyped-call]
+        key = Key.fromString(text.encode())  # type: ignore[no-untyped-call]
     except Exception as error:
         # Conch lets through whatever the parsers below it raise.
         raise HostKeyError(f"{path}: no private key that can be read: {_why(error)}") from None
