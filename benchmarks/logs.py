@@ -1,114 +1,30 @@
-"""What a log costs: seconds of the reactor's thread per byte and per line, with it and without; and
-how often a second the disk is synced, for one VM and for a thousand.
+"""What a log costs: seconds of the reactor's thread per byte and per line, with it and without; how
+often a second the disk is synced, for one VM and for a thousand; and what a flood costs while 64
+read along and 12 read all of it afterwards, and whether anything of it is lost.
 
     python -m benchmarks.logs
 
 Real threads, real files in a temporary directory, no network. Figures differ from run to run.
 """
 
-import queue
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.fakes import FakeLine, World
-from vspc.config.classes import LogSettings
-from vspc.console.console import Console
-from vspc.console.identity import Claim
-from vspc.console.lineside import NoTap
-from vspc.console.ports import Cancellable
-from vspc.log.log import Log
+from tests.log.threads import ThreadedLog
 from vspc.log.recorder import BATCH_TIME
 
 CHUNK = 4096
 TOTAL = 64 * 1024 * 1024
 LINE = b"[   12.345678] a line as kernels say it, of eighty bytes, newline included......\n"
 LINES = 100_000
-
-
-class RealClock:
-    """Time as it is; what is put off happens when `turn` is called."""
-
-    def __init__(self) -> None:
-        self._late: list[tuple[float, Callable[[], None]]] = []
-
-    def seconds(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
-
-    def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
-        later = _Later(self.seconds() + delay, call)
-        self._late.append((later.at, later))
-        return later
-
-    def turn(self) -> None:
-        """Do what is due."""
-        now = self.seconds()
-        due = [call for at, call in self._late if at <= now]
-        self._late = [(at, call) for at, call in self._late if at > now]
-        for call in due:
-            call()
-
-
-class _Later:
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
-        self.at = at
-        self._call: Callable[[], None] | None = call
-
-    def __call__(self) -> None:
-        if self._call is not None:
-            call, self._call = self._call, None
-            call()
-
-    def cancel(self) -> None:
-        self._call = None
-
-    def active(self) -> bool:
-        return self._call is not None
-
-
-class Bench:
-    """Consoles with a log, or without."""
-
-    def __init__(self, root: Path, count: int, logged: bool) -> None:
-        self.world = World()
-        self.clock = RealClock()
-        self.calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self.log = Log(root, LogSettings(), self.clock, self.calls.put, self.tell, self.world.fail)
-        self.log.open()
-        self.log.start()
-        self.world.tap.target = self.log.recorder if logged else NoTap()
-        if logged:
-            self.world.happenings.subscribe(self.log.heard)
-        self.consoles = [self.console(number) for number in range(count)]
-
-    def tell(self, event: str, facts: dict[str, object]) -> None:
-        print(event, facts)
-
-    def console(self, number: int) -> Console:
-        claim = Claim("default", f"{number:032x}", "vc", f"vm{number}", "10.0.0.1")
-        console = self.world.roster.open(claim)
-        console.connect(FakeLine())
-        return console
-
-    def turn(self) -> None:
-        """What the reactor does between two reads."""
-        self.clock.turn()
-        while not self.calls.empty():
-            self.calls.get()()
-
-    def close(self) -> None:
-        self.log.end()
-        self.log.stop()
+FLOOD = 64 * 1024 * 1024
 
 
 def cost(logged: bool, data: bytes, times: int) -> float:
     """Seconds to hear `data` so often, from 100 consoles in turn."""
     with tempfile.TemporaryDirectory() as root:
-        bench = Bench(Path(root), 100, logged)
+        bench = ThreadedLog(Path(root), 100, logged)
         began = time.thread_time()
         for number in range(times):
             bench.consoles[number % 100].output(data)
@@ -122,7 +38,7 @@ def cost(logged: bool, data: bytes, times: int) -> float:
 def syncs(count: int, seconds: float = 5.0) -> tuple[float, float]:
     """Syncs and writes a second while `count` VMs say a line ten times a second."""
     with tempfile.TemporaryDirectory() as root:
-        bench = Bench(Path(root), count, logged=True)
+        bench = ThreadedLog(Path(root), count)
         counts = bench.log.writer.counts
         began, before = time.monotonic(), (counts.syncs, counts.writes)
         while (now := time.monotonic()) < began + seconds:
@@ -137,8 +53,38 @@ def syncs(count: int, seconds: float = 5.0) -> tuple[float, float]:
     return found
 
 
+def flood(followers: int, stalled: int) -> str:
+    """One VM says `FLOOD` bytes as fast as it may."""
+    with tempfile.TemporaryDirectory() as root:
+        bench = ThreadedLog(Path(root), 1)
+        (console,) = bench.consoles
+        readers = [bench.follow(console, number) for number in range(followers)]
+        late = [bench.follow(console, number, stalled=True) for number in range(stalled)]
+        piece = LINE * (64 * 1024 // len(LINE))
+        pieces = [piece] * (FLOOD // len(piece))
+        began = time.monotonic()
+        most = bench.flood(console, pieces)
+        said = time.monotonic() - began
+        for reader in late:
+            reader.go_on()
+        readers += late
+        end = console.history.end
+        bench.until(lambda: all(r.got + sum(b - a for a, b in r.lost) >= end for r in readers))
+        read = time.monotonic() - began
+        lost = sum(b - a for r in readers for a, b in r.lost)
+        reads = bench.log.archive.cache.reads
+        bench.close()
+    return (
+        f"{followers} followers, {stalled} stalled: {FLOOD >> 20} MiB said in {said:.1f} s, "
+        f"read by all in {read:.1f} s; at most {most >> 10} KiB queued, files read {reads} times, "
+        f"{lost} bytes lost"
+    )
+
+
 def main() -> None:
     """Print the figures."""
+    for followers, stalled in ((0, 0), (1, 12), (64, 12)):
+        print(flood(followers, stalled))
     for logged in (False, True):
         word = "with a log" if logged else "without"
         spent = min(cost(logged, b"x" * CHUNK, TOTAL // CHUNK) for _ in range(3))

@@ -66,6 +66,7 @@ class FakeLine:
     log: list[bytes | str] = field(factory=list)
     questions: int = 0
     closed: str | None = None
+    resting: bool = False
 
     def send(self, data: bytes) -> None:
         self.sent += data
@@ -82,6 +83,12 @@ class FakeLine:
 
     def unacknowledged(self) -> int | None:
         return self.unread
+
+    def rest(self) -> None:
+        self.resting = True
+
+    def go_on(self) -> None:
+        self.resting = False
 
     def close(self, reason: str) -> None:
         self.closed = reason

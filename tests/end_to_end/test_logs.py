@@ -10,9 +10,10 @@ import sys
 
 from tests.end_to_end.server import ServerTestCase
 from vspc.console.past import Item, Kind, Said
+from vspc.log.cache import Cache
 from vspc.log.disk import Disk
 from vspc.log.store import Store
-from vspc.log.view import Cache, View
+from vspc.log.view import View
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import DoProxy, Suboption, VmName, VmVcUuid, encode
 

@@ -9,10 +9,11 @@ from attrs import define, field
 
 from vspc.console.past import Item, Marker, Passage, Said
 from vspc.log.boots import Spotter
+from vspc.log.cache import Cache
 from vspc.log.disk import Disk
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.store import Sizes, Store
-from vspc.log.view import Cache, View
+from vspc.log.view import View
 
 SMALL = Sizes(move=64, pending=2048, segment=256, segment_age=3600.0, journal=1024)
 """Everything happens after a few bytes."""

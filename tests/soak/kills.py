@@ -29,10 +29,11 @@ from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.past import Said
 from vspc.console.ports import Cancellable
+from vspc.log.cache import Cache
 from vspc.log.disk import Disk
 from vspc.log.log import Log, boot_id
 from vspc.log.store import Store
-from vspc.log.view import Cache, View
+from vspc.log.view import View
 
 CONSOLES = 5
 SETTINGS = LogSettings(max_console=Size(1 << 20), max_total=Size(1 << 30), free_floor=Floor(0, 0.0))

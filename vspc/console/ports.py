@@ -137,5 +137,11 @@ class Line(Protocol):
     def unacknowledged(self) -> int | None:
         """Bytes written that the VM's kernel has not acknowledged; None where nobody knows."""
 
+    def rest(self) -> None:
+        """Read nothing more until `go_on`: what the VM says waits in its socket."""
+
+    def go_on(self) -> None:
+        """Read again. Harmless after the end of the connection."""
+
     def close(self, reason: str) -> None:
         """End the connection; `reason` is for the log."""

@@ -9,7 +9,8 @@ from attrs import define, evolve, field
 from vspc.console.console import Console
 from vspc.console.past import Kept, Kind
 from vspc.console.ports import Cancellable, Clock
-from vspc.log.view import Cache, View
+from vspc.log.cache import Cache
+from vspc.log.view import View
 from vspc.log.writer import Writer
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Archivist:
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.cache = Cache(self.complain)
+        self.cache = Cache(self.complain, self.writer.give_way)
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
@@ -131,21 +132,19 @@ def snapshot(
     cache: Cache,
     console: bytes,
     is_cancelled: Callable[[], bool] = lambda: False,
-    move: bool = True,
 ) -> View | None:
-    """The log of `console` as it is now, or None; in the log's thread. `move` to segments first."""
+    """The log of `console` as it is now, or None; in the log's thread.
+
+    Nothing is moved for it: what has not moved is read from memory, and a reader costs no write.
+    """
     chronicle = writer.store.chronicles.get(console)
     if chronicle is None or not chronicle.spoke:
         return None
-    if move and not writer.failing:
-        try:
-            writer.store.move(chronicle)
-        except OSError as error:  # what has not moved is read from memory
-            cache.complain("log-not-moved", str(error))
+    chronicle.spot(writer.store.spotter)
     return View(
         cache,
         # The one that is open goes on growing.
-        tuple(s if s.compressed else evolve(s) for s in chronicle.segments),
+        tuple(s if s.closed else evolve(s) for s in chronicle.segments),
         tuple(chronicle.pending),
         chronicle.end,
         is_cancelled,

@@ -44,6 +44,9 @@ class Chronicle:
     evicted: int = 0  # the offset up to which everything was deleted, once all of it was
     last: int = 0  # microseconds since 1970 of the last byte or marker
     _written: str = field(default="", init=False)  # what the file holds
+    _spotted: int = field(
+        default=0, init=False
+    )  # records of `pending` that boots were looked for in
 
     @property
     def name(self) -> str:
@@ -85,6 +88,7 @@ class Chronicle:
         self.pending_serial = serial
         if not self.spoke and len(self.pending) > BEFORE:
             self.pending_bytes -= len(self.pending.pop(0).payload)
+            self._spotted = max(0, self._spotted - 1)
 
     def move(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
         """Move what is pending to segments; those that are closed by that, because they have
@@ -99,9 +103,18 @@ class Chronicle:
             self.describe(disk)
         return closed
 
+    def spot(self, spotter: Spotter) -> None:
+        """Put markers into `pending` where boots begin; each record is looked at once."""
+        new = self.pending[self._spotted :]
+        if new:
+            data = b"".join([record.payload for record in new if record.code == DATA])
+            self.pending[self._spotted :] = spotter.mark(self.id, new, data)
+            self._spotted = len(self.pending)
+
     def _move_pending(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
-        data = b"".join([record.payload for record in self.pending if record.code == DATA])
-        batch = spotter.mark(self.id, self.pending, data)
+        self.spot(spotter)
+        batch = self.pending
+        data = b"".join([record.payload for record in batch if record.code == DATA])
         closed = []
         segment = self._open_segment(batch[0])
         if segment.size and (segment.size >= limit or batch[0].at - segment.first > age):
@@ -117,12 +130,12 @@ class Chronicle:
             segment = self._open_segment(batch[0])
             segments.append(disk, segment, self.pending_serial, batch, data)
         self.serial = self.pending_serial
-        self.pending, self.pending_bytes = [], 0
+        self.lose()
         return closed
 
     def lose(self) -> None:
-        """Give up what is pending: its files cannot be written."""
-        self.pending, self.pending_bytes = [], 0
+        """Give up what is pending: it has moved, or its files cannot be written."""
+        self.pending, self.pending_bytes, self._spotted = [], 0, 0
 
     def evict(self, disk: Disk, count: int) -> None:
         """Delete the oldest `count` segments. Raises OSError."""

@@ -2,6 +2,8 @@
 
 from attrs import define
 
+from vspc.console.console import Console
+
 SMALLEST_RESERVE = 1024 * 1024
 LARGEST_RESERVE = 64 * 1024 * 1024
 """Bytes that offsets are reserved ahead, by how fast the console talks."""
@@ -23,6 +25,7 @@ class Entry:
     reserved_at: float = -1e9
     gap: int | None = None
     about: str = ""
+    resting: Console | None = None  # it, while its line rests until less is queued
 
     def reserve(self, now: float, failing: bool) -> bool:
         """Whether `reserved` has to be said anew: it is moved well ahead of `end`, by how fast the

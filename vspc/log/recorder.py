@@ -1,10 +1,10 @@
 """The reactor's half of the log: what consoles say and what happens on them, as batches.
 
-Nothing here waits. What the disk does not take in time is kept up to a bound; over it that
+Nothing here waits. What the disk does not take in time is kept up to a bound. At a part of it the
+VM's line rests (`vspc.log.resting`), so that a disk that works loses nothing; over it that
 console's log gets a gap, from offset to offset, and nobody else notices.
 """
 
-import time
 from collections.abc import Callable
 
 from attrs import define, field, frozen
@@ -20,6 +20,7 @@ from vspc.log.entry import Entry
 from vspc.log.input import Typists
 from vspc.log.markers import markers
 from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
+from vspc.log.resting import Resting
 from vspc.text import safe
 
 BATCH_TIME = 0.02
@@ -33,6 +34,9 @@ QUEUE = 64 * 1024 * 1024
 
 QUEUE_EACH = 4 * 1024 * 1024
 """Bytes of one console that may wait for the disk."""
+
+CROWDED = 16
+"""How many times sooner lines rest while half of what all consoles may have waits."""
 
 NOTE = 8 * 1024
 """Characters of a marker's text."""
@@ -59,7 +63,7 @@ class Recorder:
     failing: Callable[[], bool]
     record_input: bool = False
     bounds: Bounds = Bounds()
-    give_way: Callable[[float], None] = time.sleep
+    _resting: Resting = field(init=False)
     _typists: Typists = field(init=False)
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
@@ -73,6 +77,7 @@ class Recorder:
 
     def __attrs_post_init__(self) -> None:
         self._typists = Typists(self.clock, self._mark)
+        self._resting = Resting(self.clock)
 
     def remember(self, console_id: str, end: int) -> None:
         """An earlier process kept the log of that console, up to `end`."""
@@ -137,9 +142,16 @@ class Recorder:
         entry.spoke = True
         self._reserve(entry)
         self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
-        if entry.queued > self.bounds.each // 4:
-            # Not a wait for the disk: the log's thread may need the interpreter to keep up.
-            self.give_way(0)
+        if entry.queued > self._enough and not self.failing():
+            self._resting.begin(console)
+            entry.resting = console
+            self.flush()
+
+    @property
+    def _enough(self) -> int:
+        """Bytes of a console that wait, over which its line rests."""
+        enough = self.bounds.each // 2
+        return enough if self._queued <= self.bounds.total // 2 else enough // CROWDED
 
     def _entry(self, console: Console) -> Entry:
         entry = self._entries.get(console.id)
@@ -210,8 +222,12 @@ class Recorder:
 
     def _written(self, shares: dict[Entry, int], size: int) -> None:
         self._queued -= size
+        enough = self._enough // 2
         for entry, share in shares.items():
             entry.queued -= share
+            if entry.resting is not None and entry.queued <= enough:
+                self._resting.caught_up(entry.resting)
+                entry.resting = None
         # A console that fell silent after a gap is told of it, too.
         for entry in list(self._gaps):
             if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:
@@ -238,6 +254,7 @@ class Recorder:
         for console, kind, text in markers(happening):
             self._mark(console, kind, text)
         if isinstance(happening, happenings.WentAway):
+            self._resting.forget(happening.console)
             self._release(happening.console)
 
     def _release(self, console: Console) -> None:

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from attrs import define, field, frozen
 
@@ -34,11 +35,10 @@ _FRAME = struct.Struct(">QQII")
 _ENTRY = struct.Struct(">BQQI")
 
 
-@frozen
-class Entry:
+class Entry(NamedTuple):
     """A run of bytes, or a marker: `payload` is a marker's, and `length` that of the run.
 
-    `place` is where the run lies in the segment's bytes.
+    `place` is where the run lies in the segment's bytes. There are thousands: a tuple is cheap.
     """
 
     code: int
@@ -171,8 +171,16 @@ class Index:
     damaged: int = 0  # bytes in the middle that were passed over
 
 
-def parse(data: bytes, size: int, name: str, said: bytes | None = None) -> Index:
+def parse(
+    data: bytes,
+    size: int,
+    name: str,
+    said: bytes | None = None,
+    after: tuple[int, int] = (0, 0),
+) -> Index:
     """What `data`, an index beside `size` bytes, says. Raises `UnknownVersion`.
+
+    `after`: the sizes of both files as they were read before; `said` and `data` are what follows.
 
     `said`: the bytes themselves, which are held against their checksums; those that are not what
     was written are left out, with what is said of them.
@@ -181,11 +189,12 @@ def parse(data: bytes, size: int, name: str, said: bytes | None = None) -> Index
     them and keep the frame. Damage in the middle takes its frames only, because each frame says
     where its bytes lie.
     """
-    if not frames.check_magic(data, MAGIC, name):
+    begun, before = after
+    if not before and not frames.check_magic(data, MAGIC, name):
         return Index((), 0, 0, 0)
     entries: list[Entry] = []
-    place, good, serial, damaged = 0, frames.MAGIC, 0, 0
-    for found in frames.unpack(data):
+    place, good, serial, damaged = begun, before or frames.MAGIC, 0, 0
+    for found in frames.unpack(data, 0 if before else frames.MAGIC):
         if isinstance(found, Damage):
             if found.end < len(data):
                 damaged += found.end - found.start
@@ -197,11 +206,11 @@ def parse(data: bytes, size: int, name: str, said: bytes | None = None) -> Index
         serial_here, begin, end, checksum, found_here = read
         if end > size:
             break
-        if said is not None and zlib.crc32(said[begin:end]) != checksum:
+        if said is not None and zlib.crc32(said[begin - begun : end - begun]) != checksum:
             damaged += end - begin
             found_here = [entry for entry in found_here if entry.code != DATA]
         entries += found_here
-        serial, place, good = serial_here, end, found.end
+        serial, place, good = serial_here, end, before + found.end
     return Index(tuple(entries), place, good, serial, damaged)
 
 
@@ -281,19 +290,28 @@ def _sync(disk: Disk, path: Path, flags: int) -> bool:
     return True
 
 
-def load(segment: Segment) -> tuple[bytes, Index]:
+def load(segment: Segment, after: tuple[int, int] = (0, 0)) -> tuple[bytes, Index]:
     """The bytes and the index of a segment, as far as it is known to reach.
 
-    Raises OSError, `UnknownVersion`, or `zstandard.ZstdError` for damage.
+    `after`: the sizes of both files up to which they were read before, of a segment that is not
+    compressed. Raises OSError, `UnknownVersion`, or `zstandard.ZstdError` for damage.
     """
     bytes_path, index_path = segment.paths
-    data = bytes_path.read_bytes() if segment.size else b""
-    index = index_path.read_bytes()
     if segment.compressed:
-        data, index = unpack(data), unpack(index)
-    else:
-        data, index = data[: segment.size], index[: segment.index_size]
-    return data, parse(index, len(data), str(index_path), data)
+        data = unpack(bytes_path.read_bytes()) if segment.size else b""
+        index = unpack(index_path.read_bytes())
+        return data, parse(index, len(data), str(index_path), data)
+    data = _part(bytes_path, after[0], segment.size)
+    index = _part(index_path, after[1], segment.index_size)
+    return data, parse(index, after[0] + len(data), str(index_path), data, after)
+
+
+def _part(path: Path, start: int, end: int) -> bytes:
+    if start >= end:
+        return b""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(end - start)
 
 
 def end_of(entry: Entry) -> int:

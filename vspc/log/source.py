@@ -10,7 +10,8 @@ from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import handle
 from vspc.console.past import About, Kept
 from vspc.log.archive import snapshot
-from vspc.log.view import Cache, View
+from vspc.log.cache import Cache
+from vspc.log.view import View
 from vspc.log.writer import Writer
 
 PATIENCE = 30.0
@@ -96,7 +97,7 @@ class Source:
     def kept(self, console_id: str) -> Iterator[Kept]:
         """The log of a console as it is now. Raises OSError."""
         console = bytes.fromhex(console_id)
-        view = self._ask(lambda: snapshot(self.writer, self.cache, console, move=False))
+        view = self._ask(lambda: snapshot(self.writer, self.cache, console))
         if not isinstance(view, View):
             raise NoLog(f"there is no log of {console_id} to be read now")
         yield view

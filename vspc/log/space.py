@@ -57,9 +57,21 @@ class Space:
         """Delete what is too old or too much. Raises OSError."""
         journal = sum(path.stat().st_size for path in store.journal.files())
         total = max(0, self.settings.max_total - journal)
+        self._move_old(store)
         if self._is_due(store, total):
             self._evict(store, total)
         self._forget_away(store)
+
+    def _move_old(self, store: Store) -> None:
+        """Only what is in a segment can be deleted: what has not moved there gets old, too."""
+        for chronicle in store.chronicles.values():
+            if chronicle.pending and chronicle.pending[0].at < self._oldest(chronicle) * 1e6:
+                store.move(chronicle)
+
+    def _oldest(self, chronicle: Chronicle) -> float:
+        policy = self._policy(chronicle)
+        keep = self.settings.keep if policy is None or policy.keep is None else policy.keep
+        return self.wall() - keep
 
     def _is_due(self, store: Store, total: int) -> bool:
         """Whether anything is too old or too much: the whole table costs more than this look."""

@@ -1,86 +1,39 @@
 """One console's log as a thread reads it: a snapshot of its segments and of what is in memory."""
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from itertools import islice
 
-import zstandard
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve
 
 from vspc.console.past import Item, Kind, Marker, Passage, Said
-from vspc.log import segments
+from vspc.log.cache import Cache, Part
 from vspc.log.discovery import closed
 from vspc.log.frames import UnknownVersion
 from vspc.log.records import DATA, GAP, Record, as_marker
-from vspc.log.segments import Entry, Segment, end_of
-
-CACHED = 16
-"""Segments that are kept unpacked for whoever reads on."""
+from vspc.log.segments import LONGEST_RUN, Entry, Segment, end_of
 
 EVICTED = "no longer kept"
 DAMAGED = "the file is damaged"
 
 
-@frozen
-class Loaded:
-    """A segment in memory: its entries, where each begins, and the bytes."""
-
-    entries: tuple[Entry, ...]
-    offsets: list[int]
-    data: bytes
-
-
-@define(eq=False)
-class Cache:
-    """Segments that were read last, for all readers' threads."""
-
-    complain: Callable[[str, str], None]
-    _found: OrderedDict[str, tuple[int, int, Loaded]] = field(factory=OrderedDict, init=False)
-    _lock: Lock = field(factory=Lock, init=False)
-
-    def load(self, segment: Segment) -> Loaded:
-        """Its bytes and entries. Raises FileNotFoundError if it is gone."""
-        name = str(segment.paths[0])
-        with self._lock:
-            size, index_size, found = self._found.get(name, (-1, -1, None))
-            if found is not None and (size, index_size) == (segment.size, segment.index_size):
-                self._found.move_to_end(name)
-                return found
-        loaded = self._load(segment)
-        with self._lock:
-            self._found[name] = (segment.size, segment.index_size, loaded)
-            self._found.move_to_end(name)
-            while len(self._found) > CACHED:
-                self._found.popitem(last=False)
-        return loaded
-
-    def _load(self, segment: Segment) -> Loaded:
-        try:
-            data, index = segments.load(segment)
-        except FileNotFoundError:
-            raise
-        except (OSError, zstandard.ZstdError, UnknownVersion) as error:
-            self.complain("log-segment-damaged", f"{segment.paths[0]}: {error}")
-            return Loaded((), [], b"")
-        if index.damaged:
-            what = f"{segment.paths[1]}: {index.damaged} bytes are damaged"
-            self.complain("log-segment-damaged", what)
-        return Loaded(index.entries, [entry.offset for entry in index.entries], data)
-
-
-def _in_memory(pending: Sequence[Record]) -> Loaded:
-    """Records as if they were a segment."""
-    entries, place = [], 0
-    for record in pending:
+def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> Part:
+    """Records from `offset` as if they were a segment; with `room` for about so many bytes."""
+    first = bisect_left(pending, offset, key=lambda record: record.offset)
+    while first > 0 and pending[first - 1].end > offset:
+        first -= 1
+    entries, data, place = [], [], 0
+    for record in islice(pending, first, None):
+        if room is not None and place >= room + LONGEST_RUN:
+            break
         if record.code == DATA:
             size = len(record.payload)
             entries.append(Entry(DATA, record.offset, record.at, size, place, b""))
+            data.append(record.payload)
             place += size
         else:
             entries.append(Entry(record.code, record.offset, record.at, 0, place, record.payload))
-    data = b"".join(record.payload for record in pending if record.code == DATA)
-    return Loaded(tuple(entries), [entry.offset for entry in entries], data)
+    return Part(tuple(entries), [entry.offset for entry in entries], b"".join(data))
 
 
 @define(eq=False)
@@ -105,8 +58,12 @@ class View:
             return self.pieces[0].start
         return self.pending[0].offset if self.pending else self.end
 
-    def _loads(self, offset: int) -> Iterator[tuple[int, int, Loaded | None]]:
-        """What holds `offset` and what follows: start, end, and what it is unless it is gone."""
+    def _loads(
+        self, offset: int, room: int | None = None
+    ) -> Iterator[tuple[int, int, tuple[Part, ...] | None]]:
+        """What holds `offset` and what follows, for at least `room` bytes: start, end, and what it
+        is unless it is gone.
+        """
         at = max(0, bisect_right([s.start for s in self.pieces], offset) - 1)
         for segment in self.pieces[at:]:
             if segment.end < offset:
@@ -116,9 +73,9 @@ class View:
             except FileNotFoundError:
                 yield segment.start, segment.end, self._renamed(segment)
         if self.pending:
-            yield self.pending[0].offset, self.end, _in_memory(self.pending)
+            yield self.pending[0].offset, self.end, (_in_memory(self.pending, offset, room),)
 
-    def _renamed(self, segment: Segment) -> Loaded | None:
+    def _renamed(self, segment: Segment) -> tuple[Part, ...] | None:
         """A segment that was compressed since the snapshot was taken."""
         if segment.compressed:
             return None
@@ -137,17 +94,19 @@ class View:
         stop = self.end if until is None else min(until, self.end)
         items: list[Item] = []
         at, room = offset, limit
-        for start, end, loaded in self._loads(offset):
+        for start, end, parts in self._loads(offset, limit):
             if at > stop or room <= 0:
                 break
+            near = parts[0] if parts else None
             if start > at and at < stop:
-                items.append(_missing(at, min(start, stop), EVICTED, loaded))
+                items.append(_missing(at, min(start, stop), EVICTED, near))
                 at = min(start, stop)
-            found, at, room = _take(loaded, at, stop, room) if loaded else ([], at, room)
-            items += found
+            for part in parts or ():
+                found, at, room = _take(part, at, stop, room)
+                items += found
             if room > 0 and at < min(end, stop):
-                why = EVICTED if loaded is None else DAMAGED
-                items.append(_missing(at, min(end, stop), why, loaded))
+                why = EVICTED if parts is None else DAMAGED
+                items.append(_missing(at, min(end, stop), why, near))
                 at = min(end, stop)
         if room > 0 and at < stop:
             items.append(_missing(at, stop, EVICTED, None))
@@ -159,8 +118,8 @@ class View:
         wanted = int(at * 1e6)
         for segment in self.pieces:
             if segment.last >= wanted:
-                for _, _, loaded in self._loads(segment.start):
-                    for entry in loaded.entries if loaded else ():
+                for _, _, parts in self._loads(segment.start):
+                    for entry in _entries(parts):
                         if entry.at >= wanted and entry.code == DATA:
                             return entry.offset
                 break
@@ -195,22 +154,23 @@ class View:
                 yield record.offset, record.payload
         for segment in reversed(self.pieces):
             try:
-                loaded: Loaded | None = self.cache.load(segment)
+                parts: tuple[Part, ...] | None = self.cache.load(segment)
             except FileNotFoundError:
-                loaded = self._renamed(segment)
-            for entry in reversed(loaded.entries if loaded else ()):
-                if entry.code == DATA:
-                    assert loaded is not None
-                    yield entry.offset, loaded.data[entry.place : entry.place + entry.length]
+                parts = self._renamed(segment)
+            for part in reversed(parts or ()):
+                for entry in reversed(part.entries):
+                    if entry.code == DATA:
+                        place = entry.place - part.base
+                        yield entry.offset, part.data[place : place + entry.length]
 
     def markers(self, kinds: Sequence[Kind]) -> list[Marker]:
         """All markers of those kinds."""
         found = []
         wanted = frozenset(kinds)
-        for _, _, loaded in self._loads(self.start):
+        for _, _, parts in self._loads(self.start):
             if self.cancelled:
                 break
-            for entry in loaded.entries if loaded else ():
+            for entry in _entries(parts):
                 if entry.code != DATA:
                     marker = as_marker(entry.code, entry.offset, entry.at, entry.payload)
                     if marker is not None and marker.kind in wanted:
@@ -218,15 +178,20 @@ class View:
         return found
 
 
-def _take(loaded: Loaded, at: int, stop: int, room: int) -> tuple[list[Item], int, int]:
-    """What `loaded` has from `at`, to `stop` or `room` bytes; where that ends; room left."""
+def _entries(parts: tuple[Part, ...] | None) -> Iterator[Entry]:
+    for part in parts or ():
+        yield from part.entries
+
+
+def _take(part: Part, at: int, stop: int, room: int) -> tuple[list[Item], int, int]:
+    """What `part` has from `at`, to `stop` or `room` bytes; where that ends; room left."""
     items: list[Item] = []
-    entries = loaded.entries
+    entries = part.entries
     # A run that began before `at` may hold it; markers at `at` come with it.
-    index = bisect_left(loaded.offsets, at)
+    index = bisect_left(part.offsets, at)
     while index > 0 and end_of(entries[index - 1]) > at:
         index -= 1
-    for entry in entries[index:]:
+    for entry in islice(entries, index, None):
         if room <= 0:  # markers here come with the byte that follows them
             break
         if entry.code != DATA:
@@ -236,7 +201,7 @@ def _take(loaded: Loaded, at: int, stop: int, room: int) -> tuple[list[Item], in
             if marker is None or max(marker.end, marker.offset) < at:
                 continue
             if entry.offset > at:
-                items.append(_missing(at, entry.offset, DAMAGED, loaded))
+                items.append(_missing(at, entry.offset, DAMAGED, part))
                 at = entry.offset
             if entry.code == GAP:
                 if marker.end <= at:
@@ -252,12 +217,12 @@ def _take(loaded: Loaded, at: int, stop: int, room: int) -> tuple[list[Item], in
         if entry.offset >= stop:
             break
         if entry.offset > at:
-            items.append(_missing(at, entry.offset, DAMAGED, loaded))
+            items.append(_missing(at, entry.offset, DAMAGED, part))
             at = entry.offset
         begin = at - entry.offset
         size = min(entry.length - begin, room, stop - at)
-        place = entry.place + begin
-        items.append(Said(at, entry.at / 1e6, loaded.data[place : place + size]))
+        place = entry.place - part.base + begin
+        items.append(Said(at, entry.at / 1e6, part.data[place : place + size]))
         at += size
         room -= size
     return items, at, room
@@ -275,6 +240,6 @@ def _timed(items: list[Item]) -> Iterator[Item]:
             yield item
 
 
-def _missing(start: int, end: int, why: str, near: Loaded | None) -> Marker:
+def _missing(start: int, end: int, why: str, near: Part | None) -> Marker:
     at = near.entries[0].at / 1e6 if near is not None and near.entries else 0.0
     return Marker(start, at, Kind.GAP, why, end)

@@ -27,6 +27,12 @@ AGAIN = 1.0
 TOGETHER = 8 * 1024 * 1024
 """Bytes of batches that go into one write."""
 
+BEHIND = 1024 * 1024
+"""Bytes that wait to be written, over which whoever reads logs gives way."""
+
+GIVE_WAY = 0.25
+"""Seconds that a reader gives way at most: a disk that stands still does not stop it."""
+
 FAREWELL = 10.0
 """Seconds that `stop` waits."""
 
@@ -54,11 +60,13 @@ class Writer:
     now: Callable[[], float] = time.monotonic
     heard: list[Callable[[set[bytes]], None]] = field(factory=list)  # sinks; in the log's thread
     counts: Counts = field(factory=Counts, init=False)
+    waiting: int = field(default=0, init=False)  # bytes of batches that are not written
     busy_since: float | None = field(default=None, init=False)
     failing: bool = field(default=False, init=False)
     chores: Chores = field(init=False)
     chain: Chain = field(init=False)
     _changed: Condition = field(factory=Condition, init=False)
+    _written: Condition = field(factory=Condition, init=False)
     _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
     _unwritten: deque[Batch] = field(factory=deque, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -88,7 +96,17 @@ class Writer:
         """Write a batch, or call something in the log's thread, after what came before."""
         with self._changed:
             self._items.append(item)
+            if isinstance(item, Batch):
+                self.waiting += item.size
             self._changed.notify()
+
+    def give_way(self) -> None:
+        """For readers: wait while what was said waits to be written, at most `GIVE_WAY` seconds."""
+        with self._written:
+            self._written.wait_for(self._keeps_up, GIVE_WAY)
+
+    def _keeps_up(self) -> bool:
+        return self.waiting <= BEHIND or self.failing or self._stopping
 
     def stop(self) -> None:
         """Write what is left and say so in the journal; waits at most `FAREWELL` seconds."""
@@ -184,6 +202,10 @@ class Writer:
         for batch in together:
             self._unwritten.popleft()
             batch.written(batch)
+        with self._changed:
+            self.waiting -= size
+        with self._written:
+            self._written.notify_all()
         if self.heard:
             said = {record.console for record in records}
             for hear in self.heard:

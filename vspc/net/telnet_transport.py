@@ -277,6 +277,16 @@ class LineTransport(TelnetTransport):
         if rest:
             self.transport.protocol.dataReceived(rest)
 
+    def rest(self) -> None:
+        """Read nothing more until `go_on`."""
+        if not self._closing:
+            self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """Read again."""
+        if not self._closing:
+            self.transport.resumeProducing()
+
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """As the transport below."""
         self.transport.registerProducer(producer, streaming)

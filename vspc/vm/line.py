@@ -191,6 +191,12 @@ class BinaryLine(LineProtocol):
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport.transport)
 
+    def rest(self) -> None:
+        self.transport.rest()
+
+    def go_on(self) -> None:
+        self.transport.go_on()
+
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
         self.transport.loseConnection()

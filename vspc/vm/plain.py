@@ -5,8 +5,8 @@ listener; the rest is as for any other line.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -42,7 +42,7 @@ class TelnetLine(BinaryLine):
 class RawLine(Protocol):
     """Raw TCP: every byte is data. Implements `vspc.console.ports.Line`."""
 
-    transport: ITCPTransport
+    transport: Any
     secure = False
     provenance = Provenance.PLAIN
     carries_break = False
@@ -93,6 +93,12 @@ class RawLine(Protocol):
 
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport)
+
+    def rest(self) -> None:
+        self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        self.transport.resumeProducing()
 
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason

@@ -1,0 +1,133 @@
+"""Segments in memory, read once for however many readers, in their threads."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Condition
+
+import zstandard
+from attrs import define, field, frozen
+
+from vspc.log import segments
+from vspc.log.frames import UnknownVersion
+from vspc.log.segments import Entry, Segment
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes of memory, about, that are kept for whoever reads on; one segment is kept in any case."""
+
+ENTRY = 200
+"""Bytes that an entry of an index takes, about."""
+
+PARTS = 32
+"""Parts of a segment that grows; over it they are put together again."""
+
+
+@frozen
+class Part:
+    """A segment, or what was added to it since it was read: entries, where each begins, and bytes.
+
+    `base` is where `data` begins among the segment's bytes.
+    """
+
+    entries: tuple[Entry, ...]
+    offsets: list[int]
+    data: bytes
+    base: int = 0
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about."""
+        return len(self.data) + ENTRY * len(self.entries)
+
+
+@frozen
+class _Loaded:
+    """A segment as it was when its files had those sizes."""
+
+    size: int
+    index_size: int
+    parts: tuple[Part, ...]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about."""
+        return sum(part.weight for part in self.parts)
+
+
+@define(eq=False)
+class Cache:
+    """Segments that were read last. Of a segment that grew only what is new is read, and whoever
+    wants a segment that another thread is reading waits for that.
+    """
+
+    complain: Callable[[str, str], None]
+    give_way: Callable[[], None] = lambda: None  # called before files are read
+    limit: int = LIMIT
+    reads: int = field(default=0, init=False)  # how often files were read
+    _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
+    _reading: set[str] = field(factory=set, init=False)
+    _changed: Condition = field(factory=Condition, init=False)
+    _weight: int = field(default=0, init=False)
+
+    def load(self, segment: Segment) -> tuple[Part, ...]:
+        """Its bytes and entries, in parts that follow each other. Raises FileNotFoundError if it
+        is gone.
+        """
+        name = str(segment.paths[0])
+        with self._changed:
+            self._changed.wait_for(lambda: name not in self._reading)
+            known = self._found.get(name)
+            if known is not None and _is_current(known, segment):
+                self._found.move_to_end(name)
+                return known.parts
+            self._reading.add(name)
+            self.reads += 1
+        loaded = None
+        try:
+            self.give_way()
+            loaded = self._load(segment, known)
+        finally:
+            with self._changed:
+                self._reading.discard(name)
+                if loaded is not None:
+                    self._keep(name, loaded)
+                self._changed.notify_all()
+        return loaded.parts
+
+    def _keep(self, name: str, loaded: _Loaded) -> None:
+        old = self._found.pop(name, None)
+        if old is not None and old.size > loaded.size:  # somebody looked at an older snapshot
+            loaded = old
+        self._weight += loaded.weight - (old.weight if old is not None else 0)
+        self._found[name] = loaded
+        while self._weight > self.limit and len(self._found) > 1:
+            self._weight -= self._found.popitem(last=False)[1].weight
+
+    def _load(self, segment: Segment, known: _Loaded | None) -> _Loaded:
+        parts: tuple[Part, ...] = ()
+        after = (0, 0)
+        if known is not None and _has_grown(known, segment) and len(known.parts) < PARTS:
+            parts, after = known.parts, (known.size, known.index_size)
+        return _Loaded(segment.size, segment.index_size, (*parts, *self._read(segment, after)))
+
+    def _read(self, segment: Segment, after: tuple[int, int]) -> tuple[Part, ...]:
+        try:
+            data, index = segments.load(segment, after)
+        except FileNotFoundError:
+            raise
+        except (OSError, zstandard.ZstdError, UnknownVersion) as error:
+            self.complain("log-segment-damaged", f"{segment.paths[0]}: {error}")
+            return ()
+        if index.damaged:
+            what = f"{segment.paths[1]}: {index.damaged} bytes are damaged"
+            self.complain("log-segment-damaged", what)
+        return (Part(index.entries, [entry.offset for entry in index.entries], data, after[0]),)
+
+
+def _is_current(known: _Loaded, segment: Segment) -> bool:
+    return (known.size, known.index_size) == (segment.size, segment.index_size)
+
+
+def _has_grown(known: _Loaded, segment: Segment) -> bool:
+    if segment.compressed or not known.parts:
+        return False
+    return segment.size >= known.size and segment.index_size > known.index_size > 0

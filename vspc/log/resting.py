@@ -1,0 +1,57 @@
+"""Lines of VMs that say more than the log's thread writes: they rest until it has caught up.
+
+What such a VM says waits in its socket, as it does for its share of a turn; nobody else's waits. A
+disk that stands still or fails is not waited for: after `REST` the line goes on, whatever is lost
+of its log then, and does not rest again before its log has caught up once.
+"""
+
+from attrs import define, field
+
+from vspc.console.console import Console
+from vspc.console.ports import Cancellable, Clock, Line
+
+REST = 1.0
+"""Seconds that a line rests at most."""
+
+
+@define(eq=False)
+class Resting:
+    """Which lines rest, by console."""
+
+    clock: Clock
+    _lines: dict[Console, tuple[Line, Cancellable]] = field(factory=dict, init=False)
+    _given_up: set[Console] = field(factory=set, init=False)
+
+    def begin(self, console: Console) -> None:
+        """Too much of it waits to be written. Not in a vMotion, which travels in the line."""
+        line = console.line
+        if line is None or console.migrating or console in self._given_up:
+            return
+        if console in self._lines:
+            if self._lines[console][0] is line:
+                return
+            self._end(console)
+        timer = self.clock.call_later(REST, lambda: self._give_up(console))
+        self._lines[console] = (line, timer)
+        line.rest()
+
+    def caught_up(self, console: Console) -> None:
+        """Little enough of it waits."""
+        self._given_up.discard(console)
+        self._end(console)
+
+    def _give_up(self, console: Console) -> None:
+        self._given_up.add(console)
+        self._end(console)
+
+    def forget(self, console: Console) -> None:
+        """It has no line any more, or another one."""
+        self._given_up.discard(console)
+        self._end(console)
+
+    def _end(self, console: Console) -> None:
+        line, timer = self._lines.pop(console, (None, None))
+        if timer is not None and timer.active():
+            timer.cancel()
+        if line is not None:
+            line.go_on()
