@@ -23,6 +23,7 @@ TOP = 3
 FLOORS: Mapping[str, int] = MappingProxyType(
     {
         "simulator": ALONE,
+        "columns": 0,
         "config": 0,
         "console": 0,
         "text": 0,
@@ -66,7 +67,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
     }
 )
 
-EVERYBODYS = frozenset({"text"})
+EVERYBODYS = frozenset({"columns", "text"})
 """Rooms that the ones beside them may import."""
 
 APART = frozenset({("net", "console")})

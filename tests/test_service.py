@@ -63,6 +63,13 @@ class Reloading(SynchronousTestCase):
             said.setdefault(str(event["log_format"]), []).append(fact)
         return said
 
+    def test_status_has_how_long_the_certificate_is_valid(self) -> None:
+        found = self.service._world().status()["certificate"]
+        assert isinstance(found, dict)
+        self.assertIn(found["days_left"], (3649, 3650))
+        self.assertEqual(found["problem"], "")
+        self.assertRegex(found["not_after"], r"\A20\d\d-\d\d-\d\dT.*Z\Z")
+
     def test_what_needs_a_restart_is_said_until_there_is_one(self) -> None:
         self.write(state="elsewhere")
         self.assertEqual(self.reload()["reload-needs-restart"], ["state_dir"])

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from datetime import UTC, datetime
 
 from attrs import define, field
 
@@ -9,9 +10,11 @@ from vspc import __version__
 from vspc.console.history import Budget
 from vspc.console.ports import Clock
 from vspc.log.log import Log
+from vspc.net.validity import Validity
 from vspc.operatorside import OperatorSide
 from vspc.verbs.call import timestamp
 from vspc.vm.door import Door
+from vspc.vmside import VmSide
 from vspc.watch.room import Watching
 
 
@@ -22,6 +25,7 @@ class Condition:
     clock: Clock
     budget: Budget
     vm_door: Door
+    vm_side: VmSide
     operators: OperatorSide
     watching: Watching
     keeping: Log | None
@@ -38,6 +42,7 @@ class Condition:
             "since": timestamp(self._since),
             "uptime_seconds": round(self.clock.wall() - self._since),
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "certificate": _certificate(self.vm_side.validity, self.clock.wall()),
             "lines": {
                 "all": len(self.vm_door.arrivals),
                 "unidentified": len(self.vm_door.strangers),
@@ -48,6 +53,19 @@ class Condition:
             "audit": self.watching.condition(),
             "limits_hit": dict(self.watching.limits()),
         }
+
+
+def _certificate(validity: Validity | None, now: float) -> dict[str, object] | None:
+    """Of the listeners of VMs; None before there are any."""
+    if validity is None:
+        return None
+    moment = datetime.fromtimestamp(now, UTC)
+    return {
+        "not_before": timestamp(validity.not_before.timestamp()),
+        "not_after": timestamp(validity.not_after.timestamp()),
+        "days_left": validity.days_left(moment),
+        "problem": validity.problem(moment),
+    }
 
 
 def _log(keeping: Log | None) -> str:

@@ -150,6 +150,7 @@ class VspcService(MultiService):
             self._clock,
             self._budget,
             self._vm_door,
+            self._vm_side,
             self._operators,
             self._watching,
             self._keeping,

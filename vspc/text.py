@@ -9,6 +9,9 @@ import unicodedata
 SAFE_LIMIT = 200
 """Characters of a foreign word that are shown before it is cut."""
 
+SAFE_AGAIN = 10 * SAFE_LIMIT + 20
+"""Characters that `safe` makes of a word at most."""
+
 # Control, format (direction overrides, zero width, BOM, tags), surrogate, private and unassigned
 # characters, line and paragraph separators: whatever could move a cursor or turn a line about.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -39,6 +42,13 @@ def safe(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
     if shown is None:
         shown = "".join(map(_visible, cut))
     return shown if len(word) <= limit else f"{shown}...(+{len(word) - limit})"
+
+
+def ensure_safe(text: str, limit: int = SAFE_AGAIN) -> str:
+    """The same of text that is safe already, as names of VMs are: its escapes stay as they are."""
+    if text.isprintable() and len(text) <= limit:
+        return text
+    return safe(text, limit).replace("\\\\", "\\")
 
 
 # What a replay keeps of escape sequences: SGR, that is colours and weights, with bounded numbers.
@@ -88,3 +98,26 @@ def age(seconds: float | None) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(0, int(seconds))}s"
+
+
+def size_text(count: float) -> str:
+    """Bytes for people: "0 B", "12 KiB", "64.4 MiB", "1.5 TiB"."""
+    units = ["TiB", "GiB", "MiB", "KiB", "B"]
+    while count >= 1024 and len(units) > 1:
+        count /= 1024
+        units.pop()
+    unit = units[-1]
+    shown = f"{count:.1f}" if count < 100 else f"{count:.0f}"
+    return f"{shown.removesuffix('.0')} {unit}"
+
+
+def time_text(seconds: float) -> str:
+    """A length of time for people, in its two largest units: "17 s", "2 h 5 min", "3 d"."""
+    left, parts = max(0, int(seconds)), list[str]()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or (parts and len(parts) < 2):
+            parts.append(f"{count} {unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(filter(None, parts)) or "0 s"

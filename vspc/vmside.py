@@ -15,6 +15,7 @@ from vspc.console.takeover import Takeover
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls
 from vspc.net.tls_listening import ListeningTlsFactory
+from vspc.net.validity import Validity, validity_of
 from vspc.vm.door import Door
 from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
 from vspc.vm.vmware import Terms
@@ -44,6 +45,8 @@ class VmSide:
     door: Door
     now: Callable[[], float]
     refusals: Refusals
+    validity: Validity | None = field(default=None, init=False)
+    """Of the certificate in force."""
     _places: dict[str, _Place] = field(factory=dict, init=False)
     _plain: dict[str, Gatekeeper] = field(factory=dict, init=False)
 
@@ -59,6 +62,7 @@ class VmSide:
             gatekeeper = self._plain[plain.name] = self._gatekeeper(key)
             found.append((plain.listen, GuardedFactory(gatekeeper, what, factory, self.door), what))
         self._apply(config)
+        self.validity = validity_of(pair.certificate)
         return found
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
@@ -100,6 +104,7 @@ class VmSide:
         for place, settings, _ in fresh:
             place.tls.take(pair, settings.client_ca)
         self._apply(config)
+        self.validity = validity_of(pair.certificate)
 
     def _apply(self, config: Config) -> None:
         for settings in config.vm.zones:

@@ -269,7 +269,7 @@ class Refusals(Reading):
         self.assertEqual(
             channel.text.splitlines(),
             [
-                "0s ago  vm 10.9.9.9 default: no, 3 times in 1m",
+                "0s ago  vm 10.9.9.9 default: no, 3 times in 1 min",
                 "    [vm] allow = x",
                 "5s ago  login 192.0.2.6 bob: publickey: no",
             ],
@@ -284,6 +284,18 @@ class Refusals(Reading):
         self.assertEqual(text, "0s ago  vm 10.9.9.9 default/web01: no\n")
         shown = json.loads(self.desk.say("refusals --json", ROOT).text)
         self.assertEqual(shown[0]["vm_name"], "web01")
+
+    def test_how_often_is_counted_to_the_last_refusal_not_to_now(self) -> None:
+        self.desk.clock.advance(3 * 86400.0)
+        self.assertEqual(
+            self.desk.say("refusals", ROOT).text.splitlines()[0],
+            "3d ago  vm 10.9.9.9 default: no, 3 times in 1 min",
+        )
+
+    def test_nothing_turned_away_is_said(self) -> None:
+        self.trail.refusals = ()
+        self.assertEqual(self.desk.say("refusals", ROOT).text, "nothing was turned away\n")
+        self.assertEqual(self.desk.say("refusals --json", ROOT).text, "[]\n")
 
     def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:
         now = self.desk.clock.wall()

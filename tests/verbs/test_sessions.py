@@ -5,7 +5,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.verbs.opsdesk import CAROL, DAVE, KEY, OpsDesk
-from tests.verbs.support import ALICE
+from tests.verbs.support import ALICE, XTERM
 from vspc.console.session import Proof
 
 
@@ -35,19 +35,32 @@ class Sessions(SynchronousTestCase):
         self.assertEqual([each["console"] for each in carol["consoles"]], ["web01"])
         self.assertEqual(carol["consoles"][0]["writes"], True)
 
-    def test_as_lines(self) -> None:
+    def test_as_a_table_with_the_consoles_below_each_session(self) -> None:
         self.desk.clock.advance(90)
-        text = self.desk.ask("sessions", self.daves).text
-        first, second, *_ = text.splitlines()
-        self.assertIn(f"{self.carols.id}  carol  from 192.0.2.1  for 1m  by certificate", first)
-        self.assertIn("reason CHG1", first)
+        heading, first, second, *_, last = self.desk.ask("sessions", self.daves).text.splitlines()
+        self.assertEqual(
+            heading.split(), ["SESSION", "OPERATOR", "FROM", "FOR", "BY", "KEY", "REMARKS"]
+        )
+        facts = [self.carols.id, "carol", "192.0.2.1", "1m", "certificate"]
+        self.assertEqual(first.split()[:5], facts)
+        self.assertIn("key id carol@ci, reason CHG1", first)
+        self.assertEqual(heading.index("KEY"), first.index("SHA256:"))
         self.assertTrue(second.startswith("    web01  writes since 20"), second)
-        self.assertIn("(this one)", text)
+        self.assertIn("this one", last)
+
+    def test_on_a_terminal_the_key_gives_way(self) -> None:
+        shown = self.desk.ask("sessions", self.daves, XTERM)
+        self.assertRegex(shown.text, r"SHA256:x*…x+ ")
+        reason = self.desk.ask("sessions", self.desk.login(DAVE, reason="a\\x1bb"), XTERM)
+        self.assertIn("reason a\\x1bb", reason.text)
+
+    def test_nobody_is_said(self) -> None:
+        shown = self.desk.ask("sessions --operator nobody", self.daves)
+        self.assertEqual((shown.text, shown.status), ("no sessions of nobody\n", 0))
 
     def test_of_one_operator(self) -> None:
         shown = json.loads(self.desk.ask("sessions --operator carol --json", self.daves).text)
         self.assertEqual([each["id"] for each in shown], [self.carols.id])
-        self.assertEqual(self.desk.ask("sessions --operator nobody", self.daves).text, "")
 
     def test_others_see_their_own(self) -> None:
         first, second = self.desk.login(ALICE), self.desk.login(ALICE)

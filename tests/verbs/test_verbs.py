@@ -8,7 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine
 from tests.verbs.support import BOB, ROOT, XTERM, Desk
 from tests.watch.holding import Recorded
+from vspc.columns import cells
 from vspc.console.happenings import How
+from vspc.console.ports import Terminal
 from vspc.verbs.table import VERBS, BadLine, split
 from vspc.wire.vmware import VmVcUuid
 
@@ -62,6 +64,39 @@ class Listing(VerbTest):
         self.assertEqual(row["readers"], ["alice"])
         self.assertRegex(row["since"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 
+    def test_numbers_count_by_their_value_and_away_ones_are_last(self) -> None:
+        for number, name in enumerate(("web-10", "web-2", "Web-3", "web-002"), 10):
+            self.desk.connected(name, f"{number:032x}")
+        away, _ = self.desk.connected("app", f"{20:032x}")
+        away.disconnect("off")
+        names = [row.split()[0] for row in self.desk.say("list").text.splitlines()[1:]]
+        self.assertEqual(names, ["secret", "web01", "web-002", "web-2", "Web-3", "web-10", "app"])
+
+    def test_json_is_sorted_by_name_by_code_points(self) -> None:
+        for number, name in enumerate(("web-10", "web-2", "Web-3"), 10):
+            self.desk.connected(name, f"{number:032x}")
+        names = [row["name"] for row in json.loads(self.desk.say("list --json").text)]
+        self.assertEqual(names, sorted(names))
+
+    def test_on_a_terminal_long_names_are_cut_in_the_middle_and_no_row_is_wider(self) -> None:
+        long = "prod-eu-west-1-kubernetes-worker-node-pool-b-number-0017"
+        self.desk.connected(long, f"{10:032x}")
+        self.desk.connected("漢字" * 30, f"{11:032x}")
+        self.desk.attach(self.web, "an-operator-with-a-very-long-name-indeed")[0].type(b"x")
+        for columns in (80, 100, 200):
+            shown = self.desk.say("list", terminal=Terminal("xterm", columns, 24))
+            lines = shown.text.split("\r\n")
+            self.assertLessEqual(max(map(cells, lines)), columns)
+            places = {cells(line.partition(" connected ")[0]) for line in lines[1:-1]}
+            self.assertEqual(len(places), 1, columns)
+        narrow = self.desk.say("list", terminal=XTERM).text
+        self.assertRegex(narrow, r"\nprod-eu-w\S+…\S+-0017 ")
+        self.assertIn(long, self.desk.say("list", terminal=Terminal("xterm", 300, 24)).text)
+        self.assertIn(f"\n{long}  connected", self.desk.say("list").text)  # for a program
+
+    def test_nothing_is_said(self) -> None:
+        self.assertEqual(self.desk.say("list nothing*").text, "no console matches\n")
+
     def test_nothing_there_is_an_empty_list(self) -> None:
         self.assertEqual(json.loads(self.desk.say("list --json nothing*").text), [])
 
@@ -108,8 +143,17 @@ class Asking(VerbTest):
     def test_who(self) -> None:
         attachment, _ = self.desk.attach(self.web, "carol")
         attachment.type(b"x")
-        self.assertIn("web01  carol  writes  from 192.0.2.1", self.desk.say("who").text)
+        heading, row = self.desk.say("who").text.splitlines()
+        self.assertEqual(heading.split(), ["CONSOLE", "OPERATOR", "PEN", "FROM", "SINCE"])
+        self.assertEqual(row.split()[:4], ["web01", "carol", "writes", "192.0.2.1"])
         self.assertEqual(json.loads(self.desk.say("who --json web01").text)[0]["writes"], True)
+
+    def test_who_says_when_there_is_nobody(self) -> None:
+        for line in ("who", "who web01"):
+            shown = self.desk.say(line)
+            self.assertEqual(shown.status, 0)
+            self.assertTrue(shown.text.startswith("no operators are connected"), line)
+            self.assertEqual(self.desk.say(f"{line} --json").text, "[]\n")
 
     def test_what_is_not_there_and_what_may_not_be_read_sound_alike(self) -> None:
         hidden = self.desk.say("info secret", BOB)

@@ -1,11 +1,13 @@
 """What an operator typed, and which console that is: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, an id."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import cycle
 from urllib.parse import unquote
 
 from attrs import frozen
 
-from vspc.console.console import Console
+from vspc.console.console import Console, State
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import Names, is_glob
 from vspc.console.vm import Vm
@@ -57,7 +59,7 @@ class Lookup:
             live = [console for console in hits if console.live]
             if len(hits) == 1 or len(live) == 1:
                 return Found((live or hits)[0])
-            hits.sort(key=sort_key)
+            hits.sort(key=reading_order)
             return Ambiguous(tuple(hits[:MATCHES]))
         return NotFound()
 
@@ -113,8 +115,29 @@ _NOBODY = Names()
 
 
 def sort_key(console: Console) -> tuple[str, str, int]:
-    """By name, then port (contract, `list --json`)."""
+    """By name, then port, by code points (contract, `list --json`)."""
     return (console.name, console.label or "", console.number)
+
+
+def reading_order(console: Console) -> tuple[object, ...]:
+    """As people read a list: away ones last, then by name, numbers in it by their value, whatever
+    the case; then zone and port.
+    """
+    name, label = console.name, console.label or ""
+    place = (natural(name), console.vm.zone, name, natural(label), console.number)
+    return (console.state is State.AWAY, *place)
+
+
+def natural(text: str) -> tuple[str | tuple[int, str], ...]:
+    """What puts "web-2" before "web-10": letters and numbers by turns."""
+    # Numbers are compared as text: int() refuses those that are thousands of digits long.
+    return tuple(
+        (len(digits := part.lstrip("0")), digits) if odd else part
+        for part, odd in zip(_NUMBERS.split(text.casefold()), cycle((False, True)), strict=False)
+    )
+
+
+_NUMBERS = re.compile("([0-9]+)")
 
 
 def _decoded(word: str) -> str:

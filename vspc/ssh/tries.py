@@ -29,6 +29,9 @@ class Tries:
     _proof: Proof = field(default=Proof(""), init=False)
     _failures: list[Failure] = field(factory=list, init=False)  # told, in this name
     _is_known: bool = field(default=False, init=False)  # whether somebody has the key it is about
+    _key: tuple[str, Proof] | None = field(default=None, init=False)
+    # Why a key does not do that nobody was told of yet, and the key.
+    _shown: str = field(default="", init=False)  # the fingerprint of the last key that did not do
 
     def probe(self, proof: Proof, reason: str, known: bool) -> bool:
         """One look-up that found nothing; whether it counts as a failure.
@@ -40,10 +43,18 @@ class Tries:
             return True
         if reason and (known or not self._is_known):
             self._reason, self._proof, self._is_known = reason, proof, known
+            if proof.fingerprint:
+                self._key, self._shown = (reason, proof), proof.fingerprint
         return False
 
     def fail(self, operator: str, proof: Proof, reason: str) -> None:
-        """One failure."""
+        """One failure. A key that did not do is told of before it: who is asked for a password
+        since then did not mean to come by one.
+        """
+        if self._key is not None and not proof.fingerprint:
+            self._reason, self._proof = self._key
+            self._tell(operator, last=False)
+        self._key = None
         self.attempts += 1
         self._reason, self._proof = reason or "nothing was shown", proof
         self._tell(operator, last=False)
@@ -60,12 +71,12 @@ class Tries:
                 operator=safe(operator),
                 address=self.address,
                 via=self._proof.via,
-                key=self._proof.fingerprint,
+                key=self._proof.fingerprint or self._shown,
                 reason=safe(self._reason, REASON_SHOWN),
                 attempts=self.attempts,
                 probes=self.probes,
             )
-        self._reason, self._is_known = "", False
+        self._reason, self._is_known, self._shown, self._key = "", False, "", None
         self._failures.clear()
 
     def admitted(self) -> None:

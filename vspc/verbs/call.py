@@ -88,6 +88,12 @@ class Call:
         """Who says it."""
         return self.session.operator
 
+    @property
+    def columns(self) -> int | None:
+        """Of the operator's terminal; None without one: nothing is cut for a program."""
+        terminal = self.channel.terminal
+        return None if terminal is None else terminal.columns
+
     def saying(self, *words: str) -> "Call":
         """The same with other words."""
         return evolve(self, words=words)

@@ -3,8 +3,9 @@
 import json
 from fnmatch import fnmatchcase
 
+from vspc.columns import Heading, table
 from vspc.console.console import Console
-from vspc.console.resolve import sort_key
+from vspc.console.resolve import reading_order, sort_key
 from vspc.text import age
 from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import readers, summary, writers
@@ -12,35 +13,40 @@ from vspc.verbs.describe import readers, summary, writers
 USAGE_LINE = "list [--json] [GLOB]"
 SUMMARY = "the consoles that you may read"
 
-_HEADINGS = ("NAME", "STATE", "WRITER", "READERS", "OUTPUT", "ADDRESS")
+_HEADINGS = (
+    Heading("NAME", names=True, least=16),
+    Heading("STATE"),
+    Heading("WRITER", names=True),
+    Heading("READERS", right=True),
+    Heading("OUTPUT", right=True),
+    Heading("ADDRESS", names=True, least=15),
+)
 
 
 def run(call: Call) -> None:
-    """Print them sorted by name, then port."""
+    """Print them as people read them, or as JSON sorted by name, then port."""
     words = [word for word in call.words if word != "--json"]
     if len(words) > 1 or any(word.startswith("-") for word in words):
         call.fail(USAGE, f"usage: {USAGE_LINE}")
         return
-    consoles = sorted(call.readable(), key=sort_key)
+    consoles = call.readable()
     if words:
         glob = words[0].casefold()
         consoles = [c for c in consoles if fnmatchcase(c.title.casefold(), glob)]
     if "--json" in call.words:
+        consoles.sort(key=sort_key)
         text = json.dumps([summary(c) for c in consoles], indent=1) + "\n"
     else:
-        text = table(consoles, call.world.clock.wall())
+        consoles.sort(key=reading_order)
+        now = call.world.clock.wall()
+        nothing = "no console matches" if words else "no consoles yet"
+        text = _shown(call, consoles, now) if consoles else f"{nothing}\n"
     Printer(call.channel, text)
 
 
-def table(consoles: list[Console], now: float) -> str:
-    """Columns as wide as they must be."""
-    rows = [_HEADINGS, *(_row(console, now) for console in consoles)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in rows
-    )
+def _shown(call: Call, consoles: list[Console], now: float) -> str:
+    """Within the operator's terminal; for a program nothing is cut."""
+    return table(_HEADINGS, [_row(console, now) for console in consoles], call.columns)
 
 
 def _row(console: Console, now: float) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import json
 from attrs import asdict, evolve
 
 from vspc.console.audit import TurnedAway
-from vspc.text import age
+from vspc.text import age, time_text
 from vspc.verbs.call import USAGE, Call, Printer, timestamp
 
 USAGE_LINE = "refusals [--json]"
@@ -28,7 +28,8 @@ def run(call: Call) -> None:
         Printer(call.channel, json.dumps(shown, indent=1) + "\n")
         return
     now = call.world.clock.wall()
-    Printer(call.channel, "".join(line + "\n" for one in found for line in _lines(one, now)))
+    lines = [line for one in found for line in _lines(one, now)] or ["nothing was turned away"]
+    Printer(call.channel, "".join(line + "\n" for line in lines))
 
 
 def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
@@ -43,7 +44,8 @@ def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
 
 
 def _lines(one: TurnedAway, now: float) -> list[str]:
-    often = f", {one.count} times in {age(now - one.first)}" if one.count > 1 else ""
+    # To the last one: what has stopped long ago was no slower for it.
+    often = f", {one.count} times in {time_text(one.last - one.first)}" if one.count > 1 else ""
     name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
     lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
     return lines + [f"    {line}" for line in one.hint.splitlines()]

@@ -1,16 +1,28 @@
 """`sessions`: who is in, since when, by what proof, and on which consoles."""
 
 import json
+from collections.abc import Sequence
 
+from vspc.columns import Heading, table
 from vspc.console.attachment import Attachment
-from vspc.console.resolve import sort_key
+from vspc.console.resolve import reading_order
 from vspc.console.sessions import Present
-from vspc.text import age, safe
+from vspc.text import age, ensure_safe, safe
 from vspc.verbs.call import DENIED, USAGE, Call, Printer, handle_of, timestamp
 from vspc.verbs.words import BadWord, read
 
 USAGE_LINE = "sessions [--operator X] [--json]"
 SUMMARY = "who is in (administrators), or which sessions are yours"
+
+_HEADINGS = (
+    Heading("SESSION"),
+    Heading("OPERATOR", names=True),
+    Heading("FROM", names=True, least=15),
+    Heading("FOR", right=True),
+    Heading("BY"),
+    Heading("KEY", names=True, least=15),
+    Heading("REMARKS"),
+)
 
 
 def run(call: Call) -> None:
@@ -31,9 +43,11 @@ def run(call: Call) -> None:
     shown = list(there) if whose is None else there.of(whose)
     if "--json" in given.flags:
         Printer(call.channel, json.dumps([facts(call, each) for each in shown], indent=1) + "\n")
+    elif shown:
+        Printer(call.channel, _table(call, shown))
     else:
-        lines = [line for each in shown for line in _lines(call, each)]
-        Printer(call.channel, "".join(line + "\n" for line in lines))
+        of = "" if whose is None else f" of {ensure_safe(whose)}"
+        Printer(call.channel, f"no sessions{of}\n")
 
 
 def facts(call: Call, present: Present) -> dict[str, object]:
@@ -59,19 +73,26 @@ def facts(call: Call, present: Present) -> dict[str, object]:
     }
 
 
-def _lines(call: Call, present: Present) -> list[str]:
-    """A line for the session, and one for each of its consoles."""
+def _table(call: Call, shown: Sequence[Present]) -> str:
+    """A line for each session, and below it one for each of its consoles."""
+    heading, *rows = table(_HEADINGS, [_row(call, each) for each in shown], call.columns).split(
+        "\n"
+    )
+    lines = [heading]
+    for row, present in zip(rows, shown, strict=False):
+        lines += [row, *(f"    {_place(each)}" for each in _on(call, present))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _row(call: Call, present: Present) -> list[str]:
     session, proof = present.session, present.session.proof
+    remarks = ["this one"] if session.id == call.session.id else []
+    remarks += ["nothing runs in it"] if present.idle() else []
+    remarks += [f"key id {proof.key_id}"] if proof.key_id else []
+    remarks += [f"reason {session.reason}"] if session.reason else []
     lasted = age(call.world.clock.wall() - session.since)
-    words = [session.id, session.operator.name, f"from {session.address}", f"for {lasted}"]
-    words += [f"by {proof.via}", *(w for w in (proof.fingerprint, proof.key_id) if w)]
-    words += [f"reason {session.reason}"] if session.reason else []
-    words += ["(this one)"] if session.id == call.session.id else []
-    words += ["(nothing runs in it)"] if present.idle() else []
-    return [
-        "  ".join(map(safe, words)),
-        *(f"    {each}" for each in map(_place, _on(call, present))),
-    ]
+    facts = (session.id, session.operator.name, session.address, lasted, proof.via)
+    return [*map(ensure_safe, (*facts, proof.fingerprint or "-", ", ".join(remarks)))]
 
 
 def _place(attachment: Attachment) -> str:
@@ -82,4 +103,4 @@ def _place(attachment: Attachment) -> str:
 def _on(call: Call, present: Present) -> list[Attachment]:
     """Where it is, as far as the operator who asks may know of it."""
     on = [each for each in present.attachments if call.may_read(each.console)]
-    return sorted(on, key=lambda each: sort_key(each.console))
+    return sorted(on, key=lambda each: reading_order(each.console))

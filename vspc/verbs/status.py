@@ -2,11 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
 
 from vspc.console.console import State
-from vspc.text import safe
 from vspc.verbs.call import USAGE, Call, Printer
+from vspc.verbs.statustext import lines
 
 USAGE_LINE = "status [--json]"
 SUMMARY = "how the server is: VMs, sessions, logs, audit, limits (administrators)"
@@ -23,11 +22,14 @@ def run(call: Call) -> None:
     if "--json" in call.words:
         Printer(call.channel, json.dumps(found, indent=1) + "\n")
     else:
-        Printer(call.channel, "".join(f"{line}\n" for line in _lines(found)))
+        Printer(call.channel, "".join(f"{line}\n" for line in lines(found)))
 
 
 def facts(call: Call) -> dict[str, object]:
-    """What the world shows, and behind it what the rooms say of themselves, which may override."""
+    """What the world shows, and behind it what the rooms say of themselves, which may override.
+
+    Numbers are exact: bytes, seconds.
+    """
     world = call.world
     states = Counter(console.state for console in world.roster)
     there = list(world.sessions)
@@ -43,21 +45,3 @@ def facts(call: Call) -> dict[str, object]:
         "audit_refuses": world.audit.refuses,
         **world.status(),
     }
-
-
-def _lines(found: Mapping[str, object], above: str = "") -> Iterator[str]:
-    """A fact a line; of a table each with the names that lead to it."""
-    for name, value in found.items():
-        label = f"{above}{safe(name.replace('_', ' '))}"
-        if isinstance(value, Mapping) and value:
-            yield from _lines(value, f"{label} ")
-        else:
-            yield f"{label}: {_shown(value)}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "-"
-    return "-" if value is None or value == "" or value == {} else safe(str(value))

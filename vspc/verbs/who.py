@@ -1,14 +1,24 @@
 """`who [NAME]`: the operators on the consoles that you may read."""
 
 import json
+from collections.abc import Mapping
 
+from vspc.columns import Heading, table
 from vspc.console.console import Console
-from vspc.console.resolve import sort_key
+from vspc.console.resolve import reading_order
 from vspc.verbs.call import USAGE, Call, Printer
 from vspc.verbs.describe import presence
 
 USAGE_LINE = "who [NAME] [--json]"
 SUMMARY = "who is on which console, and who types"
+
+_HEADINGS = (
+    Heading("CONSOLE", names=True, least=16),
+    Heading("OPERATOR", names=True),
+    Heading("PEN"),
+    Heading("FROM", names=True, least=15),
+    Heading("SINCE"),
+)
 
 
 def run(call: Call) -> None:
@@ -23,12 +33,21 @@ def run(call: Call) -> None:
             return
         consoles = [console]
     else:
-        consoles = sorted((c for c in call.readable() if c.attachments), key=sort_key)
+        consoles = sorted((c for c in call.readable() if c.attachments), key=reading_order)
+    people = [presence(a) for console in consoles for a in console.attachments]
     if "--json" in call.words:
-        people = [presence(a) for console in consoles for a in console.attachments]
         Printer(call.channel, json.dumps(people, indent=1) + "\n")
+    elif people:
+        Printer(call.channel, table(_HEADINGS, [_row(each) for each in people], call.columns))
     else:
-        Printer(call.channel, "".join(line + "\n" for c in consoles for line in presences(c)))
+        where = f" to {consoles[0].title}" if words else ""
+        Printer(call.channel, f"no operators are connected{where}\n")
+
+
+def _row(found: Mapping[str, object]) -> list[str]:
+    pen = "writes" if found["writes"] else "reads"
+    facts = (found["console"], found["operator"], pen, found["address"], found["since"])
+    return [str(fact) for fact in facts]
 
 
 def presences(console: Console) -> list[str]:
