@@ -11,7 +11,7 @@ from attrs import frozen
 
 from vspc.console.ledger import Tally
 from vspc.console.ports import Cancellable, Clock, Line
-from vspc.console.waiting import BREAK_COST, Dropped, Waiting
+from vspc.console.waiting import BREAK_COST, Dropped, Waiting, cost
 
 WAITING = 64 * 1024
 """Bytes of input that wait in a console, held or not, before its writers' windows close."""
@@ -92,8 +92,7 @@ class Gate:
 
         Needs a line or a hold.
         """
-        cost = len(data) + data.count(0xFF)
-        if not self._queue and not self._held and cost <= self._allowance():
+        if not self._queue and not self._held and cost(data) <= self._allowance():
             self._send(data, tally)
             return len(data)
         taken = 0
@@ -208,8 +207,7 @@ class Gate:
         assert self._line is not None
         self._line.send(data)
         self._owner.delivered(data, tally)
-        # 0xFF takes two bytes on a telnet line; counted for all, the bound is only ever tighter.
-        self._since += len(data) + data.count(0xFF)
+        self._since += cost(data)
         self._ask_if_due()
 
     def _ask_if_due(self) -> None:

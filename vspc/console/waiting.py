@@ -39,6 +39,14 @@ def amount(count: int, breaks: int) -> str:
     return " and ".join(found)
 
 
+def cost(data: bytes) -> int:
+    """Bytes that `data` may take on a line: 0xFF takes two on telnet, and CR where it is NVT.
+
+    Counted for all lines: what is bounded by it is only ever bounded more tightly.
+    """
+    return len(data) + data.count(0xFF) + data.count(0x0D)
+
+
 class Waiting:
     """First in, first out. `size`: bytes, a BREAK counted as `BREAK_COST`; tallies know theirs."""
 
@@ -68,15 +76,15 @@ class Waiting:
         self.size += BREAK_COST
 
     def take(self, limit: int, on_the_wire: int) -> Piece:
-        """What is first: of text at most `limit` bytes (over 0), and about as many as take
-        `on_the_wire` there, where 0xFF takes two.
+        """What is first: of text at most `limit` bytes (over 0), and about as many as `cost`
+        `on_the_wire`.
         """
         data, tally = self._items.popleft()
         if not data:
             self.size -= BREAK_COST
             return data, tally
         piece = data[:limit]
-        if len(piece) + piece.count(0xFF) > on_the_wire:
+        if cost(piece) > on_the_wire:
             piece = piece[: max(1, on_the_wire // 2)]
         if len(piece) < len(data):
             self._items.appendleft((data[len(piece) :], tally))

@@ -182,6 +182,12 @@ class LineTransport(TelnetTransport):
     def _enabled(self, ours: bool, number: int) -> bool:
         return self._table.enabled_us(number) if ours else self._table.enabled_him(number)
 
+    def refuses(self, ours: bool, option: bytes) -> bool:
+        """Whether `option` is off and not being negotiated: what was asked for was refused, or it
+        was switched off later. `ours`: what we do; else what the peer does.
+        """
+        return self._settled(ours, option[0]) and not self._enabled(ours, option[0])
+
     def _settled(self, ours: bool, number: int) -> bool:
         return self._table.settled_us(number) if ours else self._table.settled_him(number)
 

@@ -1,6 +1,6 @@
 """The lowest layer of a VM's line: eight bits both ways, BREAK, and a question to ask.
 
-RFC 856 (BINARY), RFC 858 (SGA), RFC 857 (ECHO), RFC 860 (TIMING-MARK).
+RFC 856 (BINARY; without it RFC 854's NVT), RFC 858 (SGA), RFC 857 (ECHO), RFC 860 (TIMING-MARK).
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.mismatch import TLS_FAILED
 from vspc.vm.registration import Registration
-from vspc.wire import telnet
+from vspc.wire import nvt, telnet
 
 
 class Question(Enum):
@@ -36,7 +36,10 @@ class Question(Enum):
 
 @frozen
 class LineState:
-    """A line as a value. `agreed` and `registration` are of lines with VMware's extension."""
+    """A line as a value. `agreed` and `registration` are of lines with VMware's extension.
+
+    `after_cr`: the last byte of an NVT peer was a CR.
+    """
 
     kind: str
     secure: bool
@@ -44,6 +47,7 @@ class LineState:
     questions: tuple[Question, ...] = ()
     agreed: bool = False
     registration: Registration | None = None
+    after_cr: bool = False
 
 
 def one_byte(number: int) -> bytes:
@@ -73,7 +77,12 @@ def why_lost(reason: Failure) -> str:
 
 
 class BinaryLine(LineProtocol):
-    """A telnet line to something with a serial port. Implements `vspc.console.ports.Line`."""
+    """A telnet line to something with a serial port. Implements `vspc.console.ports.Line`.
+
+    Eight bits wide both ways from its first byte: RFC 856 would have it NVT until BINARY is agreed
+    on, but an ESXi host sends a VM's first output as soon as it has offered BINARY, and never NVT.
+    A direction in which the peer refuses BINARY, or stops it, is NVT from then on, until it agrees.
+    """
 
     transport: LineTransport  # type: ignore[assignment]
 
@@ -98,6 +107,7 @@ class BinaryLine(LineProtocol):
         self.keeper: Keeper
         # Questions that are not answered yet, oldest first; answers come in order.
         self._questions: deque[Question] = deque(() if state is None else state.questions)
+        self._after_cr = state is not None and state.after_cr
         self._goes_on = state is not None
         self._reason = ""
 
@@ -112,7 +122,13 @@ class BinaryLine(LineProtocol):
     @property
     def state(self) -> LineState:
         """What another process needs to go on."""
-        return LineState(self.kind, self.secure, self.transport.value, tuple(self._questions))
+        return LineState(
+            self.kind,
+            self.secure,
+            self.transport.value,
+            tuple(self._questions),
+            after_cr=self._after_cr,
+        )
 
     def _stirred(self) -> None:
         if not self.keeper.stirred():
@@ -126,6 +142,10 @@ class BinaryLine(LineProtocol):
             self.transport.do(demand)
 
     def dataReceived(self, data: bytes) -> None:
+        if self.transport.refuses(False, _BINARY):
+            data, self._after_cr = nvt.decode(data, self._after_cr)
+            if not data:
+                return
         self.keeper.output(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -135,10 +155,12 @@ class BinaryLine(LineProtocol):
         return option in self.OFFERS
 
     def enableRemote(self, option: bytes) -> bool:
+        if option == _BINARY:
+            self._after_cr = False  # a NUL is a NUL from here on
         return option in self.DEMANDS
 
     def disableLocal(self, option: bytes) -> None:
-        """Nothing rests on these options: the line is eight bits wide either way."""
+        """Nothing is kept of these options but what the transport knows."""
 
     def disableRemote(self, option: bytes) -> None:
         """As `disableLocal`."""
@@ -168,7 +190,7 @@ class BinaryLine(LineProtocol):
     # vspc.console.ports.Line
 
     def send(self, data: bytes) -> None:
-        self.transport.write(data)
+        self.transport.write(nvt.encode(data) if self.transport.refuses(True, _BINARY) else data)
 
     def send_break(self) -> None:
         self.transport.send_command(telnet.BRK)

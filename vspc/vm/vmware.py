@@ -174,6 +174,7 @@ class VMwareLine(ComPortLine):
         self.agreed = False
         self.registration = Registration(self._terms.service_uris)
         self._questions.clear()
+        self._after_cr = False
         self.keeper.secured()
         self.transport.startTLS(self._terms.tls)
         self.negotiate()
