@@ -43,9 +43,9 @@ class OneConsole(SynchronousTestCase):
             if standing.weaker:
                 self.assertNotIn(decide(newcomer, standing), GETS, (newcomer, standing))
 
-    def test_a_stranger_renames_nothing(self) -> None:
+    def test_another_name_is_another_vm(self) -> None:
         for newcomer, standing in product(newcomers(), standings()):
-            if not standing.same_name and not standing.same_host:
+            if not standing.same_name:
                 self.assertIs(decide(newcomer, standing), Verdict.CLONE)
 
     def test_a_silent_line_of_another_host_by_the_rule_of_the_zone(self) -> None:

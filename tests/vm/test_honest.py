@@ -245,12 +245,13 @@ class Names(DoorTest):
         self.assertEqual(self.console("web02").state, State.CONNECTED)
         self.assertEqual(self.count(), 1)
 
-    def test_rename_while_it_is_off(self) -> None:
+    def test_rename_while_it_is_off_is_told_from_a_copy_by_nobody(self) -> None:
         host = self.scene.host()
         host.register()
         host.lose()
         self.scene.host().register(b"web02")
-        self.assertEqual((self.console("web02").state, self.count()), (State.CONNECTED, 1))
+        self.assertEqual((self.console("web02").state, self.count()), (State.CONNECTED, 2))
+        self.assertIs(self.console("web01").state, State.AWAY)
 
     def test_a_template_deployed_50_times_a_day_under_one_name(self) -> None:
         for number in range(50):

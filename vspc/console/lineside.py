@@ -36,6 +36,11 @@ class Tap(Protocol):
     def begins(self, console: "Console") -> int:
         """`console` is new here; the offset of its next byte: where its log ends, or 0."""
 
+    def last_name(self, console_id: str) -> str | None:
+        """What the VM of that console called itself last, where there is a log of it and no such
+        console; else None.
+        """
+
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """The VM said `data`, from `offset`. Must not raise."""
 
@@ -50,6 +55,11 @@ class NoTap:
         """Every console begins anew."""
         del console
         return 0
+
+    def last_name(self, console_id: str) -> str | None:
+        """No log is kept of it."""
+        del console_id
+        return None
 
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """Nothing is kept of it."""

@@ -64,10 +64,25 @@ class Roster:
         """A new console for `claim`; with `clone` of a VM of its own, under the same UUID."""
         identity = claim.clone if clone else claim.identity
         vm = self.recall_vm(identity, claim.uuid, claim.name)
-        taken = (ordinal for key, ordinal in vm.consoles if key == claim.port_key)
-        console = self._add_console(vm, claim, next_free(taken))
+        console = self._add_console(vm, claim, self._free_ordinal(vm, claim))
         console.service_uri = claim.service_uri
         return console
+
+    def _free_ordinal(self, vm: Vm, claim: Claim) -> int:
+        """The first that no port of `vm` has, and no log of what a VM said under another name."""
+        taken = {ordinal for key, ordinal in vm.consoles if key == claim.port_key}
+        while True:
+            ordinal = next_free(taken)
+            said = self._shop.tap.last_name(vm.identity.console_id(claim.port_key, ordinal))
+            if said in (None, claim.name):
+                return ordinal
+            taken.add(ordinal)
+
+    def former_name(self, claim: Claim) -> str | None:
+        """What a VM with the identity of `claim` called itself, of which there is only a log."""
+        if claim.identity in self._vms:
+            return None
+        return self._shop.tap.last_name(claim.identity.console_id(claim.port_key, 1))
 
     def recall_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
         """A VM that is remembered from before a restart; the one that is there, if it is."""

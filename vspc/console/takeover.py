@@ -44,8 +44,8 @@ class Takeover(Enum):
     ALLOW = "allow"  # it takes over without asking
 
 
-# (old line, same host) -> verdict, where the newcomer says the name that we know. Every row is
-# here: an absent key does not exist.
+# (old line, same host) -> verdict, where the newcomer says the name that we know: under another one
+# it is another VM. Every row is here: an absent key does not exist.
 _SAME_NAME: dict[tuple[Old, bool], Verdict] = {
     (Old.GONE, True): Verdict.JOIN,
     (Old.GONE, False): Verdict.JOIN,
@@ -58,14 +58,6 @@ _SAME_NAME: dict[tuple[Old, bool], Verdict] = {
     (Old.ANSWERED, False): Verdict.QUARANTINE,
     (Old.MIGRATING, True): Verdict.WAIT,
     (Old.MIGRATING, False): Verdict.WAIT,
-}
-
-# The same where it says another name: a rename while the VM was off, on the host that had it;
-# everything else is another VM, because a rename by a stranger could change somebody's rights.
-_OTHER_NAME: dict[tuple[Old, bool], Verdict] = {
-    (old, same_host): Verdict.JOIN if old is Old.GONE and same_host else Verdict.CLONE
-    for old in Old
-    for same_host in (True, False)
 }
 
 # What a zone makes of a verdict; an absent pair changes nothing. `CERTIFICATE` is one of these
@@ -129,8 +121,11 @@ class Newcomer:
 
 def decide(newcomer: Newcomer, standing: Standing) -> Verdict:
     """What one console means for the newcomer that has its identity and port key."""
-    table = _SAME_NAME if standing.same_name else _OTHER_NAME
-    verdict = table[standing.old, standing.same_host]
+    if not standing.same_name:
+        # Renamed while it was off, or a copy: nothing tells which, not even the host. What was said
+        # under the one name is not for those who may read the other.
+        return Verdict.CLONE
+    verdict = _SAME_NAME[standing.old, standing.same_host]
     rule = newcomer.rule
     if verdict is Verdict.PROBE and not standing.same_host:
         if rule is Takeover.ALLOW:
@@ -138,11 +133,7 @@ def decide(newcomer: Newcomer, standing: Standing) -> Verdict:
         elif rule is not Takeover.PROBE or standing.weaker:
             verdict = Verdict.QUARANTINE  # whatever it would answer
     verdict = _POLICY.get((rule, verdict), verdict)
-    if standing.weaker:
-        if not standing.same_name and verdict is Verdict.JOIN:
-            return Verdict.CLONE
-        verdict = _WEAKER.get(verdict, verdict)
-    return verdict
+    return _WEAKER.get(verdict, verdict) if standing.weaker else verdict
 
 
 def choose(
@@ -153,7 +144,7 @@ def choose(
 ) -> tuple[Verdict, Standing | None]:
     """The verdict over all consoles that the newcomer could be, and the one that it is about.
 
-    A console of the same name comes before others, one without a line before one with; if all
+    Only consoles of its name can be its own, those without a line before those with; if all
     are somebody else's, the newcomer is another port, or another VM, or kept apart. `rivals` are
     what is known of the VM's lines at other hosts than the newcomer's: all ports of a VM are on
     one host, so that it gets no port while one of them lives. `lesser`: the newcomer is from

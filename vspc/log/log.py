@@ -126,7 +126,8 @@ class Log:
         if aside is not None:
             self._complain("log-chain-broken", f"it is kept as {aside}; another one begins")
         for chronicle in self.store.chronicles.values():
-            self.recorder.remember(chronicle.name, chronicle.end)
+            facts = chronicle.facts
+            self.recorder.remember(chronicle.name, chronicle.end, facts.get("said_name"))
 
     def revive(self, roster: Roster) -> int:
         """Put the consoles of earlier days into `roster`, away; how many. Before `start`."""

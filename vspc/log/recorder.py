@@ -67,6 +67,7 @@ class Recorder:
     _typists: Typists = field(init=False)
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
+    _names: dict[str, str] = field(factory=dict, init=False)  # what their VMs said
     _gaps: dict[Entry, None] = field(factory=dict, init=False)
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
@@ -79,9 +80,13 @@ class Recorder:
         self._typists = Typists(self.clock, self._mark)
         self._resting = Resting(self.clock)
 
-    def remember(self, console_id: str, end: int) -> None:
-        """An earlier process kept the log of that console, up to `end`."""
+    def remember(self, console_id: str, end: int, said_name: object) -> None:
+        """An earlier process kept the log of that console, up to `end`; what its VM said its name
+        was, as far as that is known.
+        """
         self._ends[console_id] = end
+        if isinstance(said_name, str):
+            self._names[console_id] = said_name
 
     @property
     def queued(self) -> int:
@@ -96,6 +101,7 @@ class Recorder:
     def disremember(self, console_id: str) -> None:
         """Its log was deleted; if it is not here either, nothing is left of it."""
         self._ends.pop(console_id, None)
+        self._names.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
             entry.spoke, entry.about = False, ""
@@ -112,6 +118,10 @@ class Recorder:
         if console.quarantined:
             return 0
         return self._entry(console).end
+
+    def last_name(self, console_id: str) -> str | None:
+        """What its VM called itself last, if there is a log of it and no console."""
+        return self._names.get(console_id)
 
     def said(self, console: Console, offset: int, data: bytes) -> None:
         """The VM said `data`."""
@@ -157,6 +167,7 @@ class Recorder:
         entry = self._entries.get(console.id)
         if entry is None:
             end = self._ends.pop(console.id, None)
+            self._names.pop(console.id, None)
             entry = Entry(bytes.fromhex(console.id), end is not None, end or 0)
             entry.reserved = entry.end
             self._entries[console.id] = entry
@@ -273,6 +284,7 @@ class Recorder:
             self._end_gap(entry, entry.end)
         if entry.spoke:
             self._ends[console.id] = entry.end
+            self._names[console.id] = console.vm.said_name
             self._say_about(entry, about(console, listed=False))
 
     def _describe(self, console: Console) -> None:

@@ -146,13 +146,20 @@ class Joining:
         """A console that was not there, of the VM whose name it says, or of a new one."""
         roster, claim = self._arrival.door.roster, self._claim
         own = roster.vm(claim.identity)
-        # Never of a VM with another name: that one would be renamed by it.
-        clone = own is not None and own.said_name != claim.name
-        if own is not None and clone and roster.vm(claim.clone) is None:
-            first = next(iter(own.consoles.values()))
-            self._suspect("duplicate-uuid", first, "another VM has this UUID")
+        former = roster.former_name(claim) if own is None else own.said_name
+        # Never of a VM with another name: that one would be renamed by it, and its log read.
+        clone = former not in (None, claim.name)
+        if clone and roster.vm(claim.clone) is None:
+            self._tell_duplicate(own, former)
         self._tell_alike()
         self._take(roster.open(claim, clone))
+
+    def _tell_duplicate(self, own: Vm | None, former: str | None) -> None:
+        detail = "another VM has this UUID"
+        if own is None or not own.live:
+            detail = f"{former} had this UUID: a copy of it, or renamed while it was off"
+        first = None if own is None else next(iter(own.consoles.values()))
+        self._suspect("duplicate-uuid", first, detail)
 
     def _tell_alike(self) -> None:
         """A new console that could be taken for one of another VM."""

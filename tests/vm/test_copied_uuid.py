@@ -1,0 +1,204 @@
+"""A VM with a copied UUID and a name of its own: what another one said is not its past.
+
+Who may read what goes by names, so that each console, ring and log has the words of one name only;
+a rename in mid-line, which is the same VM by the same connection, apart.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.log.inline import Logged
+from tests.log.support import bytes_of
+from tests.vm.support import Host, Scene
+from tests.vm.test_door import DoorTest
+from vspc.config.classes import LogSettings
+from vspc.config.units import Floor
+from vspc.console.console import Console, State
+from vspc.console.past import Item, Kept
+from vspc.console.resolve import Found
+from vspc.wire.vmware import VmName
+
+HOST = "10.0.0.1"
+NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
+
+
+class CopiedTest(DoorTest):
+    """A door with a log behind it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logged = Logged(self.scene, NO_FLOOR)
+        self.addCleanup(self.logged.close)
+
+    def starts(self, name: bytes, uri: bytes = b"vspc", address: str = HOST) -> Host:
+        """A VM called `name`, which has the UUID that all have, starts and says its name."""
+        host = self.scene.host(address)
+        host.register(name, uri=uri)
+        host.say(b"I am " + name + b"\r\n")
+        self.turn()
+        return host
+
+    def stops(self, host: Host) -> None:
+        host.lose()
+        self.turn()
+
+    def turn(self) -> None:
+        self.scene.clock.advance(0.1)
+        self.scene.turn()
+        self.logged.writer.work([])
+
+    def kept(self, console: Console) -> bytes:
+        """All that ring and log have of `console`."""
+
+        def everything(kept: Kept) -> list[Item]:
+            return list(kept.read(kept.start, 1 << 20).items)
+
+        answers: list[list[Item] | None] = []
+        self.logged.log.archive.ask(console.id, everything, answers.append)
+        history = console.history
+        return history.read(history.start, history.end) + bytes_of(answers[0] or [])
+
+    def restart(self, clean: bool = True) -> None:
+        """Another process takes the log up."""
+        self.scene = Scene()
+        self.logged.restart(self.scene, clean)
+
+
+class SameHost(CopiedTest):
+    def test_a_copy_gets_nothing_of_what_the_original_said(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.starts(b"lab-7")
+        copy, original = self.console("lab-7"), self.console("web01")
+        self.assertEqual(self.kept(copy).count(b"web01"), 0)
+        self.assertIs(original.state, State.AWAY)
+        self.assertEqual((original.vm.said_name, copy.vm.said_name), ("web01", "lab-7"))
+        sees_the_copy_only = self.scene.roster.resolve("web01", lambda console: console is copy)
+        self.assertNotIsInstance(sees_the_copy_only, Found)
+        [kind, *_] = self.scene.suspicions()[0]
+        self.assertEqual(kind, "duplicate-uuid")
+
+    def test_the_original_finds_its_log_while_the_copy_lives(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.starts(b"lab-7")
+        self.starts(b"web01")
+        self.assertIn(b"I am web01\r\nI am web01", self.kept(self.console("web01")))
+        self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
+        self.assertIs(self.console("lab-7").state, State.CONNECTED)
+
+    def test_the_original_finds_its_log_when_the_copy_is_gone(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.stops(self.starts(b"lab-7"))
+        self.starts(b"web01")
+        self.assertNotIn(b"lab-7", self.kept(self.console("web01")))
+        self.assertEqual(self.count(), 2)
+
+    def test_a_copy_that_comes_back_finds_its_own(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.stops(self.starts(b"lab-7"))
+        self.starts(b"lab-7")
+        self.assertIn(b"I am lab-7\r\nI am lab-7", self.kept(self.console("lab-7")))
+        self.assertEqual(len(self.scene.suspicions()), 1)
+
+    def test_over_a_restart(self) -> None:
+        self.stops(self.starts(b"web01"))
+        for clean in (True, False):
+            self.restart(clean)
+            self.stops(self.starts(b"lab-7"))
+            self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
+        self.restart()
+        self.starts(b"web01")
+        self.assertIn(b"I am web01\r\nI am web01", self.kept(self.console("web01")))
+        self.assertNotIn(b"lab-7", self.kept(self.console("web01")))
+
+    def test_a_log_whose_console_was_forgotten_is_not_a_copys(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.assertTrue(self.scene.door.forget(self.console("web01")))
+        self.starts(b"lab-7")
+        self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
+        self.assertIn("duplicate-uuid", [kind for kind, *_ in self.scene.suspicions()])
+        self.starts(b"web01")
+        self.assertIn(b"I am web01\r\nI am web01", self.kept(self.console("web01")))
+
+    def test_nor_after_a_restart_or_from_another_host(self) -> None:
+        self.stops(self.starts(b"web01"))
+        self.assertTrue(self.scene.door.forget(self.console("web01")))
+        self.turn()
+        self.restart()
+        self.assertEqual(self.count(), 0)
+        self.starts(b"lab-7", address="10.0.0.9")
+        self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
+
+    def test_nor_is_that_of_one_port_when_another_port_came_first(self) -> None:
+        port_a, port_b = b"vspc?port=a", b"vspc?port=b"
+        hosts = [self.starts(b"web01", uri) for uri in (port_a, port_b)]
+        for host in hosts:
+            self.stops(host)
+        for console in list(self.scene.roster):
+            self.assertTrue(self.scene.door.forget(console))
+        for uri in (b"vspc?port=c", port_a, port_b):
+            self.starts(b"lab-7", uri)
+        for console in self.scene.roster:
+            self.assertNotIn(b"web01", self.kept(console), console.title)
+
+    def test_renamed_in_mid_line_it_is_the_same_vm(self) -> None:
+        host = self.starts(b"web01")
+        host.say(VmName(b"web02"))
+        self.stops(host)
+        self.starts(b"web02")
+        self.assertIn(b"I am web01", self.kept(self.console("web02")))
+        self.assertEqual(self.count(), 1)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["start", "stop", "forget", "restart", "kill", "wait"]),
+        st.sampled_from([b"web01", b"lab-7", b"db"]),
+        st.sampled_from([b"vspc", b"vspc?port=a"]),
+        st.sampled_from([HOST, "10.0.0.2"]),
+    ),
+    max_size=14,
+)
+
+
+class AnyOrder(CopiedTest):
+    @settings(max_examples=60, deadline=None)
+    @given(STEPS)
+    def test_each_console_has_the_words_of_its_own_name_only(
+        self, steps: list[tuple[str, bytes, bytes, str]]
+    ) -> None:
+        self.scene = Scene()
+        self.logged = Logged(self.scene, NO_FLOOR)
+        lines: list[Host] = []
+        try:
+            for step, name, uri, address in steps:
+                self.take(lines, step, name, uri, address)
+                self.are_apart()
+        finally:
+            self.logged.close()
+
+    def take(self, lines: list[Host], step: str, name: bytes, uri: bytes, address: str) -> None:
+        match step:
+            case "start":
+                lines.append(self.starts(name, uri, address))
+            case "stop" if lines:
+                self.stops(lines.pop(0))
+            case "forget":
+                found = self.scene.roster.resolve(name.decode(), lambda _console: True)
+                if isinstance(found, Found):
+                    self.scene.door.forget(found.console)
+                self.turn()
+            case "restart" | "kill":
+                lines.clear()
+                self.restart(step == "restart")
+            case "wait":
+                self.scene.clock.advance(700)
+                self.scene.door.tick()
+                self.turn()
+
+    def are_apart(self) -> None:
+        for console in self.scene.roster:
+            if not console.quarantined:
+                said = self.kept(console)
+                for name in (b"web01", b"lab-7", b"db"):
+                    if name.decode() != console.vm.said_name:
+                        self.assertNotIn(b"I am " + name, said, console.title)
