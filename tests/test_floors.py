@@ -46,6 +46,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "control": TOP,
         "demo": TOP,
         "files": TOP,
+        "filewarnings": TOP,
         "foreground": TOP,
         "frontdoor": TOP,
         "guests": TOP,

@@ -148,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for line in [*summary(config), *forecast(config)]:
         print(line)
     for warning in [*config.warnings, *oddities(config)]:
-        print(f"warning: {warning}")
+        print(f"warning: {config.lines.placed(warning)}")
     return 0
 
 

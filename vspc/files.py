@@ -9,13 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vspc.auth.revocation import RevocationFile
-from vspc.config import AuthorizedKey, Config, ConfigError, Mistake, OperatorSettings, load
+from vspc.config import Config, ConfigError, load
 from vspc.config.classes import SinkSettings
 from vspc.config.entry import AuditSettings
-from vspc.config.mistakes import Doubts
-from vspc.config.structure import join
+from vspc.config.load import mistake_in
+from vspc.config.mistakes import Doubts, join
+from vspc.filewarnings import warnings_now
 from vspc.net.connection import client_context
-from vspc.net.tls import TlsError, examine_certificates, examine_private_key, load_pair
+from vspc.net.tls import (
+    TlsError,
+    examine_certificates,
+    examine_private_key,
+    load_pair,
+    misplaced,
+)
 from vspc.ssh.keys import HostKeyError, load_host_key
 from vspc.text import safe
 from vspc.verbs.table import REASON, VERBS, BadLine, split
@@ -36,9 +43,9 @@ def load_with_files(path: Path) -> Config:
             raise
         doubts = Doubts(mistake.key for mistake in error.mistakes)
         more = _mistakes(error.remains, doubts)
-        found = [Mistake(path.absolute(), *mistake) for mistake in more]
+        found = [mistake_in(error.remains, *mistake) for mistake in more]
         raise ConfigError(error.mistakes + found, error.remains) from None
-    found = [Mistake(config.path, *mistake) for mistake in _mistakes(config, Doubts())]
+    found = [mistake_in(config, *mistake) for mistake in _mistakes(config, Doubts())]
     if found:
         raise ConfigError(found, config)
     return config
@@ -88,7 +95,16 @@ def _pair(config: Config) -> _Found:
         *_tried("tls.private_key", _PRIVATE_KEY, examine_private_key, key),
     ]
     # Only of two that are right can be said whether they belong together.
-    yield from single or _tried(
+    yield from single or _together(config, certificate, key)
+
+
+def _together(config: Config, certificate: Path, key: Path) -> _Found:
+    place = misplaced(certificate, key)
+    if place:
+        problem = f"{safe(str(certificate))}: the private key is of certificate {place} in it"
+        yield "tls.certificate", problem, "the server's own certificate stands first"
+        return
+    yield from _tried(
         "tls.private_key", _PRIVATE_KEY, load_pair, certificate, key, config.state_dir
     )
 
@@ -123,25 +139,21 @@ def _host_keys(config: Config, doubts: Doubts) -> _Found:
         kinds.setdefault(kind, key_path)
 
 
-# What is odd, but no mistake: for `vspc check`
+# What is odd, but no mistake: for `vspc check` and a start
 
 
-def oddities(config: Config) -> Iterator[str]:
-    """Warnings that take a look at files, or at verbs; the worst one last."""
+def oddities(config: Config, revoked: bool = True) -> Iterator[str]:
+    """Warnings that take a look at files, or at verbs; the worst one last: without `revoked`, the
+    file of what is revoked is not read.
+    """
     for name, operator in config.operators.items():
-        for place, key in _placed(operator):
+        for place, key in operator.placed_keys:
             if why := _odd_command(key.options.command):
                 yield f"{join('operators', name)}.{place}: {why}"
+    yield from warnings_now(config)
     yield from _readable_audit(config)
-    yield from _revoked(config)
-
-
-def _placed(operator: OperatorSettings) -> Iterator[tuple[str, AuthorizedKey]]:
-    for index, key in enumerate(operator.authorized_keys):
-        yield f"authorized_keys[{index}]", key
-    if operator.authorized_keys_file is not None:
-        for key in operator.authorized_keys_file.keys:
-            yield f"authorized_keys_file: line {key.line}", key
+    if revoked:
+        yield from _revoked(config)
 
 
 def _odd_command(command: str | None) -> str:

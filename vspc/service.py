@@ -28,7 +28,7 @@ from vspc.console.lineside import NoTap, Shop
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
-from vspc.files import load_with_files
+from vspc.files import load_with_files, oddities
 from vspc.logside import LogError, close_log, make_log, open_log
 from vspc.net.descriptors import raise_limit, shortage
 from vspc.net.endpoints import server
@@ -199,12 +199,17 @@ class VspcService(MultiService):
             self.happenings.subscribe(self._keeping.heard)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
-        for warning in self.live.config.warnings:
-            self._log.warn("configuration-warning", what=warning)
+        self._warn()
         short = shortage(raise_limit())
         if short is not None:
             self._log.warn("few-descriptors", what=short)
         self._log.info("started", state_dir=self.live.config.state_dir)
+
+    def _warn(self) -> None:
+        """What is allowed in the configuration and probably not meant."""
+        config = self.live.config
+        for warning in [*config.warnings, *oddities(config, revoked=False)]:
+            self._log.warn("configuration-warning", what=config.lines.placed(warning))
 
     def _on_tick(self) -> None:
         chores: list[Callable[[], object]] = [
@@ -264,6 +269,7 @@ class VspcService(MultiService):
             self._keeping.reload(config.log)
         for console in self.roster:
             console.reassess(self.live.rights)
+        self._warn()
         restart = needs_restart(self._started, config)
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)

@@ -222,7 +222,11 @@ class Files(ConfigTest):
         with self.assertRaises(Exception) as caught:
             self.load('[operators.alice]\nauthorized_keys_file = "keys"\n')
         said = str(caught.exception)
-        for word in ("vspc.toml: operators.alice.authorized_keys_file", "keys line 1", "cert-auth"):
+        for word in (
+            "vspc.toml line 2: operators.alice.authorized_keys_file: ",
+            "keys line 1",
+            "cert-auth",
+        ):
             self.assertIn(word, said)
 
     def test_a_key_knows_its_line(self) -> None:

@@ -22,6 +22,7 @@ from vspc.config.checks import (
     zone_name,
 )
 from vspc.config.entry import AccessRule, AuditSettings, OperatorSettings, SshSettings
+from vspc.config.lines import Lines
 from vspc.config.units import (
     Duration,
     Endpoint,
@@ -174,7 +175,9 @@ class TlsSettings:
 
 @frozen
 class Config:
-    """A whole configuration. `path` is the file it came from, `warnings` what is odd in it."""
+    """A whole configuration. `path` is the file it came from, `warnings` what is odd in it, `lines`
+    where its keys are.
+    """
 
     state_dir: Path = Path("state")
     vm: VmSettings = VmSettings()
@@ -187,6 +190,7 @@ class Config:
     access: tuple[AccessRule, ...] = ()
     path: Path = field(default=Path(), metadata=COMPUTED)
     warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)
+    lines: Lines = field(factory=Lines, eq=False, repr=False, metadata=COMPUTED)
 
 
 LATER: dict[type, frozenset[str]] = {

@@ -1,5 +1,6 @@
 """[ssh], [operators.NAME], [[access]] and [audit]: who may come in, and what he may do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -107,6 +108,14 @@ class OperatorSettings:
     def keys(self) -> tuple[AuthorizedKey, ...]:
         """The keys of both sources."""
         return self.authorized_keys + getattr(self.authorized_keys_file, "keys", ())
+
+    @property
+    def placed_keys(self) -> Iterator[tuple[str, AuthorizedKey]]:
+        """The same, each with its place in the operator's table, or in the file."""
+        for index, key in enumerate(self.authorized_keys):
+            yield f"authorized_keys[{index}]", key
+        for key in getattr(self.authorized_keys_file, "keys", ()):
+            yield f"authorized_keys_file: line {key.line}", key
 
 
 @frozen

@@ -8,12 +8,12 @@ from typing import Any
 from attrs import evolve
 
 from vspc.config.classes import Config
-from vspc.config.headers import array_lines
-from vspc.config.mistakes import Doubts, Mistake, Wrong
+from vspc.config.lines import Lines, lines_of
+from vspc.config.mistakes import Doubts, Mistake, Wrong, join
 from vspc.config.people import people
 from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.remains import remains
-from vspc.config.structure import converter, join, mistakes
+from vspc.config.structure import converter, mistakes
 from vspc.config.tables import table
 from vspc.config.textfile import read, text_of
 from vspc.config.units import StateFile, place
@@ -43,7 +43,7 @@ def load(path: Path) -> Config:
         text = _read(path)
         tables = _parse(text)
     except Wrong as wrong:
-        raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
+        raise ConfigError([_unread(path, wrong)]) from None
     found: list[tuple[str, str, str]] = []
     # Even the default is relative to the file.
     tables = {"state_dir": str(Config().state_dir)} | tables
@@ -56,10 +56,16 @@ def load(path: Path) -> Config:
     doubts = _doubts(tables, found)
     found += relations(tables)
     found += conflicts(config, doubts)
+    lines = lines_of(text)
+    config = _completed(config, path, lines)
     if found:
-        raise ConfigError([Mistake(path, *mistake) for mistake in found], config)
-    config = _completed(config, path, text)
+        raise ConfigError([mistake_in(config, *mistake) for mistake in found], config)
     return evolve(config, warnings=tuple(warnings(config)))
+
+
+def mistake_in(config: Config, key: str, problem: str, allowed: str) -> Mistake:
+    """A mistake in the file of `config`, with its line."""
+    return Mistake(config.path, key, problem, allowed, config.lines.of(key))
 
 
 def _doubts(tables: dict[str, Any], found: list[tuple[str, str, str]]) -> Doubts:
@@ -77,7 +83,13 @@ def state_dir(path: Path) -> Path:
     try:
         return place(_first(_read(path)).get("state_dir", str(Config().state_dir)), path.parent)
     except Wrong as wrong:
-        raise ConfigError([Mistake(path, "", wrong.problem, wrong.allowed)]) from None
+        raise ConfigError([_unread(path, wrong)]) from None
+
+
+def _unread(path: Path, wrong: Wrong) -> Mistake:
+    """A mistake for which nothing else in the file is looked at."""
+    place = _AT_LINE.search(wrong.problem)
+    return Mistake(path, "", wrong.problem, wrong.allowed, int(place[1]) if place else 0)
 
 
 def _first(text: str) -> dict[str, Any]:
@@ -92,14 +104,15 @@ def _first(text: str) -> dict[str, Any]:
         raise
 
 
-def _completed(config: Config, path: Path, text: str) -> Config:
-    """With what is no key of the file: where it is, where its rules are."""
-    lines = array_lines(text, "access", len(config.access))
+def _completed(config: Config, path: Path, lines: Lines) -> Config:
+    """With what is no key of the file: where it is, where its keys are."""
     return evolve(
         config,
         path=path,
+        lines=lines,
         access=tuple(
-            evolve(rule, line=line) for rule, line in zip(config.access, lines, strict=True)
+            evolve(rule, line=lines.exactly(f"access[{index}]"))
+            for index, rule in enumerate(config.access)
         ),
         audit=evolve(config.audit, file=StateFile(config.state_dir / config.audit.file)),
     )
@@ -114,4 +127,15 @@ def _parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Wrong(f"it is no TOML: {error}", "see toml.io for how TOML is written") from None
+        place = _AT_LINE.search(str(error))
+        line = text.split("\n")[int(place[1]) - 1] if place else ""
+        allowed = "see toml.io for how TOML is written"
+        if _BARE.match(line):
+            allowed = 'text stands in quotes: key = "text"'
+        elif any(quote in line for quote in "\u2018\u2019\u201c\u201d"):
+            allowed = "quotes are straight ones"
+        raise Wrong(f"invalid TOML: {error}", allowed) from None
+
+
+_AT_LINE = re.compile(r"\(at line ([0-9]{1,9}),")
+_BARE = re.compile(r"[ \t]*[A-Za-z0-9_.\"-]+[ \t]*=[ \t]*(?:\[[ \t]*)?[A-Za-z/$@*.]")

@@ -1,15 +1,18 @@
 """What is wrong in a configuration, where, and what would be right."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from vspc.text import safe
 
 T = TypeVar("T")
+
+_PLAIN = re.compile(r"[!-~]+", re.ASCII)
 
 _NEARLY = 0.75  # as password is password_hash; auth_command is no authorized_keys_command
 
@@ -19,15 +22,20 @@ SHOWN = 40
 
 @frozen
 class Mistake:
-    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`."""
+    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`, `line` where
+    it stands in the file, from 1; 0 where that is not known.
+    """
 
     path: Path
     key: str
     problem: str
     allowed: str
+    line: int = 0
 
     def __str__(self) -> str:
         path = safe(str(self.path))
+        if self.line:
+            path = f"{path} line {self.line}"
         where = f"{path}: {self.key}: " if self.key else f"{path}: "
         return where + self.problem + (f"; {self.allowed}" if self.allowed else "")
 
@@ -89,3 +97,11 @@ def shown(value: object) -> str:
         return "a table"
     text = ascii(value).replace("True", "true").replace("False", "false")
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def join(key: str, inner: Any) -> str:
+    """The key path of `inner`, a key or a place in a list, below `key`."""
+    if isinstance(inner, int):
+        return f"{key}[{inner}]"
+    word = inner if _PLAIN.fullmatch(inner) else shown(inner)
+    return f"{key}.{word}" if key else word

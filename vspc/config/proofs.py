@@ -8,8 +8,7 @@ from vspc.config.classes import Config
 from vspc.config.entry import CertificateSettings, OperatorSettings
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
-from vspc.config.mistakes import Doubts, shown
-from vspc.config.structure import join
+from vspc.config.mistakes import Doubts, join, shown
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""

@@ -4,16 +4,19 @@ The tables are looked at as they stand in the file, whatever else is wrong with 
 must not hide another, nor make one of what is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from pathlib import Path
 from typing import Any
 
 from vspc.config import proofs, rules
 from vspc.config.classes import Config, VmSettings
 from vspc.config.entry import SshSettings
-from vspc.config.mistakes import Doubts
-from vspc.config.structure import join
+from vspc.config.mistakes import Doubts, join
+from vspc.config.people import filled
 from vspc.config.tables import dicts, table, values
+from vspc.config.units import Network
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""
@@ -132,7 +135,8 @@ def warnings(config: Config) -> Iterator[str]:
         yield "vm.allow: it is empty, so no host may connect"
     if not config.ssh.listen:
         yield "ssh.listen: it is empty, so no operator can connect"
-    if not config.operators:
+    certificates = config.ssh.certificates
+    if not config.operators and not (certificates.keys and certificates.map):
         yield "operators: there are none, so nobody can log in"
     if config.operators and not config.access:
         yield "access: there are no rules, so no operator sees any console"
@@ -143,9 +147,55 @@ def warnings(config: Config) -> Iterator[str]:
             yield f"vm.zone[{index}]: without client_ca nobody has a certificate to take over with"
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield "vm.takeover: without client_ca nobody has a certificate to take over with"
+    yield from _everybody(vm)
     yield from proofs.warnings(config)
+    yield from _unruled(config)
     yield from rules.warnings(config)
     yield from _audit_warnings(config)
+
+
+def _everybody(vm: VmSettings) -> Iterator[str]:
+    """Lists of networks that take in every address."""
+    lists = [("vm.allow", vm.allow), ("vm.proxy_protocol_from", vm.proxy_protocol_from)]
+    for index, zone in enumerate(vm.zone):
+        lists.append((f"vm.zone[{index}].allow", zone.allow))
+        lists.append((f"vm.zone[{index}].proxy_protocol_from", zone.proxy_protocol_from))
+    lists += [(f"vm.plain[{i}].allow", each.allow or ()) for i, each in enumerate(vm.plain)]
+    for key, networks in lists:
+        every = _every(networks)
+        if every and key.endswith("allow"):
+            yield f"{key}: every host may connect ({every}); name the networks of the ESXi hosts"
+        elif every:
+            yield f"{key}: every host may say that it is another one ({every}); name the balancers"
+
+
+def _every(networks: Iterable[Network]) -> str:
+    """ "0.0.0.0/0" and "::/0" as far as `networks` together are all of it."""
+    found: list[Network] = [
+        *collapse_addresses([one for one in networks if isinstance(one, IPv4Network)]),
+        *collapse_addresses([one for one in networks if isinstance(one, IPv6Network)]),
+    ]
+    return ", ".join(str(network) for network in found if network.prefixlen == 0)
+
+
+def _unruled(config: Config) -> Iterator[str]:
+    """Operators that no rule is about. Auditors read everything all the same."""
+    named = {who for rule in config.access for who in rule.operators}
+    if not named or "*" in named:
+        return
+    for name, operator in config.operators.items():
+        groups = {*operator.groups, *_mapped_groups(config, name)}
+        about = name in named or any(f"@{group}" in named for group in groups)
+        if not about and "audit" not in operator.roles:
+            yield f"{join('operators', name)}: no rule names the operator, who sees no console"
+
+
+def _mapped_groups(config: Config, name: str) -> Iterator[str]:
+    """Groups that certificates may give to the operator `name`."""
+    for each in config.ssh.certificates.map:
+        globs = (filled(each.operator, principal) for principal in each.principals)
+        if any(fnmatchcase(name, glob) for glob in globs):
+            yield from each.groups
 
 
 def _audit_warnings(config: Config) -> Iterator[str]:

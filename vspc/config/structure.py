@@ -1,6 +1,5 @@
 """Tables to classes through cattrs: no coercion, no extra keys, each mistake with its key path."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,9 +15,10 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from vspc.config import disk, patterns, units
+from vspc.config import disk, patterns, shapes, units
 from vspc.config.checks import CHECK, operator_name
-from vspc.config.classes import LATER
+from vspc.config.classes import LATER, Config
+from vspc.config.entry import OperatorSettings
 from vspc.config.keys import (
     AuthoritiesFile,
     Authority,
@@ -29,7 +29,7 @@ from vspc.config.keys import (
     authorized_key,
     keys_file,
 )
-from vspc.config.mistakes import Wrong, WrongLines, shown
+from vspc.config.mistakes import Wrong, WrongLines, join, shown
 from vspc.config.people import People
 from vspc.config.secrets import (
     HashFile,
@@ -40,16 +40,15 @@ from vspc.config.secrets import (
     totp_file,
 )
 
-_NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
-
-_PLAIN = re.compile(r"[!-~]+", re.ASCII)
+_QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
+"""Kinds of values that may hold a secret, put there by mistake."""
 
 
 def converter(base: Path, people: People) -> Converter:
     """For one file in `base`, in which rules may speak of `people`."""
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
-        made.register_structure_hook(kind, _exactly)
+        made.register_structure_hook(kind, shapes.exactly)
     values: dict[Any, Callable[[Any], Any]] = {
         Path: lambda v: units.place(v, base),
         units.StateFile: units.state_file,
@@ -78,8 +77,18 @@ def converter(base: Path, people: People) -> Converter:
     made.register_structure_hook_func(made_of(tuple), lambda v, kind: _list(made, v, kind))
     made.register_structure_hook_func(made_of(Mapping), lambda v, kind: _tables(made, v, kind))
     for kind, structure in values.items():
-        _register(made, kind, structure)
+        _register(made, kind, structure if kind is units.Program else _single(kind, structure))
     return made
+
+
+def _single(kind: Any, structure: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`structure` of values that are neither lists nor tables."""
+
+    def checked(value: Any) -> Any:
+        shapes.examine_single(value, kind in _QUIET)
+        return structure(value)
+
+    return checked
 
 
 def _register(made: Converter, kind: Any, structure: Callable[[Any], Any]) -> None:
@@ -94,16 +103,8 @@ def made_of(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
 
 
-def _exactly(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise Wrong(f"{shown(value)} is not {_NAMES[kind]}", f"{_NAMES[kind]} is wanted")
-    return value
-
-
 def _choice(value: Any, kind: Any) -> Any:
-    if value not in get_args(kind):
-        raise Wrong(f"{shown(value)} is none of them", f"allowed: {', '.join(get_args(kind))}")
-    return value
+    return shapes.choice(value, get_args(kind))
 
 
 def _who(value: Any, people: People) -> units.Who:
@@ -118,8 +119,8 @@ def _who(value: Any, people: People) -> units.Who:
 def _list(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     inner = get_args(kind)[0]
     if not isinstance(value, list):
-        tables = "write it with two brackets, [[...]], once for each"
-        raise Wrong("it is no list", tables if has(inner) else "a list is written [a, b]")
+        is_quiet = inner in _QUIET
+        raise shapes.no_tables(value) if _is_table(inner) else shapes.no_list(value, is_quiet)
     items, errors = [], list[Exception]()
     for index, item in enumerate(value):
         with _noting(errors, index, inner):
@@ -131,7 +132,7 @@ def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
     """Tables by name; the names are operators'."""
     inner = get_args(kind)[1]
     if not isinstance(value, dict):
-        raise Wrong("it is no table", "write [operators.NAME] and keys below it")
+        raise Wrong(shapes.no_table(value).problem, "write [operators.NAME], and keys below it")
     found, errors = dict[str, Any](), list[Exception]()
     for name, table in value.items():
         with _noting(errors, name, inner):
@@ -177,7 +178,7 @@ def table_hook(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
 
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong("it is no table", "a table is written [name] and keys below it")
+            raise shapes.no_table(value)
         return inner(value, cls)
 
     return structure
@@ -222,15 +223,35 @@ def _unknown(name: str, cls: Any) -> tuple[str, str]:
     """What to say of a key that the table does not have."""
     if name in LATER.get(cls, ()):
         return "not available in this version", ""
-    known = [f.name for f in fields(cls) if not f.metadata.get("computed")]
-    near = get_close_matches(name, known, 1)
+    known = _keys(cls)
+    near = get_close_matches(name.lower().replace("-", "_"), known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
+    elsewhere = [] if near else sorted(_tables_with(name, Config))
+    hint += f"it belongs into {' or '.join(elsewhere)}; " if elsewhere else ""
     return "there is no such key", f"{hint}there are {', '.join(known)}"
 
 
-def join(key: str, inner: Any) -> str:
-    """The key path of `inner`, a key or a place in a list, below `key`."""
-    if isinstance(inner, int):
-        return f"{key}[{inner}]"
-    word = inner if _PLAIN.fullmatch(inner) else shown(inner)
-    return f"{key}.{word}" if key else word
+def _keys(cls: Any) -> list[str]:
+    return [f.name for f in fields(cls) if not f.metadata.get("computed")]
+
+
+def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
+    """The tables that have a key `name`, as they are written: "[vm]", "[[vm.zone]]"."""
+    for key in fields(cls):
+        if key.metadata.get("computed"):
+            continue
+        inner, brackets = key.type, "[{}]"
+        where = f"{path}.{key.name}" if path else key.name
+        if get_origin(inner) is tuple:
+            inner, brackets = get_args(inner)[0], "[[{}]]"
+        elif get_origin(inner) is Mapping:
+            inner, where = get_args(inner)[1], f"{where}.NAME"
+        if _is_table(inner):
+            if name in _keys(inner):
+                yield brackets.format(where)
+            yield from _tables_with(name, inner, where)
+
+
+def _is_table(kind: Any) -> bool:
+    """Whether it is a class of tables, not one of values."""
+    return has(kind) and kind.__module__ in (Config.__module__, OperatorSettings.__module__)

@@ -99,8 +99,16 @@ def size(value: object) -> Size:
     """Bytes, from text with a unit."""
     match = re.fullmatch(r"([0-9]{1,12}) ?(B|[KMG]iB)", value) if isinstance(value, str) else None
     if match is None:
-        raise Wrong(f"{shown(value)} is no size", _SIZE_ALLOWED)
+        raise Wrong(f"{shown(value)} is not a size", _size_meant(value) or _SIZE_ALLOWED)
     return Size(int(match[1]) * _SIZES[match[2]])
+
+
+def _size_meant(value: object) -> str:
+    """How a number is perhaps meant."""
+    digits = str(value) if type(value) is int else value
+    if isinstance(digits, str) and re.fullmatch(r"[1-9][0-9]{0,14}", digits, re.ASCII):
+        return f'write "{size_text(int(digits))}", with its unit'
+    return ""
 
 
 def size_text(value: float) -> str:
@@ -129,10 +137,12 @@ def duration(value: object) -> Duration:
         try:
             return Duration(float(value))
         except OverflowError:
-            raise Wrong(f"{shown(value)} is no length of time", _DURATION_ALLOWED) from None
+            raise Wrong(f"{shown(value)} is not a length of time", _DURATION_ALLOWED) from None
     match = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value) if isinstance(value, str) else None
     if match is None:
-        raise Wrong(f"{shown(value)} is no length of time", _DURATION_ALLOWED)
+        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII)
+        meant = f'write {value}, without quotes, or "{value}s"' if digits else _DURATION_ALLOWED
+        raise Wrong(f"{shown(value)} is not a length of time", meant)
     return Duration(float(int(match[1]) * _DURATIONS[match[2]]))
 
 
@@ -148,7 +158,9 @@ def endpoint(value: object, base: Path) -> Endpoint:
     """An endpoint string, by its shape; the path of a Unix socket is relative to `base`."""
     match = _ENDPOINTS.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match["port"] or 0) > 65535:
-        raise Wrong(f"{shown(value)} is no endpoint", _ENDPOINT_ALLOWED)
+        port = re.fullmatch(r"[1-9][0-9]{0,4}", str(value), re.ASCII)
+        meant = f'write "tcp:{value}"' if port and int(port[0]) < 65536 else _ENDPOINT_ALLOWED
+        raise Wrong(f"{shown(value)} is not an endpoint", meant)
     if match["path"] is None:
         return Endpoint(match[0])
     path = str(base).replace("\\", "\\\\").replace(":", "\\:")
@@ -188,30 +200,33 @@ def target(value: object, base: Path) -> Target:
 def network(value: object) -> Network:
     """A network or one address; v4-mapped ones as v4."""
     if not isinstance(value, str):
-        raise Wrong(f"{shown(value)} is no network", _NETWORK_ALLOWED)
+        raise Wrong(f"{shown(value)} is not a network", _NETWORK_ALLOWED)
     try:
         found = ip_network(value)
     except ValueError:
-        hint = " (bits are set behind the slash's)" if _has_host_bits(value) else ""
-        raise Wrong(f"{shown(value)} is no network{hint}", _NETWORK_ALLOWED) from None
+        meant = _network_meant(value)
+        hint = " (bits are set behind the slash's)" if meant else ""
+        allowed = f'did you mean "{meant}"? ' if meant else ""
+        allowed += _NETWORK_ALLOWED
+        raise Wrong(f"{shown(value)} is not a network{hint}", allowed) from None
     mapped = getattr(found.network_address, "ipv4_mapped", None)
     if mapped is not None and found.prefixlen >= 96:
         return IPv4Network((mapped, found.prefixlen - 96))
     return found
 
 
-def _has_host_bits(value: str) -> bool:
+def _network_meant(value: str) -> str:
+    """The network of an address in it; empty where it is something else."""
     try:
-        ip_network(value, strict=False)
+        return str(ip_network(value, strict=False))
     except ValueError:
-        return False
-    return True
+        return ""
 
 
 def place(value: object, base: Path) -> Path:
     """A path, relative to `base`."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise Wrong(f"{shown(value)} is no path", "the name of a file or directory is wanted")
+        raise Wrong(f"{shown(value)} is not a path", "the name of a file or directory is wanted")
     return base / value
 
 

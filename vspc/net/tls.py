@@ -170,6 +170,17 @@ def examine_private_key(path: Path) -> None:
         _private_key(_read(path))
 
 
+def misplaced(certificate: Path, private_key: Path) -> int:
+    """The number, from 2, of the certificate in a file that a private key belongs to, if it is not
+    the first one; else 0. Both files have been examined.
+    """
+    with _naming(str(private_key)):
+        public = serialization.load_pem_private_key(_read(private_key), None).public_key()
+    chain = x509.load_pem_x509_certificates(_read(certificate))
+    found = [number for number, each in enumerate(chain, 1) if each.public_key() == public]
+    return 0 if not found or found[0] == 1 else found[0]
+
+
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
     """What the libraries find wrong, as a `TlsError` about `where`."""

@@ -1,0 +1,105 @@
+"""What to say of a value that has another shape than the key wants: how it is written instead.
+
+Values of keys that may hold a secret are never repeated: `quiet` ones.
+"""
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from vspc.config.mistakes import SHOWN, Wrong, shown
+
+_WANTED: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def kind_of(value: object) -> str:
+    """What TOML calls a value of this type."""
+    return _KINDS.get(type(value), "a date or time")
+
+
+def written(value: object, quiet: bool = False) -> str:
+    """A single value as TOML writes it; "..." in place of what is long, or `quiet`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value) if len(str(value)) <= SHOWN else "..."
+    text = value if isinstance(value, str) else "..."
+    if quiet or len(text) > SHOWN or not text.isprintable() or '"' in text or "\\" in text:
+        text = "..."
+    return f'"{text}"'
+
+
+def no_list(value: object, quiet: bool = False) -> Wrong:
+    """A list is wanted, and `value` is something else."""
+    if isinstance(value, dict):
+        return Wrong("it is a table, not a list", "a list is written [a, b]")
+    return Wrong(f"it is {kind_of(value)}, not a list", f"write [{written(value, quiet)}]")
+
+
+def no_tables(value: object) -> Wrong:
+    """A list of tables is wanted, and `value` is something else."""
+    allowed = "write it with two brackets, [[...]], once for each"
+    if isinstance(value, dict):
+        return Wrong("it is one table, not a list of them", allowed)
+    return Wrong(f"it is {kind_of(value)}, not a list of tables", allowed)
+
+
+def no_table(value: object) -> Wrong:
+    """A table is wanted, and `value` is something else."""
+    return Wrong(f"it is {kind_of(value)}, not a table", "write [NAME], and keys below it")
+
+
+def examine_single(value: object, quiet: bool = False) -> None:
+    """`Wrong` for a list or a table where one value is wanted."""
+    if isinstance(value, dict):
+        raise Wrong("it is a table, not one value", "write key = value")
+    if isinstance(value, list):
+        one = value[0] if len(value) == 1 else "..."
+        raise Wrong("it is a list, not one value", f"write {written(one, quiet)}")
+
+
+def exactly(value: Any, kind: type) -> Any:
+    """`value`, which must be of `kind`: text, a whole number, or true or false."""
+    if type(value) is kind:
+        return value
+    examine_single(value)
+    wanted = _WANTED[kind]
+    raise Wrong(f"{shown(value)} is not {wanted}", _rewritten(value, kind) or f"{wanted} is wanted")
+
+
+def _rewritten(value: object, kind: type) -> str:
+    """How `value`, of another type, is perhaps meant; empty if that is not clear."""
+    if kind is str:
+        return f'write "{written(value)}"'
+    if kind is bool:
+        truth = {"true": "true", "yes": "true", "on": "true", "1": "true"}
+        truth |= {"false": "false", "no": "false", "off": "false", "0": "false"}
+        meant = truth.get(str(value).strip().lower())
+        return f"write {meant}, without quotes" if meant else ""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value.strip(), re.ASCII):
+        return f"write {int(value)}, without quotes"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"write {int(value)}"
+    return ""
+
+
+def choice(value: Any, words: tuple[Any, ...]) -> Any:
+    """`value`, which must be one of `words`."""
+    if isinstance(value, str) and value in words:
+        return value
+    examine_single(value)
+    if isinstance(value, bool) and "off" in words:
+        near = ["off"] if not value else []
+    else:
+        near = get_close_matches(str(value).strip().lower(), words, 1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    raise Wrong(f"{shown(value)} is not allowed here", f"{hint}allowed: {', '.join(words)}")
