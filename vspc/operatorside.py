@@ -111,9 +111,14 @@ class OperatorSide:
         end_sessions(gone, "what you logged in with is no longer accepted here")
         return len(gone)
 
-    def close(self, text: str) -> None:
-        """End every connection, telling it `text`; of whoever is on the machine itself, too."""
+    def close(self, text: str) -> float:
+        """End every connection, telling it `text`; of whoever is on the machine itself, too. How
+        many seconds that takes.
+        """
         end_sessions([present for present in self.sessions if not present.bounded], text)
-        if self._door is not None:
-            self._door.close(text)
+        for present in self.sessions:
+            for attachment in list(present.attachments):
+                attachment.expel(text)
+        seconds = 0.0 if self._door is None else self._door.close(text)
         self._front.close()
+        return seconds

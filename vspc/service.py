@@ -14,7 +14,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -79,6 +79,7 @@ class VspcService(MultiService):
             config.console.history,
             NoTap() if self._keeping is None else self._keeping.recorder,
             self._watching.recorder,
+            lambda: self.live.config.console.pen_idle,
         )
         self._ledger = shop.ledger
         self._operators = OperatorSide(
@@ -172,6 +173,7 @@ class VspcService(MultiService):
             status=condition.facts,
             knows=lambda name: name in self.live.people.operators,
             current=self.live.current,
+            escape=lambda: self.live.config.ssh.escape,
         )
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
@@ -289,10 +291,10 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._vm_door.close()
-        self._operators.close(GOODBYE)
+        told: Deferred[None] = deferLater(self._reactor, self._operators.close(GOODBYE))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._ports]
-        waiting = [d for d in [stopped, *closing] if isinstance(d, Deferred)]
+        waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Threads wait for the disk: what was said and done until now must get there.
         if self._keeping is not None:

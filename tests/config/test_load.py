@@ -74,6 +74,13 @@ class Loading(ConfigTest):
         self.assertEqual([str(n) for n in config.vm.allow], ["10.0.0.0/8", "192.0.2.0/24"])
         self.assertEqual(config.operators["alice"].keys[0].blob, BLOB)
 
+    def test_an_escape_key_and_a_pen_that_is_idle(self) -> None:
+        config = self.load("")
+        self.assertEqual((config.ssh.escape, config.console.pen_idle), (b"\x05", 900.0))
+        config = self.load('[ssh]\nescape = "^]"\n[console]\npen_idle = 0\n')
+        self.assertEqual((config.ssh.escape, config.console.pen_idle), (b"\x1d", 0.0))
+        self.assertEqual(self.load('[ssh]\nescape = "none"\n').ssh.escape, b"")
+
     def test_plain_listeners_and_rules(self) -> None:
         config = self.load(
             '[[vm.plain]]\nname = "qemu"\nlisten = "tcp:1"\n'

@@ -28,6 +28,7 @@ class SilentGuest:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp:127.0.0.1:{self._listening.getsockname()[1]}"
         self.heard = bytearray()
+        self._connection: socket.socket | None = None
         self._changed = Condition()
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -37,11 +38,17 @@ class SilentGuest:
             connection, _ = self._listening.accept()
         except OSError:  # nobody came
             return
+        self._connection = connection
         with connection:
             while data := connection.recv(65536):
                 with self._changed:
                     self.heard += data
                     self._changed.notify_all()
+
+    def say(self, data: bytes) -> None:
+        """Say `data`, now that it has heard something."""
+        assert self._connection is not None
+        self._connection.sendall(data)
 
     def wait(self, data: bytes) -> None:
         """Until it has heard `data`."""

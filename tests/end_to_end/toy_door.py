@@ -68,6 +68,9 @@ class Toy:
         """No."""
         return False
 
+    def give_back(self) -> bool:
+        return False
+
     def closed(self) -> None:
         """Say so, for tests that look at the log."""
         print("closed", type(self).__name__, flush=True)

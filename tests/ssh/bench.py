@@ -82,6 +82,9 @@ class Remembering:
         self.heard.append("break")
         return self.passes_break
 
+    def give_back(self) -> bool:
+        return False
+
     def closed(self) -> None:
         self.heard.append("closed")
 

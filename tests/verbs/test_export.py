@@ -43,6 +43,27 @@ class Exporting(LogTestCase):
         self.assertEqual(self.say("export web01 --format raw --to 1h").output, b"")
         self.assertEqual(len(self.say("export web01 --format raw --from 1h").output), 21)
 
+    def test_the_size_of_the_terminal_is_as_asked_for(self) -> None:
+        for words, size in (
+            ("", (80, 24)),
+            ("--size 120x40", (120, 40)),
+            ("--size=1x1000", (1, 1000)),
+        ):
+            header = self.cast(words)[0]
+            self.assertEqual((header["width"], header["height"]), size)
+
+    def test_a_size_that_is_none(self) -> None:
+        for word in ("120", "x40", "0x40", "120x1001", "120X40", "-1x2", "1x2x3", "\u0661x2"):
+            channel = self.say(f"export web01 --size {word}")
+            self.assertEqual(channel.status, 2, word)
+            self.assertIn(
+                "--size takes columns and rows, each from 1 to 1000, as in 120x40",
+                channel.complaint,
+            )
+        channel = self.say("export web01 --format raw --size 120x40")
+        self.assertEqual((channel.status, channel.output), (2, b""))
+        self.assertIn("does not go with --format raw", channel.complaint)
+
     def test_what_was_asked_for_wrongly(self) -> None:
         for words in ("--format gif", "--from soon", "--colour", "--recording x", "--to"):
             self.assertEqual(self.say(f"export web01 {words}").status, 2, words)

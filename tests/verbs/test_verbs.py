@@ -545,7 +545,7 @@ class Terminals(VerbTest):
     def test_options_that_are_none(self) -> None:
         channel = self.desk.say("console web01 rw")
         self.assertEqual(channel.status, 2)
-        self.assertIn("there are ro, replay=LINES, esc=none", channel.complaint)
+        self.assertIn("there are ro, replay=LINES, esc=none|^X", channel.complaint)
         self.assertEqual(self.desk.say("console").status, 2)
 
     def test_escapes_can_be_turned_off(self) -> None:

@@ -120,6 +120,7 @@ class ConsoleSettings:
     forget_after: Duration = field(
         default=Duration(7 * 86400.0), metadata=within_time(60, 366 * 86400)
     )
+    pen_idle: Duration = field(default=Duration(900.0), metadata=within_time(0, 366 * 86400))
 
 
 @frozen

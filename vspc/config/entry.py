@@ -19,9 +19,11 @@ from vspc.config.checks import (
 from vspc.config.keys import AuthoritiesFile, Authority, AuthorizedKey, KeysFile
 from vspc.config.secrets import HashFile, PasswordHash, TotpFile
 from vspc.config.units import (
+    DEFAULT_ESCAPE,
     Consoles,
     Duration,
     Endpoint,
+    EscapeKey,
     Pattern,
     Program,
     Readable,
@@ -80,6 +82,7 @@ class SshSettings:
     max_sessions: int = field(default=64, metadata=within(1, 100_000))
     max_attachments: int = field(default=256, metadata=within(1, 100_000))
     max_followed: int = field(default=8, metadata=within(1, 100_000))
+    escape: EscapeKey = DEFAULT_ESCAPE
     certificates: CertificateSettings = CertificateSettings()
     auth_command: Program | None = None
     authorized_keys_command: Program | None = None

@@ -64,6 +64,7 @@ def converter(base: Path, people: People) -> Converter:
         units.Endpoint: lambda v: units.endpoint(v, base),
         units.Size: units.size,
         units.Duration: units.duration,
+        units.EscapeKey: units.escape_key,
         units.Floor: units.floor,
         units.Expression: units.expression,
         units.Target: lambda v: units.target(v, base),

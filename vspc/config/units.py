@@ -48,6 +48,11 @@ class Floor:
         return max(self.size, int(disk * self.percent / 100))
 
 
+EscapeKey = NewType("EscapeKey", bytes)
+"""The control key before an escape command, as the one byte that it sends; empty: none."""
+
+DEFAULT_ESCAPE = EscapeKey(b"\x05")
+
 Endpoint = NewType("Endpoint", str)
 """A Twisted server endpoint string."""
 
@@ -82,6 +87,10 @@ _DURATION_ALLOWED = 'a time is a number of seconds, or "30s", "10m", "12h", "7d"
 _ENDPOINT_ALLOWED = (
     'an endpoint is written "tcp:2222", "tcp:2222:interface=10.0.0.1", "tcp6:2222", '
     '"unix:/path" or "systemd:domain=INET:index=0"'
+)
+_ESCAPE_ALLOWED = (
+    'a control key is allowed, written "^E" or "^]", but not ^M, ^J and ^[, which Enter and the '
+    'arrow keys send; or "none"'
 )
 _NETWORK_ALLOWED = (
     'a network is written "10.0.0.0/8" or "2001:db8::/32", one address without the slash'
@@ -144,6 +153,17 @@ def duration(value: object) -> Duration:
         meant = f'write {value}, without quotes, or "{value}s"' if digits else _DURATION_ALLOWED
         raise Wrong(f"{shown(value)} is not a length of time", meant)
     return Duration(float(int(match[1]) * _DURATIONS[match[2]]))
+
+
+def escape_key(value: object) -> EscapeKey:
+    """A control key, written `^X`, or none."""
+    if isinstance(value, str) and value.lower() == "none":
+        return EscapeKey(b"")
+    match = re.fullmatch(r"\^([@A-Za-z\\\]_^])", value) if isinstance(value, str) else None
+    key = b"" if match is None else bytes((ord(match[1].upper()) - 64,))
+    if match is None or key in b"\r\n":
+        raise Wrong(f"{shown(value)} is no escape key", _ESCAPE_ALLOWED)
+    return EscapeKey(key)
 
 
 def time_text(value: float) -> str:

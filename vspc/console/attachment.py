@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
-from vspc.console.access import NOTHING, Operator, Rights
+from vspc.console.access import NOTHING, REASON, Operator, Rights
 from vspc.console.ledger import Tally
 from vspc.console.session import Session
 from vspc.console.waiting import amount
@@ -102,9 +102,12 @@ class Attachment:
     __slots__ = (
         "_end",
         "_notices",
+        "answers",
         "console",
+        "is_terminal",
         "must_ask",
         "offset",
+        "reads_only",
         "rights",
         "session",
         "since",
@@ -121,6 +124,8 @@ class Attachment:
         sink: Sink,
         offset: int,
         since: float,
+        is_terminal: bool = False,
+        reads_only: bool = False,
     ) -> None:
         self.console = console
         self.session = session
@@ -130,7 +135,10 @@ class Attachment:
         self.since = since
         self.title = console.title  # as he knows it: he may not learn the name it has now
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
+        self.is_terminal = is_terminal  # a person's, which answers what VMs ask terminals
+        self.reads_only = reads_only  # for as long as whoever it is wants it so
         self.tally = Tally(console, session)
+        self.answers = Tally(console, session, is_answers=True)
         self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
 
@@ -195,12 +203,27 @@ class Attachment:
         """Type `data` at the VM, taking the pen if it is free."""
         return self.console.type(self, data)
 
+    def answer(self, data: bytes) -> Typed:
+        """What the terminal sends by itself: it goes to the VM from one terminal, or nowhere, which
+        is no refusal.
+        """
+        return self.console.answer(self, data)
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether it is a terminal from which the VM may be typed at."""
+        rights, session = self.rights, self.session
+        has_reason = REASON not in rights or bool(session.reason)
+        may_write = "write" in rights and has_reason and not self.must_ask
+        return self.is_terminal and may_write and not self.reads_only
+
     def send_break(self) -> Typed:
         """One BREAK towards the VM, behind what was typed before; `taken` is 1 if it goes."""
         return self.console.send_break(self)
 
     def withdraw(self) -> int:
-        """Take back what was typed here and waits yet; how many bytes."""
+        """Take back what was typed here and waits yet; how many bytes. Answers go, too."""
+        self.console.gate.withdraw(self.answers)
         return self.console.gate.withdraw(self.tally)
 
     def expel(self, reason: str) -> None:

@@ -65,7 +65,7 @@ class Console(LineSide):
         self.quarantined = history_limit is not None
         self.service_uri = ""
         self.attachments: dict[Attachment, None] = {}
-        self._pen = Pen(self, shop.happenings.publish)
+        self._pen = Pen(self, shop)
 
     # Who and what it is
 
@@ -120,9 +120,18 @@ class Console(LineSide):
 
     # The operators' side
 
-    def attach(self, session: Session, rights: Rights, sink: Sink, offset: int) -> Attachment:
+    def attach(
+        self,
+        session: Session,
+        rights: Rights,
+        sink: Sink,
+        offset: int,
+        is_terminal: bool = False,
+        reads_only: bool = False,
+    ) -> Attachment:
         """A new attachment that reads from `offset`; the caller has checked `read`."""
-        attachment = Attachment(self, session, rights, sink, offset, self._shop.clock.wall())
+        now = self._shop.clock.wall()
+        attachment = Attachment(self, session, rights, sink, offset, now, is_terminal, reads_only)
         self.attachments[attachment] = None
         self._publish(happenings.Attached(attachment))
         self.mark()
@@ -134,6 +143,7 @@ class Console(LineSide):
             return
         del self.attachments[attachment]
         self._shop.ledger.left(attachment.tally)
+        self._shop.ledger.left(attachment.answers)
         self._publish(happenings.Detached(attachment))
         if self.pen is attachment:
             self.lay_pen()
@@ -142,6 +152,24 @@ class Console(LineSide):
         """Input from `attachment`; the first key typed while the pen is free takes it."""
         refusal = self._refusal(attachment, "write")
         return Typed(0, refusal) if refusal else Typed(self.gate.type(data, attachment.tally))
+
+    def answer(self, attachment: Attachment, data: bytes) -> Typed:
+        """What the terminal of `attachment` sends by itself (law 13). All terminals answer what the
+        VM asks; it gets what the pen's holder's says, or, where nobody has it, what that says which
+        came first of those that may type. What others say is dropped, and no pen is taken.
+        """
+        if not self.live or self.quarantined or self._answering is not attachment:
+            return Typed(len(data))
+        return Typed(self.gate.type(data, attachment.answers))
+
+    @property
+    def _answering(self) -> Attachment | None:
+        """Whose terminal answers."""
+        if self.pen is not None:
+            return self.pen if self.pen.may_answer else None
+        if self.recording_fails:
+            return None
+        return next((each for each in self.attachments if each.may_answer), None)
 
     def send_break(self, attachment: Attachment) -> Typed:
         """A BREAK from `attachment`; it needs the right `break` and the pen like a key."""
@@ -190,6 +218,7 @@ class Console(LineSide):
     def pen_left(self, attachment: Attachment) -> None:
         """`attachment` types no more: what it typed is to be recorded."""
         self._shop.ledger.record(attachment.tally)
+        self._shop.ledger.record(attachment.answers)
 
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""

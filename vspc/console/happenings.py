@@ -176,12 +176,14 @@ class Broke:
 class Delivered:
     """What somebody typed, since this was last said of him: bytes that went to the VM, and bytes
     that were refused after they had been taken. `session`: None for what another process took.
+    `answers` are bytes that went to the VM, too, but that his terminal sent by itself.
     """
 
     console: "Console"
     session: "Session | None"
     count: int
     dropped: int
+    answers: int = 0
 
 
 @frozen

@@ -21,15 +21,28 @@ INTERVAL = 5.0
 class Tally:
     """What one attachment typed that nothing was said of yet; `waiting` is in the gate.
 
+    With `is_answers` it is what its terminal said by itself.
     `heard`, if there is one, is told of bytes as they are delivered, and as they are dropped; it
     must neither raise nor type.
     """
 
-    __slots__ = ("console", "delivered", "dropped", "heard", "is_left", "session", "waiting")
+    __slots__ = (
+        "console",
+        "delivered",
+        "dropped",
+        "heard",
+        "is_answers",
+        "is_left",
+        "session",
+        "waiting",
+    )
 
-    def __init__(self, console: "Console", session: "Session | None") -> None:
+    def __init__(
+        self, console: "Console", session: "Session | None", is_answers: bool = False
+    ) -> None:
         self.console = console
         self.session = session
+        self.is_answers = is_answers
         self.waiting = 0
         self.delivered = 0
         self.dropped = 0
@@ -73,7 +86,8 @@ class Ledger:
             return
         count, tally.delivered = tally.delivered, 0
         dropped, tally.dropped = tally.dropped, 0
-        self._publish(Delivered(tally.console, tally.session, count, dropped))
+        typed, answers = (0, count) if tally.is_answers else (count, 0)
+        self._publish(Delivered(tally.console, tally.session, typed, dropped, answers))
 
     def tick(self, now: float) -> None:
         """Call it every second or so."""

@@ -4,6 +4,7 @@ A line may change by vMotion, which is proved, or otherwise: then nobody has pro
 same VM, and whoever was typing has to be told, and to ask for the pen again.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import Factory, field, frozen
@@ -45,7 +46,7 @@ class Tap(Protocol):
         """The VM said `data`, from `offset`. Must not raise."""
 
     def typed(self, console: "Console", data: bytes) -> None:
-        """`data` went to the VM. Must not raise."""
+        """Somebody typed `data`, and it went to the VM. Must not raise."""
 
 
 class NoTap:
@@ -70,7 +71,10 @@ class NoTap:
 
 @frozen
 class Shop:
-    """What every console needs and shares: time, memory, waking, telling, and the log."""
+    """What every console needs and shares: time, memory, waking, telling, and the log.
+
+    `pen_idle`: seconds after which a pen that nobody uses is laid down; 0: never.
+    """
 
     clock: Clock
     budget: Budget
@@ -79,6 +83,7 @@ class Shop:
     history_limit: int
     tap: Tap = field(factory=NoTap)
     audit: Audit = field(factory=NoAudit)
+    pen_idle: Callable[[], float] = lambda: 0.0
     ledger: Ledger = field(
         default=Factory(lambda shop: Ledger(shop.happenings.publish), takes_self=True)
     )
@@ -301,7 +306,8 @@ class LineSide(GateOwner):
     def delivered(self, data: bytes, tally: Tally) -> None:
         self.bytes_to_vm += len(data)
         self._shop.ledger.delivered(tally, len(data))
-        self._shop.tap.typed(self._console, data)
+        if not tally.is_answers:
+            self._shop.tap.typed(self._console, data)
 
     def sent_break(self, tally: Tally) -> None:
         who = tally.session.operator.name if tally.session is not None else "somebody"

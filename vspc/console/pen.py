@@ -1,25 +1,33 @@
 """The pen: who holds it may type. One to a console; any number of operators may read."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vspc.console.access import REASON
 from vspc.console.attachment import Refusal
-from vspc.console.happenings import Happening, PenLaid, PenTaken
+from vspc.console.happenings import PenLaid, PenTaken
+from vspc.console.ports import Cancellable
+from vspc.console.times import lasted
 
 if TYPE_CHECKING:
     from vspc.console.attachment import Attachment
     from vspc.console.console import Console
+    from vspc.console.lineside import Shop
 
 
 class Pen:
-    """The pen of one console. `holder` is None while it is free."""
+    """The pen of one console. `holder` is None while it is free.
 
-    __slots__ = ("_console", "_publish", "holder")
+    At a terminal it is laid down when no key was typed for `Shop.pen_idle` seconds: whoever it was
+    has gone to lunch. A program keeps it, since it cannot know that it has to take it again.
+    """
 
-    def __init__(self, console: "Console", publish: Callable[[Happening], None]) -> None:
+    __slots__ = ("_console", "_shop", "_timer", "_used", "holder")
+
+    def __init__(self, console: "Console", shop: "Shop") -> None:
         self._console = console
-        self._publish = publish
+        self._shop = shop
+        self._used = 0.0  # when the holder did something last
+        self._timer: Cancellable | None = None
         self.holder: Attachment | None = None
 
     def pick_up(self, attachment: "Attachment") -> Refusal | None:
@@ -31,6 +39,8 @@ class Pen:
             return Refusal.AUDIT
         if self.holder is None and "write" in attachment.rights:
             self._give(attachment, None)
+        if self.holder is attachment:
+            self._use()
         return None if self.holder in (None, attachment) else Refusal.PEN
 
     def take(self, attachment: "Attachment", force: bool) -> Refusal | None:
@@ -47,6 +57,7 @@ class Pen:
         attachment.must_ask = False
         self._console.host_change = None  # he has been told, and knows what he does
         if former is attachment:
+            self._use()
             return None
         self._give(attachment, former.operator.name if former else None)
         if former is not None:
@@ -56,11 +67,44 @@ class Pen:
 
     def _give(self, attachment: "Attachment", taken_from: str | None) -> None:
         self.holder = attachment
-        self._publish(PenTaken(attachment, taken_from))
+        self._rest()
+        self._use()
+        self._shop.happenings.publish(PenTaken(attachment, taken_from))
+
+    def _use(self) -> None:
+        """The holder is there."""
+        self._used = self._shop.clock.seconds()
+        if self._timer is None and self.holder is not None and self.holder.is_terminal:
+            self._wait(0.0)
+
+    def _wait(self, idle: float) -> None:
+        limit = self._shop.pen_idle()
+        if limit:
+            self._timer = self._shop.clock.call_later(max(0.0, limit - idle), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        holder, limit = self.holder, self._shop.pen_idle()
+        idle = self._shop.clock.seconds() - self._used
+        if holder is None:
+            return
+        if idle < limit or not limit:
+            self._wait(idle)
+            return
+        self.lay_down()
+        for attachment in self._console.attachments:
+            who = "you have" if attachment is holder else f"{holder.operator.name} has"
+            attachment.notice(f"the pen is free: {who} typed nothing for {lasted(limit)}")
+
+    def _rest(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
     def lay_down(self) -> None:
         """Nobody types any more; the next key of anybody takes it."""
         former, self.holder = self.holder, None
+        self._rest()
         if former is not None:
             self._console.pen_left(former)
-        self._publish(PenLaid(self._console, former))
+        self._shop.happenings.publish(PenLaid(self._console, former))

@@ -23,6 +23,14 @@ class Terminal:
     columns: int
     rows: int
 
+    @property
+    def has_cursor(self) -> bool:
+        """Whether it acts on control sequences."""
+        return self.kind not in _NO_CURSOR
+
+
+_NO_CURSOR = frozenset({"", "dumb", "unknown", "network", "dialup"})
+
 
 class Program(Protocol):
     """What runs on a channel and hears from it. No method may raise."""
@@ -41,6 +49,11 @@ class Program(Protocol):
 
     def break_requested(self) -> bool:
         """The operator's client asked for a BREAK (RFC 4335); True if it was passed on."""
+
+    def give_back(self) -> bool:
+        """The connection is about to be ended: undo what was done to the terminal, now. Whether
+        anything was written.
+        """
 
     def closed(self) -> None:
         """The channel is gone; last call. Also follows `Channel.finish`."""

@@ -31,8 +31,6 @@ AGE_INTERVAL = 5.0
 TURN_BYTES = 128
 """Bytes typed that one reactor turn deals with: filters over thousands of rows take their time."""
 
-_NO_CURSOR = frozenset({"", "dumb", "unknown", "network", "dialup"})
-
 
 class _Face(Protocol):
     """How a chooser shows itself. Only `paint` and `close` write."""
@@ -41,7 +39,7 @@ class _Face(Protocol):
     def press(self, key: Pressed) -> Outcome: ...
     def paint(self) -> None: ...
     def resized(self) -> None: ...
-    def close(self) -> None: ...
+    def close(self) -> bool: ...
 
 
 class Chooser:
@@ -71,9 +69,11 @@ class Chooser:
         self._left = left
         self._keyboard = Keyboard(clock, self._pressed)
         terminal = channel.terminal
-        plain = terminal is None or terminal.kind in _NO_CURSOR
-        face = PlainFace(channel, title) if plain else ScreenFace(channel, title, safe(remark))
-        self._face: _Face = face
+        plain = terminal is None or not terminal.has_cursor
+        face: _Face = (
+            PlainFace(channel, title) if plain else ScreenFace(channel, title, safe(remark))
+        )
+        self._face = face
         self._typed = bytearray()
         self._budget = TURN_BYTES
         self._ended = False
@@ -197,6 +197,10 @@ class Chooser:
     def break_requested(self) -> bool:
         """There is no console to break."""
         return False
+
+    def give_back(self) -> bool:
+        """The list goes from the screen."""
+        return not self._over and self._face.close()
 
     def closed(self) -> None:
         """The channel is gone, and with it the operator."""

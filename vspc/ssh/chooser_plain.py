@@ -68,9 +68,10 @@ class PlainFace:
     def resized(self) -> None:
         """What is printed stays."""
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """What comes next begins on a line of its own."""
         self._channel.write((self._output + "\r\n").encode())
+        return True
 
     def _echo(self, text: str) -> None:
         self._output += text

@@ -49,11 +49,12 @@ class Painter:
             self._shown[i] = frame[i]
         return piece
 
-    def close(self) -> None:
-        """Give the terminal back as it was."""
-        if self.is_open:
+    def close(self) -> bool:
+        """Give the terminal back as it was; whether anything was to be done."""
+        was_open, self.is_open = self.is_open, False
+        if was_open:
             self._channel.write(_CLOSE)
-            self.is_open = False
+        return was_open
 
 
 class ScreenFace:
@@ -126,9 +127,9 @@ class ScreenFace:
         """Terminals do as they like with what they showed."""
         self._painter.forget()
 
-    def close(self) -> None:
-        """Give the terminal back."""
-        self._painter.close()
+    def close(self) -> bool:
+        """Give the terminal back; whether anything was to be done."""
+        return self._painter.close()
 
 
 _KEYS: dict[Key, Callable[[Choice], None]] = {

@@ -67,6 +67,13 @@ class DoorConnection(SSHConnection):
         for channel in list(self.channels.values()):
             self.forget(channel)
 
+    def give_back(self) -> bool:
+        """Terminals are as they were, now; whether there are any."""
+        terminals = [each for each in self.channels.values() if each.terminal is not None]
+        for channel in terminals:
+            channel.ask_program(lambda program: program.give_back())
+        return bool(terminals)
+
     def _look_later(self) -> None:
         self.transport.timers.later("keepalive", limits.LIFE_INTERVAL, self._look_for_life)
 

@@ -25,7 +25,7 @@ from vspc.net.limits import crowd
 from vspc.ssh.attempts import Attempts
 from vspc.ssh.connection import DoorConnection
 from vspc.ssh.keys import HostKey
-from vspc.ssh.limits import Admission, DoorLimits, Tellable
+from vspc.ssh.limits import FAREWELL, Admission, DoorLimits, Tellable
 from vspc.ssh.logins import REASON, Login, NoWitness, Start, UserName, Witness
 from vspc.ssh.newcomers import Newcomers
 from vspc.ssh.quiet import quiet
@@ -88,10 +88,12 @@ class Door(SSHFactory):
         transport.ourVersionString = _VERSION
         return transport
 
-    def close(self, text: str) -> None:
-        """End every connection, telling it `text`."""
+    def close(self, text: str) -> float:
+        """End every connection, telling it `text`; how many seconds that takes."""
+        is_busy = any(not transport.idle for transport in self.connections)
         for transport in list(self.connections):
             transport.disconnect(text, DISCONNECT_BY_APPLICATION)
+        return FAREWELL if is_busy else 0.0
 
     # What connections tell
 

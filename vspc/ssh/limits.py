@@ -27,6 +27,10 @@ packet of 32 KiB where its RekeyLimit is under 512K."""
 LINGER = 5.0
 """How long a connection that has been told to end may take to read it."""
 
+FAREWELL = 0.2
+"""Between the last output of terminals and the word that the connection ends: a client that reads
+both at once ends without showing the first."""
+
 BACKLOG_LIMIT = 256 * 1024
 """Replies to a client that does not read: beyond this the door no longer reads from it either."""
 

@@ -118,19 +118,32 @@ class DoorTransport(ExchangeTransport):
         self.abort()
 
     def disconnect(self, text: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
-        """Tell the client why and end the connection; nothing that it sends is read any more."""
+        """Tell the client why and end the connection; nothing that it sends is read any more.
+
+        Its terminals are given back first, and the client has `limits.FAREWELL` seconds for that.
+        """
         if self.ended:
             return
         packet = bytes((MSG_DISCONNECT,)) + uint32(code) + string(text.encode()) + string(b"")
-        self.transport.write(self.outgoing.seal(packet))
-        self._leave()
+        gives_back = getattr(self.service, "give_back", None)
+        has_terminals = self.login is not None and gives_back is not None and gives_back()
+        self._cease()
+        if has_terminals:
+            self.timers.later("farewell", limits.FAREWELL, self._leave, packet)
+        else:
+            self._leave(packet)
 
-    def _leave(self) -> None:
+    def _cease(self) -> None:
+        """Nothing is read any more, and nothing runs."""
         self.ended = True
         self.incoming.forget()
         if self.login is not None:
             self._stop_service()
         self.factory.leaving(self)
+
+    def _leave(self, packet: bytes = b"") -> None:
+        if packet:
+            self.transport.write(self.outgoing.seal(packet))
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self.timers.later("linger", limits.LINGER, self.transport.abortConnection)
@@ -194,6 +207,7 @@ class DoorTransport(ExchangeTransport):
     def ssh_DISCONNECT(self, packet: bytes) -> None:
         """The client leaves."""
         del packet
+        self._cease()
         self._leave()
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:

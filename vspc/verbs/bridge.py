@@ -6,7 +6,9 @@
 
 from collections import deque
 
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output, Refusal
+from attrs import frozen
+
+from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output, Refusal, Typed
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.console.waiting import amount
@@ -32,16 +34,41 @@ class _Break:
     refused = False
 
 
+@frozen
+class _Answer:
+    """What the terminal sent by itself, among what was typed."""
+
+    data: bytes
+
+
+_Item = bytes | _Break | _Answer
+
+
+def _size(item: _Item) -> int:
+    """Bytes of text."""
+    if isinstance(item, _Break):
+        return 0
+    return len(item.data if isinstance(item, _Answer) else item)
+
+
+def _rest(item: _Item, taken: int) -> _Item:
+    """`item` without what was taken of it."""
+    if isinstance(item, _Answer):
+        return _Answer(item.data[taken:])
+    return item if isinstance(item, _Break) else item[taken:]
+
+
 class Bridge:
     """Both a `Program` on a channel and the `Sink` of an attachment."""
+
+    is_terminal = False
 
     def __init__(self, call: Call, console: Console, offset: int, read_only: bool = False) -> None:
         self.call = call
         self.channel = call.channel
         self.console = console
-        self.read_only = read_only
         # Input that the console has not taken; at most the channel's window.
-        self._pending: deque[bytes | _Break] = deque()
+        self._pending: deque[_Item] = deque()
         self._waiting = 0  # bytes of it
         self._pumping = False
         self._owed = 0  # bytes received for which the channel was not told `consumed`
@@ -52,7 +79,7 @@ class Bridge:
         self._over = False
         self.behind = False  # whether it shows something else before it goes on from the ring
         self.attachment: Attachment = console.attach(
-            call.session, call.rights(console), self, offset
+            call.session, call.rights(console), self, offset, self.is_terminal, read_only
         )
 
     def begin(self) -> None:
@@ -73,8 +100,7 @@ class Bridge:
                 case Notice(text):
                     self.notice(text)
                 case Ended(reason):
-                    self.notice(reason)
-                    self.leave(FAILED)
+                    self.end(reason)
                 case None:
                     return
 
@@ -85,7 +111,11 @@ class Bridge:
 
     def ended(self, reason: str) -> None:
         """The console is gone."""
-        self.notice(f"{self.attachment.title}: {reason}")
+        self.end(f"{self.attachment.title}: {reason}")
+
+    def end(self, reason: str) -> None:
+        """Say why, and end."""
+        self.notice(reason)
         self.leave(FAILED)
 
     # Program
@@ -102,6 +132,10 @@ class Bridge:
 
     def ended_input(self) -> None:
         """Output goes on without input."""
+
+    def give_back(self) -> bool:
+        """What a program was given it was given exactly."""
+        return False
 
     def resized(self) -> None:
         """A serial line has no size."""
@@ -132,9 +166,16 @@ class Bridge:
 
     def type(self, data: bytes) -> None:
         """Type `data` at the VM."""
-        if data:
-            self._pending.append(data)
-            self._waiting += len(data)
+        self._put(data)
+
+    def answer(self, data: bytes) -> None:
+        """The terminal sent `data` by itself."""
+        self._put(_Answer(data))
+
+    def _put(self, item: bytes | _Answer) -> None:
+        if _size(item):
+            self._pending.append(item)
+            self._waiting += _size(item)
             self._pump()
 
     def _pump(self) -> None:
@@ -151,35 +192,43 @@ class Bridge:
     def _goes(self) -> bool:
         """Deal with what was typed first; whether the next may follow."""
         item = self._pending[0]
-        size = 1 if isinstance(item, _Break) else len(item)
-        taken, refusal = self._type_one(item)
+        typed = self._type_one(item)
         if self._over:  # it ended meanwhile
             return False
-        if refusal is None and taken < size:
-            if isinstance(item, bytes):
-                self._pending[0] = item[taken:]
-                self._waiting -= taken
+        if typed.refusal is None and typed.taken < (_size(item) or 1):
+            self._pending[0] = _rest(item, typed.taken)
+            self._waiting -= typed.taken
             return False
         self._pending.popleft()
-        if isinstance(item, bytes):
-            self._waiting -= size
-        if refusal is not None:
-            self._refuse(item, refusal)
+        self._waiting -= _size(item)
+        if typed.refusal is not None:
+            self._refuse(item, typed.refusal)
         return True
 
-    def _type_one(self, item: bytes | _Break) -> tuple[int, Refusal | None]:
+    def _type_one(self, item: _Item) -> Typed:
+        if isinstance(item, _Answer):
+            return self.attachment.answer(item.data)
         if self.read_only:
-            return 0, Refusal.READ_ONLY
-        attachment = self.attachment
-        typed = attachment.send_break() if isinstance(item, _Break) else attachment.type(item)
-        return typed.taken, typed.refusal
+            return Typed(0, Refusal.READ_ONLY)
+        if isinstance(item, _Break):
+            return self.attachment.send_break()
+        return self.attachment.type(item)
 
-    def _refuse(self, item: bytes | _Break, refusal: Refusal) -> None:
+    def _refuse(self, item: _Item, refusal: Refusal) -> None:
         if isinstance(item, _Break):
             item.refused = True
             self.refused(refusal, 0, breaks=1)
         else:
-            self.refused(refusal, len(item))
+            self.refused(refusal, _size(item))
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing is typed here."""
+        return self.attachment.reads_only
+
+    def reading(self, only: bool) -> None:
+        """Whether nothing is typed here from now on."""
+        self.attachment.reads_only = only
 
     def kept_back(self) -> int:
         """Received bytes that are neither typed nor pending."""

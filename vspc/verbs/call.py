@@ -6,6 +6,7 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
+from vspc.config.units import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
 from vspc.console.console import Console
@@ -53,7 +54,7 @@ class World:
     unless the configuration wants none; `history_limit` says how many seconds one may look back;
     `aside` is for heavy work; `status` has what the rooms say of themselves, JSON by name of room;
     `knows` says whether the configuration has an operator of that name; `current` what somebody
-    who is in is by now, None: no operator any more.
+    who is in is by now, None: no operator any more; `escape` is the escape key of terminals.
     """
 
     roster: Roster
@@ -71,6 +72,7 @@ class World:
     status: Callable[[], Mapping[str, object]] = dict
     knows: Callable[[str], bool] = lambda _operator: True
     current: Callable[[Operator], Operator | None] = lambda operator: operator
+    escape: Callable[[], bytes] = lambda: DEFAULT_ESCAPE
 
 
 @frozen

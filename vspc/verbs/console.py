@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from vspc.config.mistakes import Wrong
+from vspc.config.units import EscapeKey, escape_key
 from vspc.console.console import Console
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call
@@ -11,7 +13,7 @@ from vspc.verbs.describe import port_certain
 from vspc.verbs.exact import ExactBridge
 from vspc.verbs.terminal import REPLAY_LINES, TerminalBridge
 
-USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none] [strict] [reason=TEXT]"
+USAGE_LINE = "console NAME [ro] [replay=LINES] [esc=none|^X] [strict] [reason=TEXT]"
 SUMMARY = "work on a console; ^Ec? there shows the escapes"
 
 MAX_REPLAY = 10_000
@@ -24,7 +26,7 @@ class Options:
 
     read_only: bool = False
     replay: int = REPLAY_LINES
-    escapes: bool = True
+    escape: EscapeKey | None = None  # of the configuration
     strict: bool = False
     reason: str = ""
 
@@ -35,25 +37,33 @@ class BadOption(ValueError):
 
 def options(words: tuple[str, ...]) -> Options:
     """Read option words. BadOption for what is none."""
-    read_only, replay, escapes, strict, reason = False, REPLAY_LINES, True, False, ""
+    read_only, replay, strict, reason = False, REPLAY_LINES, False, ""
+    escape: EscapeKey | None = None
     for word in words:
         key, _, value = word.partition("=")
         if word == "ro":
             read_only = True
         elif key == "replay" and value.isascii() and value.isdigit() and len(value) <= 5:
             replay = min(int(value), MAX_REPLAY)
-        elif word == "esc=none":
-            escapes = False
+        elif key == "esc" and value:
+            escape = _escape(value)
         elif word in ("strict", "--strict"):
             strict = True
         elif key == "reason" and value:
             reason = value
         else:
             raise BadOption(
-                f"{safe(word)!r} is no option; there are ro, replay=LINES, esc=none, strict, "
+                f"{safe(word)!r} is no option; there are ro, replay=LINES, esc=none|^X, strict, "
                 "reason=TEXT"
             )
-    return Options(read_only, replay, escapes, strict, reason)
+    return Options(read_only, replay, escape, strict, reason)
+
+
+def _escape(word: str) -> EscapeKey:
+    try:
+        return escape_key(word)
+    except Wrong as wrong:
+        raise BadOption(f"{wrong.problem}; {wrong.allowed}") from None
 
 
 def is_option(word: str) -> bool:
@@ -108,4 +118,5 @@ def attach(
     if call.channel.terminal is None:
         ExactBridge(call, console, console.history.end, chosen.read_only).begin()
     else:
-        TerminalBridge(call, console, chosen.replay, chosen.read_only, chosen.escapes, left).begin()
+        escape = call.world.escape() if chosen.escape is None else chosen.escape
+        TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left).begin()

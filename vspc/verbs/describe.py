@@ -128,4 +128,4 @@ def banner(console: Console, now: float, mine: Attachment) -> str:
     pen = "no writer" if console.pen is None else f"{console.pen.operator.name} writes"
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
-    return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}. Enter ^Ec? for help"
+    return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}"

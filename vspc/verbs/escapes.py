@@ -1,10 +1,16 @@
 """Escape commands within what an operator types: `^Ec` and a character (conserver's family). Pure.
 
-`^E^E` and `^Ec^Ec` are one literal `^E`. A half-typed escape is data after `PATIENCE`. What came in
-one packet of over `PACKET` bytes or between the marks of a bracketed paste is data throughout.
+The escape key may be another control key than `^E`. `^E^E` and `^Ec^Ec` are one literal `^E`. A
+half-typed escape is data after `PATIENCE`. What came in one packet of over `PACKET` bytes or
+between the marks of a bracketed paste is data throughout.
 """
 
-from attrs import define, frozen
+import contextlib
+
+from attrs import define, field, frozen
+
+from vspc.config.mistakes import Wrong
+from vspc.config.units import DEFAULT_ESCAPE, escape_key
 
 PATIENCE = 1.0
 """Seconds that a half-typed escape is kept back: `^E` is end-of-line in every shell."""
@@ -16,11 +22,19 @@ PASTE = 4 * 1024 * 1024
 """Bytes of a bracketed paste after which escapes count again, should its end mark never come: a
 client that broke off in the middle of one must not lock its operator in."""
 
-_ESCAPE = b"\x05"
 _LETTER = b"c"
 _PASTE_BEGINS = b"\x1b[200~"
 _PASTE_ENDS = b"\x1b[201~"
 _TAKES_DIGIT = b"l"
+_TAKES_KEY = "e"
+
+CHOSEN, NOT_CHOSEN = "e+", "e-"
+"""Commands that follow `e`: there is a new escape key; what was typed cannot be one."""
+
+
+def key_name(key: bytes) -> str:
+    """`^X`, or "none" for no key."""
+    return f"^{chr(key[0] + 64)}" if key else "none"
 
 
 @frozen
@@ -32,15 +46,21 @@ class Keys:
 
 @frozen
 class Command:
-    """An escape command: one character, or two for `l0`."""
+    """An escape command: one character, or two for `l0`. Behind `e`
+    comes what became of it, `CHOSEN` or `NOT_CHOSEN`.
+    """
 
     name: str
 
 
 @define
 class Escapes:
-    """Takes packets, gives keys and commands in order."""
+    """Takes packets, gives keys and commands in order. `escape` is one byte. What is typed behind
+    `^Ece` is the new one, if it can be.
+    """
 
+    escape: bytes = DEFAULT_ESCAPE
+    _choosing: bool = field(default=False, init=False)
     _half: bytes = b""  # a half-typed escape, kept back
     _pasting: bool = False
     _pasted: int = 0  # bytes since the paste began
@@ -61,29 +81,48 @@ class Escapes:
         half, self._half = self._half, b""
         return half
 
-    def feed(self, packet: bytes) -> list[Keys | Command]:
-        """What one packet means."""
-        if len(packet) > PACKET:
+    def feed(self, packet: bytes, size: int = 0) -> list[Keys | Command]:
+        """What one packet means, or a piece of one of `size` bytes."""
+        if self._choosing and packet:
+            return self._chosen(packet, size)
+        if max(size, len(packet)) > PACKET:
             return [*self._data(self.flush() + packet)]
-        return self._join([thing for i in range(len(packet)) for thing in self._key(packet, i)])
+        things: list[Keys | Command] = []
+        for at in range(len(packet)):
+            things += self._key(packet[at : at + 1])
+            if self._choosing:
+                return self._join(things) + self.feed(packet[at + 1 :], size)
+        return self._join(things)
 
-    def _key(self, packet: bytes, at: int) -> list[Keys | Command]:
-        key = packet[at : at + 1]
-        if not self._half and (key != _ESCAPE or self._pasting):
+    def _chosen(self, packet: bytes, size: int) -> list[Keys | Command]:
+        self._choosing = False
+        # An arrow key is one key, and cannot be this one.
+        key = packet if packet[:1] == b"\x1b" else packet[:1]
+        if key < b" ":
+            with contextlib.suppress(Wrong):
+                self.escape = escape_key(f"^{chr(key[0] + 64)}")
+        is_new = self.escape == key
+        return [Command(CHOSEN if is_new else NOT_CHOSEN), *self.feed(packet[len(key) :], size)]
+
+    def _key(self, key: bytes) -> list[Keys | Command]:
+        escape, letter = self.escape, _LETTER
+        if not self._half and (key != escape or self._pasting):
             return self._data(key)
         typed, self._half = self._half + key, b""
-        if typed in (_ESCAPE, _ESCAPE + _LETTER, _ESCAPE + _LETTER + _ESCAPE):
+        if typed in (escape, escape + letter, escape + letter + escape):
             self._half = typed
             return []
-        if typed in (_ESCAPE * 2, (_ESCAPE + _LETTER) * 2):
-            return self._data(_ESCAPE)
+        if typed in (escape * 2, (escape + letter) * 2):
+            return self._data(escape)
         # ESC is no command: it begins an arrow key, or a bracketed paste.
-        if not typed.startswith(_ESCAPE + _LETTER) or typed[2:3] in (_ESCAPE, b"\x1b"):
+        if not typed.startswith(escape + letter) or typed[2:3] in (escape, b"\x1b"):
             return self._data(typed)
         if typed[2:] == _TAKES_DIGIT:
             self._half = typed
             return []
-        return [Command(typed[2:].decode("latin-1"))]
+        name = typed[2:].decode("latin-1")
+        self._choosing = name == _TAKES_KEY
+        return [Command(name)]
 
     def _data(self, data: bytes) -> list[Keys | Command]:
         """`data` for the VM; the marks of a bracketed paste are followed, wherever they are cut."""

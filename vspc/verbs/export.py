@@ -20,12 +20,15 @@ from vspc.verbs.without import NoScreen
 
 USAGE_LINE = (
     "export NAME [--from TIME|OFFSET] [--to TIME|OFFSET] [--recording N] "
-    "[--format asciicast|text|raw]"
+    "[--format asciicast|text|raw] [--size COLUMNSxROWS]"
 )
 SUMMARY = "a piece of a console's log: asciicast (asciinema play), text or raw bytes"
 
-WIDTH, HEIGHT = 80, 24
-"""A serial line does not say how large its terminal is."""
+SIZE = (80, 24)
+"""Columns and rows of an asciicast: a serial line does not say how large its terminal is."""
+
+SIZE_LIMIT = 1000
+"""Columns, and rows, that can be asked for."""
 
 
 class Format(Protocol):
@@ -75,9 +78,10 @@ class TextFormat:
 class CastFormat:
     """asciicast, version 2."""
 
-    def __init__(self, title: str, started: float) -> None:
+    def __init__(self, title: str, started: float, size: tuple[int, int]) -> None:
         self._title = title
         self._started = started
+        self._size = size
         self._cast: Cast | None = None
 
     def feed(self, item: Item) -> Iterator[bytes]:
@@ -91,7 +95,7 @@ class CastFormat:
             yield line.encode()
 
     def _begin(self, at: float) -> bytes:
-        self._cast = Cast(WIDTH, HEIGHT, self._title, at)
+        self._cast = Cast(*self._size, self._title, at)
         return self._cast.header().encode()
 
     def end(self) -> Iterator[bytes]:
@@ -103,10 +107,10 @@ class CastFormat:
             yield line.encode()
 
 
-def _format(name: str, title: str, started: float) -> Format:
-    if name == "raw":
+def _format(wanted: "Wanted", title: str, started: float) -> Format:
+    if wanted.form == "raw":
         return RawFormat()
-    return TextFormat() if name == "text" else CastFormat(title, started)
+    return TextFormat() if wanted.form == "text" else CastFormat(title, started, wanted.size)
 
 
 _FORMATS = ("asciicast", "text", "raw")
@@ -120,10 +124,17 @@ class Wanted:
     end: str | None = None
     recording: int | None = None
     form: str = "asciicast"
+    size: tuple[int, int] = SIZE
 
 
 _OPTIONS: Mapping[str, str] = MappingProxyType(
-    {"--from": "start", "--to": "end", "--recording": "recording", "--format": "form"}
+    {
+        "--from": "start",
+        "--to": "end",
+        "--recording": "recording",
+        "--format": "form",
+        "--size": "size",
+    }
 )
 
 
@@ -146,8 +157,28 @@ def parse(words: tuple[str, ...]) -> Wanted:
         raise BadWord(f"--recording takes a number, not {safe(number)!r}")
     if number is not None and ("start" in given or "end" in given):
         raise BadWord("--recording says from where to where: --from and --to do not go with it")
+    if "size" in given and form != "asciicast":
+        raise BadWord(f"--size is that of an asciicast: it does not go with --format {form}")
     return Wanted(
-        given.get("start"), given.get("end"), None if number is None else int(number), form
+        given.get("start"),
+        given.get("end"),
+        None if number is None else int(number),
+        form,
+        _size(given["size"]) if "size" in given else SIZE,
+    )
+
+
+def _size(word: str) -> tuple[int, int]:
+    columns, times, rows = word.partition("x")
+    if times and all(
+        each.isascii() and each.isdigit() and len(each) < 5 for each in (columns, rows)
+    ):
+        size = int(columns), int(rows)
+        if all(1 <= each <= SIZE_LIMIT for each in size):
+            return size
+    raise BadWord(
+        f"--size takes columns and rows, each from 1 to {SIZE_LIMIT}, as in 120x40, not "
+        f"{safe(word)!r}"
     )
 
 
@@ -177,7 +208,7 @@ def run(call: Call) -> None:
         elif isinstance(span, str):
             call.fail(FAILED, span)
         else:
-            Exporter(call, console, wanted.form, span).begin()
+            Exporter(call, console, wanted, span).begin()
 
     ask(call.world, console, lambda kept: _span(kept, wanted, now, earliest), found)
 
@@ -206,17 +237,17 @@ def _place(kept: Kept, word: str, value: str, now: float) -> int:
 class Exporter(NoScreen):
     """A `Program` that prints a piece of a log in one format."""
 
-    def __init__(self, call: Call, console: Console, form: str, span: tuple[int, int]) -> None:
+    def __init__(self, call: Call, console: Console, wanted: Wanted, span: tuple[int, int]) -> None:
         self._call = call
         self._channel = call.channel
         self._console = console
         self._title = console.title  # as he knows it: he may not learn the name it has then
-        self._form = form
+        self._form = wanted.form
         self._start, self._end = span
         self._recorded = False
         self._spool = Spool(call.channel)
         self._done = False
-        self._format = _format(form, console.title, call.world.clock.wall())
+        self._format = _format(wanted, console.title, call.world.clock.wall())
         self._reel = Reel(
             call.world, console, span[0], self._spool.room, self._give, self._reached, self._fail
         )

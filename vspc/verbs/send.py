@@ -197,6 +197,10 @@ class Sending(NoScreen):
             self._end_text()
             self._settle()
 
+    def give_back(self) -> bool:
+        """Nothing was shown."""
+        return False
+
     def closed(self) -> None:
         """The operator has gone: what has not gone to the VM does not go any more."""
         if not self._over:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from vspc.config.units import DEFAULT_ESCAPE
+from vspc.console.answers import Answers
 from vspc.console.attachment import Refusal
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
@@ -9,8 +11,17 @@ from vspc.text import safe_output
 from vspc.verbs.bridge import Bridge
 from vspc.verbs.call import DONE, Call
 from vspc.verbs.describe import banner, cautions, details
-from vspc.verbs.escapes import PATIENCE, Command, Escapes, Keys
+from vspc.verbs.escapes import (
+    CHOSEN,
+    NOT_CHOSEN,
+    PATIENCE,
+    Command,
+    Escapes,
+    Keys,
+    key_name,
+)
 from vspc.verbs.replay import replay
+from vspc.verbs.screen import Screen
 from vspc.verbs.who import presences
 
 REPLAY_LINES = 20
@@ -22,15 +33,19 @@ REPLAY_LONG = 60
 REPLAY_MOST = 1000
 """Lines that `^EcR` shows."""
 
-_HELP = """\
-^Ec.  leave            ^Ec?  this help          ^E^E  one ^E to the VM
-^Eca  ask for the pen  ^Ecf  take the pen       ^Ecs  only read
-^Ecw  who is here      ^Eci  about the console  ^Ecl0 send a BREAK
-^Ecr  replay 20 lines  ^Ecp  replay 60 lines    ^EcR  replay 1000 lines"""
+_HELP = (
+    "{0}c.  leave            {0}c?  this help          {0}{0}  one {0} to the VM",
+    "{0}ca  ask for the pen  {0}cf  take the pen       {0}cs  only read",
+    "{0}cw  who is here      {0}ci  about the console  {0}cl0 send a BREAK",
+    "{0}cr  replay 20 lines  {0}cp  replay 60 lines    {0}cR  replay 1000 lines",
+    "{0}ce  another escape key: the control key that is typed next",
+)
 
 
 class TerminalBridge(Bridge):
     """One operator's terminal on one console."""
+
+    is_terminal = True
 
     def __init__(
         self,
@@ -38,24 +53,27 @@ class TerminalBridge(Bridge):
         console: Console,
         replay: int = REPLAY_LINES,
         read_only: bool = False,
-        escapes: bool = True,
+        escape: bytes = DEFAULT_ESCAPE,
         left: Callable[[str], None] | None = None,
     ) -> None:
-        """`left` is called instead of ending the channel: the chooser takes it back, and hears why,
-        unless the operator wanted it.
+        """`escape` is the escape key, empty for none. `left` is called instead of ending the
+        channel: the chooser takes it back, and hears why, unless the operator wanted it.
         """
         super().__init__(call, console, console.history.end, read_only)
         self._replay_first = replay
-        self._escapes = Escapes() if escapes else None
+        self._screen = Screen(call.channel, call.world.clock)
+        self._answers = Answers(self._screen.asked, self._screen.utf8_mouse)
+        self._escapes = Escapes(escape) if escape else None
         self._left = left
         self._said = ""  # the last notice
-        self._patience: Cancellable | None = None
+        self._patience: Cancellable | None = None  # with a half-typed escape
+        self._holding: Cancellable | None = None  # with what may begin an answer
+        self._held: tuple[int, float] | None = None  # what that is
         self._replaying: Cancellable | None = None
-        self._at_margin = True  # whether the terminal's cursor is in the first column
 
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
-        self._line(banner(self.console, self.call.world.clock.wall(), self.attachment))
+        self._line(self._banner() + self._hint("?", ". Enter {} for help"))
         for caution in cautions(self.call.world, self.console):
             self._line(caution)
         self._replay(self._replay_first)
@@ -64,14 +82,18 @@ class TerminalBridge(Bridge):
     # Showing
 
     def show(self, data: bytes) -> None:
-        self._at_margin = data.endswith(b"\n")
-        self.channel.write(data)
+        self._screen.show(data)
 
     def _line(self, text: str) -> None:
-        """A line of ours, in brackets so that nobody takes it for the VM's."""
-        start = "" if self._at_margin else "\r\n"
-        self.channel.write(f"{start}[{text}]\r\n".encode())
-        self._at_margin = True
+        self._screen.line(text)
+
+    def _banner(self) -> str:
+        return banner(self.console, self.call.world.clock.wall(), self.attachment)
+
+    def _hint(self, command: str, text: str) -> str:
+        """`text` with the escape command in it, unless there is no escape key."""
+        key = "" if self._escapes is None else key_name(self._escapes.escape)
+        return text.format(f"{key}c{command}") if key else ""
 
     def notice(self, text: str) -> None:
         self._said = text
@@ -93,26 +115,28 @@ class TerminalBridge(Bridge):
         self.ready()
 
     def _show_replay(self, lines: int, text: bytes) -> None:
-        if not text:
-            return
-        # An unfinished last line is the prompt: it belongs below the mark, where typing goes on.
-        whole, newline, prompt = text.rpartition(b"\n")
-        if whole:
-            self._line(f"replay of the last {lines} lines")
-            self.show(whole + newline + b"\x1b[m")
-            self._at_margin = True
-            self._line("end of replay")
-        if prompt:
-            self.show(prompt)
+        if text:
+            self._screen.replay(f"replay of the last {lines} lines", text)
 
     # Typing
 
     def typed(self, data: bytes) -> None:
+        for piece in self._answers.feed(data):
+            if self._over:
+                return
+            if piece.is_answer:
+                self.answer(piece.data)
+            else:
+                self._keys(piece.data, len(data))
+        self._wait_for_more()
+
+    def _keys(self, data: bytes, size: int) -> None:
+        """Keys out of a packet of `size` bytes."""
         if self._escapes is None:
             self.type(data)
             return
-        self._stop_waiting()
-        for thing in self._escapes.feed(data):
+        _cancel(self._patience)
+        for thing in self._escapes.feed(data, size):
             if self._over:
                 return
             if isinstance(thing, Keys):
@@ -123,7 +147,8 @@ class TerminalBridge(Bridge):
             self._patience = self.call.world.clock.call_later(PATIENCE, self._send_half)
 
     def kept_back(self) -> int:
-        return self._escapes.kept_back if self._escapes is not None else 0
+        half = self._escapes.kept_back if self._escapes is not None else 0
+        return half + self._answers.kept_back
 
     def _send_half(self) -> None:
         assert self._escapes is not None
@@ -131,17 +156,35 @@ class TerminalBridge(Bridge):
         self.type(self._escapes.flush())
         self._settle()
 
+    def _wait_for_more(self) -> None:
+        """What may begin an answer is kept back, not for long."""
+        patience = self._answers.patience
+        held = None if patience is None else (self._answers.begun, patience)
+        if self._over or held == self._held:
+            return
+        self._held = held
+        _cancel(self._holding)
+        if patience is not None:
+            self._holding = self.call.world.clock.call_later(patience, self._send_held)
+
+    def _send_held(self) -> None:
+        self._holding = self._held = None
+        held = self._answers.flush()
+        self._keys(held, len(held))
+        self._settle()
+
     def _stop_waiting(self) -> None:
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
-        self._patience = None
+        _cancel(self._patience)
+        _cancel(self._holding)
 
     def _why(self, refusal: Refusal, what: str) -> str:
         if refusal in (Refusal.READ_ONLY, Refusal.HOST):
-            return super()._why(refusal, what) + "; ^Eca asks for the pen"
+            return super()._why(refusal, what) + self._hint("a", "; {} asks for the pen")
         if refusal is Refusal.PEN:
-            hint = "; ^Ecf takes the pen" if "force" in self.attachment.rights else ""
-            return super()._why(refusal, what) + hint
+            may = "force" in self.attachment.rights
+            return super()._why(refusal, what) + (
+                self._hint("f", "; {} takes the pen") if may else ""
+            )
         return super()._why(refusal, what)
 
     # Escapes
@@ -149,21 +192,35 @@ class TerminalBridge(Bridge):
     def _command(self, command: Command) -> None:
         run = _COMMANDS.get(command.name)
         if run is None:
-            self._line("no such escape; ^Ec? lists them")
+            self._line("no such escape" + self._hint("?", "; {} lists them"))
         else:
             run(self)
 
     def _help(self) -> None:
-        start = "" if self._at_margin else "\r\n"
-        self.channel.write((start + _HELP.replace("\n", "\r\n") + "\r\n").encode())
-        self._at_margin = True
+        assert self._escapes is not None
+        key = key_name(self._escapes.escape)
+        self._screen.lines(*(line.format(key) for line in _HELP))
+
+    def _ask_key(self) -> None:
+        self._line("type the new escape key, a control key")
+
+    def _new_key(self) -> None:
+        self._line("the escape key is another" + self._hint("?", ": {} for help"))
+
+    def _no_key(self) -> None:
+        hint = self._hint("?", ", as in {}")
+        self._line(
+            f"the escape key is as it was{hint}: a control key is wanted, and none that Enter or "
+            "the arrow keys send"
+        )
 
     def _leave(self) -> None:
+        self.give_back()
         self._line(f"left {self.console.title}")
         self.leave(DONE)
 
     def _ask_pen(self, force: bool = False) -> None:
-        self.read_only = False
+        self.reading(only=False)
         match self.console.take_pen(self.attachment, force):
             case None:
                 self._line(f"you type on {self.console.title}")
@@ -175,17 +232,17 @@ class TerminalBridge(Bridge):
         self._ask_pen(force=True)
 
     def _spy(self) -> None:
-        self.read_only = True
+        self.reading(only=True)
         if self.attachment.has_pen:
             self.console.lay_pen()
-        self._line("you only read now; ^Eca asks for the pen")
+        self._line("you only read now" + self._hint("a", "; {} asks for the pen"))
 
     def _who(self) -> None:
         for line in presences(self.console):
             self._line(line)
 
     def _info(self) -> None:
-        self._line(banner(self.console, self.call.world.clock.wall(), self.attachment))
+        self._line(self._banner())
         facts = details(self.console)
         self._line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 
@@ -205,12 +262,21 @@ class TerminalBridge(Bridge):
 
     def host_changed(self, old: str, new: str) -> None:
         if "write" in self.attachment.rights:
-            self.attachment.notice("nothing you type is sent before you ask for the pen with ^Eca")
+            hint = self._hint("a", " with {}")
+            self.attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
 
     # Ending
 
+    def give_back(self) -> bool:
+        return self._screen.give_back()
+
+    def end(self, reason: str) -> None:
+        self.give_back()
+        super().end(reason)
+
     def leave(self, status: int) -> None:
         self._stop_waiting()
+        self.give_back()
         if self._left is None:
             super().leave(status)
         else:
@@ -228,6 +294,11 @@ class TerminalBridge(Bridge):
         super().closed()
 
 
+def _cancel(call: Cancellable | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
+
+
 _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     ".": TerminalBridge._leave,
     "?": TerminalBridge._help,
@@ -240,4 +311,7 @@ _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     "p": TerminalBridge._replay_long,
     "R": TerminalBridge._replay_most,
     "l0": TerminalBridge._send_break,
+    "e": TerminalBridge._ask_key,
+    CHOSEN: TerminalBridge._new_key,
+    NOT_CHOSEN: TerminalBridge._no_key,
 }

@@ -10,6 +10,10 @@ class NoScreen:
     def drained(self) -> None:
         """Nothing waits for room."""
 
+    def give_back(self) -> bool:
+        """Lines only were written."""
+        return False
+
     def resized(self) -> None:
         """Lines are as long as they are."""
 

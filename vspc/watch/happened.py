@@ -58,8 +58,15 @@ class Happened:
                 self._of("force", attachment, from_operator=former)
             case PenLaid(_, Attachment() as former):
                 self._of("pen", former, result="laid")
-            case Delivered(console, session, count, dropped):
-                self.audit.record("input", session, console, bytes=count, dropped=dropped)
+            case Delivered(console, session, count, dropped, answers):
+                self.audit.record(
+                    "input",
+                    session,
+                    console,
+                    bytes=count,
+                    dropped=dropped,
+                    answers=answers or None,
+                )
             case Broke(console, str(), session):
                 self.audit.record("break", session, console, direction="to-vm")
             case _:

@@ -76,6 +76,7 @@ _CONSOLES: Mapping[str, Event] = MappingProxyType(
             _MAY,
             _YES,
             "bytes dropped",
+            "answers",
         ),
         "send": _of(
             "`send`; the bytes are in `input` too",

@@ -1,0 +1,434 @@
+"""What a VM has turned on in the terminal that shows it, and how to turn exactly that off again.
+
+Pure and incremental: any chunking of the same output gives the same state, which is bounded. It is
+about one terminal, because each was shown only what the VM said while it was attached. Sequences
+are those of ECMA-48, xterm (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html), the Linux
+console (console_codes(4)) and the keyboard protocol of kitty. 8-bit C1 controls are not followed:
+in UTF-8 they are parts of characters.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from attrs import define, field
+
+from vspc.console.rendition import Rendition
+
+HELD_LIMIT = 128
+"""Bytes of an unfinished sequence that are kept. A control sequence of so many changes nothing."""
+
+DEPTH = 64
+"""Levels of the kitty keyboard stack that are counted."""
+
+ASKED_LIMIT = 16
+"""Questions for the cursor's position that are counted while they are unanswered."""
+
+# One class for all that stands before the final byte, so that no pattern tries twice what did not
+# match: parameters, intermediates, and controls, which are executed in the middle of a sequence.
+_MIDDLE = rb"[ -?\x00-\x17\x19\x1c-\x1f]*"
+
+_TOKENS = (
+    rb"(?P<shift>[\x0e\x0f])"
+    rb"|\x1b(?:"
+    rb"\[(?P<csi>" + _MIDDLE + rb")(?P<final>[%s])"
+    rb"|\](?P<osc>P[0-9A-Fa-f]{7}|R|[^\x07\x18\x1a\x1b]*)"
+    rb"|[PX^_][^\x18\x1a\x1b]*"
+    rb"|(?P<set>[ -/]+)(?P<name>[0-~])"
+    rb"|(?P<short>[=>no78Hc])"
+    rb")"
+)
+
+_TOKEN = re.compile(_TOKENS % b"hlmrnuspqcgW")
+_UNCOLOURED = re.compile(_TOKENS % b"hlrnuspqcgW")
+
+_SAVES = re.compile(rb"\x1b(?:7|\[s|\[\?[0-9;]*h)")
+"""What may save colours with the cursor."""
+
+_UNFINISHED = re.compile(
+    rb"\x1b(?:[ -/]*|\["
+    + _MIDDLE
+    + rb"|\](?!P[0-9A-Fa-f]{7}|R)[^\x07\x18\x1a\x1b]*|[PX^_][^\x18\x1a\x1b]*)"
+)
+
+_CONTROLS = bytes(range(32))
+
+_ON_AT_FIRST = frozenset({7, 8, 25})
+"""Private modes that a terminal has when nobody has touched it: autowrap, repeat, cursor."""
+
+_PRIVATE = frozenset(
+    {
+        *(1, 5, 6, 7, 8, 25, 45, 66, 69),  # cursor keys, reverse video, origin, ..., margins
+        *(9, 1000, 1001, 1002, 1003, 1005, 1006, 1015, 1016),  # mouse
+        *(1004, 2004, 2026, 2031, 2048, 9001),  # focus, paste, and what else makes it speak
+        *(47, 1047, 1049),  # alternate screen
+    }
+)
+
+_ALTERNATE = (1049, 1047, 47)
+_ORIGIN = 6
+
+_ANSI: Mapping[int, bytes] = MappingProxyType(
+    {2: b"\x1b[2l", 4: b"\x1b[4l", 12: b"\x1b[12h", 20: b"\x1b[20l"}
+)
+"""Modes of ECMA-48 and how they are at first: keyboard lock, insert, local echo, newline."""
+
+_SETS: Mapping[bytes, int] = MappingProxyType(
+    {b"(": 0, b")": 1, b"-": 1, b"*": 2, b".": 2, b"+": 3, b"/": 3}
+)
+_SHIFTS: Mapping[int, bytes] = MappingProxyType({1: b"\x0e", 2: b"\x1bn", 3: b"\x1bo"})
+_UNSHIFT = b"\x0f"
+_ASCII = b"B"
+
+_RESET_COLOUR: Mapping[bytes, bytes] = MappingProxyType(
+    {
+        b"4": b"104",
+        b"5": b"105",
+        **{b"%d" % number: b"%d" % (100 + number) for number in range(10, 20)},
+    }
+)
+"""What an OSC sets, and the one that takes it back."""
+
+
+@define(eq=False)
+class _Look:
+    """What a terminal saves and restores with its cursor (DECSC)."""
+
+    rendition: Rendition = field(factory=Rendition)
+    shift: int = 0
+    sets: dict[int, bytes] = field(factory=dict)  # designations that are not ASCII
+    origin: bool = False
+
+    def copy(self) -> "_Look":
+        return _Look(self.rendition.copy(), self.shift, dict(self.sets), self.origin)
+
+
+@define(eq=False)
+class _Keyboard:
+    """The kitty keyboard protocol of one screen: levels pushed, and whether flags were set."""
+
+    depth: int = 0
+    is_set: bool = False
+
+    @property
+    def off(self) -> bytes:
+        popped = b"\x1b[<%du" % self.depth if self.depth else b""
+        return popped + (b"\x1b[=0u" if self.is_set else b"")
+
+
+@define(eq=False)
+class TerminalModes:
+    """The state of one terminal. `asked`: questions for the cursor's position without an answer."""
+
+    asked: int = field(default=0, init=False)
+    _look: _Look = field(factory=_Look, init=False)
+    _saved: _Look | None = field(default=None, init=False)
+    _private: set[int] = field(factory=set, init=False)  # those that are not as at first
+    _ansi: set[int] = field(factory=set, init=False)
+    _keyboards: list[_Keyboard] = field(factory=lambda: [_Keyboard(), _Keyboard()], init=False)
+    _keys: set[bytes] = field(factory=set, init=False)  # resources of XTMODKEYS
+    _colours: set[bytes] = field(factory=set, init=False)
+    _others: dict[str, bytes] = field(factory=dict, init=False)  # how to end them
+    _held: bytes = field(default=b"", init=False)
+    _is_cut: bool = field(default=False, init=False)
+
+    def feed(self, data: bytes) -> None:
+        """The terminal is shown `data`."""
+        if not self._held and b"\x1b" not in data and b"\x0e" not in data and b"\x0f" not in data:
+            return
+        data = self._held + data
+        last = data.rfind(b"\x1b")
+        unfinished = _UNFINISHED.fullmatch(data, last) if last >= 0 else None
+        end = len(data) if unfinished is None else last
+        # Colours before the last that were taken back are gone: most of a listing in colours is.
+        plain = max(data.rfind(b"\x1b[m", 0, end), data.rfind(b"\x1b[0m", 0, end), 0)
+        if _SAVES.search(data, 0, plain):
+            plain = 0
+        for pattern, start, until in ((_UNCOLOURED, 0, plain), (_TOKEN, plain, end)):
+            for token in pattern.finditer(data, start, until):
+                self._take(token)
+        rest = data[end:]
+        self._is_cut = len(rest) > HELD_LIMIT or (self._is_cut and end == 0)
+        self._held = rest[:HELD_LIMIT]
+
+    # What to write
+
+    @property
+    def neutral(self) -> bytes:
+        """What makes text of ours readable: no colours, ASCII, no sequence that is half said."""
+        look = self._look
+        unshift = _UNSHIFT if look.shift else b""
+        ascii_again = b"\x1b(B" if 0 in look.sets else b""
+        utf8 = self._others.get("coding", b"")
+        return self._broken_off + unshift + ascii_again + utf8 + look.rendition.off
+
+    @property
+    def again(self) -> bytes:
+        """What the VM goes on with behind that."""
+        return self._look.rendition.on + self._sets_again + self._begun_again
+
+    @property
+    def _sets_again(self) -> bytes:
+        look = self._look
+        coding = b"\x1b%@" if "coding" in self._others else b""
+        first_set = b"\x1b(" + look.sets[0] if 0 in look.sets else b""
+        return coding + first_set + _SHIFTS.get(look.shift, b"")
+
+    @property
+    def _broken_off(self) -> bytes:
+        return b"\x18" if self._held else b""
+
+    @property
+    def _begun_again(self) -> bytes:
+        """The half that was said; of a long one something that shows nothing, to the same end."""
+        if not self._is_cut:
+            return self._held
+        if self._held.startswith(b"\x1b]"):
+            return b"\x1b]9999;"
+        return self._held if self._held.startswith(b"\x1b[") else b"\x1bX"
+
+    def give_back(self) -> bytes:
+        """What turns off all that is on, and nothing else; nothing is on then. It prints nothing.
+
+        Where a VM had moved the origin the cursor is in the last line behind it, else it stays.
+        """
+        look = self._look
+        was_origin = look.origin or _ORIGIN in self._private
+        out = [self._broken_off, *self._screens_off()]
+        out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]
+        out += [_ANSI[mode] for mode in sorted(self._ansi)]
+        out += [_UNSHIFT] if look.shift else []
+        out += [b"\x1b" + b"()*+"[each : each + 1] + _ASCII for each in sorted(look.sets)]
+        out += [look.rendition.off]
+        out += [b"\x1b[?6l"] if was_origin else []
+        # Setting margins moves the cursor to the first column of the first line.
+        out += [b"\x1b7\x1b[r\x1b8"] if "margins" in self._others else []
+        out += [b"\x1b[999;1H"] if was_origin else []
+        out += [end for name, end in sorted(self._others.items()) if name != "margins"]
+        out += [b"\x1b[>%sm" % each for each in sorted(self._keys)]
+        out += [b"\x1b]%s\x1b\\" % each for each in sorted(self._colours)]
+        self._forget()
+        return b"".join(out)
+
+    def _screens_off(self) -> list[bytes]:
+        first, second = self._keyboards
+        alternate = [mode for mode in _ALTERNATE if mode in self._private]
+        leaving = [second.off, *map(_private_off, alternate)] if alternate else []
+        return [*leaving, first.off]
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether `give_back` changes what the screen shows, or where the cursor is."""
+        alternate = not self._private.isdisjoint(_ALTERNATE)
+        return alternate or self._look.origin or _ORIGIN in self._private
+
+    @property
+    def utf8_mouse(self) -> bool:
+        """Whether mouse reports are in UTF-8."""
+        return 1005 in self._private
+
+    def _forget(self) -> None:
+        """All is as at first."""
+        self._look, self._saved = _Look(), None
+        self._keyboards = [_Keyboard(), _Keyboard()]
+        for state in (self._private, self._ansi, self._keys, self._colours, self._others):
+            state.clear()
+        self._held, self._is_cut = b"", False
+
+    def replayed(self, meanwhile: "TerminalModes") -> bytes:
+        """Behind `neutral` what `meanwhile` has followed was shown, text and colours only: its last
+        colours are those of now. What the VM goes on with.
+        """
+        self._look.rendition = meanwhile._look.rendition.copy()
+        return self._sets_again + self._begun_again
+
+    # What the VM says
+
+    def _take(self, token: "re.Match[bytes]") -> None:
+        match token.lastgroup:
+            case "final":
+                if len(token["csi"]) < HELD_LIMIT - 2:
+                    parameters = token["csi"].translate(None, _CONTROLS)
+                    _CONTROL[token["final"]](self, parameters)
+            case "shift":
+                self._look.shift = int(token["shift"] == b"\x0e")
+            case "osc":
+                self._take_osc(token["osc"][: HELD_LIMIT - 2])
+            case "name":
+                self._take_set(token["set"], token["name"])
+            case "short":
+                self._take_short(token["short"])
+
+    def _take_short(self, name: bytes) -> None:
+        match name:
+            case b"=":
+                self._others["keypad"] = b"\x1b>"
+            case b">":
+                self._others.pop("keypad", None)
+            case b"n" | b"o":
+                self._look.shift = 2 if name == b"n" else 3
+            case b"7":
+                self._save()
+            case b"8":
+                self._restore()
+            case b"H":
+                self._others["tabs"] = b"\x1b[?5W"
+            case b"c":
+                self._forget()
+
+    def _take_set(self, group: bytes, name: bytes) -> None:
+        if group == b"%":
+            if name == b"@":
+                self._others["coding"] = b"\x1b%G"
+            else:
+                self._others.pop("coding", None)
+            return
+        number = _SETS.get(group[:1])
+        if number is None or len(group) > 2:
+            return
+        if group + name == group[:1] + _ASCII:
+            self._look.sets.pop(number, None)
+        elif number == 0:
+            self._look.sets[0] = group[1:] + name
+        else:
+            self._look.sets[number] = name
+
+    def _take_osc(self, body: bytes) -> None:
+        number, _, value = body.partition(b";")
+        if body[:1] == b"P":
+            self._colours.add(b"R")  # the palette of the Linux console
+        elif body == b"R":
+            self._colours.discard(b"R")
+        elif number in _RESET_COLOUR and value != b"?" and not value.endswith(b";?"):
+            self._colours.add(_RESET_COLOUR[number])
+        elif number in self._colours and not value:
+            self._colours.discard(number)
+
+    def _save(self) -> None:
+        self._saved = self._look.copy()
+
+    def _restore(self) -> None:
+        self._look = _Look() if self._saved is None else self._saved.copy()
+
+    def _mode(self, parameters: bytes, on: bool) -> None:
+        if parameters[:1] == b"?":
+            for mode in _numbers(parameters[1:]):
+                self._private_mode(mode, on)
+            return
+        for mode in _numbers(parameters):
+            if mode in _ANSI:
+                _keep(self._ansi, mode, on != (mode == 12))
+
+    def _private_mode(self, mode: int, on: bool) -> None:
+        if mode == _ORIGIN:
+            self._look.origin = on
+            self._private.discard(mode)
+        elif mode in _PRIVATE:
+            _keep(self._private, mode, on != (mode in _ON_AT_FIRST))
+        if mode in (1048, 1049):
+            (self._save if on else self._restore)()
+
+    def _set(self, parameters: bytes) -> None:
+        self._mode(parameters, True)
+
+    def _unset(self, parameters: bytes) -> None:
+        self._mode(parameters, False)
+
+    def _margins(self, parameters: bytes) -> None:
+        if parameters[:1] == b"?":  # modes that were saved: nobody knows how
+            unsure = set(_numbers(parameters[1:])) & _PRIVATE
+            self._private |= unsure
+        elif parameters in (b"", b";"):
+            self._others.pop("margins", None)
+        elif parameters[-1:].isdigit() or parameters[-1:] == b";":
+            self._others["margins"] = b""
+
+    def _colour(self, parameters: bytes) -> None:
+        if parameters[:1] == b">":
+            key, _, value = parameters[1:].partition(b";")
+            if key in (b"0", b"1", b"2", b"3", b"4", b"6", b"7"):
+                _keep(self._keys, key, bool(value))
+        elif parameters[:1] not in (b"?", b"<", b"="):
+            self._look.rendition.apply(parameters)
+
+    def _asked(self, parameters: bytes) -> None:
+        if parameters in (b"6", b"?6"):
+            self.asked = min(self.asked + 1, ASKED_LIMIT)
+
+    def _restore_or_keyboard(self, parameters: bytes) -> None:
+        keyboard = self._keyboards[int(not self._private.isdisjoint(_ALTERNATE))]
+        count = next(iter(_numbers(parameters[1:])), 1)
+        match parameters[:1]:
+            case b"":
+                self._restore()
+            case b">":
+                keyboard.depth = min(keyboard.depth + 1, DEPTH)
+            case b"<":
+                keyboard.depth = max(0, keyboard.depth - count)
+            case b"=":
+                keyboard.is_set = parameters not in (b"=", b"=0", b"=0;1")
+
+    def _save_if_alone(self, parameters: bytes) -> None:
+        if not parameters:
+            self._save()
+
+    def _soft_reset(self, parameters: bytes) -> None:
+        if parameters != b"!":
+            return
+        self._look, self._saved = _Look(), None
+        self._private -= {1, 25}
+        self._ansi -= {2, 4}
+        self._others.pop("keypad", None)
+        self._others.pop("margins", None)
+
+    def _shape(self, parameters: bytes) -> None:
+        if parameters[-1:] == b" ":
+            if parameters in (b" ", b"0 "):
+                self._others.pop("shape", None)
+            else:
+                self._others["shape"] = b"\x1b[0 q"
+
+    def _linux_cursor(self, parameters: bytes) -> None:
+        if parameters == b"?0":
+            self._others.pop("linux-cursor", None)
+        elif parameters[:1] == b"?" and parameters[1:]:
+            self._others["linux-cursor"] = b"\x1b[?0c"
+
+    def _tabs(self, parameters: bytes) -> None:
+        if parameters in (b"", b"0", b"3"):
+            self._others["tabs"] = b"\x1b[?5W"
+
+    def _tabs_again(self, parameters: bytes) -> None:
+        if parameters == b"?5":
+            self._others.pop("tabs", None)
+
+
+def _private_off(mode: int) -> bytes:
+    return b"\x1b[?%d%s" % (mode, b"h" if mode in _ON_AT_FIRST else b"l")
+
+
+def _numbers(parameters: bytes) -> list[int]:
+    found = parameters.split(b";", 32)[:32]
+    return [int(each) for each in found if each.isdigit() and len(each) <= 5]
+
+
+def _keep(kept: set[int] | set[bytes], each: int | bytes, on: bool) -> None:
+    (kept.add if on else kept.discard)(each)  # type: ignore[arg-type]
+
+
+_CONTROL: Mapping[bytes, Callable[[TerminalModes, bytes], None]] = MappingProxyType(
+    {
+        b"h": TerminalModes._set,
+        b"l": TerminalModes._unset,
+        b"m": TerminalModes._colour,
+        b"r": TerminalModes._margins,
+        b"n": TerminalModes._asked,
+        b"u": TerminalModes._restore_or_keyboard,
+        b"s": TerminalModes._save_if_alone,
+        b"p": TerminalModes._soft_reset,
+        b"q": TerminalModes._shape,
+        b"c": TerminalModes._linux_cursor,
+        b"g": TerminalModes._tabs,
+        b"W": TerminalModes._tabs_again,
+    }
+)
