@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from vspc.cli import UNREAD, main
+from vspc.config import place
+from vspc.tap import Options, makeService
 from vspc.verbs.table import VERBS
 
 
@@ -143,7 +145,89 @@ class HashingPasswords(CliTest):
             self.assertIn("nothing was read", err)
 
 
+class Defaults(CliTest):
+    """Which configuration is meant where no `--config` is given."""
+
+    def test_the_option_then_the_variable_then_the_default(self) -> None:
+        one = self.write("")
+        other = self.directory / "other.toml"
+        other.write_text("")
+        third = self.directory / "third.toml"
+        third.write_text("")
+        self.patch(place, "DEFAULT_FILE", third)
+        self.patch(place, "DEFAULT_STATE", self.directory / "lib")
+        for words, variable, path, state in (
+            (["--config", one], str(other), one, "state"),
+            ([], str(other), other, "state"),
+            ([], "", third, "lib"),
+            (["--config", third], str(other), third, "lib"),
+        ):
+            with patch.dict(os.environ, {place.VARIABLE: variable}):
+                status, out, _ = self.run_main("check", *words)
+            self.assertEqual(status, 0)
+            said = out.splitlines()[:2]
+            self.assertEqual(
+                said, [f"configuration {path}", f"state_dir {self.directory / state}"], words
+            )
+
+    def test_every_command_and_verb_takes_it_from_there(self) -> None:
+        path = self.write('state_dir = "here"\n[ssh]\nlisten = []\n[vm]\ntelnets = []\n')
+        with patch.dict(os.environ, {place.VARIABLE: str(path)}):
+            for words, wanted, where in (
+                (["proxy-uri", "--host", "h"], 0, "telnet://h:13370"),
+                (["fingerprints"], 0, "SHA256:"),
+                (["access", "--offline"], 0, ""),
+                (["verify"], 0, "0 segments"),
+                (["list"], 1, f"no server answers at {self.directory / 'here' / 'control'}"),
+                (["send", "web1", "--", "--config"], 1, "no server answers at"),
+            ):
+                status, out, err = self.run_main(*words)
+                self.assertEqual(status, wanted, (words, out, err))
+                self.assertIn(where, out + err)
+
+    def test_what_is_missing_is_named_with_how_to_name_another(self) -> None:
+        self.patch(place, "DEFAULT_FILE", self.directory / "none.toml")
+        with patch.dict(os.environ, {place.VARIABLE: ""}):
+            for word in ("check", "run", "list"):
+                status, out, err = self.run_main(word)
+                self.assertEqual((status, out), (1, ""))
+                self.assertIn(f"{self.directory / 'none.toml'}: No such file or directory", err)
+                self.assertIn("--config FILE, or $VSPC_CONFIG, names it", err)
+
+    def test_twistd_takes_the_same(self) -> None:
+        options = Options()
+        options.parseOptions([])
+        path = self.write("state_dir = 7\n")
+        err = io.StringIO()
+        with patch.dict(os.environ, {place.VARIABLE: str(path)}), redirect_stderr(err):
+            self.assertRaises(SystemExit, makeService, options)
+        self.assertIn(f"{path} line 1: state_dir: ", err.getvalue())
+
+    def test_the_contract_names_them(self) -> None:
+        self.assertEqual(str(place.DEFAULT_FILE), "/etc/vspc/vspc.toml")
+        self.assertEqual(str(place.default_state(Path("/etc/vspc/vspc.toml"))), "/var/lib/vspc")
+        self.assertEqual(str(place.default_state(Path("/etc/vspc/other.toml"))), "state")
+
+
 class Verbs(CliTest):
+    def test_help_needs_neither_a_configuration_nor_a_server(self) -> None:
+        nowhere = {place.VARIABLE: str(self.directory / "none.toml")}
+        with patch.dict(os.environ, nowhere):
+            status, out, err = self.run_main("help")
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn("operators' verbs", out)
+            for word in ("list", "send"):
+                self.assertEqual(self.run_main("help", word), self.run_main(word, "--help"))
+            for word in ("check", "access"):
+                printed = io.StringIO()
+                with redirect_stdout(printed), self.assertRaises(SystemExit) as caught:
+                    main(["help", word])
+                self.assertEqual(caught.exception.code, 0)
+                self.assertIn(f"usage: vspc {word} ", printed.getvalue())
+            status, out, err = self.run_main("help", "lits")
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("unknown command 'lits'; did you mean list?", err)
+
     def test_help_of_a_verb_needs_no_server(self) -> None:
         for word, verb in VERBS.items():
             status, out, err = self.run_main(word, "--help")

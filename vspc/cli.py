@@ -4,10 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from vspc import __version__
 from vspc.config import Config, ConfigError, load, state_dir, summary
+from vspc.config.mistakes import shown
+from vspc.config.place import HELP, chosen
 from vspc.files import load_with_files, oddities
 from vspc.verbs.table import REASON, VERBS
 
@@ -39,6 +42,8 @@ def _main(argv: Sequence[str] | None) -> int:
         from vspc.simulator.command import main as simulate
 
         return simulate(words[1:])
+    if words[:1] == ["help"] and words[1:2] not in (["--help"], ["-h"]):
+        return _help(words[1:])
     if words and (words[0] in VERBS or words[0].startswith(REASON)):
         return _local(words)
     arguments = _parser().parse_args(words)
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, run in _COMMANDS:
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", required=True, type=Path, metavar="FILE")
+        command.add_argument("--config", default=None, metavar="FILE", help=HELP)
         command.set_defaults(run=run)
         if name == "run":
             command.add_argument("--verbose", action="store_true", help="log debugging, too")
@@ -69,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
     for word, verb in VERBS.items():  # without help here: `_verbs` lists them
-        commands.add_parser(word, usage=f"vspc {verb.usage} --config FILE")
+        commands.add_parser(word, usage=f"vspc {verb.usage} [--config FILE]")
     text = "read a password from the terminal or standard input, print its argon2id hash"
     commands.add_parser("hash-password", help=text, description=text).set_defaults(
         run=_hash_password
@@ -81,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verbs() -> str:
     """A list of the operators' verbs, under a heading of their own."""
     lines = [f"  {word:<20}  {verb.summary}" for word, verb in VERBS.items()]
-    heading = "operators' verbs, through the running server (vspc VERB ... --config FILE):"
+    heading = "operators' verbs, through the running server (vspc VERB ... [--config FILE]):"
     return "\n".join([heading, *lines])
 
 
@@ -114,11 +119,8 @@ def _local(words: list[str]) -> int:
         verb = VERBS[rest[0]]
         print(f"usage: vspc {verb.usage} --config FILE\n\n{verb.summary}")
         return 0
-    if path is None:
-        print(f"vspc {rest[0]}: say --config FILE, to find the server", file=sys.stderr)
-        return USAGE
     try:
-        where = state_dir(Path(path))
+        where = state_dir(chosen(path))
     except ConfigError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return 1
@@ -127,8 +129,25 @@ def _local(words: list[str]) -> int:
     return run(where, rest)
 
 
-def _load(path: Path, read: Callable[[Path], Config] = load) -> Config | None:
+def _help(words: list[str]) -> int:
+    """`vspc help`, `vspc help COMMAND`, `vspc help VERB`: needs neither a configuration nor a
+    server, and a `--config FILE` does not matter.
+    """
+    if not words or words[0].startswith("--config"):
+        _parser().print_help()
+        return 0
+    commands = {*(name for name, _, _ in _COMMANDS), "hash-password", "simulate"}
+    if words[0] in VERBS or words[0] in commands:
+        return _main([words[0], "--help"])
+    near = get_close_matches(words[0], [*VERBS, *commands], 1)
+    hint = f"did you mean {near[0]}?" if near else "vspc help lists commands and verbs"
+    print(f"vspc: unknown command {shown(words[0])}; {hint}", file=sys.stderr)
+    return USAGE
+
+
+def _load(named: str | None, read: Callable[[Path], Config] = load) -> Config | None:
     """The configuration, or None after every mistake has been said."""
+    path = chosen(named)
     try:
         return read(path)
     except ConfigError as error:

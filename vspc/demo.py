@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from shlex import quote
 from types import FrameType
 
 STATE = Path(".demo")
+"""In the current directory."""
 
 SSH_PORT, TELNET_PORT, TELNETS_PORT = 2222, 13370, 13371
 """Ports on loopback; DEMO_PORT_OFFSET is added to each."""
@@ -37,6 +39,7 @@ listen = ["tcp:{ssh}:interface=127.0.0.1"]
 
 [operators.demo]
 authorized_keys = ["{key}"]
+roles = ["admin", "audit"]
 
 [[access]]
 operators = ["demo"]
@@ -58,7 +61,7 @@ def main() -> int:
     if shutil.which("ssh-keygen") is None:
         print("the demo needs ssh-keygen: apt install openssh-client", file=sys.stderr)
         return 1
-    demo = Demo(STATE, int(offset))
+    demo = Demo(STATE.absolute(), int(offset))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, demo.interrupt)
     try:
@@ -156,19 +159,27 @@ class Demo:
         return False
 
     def _explain(self) -> None:
-        ssh = f"ssh -p {self._ssh} -i {self._state / 'id_ed25519'}"
-        options = (
-            f"-o UserKnownHostsFile={self._state / 'known_hosts'} "
-            "-o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes"
-        )
+        key, known = self._state / "id_ed25519", f"UserKnownHostsFile={self._known_hosts()}"
+        ssh = f"ssh -p {self._ssh} -i {quote(str(key))}"
+        options = f"-o {quote(known)} -o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes"
+        vspc = quote(str(Path(sys.executable).with_name("vspc")))
+        config = quote(str(self._state / "vspc.toml"))
         print(
             f"Three virtual machines are running (web1 and web2 move by vMotion every minute).\n\n"
             f"  {ssh} {options} -t demo@127.0.0.1\n\n"
             f"Choose one with the arrow keys and Enter; ^Ec. leaves it (Ctrl-E, c, full stop).\n"
-            f"Put `list`, `console web1` or `raw web1` behind it for the verbs.\n"
+            f"Put `list`, `console web1` or `raw web1` behind it for the verbs; `demo` has the\n"
+            f"roles admin and audit: `status`, `sessions` and `events` answer, too.\n"
+            f"The same on this machine, as root@local:\n\n"
+            f"  {vspc} status --config {config}\n\n"
             f"Ctrl-C here ends the demonstration.",
             flush=True,
         )
+
+    def _known_hosts(self) -> str:
+        """As a value of ssh's options: blanks end it, and %, ~ and $ are expanded."""
+        path = str(self._state / "known_hosts").replace("%", "%%")
+        return f'"{path}"' if " " in path else path
 
     def stop(self) -> None:
         """End every child, the last started first."""

@@ -1,25 +1,20 @@
 """What `twistd vspc` calls: its options, and the service that they want."""
 
 import sys
-from pathlib import Path
 
 from twisted.python import usage
 
 from vspc.config import ConfigError
+from vspc.config.place import HELP, chosen
 from vspc.files import load_with_files
 from vspc.serverlog import ServerLog
 from vspc.service import VspcService
 
 
 class Options(usage.Options):
-    """`twistd vspc --config FILE`."""
+    """`twistd vspc [--config FILE]`."""
 
-    optParameters = [["config", "c", None, "The configuration file (TOML)."]]
-
-    def postOptions(self) -> None:
-        """The file must be named."""
-        if not self["config"]:
-            raise usage.UsageError("say --config FILE; `etc/vspc.toml` is an example")
+    optParameters = [["config", "c", None, f"{HELP}."]]
 
 
 def makeService(options: Options) -> VspcService:
@@ -27,7 +22,7 @@ def makeService(options: Options) -> VspcService:
     from twisted.internet import reactor
 
     try:
-        config = load_with_files(Path(options["config"]))
+        config = load_with_files(chosen(options["config"]))
     except ConfigError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

@@ -1,7 +1,6 @@
 """`make demo` as a newcomer runs it: started, its printed command run, Ctrl-C, nothing left."""
 
 import os
-import re
 import select
 import shlex
 import signal
@@ -46,11 +45,16 @@ class Demonstration(ProcessTestCase):
         )
         printed = demo.out.expect(rb"^  (ssh .*demo@127\.0\.0\.1)\r$")[1].decode()
         command = [word for word in shlex.split(printed) if word != "-t"]
-        command = [re.sub(r"\.demo/", f"{self.checkout}/.demo/", word) for word in command]
+        self.assertEqual(command[command.index("-i") + 1], f"{self.checkout}/.demo/id_ed25519")
         listed = self.complete(*require("ssh"), *command[1:], "list")
         self.assertEqual(listed.status, 0, listed)
         for name in (b"db1", b"web1", b"web2"):
             self.assertIn(name, listed.out)
+        for verb in ("status", "sessions", "events"):  # the roles admin and audit
+            done = self.complete(*require("ssh"), *command[1:], verb)
+            self.assertEqual(done.status, 0, done)
+        local = demo.out.expect(rb"^  (\S*vspc status --config \S+)\r$")[1].decode()
+        self.assertEqual(self.complete(*shlex.split(local)).status, 0)
         terminal = self.start(*require("ssh"), *command[1:-1], "-tt", command[-1], terminal=Size())
         terminal.out.expect(rb"web2")
         terminal.type(b"db1")

@@ -23,6 +23,7 @@ from vspc.config.checks import (
 )
 from vspc.config.entry import AccessRule, AuditSettings, OperatorSettings, SshSettings
 from vspc.config.lines import Lines
+from vspc.config.place import BESIDE
 from vspc.config.units import (
     Duration,
     Endpoint,
@@ -180,7 +181,7 @@ class Config:
     where its keys are.
     """
 
-    state_dir: Path = Path("state")
+    state_dir: Path = BESIDE
     vm: VmSettings = VmSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()

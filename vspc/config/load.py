@@ -11,6 +11,7 @@ from vspc.config.classes import Config
 from vspc.config.lines import Lines, lines_of
 from vspc.config.mistakes import Doubts, Mistake, Wrong, join
 from vspc.config.people import people
+from vspc.config.place import default_state, unread
 from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.remains import remains
 from vspc.config.structure import converter, mistakes
@@ -46,7 +47,7 @@ def load(path: Path) -> Config:
         raise ConfigError([_unread(path, wrong)]) from None
     found: list[tuple[str, str, str]] = []
     # Even the default is relative to the file.
-    tables = {"state_dir": str(Config().state_dir)} | tables
+    tables = {"state_dir": str(default_state(path))} | tables
     everybody = people(tables)
     try:
         config = converter(path.parent, everybody).structure(tables, Config)
@@ -81,7 +82,7 @@ def state_dir(path: Path) -> Path:
     """
     path = path.absolute()
     try:
-        return place(_first(_read(path)).get("state_dir", str(Config().state_dir)), path.parent)
+        return place(_first(_read(path)).get("state_dir", str(default_state(path))), path.parent)
     except Wrong as wrong:
         raise ConfigError([_unread(path, wrong)]) from None
 
@@ -120,7 +121,11 @@ def _completed(config: Config, path: Path, lines: Lines) -> Config:
 
 def _read(path: Path) -> str:
     """A pipe is as good as a file for a command that reads it once."""
-    return text_of(read(path, FILE_LIMIT, pipe=True).data)
+    try:
+        data = read(path, FILE_LIMIT, pipe=True).data
+    except Wrong as wrong:
+        raise unread(wrong) from None
+    return text_of(data)
 
 
 def _parse(text: str) -> dict[str, Any]:
