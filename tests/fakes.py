@@ -149,6 +149,9 @@ class LateTap:
     def last_name(self, console_id: str) -> str | None:
         return self.target.last_name(console_id)
 
+    def when_kept(self, console: Console, call: Callable[[int, int], None]) -> None:
+        self.target.when_kept(console, call)
+
     def said(self, console: Console, offset: int, data: bytes) -> None:
         self.target.said(console, offset, data)
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.vm.support import SEQUENCE, VC_UUID, Host
 from tests.vm.test_door import DoorTest, sb
 from vspc.console import happenings
+from vspc.console.attachment import Refusal
 from vspc.console.console import State
 from vspc.console.migration import TABLE, Act, Event, step
 from vspc.console.migration import State as Migration
@@ -48,12 +49,28 @@ class Table(SynchronousTestCase):
     def test_whatever_happens_it_is_claimed_once_and_completed_once(
         self, events: list[Event]
     ) -> None:
-        state, acts = Migration.BEGUN, list[Act]()
+        state, acts, orphaned = Migration.BEGUN, list[Act](), 0
         for event in events:
             state, act = step(state, event)
             acts.append(act)
+            orphaned = max(orphaned, int(state is Migration.ORPHANED))
         self.assertLessEqual(acts.count(Act.CLAIM), 1)
-        self.assertLessEqual(acts.count(Act.MOVE) + acts.count(Act.RELEASE), 1)
+        self.assertLessEqual(acts.count(Act.MOVE), 1)
+        # One that was given up without a line may be claimed all the same, and end anew.
+        self.assertLessEqual(acts.count(Act.MOVE) + acts.count(Act.RELEASE), 1 + orphaned)
+
+    def test_one_without_any_line_is_given_up_and_its_credential_is_not(self) -> None:
+        state, act = step(Migration.BEGUN, Event.ORPHANED)
+        self.assertEqual((state, act), (Migration.ORPHANED, Act.RELEASE))
+        self.assertTrue(state.open)
+        self.assertEqual(step(state, Event.PEER), (Migration.CLAIMED, Act.CLAIM))
+        for event in Event:
+            after, act = step(state, event)
+            if event is not Event.PEER:
+                # Its console is away already: nothing is to be done for it once more.
+                self.assertIn(act, (Act.NOTHING, Act.ILLEGAL), event)
+                self.assertFalse(after.open and after is not state, event)
+        self.assertEqual(step(Migration.CLAIMED, Event.ORPHANED)[1], Act.ILLEGAL)
 
 
 class VmotionTest(DoorTest):
@@ -426,6 +443,83 @@ class Losses(VmotionTest):
         target.lose()
         self.assertIs(self.console().state, State.AWAY)
         self.assertIn("web01 is away: 4 bytes not sent", self.notices())
+
+    def tick(self, seconds: float) -> None:
+        """Time passes, and the door looks at its migrations each second."""
+        for _ in range(int(seconds)):
+            self.scene.clock.advance(1)
+            self.scene.door.tick()
+
+    def test_a_migration_without_any_line_is_over_long_before_its_time(self) -> None:
+        self.source.begin()
+        self.alice.type(b"held")
+        self.source.lose()
+        self.tick(9)
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.tick(2)
+        self.assertIs(self.console().state, State.AWAY)
+        self.assertIn("web01 is away: 4 bytes not sent", self.notices())
+        self.assertEqual(self.alice.type(b"x").refusal, Refusal.AWAY)
+        away = len(self.notices())
+        self.tick(120)
+        self.assertEqual(len(self.notices()), away)
+        self.assertEqual(len(self.scene.peers), 0)
+
+    def test_its_target_that_comes_late_has_the_console_all_the_same(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(60)
+        target = self.target(credential)
+        self.assertIs(self.console().state, State.MIGRATING)
+        self.alice.type(b"held")
+        self.assertEqual(target.complete(), b"held")
+        self.is_at(TARGET)
+        self.assertIn(f"web01 moved from {SOURCE} to {TARGET} in 60.0 s", self.notices())
+        self.assertEqual(self.scene.suspicions(), [])
+        self.tick(120)
+        self.is_at(TARGET)
+
+    def test_its_target_that_comes_late_and_goes_leaves_it_away(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(60)
+        self.target(credential).lose()
+        self.assertIs(self.console().state, State.AWAY)
+        self.refused(credential)
+
+    def test_its_target_that_comes_too_late(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(121)
+        self.refused(credential)
+        self.assertIs(self.console().state, State.AWAY)
+
+    def test_the_vm_that_came_back_meanwhile_keeps_its_console(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(30)
+        self.scene.host("10.1.1.9").register()
+        self.is_at("10.1.1.9")
+        self.refused(credential)
+        self.is_at("10.1.1.9")
+        self.assertEqual(len(self.scene.peers), 0)
+
+    def test_a_console_that_was_forgotten_meanwhile_is_nobodys(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(30)
+        self.assertTrue(self.scene.door.forget(self.console()))
+        self.refused(credential)
+        self.assertEqual(self.count(), 0)
+
+    def test_a_line_that_is_kept_apart_gets_its_turn_then(self) -> None:
+        thief = self.scene.host("10.6.6.6")
+        thief.register()
+        self.source.say(VmVcUuid(VC_UUID))
+        self.source.begin()
+        self.source.lose()
+        self.tick(12)
+        self.is_at("10.6.6.6")
 
     def test_both_and_the_vm_is_started_elsewhere(self) -> None:
         self.source.begin()

@@ -147,6 +147,21 @@ class Console(LineSide):
         self._publish(happenings.Detached(attachment))
         if self.pen is attachment:
             self.lay_pen()
+        self.shrink()
+
+    def shrink(self) -> None:
+        if self._is_idle:
+            self._shop.tap.when_kept(self, self._kept)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether it has no line, and nobody is on it."""
+        return not (self.live or self.attachments or self.quarantined)
+
+    def _kept(self, start: int, end: int) -> None:
+        """The log has all from `start` to `end`: who wants to read that reads it there."""
+        if self._is_idle and start <= self.history.start and self.history.end <= end:
+            self.history.release()
 
     def type(self, attachment: Attachment, data: bytes) -> Typed:
         """Input from `attachment`; the first key typed while the pen is free takes it."""

@@ -5,8 +5,6 @@ of it the line is asked a question, and the answer says that everything before i
 rest waits here, where a migration can hold it. Keystrokes never reach the bound.
 """
 
-from collections import deque
-
 from attrs import frozen
 
 from vspc.console.ledger import Tally
@@ -65,7 +63,8 @@ class Gate:
         self._queue = Waiting()
         self._held = False
         # Bytes that each open question stands behind, oldest first; then those behind none yet.
-        self._asked: deque[int] = deque()
+        # Two or three at most: a list, because a deque takes 700 bytes of each console.
+        self._asked: list[int] = []
         self._since = 0
         self._weak = False
         self._wanted = False  # somebody was refused and waits for room
@@ -166,7 +165,7 @@ class Gate:
         """The line answered the oldest question."""
         if not self._asked:
             return
-        self._asked.popleft()
+        del self._asked[0]
         self._weak = False
         self._rest()
         self._ask_if_due()

@@ -114,7 +114,8 @@ class History:
     def restore(self, start: int, data: bytes) -> None:
         """Take up what another process kept: `data` from offset `start`."""
         self.start = self.end = start
-        self.append(data)
+        if data:
+            self.append(data)
 
     def prime(self, end: int, data: bytes) -> None:
         """Put what was said before a restart in front: `data` ends at `end`.

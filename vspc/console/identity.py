@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from enum import IntEnum
 from itertools import count
+from sys import intern
 
 from attrs import frozen
 
@@ -62,9 +63,10 @@ class Claim:
     @property
     def port_key(self) -> str:
         """What ports of one VM differ in, as far as they do: the label, else the whole URI."""
+        # Interned: most VMs have the same, and each console keeps its own.
         if self.port_label is not None:
-            return f"label:{self.port_label}"
-        return f"uri:{self.service_uri}"
+            return intern(f"label:{self.port_label}")
+        return intern(f"uri:{self.service_uri}")
 
 
 @frozen

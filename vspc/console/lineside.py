@@ -42,6 +42,12 @@ class Tap(Protocol):
         console; else None.
         """
 
+    def when_kept(self, console: "Console", call: Callable[[int, int], None]) -> None:
+        """Call `call` with the two offsets between which the log of `console` has everything, as
+        soon as all that it has said is written, which may be at once; never if it has no log.
+        Another `call` for the same console takes the place of the one before.
+        """
+
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """The VM said `data`, from `offset`. Must not raise."""
 
@@ -61,6 +67,9 @@ class NoTap:
         """No log is kept of it."""
         del console_id
         return None
+
+    def when_kept(self, console: "Console", call: Callable[[int, int], None]) -> None:
+        """It never is."""
 
     def said(self, console: "Console", offset: int, data: bytes) -> None:
         """Nothing is kept of it."""
@@ -198,6 +207,7 @@ class LineSide(GateOwner):
         self.tell(f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
         self._publish(happenings.WentAway(self._console, reason, unsent.count))
+        self.shrink()
 
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
@@ -293,6 +303,10 @@ class LineSide(GateOwner):
 
     def mark(self) -> None:
         """There is something to show."""
+        raise NotImplementedError
+
+    def shrink(self) -> None:
+        """Nobody is on it any more, or it has no line: if both is so, little memory must do."""
         raise NotImplementedError
 
     def unsettle(self, old: str, new: str) -> None:

@@ -8,6 +8,9 @@
                   |        |
                   +--------+---- deadline, GOAHEAD never acknowledged ----> expired
 
+    begun, and its source lost for a while ----> orphaned: over for everybody on the console, but a
+    PEER that comes all the same makes it claimed until the deadline.
+
 Whoever says something has been checked before: ABORT counts from the source alone, COMPLETE from
 the line that claimed, with the migration's sequence.
 """
@@ -16,10 +19,11 @@ from enum import Enum
 
 
 class State(Enum):
-    """Where a migration is; the first two are open, the others are remembered for a while."""
+    """Where a migration is; the first three are open, the others are remembered for a while."""
 
     BEGUN = "begun"
     CLAIMED = "claimed"
+    ORPHANED = "orphaned"
     COMPLETED = "completed"
     ABORTED = "aborted"
     EXPIRED = "expired"
@@ -27,7 +31,7 @@ class State(Enum):
     @property
     def open(self) -> bool:
         """Whether the credential counts, or the claimant may still complete."""
-        return self in (State.BEGUN, State.CLAIMED)
+        return self in (State.BEGUN, State.CLAIMED, State.ORPHANED)
 
 
 class Event(Enum):
@@ -39,6 +43,7 @@ class Event(Enum):
     ABORT = "ABORT from the source"
     SOURCE_SPOKE = "the source goes on talking"
     SOURCE_LOST = "the source is closed"
+    ORPHANED = "the source was closed a while ago, and no target has come"
     TARGET_LOST = "the target is closed"
     REFUTED = "the target says that it is another VM"
     UNHEARD = "GOAHEAD was not acknowledged in time"
@@ -72,6 +77,12 @@ TABLE: dict[tuple[State, Event], tuple[State, Act]] = {
     (State.BEGUN, Event.SOURCE_SPOKE): (State.BEGUN, Act.RESUME),
     (State.BEGUN, Event.SOURCE_LOST): (State.BEGUN, Act.AWAIT),
     (State.BEGUN, Event.UNHEARD): (State.EXPIRED, Act.RELEASE),
+    # No line is left: the console is away. Its VM may be moving all the same.
+    (State.BEGUN, Event.ORPHANED): (State.ORPHANED, Act.RELEASE),
+    (State.ORPHANED, Event.PEER): (State.CLAIMED, Act.CLAIM),
+    (State.ORPHANED, Event.BEGIN): (State.ABORTED, Act.NOTHING),
+    (State.ORPHANED, Event.SUPERSEDED): (State.ABORTED, Act.NOTHING),
+    (State.ORPHANED, Event.DEADLINE): (State.EXPIRED, Act.NOTHING),
     **{(State.CLAIMED, event): step for event, step in _OPEN.items()},
     (State.CLAIMED, Event.PEER): (State.CLAIMED, Act.REFUSE),
     (State.CLAIMED, Event.COMPLETE): (State.COMPLETED, Act.MOVE),

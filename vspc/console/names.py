@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 
+from vspc.console.few import Few
 from vspc.console.identity import DEFAULT_ZONE
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def handle(zone: str, name: str, port: str | int | None) -> str:
 class _Claimants:
     """Who says that he has one name, in the order in which they came; and who of them lives."""
 
-    all: "dict[Vm, None]" = field(factory=dict)
-    live: "dict[Vm, None]" = field(factory=dict)
+    all: "Few[Vm]" = field(factory=Few)
+    live: "Few[Vm]" = field(factory=Few)
 
 
 Changes = list[tuple["Vm", str]]
@@ -51,27 +52,27 @@ class Names:
     def __init__(self) -> None:
         self._claimants: dict[str, _Claimants] = {}
         self._displayed: dict[str, Vm] = {}
-        self._folded: dict[str, dict[Vm, None]] = {}
+        self._folded: dict[str, Few[Vm]] = {}
         self._sorted: list[str] = []  # the keys of _folded
 
     def add(self, vm: "Vm") -> Changes:
         """`vm` claims its `said_name`."""
-        self._claimants.setdefault(vm.said_name, _Claimants()).all[vm] = None
+        self._claimants.setdefault(vm.said_name, _Claimants()).all.add(vm)
         return self.settle(vm)
 
     def revive(self, vm: "Vm", name: str, live: bool) -> None:
         """`vm` claims its `said_name` and was displayed as `name` by another process."""
         claimants = self._claimants.setdefault(vm.said_name, _Claimants())
-        claimants.all[vm] = None
+        claimants.all.add(vm)
         if live:
-            claimants.live[vm] = None
+            claimants.live.add(vm)
         self._show(vm, name)
 
     def remove(self, vm: "Vm") -> Changes:
         """`vm` gives its name up: it is forgotten, or about to be renamed."""
         claimants = self._claimants[vm.said_name]
-        del claimants.all[vm]
-        claimants.live.pop(vm, None)
+        claimants.all.discard(vm)
+        claimants.live.discard(vm)
         self._hide(vm)
         heir = self._owner(vm.said_name)
         if heir is not None:
@@ -85,9 +86,9 @@ class Names:
         name = vm.said_name
         claimants = self._claimants[name]
         if vm.live:
-            claimants.live[vm] = None
+            claimants.live.add(vm)
         else:
-            claimants.live.pop(vm, None)
+            claimants.live.discard(vm)
         holder = self._displayed.get(name)
         owner = self._owner(name)
         changes: Changes = []
@@ -107,11 +108,12 @@ class Names:
         return next(iter(claimants.live or claimants.all), None)
 
     def _distinct(self, vm: "Vm") -> str:
-        for length in range(4, len(vm.id)):
-            wanted = f"{vm.said_name}~{vm.id[:length]}"
+        vm_id = vm.id
+        for length in range(4, len(vm_id)):
+            wanted = f"{vm.said_name}~{vm_id[:length]}"
             if self._displayed.get(wanted, vm) is vm and wanted not in self._claimants:
                 return wanted
-        return f"{vm.said_name}~{vm.id}"
+        return f"{vm.said_name}~{vm_id}"
 
     def _display(self, vm: "Vm", name: str) -> Changes:
         if vm.name == name:
@@ -125,10 +127,12 @@ class Names:
         vm.name = name
         self._displayed[name] = vm
         folded = name.casefold()
+        if folded == name:
+            folded = name  # one object for both
         if folded not in self._folded:
-            self._folded[folded] = {}
+            self._folded[folded] = Few()
             insort(self._sorted, folded)
-        self._folded[folded][vm] = None
+        self._folded[folded].add(vm)
 
     def _hide(self, vm: "Vm") -> None:
         if not vm.name:
@@ -136,7 +140,7 @@ class Names:
         del self._displayed[vm.name]
         folded = vm.name.casefold()
         same = self._folded[folded]
-        del same[vm]
+        same.discard(vm)
         if not same:
             del self._folded[folded]
             del self._sorted[bisect_left(self._sorted, folded)]

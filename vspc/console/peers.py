@@ -39,6 +39,10 @@ MIGRATION = 120.0
 TALKING = 1.0
 """Seconds after GOAHEAD from which output of the source says that it has not moved."""
 
+ORPHANED = 10.0
+"""Seconds after which a migration that has lost its source, and that nobody claimed, holds the
+console no longer. A target comes about a second after BEGIN."""
+
 REMEMBERED = 4096
 """Migrations that are over and still known by their credentials, so that a replay is seen."""
 
@@ -85,6 +89,8 @@ class PeerTable:
     _by_console: dict[Console, Migration] = field(factory=dict, init=False)
     _by_line: dict[Line, Migration] = field(factory=dict, init=False)
     _over: OrderedDict[bytes, Past] = field(factory=OrderedDict, init=False)
+    # Those without a source that nobody has claimed, in the order in which they lost it.
+    _orphans: OrderedDict[Migration, None] = field(factory=OrderedDict, init=False)
 
     def __len__(self) -> int:
         return len(self._by_credential)
@@ -136,6 +142,8 @@ class PeerTable:
         for line in (migration.source, migration.target):
             if line is not None:
                 self._by_line[line] = migration
+        if migration.orphaned is not None and migration.state is State.BEGUN:
+            self._orphans[migration] = None
 
     def claim(
         self, credential: bytes, target: Line, may: Callable[[Console], bool]
@@ -156,6 +164,7 @@ class PeerTable:
             return Unknown(Fault.BUSY if known.state.open else Fault.USED, console, source)
         migration.state, migration.target = state, target
         self._by_line[target] = migration
+        self._orphans.pop(migration, None)
         return PeerOk(console, migration.sequence)
 
     def complete(self, target: Line, sequence: bytes, now: float) -> Moved | Illegal:
@@ -199,6 +208,8 @@ class PeerTable:
         del self._by_line[line]
         self._step(migration, Event.SOURCE_LOST)
         migration.source, migration.orphaned = None, now
+        if migration.state is State.BEGUN:
+            self._orphans[migration] = None
         return SourceLost(migration.console)
 
     def refute(self, target: Line, reason: str) -> Released | None:
@@ -223,21 +234,35 @@ class PeerTable:
         migration = self._by_console.get(console)
         if migration is None:
             return None
-        return self._release(migration, Event.SUPERSEDED, reason)
+        released = Released(migration.console, migration.target, reason)
+        return released if self._step(migration, Event.SUPERSEDED) is Act.RELEASE else None
 
     def _release(self, migration: Migration, event: Event, reason: str) -> Released:
         self._step(migration, event)
         return Released(migration.console, migration.target, reason)
 
     def expire(self, now: float) -> list[Released]:
-        """Give up what is over its deadline."""
+        """Give up what is over its deadline, and let go of consoles that nobody comes for."""
         released = []
         while self._by_credential:
             migration = next(iter(self._by_credential.values()))
             if migration.deadline > now:
                 break
             reason = f"it took longer than {self.timeout:g} s"
-            released.append(self._release(migration, Event.DEADLINE, reason))
+            given_up = Released(migration.console, migration.target, reason)
+            if self._step(migration, Event.DEADLINE) is Act.RELEASE:
+                released.append(given_up)
+        return released + self._let_go(now)
+
+    def _let_go(self, now: float) -> list[Released]:
+        released = []
+        while self._orphans:
+            migration = next(iter(self._orphans))
+            if migration.orphaned is None or now - migration.orphaned < ORPHANED:
+                break
+            del self._orphans[migration]
+            reason = f"its source was closed, and no target came within {ORPHANED:g} s"
+            released.append(self._release(migration, Event.ORPHANED, reason))
         return released
 
     def _step(self, migration: Migration, event: Event) -> Act:
@@ -249,6 +274,7 @@ class PeerTable:
     def _close(self, migration: Migration) -> None:
         if self._by_credential.pop(migration.credential, None) is None:
             return
+        self._orphans.pop(migration, None)
         del self._by_console[migration.console]
         for line in (migration.source, migration.target):
             if line is not None:

@@ -78,11 +78,12 @@ class Quarantine:
         self._hosts[console.last_address] += 1
 
     def _name(self, liar: Vm) -> str:
-        for length in range(4, len(liar.id) + 1):
-            name = f"{liar.said_name}~{liar.id[:length]}"
+        vm_id = liar.id
+        for length in range(4, len(vm_id) + 1):
+            name = f"{liar.said_name}~{vm_id[:length]}"
             if name not in self.by_name and not self._is_displayed(liar.zone, name):
                 return name
-        return f"{liar.said_name}~{liar.id}"
+        return f"{liar.said_name}~{vm_id}"
 
     def about(self, console: Console) -> Vm:
         """The VM that the line of `console` says it is."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from vspc.console.console import Console, State
+from vspc.console.few import Few
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import Names, is_glob
 from vspc.console.vm import Vm
@@ -43,7 +44,7 @@ class Lookup:
     """The indexes in which names are looked up; `zone` gives the names of one zone."""
 
     by_id: Mapping[str, Console]
-    by_uuid: Mapping[str, Mapping[Vm, None]]
+    by_uuid: Mapping[str, Few[Vm]]
     names: Mapping[str, Names]
     quarantined: Mapping[str, Console]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from vspc.console import happenings
 from vspc.console.away import FORGET_AFTER, Away
 from vspc.console.console import Console
+from vspc.console.few import Few
 from vspc.console.identity import Claim, Identity, next_free
 from vspc.console.lineside import Shop
 from vspc.console.names import Names
@@ -20,7 +21,7 @@ class Roster:
         self._shop = shop
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
-        self._by_uuid: dict[str, dict[Vm, None]] = {}
+        self._by_uuid: dict[str, Few[Vm]] = {}
         self._names: dict[str, Names] = {}
         self._away = Away(forget_after)
         self._quarantine = Quarantine(shop, self._is_displayed)
@@ -92,7 +93,7 @@ class Roster:
         vm = Vm(identity, uuid, said_name)
         self._vms[identity] = vm
         if vm.uuid is not None:
-            self._by_uuid.setdefault(vm.uuid, {})[vm] = None
+            self._by_uuid.setdefault(vm.uuid, Few()).add(vm)
         self._told(self._zone(vm.zone).add(vm))
         return vm
 
@@ -108,7 +109,7 @@ class Roster:
             return vm
         self._vms[identity] = vm
         if uuid is not None:
-            self._by_uuid.setdefault(uuid, {})[vm] = None
+            self._by_uuid.setdefault(uuid, Few()).add(vm)
         self._zone(vm.zone).revive(vm, name, live)
         return vm
 
@@ -242,7 +243,7 @@ class Roster:
         del self._vms[vm.identity]
         if vm.uuid is not None:
             same = self._by_uuid[vm.uuid]
-            del same[vm]
+            same.discard(vm)
             if not same:
                 del self._by_uuid[vm.uuid]
 

@@ -7,11 +7,10 @@ from vspc.console.identity import Identity, Provenance, next_free
 class Vm:
     """One virtual machine: an identity, a name, and its ports as consoles."""
 
-    __slots__ = ("consoles", "held", "id", "identity", "name", "said_name", "uuid", "zone")
+    __slots__ = ("consoles", "held", "identity", "name", "said_name", "uuid", "zone")
 
     def __init__(self, identity: Identity, uuid: str | None, said_name: str) -> None:
         self.identity = identity
-        self.id = identity.console_id("", 0)
         self.uuid = uuid
         self.zone = identity.zone
         self.said_name = said_name
@@ -19,6 +18,11 @@ class Vm:
         self.consoles: dict[tuple[str, int], Console] = {}
         # Lines kept apart because they say that they are this VM, in the order of their claim.
         self.held: dict[Console, None] = {}
+
+    @property
+    def id(self) -> str:
+        """16 hex digits, made each time: few names need it."""
+        return self.identity.console_id("", 0)
 
     @property
     def live(self) -> bool:

@@ -53,50 +53,61 @@ class Waiting:
     __slots__ = ("_items", "size")
 
     def __init__(self) -> None:
-        self._items: deque[Piece] = deque()
+        # Made when something waits: an empty deque takes 700 bytes of each console.
+        self._items: deque[Piece] | None = None
         self.size = 0
 
     def __bool__(self) -> bool:
         return bool(self._items)
 
+    @property
+    def _queue(self) -> deque[Piece]:
+        if self._items is None:
+            self._items = deque()
+        return self._items
+
     def put(self, data: bytes, tally: Tally) -> None:
         """Text, behind all else."""
-        last = self._items[-1] if self._items else None
+        items = self._queue
+        last = items[-1] if items else None
         joins = last is not None and last[1] is tally and last[0] != b""
         if last is not None and joins and len(last[0]) + len(data) <= _JOINED:
-            self._items[-1] = last[0] + data, tally
+            items[-1] = last[0] + data, tally
         else:
-            self._items.append((data, tally))
+            items.append((data, tally))
         self.size += len(data)
         tally.waiting += len(data)
 
     def put_break(self, tally: Tally) -> None:
         """A BREAK, behind all else."""
-        self._items.append((b"", tally))
+        self._queue.append((b"", tally))
         self.size += BREAK_COST
 
     def take(self, limit: int, on_the_wire: int) -> Piece:
         """What is first: of text at most `limit` bytes (over 0), and about as many as `cost`
         `on_the_wire`.
         """
-        data, tally = self._items.popleft()
+        items = self._queue
+        data, tally = items.popleft()
         if not data:
             self.size -= BREAK_COST
+            self._items = items or None
             return data, tally
         piece = data[:limit]
         if cost(piece) > on_the_wire:
             piece = piece[: max(1, on_the_wire // 2)]
         if len(piece) < len(data):
-            self._items.appendleft((data[len(piece) :], tally))
+            items.appendleft((data[len(piece) :], tally))
+        self._items = items or None
         self.size -= len(piece)
         tally.waiting -= len(piece)
         return piece, tally
 
     def clear(self) -> tuple[Dropped, list[tuple[Tally, int]]]:
         """Forget everything: how much that was, and of whom."""
-        texts = [item for item in self._items if item[0]]
-        dropped = Dropped(sum(len(data) for data, _ in texts), len(self._items) - len(texts))
-        self._items.clear()
+        items, self._items = self._items or (), None
+        texts = [item for item in items if item[0]]
+        dropped = Dropped(sum(len(data) for data, _ in texts), len(items) - len(texts))
         self.size = 0
         for data, tally in texts:
             tally.waiting -= len(data)
@@ -105,22 +116,24 @@ class Waiting:
     def withdraw(self, tally: Tally) -> int:
         """Forget what one owner typed, his BREAKs too; how many bytes of text."""
         count, tally.waiting = tally.waiting, 0
-        kept = deque(item for item in self._items if item[1] is not tally)
-        if len(kept) < len(self._items):
-            self._items = kept
+        items = self._items or ()
+        kept = deque(item for item in items if item[1] is not tally)
+        if len(kept) < len(items):
+            self._items = kept or None
             self.size = sum(len(data) or BREAK_COST for data, _ in kept)
         return count
 
     def withdraw_breaks(self, tally: Tally) -> None:
         """Forget the BREAKs of one owner."""
-        kept = deque(item for item in self._items if item[1] is not tally or item[0])
-        self.size -= BREAK_COST * (len(self._items) - len(kept))
-        self._items = kept
+        items = self._items or ()
+        kept = deque(item for item in items if item[1] is not tally or item[0])
+        self.size -= BREAK_COST * (len(items) - len(kept))
+        self._items = kept or None
 
     @property
     def state(self) -> tuple[bytes, ...]:
         """As bytes, a BREAK empty; whose it is does not outlive the process."""
-        return tuple(data for data, _ in self._items)
+        return tuple(data for data, _ in self._items or ())
 
     def restore(self, state: Iterable[bytes], tally: Tally) -> None:
         """Take up `state`, all of which is `tally`'s."""

@@ -25,13 +25,13 @@ BEFORE = 32
 
 @define(eq=False)
 class Chronicle:
-    """The log of the console `id` (8 bytes) in `directory`, which its first byte makes.
+    """The log of the console `id` (8 bytes) in the directory `place`, which its first byte makes.
 
     `reserved` is the offset up to which offsets may have been used, 0 while none is reserved.
     """
 
     id: bytes
-    directory: Path
+    place: str = field(converter=str)
     segments: list[Segment] = field(factory=list)
     about: str = ""
     end: int = 0
@@ -47,6 +47,11 @@ class Chronicle:
     _spotted: int = field(
         default=0, init=False
     )  # records of `pending` that boots were looked for in
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return Path(self.place)
 
     @property
     def name(self) -> str:
@@ -169,7 +174,7 @@ class Chronicle:
     def _open_segment(self, first: Record) -> Segment:
         if not self.segments or self.segments[-1].closed:
             start = max(first.offset, self.segments[-1].end if self.segments else 0)
-            segment = Segment(self.directory, start, start, first.at, first.at)
+            segment = Segment(self.place, start, start, first.at, first.at)
             if segment.paths[1].exists() or (self.segments and self.segments[-1].start == start):
                 # A cut segment of the same start: its name is taken.
                 segment.remove()

@@ -1,5 +1,7 @@
 """One console as the recorder knows it: what is queued of it, and how far its offsets may go."""
 
+from collections.abc import Callable
+
 from attrs import define
 
 from vspc.console.console import Console
@@ -14,7 +16,11 @@ TROUBLED_RESERVE = 1024 * 1024 * 1024
 
 @define(eq=False)
 class Entry:
-    """One console that is recorded. `spoke`: it has a log; `gap` begins where that ends."""
+    """One console that is recorded. `spoke`: it has a log; `gap` begins where that ends.
+
+    From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
+    the last of it to be written.
+    """
 
     id: bytes
     spoke: bool
@@ -24,8 +30,16 @@ class Entry:
     ahead: int = SMALLEST_RESERVE
     reserved_at: float = -1e9
     gap: int | None = None
-    about: str = ""
+    about: int = 0  # the hash of what was written of it: who it is
     resting: Console | None = None  # it, while its line rests until less is queued
+    complete_from: int = 0
+    kept: Callable[[int, int], None] | None = None
+
+    def tell_kept(self) -> None:
+        """Nothing is queued: say so to whoever waits for it, unless there is a gap at the end."""
+        call, self.kept = self.kept, None
+        if call is not None and self.gap is None:
+            call(self.complete_from, self.end)
 
     def reserve(self, now: float, failing: bool) -> bool:
         """Whether `reserved` has to be said anew: it is moved well ahead of `end`, by how fast the

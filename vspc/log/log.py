@@ -10,7 +10,7 @@ from attrs import define, field
 
 from vspc.config.classes import LogSettings
 from vspc.console.console import Console
-from vspc.console.happenings import Connected, Forgotten, Happening, Renamed
+from vspc.console.happenings import Connected, Forgotten, Happening, Renamed, WentAway
 from vspc.console.past import Kept, Said
 from vspc.console.ports import Clock
 from vspc.console.roster import Roster
@@ -157,6 +157,8 @@ class Log:
         if isinstance(happening, Renamed | Forgotten):
             self._wanted.pop(happening.console.id, None)
         self.recorder.heard(happening)
+        if isinstance(happening, WentAway):  # what is known of those that are away takes memory
+            self._wanted.pop(happening.console.id, None)
         if isinstance(happening, Connected):
             self.prime(happening.console)
         self.space.heard(happening)
@@ -174,7 +176,8 @@ class Log:
 
         def arrived(data: bytes | None) -> None:
             self._unprimed.pop(console, None)
-            history.prime(wanted, data or b"")
+            if console.live or console.attachments:  # or it has gone again meanwhile
+                history.prime(wanted, data or b"")
             if self._unprimed:
                 self._prime(next(iter(self._unprimed)))
 

@@ -104,7 +104,7 @@ class Recorder:
         self._names.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
-            entry.spoke, entry.about = False, ""
+            entry.spoke, entry.about = False, 0
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
@@ -122,6 +122,15 @@ class Recorder:
     def last_name(self, console_id: str) -> str | None:
         """What its VM called itself last, if there is a log of it and no console."""
         return self._names.get(console_id)
+
+    def when_kept(self, console: Console, call: Callable[[int, int], None]) -> None:
+        """Call `call` with the offsets of what the log has, once all of it is written."""
+        entry = self._entries.get(console.id)
+        if entry is None or not entry.spoke or console.quarantined:
+            return
+        entry.kept = call
+        if not entry.queued:
+            entry.tell_kept()
 
     def said(self, console: Console, offset: int, data: bytes) -> None:
         """The VM said `data`."""
@@ -188,6 +197,7 @@ class Recorder:
         self._gaps.pop(entry, None)
         if offset > start:
             entry.spoke = True
+            entry.complete_from = offset
             text = f"{TOO_SLOW}: {offset - start} bytes"
             self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
 
@@ -239,6 +249,8 @@ class Recorder:
             if entry.resting is not None and entry.queued <= enough:
                 self._resting.caught_up(entry.resting)
                 entry.resting = None
+            if not entry.queued:
+                entry.tell_kept()
         # A console that fell silent after a gap is told of it, too.
         for entry in list(self._gaps):
             if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:
@@ -296,8 +308,8 @@ class Recorder:
         self._reserve(entry)
 
     def _say_about(self, entry: Entry, text: str) -> None:
-        if text != entry.about:
-            entry.about = text
+        if hash(text) != entry.about:
+            entry.about = hash(text)
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
 
     def note(self, console: Console, kind: Kind, text: str) -> bool:

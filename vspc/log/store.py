@@ -7,6 +7,7 @@ as chores and comes back when it is done.
 import errno
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,9 @@ MOVE = 64 * 1024
 
 BUSY = 16
 """How many times as many are while more waits to be written."""
+
+GONE = 4
+"""Consoles whose line has gone that are moved in one go."""
 
 MOVED = 100
 """Consoles whose bytes are moved in one go when a file of the journal has ended."""
@@ -98,6 +102,8 @@ class Store:
     _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
     _to_move: list[Chronicle] = field(factory=list, init=False)
+    # Consoles whose lines have gone: what is pending of them would take memory for long.
+    gone: deque[Chronicle] = field(factory=deque, init=False)
     _untouched: set[bytes] = field(factory=set, init=False)  # of versions that are unknown
 
     def __attrs_post_init__(self) -> None:
@@ -198,6 +204,8 @@ class Store:
         before = chronicle.pending_bytes
         chronicle.take(serial, record)
         self.pending_bytes += chronicle.pending_bytes - before
+        if record.code == RESERVE and record.offset == chronicle.end and chronicle.pending:
+            self.gone.append(chronicle)
 
     def stop(self, now: float) -> None:
         """The last words: offsets go on without a jump. Raises OSError.
@@ -247,6 +255,14 @@ class Store:
                 if self.pending_bytes <= self.sizes.pending // 2:
                     break
                 self._move_one(chronicle)
+
+    def move_gone(self) -> None:
+        """Move some of what is pending of consoles that have gone. Raises OSError."""
+        for _ in range(min(GONE, len(self.gone))):
+            chronicle = self.gone.popleft()
+            if self.chronicles.get(chronicle.id) is chronicle and chronicle.pending:
+                self._move_one(chronicle)
+                self.spotter.forget(chronicle.id)
 
     # Beginning a new journal file
 

@@ -137,7 +137,7 @@ class Writer:
 
     def _patience(self) -> float:
         now = self.now()
-        if self.store.emptying and not self.failing:
+        if (self.store.emptying or self.store.gone) and not self.failing:
             return 0.0
         until = [self._tidied + (ROUND_BUSY if self._grown else ROUND)]
         if self._unwritten:
@@ -268,6 +268,7 @@ class Writer:
                 self.store.checkpoint()
             if self.store.emptying:
                 self._move_on()
+            self.store.move_gone()
             self._grown = self._grown or bool(self.store.closed)
             due = self._tidied + (ROUND_BUSY if self._grown else ROUND)
             if self.tidy is not None and self.now() >= due:

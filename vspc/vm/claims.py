@@ -1,5 +1,7 @@
 """What a line says of itself, or what a vMotion proves of it, as a claim."""
 
+from sys import intern
+
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.vm.keeper import VmLine
@@ -16,7 +18,7 @@ def said(joined: Joined, line: VmLine, zone: Zone) -> Claim:
         joined.name,
         line.address,
         line.provenance,
-        joined.service_uri,
+        intern(joined.service_uri),
         joined.port_label,
     )
 

@@ -134,6 +134,8 @@ class Door:
         console.end_migration(released.reason)
         self.roster.settle(console)
         self.close_target(released)
+        if not console.live:
+            self.custody.reconsider(console.vm)
 
     def close_target(self, released: Released) -> None:
         """The target of a migration that came to nothing has nothing to do here any more."""
@@ -162,6 +164,7 @@ class Door:
         for former in self.custody.of(console):
             self.custody.forget(former)
             former.retire("its console was forgotten")
+        self.peers.supersede(console, "its console was forgotten")
         self.roster.forget(console)
         self.custody.reconsider(console.vm)
         return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vspc.console.console import Console
 from vspc.console.happenings import How
 from vspc.console.identity import PLAIN, Claim, Provenance
+from vspc.console.peers import ORPHANED
 from vspc.console.ports import Cancellable
 from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
 from vspc.console.vm import Vm
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 WAIT = 1.0
 """Seconds between looks at a migration that a newcomer waits for."""
-
-ORPHANED = 10.0
-"""Seconds after which a vMotion that lost its source, and that nobody claimed, bars nobody."""
 
 MAX_PORTS = 32
 """Serial ports of one VM that cannot be told apart otherwise: as many as ESXi gives a VM."""

@@ -6,6 +6,7 @@ RFC 856 (BINARY; without it RFC 854's NVT), RFC 858 (SGA), RFC 857 (ECHO), RFC 8
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from sys import intern
 
 from attrs import frozen
 from OpenSSL import SSL
@@ -64,7 +65,8 @@ _BREAK = one_byte(telnet.BRK)
 def host_of(address: IAddress | None) -> str:
     """The IP address of a peer without its port, v4-mapped as v4; "local" where it has none."""
     host = str(getattr(address, "host", "local"))
-    return str(parse_address(host) or host)
+    # Interned: consoles remember the host that they were on last.
+    return intern(str(parse_address(host) or host))
 
 
 def why_lost(reason: Failure) -> str:

@@ -206,6 +206,9 @@ class Vmotion:
             case PeerOk(console, sequence):
                 line.registration.confirm()
                 arrival.targets(console)
+                if not console.live:  # its source went so long ago that it was given up
+                    console.migrate()
+                    arrival.door.roster.settle(console)
                 line.peer_ok(sequence)
                 arrival.reports.note("vmotion-peer", console=console.title)
             case Unknown() as unknown:
@@ -213,8 +216,10 @@ class Vmotion:
                 self._unknown(unknown)
 
     def _may_be_target(self, console: Console) -> bool:
-        zone = self._arrival.zone
-        return console.vm.zone == zone.name and zone.targets.permits(self._arrival.line.address)
+        arrival, zone = self._arrival, self._arrival.zone
+        if not arrival.door.roster.knows(console):  # it was forgotten meanwhile
+            return False
+        return console.vm.zone == zone.name and zone.targets.permits(arrival.line.address)
 
     def _unknown(self, unknown: Unknown) -> None:
         arrival, door = self._arrival, self._arrival.door
