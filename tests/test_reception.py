@@ -10,6 +10,7 @@ from vspc.console.ports import Terminal
 from vspc.console.session import UNLIMITED, Limits
 from vspc.reception import Reception
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
+from vspc.text import safe
 
 
 class ReceptionTest(SynchronousTestCase):
@@ -260,6 +261,47 @@ class Choosing(ReceptionTest):
         self.assertIn("web01", channel.text)
         channel.type(b"\x03")
         self.assertEqual(channel.status, 0)
+
+    def test_after_leaving_the_next_enter_goes_to_the_same_console_wherever_it_is_now(self) -> None:
+        for number in range(10, 20):
+            self.desk.connected(f"web{number}", f"{number:032x}")
+        channel = self.choose()
+        channel.type(b"web01\r")
+        channel.type(b"\x05c.")
+        for number in range(20, 30):  # the list has moved, and its name changed
+            self.desk.connected(f"aaa{number}", f"{number:032x}")
+        self.desk.roster.rename(self.web.vm, "zzz")
+        channel.output.clear()
+        channel.type(b"\r")
+        self.assertIn("[zzz connected", channel.text)
+        self.assertEqual(len(self.web.attachments), 1)
+        self.web.disconnect("off")  # away ones are last
+        channel.type(b"\x05c.")
+        self.desk.clock.advance(1)
+        channel.output.clear()
+        channel.type(b"\r")
+        self.assertIn("[zzz away", channel.text)
+
+    def test_the_filter_is_kept_over_a_visit(self) -> None:
+        for number in range(10, 20):
+            self.desk.connected(f"db{number}", f"{number:032x}")
+        channel = self.choose()
+        channel.type(b"db")
+        channel.type(b"\x1b[B\r")
+        self.assertIn("[db11 connected", channel.text)
+        channel.output.clear()
+        channel.type(b"\x05c.")
+        self.desk.clock.advance(0)
+        self.assertIn("filter: db_", channel.text)
+        self.assertNotIn("web01", channel.text)
+        channel.output.clear()
+        channel.type(b"\x1b[B\r")
+        self.assertIn("[db12 connected", channel.text)
+
+    def test_a_name_is_escaped_once(self) -> None:
+        self.desk.roster.rename(self.web.vm, safe("web\x1b[2J"))
+        self.assertIn("web\\x1b[2J", self.choose().text)
+        self.assertNotIn("web\\\\x1b", self.choose().text)
 
     def test_who_is_sent_off_hears_it_and_attaches_to_nothing_by_what_he_types_on(self) -> None:
         channel = self.choose()

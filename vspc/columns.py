@@ -14,7 +14,8 @@ GAP = 2
 ELLIPSIS = "…"
 """What stands in the middle of text that was cut."""
 
-_OCTETS = 4  # of UTF-8 that a cell is allowed: more are piled accents
+OCTETS = 4
+"""Bytes of UTF-8 that a cell is allowed: more are piled accents."""
 
 
 def cells(text: str) -> int:
@@ -30,7 +31,7 @@ def _cell(character: str) -> int:
 
 def fits(text: str, width: int) -> bool:
     """Whether `text` needs at most `width` columns, and four bytes for each."""
-    return cells(text) <= width and (text.isascii() or len(text.encode()) <= width * _OCTETS)
+    return cells(text) <= width and (text.isascii() or len(text.encode()) <= width * OCTETS)
 
 
 def clip(text: str, width: int) -> str:
@@ -53,7 +54,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def _start(text: str, width: int) -> str:
-    octets = width * _OCTETS
+    octets = width * OCTETS
     for i, character in enumerate(text):
         width -= _cell(character)
         octets -= len(character.encode())
@@ -64,7 +65,7 @@ def _start(text: str, width: int) -> str:
 
 def _end(text: str, width: int) -> str:
     """The last of it; an accent does not stand without the letter below it."""
-    octets = width * _OCTETS
+    octets = width * OCTETS
     kept = len(text)
     for i in range(len(text) - 1, -1, -1):
         width -= _cell(text[i])

@@ -8,9 +8,9 @@ from vspc.console.access import NOTHING, Operator, Rights, Subject
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
-from vspc.console.resolve import sort_key
+from vspc.console.resolve import reading_order
 from vspc.console.session import Session
-from vspc.ssh.chooser import Chooser, Row
+from vspc.ssh.chooser import Chooser, Row, Visit
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.text import safe
 from vspc.verbs import console as console_verb
@@ -121,29 +121,34 @@ class Reception:
         else:
             self._choose(call, options)
 
-    def _choose(self, call: Call, options: Options, remark: str = "") -> None:
+    def _choose(
+        self, call: Call, options: Options, remark: str = "", visit: Visit | None = None
+    ) -> None:
+        """The chooser, and the console chosen; it comes back to the chooser, as that was then."""
         unsubscribe: Callable[[], None] = lambda: None  # noqa: E731
 
         def rows() -> list[Row]:
             now = self.world.clock.wall()
-            return [row(console, now) for console in sorted(call.readable(), key=sort_key)]
+            return [row(console, now) for console in sorted(call.readable(), key=reading_order)]
 
         def chosen(picked: Row) -> None:
             unsubscribe()
             assert isinstance(picked.key, Console)
+            here = Visit(picked, chooser.filter)
             if not call.may_read(picked.key):  # it, or the rules, changed since it was shown
-                self._choose(call, options)
+                self._choose(call, options, visit=here)
                 return
+
+            def again(why: str) -> None:
+                self._choose(call, options, why, here)
+
             console_verb.attach(call, picked.key, options, left=again)
 
         def left() -> None:
             unsubscribe()
             call.channel.finish(DONE)
 
-        def again(why: str) -> None:
-            self._choose(call, options, why)
-
-        chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc", remark)
+        chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc", remark, visit)
         unsubscribe = self.happenings.subscribe(lambda _happening: chooser.changed())
         call.channel.start(chooser)
 

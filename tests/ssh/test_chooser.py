@@ -9,11 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
 from tests.ssh.screen import Screen
+from vspc.columns import cells, clip, pad
 from vspc.console.ports import Program, Terminal
-from vspc.ssh.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser, Row
-from vspc.ssh.chooser_columns import cells, clip, lay_out, pad, wishes
+from vspc.ssh.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser, Row, Visit
+from vspc.ssh.chooser_columns import lay_out, wishes
 from vspc.ssh.chooser_model import FILTER_LIMIT, Choice, Left, entry, matching
 from vspc.ssh.keyboard import ESCAPE_PATIENCE
+from vspc.text import safe
 
 UP, DOWN, PAGE_UP, PAGE_DOWN = b"\x1b[A", b"\x1b[B", b"\x1b[5~", b"\x1b[6~"
 HOME, END, ESCAPE, ENTER = b"\x1b[H", b"\x1b[F", b"\x1b", b"\r"
@@ -90,6 +92,7 @@ class Bench:
         rows: int = 24,
         kind: str = "xterm",
         remark: str = "",
+        visit: Visit | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.rows = list(listed)
@@ -107,6 +110,7 @@ class Bench:
             lambda: self.ends.append("left"),
             "vspc",
             remark,
+            visit,
         )
 
     def look(self) -> Sequence[Row]:
@@ -194,7 +198,7 @@ class ShowingTests(SynchronousTestCase):
     def test_a_small_window_drops_columns_from_the_right(self) -> None:
         bench = Bench([row("a-console-with-a-long-name-indeed", writer="alice")], 40, 10).shown()
         self.assertEqual("  NAME" + " " * 25 + "STATE", bench.screen.lines[2])
-        self.assertEqual("> a-console-with-a-long-nam..  connected", bench.screen.lines[3])
+        self.assertEqual("> a-console-wit…g-name-indeed  connected", bench.screen.lines[3])
         self.assertEqual("Enter attach  Esc clear/leave  ? help", bench.screen.lines[9])
 
     def test_a_small_window_keeps_the_writer_of_short_names(self) -> None:
@@ -218,10 +222,20 @@ class ShowingTests(SynchronousTestCase):
         bench = Bench([row(evil, writer=evil, address=evil, state="\x9b2J")], columns=200).shown()
         self.assertIn("a\\x1b[2Jb\\x0d\\x0a\\u202ec", bench.screen.lines[3])
 
+    def test_a_title_that_is_safe_already_is_not_escaped_again(self) -> None:
+        title = safe("a\x1b[2J\\b")
+        for kind in ("xterm", "dumb"):
+            bench = Bench([row(title, writer=title)], columns=200, kind=kind).shown()
+            text = bench.screen.text + bench.channel.plain.decode()
+            self.assertIn("a\\x1b[2J\\\\b ", text)
+            self.assertNotIn("\\\\x1b", text)
+        bench = Bench(rows(2), remark=f"{title}: dave sent you off").shown()
+        self.assertIn("a\\x1b[2J\\\\b: dave", bench.screen.lines[-1])
+
     def test_wide_characters_keep_the_columns_straight(self) -> None:
         bench = Bench([row("漢字コンソール" * 5), row("e\u0301a"), row("plain")], 60).shown()
         lines = bench.screen.lines[3:6]
-        self.assertTrue(lines[0].startswith("> 漢字コンソール漢字"), lines)
+        self.assertTrue(lines[0].startswith("> 漢字コンソール…漢字コンソール"), lines)
         places = {cells(line.partition("connected")[0]) for line in lines}
         self.assertEqual(1, len(places))
 
@@ -334,6 +348,45 @@ class FilteringTests(SynchronousTestCase):
             ("", ["Web01", "web02", "ÄRGER"]),
         ):
             self.assertEqual(names, [each.name for each in matching(listed, text)], text)
+
+    def test_states_and_writers_are_filtered_by_too(self) -> None:
+        listed = [
+            row("web01", state="away"),
+            row("runaway", writer="alice"),
+            row("db", writer="Bob", address="10.1.0.1"),
+            row("con", state="quarantined"),
+        ]
+        entries = [entry(each) for each in listed]
+        for text, names in (
+            ("away", ["web01", "runaway"]),
+            ("state:away", ["web01"]),
+            ("state:", ["web01", "runaway", "db", "con"]),
+            ("aw w", ["web01", "runaway"]),
+            ("quar", ["con"]),
+            ("con", ["con"]),  # nearly all are connected
+            ("connected", ["runaway", "db"]),
+            ("bob", ["db"]),
+            ("writer:b", ["db"]),
+            ("writer:-", ["web01", "con"]),
+            ("writer:- state:away", ["web01"]),
+            ("name:un", ["runaway"]),
+            ("address:10.1", ["db"]),
+            ("10.1.", ["db"]),
+        ):
+            found = [each.name for each in matching(entries, text)]
+            self.assertEqual(names, found, text)
+
+    def test_the_very_name_is_selected_though_another_was_moved_to(self) -> None:
+        bench = Bench([row("web-1"), row("web-10"), row("web-11")]).shown()
+        bench.type(DOWN, b"web-1")
+        self.assertEqual("web-1", bench.selected)
+        bench.type(b"1")
+        self.assertEqual("web-11", bench.selected)
+
+    def test_a_name_that_has_it_comes_before_a_state_that_begins_so(self) -> None:
+        bench = Bench([row("db", state="away"), row("runaway")]).shown()
+        bench.type(b"away")
+        self.assertEqual("runaway", bench.selected)
 
     def test_if_only_one_is_left_enter_takes_it(self) -> None:
         bench = Bench(rows(50)).shown()
@@ -529,7 +582,91 @@ class ChangingTests(SynchronousTestCase):
             words = choice.text.split()
             wanted = [e for e in choice.entries if all(w in e.name for w in words)]
             self.assertEqual(wanted, list(choice.shown))
+            exact = [e for e in wanted if e.name == choice.text.strip()]
+            if step in "+<" and exact and choice.selected != held:
+                self.assertEqual(exact[0], choice.selected)
             self.assertEqual(bool(wanted), choice.selected is not None)
+
+
+class ReturningTests(SynchronousTestCase):
+    """Back in the chooser after a visit to a console."""
+
+    def back(self, listed: Sequence[Row], visit: Visit, **more: str) -> Bench:
+        return Bench(listed, visit=visit, **more).shown()  # type: ignore[arg-type]
+
+    def test_the_filter_and_the_selection_are_as_they_were(self) -> None:
+        listed = rows(30)
+        bench = self.back(listed, Visit(listed[12], "web 1"))
+        self.assertEqual("filter: web 1_", bench.screen.lines[1])
+        self.assertEqual("web0012", bench.selected)
+        bench.type(DOWN)
+        self.assertEqual("web0013", bench.selected)
+
+    def test_enter_goes_to_the_same_console_wherever_it_is_now(self) -> None:
+        visited = row("web02", key="it", writer="alice")
+        for now in (
+            row("aaa", key="it"),  # renamed
+            row("web02", key="it", state="away"),
+            row("zzz", key="it", address="10.9.9.9"),
+        ):
+            for text in ("", "web", "state:connected", "writer:alice"):
+                others = [row(f"web{number:02}", writer="alice") for number in range(20)]
+                for place in (0, 7, 20):
+                    listed = [*others[:place], now, *others[place:]]
+                    bench = self.back(listed, Visit(visited, text))
+                    bench.change(listed[::-1])  # sorted anew, too
+                    bench.type(ENTER)
+                    self.assertEqual([now], bench.ends, (now, text, place))
+
+    def test_an_enter_that_comes_before_anything_is_shown_goes_there_too(self) -> None:
+        listed = rows(9)
+        bench = Bench(listed, visit=Visit(listed[4], ""))
+        bench.type(ENTER)
+        self.assertEqual([listed[4]], bench.ends)
+
+    def test_one_that_the_filter_no_longer_matches_is_shown_until_the_filter_changes(self) -> None:
+        listed = [row("a"), row("b", state="away"), row("c")]
+        bench = self.back(listed, Visit(row("b"), "state:conn"))
+        self.assertTrue(bench.screen.lines[0].endswith("3 of 3"))
+        bench.type(b"e")
+        self.assertTrue(bench.screen.lines[0].endswith("2 of 3"))
+
+    def test_one_that_has_gone_is_told_and_enter_takes_no_other(self) -> None:
+        bench = self.back(rows(3), Visit(row("web0009"), ""))
+        self.assertIn("web0009 has gone", bench.screen.lines[-1])
+        bench.type(ENTER)
+        self.assertEqual([], bench.ends)
+
+    def test_after_a_remark_enter_goes_there_whatever_was_typed_meanwhile(self) -> None:
+        listed = rows(9)
+        bench = self.back(listed, Visit(listed[4], "web"), remark="dave sent you off")
+        bench.type(b"reboot", DOWN, b"\x7f", ENTER)
+        self.assertEqual([], bench.ends)
+        self.assertEqual("type to filter", bench.screen.lines[1])
+        bench.type(ENTER)
+        self.assertEqual([listed[4]], bench.ends)
+
+    def test_on_a_terminal_without_a_cursor_enter_alone_goes_there(self) -> None:
+        listed = rows(3)
+        bench = self.back(listed, Visit(listed[1], ""), kind="dumb")
+        self.assertTrue(bench.channel.plain.decode().endswith("number or name [web0001]: "))
+        bench.change(listed[::-1])
+        bench.type(b"?" + ENTER, ENTER)
+        self.assertEqual([listed[1]], bench.ends)
+        gone = self.back(listed[2:], Visit(listed[1], ""), kind="dumb")
+        gone.type(ENTER)
+        self.assertIn("web0001 has gone", gone.channel.plain.decode())
+        self.assertEqual([], gone.ends)
+
+    def test_there_a_remark_is_told_and_what_was_typed_for_the_console_takes_nothing(self) -> None:
+        listed = rows(3)
+        remark = "web0001: dave sent you off"
+        bench = self.back(listed, Visit(listed[1], ""), kind="dumb", remark=remark)
+        self.assertIn(remark, bench.channel.plain.decode())
+        bench.type(b"1" + ENTER)
+        self.assertEqual([], bench.ends)
+        bench.type(ENTER)
+        self.assertEqual([listed[1]], bench.ends)
 
 
 class EndingTests(SynchronousTestCase):

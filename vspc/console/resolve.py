@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import cycle
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -129,14 +128,18 @@ def reading_order(console: Console) -> tuple[object, ...]:
     return (console.state is State.AWAY, *place)
 
 
-def natural(text: str) -> tuple[str | tuple[int, str], ...]:
-    """What puts "web-2" before "web-10": letters and numbers by turns."""
-    # Numbers are compared as text: int() refuses those that are thousands of digits long.
-    return tuple(
-        (len(digits := part.lstrip("0")), digits) if odd else part
-        for part, odd in zip(_NUMBERS.split(text.casefold()), cycle((False, True)), strict=False)
-    )
+def natural(text: str) -> str:
+    """What puts "web-2" before "web-10": each number has its length before it."""
+    return _NUMBERS.sub(_weighed, text.casefold())
 
+
+def _weighed(match: "re.Match[str]") -> str:
+    digits = match[0].lstrip("0")
+    return chr(min(len(digits), LONGEST_NUMBER)) + digits
+
+
+LONGEST_NUMBER = 0x1F
+"""Digits of a number that is compared by its value; a longer one is text."""
 
 _NUMBERS = re.compile("([0-9]+)")
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from vspc.console.ports import Cancellable, Channel, Clock
-from vspc.ssh.chooser_model import Left, Outcome, Row
+from vspc.ssh.chooser_model import Left, Outcome, Row, Visit
 from vspc.ssh.chooser_plain import PlainFace
 from vspc.ssh.chooser_screen import ScreenFace
 from vspc.ssh.keyboard import Key, Keyboard, Pressed
-from vspc.text import safe
+from vspc.text import ensure_safe
 
-__all__ = ["Chooser", "Row"]
+__all__ = ["Chooser", "Row", "Visit"]
 
 CHANGE_INTERVAL = 0.25
 """Seconds between two looks at the list, however often it changes."""
@@ -35,6 +35,8 @@ TURN_BYTES = 128
 class _Face(Protocol):
     """How a chooser shows itself. Only `paint` and `close` write."""
 
+    @property
+    def filter(self) -> str: ...
     def replace(self, rows: Sequence[Row]) -> None: ...
     def press(self, key: Pressed) -> Outcome: ...
     def paint(self) -> None: ...
@@ -60,8 +62,11 @@ class Chooser:
         left: Callable[[], None],
         title: str,
         remark: str = "",
+        visit: Visit | None = None,
     ) -> None:
-        """`remark` is why he is here again; it stays until Enter, which then takes nothing."""
+        """`visit` is where the operator has been: Enter goes there again, and the filter is as it
+        was. `remark` is why he had to leave; it stays until Enter, which then takes nothing.
+        """
         self._channel = channel
         self._clock = clock
         self._rows = rows
@@ -70,10 +75,8 @@ class Chooser:
         self._keyboard = Keyboard(clock, self._pressed)
         terminal = channel.terminal
         plain = terminal is None or not terminal.has_cursor
-        face: _Face = (
-            PlainFace(channel, title) if plain else ScreenFace(channel, title, safe(remark))
-        )
-        self._face = face
+        face = PlainFace if plain else ScreenFace
+        self._face: _Face = face(channel, title, ensure_safe(remark), visit)
         self._typed = bytearray()
         self._budget = TURN_BYTES
         self._ended = False
@@ -84,6 +87,11 @@ class Chooser:
         self._cost = 0.0  # seconds that the last look took
         self._hurried = False  # whether there was a change since the last look
         self.changed()
+
+    @property
+    def filter(self) -> str:
+        """What was typed to find a console."""
+        return self._face.filter
 
     # The list
 

@@ -1,61 +1,18 @@
-"""A list of consoles in columns: measuring text, ages, which columns a width has room for. Pure."""
+"""A list of consoles in columns: what they show, which of them a width has room for. Pure."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from attrs import frozen
 
+from vspc.columns import GAP, OCTETS, cells, pad, pad_name
 from vspc.ssh.chooser_model import Entry
-from vspc.text import age, safe
+from vspc.text import age, ensure_safe
 
 NAME_COLUMNS = 24
 """Columns that a name is given, if it wants them, before another column is shown."""
 
-GAP = 2
-"""Columns between two columns."""
-
 _GUTTER = 2
 _GUTTER_FROM = 20  # columns of a terminal that has room to mark the selected row twice
-_OCTETS = 4  # of UTF-8 that a cell is allowed: more are piled accents
-
-
-# Measuring
-
-
-def cells(text: str) -> int:
-    """Columns that `text` takes on a terminal: 2 for a wide character, 0 for a combining one."""
-    return len(text) if text.isascii() else sum(map(_cell, text))
-
-
-def _cell(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
-
-
-def clip(text: str, width: int) -> str:
-    """`text` in at most `width` columns and four bytes for each; what is cut ends in `..`."""
-    if cells(text) <= width and (text.isascii() or len(text.encode()) <= width * _OCTETS):
-        return text
-    mark = ".." if width > len("..") else ""
-    return _start(text, width - len(mark)) + mark
-
-
-def _start(text: str, width: int) -> str:
-    octets = width * _OCTETS
-    for i, character in enumerate(text):
-        width -= _cell(character)
-        octets -= len(character.encode())
-        if width < 0 or octets < 0:
-            return text[:i]
-    return text
-
-
-def pad(text: str, width: int, right: bool = False) -> str:
-    """`text` in exactly `width` columns."""
-    short = clip(text, width)
-    blank = " " * (width - cells(short))
-    return blank + short if right else short + blank
 
 
 # Columns
@@ -69,6 +26,12 @@ class Column:
     show: Callable[[Entry], str]
     limit: int
     right: bool = False
+    fill: Callable[[str, int], str] | None = None
+    """How text is cut and padded; else at its end."""
+
+    def text(self, shown: str, width: int) -> str:
+        """`shown` in exactly `width` columns."""
+        return pad(shown, width, self.right) if self.fill is None else self.fill(shown, width)
 
 
 def _name(each: Entry) -> str:
@@ -76,11 +39,11 @@ def _name(each: Entry) -> str:
 
 
 def _state(each: Entry) -> str:
-    return safe(each.row.state)
+    return ensure_safe(each.row.state)
 
 
 def _writer(each: Entry) -> str:
-    return "-" if each.row.writer is None else safe(each.row.writer)
+    return "-" if each.row.writer is None else ensure_safe(each.row.writer)
 
 
 def _readers(each: Entry) -> str:
@@ -92,12 +55,12 @@ def _idle(each: Entry) -> str:
 
 
 def _address(each: Entry) -> str:
-    return safe(each.row.address)
+    return ensure_safe(each.row.address)
 
 
 # The most important first: a narrow terminal drops them from the right.
 _COLUMNS = (
-    Column("NAME", _name, 80),
+    Column("NAME", _name, 80, fill=pad_name),
     Column("STATE", _state, 11),
     Column("WRITER", _writer, 16),
     Column("READERS", _readers, 7, right=True),
@@ -122,7 +85,7 @@ def wishes(entries: Sequence[Entry]) -> Wishes:
     texts = [set() if column.right else set(map(column.show, entries)) for column in _COLUMNS]
     plain = all(text.isascii() for different in texts for text in different)
     widths = [_wish(column, different) for column, different in zip(_COLUMNS, texts, strict=True)]
-    return Wishes(widths, 1 if plain else _OCTETS)
+    return Wishes(widths, 1 if plain else OCTETS)
 
 
 def _wish(column: Column, different: set[str]) -> int:
@@ -148,12 +111,12 @@ def lay_out(wished: Wishes, columns: int) -> Layout:
 
 def row_text(layout: Layout, each: Entry) -> str:
     """One entry in its columns."""
-    return _beside(pad(column.show(each), width, column.right) for column, width in layout)
+    return _beside(column.text(column.show(each), width) for column, width in layout)
 
 
 def heading_text(layout: Layout) -> str:
     """The headings of the columns."""
-    return _beside(pad(column.heading, width, column.right) for column, width in layout)
+    return _beside(column.text(column.heading, width) for column, width in layout)
 
 
 def _beside(texts: Iterable[str]) -> str:

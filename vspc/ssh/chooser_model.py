@@ -1,14 +1,21 @@
 """What a chooser chooses from: consoles, a filter, a selection. Pure: no terminal, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
+from types import MappingProxyType
 
 from attrs import define, frozen
 
-from vspc.text import safe
+from vspc.text import ensure_safe
 
 FILTER_LIMIT = 64
 """Characters of a filter; more are not taken."""
+
+EVERYDAY = "connected"
+"""The state that says nothing of a console."""
+
+NO_WRITER = "-"
+"""In place of a writer where there is none."""
 
 
 @frozen
@@ -16,7 +23,8 @@ class Row:
     """One console as a chooser shows it.
 
     `idle` is seconds since the last output, None if it never spoke; `key` is what makes it the same
-    console in the next list, compared by equality. Text may be foreign: it is made safe here.
+    console in the next list, compared by equality. Text may be safe already, as titles of consoles
+    are, or foreign: then it is made safe here.
     """
 
     handle: str
@@ -40,34 +48,84 @@ Outcome = Row | Left | None
 
 
 @frozen
+class Visit:
+    """Where an operator was: the console that he chose, and the filter by which he found it."""
+
+    row: Row
+    text: str = ""
+
+
+@frozen
 class Entry:
     """A row with its name as shown, and what a filter looks into, without case."""
 
     row: Row
     name: str
     folded: str
-    with_address: str
+    handle: str
+    state: str
+    writer: str
+    address: str
 
 
 def entry(row: Row) -> Entry:
     """Made once for each list, not for each key."""
-    name = safe(row.name)
-    folded = name.casefold()
-    return Entry(row, name, folded, f"{folded}\n{safe(row.address).casefold()}")
+    name = ensure_safe(row.name)
+    writer = NO_WRITER if row.writer is None else ensure_safe(row.writer).casefold()
+    return Entry(
+        row,
+        name,
+        name.casefold(),
+        row.handle.casefold(),
+        row.state.casefold(),
+        writer,
+        ensure_safe(row.address).casefold(),
+    )
 
 
-def matching(entries: Sequence[Entry], text: str) -> Sequence[Entry]:
-    """The entries that have every word of `text` in their name, whatever the case.
+def matching(entries: Sequence[Entry], text: str, pinned: object = None) -> Sequence[Entry]:
+    """The entries that match every word of `text`, whatever the case, and the one of the key
+    `pinned`.
 
-    A word with a dot or colon may be in the address instead: a bare number would be in them all.
+    A word is a part of the name, or the beginning of the state or of the writer's name; with a dot
+    or colon it may be a part of the address: a bare number would be in them all. `state:`,
+    `writer:`, `name:` and `address:` before it say which; `writer:-` is nobody.
     """
-    found = entries
-    for word in dict.fromkeys(text.casefold().split()):
-        if "." in word or ":" in word:
-            found = [each for each in found if word in each.with_address]
-        else:
-            found = [each for each in found if word in each.folded]
-    return found
+    tests = [_test(word) for word in dict.fromkeys(text.casefold().split())]
+    if not tests:
+        return entries
+    return [
+        each
+        for each in entries
+        if all(test(each) for test in tests) or (pinned is not None and each.row.key == pinned)
+    ]
+
+
+def _test(word: str) -> Callable[[Entry], bool]:
+    field, colon, value = word.partition(":")
+    of_field = _FIELDS.get(field) if colon else None
+    if of_field is not None:
+        return lambda each: of_field(each, value)
+    if "." in word or colon:
+        return lambda each: word in each.folded or word in each.address
+
+    def test(each: Entry) -> bool:
+        if word in each.folded or each.writer.startswith(word):
+            return True
+        # Nearly all are connected: the first letters of that would narrow nothing.
+        return each.state.startswith(word) and (each.state != EVERYDAY or word == EVERYDAY)
+
+    return test
+
+
+_FIELDS: Mapping[str, Callable[[Entry, str], bool]] = MappingProxyType(
+    {
+        "name": lambda each, value: value in each.folded,
+        "state": lambda each, value: each.state.startswith(value),
+        "writer": lambda each, value: each.writer.startswith(value),
+        "address": lambda each, value: value in each.address,
+    }
+)
 
 
 @define
@@ -75,19 +133,45 @@ class Choice:
     """The filter and the selection.
 
     The selection stays on its console while the list changes around it. Until it has been moved, a
-    filter puts it on the best match: the name itself, else a name that begins so, else the first.
+    filter puts it on the best match: a name that begins so, else one that has it, else the first.
+    The name itself is selected in any case.
+
+    After a visit it is on the console that was visited, and the filter is as it was. That console
+    is shown, even if the filter no longer matches it, until the filter is changed.
     """
 
     entries: Sequence[Entry] = ()
     text: str = ""
     gone: str | None = None
     """The selected console that has just left the list; Enter does not take its successor."""
+    _visit: Visit | None = None
+    _awaited: Entry | None = None  # the visited console, before there is a list to find it in
+    _pinned: object = None
     _shown: Sequence[Entry] = ()
     _stale: bool = False  # the filter has changed since `_shown` was made
     _at: int = 0
     _moved: bool = False
     _top: int = 0
     _height: int = 1
+
+    @classmethod
+    def after(cls, visit: Visit | None) -> "Choice":
+        """One that goes on where a visit began."""
+        choice = cls(visit=visit)
+        if visit is not None:
+            choice.text = visit.text
+            choice._return_to(visit)
+        return choice
+
+    def begin_again(self) -> None:
+        """Without a filter, on the console that was visited: what was typed since was not meant."""
+        self.text, self.gone, self._top, self._at = "", None, 0, 0
+        if self._visit is not None:
+            self._return_to(self._visit)
+        self._show()
+
+    def _return_to(self, visit: Visit) -> None:
+        self._awaited, self._pinned, self._moved = entry(visit.row), visit.row.key, True
 
     @property
     def shown(self) -> Sequence[Entry]:
@@ -96,8 +180,9 @@ class Choice:
             self._stale = False
             held = self._held()
             self._shown = matching(self.entries, self.text)
-            place = self._place(held) if self._moved else None
-            self._moved = place is not None
+            exact = self._exact()
+            place = self._place(held) if self._moved and exact is None else exact
+            self._moved = self._moved and place is not None and exact is None
             self._at = self._best() if place is None else place
             self._top = 0
         return self._shown
@@ -107,6 +192,11 @@ class Choice:
         """The entry that Enter takes; None if none matches."""
         shown = self.shown
         return shown[self._at] if shown else None
+
+    @property
+    def is_deliberate(self) -> bool:
+        """Whether the selection was put where it is by who sees it, now or before a visit."""
+        return self._moved
 
     def _held(self) -> Entry | None:
         return self._shown[self._at] if self._shown else None
@@ -118,25 +208,39 @@ class Choice:
         key = held.row.key
         return next((i for i, each in enumerate(self._shown) if each.row.key == key), None)
 
+    def _exact(self) -> int | None:
+        """Where the console is whose whole name, or handle, the filter is."""
+        wanted = self.text.casefold().strip()
+        found = (i for i, e in enumerate(self._shown) if wanted in (e.folded, e.handle))
+        return next(found, None) if wanted else None
+
     def _best(self) -> int:
         wanted = self.text.casefold().strip()
         if not wanted:
             return 0
-        begins = None
+        has = None
         for i, each in enumerate(self._shown):
-            if each.folded == wanted:
-                return i
             if each.folded.startswith(wanted):
-                begins = i if begins is None else begins
-        return begins or 0
+                return i
+            if has is None and wanted in each.folded:
+                has = i
+        return has or 0
 
     # The list
 
     def replace(self, rows: Sequence[Row]) -> None:
         """The list has changed."""
-        held = self.selected
+        held = self._awaited or self.selected
         self.entries = [entry(row) for row in rows]
-        self._shown = matching(self.entries, self.text)
+        self._show(held)
+
+    def _show(self, held: Entry | None = None) -> None:
+        """Look for `held`, or for the console that was visited, among those that match now."""
+        held = held or self._awaited
+        self._stale = False
+        self._shown = matching(self.entries, self.text, self._pinned)
+        if not self.entries and self._awaited is not None:
+            return  # there is no list yet
         place = self._place(held)
         if place is None:
             if held is not None:
@@ -144,7 +248,7 @@ class Choice:
             place = max(0, min(self._at, len(self._shown) - 1))
         if self._top:  # scrolled: what is looked at stays where it is
             self._top = max(0, self._top + place - self._at)
-        self._at = place
+        self._at, self._awaited = place, None
 
     def take(self) -> Row | None:
         """What Enter means: the selected row, or None where it would be a surprise."""
@@ -177,6 +281,7 @@ class Choice:
         self.gone = None
         if text != self.text:
             self.text = text
+            self._pinned = None
             self._stale = True
 
     # The selection

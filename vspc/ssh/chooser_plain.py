@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from vspc.columns import cells, clip, pad, shorten
 from vspc.console.ports import Channel
-from vspc.ssh.chooser_columns import cells, clip, lay_out, pad, row_text, wishes
-from vspc.ssh.chooser_model import FILTER_LIMIT, Entry, Left, Outcome, Row, entry, matching
+from vspc.ssh.chooser_columns import NAME_COLUMNS, lay_out, row_text, wishes
+from vspc.ssh.chooser_model import FILTER_LIMIT, Entry, Left, Outcome, Row, Visit, entry, matching
 from vspc.ssh.keyboard import Key, Pressed
 
 LIST_LIMIT = 100
@@ -13,7 +14,7 @@ LIST_LIMIT = 100
 OUTPUT_LIMIT = 16 * 1024
 """Characters kept for a terminal that takes nothing; over it the list is begun again."""
 
-_PROMPT = "number or name: "
+_PROMPT = "number or name"
 _COLUMNS = 100  # of a list, so that it stays within the limit
 _ERASED = "\b \b"
 _NOBODY = "no consoles yet; they are listed here when they appear. Ctrl-D leaves"
@@ -23,12 +24,21 @@ class PlainFace:
     """A numbered list, `number or name: `, and what is typed after it.
 
     A number is that of the last list. A name is the name or handle itself, else words of which
-    all must match; several matches are listed. Ctrl-C, Ctrl-D and Escape leave.
+    all must match; several matches are listed. Enter alone, or `?`, lists them all; after a visit
+    Enter alone goes to the same console. Ctrl-C, Ctrl-D and Escape leave.
     """
 
-    def __init__(self, channel: Channel, title: str) -> None:
+    filter = ""
+    """There is none that would be kept."""
+
+    def __init__(
+        self, channel: Channel, title: str, remark: str = "", visit: Visit | None = None
+    ) -> None:
+        """With a `remark` the first line typed is for nobody: it was meant for a console."""
         self._channel = channel
         self._title = title
+        self._remark = remark
+        self._visited = None if visit is None else entry(visit.row)
         self._entries: Sequence[Entry] = ()
         self._listed: Sequence[Entry] | None = None
         self._line = ""
@@ -38,7 +48,7 @@ class PlainFace:
         """The list has changed: said only where there was nothing to choose from."""
         before, self._entries = self._listed, [entry(row) for row in rows]
         if before is None or (not before and self._entries):
-            self._list(self._entries, self._title)
+            self._list(self._entries, *filter(None, (self._title, self._remark)))
 
     def press(self, key: Pressed) -> Outcome:
         """What `key` decides."""
@@ -84,38 +94,53 @@ class PlainFace:
 
     def _enter(self) -> Outcome:
         typed, self._line = self._line.strip(), ""
-        if not typed:
+        if self._remark:
+            self._remark = ""
             self._list(self._entries)
             return None
+        if not typed and self._visited is not None:
+            return self._still_there(self._visited)
+        if not typed or typed == "?":
+            self._list(self._entries)
+            return None
+        self._visited = None
         if typed.isdecimal() and 0 < int(typed) <= len(self._listed or ()):
             return self._numbered(int(typed))
         exact = [e for e in self._entries if typed.casefold() in _names(e)]
         found = exact or matching(self._entries, typed)
         if len(found) == 1:
             return found[0].row
-        self._list(found or self._entries, "" if found else f"no console matches {typed}")
+        self._list(found or self._entries, *([] if found else [f"no console matches {typed}"]))
         return None
 
     def _numbered(self, number: int) -> Outcome:
         """The console that had `number`, if it is still there."""
         assert self._listed is not None
-        meant = self._listed[number - 1]
+        return self._still_there(self._listed[number - 1])
+
+    def _still_there(self, meant: Entry) -> Outcome:
         for each in self._entries:
             if each.row.key == meant.row.key:
                 return each.row
+        self._visited = None
         self._list(self._entries, f"{meant.name} has gone")
         return None
 
-    def _list(self, entries: Sequence[Entry], remark: str = "") -> None:
+    def _list(self, entries: Sequence[Entry], *remarks: str) -> None:
         self._listed = entries[:LIST_LIMIT]
-        lines = ["", *([remark] if remark else []), *_numbered_lines(self._listed, self._width())]
+        lines = ["", *remarks, *_numbered_lines(self._listed, self._width())]
         more = len(entries) - len(self._listed)
         if more:
             lines.append(f"and {more} more: type a part of the name")
-        text = "\r\n".join([*lines, _PROMPT + self._line])
+        text = "\r\n".join([*lines, self._prompt() + self._line])
         if len(self._output) + len(text) > OUTPUT_LIMIT:
             self._output = ""
         self._output += text
+
+    def _prompt(self) -> str:
+        if self._visited is None or self._remark:
+            return f"{_PROMPT}: "
+        return f"{_PROMPT} [{shorten(self._visited.name, NAME_COLUMNS)}]: "
 
     def _width(self) -> int:
         terminal = self._channel.terminal

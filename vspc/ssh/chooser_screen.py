@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from vspc.console.ports import Channel, Terminal
 from vspc.ssh.chooser_columns import Wishes, wishes
-from vspc.ssh.chooser_model import Choice, Left, Outcome, Row
+from vspc.ssh.chooser_model import Choice, Left, Outcome, Row, Visit
 from vspc.ssh.chooser_view import Sight
 from vspc.ssh.keyboard import Key, Pressed
 
@@ -60,12 +60,14 @@ class Painter:
 class ScreenFace:
     """A list to move in and a filter to type, on the whole of a terminal."""
 
-    def __init__(self, channel: Channel, title: str, remark: str = "") -> None:
+    def __init__(
+        self, channel: Channel, title: str, remark: str = "", visit: Visit | None = None
+    ) -> None:
         """Until Enter `remark` is shown: what was typed for a console must choose none."""
         self._channel = channel
         self._title = title
         self._remark = remark
-        self._choice = Choice()
+        self._choice = Choice.after(visit)
         self._wishes: Wishes = wishes(())
         self._help = False
         self._painter = Painter(channel)
@@ -84,7 +86,7 @@ class ScreenFace:
             return None
         if key is Key.ENTER and self._remark:
             self._remark = ""
-            self._choice.clear()
+            self._choice.begin_again()
             return None
         if key is Key.ENTER:
             return self._take()
@@ -94,9 +96,14 @@ class ScreenFace:
         return None
 
     def _take(self) -> Outcome:
-        # Typed before anything was shown: only what is alone can have been meant.
+        # Typed before anything was shown: only what is alone, or was chosen, can have been meant.
         unseen = not self._painter.is_open and len(self._choice.shown) > 1
-        return None if unseen else self._choice.take()
+        return None if unseen and not self._choice.is_deliberate else self._choice.take()
+
+    @property
+    def filter(self) -> str:
+        """What was typed to find a console."""
+        return self._choice.text
 
     def _turn(self, key: Pressed) -> None:
         """The keys that decide nothing."""

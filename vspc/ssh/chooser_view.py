@@ -9,17 +9,14 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from vspc.columns import GAP, cells, clip, pad, shorten
 from vspc.ssh.chooser_columns import (
-    GAP,
     NAME_COLUMNS,
     Layout,
     Wishes,
-    cells,
-    clip,
     gutter,
     heading_text,
     lay_out,
-    pad,
     row_text,
 )
 from vspc.ssh.chooser_model import Choice, Entry
@@ -37,9 +34,9 @@ _KEYS = (
 )
 _HELP = (
     "Up, Down     one console (^P, ^N)",
-    "PgUp, PgDn   one page",
-    "Home, End    first, last",
-    "text         filter: name, address",
+    "PgUp, PgDn   a page; Home, End the ends",
+    "text         filter: name, address,",
+    "             state, writer; state:away",
     "             (every word must match)",
     "Backspace    erase; ^W word, ^U all",
     "Enter        attach",
@@ -154,6 +151,6 @@ class Sight:
             return Line(self._remark(), _REVERSE)
         if self.choice.gone is not None:
             return Line(
-                f"{clip(self.choice.gone, NAME_COLUMNS)} has gone; Enter is for another now"
+                f"{shorten(self.choice.gone, NAME_COLUMNS)} has gone; Enter is for another now"
             )
         return Line(next((keys for keys in _KEYS if len(keys) <= self.columns), _KEYS[-1]))
