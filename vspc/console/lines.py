@@ -1,5 +1,6 @@
 """Lines out of a log: each with the offset and the time of its first byte."""
 
+import re
 from collections.abc import Iterator
 
 from attrs import define, field, frozen
@@ -8,6 +9,11 @@ from vspc.console.past import Said
 
 LONGEST = 16 * 1024
 """Bytes after which an unfinished line is given out as if it had ended."""
+
+_LF = re.compile(rb"\n")
+# A CR in front of a line moves nowhere: it ends none. What is behind the last byte is not known.
+# Each run of CRs is looked at once, from its beginning.
+_LF_OR_CR = re.compile(rb"(?<!\r)\r*+\n|(?<=[^\r\n])\r++(?=[^\r\n])")
 
 
 @frozen
@@ -25,8 +31,11 @@ class Line:
 
 @define(eq=False)
 class Lines:
-    """Puts pieces together; LF ends a line, and CRs before it are no part of it."""
+    """Puts pieces together; LF ends a line, and CRs before it are no part of it. With `returns` a
+    CR alone ends one, too, as progress bars have it; CRs in front of a line are no part of it then.
+    """
 
+    returns: bool = False
     _held: bytearray = field(factory=bytearray, init=False)
     _offset: int = field(default=0, init=False)
     _at: float = field(default=0.0, init=False)
@@ -35,36 +44,53 @@ class Lines:
         """The lines that `said` completes. What does not join what came before ends that."""
         if self._held and said.offset != self._offset + len(self._held):
             yield from self.flush()
+        before = len(self._held)
+        if not before:
+            self._offset, self._at = said.offset, said.at
+        self._held += said.data
+        # Nothing but CRs: they may be an end, or a part of one, when something else has come.
+        if not self.returns or said.data.strip(b"\r"):
+            yield from self._ended(before, said.at)
+        if len(self._held) >= LONGEST:
+            yield from self.flush()
+
+    def _ended(self, before: int, at: float) -> Iterator[Line]:
+        """Lines that end in what is held, of which all behind `before` arrived `at`."""
+        searched = len(self._held[:before].rstrip(b"\r")) if self.returns else before
         start = 0
-        while (newline := said.data.find(b"\n", start)) >= 0:
-            yield self._take(said, start, newline + 1)
-            start = newline + 1
-        if start < len(said.data):
-            self._hold(said, start)
-            if len(self._held) >= LONGEST:
-                yield from self.flush()
+        ends = (_LF_OR_CR if self.returns else _LF).finditer(self._held, searched)
+        for end in [match.end() for match in ends]:
+            yield self._line(start, end, self._at if start < before else at)
+            start = end
+        if start:
+            del self._held[:start]
+            self._offset, self._at = self._offset + start, at
 
     def flush(self) -> Iterator[Line]:
         """What is there of an unfinished line."""
-        if self._held:
-            text = bytes(self._held)
-            self._held.clear()
-            yield Line(self._offset, self._at, text, self._offset + len(text), whole=False)
+        line = self.unfinished
+        self._held.clear()
+        if line is not None:
+            yield line
+
+    @property
+    def unfinished(self) -> Line | None:
+        """What there is of a line that has not ended. It stays."""
+        if not self._held:
+            return None
+        ended = self.returns and self._held.endswith(b"\r")
+        line = self._line(0, len(self._held), self._at, ended)
+        return None if self.returns and not line.text else line
 
     @property
     def pending(self) -> int:
         """Bytes of an unfinished line."""
         return len(self._held)
 
-    def _hold(self, said: Said, start: int) -> None:
-        if not self._held:
-            self._offset, self._at = said.offset + start, said.at
-        self._held += said.data[start:]
-
-    def _take(self, said: Said, start: int, end: int) -> Line:
-        piece = said.data[start:end]
-        if not self._held:
-            return Line(said.offset + start, said.at, piece.rstrip(b"\r\n"), said.offset + end)
-        text = bytes(self._held) + piece
-        self._held.clear()
-        return Line(self._offset, self._at, text.rstrip(b"\r\n"), said.offset + end)
+    def _line(self, start: int, end: int, at: float, whole: bool = True) -> Line:
+        text = bytes(self._held[start:end])
+        if whole:
+            text = text.rstrip(b"\r\n")
+        if self.returns:
+            text = text.lstrip(b"\r")
+        return Line(self._offset + start, at, text, self._offset + end, whole)

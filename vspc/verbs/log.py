@@ -1,25 +1,26 @@
 """`log NAME`: what a console said, from its log; with `-f` what it says, too."""
 
+from collections.abc import Sequence
+
 from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output
 from vspc.console.console import Console
-from vspc.console.lines import Lines
-from vspc.console.past import Item, Kept, Kind, Marker, Said
+from vspc.console.past import Item, Kind, Marker, Said
 from vspc.console.ports import Cancellable
 from vspc.console.sessions import Follow
+from vspc.verbs import logmany
 from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
 from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted, parse, span
-from vspc.verbs.logprint import Printed, sift
+from vspc.verbs.logprint import Printed
+from vspc.verbs.logsearch import Ended as Searched
+from vspc.verbs.logsearch import Search
 from vspc.verbs.reading import PIECE, Reel, ask
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
 SUMMARY = "what a console said, from its log"
 
-SIFTED = 1024 * 1024
-"""Bytes that are searched in one go."""
-
-SEARCHED = 4 * 1024 * 1024 * 1024
-"""Bytes that one command searches."""
+IDLE = 2.0
+"""Seconds after which an unfinished line is shown as it is, where lines are shown one by one."""
 
 NOWHERE = Follow(None)
 """In place of a place, where nothing is followed."""
@@ -34,6 +35,9 @@ def run(call: Call) -> None:
         wanted = parse(call.words[1:], call.world.clock.wall())
     except BadWord as mistake:
         call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
+        return
+    if wanted.grep is not None and logmany.means_many(call, call.words[0]):
+        logmany.search(call, call.words[0], wanted)
         return
     console = call.find(call.words[0])
     if console is None:
@@ -63,7 +67,8 @@ class LogReader(NoScreen):
         self._attachment: Attachment | None = None
         self._title = console.title  # as he knows it: he may not learn the name it has then
         self._asked: Cancellable | None = None
-        self._next: tuple[int, int] | None = None  # where to search on, and what was searched
+        self._search: Search | None = None
+        self._late: Cancellable | None = None  # when an unfinished line is shown
         self._over = False
         self._read_all = False
 
@@ -97,10 +102,19 @@ class LogReader(NoScreen):
             self._record("begun")
         if found.late:
             self._remark(f"it begins at offset {found.start}: what came before is not kept")
-        if self._wanted.grep is not None:
-            self._search(found.start)
+        if self._wanted.grep is None:
+            self._read_from(found.start)
             return
-        self._read_from(found.start)
+        self._search = Search(
+            self._call.world,
+            self._console,
+            self._wanted,
+            found,
+            self._spool.room,
+            self._give_found,
+            self._searched,
+        )
+        self._search.go_on()
 
     # From the log
 
@@ -117,7 +131,8 @@ class LogReader(NoScreen):
         self._reel.pump(None if self._wanted.follow else self._end)
 
     def _give(self, item: Item) -> None:
-        if isinstance(item, Marker) and item.kind is Kind.GAP and not self._wanted.json:
+        shown = self._wanted.json and self._wanted.grep is None
+        if isinstance(item, Marker) and item.kind is Kind.GAP and not shown:
             self._remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
         self._spool.print(self._printed.feed(item))
 
@@ -140,61 +155,24 @@ class LogReader(NoScreen):
         self._finish()
         return True
 
-    def _search(self, offset: int, searched: int = 0) -> None:
-        """Only lines that match leave the thread that reads."""
-        expression, end = self._wanted.grep, self._end
-        lines = Lines()
-
-        def look(kept: Kept) -> tuple[list[Item], int, bool]:
-            at, found, ended = offset, list[Item](), False
-            while not (ended or kept.cancelled) and at - offset < SIFTED and len(found) < 1000:
-                passage = kept.read(at, PIECE, end)
-                found += sift(expression, passage.items, lines)
-                at, ended = passage.next, passage.ended
-            if not ended and at > offset + lines.pending:
-                at -= lines.pending  # an unfinished line is read again
-            else:
-                found += [
-                    Said(line.offset, line.at, line.text)
-                    for line in lines.flush()
-                    if expression.search(line.text)
-                ]
-            return found, at, ended
-
-        def found(answer: tuple[list[Item], int, bool] | None) -> None:
-            if self._over:
-                return
-            if answer is None:
-                self._fail(f"the log of {self._title} cannot be read any further")
-                return
-            if self._is_forbidden():
-                return
-            items, at, ended = answer
-            for item in items:
-                self._give(item)
-            self._after_search(at, ended, searched + at - offset)
-
-        self._asked = ask(self._call.world, self._console, look, found)
-
-    def _after_search(self, at: int, ended: bool, searched: int) -> None:
-        if self._over:
-            return
+    def _give_found(self, items: Sequence[Item]) -> bool:
+        if self._is_forbidden():
+            return False
+        for item in items:
+            self._give(item)
         self._spool.print(self._printed.end())
-        if ended:
-            if self._wanted.follow:
-                self._follow(at)
-            else:
-                self._finish()
-        elif searched >= SEARCHED:
-            self._fail(f"{searched} bytes are searched; --from {at} goes on")
-        else:
-            self._next = at, searched
-            self._go_on()
+        return True
 
-    def _go_on(self) -> None:
-        if self._next is not None and self._spool.room() > 0:
-            (at, searched), self._next = self._next, None
-            self._call.world.clock.call_later(0, lambda: self._search(at, searched))
+    def _searched(self, ended: Searched | None) -> None:
+        if ended is None:
+            self._fail(f"the log of {self._title} cannot be read any further")
+        elif not ended.complete:
+            assert self._search is not None
+            self._fail(f"{self._search.searched} bytes are searched; --from {ended.offset} goes on")
+        elif self._wanted.follow:
+            self._follow(ended.offset)
+        else:
+            self._finish()
 
     # As it is said
 
@@ -210,6 +188,7 @@ class LogReader(NoScreen):
 
     def ready(self) -> None:
         """`Sink`: the VM said more."""
+        self._stop_waiting()
         while not self._over and self._attachment is not None and (room := self._spool.room()) > 0:
             match self._attachment.next(min(room, PIECE)):
                 case Output(offset, data):
@@ -220,12 +199,26 @@ class LogReader(NoScreen):
                     self._read_from(start)
                     return
                 case Notice(text):
-                    self._remark(text)
+                    if self._wanted.grep is None:
+                        self._remark(text)
                 case Ended(reason):
                     self._fail(reason)
                 case None:
-                    self._spool.print(self._printed.pause())
+                    self._pause()
                     return
+
+    def _pause(self) -> None:
+        """Nothing more has come for now."""
+        self._spool.print(self._printed.pause())
+        if self._printed.waits:
+            self._late = self._call.world.clock.call_later(IDLE, self._show_unfinished)
+
+    def _show_unfinished(self) -> None:
+        self._spool.print(self._printed.late())
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None and self._late.active():
+            self._late.cancel()
 
     def writable(self) -> None:
         """Nothing is typed here."""
@@ -248,8 +241,8 @@ class LogReader(NoScreen):
             self._finish()
         elif self._attachment is not None:
             self.ready()
-        elif self._next is not None:
-            self._go_on()
+        elif self._search is not None and self._reel is None:
+            self._search.go_on()
         elif self._reel is not None:
             self._reel.pump(None if self._wanted.follow else self._end)
 
@@ -267,6 +260,9 @@ class LogReader(NoScreen):
         self._over = True
         if self._asked is not None and self._asked.active():
             self._asked.cancel()
+        if self._search is not None:
+            self._search.stop()
+        self._stop_waiting()
         if self._reel is not None:
             self._reel.stop()
         if self._attachment is not None:

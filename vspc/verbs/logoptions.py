@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from vspc.console.boots import boots
 from vspc.console.past import Kept
 from vspc.text import safe
+from vspc.verbs.lineends import last_lines, line_start
 
 USAGE_LINE = (
     "log NAME [-f] [-n LINES] [--from OFFSET] [--bytes N] [--since TIME] [--until TIME] "
@@ -49,6 +50,11 @@ class Wanted:
     timestamps: bool = False
     json: bool = False
     raw: bool = False
+
+    @property
+    def by_line(self) -> bool:
+        """Whether each line is shown as one: a CR alone ends one then, too."""
+        return self.timestamps or self.json or self.grep is not None
 
 
 def parse(words: tuple[str, ...], now: float) -> Wanted:
@@ -157,7 +163,7 @@ def span(wanted: Wanted, kept: Kept, earliest: float | None) -> Span | NoSuchBoo
     elif wanted.since is not None:
         start = kept.since(wanted.since)
     elif wanted.lines is not None:
-        start = kept.last_lines(wanted.lines, LINES_LIMIT)
+        start = last_lines(kept, wanted.lines, LINES_LIMIT)
     elif wanted.boot is not None:
         found = boots(kept)
         at = wanted.boot - 1 if wanted.boot > 0 else len(found) - 1 + wanted.boot
@@ -172,4 +178,6 @@ def span(wanted: Wanted, kept: Kept, earliest: float | None) -> Span | NoSuchBoo
     start = max(start, first)
     if wanted.count is not None:
         end = min(end, start + wanted.count)
+    if wanted.grep is not None and first < start <= end and (start < end or wanted.follow):
+        start = line_start(kept, start, first)  # whole lines are searched
     return Span(start, max(start, end), late)
