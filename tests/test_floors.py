@@ -52,6 +52,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "guests": TOP,
         "hashpassword": TOP,
         "linewriter": TOP,
+        "listing": TOP,
         "local": TOP,
         "logside": TOP,
         "operatorside": TOP,

@@ -8,16 +8,15 @@ from vspc.console.access import NOTHING, Operator, Rights, Subject
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
-from vspc.console.resolve import reading_order
 from vspc.console.session import Session
+from vspc.listing import Listing
 from vspc.ssh.chooser import Chooser, Row, Visit
 from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
 from vspc.text import safe
 from vspc.verbs import console as console_verb
 from vspc.verbs import raw as raw_verb
-from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain, handle_of
+from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain
 from vspc.verbs.console import BadOption, Options
-from vspc.verbs.describe import readers
 from vspc.verbs.naming import names_one
 from vspc.verbs.table import REASON, VERBS, BadLine, run_words, split
 from vspc.verbs.words import BadWord
@@ -127,9 +126,10 @@ class Reception:
         """The chooser, and the console chosen; it comes back to the chooser, as that was then."""
         unsubscribe: Callable[[], None] = lambda: None  # noqa: E731
 
+        listing = Listing()
+
         def rows() -> list[Row]:
-            now = self.world.clock.wall()
-            return [row(console, now) for console in sorted(call.readable(), key=reading_order)]
+            return listing.rows(call.readable(), self.world.clock.wall())
 
         def chosen(picked: Row) -> None:
             unsubscribe()
@@ -196,18 +196,3 @@ def _among(call: Call, patterns: tuple[str, ...]) -> Call:
 
 def _of_server(words: list[str]) -> bool:
     return any(word.partition("=")[0] in _OF_SERVER for word in words)
-
-
-def row(console: Console, now: float) -> Row:
-    """A console as the chooser shows it."""
-    silent = None if console.last_output is None else now - console.last_output
-    return Row(
-        handle=handle_of(console),
-        name=console.title,
-        state=console.state.value,
-        writer=console.pen.operator.name if console.pen else None,
-        readers=len(readers(console)),
-        idle=silent,
-        address=console.line.address if console.line else "",
-        key=console,
-    )
