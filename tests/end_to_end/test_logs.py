@@ -274,6 +274,19 @@ class Readers(ServerTestCase):
         self.assertEqual(self.ssh("log", vm.name, "--grep", "nowhere").status, 1)
         self.assertIn(b"new line", self.ssh("boots", vm.name).out)
 
+    def test_many_are_searched_at_once_with_the_name_before_each_line(self) -> None:
+        self.serve()
+        for number in (2, 10, 1):
+            vm = self.vm(number)
+            vm.say(1000)
+            while self.consoles()[vm.name]["bytes_from_vm"] < len(vm.said[-1]):
+                pass
+        found = self.ssh("log", "'vm*'", "--grep", "'0000099[89]$'", "--since", "1h")
+        said = [f"vm{n:03}: vm{n:03} 00000{line}" for n in (1, 2, 10) for line in (998, 999)]
+        self.assertEqual(found.out.decode().splitlines(), said)
+        self.assertEqual(self.ssh("log", "'vm*'", "--grep", "nowhere").status, 1)
+        self.assertEqual(self.ssh("log", "'db*'", "--grep", "x").status, 3)
+
     def test_a_directory_that_was_tampered_with_is_refused_with_what_to_type(self) -> None:
         link = self.directory / "state" / "log" / "consoles" / "ab"
         link.parent.mkdir(parents=True)
