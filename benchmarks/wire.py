@@ -10,9 +10,11 @@ from random import Random
 from statistics import median
 from time import process_time
 
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from vspc.net.line_protocol import LineProtocol
+from vspc.net.scheduler import Scheduler
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import Decoder, escape
 
@@ -40,10 +42,13 @@ class Sink(LineProtocol):
 
 def transport(chunks: Iterable[bytes]) -> None:
     """`chunks` through a whole line."""
-    line = LineTransport(Sink, process_time)
+    clock = Clock()
+    scheduler = Scheduler(clock.callLater, process_time)
+    line = LineTransport(Sink, process_time, scheduler.share("127.0.0.1"))
     line.makeConnection(StringTransport())  # type: ignore[no-untyped-call]
     for chunk in chunks:
         line.dataReceived(chunk)
+        clock.advance(0)  # a turn of the reactor for each
 
 
 def cost(way: Callable[[Iterable[bytes]], None], data: bytes, size: int) -> float:

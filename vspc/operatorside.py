@@ -14,6 +14,7 @@ from vspc.control import listen_locally
 from vspc.frontdoor import FrontDoor
 from vspc.guests import Guests, Recording
 from vspc.net.limits import Admissions, Refusals
+from vspc.net.scheduler import Scheduler
 from vspc.reception import Reception
 from vspc.reload import Live
 from vspc.ssh.factory import Door
@@ -38,8 +39,10 @@ class OperatorSide:
         audit: Audit,
         recording: Recording,
         failed: Callable[[], None],
+        scheduler: Scheduler,
     ) -> None:
         self._live = live
+        self._scheduler = scheduler
         self._reactor = reactor
         self._happenings = happenings
         self._front = FrontDoor(live.config, live.people, clock, reactor, failed)
@@ -72,6 +75,7 @@ class OperatorSide:
             self._admitting,
             refusals.worth_a_line,
             self._guests,
+            scheduler=self._scheduler,
         )
         control = listen_locally(
             self._reactor, config.state_dir, self._local, self._guests.stranger

@@ -31,8 +31,9 @@ from vspc.console.wakeups import Wakeups
 from vspc.files import load_with_files, oddities
 from vspc.logside import LogError, close_log, make_log, open_log
 from vspc.net.descriptors import raise_limit, shortage
-from vspc.net.endpoints import server
+from vspc.net.endpoints import pace, server
 from vspc.net.limits import Refusals
+from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.operatorside import OperatorSide
 from vspc.reload import Live, changes, needs_restart
@@ -82,6 +83,7 @@ class VspcService(MultiService):
             lambda: self.live.config.console.pen_idle,
         )
         self._ledger = shop.ledger
+        self._scheduler = Scheduler(reactor.callLater, clock.seconds)
         self._operators = OperatorSide(
             self.live,
             clock,
@@ -90,6 +92,7 @@ class VspcService(MultiService):
             self._watching.recorder,
             self._watching.witness,
             self._defect,
+            self._scheduler,
         )
         self.roster = Roster(shop, config.console.forget_after)
         self._refusals = Refusals()
@@ -100,6 +103,7 @@ class VspcService(MultiService):
             clock,
             self._refusals,
             Waits(config.vm.identify_timeout, config.vm.probe_timeout),
+            scheduler=self._scheduler,
         )
         self._vm_side = VmSide(
             lambda: self.live.config, self._vm_door, clock.seconds, self._refusals
@@ -184,6 +188,7 @@ class VspcService(MultiService):
         if failures:
             reason = failures[0].getErrorMessage()
             raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+        pace(self._ports[-1])
         port = self._ports[-1].getHost()
         where = getattr(port, "port", None) or getattr(port, "name", "")
         self._log.info("listening", what=what, endpoint=description, port=where)
@@ -296,6 +301,8 @@ class VspcService(MultiService):
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
+        # What was still to be said of lines that have closed.
+        done.addBoth(lambda _: self._scheduler.stop())
         # Threads wait for the disk: what was said and done until now must get there.
         if self._keeping is not None:
             done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)

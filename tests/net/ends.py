@@ -2,17 +2,34 @@
 
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from vspc.net.line_protocol import LineProtocol
+from vspc.net.scheduler import Scheduler
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import BINARY, ECHO, SGA, VMWARE
 
 B_BINARY, B_ECHO, B_SGA, B_VMWARE = (bytes([option]) for option in (BINARY, ECHO, SGA, VMWARE))
+
+
+class TurnClock(Clock):
+    """Time that passes turn by turn of a reactor, as Clock's does not."""
+
+    def turn(self, seconds: float = 0) -> None:
+        """What is due now runs; what that wants to have run is for the next turn."""
+        self.rightNow += seconds
+        for call in [call for call in self.calls if call.getTime() <= self.rightNow]:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
 
 
 class Wire(StringTransport):
@@ -22,18 +39,15 @@ class Wire(StringTransport):
 
     def __init__(self, **about: Any) -> None:
         super().__init__(**about)
-        self.tls: list[bytes] = []  # what came for the TLS engine, if one was started
+        self.reading = True
+        self.pauses = 0
 
-    def startTLS(self, creator: Any) -> None:
-        """There is no engine here: bytes for it are kept."""
+    def pauseProducing(self) -> None:
+        self.pauses += 1
+        self.reading = False
 
-    @property
-    def protocol(self) -> Any:
-        """Who hears from the wire once TLS was started."""
-        return self
-
-    def dataReceived(self, data: bytes) -> None:
-        self.tls.append(data)
+    def resumeProducing(self) -> None:
+        self.reading = True
 
     def abortConnection(self) -> None:
         self.aborted = True
@@ -44,6 +58,35 @@ class Wire(StringTransport):
         written: bytes = self.value()
         self.clear()
         return written
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class NoEngine:
+    """In the place of TLS: `heard` is what came for it, and nothing is ever said."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def serverConnectionForTLS(self, protocol: Any) -> Any:
+        """Twisted asks for it."""
+        return self
+
+    def bio_write(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def set_app_data(self, protocol: Any) -> None:
+        """Nobody asks for it."""
+
+    def get_peer_certificate(self) -> None:
+        """There is none."""
+
+    def set_accept_state(self) -> None:
+        """It will not shake hands."""
+
+    def do_handshake(self, *_arguments: Any) -> Any:
+        raise SSL.WantReadError
+
+    bio_read = recv = send = do_handshake
 
 
 class Recorder(LineProtocol):
@@ -105,9 +148,11 @@ class End:
 
     def __init__(self, protocol: Recorder | None = None) -> None:
         self.protocol = protocol or Recorder()
-        self.clock = Clock()
+        self.clock = TurnClock()
+        self.scheduler = Scheduler(self.clock.callLater, self.clock.seconds)
         self.wire = Wire()
-        self.line = LineTransport(lambda: self.protocol, self.clock.seconds)
+        share = self.scheduler.share("192.0.2.1")
+        self.line = LineTransport(lambda: self.protocol, self.clock.seconds, share)
         self.line.makeConnection(self.wire)
 
     @property
@@ -117,8 +162,14 @@ class End:
     def hear(self, *chunks: bytes) -> bytes:
         """`chunks` arrive; what is sent in answer."""
         for chunk in chunks:
-            self.line.dataReceived(chunk)
+            self.arrive(chunk)
         return self.wire.take()
+
+    def arrive(self, chunk: bytes) -> None:
+        """`chunk` arrives and is worked on, in as many turns as it takes."""
+        self.line.dataReceived(chunk)
+        while self.line.share.waiting:
+            self.clock.advance(0)
 
     def lose(self) -> None:
         """The connection is gone."""

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.net.endpoints import BACKLOG, server
+from vspc.net.endpoints import ACCEPTS, BACKLOG, pace, server
 
 
 class Picky(MemoryReactor):
@@ -23,6 +23,33 @@ class Picky(MemoryReactor):
         if interface == "::":
             raise CannotListenError(interface, port, OSError(self.number, "no"))
         return super().listenTCP(port, factory, backlog, interface)
+
+
+class Port:
+    """As Twisted's: it takes as many as it has a mind to, and more the next time."""
+
+    numberAccepts = 100
+    taken = 0
+
+    def doRead(self) -> None:
+        self.taken += self.numberAccepts
+        self.numberAccepts += 20
+
+
+class PaceTests(SynchronousTestCase):
+    def test_a_turn_takes_few_connections(self) -> None:
+        port = Port()
+        pace(port)
+        for turns in range(1, 4):
+            port.doRead()
+            self.assertEqual(port.taken, turns * ACCEPTS)
+
+    def test_few_connections_are_looked_for_as_before(self) -> None:
+        port = Port()
+        pace(port)
+        port.numberAccepts = 1
+        port.doRead()
+        self.assertEqual(port.taken, 1)
 
 
 class EndpointTests(SynchronousTestCase):

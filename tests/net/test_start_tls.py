@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.net.ends import Recorder
+from vspc.net.scheduler import Scheduler
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire.starttls import IS_START, REPLY_ACCEPTED
 from vspc.wire.telnet import AUTHENTICATION, BRK, command, subnegotiation
@@ -123,7 +124,12 @@ class StartTls(TestCase):
 
     async def connect(self, client: Client) -> Server:
         server = Server(server_options())
-        factory = Factory.forProtocol(lambda: LineTransport(lambda: server, reactor.seconds))
+        scheduler = Scheduler(reactor.callLater, reactor.seconds)
+
+        def make() -> LineTransport:
+            return LineTransport(lambda: server, reactor.seconds, scheduler.share("127.0.0.1"))
+
+        factory = Factory.forProtocol(make)
         port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
         self.addCleanup(port.stopListening)
         await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port), client)

@@ -113,7 +113,7 @@ class TwoEnds(SynchronousTestCase):
         pending[to] += ends[1 - to].wire.take()
         chunk, pending[to] = pending[to][:most], pending[to][most:]
         if chunk:
-            ends[to].line.dataReceived(chunk)
+            ends[to].arrive(chunk)
         return bool(chunk)
 
     @given(ACTIONS, st.binary(max_size=1).map(lambda b: 1 + sum(b) % 7))

@@ -22,7 +22,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.net.ends import Wire
 from vspc.net import vestibule
+from vspc.net.fair_tls import start_tls
 from vspc.net.keepalive import unacknowledged
+from vspc.net.scheduler import Scheduler
 from vspc.net.tls import ServerTls, load_pair
 from vspc.net.vestibule import HEADER_PATIENCE, WAITING_PATIENCE, Announced, Queue, Waiting
 
@@ -257,6 +259,7 @@ class Upgrading(Heard):
     def __init__(self, tls: ServerTls) -> None:
         super().__init__()
         self.tls = tls
+        self.share = Scheduler(reactor.callLater, reactor.seconds).share("local")
         self.peers: list[str] = []
         self.queued: list[int | None] = []
 
@@ -266,7 +269,7 @@ class Upgrading(Heard):
         self.queued.append(unacknowledged(self.transport))
         if self.data == b"clear":
             self.transport.write(b"tls")
-            self.transport.startTLS(self.tls)
+            self.transport = start_tls(self.transport, self.tls, self)
         else:
             self.transport.write(b"done")
 

@@ -185,9 +185,13 @@ class Bench:
         return client
 
     def settle(self) -> None:
-        """Everything that is under way arrives."""
+        """Everything that is under way arrives, in as many turns as it takes."""
         for pump in self.pumps:
             pump.flush()
+        while any(transport.share.waiting for transport in self.door.connections):
+            self.clock.advance(0)
+            for pump in self.pumps:
+                pump.flush()
 
     def grow_up(self) -> None:
         """Nobody is a newcomer any more."""

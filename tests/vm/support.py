@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from tests.conversations import read
 from tests.fakes import World
-from tests.net.ends import Wire
+from tests.net.ends import NoEngine, Wire
 from vspc.console.happenings import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
@@ -48,15 +48,17 @@ class Host:
         secure: bool = False,
         zone: Zone | None = None,
     ) -> None:
+        self.scene = scene
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         door = scene.door
-        engine: Any = object()  # Wire asks nothing of it
-        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, engine)
+        self.engine = NoEngine()
+        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine)
 
         def keep(line: VmLine) -> Keeper:
             return door.arrive(line, zone)
 
-        self.transport = LineTransport(lambda: VMwareLine(keep, secure, terms), scene.now)
+        share = door.scheduler.share(address)
+        self.transport = LineTransport(lambda: VMwareLine(keep, secure, terms), scene.now, share)
         self.transport.makeConnection(self.wire)
 
     def say(self, *messages: Suboption | bytes) -> bytes:
@@ -71,6 +73,8 @@ class Host:
             if not isinstance(data, bytes):
                 data = subnegotiation(VMWARE, encode(data))
             self.transport.dataReceived(data)
+            while self.transport.share.waiting:  # in as many turns as it takes
+                self.scene.clock.advance(0)
 
     def agree(self) -> "Host":
         """Agree on the extension."""

@@ -112,7 +112,8 @@ class Refusing(DoorTest):
         def make() -> TelnetLine:
             return TelnetLine(lambda _line: keeper, "acs", state)
 
-        successor = LineTransport(make, self.scene.now, state.transport)
+        share = self.scene.door.scheduler.share("10.0.0.1")
+        successor = LineTransport(make, self.scene.now, share, state.transport)
         successor.makeConnection(Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4)))
         successor.dataReceived(b"\0x\r\0y")
         self.assertEqual(heard, [b"x\ry"])

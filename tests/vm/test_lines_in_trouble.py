@@ -177,7 +177,7 @@ class Words(DoorTest):
 class PlainListener(DoorTest):
     def dial(self, address: str = "10.0.0.1") -> Wire:
         wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
-        line = RawLine(self.scene.door.arrive, "qemu")
+        line = RawLine(self.scene.door.arrive, "qemu", self.scene.door.scheduler.share("local"))
         line.makeConnection(wire)
         self.lines.append(line)
         return wire
@@ -240,7 +240,7 @@ class StartTls(DoorTest):
         host.agree().say(VmName(b"said in clear"), b"output in clear")
         said = host.say(subnegotiation(AUTHENTICATION, IS_START) + b"hello")
         self.assertTrue(said.startswith(subnegotiation(AUTHENTICATION, REPLY_ACCEPTED)))
-        self.assertEqual(host.wire.tls, [b"hello"])
+        self.assertEqual(host.engine.heard, [b"hello"])
         host.agree().say(DoProxy(b"S", b"vspc"), VmVcUuid(VC_UUID))
         self.assertEqual(self.count(), 0)  # the name that was said in clear does not count
         host.say(VmName(b"web01"))

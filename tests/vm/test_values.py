@@ -120,6 +120,8 @@ class Process:
                 if address not in self.lines:
                     self._connect(address)
                 self.lines[address].dataReceived(data)
+                while self.lines[address].share.waiting:  # in as many turns as it takes
+                    self.scene.clock.advance(0)
             case Type(data):
                 self._type(data)
             case Wait(seconds):
@@ -131,7 +133,8 @@ class Process:
     def _connect(self, address: str) -> None:
         terms = self.terms()
         door = self.scene.door
-        line = LineTransport(lambda: VMwareLine(door.arrive, False, terms), self.scene.now)
+        share = door.scheduler.share("10.0.0.1")
+        line = LineTransport(lambda: VMwareLine(door.arrive, False, terms), self.scene.now, share)
         self._join(address, line)
 
     def terms(self) -> Terms:

@@ -154,6 +154,7 @@ class AtATelnetsListener(WrongProtocolTest):
         pump = IOPump(client, outer, theirs, ours, False)
         for _ in range(20):
             pump.pump()
+            self.scene.clock.advance(0)
 
     def says(self, *chunks: bytes) -> None:
         class Plain(Protocol):

@@ -29,8 +29,10 @@ def _socket(transport: Any) -> socket.socket | None:
     below = getattr(transport, "transport", None)
     if below is not None:
         return _socket(below)
-    # After startTLS the handle is the TLS engine's; the socket is where it was.
-    found = getattr(transport, "socket", None) if getattr(transport, "TLS", 0) else handle()
+    try:
+        found = handle()
+    except AttributeError:  # Twisted's transport of a connection that is over has none
+        return None
     return found if isinstance(found, socket.socket) else None
 
 
@@ -65,11 +67,9 @@ def _buffered(transport: Any) -> int:
     below = getattr(transport, "transport", None)
     if below is not None and hasattr(below, "getHandle"):
         return _in_tls(transport) + _buffered(below)
-    # After startTLS it is the other way round: the TLS engine is the transport's protocol.
-    inner = _in_tls(getattr(transport, "protocol", None)) if getattr(transport, "TLS", 0) else 0
     pending = getattr(transport, "_tempDataLen", 0)
     sent = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return int(inner + pending + max(0, sent))
+    return int(pending + max(0, sent))
 
 
 def _in_tls(engine: Any) -> int:

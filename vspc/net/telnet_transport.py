@@ -15,8 +15,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from vspc.net.fair_tls import start_tls
 from vspc.net.limits import TokenBucket
 from vspc.net.line_protocol import LineProtocol
+from vspc.net.scheduler import BYTES, CLOSING, FLOOD, SUBNEGOTIATION_BYTES, Share
 from vspc.wire import telnet
 from vspc.wire.qmethod import Effect, Options
 from vspc.wire.telnet import (
@@ -61,6 +63,7 @@ class LineTransport(TelnetTransport):
         self,
         make_protocol: Callable[[], LineProtocol],
         now: Callable[[], float],
+        share: Share,
         state: TransportState | None = None,
     ) -> None:
         """`now` gives seconds that are never set back; `state` is of a line that goes on."""
@@ -69,6 +72,7 @@ class LineTransport(TelnetTransport):
         self.protocolArgs: tuple[()] = ()
         self.protocolKwArgs: dict[str, Any] = {}
         self._now = now
+        self.share = share
         self._decoder = Decoder()
         self._table = Options()
         if state is not None:
@@ -79,6 +83,9 @@ class LineTransport(TelnetTransport):
         self._held: list[bytes] | None = None  # what waits for the answer to a WILL or a DO
         self._marks = 0 if state is None else state.marks  # DO TIMING-MARKs without an answer
         self._closing = False
+        self._paused = False  # nothing is read until its share of a later turn
+        self._resting = False  # nothing is read until `go_on`
+        self._gone: Failure | None = None  # why the connection was lost, with work still to do
         self.written = 0  # bytes given to the transport
         self.stirred: Callable[[], None] | None = None  # told of everything that comes
 
@@ -96,18 +103,60 @@ class LineTransport(TelnetTransport):
 
     # Receiving
 
+    def connectionMade(self) -> None:
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        if not self._decoder.idle:  # what another process has read and not worked on
+            self._wait()
+
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
+            # What TLS still has to say about its end is behind this.
+            if not self.share.spend() and not self.share.waiting:
+                self._wait()
             return
         if self.stirred is not None:
             self.stirred()
         decoder = self._decoder
-        if decoder.idle and b"\xff" not in data:
+        if not self.share.open():
+            decoder.receive(data)
+            if not self.share.waiting:
+                self._wait()
+        elif decoder.idle and b"\xff" not in data:
             self._guard(self._protocol.dataReceived, data)
-            return
-        decoder.receive(data)
-        while not self._closing and (event := decoder.next_event()) is not None:
+            if not self.share.spend(1 + len(data) // BYTES):
+                self._wait()
+        else:
+            decoder.receive(data)
+            self.share.spend()
+            self._work()
+
+    def _work(self) -> None:
+        """Work on what has come, as far as the share of this turn goes; the rest waits."""
+        share, decoder = self.share, self._decoder
+        while not self._closing:
+            event = decoder.next_event()
+            if event is None:
+                break
             self._guard(_HANDLERS[type(event)], self, event)
+            if not share.spend():
+                break
+        if not (self._closing or share.waiting or share.open()):
+            self._wait()
+        if share.waiting:
+            return
+        if self._gone is not None:
+            self._end(self._gone)
+        elif self._paused:
+            self._paused = False
+            self._resume()
+
+    def _wait(self) -> None:
+        """Read nothing more until the share of a later turn."""
+        if not self._paused and self._gone is None:
+            self._paused = True
+            self.transport.pauseProducing()
+        if not self.share.wait(self._work):
+            self.fail(FLOOD)
 
     @property
     def _protocol(self) -> LineProtocol:
@@ -122,12 +171,16 @@ class LineTransport(TelnetTransport):
             self._log.failure("line-defect")
 
     def _data(self, event: Data) -> None:
+        if len(event.data) >= BYTES:
+            self.share.spend(len(event.data) // BYTES)
         self._protocol.dataReceived(event.data)
 
     def _command(self, event: Command) -> None:
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
     def _subnegotiation(self, event: Subnegotiation) -> None:
+        if len(event.body) >= SUBNEGOTIATION_BYTES:
+            self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
     def _malformed(self, event: Malformed) -> None:
@@ -260,6 +313,8 @@ class LineTransport(TelnetTransport):
     def loseConnection(self) -> None:
         """Close once everything is written; nothing more is heard of the peer."""
         self._closing = True
+        if self._resting:  # TLS ends with an answer
+            self.go_on()
         if self._held:
             self.transport.write(b"".join(self._held))
             self._held.clear()
@@ -279,18 +334,27 @@ class LineTransport(TelnetTransport):
         rest = self._decoder.take_rest()
         self._table = Options()
         self._forget_wishes()
-        self.transport.startTLS(creator)
+        paused, self._paused = self._paused, False
+        self.transport = start_tls(self.transport, creator, self)
         if rest:
-            self.transport.protocol.dataReceived(rest)
+            self.transport.dataReceived(rest)
+        if paused and not self.share.waiting:
+            self._resume()
 
     def rest(self) -> None:
         """Read nothing more until `go_on`."""
         if not self._closing:
+            self._resting = True
             self.transport.pauseProducing()
 
     def go_on(self) -> None:
         """Read again."""
-        if not self._closing:
+        self._resting = False
+        self._resume()
+
+    def _resume(self) -> None:
+        """Read again, if nothing speaks against it."""
+        if not (self._paused or self._resting):
             self.transport.resumeProducing()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
@@ -302,6 +366,17 @@ class LineTransport(TelnetTransport):
         self.transport.unregisterProducer()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """What came before is worked on first, in its turn."""
+        self._gone = reason
+        if self.share.waiting:
+            return
+        if self.share.open():
+            self.share.spend(CLOSING)
+            self._end(reason)
+        elif not self.share.wait(self._work):
+            self._end(reason)
+
+    def _end(self, reason: Failure) -> None:
         self._closing = True
         protocol, self.protocol = self.protocol, None
         self._forget_wishes()

@@ -24,6 +24,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from vspc.net.fair_tls import PausableConnection
 from vspc.net.pem import PemError, read_pem
 
 CERTIFICATE, PRIVATE_KEY = "tls.pem", "tls.key"
@@ -233,7 +234,7 @@ class ServerTls:
 
     def serverConnectionForTLS(self, _protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted asks for it."""
-        return SSL.Connection(self._context, None)
+        return PausableConnection(self._context, None)
 
 
 def peer_certificate(transport: Any) -> Any:

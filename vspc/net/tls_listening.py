@@ -6,9 +6,9 @@ and waits for an answer: what is not TLS is told by its first byte here.
 
 from OpenSSL import SSL
 from twisted.internet.protocol import connectionDone
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from vspc.net.fair_tls import FairTls, FairTlsFactory
 from vspc.wire.opening import VERSION_AT, Spoken, recognise
 
 
@@ -24,7 +24,7 @@ class HandshakeFailed(Exception):
         self.spoken = spoken
 
 
-class ListeningTls(BufferingTLSTransport):
+class ListeningTls(FairTls):
     """One accepted connection. A handshake that fails is lost with `HandshakeFailed`."""
 
     _opening: bytes | None = b""  # None once it is known to be TLS
@@ -37,7 +37,7 @@ class ListeningTls(BufferingTLSTransport):
             if self._spoken not in (None, Spoken.TLS):
                 self.abortConnection()  # type: ignore[no-untyped-call]
                 return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        super().dataReceived(data)
         if self._handshakeDone:
             self._opening = None
 
@@ -50,7 +50,7 @@ class ListeningTls(BufferingTLSTransport):
         super().connectionLost(reason)
 
 
-class ListeningTlsFactory(TLSMemoryBIOFactory):
-    """TLS in front of another factory, as `TLSMemoryBIOFactory` makes it, for accepted ones."""
+class ListeningTlsFactory(FairTlsFactory):
+    """TLS in front of another factory, as `FairTlsFactory` makes it, for accepted ones."""
 
     protocol = ListeningTls

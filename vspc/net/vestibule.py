@@ -29,6 +29,9 @@ WAITING_IN_ALL = 4096
 WAITING_PATIENCE = 60.0
 """Seconds that a connection waits for room; whoever is in has to say who he is in half of that."""
 
+SERVED = 32
+"""Connections that are let in at once; the others have to be served in a later turn."""
+
 Later = Callable[[float, Callable[[], None]], Any]
 """Calls something so many seconds later; what it returns is `Cancellable`."""
 
@@ -199,8 +202,12 @@ class Queue:
         if not mine:
             del self._hosts[host]
 
-    def serve(self, has_room: Callable[[str], bool]) -> None:
-        """Let in whoever has room now, in turn. Call it now and then."""
+    def serve(self, has_room: Callable[[str], bool]) -> bool:
+        """Let in whoever has room now, in turn, at most `SERVED`; whether there may be more.
+
+        Call it now and then.
+        """
+        served = 0
         turns = [(next(iter(mine)).turn, host) for host, mine in self._hosts.items()]
         heapify(turns)
         while turns:
@@ -208,6 +215,10 @@ class Queue:
             # One host without room does not keep the others from theirs.
             if host not in self._hosts or not has_room(host):
                 continue
+            if served == SERVED:
+                return True
+            served += 1
             next(iter(self._hosts[host])).go()
             if host in self._hosts:
                 heappush(turns, (next(iter(self._hosts[host])).turn, host))
+        return False

@@ -22,6 +22,7 @@ from vspc.console.access import Operator
 from vspc.console.proving import Gatekeeper
 from vspc.console.session import Limits, Proof, Session
 from vspc.net.limits import crowd
+from vspc.net.scheduler import Scheduler
 from vspc.ssh.attempts import Attempts
 from vspc.ssh.connection import DoorConnection
 from vspc.ssh.keys import HostKey
@@ -60,14 +61,17 @@ class Door(SSHFactory):
         tellable: Tellable | None = None,
         witness: Witness | None = None,
         wall: Callable[[], float] = time.time,
+        scheduler: Scheduler | None = None,
     ) -> None:
         """`admission` bounds who is not logged in, `tellable` how often an address is logged.
 
         Without them neither is bounded. `witness` hears of logins; `wall`: seconds since 1970.
+        `scheduler`: that of all connections of the server, with which these take turns.
         """
         self.gate = gate
         self.start = start
         self.clock = clock
+        self.scheduler = scheduler or Scheduler(clock.callLater, clock.seconds)
         self.limits = limits or DoorLimits()
         self.attempts = Attempts()
         self.witness = witness or NoWitness()

@@ -38,7 +38,7 @@ WINDOW = 64 * 1024
 """What a client may send on one channel before the program has dealt with it."""
 
 STARTS = 16
-"""Programs and resizes that one client gets in a reactor turn; then it is the others' turn."""
+"""So many programs and resizes are a whole share of a turn (`vspc.net.scheduler`)."""
 
 CHANNEL_PACKET = 32768
 """Data in one packet, either way (RFC 4253 section 6.1)."""

@@ -1,6 +1,7 @@
 """One client's connection, from TCP to the services above.
 
-The login time runs from connect; whatever is malformed ends the connection with one log line;
+The login time runs from connect; what comes is worked on in the connection's share of each turn
+(`vspc.net.scheduler`); whatever is malformed ends the connection with one log line;
 Conch's own log lines go nowhere (`vspc.ssh.quiet`). Three things make it silent towards channels,
 `flowing` is then False: a key exchange, a full TCP buffer, and the end.
 """
@@ -20,6 +21,7 @@ from zope.interface import implementer
 
 from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
+from vspc.net.scheduler import BYTES, CLOSING, EVENTS, FLOOD, HANDSHAKE, SIGNATURE, Share
 from vspc.ssh import limits
 from vspc.ssh.exchange import ExchangeTransport
 from vspc.ssh.logins import Login
@@ -33,6 +35,14 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+_KEY_EXCHANGE = range(30, 50)
+"""Messages of a key exchange method (RFC 4253 section 12)."""
+
+
+def _cost(payload: bytes) -> int:
+    """Events that a packet counts as."""
+    return HANDSHAKE if payload[0] in _KEY_EXCHANGE else 1 + len(payload) // BYTES
+
 
 @implementer(IPushProducer)
 class DoorTransport(ExchangeTransport):
@@ -40,6 +50,7 @@ class DoorTransport(ExchangeTransport):
 
     factory: "Door"
     avatar: "Avatar"
+    share: Share
 
     def __init__(self, factory: "Door") -> None:
         super().__init__(Timers(factory.clock))
@@ -52,7 +63,6 @@ class DoorTransport(ExchangeTransport):
         self._backlog = 0
         self._held: set[str] = set()
         self._parsing = False
-        self._started = 0
         self._asking = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
 
     # The connection
@@ -60,6 +70,7 @@ class DoorTransport(ExchangeTransport):
     def connectionMade(self) -> None:
         """Say who we are; from here on the login time runs."""
         self.address = self.factory.welcome(self)
+        self.share = self.factory.scheduler.share(self.address)
         keep_alive(self.transport)
         self.transport.registerProducer(self, True)
         self.timers.later("login", self.factory.limits.login_timeout, self._too_late)
@@ -71,6 +82,12 @@ class DoorTransport(ExchangeTransport):
         del reason
         self.ended = True
         self.timers.stop()
+        self.share.leave()
+        if self.share.open() or not self.share.wait(self._depart):
+            self._depart()
+
+    def _depart(self) -> None:
+        self.share.spend(CLOSING)
         self._stop_service()
         self.factory.farewell(self)
 
@@ -90,6 +107,7 @@ class DoorTransport(ExchangeTransport):
             self.disconnect(why_not, DISCONNECT_TOO_MANY_CONNECTIONS)
             return False
         self.login = login
+        self.share.proven = True
         self.timers.never("login")
         return True
 
@@ -170,7 +188,22 @@ class DoorTransport(ExchangeTransport):
         if self.login is None:
             self.factory.heard(self)
         self.incoming.feed(data)
-        self._parse()
+        if self._held:
+            return
+        if self.share.open():
+            self.share.spend()
+            self._parse()
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Read and parse nothing more until the share of a later turn."""
+        self.hold("turn")
+        if not self.share.wait(self._turn_came):
+            self.refuse(FLOOD)
+
+    def _turn_came(self) -> None:
+        self.release("turn")
 
     def _parse(self) -> None:
         if self._parsing:
@@ -189,7 +222,6 @@ class DoorTransport(ExchangeTransport):
             self._parsing = False
 
     def _parse_all(self) -> None:
-        self._started = 0
         if not self.gotVersion:
             version = self.incoming.version()
             if version is None:
@@ -202,6 +234,9 @@ class DoorTransport(ExchangeTransport):
                 break
             self.heard = True
             self.dispatchMessage(payload[0], payload[1:])
+            more = self.share.spend(_cost(payload))
+            if not (more or self.ended or "turn" in self._held):
+                self._wait()
         self.renew_if_due()
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
@@ -236,10 +271,11 @@ class DoorTransport(ExchangeTransport):
 
     def started(self) -> None:
         """The client has begun something that takes time: a turn has room for few of these."""
-        self._started += 1
-        if self._started == limits.STARTS:
-            self.hold("turn")
-            self.timers.later("turn", 0, self.release, "turn")
+        self.share.spend(EVENTS // limits.STARTS)
+
+    def check_signature(self) -> None:
+        """A signature of the client's is about to be checked."""
+        self.share.spend(SIGNATURE)
 
     @property
     def flowing(self) -> bool:
@@ -271,8 +307,9 @@ class DoorTransport(ExchangeTransport):
             return
         self._held.discard(why)
         if not (self._held or self.ended):
-            self.transport.resumeProducing()
             self._parse()
+        if not (self._held or self.ended):
+            self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
         """TCP's buffer is full (IPushProducer)."""

@@ -179,6 +179,7 @@ class DoorUserAuth(SSHUserAuthServer):
         session = self.transport.sessionID
         assert session is not None
         message = string(session) + bytes((MSG_USERAUTH_REQUEST,)) + covered
+        self.transport.check_signature()
         if proves(algorithm, offer.key, signature, message, offer.verified):
             self._shown(Proved(offer.proof.via, offer.proof, offer.limits))
         else:

@@ -49,7 +49,9 @@ class Arrival(Presence):
 
     def broke(self) -> None:
         self._heard()
-        if self.leads and self.console is not None:
+        if not self.reports.counts_break():
+            self.reports.dropped("a BREAK, one of too many")
+        elif self.leads and self.console is not None:
             self.console.broke()
 
     def answered(self) -> None:
@@ -68,7 +70,7 @@ class Arrival(Presence):
         if self.console is not None:
             self._confirm(self.console, joined)
         elif not self._is_false_peer:
-            self._no_limit()
+            self._identified()
             self.claim = claims.said(joined, self.line, self.zone)
             self.joining.decide()
 

@@ -4,7 +4,7 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.logger import Logger
 
 from vspc.console.console import Console
@@ -14,6 +14,7 @@ from vspc.console.peers import PeerTable
 from vspc.console.ports import Clock, Line
 from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Refusals
+from vspc.net.scheduler import Scheduler
 from vspc.net.vestibule import Queue
 from vspc.vm.arrival import Arrival
 from vspc.vm.custody import Custody
@@ -65,6 +66,11 @@ class Door:
     refusals: Refusals
     waits: Waits = field(factory=Waits)
     zone: Zone = field(factory=Zone)
+    scheduler: Scheduler = field(
+        default=Factory(
+            lambda door: Scheduler(door.clock.call_later, door.clock.seconds), takes_self=True
+        )
+    )
     stopping: bool = field(default=False, init=False)
     arrivals: dict[Line, Arrival] = field(factory=dict, init=False)
     strangers: "Admissions[Hashable]" = field(
@@ -125,7 +131,11 @@ class Door:
             self.release(released)
         for vm in self.roster.tidy(now):
             self.custody.reconsider(vm)
-        self.queue.serve(lambda host: self.room(host) is Room.ROOM)
+        self._serve_queue()
+
+    def _serve_queue(self) -> None:
+        if self.queue.serve(lambda host: self.room(host) is Room.ROOM):
+            self.clock.call_later(0, self._serve_queue)
 
     def release(self, released: Released) -> None:
         """A migration came to nothing."""

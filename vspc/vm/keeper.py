@@ -16,6 +16,9 @@ class VmLine(Line, Protocol):
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
 
+    def identified(self) -> None:
+        """The door knows whose line it is: it has a whole share of each turn from now on."""
+
     @property
     def state(self) -> "LineState":
         """What another process needs to go on with it."""

@@ -229,6 +229,9 @@ class BinaryLine(LineProtocol):
         """End the connection now, whatever is under way."""
         self.transport.abortConnection()
 
+    def identified(self) -> None:
+        self.transport.share.proven = True
+
     # Questions
 
     def _ask(self, question: Question) -> bool:

@@ -160,7 +160,7 @@ class VMwareFactory(Factory):
         def make() -> LineProtocol:
             return VMwareLine(self._keep, self._secure, terms)
 
-        return LineTransport(make, terms.now)
+        return LineTransport(make, terms.now, self._door.scheduler.share(host_of(addr)))
 
     def _keep(self, line: VmLine) -> Keeper:
         return self._door.arrive(line, self._zone)
@@ -178,6 +178,7 @@ class PlainFactory(Factory):
         self._now = now
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        if self._telnet:
-            return LineTransport(lambda: TelnetLine(self._door.arrive, self._name), self._now)
-        return RawLine(self._door.arrive, self._name)
+        share = self._door.scheduler.share(host_of(addr))
+        if not self._telnet:
+            return RawLine(self._door.arrive, self._name, share)
+        return LineTransport(lambda: TelnetLine(self._door.arrive, self._name), self._now, share)

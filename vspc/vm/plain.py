@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
 from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.line import BinaryLine, LineState, host_of, why_lost
 from vspc.vm.registration import Joined
@@ -50,12 +51,21 @@ class RawLine(Protocol):
     kind = "raw"
 
     def __init__(
-        self, keep: Callable[[VmLine], Keeper], name: str, state: LineState | None = None
+        self,
+        keep: Callable[[VmLine], Keeper],
+        name: str,
+        share: Share,
+        state: LineState | None = None,
     ) -> None:
         self._keep = keep
         self._name = name
+        self._share = share
         self._goes_on = state is not None
         self._reason = ""
+        self._unread = b""  # at most what was read at once; it waits for a later turn
+        self._paused = False
+        self._resting = False
+        self._gone: Failure | None = None
         self.address = ""
         self.keeper: Keeper
 
@@ -72,11 +82,43 @@ class RawLine(Protocol):
         return LineState(self.kind, False, None)
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._reason:
+        self._unread += data
+        if self._share.open():
+            self._work()
+        elif not self._share.waiting:
+            self._wait()
+
+    def _work(self) -> None:
+        data, self._unread = self._unread, b""
+        if data and not self._reason:
             self.keeper.output(data)
+        if not self._share.spend(1 + len(data) // BYTES) and self._gone is None:
+            self._wait()
+        elif self._gone is not None:
+            self.keeper.lost(self._reason or why_lost(self._gone))
+        elif self._paused:
+            self._paused = False
+            self._resume()
+
+    def _wait(self) -> None:
+        """Read nothing more until the share of a later turn (law 11)."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+        if not self._share.wait(self._work):
+            self.close(FLOOD)
+
+    def _resume(self) -> None:
+        if not (self._paused or self._resting):
+            self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.keeper.lost(self._reason or why_lost(reason))
+        self._gone = reason
+        if self._share.waiting:
+            return
+        if self._share.open() or not self._share.wait(self._work):
+            self._share.spend(CLOSING)
+            self._work()
 
     def send(self, data: bytes) -> None:
         self.transport.write(data)
@@ -95,10 +137,12 @@ class RawLine(Protocol):
         return unacknowledged(self.transport)
 
     def rest(self) -> None:
+        self._resting = True
         self.transport.pauseProducing()
 
     def go_on(self) -> None:
-        self.transport.resumeProducing()
+        self._resting = False
+        self._resume()
 
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
@@ -107,3 +151,6 @@ class RawLine(Protocol):
     def abort(self) -> None:
         """End the connection now."""
         self.transport.abortConnection()
+
+    def identified(self) -> None:
+        self._share.proven = True

@@ -121,6 +121,8 @@ class Presence:
         self._no_limit()
         if state.identify_left is not None:
             self._start_limit(max(0.0, state.identify_left))
+        else:
+            self.line.identified()
 
     def adopted(self, console: Console | None, state: ArrivalState) -> None:
         """All lines are there again: `console` is this one's."""
@@ -166,6 +168,11 @@ class Presence:
             self._limit.cancel()
         self._limit = None
 
+    def _identified(self) -> None:
+        """It has said who it is, and may say more in a turn from now on."""
+        self._no_limit()
+        self.line.identified()
+
     # What it is
 
     def targets(self, console: Console) -> None:
@@ -173,13 +180,13 @@ class Presence:
         self.role = Role.TARGET
         self.console = console
         self.claim = claims.proved(console, self.line, self.zone)
-        self._no_limit()
+        self._identified()
 
     def leads_at(self, console: Console) -> None:
         """It is the line of `console` now, which has it already: names, and what it said before."""
         self.role = Role.LEADING
         self.console = console
-        self._no_limit()
+        self._identified()
         if self._said_name is not None:
             self.door.roster.rename(console.vm, self._said_name)
         self.door.roster.settle(console)
@@ -197,7 +204,7 @@ class Presence:
         """It is kept apart from now on, in a console of its own."""
         self.role = Role.HELD
         self.console = console
-        self._no_limit()
+        self._identified()
         console.connect(self.line)
         _, early = self._early.take()
         if early:

@@ -18,6 +18,12 @@ EVENT_RATE = 0.5
 DROPPED = 5
 """Things without sense from one line that are logged each; then the 8th, 16th, 32nd ..."""
 
+BREAKS = 20
+"""BREAKs from one line that count at once; each is told to all on its console, and recorded."""
+
+BREAK_RATE = 2.0
+"""BREAKs a second that count for ever: hosts send one in two ways (`BREAK_PAIR`)."""
+
 REASON = 600
 """Characters of a reason: some tell the administrator what to type where."""
 
@@ -33,13 +39,14 @@ def too_late(line: VmLine, limit: float) -> str:
 class Reports:
     """The log lines about one line."""
 
-    __slots__ = ("_address", "_door", "_dropped", "_events")
+    __slots__ = ("_address", "_breaks", "_door", "_dropped", "_events")
 
     def __init__(self, door: "Door", address: str) -> None:
         self._door = door
         self._address = address
         self._dropped = 0
         self._events = TokenBucket(EVENT_RATE, EVENTS)
+        self._breaks: TokenBucket | None = None  # few lines ever send one
 
     def erred(self, event: str, reason: str, **facts: object) -> None:
         """The peer errs: a few lines a minute for each host, then a count."""
@@ -52,6 +59,12 @@ class Reports:
         self._dropped += 1
         if self._dropped <= DROPPED or self._dropped & (self._dropped - 1) == 0:
             self.erred("vm-dropped", f"{what} (number {self._dropped} on this line)")
+
+    def counts_break(self) -> bool:
+        """The VM sent a BREAK: whether it is not one of too many."""
+        if self._breaks is None:
+            self._breaks = TokenBucket(BREAK_RATE, BREAKS)
+        return self._breaks.take(self._door.clock.seconds())
 
     def note(self, event: str, **facts: object) -> None:
         """The peer does what it may, as long as it does not do it all the time."""

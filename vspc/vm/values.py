@@ -112,15 +112,16 @@ class TakeUp:
 
         name = state.claim.name if state.claim is not None else ""
         line, now = state.line, self._door.clock.seconds
+        share = self._door.scheduler.share(state.address)
         if line.kind == RawLine.kind:
-            return RawLine(keep, name, line)
+            return RawLine(keep, name, share, line)
 
         def make() -> Any:
             if line.kind == TelnetLine.kind:
                 return TelnetLine(keep, name, line)
             return VMwareLine(keep, line.secure, self._terms(zone), line)
 
-        return LineTransport(make, now, line.transport)
+        return LineTransport(make, now, share, line.transport)
 
     def finish(self) -> None:
         """All protocols are connected: give the lines their consoles, and go on."""

@@ -1,0 +1,112 @@
+"""Packets that are cheap for a client: worked on in its share of each turn."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent
+
+from tests.net.ends import TurnClock
+from tests.ssh.bench import ADJUST, DATA, Bench, BenchCase, server_of
+from tests.ssh.hostile import Wire
+from vspc.net.scheduler import EVENTS, EVENTS_UNPROVEN, FLOOD
+from vspc.ssh.packets import string, uint32
+
+IGNORE, UNIMPLEMENTED, DEBUG = 2, 3, 4
+
+
+class FairBench(Bench):
+    """With a reactor's turns, and a wire that knows whether it is read."""
+
+    make_clock = TurnClock
+    make_wire = Wire
+
+    def connect(self, host: str = "192.0.2.1", protocol: Any = None) -> Any:
+        client = super().connect(host, protocol)
+        client.pump.clock = Clock()  # bytes arrive, and no turn passes
+        return client
+
+    def settle(self) -> None:
+        for pump in self.pumps:
+            pump.flush()
+        while any(transport.share.waiting for transport in self.door.connections):
+            self.clock.turn()  # type: ignore[attr-defined]
+            for pump in self.pumps:
+                pump.flush()
+
+
+class FairTests(BenchCase):
+    def setUp(self) -> None:
+        self.bench: Any = FairBench()
+        self.bench.watch(self)
+        self.client = self.bench.logged_in()
+
+    def packets_a_turn(self, client: Any, message: int, *parts: bytes) -> list[int]:
+        """How many of 1,000 packets are opened in each of some turns."""
+        self.bench.settle()
+        for _ in range(40):
+            self.bench.clock.turn()
+        incoming = server_of(client).incoming
+        for _ in range(1000):
+            client.say(message, *parts)
+        found, before = [], incoming.sequence
+        client.pump.flush()
+        for _ in range(6):
+            found.append(incoming.sequence - before)
+            before = incoming.sequence
+            self.bench.clock.turn()
+        self.bench.settle()
+        self.assertEqual(b"", bytes(incoming._received))
+        return found
+
+    def test_before_the_login(self) -> None:
+        for message, parts in (
+            (IGNORE, [string(b"")]),
+            (DEBUG, [b"\1", string(b"x"), string(b"")]),
+            (UNIMPLEMENTED, [uint32(1)]),
+        ):
+            counts = self.packets_a_turn(self.bench.connect(), message, *parts)
+            self.assertLessEqual(max(counts), EVENTS_UNPROVEN)
+            self.assertGreater(min(counts[1:]), 0)
+
+    def test_after_it(self) -> None:
+        number = self.bench.session(self.client)
+        for message, parts in (
+            (IGNORE, [string(b"")]),
+            (ADJUST, [uint32(number), uint32(0)]),
+            (DATA, [uint32(number), string(b"")]),
+            (DATA, [uint32(number), string(b"x")]),
+            (98, [uint32(number), string(b"env"), b"\0", string(b"LANG"), string(b"C")]),
+            (80, [string(b"nothing@example.org"), b"\1"]),
+        ):
+            counts = self.packets_a_turn(self.client, message, *parts)
+            self.assertLessEqual(max(counts), EVENTS, message)
+            self.assertGreater(min(counts[1:]), EVENTS // 2, message)
+
+    def test_somebody_else_is_answered_meanwhile(self) -> None:
+        number, program = self.bench.running(self.client)
+        floods = [self.bench.connect() for _ in range(30)]
+        for flood in floods:
+            for _ in range(1000):
+                flood.say(IGNORE, string(b""))
+            flood.pump.flush()
+        for _ in range(40):
+            self.bench.clock.turn()
+        self.client.say(DATA, uint32(number), string(b"key"))
+        self.client.pump.flush()
+        self.assertEqual(program.heard, [b"key"])
+
+    def logged(self, name: str) -> list[LogEvent]:
+        found: list[LogEvent] = self.bench.logged(name)
+        return found
+
+    def test_who_goes_on_without_logging_in_is_ended_and_named_once(self) -> None:
+        client = self.bench.connect()
+        for _ in range(2 * 60 * EVENTS_UNPROVEN):
+            client.say(IGNORE, string(b""))
+        client.pump.flush()
+        for _ in range(10):
+            self.assertFalse(server_of(client).ended)
+            self.bench.clock.turn(1)
+        self.assertTrue(server_of(client).ended)
+        self.assertEqual([event["reason"] for event in self.logged("ssh-refused")], [FLOOD])
+        self.assertFalse(server_of(self.client).ended)

@@ -1,0 +1,123 @@
+"""TLS below a line, which can be paused, and whose handshakes have their turn (law 11).
+
+Twisted's TLS layer decrypts whatever has been read, in one go. Here the line stops it between two
+records: what is not decrypted stays in OpenSSL's buffer, at most one read of the socket.
+"""
+
+from typing import Any, Protocol
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from vspc.net.scheduler import HANDSHAKE, Share
+
+
+class PausableConnection(SSL.Connection):
+    """An OpenSSL connection that has nothing to read while it is `paused`."""
+
+    paused = False
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """As SSL.Connection.recv."""
+        if self.paused:
+            raise SSL.WantReadError
+        return super().recv(bufsiz, flags)
+
+
+class Shared(Protocol):
+    """What `FairTls` needs to know of the protocol above it."""
+
+    @property
+    def share(self) -> Share:
+        """Its part in each turn of the reactor."""
+
+
+class FairTls(BufferingTLSTransport):
+    """Twisted's TLS transport. The protocol above it has a `share`, and may pause it."""
+
+    transport: Any
+    wrappedProtocol: Any
+    _tlsConnection: Any
+
+    _early = b""  # what came for the handshake and waits for its turn
+    _held = False  # for that
+    _paused = False  # by the protocol above
+    _lost: Failure | None = None  # why the connection was lost, with records still to decrypt
+
+    @property
+    def _share(self) -> Share:
+        share: Share = self.wrappedProtocol.share
+        return share
+
+    def dataReceived(self, data: bytes) -> None:
+        """A step of a handshake has its turn; records are decrypted until the line pauses."""
+        if self._handshakeDone:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+            return
+        self._early += data
+        if self._share.open():
+            self._take_step()
+        elif not self._held:
+            self._held = True
+            self.transport.pauseProducing()
+            if not self._share.wait(self._take_step):
+                self.abortConnection()  # type: ignore[no-untyped-call]
+
+    def _take_step(self) -> None:
+        early, self._early = self._early, b""
+        self._share.spend(HANDSHAKE)
+        super().dataReceived(early)  # type: ignore[no-untyped-call]
+        if self._held:
+            self._held = False
+            if not self._paused:
+                self.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        """Decrypt nothing more, read nothing more."""
+        self._paused = True
+        self._tell_engine()
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on: what is there already comes first."""
+        self._paused = False
+        self._tell_engine()
+        self._flushReceiveBIO()  # type: ignore[no-untyped-call]
+        if self._paused:
+            return
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            super().connectionLost(lost)
+        else:
+            self.transport.resumeProducing()
+
+    def _tell_engine(self) -> None:
+        if self._tlsConnection is not None:
+            self._tlsConnection.paused = self._paused
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """What was read before that is not lost: it has its turn."""
+        if self._held:
+            self._held = False
+            self._share.leave()
+        if self._paused and not self._aborted:
+            self._lost = reason
+        else:
+            super().connectionLost(reason)
+
+
+class FairTlsFactory(TLSMemoryBIOFactory):
+    """Puts `FairTls` below what another factory makes."""
+
+    protocol = FairTls
+
+
+def start_tls(transport: Any, creator: IOpenSSLServerConnectionCreator, above: Shared) -> FairTls:
+    """TLS from the next byte on between `transport` and `above`, the transport of which it is."""
+    engine = FairTls(FairTlsFactory(creator, False, None), above, False)  # type: ignore[arg-type]
+    transport.protocol = engine
+    engine.makeConnection(transport)  # type: ignore[no-untyped-call]
+    return engine

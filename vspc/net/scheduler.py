@@ -1,0 +1,283 @@
+"""A bounded amount of work for each connection in each turn of the reactor (law 11).
+
+What a peer sends is counted in *events*: a command, a negotiation, a subnegotiation, a packet is
+one, `BYTES` of data are one, what costs much more counts as several. Each connection has a `Share`:
+so many events in a turn, a tenth of it before its peer has said who it is. What is over waits: the
+connection is paused and its `work` is called in a later turn, in the order of `Scheduler`.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from vspc.net.limits import crowd
+
+EVENTS = 128
+"""Events of one connection in a turn, once its peer is identified or logged in."""
+
+EVENTS_UNPROVEN = EVENTS // 10
+"""The same before that."""
+
+TURN_EVENTS = 1024
+"""Events of all connections together in a turn."""
+
+RESERVED = 256
+"""Of these, how many are kept for what arrives in the turn: those that wait get the others."""
+
+FIRST_EVENTS = 16
+"""Events of a connection that waited though it was not over its share, when its turn comes."""
+
+TURN_SECONDS = 0.005
+"""Seconds in a turn after which no other connection that waits is served in it."""
+
+BYTES = 4096
+"""Bytes of data that count as one event more."""
+
+SUBNEGOTIATION_BYTES = 64
+"""Bytes of a telnet subnegotiation that count as one event more."""
+
+HANDSHAKE = 128
+"""Events that one step of a TLS handshake, or of an SSH key exchange, counts as."""
+
+SIGNATURE = 32
+"""Events that checking one signature counts as."""
+
+CLOSING = 4
+"""Events that the end of a connection counts as."""
+
+BUSY_TURNS = 16
+"""Turns for which a connection that was over its share takes its place behind the others."""
+
+PATIENCE = 10.0
+"""Seconds for which a connection may be over its share before its peer has said who it is."""
+
+RESPITE = 2.0
+"""Seconds within its share after which that time begins anew."""
+
+FLOOD = f"it sent more than it may before it said who it is, for {PATIENCE:g} s"
+"""Why such a connection is ended."""
+
+
+class Share:
+    """One connection's part in each turn. `proven`: its peer is identified or logged in."""
+
+    __slots__ = (
+        "_busy_until",
+        "_half",
+        "_left",
+        "_over_at",
+        "_over_since",
+        "_scheduler",
+        "_turn",
+        "_work",
+        "host",
+        "proven",
+    )
+
+    def __init__(self, scheduler: "Scheduler", host: str) -> None:
+        self._scheduler = scheduler
+        self.host = host
+        self.proven = False
+        self._turn = -1  # the last one in which it did something
+        self._left = self._half = 0.0  # events left in that turn; half of what it began with
+        self._busy_until = 0
+        self._work: Callable[[], None] | None = None
+        self._over_since = self._over_at = -math.inf
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a later turn."""
+        return self._work is not None
+
+    def open(self) -> bool:
+        """Whether what has just come may be worked on now; if not, call `wait`."""
+        scheduler = self._scheduler
+        if self._work is not None or scheduler.left <= 0:
+            return False
+        if self._turn == scheduler.turn:
+            return self._left > 0
+        return scheduler.turn >= self._busy_until
+
+    def spend(self, events: int = 1) -> bool:
+        """Count `events` that were worked on; whether there may be more in this turn."""
+        scheduler = self._scheduler
+        if self._turn != scheduler.turn:
+            self._begin_turn()
+        self._left -= events
+        scheduler.left -= events
+        if self._left < self._half or scheduler.left < TURN_EVENTS / 2:
+            scheduler.arm()
+        return self._left > 0 and scheduler.left > 0
+
+    def wait(self, work: Callable[[], None]) -> bool:
+        """Have `work` called in a later turn. False, and it will not be: it has been over its
+        share for `PATIENCE` without saying who it is, and has to be ended.
+        """
+        scheduler = self._scheduler
+        over = self._turn == scheduler.turn and self._left <= 0
+        if over:
+            self._busy_until = scheduler.turn + BUSY_TURNS
+            if not self._is_patient():
+                return False
+        self._work = work
+        scheduler.enter(self, late=scheduler.turn < self._busy_until)
+        return True
+
+    def leave(self) -> None:
+        """It waits no longer."""
+        if self._work is not None:
+            self._work = None
+            self._scheduler.remove(self)
+
+    def served_in(self, turn: int) -> bool:
+        """Whether it has done something in `turn`."""
+        return self._turn == turn
+
+    def serve(self, most: float = math.inf) -> None:
+        """Its turn has come, for `most` events."""
+        work, self._work = self._work, None
+        self._begin_turn()
+        self._left = min(self._left, most)
+        if work is not None:
+            work()
+
+    def _begin_turn(self) -> None:
+        self._turn = self._scheduler.turn
+        self._left = self._scheduler.share_of_turn(self.proven)
+        self._half = self._left / 2
+
+    def _is_patient(self) -> bool:
+        if self.proven:
+            return True
+        now = self._scheduler.seconds()
+        if now - self._over_at > RESPITE:
+            self._over_since = now
+        self._over_at = now
+        return now - self._over_since < PATIENCE
+
+
+class _Queue:
+    """Shares that wait: addresses take turns, and within one address its shares."""
+
+    __slots__ = ("_hosts",)
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, OrderedDict[Share, None]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._hosts)
+
+    def put(self, share: Share) -> None:
+        self._hosts.setdefault(share.host, OrderedDict())[share] = None
+
+    def remove(self, share: Share) -> None:
+        mine = self._hosts.get(share.host)
+        if mine is not None and share in mine:
+            del mine[share]
+            if not mine:
+                del self._hosts[share.host]
+
+    def take(self, turn: int) -> Share | None:
+        """The next one that has done nothing in `turn`; None if there is none."""
+        for _ in range(len(self._hosts)):
+            host = next(iter(self._hosts))
+            self._hosts.move_to_end(host)
+            share = next(iter(self._hosts[host]))
+            # First in, first out: behind one that was served in this turn, all were.
+            if not share.served_in(turn):
+                self.remove(share)
+                return share
+        return None
+
+
+class Scheduler:
+    """Who works when, of all connections of a server.
+
+    What arrives is worked on at once while the turn has room (`Share.open`). Those that wait are
+    served at the beginning of the next turns, each at most once in a turn: first those that were
+    only late in a full turn, a little each, then those that were over their own share. Each of the
+    two has half of what there is, and at least one is served.
+    """
+
+    def __init__(
+        self,
+        call_later: Callable[[float, Callable[[], None]], object],
+        seconds: Callable[[], float],
+    ) -> None:
+        """`call_later` as the reactor's; `seconds` are never set back."""
+        self._call_later = call_later
+        self.seconds = seconds
+        self.turn = 0
+        self.left: float = TURN_EVENTS  # events that all together may still cause in this turn
+        self._late = _Queue()  # over their own share
+        self._fresh = _Queue()  # the others
+        self._armed = False
+        self._stopped = False
+
+    def share(self, host: str) -> Share:
+        """The share of a new connection from `host`."""
+        return Share(self, crowd(host))
+
+    def stop(self) -> None:
+        """The server ends: everything that waits is worked on now, and nothing waits any more."""
+        self._stopped = True
+        self.turn = 1 << 62
+        self.left = math.inf
+        while (share := self._fresh.take(self.turn) or self._late.take(self.turn)) is not None:
+            share.serve()
+
+    # For shares
+
+    def share_of_turn(self, proven: bool) -> float:
+        """Events that a connection may cause in this turn."""
+        if self._stopped:
+            return math.inf
+        return EVENTS if proven else EVENTS_UNPROVEN
+
+    def enter(self, share: Share, late: bool) -> None:
+        """`share` waits."""
+        (self._late if late else self._fresh).put(share)
+        self.arm()
+
+    def remove(self, share: Share) -> None:
+        """`share` waits no longer."""
+        self._late.remove(share)
+        self._fresh.remove(share)
+
+    def arm(self) -> None:
+        """Begin a turn anew with the reactor's next one.
+
+        Not needed while no share is half used: what is counted then is several turns of
+        the reactor as one, and ordinary traffic costs no timer.
+        """
+        if not (self._armed or self._stopped):
+            self._armed = True
+            self._call_later(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._armed = False
+        if self._stopped:
+            return
+        self.turn += 1
+        self.left = TURN_EVENTS
+        try:
+            self._serve()
+        finally:
+            if self._fresh or self._late:
+                self.arm()
+
+    def _serve(self) -> None:
+        if not (self._fresh or self._late):
+            return
+        began, half = self.seconds(), TURN_SECONDS / 2
+        self._serve_some(self._fresh, FIRST_EVENTS, (TURN_EVENTS + RESERVED) / 2, began + half)
+        self._serve_some(self._late, math.inf, RESERVED, began + TURN_SECONDS)
+        if self.left > RESERVED and self.seconds() < began + TURN_SECONDS:
+            self._serve_some(self._fresh, FIRST_EVENTS, RESERVED, began + TURN_SECONDS)
+
+    def _serve_some(self, queue: _Queue, most: float, left: float, until: float) -> None:
+        """Serve those in `queue` until only `left` events are left, or the time is `until`."""
+        while (share := queue.take(self.turn)) is not None:
+            share.serve(most)
+            if self.left <= left or self.seconds() >= until:
+                return
