@@ -73,8 +73,7 @@ class Host:
             if not isinstance(data, bytes):
                 data = subnegotiation(VMWARE, encode(data))
             self.transport.dataReceived(data)
-            while self.transport.share.waiting:  # in as many turns as it takes
-                self.scene.clock.advance(0)
+            self.settle()
 
     def agree(self) -> "Host":
         """Agree on the extension."""
@@ -131,6 +130,12 @@ class Host:
     def lose(self) -> None:
         """The connection is gone."""
         self.transport.connectionLost(Failure(ConnectionDone()))
+        self.settle()
+
+    def settle(self) -> None:
+        """What was said is worked on, in as many turns as it takes."""
+        while self.transport.share.waiting:
+            self.scene.clock.advance(0)
 
 
 def secret(number: int) -> bytes:

@@ -4,7 +4,9 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
 from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 
 from tests.net.ends import TurnClock, Wire
 from tests.vm.support import SEQUENCE, VC_UUID, Host
@@ -153,7 +155,7 @@ class LineTests(FairDoorTest):
         hosts = [self.registered(f"web{n:03}", n, f"10.0.1.{n % 250}") for n in range(1, 400)]
         self.clock.turn()
         for host in hosts:
-            host.lose()
+            host.transport.connectionLost(Failure(ConnectionDone()))
         live = sum(console.live for console in self.scene.roster)
         self.assertGreater(live, 0)
         turns = 0

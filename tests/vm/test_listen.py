@@ -270,4 +270,5 @@ class Crowds(ListenTest):
         self.assertIn("vm-too-many-lines", self.names())
         self.assertFalse(any(wire.disconnecting for wire in wires))
         wires[0].above.connectionLost(Failure(ConnectionDone()))
+        self.scene.clock.advance(0)  # its turn comes
         self.assertTrue(Joined("10.0.0.1").connect(self.listener))

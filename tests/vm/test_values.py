@@ -120,15 +120,20 @@ class Process:
                 if address not in self.lines:
                     self._connect(address)
                 self.lines[address].dataReceived(data)
-                while self.lines[address].share.waiting:  # in as many turns as it takes
-                    self.scene.clock.advance(0)
+                self._settle(address)
             case Type(data):
                 self._type(data)
             case Wait(seconds):
                 self.scene.clock.advance(seconds)
             case Lose(address):
                 self.lines[address].connectionLost(Failure(ConnectionDone()))
+                self._settle(address)
         self.listen()
+
+    def _settle(self, address: str) -> None:
+        """It is worked on in as many turns as it takes."""
+        while self.lines[address].share.waiting:
+            self.scene.clock.advance(0)
 
     def _connect(self, address: str) -> None:
         terms = self.terms()

@@ -33,6 +33,9 @@ TURN_SECONDS = 0.005
 BYTES = 4096
 """Bytes of data that count as one event more."""
 
+DOUBLED = 64
+"""Bytes 0xFF, doubled on the wire, that count as one event more."""
+
 SUBNEGOTIATION_BYTES = 64
 """Bytes of a telnet subnegotiation that count as one event more."""
 
@@ -42,8 +45,11 @@ HANDSHAKE = 128
 SIGNATURE = 32
 """Events that checking one signature counts as."""
 
+REGISTERING = 32
+"""Events that it counts as when a line is taken to be a VM's, and when such a line ends."""
+
 CLOSING = 4
-"""Events that the end of a connection counts as."""
+"""Events that the end of any other connection counts as."""
 
 BUSY_TURNS = 16
 """Turns for which a connection that was over its share takes its place behind the others."""

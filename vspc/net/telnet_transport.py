@@ -18,7 +18,15 @@ from twisted.python.failure import Failure
 from vspc.net.fair_tls import start_tls
 from vspc.net.limits import TokenBucket
 from vspc.net.line_protocol import LineProtocol
-from vspc.net.scheduler import BYTES, CLOSING, FLOOD, SUBNEGOTIATION_BYTES, Share
+from vspc.net.scheduler import (
+    BYTES,
+    CLOSING,
+    DOUBLED,
+    FLOOD,
+    REGISTERING,
+    SUBNEGOTIATION_BYTES,
+    Share,
+)
 from vspc.wire import telnet
 from vspc.wire.qmethod import Effect, Options
 from vspc.wire.telnet import (
@@ -171,8 +179,8 @@ class LineTransport(TelnetTransport):
             self._log.failure("line-defect")
 
     def _data(self, event: Data) -> None:
-        if len(event.data) >= BYTES:
-            self.share.spend(len(event.data) // BYTES)
+        if len(event.data) >= DOUBLED:
+            self.share.spend(len(event.data) // BYTES + event.data.count(0xFF) // DOUBLED)
         self._protocol.dataReceived(event.data)
 
     def _command(self, event: Command) -> None:
@@ -371,7 +379,7 @@ class LineTransport(TelnetTransport):
         if self.share.waiting:
             return
         if self.share.open():
-            self.share.spend(CLOSING)
+            self.share.spend(REGISTERING if self.share.proven else CLOSING)
             self._end(reason)
         elif not self.share.wait(self._work):
             self._end(reason)

@@ -19,6 +19,7 @@ from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
 from vspc.net.line_protocol import LineProtocol
+from vspc.net.scheduler import REGISTERING
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
@@ -230,7 +231,9 @@ class BinaryLine(LineProtocol):
         self.transport.abortConnection()
 
     def identified(self) -> None:
-        self.transport.share.proven = True
+        if not self.transport.share.proven:
+            self.transport.share.proven = True
+            self.transport.share.spend(REGISTERING)
 
     # Questions
 
