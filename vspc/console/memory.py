@@ -1,4 +1,6 @@
-"""What the ring of a console holds, as if it were a log: for consoles that are not logged."""
+"""What the ring of a console holds, as if it were a log: for consoles that are not logged, and for
+those whose log cannot be read.
+"""
 
 from collections.abc import Sequence
 
@@ -8,14 +10,19 @@ from vspc.console.history import History
 from vspc.console.past import Item, Kind, Marker, Passage, Said
 
 NOT_LOGGED = "not logged, and no longer in memory"
+UNREADABLE = "no longer in memory, and the log cannot be read now"
 
 
 @frozen
 class Memory:
-    """`vspc.console.past.Kept` over a ring. Nobody knows when each byte came: it is `last`."""
+    """`vspc.console.past.Kept` over a ring. Nobody knows when each byte came: it is `last`.
+
+    `why` is said of what is missing.
+    """
 
     history: History
     last: float
+    why: str = NOT_LOGGED
 
     @property
     def start(self) -> int:
@@ -26,6 +33,11 @@ class Memory:
     def end(self) -> int:
         """The offset after the last byte."""
         return self.history.end
+
+    @property
+    def unwritten(self) -> int:
+        """Nothing: it is not to be written."""
+        return 0
 
     @property
     def cancelled(self) -> bool:
@@ -39,7 +51,7 @@ class Memory:
         at = min(offset, stop)
         if at < min(self.start, stop):
             end = min(self.start, stop)
-            items.append(Marker(at, self.last, Kind.GAP, NOT_LOGGED, end))
+            items.append(Marker(at, self.last, Kind.GAP, self.why, end))
             at = end
         data = self.history.read(at, min(limit, stop - at))
         if data:

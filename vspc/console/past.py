@@ -115,6 +115,10 @@ class Kept(Protocol):
         """All markers of those kinds that are kept."""
 
     @property
+    def unwritten(self) -> int:
+        """Bytes at the end that are in memory only, because the disk does not take them."""
+
+    @property
     def cancelled(self) -> bool:
         """Whether nobody waits for the answer any more: give up early."""
 

@@ -10,6 +10,8 @@ from vspc.console.console import Console
 from vspc.console.past import Kept, Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.cache import Cache
+from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record
+from vspc.log.segments import Segment
 from vspc.log.view import View
 from vspc.log.writer import Writer
 
@@ -17,6 +19,9 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds after which a question has no answer: the disk stands still."""
+
+STALLED_PATIENCE = 2.0
+"""The same while that is known."""
 
 
 class Pool(Protocol):
@@ -57,6 +62,7 @@ class Archivist:
     known: Callable[[str], bool]
     note: Callable[[Console, Kind, str], bool]
     pool: Pool
+    stalled: Callable[[], bool] = lambda: False  # whether the disk stands still
     cache: Cache = field(init=False)
     _closed: bool = field(default=False, init=False)
 
@@ -78,13 +84,15 @@ class Archivist:
         answer: Callable[[T | None], Any],
     ) -> Cancellable:
         """Everything that was said before now is in what `question` sees."""
-        asked = Question(answer, self.clock.call_later(PATIENCE, lambda: self._give_up(asked)))
+        seconds = STALLED_PATIENCE if self.stalled() else PATIENCE
+        timer = self.clock.call_later(seconds, lambda: self._give_up(asked, seconds))
+        asked = Question(answer, timer)
         self.flush()
         self.writer.put(partial(self._look, asked, bytes.fromhex(console_id), question))
         return asked
 
-    def _give_up(self, asked: Question) -> None:
-        self.complain("log-not-answering", f"nothing was read for {PATIENCE:g} s")
+    def _give_up(self, asked: Question, seconds: float) -> None:
+        self.complain("log-not-answering", f"nothing was read for {seconds:g} s")
         self._answer(asked, None)
 
     # In the log's thread
@@ -135,17 +143,32 @@ def snapshot(
 ) -> View | None:
     """The log of `console` as it is now, or None; in the log's thread.
 
-    Nothing is moved for it: what has not moved is read from memory, and a reader costs no write.
+    A reader costs no write: what has not moved is read from memory, and so is what the disk does
+    not take.
     """
     chronicle = writer.store.chronicles.get(console)
-    if chronicle is None or not chronicle.spoke:
+    segments, pending, end = list[Segment](), list[Record](), 0
+    if chronicle is not None:
+        chronicle.spot(writer.store.spotter)
+        segments, pending, end = chronicle.segments, list(chronicle.pending), chronicle.end
+    spoke = chronicle is not None and chronicle.spoke
+    unwritten = 0
+    for record in writer.unwritten(console):
+        if record.code == FORGET:
+            segments, pending, spoke = [], [], False
+        elif record.code == DATA or record.code >= FIRST_MARKER:
+            pending.append(record)
+            unwritten += len(record.payload) if record.code == DATA else 0
+            end = max(end, record.end)
+            spoke = spoke or record.code == DATA
+    if not spoke:
         return None
-    chronicle.spot(writer.store.spotter)
     return View(
         cache,
         # The one that is open goes on growing.
-        tuple(s if s.closed else evolve(s) for s in chronicle.segments),
-        tuple(chronicle.pending),
-        chronicle.end,
+        tuple(s if s.closed else evolve(s) for s in segments),
+        tuple(pending),
+        end,
         is_cancelled,
+        unwritten,
     )

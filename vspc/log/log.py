@@ -104,6 +104,7 @@ class Log:
             self.recorder.keeps,
             self.recorder.note,
             self.pool or Readers(self.failed),
+            lambda: self._stalled,
         )
 
     def _complain(self, event: str, what: str) -> None:

@@ -45,6 +45,7 @@ class View:
     pending: tuple[Record, ...]
     end: int
     is_cancelled: Callable[[], bool] = lambda: False
+    unwritten: int = 0
 
     @property
     def cancelled(self) -> bool:

@@ -17,7 +17,7 @@ from attrs import define, field
 from vspc.log.batch import Batch, Counts, Sync, Told
 from vspc.log.chain import Chain
 from vspc.log.chores import Chores
-from vspc.log.records import DATA, RESERVE
+from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.segments import Segment, compress, contents, sync_segments
 from vspc.log.store import Store
 
@@ -119,7 +119,16 @@ class Writer:
                 self.tell("log-not-closed", {"seconds": FAREWELL})
         self.chores.close()
 
-    # The thread
+    # In the log's thread
+
+    def unwritten(self, console: bytes) -> list[Record]:
+        """What waits of `console` because the disk does not take it, in order."""
+        return [
+            record
+            for batch in self._unwritten
+            for record in batch.records
+            if record.console == console
+        ]
 
     def _run(self) -> None:
         while not self._stopping or self._items:

@@ -13,7 +13,7 @@ from vspc.text import safe, safe_output
 from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
 from vspc.verbs.cast import Cast
 from vspc.verbs.logoptions import BadWord, moment
-from vspc.verbs.reading import Reel, ask
+from vspc.verbs.reading import Reel, ask, from_memory, not_written, remembered
 from vspc.verbs.record import recordings
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
@@ -126,6 +126,12 @@ class Wanted:
     form: str = "asciicast"
     size: tuple[int, int] = SIZE
 
+    @property
+    def timed(self) -> bool:
+        """Whether only a log can tell what is meant."""
+        words = (self.start, self.end)
+        return self.recording is not None or any(word and not word.isdecimal() for word in words)
+
 
 _OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -202,15 +208,27 @@ def run(call: Call) -> None:
     limit = call.history_limit(console)
     earliest = None if limit is None else now - limit
 
-    def found(span: tuple[int, int] | str | None) -> None:
-        if span is None:
+    def found(answer: tuple[tuple[int, int] | str, int] | None) -> None:
+        if answer is None and (wanted.timed or console.history.start == console.history.end):
             call.fail(FAILED, f"the log of {console.title} cannot be read now")
-        elif isinstance(span, str):
+            return
+        if answer is None:
+            complain(call.channel, f"[{from_memory(console.title)}]")
+            answer = _span(remembered(console), wanted, now, earliest), 0
+        span, unwritten = answer
+        if unwritten:
+            complain(call.channel, f"[{not_written(unwritten)}]")
+        if isinstance(span, str):
             call.fail(FAILED, span)
         else:
             Exporter(call, console, wanted, span).begin()
 
-    ask(call.world, console, lambda kept: _span(kept, wanted, now, earliest), found)
+    ask(
+        call.world,
+        console,
+        lambda kept: (_span(kept, wanted, now, earliest), kept.unwritten),
+        found,
+    )
 
 
 def _span(kept: Kept, wanted: Wanted, now: float, earliest: float | None) -> tuple[int, int] | str:

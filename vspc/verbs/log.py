@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output
 from vspc.console.console import Console
 from vspc.console.past import Item, Kind, Marker, Said
@@ -13,7 +15,7 @@ from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted,
 from vspc.verbs.logprint import Printed
 from vspc.verbs.logsearch import Ended as Searched
 from vspc.verbs.logsearch import Search
-from vspc.verbs.reading import PIECE, Reel, ask
+from vspc.verbs.reading import PIECE, Reel, ask, from_memory, not_written, remembered
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
@@ -80,16 +82,33 @@ class LogReader(NoScreen):
         self._asked = ask(
             self._call.world,
             self._console,
-            lambda kept: span(self._wanted, kept, earliest),
-            self._found,
+            lambda kept: (span(self._wanted, kept, earliest), kept.unwritten, kept.end),
+            lambda answer: self._answered(answer, earliest),
         )
 
-    def _found(self, found: Span | NoSuchBoot | None) -> None:
+    def _answered(
+        self, answer: tuple[Span | NoSuchBoot, int, int] | None, earliest: float | None
+    ) -> None:
         if self._over:
             return
-        if found is None:
-            self._fail(f"the log of {self._console.title} cannot be read now")
+        wanted, end = self._wanted, self._console.history.end
+        if answer is None:
+            timed = wanted.since is not None or wanted.until is not None
+            if timed or wanted.boot is not None or self._console.history.start == end:
+                self._fail(f"the log of {self._console.title} cannot be read now")
+                return
+            self._remark(from_memory(self._console.title))
+            self._found(span(wanted, remembered(self._console), earliest))
             return
+        found, unwritten, kept = answer
+        if unwritten:
+            self._remark(not_written(unwritten))
+        whole = wanted.until is None and wanted.count is None
+        if isinstance(found, Span) and whole and found.end == kept < end:
+            found = evolve(found, end=end)  # what the log does not have memory may have
+        self._found(found)
+
+    def _found(self, found: Span | NoSuchBoot) -> None:
         if isinstance(found, NoSuchBoot):
             self._fail(str(found))
             return

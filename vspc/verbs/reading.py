@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from attrs import evolve
+
 from vspc.console.console import Console
-from vspc.console.memory import Memory
-from vspc.console.past import Item, Kept, Marker, Passage
+from vspc.console.memory import UNREADABLE, Memory
+from vspc.console.past import Item, Kept, Kind, Marker, Passage, Said
 from vspc.console.ports import Cancellable
 from vspc.verbs.call import World
 
@@ -45,8 +47,26 @@ def ask(
     return Answered()
 
 
+def remembered(console: Console) -> Memory:
+    """What memory has of a console whose log cannot be read now."""
+    return Memory(console.history, console.last_output or 0.0, UNREADABLE)
+
+
+def from_memory(title: str) -> str:
+    """What is said of a log that is shown from memory."""
+    return f"the log of {title} cannot be read now: this is from memory"
+
+
+def not_written(count: int) -> str:
+    """What is said of a log whose last `count` bytes the disk does not take."""
+    return f"the last {count} bytes are from memory: the disk does not take them now"
+
+
 class Reel:
-    """Reads on from an offset, as fast as its reader takes it, until `reached` says so."""
+    """Reads on from an offset, as fast as its reader takes it, until `reached` says so.
+
+    What the log cannot give now comes from memory, with a gap where that does not reach.
+    """
 
     def __init__(
         self,
@@ -99,9 +119,10 @@ class Reel:
         self._asked = None
         if self.over:
             return
-        if passage is None:
-            self._end(self._failed)
-            return
+        if passage is None or self._is_short(passage, until):
+            # The disk is full, or stands still: memory may have more.
+            passage = remembered(self._console).read(self.offset, PIECE, until)
+        passage = self._filled(passage)
         moved = passage.next > self.offset
         for item in list(self._unseen(passage)):
             self._give(item)
@@ -117,6 +138,27 @@ class Reel:
                 self._end(self._failed)
             else:
                 self._soon(AGAIN, until)
+
+    def _is_short(self, passage: Passage, until: int | None) -> bool:
+        """Whether it ends before `until`, which was said."""
+        if until is None or passage.items or not passage.ended:
+            return False
+        return self.offset < min(until, self._console.history.end)
+
+    def _filled(self, passage: Passage) -> Passage:
+        """`passage`, up to the first gap of which memory has something, and what that is."""
+        history, said = self._console.history, 0
+        for number, item in enumerate(passage.items):
+            start = max(item.offset, history.start)
+            if isinstance(item, Said):
+                said += len(item.data)
+            elif item.kind is Kind.GAP and start < item.end <= history.end:
+                room = max(1, min(self._room(), PIECE) - said)
+                data = history.read(start, min(item.end - start, room))
+                missing = (evolve(item, end=start),) if start > item.offset else ()
+                items = (*passage.items[:number], *missing, Said(start, item.at, data))
+                return Passage(items, start + len(data), ended=False)
+        return passage
 
     def _unseen(self, passage: Passage) -> Iterator[Item]:
         for item in passage.items:
