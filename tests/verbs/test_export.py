@@ -7,6 +7,7 @@ from tests.log.inline import Logged
 from tests.verbs.support import BOB
 from tests.verbs.test_log import LogTestCase
 from vspc.config.classes import LogSettings
+from vspc.console.access import Operator
 
 
 class Exporting(LogTestCase):
@@ -80,6 +81,43 @@ class Exporting(LogTestCase):
         self.assertEqual(self.say("export web01 --recording 2").status, 1)
         self.assertEqual(self.desk.say("record start web01", BOB).status, 4)
 
+    def test_a_recording_begins_when_it_was_started_and_ends_when_it_was_stopped(self) -> None:
+        self.desk.clock.advance(100)
+        started = self.desk.clock.wall()
+        self.say("record start web01")
+        self.desk.clock.advance(30)
+        self.output(self.host, b"recorded\n")
+        self.desk.clock.advance(20)
+        self.say("record stop web01")
+        self.desk.clock.advance(1000)
+        self.say("note web01 'long after'")
+        header, *events = self.cast("--recording 1")
+        self.assertEqual(header["timestamp"], int(started))
+        self.assertEqual(
+            [event[1:] for event in events],
+            [
+                ["m", "recording: started by alice"],
+                ["o", "recorded\n"],
+                ["m", "recording: stopped by alice"],
+            ],
+        )
+        self.assertEqual(events[0][0], 0)
+        self.assertAlmostEqual(events[1][0], 30, 0)
+        self.assertAlmostEqual(events[2][0], 50, 0)
+        text = self.say("export web01 --recording 1 --format text").text
+        self.assertEqual(
+            text,
+            "[recording: started by alice]\nrecorded\n[recording: stopped by alice]\n",
+        )
+
+    def test_a_recording_in_which_nothing_is_said(self) -> None:
+        self.say("record start web01")
+        self.desk.clock.advance(5)
+        self.say("record stop web01")
+        _, *events = self.cast("--recording 1")
+        self.assertEqual([event[1] for event in events], ["m", "m"])
+        self.assertAlmostEqual(events[1][0], 5, 0)
+
     def test_a_note_is_in_the_log_and_told(self) -> None:
         watcher = self.desk.say("raw web01")
         self.assertEqual(self.say("note web01 'disk\tis' full").status, 0)
@@ -121,3 +159,79 @@ class Typing(LogTestCase):
         for path in self.logged.root.rglob("*"):
             if path.is_file():
                 self.assertNotIn(b"canary", path.read_bytes())
+
+    def test_what_send_typed_is_in_the_log_when_its_echo_comes_after_it_has_left(self) -> None:
+        host = self.vm()
+        self.output(host, b"login: ")
+        for line in ("send web01 root --enter", "send web01 id --enter"):
+            self.assertEqual(self.say(line).status, 0)
+        self.output(host, b"root\r\nid\r\n")
+        self.assertEqual(self.inputs(), ["typed: root\\x0d", "typed: id\\x0d"])
+        host.say_quietly(b"Password: ")
+        self.say("send web01 canary123 --enter")
+        self.desk.clock.advance(1)
+        self.run_on()
+        self.assertEqual(self.inputs()[2:], ["bytes that were not echoed: 10"])
+
+    def test_what_send_typed_and_was_not_sent_back_yet_is_hidden_when_another_types(self) -> None:
+        host = self.vm()
+        self.output(host, b"login: ")
+        self.say("send web01 root --enter")
+        self.desk.say("send web01 other --enter", Operator("carol"))
+        self.run_on()
+        self.output(host, b"root\r\nother\r\n")
+        self.desk.clock.advance(1)
+        inputs = self.inputs()
+        self.assertEqual(inputs[0], "bytes that were not echoed: 5")
+
+    def test_the_input_of_the_first_send_to_a_vm_that_has_not_spoken(self) -> None:
+        host = self.vm()
+        self.say("send web01 x --enter")
+        self.output(host, b"x\r\n")
+        self.assertEqual(self.inputs(), ["typed: x\\x0d"])
+
+
+class BeforeTheFirstByte(LogTestCase):
+    """What people do on a console whose VM has said nothing."""
+
+    def markers(self) -> list[tuple[str, str]]:
+        lines = [json.loads(line) for line in self.say("log web01 --json").text.splitlines()]
+        return [(line["marker"], line["text"]) for line in lines]
+
+    def test_the_log_begins_with_it(self) -> None:
+        for line, marker in (
+            ("note web01 hello", ("note", "alice: hello")),
+            ("record start web01", ("recording", "started by alice")),
+            ("raw web01 ro", ("attached", "alice from 192.0.2.1")),
+            ("send web01 x", ("pen", "alice types")),
+        ):
+            self.setUp()
+            self.vm()
+            self.assertIn(self.say(line).status, (0, None), line)
+            found = self.markers()
+            self.assertEqual(found[0], ("connected", "web01 at 10.0.0.1"), line)
+            self.assertIn(marker, found, line)
+
+    def test_it_is_there_after_a_restart(self) -> None:
+        self.vm()
+        self.say("note web01 hello")
+        for clean in (True, False):
+            self.restart(clean)
+            self.assertIn(("note", "alice: hello"), self.markers())
+
+    def test_a_recording_that_was_started_then_has_all_of_it(self) -> None:
+        host = self.vm()
+        self.assertEqual(self.say("record start web01").output, b"1\n")
+        self.output(host, b"first\n")
+        self.assertEqual(self.say("record stop web01").output, b"1\n")
+        self.assertEqual(self.say("export web01 --recording 1 --format raw").output, b"first\n")
+
+    def test_a_line_that_comes_and_goes_makes_no_file(self) -> None:
+        host = self.vm()
+        host.lose()
+        self.desk.clock.advance(1)
+        self.vm()
+        self.assertEqual(list((self.logged.root / "log" / "consoles").rglob("*")), [])
+        self.say("note web01 hello")
+        kinds = [kind for kind, _ in self.markers()]
+        self.assertEqual(kinds, ["connected", "away", "connected", "note"])

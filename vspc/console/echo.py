@@ -107,7 +107,8 @@ class Echo:
 
     Times are seconds of a clock that is never set (monotonic). It costs nothing while no echo is
     awaited, and else a step for each byte that the VM says until the echo is complete, or broken.
-    When somebody else takes the pen, or nobody has it, `close` this and begin another one.
+    When somebody else takes the pen, or nobody has it and `deadline` is None, `close` this and
+    begin another one.
     """
 
     _awaited: deque[tuple[int, float]] = field(factory=deque, init=False)  # bytes, when typed

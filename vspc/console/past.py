@@ -37,6 +37,10 @@ class Kind(Enum):
     RECORDING = "recording"  # somebody wants to find this place again
 
 
+OF_LINES = frozenset({Kind.CONNECTED, Kind.AWAY, Kind.MOVED, Kind.RENAMED})
+"""Kinds that come with lines, whether or not anybody is there: of these alone no log is begun."""
+
+
 @frozen
 class Said:
     """Bytes of the VM from `offset`, which arrived `at`."""

@@ -10,7 +10,7 @@ from vspc.console.console import Console
 from vspc.console.past import Kept, Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.cache import Cache
-from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record
+from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record, begins_log
 from vspc.log.segments import Segment
 from vspc.log.view import View
 from vspc.log.writer import Writer
@@ -160,7 +160,7 @@ def snapshot(
             pending.append(record)
             unwritten += len(record.payload) if record.code == DATA else 0
             end = max(end, record.end)
-            spoke = spoke or record.code == DATA
+            spoke = spoke or begins_log(record.code)
     if not spoke:
         return None
     return View(

@@ -11,7 +11,7 @@ from vspc.log.boots import Spotter
 from vspc.log.discovery import discover
 from vspc.log.disk import Disk
 from vspc.log.frames import UnknownVersion
-from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record
+from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record, begins_log
 from vspc.log.segments import Segment, Shrunk
 
 ABOUT_FILE = "console.json"
@@ -20,12 +20,13 @@ VERSION = 1
 """Of that file."""
 
 BEFORE = 32
-"""Markers that are kept of a console which has never said a byte."""
+"""Markers of its lines that are kept of a console whose log has not begun."""
 
 
 @define(eq=False)
 class Chronicle:
-    """The log of the console `id` (8 bytes) in the directory `place`, which its first byte makes.
+    """The log of the console `id` (8 bytes) in the directory `place`, which is made when it
+    `spoke`: its VM said a byte, or somebody did something on it.
 
     `reserved` is the offset up to which offsets may have been used, 0 while none is reserved.
     """
@@ -86,7 +87,7 @@ class Chronicle:
             if record.offset < self.end:  # it has moved already, or would be said twice
                 return
             self.end = record.end
-            self.spoke = True
+        self.spoke = self.spoke or begins_log(record.code)
         self.last = max(self.last, record.at)
         self.pending.append(record)
         self.pending_bytes += len(record.payload)

@@ -16,7 +16,7 @@ TROUBLED_RESERVE = 1024 * 1024 * 1024
 
 @define(eq=False)
 class Entry:
-    """One console that is recorded. `spoke`: it has a log; `gap` begins where that ends.
+    """One console that is recorded. `spoke`: its log has begun; `gap` begins where that ends.
 
     From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
     the last of it to be written.

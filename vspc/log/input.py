@@ -12,12 +12,33 @@ from vspc.console.ports import Cancellable, Clock
 
 @define(eq=False)
 class Typists:
-    """An `Echo` for each console on which somebody has typed lately, and its timer."""
+    """An `Echo` for each console on which somebody has typed lately, and its timer.
+
+    It ends when somebody else types. When nobody does it goes on for what was typed before, whose
+    echo is still on its way: `send` leaves as soon as the VM has its text.
+    """
 
     clock: Clock
     mark: Callable[[Console, Kind, str], bool]
     _echoes: dict[Console, Echo] = field(factory=dict, init=False)
     _timers: dict[Console, Cancellable] = field(factory=dict, init=False)
+    _names: dict[Console, str] = field(factory=dict, init=False)  # of who typed last
+    _left: set[Console] = field(factory=set, init=False)  # where nobody types any more
+
+    def begin(self, console: Console, operator: str) -> None:
+        """`operator` types from now on."""
+        if console in self._echoes and self._names.get(console) != operator:
+            self.end(console)
+        self._left.discard(console)
+        self._names[console] = operator
+
+    def leave(self, console: Console) -> None:
+        """Nobody types from now on."""
+        echo = self._echoes.get(console)
+        if echo is None or echo.deadline is None:
+            self.end(console)
+        else:
+            self._left.add(console)
 
     def typed(self, console: Console, data: bytes) -> None:
         """`data` went to the VM."""
@@ -33,7 +54,9 @@ class Typists:
             self._tell(console, echo)
 
     def end(self, console: Console) -> None:
-        """Somebody else types now, or nobody."""
+        """What is still awaited is hidden."""
+        self._left.discard(console)
+        self._names.pop(console, None)
         echo = self._echoes.pop(console, None)
         self._stop(console)
         if echo is not None:
@@ -44,7 +67,9 @@ class Typists:
         self._say(console, echo.due(now))
         self._stop(console)
         deadline = echo.deadline
-        if deadline is not None:
+        if deadline is None and console in self._left:
+            self.end(console)
+        elif deadline is not None:
             delay = max(0.0, deadline - now)
             self._timers[console] = self.clock.call_later(delay, lambda: self._late(console))
 

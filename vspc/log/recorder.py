@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from vspc.console import happenings
 from vspc.console.console import Console
 from vspc.console.happenings import Happening
-from vspc.console.past import Kind
+from vspc.console.past import OF_LINES, Kind
 from vspc.console.ports import Cancellable, Clock
 from vspc.log.about import about
 from vspc.log.batch import Batch
@@ -269,9 +269,9 @@ class Recorder:
             ):
                 self._describe(console)
             case happenings.PenTaken(attachment):
-                self._typists.end(attachment.console)
+                self._typists.begin(attachment.console, attachment.operator.name)
             case happenings.PenLaid(console):
-                self._typists.end(console)
+                self._typists.leave(console)
             case happenings.Forgotten(console):
                 self._forgotten(console)
         for console, kind, text in markers(happening):
@@ -320,9 +320,8 @@ class Recorder:
         entry = self._entries.get(console.id)
         if entry is None or entry.gap is not None or not self.wanted(console):
             return False
-        if not entry.spoke and kind is not Kind.CONNECTED:
-            return False  # there is no log of it yet
         if entry.queued > self.bounds.each or self._queued > self.bounds.total:
             return False
+        entry.spoke = entry.spoke or kind not in OF_LINES
         self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)
         return True

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vspc.console.past import Kind, Marker
+from vspc.console.past import OF_LINES, Kind, Marker
 
 DATA, RESERVE, ABOUT, STOP, START, FORGET = range(6)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
@@ -25,6 +25,7 @@ _CODES: Mapping[Kind, int] = MappingProxyType(
     {kind: FIRST_MARKER + at for at, kind in enumerate(_KINDS)}
 )
 GAP = _CODES[Kind.GAP]
+_OF_LINES = frozenset(_CODES[kind] for kind in OF_LINES)
 
 _RECORD = struct.Struct(">B8sQQI")
 _SERIAL = struct.Struct(">Q")
@@ -61,6 +62,11 @@ def marker(kind: Kind, console: bytes, offset: int, at: int, text: str) -> Recor
 def gap(console: bytes, offset: int, end: int, at: int, text: str) -> Record:
     """A record that the log has nothing from `offset` to `end` (exclusive)."""
     return Record(GAP, console, offset, at, _END.pack(end) + text.encode())
+
+
+def begins_log(code: int) -> bool:
+    """Whether a record with `code` begins a console's log: a byte does, or what people do."""
+    return code == DATA or (code >= FIRST_MARKER and code not in _OF_LINES)
 
 
 def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:

@@ -117,6 +117,18 @@ _FORMATS = ("asciicast", "text", "raw")
 
 
 @frozen
+class Piece:
+    """What is exported: from `start` to `end` (exclusive), and of the markers there none before
+    `first` and none after `last`.
+    """
+
+    start: int
+    end: int
+    first: Marker | None = None
+    last: Marker | None = None
+
+
+@frozen
 class Wanted:
     """From where to where; each a time, an offset, or None for the beginning and the end."""
 
@@ -208,7 +220,7 @@ def run(call: Call) -> None:
     limit = call.history_limit(console)
     earliest = None if limit is None else now - limit
 
-    def found(answer: tuple[tuple[int, int] | str, int] | None) -> None:
+    def found(answer: tuple[Piece | str, int] | None) -> None:
         if answer is None and (wanted.timed or console.history.start == console.history.end):
             call.fail(FAILED, f"the log of {console.title} cannot be read now")
             return
@@ -231,21 +243,24 @@ def run(call: Call) -> None:
     )
 
 
-def _span(kept: Kept, wanted: Wanted, now: float, earliest: float | None) -> tuple[int, int] | str:
+def _span(kept: Kept, wanted: Wanted, now: float, earliest: float | None) -> Piece | str:
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
+    begun: Marker | None = None
+    ended: Marker | None = None
     if wanted.recording is not None:
         known = recordings(kept)
         if not 1 <= wanted.recording <= len(known):
             return f"there is no recording {wanted.recording}; there are {len(known)}"
         one = known[wanted.recording - 1]
         start, end = one.start, end if one.end is None else one.end
+        begun, ended = one.first if start >= first else None, one.last
     if wanted.start is not None:
         start = _place(kept, "--from", wanted.start, now)
     if wanted.end is not None:
         end = _place(kept, "--to", wanted.end, now)
     start = max(start, first)
-    return start, max(start, min(end, kept.end))
+    return Piece(start, max(start, min(end, kept.end)), begun, ended)
 
 
 def _place(kept: Kept, word: str, value: str, now: float) -> int:
@@ -255,19 +270,27 @@ def _place(kept: Kept, word: str, value: str, now: float) -> int:
 class Exporter(NoScreen):
     """A `Program` that prints a piece of a log in one format."""
 
-    def __init__(self, call: Call, console: Console, wanted: Wanted, span: tuple[int, int]) -> None:
+    def __init__(self, call: Call, console: Console, wanted: Wanted, piece: Piece) -> None:
         self._call = call
         self._channel = call.channel
         self._console = console
         self._title = console.title  # as he knows it: he may not learn the name it has then
         self._form = wanted.form
-        self._start, self._end = span
+        self._start, self._end = piece.start, piece.end
+        self._first, self._last = piece.first, piece.last
         self._recorded = False
+        self._closed = False  # whether the end of the recording has come
         self._spool = Spool(call.channel)
         self._done = False
         self._format = _format(wanted, console.title, call.world.clock.wall())
         self._reel = Reel(
-            call.world, console, span[0], self._spool.room, self._give, self._reached, self._fail
+            call.world,
+            console,
+            piece.start,
+            self._spool.room,
+            self._give,
+            self._reached,
+            self._fail,
         )
 
     def begin(self) -> None:
@@ -276,7 +299,13 @@ class Exporter(NoScreen):
         self._reel.pump(self._end)
 
     def _give(self, item: Item) -> None:
-        self._spool.print(self._format.feed(item))
+        if self._first is not None:
+            if isinstance(item, Marker) and item.offset == self._start and item != self._first:
+                return  # it happened before the recording began
+            self._first = None
+        if not self._closed:
+            self._spool.print(self._format.feed(item))
+            self._closed = item == self._last
 
     def _reached(self, offset: int, ended: bool) -> bool:
         if not self._call.may_read(self._console):  # the rules have changed since it began

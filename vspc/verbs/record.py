@@ -5,7 +5,7 @@ Everything is in the log anyway; a recording says from where to where somebody w
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from vspc.console.console import Console
 from vspc.console.past import Kept, Kind, Marker
@@ -20,12 +20,16 @@ _START, _STOP = "started by ", "stopped by "
 
 @frozen
 class Recording:
-    """One of them; `end` is None while it goes on."""
+    """One of them; `end` is None while it goes on. `first` and `last` are its markers: others at
+    the same offsets came before and after it.
+    """
 
     start: int
     at: float
     end: int | None
     by: str
+    first: Marker
+    last: Marker | None = None
 
 
 def recordings(kept: Kept) -> list[Recording]:
@@ -38,10 +42,10 @@ def gather(markers: Iterable[Marker]) -> list[Recording]:
     found: list[Recording] = []
     for marker in markers:
         if found and found[-1].end is None:
-            last = found[-1]
-            found[-1] = Recording(last.start, last.at, marker.offset, last.by)
+            found[-1] = evolve(found[-1], end=marker.offset, last=marker)
         if marker.text.startswith(_START):
-            found.append(Recording(marker.offset, marker.at, None, marker.text[len(_START) :]))
+            by = marker.text[len(_START) :]
+            found.append(Recording(marker.offset, marker.at, None, by, marker))
     return found
 
 
