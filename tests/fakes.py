@@ -146,6 +146,9 @@ class LateTap:
     def begins(self, console: Console) -> int:
         return self.target.begins(console)
 
+    def last_output(self, console_id: str) -> float | None:
+        return self.target.last_output(console_id)
+
     def last_name(self, console_id: str) -> str | None:
         return self.target.last_name(console_id)
 

@@ -298,6 +298,8 @@ class VspcService(MultiService):
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
             self._tick.stop()
+        if self._keeping is not None:
+            self._keeping.ending()
         self._vm_door.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(GOODBYE))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]

@@ -44,6 +44,11 @@ class AcceptTest(SynchronousTestCase):
         self.assertEqual(channel.complaint, "")
         self.assertTrue(self.vm.closed)
         self.is_at("10.1.1.9")
+        root = self.desk.login(Operator("carol"))
+        info = json.loads(self.desk.ask("info db --json", root).text)
+        self.assertEqual(info["host_change"]["new"], "10.1.1.9")
+        (console,) = self.desk.roster
+        self.assertIsNone(console.unseen_change)
         (event,) = self.desk.events("accept")
         self.assertEqual(event["name"], "db")
         self.assertEqual((event["host"], event["result"]), ("10.1.1.9", "ok"))

@@ -10,6 +10,9 @@ from vspc.text import safe
 SAME = 600.0
 """Seconds within which a later stage belongs to the boot that began before it."""
 
+NEAR = 4096
+"""Bytes after the line of a VM that reconnected within which a boot began with that line."""
+
 NEW_LINE = "new line"
 
 LINE = 120
@@ -31,9 +34,7 @@ def text(stage: int, line: bytes) -> str:
 
 
 def _read(marker: Marker) -> tuple[int, str]:
-    """Stage and sign; a new line is stage 0."""
-    if marker.kind is Kind.CONNECTED:
-        return 0, NEW_LINE
+    """Stage and sign."""
     word, _, sign = marker.text.partition(": ")
     number = word.removeprefix("stage ")
     return (int(number) if number.isdecimal() else 1), sign
@@ -41,23 +42,40 @@ def _read(marker: Marker) -> tuple[int, str]:
 
 def boots(kept: Kept) -> list[Boot]:
     """The boots that are kept, oldest first."""
-    return gather(kept.markers((Kind.CONNECTED, Kind.BOOT)))
+    return gather(kept.markers((Kind.CONNECTED, Kind.RECONNECTED, Kind.BOOT)), kept.booted)
 
 
-def gather(markers: Sequence[Marker]) -> list[Boot]:
+def gather(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
     """Boots from markers of new lines and of what looks like the beginning of a boot.
 
     A new line, then firmware, then a kernel are one boot; a stage that is not behind the one
-    before it begins the next boot.
+    before it begins the next boot. A new line alone is a boot only of a VM that never shows what
+    its boots look like: one that does (`booted`: it did before what is kept) has reconnected.
     """
+    shows = booted or any(marker.kind is Kind.BOOT for marker in markers)
     found: list[Boot] = []
     reached = 0
+    line: Marker | None = None  # the last one, with which the next boot may have begun
     for marker in markers:
+        if marker.kind is not Kind.BOOT:
+            line = marker
+            if marker.kind is Kind.CONNECTED and not shows:
+                found.append(Boot(marker.offset, marker.at, (NEW_LINE,)))
+            continue
         stage, sign = _read(marker)
         last = found[-1] if found else None
-        if last is not None and stage > reached and 0 <= marker.at - last.at < SAME:
+        if line is not None and _is_of(marker, line):
+            found.append(Boot(line.offset, line.at, (NEW_LINE, sign)))
+        elif last is not None and stage > reached and 0 <= marker.at - last.at < SAME:
             found[-1] = Boot(last.offset, last.at, (*last.signs, sign))
         else:
             found.append(Boot(marker.offset, marker.at, (sign,)))
-        reached = stage
+        reached, line = stage, None
     return found
+
+
+def _is_of(boot: Marker, line: Marker) -> bool:
+    """Whether the VM was switched on when it got that line."""
+    if not 0 <= boot.at - line.at < SAME:
+        return False
+    return line.kind is Kind.CONNECTED or boot.offset - line.offset <= NEAR

@@ -80,6 +80,10 @@ class Stalled:
     waiting: int
 
 
+HOST_CLOSED = "its host closed the connection"
+"""Why a line went that was closed in order, as when its VM is switched off."""
+
+
 class How(Enum):
     """In which way a console came to another line."""
 
@@ -98,6 +102,13 @@ class HostChanged:
     old: str
     new: str
     how: "How"
+
+
+@frozen
+class HostChangeSeen:
+    """An administrator has seen on which host a console is now."""
+
+    console: "Console"
 
 
 @frozen
@@ -209,6 +220,7 @@ Happening = (
     | MigrationEnded
     | Replaced
     | HostChanged
+    | HostChangeSeen
     | Stalled
     | Suspicion
     | Renamed

@@ -37,6 +37,11 @@ class Tap(Protocol):
     def begins(self, console: "Console") -> int:
         """`console` is new here; the offset of its next byte: where its log ends, or 0."""
 
+    def last_output(self, console_id: str) -> float | None:
+        """When its VM said its last byte, in seconds since 1970, if there is a log of it and no
+        console.
+        """
+
     def last_name(self, console_id: str) -> str | None:
         """What the VM of that console called itself last, where there is a log of it and no such
         console; else None.
@@ -62,6 +67,11 @@ class NoTap:
         """Every console begins anew."""
         del console
         return 0
+
+    def last_output(self, console_id: str) -> float | None:
+        """Nobody knows."""
+        del console_id
+        return None
 
     def last_name(self, console_id: str) -> str | None:
         """No log is kept of it."""
@@ -128,6 +138,7 @@ class LineSide(GateOwner):
         "moves",
         "provenance",
         "since",
+        "unseen_change",
     )
 
     def __init__(self, shop: Shop, history_limit: int) -> None:
@@ -141,6 +152,7 @@ class LineSide(GateOwner):
         self.moves = 0
         self.last_move: happenings.Moved | None = None
         self.host_change: HostChange | None = None
+        self.unseen_change: HostChange | None = None  # the last that no administrator has seen
         self.since = shop.clock.wall()
         self.last_output: float | None = None
         self.bytes_from_vm = 0
@@ -226,10 +238,16 @@ class LineSide(GateOwner):
         if not old or old == new:
             return
         self.last_address = new
-        self.host_change = HostChange(old, new, self._shop.clock.wall())
+        self.host_change = self.unseen_change = HostChange(old, new, self._shop.clock.wall())
         self.tell(f"{self.title} is on {new} now; it was on {old}, and this was no vMotion")
         self.unsettle(old, new)
         self._publish(happenings.HostChanged(self._console, old, new, how))
+
+    def host_change_seen(self) -> None:
+        """An administrator knows of the last change of host."""
+        if self.unseen_change is not None:
+            self.unseen_change = None
+            self._publish(happenings.HostChangeSeen(self._console))
 
     def _tell_unsent(self, unsent: Dropped, why: str) -> None:
         if unsent:

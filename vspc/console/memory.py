@@ -35,6 +35,11 @@ class Memory:
         return self.history.end
 
     @property
+    def booted(self) -> bool:
+        """Nobody looked."""
+        return False
+
+    @property
     def unwritten(self) -> int:
         """Nothing: it is not to be written."""
         return 0

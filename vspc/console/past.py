@@ -35,9 +35,10 @@ class Kind(Enum):
     INPUT = "input"  # what was typed, where the configuration wants it recorded
     RENAMED = "renamed"
     RECORDING = "recording"  # somebody wants to find this place again
+    RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot
 
 
-OF_LINES = frozenset({Kind.CONNECTED, Kind.AWAY, Kind.MOVED, Kind.RENAMED})
+OF_LINES = frozenset({Kind.CONNECTED, Kind.RECONNECTED, Kind.AWAY, Kind.MOVED, Kind.RENAMED})
 """Kinds that come with lines, whether or not anybody is there: of these alone no log is begun."""
 
 
@@ -117,6 +118,10 @@ class Kept(Protocol):
 
     def markers(self, kinds: Sequence[Kind]) -> list[Marker]:
         """All markers of those kinds that are kept."""
+
+    @property
+    def booted(self) -> bool:
+        """Whether its VM ever said what looks like the beginning of a boot, kept or not."""
 
     @property
     def unwritten(self) -> int:

@@ -195,6 +195,7 @@ class Roster:
             self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
         console.last_address = vm.last_address  # all ports of a VM are on one host
+        console.last_output = self._shop.tap.last_output(console_id)
         console.history.restore(self._shop.tap.begins(console), b"")
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console

@@ -60,6 +60,7 @@ class ConsoleState:
     moves: int
     last_move: MoveState | None
     host_change: HostChange | None
+    unseen_change: HostChange | None
     last_address: str
     provenance: Provenance
     bytes_from_vm: int
@@ -149,6 +150,7 @@ def _console(
         console.moves,
         None if move is None else MoveState(move.source, move.target, move.seconds, move.at),
         console.host_change,
+        console.unseen_change,
         console.last_address,
         console.provenance,
         console.bytes_from_vm,
@@ -209,6 +211,7 @@ def _revive(saved: ConsoleState, vms: list[Vm], roster: Roster) -> Console:
         move = saved.last_move
         console.last_move = Moved(console, move.source, move.target, move.seconds, move.at)
     console.host_change = saved.host_change
+    console.unseen_change = saved.unseen_change
     console.provenance = saved.provenance
     console.bytes_from_vm = saved.bytes_from_vm
     console.bytes_to_vm = saved.bytes_to_vm

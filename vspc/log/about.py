@@ -6,6 +6,7 @@ from typing import Any
 
 from vspc.console.console import Console
 from vspc.console.identity import Identity, Provenance
+from vspc.console.lineside import HostChange
 from vspc.console.roster import Roster
 
 NAME_LIMIT = 1000
@@ -14,7 +15,7 @@ NAME_LIMIT = 1000
 
 def about(console: Console, listed: bool) -> str:
     """JSON. `listed`: whether `list` shows it; it was not forgotten."""
-    vm, identity = console.vm, console.vm.identity
+    vm, identity, change = console.vm, console.vm.identity, console.unseen_change
     facts = {
         "listed": listed,
         "zone": identity.zone,
@@ -30,24 +31,34 @@ def about(console: Console, listed: bool) -> str:
         "service_uri": console.service_uri,
         "address": console.last_address,
         "provenance": int(console.provenance),
+        "host_change": None if change is None else [change.old, change.new, change.at],
     }
     return json.dumps(facts)
 
 
 def revive(
-    roster: Roster, console_id: str, facts: Mapping[str, Any], last: float
+    roster: Roster,
+    console_id: str,
+    facts: Mapping[str, Any],
+    last: float,
+    said: float | None,
 ) -> Console | None:
     """The away console that `facts` describe, in `roster`; None if it was forgotten, or they make
-    no sense. `last`: seconds since 1970 of the last thing that its log has.
+    no sense. `last`, `said`: seconds since 1970 of the last thing that its log has, and of the
+    last byte of its VM.
     """
     try:
-        return _revive(roster, console_id, facts, last)
+        return _revive(roster, console_id, facts, last, said)
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _revive(
-    roster: Roster, console_id: str, facts: Mapping[str, Any], last: float
+    roster: Roster,
+    console_id: str,
+    facts: Mapping[str, Any],
+    last: float,
+    said: float | None,
 ) -> Console | None:
     identity = Identity(
         _text(facts["zone"]), _text(facts["kind"]), _text(facts["value"]), bool(facts["duplicate"])
@@ -65,9 +76,18 @@ def _revive(
     )
     console.service_uri = _text(facts["service_uri"])
     console.provenance = Provenance(facts["provenance"])
-    console.since = console.last_output = last
+    console.since, console.last_output = last, said
+    console.unseen_change = _change(facts.get("host_change"))
     roster.settle(console)
     return console
+
+
+def _change(value: object) -> HostChange | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 3:
+        raise TypeError(value)
+    return HostChange(_text(value[0]), _text(value[1]), float(value[2]))
 
 
 def _text(value: object) -> str:

@@ -171,4 +171,5 @@ def snapshot(
         end,
         is_cancelled,
         unwritten,
+        console in writer.store.spotter.booted,
     )

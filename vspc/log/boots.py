@@ -29,6 +29,7 @@ class Spotter:
     """Finds the lines that match `patterns`; keeps the tail of each console's unfinished line."""
 
     patterns: tuple[str, ...] = ()
+    booted: set[bytes] = field(factory=set)  # consoles that ever had such a line
     _compiled: list["re2._Regexp"] = field(init=False)
     _any: "re2._Regexp | None" = field(init=False)
     _tails: dict[bytes, tuple[int, bytes]] = field(factory=dict, init=False)
@@ -58,6 +59,7 @@ class Spotter:
         return self._marked(console, batch, tail) if found else batch
 
     def _marked(self, console: bytes, batch: list[Record], tail: bytes) -> list[Record]:
+        self.booted.add(console)
         marked: list[Record] = []
         for record in batch:
             if record.code != DATA:
@@ -98,6 +100,7 @@ class Spotter:
 
     def forget(self, console: bytes) -> None:
         """`console` is gone."""
+        self.booted.discard(console)
         self._tails.pop(console, None)
 
 

@@ -12,7 +12,7 @@ from vspc.log.discovery import discover
 from vspc.log.disk import Disk
 from vspc.log.frames import UnknownVersion
 from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record, begins_log
-from vspc.log.segments import Segment, Shrunk
+from vspc.log.segments import Segment, Shrunk, last_said
 
 ABOUT_FILE = "console.json"
 
@@ -44,7 +44,9 @@ class Chronicle:
     pending_serial: int = 0
     evicted: int = 0  # the offset up to which everything was deleted, once all of it was
     last: int = 0  # microseconds since 1970 of the last byte or marker
-    _written: str = field(default="", init=False)  # what the file holds
+    said: int = 0  # the same of the last byte, 0 if there was none
+    booted: bool = False  # whether it ever showed the beginning of a boot
+    _written: tuple[str, bool] = field(default=("", False), init=False)  # what the file holds
     _spotted: int = field(
         default=0, init=False
     )  # records of `pending` that boots were looked for in
@@ -87,6 +89,7 @@ class Chronicle:
             if record.offset < self.end:  # it has moved already, or would be said twice
                 return
             self.end = record.end
+            self.said = max(self.said, record.at if record.code == DATA else 0)
         self.spoke = self.spoke or begins_log(record.code)
         self.last = max(self.last, record.at)
         self.pending.append(record)
@@ -105,7 +108,7 @@ class Chronicle:
         if not self.directory.is_dir():
             disk.make(self.directory)
         closed = self._move_pending(disk, spotter, limit, age) if self.pending else []
-        if self.about != self._written:
+        if (self.about, self.booted) != self._written:
             self.describe(disk)
         return closed
 
@@ -116,6 +119,7 @@ class Chronicle:
             data = b"".join([record.payload for record in new if record.code == DATA])
             self.pending[self._spotted :] = spotter.mark(self.id, new, data)
             self._spotted = len(self.pending)
+            self.booted = self.booted or self.id in spotter.booted
 
     def _move_pending(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
         self.spot(spotter)
@@ -155,9 +159,14 @@ class Chronicle:
 
     def describe(self, disk: Disk) -> None:
         """Write down whose log it is, and up to where it was evicted. Raises OSError."""
-        facts = {"version": VERSION, "evicted": self.evicted, "about": self.facts}
+        facts = {
+            "version": VERSION,
+            "evicted": self.evicted,
+            "booted": self.booted,
+            "about": self.facts,
+        }
         disk.replace(self.directory / ABOUT_FILE, json.dumps(facts).encode())
-        self._written = self.about
+        self._written = (self.about, self.booted)
 
     def _read_description(self) -> None:
         path = self.directory / ABOUT_FILE
@@ -166,7 +175,8 @@ class Chronicle:
         found = json.loads(path.read_text("utf-8"))
         if not isinstance(found, dict) or found.get("version") != VERSION:
             raise UnknownVersion(f"{path} is of an unknown version and is left alone")
-        self.about = self._written = json.dumps(found.get("about") or {})
+        self.about, self.booted = json.dumps(found.get("about") or {}), found.get("booted") is True
+        self._written = (self.about, self.booted)
         evicted = found.get("evicted")
         if isinstance(evicted, int) and evicted > 0:
             self.evicted, self.spoke = evicted, True
@@ -193,5 +203,6 @@ class Chronicle:
             found.end = max(segment.end for segment in found.segments)
             found.serial = max(segment.serial for segment in found.segments)
             found.last = max(segment.last for segment in found.segments)
+            found.said = last_said(found.segments)
         found._read_description()
         return found

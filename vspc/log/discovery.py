@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from vspc.log.frames import UnknownVersion
+from vspc.log.records import DATA
 from vspc.log.segments import Segment, end_of, parse
 
 
@@ -63,6 +64,7 @@ def _reopened(directory: Path, start: int) -> Segment:
     for entry in index.entries:
         segment.first = segment.first or entry.at
         segment.last = max(segment.last, entry.at)
+        segment.said = max(segment.said, entry.at if entry.code == DATA else 0)
         segment.end = max(segment.end, end_of(entry))
     segment.unsynced = True
     return segment

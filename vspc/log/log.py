@@ -94,6 +94,7 @@ class Log:
             self._is_wanted,
             lambda: self.writer.failing or self._stalled,
             settings.record_input,
+            booted=lambda console_id: bytes.fromhex(console_id) in self.store.spotter.booted,
         )
         self.archive = Archivist(
             self.writer,
@@ -128,7 +129,11 @@ class Log:
             self._complain("log-chain-broken", f"it is kept as {aside}; another one begins")
         for chronicle in self.store.chronicles.values():
             facts = chronicle.facts
-            self.recorder.remember(chronicle.name, chronicle.end, facts.get("said_name"))
+            said = chronicle.said / 1e6 if chronicle.said else None
+            name = facts.get("said_name")
+            self.recorder.remember(chronicle.name, chronicle.end, name, said)
+        for console in self.store.connected:
+            self.recorder.returns.remember(console.hex())
 
     def revive(self, roster: Roster) -> int:
         """Put the consoles of earlier days into `roster`, away; how many. Before `start`."""
@@ -138,7 +143,8 @@ class Log:
             if not chronicle.spoke:
                 continue
             facts = chronicle.facts
-            console = revive(roster, chronicle.name, facts, chronicle.last / 1e6)
+            said = chronicle.said / 1e6 if chronicle.said else None
+            console = revive(roster, chronicle.name, facts, chronicle.last / 1e6, said)
             if console is not None:
                 console.history.restore(self.recorder.begins(console), b"")
                 count += 1
@@ -218,9 +224,13 @@ class Log:
             self._sent, self._sent_at = chain.number, self.clock.seconds()
             self.tell("log-chain", {"number": chain.number, "head": chain.head})
 
+    def ending(self) -> None:
+        """Lines go from now on because the server stops."""
+        self.recorder.ending = True
+
     def end(self) -> None:
         """Take nothing more in and answer nobody; `stop`, in a thread, follows."""
-        self.recorder.flush()
+        self.recorder.end()
         self.archive.close()
 
     def stop(self) -> None:

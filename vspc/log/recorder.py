@@ -21,6 +21,7 @@ from vspc.log.input import Typists
 from vspc.log.markers import markers
 from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
 from vspc.log.resting import Resting
+from vspc.log.returns import STOPPED, Returns
 from vspc.text import safe
 
 BATCH_TIME = 0.02
@@ -63,11 +64,15 @@ class Recorder:
     failing: Callable[[], bool]
     record_input: bool = False
     bounds: Bounds = Bounds()
+    booted: Callable[[str], bool] = lambda _console_id: False
+    ending: bool = field(default=False, init=False)  # lines go because the server stops
+    returns: Returns = field(init=False)
     _resting: Resting = field(init=False)
     _typists: Typists = field(init=False)
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
     _names: dict[str, str] = field(factory=dict, init=False)  # what their VMs said
+    _said: dict[str, float] = field(factory=dict, init=False)  # when they said their last byte
     _gaps: dict[Entry, None] = field(factory=dict, init=False)
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
@@ -79,12 +84,17 @@ class Recorder:
     def __attrs_post_init__(self) -> None:
         self._typists = Typists(self.clock, self._mark)
         self._resting = Resting(self.clock)
+        self.returns = Returns(self.booted)
 
-    def remember(self, console_id: str, end: int, said_name: object) -> None:
+    def remember(
+        self, console_id: str, end: int, said_name: object, said: float | None = None
+    ) -> None:
         """An earlier process kept the log of that console, up to `end`; what its VM said its name
-        was, as far as that is known.
+        was, and when it said its last byte, as far as that is known.
         """
         self._ends[console_id] = end
+        if said is not None:
+            self._said[console_id] = said
         if isinstance(said_name, str):
             self._names[console_id] = said_name
 
@@ -102,6 +112,7 @@ class Recorder:
         """Its log was deleted; if it is not here either, nothing is left of it."""
         self._ends.pop(console_id, None)
         self._names.pop(console_id, None)
+        self._said.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
             entry.spoke, entry.about = False, 0
@@ -118,6 +129,10 @@ class Recorder:
         if console.quarantined:
             return 0
         return self._entry(console).end
+
+    def last_output(self, console_id: str) -> float | None:
+        """When its VM said its last byte, if there is a log of it and no console."""
+        return self._said.get(console_id)
 
     def last_name(self, console_id: str) -> str | None:
         """What its VM called itself last, if there is a log of it and no console."""
@@ -177,6 +192,7 @@ class Recorder:
         if entry is None:
             end = self._ends.pop(console.id, None)
             self._names.pop(console.id, None)
+            self._said.pop(console.id, None)
             entry = Entry(bytes.fromhex(console.id), end is not None, end or 0)
             entry.reserved = entry.end
             self._entries[console.id] = entry
@@ -272,16 +288,28 @@ class Recorder:
                 self._typists.begin(attachment.console, attachment.operator.name)
             case happenings.PenLaid(console):
                 self._typists.leave(console)
+            case happenings.HostChangeSeen(console):
+                self._describe(console)
             case happenings.Forgotten(console):
                 self._forgotten(console)
         for console, kind, text in markers(happening):
-            self._mark(console, kind, text)
+            self._mark(console, *self.returns.read(happening, kind, text))
+        self.returns.heard(happening)
         if isinstance(happening, happenings.WentAway):
             self._resting.forget(happening.console)
             self._release(happening.console)
 
+    def end(self) -> None:
+        """The server stops: say why lines go, and hand over what there is."""
+        self.ending = True
+        for console in self.returns.connected:
+            self._mark(console, Kind.AWAY, STOPPED)
+        self.flush()
+
     def _release(self, console: Console) -> None:
         entry = self._entries.get(console.id)
+        if self.ending:
+            return  # a reserve without an end says at the next start that it had a line
         if entry is not None and entry.gap is None and entry.reserved:
             # Without a line it says nothing: its offsets need no jump after a kill.
             entry.reserved = entry.end
@@ -297,6 +325,8 @@ class Recorder:
         if entry.spoke:
             self._ends[console.id] = entry.end
             self._names[console.id] = console.vm.said_name
+            if console.last_output is not None:
+                self._said[console.id] = console.last_output
             self._say_about(entry, about(console, listed=False))
 
     def _describe(self, console: Console) -> None:

@@ -12,14 +12,16 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import zstandard
 from attrs import define, field, frozen
 
 from vspc.log import frames
 from vspc.log.disk import Disk
-from vspc.log.frames import Damage
+from vspc.log.frames import Damage, UnknownVersion
 from vspc.log.packing import pack, unpack
 from vspc.log.records import DATA, GAP, Record
 
@@ -64,6 +66,7 @@ class Segment:
     closed: bool = False
     compressed: bool = False
     serial: int = 0  # of the last batch that is in it
+    said: int = 0  # when its last run of bytes came; 0 where there is none, or nobody looked
     unsynced: bool = field(default=False, init=False)
 
     @property
@@ -118,6 +121,7 @@ def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], d
     segment.serial = serial
     segment.end = max(segment.end, batch[-1].end)
     segment.last = max(segment.last, batch[-1].at)
+    segment.said = max(segment.said, max((r.at for r in batch if r.code == DATA), default=0))
     segment.unsynced = True
 
 
@@ -326,3 +330,16 @@ def end_of(entry: Entry) -> int:
     if entry.code == GAP:
         return int.from_bytes(entry.payload[:8], "big")
     return entry.offset
+
+
+def last_said(kept: Sequence[Segment]) -> int:
+    """When the last byte of `kept`, which are in order, came; 0 if there is none."""
+    for segment in reversed(kept):
+        if not segment.said and segment.compressed and segment.size:
+            # Only where the last thing that happened was long after the last byte.
+            with suppress(OSError, UnknownVersion, zstandard.ZstdError):
+                _, index = load(segment)
+                segment.said = max((e.at for e in index.entries if e.code == DATA), default=0)
+        if segment.said:
+            return segment.said
+    return 0

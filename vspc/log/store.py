@@ -100,6 +100,7 @@ class Store:
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[Chronicle, Segment]] = field(factory=list, init=False)  # to be compressed
     _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
+    connected: set[bytes] = field(factory=set, init=False)  # when an earlier process ended
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
     _to_move: list[Chronicle] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
@@ -127,6 +128,7 @@ class Store:
             if known is None or serial > known.serial or record.code in (RESERVE, ABOUT):
                 self._take(serial, record)
         self._inherited = len(self.journal.files())
+        self.connected = {c.id for c in self.chronicles.values() if c.reserved > c.end}
         now = time.time_ns() // 1000
         begun = [Record(START, NOBODY, 0, now, self.boot_id.encode())]
         if not stopped:
@@ -149,6 +151,8 @@ class Store:
                     self._untouched.add(bytes.fromhex(directory.name))
                 continue
             self.chronicles[found.id] = found
+            if found.booted:
+                self.spotter.booted.add(found.id)
             # A start continues the numbers even where the journal is gone.
             self.journal.serial = max(self.journal.serial, found.serial)
 

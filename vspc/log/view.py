@@ -46,6 +46,7 @@ class View:
     end: int
     is_cancelled: Callable[[], bool] = lambda: False
     unwritten: int = 0
+    booted: bool = False
 
     @property
     def cancelled(self) -> bool:

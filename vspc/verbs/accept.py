@@ -33,6 +33,7 @@ def _from(call: Call, console: Console, address: str) -> None:
     accepted = keeper.accept(console, address)
     call.record("accept", console, host=address, result="ok" if accepted else "failed")
     if accepted:
+        console.host_change_seen()
         Printer(call.channel, f"{console.title} is at {safe(address)} now\n")
         return
     waiting = ", ".join(keeper.waiting(console)) or "none is"
@@ -57,7 +58,9 @@ def _line(call: Call, line: Console, address: str) -> None:
     call.record("accept", line if console is None else console, host=host, result=result)
     if console is None:
         call.fail(FAILED, f"{title} is kept apart no longer, or its VM has no such console now")
-    elif call.may_read(console):
+        return
+    console.host_change_seen()
+    if call.may_read(console):
         Printer(call.channel, f"{console.title} is at {safe(host)} now\n")
     else:
         Printer(call.channel, f"{title} is the VM that it says it is; it is at {safe(host)}\n")

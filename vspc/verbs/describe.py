@@ -81,8 +81,10 @@ def move(console: Console) -> dict[str, object] | None:
 
 
 def change(console: Console) -> dict[str, object] | None:
-    """The last change of host, if it was no vMotion and nobody has asked for the pen since."""
-    last = console.host_change
+    """The last change of host that was no vMotion, if no administrator has seen it, or nobody has
+    asked for the pen since.
+    """
+    last = console.unseen_change or console.host_change
     if last is None:
         return None
     return {"old": last.old, "new": last.new, "at": timestamp(last.at)}

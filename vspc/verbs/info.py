@@ -21,6 +21,8 @@ def run(call: Call) -> None:
     if console is None:
         return
     facts = details(console)
+    if "admin" in call.operator.roles:
+        console.host_change_seen()
     if "--json" in call.words:
         Printer(call.channel, json.dumps(facts, indent=1) + "\n")
         return

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from vspc.console.happenings import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
@@ -73,7 +74,7 @@ def host_of(address: IAddress | None) -> str:
 def why_lost(reason: Failure) -> str:
     """Why a connection is gone, for people."""
     if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
-        return "its host closed the connection"
+        return HOST_CLOSED
     if isinstance(reason.value, SSL.Error):
         return f"{TLS_FAILED}: {tls_reason(reason.value)}"
     return reason.getErrorMessage().rstrip(".")
