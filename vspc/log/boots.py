@@ -99,8 +99,7 @@ class Spotter:
         return boots.text(stage, safe_output(line).strip())
 
     def forget(self, console: bytes) -> None:
-        """`console` is gone."""
-        self.booted.discard(console)
+        """`console` is silent: what it said last is not looked at again."""
         self._tails.pop(console, None)
 
 

@@ -333,6 +333,7 @@ class Store:
         if chronicle is None:
             return
         self.spotter.forget(console)
+        self.spotter.booted.discard(console)
         self.pending_bytes -= chronicle.pending_bytes
         if chronicle.directory.is_dir():
             for name in os.listdir(chronicle.directory):
