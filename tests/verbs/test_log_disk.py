@@ -114,6 +114,13 @@ class StalledDisk(LogTestCase):
             channel.complaint, "[the log of web01 cannot be read now: this is from memory]\n"
         )
 
+    def test_memory_is_searched(self) -> None:
+        channel = self.desk.say("log web01 --grep tw")
+        for _ in range(4):
+            self.desk.clock.advance(PATIENCE)
+            self.run_on(5)
+        self.assertEqual((channel.status, channel.output), (0, b"two\n"))
+
     def test_what_only_a_log_can_tell_fails(self) -> None:
         for line in ("log web01 --boot 0", "log web01 --since 1h", "export web01 --recording 1"):
             channel = self.desk.say(line)

@@ -297,10 +297,17 @@ class Many(LogTestCase):
             return real(console_id, question, answer)
 
         self.patch(type(archive), "ask", lambda _self, *arguments: ask(*arguments))
-        channel = self.say("log 'w*' --grep panic")
-        self.assertEqual(channel.text, "web-10: old panic\nweb-10: a panic\n")
+        channel = self.say("log 'w*' --grep panic --since 2h")
+        self.assertNotIn("web-2: ", channel.text)
+        self.assertIn("web-10: a panic\n", channel.text)
         self.assertEqual(channel.status, 1)
-        self.assertIn("the log of web-2 cannot be read now", channel.complaint)
+        self.assertIn("[the log of web-2 cannot be read now]", channel.complaint)
+        channel = self.say("log 'w*' --grep panic")
+        self.assertIn("web-2: panic in web-2\n", channel.text)
+        self.assertTrue(channel.text.endswith("web-10: old panic\nweb-10: a panic\n"))
+        self.assertEqual(channel.status, 1)
+        remark = "[the log of web-2 cannot be read now: this is from memory]"
+        self.assertIn(remark, channel.complaint)
 
     def test_so_many_bytes_are_searched_and_no_more(self) -> None:
         self.patch(logsearch, "SEARCHED", 10)

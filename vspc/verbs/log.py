@@ -11,11 +11,20 @@ from vspc.console.ports import Cancellable
 from vspc.console.sessions import Follow
 from vspc.verbs import logmany
 from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
-from vspc.verbs.logoptions import USAGE_LINE, BadWord, NoSuchBoot, Span, Wanted, parse, span
+from vspc.verbs.logoptions import (
+    USAGE_LINE,
+    BadWord,
+    NoSuchBoot,
+    Span,
+    Wanted,
+    parse,
+    remembered_span,
+    span,
+)
 from vspc.verbs.logprint import Printed
 from vspc.verbs.logsearch import Ended as Searched
 from vspc.verbs.logsearch import Search
-from vspc.verbs.reading import PIECE, Reel, ask, from_memory, not_written, remembered
+from vspc.verbs.reading import PIECE, Reel, ask, from_memory, not_written
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
@@ -93,12 +102,12 @@ class LogReader(NoScreen):
             return
         wanted, end = self._wanted, self._console.history.end
         if answer is None:
-            timed = wanted.since is not None or wanted.until is not None
-            if timed or wanted.boot is not None or self._console.history.start == end:
+            kept_in_memory = remembered_span(wanted, self._console, earliest)
+            if kept_in_memory is None:
                 self._fail(f"the log of {self._console.title} cannot be read now")
                 return
             self._remark(from_memory(self._console.title))
-            self._found(span(wanted, remembered(self._console), earliest))
+            self._found(kept_in_memory)
             return
         found, unwritten, kept = answer
         if unwritten:
@@ -182,10 +191,8 @@ class LogReader(NoScreen):
         self._spool.print(self._printed.end())
         return True
 
-    def _searched(self, ended: Searched | None) -> None:
-        if ended is None:
-            self._fail(f"the log of {self._title} cannot be read any further")
-        elif not ended.complete:
+    def _searched(self, ended: Searched) -> None:
+        if not ended.complete:
             assert self._search is not None
             self._fail(f"{self._search.searched} bytes are searched; --from {ended.offset} goes on")
         elif self._wanted.follow:

@@ -11,10 +11,10 @@ from vspc.console.resolve import Found, reading_order
 from vspc.text import safe
 from vspc.verbs import logsearch
 from vspc.verbs.call import DONE, FAILED, NOT_FOUND, USAGE, Call, complain, handle_of
-from vspc.verbs.logoptions import NoSuchBoot, Span, Wanted, span
+from vspc.verbs.logoptions import NoSuchBoot, Span, Wanted, remembered_span, span
 from vspc.verbs.logprint import Printed
 from vspc.verbs.logsearch import Ended, Search
-from vspc.verbs.reading import ask
+from vspc.verbs.reading import ask, from_memory
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
@@ -92,6 +92,11 @@ class ManyReader(NoScreen):
         def found(answer: Span | NoSuchBoot | None) -> None:
             if self._over:
                 return
+            if answer is None:
+                answer = remembered_span(self._wanted, console, earliest)
+                if answer is not None and self._call.may_read(console):
+                    self._failed = True
+                    complain(self._channel, f"[{from_memory(self._title)}]")
             if isinstance(answer, Span) and self._call.may_read(console):
                 self._begin(console, answer)
                 return
@@ -141,13 +146,11 @@ class ManyReader(NoScreen):
             self._spool.print(self._printed.feed(item))
         self._spool.print(self._printed.end())
 
-    def _ended(self, how: Ended | None) -> None:
-        self._record("failed" if how is None else "ok")
-        if how is not None and not how.complete:
+    def _ended(self, how: Ended) -> None:
+        self._record("ok")
+        if not how.complete:
             self._failed = True
             complain(self._channel, f"[{self._title} is searched up to offset {how.offset}]")
-        if how is None:
-            self._cannot_be_read()
         self._soon()
 
     def _record(self, result: str) -> None:

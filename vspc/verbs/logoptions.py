@@ -10,9 +10,11 @@ import re2
 from attrs import evolve, frozen
 
 from vspc.console.boots import boots
+from vspc.console.console import Console
 from vspc.console.past import Kept
 from vspc.text import safe
 from vspc.verbs.lineends import last_lines, line_start
+from vspc.verbs.reading import remembered
 
 USAGE_LINE = (
     "log NAME [-f] [-n LINES] [--from OFFSET] [--bytes N] [--since TIME] [--until TIME] "
@@ -181,3 +183,15 @@ def span(wanted: Wanted, kept: Kept, earliest: float | None) -> Span | NoSuchBoo
     if wanted.grep is not None and first < start <= end and (start < end or wanted.follow):
         start = line_start(kept, start, first)  # whole lines are searched
     return Span(start, max(start, end), late)
+
+
+def remembered_span(wanted: Wanted, console: Console, earliest: float | None) -> Span | None:
+    """What `wanted` means in what memory has of a console whose log cannot be read now; None if
+    only a log can tell, or memory has nothing.
+    """
+    history = console.history
+    timed = wanted.since is not None or wanted.until is not None
+    if timed or wanted.boot is not None or history.start == history.end:
+        return None
+    found = span(wanted, remembered(console), earliest)
+    return found if isinstance(found, Span) else None

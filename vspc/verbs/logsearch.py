@@ -11,7 +11,7 @@ from vspc.console.ports import Cancellable
 from vspc.verbs.call import World
 from vspc.verbs.logoptions import Span, Wanted
 from vspc.verbs.logprint import matches, sift
-from vspc.verbs.reading import PIECE, ask
+from vspc.verbs.reading import PIECE, ask, remembered
 
 SIFTED = 1024 * 1024
 """Bytes that are searched in one go."""
@@ -47,10 +47,10 @@ class Search:
         found: Span,
         room: Callable[[], int],
         give: Callable[[Sequence[Item]], bool],
-        ended: Callable[[Ended | None], None],
+        ended: Callable[[Ended], None],
         searched: int = 0,
     ) -> None:
-        """`give` says whether to go on; `ended` hears None where the log cannot be read.
+        """`give` says whether to go on. What the log cannot give now is searched in memory.
         `searched` are bytes that this command has searched before; `offset` is how far it is.
         """
         self._world = world
@@ -90,14 +90,15 @@ class Search:
                 ]
             return found, at, ended
 
-        self._waiting = ask(self._world, self._console, look, self._found)
+        def found(answer: tuple[list[Item], int, bool] | None) -> None:
+            # A disk that stands still: memory may have it.
+            self._found(look(remembered(self._console)) if answer is None else answer)
 
-    def _found(self, answer: tuple[list[Item], int, bool] | None) -> None:
+        self._waiting = ask(self._world, self._console, look, found)
+
+    def _found(self, answer: tuple[list[Item], int, bool]) -> None:
         self._waiting = None
         if self._over:
-            return
-        if answer is None:
-            self._end_with(None)
             return
         items, at, ended = answer
         self.searched += at - self.offset
@@ -111,7 +112,7 @@ class Search:
         else:
             self.go_on()
 
-    def _end_with(self, ended: Ended | None) -> None:
+    def _end_with(self, ended: Ended) -> None:
         self._over = True
         self._ended(ended)
 
