@@ -47,7 +47,7 @@ class Told(SynchronousTestCase):
             self.assertRaises(Wrong, key_options, option)
 
     def test_the_key_for_automation_loads_and_nothing_is_odd_about_it(self) -> None:
-        example = TEXT.partition("    [operators.ci]\n")[2].partition("\n\n")[0]
+        example = TEXT.partition("\n[operators.ci]\n")[2].partition("\n```")[0]
         line = example.partition("# ")[2].partition("\n")[0].replace("AAAA...", KEY.split()[1])
         directory = Path(self.mktemp())
         directory.mkdir()

@@ -1,0 +1,294 @@
+"""Every command in README.md and docs/, run as it is printed.
+
+A page gets a server of its own, with VMs whose guests ask for a login. `vspc` in the commands is
+ours, and finds the configuration by VSPC_CONFIG; `ssh` is OpenSSH's with a configuration in which
+`vspc` is that server, so that port 2222 is the port that the kernel picked. What stands for
+something else, such as `SHA256:...`, is replaced (`_placeholders`).
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from tests.documents import NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
+from tests.end_to_end.openssh import make_key
+from tests.end_to_end.processes import Child, Completed, ProcessTestCase, Size, script
+from tests.programs import require
+
+_CONFIG = """\
+state_dir = "state"
+[vm]
+telnet = ["tcp:0:interface=127.0.0.1"]
+telnets = ["tcp:0:interface=127.0.0.1"]
+allow = ["127.0.0.0/8"]
+[ssh]
+listen = ["tcp:0:interface=127.0.0.1"]
+[operators.alice]
+authorized_keys_file = "id_ed25519.pub"
+groups = ["netops"]
+roles = ["admin", "audit"]
+[operators.ci]
+authorized_keys_file = "id_ed25519.pub"
+[operators.bob]
+authorized_keys_file = "id_ed25519.pub"
+[operators.mallory]
+authorized_keys_file = "mallory.pub"
+[[access]]
+operators = ["alice"]
+consoles = ["prod-*"]
+rights = ["read", "write"]
+require_reason = true
+[[access]]
+operators = ["*"]
+consoles = ["*"]
+rights = ["read", "write", "break", "force", "admin"]
+"""
+
+_CERTIFICATES = """\
+[ssh.certificates]
+authorities_file = "ca.pub"
+revoked = "revoked"
+[[ssh.certificates.map]]
+principals = ["netops-*"]
+groups = ["netops"]
+"""
+
+_SSH = """\
+#!/bin/sh
+# The port that is printed is not the one that the kernel picked.
+for word; do
+    shift
+    if [ "$before" = -p ] && [ "$word" = 2222 ]; then word={port}; fi
+    before=$word
+    set -- "$@" "$word"
+done
+exec {ssh} -F {config} "$@"
+"""
+
+_SSH_CONFIG = """\
+Host vspc
+    HostName 127.0.0.1
+    Port {port}
+    User alice
+    HostKeyAlias vspc
+    UserKnownHostsFile {directory}/known_hosts
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking accept-new
+    IdentityAgent none
+    IdentitiesOnly yes
+    IdentityFile {directory}/id_ed25519
+    ConnectTimeout 20
+    LogLevel ERROR
+"""
+
+_ASCIINEMA = """\
+#!/bin/sh
+# Without the pauses.
+test "$1" = play && shift && exec {asciinema} cat "$@"
+exec {asciinema} "$@"
+"""
+
+GUEST = Path(__file__).with_name("login_guest.py")
+
+VMS = ("web01", "web02", "prod-db1", "test-7")
+
+INPUT = {
+    "vspc hash-password": b"correct horse battery staple\n",
+    "ssh-keygen -t ed25519 -f ca": b"\n\n",
+}
+"""What somebody types where a command asks."""
+
+WAIT = 60.0
+"""Seconds that one command may take."""
+
+
+class PageTest(ProcessTestCase):
+    """The commands of one page, in their order."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        make_key(self.directory)
+        make_key(self.directory, "mallory")
+        (self.directory / "ci").symlink_to("id_ed25519")
+        for name, text in (("script.txt", "uname -a\r"), ("more.txt", "serial: 7\n")):
+            (self.directory / name).write_text(text)
+        self.config = self.directory / "vspc.toml"
+        self.config.write_text(_CONFIG)
+
+    def serve(self) -> None:
+        """The server, and its VMs with their guests."""
+        self.server = self.start(script("vspc"), "run", "--config", self.config)
+        self.server.out.expect(rb" info started ")
+        text = self.server.out.data.decode()
+        self.ports = {
+            what.strip('"'): int(port)
+            for what, port in re.findall(r'listening what=("[^"]*"|\S+) .*port=(\d+)', text)
+        }
+        (self.directory / "server.log").write_text(text)
+        guest = self.start(sys.executable, "-B", GUEST, "0")
+        port = int(guest.out.expect(rb"listening (\d+)")[1])
+        for name in VMS:
+            self.start(
+                *(script("vspc"), "simulate", "--proxy"),
+                f"telnet://127.0.0.1:{self.ports['telnet']}",
+                *("--name", name, "--guest", f"tcp:127.0.0.1:{port}"),
+            )
+            self.server.out.expect(rb"vm-registered console=" + name.encode())
+        self._programs()
+
+    def _programs(self) -> None:
+        """What the commands find before everything else in their PATH."""
+        self.bin = self.directory / "bin"
+        self.bin.mkdir()
+        [ssh] = require("ssh")
+        config = self.directory / "ssh_config"
+        config.write_text(_SSH_CONFIG.format(port=self.ports["ssh"], directory=self.directory))
+        text = _SSH.replace("{port}", str(self.ports["ssh"])).replace("{config}", str(config))
+        self._program("ssh", text.replace("{ssh}", str(ssh)))
+        (self.bin / "vspc").symlink_to(script("vspc"))
+
+    def _program(self, name: str, text: str) -> None:
+        (self.bin / name).write_text(text)
+        (self.bin / name).chmod(0o755)
+
+    def run_page(self, page: Path) -> None:
+        """Each command of `page`, whose status is what its comment says, or 0."""
+        self.serve()
+        for block in blocks(page):
+            if block.kind in ("sh", "console") and block.words != NOT_RUN:
+                self._run_block(block)
+        self.assertTrue(self.server.running)
+        log = self.server.out.data + self.server.err.data
+        self.assertNotIn(b"Traceback", log)
+
+    def _run_block(self, block: Block) -> None:
+        for line, command in commands(block):
+            where = f"{block.page.name}:{line}: {command}"
+            try:
+                status, wanted = self._perform(self._filled(command)), wanted_status(command)
+            except AssertionError as error:
+                raise AssertionError(f"{where}: {error}") from None
+            self.assertEqual(status, wanted, where)
+            self._follow_up()
+
+    def _follow_up(self) -> None:
+        """An authority that a command has made is trusted from then on."""
+        if (self.directory / "ca.pub").exists() and "authorities" not in self.config.read_text():
+            (self.directory / "revoked").write_text("#\n")
+            self.config.write_text(_CONFIG + _CERTIFICATES)
+            self.server.send_signal(signal.SIGHUP)
+            self.server.out.expect(rb" info reloaded ")
+
+    def _filled(self, command: str) -> str:
+        command = command.replace(":13370", f":{self.ports['telnet']}")
+        command = re.sub(r":13371(#thumbprint=\S+?…)?", f":{self.ports['telnets']}", command)
+        if "SHA256:..." in command:
+            done = self._complete("ssh-keygen -l -f mallory.pub")
+            command = command.replace("SHA256:...", done.out.decode().split()[1])
+        if "--session ID" in command:
+            command = command.replace("ID", self._session())
+        if "SYSLOG" in command:
+            (self.directory / "server.log").write_bytes(self.server.out.data)
+            command = command.replace("SYSLOG", "server.log")
+        return command
+
+    def _session(self) -> str:
+        """The id of a session that may be ended."""
+        words = "ssh -i mallory -p 2222 mallory@vspc raw web02"
+        self._start(words).out.expect(rb"login")
+        rows = json.loads(self._complete("vspc sessions --operator mallory --json").out)
+        return str(rows[0]["id"])
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        path = f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {"PATH": path, "VSPC_CONFIG": str(self.config)}
+
+    def _words(self, command: str) -> tuple[str, str, str]:
+        return "bash", "-c", command
+
+    def _start(self, command: str, size: Size | None = None) -> Child:
+        where = "/bin/bash", "-c", f"cd {shlex.quote(str(self.directory))}; {command}"
+        return self.start(*where, environment=self._environment, terminal=size)
+
+    def _complete(self, command: str) -> Completed:
+        child = self._start(command)
+        for beginning, typed in INPUT.items():
+            if command.startswith(beginning):
+                child.type(typed)
+        child.end_input()
+        return Completed(child.wait(WAIT), child.out.data, child.err.data)
+
+    def _perform(self, command: str) -> int:
+        """The exit status; 0 for what would go on for ever, once it has said something."""
+        words = shlex.split(command, comments=True)
+        if words[0] == "make":  # tests of their own run these
+            return self._complete(f"make -n -C {TREE} {words[1]} > make.out").status
+        if words[0] == "asciinema":
+            text = _ASCIINEMA.replace("{asciinema}", str(require("asciinema")[0]))
+            self._program("asciinema", text)
+            return self._start(command, Size()).wait(WAIT)
+        if words[0] in ("ssh", "vspc"):
+            if "-t" in words or words in (["ssh", "vspc"], ["vspc", "console", "web01"]):
+                return self._in_terminal(command, words)
+            if {"-f", "raw", "-W", "simulate"} & set(words) and "export" not in words:
+                return self._begun(command)
+        done = self._complete(command)
+        if done.status != wanted_status(command):
+            sys.stderr.write(f"{command}\n{done}\n")
+        return done.status
+
+    def _begun(self, command: str) -> int:
+        child = self._start(f"exec {command}")
+        child.out.expect(rb"\S") if "simulate" not in command else child.err.expect(rb"\S")
+        self.assertTrue(child.running, command)
+        child.stop()
+        return 0
+
+    def _in_terminal(self, command: str, words: list[str]) -> int:
+        """A console is left by its escape, the chooser by Ctrl-C."""
+        child = self._start(command, Size())
+        on_console = "console" in words or any("+" in word for word in words)
+        if on_console:
+            child.out.expect(rb"\[\S+ connected, ")
+            child.type(b"\x05c.")
+        else:
+            child.out.expect(rb"web01")
+            child.type(b"\x03")
+        return child.wait(WAIT)
+
+
+class Pages(PageTest):
+    """A test for each page that has commands."""
+
+
+def _add_tests() -> None:
+    for page in PAGES:
+        runs = any(b.kind in ("sh", "console") and b.words != NOT_RUN for b in blocks(page))
+        if runs:
+            name = f"test_commands_of_{page.stem.lower().replace('-', '_')}"
+
+            def method(self: PageTest, page: Path = page) -> None:
+                self.run_page(page)
+
+            setattr(Pages, name, method)
+
+
+_add_tests()
+
+
+class SshConfigurations(ProcessTestCase):
+    def test_each_is_one_that_ssh_takes(self) -> None:
+        [ssh] = require("ssh")
+        found = [b for page in PAGES for b in blocks(page) if b.kind == "ssh-config"]
+        self.assertGreater(len(found), 1)
+        for block in found:
+            path = self.directory / "config"
+            path.write_text(block.text)
+            done = self.complete(ssh, "-G", "-T", "-F", path, "vspc")
+            self.assertEqual((done.status, done.err), (0, b""), str(block))
+            self.assertIn(b"\nport 2222\n", done.out)
