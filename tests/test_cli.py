@@ -232,4 +232,5 @@ class Verbs(CliTest):
         for word, verb in VERBS.items():
             status, out, err = self.run_main(word, "--help")
             self.assertEqual((status, err), (0, ""))
-            self.assertIn(verb.usage, out)
+            for form in verb.usage.split(" | "):
+                self.assertIn(f"usage: vspc {form}\n", out)

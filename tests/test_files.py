@@ -153,11 +153,11 @@ class Oddities(FilesTest):
             ("rm -rf /", "rm is no verb"),
             ("reason=x", "there is no verb"),
             ("reason=x rm", "rm is no verb"),
-            ("expect 'a", "cannot be split into words"),
-            ("expect", "lacks something: expect NAME"),
-            ("expect web01", "lacks something"),
-            ("reason=x expect test-*", "lacks something"),
-            ("send", "lacks something"),
+            ("expect 'a", "the command has an open '"),
+            ("expect", "NAME and REGEX are missing: expect NAME"),
+            ("expect web01", "REGEX is missing"),
+            ("reason=x expect test-*", "REGEX is missing"),
+            ("send", "NAME is missing: send NAME"),
         ):
             self.write("keys", f'{KEY}\nrestrict,command="{command}" {KEY}\n'.encode())
             said = self.odd("[operators.ci]\nauthorized_keys_file = 'keys'\n")

@@ -51,16 +51,47 @@ class Verbs(ReceptionTest):
         self.assertIn("name: web01", channel.text)
         channel = self.ask(Exec(b"info --json"), target="web01")
         self.assertIn('"name": "web01"', channel.text)
-        self.assertIn("name: secret", self.ask(Exec(b"info secret"), target="web01").text)
 
-    def test_with_a_console_in_the_login_one_word_alone_is_not_its_name(self) -> None:
+    def test_a_login_that_names_a_console_means_that_one(self) -> None:
+        other = self.ask(Exec(b"info secret"), target="web01")
+        self.assertEqual((other.status, other.text), (2, ""))
+        self.assertIn("the login names web01; --on names another console", other.complaint)
+        self.assertIn("name: web01", self.ask(Exec(b"info web01"), target="web01").text)
+        for line in (b"info --on secret", b"info --json --on=secret", b"who --on secret"):
+            self.assertNotIn("web01", self.ask(Exec(line), target="web01").text)
+        self.assertIn("name: secret", self.ask(Exec(b"info --on secret"), target="web01").text)
+        self.assertIn("name: secret", self.ask(Exec(b"info --on secret")).text)
+        self.assertEqual(self.ask(Exec(b"info web01 --on secret")).status, 2)
+        absent = self.ask(Exec(b"info --on secret"), "bob", target="web01")
+        self.assertEqual((absent.status, absent.text), (3, ""))
+
+    def test_with_a_console_in_the_login_the_first_word_is_text(self) -> None:
         self.assertEqual(self.ask(Exec(b"send ls"), target="web01").status, 0)
         self.assertEqual(self.ask(Exec(b"send --enter ls"), target="web01").status, 0)
         self.assertEqual(bytes(self.line.sent), b"lsls\r")
-        self.assertEqual(self.ask(Exec(b"send web01 x"), target="secret").status, 0)
+        self.assertEqual(self.ask(Exec(b"send --on web01 x"), target="secret").status, 0)
         self.assertEqual(bytes(self.line.sent), b"lsls\rx")
-        self.assertEqual(self.ask(Exec(b"send ls x"), target="web01").status, 3)
-        self.assertIsNone(self.ask(Exec(b"send web01"), target="web01").status)  # standard input
+        self.assertEqual(self.ask(Exec(b"send secret web01"), target="web01").status, 0)
+        self.assertEqual(bytes(self.line.sent), b"lsls\rxsecret web01")
+        for line in (b"send", b"send web01", b"send --json web01"):
+            channel = self.ask(Exec(line), target="web01")
+            self.assertIsNone(channel.status, line)  # standard input
+            channel.close()
+
+    def test_the_name_of_the_login_may_be_said_again(self) -> None:
+        for line in (b"send web01 ls", b"send web01 --enter ls", b"send --enter web01 ls"):
+            self.line.sent.clear()
+            self.assertEqual(self.ask(Exec(line), target="web01").status, 0)
+            self.assertEqual(bytes(self.line.sent).rstrip(b"\r"), b"ls", line)
+        for line in (b"send 'web01'", b"send web01 web01", b"send -- web01", b"send web0"):
+            self.line.sent.clear()
+            self.assertEqual(self.ask(Exec(line), target="web01").status, 0, line)
+            self.assertIn(b"web0", bytes(self.line.sent), line)
+        self.assertEqual(self.ask(Exec(b"send 'ls' web01"), target="web01").status, 2)
+        self.assertNotEqual(self.ask(Exec(b"record list web01"), target="web01").status, 2)
+        self.assertNotEqual(self.ask(Exec(b"record list"), target="web01").status, 2)
+
+    def test_words_around_it(self) -> None:
         why = self.ask(Exec(b"reason=CHG1 info"), target="web01")
         self.assertIn("name: web01", why.text)
         kicked = self.ask(Exec(b"kick bob"), target="web01")
@@ -73,9 +104,10 @@ class Verbs(ReceptionTest):
             self.line.sent.clear()
             self.assertEqual(self.ask(Exec(line), target="web01").status, 0, line)
             self.assertEqual(bytes(self.line.sent), b"ls\r", line)
-        for line in (b"send ls --force", b"send --bogus ls"):
-            self.assertEqual(self.ask(Exec(line), target="web01").status, 2, line)
+        self.assertEqual(self.ask(Exec(b"send --bogus ls"), target="web01").status, 2)
         self.assertEqual(bytes(self.line.sent), b"ls\r")
+        self.assertEqual(self.ask(Exec(b"send ls --force"), target="web01").status, 0)
+        self.assertEqual(bytes(self.line.sent), b"ls\rls")
 
     def test_what_is_expected_may_stand_before_options(self) -> None:
         for line in (b"expect 'login:' --timeout 1", b"expect --timeout 1 'login:'"):
@@ -119,6 +151,129 @@ class Forced(ReceptionTest):
             channel = self.force(command, request, "secret")
             self.assertEqual(channel.status, 3, command)
             self.assertIn("no console secret", channel.text + channel.complaint)
+
+
+class OnlyReading(ReceptionTest):
+    """`ro` behind the comma of a login."""
+
+    def reading(self, line: bytes, terminal: Terminal | None = None) -> FakeChannel:
+        return self.ask(Exec(line), target="web01", options=("ro",), terminal=terminal)
+
+    def test_it_holds_for_every_verb(self) -> None:
+        self.web.output(b"login: ")
+        for line in (
+            b"send x",
+            b"send --force x",
+            b"expect --from 0 --send x login:",
+            b"expect --from 0 --force --send x login:",
+            b"break",
+            b"note x",
+            b"record start",
+        ):
+            channel = self.reading(line)
+            self.assertEqual((channel.status, channel.text), (4, ""), line)
+            self.assertIn("web01: the login says ro, and so it only reads", channel.complaint)
+        self.assertEqual(self.reading(b"info").status, 0)
+        self.assertEqual((self.line.log, bytes(self.line.sent)), ([], b""))
+
+    def test_the_pen_cannot_be_had_from_a_terminal(self) -> None:
+        for line in (b"console", b"console esc=none"):
+            channel = self.reading(line, XTERM)
+            for keys in (b"x", b"\x05ca", b"y", b"\x05cf", b"z", b"\x05cl0"):
+                channel.type(keys)
+            self.assertIsNone(self.web.pen)
+        self.assertEqual((self.line.log, bytes(self.line.sent)), ([], b""))
+
+    def test_nor_after_a_reload_or_from_the_chooser(self) -> None:
+        there = self.ask(Shell(None), terminal=XTERM, options=("ro",))
+        there.type(b"web01\r")
+        self.web.reassess(self.desk.rights)
+        there.type(b"x\x05ca")
+        there.type(b"y")
+        self.assertIn("web01: the login says ro, and so it only reads", there.text)
+        self.assertEqual(bytes(self.line.sent), b"")
+        self.assertEqual(len(self.web.attachments), 1)
+
+    def test_nor_by_a_command_of_the_key(self) -> None:
+        for command in ("send web01 x", "send 'web*'", "console web01"):
+            limits = Limits(command)
+            channel = self.ask(Exec(b"send web01 x"), options=("ro",), limits=limits)
+            if channel.program is not None:
+                channel.type(b"x")
+            self.assertEqual(channel.status, 4, command)
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_an_option_of_the_login_that_is_wrong_is_never_passed_over(self) -> None:
+        for request in (Exec(b"list"), Exec(b"send x"), Shell(None), Forward("web01")):
+            channel = self.ask(request, target="web01", options=("rO",))
+            self.assertEqual(channel.status, 2)
+            self.assertIn("login: unknown option 'rO'; did you mean ro?", channel.complaint)
+
+
+class WithoutATerminal(ReceptionTest):
+    """`console`, where it is not a terminal that asks for it."""
+
+    def test_it_says_what_to_do_and_ends_with_its_input(self) -> None:
+        for request in (Shell("web01"), Exec(b"console")):
+            channel = self.ask(request, target="web01")
+            self.assertIn("`ssh -t` brings a terminal", channel.complaint)
+            self.web.output(b"said")
+            self.desk.turn()
+            channel.type(b"ls\r")
+            assert channel.program is not None
+            self.web.output(b" at last")
+            channel.program.ended_input()
+            self.assertEqual((channel.status, channel.text), (0, "said at last"))
+            self.assertFalse(self.web.attachments)
+        self.assertEqual(bytes(self.line.sent), b"ls\rls\r")
+
+    def test_what_the_console_has_not_taken_comes_first(self) -> None:
+        channel = self.ask(Exec(b"console"), target="web01")
+        self.web.migrate()
+        channel.type(b"x" * 70_000)
+        assert channel.program is not None
+        channel.program.ended_input()
+        self.assertIsNone(channel.status)
+        self.web.resume()
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.desk.turn()
+        self.assertEqual((channel.status, len(self.line.sent)), (0, 70_000))
+
+    def test_raw_goes_on(self) -> None:
+        channel = self.ask(Exec(b"raw"), target="web01")
+        assert channel.program is not None
+        channel.program.ended_input()
+        self.assertEqual((channel.status, channel.complaint), (None, ""))
+
+
+class NamesAsVerbs(ReceptionTest):
+    """`ssh -t HOST NAME`."""
+
+    def test_a_console_where_a_verb_should_stand(self) -> None:
+        for line in (b"web01", b"WEB01 ro", b"reason=CHG1 web", b"web01 replay=0"):
+            channel = self.ask(Exec(line), terminal=XTERM)
+            self.assertIn("[web01 connected", channel.text, line)
+        self.assertEqual(self.ask(Exec(b"web01 rw"), terminal=XTERM).status, 2)
+
+    def test_a_verb_is_one_all_the_same(self) -> None:
+        self.desk.connected("list", f"{9:032x}")
+        self.assertEqual(self.ask(Exec(b"list"), terminal=XTERM).status, 0)
+
+    def test_only_with_a_terminal_and_a_login_that_names_none(self) -> None:
+        for channel in (
+            self.ask(Exec(b"web01")),
+            self.ask(Exec(b"web01"), terminal=XTERM, target="secret"),
+            self.ask(Exec(b"web01"), terminal=XTERM, limits=Limits("help web*")),
+        ):
+            self.assertEqual(channel.status, 2)
+
+    def test_what_may_not_be_read_is_not_there(self) -> None:
+        self.desk.connected("secret-1111", f"{9:032x}")
+        one = self.ask(Exec(b"secret-1111"), "bob", terminal=XTERM)
+        two = self.ask(Exec(b"secret-2222"), "bob", terminal=XTERM)
+        self.assertEqual((one.status, one.text.replace("1111", "2222")), (2, two.text))
 
 
 class Consoles(ReceptionTest):

@@ -12,7 +12,7 @@ from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.mistakes import shown
 from vspc.config.place import HELP, chosen
 from vspc.files import load_with_files, oddities
-from vspc.verbs.table import REASON, VERBS
+from vspc.verbs.table import REASON, VERBS, help_wanted
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -115,9 +115,9 @@ def _local(words: list[str]) -> int:
             path = word.removeprefix("--config=")
         else:
             rest.append(word)
-    if rest[1:2] in (["--help"], ["-h"]) and rest[0] in VERBS:
-        verb = VERBS[rest[0]]
-        print(f"usage: vspc {verb.usage} --config FILE\n\n{verb.summary}")
+    explained = help_wanted(rest)
+    if explained is not None:
+        print(explained, end="")
         return 0
     try:
         where = state_dir(chosen(path))

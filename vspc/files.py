@@ -2,7 +2,6 @@
 is odd in them, and in commands of keys.
 """
 
-import re
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,10 @@ from vspc.net.tls import (
 )
 from vspc.ssh.keys import HostKeyError, load_host_key
 from vspc.text import safe
-from vspc.verbs.table import REASON, VERBS, BadLine, split
+from vspc.verbs.commandline import Line
+from vspc.verbs.kinds import UsageError
+from vspc.verbs.parsing import parse
+from vspc.verbs.table import VERBS, Said, glob_of
 
 _CERTIFICATE = "a PEM file of the certificate, its chain behind it, is wanted"
 _PRIVATE_KEY = "a PEM file of the certificate's private key, without a passphrase, is wanted"
@@ -161,29 +163,22 @@ def _odd_command(command: str | None) -> str:
     if command is None:
         return ""
     try:
-        words = split(command)
-    except BadLine as mistake:
+        said = Said.of(Line(command))
+    except UsageError as mistake:
         return f"the option command cannot be split into words: {mistake}"
-    with_reason = words[:1] if words and words[0].startswith(REASON) else []
-    words = words[len(with_reason) :]
-    verb = VERBS.get(words[0]) if words else None
+    verb = VERBS.get(said.verb)
     if verb is None:
-        what = f"{safe(words[0], 40)} is no verb" if words else "there is no verb"
+        what = f"{safe(said.verb, 40)} is no verb" if said.verb else "there is no verb"
         form = "a verb and one pattern is usual, as expect 'test-*'"
         return f"the option command does nothing: {what}; {form}"
-    said, wanted = len(words) - 1, _wanted(verb.usage)
-    pattern = said == 1 and not with_reason and any(letter in words[1] for letter in "*?[")
-    if pattern or said >= wanted:
+    if glob_of(command) is not None:
         return ""
-    form = f"{words[0]} 'PATTERN' leaves the rest to the client"
-    return f"the option command lacks something: {safe(verb.usage)}; {form}"
-
-
-def _wanted(usage: str) -> int:
-    """Words that a verb cannot do without."""
-    inner = re.sub(r"\[[^][]*\]", "", usage)
-    bare = re.sub(r"\[[^][]*\]", "", inner).split()
-    return len(bare) - 1 if "|" not in bare else 1
+    try:
+        parse(verb.grammar, said.rest, 0.0)
+    except UsageError as mistake:
+        form = f"{said.verb} 'PATTERN' leaves the rest to the client"
+        return f"the option command is wrong: {mistake}: {safe(verb.usage)}; {form}"
+    return ""
 
 
 def _readable_audit(config: Config) -> Iterator[str]:

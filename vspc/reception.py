@@ -4,28 +4,23 @@ from collections.abc import Callable
 
 from attrs import define, evolve
 
-from vspc.console.access import NOTHING, Operator, Rights, Subject
+from vspc.console.access import Operator
 from vspc.console.console import Console
 from vspc.console.happenings import Happenings
 from vspc.console.ports import Channel
+from vspc.console.resolve import NotFound
 from vspc.console.session import Session
 from vspc.listing import Listing
 from vspc.ssh.chooser import Chooser, Row, Visit
-from vspc.ssh.logins import Exec, Forward, Login, Request, Shell
+from vspc.ssh.logins import Exec, Forward, Login, Request
 from vspc.text import safe
 from vspc.verbs import console as console_verb
 from vspc.verbs import raw as raw_verb
+from vspc.verbs.attaching import Options, options
 from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain
-from vspc.verbs.console import BadOption, Options
-from vspc.verbs.naming import names_one
-from vspc.verbs.table import REASON, VERBS, BadLine, run_words, split
-from vspc.verbs.words import BadWord
-
-_WITH_TEXT = frozenset({"expect", "kick", "msg", "note"})
-"""Verbs that can do nothing with a console alone."""
-
-_OF_SERVER = frozenset({"--session", "--operator", "--all-writers"})
-"""Options with which a verb is about the whole server."""
+from vspc.verbs.commandline import Line, Words
+from vspc.verbs.kinds import UsageError
+from vspc.verbs.table import VERBS, Said, glob_of, run_line, run_said, run_words
 
 
 @define(eq=False)
@@ -43,16 +38,22 @@ class Reception:
             complain(channel, "you are no longer an operator here")
             channel.finish(DENIED)
             return
-        call = Call(self.world, evolve(login.session, operator=operator), channel)
+        session = evolve(login.session, operator=operator)
+        try:
+            chosen = options(login.options)
+        except UsageError as mistake:
+            complain(channel, f"login: {mistake}")
+            channel.finish(USAGE)
+            return
+        session = evolve(session, read_only=chosen.read_only)
+        call = Call(self.world, session, channel, options=chosen)
         match request:
             case Forward(host):
                 self._forward(call, login, host)
             case _ if login.limits.command is not None:
                 self._forced(call, login, login.limits.command, request)
-            case Exec():
-                self._exec(call, login, request)
-            case Shell():
-                self._shell(call, login)
+            case _:
+                self._asked(call, login, request)
 
     def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb from the control socket."""
@@ -64,24 +65,26 @@ class Reception:
         A verb and a glob of consoles leave the rest to who asks: he may say the same verb, and no
         other console exists for him.
         """
+        glob = glob_of(command)
+        if glob is None:
+            run_line(call, command)
+            return
+        call = _among(call, (glob,))
+        verb = Said.of(Line(command)).verb
         try:
-            words = split(command)
-            is_glob = len(words) == 2 and _is_glob(words[1])
-            asked = _asked(login, request) if is_glob else []
-        except BadLine as mistake:
+            said = _said(login, request)
+        except UsageError as mistake:
             call.fail(USAGE, str(mistake))
             return
-        if is_glob:
-            call = _among(call, (words[1],))
-            said = asked[1:] if asked and asked[0].startswith(REASON) else asked
-            if said[:1] == words[:1] and not _of_server(said):
-                words = asked
-            elif words[0] in _WITH_TEXT:
-                usage = VERBS[words[0]].usage.partition(" |")[0]
-                what = f"this key may do nothing but {usage}, where NAME is among {safe(words[1])}"
-                evolve(call, verb=words[0]).fail(DENIED, what)
-                return
-        run_words(call, words)
+        grammar = VERBS[verb].grammar
+        if said is not None and said.verb == verb:
+            run_said(evolve(call, target=login.target or None), said)
+        elif grammar.needs_more:
+            usage = grammar.usage.partition(" |")[0]
+            what = f"this key may do nothing but {usage}, where NAME is among {safe(glob)}"
+            evolve(call, verb=verb).fail(DENIED, what)
+        else:
+            run_line(call, command)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
         call = evolve(call, verb=raw_verb.FORWARD)
@@ -91,34 +94,28 @@ class Reception:
             return
         if limits.opens is not None:
             call = _among(call, limits.opens)
-        try:
-            chosen = console_verb.options(login.options)
-        except BadOption as mistake:
-            call.fail(USAGE, str(mistake))
-            return
-        raw_verb.attach(call, host, chosen)
+        raw_verb.attach(call, host, call.options)
 
-    def _exec(self, call: Call, login: Login, request: Exec) -> None:
+    def _asked(self, call: Call, login: Login, request: Request) -> None:
+        """A verb, or what stands for one."""
         try:
-            words = _asked(login, request)
-        except BadLine as mistake:
-            call.fail(USAGE, str(mistake))
-        else:
-            run_words(call, words)
-
-    def _shell(self, call: Call, login: Login) -> None:
-        if login.target:
-            console_verb.run(call.saying(login.target, *login.options))
-            return
-        try:
-            options = console_verb.options(login.options)
-        except BadOption as mistake:
+            said = _said(login, request)
+        except UsageError as mistake:
             call.fail(USAGE, str(mistake))
             return
-        if call.channel.terminal is None:
-            call.fail(USAGE, "without a terminal say a verb:", *(v.usage for v in VERBS.values()))
+        if said is not None and _is_console(call, login, said):
+            # `ssh -t HOST NAME`
+            run_said(evolve(call, target=said.verb), evolve(said, verb="console"))
+        elif said is not None:
+            run_said(evolve(call, target=login.target or None), said)
+        elif call.channel.terminal is None:
+            call.fail(
+                USAGE,
+                "without a terminal say a verb:",
+                *(verb.usage for verb in dict.fromkeys(VERBS.values())),
+            )
         else:
-            self._choose(call, options)
+            self._choose(call, call.options)
 
     def _choose(
         self, call: Call, options: Options, remark: str = "", visit: Visit | None = None
@@ -153,46 +150,22 @@ class Reception:
         call.channel.start(chooser)
 
 
-def _asked(login: Login, request: Request) -> list[str]:
-    """The words of a verb: those of a command, or the console for which a shell stands. In
-    `ssh alice+web01@host info` the login has named the console already. Raises `BadLine`.
+def _said(login: Login, request: Request) -> Said | None:
+    """The verb of a command, or `console` for the shell of a login that names one; None for one
+    that names none. Raises `UsageError`.
     """
-    if not isinstance(request, Exec):
-        return ["console", login.target, *login.options] if login.target else []
-    words = split(_text(request.line))
-    why = words[:1] if words and words[0].startswith(REASON) else []
-    said = words[len(why) :]
-    if login.target and said and _wants_one(said, login.target):
-        said.insert(1, login.target)
-        if said[0] in ("console", "raw"):
-            said += login.options
-    return why + said
+    if isinstance(request, Exec):
+        return Said.of(Line(request.line.decode("utf-8", "surrogateescape")))
+    return Said("", "console", Words(())) if login.target else None
 
 
-def _wants_one(said: list[str], target: str) -> bool:
-    try:
-        return not names_one(said[0], tuple(said[1:]), target)
-    except BadWord as mistake:
-        raise BadLine(str(mistake)) from None
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "surrogateescape")
-
-
-def _is_glob(word: str) -> bool:
-    return any(letter in word for letter in "*?[")
+def _is_console(call: Call, login: Login, said: Said) -> bool:
+    """Whether somebody at a terminal says a console's name where a verb should stand."""
+    if said.verb in VERBS or not said.verb or login.target or call.channel.terminal is None:
+        return False
+    return call.world.roster.resolve(said.verb, call.may_read) != NotFound()
 
 
 def _among(call: Call, patterns: tuple[str, ...]) -> Call:
     """The same where no console exists but those that match one of `patterns`."""
-    every, session = call.world.rights, evolve(call.session, among=patterns)
-
-    def rights(operator: Operator, subject: Subject) -> Rights:
-        return every(operator, subject) if session.sees(subject) else NOTHING
-
-    return evolve(call, world=evolve(call.world, rights=rights), session=session)
-
-
-def _of_server(words: list[str]) -> bool:
-    return any(word.partition("=")[0] in _OF_SERVER for word in words)
+    return evolve(call, session=evolve(call.session, among=patterns))

@@ -78,6 +78,17 @@ class Resolving(SynchronousTestCase):
         self.assertEqual(self.find("web01:1"), "web01")
         self.assertIsNone(self.find("web01:2"))
 
+    def test_a_port_and_a_vm_of_that_very_name_are_both_meant(self) -> None:
+        port, _ = self.world.connected("web1", uuid(1))
+        whole, _ = self.world.connected("web1:1", uuid(2))
+        for typed in ("web1:1", "WEB1:1", "default/web1:1"):
+            self.assertEqual(self.find(typed), ["web1", "web1:1"])
+        self.assertEqual(self.find("web1%3A1"), "web1:1")
+        self.assertEqual(self.find("web1"), "web1")
+        self.assertEqual(self.find("web1:"), "web1:1")
+        hidden = self.roster.resolve("web1:1", lambda c: c is not port)
+        self.assertEqual(hidden, Found(whole))
+
     def test_what_may_not_be_read_does_not_exist(self) -> None:
         self.world.connected("web01", uuid(1))
         self.world.connected("web02", uuid(2))

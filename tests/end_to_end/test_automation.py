@@ -40,7 +40,7 @@ class Typing(AutomationTestCase):
         sent = self.say("send", "web1", "--json", "--enter", "echo", "to be  sure")
         self.assertEqual(sent.status, 0, sent)
         facts = json.loads(sent.out)
-        self.assertEqual(facts["bytes"], len(b"echo to be sure\r"))
+        self.assertEqual(facts["bytes"], len(b"echo to be  sure\r"))
         found = self.say("expect", "web1", "--from", str(facts["offset"]), "'^to.*sure'")
         self.assertEqual((found.status, found.out), (0, b"to be sure\n"))
         again = self.say("expect", "web1", "--from", "last", "--json", "'[#$] $'")

@@ -21,13 +21,21 @@ from vspc.console.memory import Memory
 from vspc.console.past import Kept, Kind
 from vspc.console.ports import Cancellable
 from vspc.verbs.aside import Aside, Task
-from vspc.verbs.expectwords import parse
+from vspc.verbs.commandline import Words as Source
+from vspc.verbs.expectwords import GRAMMAR, Wanted, wanted_of
 from vspc.verbs.hunt import WINDOW
+from vspc.verbs.kinds import UsageError
+from vspc.verbs.parsing import parse as parse_words
 from vspc.verbs.reading import Answered
 from vspc.verbs.remembered import EXPECTING
-from vspc.verbs.words import BadWord
 
 T = TypeVar("T")
+
+
+def parse(words: tuple[str, ...]) -> Wanted:
+    """What the words of a process say."""
+    return wanted_of(parse_words(GRAMMAR, Source(words), 0.0))
+
 
 PATTERNS = ("login: ", "a+b", "(?s)a.*b", "^x", "b\\r\\n", "(a|b){3}", "[^x]x")
 
@@ -66,10 +74,10 @@ class Words(SynchronousTestCase):
             ("web01", "x", "--force"),
             ("web01", "--bogus", "x"),
         ):
-            self.assertRaises(BadWord, parse, words)
+            self.assertRaises(UsageError, parse, words)
 
     def test_patterns_have_a_length(self) -> None:
-        self.assertRaises(BadWord, parse, ("web01", "\\pL" * 334))
+        self.assertRaises(UsageError, parse, ("web01", "\\pL" * 334))
         parse(("web01", "x" * 1000))
 
     def test_text_is_not_shown_by_accident(self) -> None:

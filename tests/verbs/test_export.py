@@ -120,7 +120,7 @@ class Exporting(LogTestCase):
 
     def test_a_note_is_in_the_log_and_told(self) -> None:
         watcher = self.desk.say("raw web01")
-        self.assertEqual(self.say("note web01 'disk\tis' full").status, 0)
+        self.assertEqual(self.say("note web01 'disk\tis full'").status, 0)
         self.assertIn("[note by alice: disk\\x09is full]", watcher.complaint)
         lines = [json.loads(line) for line in self.say("log web01 --json").text.splitlines()]
         notes = [line["text"] for line in lines if line.get("marker") == "note"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.verbs.hunt import WINDOW, Hunt, Match, Sought, reach
-from vspc.verbs.words import BadWord
+from vspc.verbs.kinds import UsageError
 
 LETTERS = st.sampled_from([b"a", b"b", b"\n", b"\r\n", b" ", b"x", "\u00e9".encode(), b"\xc3"])
 ATOMS = st.sampled_from(
@@ -56,7 +56,7 @@ class InPieces(SynchronousTestCase):
     ) -> None:
         try:
             wanted = sought(pattern)
-        except BadWord:
+        except UsageError:
             return
         found = hunt(Hunt(wanted), pieces, 1000)
         whole = b""
@@ -150,24 +150,24 @@ class Patterns(SynchronousTestCase):
     def test_no_match_is_longer(self, pattern: str, text: bytes) -> None:
         try:
             (each,) = sought(pattern)
-        except BadWord:
+        except UsageError:
             return
         found = each.pattern.search(text)
         if found is not None:
             self.assertLessEqual(len(found.group()), each.reach)
 
     def test_a_mistake_is_told_with_its_place(self) -> None:
-        with self.assertRaises(BadWord) as caught:
+        with self.assertRaises(UsageError) as caught:
             Sought.of("REGEX", "login: (?=x)")
         said = str(caught.exception)
         self.assertIn("REGEX", said)
         self.assertIn("invalid perl operator: (?=", said)
         self.assertIn("at character 8", said)
         self.assertNotIn("(?m)", said)
-        self.assertRaises(BadWord, Sought.of, "REGEX", "\udcff")
+        self.assertRaises(UsageError, Sought.of, "REGEX", "\udcff")
 
     def test_a_pattern_that_is_too_large(self) -> None:
-        with self.assertRaises(BadWord) as caught:
+        with self.assertRaises(UsageError) as caught:
             Sought.of("--fail", "(.{30}){30}")
         self.assertIn("--fail is too large", str(caught.exception))
 

@@ -134,7 +134,7 @@ class Printing(LogTestCase):
             ("--raw --json", "exclude each other"),
             ("-n 1 --from 1", "give one of them"),
             ("-f --until 1h", "has no end"),
-            ("--colour", "no option"),
+            ("--colour", "unknown option '--colour'"),
             ("--from", "takes a value"),
         ):
             channel = self.say(f"log web01 {words}")

@@ -16,7 +16,7 @@ class Messages(SynchronousTestCase):
 
     def test_everybody_there_reads_it(self) -> None:
         other = self.desk.ask("raw web01")
-        channel = self.desk.ask("msg web01 going  'down at  6'")
+        channel = self.desk.ask("msg web01 going down at  6")
         self.desk.turn()
         self.assertEqual((channel.status, channel.complaint), (0, ""))
         for each in (self.there.text, other.complaint):

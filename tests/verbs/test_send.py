@@ -13,8 +13,15 @@ from vspc.console.access import Access, Rule
 from vspc.console.console import Console
 from vspc.console.gate import WAITING
 from vspc.console.happenings import How
-from vspc.verbs.sendwords import parse
-from vspc.verbs.words import BadWord
+from vspc.verbs.commandline import Words as Source
+from vspc.verbs.kinds import UsageError
+from vspc.verbs.parsing import parse as parse_words
+from vspc.verbs.sendwords import GRAMMAR, Wanted, wanted_of
+
+
+def parse(words: tuple[str, ...]) -> Wanted:
+    """The words behind the name."""
+    return wanted_of(parse_words(GRAMMAR, Source(words), 0.0, "web01"))
 
 
 def answer(console: Console, line: FakeLine, most: int = 1 << 30) -> None:
@@ -50,7 +57,7 @@ class Words(SynchronousTestCase):
         self.assertEqual(parse(("ls", "--timeout", "3")).timeout, 3.0)
 
     def test_what_looks_like_an_option_within_text_is_text(self) -> None:
-        self.assertEqual(parse(("ls", "--color", "--force")).text, b"ls --color --force")
+        self.assertEqual(parse(("ls", "--color", "-l")).text, b"ls --color -l")
         wanted = parse(("--enter", "--", "ls", "--json"))
         self.assertEqual((wanted.text, wanted.json), (b"ls --json", False))
         self.assertEqual(parse(("--", "--")).text, b"--")
@@ -70,15 +77,15 @@ class Words(SynchronousTestCase):
             ("--enter=1", "x"),
             ("\ud800",),
         ):
-            self.assertRaises(BadWord, parse, words)
+            self.assertRaises(UsageError, parse, words)
 
     def test_text_is_not_shown_by_accident(self) -> None:
         self.assertNotIn("canary", repr(parse(("canary",))))
 
 
 class Sending(SendCase):
-    def test_exactly_the_words_joined_by_one_space(self) -> None:
-        self.assert_sent("send web01 'a  b' c\\\\r '$HOME'", b"a  b c\\r $HOME")
+    def test_exactly_what_stands_behind_the_name(self) -> None:
+        self.assert_sent("send web01 a  'b' c\\\\r '$HOME'", b"a  'b' c\\\\r '$HOME'")
 
     def test_bytes_come_as_they_were(self) -> None:
         self.assert_sent("send web01 'gr\u00fc\udcff\x03'", b"gr\xc3\xbc\xff\x03")
@@ -112,6 +119,7 @@ class Sending(SendCase):
             "send web01 ''",
             "send web01 --bogus x",
             "send --bogus web01 x",
+            "send web01 'a' b",
         ):
             channel = self.desk.ask(line)
             self.assertEqual(channel.status, 2, line)

@@ -11,27 +11,14 @@ from tests.watch.holding import Recorded
 from vspc.columns import cells
 from vspc.console.happenings import How
 from vspc.console.ports import Terminal
-from vspc.verbs.table import VERBS, BadLine, split
+from vspc.verbs.forget import BATCH
+from vspc.verbs.table import VERBS
 from vspc.wire.vmware import VmVcUuid
 
 FIELDS = (
     "id handle name zone uuid port port_certain vm_name state address secure since last_output "
     "bytes_from_vm bytes_to_vm writers readers"
 )
-
-
-class Splitting(SynchronousTestCase):
-    def test_quotes_and_backslashes(self) -> None:
-        self.assertEqual(
-            split("""a 'b c' "d \\" e" f\\ g '' x"y"z"""), ["a", "b c", 'd " e', "f g", "", "xyz"]
-        )
-
-    def test_nothing_is_expanded(self) -> None:
-        self.assertEqual(split("$HOME *.x ~ `id` a;b"), ["$HOME", "*.x", "~", "`id`", "a;b"])
-
-    def test_what_cannot_be_split(self) -> None:
-        for line in ("'open", '"open', "end\\", "x" * 5000):
-            self.assertRaises(BadLine, split, line)
 
 
 class VerbTest(SynchronousTestCase):
@@ -169,6 +156,23 @@ class Asking(VerbTest):
         self.assertEqual(channel.status, 3)
         self.assertEqual(channel.complaint, "we is ambiguous; it could be\n  web01\n  web02\n")
 
+    def test_a_port_and_a_vm_of_that_very_name_are_told_with_both_handles(self) -> None:
+        self.desk.connected("web01:1", f"{3:032x}")
+        channel = self.desk.say("info web01:1")
+        self.assertEqual(channel.status, 3)
+        self.assertTrue(channel.complaint.endswith("\n  web01\n  web01%3A1\n"), channel.complaint)
+        for typed in ("web01", "web01%3A1"):
+            self.assertEqual(self.desk.say(f"info {typed}").status, 0)
+
+    def test_a_handle_that_means_another_one_too_comes_with_an_id(self) -> None:
+        second, _ = self.desk.connected("web01", f"{1:032x}")
+        self.assertEqual(second.title, "web01:2")
+        self.desk.connected("web01:2", f"{3:032x}")
+        channel = self.desk.say("info web01:2")
+        self.assertEqual(channel.status, 3)
+        self.assertIn(f"\n  web01:2  (id {second.id})\n", channel.complaint)
+        self.assertEqual(self.desk.say(f"info {second.id}").status, 0)
+
     def test_a_name_with_escapes_in_it_is_shown_safely(self) -> None:
         self.assertIn("no console \\x1b[2Jx", self.desk.say("info '\x1b[2Jx'").complaint)
 
@@ -177,16 +181,39 @@ class Asking(VerbTest):
         for verb in VERBS.values():
             self.assertIn(f"  {verb.usage.split()[0]} ", text)
             self.assertIn(verb.summary, text)
-            self.assertIn(verb.usage, self.desk.say(f"help {verb.usage.split()[0]}").text)
-        self.assertEqual(self.desk.say("help list").text, "usage: list [--json] [GLOB]\n")
+        self.assertIn("usage: list [--json] [GLOB]\n", self.desk.say("help list").text)
 
-    def test_options_that_are_none(self) -> None:
+    def test_help_of_each_verb_by_both_ways(self) -> None:
+        for word, verb in VERBS.items():
+            told = self.desk.say(f"help {word}")
+            self.assertEqual((told.status, told.complaint), (0, ""), word)
+            for form in verb.usage.split(" | "):
+                self.assertIn(f"usage: {form}\n", told.text)
+            for option in verb.grammar.every_option:
+                self.assertIn(f"{option.shown} ", told.text)
+            self.assertIn(f"\nexample: {verb.grammar.name}", told.text)
+            for line in (f"{word} --help", f"reason=x {word} -h"):
+                asked = self.desk.say(line, BOB)
+                self.assertEqual((asked.status, asked.text), (0, told.text), line)
+        self.assertEqual(self.desk.say("help send --bogus").status, 2)
+
+    def test_an_option_that_is_wrong_is_named_and_the_nearest(self) -> None:
         for line in ("who --bogus", "info --bogus", "list --bogus"):
-            self.assertEqual(self.desk.say(line).status, 2, line)
+            channel = self.desk.say(line)
+            self.assertEqual(channel.status, 2, line)
+            self.assertIn("unknown option '--bogus'", channel.complaint)
+        near = self.desk.say("expect web01 --timeot 5 x").complaint
+        self.assertIn("unknown option '--timeot'; did you mean --timeout?", near)
+        self.assertIn("takes a value", self.desk.say("sessions --operator").complaint)
+        self.assertIn("--json takes no value", self.desk.say("list --json=1").complaint)
 
-    def test_no_such_verb(self) -> None:
-        channel = self.desk.say("frob 'x\x1by'")
-        self.assertEqual(channel.status, 2)
+    def test_a_verb_that_is_wrong_is_one_line_and_the_nearest(self) -> None:
+        for line, word in (("lst", "list"), ("expct web01 x", "expect"), ("help sennd", "send")):
+            channel = self.desk.say(line)
+            self.assertEqual(channel.status, 2)
+            self.assertEqual(channel.complaint.count("\n"), 1, channel.complaint)
+            self.assertIn(f"did you mean {word}?", channel.complaint)
+        self.assertIn("unknown verb 'fr\\x1bob'", self.desk.say("'fr\x1bob'").complaint)
         self.assertEqual(self.desk.say("").status, 2)
 
 
@@ -545,7 +572,9 @@ class Terminals(VerbTest):
     def test_options_that_are_none(self) -> None:
         channel = self.desk.say("console web01 rw")
         self.assertEqual(channel.status, 2)
-        self.assertIn("there are ro, replay=LINES, esc=none|^X", channel.complaint)
+        self.assertIn(
+            "unknown option 'rw'; the options are ro, replay=LINES, esc=none|^X", channel.complaint
+        )
         self.assertEqual(self.desk.say("console").status, 2)
 
     def test_escapes_can_be_turned_off(self) -> None:
@@ -622,6 +651,55 @@ class Administering(VerbTest):
         self.desk.roster.settle(self.web)
         self.assertEqual(self.desk.say("forget web01", ROOT).status, 0)
         self.assertEqual(self.desk.say("info web01", ROOT).status, 3)
+
+    def away(self, *names: str) -> None:
+        """Consoles whose VMs have gone, each an hour after the one before."""
+        for number, name in enumerate(names, 100):
+            console, _ = self.desk.connected(name, f"{number:032x}")
+            console.disconnect("off")
+            self.desk.roster.settle(console)
+            self.desk.clock.advance(3600)
+
+    def test_forget_by_a_glob_wants_the_count(self) -> None:
+        self.away("test-1", "test-2", "other")
+        self.desk.connected("test-live", f"{99:032x}")
+        for line in ("forget test-*", "forget test-* --yes 1", "forget test-* --yes=3"):
+            channel = self.desk.say(line, ROOT)
+            self.assertEqual(channel.status, 2, line)
+            rows = [row.split() for row in channel.text.splitlines()]
+            self.assertEqual([row[0] for row in rows], ["NAME", "test-1", "test-2"])
+            self.assertIn("nothing is forgotten; --yes 2 forgets 2 consoles", channel.complaint)
+        self.assertEqual(self.desk.say("forget test-* --yes 2").status, 4)
+        done = self.desk.say("forget test-* --yes 2", ROOT)
+        self.assertEqual((done.status, done.text), (0, "2 consoles are forgotten\n"))
+        self.assertEqual(self.desk.say("forget test-* --yes 2", ROOT).status, 3)
+        self.assertEqual(self.desk.say("info test-1", ROOT).status, 3)
+        for name in ("other", "test-live"):
+            self.assertEqual(self.desk.say(f"info {name}", ROOT).status, 0)
+
+    def test_forget_those_that_are_away_for_long(self) -> None:
+        self.away("test-1", "test-2", "other")
+        first = self.desk.say("forget --away 2h", ROOT)
+        self.assertEqual(first.status, 2)
+        self.assertIn("test-2", first.text)
+        self.assertNotIn("other", first.text)
+        self.desk.clock.advance(86400)
+        one = self.desk.say("forget *-1 --away 1d", ROOT)
+        self.assertIn("--yes 1 forgets 1 console\n", one.complaint)
+        done = self.desk.say("forget --away 1d --yes 3", ROOT)
+        self.assertEqual((done.status, done.text), (0, "3 consoles are forgotten\n"))
+
+    def test_forget_more_than_fit_into_one_turn(self) -> None:
+        self.away(*(f"vm-{number}" for number in range(BATCH + 1)))
+        channel = self.desk.say(f"forget vm-* --yes {BATCH + 1}", ROOT)
+        self.assertIsNone(channel.status)
+        self.desk.clock.advance(0)
+        self.assertEqual(channel.text, f"{BATCH + 1} consoles are forgotten\n")
+        self.assertEqual(self.desk.say("list vm-*", ROOT).text, "no console matches\n")
+
+    def test_forget_says_what_it_wants(self) -> None:
+        for line in ("forget web01 --yes 2", "forget --yes 1", "forget --away soon", "forget a b"):
+            self.assertEqual(self.desk.say(line, ROOT).status, 2, line)
 
     def test_forget_closes_one_that_is_kept_apart(self) -> None:
         rows = json.loads(self.desk.say("list --json db*", ROOT).text)

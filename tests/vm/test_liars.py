@@ -11,7 +11,7 @@ from vspc.console.access import Access, Operator
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.away import PER_HOST
 from vspc.console.console import Console, State
-from vspc.console.resolve import Found
+from vspc.console.resolve import Ambiguous, Found
 from vspc.vm.zone import Zone
 from vspc.wire.telnet import IAC
 from vspc.wire.vmware import VmName, VMotionComplete, VmVcUuid
@@ -240,9 +240,14 @@ class Lies(DoorTest):
         uuid = self.victim.vm.uuid or ""
         for number, name in enumerate((uuid, f"uuid:{uuid}", self.victim.id, "web01:1")):
             self.lie(name=name.encode(), uuid=b"%032x" % (number + 1))
-        for typed in ("uuid:" + uuid, self.victim.id, "web01", "web01:1"):
+        for typed in ("uuid:" + uuid, self.victim.id, "web01"):
             found = self.scene.roster.resolve(typed, lambda _console: True)
             self.assertEqual(found, Found(self.victim), typed)
+        # It gets nothing by the name of a port, either: who types that is asked which he means.
+        both = self.scene.roster.resolve("web01:1", lambda _console: True)
+        assert isinstance(both, Ambiguous)
+        self.assertEqual([console.name for console in both.consoles], ["web01", "web01:1"])
+        self.assertIs(both.consoles[0], self.victim)
         self.assertIn(("name-like-an-identity", LIAR, VM), self.scene.suspicions())
         self.is_victims()
 

@@ -9,6 +9,7 @@ from attrs import field, frozen
 Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()
+READING: Rights = frozenset({"read"})
 QUARANTINE: Rights = frozenset({"read"})
 AUDITORS: Rights = frozenset({"read"})
 

@@ -60,7 +60,7 @@ class Refusal(Enum):
     RIGHT = "right"
     LINE = "line"  # a BREAK on a line that cannot carry one
     HOST = "host"  # the host changed, and he has not asked for the pen since
-    READ_ONLY = "read-only"  # he said that he would only read
+    READ_ONLY = "read-only"  # `ro`, at the login or for this console
     REASON = "reason"  # the rule wants to hear why, and he has not said
     AUDIT = "audit"  # nothing can be recorded, and so nobody begins to type
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vspc.console import happenings
-from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
+from vspc.console.access import REASON, Operator, Rights, Subject
 from vspc.console.attachment import Attachment, Refusal, Sink, Typed
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.lineside import LineSide, Shop
@@ -200,6 +200,8 @@ class Console(LineSide):
         return self._refusal(attachment, "write")
 
     def _refusal(self, attachment: Attachment, right: str) -> Refusal | None:
+        if attachment.session.read_only:
+            return Refusal.READ_ONLY
         if right not in attachment.rights or attachment not in self.attachments:
             return Refusal.RIGHT
         if not self.live or self.quarantined:
@@ -238,9 +240,8 @@ class Console(LineSide):
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""
         for attachment in list(self.attachments):
-            sees = attachment.session.sees(self.subject)
-            rights = rights_of(attachment.operator, self.subject) if sees else NOTHING
-            attachment.rights = rights
+            rights = rights_of(attachment.operator, self.subject)
+            attachment.rights = attachment.session.narrowed(rights, self.subject)
             if "read" not in attachment.rights:
                 attachment.expel("you may no longer read this console")
                 continue

@@ -45,6 +45,8 @@ class Pen:
 
     def take(self, attachment: "Attachment", force: bool) -> Refusal | None:
         """`attachment` asks for it; with `force` from whoever has it. Needs the rights for it."""
+        if attachment.session.read_only:
+            return Refusal.READ_ONLY
         if "write" not in attachment.rights or (force and "force" not in attachment.rights):
             return Refusal.RIGHT
         if REASON in attachment.rights and not attachment.session.reason:

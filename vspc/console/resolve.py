@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -75,12 +76,15 @@ class Lookup:
         known = self.by_id.get(typed)
         if known is not None:
             yield [known]
-        # A port first: no VM called "web01:2" comes before the second port of web01.
-        splits = [self._with_port(typed), self._whole(typed)]
-        for look in (_exact, _caseless, _prefixed, _globbed):
+        splits = [split for split in (self._with_port(typed), self._whole(typed)) if split[1]]
+        # The second port of web01 and a VM called "web01:2" are both meant by that name.
+        for look in (_exact, _caseless):
+            yield chain.from_iterable(
+                _ports(look(names, name), port) for names, name, port in splits
+            )
+        for look in (_prefixed, _globbed):
             for names, name, port in splits:
-                if name:
-                    yield _ports(look(names, name), port)
+                yield _ports(look(names, name), port)
         yield self._held(typed)
 
     def _held(self, typed: str) -> Iterable[Console]:

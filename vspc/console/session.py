@@ -2,7 +2,7 @@
 
 from attrs import evolve, field, frozen
 
-from vspc.console.access import Operator, Subject, Voucher, matches
+from vspc.console.access import NOTHING, READING, Operator, Rights, Subject, Voucher, matches
 from vspc.text import safe
 
 Fact = str | int | float | bool | None
@@ -90,6 +90,7 @@ class Session:
     """A login, or a command from the machine itself. `id` is unique over restarts.
 
     `since`: seconds since 1970. `among`: patterns of the only consoles that there are for it.
+    `read_only`: it said at the login that it only reads.
     """
 
     id: str
@@ -100,10 +101,19 @@ class Session:
     limits: Limits = field(default=UNLIMITED)
     reason: str = ""  # why he comes, as he says: a ticket's number
     among: tuple[str, ...] | None = None
+    read_only: bool = False
 
     def sees(self, subject: Subject) -> bool:
         """Whether the console that `subject` describes is among its consoles."""
         return self.among is None or any(matches(each, subject) for each in self.among)
+
+    def narrowed(self, rights: Rights, subject: Subject) -> Rights:
+        """What of `rights`, which its operator has on the console that `subject` describes, it has
+        itself.
+        """
+        if not self.sees(subject):
+            return NOTHING
+        return rights & READING if self.read_only else rights
 
     @property
     def facts(self) -> dict[str, Fact]:

@@ -4,27 +4,34 @@ from vspc.console.console import Console
 from vspc.net.limits import parse_address
 from vspc.text import safe
 from vspc.verbs.call import FAILED, USAGE, Call, Printer
+from vspc.verbs.grammar import Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE, WORD
 
-USAGE_LINE = "accept NAME ADDRESS | accept LINE [ADDRESS]"
-SUMMARY = "LINE, which is kept apart, or the one at ADDRESS is the VM (administrators)"
+NAME = Argument("NAME", "the console, or the line that is kept apart", CONSOLE)
+ADDRESS = Argument("ADDRESS", "where the VM is", WORD, required=False)
+
+GRAMMAR = Grammar(
+    "accept",
+    "LINE, which is kept apart, or the one at ADDRESS is the VM (administrators)",
+    arguments=(NAME, ADDRESS),
+    forms=("NAME ADDRESS", "LINE [ADDRESS]"),
+    examples=("accept web1 10.1.1.9", "accept web1~6190"),
+)
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Give the console to that line; whoever has it is closed."""
-    if len(call.words) not in (1, 2) or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find_as_administrator(call.words[0])
+    console = call.find_as_administrator(parsed[NAME])
     if console is None:
         return
-    said = call.words[1] if len(call.words) == 2 else ""
+    said = parsed.get(ADDRESS, "")
     address = str(parse_address(said) or said)
     if console.quarantined:
         _line(call, console, address)
     elif address:
         _from(call, console, address)
     else:
-        call.fail(USAGE, f"say the ADDRESS at which {console.title} is", f"usage: {USAGE_LINE}")
+        call.fail(USAGE, f"say the ADDRESS at which {console.title} is", f"usage: {GRAMMAR.usage}")
 
 
 def _from(call: Call, console: Console, address: str) -> None:

@@ -3,20 +3,25 @@
 import json
 
 from vspc.console.boots import Boot, boots
-from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.call import FAILED, Call, Printer, timestamp
+from vspc.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE
 from vspc.verbs.reading import ask
 
-USAGE_LINE = "boots NAME [--json]"
-SUMMARY = "when a VM booted; `log NAME --boot N` prints one"
+NAME = Argument("NAME", "the console", CONSOLE)
+
+GRAMMAR = Grammar(
+    "boots",
+    "when a VM booted; `log NAME --boot N` prints one",
+    arguments=(NAME,),
+    options=(JSON,),
+    examples=("boots web1",),
+)
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """A line for each boot that its log has."""
-    words = [word for word in call.words if word != "--json"]
-    if len(words) != 1 or words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find(words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
     limit = call.history_limit(console)
@@ -31,7 +36,7 @@ def run(call: Call) -> None:
             call.fail(FAILED, f"the log of {title} cannot be read now")
             return
         seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
-        text = _as_json(seen) if "--json" in call.words else _as_table(seen)
+        text = _as_json(seen) if parsed.has(JSON) else _as_table(seen)
         Printer(call.channel, text)
 
     ask(call.world, console, boots, found)

@@ -230,6 +230,11 @@ class Bridge:
         """Whether nothing is typed here from now on."""
         self.attachment.reads_only = only
 
+    @property
+    def untaken(self) -> bool:
+        """Whether something was typed that the console has not taken yet."""
+        return bool(self._pending)
+
     def kept_back(self) -> int:
         """Received bytes that are neither typed nor pending."""
         return 0

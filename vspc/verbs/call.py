@@ -11,7 +11,7 @@ from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, NoAudit, NoTrail, Trail
 from vspc.console.console import Console
 from vspc.console.lockout import Lockouts
-from vspc.console.names import handle
+from vspc.console.names import handle, is_glob
 from vspc.console.past import Archive
 from vspc.console.ports import Channel, Clock
 from vspc.console.resolve import Ambiguous, Found, NotFound
@@ -20,11 +20,14 @@ from vspc.console.session import Fact, Session
 from vspc.console.sessions import Quota, Sessions
 from vspc.text import safe
 from vspc.verbs.aside import Aside
+from vspc.verbs.attaching import Options
 from vspc.verbs.remembered import Remembered
 from vspc.verbs.without import NoScreen
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
+
+READ_ONLY = "the login says ro, and so it only reads"
 
 ADMINISTRATORS = 'only operators with roles = ["admin"] may do this'
 
@@ -77,13 +80,16 @@ class World:
 
 @frozen
 class Call:
-    """One verb on one channel; `words` are what followed its name, `verb`."""
+    """One verb on one channel. `target` is the console that the login names, `options` are those
+    behind its comma.
+    """
 
     world: World
     session: Session
     channel: Channel
-    words: tuple[str, ...] = field(default=(), repr=False)  # they may be what is typed
     verb: str = ""
+    target: str | None = None
+    options: Options = field(default=Options())
 
     @property
     def operator(self) -> Operator:
@@ -95,10 +101,6 @@ class Call:
         """Of the operator's terminal; None without one: nothing is cut for a program."""
         terminal = self.channel.terminal
         return None if terminal is None else terminal.columns
-
-    def saying(self, *words: str) -> "Call":
-        """The same with other words."""
-        return evolve(self, words=words)
 
     def because(self, reason: str) -> "Call":
         """The same for a reason; an empty one is none."""
@@ -118,7 +120,18 @@ class Call:
 
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
-        return self.world.rights(self.operator, console.subject)
+        rights = self.world.rights(self.operator, console.subject)
+        return self.session.narrowed(rights, console.subject)
+
+    def may(self, right: str, console: Console, what: str) -> bool:
+        """Whether the operator has `right`; if not, say what he may not do and end with 4."""
+        if right in self.rights(console):
+            return True
+        text = f"you have no right to {what} {console.title}"
+        if self.session.read_only:
+            text = f"{console.title}: {READ_ONLY}"
+        self.fail(DENIED, text, console=console)
+        return False
 
     def history_limit(self, console: Console) -> float | None:
         """Seconds that the operator may look back on `console`; None: to the beginning."""
@@ -158,11 +171,27 @@ class Call:
             case Found(console):
                 return console
             case Ambiguous(consoles):
-                names = [f"  {handle_of(console)}" for console in consoles]
+                names = [f"  {self._typeable(console)}" for console in consoles]
                 self.fail(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
             case NotFound():
                 self.fail(NOT_FOUND, f"no console {safe(typed)}; `list` shows those there are")
         return None
+
+    def means_many(self, word: str) -> bool:
+        """Whether `word` is a pattern, and not the very name of a console that has such letters."""
+        if not is_glob(word):
+            return False
+        match self.world.roster.resolve(word, self.may_read):
+            case Found(console):
+                return word not in (console.id, console.name, console.title, handle_of(console))
+        return True
+
+    def _typeable(self, console: Console) -> str:
+        """Its handle; behind that its id, where the handle means another one, too."""
+        found = handle_of(console)
+        if self.world.roster.resolve(found, self.may_read) == Found(console):
+            return found
+        return f"{found}  (id {console.id})"
 
     def still_reads(self, console: Console, title: str) -> bool:
         """Whether that has not changed while something was asked; if it has, say so, by the name

@@ -1,23 +1,33 @@
 """`events`: the audit file, for those whose task it is to read it."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Collection
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from vspc.console.audit import Page, Place, Sought
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.ports import Cancellable
 from vspc.console.sessions import Follow
 from vspc.text import safe
-from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call, complain, timestamp
-from vspc.verbs.logoptions import BadWord, moment
+from vspc.verbs.call import DENIED, DONE, FAILED, Call, complain, timestamp
+from vspc.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
+from vspc.verbs.kinds import GLOB, MOMENT, NAME, UsageError
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
-USAGE_LINE = "events [--since TIME] [-f] [--json] [--operator NAME] [--console GLOB] [--event NAME]"
-SUMMARY = "who did what: the audit file (administrators and auditors)"
+SINCE = Option("--since", "begin there (1h)", MOMENT)
+FOLLOW = Flag("--follow", "go on with what happens from now on", short="-f")
+OPERATOR = Option("--operator", "only what this operator did", NAME)
+CONSOLE = Option("--console", "only what happened on these consoles", GLOB)
+EVENT = Option("--event", "only events of this name", NAME)
+
+GRAMMAR = Grammar(
+    "events",
+    "who did what: the audit file (administrators and auditors)",
+    options=(SINCE, FOLLOW, JSON, OPERATOR, CONSOLE, EVENT),
+    examples=("events --since 2h --operator alice",),
+)
 
 READERS = frozenset({"admin", "audit"})
 """Roles that may read it; whoever is no auditor hears of no console that he may not read."""
@@ -41,49 +51,24 @@ class Wanted:
     json: bool = False
 
 
-_VALUES: Mapping[str, Callable[[Sought, str, float], Sought]] = MappingProxyType(
-    {
-        "--since": lambda s, v, now: evolve(s, since=max(0.0, moment("--since", v, now))),
-        "--operator": lambda s, v, _: evolve(s, operator=v),
-        "--console": lambda s, v, _: evolve(s, console=v),
-        "--event": lambda s, v, _: evolve(s, event=v),
-    }
-)
+def wanted_of(parsed: Parsed, now: float) -> Wanted:
+    """What was said."""
+    sought = Sought(
+        max(0.0, parsed.get(SINCE, now - HOUR)),
+        parsed.get(OPERATOR),
+        parsed.get(CONSOLE),
+        parsed.get(EVENT),
+    )
+    return Wanted(sought, parsed.has(FOLLOW), parsed.has(JSON))
 
 
-def parse(words: tuple[str, ...], now: float) -> Wanted:
-    """Raises `BadWord`."""
-    wanted = Wanted(Sought(now - HOUR))
-    rest = list(words)
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        if word in ("-f", "--follow", "--json"):
-            if equals:
-                raise BadWord(f"{safe(word)} takes no value")
-            json_too = wanted.json or word == "--json"
-            wanted = evolve(wanted, json=json_too, follow=wanted.follow or word != "--json")
-            continue
-        if word not in _VALUES:
-            raise BadWord(f"{safe(word)!r} is no option of events")
-        if not equals:
-            if not rest:
-                raise BadWord(f"{safe(word)} takes a value")
-            value = rest.pop(0)
-        wanted = evolve(wanted, sought=_VALUES[word](wanted.sought, value, now))
-    return wanted
-
-
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print them, the oldest first."""
     if not call.roles & READERS:
         call.fail(DENIED, _DENIED)
         return
-    try:
-        wanted = parse(call.words, call.world.clock.wall())
-        _check(wanted.sought.event, call.world.trail.events())
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
+    wanted = wanted_of(parsed, call.world.clock.wall())
+    _check(wanted.sought.event, call.world.trail.events())
     sessions = call.world.sessions
     place: Follow | str = sessions.follow(call.session) if wanted.follow else Follow(None)
     if isinstance(place, str):
@@ -96,7 +81,7 @@ def run(call: Call) -> None:
 
 def _check(event: str | None, known: Collection[str]) -> None:
     if event is not None and known and event not in known:
-        raise BadWord(f"there is no event {safe(event)!r}; there are {', '.join(sorted(known))}")
+        raise UsageError(f"there is no event '{safe(event)}'; there are {', '.join(sorted(known))}")
 
 
 class Reader(NoScreen):

@@ -10,7 +10,7 @@ from vspc.console.attachment import Refusal
 from vspc.console.console import Console
 from vspc.console.past import Item, Kind, Said
 from vspc.verbs.bridge import Bridge
-from vspc.verbs.call import DENIED, FAILED, Call, complain
+from vspc.verbs.call import DENIED, DONE, FAILED, Call, complain
 from vspc.verbs.describe import cautions
 from vspc.verbs.reading import Reel
 
@@ -18,8 +18,18 @@ from vspc.verbs.reading import Reel
 class ExactBridge(Bridge):
     """`raw`, `-W`, and `console` without a terminal."""
 
-    def __init__(self, call: Call, console: Console, offset: int, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        call: Call,
+        console: Console,
+        offset: int,
+        read_only: bool = False,
+        ends_with_input: bool = False,
+    ) -> None:
+        """`ends_with_input`: it ends with 0 when all input has come and is taken."""
         super().__init__(call, console, offset, read_only)
+        self._ends_with_input = ends_with_input
+        self._input_ended = False
         self._reel: Reel | None = None  # while it reads from the log
 
     def begin(self) -> None:
@@ -36,6 +46,22 @@ class ExactBridge(Bridge):
 
     def notice(self, text: str) -> None:
         complain(self.channel, f"[{text}]")
+
+    # Input
+
+    def ended_input(self) -> None:
+        self._input_ended = self._ends_with_input
+        self._leave_at_end()
+
+    def writable(self) -> None:
+        super().writable()
+        self._leave_at_end()
+
+    def _leave_at_end(self) -> None:
+        if self._input_ended and not self._over and not self.untaken:
+            self.ready()
+            if not self._over:
+                self.leave(DONE)
 
     # What the ring has lost
 

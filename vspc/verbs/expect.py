@@ -12,15 +12,15 @@ from vspc.verbs.call import (
     DONE,
     FAILED,
     TIMED_OUT,
-    USAGE,
     Call,
     Printer,
     complain,
 )
 from vspc.verbs.describe import cautions
 from vspc.verbs.expectstart import NoStart, Start, begin_at
-from vspc.verbs.expectwords import USAGE_LINE, Wanted, parse
+from vspc.verbs.expectwords import Wanted, wanted_of
 from vspc.verbs.following import Following
+from vspc.verbs.grammar import Parsed
 from vspc.verbs.hunt import Match
 from vspc.verbs.remembered import EXPECTING
 from vspc.verbs.searching import Searching
@@ -33,26 +33,18 @@ from vspc.verbs.typist import (
     take_pen,
 )
 from vspc.verbs.without import NoScreen
-from vspc.verbs.words import BadWord
-
-SUMMARY = "wait until a console says something (RE2), and print it"
 
 SHOWN = 1000
 """Characters of what `--fail` found that are shown."""
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Wait for it."""
-    try:
-        wanted = parse(call.words)
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
+    wanted = wanted_of(parsed)
     console = call.find(wanted.name)
     if console is None:
         return
-    if wanted.text and "write" not in call.rights(console):
-        call.fail(DENIED, f"you have no right to type on {console.title}", console=console)
+    if wanted.text and not call.may("write", console, "type on"):
         return
     if not call.has_place():
         return

@@ -3,22 +3,45 @@
 from attrs import field, frozen
 
 from vspc.text import safe
-from vspc.verbs.hunt import Sought
-from vspc.verbs.words import BadWord, read, text_bytes, wait
-
-USAGE_LINE = (
-    "expect NAME [--timeout S] [--from OFFSET|now|boot|last] [--fail REGEX] [--send TEXT] "
-    "[--enter] [--force] [--json] [--] REGEX"
-)
+from vspc.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
+from vspc.verbs.hunt import REGEX, Sought
+from vspc.verbs.kinds import CONSOLE, TYPED, WAIT, Kind, UsageError, is_number
+from vspc.verbs.verbatim import VALUES, rule
 
 TIMEOUT = 60.0
 """Seconds that `expect` waits, unless the operator says something else."""
 
 NOW, BOOT, LAST = "now", "boot", "last"
 
-_FLAGS = ("--enter", "--json", "--force")
-_VALUES = ("--timeout", "--from", "--fail", "--send")
-_DIGITS = 18
+
+def _start(label: str, word: str, _now: float) -> int | str:
+    if word in (NOW, BOOT, LAST):
+        return word
+    if is_number(word):
+        return int(word)
+    raise UsageError(f"{label} takes an offset in bytes, now, boot or last, not '{safe(word)}'")
+
+
+_START = Kind("OFFSET|now|boot|last", _start, choices=(NOW, BOOT, LAST))
+
+NAME = Argument("NAME", "the console", CONSOLE)
+PATTERN = Argument("REGEX", "what to wait for (RE2)", REGEX)
+TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
+FROM = Option("--from", "where to begin (now)", _START)
+FAIL = Option("--fail", "end with status 1 when the VM says this", REGEX)
+SEND = Option("--send", "type this when it listens", TYPED)
+ENTER = Flag("--enter", "type a CR behind it")
+JSON = Flag("--json", "print match, offset, end and groups")
+FORCE = Flag("--force", "take the pen from whoever types (right force)")
+
+GRAMMAR = Grammar(
+    "expect",
+    "wait until a console says something (RE2), and print it",
+    arguments=(NAME, PATTERN),
+    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, JSON),
+    examples=("expect web1 login: --timeout 5m", "expect web1 --send reboot --enter 'login: $'"),
+    notes=(*rule("REGEX"), *VALUES, "`help send` has examples."),
+)
 
 
 @frozen
@@ -37,48 +60,23 @@ class Wanted:
     json: bool = False
 
 
-def positional(words: tuple[str, ...]) -> tuple[str, ...]:
-    """NAME and REGEX, whichever of them there are, without the options around them; nothing where
-    all that is no option follows a `--`. Raises `BadWord`.
-    """
-    found = read(words, _FLAGS, _VALUES)
-    return () if found.literal == len(found.rest) else found.rest
-
-
-def parse(words: tuple[str, ...]) -> Wanted:
-    """All of the words. Raises `BadWord`."""
-    found = read(words, _FLAGS, _VALUES)
-    if len(found.rest) < 2:
-        raise BadWord("say NAME and REGEX")
-    name, *pattern = found.rest
-    given = found.values
-    text = text_bytes((given["--send"],)) if "--send" in given else b""
-    if "--enter" in found.flags:
-        text += b"\r"
-    if "--force" in found.flags and not text:
-        raise BadWord("--force takes the pen for --send, and nothing is to be sent")
-    return Wanted(
-        name,
-        _sought(" ".join(pattern), given.get("--fail")),
-        _start(given.get("--from", NOW)),
-        wait("--timeout", given["--timeout"]) if "--timeout" in given else TIMEOUT,
-        text,
-        "--force" in found.flags,
-        "--json" in found.flags,
-    )
-
-
-def _sought(pattern: str, fail: str | None) -> tuple[Sought, ...]:
+def wanted_of(parsed: Parsed) -> Wanted:
+    """What was said. Raises `UsageError`."""
+    pattern, fail = parsed[PATTERN], parsed.get(FAIL)
     for option, each in (("REGEX", pattern), ("--fail", fail)):
-        if each == "":
-            raise BadWord(f"{option} is empty: everything matches it")
-    wanted = Sought.of("REGEX", pattern)
-    return (wanted,) if fail is None else (Sought.of("--fail", fail), wanted)
-
-
-def _start(word: str) -> int | str:
-    if word in (NOW, BOOT, LAST):
-        return word
-    if word.isascii() and word.isdigit() and len(word) <= _DIGITS:
-        return int(word)
-    raise BadWord(f"--from takes an offset in bytes, now, boot or last, not {safe(word)!r}")
+        if each is not None and each.is_empty:
+            raise UsageError(f"{option} is empty: everything matches it")
+    text = parsed.get(SEND, b"")
+    if parsed.has(ENTER):
+        text += b"\r"
+    if parsed.has(FORCE) and not text:
+        raise UsageError("--force takes the pen for --send, and nothing is to be sent")
+    return Wanted(
+        parsed[NAME],
+        (pattern,) if fail is None else (fail, pattern),
+        parsed.get(FROM, NOW),
+        parsed.get(TIME_OUT, TIMEOUT),
+        text,
+        parsed.has(FORCE),
+        parsed.has(JSON),
+    )

@@ -1,7 +1,6 @@
 """`export NAME`: a piece of a log as a file: an asciicast to play, text to read, exact bytes."""
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Protocol
 
 from attrs import frozen
@@ -10,25 +9,82 @@ from vspc.console.console import Console
 from vspc.console.lines import Lines
 from vspc.console.past import Item, Kept, Marker, Said
 from vspc.text import safe, safe_output
-from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
+from vspc.verbs.call import DONE, FAILED, Call, complain
 from vspc.verbs.cast import Cast
-from vspc.verbs.logoptions import BadWord, moment
+from vspc.verbs.grammar import Argument, Grammar, Option, Parsed
+from vspc.verbs.kinds import (
+    CONSOLE,
+    MOMENT,
+    NUMBER,
+    Kind,
+    UsageError,
+    choice,
+    is_number,
+)
 from vspc.verbs.reading import Reel, ask, from_memory, not_written, remembered
 from vspc.verbs.record import recordings
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
 
-USAGE_LINE = (
-    "export NAME [--from TIME|OFFSET] [--to TIME|OFFSET] [--recording N] "
-    "[--format asciicast|text|raw] [--size COLUMNSxROWS]"
-)
-SUMMARY = "a piece of a console's log: asciicast (asciinema play), text or raw bytes"
-
-SIZE = (80, 24)
+TERMINAL = (80, 24)
 """Columns and rows of an asciicast: a serial line does not say how large its terminal is."""
 
 SIZE_LIMIT = 1000
 """Columns, and rows, that can be asked for."""
+
+
+@frozen
+class Place:
+    """An offset in a log, or a time (seconds since 1970)."""
+
+    at: int | None = None
+    time: float = 0.0
+
+    def offset(self, kept: Kept) -> int:
+        """Where it is in `kept`."""
+        return kept.since(self.time) if self.at is None else self.at
+
+
+def _place(label: str, value: str, now: float) -> Place:
+    if is_number(value):
+        return Place(int(value))
+    return Place(time=MOMENT.read(label, value, now))
+
+
+def _size(label: str, word: str, _now: float) -> tuple[int, int]:
+    columns, times, rows = word.partition("x")
+    if times and is_number(columns) and is_number(rows):
+        size = int(columns), int(rows)
+        if all(1 <= each <= SIZE_LIMIT for each in size):
+            return size
+    raise UsageError(
+        f"{label} takes columns and rows, each from 1 to {SIZE_LIMIT}, as in 120x40, not "
+        f"'{safe(word)}'"
+    )
+
+
+FORMATS = ("asciicast", "text", "raw")
+PLACE = Kind("TIME|OFFSET", _place)
+
+NAME = Argument("NAME", "the console", CONSOLE)
+FROM = Option("--from", "begin there (the beginning of the log)", PLACE)
+TO = Option("--to", "end there (the end of the log)", PLACE)
+RECORDING = Option("--recording", "this one of `record list`", NUMBER)
+FORMAT = Option("--format", f"what is printed ({FORMATS[0]})", choice(*FORMATS))
+
+SIZE = Option(
+    "--size",
+    "that of an asciicast's terminal (80x24)",
+    Kind("COLUMNSxROWS", _size),
+)
+
+GRAMMAR = Grammar(
+    "export",
+    "a piece of a console's log: asciicast (asciinema play), text or raw bytes",
+    arguments=(NAME,),
+    options=(FROM, TO, RECORDING, FORMAT, SIZE),
+    examples=("export web1 --from 2h --format text",),
+)
 
 
 class Format(Protocol):
@@ -113,9 +169,6 @@ def _format(wanted: "Wanted", title: str, started: float) -> Format:
     return TextFormat() if wanted.form == "text" else CastFormat(title, started, wanted.size)
 
 
-_FORMATS = ("asciicast", "text", "raw")
-
-
 @frozen
 class Piece:
     """What is exported: from `start` to `end` (exclusive), and of the markers there none before
@@ -130,91 +183,36 @@ class Piece:
 
 @frozen
 class Wanted:
-    """From where to where; each a time, an offset, or None for the beginning and the end."""
+    """From where to where, None for the beginning and the end."""
 
-    start: str | None = None
-    end: str | None = None
-    recording: int | None = None
-    form: str = "asciicast"
-    size: tuple[int, int] = SIZE
+    start: Place | None
+    end: Place | None
+    recording: int | None
+    form: str
+    size: tuple[int, int]
 
     @property
     def timed(self) -> bool:
         """Whether only a log can tell what is meant."""
-        words = (self.start, self.end)
-        return self.recording is not None or any(word and not word.isdecimal() for word in words)
+        places = (self.start, self.end)
+        return self.recording is not None or any(p is not None and p.at is None for p in places)
 
 
-_OPTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "--from": "start",
-        "--to": "end",
-        "--recording": "recording",
-        "--format": "form",
-        "--size": "size",
-    }
-)
+def wanted_of(parsed: Parsed) -> Wanted:
+    """What was said. Raises `UsageError`."""
+    start, end, number = parsed.get(FROM), parsed.get(TO), parsed.get(RECORDING)
+    if number is not None and (start is not None or end is not None):
+        raise UsageError("--recording says from where to where: --from and --to do not go with it")
+    form, size = parsed.get(FORMAT, FORMATS[0]), parsed.get(SIZE)
+    if size is not None and form != FORMATS[0]:
+        raise UsageError(f"--size is that of an asciicast: it does not go with --format {form}")
+    return Wanted(start, end, number, form, size or TERMINAL)
 
 
-def parse(words: tuple[str, ...]) -> Wanted:
-    """Options after the name. Raises `BadWord`."""
-    given: dict[str, str] = {}
-    rest = list(words)
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        if word not in _OPTIONS:
-            raise BadWord(f"{safe(word)!r} is no option of export")
-        if not equals and not rest:
-            raise BadWord(f"{word} takes a value")
-        given[_OPTIONS[word]] = value if equals else rest.pop(0)
-    form = given.get("form", "asciicast")
-    if form not in _FORMATS:
-        raise BadWord(f"--format is one of {', '.join(_FORMATS)}, not {safe(form)!r}")
-    number = given.get("recording")
-    if number is not None and not (number.isdecimal() and len(number) < 10):
-        raise BadWord(f"--recording takes a number, not {safe(number)!r}")
-    if number is not None and ("start" in given or "end" in given):
-        raise BadWord("--recording says from where to where: --from and --to do not go with it")
-    if "size" in given and form != "asciicast":
-        raise BadWord(f"--size is that of an asciicast: it does not go with --format {form}")
-    return Wanted(
-        given.get("start"),
-        given.get("end"),
-        None if number is None else int(number),
-        form,
-        _size(given["size"]) if "size" in given else SIZE,
-    )
-
-
-def _size(word: str) -> tuple[int, int]:
-    columns, times, rows = word.partition("x")
-    if times and all(
-        each.isascii() and each.isdigit() and len(each) < 5 for each in (columns, rows)
-    ):
-        size = int(columns), int(rows)
-        if all(1 <= each <= SIZE_LIMIT for each in size):
-            return size
-    raise BadWord(
-        f"--size takes columns and rows, each from 1 to {SIZE_LIMIT}, as in 120x40, not "
-        f"{safe(word)!r}"
-    )
-
-
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    if not call.words or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    now = call.world.clock.wall()
-    try:
-        wanted = parse(call.words[1:])
-        for word, value in (("--from", wanted.start), ("--to", wanted.end)):
-            if value is not None and not value.isdecimal():
-                moment(word, value, now)
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
-    console = call.find(call.words[0])
+    wanted, now = wanted_of(parsed), call.world.clock.wall()
+    console = call.find(parsed[NAME])
     if console is None:
         return
     limit = call.history_limit(console)
@@ -226,7 +224,7 @@ def run(call: Call) -> None:
             return
         if answer is None:
             complain(call.channel, f"[{from_memory(console.title)}]")
-            answer = _span(remembered(console), wanted, now, earliest), 0
+            answer = _span(remembered(console), wanted, earliest), 0
         span, unwritten = answer
         if unwritten:
             complain(call.channel, f"[{not_written(unwritten)}]")
@@ -238,12 +236,12 @@ def run(call: Call) -> None:
     ask(
         call.world,
         console,
-        lambda kept: (_span(kept, wanted, now, earliest), kept.unwritten),
+        lambda kept: (_span(kept, wanted, earliest), kept.unwritten),
         found,
     )
 
 
-def _span(kept: Kept, wanted: Wanted, now: float, earliest: float | None) -> Piece | str:
+def _span(kept: Kept, wanted: Wanted, earliest: float | None) -> Piece | str:
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
     begun: Marker | None = None
@@ -256,15 +254,11 @@ def _span(kept: Kept, wanted: Wanted, now: float, earliest: float | None) -> Pie
         start, end = one.start, end if one.end is None else one.end
         begun, ended = one.first if start >= first else None, one.last
     if wanted.start is not None:
-        start = _place(kept, "--from", wanted.start, now)
+        start = wanted.start.offset(kept)
     if wanted.end is not None:
-        end = _place(kept, "--to", wanted.end, now)
+        end = wanted.end.offset(kept)
     start = max(start, first)
     return Piece(start, max(start, min(end, kept.end)), begun, ended)
-
-
-def _place(kept: Kept, word: str, value: str, now: float) -> int:
-    return int(value[:18]) if value.isdecimal() else kept.since(moment(word, value, now))
 
 
 class Exporter(NoScreen):

@@ -1,28 +1,138 @@
-"""`forget NAME`: a console whose VM is gone leaves the list, its history with it."""
+"""`forget`: consoles whose VMs are gone leave the list, their histories with them."""
 
-from vspc.console.console import Console
-from vspc.verbs.call import FAILED, USAGE, Call, Printer
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
-USAGE_LINE = "forget NAME"
-SUMMARY = "an away console leaves the list; one that is kept apart is closed (administrators)"
+from vspc.columns import Heading, table
+from vspc.console.console import Console, State
+from vspc.console.ports import Cancellable
+from vspc.console.resolve import reading_order
+from vspc.text import age
+from vspc.verbs.call import DONE, FAILED, NOT_FOUND, USAGE, Call, Printer, complain, handle_of
+from vspc.verbs.grammar import Argument, Grammar, Option, Parsed
+from vspc.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
+from vspc.verbs.without import NoScreen
+
+BATCH = 64
+"""Consoles that are forgotten in one turn of the reactor."""
+
+NAME = Argument("NAME", "the console, or a glob of away ones", CONSOLES, required=False)
+AWAY = Option("--away", "those that are away for at least this long", DURATION)
+YES = Option("--yes", "so many there are; needed for a glob and for --away", NUMBER, value="COUNT")
+
+GRAMMAR = Grammar(
+    "forget",
+    "an away console leaves the list; one that is kept apart is closed (administrators)",
+    arguments=(NAME,),
+    options=(AWAY, YES),
+    forms=("NAME", "GLOB [--away TIME] [--yes COUNT]", "--away TIME [--yes COUNT]"),
+    examples=("forget web1", "forget 'test-*' --away 7d --yes 12"),
+    notes=(
+        "Of a glob and of --away only away consoles are meant. Without --yes COUNT, or with",
+        "another count than there are, they are listed and nothing is forgotten (status 2).",
+    ),
+)
+
+_HEADINGS = (Heading("NAME", names=True, least=16), Heading("AWAY", right=True))
 
 
-def run(call: Call) -> None:
-    """Forget it unless its VM is connected."""
-    if len(call.words) != 1:
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find_as_administrator(call.words[0])
+def run(call: Call, parsed: Parsed) -> None:
+    """Forget one, unless its VM is connected, or as many as were counted."""
+    name, seconds, count = parsed.get(NAME), parsed.get(AWAY), parsed.get(YES)
+    if name is None and seconds is None:
+        raise UsageError("say NAME, a glob or --away TIME")
+    if name is not None and seconds is None and not call.means_many(name):
+        if count not in (None, 1):
+            raise UsageError("--yes COUNT is for a glob or --away; NAME is one console")
+        _one(call, name)
+    elif call.is_administrator():
+        _many(call, _away(call, name, seconds), count)
+
+
+def _one(call: Call, name: str) -> None:
+    console = call.find_as_administrator(name)
     if console is None:
         return
     title = console.title
-    # Before it is done: afterwards it has no place and perhaps another name.
-    call.record("forget", console, result=_result(console))
-    if call.world.keeper.forget(console):
+    if _forget(call, console):
         Printer(call.channel, f"{title} is forgotten\n")
     else:
         call.fail(FAILED, f"{title} is {console.state.value}; only an away console is forgotten")
 
 
-def _result(console: Console) -> str:
-    return "failed" if console.live and not console.quarantined else "ok"
+def _forget(call: Call, console: Console) -> bool:
+    # Recorded before it is done: afterwards it has no place and perhaps another name.
+    result = "failed" if console.live and not console.quarantined else "ok"
+    call.record("forget", console, result=result)
+    return call.world.keeper.forget(console)
+
+
+def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
+    """Away consoles that `glob` names, by name or handle, and that went so long ago."""
+    now, wanted = call.world.clock.wall(), "*" if glob is None else glob.casefold()
+    return sorted(
+        (
+            console
+            for console in call.readable()
+            if console.state is State.AWAY
+            and (seconds is None or now - console.since >= seconds)
+            and any(fnmatchcase(word.casefold(), wanted) for word in _names(console))
+        ),
+        key=reading_order,
+    )
+
+
+def _names(console: Console) -> tuple[str, ...]:
+    return console.name, console.title, handle_of(console)
+
+
+def _many(call: Call, found: Sequence[Console], count: int | None) -> None:
+    """All of `found`, if there are as many as were counted."""
+    if not found:
+        call.fail(NOT_FOUND, "no away console is meant by that; `list` shows those there are")
+    elif count == len(found):
+        Forgetting(call, found).begin()
+    else:
+        those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
+        complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
+        now = call.world.clock.wall()
+        rows = [[console.title, age(now - console.since)] for console in found]
+        Printer(call.channel, table(_HEADINGS, rows, call.columns), USAGE)
+
+
+class Forgetting(NoScreen):
+    """A `Program` that forgets some in each turn of the reactor. Who leaves stops it."""
+
+    def __init__(self, call: Call, consoles: Sequence[Console]) -> None:
+        self._call = call
+        self._left = list(reversed(consoles))
+        self._done = 0
+        self._next: Cancellable | None = None
+
+    def begin(self) -> None:
+        """Forget the first ones."""
+        self._call.channel.start(self)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        call = self._call
+        for _ in range(min(BATCH, len(self._left))):
+            console = self._left.pop()
+            known = call.world.roster.get(console.id) is console
+            if known and console.state is State.AWAY and _forget(call, console):
+                self._done += 1
+        if self._left:
+            self._next = call.world.clock.call_later(0, self._go_on)
+            return
+        were = "1 console is" if self._done == 1 else f"{self._done} consoles are"
+        call.channel.write(f"{were} forgotten\n".encode())
+        call.channel.finish(DONE)
+
+    def received(self, data: bytes) -> None:
+        """Nobody reads what is typed meanwhile."""
+        self._call.channel.consumed(len(data))
+
+    def closed(self) -> None:
+        """What is left stays."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()

@@ -13,7 +13,7 @@ import re2
 from attrs import define, field, frozen
 
 from vspc.text import safe
-from vspc.verbs.words import BadWord
+from vspc.verbs.kinds import Kind, UsageError
 
 WINDOW = 256 * 1024
 """Bytes that are searched at once, at most."""
@@ -33,9 +33,9 @@ _CHARACTER = 4
 
 
 def compiled(option: str, pattern: str) -> Any:
-    """A pattern for bytes; `^` and `$` are ends of lines, too. Raises `BadWord`."""
+    """A pattern for bytes; `^` and `$` are ends of lines, too. Raises `UsageError`."""
     if len(pattern) > LONGEST:
-        raise BadWord(f"{option} has {len(pattern)} characters; at most {LONGEST} are allowed")
+        raise UsageError(f"{option} has {len(pattern)} characters; at most {LONGEST} are allowed")
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.UTF8
@@ -45,9 +45,9 @@ def compiled(option: str, pattern: str) -> Any:
         re2.compile(data, options)  # alone: its complaint shall not show what we put before it
         found = re2.compile(b"(?m)" + data, options)
     except (re2.error, UnicodeError) as error:
-        raise BadWord(_complaint(option, pattern, error)) from None
+        raise UsageError(_complaint(option, pattern, error)) from None
     if found.programsize > INSTRUCTIONS:
-        raise BadWord(
+        raise UsageError(
             f"{option} is too large: {found.programsize} instructions of RE2, "
             f"at most {INSTRUCTIONS} are allowed"
         )
@@ -60,7 +60,7 @@ def _complaint(option: str, pattern: str, error: Exception) -> str:
     at = pattern.find(part) if part else -1
     where = f", at character {at + 1}" if at >= 0 else ""
     why = safe(said) or "it is no UTF-8"
-    return f"{option}: {safe(pattern)!r} is no regular expression (RE2): {why}{where}"
+    return f"{option}: '{safe(pattern)}' is no regular expression (RE2): {why}{where}"
 
 
 def reach(pattern: str) -> int:
@@ -77,8 +77,17 @@ class Sought:
 
     @classmethod
     def of(cls, option: str, pattern: str) -> "Sought":
-        """From text. Raises `BadWord`."""
+        """From text. Raises `UsageError`."""
         return cls(compiled(option, pattern), reach(pattern))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no letter: everything matches it."""
+        return not self.reach
+
+
+REGEX = Kind("REGEX", lambda label, value, _now: Sought.of(label, value), verbatim=True)
+"""The one reader of regular expressions."""
 
 
 @frozen

@@ -4,26 +4,31 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from vspc.verbs.call import USAGE, Call, Printer
+from vspc.verbs.call import Call, Printer
 from vspc.verbs.describe import details
+from vspc.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE
 
-USAGE_LINE = "info NAME [--json]"
-SUMMARY = "everything known of one console"
+NAME = Argument("NAME", "the console", CONSOLE)
+
+GRAMMAR = Grammar(
+    "info",
+    "everything known of one console",
+    arguments=(NAME,),
+    options=(JSON,),
+    examples=("info web1 --json",),
+)
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print it, a fact a line or as JSON."""
-    words = [word for word in call.words if word != "--json"]
-    if len(words) != 1 or words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find(words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
     facts = details(console)
     if "admin" in call.operator.roles:
         console.host_change_seen()
-    if "--json" in call.words:
+    if parsed.has(JSON):
         Printer(call.channel, json.dumps(facts, indent=1) + "\n")
         return
     lines = [f"{key.replace('_', ' ')}: {_shown(key, value)}\n" for key, value in facts.items()]

@@ -7,60 +7,67 @@ from types import MappingProxyType
 from vspc.console.attachment import Attachment
 from vspc.console.sessions import Present, end_sessions
 from vspc.text import safe
-from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, handle_of
-from vspc.verbs.words import BadWord, Read, read
+from vspc.verbs.call import DENIED, FAILED, Call, Printer, handle_of
+from vspc.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
+from vspc.verbs.kinds import CONSOLE, WORD, UsageError
 
-USAGE_LINE = "kick NAME OPERATOR | --session ID | --operator X | --all-writers [--json]"
+NAME = Argument("NAME", "the console", CONSOLE, required=False)
+OPERATOR = Argument("OPERATOR", "who is sent off it", WORD, required=False)
+SESSION = Option("--session", "end this session; the beginning of its id will do", WORD, value="ID")
+EVERYWHERE = Option("--operator", "end all sessions of this operator", WORD, value="X")
+WRITERS = Flag("--all-writers", "send everybody else who types off")
+
+GRAMMAR = Grammar(
+    "kick",
+    "send somebody off a console (right admin), or end sessions (administrators)",
+    arguments=(NAME, OPERATOR),
+    options=(SESSION, EVERYWHERE, WRITERS, JSON),
+    forms=("NAME OPERATOR", "--session ID", "--operator X", "--all-writers [--json]"),
+    examples=("kick web1 bob", "kick --session 4f1c"),
+)
+
 AMBIGUOUS = 8
 """Sessions that are named where the beginning of an id is that of several."""
 
-SUMMARY = "send somebody off a console (right admin), or end sessions (administrators)"
+
+def _ways(parsed: Parsed) -> int:
+    said = (parsed.get(SESSION) is not None, parsed.get(EVERYWHERE) is not None)
+    return sum(said) + parsed.has(WRITERS)
 
 
-def parse(words: tuple[str, ...]) -> Read:
-    """What was said. Raises `BadWord`."""
-    return read(words, ("--all-writers", "--json"), ("--session", "--operator"))
-
-
-def is_of_server(given: Read) -> bool:
-    """Whether it is about the whole server, not about a console."""
-    return bool(given.values) or "--all-writers" in given.flags
-
-
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Whichever of the four it is."""
-    try:
-        given = parse(call.words)
-        ways = len(given.values) + ("--all-writers" in given.flags)
-        if (len(given.rest), ways) not in ((2, 0), (0, 1)):
-            raise BadWord("say NAME and OPERATOR, or one of the options")
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
-    if given.rest:
-        _off_console(call, given)
+    name, whom = parsed.get(NAME), parsed.get(OPERATOR)
+    off_console = name is not None and whom is not None
+    named = name is not None and not parsed.from_login
+    if _ways(parsed) != (0 if off_console else 1) or (named and not off_console):
+        raise UsageError("say NAME and OPERATOR, or one of the options")
+    if off_console:
+        _off_console(call, parsed)
+    elif call.session.among is not None:
+        call.fail(DENIED, "this key is for certain consoles, not for the whole server")
     elif call.is_administrator():
-        _from_server(call, given)
+        _from_server(call, parsed)
 
 
-def _from_server(call: Call, given: Read) -> None:
-    if "--session" in given.values:
-        _session(call, given)
-    elif "--operator" in given.values:
-        _operator(call, given)
+def _from_server(call: Call, parsed: Parsed) -> None:
+    if parsed.get(SESSION) is not None:
+        _session(call, parsed)
+    elif parsed.get(EVERYWHERE) is not None:
+        _operator(call, parsed)
     else:
-        _writers(call, given)
+        _writers(call, parsed)
 
 
-def _off_console(call: Call, given: Read) -> None:
-    console = call.find(given.rest[0])
+def _off_console(call: Call, parsed: Parsed) -> None:
+    console = call.find(parsed[NAME])
     if console is None:
         return
     if "admin" not in call.rights(console) and "admin" not in call.operator.roles:
         denied = f"you have no right to send anybody off {console.title}"
         call.fail(DENIED, denied, console=console)
         return
-    whom = given.rest[1]
+    whom = parsed[OPERATOR]
     there = [each for each in console.attachments if each.operator.name == whom]
     if not there:
         call.record("kick", console, kind="console", count=0, subject=whom, result="failed")
@@ -70,33 +77,33 @@ def _off_console(call: Call, given: Read) -> None:
     for each in there:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
-    _print(call, given, ended, f"{safe(whom)} was sent off {console.title}")
+    _print(call, parsed, ended, f"{safe(whom)} was sent off {console.title}")
 
 
-def _session(call: Call, given: Read) -> None:
+def _session(call: Call, parsed: Parsed) -> None:
     """By its id, or the beginning of one that no other has."""
-    wanted = given.values["--session"]
+    wanted = parsed.get(SESSION, "")
     exact = call.world.sessions.get(wanted)
     every = [each for each in call.world.sessions if each.session.id.startswith(wanted)]
     found = every if exact is None else [exact]
     if not found or not wanted:
-        _nobody(call, "session", wanted, f"there is no session {safe(wanted)!r}; see `sessions`")
+        _nobody(call, "session", wanted, f"there is no session '{safe(wanted)}'; see `sessions`")
     elif len(found) > 1:
         ids = ", ".join(each.session.id for each in found[:AMBIGUOUS])
         more = ", ..." if len(found) > AMBIGUOUS else ""
-        why = f"{len(found)} sessions begin with {safe(wanted)!r}: {ids}{more}"
+        why = f"{len(found)} sessions begin with '{safe(wanted)}': {ids}{more}"
         _nobody(call, "session", wanted, why)
     elif _is_own(call, found[0]):
         call.fail(FAILED, "that is this session; log out to end it")
     else:
-        _end(call, given, "session", found[0].session.id, found)
+        _end(call, parsed, "session", found[0].session.id, found)
 
 
-def _operator(call: Call, given: Read) -> None:
-    wanted = given.values["--operator"]
+def _operator(call: Call, parsed: Parsed) -> None:
+    wanted = parsed.get(EVERYWHERE, "")
     there = [each for each in call.world.sessions.of(wanted) if not _is_own(call, each)]
     if there:
-        _end(call, given, "operator", wanted, there)
+        _end(call, parsed, "operator", wanted, there)
     else:
         other = "other " if wanted == call.operator.name else ""
         _nobody(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
@@ -107,16 +114,16 @@ def _nobody(call: Call, kind: str, subject: str, why: str) -> None:
     call.fail(FAILED, why)
 
 
-def _end(call: Call, given: Read, kind: str, subject: str, there: list[Present]) -> None:
+def _end(call: Call, parsed: Parsed, kind: str, subject: str, there: list[Present]) -> None:
     ended = [session_facts(each) for each in there]
     names = _names(each.session.operator.name for each in there)
     end_sessions(there, f"{call.operator.name} has ended your session")
     call.record("kick", kind=kind, count=len(there), subject=subject, operators=names, result="ok")
     many = f"{len(there)} sessions were" if len(there) > 1 else "1 session was"
-    _print(call, given, ended, f"{many} ended: {names}")
+    _print(call, parsed, ended, f"{many} ended: {names}")
 
 
-def _writers(call: Call, given: Read) -> None:
+def _writers(call: Call, parsed: Parsed) -> None:
     pens = [console.pen for console in call.world.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
     # Of what one may not read one hears no name, though its writer goes and is counted, too.
@@ -131,7 +138,7 @@ def _writers(call: Call, given: Read) -> None:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
     who = f"{len(there)} sent off: {', '.join(told)}" if told else "nobody was sent off"
-    _print(call, given, ended, f"nobody else types any more; {who}")
+    _print(call, parsed, ended, f"nobody else types any more; {who}")
 
 
 def _is_own(call: Call, present: Present) -> bool:
@@ -166,7 +173,7 @@ def session_facts(present: Present) -> dict[str, object]:
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
 
 
-def _print(call: Call, given: Read, ended: Sequence[Mapping[str, object]], text: str) -> None:
+def _print(call: Call, parsed: Parsed, ended: Sequence[Mapping[str, object]], text: str) -> None:
     facts = [dict(each) for each in ended]
-    shown = json.dumps(facts, indent=1) if "--json" in given.flags else text
+    shown = json.dumps(facts, indent=1) if parsed.has(JSON) else text
     Printer(call.channel, shown + "\n")

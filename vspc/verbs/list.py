@@ -7,11 +7,20 @@ from vspc.columns import Heading, table
 from vspc.console.console import Console
 from vspc.console.resolve import reading_order, sort_key
 from vspc.text import age
-from vspc.verbs.call import USAGE, Call, Printer
+from vspc.verbs.call import Call, Printer
 from vspc.verbs.describe import readers, summary, writers
+from vspc.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.verbs.kinds import GLOB
 
-USAGE_LINE = "list [--json] [GLOB]"
-SUMMARY = "the consoles that you may read"
+PATTERN = Argument("GLOB", "only those with such a name", GLOB, required=False)
+
+GRAMMAR = Grammar(
+    "list",
+    "the consoles that you may read",
+    arguments=(PATTERN,),
+    options=(JSON,),
+    examples=("list 'web*'",),
+)
 
 _HEADINGS = (
     Heading("NAME", names=True, least=16),
@@ -23,23 +32,19 @@ _HEADINGS = (
 )
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print them as people read them, or as JSON sorted by name, then port."""
-    words = [word for word in call.words if word != "--json"]
-    if len(words) > 1 or any(word.startswith("-") for word in words):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
     consoles = call.readable()
-    if words:
-        glob = words[0].casefold()
+    glob = parsed.get(PATTERN, "").casefold()
+    if glob:
         consoles = [c for c in consoles if fnmatchcase(c.title.casefold(), glob)]
-    if "--json" in call.words:
+    if parsed.has(JSON):
         consoles.sort(key=sort_key)
         text = json.dumps([summary(c) for c in consoles], indent=1) + "\n"
     else:
         consoles.sort(key=reading_order)
         now = call.world.clock.wall()
-        nothing = "no console matches" if words else "no consoles yet"
+        nothing = "no console matches" if glob else "no consoles yet"
         text = _shown(call, consoles, now) if consoles else f"{nothing}\n"
     Printer(call.channel, text)
 

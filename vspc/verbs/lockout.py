@@ -11,12 +11,10 @@ from vspc.console.ports import Cancellable
 from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
 from vspc.text import safe
-from vspc.verbs.call import FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.call import FAILED, Call, Printer, timestamp
+from vspc.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
+from vspc.verbs.kinds import DURATION, Kind, UsageError
 from vspc.verbs.without import NoScreen
-from vspc.verbs.words import BadWord, Read, length, read
-
-USAGE_LINE = "lockout [OPERATOR|FINGERPRINT [--for 24h] | --lift X | --list] [--json]"
-SUMMARY = "nobody comes in under this name, or with this key; it ends sessions (administrators)"
 
 LONGEST = 3650 * 86400.0
 """Seconds of a lockout that ends by itself."""
@@ -29,57 +27,69 @@ _KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _NAME = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._@-]{0,63}")
 
 
-def run(call: Call) -> None:
+def _subject(_label: str, word: str, _now: float) -> str:
+    if _KEY.fullmatch(word):
+        return word.rstrip("=")
+    if ":" not in word and _NAME.fullmatch(word):
+        return word
+    raise UsageError(
+        f"'{safe(word)}' is neither an operator's name nor a fingerprint as ssh-keygen -l "
+        "prints it (SHA256:...)"
+    )
+
+
+_WHOM = Kind("OPERATOR|FINGERPRINT", _subject)
+
+WHOM = Argument("OPERATOR|FINGERPRINT", "who is locked out", _WHOM, required=False)
+FOR = Option("--for", "it ends by itself then", DURATION)
+LIFT = Option("--lift", "end the lockout of X", _WHOM, value="X")
+LIST = Flag("--list", "those that count now; so without any word, too")
+
+GRAMMAR = Grammar(
+    "lockout",
+    "nobody comes in under this name, or with this key; it ends sessions (administrators)",
+    arguments=(WHOM,),
+    options=(FOR, LIFT, LIST, JSON),
+    forms=("[OPERATOR|FINGERPRINT [--for TIME]] [--json]", "--lift X", "[--list] [--json]"),
+    examples=("lockout mallory --for 24h", "lockout --lift mallory"),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
     """Lock, lift or list."""
-    try:
-        given = read(call.words, ("--list", "--json"), ("--for", "--lift"))
-        _check(given)
-        seconds = length("--for", given.values["--for"]) if "--for" in given.values else None
-        if seconds is not None and seconds > LONGEST:
-            raise BadWord("--for is at most 3650d; without it a lockout counts until it is lifted")
-        subject = _subject(given.values.get("--lift", given.rest[0] if given.rest else None))
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
+    _check(parsed)
+    seconds = parsed.get(FOR)
+    if seconds is not None and seconds > LONGEST:
+        raise UsageError("--for is at most 3650d; without it a lockout counts until it is lifted")
+    subject = parsed.get(WHOM) or parsed.get(LIFT)
     if not call.is_administrator():
         return
     lockouts = call.world.lockouts
     if lockouts is None:
         call.fail(FAILED, "no lockouts are kept here")
     elif subject is None:
-        _list(call, given, lockouts)
-    elif "--lift" in given.values:
-        _lift(call, given, lockouts, subject)
+        _list(call, parsed, lockouts)
+    elif parsed.get(LIFT) is not None:
+        _lift(call, parsed, lockouts, subject)
     else:
-        _lock(call, given, lockouts, subject, seconds)
+        _lock(call, parsed, lockouts, subject, seconds)
 
 
-def _check(given: Read) -> None:
-    ways = len(given.rest) + ("--lift" in given.values) + ("--list" in given.flags)
-    if ways > 1:
-        raise BadWord("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
-    if "--for" in given.values and not given.rest:
-        raise BadWord("--for says how long OPERATOR or FINGERPRINT is locked out")
-
-
-def _subject(word: str | None) -> str | None:
-    if word is None:
-        return None
-    if _KEY.fullmatch(word):
-        return word.rstrip("=")
-    if ":" not in word and _NAME.fullmatch(word):
-        return word
-    raise BadWord(
-        f"{safe(word)!r} is neither an operator's name nor a fingerprint as ssh-keygen -l "
-        "prints it (SHA256:...)"
-    )
+def _check(parsed: Parsed) -> None:
+    whom, lift = parsed.get(WHOM), parsed.get(LIFT)
+    if (whom is not None) + (lift is not None) + parsed.has(LIST) > 1:
+        raise UsageError("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
+    if parsed.get(FOR) is not None and whom is None:
+        raise UsageError("--for says how long OPERATOR or FINGERPRINT is locked out")
 
 
 def _kind(subject: str) -> str:
     return "fingerprint" if subject.startswith("SHA256:") else "operator"
 
 
-def _lock(call: Call, given: Read, lockouts: Lockouts, subject: str, seconds: float | None) -> None:
+def _lock(
+    call: Call, parsed: Parsed, lockouts: Lockouts, subject: str, seconds: float | None
+) -> None:
     if subject.endswith(_LOCAL):
         call.fail(FAILED, f"{subject} is who has this machine, and is not locked out")
         return
@@ -102,7 +112,7 @@ def _lock(call: Call, given: Read, lockouts: Lockouts, subject: str, seconds: fl
     known = _kind(subject) == "fingerprint" or call.world.knows(subject)
     facts = _facts(locked) | {"ended": len(there), "known": known}
     told = _told(locked, len(there), known)
-    saving.begin(told, facts if "--json" in given.flags else None, len(there))
+    saving.begin(told, facts if parsed.has(JSON) else None, len(there))
 
 
 def _told(locked: Lockout, count: int, known: bool) -> str:
@@ -113,12 +123,12 @@ def _told(locked: Lockout, count: int, known: bool) -> str:
     return f"{locked.what} is locked out {term}, {ended}{unknown}"
 
 
-def _lift(call: Call, given: Read, lockouts: Lockouts, subject: str) -> None:
+def _lift(call: Call, parsed: Parsed, lockouts: Lockouts, subject: str) -> None:
     saving = _Saving(call, _Words(subject, "unlock"))
     if lockouts.lift(subject, saving.saved):
         facts = {"subject": subject, "kind": _kind(subject), "lifted": True}
         told = f"{subject} is not locked out any more"
-        saving.begin(told, facts if "--json" in given.flags else None)
+        saving.begin(told, facts if parsed.has(JSON) else None)
     else:
         call.fail(FAILED, f"{subject} is not locked out")
 
@@ -213,9 +223,9 @@ class _Saving(NoScreen):
         self._gone = True
 
 
-def _list(call: Call, given: Read, lockouts: Lockouts) -> None:
+def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:
     listed = lockouts.listed()
-    if "--json" in given.flags:
+    if parsed.has(JSON):
         text = json.dumps([_facts(each) for each in listed], indent=1) + "\n"
     else:
         text = "".join(line + "\n" for line in _lines(listed))

@@ -10,25 +10,15 @@ from vspc.console.past import Item, Kind, Marker, Said
 from vspc.console.ports import Cancellable
 from vspc.console.sessions import Follow
 from vspc.verbs import logmany
-from vspc.verbs.call import DONE, FAILED, USAGE, Call, complain
-from vspc.verbs.logoptions import (
-    USAGE_LINE,
-    BadWord,
-    NoSuchBoot,
-    Span,
-    Wanted,
-    parse,
-    remembered_span,
-    span,
-)
+from vspc.verbs.call import DONE, FAILED, Call, complain
+from vspc.verbs.grammar import Parsed
+from vspc.verbs.logoptions import NAME, NoSuchBoot, Span, Wanted, remembered_span, span, wanted_of
 from vspc.verbs.logprint import Printed
 from vspc.verbs.logsearch import Ended as Searched
 from vspc.verbs.logsearch import Search
 from vspc.verbs.reading import PIECE, Reel, ask, from_memory, not_written
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
-
-SUMMARY = "what a console said, from its log"
 
 IDLE = 2.0
 """Seconds after which an unfinished line is shown as it is, where lines are shown one by one."""
@@ -37,20 +27,13 @@ NOWHERE = Follow(None)
 """In place of a place, where nothing is followed."""
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    if not call.words or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
+    wanted = wanted_of(parsed)
+    if wanted.grep is not None and call.means_many(parsed[NAME]):
+        logmany.search(call, parsed[NAME], wanted)
         return
-    try:
-        wanted = parse(call.words[1:], call.world.clock.wall())
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
-    if wanted.grep is not None and logmany.means_many(call, call.words[0]):
-        logmany.search(call, call.words[0], wanted)
-        return
-    console = call.find(call.words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
     place: Follow | str = call.world.sessions.follow(call.session) if wanted.follow else NOWHERE

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from vspc.console.console import Console
-from vspc.console.names import is_glob
 from vspc.console.past import Item, Kind, Marker
 from vspc.console.ports import Cancellable
-from vspc.console.resolve import Found, reading_order
+from vspc.console.resolve import reading_order
 from vspc.text import safe
 from vspc.verbs import logsearch
 from vspc.verbs.call import DONE, FAILED, NOT_FOUND, USAGE, Call, complain, handle_of
@@ -17,16 +16,6 @@ from vspc.verbs.logsearch import Ended, Search
 from vspc.verbs.reading import ask, from_memory
 from vspc.verbs.spool import Spool
 from vspc.verbs.without import NoScreen
-
-
-def means_many(call: Call, word: str) -> bool:
-    """Whether `word` is a pattern, and not the very name of a console that has such letters."""
-    if not is_glob(word):
-        return False
-    match call.world.roster.resolve(word, call.may_read):
-        case Found(console):
-            return word not in (console.id, console.name, console.title, handle_of(console))
-    return True
 
 
 def search(call: Call, pattern: str, wanted: Wanted) -> None:

@@ -1,36 +1,42 @@
 """What one can say to `log`, and what of a log it means."""
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
-import re2
-from attrs import evolve, frozen
+from attrs import frozen
 
 from vspc.console.boots import boots
 from vspc.console.console import Console
 from vspc.console.past import Kept
-from vspc.text import safe
+from vspc.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
+from vspc.verbs.hunt import REGEX
+from vspc.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, UsageError
 from vspc.verbs.lineends import last_lines, line_start
 from vspc.verbs.reading import remembered
+from vspc.verbs.verbatim import VALUES
 
-USAGE_LINE = (
-    "log NAME [-f] [-n LINES] [--from OFFSET] [--bytes N] [--since TIME] [--until TIME] "
-    "[--boot N] [--grep REGEX] [--timestamps | --json | --raw]"
+NAME = Argument("NAME", "the console; with --grep also a glob of many", CONSOLE)
+FOLLOW = Flag("--follow", "go on with what is said from now on", short="-f")
+LINES = Option("--lines", "the last lines", NUMBER, short="-n", value="LINES")
+FROM = Option("--from", "begin at this offset", OFFSET)
+BYTES = Option("--bytes", "so many bytes", NUMBER)
+SINCE = Option("--since", "begin there", MOMENT)
+UNTIL = Option("--until", "end there", MOMENT)
+BOOT = Option("--boot", "this boot of `boots`; 0 is the last, -1 the one before", SIGNED)
+GREP = Option("--grep", "only lines that match", REGEX)
+TIMESTAMPS = Flag("--timestamps", "a time before each line", short="-t")
+RAW = Flag("--raw", "exact bytes")
+
+GRAMMAR = Grammar(
+    "log",
+    "what a console said, from its log",
+    arguments=(NAME,),
+    options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, GREP, TIMESTAMPS, JSON, RAW),
+    examples=("log web1 -fn50", r"log web1 --since 1h --grep 'eth\d: link (up|down)'"),
+    notes=VALUES,
 )
 
 LINES_LIMIT = 1 << 40
 """Bytes that `-n` looks back."""
-
-_DIGITS = 18
-_AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_TIME_ALLOWED = 'a time is written "10m" or "2h" (ago), "2026-11-21" or "2026-11-21T08:30:00Z"'
-
-
-class BadWord(ValueError):
-    """A word that is no option, or a value that it cannot have; the text says what is allowed."""
 
 
 class NoSuchBoot(Exception):
@@ -59,92 +65,34 @@ class Wanted:
         return self.timestamps or self.json or self.grep is not None
 
 
-def parse(words: tuple[str, ...], now: float) -> Wanted:
-    """Options after the name. Raises `BadWord`."""
-    wanted = Wanted()
-    rest = list(words)
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        word = _SHORT.get(word, word)
-        if word in _FLAGS:
-            if equals:
-                raise BadWord(f"{safe(word)} takes no value")
-            wanted = evolve(wanted, **{_FLAGS[word]: True})
-        elif word in _VALUES:
-            if not equals:
-                if not rest:
-                    raise BadWord(f"{safe(word)} takes a value")
-                value = rest.pop(0)
-            name, read = _VALUES[word]
-            wanted = evolve(wanted, **{name: read(word, value, now)})
-        else:
-            raise BadWord(f"{safe(word)!r} is no option of log")
+def wanted_of(parsed: Parsed) -> Wanted:
+    """What was said. Raises `UsageError`."""
+    grep = parsed.get(GREP)
+    wanted = Wanted(
+        follow=parsed.has(FOLLOW),
+        lines=parsed.get(LINES),
+        offset=parsed.get(FROM),
+        count=parsed.get(BYTES),
+        since=parsed.get(SINCE),
+        until=parsed.get(UNTIL),
+        boot=parsed.get(BOOT),
+        grep=None if grep is None else grep.pattern,
+        timestamps=parsed.has(TIMESTAMPS),
+        json=parsed.has(JSON),
+        raw=parsed.has(RAW),
+    )
     _check(wanted)
     return wanted
 
 
 def _check(wanted: Wanted) -> None:
     if wanted.raw + wanted.json + wanted.timestamps > 1:
-        raise BadWord("--raw, --json and --timestamps exclude each other")
+        raise UsageError("--raw, --json and --timestamps exclude each other")
     starts = (wanted.offset, wanted.since, wanted.boot, wanted.lines)
     if sum(start is not None for start in starts) > 1:
-        raise BadWord("--from, --since, --boot and -n each say where to begin: give one of them")
+        raise UsageError("--from, --since, --boot and -n each say where to begin: give one of them")
     if wanted.follow and (wanted.until is not None or wanted.count is not None):
-        raise BadWord("-f has no end: --until and --bytes do not go with it")
-
-
-def _number(word: str, value: str, _now: float) -> int:
-    if not value.isascii() or not value.isdigit() or len(value) > _DIGITS:
-        raise BadWord(f"{word} takes a number, not {safe(value)!r}")
-    return int(value)
-
-
-def _signed(word: str, value: str, now: float) -> int:
-    number = _number(word, value.removeprefix("-"), now)
-    return -number if value.startswith("-") else number
-
-
-def moment(word: str, value: str, now: float) -> float:
-    """A time, or how long ago it was, in seconds since 1970. Raises `BadWord`."""
-    ago = re.fullmatch(r"([0-9]{1,9})([smhd])(?: ?ago)?", value, re.ASCII)
-    if ago is not None:
-        return now - int(ago[1]) * _AGES[ago[2]]
-    try:
-        found = datetime.fromisoformat(value)
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise BadWord(f"{word}: {safe(value)!r} is no time; {_TIME_ALLOWED}") from None
-
-
-def _expression(_word: str, value: str, _now: float) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.UTF8
-    options.max_mem = 8 << 20
-    try:
-        return re2.compile(value.encode("utf-8", "surrogateescape"), options)
-    except (re2.error, UnicodeError) as error:
-        why = safe(error.args[0] if error.args else "")
-        raise BadWord(f"--grep: {safe(value)!r} is no regular expression (RE2): {why}") from None
-
-
-_SHORT: Mapping[str, str] = MappingProxyType(
-    {"-f": "--follow", "-n": "--lines", "-t": "--timestamps"}
-)
-_FLAGS: Mapping[str, str] = MappingProxyType(
-    {"--follow": "follow", "--raw": "raw", "--json": "json", "--timestamps": "timestamps"}
-)
-_VALUES: Mapping[str, tuple[str, Callable[[str, str, float], Any]]] = MappingProxyType(
-    {
-        "--lines": ("lines", _number),
-        "--from": ("offset", _number),
-        "--bytes": ("count", _number),
-        "--since": ("since", moment),
-        "--until": ("until", moment),
-        "--boot": ("boot", _signed),
-        "--grep": ("grep", _expression),
-    }
-)
+        raise UsageError("-f has no end: --until and --bytes do not go with it")
 
 
 @frozen

@@ -2,25 +2,33 @@
 
 from vspc.text import safe
 from vspc.verbs.call import DONE, FAILED, USAGE, Call
+from vspc.verbs.grammar import Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE, TEXT
 from vspc.verbs.remembered import MESSAGES
+from vspc.verbs.verbatim import rule
 
-USAGE_LINE = "msg NAME TEXT"
-SUMMARY = "tell everybody on a console something; its VM hears nothing of it"
+NAME = Argument("NAME", "the console", CONSOLE)
+MESSAGE = Argument("TEXT", "what is shown to them", TEXT)
+
+GRAMMAR = Grammar(
+    "msg",
+    "tell everybody on a console something; its VM hears nothing of it",
+    arguments=(NAME, MESSAGE),
+    examples=("msg web1 I'll reboot it at 14:00",),
+    notes=rule("TEXT"),
+)
 
 LIMIT = 1000
 """Characters of a message."""
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Tell them. Who may read may speak, a few times a minute."""
-    if len(call.words) < 2 or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    text = " ".join(call.words[1:])
+    text = parsed[MESSAGE]
     if not text.strip() or len(text) > LIMIT:
         call.fail(USAGE, f"a message has from 1 to {LIMIT} characters, not {len(text)}")
         return
-    console = call.find(call.words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
     if not console.attachments:

@@ -2,28 +2,34 @@
 
 from vspc.console.past import Kind
 from vspc.text import safe
-from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call
+from vspc.verbs.call import DONE, FAILED, USAGE, Call
+from vspc.verbs.grammar import Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE, TEXT
+from vspc.verbs.verbatim import rule
 
-USAGE_LINE = "note NAME TEXT"
-SUMMARY = "put a note into a console's log, and tell everybody attached"
+NAME = Argument("NAME", "the console", CONSOLE)
+NOTE = Argument("TEXT", "the note", TEXT)
+
+GRAMMAR = Grammar(
+    "note",
+    "put a note into a console's log, and tell everybody attached",
+    arguments=(NAME, NOTE),
+    examples=("note web1 replaced its disk (CHG123)",),
+    notes=rule("TEXT"),
+)
 
 LIMIT = 1000
 """Characters of a note."""
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Put it there."""
-    if len(call.words) < 2 or call.words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find(call.words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
-    if "write" not in call.rights(console):
-        denied = f"you have no right to write on {console.title}"
-        call.fail(DENIED, denied, console=console)
+    if not call.may("write", console, "write on"):
         return
-    text = " ".join(call.words[1:])
+    text = parsed[NOTE]
     if len(text) > LIMIT:
         call.fail(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
         return

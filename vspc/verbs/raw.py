@@ -4,46 +4,32 @@ from collections.abc import Callable
 
 from vspc.console.console import Console
 from vspc.text import safe
-from vspc.verbs.call import DENIED, FAILED, USAGE, Call
-from vspc.verbs.console import BadOption, Options, is_refused, options
+from vspc.verbs.attaching import OPTIONS, Options
+from vspc.verbs.call import DENIED, FAILED, Call
+from vspc.verbs.console import is_refused
 from vspc.verbs.exact import ExactBridge
+from vspc.verbs.grammar import Argument, Grammar, Option, Parsed
+from vspc.verbs.kinds import CONSOLE, OFFSET
 from vspc.verbs.reading import ask
 
-USAGE_LINE = "raw NAME [ro] [--from OFFSET] [--strict] [reason=TEXT]"
-SUMMARY = "exact bytes both ways, from now on or from an offset that the log has"
+NAME = Argument("NAME", "the console", CONSOLE)
+FROM = Option("--from", "begin at this offset of the log", OFFSET)
+
+GRAMMAR = Grammar(
+    "raw",
+    "exact bytes both ways, from now on or from an offset that the log has",
+    arguments=(NAME,),
+    options=(FROM, *OPTIONS),
+    examples=("raw web1 --from 0",),
+)
 
 FORWARD = "forward"
 """What `-W` and `-L` are called where verbs have names."""
 
-_DIGITS = 18
 
-
-def without_offset(words: tuple[str, ...]) -> tuple[str, ...]:
-    """`words` without `--from OFFSET`, wherever it stands."""
-    if "--from" not in words:
-        return words
-    at = words.index("--from")
-    return words[:at] + words[at + 2 :]
-
-
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Attach without a terminal's manners."""
-    words, offset = without_offset(call.words), None
-    if "--from" in call.words:
-        word = "".join(call.words[call.words.index("--from") + 1 :][:1])
-        if not _is_offset(word):
-            call.fail(USAGE, f"--from takes an offset in bytes, not {safe(word)!r}")
-            return
-        offset = int(word)
-    if not words or words[0].startswith("-"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    try:
-        chosen = options(words[1:])
-    except BadOption as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
-    attach(call, words[0], chosen, offset)
+    attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
 
 
 def attach(call: Call, typed: str, chosen: Options, offset: int | None = None) -> None:
@@ -95,7 +81,3 @@ def within_history(call: Call, console: Console, offset: int, then: Callable[[],
             call.fail(DENIED, text, console=console)
 
     ask(call.world, console, lambda kept: kept.since(earliest), found)
-
-
-def _is_offset(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= _DIGITS

@@ -9,11 +9,20 @@ from attrs import evolve, frozen
 
 from vspc.console.console import Console
 from vspc.console.past import Kept, Kind, Marker
-from vspc.verbs.call import DENIED, FAILED, USAGE, Call, Printer, timestamp
+from vspc.verbs.call import FAILED, Call, Printer, timestamp
+from vspc.verbs.grammar import Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE, choice
 from vspc.verbs.reading import ask
 
-USAGE_LINE = "record start|stop|list NAME"
-SUMMARY = "mark a piece of a log; `export NAME --recording N` exports it"
+ACTION = Argument("start|stop|list", "what is to be done", choice("start", "stop", "list"))
+NAME = Argument("NAME", "the console", CONSOLE)
+
+GRAMMAR = Grammar(
+    "record",
+    "mark a piece of a log; `export NAME --recording N` exports it",
+    arguments=(ACTION, NAME),
+    examples=("record start web1",),
+)
 
 _START, _STOP = "started by ", "stopped by "
 
@@ -49,17 +58,13 @@ def gather(markers: Iterable[Marker]) -> list[Recording]:
     return found
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Begin or end one, or list them."""
-    if len(call.words) != 2 or call.words[0] not in ("start", "stop", "list"):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find(call.words[1])
+    what = parsed[ACTION]
+    console = call.find(parsed[NAME])
     if console is None:
         return
-    if call.words[0] != "list" and "write" not in call.rights(console):
-        denied = f"you have no right to write on {console.title}"
-        call.fail(DENIED, denied, console=console)
+    if what != "list" and not call.may("write", console, "write on"):
         return
 
     title = console.title
@@ -70,13 +75,12 @@ def run(call: Call) -> None:
         if known is None:
             call.fail(FAILED, f"the log of {title} cannot be read now")
         else:
-            _go_on(call, console, known)
+            _go_on(call, console, known, what)
 
     ask(call.world, console, recordings, found)
 
 
-def _go_on(call: Call, console: Console, known: list[Recording]) -> None:
-    what = call.words[0]
+def _go_on(call: Call, console: Console, known: list[Recording], what: str) -> None:
     running = bool(known) and known[-1].end is None
     if what == "list":
         Printer(call.channel, "".join(_line(n, one) for n, one in enumerate(known, 1)))

@@ -6,21 +6,23 @@ from attrs import asdict, evolve
 
 from vspc.console.audit import TurnedAway
 from vspc.text import age, time_text
-from vspc.verbs.call import USAGE, Call, Printer, timestamp
+from vspc.verbs.call import Call, Printer, timestamp
+from vspc.verbs.grammar import JSON, Grammar, Parsed
 
-USAGE_LINE = "refusals [--json]"
-SUMMARY = "the last VMs and logins turned away, with the line to add (administrators)"
+GRAMMAR = Grammar(
+    "refusals",
+    "the last VMs and logins turned away, with the line to add (administrators)",
+    options=(JSON,),
+    examples=("refusals",),
+)
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print them, the last one last."""
-    if call.words not in ((), ("--json",)):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
     if not call.is_administrator():
         return
     found = [_fitting(call, one) for one in call.world.trail.turned_away()]
-    if call.words:
+    if parsed.has(JSON):
         shown = [
             asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
             for one in found

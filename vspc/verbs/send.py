@@ -7,30 +7,22 @@ from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, complain
 from vspc.verbs.describe import cautions
-from vspc.verbs.sendwords import ENTER, USAGE_LINE, Wanted, named, parse
+from vspc.verbs.grammar import Parsed
+from vspc.verbs.sendwords import CR, NAME, Wanted, wanted_of
 from vspc.verbs.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.verbs.without import NoScreen
-from vspc.verbs.words import BadWord
-
-SUMMARY = "type exactly TEXT, or standard input; done when the VM has it"
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Type it."""
-    try:
-        name, words = named(call.words)
-        wanted = parse(words)
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
+    wanted = wanted_of(parsed)
     if wanted.text is None and call.channel.terminal is not None:
         call.fail(USAGE, "say TEXT; standard input is typed where it is no terminal")
         return
-    console = call.find(name)
+    console = call.find(parsed[NAME])
     if console is None:
         return
-    if "write" not in call.rights(console):
-        call.fail(DENIED, f"you have no right to type on {console.title}", console=console)
+    if not call.may("write", console, "type on"):
         return
     if call.has_place():
         Sending(call, console, wanted).begin()
@@ -80,7 +72,7 @@ class Sending(NoScreen):
     def _end_text(self) -> None:
         self._whole = True
         if self._wanted.enter:
-            self._typist.type(ENTER)
+            self._typist.type(CR)
 
     # What becomes of it
 

@@ -1,10 +1,18 @@
 """`break NAME`: one BREAK on a VM's serial line."""
 
 from vspc.console.attachment import Attachment, Refusal
-from vspc.verbs.call import DENIED, DONE, FAILED, USAGE, Call
+from vspc.verbs.call import DENIED, DONE, FAILED, READ_ONLY, Call
+from vspc.verbs.grammar import Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE
 
-USAGE_LINE = "break NAME"
-SUMMARY = "send one BREAK (SysRq on Linux, ROMMON on routers: it needs a right of its own)"
+NAME = Argument("NAME", "the console", CONSOLE)
+
+GRAMMAR = Grammar(
+    "break",
+    "send one BREAK (SysRq on Linux, ROMMON on routers: it needs a right of its own)",
+    arguments=(NAME,),
+    examples=("break web1",),
+)
 
 
 class _Bystander:
@@ -16,12 +24,9 @@ class _Bystander:
     def ended(self, reason: str) -> None: ...
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Send it, unless somebody else is typing."""
-    if len(call.words) != 1:
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    console = call.find(call.words[0])
+    console = call.find(parsed[NAME])
     if console is None:
         return
     if not call.has_place():
@@ -43,6 +48,8 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
     match refusal:
         case Refusal.RIGHT:
             return f"you may not send a BREAK to {console.title}", DENIED
+        case Refusal.READ_ONLY:
+            return f"{console.title}: {READ_ONLY}; the BREAK was not sent", DENIED
         case Refusal.PEN:
             holder = console.pen.operator.name if console.pen else "somebody"
             return f"{holder} is typing on {console.title}; the BREAK was not sent", DENIED

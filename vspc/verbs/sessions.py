@@ -7,12 +7,19 @@ from vspc.columns import Heading, table
 from vspc.console.attachment import Attachment
 from vspc.console.resolve import reading_order
 from vspc.console.sessions import Present
-from vspc.text import age, ensure_safe, safe
-from vspc.verbs.call import DENIED, USAGE, Call, Printer, handle_of, timestamp
-from vspc.verbs.words import BadWord, read
+from vspc.text import age, ensure_safe
+from vspc.verbs.call import DENIED, Call, Printer, handle_of, timestamp
+from vspc.verbs.grammar import JSON, Grammar, Option, Parsed
+from vspc.verbs.kinds import NAME
 
-USAGE_LINE = "sessions [--operator X] [--json]"
-SUMMARY = "who is in (administrators), or which sessions are yours"
+OPERATOR = Option("--operator", "only sessions of this one", NAME)
+
+GRAMMAR = Grammar(
+    "sessions",
+    "who is in (administrators), or which sessions are yours",
+    options=(OPERATOR, JSON),
+    examples=("sessions --operator alice",),
+)
 
 _HEADINGS = (
     Heading("SESSION"),
@@ -25,23 +32,16 @@ _HEADINGS = (
 )
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print them, oldest first. Without the role `admin` there are only one's own."""
-    try:
-        given = read(call.words, ("--json",), ("--operator",))
-        if given.rest:
-            raise BadWord(f"{safe(given.rest[0])!r} is no option of sessions")
-    except BadWord as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {USAGE_LINE}")
-        return
     own, administrator = call.operator.name, "admin" in call.operator.roles
-    whose = given.values.get("--operator", None if administrator else own)
+    whose = parsed.get(OPERATOR) or (None if administrator else own)
     if whose != own and not administrator:
         call.fail(DENIED, 'only operators with roles = ["admin"] see sessions of others')
         return
     there = call.world.sessions
     shown = list(there) if whose is None else there.of(whose)
-    if "--json" in given.flags:
+    if parsed.has(JSON):
         Printer(call.channel, json.dumps([facts(call, each) for each in shown], indent=1) + "\n")
     elif shown:
         Printer(call.channel, _table(call, shown))

@@ -4,22 +4,24 @@ import json
 from collections import Counter
 
 from vspc.console.console import State
-from vspc.verbs.call import USAGE, Call, Printer
+from vspc.verbs.call import Call, Printer
+from vspc.verbs.grammar import JSON, Grammar, Parsed
 from vspc.verbs.statustext import lines
 
-USAGE_LINE = "status [--json]"
-SUMMARY = "how the server is: VMs, sessions, logs, audit, limits (administrators)"
+GRAMMAR = Grammar(
+    "status",
+    "how the server is: VMs, sessions, logs, audit, limits (administrators)",
+    options=(JSON,),
+    examples=("status",),
+)
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    if any(word != "--json" for word in call.words):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
     if not call.is_administrator():
         return
     found = facts(call)
-    if "--json" in call.words:
+    if parsed.has(JSON):
         Printer(call.channel, json.dumps(found, indent=1) + "\n")
     else:
         Printer(call.channel, "".join(f"{line}\n" for line in lines(found)))

@@ -1,10 +1,11 @@
-"""The table of verbs, the splitting of a command line, and `help`."""
+"""The table of verbs, running one, and `help`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from attrs import evolve, frozen
 
+from vspc.console.names import is_glob
 from vspc.text import safe
 from vspc.verbs import (
     accept,
@@ -15,6 +16,7 @@ from vspc.verbs import (
     expectwords,
     export,
     forget,
+    helping,
     info,
     kick,
     lockout,
@@ -33,10 +35,11 @@ from vspc.verbs import (
     who,
 )
 from vspc.verbs import list as list_verb
-from vspc.verbs.call import USAGE, Call, Printer
-
-LINE = 4096
-"""Bytes of a command line."""
+from vspc.verbs.call import USAGE, Call, Printer, complain
+from vspc.verbs.commandline import Line, Source, Words
+from vspc.verbs.grammar import Grammar, Parsed
+from vspc.verbs.kinds import GLOB, UsageError
+from vspc.verbs.parsing import nearest, parse
 
 REASON = "reason="
 """A word before the verb that says why."""
@@ -44,116 +47,165 @@ REASON = "reason="
 
 @frozen
 class Verb:
-    """One verb: how to write it, what it does, and the doing. `recorded`: by itself, as an event of
-    its own, or not at all.
+    """One verb: its words, and what it does. `recorded`: by itself, as an event of its own, or not
+    at all.
     """
 
-    usage: str
-    summary: str
-    run: Callable[[Call], None]
+    grammar: Grammar
+    run: Callable[[Call, Parsed], None]
     recorded: bool = True
 
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return self.grammar.usage
 
-class BadLine(ValueError):
-    """A command line that cannot be split into words."""
+    @property
+    def summary(self) -> str:
+        """What it is for."""
+        return self.grammar.summary
 
 
-def split(line: str) -> list[str]:
-    """Words, split by quotes and backslashes, nothing expanded. BadLine if a quote stays open."""
-    if len(line) > LINE:
-        raise BadLine(f"the command has {len(line)} characters, at most {LINE} are allowed")
-    words: list[str] = []
-    word: str | None = None
-    quote = ""
-    letters = iter(line)
-    for letter in letters:
-        if quote != "'" and letter == "\\":
-            following = next(letters, None)
-            if following is None:
-                raise BadLine("the command ends with a backslash")
-            # Within double quotes a backslash is itself, except before what it must protect.
-            kept = "\\" if quote and following not in '\\"' else ""
-            word = (word or "") + kept + following
-        elif letter == quote:
-            quote = ""
-        elif not quote and letter in "'\"":
-            quote, word = letter, word or ""
-        elif not quote and letter.isspace():
-            if word is not None:
-                words.append(word)
-            word = None
-        else:
-            word = (word or "") + letter
-    if quote:
-        raise BadLine(f"the command has an open {quote}")
-    return words if word is None else [*words, word]
+@frozen
+class Said:
+    """The beginning of a command: why, which verb, and the rest of it. Raises `UsageError`."""
+
+    reason: str
+    verb: str
+    rest: Source
+
+    @classmethod
+    def of(cls, source: Source) -> "Said":
+        """Take it from `source`; `verb` is empty where nothing is said."""
+        reason, word = "", "" if source.done() else source.word()
+        if word.startswith(REASON):
+            reason = word.removeprefix(REASON)
+            word = "" if source.done() else source.word()
+        return cls(reason, word, source)
+
+
+def glob_of(command: str) -> str | None:
+    """The glob of consoles, where that is all that follows the verb in `command`: what a key is
+    for, whose holder says the rest.
+    """
+    try:
+        said = Said.of(Line(command))
+        glob = "" if said.rest.done() else said.rest.word()
+        alone = said.rest.done() and not said.reason
+    except UsageError:
+        return None
+    verb = VERBS.get(said.verb)
+    if verb is None or not alone or not is_glob(glob):
+        return None
+    kinds = [argument.kind for argument in verb.grammar.arguments]
+    return glob if any(kind.console or kind is GLOB for kind in kinds) else None
 
 
 def run_line(call: Call, line: str) -> None:
-    """Run a command line; `call.words` are ignored."""
+    """Run a command line."""
     try:
-        words = split(line)
-    except BadLine as mistake:
+        said = Said.of(Line(line))
+    except UsageError as mistake:
         call.fail(USAGE, str(mistake))
         return
-    run_words(call, words)
+    run_said(call, said)
 
 
-def run_words(call: Call, words: list[str]) -> None:
-    """Run a verb with its words."""
-    if words and words[0].startswith(REASON):
-        call, words = call.because(words[0].removeprefix(REASON)), words[1:]
-    verb = VERBS.get(words[0]) if words else None
+def run_words(call: Call, words: Sequence[str]) -> None:
+    """Run a verb whose words are apart."""
+    run_said(call, Said.of(Words(words)))
+
+
+def run_said(call: Call, said: Said) -> None:
+    """Run a verb."""
+    call = call.because(said.reason)
+    verb = VERBS.get(said.verb)
     if verb is None:
-        said = f"no verb {safe(words[0])}; there are" if words else "say a verb; there are"
-        call.fail(USAGE, *_overview(said))
+        call.fail(USAGE, unknown(said.verb))
         return
-    if not verb.recorded:
-        call.record("command", verb=words[0])
-    verb.run(evolve(call, verb=words[0], words=tuple(words[1:])))
+    call = evolve(call, verb=said.verb)
+    try:
+        parsed = parse(verb.grammar, said.rest, call.world.clock.wall(), call.target)
+        if parsed.help:
+            Printer(call.channel, helping.described(verb.grammar))
+            return
+        if not verb.recorded:
+            call.record("command", verb=said.verb)
+        complain(call.channel, *parsed.remarks)
+        verb.run(call, parsed)
+    except UsageError as mistake:
+        call.fail(USAGE, str(mistake), f"usage: {verb.usage}")
 
 
-def _overview(heading: str) -> list[str]:
-    shown = {verb.usage.split()[0]: verb.summary for verb in VERBS.values()}
-    width = max(map(len, shown))
-    lines = [f"  {word.ljust(width)}  {text}" for word, text in shown.items()]
-    return [heading, *lines, "`help VERB` says how one is written."]
+def unknown(word: str) -> str:
+    """What is said about a word that names no verb."""
+    if not word:
+        return "a verb is missing; `help` lists them"
+    return f"unknown verb '{safe(word)}'{nearest(word, list(VERBS))}; `help` lists them"
 
 
-def _help(call: Call) -> None:
+def _help(call: Call, parsed: Parsed) -> None:
+    word = parsed.get(helping.VERB)
+    if word is None:
+        Printer(call.channel, overview())
+    elif word in VERBS:
+        Printer(call.channel, helping.described(VERBS[word].grammar))
+    else:
+        call.fail(USAGE, unknown(word))
+
+
+def overview() -> str:
+    """What `help` prints."""
     heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
-    names = [verb.usage for word, verb in VERBS.items() if word in call.words]
-    text = [f"usage: {name}" for name in names] or _overview(heading)
-    Printer(call.channel, "".join(line + "\n" for line in text))
+    rows = helping.overview(verb.grammar for verb in dict.fromkeys(VERBS.values()))
+    return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
 
 
-_LIST = Verb(list_verb.USAGE_LINE, list_verb.SUMMARY, list_verb.run, recorded=False)
+def help_wanted(words: Sequence[str]) -> str | None:
+    """What `help` prints of a command that asks for it, for whoever has no server to ask."""
+    try:
+        said = Said.of(Words(words))
+        verb = VERBS.get(said.verb)
+        parsed = None if verb is None else parse(verb.grammar, said.rest, 0.0)
+    except UsageError:
+        return None
+    if verb is None or parsed is None:
+        return None
+    if parsed.help:
+        return helping.described(verb.grammar, "vspc ")
+    if verb is not VERBS["help"]:
+        return None
+    asked = VERBS.get(parsed.get(helping.VERB, ""))
+    return overview() if asked is None else helping.described(asked.grammar, "vspc ")
+
+
+_LIST = Verb(list_verb.GRAMMAR, list_verb.run, recorded=False)
 
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "list": _LIST,
         "ls": _LIST,
-        "console": Verb(console.USAGE_LINE, console.SUMMARY, console.run),
-        "raw": Verb(raw.USAGE_LINE, raw.SUMMARY, raw.run),
-        "log": Verb(logoptions.USAGE_LINE, log.SUMMARY, log.run),
-        "boots": Verb(boots.USAGE_LINE, boots.SUMMARY, boots.run, recorded=False),
-        "export": Verb(export.USAGE_LINE, export.SUMMARY, export.run),
-        "record": Verb(record.USAGE_LINE, record.SUMMARY, record.run, recorded=False),
-        "note": Verb(note.USAGE_LINE, note.SUMMARY, note.run),
-        "send": Verb(sendwords.USAGE_LINE, send.SUMMARY, send.run),
-        "expect": Verb(expectwords.USAGE_LINE, expect.SUMMARY, expect.run),
-        "msg": Verb(msg.USAGE_LINE, msg.SUMMARY, msg.run),
-        "info": Verb(info.USAGE_LINE, info.SUMMARY, info.run, recorded=False),
-        "who": Verb(who.USAGE_LINE, who.SUMMARY, who.run, recorded=False),
-        "break": Verb(sendbreak.USAGE_LINE, sendbreak.SUMMARY, sendbreak.run),
-        "kick": Verb(kick.USAGE_LINE, kick.SUMMARY, kick.run),
-        "sessions": Verb(sessions.USAGE_LINE, sessions.SUMMARY, sessions.run, recorded=False),
-        "lockout": Verb(lockout.USAGE_LINE, lockout.SUMMARY, lockout.run),
-        "status": Verb(status.USAGE_LINE, status.SUMMARY, status.run, recorded=False),
-        "accept": Verb(accept.USAGE_LINE, accept.SUMMARY, accept.run),
-        "forget": Verb(forget.USAGE_LINE, forget.SUMMARY, forget.run),
-        "events": Verb(events.USAGE_LINE, events.SUMMARY, events.run),
-        "refusals": Verb(refusals.USAGE_LINE, refusals.SUMMARY, refusals.run, recorded=False),
-        "help": Verb("help [VERB]", "this list", _help),
+        "console": Verb(console.GRAMMAR, console.run),
+        "raw": Verb(raw.GRAMMAR, raw.run),
+        "log": Verb(logoptions.GRAMMAR, log.run),
+        "boots": Verb(boots.GRAMMAR, boots.run, recorded=False),
+        "export": Verb(export.GRAMMAR, export.run),
+        "record": Verb(record.GRAMMAR, record.run, recorded=False),
+        "note": Verb(note.GRAMMAR, note.run),
+        "send": Verb(sendwords.GRAMMAR, send.run),
+        "expect": Verb(expectwords.GRAMMAR, expect.run),
+        "msg": Verb(msg.GRAMMAR, msg.run),
+        "info": Verb(info.GRAMMAR, info.run, recorded=False),
+        "who": Verb(who.GRAMMAR, who.run, recorded=False),
+        "break": Verb(sendbreak.GRAMMAR, sendbreak.run),
+        "kick": Verb(kick.GRAMMAR, kick.run),
+        "sessions": Verb(sessions.GRAMMAR, sessions.run, recorded=False),
+        "lockout": Verb(lockout.GRAMMAR, lockout.run),
+        "status": Verb(status.GRAMMAR, status.run, recorded=False),
+        "accept": Verb(accept.GRAMMAR, accept.run),
+        "forget": Verb(forget.GRAMMAR, forget.run),
+        "events": Verb(events.GRAMMAR, events.run),
+        "refusals": Verb(refusals.GRAMMAR, refusals.run, recorded=False),
+        "help": Verb(helping.GRAMMAR, _help),
     }
 )

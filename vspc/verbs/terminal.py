@@ -8,8 +8,9 @@ from vspc.console.attachment import Refusal
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.text import safe_output
+from vspc.verbs.attaching import REPLAY_LINES
 from vspc.verbs.bridge import Bridge
-from vspc.verbs.call import DONE, Call
+from vspc.verbs.call import DONE, READ_ONLY, Call
 from vspc.verbs.describe import banner, cautions, details
 from vspc.verbs.escapes import (
     CHOSEN,
@@ -23,9 +24,6 @@ from vspc.verbs.escapes import (
 from vspc.verbs.replay import replay
 from vspc.verbs.screen import Screen
 from vspc.verbs.who import presences
-
-REPLAY_LINES = 20
-"""Lines that a terminal is shown of what was said before it came."""
 
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""
@@ -178,6 +176,8 @@ class TerminalBridge(Bridge):
         _cancel(self._holding)
 
     def _why(self, refusal: Refusal, what: str) -> str:
+        if refusal is Refusal.READ_ONLY and self.call.session.read_only:
+            return f"{self.console.title}: {READ_ONLY}; {what}"
         if refusal in (Refusal.READ_ONLY, Refusal.HOST):
             return super()._why(refusal, what) + self._hint("a", "; {} asks for the pen")
         if refusal is Refusal.PEN:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
-from vspc.verbs.call import DENIED, DONE, FAILED, TIMED_OUT
+from vspc.verbs.call import DENIED, DONE, FAILED, READ_ONLY, TIMED_OUT
 
 PIECE = 64 * 1024
 """Bytes that are offered to a console at once."""
@@ -114,6 +114,8 @@ def refused(
             holder = console.pen.operator.name if console.pen else "somebody"
             lacks = ", and you have no right `force` there" if powerless else ""
             return f"{holder} is typing on {title}{lacks}; {what}", DENIED
+        case Refusal.READ_ONLY:
+            return f"{title}: {READ_ONLY}; {what}", DENIED
         case Refusal.REASON:
             why = "say why: reason=TEXT before the verb"
             return f"who types on {title} has to {why}; {what}", DENIED

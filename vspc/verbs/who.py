@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from vspc.columns import Heading, table
 from vspc.console.console import Console
 from vspc.console.resolve import reading_order
-from vspc.verbs.call import USAGE, Call, Printer
+from vspc.verbs.call import Call, Printer
 from vspc.verbs.describe import presence
+from vspc.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.verbs.kinds import CONSOLE
 
-USAGE_LINE = "who [NAME] [--json]"
-SUMMARY = "who is on which console, and who types"
+NAME = Argument("NAME", "only this console", CONSOLE, required=False)
+
+GRAMMAR = Grammar(
+    "who",
+    "who is on which console, and who types",
+    arguments=(NAME,),
+    options=(JSON,),
+    examples=("who web1",),
+)
 
 _HEADINGS = (
     Heading("CONSOLE", names=True, least=16),
@@ -21,26 +30,23 @@ _HEADINGS = (
 )
 
 
-def run(call: Call) -> None:
+def run(call: Call, parsed: Parsed) -> None:
     """Print them by console, in the order in which they came."""
-    words = [word for word in call.words if word != "--json"]
-    if len(words) > 1 or any(word.startswith("-") for word in words):
-        call.fail(USAGE, f"usage: {USAGE_LINE}")
-        return
-    if words:
-        console = call.find(words[0])
+    name = parsed.get(NAME)
+    if name is not None:
+        console = call.find(name)
         if console is None:
             return
         consoles = [console]
     else:
         consoles = sorted((c for c in call.readable() if c.attachments), key=reading_order)
     people = [presence(a) for console in consoles for a in console.attachments]
-    if "--json" in call.words:
+    if parsed.has(JSON):
         Printer(call.channel, json.dumps(people, indent=1) + "\n")
     elif people:
         Printer(call.channel, table(_HEADINGS, [_row(each) for each in people], call.columns))
     else:
-        where = f" to {consoles[0].title}" if words else ""
+        where = f" to {consoles[0].title}" if name is not None else ""
         Printer(call.channel, f"no operators are connected{where}\n")
 
 

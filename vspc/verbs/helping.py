@@ -1,0 +1,55 @@
+"""`help`: the words of verbs as text, from their grammars."""
+
+from collections.abc import Iterable, Iterator
+
+from vspc.verbs.grammar import Argument, Grammar
+from vspc.verbs.kinds import WORD
+
+VERB = Argument("VERB", "the one that is to be explained", WORD, required=False)
+
+GRAMMAR = Grammar(
+    "help", "all verbs, or the words of one", arguments=(VERB,), examples=("help send",)
+)
+
+
+def described(grammar: Grammar, before: str = "") -> str:
+    """All about one verb: usage, arguments, options, examples; `before` comes before its name."""
+    blocks = [
+        [f"usage: {before}{form}" for form in grammar.usage.split(" | ")],
+        [grammar.summary],
+        _columns(_rows(grammar)),
+        list(grammar.notes),
+        [f"example: {before}{example}" for example in grammar.examples],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _rows(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """A line for each argument and for each option."""
+    for argument in grammar.arguments:
+        yield argument.name, argument.help
+    for option in grammar.every_option:
+        yield (f"{option.short}, " if option.short else "") + option.shown, option.help
+    yield "--help", "this text"
+
+
+def tabled(grammars: Iterable[Grammar]) -> str:
+    """A table of verbs in Markdown: how each is written, and what it is for."""
+    rows = (
+        (f"`{form}`".replace("|", r"\|"), each.summary if not number else "")
+        for each in grammars
+        for number, form in enumerate(each.usage.split(" | "))
+    )
+    lines = (f"| {form} | {summary} |".replace("  ", " ") for form, summary in rows)
+    return "\n".join(["| verb | what it does |", "| --- | --- |", *lines]) + "\n"
+
+
+def overview(grammars: Iterable[Grammar]) -> str:
+    """A line for each verb."""
+    return "\n".join(_columns((each.name, each.summary) for each in grammars))
+
+
+def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
+    shown = list(rows)
+    width = max(len(left) for left, _ in shown)
+    return [f"  {left.ljust(width)}  {right}".rstrip() for left, right in shown]
