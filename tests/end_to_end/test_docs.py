@@ -128,7 +128,6 @@ class PageTest(ProcessTestCase):
             what.strip('"'): int(port)
             for what, port in re.findall(r'listening what=("[^"]*"|\S+) .*port=(\d+)', text)
         }
-        (self.directory / "server.log").write_text(text)
         guest = self.start(sys.executable, "-B", GUEST, "0")
         port = int(guest.out.expect(rb"listening (\d+)")[1])
         for name in VMS:
@@ -191,9 +190,6 @@ class PageTest(ProcessTestCase):
             command = command.replace("SHA256:...", done.out.decode().split()[1])
         if "--session ID" in command:
             command = command.replace("ID", self._session())
-        if "SYSLOG" in command:
-            (self.directory / "server.log").write_bytes(self.server.out.data)
-            command = command.replace("SYSLOG", "server.log")
         return command
 
     def _session(self) -> str:
