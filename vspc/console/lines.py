@@ -11,9 +11,7 @@ LONGEST = 16 * 1024
 """Bytes after which an unfinished line is given out as if it had ended."""
 
 _LF = re.compile(rb"\n")
-# A CR in front of a line moves nowhere: it ends none. What is behind the last byte is not known.
-# Each run of CRs is looked at once, from its beginning.
-_LF_OR_CR = re.compile(rb"(?<!\r)\r*+\n|(?<=[^\r\n])\r++(?=[^\r\n])")
+_ENDS = re.compile(rb"[\r\n]+")
 
 
 @frozen
@@ -58,13 +56,28 @@ class Lines:
         """Lines that end in what is held, of which all behind `before` arrived `at`."""
         searched = len(self._held[:before].rstrip(b"\r")) if self.returns else before
         start = 0
-        ends = (_LF_OR_CR if self.returns else _LF).finditer(self._held, searched)
-        for end in [match.end() for match in ends]:
+        for end in self._ends(searched):
             yield self._line(start, end, self._at if start < before else at)
             start = end
         if start:
             del self._held[:start]
             self._offset, self._at = self._offset + start, at
+
+    def _ends(self, searched: int) -> list[int]:
+        """Where lines end behind `searched`, as it is held."""
+        held = self._held
+        crs = held.count(b"\r", searched) if self.returns else 0
+        if crs == 0 or crs == held.count(b"\r\n", searched):
+            return [match.end() for match in _LF.finditer(held, searched)]
+        ends = list[int]()
+        for match in _ENDS.finditer(held, searched):
+            begin, stop = match.span()
+            line_feeds = [begin + m.end() for m in _LF.finditer(match[0])]
+            # CRs in front of a line move nowhere: they end none. An LF may follow the last byte.
+            if not line_feeds and (ends[-1] if ends else 0) < begin and stop < len(held):
+                line_feeds = [stop]
+            ends += line_feeds
+        return ends
 
     def flush(self) -> Iterator[Line]:
         """What is there of an unfinished line."""
