@@ -31,7 +31,11 @@ GRAMMAR = Grammar(
     "what a console said, from its log",
     arguments=(NAME,),
     options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, GREP, TIMESTAMPS, JSON, RAW),
-    examples=("log web1 -fn50", r"log web1 --since 1h --grep 'eth\d: link (up|down)'"),
+    examples=(
+        "log web1 -fn50",
+        r"log web1 --since 1h --grep 'eth\d: link (up|down)'",
+        "log 'web*' --grep panic --since 1h",
+    ),
     notes=VALUES,
 )
 

@@ -72,10 +72,10 @@ class Search:
 
     def _ask(self) -> None:
         offset, end, follow = self.offset, self._end, self._wanted.follow
-        expression, lines = self._wanted.grep, Lines(returns=True)
+        expression = self._wanted.grep
 
         def look(kept: Kept) -> tuple[list[Item], int, bool]:
-            at, found, ended = offset, list[Item](), False
+            at, found, ended, lines = offset, list[Item](), False, Lines(returns=True)
             while not (ended or kept.cancelled) and at - offset < SIFTED and len(found) < FOUND:
                 passage = kept.read(at, PIECE, end)
                 found += sift(expression, passage.items, lines)
