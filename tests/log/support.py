@@ -37,6 +37,7 @@ class Shelf:
     spotter: Callable[[], Spotter] = Spotter
     complaints: list[tuple[str, str]] = field(factory=list)
     at: int = START
+    boot: str = "boot"
     store: Store = field(init=False, default=None)  # made at once, by `open`
     ends: dict[bytes, int] = field(factory=dict)
 
@@ -47,7 +48,9 @@ class Shelf:
         """Begin, as a process does; the one before is gone, and what it had open with it."""
         if self.store is not None:
             self.store.journal.close()
-        self.store = Store(self.root, self.disk, self._complain, self.sizes, self.spotter(), "boot")
+        self.store = Store(
+            self.root, self.disk, self._complain, self.sizes, self.spotter(), self.boot
+        )
         self.store.open()
         self.ends = {c.id: c.end for c in self.store.chronicles.values()}
 

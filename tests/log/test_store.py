@@ -78,7 +78,7 @@ class Keeping(ShelfTestCase):
         self.assertEqual(bytes_of(items), b"beforeafter")
         (gap,) = markers_of(items)
         self.assertEqual((gap.kind, gap.offset, gap.end), (Kind.GAP, 6, 1006))
-        self.assertIn("last 50 ms is missing, at most 1000 bytes", gap.text)
+        self.assertRegex(gap.text, "^the server was killed: .* missing, at most 1000 bytes$")
 
     def test_a_second_kill_jumps_again_for_nobody_knows_what_was_said_between(self) -> None:
         shelf = self.shelf()

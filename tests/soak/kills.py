@@ -10,6 +10,7 @@ that is kept in a wrong place shows, and so does an offset that was used twice.
 import mmap
 import os
 import random
+import re
 import select
 import shutil
 import signal
@@ -27,7 +28,7 @@ from vspc.config.classes import LogSettings
 from vspc.config.units import Floor, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.console.past import Said
+from vspc.console.past import Marker, Said
 from vspc.console.ports import Cancellable
 from vspc.log.cache import Cache
 from vspc.log.disk import Disk
@@ -138,6 +139,9 @@ class Tally:
 
     kills: int = 0
     kept: int = 0
+    most: int = 0  # bytes that the log says may be missing, and that were
+    missing: int = 0
+    untrue: int = 0  # more were missing: the log's thread had no processor for a while
     oldest: float = 0.0  # seconds before a kill of the oldest byte that is missing
     complaints: list[str] = field(factory=list)
 
@@ -241,6 +245,7 @@ def _examine_one(
     )
     start = view.start if whole else max(view.start, view.last_lines(1, 100_000))
     at, last = start, start
+    gap: Marker | None = None
     for item in view.read(start, 1 << 40).items:
         if item.end == item.offset:
             continue
@@ -251,8 +256,14 @@ def _examine_one(
             tally.kept += len(item.data)
             last = item.end
         else:
-            assert "killed" in item.text, item.text
+            said = re.search(r"server was killed: .*, at most ([0-9]+) bytes$", item.text)
+            assert said, item.text
+            most, gap = int(said[1]), item
     assert at == chronicle.end
+    if gap is not None and gap.end == at:
+        tally.untrue += shown > gap.offset + most
+        tally.most = max(tally.most, most)
+        tally.missing = max(tally.missing, shown - gap.offset)
     missing = [moment[0] for moment in moments if moment[1 + number] > last]
     if missing:
         tally.oldest = max(tally.oldest, killed - missing[0])
@@ -265,6 +276,8 @@ def main() -> None:
     tally = run(kills, seed)
     print(f"{tally.kills} kills, {tally.kept} bytes looked at")
     print(f"the oldest byte that was missing had come {tally.oldest * 1000:.1f} ms before its kill")
+    print(f"at most {tally.most} bytes were said to be missing, at most {tally.missing} were")
+    print(f"more than was said were missing {tally.untrue} times")
     print(*tally.complaints[:10], sep="\n")
 
 

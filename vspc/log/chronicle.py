@@ -11,7 +11,7 @@ from vspc.log.boots import Spotter
 from vspc.log.discovery import discover
 from vspc.log.disk import Disk
 from vspc.log.frames import UnknownVersion
-from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record, begins_log
+from vspc.log.records import ABOUT, DATA, FIRST_MARKER, GAP, RESERVE, Record, begins_log, told_of
 from vspc.log.segments import Segment, Shrunk, last_said
 
 ABOUT_FILE = "console.json"
@@ -28,7 +28,8 @@ class Chronicle:
     """The log of the console `id` (8 bytes) in the directory `place`, which is made when it
     `spoke`: its VM said a byte, or somebody did something on it.
 
-    `reserved` is the offset up to which offsets may have been used, 0 while none is reserved.
+    `reserved` is the offset up to which offsets may have been used, 0 while none is reserved; what
+    was said up to `told` may be missing after a kill.
     """
 
     id: bytes
@@ -37,6 +38,7 @@ class Chronicle:
     about: str = ""
     end: int = 0
     reserved: int = 0
+    told: int = 0
     serial: int = 0  # of the last batch that has moved
     spoke: bool = False
     pending: list[Record] = field(factory=list)
@@ -78,7 +80,7 @@ class Chronicle:
     def take(self, serial: int, record: Record) -> None:
         """`record` is in the journal: it moves to a segment later."""
         if record.code == RESERVE:
-            self.reserved = record.offset
+            self.reserved, self.told = record.offset, told_of(record)
             return
         if record.code == ABOUT:
             self.about = record.payload.decode("utf-8", "replace")

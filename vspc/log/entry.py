@@ -6,12 +6,26 @@ from attrs import define
 
 from vspc.console.console import Console
 
+SMALLEST_AHEAD = 256 * 1024
+LARGEST_AHEAD = 8 * 1024 * 1024
+"""Bytes that a console may say before the journal is told again, by how fast it talks: after a
+kill the log says that at most so many are missing.
+"""
+
 SMALLEST_RESERVE = 1024 * 1024
-LARGEST_RESERVE = 64 * 1024 * 1024
-"""Bytes that offsets are reserved ahead, by how fast the console talks."""
+FAR = 4
+"""Bytes that offsets are reserved ahead at least, and how many times `ahead`: none is used twice,
+even if the journal is late or the machine stops.
+"""
 
 TROUBLED_RESERVE = 1024 * 1024 * 1024
 """The same while the disk is failing: nobody knows when it can be said again."""
+
+BURST = 8
+"""How many pieces as large as the last one may come before the journal is told again."""
+
+QUIET = 2.0
+"""Seconds without a new reserve after which a console talks slowly."""
 
 
 @define(eq=False)
@@ -20,6 +34,8 @@ class Entry:
 
     From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
     the last of it to be written.
+
+    After a kill its offsets go on at `reserved`; what it says up to `told` may be missing then.
     """
 
     id: bytes
@@ -27,7 +43,8 @@ class Entry:
     end: int = 0
     queued: int = 0
     reserved: int = 0
-    ahead: int = SMALLEST_RESERVE
+    told: int = 0
+    ahead: int = SMALLEST_AHEAD
     reserved_at: float = -1e9
     gap: int | None = None
     about: int = 0  # the hash of what was written of it: who it is
@@ -41,16 +58,39 @@ class Entry:
         if call is not None and self.gap is None:
             call(self.complete_from, self.end)
 
-    def reserve(self, now: float, failing: bool) -> bool:
-        """Whether `reserved` has to be said anew: it is moved well ahead of `end`, by how fast the
-        console talks. `now` is in seconds of a clock that is never set back.
+    def reserve(self, now: float, size: int, failing: bool) -> bool:
+        """Whether `reserved` and `told` have to be said anew: they are moved ahead of `end`, by how
+        fast the console talks. `now` is in seconds of a clock that is never set back, `size` is
+        what the console said just now.
         """
-        if self.end + self.ahead // 2 <= self.reserved:
+        if self.end + self.ahead // 2 <= self.told:
             return False
-        if now - self.reserved_at < 1:
-            self.ahead = min(self.ahead * 2, LARGEST_RESERVE)
-        elif now - self.reserved_at > 10:
-            self.ahead = max(self.ahead // 2, SMALLEST_RESERVE)
-        self.reserved_at = now
-        self.reserved = self.end + (TROUBLED_RESERVE if failing else self.ahead)
+        fast = now - self.reserved_at < 1
+        ahead = self.ahead * 2 if fast else SMALLEST_AHEAD
+        self.ahead = min(max(ahead, size * BURST), LARGEST_AHEAD)
+        self._move(now, failing)
         return True
+
+    def calm_down(self, now: float) -> bool:
+        """Whether a console that talked fast, or while the disk failed, and does no longer, has
+        less reserved now, which has to be said.
+        """
+        if now - self.reserved_at < QUIET or not self.is_far:
+            return False
+        self.ahead = SMALLEST_AHEAD
+        self._move(now, False)
+        return True
+
+    @property
+    def is_far(self) -> bool:
+        """Whether more is reserved than a console needs that talks slowly."""
+        return self.reserved > 0 and self.told > self.end + SMALLEST_AHEAD
+
+    def release(self) -> None:
+        """Nothing is reserved any more: nothing will be said."""
+        self.reserved = self.told = self.end
+
+    def _move(self, now: float, failing: bool) -> None:
+        self.reserved_at = now
+        self.told = self.end + (TROUBLED_RESERVE if failing else self.ahead)
+        self.reserved = max(self.told, self.end + max(SMALLEST_RESERVE, FAR * self.ahead))

@@ -75,7 +75,6 @@ class Log:
             Sizes.of(settings.max_console, settings.max_total, settings.keep),
             Spotter(settings.boot_patterns),
             boot_id(),
-            settings.fsync_interval,
         )
         self.space = Space(self.root, self.disk, settings, self._deleted)
         self.writer = self.make_writer(

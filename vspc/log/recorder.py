@@ -19,7 +19,8 @@ from vspc.log.batch import Batch
 from vspc.log.entry import Entry
 from vspc.log.input import Typists
 from vspc.log.markers import markers
-from vspc.log.records import ABOUT, DATA, RESERVE, Record, gap, marker
+from vspc.log.records import ABOUT, DATA, Record, gap, marker, reserve
+from vspc.log.reserves import Reserves
 from vspc.log.resting import Resting
 from vspc.log.returns import STOPPED, Returns
 from vspc.text import safe
@@ -69,6 +70,7 @@ class Recorder:
     returns: Returns = field(init=False)
     _resting: Resting = field(init=False)
     _typists: Typists = field(init=False)
+    _reserves: Reserves = field(init=False)
     _entries: dict[str, Entry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
     _names: dict[str, str] = field(factory=dict, init=False)  # what their VMs said
@@ -85,6 +87,7 @@ class Recorder:
         self._typists = Typists(self.clock, self._mark)
         self._resting = Resting(self.clock)
         self.returns = Returns(self.booted)
+        self._reserves = Reserves(self.clock, self.failing, self._say_reserve)
 
     def remember(
         self, console_id: str, end: int, said_name: object, said: float | None = None
@@ -168,13 +171,13 @@ class Recorder:
                 entry.gap = max(entry.end, 0) if entry.spoke else offset
                 self._gaps[entry] = None
             entry.end = offset + size
-            self._reserve(entry)
+            self._reserve(entry, size)
             return
         if entry.gap is not None or offset > entry.end:
             self._end_gap(entry, offset)
         entry.end = offset + size
         entry.spoke = True
-        self._reserve(entry)
+        self._reserve(entry, size)
         self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
         if entry.queued > self._enough and not self.failing():
             self._resting.begin(console)
@@ -194,18 +197,20 @@ class Recorder:
             self._names.pop(console.id, None)
             self._said.pop(console.id, None)
             entry = Entry(bytes.fromhex(console.id), end is not None, end or 0)
-            entry.reserved = entry.end
+            entry.release()
             self._entries[console.id] = entry
         return entry
 
     def _now(self) -> int:
         return int(self.clock.wall() * 1e6)
 
-    def _reserve(self, entry: Entry) -> None:
+    def _reserve(self, entry: Entry, size: int = 0) -> None:
         """Say in the journal how far offsets may go, well before they do."""
-        if entry.reserve(self.clock.seconds(), self.failing()):
-            self._add(entry, Record(RESERVE, entry.id, entry.reserved, 0, b""), 0)
+        if self._reserves.renew(entry, size):
             self._hurry()
+
+    def _say_reserve(self, entry: Entry) -> None:
+        self._add(entry, reserve(entry.id, entry.reserved, entry.told, self._now()), 0)
 
     def _end_gap(self, entry: Entry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
@@ -312,14 +317,15 @@ class Recorder:
             return  # a reserve without an end says at the next start that it had a line
         if entry is not None and entry.gap is None and entry.reserved:
             # Without a line it says nothing: its offsets need no jump after a kill.
-            entry.reserved = entry.end
-            self._add(entry, Record(RESERVE, entry.id, entry.end, 0, b""), 0)
+            entry.release()
+            self._say_reserve(entry)
 
     def _forgotten(self, console: Console) -> None:
         self._typists.end(console)
         entry = self._entries.pop(console.id, None)
         if entry is None:
             return
+        self._reserves.forget(entry)
         if entry.gap is not None:
             self._end_gap(entry, entry.end)
         if entry.spoke:

@@ -14,8 +14,9 @@ from vspc.console.past import OF_LINES, Kind, Marker
 
 DATA, RESERVE, ABOUT, STOP, START, FORGET = range(6)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
-(the end itself: none is); who the console is, as JSON; the server stopped or started (no console);
-the log was deleted, and what follows begins another one.
+(the end itself: none is), and up to where bytes may be missing after a kill; who the console is, as
+JSON; the server stopped or started (no console); the log was deleted, and what follows begins
+another one.
 """
 
 FIRST_MARKER = 16
@@ -67,6 +68,20 @@ def gap(console: bytes, offset: int, end: int, at: int, text: str) -> Record:
 def begins_log(code: int) -> bool:
     """Whether a record with `code` begins a console's log: a byte does, or what people do."""
     return code == DATA or (code >= FIRST_MARKER and code not in _OF_LINES)
+
+
+def reserve(console: bytes, offset: int, told: int, at: int) -> Record:
+    """A record that offsets up to `offset` may be used, and that the journal will hold what was
+    said before more than up to `told` was.
+    """
+    return Record(RESERVE, console, offset, at, _END.pack(told))
+
+
+def told_of(record: Record) -> int:
+    """The second offset of a reserve; earlier servers wrote the first alone."""
+    if len(record.payload) < _END.size:
+        return record.offset
+    return min(record.offset, int(_END.unpack_from(record.payload)[0]))
 
 
 def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:

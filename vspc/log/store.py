@@ -19,7 +19,8 @@ from vspc.log.chronicle import Chronicle
 from vspc.log.disk import Disk
 from vspc.log.frames import UnknownVersion
 from vspc.log.journal import FILE_LIMIT, Journal
-from vspc.log.records import ABOUT, FORGET, NOBODY, RESERVE, START, STOP, Record, gap
+from vspc.log.killed import Before
+from vspc.log.records import ABOUT, FORGET, NOBODY, RESERVE, START, STOP, Record, reserve
 from vspc.log.segments import Segment
 
 MOVE = 64 * 1024
@@ -60,9 +61,6 @@ _OF_THE_DISK = frozenset(
 INHERITED = 4
 """Files of the journal from earlier processes: with more, a start would take long."""
 
-KILLED = "the server was killed: what was said in its last 50 ms is missing, at most {} bytes"
-CUT_OFF = "the machine stopped: what was said in its last {1} ms is missing, at most {0} bytes"
-
 
 @frozen
 class Sizes:
@@ -94,7 +92,6 @@ class Store:
     sizes: Sizes = Sizes()
     spotter: Spotter = field(factory=Spotter)
     boot_id: str = ""
-    sync_interval: float = 1.0  # seconds that a power cut may take beyond a kill
     chronicles: dict[bytes, Chronicle] = field(factory=dict, init=False)
     journal: Journal = field(init=False)
     pending_bytes: int = field(default=0, init=False)
@@ -116,14 +113,11 @@ class Store:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.disk.make(self.root / "consoles")
         self._discover()
-        before, stopped = "", True
+        before = Before()
         for serial, record in self.journal.replay():
+            before.take(record)
             if record.console == NOBODY:
-                stopped = record.code == STOP
-                if record.code == START:
-                    before = record.payload.decode("ascii", "replace")
                 continue
-            stopped = False
             known = self.chronicles.get(record.console)
             if known is None or serial > known.serial or record.code in (RESERVE, ABOUT):
                 self._take(serial, record)
@@ -131,11 +125,11 @@ class Store:
         self.connected = {c.id for c in self.chronicles.values() if c.reserved > c.end}
         now = time.time_ns() // 1000
         begun = [Record(START, NOBODY, 0, now, self.boot_id.encode())]
-        if not stopped:
-            begun += self._jumps(now, before == self.boot_id)
+        if not before.stopped:
+            begun += before.jumps(list(self.chronicles.values()), now, self.boot_id)
         else:
             for chronicle in self.chronicles.values():
-                chronicle.reserved = 0
+                chronicle.reserved = chronicle.told = 0
         self.append(begun)
         self._drop_empty()
         for name in self._open_ones():
@@ -155,19 +149,6 @@ class Store:
                 self.spotter.booted.add(found.id)
             # A start continues the numbers even where the journal is gone.
             self.journal.serial = max(self.journal.serial, found.serial)
-
-    def _jumps(self, now: int, killed: bool) -> Iterator[Record]:
-        """Offsets go on behind what may have been said and was not kept; and again, if the next
-        kill comes before their consoles have said a word.
-        """
-        promise = KILLED if killed else CUT_OFF
-        for chronicle in list(self.chronicles.values()):
-            end, to = chronicle.end, chronicle.reserved
-            chronicle.reserved = 0
-            if to > end:
-                text = promise.format(to - end, int(self.sync_interval * 1000) + 50)
-                yield gap(chronicle.id, end, to, now, text)
-                yield Record(RESERVE, chronicle.id, to + to - end, 0, b"")
 
     def _drop_empty(self) -> None:
         for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
@@ -281,7 +262,7 @@ class Store:
         again = [Record(START, NOBODY, 0, time.time_ns() // 1000, self.boot_id.encode())]
         for chronicle in self.chronicles.values():
             if chronicle.reserved:
-                again.append(Record(RESERVE, chronicle.id, chronicle.reserved, 0, b""))
+                again.append(reserve(chronicle.id, chronicle.reserved, chronicle.told, 0))
             if chronicle.about and not chronicle.spoke:
                 again.append(Record(ABOUT, chronicle.id, 0, 0, chronicle.about.encode()))
         self.append(again)
