@@ -50,6 +50,7 @@ class Condition:
             "ssh": self.operators.condition(),
             "history": {"used": self.budget.used, "total": self.budget.total},
             "log": _log(self.keeping),
+            **_log_damage(self.keeping),
             "audit": self.watching.condition(),
             "limits_hit": dict(self.watching.limits()),
         }
@@ -72,3 +73,9 @@ def _log(keeping: Log | None) -> str:
     if keeping is None:
         return "off"
     return "failing" if keeping.writer.failing else "written"
+
+
+def _log_damage(keeping: Log | None) -> dict[str, object]:
+    """What is wrong with files of logs, if anything is."""
+    damage = [] if keeping is None else list(keeping.damage)
+    return {"log_damage": damage} if damage else {}

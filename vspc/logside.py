@@ -1,7 +1,7 @@
 """The log's side of the service: made, opened, and its events in our own log."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from vspc.config.units import size_text, time_text
 from vspc.console.ports import Clock
 from vspc.console.roster import Roster
 from vspc.log.disk import Disk
+from vspc.log.examine import examine
 from vspc.log.log import Log
 from vspc.log.verify import recorded_heads, verify
 from vspc.text import safe
@@ -26,10 +27,18 @@ _ERRORS = frozenset(
         "log-console-failing",
         "log-chain-broken",
         "log-segment-damaged",
+        "log-damaged",
+        "log-left-alone",
+        "log-journal-damaged",
+        "log-journal-unreadable",
         "sink-failing",
     }
 )
 _GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain", "sink-recovered"})
+
+
+DAMAGES = 20
+"""Damaged files that `vspc check` names."""
 
 
 class LogError(Exception):
@@ -90,7 +99,16 @@ def forecast(config: Config) -> list[str]:
             f"{spare >> 20}MiB of it: {free >> 20}MiB are free, and free_floor keeps "
             f"{floor >> 20}MiB of them"
         )
-    return lines
+    return lines + list(_damage(root))
+
+
+def _damage(root: Path) -> Iterator[str]:
+    """What a look at the files of logs shows; `vspc verify` reads every byte of them."""
+    found = examine(root, deep=False)
+    for complaint in found[:DAMAGES]:
+        yield f"warning: log: {safe(complaint.text, 1000)}"
+    if len(found) > DAMAGES:
+        yield f"warning: log: {len(found) - DAMAGES} more files are damaged; see vspc verify"
 
 
 def _policy(policy: LogPolicy) -> str:

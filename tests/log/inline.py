@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from vspc.config.classes import LogSettings
 from vspc.log.batch import Batch
 from vspc.log.disk import Disk
 from vspc.log.log import Log
+from vspc.log.store import Sizes
 from vspc.log.writer import Writer
 
 
@@ -49,12 +50,22 @@ class Logged:
     """A log for the consoles of `world`, in a directory that `close` deletes."""
 
     def __init__(
-        self, world: World, settings: LogSettings | None = None, disk: Disk | None = None
+        self,
+        world: World,
+        settings: LogSettings | None = None,
+        disk: Disk | None = None,
+        sizes: Sizes | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.world = world
         self.settings = settings or LogSettings()
         self.root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
         self.disk = disk or Disk()
+        self.sizes = sizes
+        for name, data in (files or {}).items():
+            path = self.root / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(data)
         self.events: list[tuple[str, dict[str, object]]] = []
         self.log = self._begin(world)
 
@@ -76,6 +87,7 @@ class Logged:
         writer.now = world.clock.seconds
         log.space.now = world.clock.seconds
         log.space.wall = world.clock.wall
+        log.store.sizes = self.sizes or log.store.sizes
         writer.begin()
         log.open()
         log.revive(world.roster)

@@ -97,6 +97,7 @@ class Shelf:
             tuple(chronicle.segments),
             tuple(chronicle.pending),
             chronicle.end,
+            begins=chronicle.begins,
         )
 
     def items(self, console: bytes, piece: int = 1 << 20) -> list[Item]:

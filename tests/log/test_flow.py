@@ -14,12 +14,13 @@ from tests.log.test_log import WholeLog
 from tests.log.threads import ThreadedLog
 from vspc.console.console import Console
 from vspc.console.past import Kind
-from vspc.log import segments, writer
+from vspc.log import cache, recovery, writer
 from vspc.log.batch import Batch, Sync
 from vspc.log.cache import Cache
 from vspc.log.recorder import Bounds
+from vspc.log.recovery import Recovered
 from vspc.log.resting import REST
-from vspc.log.segments import Index, Segment
+from vspc.log.segments import Segment
 from vspc.log.writer import Writer
 
 PIECE = 64 * 1024
@@ -156,12 +157,12 @@ class Reads(SynchronousTestCase):
         self.addCleanup(self.shelf.close)
         self.one = console_id(1)
         self.read: list[tuple[int, int]] = []
-        self.load = segments.load
-        self.patch(segments, "load", self._load)
+        self.recover = recovery.recover
+        self.patch(cache, "recover", self._recover)
 
-    def _load(self, segment: Segment, after: tuple[int, int] = (0, 0)) -> tuple[bytes, Index]:
+    def _recover(self, segment: Segment, after: tuple[int, int] = (0, 0)) -> Recovered:
         self.read.append((after[0], segment.size))
-        return self.load(segment, after)
+        return self.recover(segment, after)
 
     def _cache(self) -> Cache:
         return Cache(lambda *_: None)
@@ -170,11 +171,11 @@ class Reads(SynchronousTestCase):
         self.shelf.say(self.one, b"x" * 100)
         self.shelf.move_all()
         (segment,) = self.shelf.store.chronicles[self.one].segments
-        cache, barrier, found = self._cache(), Barrier(16), list[bytes]()
+        kept, barrier, found = self._cache(), Barrier(16), list[bytes]()
 
         def read() -> None:
             barrier.wait()
-            found.append(b"".join(part.data for part in cache.load(segment)))
+            found.append(b"".join(part.data for part in kept.load(segment)))
 
         threads = [Thread(target=read) for _ in range(16)]
         for thread in threads:

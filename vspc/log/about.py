@@ -36,6 +36,24 @@ def about(console: Console, listed: bool) -> str:
     return json.dumps(facts)
 
 
+def belongs(facts: Mapping[str, Any], console_id: str) -> bool:
+    """Whether `facts` are of that console."""
+    try:
+        return _identity(facts).console_id(*_port(facts)) == console_id
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _identity(facts: Mapping[str, Any]) -> Identity:
+    return Identity(
+        _text(facts["zone"]), _text(facts["kind"]), _text(facts["value"]), bool(facts["duplicate"])
+    )
+
+
+def _port(facts: Mapping[str, Any]) -> tuple[str, int]:
+    return _text(facts["port_key"]), int(facts["ordinal"])
+
+
 def revive(
     roster: Roster,
     console_id: str,
@@ -60,10 +78,7 @@ def _revive(
     last: float,
     said: float | None,
 ) -> Console | None:
-    identity = Identity(
-        _text(facts["zone"]), _text(facts["kind"]), _text(facts["value"]), bool(facts["duplicate"])
-    )
-    port_key, ordinal = _text(facts["port_key"]), int(facts["ordinal"])
+    identity, (port_key, ordinal) = _identity(facts), _port(facts)
     if identity.console_id(port_key, ordinal) != console_id or not facts["listed"]:
         return None
     said_name = _text(facts["said_name"])

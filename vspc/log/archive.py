@@ -172,4 +172,5 @@ def snapshot(
         is_cancelled,
         unwritten,
         console in writer.store.spotter.booted,
+        None if chronicle is None or not chronicle.spoke else chronicle.begins,
     )

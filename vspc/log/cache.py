@@ -1,15 +1,16 @@
 """Segments in memory, read once for however many readers, in their threads."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Condition
 
-import zstandard
 from attrs import define, field, frozen
 
-from vspc.log import segments
-from vspc.log.frames import UnknownVersion
-from vspc.log.segments import Entry, Segment
+from vspc.log.discovery import packed
+from vspc.log.index import Entry
+from vspc.log.recovery import recover
+from vspc.log.segments import Segment
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of memory, about, that are kept for whoever reads on; one segment is kept in any case."""
@@ -63,6 +64,7 @@ class Cache:
     give_way: Callable[[], None] = lambda: None  # called before files are read
     limit: int = LIMIT
     reads: int = field(default=0, init=False)  # how often files were read
+    damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
     _reading: set[str] = field(factory=set, init=False)
     _changed: Condition = field(factory=Condition, init=False)
@@ -110,17 +112,22 @@ class Cache:
         return _Loaded(segment.size, segment.index_size, (*parts, *self._read(segment, after)))
 
     def _read(self, segment: Segment, after: tuple[int, int]) -> tuple[Part, ...]:
-        try:
-            data, index = segments.load(segment, after)
-        except FileNotFoundError:
-            raise
-        except (OSError, zstandard.ZstdError, UnknownVersion) as error:
-            self.complain("log-segment-damaged", f"{segment.paths[0]}: {error}")
-            return ()
-        if index.damaged:
-            what = f"{segment.paths[1]}: {index.damaged} bytes are damaged"
-            self.complain("log-segment-damaged", what)
-        return (Part(index.entries, [entry.offset for entry in index.entries], data, after[0]),)
+        found = recover(segment, after)
+        if found.notes:
+            self._tell(segment, found.notes)
+        offsets = [entry.offset for entry in found.entries]
+        return (Part(found.entries, offsets, found.data, after[0]),)
+
+    def _tell(self, segment: Segment, notes: Sequence[str]) -> None:
+        """Once of each segment: it is read again and again."""
+        if not segment.compressed and packed(segment):
+            raise FileNotFoundError(segment.paths[0])  # it was compressed just now
+        with self._changed:
+            known = segment.paths[0] in self.damaged
+            self.damaged.add(segment.paths[0])
+        if not known:
+            more = f"; and {len(notes) - 1} more" if len(notes) > 1 else ""
+            self.complain("log-segment-damaged", f"{notes[0]}{more}")
 
 
 def _is_current(known: _Loaded, segment: Segment) -> bool:

@@ -62,9 +62,27 @@ def unpack(data: bytes, start: int = MAGIC) -> Iterator[Frame | Damage]:
             yield frame
             at = frame.end
             continue
-        following = _next_frame(data, at + 1)
-        yield Damage(at, following)
-        at = following
+        behind = _behind(data, at)
+        yield Damage(at, behind)
+        at = behind
+
+
+def _behind(data: bytes, at: int) -> int:
+    """Where what is damaged from `at` ends: behind the body, if the head still says where that is,
+    so that nothing in a body is taken for a frame; else before the next one that is whole.
+    """
+    if len(data) - at >= _HEAD.size:
+        mark, length, _ = _HEAD.unpack_from(data, at)
+        end = at + _HEAD.size + int(length)
+        if mark == _MARK and length <= BODY_LIMIT and _frame_at(data, end) is not None:
+            return end
+    return _next_frame(data, at + 1)
+
+
+def following(data: bytes, expected: int, at: int) -> Frame | None:
+    """The frame at `expected`, or else the first whole one from `at` on; None if there is none."""
+    found = _frame_at(data, expected)
+    return found if found is not None else _frame_at(data, _next_frame(data, at))
 
 
 def _frame_at(data: bytes, at: int) -> Frame | None:

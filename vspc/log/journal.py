@@ -14,7 +14,7 @@ from attrs import define, field
 from vspc.log import frames, records
 from vspc.log.disk import Disk
 from vspc.log.frames import Damage, UnknownVersion
-from vspc.log.records import Malformed, Record
+from vspc.log.records import NOBODY, START, Malformed, Record
 
 MAGIC = b"vspcjrn1"
 
@@ -34,6 +34,9 @@ class Journal:
     serial: int = field(default=0, init=False)
     size: int = field(default=0, init=False)  # bytes of the file that is written now
     number: int = field(default=0, init=False)  # of that file
+    replayed: int = field(default=0, init=False)  # the last batch that was read at a start
+    damages: int = field(default=0, init=False)  # places where something is missing
+    torn: dict[Path, int] = field(factory=dict, init=False)  # bytes at the ends of files
     _descriptor: int | None = field(default=None, init=False)
     _unread: set[Path] = field(factory=set, init=False)
 
@@ -52,27 +55,41 @@ class Journal:
                 yield from self._replay_file(path)
             except (OSError, UnknownVersion) as error:
                 self._unread.add(path)
+                self.damages += 1
                 self.complain("log-journal-unreadable", str(error))
 
     def _replay_file(self, path: Path) -> Iterator[tuple[int, Record]]:
         data = path.read_bytes()
-        if not frames.check_magic(data, MAGIC, str(path)):
+        if len(data) < frames.MAGIC:  # it was killed when it had made the file
             return
+        if data[: frames.MAGIC] != MAGIC:
+            if data.startswith(MAGIC[:-1]) and not _is_ours(data):
+                raise UnknownVersion(f"{path} is of an unknown version and is left alone")
+            self._complain(f"{path}: bytes 0 to {frames.MAGIC} are damaged")
         for found in frames.unpack(data):
             if isinstance(found, Damage):
                 # The end of a file is torn by any kill; the middle only by what deserves a word.
                 if found.end < len(data):
-                    what = f"{path}: bytes {found.start} to {found.end} are damaged"
-                    self.complain("log-journal-damaged", what)
+                    self._complain(f"{path}: bytes {found.start} to {found.end} are damaged")
+                else:
+                    self.torn[path] = found.end - found.start
                 continue
             try:
                 serial, batch = records.unpack(found.body)
-                for record in batch:
-                    yield serial, record
+                whole = list(batch)
             except Malformed as error:
-                self.complain("log-journal-damaged", f"{path} at {found.start}: {error}")
+                self._complain(f"{path} at {found.start}: {error}")
                 continue
+            if self.replayed and serial > self.replayed + 1:
+                self._complain(f"{path}: batches {self.replayed + 1} to {serial - 1} are missing")
+            for record in whole:
+                yield serial, record
+            self.replayed = serial
             self.serial = max(self.serial, serial)
+
+    def _complain(self, what: str) -> None:
+        self.damages += 1
+        self.complain("log-journal-damaged", what)
 
     # Writing
 
@@ -138,3 +155,21 @@ class Journal:
         for path in self.files():
             if int(path.stem) <= number and path not in self._unread:
                 path.unlink(missing_ok=True)
+
+
+def start(boot_id: str, now: int) -> Record:
+    """What a file begins with. It names the format, too: a flipped bit in the first bytes of a file
+    does not make it one of another version.
+    """
+    return Record(START, NOBODY, 0, now, f"{boot_id}\n".encode() + MAGIC)
+
+
+def _is_ours(data: bytes) -> bool:
+    first = next(frames.unpack(data), None)
+    if first is None or isinstance(first, Damage):
+        return False
+    try:
+        begins = next(records.unpack(first.body)[1], None)
+    except Malformed:
+        return False
+    return begins is not None and begins.code == START and begins.payload.endswith(MAGIC)

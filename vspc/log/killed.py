@@ -10,6 +10,7 @@ from vspc.log.sinks.lines import moment
 
 KILLED = "the server was killed"
 CUT_OFF = "the machine stopped"
+DAMAGED = "the journal is damaged"
 
 
 @define
@@ -19,13 +20,14 @@ class Before:
     boot_id: str = ""
     stopped: bool = True
     last: int = 0
+    damaged: bool = False  # something of the journal is missing
 
     def take(self, record: Record) -> None:
         """`record` comes next; one that is about the whole log, or about a console."""
         self.stopped = record.code == STOP
         self.last = max(self.last, record.at)
         if record.code == START:
-            self.boot_id = record.payload.decode("ascii", "replace")
+            self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
 
     def jumps(self, chronicles: Iterable[Chronicle], now: int, boot_id: str) -> Iterator[Record]:
         """Offsets go on behind what may have been said and was not kept; and again, if the next
@@ -35,7 +37,8 @@ class Before:
         later a kill leaves less than the journal was told of; a machine that stopped may have lost
         that as well, so that only the offsets themselves are a bound.
         """
-        killed = self.boot_id == boot_id
+        killed = self.boot_id in ("", boot_id) and not self.damaged
+        why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
         when = f"{_time(min(self.last, now))} and {_time(now)}"
         for chronicle in chronicles:
             end, to, told = chronicle.end, chronicle.reserved, chronicle.told
@@ -43,7 +46,7 @@ class Before:
             if to <= end:
                 continue
             most = max(0, told - end) if killed else to - end
-            text = f"{KILLED if killed else CUT_OFF}: output between {when} may be missing"
+            text = f"{why}: output between {when} may be missing"
             if to > end + most:
                 text += f" (offsets go on at {to})"
             yield gap(chronicle.id, end, to, now, f"{text}, at most {most} bytes")

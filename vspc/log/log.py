@@ -41,6 +41,23 @@ PRIMED = 64 * 1024
 """Bytes of its log that a console's ring gets back when its VM connects."""
 
 
+DAMAGE = frozenset(
+    {
+        "log-damaged",
+        "log-left-alone",
+        "log-journal-damaged",
+        "log-journal-unreadable",
+        "log-segment-damaged",
+        "log-console-failing",
+        "log-chain-broken",
+    }
+)
+"""Events that say what is wrong with files."""
+
+DAMAGES = 100
+"""So many of them are remembered for `status`."""
+
+
 @define(eq=False)
 class Log:
     """All logs below `root`. `in_reactor` runs a call in the reactor's thread, from any thread."""
@@ -60,6 +77,7 @@ class Log:
     recorder: Recorder = field(init=False)
     archive: Archivist = field(init=False)
     sinks: list[Feeder] = field(factory=list, init=False)
+    damage: dict[str, None] = field(factory=dict, init=False)  # what is wrong with files
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     _stalled: bool = field(default=False, init=False)
     _sent: int = field(default=0, init=False)  # the last number whose head was said
@@ -81,7 +99,7 @@ class Log:
             self.store,
             Sync(settings.fsync),
             settings.fsync_interval,
-            self.tell,
+            self._tell,
             self.failed,
             self.space.tidy,
             lambda: self.space.shortage(self.store),
@@ -108,7 +126,12 @@ class Log:
         )
 
     def _complain(self, event: str, what: str) -> None:
-        self.tell(event, {"what": what})
+        self._tell(event, {"what": what})
+
+    def _tell(self, event: str, facts: dict[str, object]) -> None:
+        if event in DAMAGE and len(self.damage) < DAMAGES:
+            self.damage[str(facts.get("what", event))] = None
+        self.tell(event, facts)
 
     def _deleted(self, console_id: str) -> None:
         self.in_reactor(lambda: self.recorder.disremember(console_id))

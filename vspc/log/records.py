@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from vspc.console.past import OF_LINES, Kind, Marker
 
-DATA, RESERVE, ABOUT, STOP, START, FORGET = range(6)
+DATA, RESERVE, ABOUT, STOP, START, FORGET, KEPT = range(7)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
 (the end itself: none is), and up to where bytes may be missing after a kill; who the console is, as
 JSON; the server stopped or started (no console); the log was deleted, and what follows begins
-another one.
+another one; up to where the log has reached, in files that were here before.
 """
 
 FIRST_MARKER = 16
@@ -53,6 +53,12 @@ class Record(NamedTuple):
         if self.code == GAP:
             return int(_END.unpack_from(self.payload)[0])
         return self.offset
+
+    def behind(self, offset: int) -> "Record":
+        """What of it is from `offset` on, which is in it."""
+        if self.code != DATA:
+            return self._replace(offset=offset)
+        return self._replace(offset=offset, payload=self.payload[offset - self.offset :])
 
 
 def marker(kind: Kind, console: bytes, offset: int, at: int, text: str) -> Record:

@@ -6,21 +6,20 @@ as chores and comes back when it is done.
 
 import errno
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, field, frozen
 
 from vspc.log.boots import Spotter
-from vspc.log.chronicle import Chronicle
+from vspc.log.chronicle import UNKNOWN_END, Chronicle
 from vspc.log.disk import Disk
-from vspc.log.frames import UnknownVersion
-from vspc.log.journal import FILE_LIMIT, Journal
+from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.killed import Before
-from vspc.log.records import ABOUT, FORGET, NOBODY, RESERVE, START, STOP, Record, reserve
+from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
 from vspc.log.segments import Segment
 
 MOVE = 64 * 1024
@@ -57,6 +56,14 @@ _OF_THE_DISK = frozenset(
     }
 )
 """Errors that another console would have, too."""
+
+TOLD = 50
+"""Consoles whose damage is told one by one at a start."""
+
+FILES_DAMAGED = "files of this log are damaged or missing: output is missing"
+JOURNAL_GONE = "the journal is missing or damaged: the last output may be missing"
+
+_DIRECTORY = re.compile(r"[0-9a-f]{16}(\.[1-9][0-9]{0,8})?")
 
 INHERITED = 4
 """Files of the journal from earlier processes: with more, a start would take long."""
@@ -102,7 +109,7 @@ class Store:
     _to_move: list[Chronicle] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
     gone: deque[Chronicle] = field(factory=deque, init=False)
-    _untouched: set[bytes] = field(factory=set, init=False)  # of versions that are unknown
+    _again: int = field(default=0, init=False)  # bytes that the journal's file began with
 
     def __attrs_post_init__(self) -> None:
         self.journal = Journal(self.root / "journal", self.disk, self.complain)
@@ -116,39 +123,100 @@ class Store:
         before = Before()
         for serial, record in self.journal.replay():
             before.take(record)
+            if record.code == STOP:
+                self._release()
             if record.console == NOBODY:
                 continue
             known = self.chronicles.get(record.console)
-            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT):
+            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT, KEPT):
                 self._take(serial, record)
+            self._note(record)
+        gone = not self.journal.replayed and bool(self.chronicles)
+        if gone:
+            self.complain("log-journal-damaged", f"{self.journal.directory}: nothing is in it")
+        before.damaged = gone or self.journal.damages > 0
         self._inherited = len(self.journal.files())
-        self.connected = {c.id for c in self.chronicles.values() if c.reserved > c.end}
         now = time.time_ns() // 1000
-        begun = [Record(START, NOBODY, 0, now, self.boot_id.encode())]
-        if not before.stopped:
+        begun = [start(self.boot_id, now), *self._mend(now, gone)]
+        if not before.stopped or before.damaged:
             begun += before.jumps(list(self.chronicles.values()), now, self.boot_id)
         else:
-            for chronicle in self.chronicles.values():
-                chronicle.reserved = chronicle.told = 0
+            self._release()
         self.append(begun)
         self._drop_empty()
         for name in self._open_ones():
             self.closed.append(name)
 
+    def _note(self, record: Record) -> None:
+        """What `record`, which was replayed and taken, says of its console."""
+        chronicle = self.chronicles.get(record.console)
+        if chronicle is None:
+            self.connected.discard(record.console)
+        elif record.code == RESERVE:  # one that goes on behind its end has a line
+            has_line = record.offset > chronicle.end
+            (self.connected.add if has_line else self.connected.discard)(record.console)
+        elif record.code in (DATA, KEPT):
+            chronicle.damages = self.journal.damages
+
+    def _release(self) -> None:
+        """Nothing is reserved: everything was written, and has been read."""
+        for chronicle in self.chronicles.values():
+            if chronicle.damages == self.journal.damages:
+                chronicle.reserved = chronicle.told = 0
+
     def _discover(self) -> None:
-        for directory in sorted((self.root / "consoles").glob("??/" + "?" * 16)):
-            try:
-                found = Chronicle.discover(directory)
-            except (UnknownVersion, OSError, ValueError) as error:
-                self.complain("log-left-alone", f"{directory}: {error}")
-                with suppress(ValueError):
-                    self._untouched.add(bytes.fromhex(directory.name))
-                continue
-            self.chronicles[found.id] = found
-            if found.booted:
-                self.spotter.booted.add(found.id)
+        directories: dict[str, list[Path]] = {}
+        for path in (self.root / "consoles").glob("??/*"):
+            if _DIRECTORY.fullmatch(path.name):
+                directories.setdefault(path.name[:16], []).append(path)
+        for _, found in sorted(directories.items()):
+            # ID, ID.2, ID.3: each time the one before could not be gone on with.
+            found.sort(key=lambda path: int(path.name[17:] or 1))
+            chronicle = Chronicle.discover(found[-1], *found[:-1])
+            self.chronicles[chronicle.id] = chronicle
+            if chronicle.booted:
+                self.spotter.booted.add(chronicle.id)
             # A start continues the numbers even where the journal is gone.
-            self.journal.serial = max(self.journal.serial, found.serial)
+            self.journal.serial = max(self.journal.serial, chronicle.serial)
+
+    def _mend(self, now: int, gone: bool) -> Iterator[Record]:
+        """What is missing at the ends of logs is told, and offsets go on behind it.
+
+        `gone`: there is no journal.
+        """
+        for chronicle in list(self.chronicles.values()):
+            claimed, why = chronicle.mend(), FILES_DAMAGED
+            if gone and not chronicle.reserved and chronicle.end + UNKNOWN_END > claimed:
+                claimed, why = chronicle.end + UNKNOWN_END, JOURNAL_GONE
+            if claimed > chronicle.end:
+                text = f"{why}, at most {claimed - chronicle.end} bytes"
+                yield gap(chronicle.id, chronicle.end, claimed, now, text)
+            if chronicle.changed:
+                self._describe(chronicle)
+        self._tell_damaged()
+
+    def _describe(self, chronicle: Chronicle) -> None:
+        try:
+            chronicle.describe(self.disk)
+        except OSError as error:
+            chronicle.notes += (f"{chronicle.directory}: {error.strerror}",)
+
+    def _tell_damaged(self) -> None:
+        damaged = self.damaged
+        for chronicle in damaged[:TOLD]:
+            said, more = chronicle.notes[0], len(chronicle.notes) - 1
+            name = str(chronicle.facts.get("said_name") or "unknown name")
+            what = f"console {chronicle.name} ({name}): {said}"
+            self.complain("log-damaged", f"{what}; and {more} more" if more else what)
+            for unknown in chronicle.unknown:
+                self.complain("log-left-alone", unknown)
+        if len(damaged) > TOLD:
+            self.complain("log-damaged", f"{len(damaged) - TOLD} more consoles")
+
+    @property
+    def damaged(self) -> list[Chronicle]:
+        """Consoles with files that were not as they had been left."""
+        return [chronicle for chronicle in self.chronicles.values() if chronicle.notes]
 
     def _drop_empty(self) -> None:
         for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
@@ -157,9 +225,12 @@ class Store:
     def _open_ones(self) -> Iterator[tuple[Chronicle, Segment]]:
         for chronicle in self.chronicles.values():
             for segment in chronicle.segments[:-1]:
-                if not segment.compressed:
+                if not segment.compressed and not segment.left:
                     segment.closed = True
                     yield chronicle, segment
+            last = chronicle.segments[-1:]
+            if last and last[0].closed and not (last[0].compressed or last[0].left):
+                yield chronicle, last[0]
 
     def chronicle(self, console: bytes) -> Chronicle:
         """The log of `console`, begun if there is none."""
@@ -180,8 +251,6 @@ class Store:
                 self._take(serial, record)
 
     def _take(self, serial: int, record: Record) -> None:
-        if record.console in self._untouched:
-            return
         if record.code == FORGET:
             self._delete(record.console)
             return
@@ -218,10 +287,22 @@ class Store:
         except OSError as error:
             if error.errno in _OF_THE_DISK:
                 raise
+            self._move_beside(chronicle, error)
+
+    def _move_beside(self, chronicle: Chronicle, error: OSError) -> None:
+        what = f"{chronicle.directory}: {error.strerror}"
+        chronicle.move_beside()
+        chronicle.notes += (what,)
+        self.complain("log-console-failing", f"{what}; it goes on in {chronicle.directory.name}")
+        try:
+            self.move(chronicle)
+        except OSError as again:
+            if again.errno in _OF_THE_DISK:
+                raise
             lost = chronicle.pending_bytes
             chronicle.lose()
             self.pending_bytes -= lost
-            what = f"{chronicle.directory}: {error.strerror}; {lost} bytes are lost"
+            what = f"{chronicle.directory}: {again.strerror}; {lost} bytes are lost"
             self.complain("log-console-failing", what)
 
     def settle(self, spoke: Iterable[bytes], busy: bool = False) -> None:
@@ -254,19 +335,22 @@ class Store:
     @property
     def journal_full(self) -> bool:
         """Whether it is time for `checkpoint`."""
-        return self.journal.size >= self.sizes.journal or self._inherited > INHERITED
+        grown = self.journal.size - self._again
+        return grown >= self.sizes.journal or self._inherited > INHERITED
 
     def checkpoint(self) -> None:
         """End the journal's file, which `move_on` empties then. Raises OSError; call it again."""
         number = self.journal.roll()
-        again = [Record(START, NOBODY, 0, time.time_ns() // 1000, self.boot_id.encode())]
+        again = [start(self.boot_id, time.time_ns() // 1000)]
         for chronicle in self.chronicles.values():
+            if chronicle.end:
+                again.append(Record(KEPT, chronicle.id, chronicle.end, 0, b""))
             if chronicle.reserved:
                 again.append(reserve(chronicle.id, chronicle.reserved, chronicle.told, 0))
             if chronicle.about and not chronicle.spoke:
                 again.append(Record(ABOUT, chronicle.id, 0, 0, chronicle.about.encode()))
         self.append(again)
-        self._inherited = 0
+        self._inherited, self._again = 0, self.journal.size
         self.emptying = number
         self._to_move = [c for c in self.chronicles.values() if c.pending or c.about]
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import zstandard
 from attrs import frozen
 
+from vspc.log.blocks import unpack as unpack_blocks
 from vspc.log.chain import BLOCK, FILE, BrokenChain, Link, blocks, links
+from vspc.log.examine import examine
 from vspc.log.frames import UnknownVersion
+from vspc.log.index import read
 from vspc.log.packing import unpack
 from vspc.log.records import DATA
-from vspc.log.segments import parse
 
 _HEAD = re.compile(r"number=([0-9]{1,18})\b.*?\bhead=([0-9a-f]{64})\b")
 
@@ -34,6 +36,7 @@ def verify(root: Path, recorded: Mapping[int, str] | None = None) -> Verdict:
     """
     right = gone = heads = 0
     wrong: list[str] = []
+    named: set[tuple[str, int]] = set()  # segments that the chain says are wrong
     last = 0
     try:
         for link in links(root / FILE):
@@ -50,15 +53,23 @@ def verify(root: Path, recorded: Mapping[int, str] | None = None) -> Verdict:
                 right += 1
             elif complaint:
                 wrong.append(complaint)
+                named.add((link.console, link.start))
             else:
                 gone += 1
     except BrokenChain as error:
         wrong.append(f"the chain is broken: {error}")
     except FileNotFoundError:
         pass
+    if not (last or wrong) and next(root.glob("consoles/??/*/*.seg.zst"), None) is not None:
+        wrong.append(f"{root / FILE}: it is missing or empty")
     later = max(recorded or {0: ""}) > last
     if later and not wrong:
         wrong.append(f"the chain ends at number {last}; heads of later ones were sent")
+    wrong += [
+        found.text
+        for found in examine(root, deep=True)
+        if found.segment is None or (found.directory.name[:16], found.segment) not in named
+    ]
     return Verdict(right, gone, heads, tuple(wrong))
 
 
@@ -75,7 +86,7 @@ def _segment(root: Path, link: Link) -> str | None:
         return "" if not path.exists() else f"{path}: its index is missing"
     try:
         if packed:
-            data, index = unpack(data or b""), unpack(index)
+            data, index = _unpacked(data or b""), unpack(index)
     except zstandard.ZstdError as error:
         return f"{path}: console {link.console} from offset {link.start}: {error}"
     if sha256(index).hexdigest() != link.index:
@@ -83,11 +94,22 @@ def _segment(root: Path, link: Link) -> str | None:
     return _first_difference(path, link, data or b"", index)
 
 
+def _unpacked(data: bytes) -> bytes:
+    """The bytes of a segment; zeros where they are damaged."""
+    found = unpack_blocks(data)
+    if found is None:
+        return unpack(data)
+    joined = bytearray(max((run.place + len(run.data) for run in found.runs), default=0))
+    for run in found.runs:
+        joined[run.place : run.place + len(run.data)] = run.data
+    return bytes(joined)
+
+
 def _first_difference(path: Path, link: Link, data: bytes, index: bytes) -> str | None:
     found = blocks(data)
     for number, wanted in enumerate(link.blocks):
         if number >= len(found) or found[number] != wanted:
-            offset = _offset(index, number * BLOCK, len(data), str(path), link.start)
+            offset = _offset(index, number * BLOCK, str(path), link.start)
             return (
                 f"{path}: console {link.console}: the first bad byte is at offset {offset} or in "
                 f"the {BLOCK} behind it"
@@ -97,10 +119,10 @@ def _first_difference(path: Path, link: Link, data: bytes, index: bytes) -> str 
     return None
 
 
-def _offset(index: bytes, place: int, size: int, name: str, start: int) -> int:
+def _offset(index: bytes, place: int, name: str, start: int) -> int:
     """The console's offset of a place among a segment's bytes."""
     try:
-        entries = parse(index, size, name).entries
+        entries = list(read(index, name).entries)
     except UnknownVersion:
         return start + place
     for entry in entries:

@@ -8,13 +8,14 @@ from attrs import define, evolve
 
 from vspc.console.past import Item, Kind, Marker, Passage, Said
 from vspc.log.cache import Cache, Part
-from vspc.log.discovery import closed
-from vspc.log.frames import UnknownVersion
+from vspc.log.discovery import closed, packed
+from vspc.log.index import LONGEST_RUN, Entry
 from vspc.log.records import DATA, GAP, Record, as_marker
-from vspc.log.segments import LONGEST_RUN, Entry, Segment, end_of
+from vspc.log.recovery import DAMAGED
+from vspc.log.segments import Segment
 
 EVICTED = "no longer kept"
-DAMAGED = "the file is damaged"
+MISSING = "a file is missing"
 
 
 def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> Part:
@@ -47,6 +48,7 @@ class View:
     is_cancelled: Callable[[], bool] = lambda: False
     unwritten: int = 0
     booted: bool = False
+    begins: int | None = None  # what was before it was deleted
 
     @property
     def cancelled(self) -> bool:
@@ -55,10 +57,11 @@ class View:
 
     @property
     def start(self) -> int:
-        """The oldest offset that is kept."""
+        """The oldest offset that is kept, or was never deleted."""
+        oldest = self.pending[0].offset if self.pending else self.end
         if self.pieces:
-            return self.pieces[0].start
-        return self.pending[0].offset if self.pending else self.end
+            oldest = self.pieces[0].start
+        return oldest if self.begins is None else min(oldest, self.begins)
 
     def _loads(
         self, offset: int, room: int | None = None
@@ -83,9 +86,9 @@ class View:
             return None
         try:
             # It may have grown before it was closed: its name says to where.
-            for path in segment.directory.glob(f"{segment.start:020d}-*.seg.zst"):
-                return self.cache.load(closed(segment.directory, path.name))
-        except (FileNotFoundError, UnknownVersion):
+            for name in packed(segment):
+                return self.cache.load(closed(segment.directory, name))
+        except FileNotFoundError:
             pass
         return None
 
@@ -101,7 +104,8 @@ class View:
                 break
             near = parts[0] if parts else None
             if start > at and at < stop:
-                items.append(_missing(at, min(start, stop), EVICTED, near))
+                why = EVICTED if at < self.start else MISSING
+                items.append(_missing(at, min(start, stop), why, near))
                 at = min(start, stop)
             for part in parts or ():
                 found, at, room = _take(part, at, stop, room)
@@ -111,7 +115,7 @@ class View:
                 items.append(_missing(at, min(end, stop), why, near))
                 at = min(end, stop)
         if room > 0 and at < stop:
-            items.append(_missing(at, stop, EVICTED, None))
+            items.append(_missing(at, stop, EVICTED if at < self.start else MISSING, None))
             at = stop
         return Passage(tuple(_timed(items)), at, at >= stop)
 
@@ -191,7 +195,7 @@ def _take(part: Part, at: int, stop: int, room: int) -> tuple[list[Item], int, i
     entries = part.entries
     # A run that began before `at` may hold it; markers at `at` come with it.
     index = bisect_left(part.offsets, at)
-    while index > 0 and end_of(entries[index - 1]) > at:
+    while index > 0 and entries[index - 1].end > at:
         index -= 1
     for entry in islice(entries, index, None):
         if room <= 0:  # markers here come with the byte that follows them

@@ -17,8 +17,9 @@ from attrs import define, field
 from vspc.log.batch import Batch, Counts, Sync, Told
 from vspc.log.chain import Chain
 from vspc.log.chores import Chores
+from vspc.log.compression import compress, contents
 from vspc.log.records import DATA, RESERVE, Record
-from vspc.log.segments import Segment, compress, contents, sync_segments
+from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
 
 AGAIN = 1.0
@@ -313,7 +314,9 @@ class Writer:
     def _compress(self, console: bytes, segment: Segment) -> None:
         try:
             parts = contents(segment)
-            self.chain.add(segment, *parts)
+            if parts.notes:
+                self.tell("log-segment-damaged", {"what": f"{parts.notes[0]}; it is made anew"})
+            self.chain.add(segment, parts.data, parts.index)
             made = compress(self.store.disk, segment, parts)
         except FileNotFoundError:  # evicted meanwhile
             return

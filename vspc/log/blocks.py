@@ -1,0 +1,107 @@
+"""The bytes of a closed segment, compressed in blocks: damage costs a block and nothing else.
+
+A file is a sequence of frames of zstandard (RFC 8878), each with a checksum, so that `zstdcat`
+prints the bytes. A skippable frame at the beginning says whose bytes they are, one before each
+block says to which offsets it belongs: without its index the file can be read all the same.
+Servers before had one frame of zstandard in a file. docs/logs.md has the format.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+
+import zstandard
+from attrs import frozen
+
+from vspc.log import frames
+
+BLOCK = 64 * 1024
+"""Bytes of the VM in a block."""
+
+_SINGLE = zstandard.FRAME_HEADER
+_SKIPPABLE = struct.Struct("<II")
+_SKIP = 0x184D2A5E
+_HEAD, _BLOCK = b"H", b"B"
+_FACTS = struct.Struct(">QQQII")
+
+
+@frozen
+class Run:
+    """Bytes from `offset`, which came `at`; `place` is where they lie in the segment."""
+
+    offset: int
+    at: int
+    place: int
+    data: bytes
+
+
+@frozen
+class Blocks:
+    """What a file holds: `head` is JSON, or empty if there is none; `damaged` bytes of the file
+    are not what was written.
+    """
+
+    head: str
+    runs: tuple[Run, ...]
+    damaged: int
+
+
+def pack(head: str, runs: Iterable[Run]) -> bytes:
+    """The file of `runs`, none of them longer than `BLOCK`."""
+    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+    parts = [_skippable(_HEAD + head.encode())]
+    for run in runs:
+        packed = compressor.compress(run.data)
+        facts = _FACTS.pack(run.offset, run.at, run.place, len(run.data), len(packed))
+        parts += [_skippable(_BLOCK + facts), packed]
+    return b"".join(parts)
+
+
+def _skippable(body: bytes) -> bytes:
+    frame = frames.pack(body)
+    return _SKIPPABLE.pack(_SKIP, len(frame)) + frame
+
+
+def unpack(data: bytes) -> Blocks | None:
+    """What can be read of a file; None if it is one frame of zstandard."""
+    if data.startswith(_SINGLE):
+        return None
+    head, runs, damaged, at = "", list[Run](), 0, 0
+    while at < len(data):
+        found = frames.following(data, at + _SKIPPABLE.size, at)
+        if found is None:
+            damaged += len(data) - at
+            break
+        header = found.start - _SKIPPABLE.size
+        wrong = data[header : found.start] != _SKIPPABLE.pack(_SKIP, found.end - found.start)
+        damaged += max(0, header - at) + wrong * _SKIPPABLE.size
+        at, kind, facts = found.end, found.body[:1], found.body[1:]
+        if kind == _HEAD and found.start == _SKIPPABLE.size:
+            head = facts.decode("utf-8", "replace")
+        elif kind == _BLOCK and len(facts) == _FACTS.size:
+            offset, when, place, size, packed = _FACTS.unpack(facts)
+            block = _unpack_block(data[at : at + packed], size)
+            if block is None:
+                damaged += packed
+            else:
+                runs.append(Run(offset, when, place, block))
+            at += packed
+    return Blocks(head, tuple(_in_order(runs)), damaged)
+
+
+def _unpack_block(packed: bytes, size: int) -> bytes | None:
+    if size > BLOCK:
+        return None
+    try:
+        found = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
+    except zstandard.ZstdError:
+        return None
+    return found if len(found) == size else None
+
+
+def _in_order(runs: Sequence[Run]) -> Iterable[Run]:
+    """Without those that would be said twice."""
+    place = offset = 0
+    for run in runs:
+        if run.place >= place and run.offset >= offset:
+            yield run
+            place, offset = run.place + len(run.data), run.offset + len(run.data)

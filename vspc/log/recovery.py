@@ -1,0 +1,221 @@
+"""What can be read of a segment, whatever has happened to its files.
+
+The index decides what of the bytes counts, as it has their checksums. Where it is missing or
+damaged, the bytes say by themselves where they belong: those of a segment follow each other from
+the offset in its name, and compressed blocks have offsets of their own.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from vspc.log import blocks, index, packing
+from vspc.log.blocks import Run
+from vspc.log.frames import UnknownVersion
+from vspc.log.index import LONGEST_RUN, Entry, Head, Index, Part
+from vspc.log.records import ABOUT, DATA
+from vspc.log.segments import Segment
+
+DAMAGED = "the file is damaged"
+
+
+@frozen
+class Recovered:
+    """The bytes of a segment, and the entries that hold of them; `notes` say what is wrong."""
+
+    data: bytes
+    entries: tuple[Entry, ...]
+    head: Head | None
+    notes: tuple[str, ...]
+
+
+@frozen
+class _Bytes:
+    """What is there: `runs` say where, None if only the whole is known to be in one piece. Where it
+    is not `certain` only what the index has a checksum of is right.
+    """
+
+    data: bytes
+    runs: tuple[Run, ...] | None
+    head: Head | None
+    certain: bool = True
+
+
+def recover(segment: Segment, after: tuple[int, int] = (0, 0)) -> Recovered:
+    """All that can be read of `segment`. Raises FileNotFoundError if neither file is there.
+
+    `after`: the sizes of both files up to which they were read before, of one that grows.
+    """
+    return _Reading(segment, *after).read()
+
+
+@define(eq=False)
+class _Reading:
+    """One segment, while it is read."""
+
+    segment: Segment
+    base: int = 0  # of the bytes that are read
+    before: int = 0  # bytes of the index that are not
+    notes: list[str] = field(factory=list, init=False)
+
+    def read(self) -> Recovered:
+        if not (self.segment.compressed or self.segment.size or self.segment.index_size):
+            return Recovered(b"", (), None, ())  # killed while it was begun
+        bytes_path, index_path = self.segment.paths
+        data, said = self._file(bytes_path, self.base), self._file(index_path, self.before)
+        if data is None and said is None:
+            raise FileNotFoundError(bytes_path)
+        found = self._bytes(data)
+        known = self._index(index_path, said)
+        head = known.head or found.head
+        if known.head is not None and known.head.id != self.segment.console:
+            self.notes.append(f"{index_path}: it is of the console {known.head.id}")
+            if found.runs is None and _any_fits(known.parts, found.data):
+                self.notes.append(f"{bytes_path}: it is of the console {known.head.id}")
+                found = _Bytes(b"", (), None)
+            known, head = Index(), found.head
+        if found.head is not None and found.head.id != self.segment.console:
+            self.notes.append(f"{bytes_path}: it is of the console {found.head.id}")
+            found = _Bytes(b"", (), None)
+            head = known.head
+        entries = tuple(self._entries(found, known, bytes_path))
+        return Recovered(found.data, entries, head, tuple(self.notes))
+
+    def _file(self, path: Path, start: int) -> bytes | None:
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read()
+        except OSError as error:
+            if path != self.segment.paths[0] or self.segment.size:
+                self.notes.append(f"{path}: {error.strerror}")
+            return None
+
+    # The bytes
+
+    def _bytes(self, data: bytes | None) -> _Bytes:
+        if data is None:
+            return _Bytes(b"", (), None)
+        if not self.segment.compressed:
+            size = self.segment.size - self.base
+            if len(data) < size:
+                self._note(0, f"{size - len(data)} bytes are missing at its end")
+            return _Bytes(data[:size], None, None)
+        found = blocks.unpack(data)
+        if found is None:
+            return self._one_frame(data)
+        if found.damaged:
+            self._note(0, f"{found.damaged} bytes are damaged")
+        size = max((run.place + len(run.data) for run in found.runs), default=0)
+        joined = bytearray(size)
+        for run in found.runs:
+            joined[run.place : run.place + len(run.data)] = run.data
+        return _Bytes(bytes(joined), found.runs, index.read_head(found.head.encode()))
+
+    def _one_frame(self, data: bytes) -> _Bytes:
+        unpacked, whole = packing.unpack_some(data)
+        if not whole:
+            self._note(0, f"damaged; {len(unpacked)} bytes before that can be unpacked")
+        return _Bytes(unpacked, None, None, whole)
+
+    def _note(self, which: int, what: str) -> None:
+        self.notes.append(f"{self.segment.paths[which]}: {what}")
+
+    # The index
+
+    def _index(self, path: Path, data: bytes | None) -> Index:
+        if data is None:
+            return Index()
+        if self.segment.compressed:
+            data, whole = packing.unpack_some(data)
+            if not whole:
+                self._note(1, "damaged")
+        else:
+            data = data[: self.segment.index_size - self.before]
+        try:
+            found = index.read(data, str(path), begins=not self.before)
+        except UnknownVersion as error:
+            self.notes.append(str(error))
+            return Index()
+        if found.damaged or (found.torn and self.segment.closed):
+            self._note(1, f"{found.damaged + found.torn} bytes are damaged")
+        return found
+
+    # Both
+
+    def _entries(self, found: _Bytes, known: Index, path: Path) -> Iterator[Entry]:
+        base = self.base
+        place, offset, at = base, self.segment.start + base, self.segment.first
+        for part in known.parts:
+            begins = next((e.offset for e in part.entries if e.code == DATA), None)
+            if part.begin > place and found.certain:
+                yield from _between(found, place, part.begin, offset, begins, at)
+            yield from self._part(found, part, path)
+            place, at = part.end, max([at, *(entry.at for entry in part.entries)])
+            offset = max([offset, *(e.end for e in part.entries if e.code != ABOUT)])
+        if base + len(found.data) > place and found.certain:
+            yield from _between(found, place, base + len(found.data), offset, None, at)
+
+    def _part(self, found: _Bytes, part: Part, path: Path) -> Iterator[Entry]:
+        whole = part.fits(found.data, self.base)
+        # A block has a checksum of its own: of a part that is not all there the rest is right.
+        pieces = () if whole or not found.runs else _covered(found.runs, part)
+        if not whole and part.end > part.begin:
+            self.notes.append(f"{path}: bytes {part.begin} to {part.end} are damaged")
+        for entry in part.entries:
+            if entry.code != DATA or whole:
+                yield entry
+                continue
+            for begin, end in pieces:
+                first, last = max(begin, entry.place), min(end, entry.place + entry.length)
+                if first < last:
+                    offset = entry.offset + first - entry.place
+                    yield Entry(DATA, offset, entry.at, last - first, first, b"")
+
+
+def _any_fits(parts: Sequence[Part], data: bytes) -> bool:
+    return any(part.end > part.begin and part.fits(data) for part in parts)
+
+
+def _covered(runs: Sequence[Run], part: Part) -> list[tuple[int, int]]:
+    """Places of `part` that are there; none if they are, and are not what was written."""
+    found = [(max(run.place, part.begin), min(run.place + len(run.data), part.end)) for run in runs]
+    found = [(begin, end) for begin, end in found if begin < end]
+    if sum(end - begin for begin, end in found) == part.end - part.begin:
+        return []
+    return found
+
+
+def _between(
+    found: _Bytes, place: int, stop: int, offset: int, following: int | None, at: int
+) -> Iterator[Entry]:
+    """Entries for the bytes from `place` to `stop`, of which the index says nothing: they begin at
+    `offset`, and `following` is the offset behind them, if it is known.
+    """
+    if found.runs is not None:
+        for run in found.runs:
+            begin, end = max(place, run.place), min(stop, run.place + len(run.data))
+            if begin < end:
+                yield Entry(DATA, run.offset + begin - run.place, run.at, end - begin, begin, b"")
+        return
+    if following is not None and following - offset != stop - place:
+        return  # something is missing between, and nobody knows where
+    while place < stop:
+        size = min(LONGEST_RUN, stop - place)
+        yield Entry(DATA, offset, at, size, place, b"")
+        place, offset = place + size, offset + size
+
+
+def last_said(kept: Sequence[Segment]) -> int:
+    """When the last byte of `kept`, which are in order, came; 0 if there is none."""
+    for segment in reversed(kept):
+        if not segment.said and segment.compressed and segment.size:
+            # Only where the last thing that happened was long after the last byte.
+            with suppress(OSError):
+                entries = recover(segment).entries
+                segment.said = max((e.at for e in entries if e.code == DATA), default=0)
+        if segment.said:
+            return segment.said
+    return 0
