@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import Logger
+
 from vspc.auth.codes import Codes
 from vspc.auth.gate import Gate
 from vspc.auth.lockouts import Lockouts
@@ -25,6 +27,8 @@ LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 class FrontDoor:
     """The gatekeeper, and what it remembers."""
 
+    _log = Logger(namespace="vspc.auth")
+
     def __init__(
         self,
         config: Config,
@@ -37,8 +41,11 @@ class FrontDoor:
         self._threads = Threads(reactor, failed)
         self._lockouts_path = config.state_dir / LOCKOUTS
         self._codes_path = config.state_dir / CODES
-        self.lockouts = Lockouts(StateFile(self._lockouts_path, self._threads.run), clock.wall)
-        self._codes = Codes(clock, StateFile(self._codes_path, self._threads.run))
+        self._files = [
+            StateFile(path, self._threads.run) for path in (self._lockouts_path, self._codes_path)
+        ]
+        self.lockouts = Lockouts(self._files[0], clock.wall)
+        self._codes = Codes(clock, self._files[1])
         self._passwords = Passwords(
             clock,
             lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
@@ -68,7 +75,11 @@ class FrontDoor:
                 load()
             except (OSError, ValueError) as error:
                 # Going on without it would let somebody in who was locked out.
-                raise StateError(f"{path}: {error}; mend it, or remove it") from None
+                what = "and so is its copy; mend it, or remove both"
+                raise StateError(f"{path}: {error}, {what}") from None
+        for file in self._files:
+            if file.damage:
+                self._log.error("state-file-damaged", what=file.damage)
         self._revoke(config.ssh.certificates.revoked)
         if isinstance(self._revocations, RevocationFile):
             self._revocations.load()

@@ -1,5 +1,6 @@
 """A small file that is replaced as a whole, by a thread."""
 
+import json
 import os
 from collections.abc import Callable
 from functools import partial
@@ -51,7 +52,8 @@ class Files(StateTest):
         self.assertEqual(errors, [""])
         self.assertEqual(StateFile(self.path, self.threads).load(), {"a": 1})
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
-        self.assertEqual(os.listdir(self.path.parent), ["state.json"])
+        found = sorted(os.listdir(self.path.parent))
+        self.assertEqual(found, ["state.json", "state.json.copy"])
 
     def test_where_no_thread_can_be_started_that_is_told_and_the_next_time_is_tried(self) -> None:
         def none_left(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
@@ -86,6 +88,37 @@ class Files(StateTest):
     def test_a_damaged_file_is_an_error_and_not_an_empty_one(self) -> None:
         self.path.write_text("{")
         self.assertRaises(ValueError, self.file.load)
+
+    def test_one_of_both_copies_may_be_damaged_in_any_way(self) -> None:
+        self.file.save(lambda: [{"what": "alice"}])
+        self.threads.run()
+        copy = self.path.with_name("state.json.copy")
+        whole = self.path.read_bytes()
+        flips = [bytes([*whole[:n], whole[n] ^ 4, *whole[n + 1 :]]) for n in range(len(whole))]
+        for path in (self.path, copy):
+            for damaged in (b"", whole[:20], bytes(len(whole)), whole + b"x", b"[" * 9999, *flips):
+                path.write_bytes(damaged)
+                file = StateFile(self.path, self.threads)
+                self.assertEqual(file.load(), [{"what": "alice"}], damaged)
+                if path == self.path and file.damage:
+                    self.assertRegex(file.damage, r"state.json: .*; it is made anew from")
+                    self.assertEqual(path.read_bytes(), whole)
+                path.write_bytes(whole)
+            path.unlink()
+            self.assertEqual(StateFile(self.path, self.threads).load(), [{"what": "alice"}])
+            path.write_bytes(whole)
+
+    def test_where_both_are_damaged_that_is_an_error(self) -> None:
+        self.file.save(lambda: [1])
+        self.threads.run()
+        for path in (self.path, self.path.with_name("state.json.copy")):
+            path.write_bytes(b"{")
+        self.assertRaises(ValueError, StateFile(self.path, self.threads).load)
+
+    def test_a_file_of_a_server_before_there_were_checksums_is_read(self) -> None:
+        for value in ([], [{"what": "alice"}], {"alice": 12}):
+            self.path.write_text(json.dumps(value))
+            self.assertEqual(StateFile(self.path, self.threads).load(), value)
 
 
 class LockoutTests(StateTest):

@@ -1,7 +1,11 @@
-"""A small file of JSON in state_dir, read at start and written by a thread whenever it changes."""
+"""A small file of JSON in state_dir, read at start and written by a thread whenever it changes.
+
+It has a checksum, and a second copy in `NAME.copy`: one of them may be damaged, or gone.
+"""
 
 import json
 import os
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,28 +17,50 @@ LIMIT = 16 * 1024 * 1024
 """Bytes that are read."""
 
 
+COPY = ".copy"
+"""What the name of the second one ends in."""
+
+_NAMES = frozenset({"checksum", "value"})
+
+
 class StateFile:
     """One such file. What it holds is replaced as a whole, and is on the disk once `saved` was
-    called.
+    called. `damage` says what was wrong with one of both when the other was loaded.
     """
 
     def __init__(self, path: Path, in_thread: InThread) -> None:
         self._path = path
+        self.damage = ""
         self._in_thread = in_thread
         self._writing = False
         self._value: Callable[[], Any] = lambda: None
         self._waiting: list[Callable[[str], None]] = []
 
     def load(self) -> Any:
-        """What was written last; None if nothing was. Raises ValueError or OSError."""
+        """What was written last; None if nothing was. Raises ValueError or OSError where it cannot
+        be read in either copy.
+        """
         try:
-            with self._path.open("rb") as file:
-                data = file.read(LIMIT + 1)
-        except FileNotFoundError:
+            found, why = _read(self._path), "it is missing"
+        except (OSError, ValueError) as error:
+            found, why = self._spare(), _why(error)
+            if found is None:
+                raise
+        else:
+            if found is not None:
+                return found[0]
+            found = self._spare()
+        if found is None:
             return None
-        if len(data) > LIMIT:
-            raise ValueError(f"it has more than {LIMIT} bytes")
-        return json.loads(data)
+        self.damage = f"{self._path}: {why}; it is made anew from {_copy(self._path).name}"
+        _replace(self._path, found[0])
+        return found[0]
+
+    def _spare(self) -> tuple[Any] | None:
+        try:
+            return _read(_copy(self._path))
+        except (OSError, ValueError):
+            return None
 
     def save(
         self, value: Callable[[], Any], saved: Callable[[str], None] = lambda error: None
@@ -65,25 +91,64 @@ class StateFile:
             written("no thread could be started for it")
 
 
+def _copy(path: Path) -> Path:
+    return path.with_name(path.name + COPY)
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _read(path: Path) -> tuple[Any] | None:
+    """What is in a file; None if there is none. Raises ValueError or OSError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+    except FileNotFoundError:
+        return None
+    if len(data) > LIMIT:
+        raise ValueError(f"it has more than {LIMIT} bytes")
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise ValueError("invalid JSON") from None
+    if not (isinstance(found, dict) and len(found) == len(_NAMES) and _NAMES & set(found)):
+        return (found,)  # of a server before there were checksums
+    value = found.get("value")
+    if found.get("checksum") != _checksum(value):
+        raise ValueError("wrong checksum")
+    return (value,)
+
+
+def _checksum(value: Any) -> str:
+    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
+
+
 def _replace(path: Path, value: Any) -> str:
     """In a thread: why it failed, or "". A crash leaves the old file or the new one."""
-    new = path.with_name(f"{path.name}.new")
     try:
-        with suppress(FileNotFoundError):
-            new.unlink()
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(json.dumps(value, indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        data = json.dumps({"checksum": _checksum(value), "value": value}, indent=1).encode()
+        for each in (path, _copy(path)):
+            _write(each, data)
     except OSError as error:
         return error.strerror or "it cannot be written"
     except MemoryError:
         return "there is no memory for it"
     return ""
+
+
+def _write(path: Path, data: bytes) -> None:
+    new = path.with_name(f"{path.name}.new")
+    with suppress(FileNotFoundError):
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
