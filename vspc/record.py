@@ -4,6 +4,7 @@ from twisted.logger import Logger
 
 from vspc.console.attachment import Attachment
 from vspc.console.happenings import (
+    AnswersAgain,
     Attached,
     Broke,
     Detached,
@@ -30,6 +31,9 @@ def record(log: Logger, happening: Happening) -> None:
         case Stalled(console, waiting):
             address = console.last_address
             log.warn("vm-not-reading", console=console.title, address=address, waiting=waiting)
+        case AnswersAgain(console, waiting):
+            address = console.last_address
+            log.info("vm-reading-again", console=console.title, address=address, waiting=waiting)
         case Forgotten(console):
             log.info("forgotten", console=console.title, id=console.id)
 

@@ -498,3 +498,107 @@ class IdlePens(TerminalTest):
         alice = self.attach()
         alice.type(b"a\x05c.")
         self.assertEqual(self.desk.clock.twisted.getDelayedCalls(), [])
+
+
+class Told(TerminalTest):
+    """The end is told like the beginning."""
+
+    def test_a_delayed_is_away_never_comes_after_the_end(self) -> None:
+        alice = self.attach()
+        self.web.disconnect("off")
+        self.desk.turn()
+        for _ in range(5):
+            alice.type(b"x")
+        self.desk.clock.advance(0.5)
+        self.web.connect(FakeLine())
+        self.desk.turn()
+        self.desk.clock.advance(5)
+        self.desk.turn()
+        lines = [line for line in alice.text.split("\r\n") if "[web01 is" in line]
+        self.assertEqual(
+            [line.strip("[]") for line in lines],
+            [
+                "web01 is away (off)",
+                "web01 is away: 1 byte not sent",
+                "web01 is away: 4 bytes not sent",
+                "web01 is connected again, from 10.0.0.1, after 0 s",
+            ],
+        )
+
+    def test_what_was_refused_is_told_as_it_was_then(self) -> None:
+        alice, carol = self.attach(), self.attach(CAROL)
+        carol.type(b"c")
+        alice.type(b"x")
+        alice.type(b"yy")
+        carol.type(b"\x05c.")
+        self.desk.clock.advance(1)
+        self.assertIn("[carol is typing on web01: 2 bytes not sent", alice.text)
+        self.assertNotIn("somebody", alice.text)
+
+    def test_who_leaves_is_told_what_was_not_told_yet(self) -> None:
+        alice = self.attach()
+        self.web.disconnect("off")
+        alice.type(b"x")
+        alice.type(b"yy\x05c.")
+        self.assertTrue(alice.text.endswith("is away: 2 bytes not sent]\r\n[left web01]\r\n"))
+
+    def test_the_other_window_of_the_same_operator_is_you(self) -> None:
+        first, second = self.attach(), self.attach()
+        first.type(b"x")
+        second.type(b"y")
+        self.assertIn("[you, from session session1, are typing on web01: 1 byte not", second.text)
+        third = self.attach(words="ro")
+        self.assertIn("you, from session session1, write, 2 others.", third.text)
+        self.desk.turn()
+        self.assertIn("[you, from session session3, attached]", first.text)
+        send = self.desk.ask("send web01 x")
+        self.assertIn("you, from session session1, are typing on web01; nothing", send.complaint)
+        broken = self.desk.ask("break web01")
+        self.assertIn("you, from session session1, are typing on web01; the", broken.complaint)
+
+    def test_who_asks_for_the_pen_is_told_to_its_holder_with_what_to_do(self) -> None:
+        alice, carol = self.attach(words="esc=^X"), self.attach(CAROL)
+        alice.type(b"x")
+        carol.type(b"\x05ca")
+        self.desk.turn()
+        self.assertIn("[carol asks for the pen; ^Xcs lays it down]", alice.text)
+        alice.type(b"\x18cs")
+        self.desk.turn()
+        self.assertIn("[the pen is free: alice laid it down]", carol.text)
+        self.assertNotIn("the pen is free", alice.text)
+
+    def test_a_break_that_waits_is_told_when_it_goes(self) -> None:
+        alice = self.attach()
+        alice.type(b"p" * 9000)
+        alice.type(b"\x05cl0")
+        self.assertTrue(alice.text.endswith("[BREAK waits behind other input]\r\n"))
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.desk.turn()
+        self.assertTrue(alice.text.endswith("[BREAK]\r\n"))
+        self.assertEqual(alice.text.count("[BREAK]"), 1)
+
+    def test_that_what_is_done_can_be_recorded_again(self) -> None:
+        alice = self.attach()
+        self.desk.record.refuses = True
+        alice.type(b"x")
+        self.assertIn("[nothing can be recorded now, so nobody begins to type: 1 byte", alice.text)
+        self.desk.clock.advance(5)
+        self.assertNotIn("again", alice.text)
+        self.desk.record.refuses = False
+        self.desk.clock.advance(1)
+        self.assertTrue(
+            alice.text.endswith("[what is done can be recorded again: you may type]\r\n")
+        )
+        self.desk.clock.advance(5)
+        alice.type(b"\x05c.")
+        self.assertEqual(alice.text.count("again"), 1)
+        self.assertEqual(self.desk.clock.twisted.getDelayedCalls(), [])
+
+    def test_a_right_to_type_that_comes_back(self) -> None:
+        alice = self.attach()
+        for rights in (frozenset({"read"}), frozenset({"read", "write"})):
+            self.web.reassess(lambda _operator, _subject, rights=rights: rights)  # type: ignore[misc]
+        self.desk.turn()
+        self.assertIn("[you may no longer type here]\r\n[you may type here now]", alice.text)

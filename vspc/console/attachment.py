@@ -18,6 +18,9 @@ from vspc.console.waiting import amount
 if TYPE_CHECKING:
     from vspc.console.console import Console
 
+Hint = tuple[str, str]
+"""The letter of an escape command, and what it does, with `{}` where a terminal has the keys."""
+
 NOTICES = 64
 """Notices that wait for a slow reader; more, and the oldest is dropped."""
 
@@ -43,6 +46,7 @@ class Notice:
     """One line about the console, at this place among its output; without brackets."""
 
     text: str
+    hint: Hint | None = None
 
 
 @frozen
@@ -50,6 +54,14 @@ class Ended:
     """The last thing to show: nothing that the VM says from here on is for this reader."""
 
     reason: str
+
+
+class Kind(Enum):
+    """What an attachment is."""
+
+    TERMINAL = "terminal"  # a person's, which answers what VMs ask terminals
+    PROGRAM = "program"  # exact bytes both ways
+    VERB = "verb"  # one that does its work and goes
 
 
 class Refusal(Enum):
@@ -104,7 +116,7 @@ class Attachment:
         "_notices",
         "answers",
         "console",
-        "is_terminal",
+        "kind",
         "must_ask",
         "offset",
         "reads_only",
@@ -124,7 +136,7 @@ class Attachment:
         sink: Sink,
         offset: int,
         since: float,
-        is_terminal: bool = False,
+        kind: Kind = Kind.VERB,
         reads_only: bool = False,
     ) -> None:
         self.console = console
@@ -135,11 +147,11 @@ class Attachment:
         self.since = since
         self.title = console.title  # as he knows it: he may not learn the name it has now
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
-        self.is_terminal = is_terminal  # a person's, which answers what VMs ask terminals
+        self.kind = kind
         self.reads_only = reads_only  # for as long as whoever it is wants it so
         self.tally = Tally(console, session)
         self.answers = Tally(console, session, is_answers=True)
-        self._notices: deque[tuple[int, str]] = deque(maxlen=NOTICES)
+        self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
 
     @property
@@ -153,6 +165,11 @@ class Attachment:
         return self.session.address
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at it."""
+        return self.kind is Kind.TERMINAL
+
+    @property
     def has_pen(self) -> bool:
         """Whether what is typed here goes to the VM."""
         return self.console.pen is self
@@ -163,9 +180,9 @@ class Attachment:
         ends = self._end is not None
         return bool(self._notices) or ends or self.offset < self.console.history.end
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, hint: Hint | None = None) -> None:
         """Show `text` once everything that the VM said before now has been shown."""
-        self._notices.append((self.console.history.end, text))
+        self._notices.append((self.console.history.end, Notice(text, hint)))
         self.console.mark()
 
     def end(self, reason: str) -> None:
@@ -183,7 +200,7 @@ class Attachment:
         """What is to be shown next, at most `limit` (over 0) bytes of it."""
         history = self.console.history
         if self._notices and self._notices[0][0] <= max(self.offset, history.start):
-            return Notice(self._notices.popleft()[1])
+            return self._notices.popleft()[1]
         if self.offset < history.start:
             lost = Lost(self.offset, history.start)
             self.offset = history.start

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from vspc.console import happenings
 from vspc.console.access import REASON, Operator, Rights, Subject
-from vspc.console.attachment import Attachment, Refusal, Sink, Typed
+from vspc.console.attachment import Attachment, Kind, Refusal, Sink, Typed
+from vspc.console.company import Company
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.lineside import LineSide, Shop
 from vspc.console.pen import Pen
 from vspc.console.session import Session
+from vspc.console.waiting import amount
 
 if TYPE_CHECKING:
     from vspc.console.vm import Vm
@@ -32,6 +34,7 @@ class Console(LineSide):
     """What an operator selects. `quarantined`: administrators read it, nobody types."""
 
     __slots__ = (
+        "_company",
         "_pen",
         "attachments",
         "id",
@@ -66,6 +69,7 @@ class Console(LineSide):
         self.service_uri = ""
         self.attachments: dict[Attachment, None] = {}
         self._pen = Pen(self, shop)
+        self._company: Company | None = None  # while there is somebody
 
     # Who and what it is
 
@@ -126,14 +130,17 @@ class Console(LineSide):
         rights: Rights,
         sink: Sink,
         offset: int,
-        is_terminal: bool = False,
+        kind: Kind = Kind.VERB,
         reads_only: bool = False,
     ) -> Attachment:
         """A new attachment that reads from `offset`; the caller has checked `read`."""
         now = self._shop.clock.wall()
-        attachment = Attachment(self, session, rights, sink, offset, now, is_terminal, reads_only)
+        attachment = Attachment(self, session, rights, sink, offset, now, kind, reads_only)
         self.attachments[attachment] = None
         self._publish(happenings.Attached(attachment))
+        if kind is not Kind.VERB:
+            self._company = self._company or Company(self, self._shop.clock)
+            self._company.came(attachment)
         self.mark()
         return attachment
 
@@ -145,9 +152,22 @@ class Console(LineSide):
         self._shop.ledger.left(attachment.tally)
         self._shop.ledger.left(attachment.answers)
         self._publish(happenings.Detached(attachment))
-        if self.pen is attachment:
-            self.lay_pen()
+        had_pen = attachment.has_pen
+        if had_pen:
+            self._pen.lay_down()
+        if self._company is not None:
+            self._tell_company(self._company, attachment, had_pen)
         self.shrink()
+
+    def _tell_company(self, company: Company, attachment: Attachment, had_pen: bool) -> None:
+        """`attachment` has left."""
+        if attachment.kind is not Kind.VERB:
+            company.left(attachment, had_pen)
+        elif had_pen and self._pen.is_wanted:
+            company.pen_is_free(attachment, "laid it down", "")
+        if not self.attachments:
+            company.close()
+            self._company = None
 
     def shrink(self) -> None:
         if self._is_idle:
@@ -223,9 +243,17 @@ class Console(LineSide):
             return Refusal.RIGHT
         return self._pen.take(attachment, force)
 
-    def lay_pen(self) -> None:
-        """Nobody types any more."""
+    def lay_pen(self, why: str = "laid it down", yours: str = "") -> None:
+        """Nobody types any more: others are told `why`, and whoever had the pen `yours`."""
+        former = self.pen
         self._pen.lay_down()
+        if former is not None and self._company is not None:
+            self._company.pen_is_free(former, why, yours)
+
+    def asked_for_pen(self, attachment: Attachment, holder: Attachment) -> None:
+        """`attachment` wants the pen that `holder` has."""
+        if self._company is not None:
+            self._company.asks(attachment, holder)
 
     @property
     def recording_fails(self) -> bool:
@@ -240,8 +268,11 @@ class Console(LineSide):
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""
         for attachment in list(self.attachments):
-            rights = rights_of(attachment.operator, self.subject)
-            attachment.rights = attachment.session.narrowed(rights, self.subject)
+            before = attachment.rights
+            rights = attachment.session.narrowed(
+                rights_of(attachment.operator, self.subject), self.subject
+            )
+            attachment.rights = rights
             if "read" not in attachment.rights:
                 attachment.expel("you may no longer read this console")
                 continue
@@ -249,10 +280,14 @@ class Console(LineSide):
             if "write" not in attachment.rights:
                 attachment.withdraw()
                 if attachment.has_pen:
-                    self.lay_pen()
+                    self.lay_pen("may no longer type")
+                if "write" in before:
                     attachment.notice("you may no longer type here")
-            elif "break" not in attachment.rights:
-                self.gate.withdraw_breaks(attachment.tally)
+                continue
+            if "write" not in before:
+                attachment.notice("you may type here now")
+            if "break" not in rights and (breaks := self.gate.withdraw_breaks(attachment.tally)):
+                attachment.notice(f"you may send no BREAK any more: {amount(0, breaks)} not sent")
 
     def tell(self, text: str) -> None:
         """One line for everybody attached, at this place of the output."""
@@ -265,7 +300,7 @@ class Console(LineSide):
 
     def unsettle(self, old: str, new: str) -> None:
         if self.pen is not None:
-            self.lay_pen()
+            self.lay_pen("has to ask for it, the host has changed")
         for attachment in self.attachments:
             attachment.must_ask = True
         for attachment in list(self.attachments):

@@ -44,6 +44,7 @@ class Gate:
 
     __slots__ = (
         "_asked",
+        "_behind",
         "_clock",
         "_held",
         "_line",
@@ -67,6 +68,7 @@ class Gate:
         self._asked: list[int] = []
         self._since = 0
         self._weak = False
+        self._behind = False  # whether the owner was told that something waits
         self._wanted = False  # somebody was refused and waits for room
         self._patience: Cancellable | None = None
         self._poll: Cancellable | None = None
@@ -136,7 +138,8 @@ class Gate:
         self._line = None
 
     def drop(self) -> Dropped:
-        """Refuse everything that waits."""
+        """Refuse everything that waits; the owner, who says how much, hears no `caught_up`."""
+        self._behind = False
         unsent, owners = self._queue.clear()
         for tally, count in owners:
             self._owner.dropped(count, tally)
@@ -156,10 +159,11 @@ class Gate:
             self._pump()
         return count
 
-    def withdraw_breaks(self, tally: Tally) -> None:
-        """Whoever has `tally` may send no BREAK any more."""
-        self._queue.withdraw_breaks(tally)
+    def withdraw_breaks(self, tally: Tally) -> int:
+        """Whoever has `tally` may send no BREAK any more; how many waited."""
+        count = self._queue.withdraw_breaks(tally)
         self._pump()
+        return count
 
     def answered(self) -> None:
         """The line answered the oldest question."""
@@ -225,6 +229,9 @@ class Gate:
             self._advance(allowance)
         if self._queue and not self._held and self._line is not None:
             self._wait()
+        if self._behind and not self._queue:
+            self._behind = False
+            self._owner.caught_up()
         if self._wanted and self.room >= BREAK_COST:
             self._wanted = False
             self._owner.room_grew()
@@ -253,7 +260,7 @@ class Gate:
 
     def _lose_patience(self) -> None:
         self._patience = None
-        self._weak = True
+        self._weak = self._behind = True
         self._owner.unanswered(self.waiting)
         self._pump()
 
@@ -292,3 +299,6 @@ class GateOwner:
     def unanswered(self, waiting: int) -> None:
         """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
         raise NotImplementedError
+
+    def caught_up(self) -> None:
+        """After that, nothing waits any more: it was sent, or nobody wants it any more."""

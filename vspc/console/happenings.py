@@ -80,6 +80,14 @@ class Stalled:
     waiting: int
 
 
+@frozen
+class AnswersAgain:
+    """A VM's host that did not answer does, or there is another line; `waiting` bytes wait."""
+
+    console: "Console"
+    waiting: int
+
+
 HOST_CLOSED = "its host closed the connection"
 """Why a line went that was closed in order, as when its VM is switched off."""
 
@@ -222,6 +230,7 @@ Happening = (
     | HostChanged
     | HostChangeSeen
     | Stalled
+    | AnswersAgain
     | Suspicion
     | Renamed
     | Forgotten

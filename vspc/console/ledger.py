@@ -21,12 +21,13 @@ INTERVAL = 5.0
 class Tally:
     """What one attachment typed that nothing was said of yet; `waiting` is in the gate.
 
-    With `is_answers` it is what its terminal said by itself.
-    `heard`, if there is one, is told of bytes as they are delivered, and as they are dropped; it
-    must neither raise nor type.
+    With `is_answers` it is what its terminal said by itself. `broke` is told of a BREAK that went,
+    `heard` of bytes as they are delivered, and as they are dropped; they must neither raise nor
+    type.
     """
 
     __slots__ = (
+        "broke",
         "console",
         "delivered",
         "dropped",
@@ -47,6 +48,7 @@ class Tally:
         self.delivered = 0
         self.dropped = 0
         self.heard: Callable[[int, int], None] | None = None
+        self.broke: Callable[[], None] | None = None
         self.is_left = False
 
 

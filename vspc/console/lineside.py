@@ -11,12 +11,14 @@ from attrs import Factory, field, frozen
 
 from vspc.console import happenings
 from vspc.console.audit import Audit, NoAudit
+from vspc.console.conditions import Condition, Conditions
 from vspc.console.gate import Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings, How
 from vspc.console.history import Budget, History
 from vspc.console.identity import Provenance
 from vspc.console.ledger import Ledger, Tally
 from vspc.console.ports import Cancellable, Clock, Line
+from vspc.console.times import lasted
 from vspc.console.waiting import Dropped
 from vspc.console.wakeups import Wakeups
 
@@ -122,6 +124,7 @@ class LineSide(GateOwner):
 
     __slots__ = (
         "_broke",
+        "_conditions",
         "_holding",
         "_shop",
         "breaks_from_vm",
@@ -160,6 +163,7 @@ class LineSide(GateOwner):
         self.breaks_from_vm = 0
         self._broke: float | None = None  # when the VM sent a BREAK last
         self._holding: Cancellable | None = None
+        self._conditions = Conditions(self.tell, shop.clock.seconds)
 
     @property
     def _console(self) -> "Console":
@@ -188,7 +192,16 @@ class LineSide(GateOwner):
 
     def answered(self) -> None:
         """The line answered a question of the gate."""
+        self._answers_again(self.gate.waiting)
         self.gate.answered()
+
+    def _answers_again(self, waiting: int, where: str = "") -> None:
+        """Whoever was told that the VM does not answer is told that it does, again."""
+        if Condition.UNANSWERED in self._conditions:
+            rest = f"; {waiting} bytes wait" if waiting else ""
+            text = f"{self.title} answers again{where}{rest}"
+            self._conditions.end(Condition.UNANSWERED, lambda _seconds: text)
+            self._publish(happenings.AnswersAgain(self._console, waiting))
 
     # Lines that come and go
 
@@ -196,7 +209,17 @@ class LineSide(GateOwner):
         """`line` is this console's from now on; it had none."""
         returned = self.bytes_from_vm > 0 or self.moves > 0
         self._take(line)
+        self._tell_connected(line)
         self._publish(happenings.Connected(self._console, returned))
+
+    def _tell_connected(self, line: Line) -> None:
+        again = f"{self.title} is connected again, from {line.address}"
+        if Condition.AWAY in self._conditions:
+            self._conditions.end(
+                Condition.AWAY, lambda seconds: f"{again}, after {lasted(seconds)}"
+            )
+        else:  # it had been away since before this process
+            self.tell(again)
 
     def replace(self, line: Line, why: str, how: How) -> None:
         """`line` takes the place of the one that is there; what waited for that one is refused."""
@@ -206,6 +229,7 @@ class LineSide(GateOwner):
         # The pen first: what makes room must not let anybody type at the new line.
         self._change_host(old, line.address, how)
         self._tell_unsent(self.gate.drop(), why)
+        self._conditions.give_way(Condition.WAITING)
         self._take(line)
         self._publish(happenings.Replaced(self._console, old, line.address, why))
 
@@ -216,7 +240,8 @@ class LineSide(GateOwner):
         self.since = self._shop.clock.wall()
         self.gate.disconnect()
         unsent = self.gate.drop()
-        self.tell(f"{self.title} is away ({reason})")
+        self._conditions.give_way(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
+        self._conditions.begin(Condition.AWAY, f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
         self._publish(happenings.WentAway(self._console, reason, unsent.count))
         self.shrink()
@@ -224,13 +249,17 @@ class LineSide(GateOwner):
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
             self.host_change = None
+            self._conditions.give_way(Condition.HELD)
         else:
+            ended = f"{self.title} is no longer migrating"
+            self._conditions.end(Condition.HELD, lambda _seconds: ended)
             self._change_host(self.last_address, line.address, How.JOINED)
         self.line = line
         self.last_address = line.address
         self.provenance = max(self.provenance, line.provenance)
         self._end_holding()
         self.since = self._shop.clock.wall()
+        self._answers_again(self.gate.waiting, f", from {line.address}")
         self.gate.connect(line)
 
     def _change_host(self, old: str, new: str, how: How) -> None:
@@ -268,7 +297,8 @@ class LineSide(GateOwner):
 
     def _tell_holding(self) -> None:
         self._holding = None
-        self.tell(f"{self.title} is migrating; {self.gate.waiting} bytes held")
+        waiting = self.gate.waiting
+        self._conditions.begin(Condition.HELD, f"{self.title} is migrating; {waiting} bytes held")
 
     def _end_holding(self) -> None:
         self.migrating = False
@@ -285,6 +315,7 @@ class LineSide(GateOwner):
     def resume(self) -> None:
         """The source has not moved, whatever becomes of the migration: input goes to it again."""
         self._end_holding()
+        self._conditions.give_way(Condition.HELD)
         self.tell(f"{self.title} goes on at {self.last_address}: its vMotion has not happened")
         self.gate.release()
 
@@ -301,6 +332,7 @@ class LineSide(GateOwner):
     def end_migration(self, reason: str) -> None:
         """The vMotion came to nothing: input goes to the source if it lives."""
         self._end_holding()
+        self._conditions.give_way(Condition.HELD)
         self.tell(f"{self.title} did not move: {reason}")
         self._publish(happenings.MigrationEnded(self._console, reason))
         if self.line is None:
@@ -332,8 +364,15 @@ class LineSide(GateOwner):
         raise NotImplementedError
 
     def unanswered(self, waiting: int) -> None:
-        self.tell(f"{self.title} does not answer: {waiting} bytes wait")
+        self._conditions.begin(
+            Condition.UNANSWERED, f"{self.title} does not answer: {waiting} bytes wait"
+        )
+        self._conditions.begin(Condition.WAITING)
         self._publish(happenings.Stalled(self._console, waiting))
+
+    def caught_up(self) -> None:
+        text = f"nothing waits for {self.title} any more"
+        self._conditions.end(Condition.WAITING, lambda _seconds: text)
 
     def delivered(self, data: bytes, tally: Tally) -> None:
         self.bytes_to_vm += len(data)
@@ -344,6 +383,8 @@ class LineSide(GateOwner):
     def sent_break(self, tally: Tally) -> None:
         who = tally.session.operator.name if tally.session is not None else "somebody"
         self._publish(happenings.Broke(self._console, who, tally.session))
+        if tally.broke is not None:
+            tally.broke()
 
     def dropped(self, count: int, tally: Tally) -> None:
         self._shop.ledger.dropped(tally, count)

@@ -21,7 +21,7 @@ class Pen:
     has gone to lunch. A program keeps it, since it cannot know that it has to take it again.
     """
 
-    __slots__ = ("_console", "_shop", "_timer", "_used", "holder")
+    __slots__ = ("_console", "_shop", "_timer", "_used", "holder", "is_wanted")
 
     def __init__(self, console: "Console", shop: "Shop") -> None:
         self._console = console
@@ -29,6 +29,7 @@ class Pen:
         self._used = 0.0  # when the holder did something last
         self._timer: Cancellable | None = None
         self.holder: Attachment | None = None
+        self.is_wanted = False  # whether somebody was refused since it was picked up
 
     def pick_up(self, attachment: "Attachment") -> Refusal | None:
         """`attachment` types a key or a BREAK: a free pen is his if he may write.
@@ -41,6 +42,7 @@ class Pen:
             self._give(attachment, None)
         if self.holder is attachment:
             self._use()
+        self.is_wanted = self.is_wanted or self.holder not in (None, attachment)
         return None if self.holder in (None, attachment) else Refusal.PEN
 
     def take(self, attachment: "Attachment", force: bool) -> Refusal | None:
@@ -55,6 +57,8 @@ class Pen:
         if former is not attachment and self._console.recording_fails:
             return Refusal.AUDIT
         if former is not None and former is not attachment and not force:
+            self.is_wanted = True
+            self._console.asked_for_pen(attachment, former)
             return Refusal.PEN
         attachment.must_ask = False
         self._console.host_change = None  # he has been told, and knows what he does
@@ -64,11 +68,12 @@ class Pen:
         self._give(attachment, former.operator.name if former else None)
         if former is not None:
             self._console.pen_left(former)
-            former.notice(f"{attachment.operator.name} took the pen; you are reading now")
+            took = former.session.about(attachment.session, "took", "took")
+            former.notice(f"{took} the pen; you are reading now")
         return None
 
     def _give(self, attachment: "Attachment", taken_from: str | None) -> None:
-        self.holder = attachment
+        self.holder, self.is_wanted = attachment, False
         self._rest()
         self._use()
         self._shop.happenings.publish(PenTaken(attachment, taken_from))
@@ -93,10 +98,8 @@ class Pen:
         if idle < limit or not limit:
             self._wait(idle)
             return
-        self.lay_down()
-        for attachment in self._console.attachments:
-            who = "you have" if attachment is holder else f"{holder.operator.name} has"
-            attachment.notice(f"the pen is free: {who} typed nothing for {lasted(limit)}")
+        rest = f"typed nothing for {lasted(limit)}"
+        self._console.lay_pen(f"has {rest}", f"have {rest}")
 
     def _rest(self) -> None:
         if self._timer is not None and self._timer.active():

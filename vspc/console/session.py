@@ -131,6 +131,15 @@ class Session:
             "reason": self.reason or None,
         }
 
+    def about(self, other: "Session", does: str, do: str) -> str:
+        """What `other` does, for whoever has this session: "bob is typing"; the same operator
+        elsewhere is "you, from session 9685, are typing".
+        """
+        if other.operator.name != self.operator.name:
+            return f"{other.operator.name} {does}"
+        this = " (this one)" if other.id == self.id else ""
+        return f"you, from session {other.id}{this}, {do}"
+
     def because(self, reason: str) -> "Session":
         """The same with a reason: what of it fits into one line of `REASON_LIMIT` characters."""
         return evolve(self, reason=safe(reason, REASON_LIMIT))

@@ -123,12 +123,14 @@ class Waiting:
             self.size = sum(len(data) or BREAK_COST for data, _ in kept)
         return count
 
-    def withdraw_breaks(self, tally: Tally) -> None:
-        """Forget the BREAKs of one owner."""
+    def withdraw_breaks(self, tally: Tally) -> int:
+        """Forget the BREAKs of one owner; how many."""
         items = self._items or ()
         kept = deque(item for item in items if item[1] is not tally or item[0])
-        self.size -= BREAK_COST * (len(items) - len(kept))
+        count = len(items) - len(kept)
+        self.size -= BREAK_COST * count
         self._items = kept or None
+        return count
 
     @property
     def state(self) -> tuple[bytes, ...]:

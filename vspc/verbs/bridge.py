@@ -8,11 +8,21 @@ from collections import deque
 
 from attrs import frozen
 
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output, Refusal, Typed
+from vspc.console.attachment import (
+    Attachment,
+    Ended,
+    Kind,
+    Lost,
+    Notice,
+    Output,
+    Refusal,
+    Typed,
+)
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.console.waiting import amount
 from vspc.verbs.call import FAILED, Call
+from vspc.verbs.describe import typing
 
 PIECE = 64 * 1024
 """Bytes that are handed to a channel at once."""
@@ -23,6 +33,8 @@ PENDING_LIMIT = 1024
 REMARK = 1.0
 """Seconds in which refused input is counted together before it is told."""
 
+
+_AMOUNT = "\0"  # in a text: how much it is about, which is counted until it is told
 
 DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
 """Refusals for what somebody may not do, not for how the VM is."""
@@ -61,7 +73,7 @@ def _rest(item: _Item, taken: int) -> _Item:
 class Bridge:
     """Both a `Program` on a channel and the `Sink` of an attachment."""
 
-    is_terminal = False
+    kind = Kind.PROGRAM
 
     def __init__(self, call: Call, console: Console, offset: int, read_only: bool = False) -> None:
         self.call = call
@@ -74,12 +86,13 @@ class Bridge:
         self._owed = 0  # bytes received for which the channel was not told `consumed`
         self._refused = 0
         self._refused_breaks = 0
+        self._because: tuple[Refusal, str] | None = None  # why these were, with `_AMOUNT` in it
         self._remark: Cancellable | None = None
         self._denied: set[Refusal] = set()
         self._over = False
         self.behind = False  # whether it shows something else before it goes on from the ring
         self.attachment: Attachment = console.attach(
-            call.session, call.rights(console), self, offset, self.is_terminal, read_only
+            call.session, call.rights(console), self, offset, self.kind, read_only
         )
 
     def begin(self) -> None:
@@ -97,8 +110,9 @@ class Bridge:
                     self.show(data)
                 case Lost(start, end):
                     self.lost(start, end)
-                case Notice(text):
-                    self.notice(text)
+                case Notice(text, hint):
+                    self._tell_refused()  # what it says may be that this is over
+                    self.notice(text + ("" if hint is None else self.hint(*hint)))
                 case Ended(reason):
                     self.end(reason)
                 case None:
@@ -115,6 +129,7 @@ class Bridge:
 
     def end(self, reason: str) -> None:
         """Say why, and end."""
+        self._tell_refused()
         self.notice(reason)
         self.leave(FAILED)
 
@@ -249,11 +264,15 @@ class Bridge:
     def refused(self, refusal: Refusal, count: int, breaks: int = 0) -> None:
         """This much did not go to the VM: the first time at once, then once a second."""
         self.denied(refusal)
+        if self._because is not None and self._because[0] is not refusal:
+            self._tell_refused()
+        if self._because is None:  # later it may be another VM, or somebody else may type
+            self._because = refusal, self._why(refusal, f"{_AMOUNT} not sent")
         self._refused += count
         self._refused_breaks += breaks
         if self._remark is None:
-            self._tell_refused(refusal)
-            self._remark = self.call.world.clock.call_later(REMARK, lambda: self._again(refusal))
+            self._tell_refused()
+            self._wait_to_remark(refusal)
 
     def denied(self, refusal: Refusal) -> None:
         """Record what he may not do: each kind once, however often he tries."""
@@ -262,15 +281,25 @@ class Bridge:
             verb = self.call.verb or "console"
             self.call.record("denied", self.console, verb=verb, detail=refusal.value)
 
+    def _wait_to_remark(self, refusal: Refusal) -> None:
+        self._remark = self.call.world.clock.call_later(REMARK, lambda: self._again(refusal))
+
     def _again(self, refusal: Refusal) -> None:
         self._remark = None
-        if self._refused or self._refused_breaks:
-            self.refused(refusal, 0)
+        goes_on = self._because is not None
+        self._tell_refused()
+        if refusal is Refusal.AUDIT and not self.console.recording_fails:
+            self.notice("what is done can be recorded again: you may type")
+        elif goes_on or refusal is Refusal.AUDIT:
+            self._wait_to_remark(refusal)
 
-    def _tell_refused(self, refusal: Refusal) -> None:
-        what = amount(self._refused, self._refused_breaks)
-        self._refused = self._refused_breaks = 0
-        self.notice(self._why(refusal, f"{what} not sent"))
+    def _tell_refused(self) -> None:
+        """What was refused and not told yet."""
+        because, self._because = self._because, None
+        if because is not None:
+            what = amount(self._refused, self._refused_breaks)
+            self._refused = self._refused_breaks = 0
+            self.notice(because[1].replace(_AMOUNT, what))
 
     def _why(self, refusal: Refusal, what: str) -> str:
         title = self.console.title
@@ -278,8 +307,7 @@ class Bridge:
             case Refusal.AWAY:
                 return f"{title} is {self.console.state.value}: {what}"
             case Refusal.PEN:
-                holder = self.console.pen.operator.name if self.console.pen else "somebody"
-                return f"{holder} is typing on {title}: {what}"
+                return f"{typing(self.call.session, self.console)} on {title}: {what}"
             case Refusal.RIGHT:
                 return f"you have no right to do this on {title}: {what}"
             case Refusal.LINE:
@@ -292,6 +320,11 @@ class Bridge:
                 return f"who types on {title} has to say why (reason=TEXT at the login): {what}"
             case Refusal.AUDIT:
                 return f"nothing can be recorded now, so nobody begins to type: {what}"
+
+    def hint(self, command: str, text: str) -> str:
+        """`text` with the keys of an escape command in it, where there are escape commands."""
+        del command, text
+        return ""
 
     # What the two kinds make of it
 

@@ -2,6 +2,7 @@
 
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
+from vspc.console.session import Session
 from vspc.text import age
 from vspc.verbs.call import World, handle_of, timestamp
 
@@ -9,6 +10,13 @@ from vspc.verbs.call import World, handle_of, timestamp
 def writers(console: Console) -> list[str]:
     """Operators who have the pen."""
     return [console.pen.operator.name] if console.pen else []
+
+
+def typing(session: Session, console: Console) -> str:
+    """Who has the pen, for whoever has `session`: "bob is typing"."""
+    if console.pen is None:  # laid down meanwhile
+        return "somebody is typing"
+    return session.about(console.pen.session, "is typing", "are typing")
 
 
 def readers(console: Console) -> list[str]:
@@ -127,7 +135,9 @@ def banner(console: Console, now: float, mine: Attachment) -> str:
     """One line: what state it is in, when it last spoke, who types, how many others there are."""
     silent = None if console.last_output is None else now - console.last_output
     spoke = "nothing said yet" if silent is None else f"output {age(silent)} ago"
-    pen = "no writer" if console.pen is None else f"{console.pen.operator.name} writes"
+    pen = "no writer"
+    if console.pen is not None:
+        pen = mine.session.about(console.pen.session, "writes", "write")
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
     return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}"

@@ -170,7 +170,9 @@ class Expecting(NoScreen):
             attachment = self._attachment
             rights = attachment.rights if attachment is not None else NOTHING
             powerless = self._wanted.force and "force" not in rights
-            text, status = refused(self._console, typist.refusal, what, powerless)
+            text, status = refused(
+                self._console, self._call.session, typist.refusal, what, powerless
+            )
             self._finish(status, typist.refusal.value, text)
         elif typist is not None and typist.dropped:
             why = f"{self._console.title} is {self._console.state.value}"

@@ -65,7 +65,9 @@ class Sending(NoScreen):
         refusal = take_pen(self._attachment, self._wanted.force)
         if refusal is not None:
             powerless = self._wanted.force and "force" not in self._attachment.rights
-            text, status = refused(self._console, refusal, "nothing was sent", powerless)
+            text, status = refused(
+                self._console, self._attachment.session, refusal, "nothing was sent", powerless
+            )
             self._finish(status, refusal.value, text)
         return refusal is not None
 
@@ -103,7 +105,7 @@ class Sending(NoScreen):
         assert refusal is not None
         self._typist.stop()
         what = so_much(self._typist.typed, self._typist.dropped)
-        text, status = refused(self._console, refusal, what)
+        text, status = refused(self._console, self._attachment.session, refusal, what)
         self._finish(status, refusal.value, text)
 
     def _fail(self, status: int, detail: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from vspc.console.attachment import Attachment, Refusal
 from vspc.verbs.call import DENIED, DONE, FAILED, READ_ONLY, Call
+from vspc.verbs.describe import typing
 from vspc.verbs.grammar import Argument, Grammar, Parsed
 from vspc.verbs.kinds import CONSOLE
 
@@ -51,8 +52,10 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
         case Refusal.READ_ONLY:
             return f"{console.title}: {READ_ONLY}; the BREAK was not sent", DENIED
         case Refusal.PEN:
-            holder = console.pen.operator.name if console.pen else "somebody"
-            return f"{holder} is typing on {console.title}; the BREAK was not sent", DENIED
+            return (
+                f"{typing(attachment.session, console)} on {console.title}; the BREAK was not sent",
+                DENIED,
+            )
         case Refusal.AWAY:
             return f"{console.title} is away; the BREAK was not sent", FAILED
         case Refusal.REASON:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from vspc.config.units import DEFAULT_ESCAPE
 from vspc.console.answers import Answers
-from vspc.console.attachment import Refusal
+from vspc.console.attachment import Kind, Refusal
 from vspc.console.console import Console
 from vspc.console.ports import Cancellable
 from vspc.text import safe_output
@@ -43,7 +43,7 @@ _HELP = (
 class TerminalBridge(Bridge):
     """One operator's terminal on one console."""
 
-    is_terminal = True
+    kind = Kind.TERMINAL
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class TerminalBridge(Bridge):
 
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
-        self._line(self._banner() + self._hint("?", ". Enter {} for help"))
+        self._line(self._banner() + self.hint("?", ". Enter {} for help"))
         for caution in cautions(self.call.world, self.console):
             self._line(caution)
         self._replay(self._replay_first)
@@ -88,8 +88,7 @@ class TerminalBridge(Bridge):
     def _banner(self) -> str:
         return banner(self.console, self.call.world.clock.wall(), self.attachment)
 
-    def _hint(self, command: str, text: str) -> str:
-        """`text` with the escape command in it, unless there is no escape key."""
+    def hint(self, command: str, text: str) -> str:
         key = "" if self._escapes is None else key_name(self._escapes.escape)
         return text.format(f"{key}c{command}") if key else ""
 
@@ -179,11 +178,11 @@ class TerminalBridge(Bridge):
         if refusal is Refusal.READ_ONLY and self.call.session.read_only:
             return f"{self.console.title}: {READ_ONLY}; {what}"
         if refusal in (Refusal.READ_ONLY, Refusal.HOST):
-            return super()._why(refusal, what) + self._hint("a", "; {} asks for the pen")
+            return super()._why(refusal, what) + self.hint("a", "; {} asks for the pen")
         if refusal is Refusal.PEN:
             may = "force" in self.attachment.rights
             return super()._why(refusal, what) + (
-                self._hint("f", "; {} takes the pen") if may else ""
+                self.hint("f", "; {} takes the pen") if may else ""
             )
         return super()._why(refusal, what)
 
@@ -192,7 +191,7 @@ class TerminalBridge(Bridge):
     def _command(self, command: Command) -> None:
         run = _COMMANDS.get(command.name)
         if run is None:
-            self._line("no such escape" + self._hint("?", "; {} lists them"))
+            self._line("no such escape" + self.hint("?", "; {} lists them"))
         else:
             run(self)
 
@@ -205,10 +204,10 @@ class TerminalBridge(Bridge):
         self._line("type the new escape key, a control key")
 
     def _new_key(self) -> None:
-        self._line("the escape key is another" + self._hint("?", ": {} for help"))
+        self._line("the escape key is another" + self.hint("?", ": {} for help"))
 
     def _no_key(self) -> None:
-        hint = self._hint("?", ", as in {}")
+        hint = self.hint("?", ", as in {}")
         self._line(
             f"the escape key is as it was{hint}: a control key is wanted, and none that Enter or "
             "the arrow keys send"
@@ -216,6 +215,7 @@ class TerminalBridge(Bridge):
 
     def _leave(self) -> None:
         self.give_back()
+        self._tell_refused()
         self._line(f"left {self.console.title}")
         self.leave(DONE)
 
@@ -235,7 +235,7 @@ class TerminalBridge(Bridge):
         self.reading(only=True)
         if self.attachment.has_pen:
             self.console.lay_pen()
-        self._line("you only read now" + self._hint("a", "; {} asks for the pen"))
+        self._line("you only read now" + self.hint("a", "; {} asks for the pen"))
 
     def _who(self) -> None:
         for line in presences(self.console):
@@ -250,6 +250,11 @@ class TerminalBridge(Bridge):
         if self.break_requested():
             behind = self.console.gate.waiting
             self._line("BREAK waits behind other input" if behind else "BREAK")
+            self.attachment.tally.broke = self._break_sent if behind else None
+
+    def _break_sent(self) -> None:
+        self.attachment.tally.broke = None
+        self.attachment.notice("BREAK")
 
     def _replay_short(self) -> None:
         self._replay(REPLAY_LINES)
@@ -262,7 +267,7 @@ class TerminalBridge(Bridge):
 
     def host_changed(self, old: str, new: str) -> None:
         if "write" in self.attachment.rights:
-            hint = self._hint("a", " with {}")
+            hint = self.hint("a", " with {}")
             self.attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
 
     # Ending

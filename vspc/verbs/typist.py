@@ -5,7 +5,9 @@ from types import MappingProxyType
 
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
+from vspc.console.session import Session
 from vspc.verbs.call import DENIED, DONE, FAILED, READ_ONLY, TIMED_OUT
+from vspc.verbs.describe import typing
 
 PIECE = 64 * 1024
 """Bytes that are offered to a console at once."""
@@ -103,17 +105,16 @@ def so_much(typed: int, not_typed: int) -> str:
 
 
 def refused(
-    console: Console, refusal: Refusal, what: str, powerless: bool = False
+    console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
 ) -> tuple[str, int]:
-    """Why somebody may not type, with what became of it, and the exit status. `powerless`: he
-    said `--force`, and has no right to it.
+    """Why whoever has `session` may not type, with what became of it, and the exit status;
+    `powerless` if that said `--force` without the right to it.
     """
     title = console.title
     match refusal:
         case Refusal.PEN:
-            holder = console.pen.operator.name if console.pen else "somebody"
             lacks = ", and you have no right `force` there" if powerless else ""
-            return f"{holder} is typing on {title}{lacks}; {what}", DENIED
+            return f"{typing(session, console)} on {title}{lacks}; {what}", DENIED
         case Refusal.READ_ONLY:
             return f"{title}: {READ_ONLY}; {what}", DENIED
         case Refusal.REASON:
