@@ -25,13 +25,16 @@ ASKED_LIMIT = 16
 """Questions for the cursor's position that are counted while they are unanswered."""
 
 # One class for all that stands before the final byte, so that no pattern tries twice what did not
-# match: parameters, intermediates, and controls, which are executed in the middle of a sequence.
-_MIDDLE = rb"[ -?\x00-\x17\x19\x1c-\x1f]*"
+# match: parameters, intermediates, and controls, which are executed in the middle of a sequence
+# (SO and SI are taken to end it).
+_MIDDLE = rb"[ -?\x00-\x0d\x10-\x17\x19\x1c-\x1f]*"
+
+_FINALS = rb"hlrnuspqcgW"
 
 _TOKENS = (
     rb"(?P<shift>[\x0e\x0f])"
     rb"|\x1b(?:"
-    rb"\[(?P<csi>" + _MIDDLE + rb")(?P<final>[%s])"
+    rb"\[%s(?P<csi>" + _MIDDLE + rb")(?P<final>[m" + _FINALS + rb"])"
     rb"|\](?P<osc>P[0-9A-Fa-f]{7}|R|[^\x07\x18\x1a\x1b]*)"
     rb"|[PX^_][^\x18\x1a\x1b]*"
     rb"|(?P<set>[ -/]+)(?P<name>[0-~])"
@@ -39,8 +42,10 @@ _TOKENS = (
     rb")"
 )
 
-_TOKEN = re.compile(_TOKENS % b"hlmrnuspqcgW")
-_UNCOLOURED = re.compile(_TOKENS % b"hlrnuspqcgW")
+_TOKEN = re.compile(_TOKENS % b"")
+# The same without SGR, which is `m` without a `>`.
+_NO_COLOURS = rb"(?=[\x00-\x0d\x10-\x17\x19\x1c-\x1f]*>|" + _MIDDLE + rb"[" + _FINALS + rb"])"
+_UNCOLOURED = re.compile(_TOKENS % _NO_COLOURS)
 
 _SAVES = re.compile(rb"\x1b(?:7|\[s|\[\?[0-9;]*h)")
 """What may save colours with the cursor."""
@@ -101,6 +106,15 @@ class _Look:
 
     def copy(self) -> "_Look":
         return _Look(self.rendition.copy(), self.shift, dict(self.sets), self.origin)
+
+    def with_all_of(self, other: "_Look") -> "_Look":
+        """Whatever is not as at first in one of them."""
+        return _Look(
+            self.rendition.with_all_of(other.rendition),
+            self.shift or other.shift,
+            self.sets | other.sets,
+            self.origin or other.origin,
+        )
 
 
 @define(eq=False)
@@ -193,6 +207,8 @@ class TerminalModes:
         Where a VM had moved the origin the cursor is in the last line behind it, else it stays.
         """
         look = self._look
+        if 1049 in self._private and self._saved is not None:  # what leaving that screen restores
+            look = look.with_all_of(self._saved)
         was_origin = look.origin or _ORIGIN in self._private
         out = [self._broken_off, *self._screens_off()]
         out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]

@@ -71,6 +71,10 @@ class Rendition:
         """One that changes by itself."""
         return Rendition(self._shown)
 
+    def with_all_of(self, other: "Rendition") -> "Rendition":
+        """What is shown otherwise in one of them."""
+        return Rendition(self._shown | other._shown)
+
     def apply(self, parameters: bytes) -> None:
         """One SGR sequence, by what stands between `CSI` and `m`."""
         if parameters in (b"", b"0"):
