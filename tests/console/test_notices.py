@@ -240,10 +240,7 @@ def _texts() -> list[str]:
 
 
 def _tells(called: str) -> bool:
-    owner, _, name = called.rpartition(".")
-    return name in ("tell", "notice") or (
-        owner.endswith("_conditions") and name in ("begin", "end")
-    )
+    return called.rpartition(".")[2] in ("tell", "notice", "_begin", "_end")
 
 
 def _text(node: ast.AST) -> str:

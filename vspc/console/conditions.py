@@ -1,6 +1,8 @@
-"""What those on a console were told that goes on: they are told when it is over (law 13). Pure."""
+"""What those on a console were told that goes on: they are told when it is over (law 13). Pure.
 
-from collections.abc import Callable
+A tuple of few pairs, and an empty one where nothing goes on: there are thousands of consoles.
+"""
+
 from enum import Enum
 
 
@@ -13,35 +15,22 @@ class Condition(Enum):
     WAITING = "waiting"  # input waits for that
 
 
-class Conditions:
-    """Those that somebody was told of, since when."""
+Conditions = tuple[tuple[Condition, float], ...]
+"""Those that somebody was told of, and since when, in seconds for measuring."""
 
-    __slots__ = ("_open", "_seconds", "_tell")
 
-    def __init__(self, tell: Callable[[str], None], seconds: Callable[[], float]) -> None:
-        """`tell` tells all, `seconds` is for measuring."""
-        self._tell = tell
-        self._seconds = seconds
-        self._open: dict[Condition, float] | None = None  # nearly always
+def begun(conditions: Conditions, condition: Condition, now: float) -> Conditions:
+    """With `condition`, which goes on since `now` unless it did before."""
+    if since(conditions, condition) is not None:
+        return conditions
+    return (*conditions, (condition, now))
 
-    def __contains__(self, condition: Condition) -> bool:
-        return self._open is not None and condition in self._open
 
-    def begin(self, condition: Condition, text: str = "") -> None:
-        """`condition` goes on; `text` says so, unless something else has."""
-        self._open = self._open or {}
-        self._open.setdefault(condition, self._seconds())
-        if text:
-            self._tell(text)
+def ended(conditions: Conditions, *over: Condition) -> Conditions:
+    """Without those that are `over`."""
+    return tuple(each for each in conditions if each[0] not in over)
 
-    def end(self, condition: Condition, text: Callable[[float], str]) -> None:
-        """It is over: if it was told, `text` is told, made of the seconds that it lasted."""
-        if self._open is not None and condition in self._open:
-            since = self._open[condition]
-            self.give_way(condition)
-            self._tell(text(self._seconds() - since))
 
-    def give_way(self, *conditions: Condition) -> None:
-        """They are over, and what is told instead says so."""
-        left = {each: at for each, at in (self._open or {}).items() if each not in conditions}
-        self._open = left or None
+def since(conditions: Conditions, condition: Condition) -> float | None:
+    """Since when `condition` goes on, if it does."""
+    return next((at for each, at in conditions if each is condition), None)

@@ -11,7 +11,7 @@ from attrs import Factory, field, frozen
 
 from vspc.console import happenings
 from vspc.console.audit import Audit, NoAudit
-from vspc.console.conditions import Condition, Conditions
+from vspc.console.conditions import Condition, Conditions, begun, ended, since
 from vspc.console.gate import Gate, GateOwner
 from vspc.console.happenings import Happening, Happenings, How
 from vspc.console.history import Budget, History
@@ -163,7 +163,7 @@ class LineSide(GateOwner):
         self.breaks_from_vm = 0
         self._broke: float | None = None  # when the VM sent a BREAK last
         self._holding: Cancellable | None = None
-        self._conditions = Conditions(self.tell, shop.clock.seconds)
+        self._conditions: Conditions = ()
 
     @property
     def _console(self) -> "Console":
@@ -197,10 +197,8 @@ class LineSide(GateOwner):
 
     def _answers_again(self, waiting: int, where: str = "") -> None:
         """Whoever was told that the VM does not answer is told that it does, again."""
-        if Condition.UNANSWERED in self._conditions:
-            rest = f"; {waiting} bytes wait" if waiting else ""
-            text = f"{self.title} answers again{where}{rest}"
-            self._conditions.end(Condition.UNANSWERED, lambda _seconds: text)
+        rest = f"; {waiting} bytes wait" if waiting else ""
+        if self._end(Condition.UNANSWERED, f"{self.title} answers again{where}{rest}"):
             self._publish(happenings.AnswersAgain(self._console, waiting))
 
     # Lines that come and go
@@ -213,13 +211,29 @@ class LineSide(GateOwner):
         self._publish(happenings.Connected(self._console, returned))
 
     def _tell_connected(self, line: Line) -> None:
-        again = f"{self.title} is connected again, from {line.address}"
-        if Condition.AWAY in self._conditions:
-            self._conditions.end(
-                Condition.AWAY, lambda seconds: f"{again}, after {lasted(seconds)}"
-            )
-        else:  # it had been away since before this process
-            self.tell(again)
+        away = since(self._conditions, Condition.AWAY)
+        self._give_way(Condition.AWAY)
+        # None: it had been away since before this process.
+        lasts = "" if away is None else f", after {lasted(self._shop.clock.seconds() - away)}"
+        self.tell(f"{self.title} is connected again, from {line.address}{lasts}")
+
+    def _begin(self, condition: Condition, text: str = "") -> None:
+        """`condition` goes on; `text` says so to all, unless something else has."""
+        self._conditions = begun(self._conditions, condition, self._shop.clock.seconds())
+        if text:
+            self.tell(text)
+
+    def _end(self, condition: Condition, text: str) -> bool:
+        """It is over, and `text` is told if its beginning was; whether that is so."""
+        was_told = since(self._conditions, condition) is not None
+        if was_told:
+            self._give_way(condition)
+            self.tell(text)
+        return was_told
+
+    def _give_way(self, *over: Condition) -> None:
+        """They are over, and what is told instead says so."""
+        self._conditions = ended(self._conditions, *over)
 
     def replace(self, line: Line, why: str, how: How) -> None:
         """`line` takes the place of the one that is there; what waited for that one is refused."""
@@ -229,7 +243,7 @@ class LineSide(GateOwner):
         # The pen first: what makes room must not let anybody type at the new line.
         self._change_host(old, line.address, how)
         self._tell_unsent(self.gate.drop(), why)
-        self._conditions.give_way(Condition.WAITING)
+        self._give_way(Condition.WAITING)
         self._take(line)
         self._publish(happenings.Replaced(self._console, old, line.address, why))
 
@@ -240,8 +254,8 @@ class LineSide(GateOwner):
         self.since = self._shop.clock.wall()
         self.gate.disconnect()
         unsent = self.gate.drop()
-        self._conditions.give_way(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
-        self._conditions.begin(Condition.AWAY, f"{self.title} is away ({reason})")
+        self._give_way(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
+        self._begin(Condition.AWAY, f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
         self._publish(happenings.WentAway(self._console, reason, unsent.count))
         self.shrink()
@@ -249,10 +263,9 @@ class LineSide(GateOwner):
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
             self.host_change = None
-            self._conditions.give_way(Condition.HELD)
+            self._give_way(Condition.HELD)
         else:
-            ended = f"{self.title} is no longer migrating"
-            self._conditions.end(Condition.HELD, lambda _seconds: ended)
+            self._end(Condition.HELD, f"{self.title} is no longer migrating")
             self._change_host(self.last_address, line.address, How.JOINED)
         self.line = line
         self.last_address = line.address
@@ -298,7 +311,7 @@ class LineSide(GateOwner):
     def _tell_holding(self) -> None:
         self._holding = None
         waiting = self.gate.waiting
-        self._conditions.begin(Condition.HELD, f"{self.title} is migrating; {waiting} bytes held")
+        self._begin(Condition.HELD, f"{self.title} is migrating; {waiting} bytes held")
 
     def _end_holding(self) -> None:
         self.migrating = False
@@ -315,7 +328,7 @@ class LineSide(GateOwner):
     def resume(self) -> None:
         """The source has not moved, whatever becomes of the migration: input goes to it again."""
         self._end_holding()
-        self._conditions.give_way(Condition.HELD)
+        self._give_way(Condition.HELD)
         self.tell(f"{self.title} goes on at {self.last_address}: its vMotion has not happened")
         self.gate.release()
 
@@ -332,7 +345,7 @@ class LineSide(GateOwner):
     def end_migration(self, reason: str) -> None:
         """The vMotion came to nothing: input goes to the source if it lives."""
         self._end_holding()
-        self._conditions.give_way(Condition.HELD)
+        self._give_way(Condition.HELD)
         self.tell(f"{self.title} did not move: {reason}")
         self._publish(happenings.MigrationEnded(self._console, reason))
         if self.line is None:
@@ -364,15 +377,12 @@ class LineSide(GateOwner):
         raise NotImplementedError
 
     def unanswered(self, waiting: int) -> None:
-        self._conditions.begin(
-            Condition.UNANSWERED, f"{self.title} does not answer: {waiting} bytes wait"
-        )
-        self._conditions.begin(Condition.WAITING)
+        self._begin(Condition.UNANSWERED, f"{self.title} does not answer: {waiting} bytes wait")
+        self._begin(Condition.WAITING)
         self._publish(happenings.Stalled(self._console, waiting))
 
     def caught_up(self) -> None:
-        text = f"nothing waits for {self.title} any more"
-        self._conditions.end(Condition.WAITING, lambda _seconds: text)
+        self._end(Condition.WAITING, f"nothing waits for {self.title} any more")
 
     def delivered(self, data: bytes, tally: Tally) -> None:
         self.bytes_to_vm += len(data)
