@@ -274,6 +274,29 @@ class Readers(ServerTestCase):
         self.assertEqual(self.ssh("log", vm.name, "--grep", "nowhere").status, 1)
         self.assertIn(b"new line", self.ssh("boots", vm.name).out)
 
+    def test_a_restart_of_the_server_is_no_boot(self) -> None:
+        self.serve()
+        vm = self.vm()
+        vm.say(10)
+        while self.consoles()[vm.name]["bytes_from_vm"] < len(vm.said[-1]):
+            pass
+        boots, last = self.ssh("boots", vm.name).out, self.consoles()[vm.name]["last_output"]
+        for stop in (self.stop_server, self.kill_server):
+            stop()
+            vm.hang_up()
+            self.serve()
+            vm.connect(self.ports["telnet"])
+            self.server.out.expect(rb" vm-registered console=%s " % vm.name.encode())
+            self.assertEqual(self.ssh("boots", vm.name).out, boots)
+            self.assertEqual(self.consoles()[vm.name]["last_output"], last)
+            self.assertTrue(self.ssh("log", vm.name, "--boot", "0").out.startswith(vm.said[-1]))
+            self.assertIn(b"after a restart of the server", self.ssh("log", vm.name, "--json").out)
+        self.assert_no_defects()
+
+    def kill_server(self) -> None:
+        self.server.send_signal(signal.SIGKILL)
+        self.server.wait()
+
     def test_many_are_searched_at_once_with_the_name_before_each_line(self) -> None:
         self.serve()
         for number in (2, 10, 1):
