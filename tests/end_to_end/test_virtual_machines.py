@@ -206,6 +206,39 @@ class OverTls(SimulatorTestCase):
         self.assert_no_defects()
 
 
+class AtTheWrongPort(SimulatorTestCase):
+    """What is wrong is in the log at once, and in `refusals` with what to do."""
+
+    def dial(self, scheme: str, listener: str) -> None:
+        """A simulated host that was given the wrong scheme for a port."""
+        proxy = f"{scheme}://127.0.0.1:{self.ports[listener]}"
+        self.start(script("vspc"), "simulate", "--proxy", proxy, "--vms", "1")
+
+    def say(self, opening: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", self.ports["telnet"]), DEADLINE) as line:
+            line.sendall(opening)
+            self.server.out.expect(rb" vm-refused ")
+
+    def test_hosts_and_others_by_their_first_bytes(self) -> None:
+        self.serve()
+        self.dial("telnet", "telnets")
+        self.server.out.expect(rb' vm-refused .*"it speaks telnet without TLS')
+        self.dial("telnets", "telnet")
+        self.server.out.expect(rb' vm-refused .*"it speaks TLS')
+        self.say(b"GET / HTTP/1.1\r\n\r\n")
+        self.say(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+        found = self.complete(script("vspc"), "refusals", "--config", self.config).out.decode()
+        for words in (
+            "it speaks telnet without TLS",
+            "it speaks TLS",
+            "it sends an HTTP request",
+            'add to proxy_protocol_from of vm: "127.0.0.1/32"',
+            "vspc proxy-uri prints the proxy URIs",
+        ):
+            self.assertIn(words, found)
+        self.assert_no_defects()
+
+
 class InsideTelnet(SimulatorTestCase):
     """TLS that starts inside a telnet connection."""
 
