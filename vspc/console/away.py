@@ -70,14 +70,13 @@ class Away:
         return due
 
     def crowded(self) -> Iterator[tuple[str, Console]]:
-        """Hosts that left too many behind, each with its first console, until they did not."""
+        """Hosts that left too many behind, with each console of theirs that is to be forgotten."""
         while self._full:
             host = next(iter(self._full))
-            mine = self._of_host.get(host, ())
-            if len(mine) <= PER_HOST:
-                del self._full[host]
-            else:
-                yield host, next(iter(mine))
+            mine = list(self._of_host.get(host, ()))
+            for console in mine[: max(0, len(mine) - PER_HOST)]:
+                yield host, console
+            del self._full[host]
 
 
 def _due(table: dict[Console, float], before: float) -> list[Console]:

@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -108,7 +108,7 @@ class Store:
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
     _to_move: list[Chronicle] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
-    gone: deque[Chronicle] = field(factory=deque, init=False)
+    gone: OrderedDict[bytes, None] = field(factory=OrderedDict, init=False)
     _again: int = field(default=0, init=False)  # bytes that the journal's file began with
 
     def __attrs_post_init__(self) -> None:
@@ -259,7 +259,7 @@ class Store:
         chronicle.take(serial, record)
         self.pending_bytes += chronicle.pending_bytes - before
         if record.code == RESERVE and record.offset == chronicle.end and chronicle.pending:
-            self.gone.append(chronicle)
+            self.gone[record.console] = None
 
     def stop(self, now: float) -> None:
         """The last words: offsets go on without a jump. Raises OSError.
@@ -325,8 +325,8 @@ class Store:
     def move_gone(self) -> None:
         """Move some of what is pending of consoles that have gone. Raises OSError."""
         for _ in range(min(GONE, len(self.gone))):
-            chronicle = self.gone.popleft()
-            if self.chronicles.get(chronicle.id) is chronicle and chronicle.pending:
+            chronicle = self.chronicles.get(self.gone.popitem(last=False)[0])
+            if chronicle is not None and chronicle.pending:
                 self._move_one(chronicle)
                 self.spotter.forget(chronicle.id)
 
