@@ -14,47 +14,13 @@ from types import MappingProxyType
 from attrs import define, field
 
 from vspc.console.rendition import Rendition
-
-HELD_LIMIT = 128
-"""Bytes of an unfinished sequence that are kept. A control sequence of so many changes nothing."""
+from vspc.console.sequences import CSI_LIMIT, Sequences
 
 DEPTH = 64
 """Levels of the kitty keyboard stack that are counted."""
 
 ASKED_LIMIT = 16
 """Questions for the cursor's position that are counted while they are unanswered."""
-
-# One class for all that stands before the final byte, so that no pattern tries twice what did not
-# match: parameters, intermediates, and controls, which are executed in the middle of a sequence
-# (SO and SI are taken to end it).
-_MIDDLE = rb"[ -?\x00-\x0d\x10-\x17\x19\x1c-\x1f]*"
-
-_FINALS = rb"hlrnuspqcgW"
-
-_TOKENS = (
-    rb"(?P<shift>[\x0e\x0f])"
-    rb"|\x1b(?:"
-    rb"\[%s(?P<csi>" + _MIDDLE + rb")(?P<final>[m" + _FINALS + rb"])"
-    rb"|\](?P<osc>P[0-9A-Fa-f]{7}|R|[^\x07\x18\x1a\x1b]*)"
-    rb"|[PX^_][^\x18\x1a\x1b]*"
-    rb"|(?P<set>[ -/]+)(?P<name>[0-~])"
-    rb"|(?P<short>[=>no78Hc])"
-    rb")"
-)
-
-_TOKEN = re.compile(_TOKENS % b"")
-# The same without SGR, which is `m` without a `>`.
-_NO_COLOURS = rb"(?=[\x00-\x0d\x10-\x17\x19\x1c-\x1f]*>|" + _MIDDLE + rb"[" + _FINALS + rb"])"
-_UNCOLOURED = re.compile(_TOKENS % _NO_COLOURS)
-
-_SAVES = re.compile(rb"\x1b(?:7|\[s|\[\?[0-9;]*h)")
-"""What may save colours with the cursor."""
-
-_UNFINISHED = re.compile(
-    rb"\x1b(?:[ -/]*|\["
-    + _MIDDLE
-    + rb"|\](?!P[0-9A-Fa-f]{7}|R)[^\x07\x18\x1a\x1b]*|[PX^_][^\x18\x1a\x1b]*)"
-)
 
 _CONTROLS = bytes(range(32))
 
@@ -143,27 +109,12 @@ class TerminalModes:
     _keys: set[bytes] = field(factory=set, init=False)  # resources of XTMODKEYS
     _colours: set[bytes] = field(factory=set, init=False)
     _others: dict[str, bytes] = field(factory=dict, init=False)  # how to end them
-    _held: bytes = field(default=b"", init=False)
-    _is_cut: bool = field(default=False, init=False)
+    _sequences: Sequences = field(factory=Sequences, init=False)
 
     def feed(self, data: bytes) -> None:
         """The terminal is shown `data`."""
-        if not self._held and b"\x1b" not in data and b"\x0e" not in data and b"\x0f" not in data:
-            return
-        data = self._held + data
-        last = data.rfind(b"\x1b")
-        unfinished = _UNFINISHED.fullmatch(data, last) if last >= 0 else None
-        end = len(data) if unfinished is None else last
-        # Colours before the last that were taken back are gone: most of a listing in colours is.
-        plain = max(data.rfind(b"\x1b[m", 0, end), data.rfind(b"\x1b[0m", 0, end), 0)
-        if _SAVES.search(data, 0, plain):
-            plain = 0
-        for pattern, start, until in ((_UNCOLOURED, 0, plain), (_TOKEN, plain, end)):
-            for token in pattern.finditer(data, start, until):
-                self._take(token)
-        rest = data[end:]
-        self._is_cut = len(rest) > HELD_LIMIT or (self._is_cut and end == 0)
-        self._held = rest[:HELD_LIMIT]
+        for token in self._sequences.feed(data):
+            self._take(token)
 
     # What to write
 
@@ -174,12 +125,12 @@ class TerminalModes:
         unshift = _UNSHIFT if look.shift else b""
         ascii_again = b"\x1b(B" if 0 in look.sets else b""
         utf8 = self._others.get("coding", b"")
-        return self._broken_off + unshift + ascii_again + utf8 + look.rendition.off
+        return self._sequences.broken_off + unshift + ascii_again + utf8 + look.rendition.off
 
     @property
     def again(self) -> bytes:
         """What the VM goes on with behind that."""
-        return self._look.rendition.on + self._sets_again + self._begun_again
+        return self._look.rendition.on + self._sets_again + self._sequences.begun_again
 
     @property
     def _sets_again(self) -> bytes:
@@ -187,19 +138,6 @@ class TerminalModes:
         coding = b"\x1b%@" if "coding" in self._others else b""
         first_set = b"\x1b(" + look.sets[0] if 0 in look.sets else b""
         return coding + first_set + _SHIFTS.get(look.shift, b"")
-
-    @property
-    def _broken_off(self) -> bytes:
-        return b"\x18" if self._held else b""
-
-    @property
-    def _begun_again(self) -> bytes:
-        """The half that was said; of a long one something that shows nothing, to the same end."""
-        if not self._is_cut:
-            return self._held
-        if self._held.startswith(b"\x1b]"):
-            return b"\x1b]9999;"
-        return self._held if self._held.startswith(b"\x1b[") else b"\x1bX"
 
     def give_back(self) -> bytes:
         """What turns off all that is on, and nothing else; nothing is on then. It prints nothing.
@@ -210,7 +148,7 @@ class TerminalModes:
         if 1049 in self._private and self._saved is not None:  # what leaving that screen restores
             look = look.with_all_of(self._saved)
         was_origin = look.origin or _ORIGIN in self._private
-        out = [self._broken_off, *self._screens_off()]
+        out = [self._sequences.broken_off, *self._screens_off()]
         out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]
         out += [_ANSI[mode] for mode in sorted(self._ansi)]
         out += [_UNSHIFT] if look.shift else []
@@ -224,6 +162,7 @@ class TerminalModes:
         out += [b"\x1b[>%sm" % each for each in sorted(self._keys)]
         out += [b"\x1b]%s\x1b\\" % each for each in sorted(self._colours)]
         self._forget()
+        self._sequences = Sequences()
         return b"".join(out)
 
     def _screens_off(self) -> list[bytes]:
@@ -249,27 +188,26 @@ class TerminalModes:
         self._keyboards = [_Keyboard(), _Keyboard()]
         for state in (self._private, self._ansi, self._keys, self._colours, self._others):
             state.clear()
-        self._held, self._is_cut = b"", False
 
     def replayed(self, meanwhile: "TerminalModes") -> bytes:
         """Behind `neutral` what `meanwhile` has followed was shown, text and colours only: its last
         colours are those of now. What the VM goes on with.
         """
         self._look.rendition = meanwhile._look.rendition.copy()
-        return self._sets_again + self._begun_again
+        return self._sets_again + self._sequences.begun_again
 
     # What the VM says
 
     def _take(self, token: "re.Match[bytes]") -> None:
         match token.lastgroup:
             case "final":
-                if len(token["csi"]) < HELD_LIMIT - 2:
+                if len(token["csi"]) < CSI_LIMIT:
                     parameters = token["csi"].translate(None, _CONTROLS)
                     _CONTROL[token["final"]](self, parameters)
             case "shift":
                 self._look.shift = int(token["shift"] == b"\x0e")
             case "osc":
-                self._take_osc(token["osc"][: HELD_LIMIT - 2])
+                self._take_osc(token["osc"][:CSI_LIMIT])
             case "name":
                 self._take_set(token["set"], token["name"])
             case "short":

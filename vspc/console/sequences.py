@@ -1,0 +1,92 @@
+"""The control sequences among what a VM says, wherever the output is cut. Pure.
+
+Text, and sequences that move a cursor or erase, are passed over where `re` does it: output in
+colours costs little, and output without an ESC nothing.
+"""
+
+import re
+from collections.abc import Iterator
+
+HELD_LIMIT = 128
+"""Bytes of an unfinished sequence that are kept. A control sequence of so many changes nothing."""
+
+CSI_LIMIT = HELD_LIMIT - 2
+"""Bytes between the introducer and the end of a sequence that are looked at."""
+
+# One class for all that stands before the final byte, so that no pattern tries twice what did not
+# match: parameters, intermediates, and controls, which are executed in the middle of a sequence
+# (SO and SI are taken to end it).
+_MIDDLE = rb"[ -?\x00-\x0d\x10-\x17\x19\x1c-\x1f]*"
+
+_FINALS = rb"hlrnuspqcgW"
+
+_TOKENS = (
+    rb"(?P<shift>[\x0e\x0f])"
+    rb"|\x1b(?:"
+    rb"\[%s(?P<csi>" + _MIDDLE + rb")(?P<final>[m" + _FINALS + rb"])"
+    rb"|\](?P<osc>P[0-9A-Fa-f]{7}|R|[^\x07\x18\x1a\x1b]*)"
+    rb"|[PX^_][^\x18\x1a\x1b]*"
+    rb"|(?P<set>[ -/]+)(?P<name>[0-~])"
+    rb"|(?P<short>[=>no78Hc])"
+    rb")"
+)
+
+_TOKEN = re.compile(_TOKENS % b"")
+# The same without SGR, which is `m` without a `>`.
+_NO_COLOURS = rb"(?=[\x00-\x0d\x10-\x17\x19\x1c-\x1f]*>|" + _MIDDLE + rb"[" + _FINALS + rb"])"
+_UNCOLOURED = re.compile(_TOKENS % _NO_COLOURS)
+
+_SAVES = re.compile(rb"\x1b(?:7|\[s|\[\?[0-9;]*h)")
+"""What may save colours with the cursor."""
+
+_UNFINISHED = re.compile(
+    rb"\x1b(?:[ -/]*|\["
+    + _MIDDLE
+    + rb"|\](?!P[0-9A-Fa-f]{7}|R)[^\x07\x18\x1a\x1b]*|[PX^_][^\x18\x1a\x1b]*)"
+)
+
+
+class Sequences:
+    """Takes output, gives matches: `shift`; `csi` and `final`; `osc`; `set` and `name`; `short`."""
+
+    __slots__ = ("_held", "_is_cut")
+
+    def __init__(self) -> None:
+        self._held = b""  # the beginning of one that is unfinished, of a long one not all
+        self._is_cut = False
+
+    def feed(self, data: bytes) -> Iterator["re.Match[bytes]"]:
+        """Those that `data` ends; colours that were taken back since are left out."""
+        if not self._held and b"\x1b" not in data and b"\x0e" not in data and b"\x0f" not in data:
+            return iter(())
+        data = self._held + data
+        last = data.rfind(b"\x1b")
+        unfinished = _UNFINISHED.fullmatch(data, last) if last >= 0 else None
+        end = len(data) if unfinished is None else last
+        rest = data[end:]
+        self._is_cut = len(rest) > HELD_LIMIT or (self._is_cut and end == 0)
+        self._held = rest[:HELD_LIMIT]
+        return self._tokens(data, end)
+
+    @staticmethod
+    def _tokens(data: bytes, end: int) -> Iterator["re.Match[bytes]"]:
+        # Colours before the last that were taken back are gone: most of a listing in colours is.
+        plain = max(data.rfind(b"\x1b[m", 0, end), data.rfind(b"\x1b[0m", 0, end), 0)
+        if _SAVES.search(data, 0, plain):
+            plain = 0
+        yield from _UNCOLOURED.finditer(data, 0, plain)
+        yield from _TOKEN.finditer(data, plain, end)
+
+    @property
+    def broken_off(self) -> bytes:
+        """What ends the one that is unfinished: CAN, which every terminal takes so."""
+        return b"\x18" if self._held else b""
+
+    @property
+    def begun_again(self) -> bytes:
+        """The beginning of it; of a long one something that shows nothing, to the same end."""
+        if not self._is_cut:
+            return self._held
+        if self._held.startswith(b"\x1b]"):
+            return b"\x1b]9999;"
+        return self._held if self._held.startswith(b"\x1b[") else b"\x1bX"
