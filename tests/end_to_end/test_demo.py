@@ -4,13 +4,35 @@ import os
 import select
 import shlex
 import signal
+import socket
 import sys
 from pathlib import Path
 
 from tests.end_to_end.processes import ProcessTestCase, Size, free_port
 from tests.programs import require
+from vspc.demo import SSH_PORT, TELNET_PORT, TELNETS_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_offset() -> int:
+    """An offset with which all ports of the demonstration are free."""
+    for _ in range(100):
+        offset = free_port() - SSH_PORT
+        if 0 < offset <= 50_000 and all(
+            map(is_free, (TELNET_PORT + offset, TELNETS_PORT + offset))
+        ):
+            return offset
+    raise AssertionError("no three ports are free")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def processes_in(directory: Path) -> list[int]:
@@ -38,7 +60,7 @@ class Demonstration(ProcessTestCase):
 
     def test_the_printed_command_logs_in_and_ctrl_c_leaves_nothing(self) -> None:
         [make, _ssh] = require("make", "ssh")
-        offset = free_port() - 2222
+        offset = free_offset()
         words = ["-C", str(self.checkout), "--no-print-directory", "demo"]
         demo = self.start(
             make, *words, terminal=Size(), environment={"DEMO_PORT_OFFSET": str(offset)}
@@ -61,7 +83,7 @@ class Demonstration(ProcessTestCase):
         terminal.type(b"\r")
         terminal.out.expect(rb"\[db1 connected, ")
         terminal.type(b"\x05c.")
-        terminal.out.expect(rb"web2")
+        terminal.out.expect(rb"1 of 3")  # the filter is kept
         terminal.type(b"\x03")
         self.assertEqual(terminal.wait(), 0)
         self.assertTrue(processes_in(self.checkout))
@@ -72,7 +94,7 @@ class Demonstration(ProcessTestCase):
 
     def test_being_killed_leaves_nothing_either(self) -> None:
         [make] = require("make")
-        offset = free_port() - 2222
+        offset = free_offset()
         demo = self.start(
             make,
             *("-C", str(self.checkout), "demo"),
