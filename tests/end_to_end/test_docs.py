@@ -96,6 +96,9 @@ GUEST = Path(__file__).with_name("login_guest.py")
 
 VMS = ("web01", "web02", "prod-db1", "test-7")
 
+AWAY = 12
+"""VMs called test-* that came and went: as many as `forget` is told of."""
+
 INPUT = {
     "vspc hash-password": b"correct horse battery staple\n",
     "ssh-keygen -t ed25519 -f ca": b"\n\n",
@@ -131,13 +134,13 @@ class PageTest(ProcessTestCase):
         guest = self.start(sys.executable, "-B", GUEST, "0")
         port = int(guest.out.expect(rb"listening (\d+)")[1])
         for name in VMS:
-            self.start(
-                *(script("vspc"), "simulate", "--proxy"),
-                f"telnet://127.0.0.1:{self.ports['telnet']}",
-                *("--name", name, "--guest", f"tcp:127.0.0.1:{port}"),
-            )
+            self._simulate("--name", name, "--guest", f"tcp:127.0.0.1:{port}")
             self.server.out.expect(rb"vm-registered console=" + name.encode())
         self._programs()
+
+    def _simulate(self, *words: str) -> Child:
+        proxy = f"telnet://127.0.0.1:{self.ports['telnet']}"
+        return self.start(script("vspc"), "simulate", "--proxy", proxy, *words)
 
     def _programs(self) -> None:
         """What the commands find before everything else in their PATH."""
@@ -188,6 +191,8 @@ class PageTest(ProcessTestCase):
         if "SHA256:..." in command:
             done = self._complete("ssh-keygen -l -f mallory.pub")
             command = command.replace("SHA256:...", done.out.decode().split()[1])
+        if command.startswith("vspc forget 'test-*' "):
+            self._come_and_go()
         if "--session ID" in command:
             command = command.replace("ID", self._session())
         return command
@@ -198,6 +203,23 @@ class PageTest(ProcessTestCase):
         self._start(words).out.expect(rb"login")
         rows = json.loads(self._complete("vspc sessions --operator mallory --json").out)
         return str(rows[0]["id"])
+
+    def _come_and_go(self) -> None:
+        """`AWAY` VMs called test-* are away, if they are not yet."""
+        if self._away() == AWAY:
+            return
+        crowd = self._simulate("--vms", str(AWAY), "--name", "test-away{n}")
+        for _ in range(AWAY):
+            self.server.out.expect(rb"vm-registered console=test-away")
+        crowd.stop()
+        tries = 0
+        while self._away() != AWAY:
+            tries += 1
+            self.assertLess(tries, 100)
+
+    def _away(self) -> int:
+        rows = json.loads(self._complete("vspc list --json 'test-*'").out)
+        return sum(row["state"] == "away" for row in rows)
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -230,7 +252,7 @@ class PageTest(ProcessTestCase):
             return self._start(command, Size()).wait(WAIT)
         if words[0] in ("ssh", "vspc"):
             if "-t" in words or words in (["ssh", "vspc"], ["vspc", "console", "web01"]):
-                return self._in_terminal(command, words)
+                return self._in_terminal(command)
             if {"-f", "raw", "-W", "simulate"} & set(words) and "export" not in words:
                 return self._begun(command)
         done = self._complete(command)
@@ -245,16 +267,11 @@ class PageTest(ProcessTestCase):
         child.stop()
         return 0
 
-    def _in_terminal(self, command: str, words: list[str]) -> int:
+    def _in_terminal(self, command: str) -> int:
         """A console is left by its escape, the chooser by Ctrl-C."""
         child = self._start(command, Size())
-        on_console = "console" in words or words[-1] in VMS or any("+" in w for w in words)
-        if on_console:
-            child.out.expect(rb"\[\S+ connected, ")
-            child.type(b"\x05c.")
-        else:
-            child.out.expect(rb"web01")
-            child.type(b"\x03")
+        seen = child.out.expect(rb"\[\S+ connected, |type to filter")
+        child.type(b"\x03" if seen[0] == b"type to filter" else b"\x05c.")
         return child.wait(WAIT)
 
 
