@@ -63,6 +63,7 @@ class Remembering:
     heard: list[Any] = field(factory=list)
     takes: bool = True
     passes_break: bool = True
+    undoes: bytes = b""  # what gives the terminal back
 
     def received(self, data: bytes) -> None:
         self.heard.append(data)
@@ -83,7 +84,8 @@ class Remembering:
         return self.passes_break
 
     def give_back(self) -> bool:
-        return False
+        self.channel.write(self.undoes)
+        return bool(self.undoes)
 
     def closed(self) -> None:
         self.heard.append("closed")

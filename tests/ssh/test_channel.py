@@ -4,6 +4,7 @@ from tests.ssh.bench import (
     ADJUST,
     CLOSE,
     DATA,
+    DISCONNECT,
     EOF,
     EXTENDED,
     REQUEST,
@@ -300,3 +301,40 @@ class Ended(BenchCase):
         waiting[0].start(late)
         self.bench.clock.advance(0)
         self.assertEqual(late.heard, ["closed"])
+
+    def test_terminals_are_given_back_and_the_client_has_time_to_show_it(self) -> None:
+        number = self.bench.session(self.client)
+        self.ask(number, b"pty-req", TERMINAL)
+        self.ask(number, b"shell")
+        program = self.bench.programs[-1]
+        program.undoes = b"\x1b[?1049l"
+        server = server_of(self.client)
+        server.disconnect("the server stops")
+        self.bench.settle()
+        self.assertEqual(program.undoes, self.client.bytes_of(7))
+        self.assertEqual([], self.client.got(DISCONNECT))
+        self.assertEqual(["closed"], program.heard)
+        self.say(DATA, uint32(number), string(b"too late"))
+        self.bench.clock.advance(limits.FAREWELL)
+        self.bench.settle()
+        self.assertIn(b"the server stops", self.client.got(DISCONNECT)[0])
+        self.assertEqual(["closed"], program.heard)
+        self.assertTrue(self.client.lost)
+
+    def test_without_a_terminal_it_ends_at_once(self) -> None:
+        self.bench.running(self.client)
+        server_of(self.client).disconnect("the server stops")
+        self.bench.settle()
+        self.assertEqual(1, len(self.client.got(DISCONNECT)))
+
+    def test_a_client_that_goes_meanwhile_leaves_nothing_behind(self) -> None:
+        number = self.bench.session(self.client)
+        self.ask(number, b"pty-req", TERMINAL)
+        self.ask(number, b"shell")
+        server = server_of(self.client)
+        server.disconnect("the server stops")
+        self.client.transport.loseConnection()
+        self.bench.settle()
+        self.bench.clock.advance(limits.FAREWELL)
+        self.assertTrue(server.ended)
+        self.assertNotIn(server, self.bench.door.connections)

@@ -11,7 +11,9 @@ from vspc.console.access import Operator
 from vspc.console.answers import KEY_PATIENCE
 from vspc.console.happenings import How
 from vspc.console.ports import Terminal
+from vspc.verbs.call import Call
 from vspc.verbs.escapes import Escapes
+from vspc.verbs.terminal import TerminalBridge
 from vspc.watch.happened import Happened
 from vspc.watch.refusals import Refused
 
@@ -273,6 +275,16 @@ class GivenBack(TerminalTest):
         channel = self.in_vim()
         self.web.reassess(lambda _operator, _subject: frozenset())
         self.assertIn(UNDONE.decode() + "\r\n[web01: you may no longer read", channel.text)
+
+    def test_who_goes_back_to_the_chooser(self) -> None:
+        channel, left = FakeChannel(XTERM), list[str]()
+        call = Call(self.desk.world, self.desk.login(), channel)
+        TerminalBridge(call, self.web, left=left.append).begin()
+        self.says(VIM)
+        channel.output.clear()
+        channel.type(b"\x05c.")
+        self.assertEqual(bytes(channel.output), UNDONE + b"\r\n[left web01]\r\n")
+        self.assertEqual((left, channel.status), ([""], None))
 
     def test_whose_connection_is_ended_by_us(self) -> None:
         channel = self.in_vim()
