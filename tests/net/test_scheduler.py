@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.ends import End, TurnClock
 from vspc.net.scheduler import (
+    BUSY_TURNS,
     BYTES,
     EVENTS,
     EVENTS_UNPROVEN,
@@ -100,8 +101,34 @@ class SchedulerTests(SynchronousTestCase):
         for _ in range(5):
             self.turn()
             quiet = self.scheduler.share("10.0.0.1")
+            quiet.proven = True
             self.assertTrue(quiet.open())
             self.assertGreaterEqual(self.scheduler.left, RESERVED - EVENTS)
+
+    def test_what_is_known_comes_before_what_is_not(self) -> None:
+        for _ in range(500):
+            self.flood().arrive()
+        known, unknown = self.flood(proven=True), self.flood()
+        known.arrive()
+        unknown.arrive()
+        self.assertEqual((known.done > 0, unknown.done), (True, 0))
+        self.scheduler.left = 0
+        another = self.flood(proven=True)
+        another.arrive()
+        self.turn()
+        self.assertIs(self.order[0], another)
+
+    def test_who_had_its_turn_does_not_go_before_others_with_more(self) -> None:
+        flood = self.flood(proven=True)
+        flood.arrive()
+        self.turn()
+        flood.share.leave()
+        self.turn()
+        self.assertFalse(flood.share.open())
+        for _ in range(BUSY_TURNS):
+            self.scheduler.arm()
+            self.turn()
+        self.assertTrue(flood.share.open())
 
     def test_what_comes_late_in_a_full_turn_is_first_in_the_next(self) -> None:
         for _ in range(200):

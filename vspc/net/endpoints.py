@@ -13,7 +13,7 @@ from zope.interface import implementer
 BACKLOG = 1024
 """Connections that the kernel keeps for us: a cluster's VMs may all come back at once."""
 
-ACCEPTS = 16
+ACCEPTS = 8
 """Connections that one listener takes in a turn of the reactor; the others stay with the kernel."""
 
 _ANYWHERE = re.compile(r"tcp:([0-9]+)")

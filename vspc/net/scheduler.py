@@ -18,16 +18,19 @@ EVENTS = 128
 EVENTS_UNPROVEN = EVENTS // 10
 """The same before that."""
 
-TURN_EVENTS = 1024
+TURN_EVENTS = 768
 """Events of all connections together in a turn."""
 
-RESERVED = 256
+RESERVED = 192
 """Of these, how many are kept for what arrives in the turn: those that wait get the others."""
+
+KEPT_FOR_PROVEN = TURN_EVENTS // 2
+"""Of these, how many are kept for those whose peer is identified or logged in."""
 
 FIRST_EVENTS = 16
 """Events of a connection that waited though it was not over its share, when its turn comes."""
 
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.003
 """Seconds in a turn after which no other connection that waits is served in it."""
 
 BYTES = 4096
@@ -39,20 +42,20 @@ DOUBLED = 64
 SUBNEGOTIATION_BYTES = 64
 """Bytes of a telnet subnegotiation that count as one event more."""
 
-HANDSHAKE = 128
+HANDSHAKE = 160
 """Events that one step of a TLS handshake, or of an SSH key exchange, counts as."""
 
 SIGNATURE = 32
 """Events that checking one signature counts as."""
 
-REGISTERING = 32
+REGISTERING = 48
 """Events that it counts as when a line is taken to be a VM's, and when such a line ends."""
 
-CLOSING = 4
+CLOSING = 8
 """Events that the end of any other connection counts as."""
 
 BUSY_TURNS = 16
-"""Turns for which a connection that was over its share takes its place behind the others."""
+"""Turns after which a connection that was over its share, and had its turn, is like the others."""
 
 PATIENCE = 10.0
 """Seconds for which a connection may be over its share before its peer has said who it is."""
@@ -98,7 +101,7 @@ class Share:
     def open(self) -> bool:
         """Whether what has just come may be worked on now; if not, call `wait`."""
         scheduler = self._scheduler
-        if self._work is not None or scheduler.left <= 0:
+        if self._work is not None or scheduler.left <= (0 if self.proven else KEPT_FOR_PROVEN):
             return False
         if self._turn == scheduler.turn:
             return self._left > 0
@@ -121,12 +124,10 @@ class Share:
         """
         scheduler = self._scheduler
         over = self._turn == scheduler.turn and self._left <= 0
-        if over:
-            self._busy_until = scheduler.turn + BUSY_TURNS
-            if not self._is_patient():
-                return False
+        if over and not self._is_patient():
+            return False
         self._work = work
-        scheduler.enter(self, late=scheduler.turn < self._busy_until)
+        scheduler.enter(self, late=over or scheduler.turn < self._busy_until)
         return True
 
     def leave(self) -> None:
@@ -139,10 +140,12 @@ class Share:
         """Whether it has done something in `turn`."""
         return self._turn == turn
 
-    def serve(self, most: float = math.inf) -> None:
-        """Its turn has come, for `most` events."""
+    def serve(self, most: float, late: bool) -> None:
+        """Its turn has come, for `most` events; `late`: it was over its share before."""
         work, self._work = self._work, None
         self._begin_turn()
+        if late:
+            self._busy_until = self._turn + BUSY_TURNS
         self._left = min(self._left, most)
         if work is not None:
             work()
@@ -200,9 +203,10 @@ class Scheduler:
     """Who works when, of all connections of a server.
 
     What arrives is worked on at once while the turn has room (`Share.open`). Those that wait are
-    served at the beginning of the next turns, each at most once in a turn: first those that were
-    only late in a full turn, a little each, then those that were over their own share. Each of the
-    two has half of what there is, and at least one is served.
+    served at the beginning of the next turns, each at most once in a turn: first those that only
+    came late in a full turn, a little each, the ones that are known before the others; then those
+    that were over their own share. Each of the three has a part of the turn, and one is served at
+    least.
     """
 
     def __init__(
@@ -216,7 +220,8 @@ class Scheduler:
         self.turn = 0
         self.left: float = TURN_EVENTS  # events that all together may still cause in this turn
         self._late = _Queue()  # over their own share
-        self._fresh = _Queue()  # the others
+        self._fresh = _Queue()  # not so; their peers are known
+        self._new = _Queue()  # nor these; their peers are not
         self._armed = False
         self._stopped = False
 
@@ -229,8 +234,9 @@ class Scheduler:
         self._stopped = True
         self.turn = 1 << 62
         self.left = math.inf
-        while (share := self._fresh.take(self.turn) or self._late.take(self.turn)) is not None:
-            share.serve()
+        for queue in (self._fresh, self._new, self._late):
+            while (share := queue.take(self.turn)) is not None:
+                share.serve(math.inf, late=False)
 
     # For shares
 
@@ -242,13 +248,13 @@ class Scheduler:
 
     def enter(self, share: Share, late: bool) -> None:
         """`share` waits."""
-        (self._late if late else self._fresh).put(share)
+        (self._late if late else self._fresh if share.proven else self._new).put(share)
         self.arm()
 
     def remove(self, share: Share) -> None:
         """`share` waits no longer."""
-        self._late.remove(share)
-        self._fresh.remove(share)
+        for queue in (self._late, self._fresh, self._new):
+            queue.remove(share)
 
     def arm(self) -> None:
         """Begin a turn anew with the reactor's next one.
@@ -269,21 +275,19 @@ class Scheduler:
         try:
             self._serve()
         finally:
-            if self._fresh or self._late:
+            if self._fresh or self._new or self._late:
                 self.arm()
 
     def _serve(self) -> None:
-        if not (self._fresh or self._late):
-            return
-        began, half = self.seconds(), TURN_SECONDS / 2
-        self._serve_some(self._fresh, FIRST_EVENTS, (TURN_EVENTS + RESERVED) / 2, began + half)
+        began, part = self.seconds(), TURN_SECONDS / 3
+        known = (TURN_EVENTS + KEPT_FOR_PROVEN) / 2
+        self._serve_some(self._fresh, FIRST_EVENTS, known, began + part)
+        self._serve_some(self._new, FIRST_EVENTS, KEPT_FOR_PROVEN, began + 2 * part)
         self._serve_some(self._late, math.inf, RESERVED, began + TURN_SECONDS)
-        if self.left > RESERVED and self.seconds() < began + TURN_SECONDS:
-            self._serve_some(self._fresh, FIRST_EVENTS, RESERVED, began + TURN_SECONDS)
 
     def _serve_some(self, queue: _Queue, most: float, left: float, until: float) -> None:
         """Serve those in `queue` until only `left` events are left, or the time is `until`."""
         while (share := queue.take(self.turn)) is not None:
-            share.serve(most)
+            share.serve(most, queue is self._late)
             if self.left <= left or self.seconds() >= until:
                 return
