@@ -591,6 +591,23 @@ class Told(TerminalTest):
         self.assertTrue(alice.text.endswith("[BREAK]\r\n"))
         self.assertEqual(alice.text.count("[BREAK]"), 1)
 
+    def test_each_break_that_waits_is_told_once_and_none_that_was_dropped(self) -> None:
+        alice = self.attach()
+        alice.type(b"p" * 9000)
+        alice.type(b"\x05cl0\x05cl0")
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.desk.turn()
+        self.assertEqual(alice.text.count("[BREAK]"), 2)
+        alice.type(b"p" * 9000)
+        alice.type(b"\x05cl0")
+        self.web.disconnect("off")
+        self.web.connect(FakeLine())
+        alice.type(b"\x05cl0")
+        self.desk.turn()
+        self.assertEqual(alice.text.count("[BREAK]"), 3)
+
     def test_that_what_is_done_can_be_recorded_again(self) -> None:
         alice = self.attach()
         self.desk.record.refuses = True
@@ -609,8 +626,9 @@ class Told(TerminalTest):
         self.assertEqual(self.desk.clock.twisted.getDelayedCalls(), [])
 
     def test_a_right_to_type_that_comes_back(self) -> None:
-        alice = self.attach()
+        alice, follower = self.attach(), self.desk.ask("log -f web01")
         for rights in (frozenset({"read"}), frozenset({"read", "write"})):
             self.web.reassess(lambda _operator, _subject, rights=rights: rights)  # type: ignore[misc]
         self.desk.turn()
         self.assertIn("[you may no longer type here]\r\n[you may type here now]", alice.text)
+        self.assertNotIn("you may", follower.text + follower.complaint)

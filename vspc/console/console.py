@@ -279,12 +279,13 @@ class Console(LineSide):
             attachment.title = self.title
             if "write" not in attachment.rights:
                 attachment.withdraw()
-                if attachment.has_pen:
+                had_pen, types = attachment.has_pen, attachment.kind is not Kind.VERB
+                if had_pen:
                     self.lay_pen("may no longer type")
-                if "write" in before:
+                if "write" in before and (had_pen or types):
                     attachment.notice("you may no longer type here")
                 continue
-            if "write" not in before:
+            if "write" not in before and attachment.kind is not Kind.VERB:
                 attachment.notice("you may type here now")
             if "break" not in rights and (breaks := self.gate.withdraw_breaks(attachment.tally)):
                 attachment.notice(f"you may send no BREAK any more: {amount(0, breaks)} not sent")

@@ -68,6 +68,7 @@ class TerminalBridge(Bridge):
         self._holding: Cancellable | None = None  # with what may begin an answer
         self._held: tuple[int, float] | None = None  # what that is
         self._replaying: Cancellable | None = None
+        self._breaks = 0  # that wait, and whose going is to be told
 
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
@@ -247,14 +248,24 @@ class TerminalBridge(Bridge):
         self._line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 
     def _send_break(self) -> None:
+        if not self.console.gate.waiting:  # those that waited have gone, or were dropped
+            self._forget_breaks()
         if self.break_requested():
-            behind = self.console.gate.waiting
-            self._line("BREAK waits behind other input" if behind else "BREAK")
-            self.attachment.tally.broke = self._break_sent if behind else None
+            waits = bool(self.console.gate.waiting)
+            self._line("BREAK waits behind other input" if waits else "BREAK")
+            if waits:
+                self._breaks += 1
+                self.attachment.tally.broke = self._break_sent
 
     def _break_sent(self) -> None:
-        self.attachment.tally.broke = None
+        self._breaks -= 1
+        if not self._breaks:
+            self._forget_breaks()
         self.attachment.notice("BREAK")
+
+    def _forget_breaks(self) -> None:
+        self._breaks = 0
+        self.attachment.tally.broke = None
 
     def _replay_short(self) -> None:
         self._replay(REPLAY_LINES)
