@@ -224,9 +224,10 @@ class Verbs(CliTest):
                     main(["help", word])
                 self.assertEqual(caught.exception.code, 0)
                 self.assertIn(f"usage: vspc {word} ", printed.getvalue())
-            status, out, err = self.run_main("help", "lits")
-            self.assertEqual((status, out), (2, ""))
-            self.assertIn("unknown command 'lits'; did you mean list?", err)
+            for words in (["help", "lits"], ["lits"], ["lits", "--json"]):
+                status, out, err = self.run_main(*words)
+                self.assertEqual((status, out), (2, ""))
+                self.assertEqual(err, "vspc: unknown command 'lits'; did you mean list?\n")
 
     def test_help_of_a_verb_needs_no_server(self) -> None:
         for word, verb in VERBS.items():

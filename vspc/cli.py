@@ -46,6 +46,8 @@ def _main(argv: Sequence[str] | None) -> int:
         return _help(words[1:])
     if words and (words[0] in VERBS or words[0].startswith(REASON)):
         return _local(words)
+    if words and not words[0].startswith("-") and words[0] not in _commands():
+        return _unknown(words[0])
     arguments = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = arguments.run
     return run(arguments)
@@ -136,12 +138,18 @@ def _help(words: list[str]) -> int:
     if not words or words[0].startswith("--config"):
         _parser().print_help()
         return 0
-    commands = {*(name for name, _, _ in _COMMANDS), "hash-password", "simulate"}
-    if words[0] in VERBS or words[0] in commands:
-        return _main([words[0], "--help"])
-    near = get_close_matches(words[0], [*VERBS, *commands], 1)
+    return _main([words[0], "--help"]) if words[0] in _commands() else _unknown(words[0])
+
+
+def _commands() -> set[str]:
+    """Every word that may follow `vspc`."""
+    return {*VERBS, *(name for name, _, _ in _COMMANDS), "hash-password", "simulate"}
+
+
+def _unknown(word: str) -> int:
+    near = get_close_matches(word, sorted(_commands()), 1)
     hint = f"did you mean {near[0]}?" if near else "vspc help lists commands and verbs"
-    print(f"vspc: unknown command {shown(words[0])}; {hint}", file=sys.stderr)
+    print(f"vspc: unknown command {shown(word)}; {hint}", file=sys.stderr)
     return USAGE
 
 

@@ -114,3 +114,9 @@ class Shapes(ConfigTest):
             said = self.said(text)
             self.assertTrue(said.startswith("line 2: invalid TOML: "), said)
             self.assertIn(wanted, said)
+
+    def test_mistakes_are_named_in_the_order_of_their_lines(self) -> None:
+        with self.assertRaises(ConfigError) as caught:
+            self.load("a = 1\n[vm]\nb = 1\nallow = 1\n[ssh]\nlisten = 1\nc = 1\n")
+        lines = [mistake.line for mistake in caught.exception.mistakes]
+        self.assertEqual(lines, [1, 3, 4, 6, 7])

@@ -26,14 +26,14 @@ FILE_LIMIT = 16 * 1024 * 1024
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used, with every mistake in it.
+    """A configuration that cannot be used, with every mistake in it, in the order of the lines.
 
     `remains` is what is right in it, if anything can be said of that; nothing may run by it.
     """
 
     def __init__(self, mistakes: list[Mistake], remains: Config | None = None) -> None:
-        super().__init__("; ".join(map(str, mistakes)))
-        self.mistakes = mistakes
+        self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
+        super().__init__("; ".join(map(str, self.mistakes)))
         self.remains = remains
 
 
