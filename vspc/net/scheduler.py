@@ -51,7 +51,7 @@ SIGNATURE = 32
 REGISTERING = 48
 """Events that it counts as when a line is taken to be a VM's, and when such a line ends."""
 
-CLOSING = 8
+CLOSING = EVENTS_UNPROVEN // 2
 """Events that the end of any other connection counts as."""
 
 BUSY_TURNS = 16
