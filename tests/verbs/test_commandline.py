@@ -155,8 +155,9 @@ class Text(SynchronousTestCase):
 
     @given(st.text(st.characters(codec="utf-8"), max_size=40))
     def test_any_text_goes_quoted_by_a_program_or_behind_two_dashes(self, text: str) -> None:
-        if text:
-            self.assertEqual(typed(f"web1 {shlex.quote(text)} --enter"), text.encode())
+        quoted = shlex.quote(text)
+        if not quoted.startswith("-"):  # it leaves words alone in which a shell sees nothing
+            self.assertEqual(typed(f"web1 {quoted} --enter"), text.encode())
         self.assertEqual(typed(f"web1 --enter -- {text}"), text.encode())
 
     @settings(max_examples=300)

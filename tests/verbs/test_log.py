@@ -129,7 +129,7 @@ class Printing(LogTestCase):
     def test_what_was_asked_for_wrongly(self) -> None:
         for words, why in (
             ("--grep '('", "no regular expression"),
-            ("--since yesterday", "no time"),
+            ("--since yesterday", "not a time"),
             ("-n many", "takes a number"),
             ("--raw --json", "exclude each other"),
             ("-n 1 --from 1", "give one of them"),

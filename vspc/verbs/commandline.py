@@ -59,7 +59,7 @@ class Line:
     """One string; characters that stand for bytes that are no UTF-8 are kept."""
 
     def __init__(self, line: str, at: int = 0, plain: bool = False) -> None:
-        """From `at` on; `plain`: options with quotes in their names are none."""
+        """From `at` on; `plain`: what has quotes in its name is not taken as an option."""
         if len(line) > LINE:
             raise UsageError(f"the command has {len(line)} characters; at most {LINE} are allowed")
         self._line = line

@@ -102,7 +102,7 @@ def _moment(label: str, value: str, now: float) -> float:
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise UsageError(f"{label}: '{safe(value)}' is no time; {_TIME_ALLOWED}") from None
+        raise UsageError(f"{label}: '{safe(value)}' is not a time; {_TIME_ALLOWED}") from None
 
 
 def choice(*words: str) -> Kind[str]:

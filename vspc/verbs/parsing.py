@@ -36,7 +36,7 @@ class _Parser:
         self._now = now
         self._target = target if grammar.console is not None else None
         self._options = dict(grammar.spellings())
-        self._values: dict[object, Any] = {}
+        self._said: dict[Argument[Any] | Option[Any], tuple[str, str]] = {}
         self._flags: set[Flag] = set()
         self._words: list[str] = []
         self._left = list(grammar.arguments)
@@ -69,10 +69,10 @@ class _Parser:
                 self._take_word(source.word())
         self._assign()
         return Parsed(
-            self._values,
+            {key: key.kind.read(*said, self._now) for key, said in self._said.items()},
             frozenset(self._flags),
             remarks=tuple(self._remarks),
-            from_login=self._target is not None and ON not in self._values,
+            from_login=self._target is not None and ON not in self._said,
         )
 
     def _is_named_twice(self) -> bool:
@@ -209,13 +209,13 @@ class _Parser:
             raise UsageError(self._superfluous(words[len(self._left)]))
         for argument, word in zip(self._left, words, strict=False):
             self._keep(argument, argument.name, word)
-        missing = [a.name for a in self._left if a.required and a not in self._values]
+        missing = [a.name for a in self._left if a.required and a not in self._said]
         if missing:
             are = "is" if len(missing) == 1 else "are"
             raise UsageError(f"{' and '.join(missing)} {are} missing")
         console = self._grammar.console
-        if console is not None and ON in self._values:
-            self._values[console] = self._values[ON]
+        if console is not None and ON in self._said:
+            self._said[console] = self._said[ON]
         elif console is not None and target is not None:
             self._keep(console, console.name, target)
 
@@ -232,4 +232,5 @@ class _Parser:
         return f"'{safe(word)}' is one word too many"
 
     def _keep(self, key: Argument[Any] | Option[Any], label: str, value: str) -> None:
-        self._values[key] = key.kind.read(label, value, self._now)
+        """`value` is read when all is said: what is said twice counts once."""
+        self._said[key] = label, value

@@ -162,21 +162,13 @@ def overview() -> str:
 
 
 def help_wanted(words: Sequence[str]) -> str | None:
-    """What `help` prints of a command that asks for it, for whoever has no server to ask."""
+    """What `VERB --help` prints, for whoever has no server to ask; None for other words."""
     try:
         said = Said.of(Words(words))
-        verb = VERBS.get(said.verb)
-        parsed = None if verb is None else parse(verb.grammar, said.rest, 0.0)
-    except UsageError:
+        grammar = VERBS[said.verb].grammar
+        return helping.described(grammar, "vspc ") if parse(grammar, said.rest, 0.0).help else None
+    except (KeyError, UsageError):
         return None
-    if verb is None or parsed is None:
-        return None
-    if parsed.help:
-        return helping.described(verb.grammar, "vspc ")
-    if verb is not VERBS["help"]:
-        return None
-    asked = VERBS.get(parsed.get(helping.VERB, ""))
-    return overview() if asked is None else helping.described(asked.grammar, "vspc ")
 
 
 _LIST = Verb(list_verb.GRAMMAR, list_verb.run, recorded=False)
