@@ -13,7 +13,7 @@ from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id
 from tests.log.test_log import WholeLog
 from tests.log.threads import ThreadedLog
 from vspc.console.console import Console
-from vspc.console.past import Kind
+from vspc.console.past import Kind, Said
 from vspc.log import cache, recovery, writer
 from vspc.log.batch import Batch, Sync
 from vspc.log.cache import Cache
@@ -21,6 +21,7 @@ from vspc.log.recorder import Bounds
 from vspc.log.recovery import Recovered
 from vspc.log.resting import REST
 from vspc.log.segments import Segment
+from vspc.log.view import View
 from vspc.log.writer import Writer
 
 PIECE = 64 * 1024
@@ -208,6 +209,42 @@ class Reads(SynchronousTestCase):
         self.assertEqual(len(self.read), 2 * len(found))
         cache.load(found[-1])
         self.assertEqual(len(self.read), 2 * len(found))
+
+    def _two_logs(self) -> list[View]:
+        """Two consoles, each with four closed segments of 320 bytes, by a cache for one segment."""
+        shared, views = Cache(lambda *_: None, limit=500), list[View]()
+        for number in (1, 2):
+            console = console_id(number)
+            for at in range(16):
+                self.shelf.say(console, b"%x" % at * 80)
+                self.shelf.store.move(self.shelf.store.chronicle(console))
+            log = self.shelf.store.chronicle(console)
+            for segment in log.segments:
+                segment.closed = True
+            views.append(View(shared, tuple(log.segments), (), log.end))
+        return views
+
+    def test_readers_at_different_places_do_not_read_whole_segments_for_each_piece(self) -> None:
+        self.patch(cache, "AHEAD", 160)
+        views = self._two_logs()
+        whole = b"".join(b"%x" % at * 80 for at in range(16))
+        said, at = [bytearray(), bytearray()], 0
+        while at < len(whole):
+            for view, data in zip(views, said, strict=True):
+                for item in view.read(at, 40).items:
+                    assert isinstance(item, Said)
+                    data += item.data
+            at += 40
+        self.assertEqual([bytes(data) for data in said], [whole, whole])
+        # 64 pieces of 8 segments: each segment is read for its beginning and for its middle.
+        self.assertLessEqual(len(self.read), 3 * 8)
+
+    def test_a_piece_that_ends_with_a_segment_does_not_read_the_next(self) -> None:
+        view = self._two_logs()[0]
+        end = view.pieces[0].end
+        passage = view.read(0, end)
+        self.assertEqual(passage.next, end)
+        self.assertEqual(len(self.read), 1)
 
     def test_a_reader_costs_the_log_no_write(self) -> None:
         self.shelf.say(self.one, b"x" * 10)

@@ -8,36 +8,21 @@ from threading import Condition
 from attrs import define, field, frozen
 
 from vspc.log.discovery import packed
-from vspc.log.index import Entry
+from vspc.log.part import Part
 from vspc.log.recovery import recover
 from vspc.log.segments import Segment
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of memory, about, that are kept for whoever reads on; one segment is kept in any case."""
 
-ENTRY = 200
-"""Bytes that an entry of an index takes, about."""
+AHEAD = 512 * 1024
+"""Bytes that are kept for each of many readers at different places, whose segments do not fit."""
+
+READERS = 64
+"""Readers for whom that is kept, the last ones."""
 
 PARTS = 32
 """Parts of a segment that grows; over it they are put together again."""
-
-
-@frozen
-class Part:
-    """A segment, or what was added to it since it was read: entries, where each begins, and bytes.
-
-    `base` is where `data` begins among the segment's bytes.
-    """
-
-    entries: tuple[Entry, ...]
-    offsets: list[int]
-    data: bytes
-    base: int = 0
-
-    @property
-    def weight(self) -> int:
-        """Bytes of memory, about."""
-        return len(self.data) + ENTRY * len(self.entries)
 
 
 @frozen
@@ -57,7 +42,8 @@ class _Loaded:
 @define(eq=False)
 class Cache:
     """Segments that were read last. Of a segment that grew only what is new is read, and whoever
-    wants a segment that another thread is reading waits for that.
+    wants a segment that another thread is reading waits for that. Where segments have to go for
+    others, what follows the place that was read stays for whoever reads on there.
     """
 
     complain: Callable[[str, str], None]
@@ -66,9 +52,34 @@ class Cache:
     reads: int = field(default=0, init=False)  # how often files were read
     damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
+    _ahead: OrderedDict[tuple[str, int], Part] = field(factory=OrderedDict, init=False)
+    _full: bool = field(default=False, init=False)  # whether anything had to go
     _reading: set[str] = field(factory=set, init=False)
     _changed: Condition = field(factory=Condition, init=False)
     _weight: int = field(default=0, init=False)
+
+    def read(self, segment: Segment, offset: int, count: int) -> tuple[Part, ...]:
+        """As `load`, for whoever reads `count` bytes from `offset`: there may be little more."""
+        if not (self._full and segment.closed):
+            return self.load(segment)
+        name = str(segment.paths[0])
+        with self._changed:
+            known = self._found.get(name)
+            if known is not None and _is_current(known, segment):
+                self._found.move_to_end(name)
+                return known.parts
+            for key, part in self._ahead.items():
+                if key[0] == name and part.holds(offset, count):
+                    self._ahead.move_to_end(key)
+                    return (part,)
+        parts = self.load(segment)
+        ahead = parts[0].cut(offset, AHEAD) if len(parts) == 1 else None
+        if ahead is not None and ahead.holds(offset, count):
+            with self._changed:
+                self._ahead[name, offset] = ahead
+                if len(self._ahead) > READERS:
+                    self._ahead.popitem(last=False)
+        return parts
 
     def load(self, segment: Segment) -> tuple[Part, ...]:
         """Its bytes and entries, in parts that follow each other. Raises FileNotFoundError if it
@@ -102,6 +113,7 @@ class Cache:
         self._weight += loaded.weight - (old.weight if old is not None else 0)
         self._found[name] = loaded
         while self._weight > self.limit and len(self._found) > 1:
+            self._full = True
             self._weight -= self._found.popitem(last=False)[1].weight
 
     def _load(self, segment: Segment, known: _Loaded | None) -> _Loaded:

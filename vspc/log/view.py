@@ -7,9 +7,10 @@ from itertools import islice
 from attrs import define, evolve
 
 from vspc.console.past import Item, Kind, Marker, Passage, Said
-from vspc.log.cache import Cache, Part
+from vspc.log.cache import Cache
 from vspc.log.discovery import closed, packed
 from vspc.log.index import LONGEST_RUN, Entry
+from vspc.log.part import Part
 from vspc.log.records import DATA, GAP, Record, as_marker
 from vspc.log.recovery import DAMAGED
 from vspc.log.segments import Segment
@@ -74,7 +75,11 @@ class View:
             if segment.end < offset:
                 continue
             try:
-                yield segment.start, segment.end, self.cache.load(segment)
+                if room is None:
+                    parts = self.cache.load(segment)
+                else:
+                    parts = self.cache.read(segment, max(offset, segment.start), room)
+                yield segment.start, segment.end, parts
             except FileNotFoundError:
                 yield segment.start, segment.end, self._renamed(segment)
         if self.pending:
@@ -100,7 +105,7 @@ class View:
         items: list[Item] = []
         at, room = offset, limit
         for start, end, parts in self._loads(offset, limit):
-            if at > stop or room <= 0:
+            if at > stop:
                 break
             near = parts[0] if parts else None
             if start > at and at < stop:
@@ -114,6 +119,8 @@ class View:
                 why = EVICTED if parts is None else DAMAGED
                 items.append(_missing(at, min(end, stop), why, near))
                 at = min(end, stop)
+            if room <= 0:  # before the next one is read
+                break
         if room > 0 and at < stop:
             items.append(_missing(at, stop, EVICTED if at < self.start else MISSING, None))
             at = stop
@@ -194,10 +201,7 @@ def _take(part: Part, at: int, stop: int, room: int) -> tuple[list[Item], int, i
     items: list[Item] = []
     entries = part.entries
     # A run that began before `at` may hold it; markers at `at` come with it.
-    index = bisect_left(part.offsets, at)
-    while index > 0 and entries[index - 1].end > at:
-        index -= 1
-    for entry in islice(entries, index, None):
+    for entry in islice(entries, part.first(at), None):
         if room <= 0:  # markers here come with the byte that follows them
             break
         if entry.code != DATA:
