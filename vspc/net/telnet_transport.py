@@ -135,20 +135,18 @@ class LineTransport(TelnetTransport):
                 self._wait()
         else:
             decoder.receive(data)
-            self.share.spend()
-            self._work()
+            self._work(self.share.spend())
 
-    def _work(self) -> None:
+    def _work(self, more: bool = True) -> None:
         """Work on what has come, as far as the share of this turn goes; the rest waits."""
         share, decoder = self.share, self._decoder
-        while not self._closing:
+        while more and not self._closing:
             event = decoder.next_event()
             if event is None:
                 break
             self._guard(_HANDLERS[type(event)], self, event)
-            if not share.spend():
-                break
-        if not (self._closing or share.waiting or share.open()):
+            more = share.spend()
+        if not (more or self._closing or share.waiting):
             self._wait()
         if share.waiting:
             return
