@@ -80,7 +80,7 @@ class FirstLight(SimulatorTestCase):
         terminal.type(b"\r")
         terminal.out.expect(rb"\[web2 connected, ")
         terminal.type(b"\x05c.")
-        terminal.out.expect(rb"web3")
+        terminal.out.expect(rb"filter: web2")
         terminal.type(b"\x03")
         self.assertEqual(terminal.wait(), 0)
 
@@ -125,7 +125,7 @@ class FirstLight(SimulatorTestCase):
         for words, operator, status, said in [
             (("info", "nothing"), "alice", 3, b"no console nothing"),
             (("info", "web"), "alice", 3, b"ambiguous"),
-            (("frob",), "alice", 2, b"no verb frob"),
+            (("frob",), "alice", 2, b"unknown verb 'frob'"),
             (("break", "web1"), "carol", 4, b"you may not"),
         ]:
             done = self.ssh(*words, operator=operator)
