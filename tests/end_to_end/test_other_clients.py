@@ -142,7 +142,7 @@ class AsyncSsh(OtherTestCase):
 
     async def _doors(self) -> None:
         async with self.connect("alice+web1") as connection:
-            for line, status in (("info web2", 0), ("info no1", 3), ("no-such-verb", 2)):
+            for line, status in (("info --on web2", 0), ("info --on no1", 3), ("no-such-verb", 2)):
                 done = await connection.run(line)
                 self.assertEqual(done.exit_status, status)
                 self.assertEqual(bool(done.stdout), status == 0)
@@ -316,7 +316,7 @@ class Paramiko(OtherTestCase):
 
     def test_commands_terminals_and_forwarded_consoles(self) -> None:
         transport = self.enter("alice+web1")
-        for line, status in (("info web2", 0), ("info no1", 3), ("no-such-verb", 2)):
+        for line, status in (("info --on web2", 0), ("info --on no1", 3), ("no-such-verb", 2)):
             found, out, err = self.say(transport, line)
             self.assertEqual((found, bool(out), bool(err)), (status, status == 0, status != 0))
         shell = transport.open_session()
