@@ -5,9 +5,10 @@ import re
 from tests.fakes import World
 from tests.log.support import bytes_of
 from tests.log.test_log import WholeLog
-from tests.log.test_store import ONE, ShelfTestCase
+from tests.log.test_store import ONE, TWO, ShelfTestCase
 from vspc.console.past import Marker
-from vspc.log.records import reserve
+from vspc.log import frames
+from vspc.log.records import DATA, FORGET, Record, pack, reserve
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -104,7 +105,21 @@ class Killed(WholeLog):
 
 
 class Journals(ShelfTestCase):
-    """Reserves on disk."""
+    """Reserves on disk, and what is torn."""
+
+    def test_what_a_vm_says_is_not_taken_for_a_frame_where_the_one_that_holds_it_is_torn(
+        self,
+    ) -> None:
+        shelf = self.shelf()
+        shelf.say(TWO, b"of another console")
+        forged = [Record(FORGET, TWO, 0, 0, b""), Record(DATA, TWO, 18, 1, b" that lies")]
+        guesses = [frames.pack(pack(number, forged)) for number in range(1, 50)]
+        shelf.say(ONE, b"".join(guesses) + b"and more")
+        (path,) = shelf.store.journal.files()
+        path.write_bytes(path.read_bytes()[:-3])
+        shelf.open()
+        self.assertEqual(bytes_of(shelf.items(TWO)), b"of another console")
+        self.assertEqual(shelf.complaints, [])
 
     def test_a_new_journal_file_says_both_numbers_again(self) -> None:
         shelf = self.shelf()

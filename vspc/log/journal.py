@@ -5,6 +5,7 @@ deleted once all that is in it has moved to the consoles' own segments.
 """
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,13 @@ SUFFIX = ".journal"
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes after which the next file begins."""
 
+_SERIAL_BITS = 36
+_SERIALS = (1 << _SERIAL_BITS) - 1
+_TAG_BITS = 28
+"""A batch's number has a random tag above it, the same in all of a file: what a VM says may look
+like a frame, and is not taken for one where the frame that holds it is torn.
+"""
+
 
 @define(eq=False)
 class Journal:
@@ -37,6 +45,7 @@ class Journal:
     replayed: int = field(default=0, init=False)  # the last batch that was read at a start
     damages: int = field(default=0, init=False)  # places where something is missing
     torn: dict[Path, int] = field(factory=dict, init=False)  # bytes at the ends of files
+    _tag: int = field(default=0, init=False)
     _descriptor: int | None = field(default=None, init=False)
     _unread: set[Path] = field(factory=set, init=False)
 
@@ -66,26 +75,39 @@ class Journal:
             if data.startswith(MAGIC[:-1]) and not _is_ours(data):
                 raise UnknownVersion(f"{path} is of an unknown version and is left alone")
             self._complain(f"{path}: bytes 0 to {frames.MAGIC} are damaged")
-        for found in frames.unpack(data):
-            if isinstance(found, Damage):
+        whole = frames.MAGIC  # up to here everything was
+        for end, begin, tagged, batch in self._batches(path, data):
+            if begin > whole:
                 # The end of a file is torn by any kill; the middle only by what deserves a word.
-                if found.end < len(data):
-                    self._complain(f"{path}: bytes {found.start} to {found.end} are damaged")
-                else:
-                    self.torn[path] = found.end - found.start
-                continue
-            try:
-                serial, batch = records.unpack(found.body)
-                whole = list(batch)
-            except Malformed as error:
-                self._complain(f"{path} at {found.start}: {error}")
-                continue
+                self._complain(f"{path}: bytes {whole} to {begin} are damaged")
+            whole, serial = end, tagged & _SERIALS
             if self.replayed and serial > self.replayed + 1:
                 self._complain(f"{path}: batches {self.replayed + 1} to {serial - 1} are missing")
-            for record in whole:
+            for record in batch:
                 yield serial, record
             self.replayed = serial
             self.serial = max(self.serial, serial)
+        if whole < len(data):
+            self.torn[path] = len(data) - whole
+
+    def _batches(self, path: Path, data: bytes) -> Iterator[tuple[int, int, int, list[Record]]]:
+        """Where each whole frame ends and begins, its number with its tag, and its records.
+
+        One with another tag is in a frame that is torn: something that a VM said.
+        """
+        tag: int | None = None
+        for found in frames.unpack(data):
+            if isinstance(found, Damage):
+                continue
+            try:
+                tagged, records_of_it = records.unpack(found.body)
+                batch = list(records_of_it)
+            except Malformed as error:
+                self._complain(f"{path} at {found.start}: {error}")
+                continue
+            tag = tagged >> _SERIAL_BITS if tag is None else tag
+            if tagged >> _SERIAL_BITS == tag:
+                yield found.end, found.start, tagged, batch
 
     def _complain(self, what: str) -> None:
         self.damages += 1
@@ -101,7 +123,7 @@ class Journal:
         if self._descriptor is None:
             self._begin()
         assert self._descriptor is not None
-        body = records.pack(self.serial + 1, batch)
+        body = records.pack(self._tag << _SERIAL_BITS | self.serial + 1, batch)
         head = frames.head(body)
         try:
             self.disk.write(self._descriptor, head, body)
@@ -122,6 +144,7 @@ class Journal:
             os.close(descriptor)
             raise
         self._descriptor, self.size = descriptor, len(MAGIC)
+        self._tag = secrets.randbits(_TAG_BITS)
 
     def _undo(self) -> None:
         assert self._descriptor is not None
