@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -134,7 +135,8 @@ class PageTest(ProcessTestCase):
         guest = self.start(sys.executable, "-B", GUEST, "0")
         port = int(guest.out.expect(rb"listening (\d+)")[1])
         for name in VMS:
-            self._simulate("--name", name, "--guest", f"tcp:127.0.0.1:{port}")
+            words = ("--name", name, "--control", f"{name}.sock")
+            self._simulate(*words, "--guest", f"tcp:127.0.0.1:{port}")
             self.server.out.expect(rb"vm-registered console=" + name.encode())
         self._programs()
 
@@ -193,6 +195,11 @@ class PageTest(ProcessTestCase):
             command = command.replace("SHA256:...", done.out.decode().split()[1])
         if command.startswith("vspc forget 'test-*' "):
             self._come_and_go()
+        if command.startswith("vspc accept web01~6190 "):
+            command = command.replace("web01~6190", self._lie("127.0.0.66"))
+        if command.startswith("vspc accept web01 10.1.1.9 "):
+            self._lie("127.0.0.67")
+            command = command.replace("10.1.1.9", "127.0.0.67")
         if "--session ID" in command:
             command = command.replace("ID", self._session())
         return command
@@ -216,6 +223,18 @@ class PageTest(ProcessTestCase):
         while self._away() != AWAY:
             tries += 1
             self.assertLess(tries, 100)
+
+    def _lie(self, address: str) -> str:
+        """The handle of a line that is kept apart: somebody at `address` says that he is web01."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.directory / "web01.sock"))
+            control.sendall(f"lie {address} as=web01\n".encode())
+            self.assertTrue(control.recv(100).startswith(b"ok"))
+        for _ in range(100):
+            for row in json.loads(self._complete("vspc list --json").out):
+                if row["state"] == "quarantined" and row["address"] == address:
+                    return str(row["handle"])
+        raise AssertionError(f"no line from {address} is kept apart")
 
     def _away(self) -> int:
         rows = json.loads(self._complete("vspc list --json 'test-*'").out)
@@ -292,6 +311,15 @@ def _add_tests() -> None:
 
 
 _add_tests()
+
+
+class NotRun(ProcessTestCase):
+    def test_what_needs_a_host_is_a_shell_s_language_at_least(self) -> None:
+        found = [block for page in PAGES for block in blocks(page) if block.words == NOT_RUN]
+        self.assertGreater(len(found), 3)
+        for block in found:
+            done = self.complete("/bin/bash", "-n", typed=block.text.encode())
+            self.assertEqual((done.status, done.err), (0, b""), str(block))
 
 
 class SshConfigurations(ProcessTestCase):
