@@ -487,6 +487,18 @@ class Losses(VmotionTest):
         self.assertIs(self.console().state, State.AWAY)
         self.refused(credential)
 
+    def test_how_long_it_is_away_afterwards_is_told_from_then_on(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(60)
+        target = self.target(credential)
+        target.complete()
+        self.tick(600)
+        target.lose()
+        self.tick(5)
+        self.scene.host(TARGET).register()
+        self.assertIn(f"web01 is connected again, from {TARGET}, after 5 s", self.notices())
+
     def test_its_target_that_comes_too_late(self) -> None:
         credential = self.source.begin()
         self.source.lose()

@@ -263,7 +263,8 @@ class LineSide(GateOwner):
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
             self.host_change = None
-            self._give_way(Condition.HELD)
+            # Away, too, where the target came after its migration had been given up.
+            self._give_way(Condition.HELD, Condition.AWAY)
         else:
             self._end(Condition.HELD, f"{self.title} is no longer migrating")
             self._change_host(self.last_address, line.address, How.JOINED)
