@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.boots import NEAR, SAME, gather, text
+from vspc.console.boots import LOST, NEAR, RESTARTED, SAME, gather, text
 from vspc.console.past import Kind, Marker
 
 LINE, AGAIN, BOOT = Kind.CONNECTED, Kind.RECONNECTED, Kind.BOOT
@@ -53,3 +53,9 @@ class Boots(SynchronousTestCase):
         boot = (100.0, BOOT, KERNEL, 1000 + NEAR + 1)
         markers = at((1, LINE, ""), (2, BOOT, KERNEL), (50, AGAIN, "", 1000), boot)
         self.assertEqual(offsets(markers), [1, 1000 + NEAR + 1])
+
+    def test_a_reboot_soon_after_a_restart_of_the_server_begins_with_its_own_line(self) -> None:
+        for why in (RESTARTED, LOST):
+            again = (50.0, AGAIN, f"web01 at 10.1.1.4, {why}")
+            markers = at((1, LINE, ""), (2, BOOT, FIRMWARE), again, (60, BOOT, FIRMWARE))
+            self.assertEqual(offsets(markers), [1, 60])

@@ -52,7 +52,7 @@ class Connection:
         if self.answers and self.open:
             while self._unanswered:
                 self._unanswered -= 1
-                self.host.transport.dataReceived(self._answer)
+                self.host.say_quietly(self._answer)
 
     def _events(self) -> Iterator[object]:
         while (event := self._decoder.next_event()) is not None:
@@ -77,7 +77,7 @@ class Connection:
         """The guest prints `data`; it arrives in `pieces`."""
         size = max(1, -(-len(data) // pieces))
         for at in range(0, len(data), size):
-            self.host.transport.dataReceived(data[at : at + size])
+            self.host.say_quietly(data[at : at + size])
 
     def lose(self) -> None:
         """The connection is gone."""

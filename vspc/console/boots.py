@@ -15,6 +15,10 @@ NEAR = 4096
 
 NEW_LINE = "new line"
 
+RESTARTED = "after a restart of the server"
+LOST = "after its connection was lost"
+"""How the marker of a new line ends whose VM is known to have been on all the time."""
+
 LINE = 120
 """Characters of a line that are shown."""
 
@@ -76,6 +80,8 @@ def gather(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
 
 def _is_of(boot: Marker, line: Marker) -> bool:
     """Whether the VM was switched on when it got that line."""
+    if line.text.endswith((RESTARTED, LOST)):
+        return False  # what it says between the two, a prompt perhaps, was said before that boot
     if not 0 <= boot.at - line.at < SAME:
         return False
     return line.kind is Kind.CONNECTED or boot.offset - line.offset <= NEAR

@@ -5,12 +5,10 @@ from collections.abc import Callable
 from attrs import define, field
 
 from vspc.console import happenings
+from vspc.console.boots import LOST, RESTARTED
 from vspc.console.console import Console
 from vspc.console.happenings import HOST_CLOSED, Happening
 from vspc.console.past import Kind
-
-RESTARTED = "after a restart of the server"
-LOST = "after its connection was lost"
 
 STOPPED = "the server stopped"
 """Why lines go that are there when it does."""
