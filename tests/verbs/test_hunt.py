@@ -2,13 +2,14 @@
 
 import random
 import time
+from typing import Any
 
 import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.verbs.hunt import WINDOW, Hunt, Match, Sought, reach
+from vspc.verbs.hunt import WINDOW, Hunt, Match, Sought, compiled, reach
 from vspc.verbs.kinds import UsageError
 
 LETTERS = st.sampled_from([b"a", b"b", b"\n", b"\r\n", b" ", b"x", "\u00e9".encode(), b"\xc3"])
@@ -170,6 +171,20 @@ class Patterns(SynchronousTestCase):
         with self.assertRaises(UsageError) as caught:
             Sought.of("--fail", "(.{30}){30}")
         self.assertIn("--fail is too large", str(caught.exception))
+
+    def test_what_is_too_large_is_found_out_with_little_memory_and_time(self) -> None:
+        given: list[int] = []
+        compile_it = re2.compile
+
+        def watched(pattern: bytes, options: Any) -> Any:
+            given.append(options.max_mem)
+            return compile_it(pattern, options)
+
+        self.patch(re2, "compile", watched)
+        for pattern in (r"\pL" * 333, "(.{1000}){5}", "x{1000}" * 5):
+            with self.assertRaisesRegex(UsageError, "--fail is too large: at most 4096"):
+                compiled("--fail", pattern)
+        self.assertLessEqual(max(given), 512 * 1024)
 
     def test_a_large_one_has_a_smaller_window(self) -> None:
         small, large = Hunt(sought("login: $")), Hunt(sought("(?s)a.{500}q"))

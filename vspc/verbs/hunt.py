@@ -28,6 +28,13 @@ LONGEST = 1000
 """Characters of a pattern: what takes long to read (classes of Unicode) is bounded by it."""
 
 _MEMORY = 8 << 20
+"""Bytes that RE2 may use for a pattern, and while it searches."""
+
+_MEMORY_TO_CHECK = 512 * 1024
+"""Bytes that it may use to find out whether a pattern is too large: with 8 MiB that takes 0.4 s."""
+
+_TOO_LARGE = b"pattern too large"
+
 _REPEATS = re.compile(r"[*+{]")
 _CHARACTER = 4
 
@@ -36,22 +43,34 @@ def compiled(option: str, pattern: str) -> Any:
     """A pattern for bytes; `^` and `$` are ends of lines, too. Raises `UsageError`."""
     if len(pattern) > LONGEST:
         raise UsageError(f"{option} has {len(pattern)} characters; at most {LONGEST} are allowed")
+    try:
+        data = pattern.encode("utf-8", "surrogateescape")
+        # Alone: the error message must not show what is put before it.
+        checked = re2.compile(data, _options(_MEMORY_TO_CHECK))
+        if checked.programsize <= INSTRUCTIONS:
+            found = re2.compile(b"(?m)" + data, _options(_MEMORY))
+            if found.programsize <= INSTRUCTIONS:
+                return found
+    except (re2.error, UnicodeError) as error:
+        if not _is_too_large(error):
+            raise UsageError(_complaint(option, pattern, error)) from None
+    raise UsageError(
+        f"{option} is too large: at most {INSTRUCTIONS} instructions of RE2 are allowed "
+        "(repetitions such as {100} and classes such as \\pL count many times)"
+    )
+
+
+def _is_too_large(error: Exception) -> bool:
+    said = error.args[0] if error.args else b""
+    return isinstance(said, bytes) and _TOO_LARGE in said
+
+
+def _options(memory: int) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.UTF8
-    options.max_mem = _MEMORY
-    try:
-        data = pattern.encode("utf-8", "surrogateescape")
-        re2.compile(data, options)  # alone: its complaint shall not show what we put before it
-        found = re2.compile(b"(?m)" + data, options)
-    except (re2.error, UnicodeError) as error:
-        raise UsageError(_complaint(option, pattern, error)) from None
-    if found.programsize > INSTRUCTIONS:
-        raise UsageError(
-            f"{option} is too large: {found.programsize} instructions of RE2, "
-            f"at most {INSTRUCTIONS} are allowed"
-        )
-    return found
+    options.max_mem = memory
+    return options
 
 
 def _complaint(option: str, pattern: str, error: Exception) -> str:
