@@ -181,7 +181,7 @@ class Patterns(SynchronousTestCase):
             return compile_it(pattern, options)
 
         self.patch(re2, "compile", watched)
-        for pattern in (r"\pL" * 333, "(.{1000}){5}", "x{1000}" * 5):
+        for pattern in (r"\pL" * 333, "(.{30}){30}", "x{1000}" * 5):
             with self.assertRaisesRegex(UsageError, "--fail is too large: at most 4096"):
                 compiled("--fail", pattern)
         self.assertLessEqual(max(given), 512 * 1024)
