@@ -234,4 +234,5 @@ class Verbs(CliTest):
             status, out, err = self.run_main(word, "--help")
             self.assertEqual((status, err), (0, ""))
             for form in verb.usage.split(" | "):
-                self.assertIn(f"usage: vspc {form}\n", out)
+                self.assertIn(f"usage: vspc {form} ", " ".join(out.split()) + " ")
+            self.assertLessEqual(max(map(len, out.splitlines())), 80, word)

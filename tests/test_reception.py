@@ -299,7 +299,7 @@ class Consoles(ReceptionTest):
     def test_without_terminal_and_name_the_verbs_are_told(self) -> None:
         channel = self.ask(Shell(None))
         self.assertEqual(channel.status, 2)
-        self.assertIn("list [--json] [GLOB]", channel.complaint)
+        self.assertIn("\n  list      the consoles that you may read\n", channel.complaint)
 
     def test_options_of_the_login_count_without_a_terminal_too(self) -> None:
         for request in (Shell("web01"), Exec(b"raw"), Exec(b"console"), Forward("web01")):

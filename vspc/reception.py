@@ -20,7 +20,7 @@ from vspc.verbs.attaching import Options, options
 from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain
 from vspc.verbs.commandline import Line, Words
 from vspc.verbs.kinds import UsageError
-from vspc.verbs.table import VERBS, Said, glob_of, run_line, run_said, run_words
+from vspc.verbs.table import VERBS, Said, glob_of, overview, run_line, run_said, run_words
 
 
 @define(eq=False)
@@ -109,11 +109,7 @@ class Reception:
         elif said is not None:
             run_said(evolve(call, target=login.target or None), said)
         elif call.channel.terminal is None:
-            call.fail(
-                USAGE,
-                "without a terminal say a verb:",
-                *(verb.usage for verb in dict.fromkeys(VERBS.values())),
-            )
+            call.fail(USAGE, "without a terminal a verb is needed", *overview().splitlines())
         else:
             self._choose(call, call.options)
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.verbs import expectwords, sendwords
-from vspc.verbs.commandline import LINE, Line, Source, Words
+from vspc.verbs.commandline import LINE, TRAILING, Line, Source, Words
 from vspc.verbs.grammar import Parsed
 from vspc.verbs.hunt import Sought
 from vspc.verbs.kinds import UsageError
 from vspc.verbs.logoptions import GRAMMAR as LOG
 from vspc.verbs.logoptions import GREP, LINES
-from vspc.verbs.parsing import TRAILING, parse
+from vspc.verbs.parsing import parse
 
 BLANKS = " \t\n\r\v\f"
 PIECES = ("web1", "--", "--enter", "--json", "--timeout", "5", "'", '"', "\\", " ", "  ", "a", "=")
@@ -149,9 +149,26 @@ class Text(SynchronousTestCase):
         self.assertIn("--send is part of REGEX here", remark)
         self.assertEqual(parse(expectwords.GRAMMAR, Line("web1 x --send y"), 0.0).remarks, ())
 
+    def test_a_value_whose_quotes_are_gone_is_hinted_at(self) -> None:
+        wrong = self.assertRaises(UsageError, parse, LOG, Line("web1 --grep link up"), 0.0)
+        self.assertIn("--grep takes one word, and 'up' is behind it; more are in", str(wrong))
+
     def test_options_at_the_end_are_counted(self) -> None:
         many = " --json" * (TRAILING + 2)
         self.assertEqual(typed(f"web1 x{many}"), b"x --json --json")
+        self.assertEqual(typed(["web1", "x", *many.split()]), b"x --json --json")
+
+    def test_each_place_where_options_may_begin_is_looked_at_once(self) -> None:
+        looks = 0
+
+        def takes(source: Source) -> bool:
+            nonlocal looks
+            looks += 1
+            return bool(source.option())
+
+        line = Line("x" + " --json" * 500)
+        self.assertEqual(line.text(takes), "x" + " --json" * (500 - TRAILING))
+        self.assertEqual(looks, 500)
 
     @given(st.text(st.characters(codec="utf-8"), max_size=40))
     def test_any_text_goes_quoted_by_a_program_or_behind_two_dashes(self, text: str) -> None:

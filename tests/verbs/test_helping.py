@@ -1,16 +1,18 @@
 """`help`, usage lines and docs/operators.md say what the parser takes: all come from grammars."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.verbs import helping
-from vspc.verbs.commandline import Line
-from vspc.verbs.grammar import ON, Flag
+from vspc.verbs.commandline import Line, Source, Words
+from vspc.verbs.grammar import ON, Flag, Grammar
 from vspc.verbs.kinds import UsageError
 from vspc.verbs.parsing import parse
-from vspc.verbs.table import VERBS, Said
+from vspc.verbs.table import VERBS, Said, overview
 from vspc.verbs.verbatim import EXAMPLES
 
 DOCS = Path(__file__).parents[2] / "docs" / "operators.md"
@@ -34,6 +36,30 @@ class Grammars(SynchronousTestCase):
                 self.assertIs(VERBS[said.verb], verb)
                 parse(verb.grammar, said.rest, 0.0)
 
+    def test_examples_mean_the_same_in_every_shell(self) -> None:
+        for verb in VERBS.values():
+            for example in verb.grammar.examples:
+                words = shlex.split(example)  # for `ssh` they are joined by blanks
+                meant = {
+                    str(self.read(verb.grammar, source))
+                    for source in (Line(example), Line(" ".join(words)), Words(words))
+                }
+                self.assertEqual(len(meant), 1, example)
+
+    def read(self, grammar: Grammar, source: Source) -> dict[str, object]:
+        """What is said by `source`, by name."""
+        parsed = parse(grammar, Said.of(source).rest, 0.0)
+        keys: list[Any] = [*grammar.arguments, *grammar.every_option]
+        found: dict[str, Any] = {
+            key.name: parsed.get(key) for key in keys if not isinstance(key, Flag)
+        }
+        found |= {key.name: parsed.has(key) for key in keys if isinstance(key, Flag)}
+        for name, value in found.items():
+            while hasattr(value, "pattern"):  # compiled anew each time
+                value = value.pattern
+            found[name] = value
+        return found
+
     def test_everything_that_is_declared_says_what_it_is_for(self) -> None:
         for word, verb in VERBS.items():
             grammar = verb.grammar
@@ -42,9 +68,21 @@ class Grammars(SynchronousTestCase):
             self.assertEqual(len(names), len(set(names)), word)
             for each in (*grammar.arguments, *grammar.every_option):
                 self.assertTrue(each.help, (word, each.name))
-            self.assertLess(max(map(len, helping.described(grammar).splitlines())), 140, word)
             texts = [argument for argument in grammar.arguments if argument.kind.verbatim]
             self.assertIn(texts, ([], list(grammar.arguments[-1:])), word)
+
+    def test_it_fits_a_terminal_of_80_columns(self) -> None:
+        texts = [helping.described(verb.grammar, "vspc ") for verb in VERBS.values()]
+        lines = "".join([overview(), *texts]).splitlines()
+        self.assertEqual([line for line in lines if len(line) > 80], [])
+
+    def test_usage_is_cut_between_what_belongs_together(self) -> None:
+        first, second, *_ = helping.usage(VERBS["expect"].grammar)
+        self.assertTrue(first.endswith(" [--from OFFSET|now|boot|last] [--fail REGEX]"), first)
+        self.assertTrue(second.startswith("              [--send TEXT] "), second)
+        for verb in VERBS.values():
+            for line in helping.usage(verb.grammar):
+                self.assertEqual(line.count("["), line.count("]"), line)
 
     def test_forms_are_made_of_what_is_declared(self) -> None:
         spoken = {"LINE", "GLOB", "X", "ID", "TIME", "COUNT"}

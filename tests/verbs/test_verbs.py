@@ -188,7 +188,7 @@ class Asking(VerbTest):
             told = self.desk.say(f"help {word}")
             self.assertEqual((told.status, told.complaint), (0, ""), word)
             for form in verb.usage.split(" | "):
-                self.assertIn(f"usage: {form}\n", told.text)
+                self.assertIn(f"usage: {form} ", " ".join(told.text.split()) + " ")
             for option in verb.grammar.every_option:
                 self.assertIn(f"{option.shown} ", told.text)
             self.assertIn(f"\nexample: {verb.grammar.name}", told.text)

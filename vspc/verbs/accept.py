@@ -3,16 +3,16 @@
 from vspc.console.console import Console
 from vspc.net.limits import parse_address
 from vspc.text import safe
-from vspc.verbs.call import FAILED, USAGE, Call, Printer
+from vspc.verbs.call import FAILED, Call, Printer
 from vspc.verbs.grammar import Argument, Grammar, Parsed
-from vspc.verbs.kinds import CONSOLE, WORD
+from vspc.verbs.kinds import CONSOLE, WORD, UsageError
 
 NAME = Argument("NAME", "the console, or the line that is kept apart", CONSOLE)
 ADDRESS = Argument("ADDRESS", "where the VM is", WORD, required=False)
 
 GRAMMAR = Grammar(
     "accept",
-    "LINE, which is kept apart, or the one at ADDRESS is the VM (administrators)",
+    "a line that is kept apart is the VM after all (administrators)",
     arguments=(NAME, ADDRESS),
     forms=("NAME ADDRESS", "LINE [ADDRESS]"),
     examples=("accept web1 10.1.1.9", "accept web1~6190"),
@@ -31,7 +31,7 @@ def run(call: Call, parsed: Parsed) -> None:
     elif address:
         _from(call, console, address)
     else:
-        call.fail(USAGE, f"say the ADDRESS at which {console.title} is", f"usage: {GRAMMAR.usage}")
+        raise UsageError(f"say the ADDRESS at which {console.title} is")
 
 
 def _from(call: Call, console: Console, address: str) -> None:

@@ -16,6 +16,9 @@ from vspc.verbs.kinds import UsageError
 LINE = 4096
 """Characters of a command line."""
 
+TRAILING = 32
+"""Options behind a text, at most."""
+
 _BLANKS = " \t\n\r\v\f"
 _OPTION = re.compile(r"-[^ \t\n\r\v\f='\"\\]*")
 _ESCAPED = ("\\'", '\\"')
@@ -48,8 +51,10 @@ class Source(Protocol):
     def skip(self, word: str) -> bool:
         """Take `word` if it comes next, without quotes; whether it did."""
 
-    def text(self, are_options: Callable[["Source"], bool]) -> str:
-        """Take the text at the end, less the options behind it."""
+    def text(self, takes_option: Callable[["Source"], bool]) -> str:
+        """Take the text at the end, less the options behind it. `takes_option` takes one option of
+        the verb, with its value; False if something else comes next.
+        """
 
     def literal(self) -> str | None:
         """Take all of what is behind a `--`; None if that is nothing."""
@@ -206,18 +211,28 @@ class Line:
             "behind -- quotes are text"
         )
 
-    def text(self, are_options: Callable[[Source], bool]) -> str:
+    def text(self, takes_option: Callable[[Source], bool]) -> str:
         """`Source`: one blank stands between the text and the options behind it."""
         if self.quoted():
             return self._quoted()
-        start = self._at
-        for at in range(start + 1, len(self._line)):
-            begins = self._line[at] == "-" and self._line[at - 1] in _BLANKS
-            if begins and are_options(Line(self._line, at, plain=True)):
-                self._at = at
-                return self._line[start : at - 1]
-        self._at = len(self._line)
-        return self._line[start:]
+        start, end = self._at, len(self._line)
+        options = self._options_at_the_end(takes_option)
+        self._at = options
+        return self._line[start:end] if options == end else self._line[start : options - 1]
+
+    def _options_at_the_end(self, takes_option: Callable[[Source], bool]) -> int:
+        """Where they begin. Each place is looked at once, the last first."""
+        counts = {len(self._line): 0}
+        for at in range(len(self._line) - 1, self._at, -1):
+            if self._line[at] != "-" or self._line[at - 1] not in _BLANKS:
+                continue
+            rest = Line(self._line, at, plain=True)
+            if takes_option(rest):
+                rest.done()
+                count = counts.get(rest._at, TRAILING) + 1
+                if count <= TRAILING:
+                    counts[at] = count
+        return min(counts)
 
     def literal(self) -> str | None:
         """`Source`: one blank stands between the `--` and the text."""
@@ -272,13 +287,21 @@ class Words:
         del self._words[:there]
         return there
 
-    def text(self, are_options: Callable[[Source], bool]) -> str:
+    def text(self, takes_option: Callable[[Source], bool]) -> str:
         """`Source`: words joined by one blank."""
-        for at in range(1, len(self._words)):
-            if self._words[at].startswith("-") and are_options(Words(self._words[at:])):
-                text, self._words = self._words[:at], self._words[at:]
-                return " ".join(text)
-        text, self._words = self._words, []
+        words = self._words
+        counts = {len(words): 0}
+        for at in range(len(words) - 1, 0, -1):
+            if not words[at].startswith("-"):
+                continue
+            rest = Words(words[at : at + 2])
+            if takes_option(rest):
+                following = min(at + 2, len(words)) - len(rest._words)
+                count = counts.get(following, TRAILING) + 1
+                if count <= TRAILING:
+                    counts[at] = count
+        options = min(counts)
+        text, self._words = words[:options], words[options:]
         return " ".join(text)
 
     def literal(self) -> str | None:

@@ -80,7 +80,7 @@ SIZE = Option(
 
 GRAMMAR = Grammar(
     "export",
-    "a piece of a console's log: asciicast (asciinema play), text or raw bytes",
+    "a piece of a console's log: asciicast (asciinema), text, raw bytes",
     arguments=(NAME,),
     options=(FROM, TO, RECORDING, FORMAT, SIZE),
     examples=("export web1 --from 2h --format text",),

@@ -22,14 +22,14 @@ YES = Option("--yes", "so many there are; needed for a glob and for --away", NUM
 
 GRAMMAR = Grammar(
     "forget",
-    "an away console leaves the list; one that is kept apart is closed (administrators)",
+    "forget an away console, or close one kept apart (administrators)",
     arguments=(NAME,),
     options=(AWAY, YES),
     forms=("NAME", "GLOB [--away TIME] [--yes COUNT]", "--away TIME [--yes COUNT]"),
     examples=("forget web1", "forget 'test-*' --away 7d --yes 12"),
     notes=(
-        "Of a glob and of --away only away consoles are meant. Without --yes COUNT, or with",
-        "another count than there are, they are listed and nothing is forgotten (status 2).",
+        "A glob and --away mean only consoles that are away. Without --yes COUNT, or with",
+        "another count than there are, they are listed and none is forgotten (status 2).",
     ),
 )
 

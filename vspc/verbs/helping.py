@@ -1,5 +1,7 @@
 """`help`: the words of verbs as text, from their grammars."""
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from vspc.verbs.grammar import Argument, Grammar
@@ -12,10 +14,34 @@ GRAMMAR = Grammar(
 )
 
 
+WIDTH = 80
+"""Columns of a line."""
+
+_HARD = "\0"
+"""In place of a blank at which no line ends."""
+
+_BRACKETS = re.compile(r"\[(?:[^][]|\[[^][]*\])*\]")
+
+
+def usage(grammar: Grammar, before: str = "") -> Iterator[str]:
+    """How a verb is written: lines for each form; what is in brackets stays on one of them."""
+    for form in grammar.usage.split(" | "):
+        start = f"usage: {before}{grammar.name} "
+        whole = _BRACKETS.sub(lambda found: found[0].replace(" ", _HARD), f"usage: {before}{form}")
+        for line in textwrap.wrap(
+            whole,
+            WIDTH,
+            subsequent_indent=" " * len(start),
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            yield line.replace(_HARD, " ")
+
+
 def described(grammar: Grammar, before: str = "") -> str:
     """All about one verb: usage, arguments, options, examples; `before` comes before its name."""
     blocks = [
-        [f"usage: {before}{form}" for form in grammar.usage.split(" | ")],
+        list(usage(grammar, before)),
         [grammar.summary],
         _columns(_rows(grammar)),
         list(grammar.notes),

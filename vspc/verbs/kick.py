@@ -12,14 +12,14 @@ from vspc.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.verbs.kinds import CONSOLE, WORD, UsageError
 
 NAME = Argument("NAME", "the console", CONSOLE, required=False)
-OPERATOR = Argument("OPERATOR", "who is sent off it", WORD, required=False)
+OPERATOR = Argument("OPERATOR", "who is sent off it (right admin)", WORD, required=False)
 SESSION = Option("--session", "end this session; the beginning of its id will do", WORD, value="ID")
 EVERYWHERE = Option("--operator", "end all sessions of this operator", WORD, value="X")
 WRITERS = Flag("--all-writers", "send everybody else who types off")
 
 GRAMMAR = Grammar(
     "kick",
-    "send somebody off a console (right admin), or end sessions (administrators)",
+    "send somebody off a console, or end sessions (administrators)",
     arguments=(NAME, OPERATOR),
     options=(SESSION, EVERYWHERE, WRITERS, JSON),
     forms=("NAME OPERATOR", "--session ID", "--operator X", "--all-writers [--json]"),

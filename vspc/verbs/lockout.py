@@ -47,7 +47,7 @@ LIST = Flag("--list", "those that count now; so without any word, too")
 
 GRAMMAR = Grammar(
     "lockout",
-    "nobody comes in under this name, or with this key; it ends sessions (administrators)",
+    "refuse logins of a name or a key, end its sessions (administrators)",
     arguments=(WHOM,),
     options=(FOR, LIFT, LIST, JSON),
     forms=("[OPERATOR|FINGERPRINT [--for TIME]] [--json]", "--lift X", "[--list] [--json]"),

@@ -33,7 +33,7 @@ GRAMMAR = Grammar(
     options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, GREP, TIMESTAMPS, JSON, RAW),
     examples=(
         "log web1 -fn50",
-        r"log web1 --since 1h --grep 'eth\d: link (up|down)'",
+        r"log web1 --since 1h --grep 'eth\d.*(up|down)'",
         "log 'web*' --grep panic --since 1h",
     ),
     notes=VALUES,

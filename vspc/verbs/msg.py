@@ -14,7 +14,7 @@ GRAMMAR = Grammar(
     "msg",
     "tell everybody on a console something; its VM hears nothing of it",
     arguments=(NAME, MESSAGE),
-    examples=("msg web1 I'll reboot it at 14:00",),
+    examples=('msg web1 "I\'ll reboot it at 14:00"',),
     notes=rule("TEXT"),
 )
 

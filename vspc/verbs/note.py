@@ -14,7 +14,7 @@ GRAMMAR = Grammar(
     "note",
     "put a note into a console's log, and tell everybody attached",
     arguments=(NAME, NOTE),
-    examples=("note web1 replaced its disk (CHG123)",),
+    examples=("note web1 'replaced its disk (CHG123)'",),
     notes=rule("TEXT"),
 )
 

@@ -8,9 +8,6 @@ from vspc.verbs.commandline import Source
 from vspc.verbs.grammar import ON, AnyOption, Argument, Flag, Grammar, Option, Parsed
 from vspc.verbs.kinds import UsageError
 
-TRAILING = 32
-"""Options behind a text, at most."""
-
 HELP = ("--help", "-h")
 
 
@@ -52,7 +49,7 @@ class _Parser:
         source = self._source
         while not source.done():
             if self._text_is_next() and source.quoted():
-                self._take_text(source.text(self._are_options))
+                self._take_text(source.text(self._takes_option))
                 continue
             name = source.option()
             if name in HELP and name not in self._options:
@@ -64,7 +61,7 @@ class _Parser:
             elif self._is_named_twice():
                 continue
             elif self._text_is_next():
-                self._take_text(source.text(self._are_options))
+                self._take_text(source.text(self._takes_option))
             else:
                 self._take_word(source.word())
         self._assign()
@@ -170,22 +167,18 @@ class _Parser:
         hint = "" if text is None else f"; {text.name} that begins with - comes behind --"
         return f"unknown option '{safe(name)}'{near}{hint}"
 
-    def _are_options(self, source: Source) -> bool:
-        """Whether it consists of options of this verb and their values."""
+    def _takes_option(self, source: Source) -> bool:
+        """Whether an option of this verb came next, with its value; it is taken."""
         try:
-            for _ in range(TRAILING + 1):
-                if source.done():
-                    return True
-                option = self._options.get(source.option())
-                if option is None or (source.attached() and isinstance(option, Flag)):
-                    return False
-                if isinstance(option, Option):
-                    if not source.attached() and source.done():
-                        return False
-                    source.value(option.kind.verbatim)
+            option = self._options.get(source.option())
+            if option is None or isinstance(option, Flag):
+                return option is not None and not source.attached()
+            if not source.attached() and source.done():
+                return False
+            source.value(option.kind.verbatim)
         except UsageError:
-            pass
-        return False
+            return False
+        return True
 
     # Words
 
@@ -223,6 +216,12 @@ class _Parser:
         text = self._grammar.text
         if text is not None:
             return f"{text.name} ends at its closing quote, and '{safe(word, 20)}' is behind it"
+        open_ended = [o.name for o in self._grammar.options if o in self._said and o.kind.verbatim]
+        if open_ended:
+            return (
+                f"{open_ended[0]} takes one word, and '{safe(word, 20)}' is behind it; more are in "
+                "quotes that your shell leaves: \"'...'\""
+            )
         words = [o.shown for o in self._grammar.options if not o.name.startswith("-")]
         if words:
             near = nearest(word.partition("=")[0], list(self._options))

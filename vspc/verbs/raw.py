@@ -17,7 +17,7 @@ FROM = Option("--from", "begin at this offset of the log", OFFSET)
 
 GRAMMAR = Grammar(
     "raw",
-    "exact bytes both ways, from now on or from an offset that the log has",
+    "exact bytes both ways, from now on or from an offset in the log",
     arguments=(NAME,),
     options=(FROM, *OPTIONS),
     examples=("raw web1 --from 0",),

@@ -11,7 +11,7 @@ from vspc.verbs.grammar import JSON, Grammar, Parsed
 
 GRAMMAR = Grammar(
     "refusals",
-    "the last VMs and logins turned away, with the line to add (administrators)",
+    "the last VMs and logins turned away, and why (administrators)",
     options=(JSON,),
     examples=("refusals",),
 )

@@ -10,7 +10,7 @@ NAME = Argument("NAME", "the console", CONSOLE)
 
 GRAMMAR = Grammar(
     "break",
-    "send one BREAK (SysRq on Linux, ROMMON on routers: it needs a right of its own)",
+    "send one BREAK (SysRq on Linux, ROMMON on routers; right break)",
     arguments=(NAME,),
     examples=("break web1",),
 )

@@ -10,7 +10,7 @@ from vspc.verbs.statustext import lines
 
 GRAMMAR = Grammar(
     "status",
-    "how the server is: VMs, sessions, logs, audit, limits (administrators)",
+    "state of the server: VMs, sessions, log, audit (administrators)",
     options=(JSON,),
     examples=("status",),
 )

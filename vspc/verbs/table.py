@@ -134,7 +134,7 @@ def run_said(call: Call, said: Said) -> None:
         complain(call.channel, *parsed.remarks)
         verb.run(call, parsed)
     except UsageError as mistake:
-        call.fail(USAGE, str(mistake), f"usage: {verb.usage}")
+        call.fail(USAGE, str(mistake), *helping.usage(verb.grammar))
 
 
 def unknown(word: str) -> str:

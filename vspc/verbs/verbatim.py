@@ -1,17 +1,20 @@
 """How TEXT and REGEX are read, as `help` and docs/operators.md tell it."""
 
+from itertools import chain
+
 from attrs import frozen
 
 RULE = (
-    "{} is taken as it comes: nothing is expanded, no backslash is eaten. If it begins with",
-    "a quote it ends at the next one of that kind, and only options follow; else it is the",
-    "rest of the line, less the options of this verb at its end. Behind -- all is text.",
+    "{} is taken as it comes: nothing is expanded, no backslash is eaten. If it",
+    "begins with a quote it ends at the next one of that kind, and only options",
+    "follow; else it is the rest of the line, less the options of this verb at its",
+    "end. Behind -- all is text.",
 )
 """Lines about the free text at the end of a verb, whose name belongs into them."""
 
 VALUES = (
-    "The value of an option that is text is one word as it comes, or is in quotes, which",
-    "your own shell must leave: \"'...'\".",
+    "The value of an option that is text is one word as it comes, or is in quotes,",
+    "which your own shell must leave: \"'...'\".",
 )
 
 
@@ -50,8 +53,5 @@ def rule(name: str) -> tuple[str, ...]:
 
 def examples() -> tuple[str, ...]:
     """The lines in which `help send` shows them."""
-    width = max(len(each.command) for each in EXAMPLES)
-    return (
-        "In a shell, which takes one pair of quotes away:",
-        *(f"  ssh HOST {each.command.ljust(width)}  {each.effect}" for each in EXAMPLES),
-    )
+    pairs = ((f"  ssh HOST {each.command}", f"    {each.effect}") for each in EXAMPLES)
+    return ("In a shell, which takes one pair of quotes away:", *chain.from_iterable(pairs))
