@@ -12,6 +12,20 @@ from threading import Lock
 SPARE = 4
 """Descriptors that are kept for when there are no others."""
 
+OF_THE_DISK = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EFBIG,
+    }
+)
+"""Errors that the log of any console would have: not of one file or directory alone."""
+
 
 class Disk:
     """The real one."""

@@ -4,7 +4,6 @@ Nothing here is shared: one thread calls. What must not wait (syncing, compressi
 as chores and comes back when it is done.
 """
 
-import errno
 import os
 import re
 import time
@@ -16,7 +15,7 @@ from attrs import define, field, frozen
 
 from vspc.log.boots import Spotter
 from vspc.log.chronicle import UNKNOWN_END, Chronicle
-from vspc.log.disk import Disk
+from vspc.log.disk import OF_THE_DISK, Disk
 from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.killed import Before
 from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
@@ -42,20 +41,6 @@ SEGMENT = 4 * 1024 * 1024
 
 SEGMENT_AGE = 7 * 86400
 """Seconds that a segment stays open: what is too old is deleted a segment at a time."""
-
-_OF_THE_DISK = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EIO,
-        errno.EROFS,
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.EFBIG,
-    }
-)
-"""Errors that another console would have, too."""
 
 TOLD = 50
 """Consoles whose damage is told one by one at a start."""
@@ -285,7 +270,7 @@ class Store:
         try:
             self.move(chronicle)
         except OSError as error:
-            if error.errno in _OF_THE_DISK:
+            if error.errno in OF_THE_DISK:
                 raise
             self._move_beside(chronicle, error)
 
@@ -297,7 +282,7 @@ class Store:
         try:
             self.move(chronicle)
         except OSError as again:
-            if again.errno in _OF_THE_DISK:
+            if again.errno in OF_THE_DISK:
                 raise
             lost = chronicle.pending_bytes
             chronicle.lose()
