@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.boots import LOST, NEAR, RESTARTED, SAME, gather, text
+from vspc.console.boots import LOST, NEAR, RESTARTED, SAME, SOON, gather, text
 from vspc.console.past import Kind, Marker
 
 LINE, AGAIN, BOOT = Kind.CONNECTED, Kind.RECONNECTED, Kind.BOOT
@@ -54,8 +54,13 @@ class Boots(SynchronousTestCase):
         markers = at((1, LINE, ""), (2, BOOT, KERNEL), (50, AGAIN, "", 1000), boot)
         self.assertEqual(offsets(markers), [1, 1000 + NEAR + 1])
 
-    def test_a_reboot_soon_after_a_restart_of_the_server_begins_with_its_own_line(self) -> None:
-        for why in (RESTARTED, LOST):
-            again = (50.0, AGAIN, f"web01 at 10.1.1.4, {why}")
-            markers = at((1, LINE, ""), (2, BOOT, FIRMWARE), again, (60, BOOT, FIRMWARE))
-            self.assertEqual(offsets(markers), [1, 60])
+    def test_a_reboot_after_a_restart_of_the_server_begins_with_its_own_line(self) -> None:
+        again = (50.0, AGAIN, f"web01 at 10.1.1.4, {RESTARTED}")
+        markers = at((1, LINE, ""), (2, BOOT, FIRMWARE), again, (60, BOOT, FIRMWARE))
+        self.assertEqual(offsets(markers), [1, 60])
+
+    def test_so_does_one_some_time_after_a_lost_connection(self) -> None:
+        again = (50.0, AGAIN, f"web01 at 10.1.1.4, {LOST}")
+        for seconds, begins in ((20, 50), (SOON + 1, int(50 + SOON + 1))):
+            markers = at((1, LINE, ""), (2, BOOT, FIRMWARE), again, (50 + seconds, BOOT, FIRMWARE))
+            self.assertEqual(offsets(markers), [1, begins])

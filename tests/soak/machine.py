@@ -314,6 +314,40 @@ class Soak(RuleBasedStateMachine):
             self._forget_migration(port)
             self.settle()
 
+    @precondition(lambda self: self.ports())
+    @rule(at=which, host=which, typed=few, seconds=st.sampled_from([1, 9, 12, 60, 119, 121]))
+    def source_vanishes(self, at: int, host: int, typed: int, seconds: int) -> None:
+        """A source is closed after its go-ahead; its target comes soon, late, or too late."""
+        before = self.migrating()
+        self.vmotion_begins(at, 4)
+        port = self.pick([p for p in self.migrating() if p not in before], at)
+        console = self.console(port) if port is not None else None
+        if port is None or console is None or port.line.credential is None:
+            return
+        credential, machine = port.line.credential, port.machine
+        self.spent.append(credential)
+        self._type(at, b"", typed)
+        port.line.lose()
+        self.settle()
+        self._type(at, b"", typed)
+        self._pass(seconds)
+        self._type(at, b"", typed)
+        target = self.connect(HOSTS[host % len(HOSTS)], machine.uuid, machine.zone, machine.secure)
+        words = port.words(typed)
+        target.host.agree().say_quietly(VMotionPeer(credential))
+        target.host.say_quietly(VmVcUuid(machine.uuid), VmName(machine.name))
+        target.say(words)
+        self.settle()
+        target.host.say_quietly(VMotionComplete(credential[:-8]))
+        self.settle()
+        if console.line is target.host.line:
+            port.line, machine.address = target, target.address
+            port.expected += words
+        else:
+            assert not port.certain or seconds > MIGRATION, port.stream
+            target.lose()
+            self.settle()
+
     @precondition(lambda self: self.spent)
     @rule(at=which)
     def replay(self, at: int) -> None:

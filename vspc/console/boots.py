@@ -13,11 +13,15 @@ SAME = 600.0
 NEAR = 4096
 """Bytes after the line of a VM that reconnected within which a boot began with that line."""
 
+SOON = 60.0
+"""Seconds after the line of a VM whose connection was lost within which the same is so: some hosts
+close no connection in order when a VM is switched off."""
+
 NEW_LINE = "new line"
 
 RESTARTED = "after a restart of the server"
 LOST = "after its connection was lost"
-"""How the marker of a new line ends whose VM is known to have been on all the time."""
+"""How the marker of a new line ends whose VM has been on all the time, as far as is known."""
 
 LINE = 120
 """Characters of a line that are shown."""
@@ -79,9 +83,12 @@ def gather(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
 
 
 def _is_of(boot: Marker, line: Marker) -> bool:
-    """Whether the VM was switched on when it got that line."""
-    if line.text.endswith((RESTARTED, LOST)):
-        return False  # what it says between the two, a prompt perhaps, was said before that boot
-    if not 0 <= boot.at - line.at < SAME:
+    """Whether the VM was switched on when it got that line.
+
+    If not, what it said between the two, a prompt perhaps, was said before that boot.
+    """
+    if line.text.endswith(RESTARTED):
+        return False
+    if not 0 <= boot.at - line.at < (SOON if line.text.endswith(LOST) else SAME):
         return False
     return line.kind is Kind.CONNECTED or boot.offset - line.offset <= NEAR
