@@ -1,6 +1,8 @@
 """Lines that are slow, many, clumsy or hostile, and what must not happen to the others."""
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Host
@@ -149,6 +151,21 @@ class Words(DoorTest):
         (console,) = self.scene.roster
         self.assertTrue(console.title.isprintable())
         self.assertLess(len(console.title), 120)
+
+    def test_why_a_line_went_is_said_in_words_of_ours(self) -> None:
+        said: dict[str, object] = {
+            "its host closed the connection": ConnectionDone(),
+            "the connection was reset, cut short or timed out": ConnectionLost(),
+        }
+        for words, error in said.items():
+            host = self.scene.host()
+            host.register()
+            alice, sink = self.scene.attach(self.console("web01"))
+            host.transport.connectionLost(Failure(error))
+            host.settle()
+            self.scene.turn()
+            self.assertIn(f"web01 is away ({words})", sink.notices)
+            alice.detach()
 
     def test_an_empty_name_changes_nothing(self) -> None:
         host = self.scene.host()

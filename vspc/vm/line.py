@@ -10,7 +10,7 @@ from sys import intern
 
 from attrs import frozen
 from OpenSSL import SSL
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -27,6 +27,9 @@ from vspc.vm.keeper import Keeper, VmLine
 from vspc.vm.mismatch import TLS_FAILED
 from vspc.vm.registration import Registration
 from vspc.wire import nvt, telnet
+
+CUT_OFF = "the connection was reset, cut short or timed out"
+"""Why a line went that nobody closed in order, as TCP and TLS have it."""
 
 
 class Question(Enum):
@@ -75,6 +78,8 @@ def why_lost(reason: Failure) -> str:
     """Why a connection is gone, for people."""
     if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
         return HOST_CLOSED
+    if reason.check(ConnectionLost):  # type: ignore[no-untyped-call]
+        return CUT_OFF
     if isinstance(reason.value, SSL.Error):
         return f"{TLS_FAILED}: {tls_reason(reason.value)}"
     return reason.getErrorMessage().rstrip(".")
