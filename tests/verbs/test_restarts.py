@@ -55,6 +55,15 @@ class Boots(RestartCase):
                 if first:
                     self.assertEqual(self.say("log web01 --boot 0").output, first + b"login: ")
 
+    def test_that_there_is_none_is_said(self) -> None:
+        self.output(self.vm(), KERNEL)
+        store = self.logged.log.store
+        (log,) = store.chronicles.values()
+        store.move(log)
+        store.evict(log, len(log.segments))
+        channel = self.say("boots web01")
+        self.assertEqual((channel.text, channel.status), ("no boot of web01 is kept\n", 0))
+
     def test_expect_from_boot_goes_over_a_restart(self) -> None:
         self.output(self.vm(), KERNEL + b"login: ")
         self.restart()

@@ -36,8 +36,10 @@ def run(call: Call, parsed: Parsed) -> None:
             call.fail(FAILED, f"the log of {title} cannot be read now")
             return
         seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
-        text = _as_json(seen) if parsed.has(JSON) else _as_table(seen)
-        Printer(call.channel, text)
+        if parsed.has(JSON):
+            Printer(call.channel, _as_json(seen))
+        else:
+            Printer(call.channel, _as_table(seen) if seen else f"no boot of {title} is kept\n")
 
     ask(call.world, console, boots, found)
 

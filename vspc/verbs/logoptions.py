@@ -122,7 +122,7 @@ def span(wanted: Wanted, kept: Kept, earliest: float | None) -> Span | NoSuchBoo
         found = boots(kept)
         at = wanted.boot - 1 if wanted.boot > 0 else len(found) - 1 + wanted.boot
         if not 0 <= at < len(found):
-            return NoSuchBoot(f"boot {wanted.boot} is not kept; there are {len(found)}: see boots")
+            return NoSuchBoot(f"boot {wanted.boot} is not kept (of {len(found)}): see boots")
         start = found[at].offset
         if at + 1 < len(found):
             end = found[at + 1].offset
