@@ -1,10 +1,13 @@
 """The telnet transport: what Twisted's own gets wrong, by name; faults of ours."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.ends import B_BINARY, B_ECHO, B_SGA, B_VMWARE, End, Recorder
+from vspc.net.scheduler import EVENTS
 from vspc.net.telnet_transport import NEGOTIATIONS, LineTransport
 from vspc.wire.telnet import (
     AYT,
@@ -13,6 +16,7 @@ from vspc.wire.telnet import (
     DO,
     DONT,
     ECHO,
+    IDLE,
     MAX_SUBNEGOTIATION,
     NOP,
     SGA,
@@ -126,6 +130,62 @@ class StockDefects(SynchronousTestCase):
         self.assertFalse(self.successResultOf(end.line.do(B_BINARY)))
         self.assertEqual(self.flushLoggedErrors(), [])
         self.assertEqual(end.happened, [("lost",)])
+
+
+class AmongData(SynchronousTestCase):
+    """What a protocol hears together to which of all commands only BRK matters."""
+
+    def setUp(self) -> None:
+        class Calls(Recorder):
+            only_break = True
+
+            def dataReceived(self, data: bytes) -> None:
+                self.happened.append(("data", data))
+
+        self.end = End(Calls())
+
+    def hear(self, data: bytes) -> list[Any]:
+        """What was told of `data`, each call for itself."""
+        self.end.line.share.proven = True
+        self.end.clock.turn()
+        before = len(self.end.happened)
+        self.end.hear(data)
+        return self.end.happened[before:]
+
+    def test_what_was_said_around_commands_that_ask_for_nothing_is_heard_at_once(self) -> None:
+        said = (
+            b"".join(b"%d" % number + command(code) for number, code in enumerate(sorted(IDLE))) * 4
+        )
+        self.assertEqual(self.hear(said + b"end"), [("data", b"01234567" * 4 + b"end")])
+
+    def test_doubled_ffs_among_them(self) -> None:
+        said = b"a\xff\xff\xff\xf1b" + command(NOP) + b"\xff\xff\xff\xff" + command(NOP) + b"c"
+        self.assertEqual(self.hear(said), [("data", b"a\xffb\xff\xffc")])
+
+    def test_what_was_said_before_anything_else_is_heard_before_it(self) -> None:
+        for piece, name in (
+            (command(BRK), "command"),
+            (negotiation(WONT, BINARY), "refused_remote"),
+            (subnegotiation(VMWARE, b"\x28"), "subnegotiation"),
+            (b"\xff\xfa\xff\xf0", "dropped"),
+            (b"\xff\xfa" + bytes(MAX_SUBNEGOTIATION + 1), "failed"),
+        ):
+            self.setUp()
+            self.end.line.do(B_BINARY)
+            heard = self.hear(b"a" + command(NOP) + b"b" + piece + b"c" + command(NOP))
+            self.assertEqual([heard[0], heard[1][0]], [("data", b"ab"), name])
+            self.assertEqual(heard[2:], [("data", b"c")] if name != "failed" else [])
+
+    def test_each_of_them_is_an_event(self) -> None:
+        self.end.line.share.proven = True
+        self.end.clock.turn()
+        self.end.line.dataReceived((b"x" + command(NOP)) * 1000)
+        self.assertEqual([event[0] for event in self.end.happened], ["data"])
+        self.assertLess(len(self.end.protocol.heard()), EVENTS)
+        while self.end.line.share.waiting:
+            self.end.clock.turn()
+        self.assertEqual(self.end.protocol.heard(), b"x" * 1000)
+        self.assertLessEqual(len(self.end.happened), 1000 // EVENTS + 2)
 
 
 class Faults(SynchronousTestCase):

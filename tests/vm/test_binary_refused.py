@@ -53,6 +53,8 @@ class Refusing(DoorTest):
         before = self.console("acs").history.end
         for chunk in chunks:
             self.line.dataReceived(chunk)
+        while self.line.share.waiting:  # more than a turn has room for
+            self.scene.clock.advance(0)
         history = self.console("acs").history
         return history.read(before, history.end - before)
 

@@ -9,8 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from vspc.wire.telnet import (
     BRK,
     DO,
+    GA,
     IAC,
+    IDLE,
     MAX_SUBNEGOTIATION,
+    NOP,
+    RUN,
     SB,
     SE,
     VMWARE,
@@ -138,6 +142,47 @@ def plain_body(rest: list[int]) -> tuple[bytes, int]:
         body += b"\xff" if rest[at + 1] == IAC else bytes([IAC])
         at += 2 if rest[at + 1] == IAC else 1
     return b"", -1
+
+
+PIECES = [b"x", b"\xff\xff", command(NOP), command(GA), command(BRK), negotiation(WILL, 1)]
+
+
+class Runs(SynchronousTestCase):
+    """`Decoder.run` says what events say, in fewer words."""
+
+    @given(st.lists(st.sampled_from(PIECES)))
+    def test_they_are_the_events_of_the_same_bytes(self, pieces: list[bytes]) -> None:
+        for cut_off in range(2):
+            data = b"".join(pieces)
+            data = data[: len(data) - cut_off]
+            decoder, found = Decoder(data), list[Event]()
+            while True:
+                run = decoder.run()
+                if run is not None:
+                    self.assertLessEqual(run.commands, RUN)
+                    found += [Data(run.data)] if run.data else []
+                    found += [Command(NOP)] * run.commands
+                elif (event := decoder.next_event()) is not None:
+                    found.append(event)
+                else:
+                    break
+            self.assertEqual(self.told(found), self.told(decode(data)))
+            self.assertEqual(decoder.tail, data[len(data) - len(decoder.tail) :])
+
+    def told(self, events: list[Event]) -> list[object]:
+        """Data between other events, joined, and how many idle commands were before those."""
+        stretches: list[object] = []
+        said, commands = b"", 0
+        for event in [*events, None]:
+            match event:
+                case Data(data):
+                    said += data
+                case Command(code) if code in IDLE:
+                    commands += 1
+                case _:
+                    stretches.append((said, commands, event))
+                    said, commands = b"", 0
+        return stretches
 
 
 class Encoding(SynchronousTestCase):

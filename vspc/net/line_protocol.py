@@ -9,6 +9,10 @@ class LineProtocol(TelnetProtocol):
     Options and commands are one byte, as in Twisted; a subnegotiation's body is one bytes.
     """
 
+    only_break = False
+    """Whether of all commands only BRK has its place among data: what was said around others is
+    heard as one, and those of `vspc.wire.telnet.IDLE` are not told at all."""
+
     def enableLocal(self, option: bytes) -> bool:
         """Whether we do what the peer asks us to."""
         return False

@@ -118,6 +118,10 @@ class Share:
             scheduler.arm()
         return self._left > 0 and scheduler.left > 0
 
+    def has(self, events: int) -> bool:
+        """Whether what was begun in this turn may go on for so many events at least."""
+        return self._left >= events and self._scheduler.left >= events
+
     def wait(self, work: Callable[[], None]) -> bool:
         """Have `work` called in a later turn. False, and it will not be: it has been over its
         share for `PATIENCE` without saying who it is, and has to be ended.

@@ -88,6 +88,7 @@ class LineTransport(TelnetTransport):
             self._decoder.receive(state.tail)
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
         self._wishes: dict[tuple[bool, int], list[Deferred[bool]]] = {}
+        self._said: list[bytes] = []  # data that what follows it may be joined to
         self._held: list[bytes] | None = None  # what waits for the answer to a WILL or a DO
         self._marks = 0 if state is None else state.marks  # DO TIMING-MARKs without an answer
         self._closing = False
@@ -140,12 +141,19 @@ class LineTransport(TelnetTransport):
     def _work(self, more: bool = True) -> None:
         """Work on what has come, as far as the share of this turn goes; the rest waits."""
         share, decoder = self.share, self._decoder
+        only_break = self._protocol.only_break if self.protocol is not None else False
         while more and not self._closing:
+            run = decoder.run() if only_break and share.has(telnet.RUN) else None
+            if run is not None:
+                self._say(run.data)
+                more = share.spend(run.commands)
+                continue
             event = decoder.next_event()
             if event is None:
                 break
             self._guard(_HANDLERS[type(event)], self, event)
             more = share.spend()
+        self._flush()
         if not (more or self._closing or share.waiting):
             self._wait()
         if share.waiting:
@@ -176,23 +184,41 @@ class LineTransport(TelnetTransport):
         except Exception:
             self._log.failure("line-defect")
 
+    def _say(self, data: bytes) -> None:
+        """Data, which is heard by the protocol together with what follows it (`_flush`)."""
+        if len(data) >= DOUBLED:
+            self.share.spend(len(data) // BYTES + data.count(0xFF) // DOUBLED)
+        if data:
+            self._said.append(data)
+
+    def _flush(self) -> None:
+        """The protocol hears all data up to here: what comes now has its place behind it."""
+        if self._said:
+            said, self._said = self._said, []
+            self._guard(self._protocol.dataReceived, said[0] if len(said) == 1 else b"".join(said))
+
     def _data(self, event: Data) -> None:
-        if len(event.data) >= DOUBLED:
-            self.share.spend(len(event.data) // BYTES + event.data.count(0xFF) // DOUBLED)
-        self._protocol.dataReceived(event.data)
+        self._say(event.data)
 
     def _command(self, event: Command) -> None:
+        if not self._protocol.only_break or event.code == telnet.BRK:
+            self._flush()
+        elif event.code in telnet.IDLE:
+            return
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
     def _subnegotiation(self, event: Subnegotiation) -> None:
+        self._flush()
         if len(event.body) >= SUBNEGOTIATION_BYTES:
             self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
     def _malformed(self, event: Malformed) -> None:
+        self._flush()
         self._protocol.dropped(event.what)
 
     def _overlong(self, event: Overlong) -> None:
+        self._flush()
         limit = telnet.MAX_SUBNEGOTIATION
         self.fail(f"a subnegotiation of option {event.option} over {limit} bytes")
 
@@ -205,6 +231,7 @@ class LineTransport(TelnetTransport):
     # Options
 
     def _negotiation(self, event: Negotiation) -> None:
+        self._flush()
         answers = event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT)
         if answers and self._marks:
             # No part of a storm: a long paste puts this question hundreds of times.

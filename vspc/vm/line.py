@@ -100,6 +100,7 @@ class BinaryLine(LineProtocol):
     DEMANDS: tuple[bytes, ...] = (_BINARY, _SGA)
 
     carries_break = True
+    only_break = True
 
     kind = "telnet"
 
