@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.conversations import read
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
-from vspc.console.console import Console
+from vspc.console.console import Console, State
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.listen import PlainFactory
 from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
@@ -280,6 +280,27 @@ class Values(SynchronousTestCase):
         heir.scene.door.tick()
         heir.listen()
         self.assertTrue(heir.heard[SOURCE].endswith(b"held\xff\xff"))
+
+    def given_up(self) -> Process:
+        """The source of a vMotion was closed, and no target came in time."""
+        process = Process()
+        for step in (*MOVE[:4], Lose(SOURCE), Wait(12.0)):
+            process.do(step)
+        process.scene.door.tick()
+        self.assertIs(process.console().state, State.AWAY)
+        return process
+
+    def test_a_target_that_comes_late_has_its_console(self) -> None:
+        heir = self.given_up().successor()
+        for step in MOVE[5:]:
+            heir.do(step)
+        self.assertEqual((heir.console().state, heir.console().moves), (State.CONNECTED, 1))
+
+    def test_a_migration_whose_console_was_forgotten_is_over(self) -> None:
+        process = self.given_up()
+        process.scene.roster.forget(process.console())
+        heir = process.successor()
+        self.assertEqual((len(heir.scene.roster), len(heir.scene.peers)), (0, 0))
 
 
 class Plain(SynchronousTestCase):

@@ -118,7 +118,8 @@ def save(
     return ConsolesState(
         tuple(VmState(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
         tuple(_console(console, roster, vms, number) for console in consoles),
-        tuple(_migration(m, index, number, now) for m in peers.open_ones()),
+        # One that was given up may be of a console that was forgotten since.
+        tuple(_migration(m, index, number, now) for m in peers.open_ones() if m.console in index),
         tuple(
             PastState(credential, index[past.console], past.source_address, past.state)
             for credential, past in peers.past_ones()
