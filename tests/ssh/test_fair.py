@@ -110,3 +110,45 @@ class FairTests(BenchCase):
         self.assertTrue(server_of(client).ended)
         self.assertEqual([event["reason"] for event in self.logged("ssh-refused")], [FLOOD])
         self.assertFalse(server_of(self.client).ended)
+
+    def typed_in_a_flood_and_lost(self) -> tuple[int, Any]:
+        """An operator's connection is lost while it waits, with a last word behind the flood."""
+        number, program = self.bench.running(self.client)
+        for _ in range(3 * EVENTS):
+            self.client.say(IGNORE, string(b""))
+        self.client.say(DATA, uint32(number), string(b"the last word\r"))
+        self.client.pump.flush()
+        self.assertEqual(program.heard, [])
+        self.server = server_of(self.client)
+        self.server.connectionLost()
+        return number, program
+
+    def test_what_was_typed_before_the_connection_was_lost_is_delivered(self) -> None:
+        _, program = self.typed_in_a_flood_and_lost()
+        self.assertIn(self.server, self.bench.door.connections)
+        for _ in range(5):
+            self.bench.clock.turn()
+        self.assertEqual(program.heard, [b"the last word\r", "closed"])
+        self.assertNotIn(self.server, self.bench.door.connections)
+        self.assertEqual(self.bench.clock.getDelayedCalls(), [])
+
+    def test_nothing_of_who_is_ended_by_us_meanwhile(self) -> None:
+        _, program = self.typed_in_a_flood_and_lost()
+        self.server.disconnect("for a reason")
+        self.assertEqual(program.heard, ["closed"])
+        for _ in range(5):
+            self.bench.clock.turn()
+        self.assertEqual(program.heard, ["closed"])
+        self.assertNotIn(self.server, self.bench.door.connections)
+
+    def test_who_was_not_logged_in_is_gone_at_once(self) -> None:
+        client = self.bench.connect()
+        for _ in range(3 * EVENTS):
+            client.say(IGNORE, string(b""))
+        client.pump.flush()
+        server = server_of(client)
+        self.assertTrue(server.share.waiting)
+        server.connectionLost()
+        for _ in range(2):
+            self.bench.clock.turn()
+        self.assertNotIn(server, self.bench.door.connections)

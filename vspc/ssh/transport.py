@@ -62,6 +62,7 @@ class DoorTransport(ExchangeTransport):
         self._stalled = False
         self._backlog = 0
         self._held: set[str] = set()
+        self._lost = False
         self._parsing = False
         self._asking = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
 
@@ -78,8 +79,13 @@ class DoorTransport(ExchangeTransport):
         self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """Whatever ran for this client hears that it is gone."""
+        """Whatever ran for this client hears that it is gone, behind what it sent before."""
         del reason
+        self._lost = True
+        if self.login is None or self.ended or self._held != {"turn"}:
+            self._end()
+
+    def _end(self) -> None:
         self.ended = True
         self.timers.stop()
         self.share.leave()
@@ -204,6 +210,8 @@ class DoorTransport(ExchangeTransport):
 
     def _turn_came(self) -> None:
         self.release("turn")
+        if self._lost and (self.ended or self._held != {"turn"}):
+            self._end()
 
     def _parse(self) -> None:
         if self._parsing:
