@@ -14,6 +14,7 @@ from vspc.console.ports import Terminal
 from vspc.verbs.call import Call
 from vspc.verbs.escapes import Escapes
 from vspc.verbs.terminal import TerminalBridge
+from vspc.verbs.turnlimit import SEQUENCES
 from vspc.watch.happened import Happened
 from vspc.watch.refusals import Refused
 
@@ -164,16 +165,31 @@ class Answering(TerminalTest):
         self.assertEqual(self.sums(), (1, 16, 9))
         alice.type(POSITION)
         self.assertNotIn("8 bytes not sent", alice.text)
+        self.desk.turn()
+        self.assertIn("away: 1 byte not sent", alice.text)
+
+    def test_answers_alone_that_waited_are_dropped_without_a_word(self) -> None:
+        alice = self.attach()
+        self.web.migrate()
+        alice.type(POSITION)
+        self.web.disconnect("off")
+        self.desk.turn()
+        self.assertIn("is away", alice.text)
+        self.assertNotIn("not sent", alice.text)
+        self.assertEqual(self.sums(), (0, 0, 8))
 
     def test_a_vm_that_does_not_read_closes_the_window_for_answers_too(self) -> None:
         alice = self.attach()
         for _ in range(20_000):
             alice.type(POSITION)
+        self.desk.run_on(100, 0.01)
         self.assertLessEqual(self.web.gate.waiting, 65536)
         self.assertGreater(alice.under_way, 0)
-        while self.line.questions:
-            self.line.questions -= 1
-            self.web.answered()
+        for _ in range(100):
+            while self.line.questions:
+                self.line.questions -= 1
+                self.web.answered()
+            self.desk.run_on(1, 0.01)
         self.assertEqual((self.sent(), alice.under_way), (POSITION * 20_000, 0))
 
     def test_after_a_change_of_host_nothing_answers_before_somebody_has_looked(self) -> None:
@@ -229,6 +245,104 @@ class Answering(TerminalTest):
         self.assertEqual(sum(self.sums()[:2]), len(self.sent()))
         if b"\x05" not in b"".join(packets):
             self.assertEqual(self.sent(), b"".join(packets))
+
+
+class Fair(TerminalTest):
+    """Law 11: sequences are cheap to send and dear to parse."""
+
+    TURN = 2.0**-10
+
+    def setUp(self) -> None:
+        super().setUp()
+        clock = self.desk.clock
+        later = clock.call_later
+        # As in a reactor: what is called as soon as may be is called in another turn.
+        clock.call_later = lambda delay, call: later(delay or self.TURN, call)  # type: ignore[method-assign]
+
+    def turns(self, count: int = 1) -> None:
+        self.desk.run_on(count, self.TURN)
+
+    def test_a_turn_parses_so_many_sequences_of_a_vm_and_all_are_shown(self) -> None:
+        alice = self.attach()
+        begin, said = len(alice.output), b"\x1b7\x1b8" * 15_000 + b"end"
+        self.says(said)
+        for turn in range(1, 150):
+            shown = bytes(alice.output[begin:])
+            self.assertLessEqual(shown.count(b"\x1b"), SEQUENCES * turn)
+            self.assertTrue(said.startswith(shown))
+            self.turns(1)
+        self.assertEqual(bytes(alice.output[begin:]), said)
+
+    def test_text_and_some_colours_are_shown_at_once(self) -> None:
+        alice = self.attach()
+        begin, said = len(alice.output), (b"\x1b[31m" + b"x" * 500 + b"\x1b[m\r\n") * 100
+        self.says(said)
+        self.assertEqual(bytes(alice.output[begin:]), said)
+
+    def test_terminals_on_one_console_share_what_a_turn_parses(self) -> None:
+        channels = [self.attach() for _ in range(8)]
+        self.desk.run_on(1, 1.0)
+        begun = [len(each.output) for each in channels]
+        self.says(b"\x0e\x0f" * 15_000)
+        shown = sum(len(each.output) - at for each, at in zip(channels, begun, strict=True))
+        self.assertLessEqual(shown, SEQUENCES)
+        self.turns(1000)
+        for each, at in zip(channels, begun, strict=True):
+            self.assertEqual(bytes(each.output[at:]), b"\x0e\x0f" * 15_000)
+
+    def test_a_notice_stays_in_its_place_among_them(self) -> None:
+        alice = self.attach()
+        begin = len(alice.output)
+        self.web.output(b"\x1b7" * 2000)
+        self.web.tell("here")
+        self.says(b"\x1b8" * 2000)
+        self.turns(100)
+        before, _, after = bytes(alice.output[begin:]).partition(b"[here]")
+        self.assertEqual((before.count(b"\x1b7"), after.count(b"\x1b8")), (2000, 2000))
+
+    def test_what_was_not_shown_yet_when_it_ends_is_not_shown_later(self) -> None:
+        alice = self.attach()
+        self.says(b"\x1b[?1000h\x1b[?1000l" * 3000)
+        alice.type(b"\x05c.")
+        ended = bytes(alice.output)
+        self.desk.run_on(10, 1.0)
+        self.assertEqual((bytes(alice.output), alice.status), (ended, 0))
+
+    def test_a_turn_parses_so_many_sequences_of_a_client_and_all_go_to_the_vm(self) -> None:
+        alice = self.attach()
+        packet = b"\x1b[A" * 10_000
+        alice.type(packet)
+        for turn in range(1, 150):
+            self.assertLessEqual(len(packet) - alice.under_way, 3 * SEQUENCES * turn)
+            while self.line.questions:
+                self.line.questions -= 1
+                self.web.answered()
+            self.turns(1)
+        self.assertEqual((self.sent(), alice.under_way), (packet, 0))
+
+    def test_a_packet_of_many_sequences_is_data_throughout(self) -> None:
+        alice = self.attach()
+        packet = b"\x1b[A" * 1000 + b"\x05c."
+        alice.type(packet)
+        self.desk.run_on(10, 1.0)
+        while self.line.questions:
+            self.line.questions -= 1
+            self.web.answered()
+        self.assertEqual((self.sent(), alice.status), (packet, None))
+
+    def test_reports_of_the_mouse_do_not_make_a_paste_of_a_key(self) -> None:
+        alice = self.attach()
+        moves = b"".join(b"\x1b[<35;%d;10M" % column for column in range(10, 30))
+        alice.type(moves + b"\x05" + moves + b"c." + moves)
+        self.assertEqual(alice.status, 0)
+
+    def test_a_break_is_refused_where_it_would_overtake_what_was_typed(self) -> None:
+        alice = self.attach()
+        alice.type(b"\x1b[A" * 1000)
+        assert alice.program is not None
+        self.assertFalse(alice.program.break_requested())
+        self.turns(10)
+        self.assertTrue(alice.program.break_requested())
 
 
 VIM = b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?2004h\x1b[?25l\x1b[31m"

@@ -20,7 +20,9 @@ Piece = tuple[bytes, Tally]
 
 @frozen
 class Dropped:
-    """What was typed and will not be sent: bytes of text, and BREAKs."""
+    """What was typed and will not be sent: bytes of text, and BREAKs. Answers are not counted: who
+    typed nothing is refused nothing.
+    """
 
     count: int
     breaks: int
@@ -107,7 +109,8 @@ class Waiting:
         """Forget everything: how much that was, and of whom."""
         items, self._items = self._items or (), None
         texts = [item for item in items if item[0]]
-        dropped = Dropped(sum(len(data) for data, _ in texts), len(items) - len(texts))
+        typed = sum(len(data) for data, tally in texts if not tally.is_answers)
+        dropped = Dropped(typed, len(items) - len(texts))
         self.size = 0
         for data, tally in texts:
             tally.waiting -= len(data)

@@ -104,7 +104,7 @@ class Bridge:
 
     def ready(self) -> None:
         """Show what there is, as much as the channel takes."""
-        while not (self._over or self.behind) and (room := self.channel.room()) > 0:
+        while not (self._over or self.rests) and (room := self.channel.room()) > 0:
             match self.attachment.next(min(room, PIECE)):
                 case Output(_, data):
                     self.show(data)
@@ -117,6 +117,11 @@ class Bridge:
                     self.end(reason)
                 case None:
                     return
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of the ring is shown now; `ready` is called when it may go on."""
+        return self.behind
 
     def writable(self) -> None:
         """The console takes input again."""

@@ -1,5 +1,6 @@
 """A console on an operator's terminal: banner, replay, notices, and the `^Ec` escapes."""
 
+from collections import deque
 from collections.abc import Callable
 
 from vspc.config.units import DEFAULT_ESCAPE
@@ -23,6 +24,7 @@ from vspc.verbs.escapes import (
 )
 from vspc.verbs.replay import replay
 from vspc.verbs.screen import Screen
+from vspc.verbs.turnlimit import TurnLimit
 from vspc.verbs.who import presences
 
 REPLAY_LONG = 60
@@ -63,6 +65,14 @@ class TerminalBridge(Bridge):
         self._answers = Answers(self._screen.asked, self._screen.utf8_mouse)
         self._escapes = Escapes(escape) if escape else None
         self._left = left
+        clock = call.world.clock
+        self._showing, self._parsing = (
+            TurnLimit(clock, self.ready),
+            TurnLimit(clock, self._parse_on),
+        )
+        # What was typed and is to be parsed, each with the size of its packet.
+        self._packets: deque[tuple[bytes, int]] = deque()
+        self._unparsed = 0  # bytes of them
         self._said = ""  # the last notice
         self._patience: Cancellable | None = None  # with a half-typed escape
         self._holding: Cancellable | None = None  # with what may begin an answer
@@ -81,7 +91,14 @@ class TerminalBridge(Bridge):
     # Showing
 
     def show(self, data: bytes) -> None:
-        self._screen.show(data)
+        size = self._showing.first(data, len(self.console.attachments))
+        self.attachment.offset -= len(data) - size  # of the rest, in a later turn
+        if size:
+            self._screen.show(data[:size])
+
+    @property
+    def rests(self) -> bool:
+        return super().rests or self._showing.is_over
 
     def _line(self, text: str) -> None:
         self._screen.line(text)
@@ -119,14 +136,38 @@ class TerminalBridge(Bridge):
     # Typing
 
     def typed(self, data: bytes) -> None:
-        for piece in self._answers.feed(data):
+        self._packets.append((data, len(data)))
+        self._unparsed += len(data)
+        self._parse()
+
+    def _parse(self) -> None:
+        """Parse what was typed, as far as the share of this turn goes."""
+        while self._packets and not (self._over or self._parsing.is_over):
+            data, size = self._packets.popleft()
+            end = self._parsing.first(data)
+            if end < len(data):
+                self._packets.appendleft((data[end:], size))
+            self._unparsed -= end
+            self._take(data[:end], size)
+        self._wait_for_more()
+
+    def _parse_on(self) -> None:
+        self._parse()
+        self._settle()
+
+    def _take(self, data: bytes, size: int) -> None:
+        """A packet of `size` bytes, or a piece of one."""
+        pieces = self._answers.feed(data)
+        # Reports of the mouse in the packet of a key do not make a paste of it.
+        if len(data) == size:
+            size = sum(len(piece.data) for piece in pieces if not piece.is_answer)
+        for piece in pieces:
             if self._over:
                 return
             if piece.is_answer:
                 self.answer(piece.data)
             else:
-                self._keys(piece.data, len(data))
-        self._wait_for_more()
+                self._keys(piece.data, size)
 
     def _keys(self, data: bytes, size: int) -> None:
         """Keys out of a packet of `size` bytes."""
@@ -146,7 +187,11 @@ class TerminalBridge(Bridge):
 
     def kept_back(self) -> int:
         half = self._escapes.kept_back if self._escapes is not None else 0
-        return half + self._answers.kept_back
+        return half + self._answers.kept_back + self._unparsed
+
+    def break_requested(self) -> bool:
+        # Not before what was typed before it, and the client wants to hear at once.
+        return not self._packets and super().break_requested()
 
     def _send_half(self) -> None:
         assert self._escapes is not None
@@ -174,6 +219,10 @@ class TerminalBridge(Bridge):
     def _stop_waiting(self) -> None:
         _cancel(self._patience)
         _cancel(self._holding)
+        self._showing.close()
+        self._parsing.close()
+        self._packets.clear()
+        self._unparsed = 0
 
     def _why(self, refusal: Refusal, what: str) -> str:
         if refusal is Refusal.READ_ONLY and self.call.session.read_only:
