@@ -36,6 +36,7 @@ class Wire(StringTransport):
     """A StringTransport that knows how it was ended."""
 
     aborted = False
+    bufferSize = 64 * 1024  # of Twisted's: bytes that are read at once
 
     def __init__(self, **about: Any) -> None:
         super().__init__(**about)

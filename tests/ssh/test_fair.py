@@ -8,7 +8,9 @@ from twisted.logger import LogEvent
 from tests.net.ends import TurnClock
 from tests.ssh.bench import ADJUST, DATA, Bench, BenchCase, server_of
 from tests.ssh.hostile import Wire
-from vspc.net.scheduler import EVENTS, EVENTS_UNPROVEN, FLOOD
+from vspc.net.limits import Admissions
+from vspc.net.scheduler import EVENTS, EVENTS_UNPROVEN, FLOOD, FLOODING
+from vspc.ssh.newcomers import Newcomers
 from vspc.ssh.packets import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG = 2, 3, 4
@@ -110,6 +112,21 @@ class FairTests(BenchCase):
         self.assertTrue(server_of(client).ended)
         self.assertEqual([event["reason"] for event in self.logged("ssh-refused")], [FLOOD])
         self.assertFalse(server_of(self.client).ended)
+
+    def test_who_floods_gives_way_before_a_login_that_is_silent(self) -> None:
+        admissions: Admissions[Any] = Admissions(2, 100)
+        self.bench.door._newcomers = Newcomers(admissions, self.bench.clock)
+        login, flood = self.bench.connect(), self.bench.connect()
+        self.bench.clock.turn(1)  # both count
+        for _ in range(FLOODING + 1):
+            for _ in range(2 * EVENTS_UNPROVEN):
+                flood.say(IGNORE, string(b""))
+            flood.pump.flush()
+            self.bench.settle()
+        self.bench.connect()
+        self.bench.clock.turn(1)
+        self.assertTrue(server_of(flood).ended)
+        self.assertFalse(server_of(login).ended)
 
     def typed_in_a_flood_and_lost(self) -> tuple[int, Any]:
         """An operator's connection is lost while it waits, with a last word behind the flood."""

@@ -12,6 +12,7 @@ from tests.net.ends import TurnClock, Wire
 from tests.vm.support import SEQUENCE, VC_UUID, Host
 from tests.vm.test_door import DoorTest
 from vspc.net.scheduler import BYTES, EVENTS, TURN_EVENTS
+from vspc.net.telnet_transport import READ, READ_UNPROVEN
 from vspc.net.vestibule import SERVED
 from vspc.vm.plain import RawLine
 from vspc.vm.reports import BREAKS
@@ -101,6 +102,12 @@ class LineTests(FairDoorTest):
         host.transport.dataReceived(CHEAP)
         # To read them was an event, too.
         self.assertEqual(self.left_in(host), len(CHEAP) // 2 - (EVENTS - 1))
+
+    def test_little_is_read_at_once_before_that(self) -> None:
+        host = self.scene.host()
+        self.assertEqual(host.wire.bufferSize, READ_UNPROVEN)
+        host.register()
+        self.assertEqual(host.wire.bufferSize, READ)
 
     def left_in(self, host: Host) -> int:
         """Commands that wait."""

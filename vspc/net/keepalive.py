@@ -47,6 +47,15 @@ def keep_alive(transport: Any) -> None:
             sock.setsockopt(level, option, value)
 
 
+def read_at_most(transport: Any, size: int) -> None:
+    """From now on read at most `size` bytes at once of the socket below `transport`."""
+    below = getattr(transport, "transport", None)
+    if below is not None:
+        read_at_most(below, size)
+    elif hasattr(transport, "bufferSize"):
+        transport.bufferSize = size
+
+
 def unacknowledged(transport: Any) -> int | None:
     """Bytes written to `transport` that its peer's kernel does not have; None if nobody knows.
 

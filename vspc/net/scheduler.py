@@ -63,6 +63,9 @@ PATIENCE = 10.0
 RESPITE = 2.0
 """Seconds within its share after which that time begins anew."""
 
+FLOODING = 16
+"""Turns in which it was over its share by which it counts as one that has failed to say so."""
+
 FLOOD = f"it sent more than it may before it said who it is, for {PATIENCE:g} s"
 """Why such a connection is ended."""
 
@@ -76,6 +79,7 @@ class Share:
         "_left",
         "_over_at",
         "_over_since",
+        "_overs",
         "_scheduler",
         "_turn",
         "_work",
@@ -92,11 +96,17 @@ class Share:
         self._busy_until = 0
         self._work: Callable[[], None] | None = None
         self._over_since = self._over_at = -math.inf
+        self._overs = 0  # turns in which it was over its share
 
     @property
     def waiting(self) -> bool:
         """Whether it waits for a later turn."""
         return self._work is not None
+
+    @property
+    def floods(self) -> bool:
+        """Whether it was over its share far more often than it takes to say who its peer is."""
+        return not self.proven and self._overs >= FLOODING
 
     def open(self) -> bool:
         """Whether what has just come may be worked on now; if not, call `wait`."""
@@ -128,8 +138,10 @@ class Share:
         """
         scheduler = self._scheduler
         over = self._turn == scheduler.turn and self._left <= 0
-        if over and not self._is_patient():
-            return False
+        if over:
+            self._overs += 1
+            if not self._is_patient():
+                return False
         self._work = work
         scheduler.enter(self, late=over or scheduler.turn < self._busy_until)
         return True

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vspc.net.fair_tls import start_tls
+from vspc.net.keepalive import read_at_most
 from vspc.net.limits import TokenBucket
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.scheduler import (
@@ -45,6 +46,12 @@ NEGOTIATIONS = 512
 
 NEGOTIATION_RATE = 16.0
 """WILLs, WONTs, DOs and DONTs a second that it may send for ever."""
+
+READ = 64 * 1024
+"""Bytes that are read at once; what is over the share of a turn is kept until the next one."""
+
+READ_UNPROVEN = 4 * 1024
+"""The same before a line is known to be a VM's: there may be thousands of these."""
 
 
 @frozen
@@ -113,9 +120,18 @@ class LineTransport(TelnetTransport):
     # Receiving
 
     def connectionMade(self) -> None:
+        if not self.share.proven:
+            read_at_most(self.transport, READ_UNPROVEN)
         super().connectionMade()  # type: ignore[no-untyped-call]
         if not self._decoder.idle:  # what another process has read and not worked on
             self._wait()
+
+    def identified(self) -> None:
+        """Whose line it is, is known: it has a whole share of each turn from now on."""
+        if not self.share.proven:
+            self.share.proven = True
+            self.share.spend(REGISTERING)
+            read_at_most(self.transport, READ)
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing:

@@ -110,7 +110,7 @@ class Door(SSHFactory):
         return address
 
     def leaving(self, transport: DoorTransport) -> None:
-        """A connection has been told to go: if there is no room it goes first."""
+        """A connection has been told to go, or floods: if there is no room it goes first."""
         if self._newcomers is not None:
             self._newcomers.failed(transport)
 

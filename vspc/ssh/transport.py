@@ -207,6 +207,8 @@ class DoorTransport(ExchangeTransport):
         self.hold("turn")
         if not self.share.wait(self._turn_came):
             self.refuse(FLOOD)
+        elif self.share.floods:
+            self.factory.leaving(self)
 
     def _turn_came(self) -> None:
         self.release("turn")

@@ -20,7 +20,6 @@ from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.limits import parse_address
 from vspc.net.line_protocol import LineProtocol
-from vspc.net.scheduler import REGISTERING
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.keeper import Keeper, VmLine
@@ -238,9 +237,7 @@ class BinaryLine(LineProtocol):
         self.transport.abortConnection()
 
     def identified(self) -> None:
-        if not self.transport.share.proven:
-            self.transport.share.proven = True
-            self.transport.share.spend(REGISTERING)
+        self.transport.identified()
 
     # Questions
 
