@@ -457,6 +457,19 @@ class Readable(TerminalTest):
         self.says(b"2m")
         self.assertEqual(bytes(channel.output), b"text\x1b[3\x18\r\n[hello]\r\n\x1b[32m")
 
+    def test_a_sequence_whose_end_was_lost_is_not_begun_again(self) -> None:
+        channel = self.attach()
+        channel.output.clear()
+        self.says(b"text\x1b]0;a title")
+        channel.window = 0
+        self.says(b"x" * 200_000)
+        self.says(b"\x07prompt$ ")
+        channel.read(1 << 20)
+        shown = bytes(channel.output)
+        self.assertTrue(shown.startswith(b"text\x1b]0;a title\x18\r\n[lost "), shown[:80])
+        self.assertEqual(shown.count(b"\x1b]"), 1)
+        self.assertTrue(shown.endswith(b"xx\x07prompt$ "))
+
     def test_help_too(self) -> None:
         channel = self.attach()
         self.says(b"\x0e")

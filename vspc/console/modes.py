@@ -139,6 +139,11 @@ class TerminalModes:
         first_set = b"\x1b(" + look.sets[0] if 0 in look.sets else b""
         return coding + first_set + _SHIFTS.get(look.shift, b"")
 
+    def break_off(self) -> bytes:
+        """What ends a sequence that is half said and will not go on."""
+        end, self._sequences = self._sequences.broken_off, Sequences()
+        return end
+
     def give_back(self) -> bytes:
         """What turns off all that is on, and nothing else; nothing is on then. It prints nothing.
 
@@ -148,7 +153,7 @@ class TerminalModes:
         if 1049 in self._private and self._saved is not None:  # what leaving that screen restores
             look = look.with_all_of(self._saved)
         was_origin = look.origin or _ORIGIN in self._private
-        out = [self._sequences.broken_off, *self._screens_off()]
+        out = [self.break_off(), *self._screens_off()]
         out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]
         out += [_ANSI[mode] for mode in sorted(self._ansi)]
         out += [_UNSHIFT] if look.shift else []
@@ -162,7 +167,6 @@ class TerminalModes:
         out += [b"\x1b[>%sm" % each for each in sorted(self._keys)]
         out += [b"\x1b]%s\x1b\\" % each for each in sorted(self._colours)]
         self._forget()
-        self._sequences = Sequences()
         return b"".join(out)
 
     def _screens_off(self) -> list[bytes]:

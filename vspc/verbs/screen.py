@@ -73,6 +73,11 @@ class Screen:
         )
         self._at_margin = True
 
+    def break_off(self) -> None:
+        """What the VM said next is lost: a sequence that is half said does not go on."""
+        if self._modes is not None:
+            self._channel.write(self._modes.break_off())
+
     def give_back(self) -> bool:
         """Turn off what the VM turned on, and nothing else; whether anything was."""
         if self._modes is None:

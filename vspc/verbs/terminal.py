@@ -115,6 +115,7 @@ class TerminalBridge(Bridge):
         self._line(text)
 
     def lost(self, start: int, end: int) -> None:
+        self._screen.break_off()
         self._line(f"lost {end - start} bytes, offsets {start} to {end}: you read too slowly")
 
     def _replay(self, lines: int) -> None:
