@@ -199,7 +199,16 @@ class ShowingTests(SynchronousTestCase):
         bench = Bench([row("a-console-with-a-long-name-indeed", writer="alice")], 40, 10).shown()
         self.assertEqual("  NAME" + " " * 25 + "STATE", bench.screen.lines[2])
         self.assertEqual("> a-console-wit…g-name-indeed  connected", bench.screen.lines[3])
-        self.assertEqual("Enter attach  Esc clear/leave  ? help", bench.screen.lines[9])
+
+    def test_of_a_name_that_is_cut_the_last_line_has_all(self) -> None:
+        names = [f"production-frankfurt-rack{n:03}-application-server" for n in range(1, 501)]
+        bench = Bench([row("db"), *map(row, names)]).shown()
+        self.assertEqual("Enter attach", bench.screen.lines[-1][14:26])
+        bench.type(DOWN, DOWN)
+        self.assertIn("…", bench.screen.selected[0])
+        self.assertEqual(f"{names[1]}  ? help", bench.screen.lines[-1])
+        bench.type(b"rack077")
+        self.assertEqual(f"{names[76]}  ? help", bench.screen.lines[-1])
 
     def test_a_small_window_keeps_the_writer_of_short_names(self) -> None:
         bench = Bench([row("web01", writer="alice")], 40, 10).shown()

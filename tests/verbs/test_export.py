@@ -70,6 +70,9 @@ class Exporting(LogTestCase):
             self.assertEqual(self.say(f"export web01 {words}").status, 2, words)
 
     def test_recordings(self) -> None:
+        none = self.say("record list web01")
+        self.assertEqual((none.status, none.text), (0, ""))
+        self.assertEqual(none.complaint, "[the log of web01 has no recordings]\n")
         self.assertEqual(self.say("record start web01").output, b"1\n")
         self.assertEqual(self.say("record start web01").status, 1)
         self.output(self.host, b"recorded\n")

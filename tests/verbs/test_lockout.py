@@ -49,6 +49,12 @@ class LockoutCase(SynchronousTestCase):
 
 
 class Locking(LockoutCase):
+    def test_that_there_are_none_is_said(self) -> None:
+        for line, text in (("lockout", ""), ("lockout --list --json", "[]\n")):
+            channel = self.say(line)
+            self.assertEqual((channel.status, channel.text), (0, text))
+        self.assertEqual(self.say("lockout --list").complaint, "[there are no lockouts]\n")
+
     def test_an_operator_goes_at_once_and_does_not_come_back(self) -> None:
         carols = self.desk.login(CAROL)
         there = self.desk.ask("raw web01", carols)

@@ -43,6 +43,7 @@ _HELP = (
     "Esc          clear filter, or leave",
     "^C, ^D       leave      ^L redraw",
 )
+_MORE = "  ? help"
 _BACK = "any key goes back"
 _GO_ON = "; Enter goes on"
 _FOOTED = 6
@@ -86,7 +87,7 @@ class Sight:
         layout = lay_out(self.wished, self.columns)
         rows = min(self.rows, self._highest(layout))
         above = [] if self.help else self._above(layout, rows)
-        below = [self._footer()] if rows >= _FOOTED else []
+        below = [self._footer(layout)] if rows >= _FOOTED else []
         height = rows - len(above) - len(below)
         body = self._body(layout, height)[:height]
         lines = [*above, *body, *[Line()] * (height - len(body)), *below]
@@ -144,7 +145,7 @@ class Sight:
         """Its end gives way: what Enter does is said in any case."""
         return clip(self.remark, max(0, self.columns - len(_GO_ON))) + _GO_ON
 
-    def _footer(self) -> Line:
+    def _footer(self, layout: Layout) -> Line:
         if self.help:
             return Line(_BACK)
         if self.remark:
@@ -153,4 +154,7 @@ class Sight:
             return Line(
                 f"{shorten(self.choice.gone, NAME_COLUMNS)} has gone; Enter is for another now"
             )
+        selected = self.choice.selected
+        if selected is not None and cells(selected.name) > layout[0][1]:
+            return Line(shorten(selected.name, self.columns - len(_MORE)) + _MORE)
         return Line(next((keys for keys in _KEYS if len(keys) <= self.columns), _KEYS[-1]))

@@ -11,7 +11,7 @@ from vspc.console.ports import Cancellable
 from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
 from vspc.text import safe
-from vspc.verbs.call import FAILED, Call, Printer, timestamp
+from vspc.verbs.call import FAILED, Call, Printer, complain, timestamp
 from vspc.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.verbs.kinds import DURATION, Kind, UsageError
 from vspc.verbs.without import NoScreen
@@ -229,6 +229,8 @@ def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:
         text = json.dumps([_facts(each) for each in listed], indent=1) + "\n"
     else:
         text = "".join(line + "\n" for line in _lines(listed))
+        if not listed:
+            complain(call.channel, "[there are no lockouts]")
     Printer(call.channel, text)
 
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from vspc.console.console import Console
 from vspc.console.past import Kept, Kind, Marker
-from vspc.verbs.call import FAILED, Call, Printer, timestamp
+from vspc.verbs.call import FAILED, Call, Printer, complain, timestamp
 from vspc.verbs.grammar import Argument, Grammar, Parsed
 from vspc.verbs.kinds import CONSOLE, choice
 from vspc.verbs.reading import ask
@@ -83,6 +83,8 @@ def run(call: Call, parsed: Parsed) -> None:
 def _go_on(call: Call, console: Console, known: list[Recording], what: str) -> None:
     running = bool(known) and known[-1].end is None
     if what == "list":
+        if not known:
+            complain(call.channel, f"[the log of {console.title} has no recordings]")
         Printer(call.channel, "".join(_line(n, one) for n, one in enumerate(known, 1)))
         return
     if what == "stop" and not running:
