@@ -83,7 +83,7 @@ class Checking(CliTest):
         ).splitlines()
         warnings = [line for line in said if line.startswith("warning: ")]
         self.assertIn("EVERY certificate is refused", said[-1])
-        self.assertIn("rm is no verb", said[-2])
+        self.assertIn("unknown verb 'rm'", said[-2])
         self.assertTrue(any("a password lets in without them" in line for line in warnings))
 
 

@@ -150,9 +150,9 @@ class Oddities(FilesTest):
 
     def test_commands_of_keys_that_do_nothing(self) -> None:
         for command, why in (
-            ("rm -rf /", "rm is no verb"),
-            ("reason=x", "there is no verb"),
-            ("reason=x rm", "rm is no verb"),
+            ("rm -rf /", "unknown verb 'rm'"),
+            ("reason=x", "a verb is missing"),
+            ("reason=x rm", "unknown verb 'rm'"),
             ("expect 'a", "the command has an open '"),
             ("expect", "NAME and REGEX are missing: expect NAME"),
             ("expect web01", "REGEX is missing"),

@@ -269,11 +269,19 @@ class NamesAsVerbs(ReceptionTest):
         ):
             self.assertEqual(channel.status, 2)
 
+    def test_without_a_terminal_it_is_said_how(self) -> None:
+        for line, told in ((b"web01", True), (b"wob01", False)):
+            complaint = self.ask(Exec(line)).complaint
+            self.assertEqual("to which `ssh -t` attaches\n" in complaint, told, complaint)
+            self.assertEqual(complaint.count("\n"), 1)
+
     def test_what_may_not_be_read_is_not_there(self) -> None:
         self.desk.connected("secret-1111", f"{9:032x}")
-        one = self.ask(Exec(b"secret-1111"), "bob", terminal=XTERM)
-        two = self.ask(Exec(b"secret-2222"), "bob", terminal=XTERM)
-        self.assertEqual((one.status, one.text.replace("1111", "2222")), (2, two.text))
+        for terminal in (XTERM, None):
+            one = self.ask(Exec(b"secret-1111"), "bob", terminal=terminal)
+            two = self.ask(Exec(b"secret-2222"), "bob", terminal=terminal)
+            said = (one.text + one.complaint).replace("1111", "2222")
+            self.assertEqual((one.status, said), (2, two.text + two.complaint))
 
 
 class Consoles(ReceptionTest):

@@ -168,7 +168,7 @@ def _odd_command(command: str | None) -> str:
         return f"the option command cannot be split into words: {mistake}"
     verb = VERBS.get(said.verb)
     if verb is None:
-        what = f"{safe(said.verb, 40)} is no verb" if said.verb else "there is no verb"
+        what = f"unknown verb '{safe(said.verb, 40)}'" if said.verb else "a verb is missing"
         form = "a verb and one pattern is usual, as expect 'test-*'"
         return f"the option command does nothing: {what}; {form}"
     if glob_of(command) is not None:

@@ -20,7 +20,7 @@ from vspc.verbs.attaching import Options, options
 from vspc.verbs.call import DENIED, DONE, USAGE, Call, World, complain
 from vspc.verbs.commandline import Line, Words
 from vspc.verbs.kinds import UsageError
-from vspc.verbs.table import VERBS, Said, glob_of, overview, run_line, run_said, run_words
+from vspc.verbs.table import VERBS, Said, glob_of, overview, run_line, run_said, run_words, unknown
 
 
 @define(eq=False)
@@ -104,6 +104,10 @@ class Reception:
             call.fail(USAGE, str(mistake))
             return
         if said is not None and _is_console(call, login, said):
+            if call.channel.terminal is None:
+                hint = "it names a console, to which `ssh -t` attaches"
+                call.fail(USAGE, f"{unknown(said.verb)}; {hint}")
+                return
             # `ssh -t HOST NAME`
             run_said(evolve(call, target=said.verb), evolve(said, verb="console"))
         elif said is not None:
@@ -156,8 +160,8 @@ def _said(login: Login, request: Request) -> Said | None:
 
 
 def _is_console(call: Call, login: Login, said: Said) -> bool:
-    """Whether somebody at a terminal says a console's name where a verb should stand."""
-    if said.verb in VERBS or not said.verb or login.target or call.channel.terminal is None:
+    """Whether a console's name is said where a verb should stand."""
+    if said.verb in VERBS or not said.verb or login.target:
         return False
     return call.world.roster.resolve(said.verb, call.may_read) != NotFound()
 

@@ -67,8 +67,7 @@ class Text(WordsTestCase):
         self.assertEqual(len(EXAMPLES), 5)
         told = self.ssh("help", "send").out.decode()
         for each in EXAMPLES:
-            self.assertIn(f"  ssh HOST {each.command} ", told)
-            self.assertIn(each.effect, told)
+            self.assertIn(f"  ssh HOST {each.command}\n    {each.effect}\n", told)
             self.run_example(f"ssh vspc {each.command}", each.effect, self.shell)
         self.typed(b"")
         self.assert_no_defects()

@@ -128,7 +128,7 @@ class Printing(LogTestCase):
 
     def test_what_was_asked_for_wrongly(self) -> None:
         for words, why in (
-            ("--grep '('", "no regular expression"),
+            ("--grep '('", "invalid regular expression"),
             ("--since yesterday", "not a time"),
             ("-n many", "takes a number"),
             ("--raw --json", "exclude each other"),

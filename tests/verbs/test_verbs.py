@@ -677,6 +677,26 @@ class Administering(VerbTest):
         for name in ("other", "test-live"):
             self.assertEqual(self.desk.say(f"info {name}", ROOT).status, 0)
 
+    def test_globs_mean_names_with_or_without_a_port(self) -> None:
+        for number in range(2):
+            self.desk.connected("box7", f"{50:032x}")
+            self.away(f"box8{number}")
+        for pattern, count in (("box?", 2), ("BOX?:2", 1), ("box*", 4), ("box7", 2), ("box8", 0)):
+            shown = json.loads(self.desk.say(f"list --json {pattern}").text)
+            self.assertEqual(len(shown), count, pattern)
+        told = self.desk.say("forget 'box8?' --yes 1", ROOT)
+        self.assertIn("--yes 2 forgets 2 consoles", told.complaint)
+        searched = self.desk.say("log box? --grep x")
+        for _ in range(4):
+            self.desk.clock.advance(0)
+        self.assertEqual(searched.status, 1)  # 3 where no console is meant
+
+    def test_globs_without_a_zone_mean_the_default_one(self) -> None:
+        self.desk.connected("web09", f"{51:032x}", zone="lab")
+        for pattern, count in (("web09", 0), ("lab/web?9", 1), ("lab/*", 1)):
+            shown = json.loads(self.desk.say(f"list --json {pattern}").text)
+            self.assertEqual(len(shown), count, pattern)
+
     def test_forget_those_that_are_away_for_long(self) -> None:
         self.away("test-1", "test-2", "other")
         first = self.desk.say("forget --away 2h", ROOT)

@@ -1,7 +1,9 @@
 """What every verb is given, and what several need: finding a console, saying no, printing."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from fnmatch import translate
 from typing import Protocol
 
 from attrs import evolve, field, frozen
@@ -177,6 +179,18 @@ class Call:
                 self.fail(NOT_FOUND, f"no console {safe(typed)}; `list` shows those there are")
         return None
 
+    def matching(self, glob: str) -> list[Console]:
+        """Every console that the operator may know of and that `glob` fits, whatever the case:
+        its name with its zone, with or without its port, or its handle.
+        """
+        fits = re.compile(translate(glob.casefold())).match
+        escaped = "%" in glob
+        return [
+            console
+            for console in self.readable()
+            if any(fits(word.casefold()) for word in _spellings(console, escaped))
+        ]
+
     def means_many(self, word: str) -> bool:
         """Whether `word` is a pattern, and not the very name of a console that has such letters."""
         if not is_glob(word):
@@ -215,6 +229,16 @@ def complain(channel: Channel, *lines: str) -> None:
     """Lines on stderr, right for a terminal in raw mode too."""
     end = "\r\n" if channel.terminal else "\n"
     channel.write_error("".join(line + end for line in lines).encode())
+
+
+def _spellings(console: Console, escaped: bool) -> Iterator[str]:
+    """How `console` can be typed; with escapes (`%XX`) only where they are wanted."""
+    title, port = console.title, console.port
+    yield title
+    if port is not None:
+        yield title.removesuffix(f":{port}")
+    if escaped:
+        yield handle_of(console)
 
 
 def handle_of(console: Console) -> str:

@@ -1,14 +1,13 @@
 """`forget`: consoles whose VMs are gone leave the list, their histories with them."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from vspc.columns import Heading, table
 from vspc.console.console import Console, State
 from vspc.console.ports import Cancellable
 from vspc.console.resolve import reading_order
 from vspc.text import age
-from vspc.verbs.call import DONE, FAILED, NOT_FOUND, USAGE, Call, Printer, complain, handle_of
+from vspc.verbs.call import DONE, FAILED, NOT_FOUND, USAGE, Call, Printer, complain
 from vspc.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
 from vspc.verbs.without import NoScreen
@@ -68,22 +67,16 @@ def _forget(call: Call, console: Console) -> bool:
 
 
 def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
-    """Away consoles that `glob` names, by name or handle, and that went so long ago."""
-    now, wanted = call.world.clock.wall(), "*" if glob is None else glob.casefold()
+    """Away consoles that `glob` names, and that went so long ago."""
+    now = call.world.clock.wall()
     return sorted(
         (
             console
-            for console in call.readable()
-            if console.state is State.AWAY
-            and (seconds is None or now - console.since >= seconds)
-            and any(fnmatchcase(word.casefold(), wanted) for word in _names(console))
+            for console in (call.readable() if glob is None else call.matching(glob))
+            if console.state is State.AWAY and (seconds is None or now - console.since >= seconds)
         ),
         key=reading_order,
     )
-
-
-def _names(console: Console) -> tuple[str, ...]:
-    return console.name, console.title, handle_of(console)
 
 
 def _many(call: Call, found: Sequence[Console], count: int | None) -> None:

@@ -78,8 +78,8 @@ def _complaint(option: str, pattern: str, error: Exception) -> str:
     _, _, part = said.decode("utf-8", "surrogateescape").partition(": ")
     at = pattern.find(part) if part else -1
     where = f", at character {at + 1}" if at >= 0 else ""
-    why = safe(said) or "it is no UTF-8"
-    return f"{option}: '{safe(pattern)}' is no regular expression (RE2): {why}{where}"
+    why = safe(said) or "invalid UTF-8"
+    return f"{option}: invalid regular expression '{safe(pattern)}' (RE2): {why}{where}"
 
 
 def reach(pattern: str) -> int:

@@ -1,7 +1,6 @@
 """`list [--json] [GLOB]`: the consoles that you may read."""
 
 import json
-from fnmatch import fnmatchcase
 
 from vspc.columns import Heading, table
 from vspc.console.console import Console
@@ -34,10 +33,8 @@ _HEADINGS = (
 
 def run(call: Call, parsed: Parsed) -> None:
     """Print them as people read them, or as JSON sorted by name, then port."""
-    consoles = call.readable()
-    glob = parsed.get(PATTERN, "").casefold()
-    if glob:
-        consoles = [c for c in consoles if fnmatchcase(c.title.casefold(), glob)]
+    glob = parsed.get(PATTERN, "")
+    consoles = call.matching(glob) if glob else call.readable()
     if parsed.has(JSON):
         consoles.sort(key=sort_key)
         text = json.dumps([summary(c) for c in consoles], indent=1) + "\n"

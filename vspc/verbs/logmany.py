@@ -1,7 +1,6 @@
 """`log 'web*' --grep REGEX`: the logs of many consoles are searched, one after the other."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from vspc.console.console import Console
 from vspc.console.past import Item, Kind, Marker
@@ -19,12 +18,11 @@ from vspc.verbs.without import NoScreen
 
 
 def search(call: Call, pattern: str, wanted: Wanted) -> None:
-    """Search the logs of all consoles whose title matches `pattern`, in the order of `list`."""
+    """Search the logs of all consoles that `pattern` fits, in the order of `list`."""
     if wanted.follow or wanted.offset is not None:
         call.fail(USAGE, "-f and --from are for one console, not for a pattern")
         return
-    glob = pattern.casefold()
-    consoles = [c for c in call.readable() if fnmatchcase(c.title.casefold(), glob)]
+    consoles = call.matching(pattern)
     if consoles:
         ManyReader(call, sorted(consoles, key=reading_order), wanted).begin()
     else:

@@ -87,7 +87,7 @@ def _table(call: Call, shown: Sequence[Present]) -> str:
 def _row(call: Call, present: Present) -> list[str]:
     session, proof = present.session, present.session.proof
     remarks = ["this one"] if session.id == call.session.id else []
-    remarks += ["nothing runs in it"] if present.idle() else []
+    remarks += ["idle"] if present.idle() else []
     remarks += [f"key id {proof.key_id}"] if proof.key_id else []
     remarks += [f"reason {session.reason}"] if session.reason else []
     lasted = age(call.world.clock.wall() - session.since)
