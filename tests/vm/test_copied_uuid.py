@@ -148,10 +148,32 @@ class SameHost(CopiedTest):
         self.assertIn(b"I am web01", self.kept(self.console("web02")))
         self.assertEqual(self.count(), 1)
 
+    def test_a_copy_that_was_renamed_is_not_the_past_of_one_with_its_first_name(self) -> None:
+        self.stops(self.starts(b"web01"))
+        copy = self.starts(b"lab-7")
+        copy.say(VmName(b"db"))
+        copy.say(b"db's own\r\n")
+        self.stops(copy)
+        self.starts(b"lab-7")
+        self.assertNotIn(b"db's own", self.kept(self.console("lab-7")))
+        self.assertEqual(self.console("db").vm.said_name, "db")
+        self.assertIs(self.console("db").state, State.AWAY)
+
+    def test_a_copy_that_was_renamed_finds_its_log(self) -> None:
+        port_a, port_b = b"vspc?port=a", b"vspc?port=b"
+        self.stops(self.starts(b"web01"))
+        copy = self.starts(b"lab-7", port_a)
+        copy.say(VmName(b"db"))
+        self.stops(copy)
+        self.starts(b"db", port_b)
+        self.starts(b"db", port_a)
+        self.assertIn(b"I am lab-7\r\nI am db", self.kept(self.console("db:a")))
+        self.assertEqual(self.console("db:a").vm, self.console("db:b").vm)
+
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["start", "stop", "forget", "restart", "kill", "wait"]),
+        st.sampled_from(["start", "stop", "rename", "forget", "restart", "kill", "wait"]),
         st.sampled_from([b"web01", b"lab-7", b"db"]),
         st.sampled_from([b"vspc", b"vspc?port=a"]),
         st.sampled_from([HOST, "10.0.0.2"]),
@@ -168,6 +190,8 @@ class AnyOrder(CopiedTest):
     ) -> None:
         self.scene = Scene()
         self.logged = Logged(self.scene, NO_FLOOR)
+        # By console: the name that its VM says, and all that it said while it had it.
+        self.says, self.had = dict[str, str](), dict[str, set[str]]()
         lines: list[Host] = []
         try:
             for step, name, uri, address in steps:
@@ -182,6 +206,8 @@ class AnyOrder(CopiedTest):
                 lines.append(self.starts(name, uri, address))
             case "stop" if lines:
                 self.stops(lines.pop(0))
+            case "rename" if lines:
+                self.rename(lines[0], name)
             case "forget":
                 found = self.scene.roster.resolve(name.decode(), lambda _console: True)
                 if isinstance(found, Found):
@@ -195,10 +221,23 @@ class AnyOrder(CopiedTest):
                 self.scene.door.tick()
                 self.turn()
 
+    def rename(self, host: Host, name: bytes) -> None:
+        """The VM of `host` has another name now: all of its consoles have, with their past."""
+        console = next((c for c in self.scene.roster if c.line is host.line), None)
+        if console is None or console.quarantined:
+            return
+        host.say(VmName(name), b"I am " + name + b"\r\n")
+        self.turn()
+        for each in console.vm.consoles.values():
+            self.says[each.id] = name.decode()
+            self.had[each.id].add(name.decode())
+
     def are_apart(self) -> None:
         for console in self.scene.roster:
-            if not console.quarantined:
-                said = self.kept(console)
-                for name in (b"web01", b"lab-7", b"db"):
-                    if name.decode() != console.vm.said_name:
-                        self.assertNotIn(b"I am " + name, said, console.title)
+            if console.quarantined:
+                continue
+            name, said = console.vm.said_name, self.kept(console)
+            self.assertEqual(self.says.setdefault(console.id, name), name)
+            had = self.had.setdefault(console.id, {name})
+            for other in {"web01", "lab-7", "db"} - had:
+                self.assertNotIn(b"I am " + other.encode(), said, console.title)

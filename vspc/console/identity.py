@@ -54,11 +54,13 @@ class Claim:
             return Identity(self.zone, PLAIN, self.name)
         return Identity(self.zone, "at", f"{self.address} {self.name}")
 
-    @property
-    def clone(self) -> "Identity":
-        """The identity of a VM whose UUID another one has, under another name: both are alive."""
+    def clone(self, number: int = 1) -> "Identity":
+        """The identity of a VM whose UUID another one has, under another name. `number`, from 1:
+        the ones before are of VMs that began with this name and have another one now.
+        """
         own = self.identity
-        return Identity(own.zone, own.kind, f"{own.value} {self.name}", duplicate=True)
+        value = f"{own.value} {self.name}" + (f"~{number}" if number > 1 else "")
+        return Identity(own.zone, own.kind, value, duplicate=True)
 
     @property
     def port_key(self) -> str:

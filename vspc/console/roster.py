@@ -1,6 +1,7 @@
 """All VMs and their consoles, indexed: by identity for lines that arrive, by name for operators."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 from vspc.console import happenings
 from vspc.console.away import FORGET_AFTER, Away
@@ -57,14 +58,38 @@ class Roster:
         ]
 
     def vms(self, claim: Claim) -> list[Vm]:
-        """The VMs that a line with `claim` could belong to: one, or two that share a UUID."""
-        found = (self._vms.get(identity) for identity in (claim.identity, claim.clone))
-        return [vm for vm in found if vm is not None]
+        """The VMs that a line with `claim` could belong to: one, or some that share a UUID."""
+        found = (self._vms.get(identity) for identity in (claim.identity, claim.clone()))
+        vms = dict.fromkeys(vm for vm in found if vm is not None)
+        if claim.uuid is not None:  # one that had another name when it came is still the same
+            same = (vm for vm in self._by_uuid.get(claim.uuid, ()) if vm.said_name == claim.name)
+            kind = claim.zone, claim.uuid_kind
+            vms |= dict.fromkeys(vm for vm in same if (vm.zone, vm.identity.kind) == kind)
+        return list(vms)
 
-    def open(self, claim: Claim, clone: bool = False) -> Console:
-        """A new console for `claim`; with `clone` of a VM of its own, under the same UUID."""
-        identity = claim.clone if clone else claim.identity
-        vm = self.recall_vm(identity, claim.uuid, claim.name)
+    def named(self, claim: Claim) -> Vm | None:
+        """The VM of `claim`, if it is known: by its UUID, and it says that name."""
+        return next((vm for vm in self.vms(claim) if vm.said_name == claim.name), None)
+
+    def identity(self, claim: Claim) -> Identity:
+        """That of the VM of `claim`; of a new one the first that no VM, and no log of what one said
+        under another name, has.
+        """
+        vm = self.named(claim)
+        if vm is not None:
+            return vm.identity
+        if self._is_free(claim.identity, claim):
+            return claim.identity
+        clones = (claim.clone(number) for number in count(1))
+        return next(each for each in clones if self._is_free(each, claim))
+
+    def _is_free(self, identity: Identity, claim: Claim) -> bool:
+        said = self._shop.tap.last_name(identity.console_id(claim.port_key, 1))
+        return identity not in self._vms and said in (None, claim.name)
+
+    def open(self, claim: Claim, identity: Identity | None = None) -> Console:
+        """A new console for `claim`, of the VM with `identity`, the claimed one by default."""
+        vm = self.recall_vm(identity or claim.identity, claim.uuid, claim.name)
         console = self._add_console(vm, claim, self._free_ordinal(vm, claim))
         console.service_uri = claim.service_uri
         return console
@@ -263,8 +288,8 @@ class Roster:
             self.forget(console)
             forgotten.append(console)
             crowded[host] = crowded.get(host, 0) + 1
-        for host, count in crowded.items():
-            detail = f"it left too many consoles behind; its first {count} are forgotten"
+        for host, many in crowded.items():
+            detail = f"it left too many consoles behind; its first {many} are forgotten"
             self.publish(happenings.Suspicion("too-many-identities", None, host, "", detail))
         return [console.vm for console in forgotten]
 

@@ -101,8 +101,8 @@ class Joining:
 
     def _is_lesser(self) -> bool:
         claim = self._claim
-        vm = self._arrival.door.roster.vm(claim.identity)
-        if vm is None or vm.said_name != claim.name:
+        vm = self._arrival.door.roster.named(claim)
+        if vm is None:
             return False
         return claim.provenance < vm.provenance and vm.last_address != claim.address
 
@@ -143,18 +143,19 @@ class Joining:
     def _open(self, _console: Console | None) -> None:
         """A console that was not there, of the VM whose name it says, or of a new one."""
         roster, claim = self._arrival.door.roster, self._claim
-        own = roster.vm(claim.identity)
-        former = roster.former_name(claim) if own is None else own.said_name
         # Never of a VM with another name: that one would be renamed by it, and its log read.
-        clone = former not in (None, claim.name)
-        if clone and roster.vm(claim.clone) is None:
-            self._tell_duplicate(own, former)
+        identity = roster.identity(claim)
+        if identity.duplicate and roster.vm(identity) is None:
+            self._tell_duplicate(claim)
         self._tell_alike()
-        self._take(roster.open(claim, clone))
+        self._take(roster.open(claim, identity))
 
-    def _tell_duplicate(self, own: Vm | None, former: str | None) -> None:
+    def _tell_duplicate(self, claim: Claim) -> None:
+        roster = self._arrival.door.roster
+        own = roster.vm(claim.identity)
         detail = "another VM has this UUID"
         if own is None or not own.live:
+            former = roster.former_name(claim) if own is None else own.said_name
             detail = f"{former} had this UUID: a copy of it, or renamed while it was off"
         first = None if own is None else next(iter(own.consoles.values()))
         self._suspect("duplicate-uuid", first, detail)
@@ -254,7 +255,7 @@ class Joining:
     def _about(self, console: Console | None) -> Vm:
         if console is not None:
             return console.vm
-        vm = self._arrival.door.roster.vm(self._claim.identity)
+        vm = self._arrival.door.roster.named(self._claim)
         assert vm is not None
         return vm
 
