@@ -321,6 +321,50 @@ class Ended(BenchCase):
         self.assertEqual(["closed"], program.heard)
         self.assertTrue(self.client.lost)
 
+    def test_a_client_that_reads_nothing_now_gives_its_terminal_back_when_it_reads(self) -> None:
+        number = self.bench.session(self.client)
+        self.ask(number, b"pty-req", TERMINAL)
+        self.ask(number, b"shell")
+        program = self.bench.programs[-1]
+        program.undoes = b"\x1b[?1049l"
+        server = server_of(self.client)
+        server.pauseProducing()
+        program.channel.write(b"before")
+        server.disconnect("the server stops")
+        self.bench.settle()
+        self.assertEqual(b"before\x1b[?1049l", self.client.bytes_of(7))
+
+    def test_output_leaves_room_in_the_window_for_what_gives_a_terminal_back(self) -> None:
+        for window, left in ((1 << 20, limits.LAST_WORDS), (16384, 256), (60, 0)):
+            number = self.bench.session(self.client, window=window)
+            self.ask(number, b"pty-req", TERMINAL)
+            self.ask(number, b"shell")
+            program = self.bench.programs[-1]
+            written = 0
+            while room := program.channel.room():
+                program.channel.write(b"x" * room)
+                written += room
+            self.assertEqual(window - left, written)
+
+    def test_the_last_output_of_a_client_that_reads_nothing_is_there_when_it_reads(self) -> None:
+        _, program = self.bench.running(self.client)
+        server_of(self.client).pauseProducing()
+        program.channel.write(b"the last words")
+        program.channel.finish(0)
+        self.bench.pass_time(limits.FINISH_PATIENCE)
+        self.assertEqual(b"the last words", self.client.bytes_of(7))
+        self.assertEqual(1, len(self.client.got(CLOSE)))
+        self.assertEqual([], self.bench.logged("output-not-taken"))
+
+    def test_what_is_beyond_the_window_of_a_client_that_reads_nothing_is_lost(self) -> None:
+        _, program = self.bench.running(self.client, window=8)
+        server_of(self.client).pauseProducing()
+        program.channel.write(b"the last words")
+        program.channel.finish(0)
+        self.bench.pass_time(limits.FINISH_PATIENCE)
+        self.assertEqual(b"the last", self.client.bytes_of(7))
+        self.assertEqual([6], [event["lost"] for event in self.bench.logged("output-not-taken")])
+
     def test_without_a_terminal_it_ends_at_once(self) -> None:
         self.bench.running(self.client)
         server_of(self.client).disconnect("the server stops")

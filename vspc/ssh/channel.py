@@ -54,6 +54,7 @@ class DoorChannel(SSHChannel):
             remoteMaxPacket=largest,
         )
         self.conn = conn
+        self._first_window = window
         self.confirmed = False
         self._program: Program | None = None
         self._outbox = Outbox(limits.OUTBOX_LIMIT)
@@ -153,14 +154,23 @@ class DoorChannel(SSHChannel):
 
     # Output
 
-    def _window(self) -> int:
-        return self.remoteWindowLeft if self.confirmed and self.conn.transport.flowing else 0
+    def _window(self, stalled: bool = False) -> int:
+        transport = self.conn.transport
+        takes = transport.flowing or (stalled and transport.may_write)
+        return self.remoteWindowLeft if self.confirmed and takes else 0
+
+    @property
+    def _reserve(self) -> int:
+        """Bytes of the window for the end."""
+        if self.terminal is None:
+            return 0
+        return min(limits.LAST_WORDS, self._first_window * limits.LAST_WORDS // limits.WINDOW)
 
     def room(self) -> int:
         """Bytes that may be written now; asking and finding 0 brings `drained` later."""
         if self._over:
             return 0
-        room = max(0, min(self._window(), limits.ROOM) - self._outbox.held)
+        room = max(0, min(self._window() - self._reserve, limits.ROOM) - self._outbox.held)
         if not room:
             self._wants_room = True
             self.conn.wait(self)
@@ -183,9 +193,15 @@ class DoorChannel(SSHChannel):
             return
         self._flush()
 
-    def _flush(self) -> None:
+    def send_last(self) -> None:
+        """Send what the window takes though the client does not read yet: this is the end, and what
+        gives a terminal back is among it.
+        """
+        self._flush(stalled=True)
+
+    def _flush(self, stalled: bool = False) -> None:
         """Send what window and transport take."""
-        while self._outbox.held and (window := self._window()):
+        while self._outbox.held and (window := self._window(stalled)):
             stream, data = self._outbox.take(min(window, self.remoteMaxPacket))
             self.remoteWindowLeft -= len(data)
             self._send_data(stream, data)
@@ -266,6 +282,9 @@ class DoorChannel(SSHChannel):
         self._flush()
 
     def _lose_patience(self) -> None:
+        self.send_last()
+        if self.localClosed:
+            return
         log.info("output-not-taken", address=self.address, lost=self._outbox.held)
         self._outbox.clear()
         self._status = self._status or 1  # what is cut short was no success

@@ -72,6 +72,7 @@ class DoorConnection(SSHConnection):
         terminals = [each for each in self.channels.values() if each.terminal is not None]
         for channel in terminals:
             channel.ask_program(lambda program: program.give_back())
+            channel.send_last()
         return bool(terminals)
 
     def _look_later(self) -> None:

@@ -49,6 +49,10 @@ ROOM = 64 * 1024
 OUTBOX_LIMIT = 256 * 1024
 """Output kept for a client that does not take it; a program that writes on ends its channel."""
 
+LAST_WORDS = 1024
+"""Bytes of the window of a terminal that output leaves free, of a window under `WINDOW` less: what
+gives it back at the end, and says why, is under way though the client reads nothing."""
+
 FINISH_PATIENCE = 10.0
 """How long the last output of a finished channel may wait for the client."""
 

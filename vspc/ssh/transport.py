@@ -290,7 +290,12 @@ class DoorTransport(ExchangeTransport):
     @property
     def flowing(self) -> bool:
         """Whether channels may write."""
-        return not (self.ended or self._stalled or self.exchanging)
+        return self.may_write and not self._stalled
+
+    @property
+    def may_write(self) -> bool:
+        """Whether channels may write what the client will read later."""
+        return not (self.ended or self.exchanging)
 
     def written(self, count: int) -> None:
         """Count what a client that does not read is sent nevertheless: replies."""
