@@ -315,6 +315,10 @@ FLOODS: dict[str, Callable[[dict[str, int]], Sockets | Clients] | None] = {
     "ssh-ignore": stranger(repeated(clear_packet(_IGNORE))),
     "ssh-debug": stranger(repeated(clear_packet(_DEBUG))),
     "ssh-unimplemented": stranger(repeated(clear_packet(_UNIMPLEMENTED))),
+    "ssh-ignore-same-address": nobody(
+        "ssh", repeated(clear_packet(_IGNORE)), SSH_VERSION, 60, reconnect=True
+    ),
+    "ssh-comes-same-address": nobody("ssh", b"", SSH_VERSION, 60, reconnect=True),
     "in-ignore": client(plain_message(_IGNORE)),
     "in-env": client(channel_message(98, *_ENV)),
     "in-adjust": client(channel_message(93, bytes(4))),

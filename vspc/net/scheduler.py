@@ -66,6 +66,8 @@ RESPITE = 2.0
 FLOODING = 16
 """Turns in which it was over its share by which it counts as one that has failed to say so."""
 
+_HALF = TURN_EVENTS / 2
+
 FLOOD = f"it sent more than it may before it said who it is, for {PATIENCE:g} s"
 """Why such a connection is ended."""
 
@@ -124,7 +126,7 @@ class Share:
             self._begin_turn()
         self._left -= events
         scheduler.left -= events
-        if self._left < self._half or scheduler.left < TURN_EVENTS / 2:
+        if self._left < self._half or scheduler.left < _HALF:
             scheduler.arm()
         return self._left > 0 and scheduler.left > 0
 

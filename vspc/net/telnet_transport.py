@@ -147,7 +147,10 @@ class LineTransport(TelnetTransport):
             if not self.share.waiting:
                 self._wait()
         elif decoder.idle and b"\xff" not in data:
-            self._guard(self._protocol.dataReceived, data)
+            try:  # as `_guard` does; this is the way of nearly everything that VMs say
+                self._protocol.dataReceived(data)
+            except Exception:
+                self._log.failure("line-defect")
             if not self.share.spend(1 + len(data) // BYTES):
                 self._wait()
         else:
@@ -157,10 +160,9 @@ class LineTransport(TelnetTransport):
     def _work(self, more: bool = True) -> None:
         """Work on what has come, as far as the share of this turn goes; the rest waits."""
         share, decoder = self.share, self._decoder
-        only_break = self._protocol.only_break if self.protocol is not None else False
+        only_break = self.protocol is not None and self.protocol.only_break
         while more and not self._closing:
-            run = decoder.run() if only_break and share.has(telnet.RUN) else None
-            if run is not None:
+            if only_break and share.has(telnet.RUN) and (run := decoder.run()) is not None:
                 self._say(run.data)
                 more = share.spend(run.commands)
                 continue
