@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.columns import Heading, cells, clip, pad, pad_name, shorten, table
+from vspc.columns import (
+    Heading,
+    cells,
+    clip,
+    pad,
+    pad_name,
+    shared_beginnings,
+    shorten,
+    table,
+)
 
 NAMES = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=60)
 
@@ -21,13 +30,39 @@ class Cutting(SynchronousTestCase):
         ):
             self.assertEqual(shorten(text, width), shown, (text, width))
 
+    def test_what_tells_it_from_its_neighbours_is_kept(self) -> None:
+        names = [
+            "prod-eu-west-datacenter-frankfurt-rack76-application-server",
+            "prod-eu-west-datacenter-frankfurt-rack77-application-server",
+            "staging-eu-west-datacenter-frankfurt-app-0017",
+            "staging-eu-west-datacenter-frankfurt-app-0018",
+            "zz-a-name-unlike-any-other-in-the-whole-list",
+        ]
+        shown = [
+            shorten(name, 31, same)
+            for name, same in zip(names, shared_beginnings(names), strict=True)
+        ]
+        self.assertEqual(
+            shown,
+            [
+                "prod-e…rack76-application-ser..",
+                "prod-e…rack77-application-ser..",
+                "staging-eu-west…nkfurt-app-0017",
+                "staging-eu-west…nkfurt-app-0018",
+                "zz-a-name-unlik…-the-whole-list",
+            ],
+        )
+        rows = [(name, "1", "-") for name in names]
+        for line in table(Tables.HEADINGS, rows, 40).splitlines()[1:3]:
+            self.assertRegex(line, "rack7[67]")
+
     def test_an_accent_stays_with_its_letter(self) -> None:
         self.assertEqual(shorten("abcdefg" + "e\u0301" * 3, 5), "ab…e\u0301e\u0301")
 
     @settings(deadline=None)
     @given(NAMES, st.integers(0, 30))
     def test_what_is_cut_has_its_width(self, text: str, width: int) -> None:
-        for short in (shorten(text, width), clip(text, width)):
+        for short in (shorten(text, width), shorten(text, width, 9), clip(text, width)):
             self.assertLessEqual(cells(short), width)
             self.assertLessEqual(len(short.encode()), 4 * width)
         self.assertEqual(width, cells(pad(text, width)))

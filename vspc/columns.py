@@ -5,6 +5,7 @@ Text is safe already (`vspc.text`): no control characters, one line.
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -13,6 +14,9 @@ GAP = 2
 
 ELLIPSIS = "…"
 """What stands in the middle of text that was cut."""
+
+BEGINNING = 6
+"""Columns of the beginning of a name that is cut before what tells it from its neighbours."""
 
 OCTETS = 4
 """Bytes of UTF-8 that a cell is allowed: more are piled accents."""
@@ -42,15 +46,42 @@ def clip(text: str, width: int) -> str:
     return _start(text, width - len(mark)) + mark
 
 
-def shorten(text: str, width: int) -> str:
-    """The same with the middle left out: names differ at their ends."""
+def shorten(text: str, width: int, shared: int = 0) -> str:
+    """The same with the middle left out: names differ at their ends, or behind `shared` characters,
+    which others beside it begin with, too.
+    """
     if fits(text, width):
         return text
     room = width - len(ELLIPSIS)
     if room < len(ELLIPSIS):
         return _start(text, width)
     end = _end(text, room // 2)
-    return _start(text, room - cells(end)) + ELLIPSIS + end
+    start = _start(text, room - cells(end))
+    rest = text[shared:]
+    if len(start) < shared and len(rest) > len(end) and room > 2 * BEGINNING:
+        end = clip(rest, room - BEGINNING)
+        start = _start(text, room - cells(end))
+    return start + ELLIPSIS + end
+
+
+def shared_beginnings(names: Sequence[str]) -> list[int]:
+    """For each of `names`, which are sorted, how many characters it shares with one of its
+    neighbours, up to the word in which they differ.
+    """
+    common = [0, *(_common(*pair) for pair in pairwise(names)), 0]
+    found = []
+    for name, before, behind in zip(names, common, common[1:], strict=False):
+        shared = max(before, behind)
+        while shared and name[shared - 1].isalnum():
+            shared -= 1
+        found.append(shared)
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """Characters with which both begin; 0 where nothing tells one from the other."""
+    differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return 0 if one == other else next(differing, min(len(one), len(other)))
 
 
 def _start(text: str, width: int) -> str:
@@ -82,9 +113,9 @@ def pad(text: str, width: int, right: bool = False) -> str:
     return _filled(clip(text, width), width, right)
 
 
-def pad_name(text: str, width: int) -> str:
-    """A name in exactly `width` columns, cut in the middle."""
-    return _filled(shorten(text, width), width, right=False)
+def pad_name(text: str, width: int, shared: int = 0) -> str:
+    """A name in exactly `width` columns, cut in the middle (`shorten`)."""
+    return _filled(shorten(text, width, shared), width, right=False)
 
 
 def _filled(short: str, width: int, right: bool) -> str:
@@ -118,27 +149,40 @@ def table(
         max([cells(heading.text), *(cells(row[i]) for row in rows)])
         for i, heading in enumerate(headings)
     ]
-    if width is not None:
-        _narrow(widths, headings, width)
-    else:
+    if width is None:
         widths = [min(wide, PADDED) for wide in widths]
+    elif _narrow(widths, headings, width):
+        columns = zip(*rows, strict=True)
+        cut = [
+            _cut(column, wide) if heading.names else column
+            for heading, column, wide in zip(headings, columns, widths, strict=False)
+        ]
+        rows = list(zip(*cut, strict=True))
     lines = [[heading.text for heading in headings], *rows]
-    return "".join(_line(headings, line, widths, width is not None) + "\n" for line in lines)
+    return "".join(_line(headings, line, widths) + "\n" for line in lines)
 
 
-def _narrow(widths: list[int], headings: Sequence[Heading], width: int) -> None:
-    """Take a column off the widest names, again and again, until all of it fits."""
+def _cut(names: Sequence[str], width: int) -> list[str]:
+    shared = shared_beginnings(names)
+    return [shorten(name, width, same) for name, same in zip(names, shared, strict=True)]
+
+
+def _narrow(widths: list[int], headings: Sequence[Heading], width: int) -> bool:
+    """Take a column off the widest names, again and again, until all of it fits; whether any was
+    too many.
+    """
     excess = sum(widths) + GAP * (len(widths) - 1) - width
     for _ in range(excess):
         wide = [i for i, h in enumerate(headings) if h.names and widths[i] > h.least]
         if not wide:
-            return
+            break
         widths[max(wide, key=lambda i: widths[i])] -= 1
+    return excess > 0
 
 
-def _line(headings: Sequence[Heading], row: Sequence[str], widths: Sequence[int], cut: bool) -> str:
-    shown = []
-    for heading, cell, width in zip(headings, row, widths, strict=True):
-        short = shorten(cell, width) if cut and heading.names else cell
-        shown.append(_filled(short, width, heading.right))
+def _line(headings: Sequence[Heading], row: Sequence[str], widths: Sequence[int]) -> str:
+    shown = [
+        _filled(cell, width, heading.right)
+        for heading, cell, width in zip(headings, row, widths, strict=True)
+    ]
     return (" " * GAP).join(shown).rstrip()

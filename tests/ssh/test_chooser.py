@@ -205,7 +205,7 @@ class ShowingTests(SynchronousTestCase):
         bench = Bench([row("db"), *map(row, names)]).shown()
         self.assertEqual("Enter attach", bench.screen.lines[-1][14:26])
         bench.type(DOWN, DOWN)
-        self.assertIn("…", bench.screen.selected[0])
+        self.assertIn("…rack002-app", bench.screen.selected[0])
         self.assertEqual(f"{names[1]}  ? help", bench.screen.lines[-1])
         bench.type(b"rack077")
         self.assertEqual(f"{names[76]}  ? help", bench.screen.lines[-1])

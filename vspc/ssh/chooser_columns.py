@@ -1,10 +1,10 @@
 """A list of consoles in columns: what they show, which of them a width has room for. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-from vspc.columns import GAP, OCTETS, cells, pad, pad_name
+from vspc.columns import GAP, OCTETS, cells, pad, pad_name, shared_beginnings
 from vspc.ssh.chooser_model import Entry
 from vspc.text import age, ensure_safe
 
@@ -26,12 +26,10 @@ class Column:
     show: Callable[[Entry], str]
     limit: int
     right: bool = False
-    fill: Callable[[str, int], str] | None = None
-    """How text is cut and padded; else at its end."""
 
     def text(self, shown: str, width: int) -> str:
         """`shown` in exactly `width` columns."""
-        return pad(shown, width, self.right) if self.fill is None else self.fill(shown, width)
+        return pad(shown, width, self.right)
 
 
 def _name(each: Entry) -> str:
@@ -60,7 +58,7 @@ def _address(each: Entry) -> str:
 
 # The most important first: a narrow terminal drops them from the right.
 _COLUMNS = (
-    Column("NAME", _name, 80, fill=pad_name),
+    Column("NAME", _name, 80),
     Column("STATE", _state, 11),
     Column("WRITER", _writer, 16),
     Column("READERS", _readers, 7, right=True),
@@ -74,10 +72,13 @@ Layout = Sequence[tuple[Column, int]]
 
 @frozen
 class Wishes:
-    """How wide each column would like to be for all of a list, and bytes that a cell may take."""
+    """How wide each column would like to be for all of a list, bytes that a cell may take, and with
+    how many characters long names begin like others.
+    """
 
     widths: Sequence[int]
     octets: int
+    shared: Mapping[str, int]
 
 
 def wishes(entries: Sequence[Entry]) -> Wishes:
@@ -85,7 +86,9 @@ def wishes(entries: Sequence[Entry]) -> Wishes:
     texts = [set() if column.right else set(map(column.show, entries)) for column in _COLUMNS]
     plain = all(text.isascii() for different in texts for text in different)
     widths = [_wish(column, different) for column, different in zip(_COLUMNS, texts, strict=True)]
-    return Wishes(widths, 1 if plain else OCTETS)
+    long = [each.name for each in entries if len(each.name) > NAME_COLUMNS]
+    shared = dict(zip(long, shared_beginnings(long), strict=True))
+    return Wishes(widths, 1 if plain else OCTETS, shared)
 
 
 def _wish(column: Column, different: set[str]) -> int:
@@ -109,9 +112,11 @@ def lay_out(wished: Wishes, columns: int) -> Layout:
     return list(zip(_COLUMNS, widths, strict=False))
 
 
-def row_text(layout: Layout, each: Entry) -> str:
+def row_text(wished: Wishes, layout: Layout, each: Entry) -> str:
     """One entry in its columns."""
-    return _beside(column.text(column.show(each), width) for column, width in layout)
+    (_, wide), *others = layout
+    name = pad_name(each.name, wide, wished.shared.get(each.name, 0))
+    return _beside([name, *(column.text(column.show(each), width) for column, width in others)])
 
 
 def heading_text(layout: Layout) -> str:

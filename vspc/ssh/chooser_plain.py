@@ -155,8 +155,9 @@ def _numbered_lines(entries: Sequence[Entry], columns: int) -> list[str]:
     if not entries:
         return [_NOBODY]
     digits = len(str(len(entries)))
-    layout = lay_out(wishes(entries), max(1, columns - digits - len("  ")))
+    wished = wishes(entries)
+    layout = lay_out(wished, max(1, columns - digits - len("  ")))
     return [
-        clip(f"{pad(str(number), digits, right=True)}  {row_text(layout, each)}", columns)
+        clip(f"{pad(str(number), digits, right=True)}  {row_text(wished, layout, each)}", columns)
         for number, each in enumerate(entries, 1)
     ]

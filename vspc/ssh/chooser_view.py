@@ -136,7 +136,7 @@ class Sight:
 
     def _row(self, layout: Layout, each: Entry, selected: bool) -> Line:
         mark = (">" if selected else "").ljust(gutter(self.columns))[: gutter(self.columns)]
-        return Line(mark + row_text(layout, each), _REVERSE if selected else _PLAIN)
+        return Line(mark + row_text(self.wished, layout, each), _REVERSE if selected else _PLAIN)
 
     def _paragraphs(self, texts: Sequence[str]) -> list[Line]:
         return [Line(line) for text in texts for line in textwrap.wrap(text, self.columns)]
