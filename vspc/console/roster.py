@@ -23,6 +23,8 @@ class Roster:
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
         self._by_uuid: dict[str, Few[Vm]] = {}
+        # Those whose UUID another one had first, by zone, kind, UUID and the name that they say.
+        self._copies: dict[tuple[str, ...], Few[Vm]] = {}
         self._names: dict[str, Names] = {}
         self._away = Away(forget_after)
         self._quarantine = Quarantine(shop, self._is_displayed)
@@ -59,13 +61,12 @@ class Roster:
 
     def vms(self, claim: Claim) -> list[Vm]:
         """The VMs that a line with `claim` could belong to: one, or some that share a UUID."""
-        found = (self._vms.get(identity) for identity in (claim.identity, claim.clone()))
-        vms = dict.fromkeys(vm for vm in found if vm is not None)
-        if claim.uuid is not None:  # one that had another name when it came is still the same
-            same = (vm for vm in self._by_uuid.get(claim.uuid, ()) if vm.said_name == claim.name)
-            kind = claim.zone, claim.uuid_kind
-            vms |= dict.fromkeys(vm for vm in same if (vm.zone, vm.identity.kind) == kind)
-        return list(vms)
+        found = [self._vms.get(claim.identity)]
+        if claim.uuid is None:
+            found.append(self._vms.get(claim.clone()))
+        else:  # by the name that it says now, whatever it was when it came
+            found += self._copies.get(_copy_key(claim.identity, claim.uuid, claim.name), ())
+        return [vm for vm in found if vm is not None]
 
     def named(self, claim: Claim) -> Vm | None:
         """The VM of `claim`, if it is known: by its UUID, and it says that name."""
@@ -119,8 +120,21 @@ class Roster:
         self._vms[identity] = vm
         if vm.uuid is not None:
             self._by_uuid.setdefault(vm.uuid, Few()).add(vm)
+        self._add_copy(vm)
         self._told(self._zone(vm.zone).add(vm))
         return vm
+
+    def _add_copy(self, vm: Vm) -> None:
+        if vm.identity.duplicate and vm.uuid is not None:
+            key = _copy_key(vm.identity, vm.uuid, vm.said_name)
+            self._copies.setdefault(key, Few()).add(vm)
+
+    def _drop_copy(self, vm: Vm) -> None:
+        if vm.identity.duplicate and vm.uuid is not None:
+            key = _copy_key(vm.identity, vm.uuid, vm.said_name)
+            self._copies[key].discard(vm)
+            if not self._copies[key]:
+                del self._copies[key]
 
     # Another process' VMs and consoles
 
@@ -135,6 +149,7 @@ class Roster:
         self._vms[identity] = vm
         if uuid is not None:
             self._by_uuid.setdefault(uuid, Few()).add(vm)
+        self._add_copy(vm)
         self._zone(vm.zone).revive(vm, name, live)
         return vm
 
@@ -241,7 +256,9 @@ class Roster:
         names = self._zone(vm.zone)
         old, said = vm.name, vm.said_name
         self._told(names.remove(vm))
+        self._drop_copy(vm)
         vm.said_name = said_name
+        self._add_copy(vm)
         self._told((other, was) for other, was in names.add(vm) if other is not vm)
         # Rights go by what the VM says, even where it is displayed as before.
         for console in vm.consoles.values():
@@ -266,6 +283,7 @@ class Roster:
 
     def _forget_vm(self, vm: Vm) -> None:
         self._told(self._zone(vm.zone).remove(vm))
+        self._drop_copy(vm)
         del self._vms[vm.identity]
         if vm.uuid is not None:
             same = self._by_uuid[vm.uuid]
@@ -311,3 +329,7 @@ class Roster:
     def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
         """The console that `typed` means (contract); what `may_read` denies does not exist."""
         return self._lookup.resolve(typed, may_read)
+
+
+def _copy_key(identity: Identity, uuid: str, name: str) -> tuple[str, ...]:
+    return identity.zone, identity.kind, uuid, name
