@@ -14,6 +14,7 @@ from vspc.net.scheduler import (
     EVENTS_UNPROVEN,
     PATIENCE,
     RESERVED,
+    RESPITE,
     TURN_EVENTS,
     TURN_SECONDS,
     Scheduler,
@@ -199,6 +200,14 @@ class SchedulerTests(SynchronousTestCase):
             self.clock.turn(1)
         self.clock.turn(1)
         self.assertEqual((flood.ended, known.ended), (True, False))
+
+    def test_among_so_many_that_its_turn_comes_seldom_it_is_ended_too(self) -> None:
+        flood = self.flood()
+        flood.arrive()
+        for _ in range(3):
+            self.assertFalse(flood.ended)
+            self.clock.turn(2 * RESPITE)
+        self.assertTrue(flood.ended)
 
     def test_who_stops_and_comes_again_has_its_time_anew(self) -> None:
         flood = self.flood()

@@ -164,6 +164,7 @@ class Share:
         self._begin_turn()
         if late:
             self._busy_until = self._turn + BUSY_TURNS
+            self._over_at = self._scheduler.seconds()  # to wait is no respite
         self._left = min(self._left, most)
         if work is not None:
             work()
