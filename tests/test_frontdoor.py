@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.auth.minting import line_of
+from tests.auth.minting import Workshop, line_of
 from tests.auth.test_gate import plain
 from tests.fakes import FakeClock
 from vspc.auth.people import People
@@ -22,16 +22,20 @@ class Revoking(SynchronousTestCase):
         self.directory.mkdir()
         for number in (1, 2):
             (self.directory / f"revoked{number}").write_text(line_of(plain(number)) + "\n")
-        config = self.config("revoked1")
+        self.start("revoked1")
+
+    def start(self, revoked: str | None) -> None:
+        """As a new process."""
+        config = self.config(revoked)
         self.door = FrontDoor(config, People(config), FakeClock(), MemoryReactorClock(), self.fail)
         self.door.open(config)
 
-    def config(self, revoked: str) -> Config:
+    def config(self, revoked: str | None) -> Config:
         path = self.directory / "vspc.toml"
         keys = [line_of(plain(number)) for number in (1, 2)]
         path.write_text(
-            f"[ssh.certificates]\nrevoked = '{revoked}'\n"
-            f"[operators.alice]\nauthorized_keys = {keys}\n"
+            ("" if revoked is None else f"[ssh.certificates]\nrevoked = '{revoked}'\n")
+            + f"[operators.alice]\nauthorized_keys = {keys}\n"
         )
         return load(path)
 
@@ -48,6 +52,45 @@ class Revoking(SynchronousTestCase):
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))
         self.take("revoked2")
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (False, True))
+
+    def test_after_a_restart_a_file_that_cannot_be_read_lets_no_key_in(self) -> None:
+        keys = f"{line_of(plain(1))}\n"
+        shop = Workshop(self.mktemp())
+        shop.bring("key", plain(1))
+        revoked = shop.revoke((shop.path / "key.pub").read_text())
+        for data in (
+            None,
+            b"",
+            b"\xff\xfe" + keys.encode("utf-16-le"),
+            keys.encode("utf-16-be"),
+            b"\xe4" + keys.encode(),
+            keys.encode() + b"\0",
+            revoked[:-1],
+            revoked[:45] + b"\xff\xff\xff\xff" + revoked[49:],
+        ):
+            path = self.directory / "broken"
+            path.unlink(missing_ok=True)
+            if data is not None:
+                path.write_bytes(data)
+            self.start("broken")
+            self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, True), data)
+            self.assertTrue(self.door.unread(path), data)
+        for data in (b"\xef\xbb\xbf" + keys.encode(), revoked):
+            path.write_bytes(data)
+            self.start("broken")
+            self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False), data)
+            self.assertEqual(self.door.unread(path), "")
+
+    def test_a_file_that_is_damaged_later_leaves_what_it_said(self) -> None:
+        (self.directory / "revoked1").write_bytes(b"\xff\xfe")
+        self.assertIn("UTF-16", self.door.unread(self.directory / "revoked1"))
+        self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))
+
+    def test_a_first_file_that_cannot_be_read_lets_no_key_in(self) -> None:
+        self.start(None)
+        self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (False, False))
+        self.take("missing")
+        self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, True))
 
     def test_a_file_that_is_not_there_lets_nobody_in_who_was_out(self) -> None:
         self.take("missing")

@@ -70,6 +70,17 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(found["problem"], "")
         self.assertRegex(found["not_after"], r"\A20\d\d-\d\d-\d\dT.*Z\Z")
 
+    def test_a_reload_with_a_file_of_what_is_revoked_that_cannot_be_read_is_refused(self) -> None:
+        path = self.directory / "revoked"
+        self.write(more="[ssh.certificates]\nrevoked = 'revoked'\n")
+        self.assertIn("No such file", str(self.reload()["reload-mistake"]))
+        path.write_text(f"{OTHER}\n")
+        self.assertIn("reloaded", self.reload())
+        path.write_bytes(f"{OTHER}\n".encode("utf-16"))
+        said = self.reload()
+        self.assertIn("UTF-16", str(said["reload-mistake"]))
+        self.assertIn("reload-refused", said)
+
     def test_what_needs_a_restart_is_said_until_there_is_one(self) -> None:
         self.write(state="elsewhere")
         self.assertEqual(self.reload()["reload-needs-restart"], ["state_dir"])

@@ -11,7 +11,7 @@ from vspc import __version__
 from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.mistakes import shown
 from vspc.config.place import HELP, chosen
-from vspc.files import load_with_files, oddities
+from vspc.files import load_to_start, load_with_files, oddities
 from vspc.verbs.table import REASON, VERBS, help_wanted
 
 USAGE = 2
@@ -180,7 +180,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config, load_with_files)
+    config = _load(arguments.config, load_to_start)
     if config is None:
         return 1
     from vspc.foreground import run

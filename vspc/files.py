@@ -3,11 +3,10 @@ is odd in them, and in commands of keys.
 """
 
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vspc.auth.revocation import RevocationFile
+from vspc.auth.revocation import unread
 from vspc.config import Config, ConfigError, load
 from vspc.config.classes import SinkSettings
 from vspc.config.entry import AuditSettings
@@ -34,9 +33,10 @@ _PRIVATE_KEY = "a PEM file of the certificate's private key, without a passphras
 _AUTHORITIES = "a PEM file of certificates is wanted"
 
 
-def load_with_files(path: Path) -> Config:
+def load_with_files(path: Path, unread_revoked: Callable[[Path], str] = unread) -> Config:
     """The configuration in `path`. Raises `ConfigError` with every mistake in it, and in the
-    certificates and keys that it names.
+    certificates and keys that it names. `unread_revoked` says why `ssh.certificates.revoked`
+    cannot be read.
     """
     try:
         config = load(path)
@@ -44,13 +44,20 @@ def load_with_files(path: Path) -> Config:
         if error.remains is None:
             raise
         doubts = Doubts(mistake.key for mistake in error.mistakes)
-        more = _mistakes(error.remains, doubts)
+        more = [*_mistakes(error.remains, doubts), *_revoked(error.remains, unread_revoked)]
         found = [mistake_in(error.remains, *mistake) for mistake in more]
         raise ConfigError(error.mistakes + found, error.remains) from None
-    found = [mistake_in(config, *mistake) for mistake in _mistakes(config, Doubts())]
-    if found:
-        raise ConfigError(found, config)
+    more = [*_mistakes(config, Doubts()), *_revoked(config, unread_revoked)]
+    if more:
+        raise ConfigError([mistake_in(config, *mistake) for mistake in more], config)
     return config
+
+
+def load_to_start(path: Path) -> Config:
+    """As `load_with_files`, but without a look at `ssh.certificates.revoked`: a server starts
+    without it, accepts no key until it can be read, and says so.
+    """
+    return load_with_files(path, lambda _path: "")
 
 
 _Found = Iterator[tuple[str, str, str]]
@@ -126,6 +133,14 @@ def _tried(key_path: str, allowed: str, read: Callable[..., object], *paths: Pat
         yield key_path, str(error), allowed
 
 
+def _revoked(config: Config, unread_revoked: Callable[[Path], str]) -> _Found:
+    path = config.ssh.certificates.revoked
+    why = "" if path is None else unread_revoked(path)
+    if why:
+        allowed = "a server that starts with it accepts no public key and no certificate"
+        yield "ssh.certificates.revoked", why, allowed
+
+
 def _host_keys(config: Config, doubts: Doubts) -> _Found:
     kinds: dict[bytes, str] = {}
     for index, path in doubts.numbered("ssh.host_keys", config.ssh.host_keys):
@@ -144,18 +159,14 @@ def _host_keys(config: Config, doubts: Doubts) -> _Found:
 # What is odd, but no mistake: for `vspc check` and a start
 
 
-def oddities(config: Config, revoked: bool = True) -> Iterator[str]:
-    """Warnings that take a look at files, or at verbs; the worst one last: without `revoked`, the
-    file of what is revoked is not read.
-    """
+def oddities(config: Config) -> Iterator[str]:
+    """Warnings that take a look at files, or at verbs."""
     for name, operator in config.operators.items():
         for place, key in operator.placed_keys:
             if why := _odd_command(key.options.command):
                 yield f"{join('operators', name)}.{place}: {why}"
     yield from warnings_now(config)
     yield from _readable_audit(config)
-    if revoked:
-        yield from _revoked(config)
 
 
 def _odd_command(command: str | None) -> str:
@@ -190,14 +201,3 @@ def _readable_audit(config: Config) -> Iterator[str]:
         mode = stat.S_IMODE(found.st_mode)
         where = safe(str(config.audit.file))
         yield f"audit.file: {where}: others may read or change it (mode {mode:04o}); chmod 600"
-
-
-def _revoked(config: Config) -> Iterator[str]:
-    path = config.ssh.certificates.revoked
-    if path is None:
-        return
-    # As a server would that started now.
-    found = RevocationFile(path, time.monotonic, lambda read, then: then(read())).load()
-    if isinstance(found, str):
-        what = "EVERY certificate is refused until that is mended"
-        yield f"ssh.certificates.revoked: {found}; {what}, and no plain key is revoked by it"

@@ -13,7 +13,7 @@ from vspc.auth.means import Means
 from vspc.auth.passwords import Passwords
 from vspc.auth.people import People
 from vspc.auth.programs import Programs
-from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations
+from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations, unread
 from vspc.auth.statefile import StateFile
 from vspc.config import Config
 from vspc.console.ports import Clock
@@ -54,7 +54,7 @@ class FrontDoor:
         self._programs = Programs(reactor, clock)
         self._revocations: Revocations = NothingRevoked()
         self._revoked_path: Path | None = None
-        self._seen: object = NothingRevoked.known
+        self._seen: object = self._revocations.known
         means = Means(
             clock,
             self._passwords,
@@ -105,6 +105,15 @@ class FrontDoor:
         before, self._seen = self._seen, self._revocations.current() and self._revocations.known
         return self._seen is not before
 
+    def unread(self, path: Path) -> str:
+        """Why the file of what is revoked, of a new configuration, cannot be read; empty if it
+        can. One that is in use and large is read in a thread: what came of that last is said.
+        """
+        if path != self._revoked_path or not isinstance(self._revocations, RevocationFile):
+            return unread(path)
+        found = self._revocations.look()
+        return found if isinstance(found, str) else ""
+
     def _revoke(self, path: Path | None) -> None:
         if path == self._revoked_path:
             return
@@ -113,7 +122,11 @@ class FrontDoor:
             self._revocations = NothingRevoked()
         else:
             # What was revoked stays so until the other file has been read.
-            before = self._revocations.known
+            before = self._revocations
+            known = before.known if isinstance(before, RevocationFile) else None
             self._revocations = RevocationFile(
-                path, self._clock.seconds, self._threads.run, known=before
+                path,
+                self._clock.seconds,
+                self._threads.run,
+                known=None if isinstance(known, str) else known,
             )

@@ -1,6 +1,7 @@
 """The operators' side: the SSH door, the control socket, who may come in and who is in."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
@@ -95,6 +96,10 @@ class OperatorSide:
             "not_logged_in": len(self._admitting),
             "passwords_turned_away": self._front.passwords_turned_away,
         }
+
+    def unread(self, revoked: Path) -> str:
+        """Why `ssh.certificates.revoked` of a new configuration cannot be read, or empty."""
+        return self._front.unread(revoked)
 
     def reload(self, config: Config) -> int:
         """`config` counts from now on, for those who are in, too; how many have to go."""

@@ -218,7 +218,7 @@ class VspcService(MultiService):
     def _warn(self) -> None:
         """What is allowed in the configuration and probably not meant."""
         config = self.live.config
-        for warning in [*config.warnings, *oddities(config, revoked=False)]:
+        for warning in [*config.warnings, *oddities(config)]:
             self._log.warn("configuration-warning", what=config.lines.placed(warning))
 
     def _on_tick(self) -> None:
@@ -257,7 +257,7 @@ class VspcService(MultiService):
         """Read the configuration anew: all of it counts, or none with every mistake named."""
         self._watching.reopen()
         try:
-            config = load_with_files(self._started.path)
+            config = load_with_files(self._started.path, self._operators.unread)
             self._vm_side.reload(config, self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))

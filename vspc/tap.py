@@ -6,7 +6,7 @@ from twisted.python import usage
 
 from vspc.config import ConfigError
 from vspc.config.place import HELP, chosen
-from vspc.files import load_with_files
+from vspc.files import load_to_start
 from vspc.serverlog import ServerLog
 from vspc.service import VspcService
 
@@ -22,7 +22,7 @@ def makeService(options: Options) -> VspcService:
     from twisted.internet import reactor
 
     try:
-        config = load_with_files(chosen(options["config"]))
+        config = load_to_start(chosen(options["config"]))
     except ConfigError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

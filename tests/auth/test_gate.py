@@ -115,7 +115,7 @@ class GateTest(SynchronousTestCase):
         self.directory = Path(self.mktemp())
         self.directory.mkdir()
         self.revoked: Revoked | str = Revoked()
-        self.known = Revoked()
+        self.known: Revoked | str = Revoked()
         self.passwords = Inline(self.clock)
         self.helper = Helper(self.clock)
         self.lockouts = Lockouts(StateFile(self.directory / "lockouts", at_once), self.clock.wall)
@@ -230,10 +230,19 @@ class Keys(GateTest):
         proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
         self.assertFalse(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
 
-    def test_plain_keys_do_not_depend_on_a_file_of_certificates(self) -> None:
+    def test_plain_keys_go_by_what_was_last_known_to_be_revoked(self) -> None:
         gate = self.gate(self.lines(""))
         self.revoked = "the file cannot be read"
         self.assertIsInstance(self.key(gate, plain(1)), Offered)
+
+    def test_no_plain_key_is_accepted_where_what_is_revoked_was_never_known(self) -> None:
+        gate = self.gate(self.lines(""))
+        self.revoked = self.known = "the file cannot be read"
+        for number in (1, 2):
+            why = self.refusal(gate, plain(number))
+            self.assertIn("not known what is revoked: the file cannot be read", why)
+        proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
+        self.assertTrue(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
 
     def test_verify_required_wants_a_token_that_asks_for_more_than_a_touch(self) -> None:
         token = Token()

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
@@ -275,7 +276,7 @@ class Changing(SynchronousTestCase):
         self.assertTrue(self.revoked())
 
     def test_plain_keys_that_were_revoked_stay_revoked_while_it_is_damaged(self) -> None:
-        self.assertEqual(self.file.known, Revoked())
+        self.assertIn("has not been read yet", str(self.file.known))
         self.write(line_of(KEY))
         self.file.load()
         self.write("nonsense\n")
@@ -283,7 +284,27 @@ class Changing(SynchronousTestCase):
         self.file.current()
         self.threads.run()
         self.text()
-        self.assertTrue(self.file.known.reason(KEY))
+        known = self.file.known
+        assert isinstance(known, Revoked)
+        self.assertTrue(known.reason(KEY))
+
+    def test_what_was_never_read_is_not_known_and_one_line_says_so(self) -> None:
+        events: list[LogEvent] = []
+        observer = cast(ILogObserver, events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.file.load()
+        for _ in range(3):
+            self.clock.advance(1)
+            self.file.current()
+        self.assertIn("No such file", str(self.file.known))
+        [event] = events
+        self.assertIn("no public key and no certificate is accepted", event["effect"])
+        self.write(line_of(KEY))
+        self.clock.advance(1)
+        self.file.current()
+        self.threads.run()
+        self.assertIsInstance(self.file.known, Revoked)
 
     def test_it_was_never_there(self) -> None:
         self.assertIn("No such file", str(self.file.load()))

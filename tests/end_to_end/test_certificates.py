@@ -1,6 +1,7 @@
 """OpenSSH certificates: `ssh-keygen -s` and `-k`, the real `ssh`, and the reasons in our log."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 
@@ -270,4 +271,25 @@ class Revoked(CertificateTestCase):
         self.assertTrue(inside.running)  # he came in when it could be read
         write(path, "# nothing\n")
         self.until(lambda: self.login("alice", key="alice"), 0)
+        self.assert_no_defects()
+
+    def test_after_a_restart_what_cannot_be_read_lets_no_key_in(self) -> None:
+        path = write(self.directory / "revoked", self.public("bob") + "\n")
+        tables = operator("alice", authorized_keys=[self.public("alice")])
+        tables += operator("bob", authorized_keys=[self.public("bob")])
+        self.trust(tables=tables, revoked="revoked")
+        self.serve()
+        self.certify("carol")
+        self.assert_out(self.login("bob", key="bob"), "revoked")
+        path.write_text(self.public("bob") + "\n", encoding="utf-16")
+        self.server.stop()
+        self.serve()
+        [said] = re.findall(rb".* error .*", self.server.out.data)
+        self.assertRegex(said, rb"revocations-unknown .*UTF-16.*no public key and no certificate")
+        for name, key in (("bob", "bob"), ("alice", "alice"), ("alice", "carol")):
+            self.assert_out(self.login(name, key=key), "not known what is revoked")
+        path.write_bytes(b"\xef\xbb\xbf" + self.public("bob").encode() + b"\r\n")
+        self.until(lambda: self.login("alice", key="alice"), 0)
+        self.assert_in(self.login("alice", key="carol"))
+        self.assert_out(self.login("bob", key="bob"), "revoked")
         self.assert_no_defects()

@@ -64,14 +64,16 @@ class Offers:
         """
         revoked = self._means.revocations().known
         authority = proof.authority or None
-        why = revoked.reason(proof.key, authority, proof.serial or 0, key_id) if proof.key else ""
+        why = ""
+        if proof.key and not isinstance(revoked, str):
+            why = revoked.reason(proof.key, authority, proof.serial or 0, key_id)
         if why or proof.ca:
             return why or self._distrusted(proof.ca)
         person = self._person(claimant)
         lines = person.keys.get(proof.key, ())
         if not lines and self._command is not None:  # it is asked at logins only
             return ""
-        found = self._key(claimant, person, proof.key, lines)
+        found = self._listed(claimant, person, proof.key, lines)
         if isinstance(found, Refused):
             return found.reason
         return "" if limits.also(found.limits) == limits else "the key is for less than it was"
@@ -112,10 +114,17 @@ class Offers:
     def _key(
         self, claimant: Claimant, person: Person, blob: bytes, lines: Sequence[KeyOptions]
     ) -> Offered | Refused:
-        proof = Proof("publickey", fingerprint(blob), key=blob)
-        why = self._means.revocations().known.reason(blob)
+        why = self._revoked(blob)
         if why:
-            return Refused(why, proof)
+            proof = Proof("publickey", fingerprint(blob), key=blob)
+            return Refused(why, proof, strange=not lines)
+        return self._listed(claimant, person, blob, lines)
+
+    def _listed(
+        self, claimant: Claimant, person: Person, blob: bytes, lines: Sequence[KeyOptions]
+    ) -> Offered | Refused:
+        """By `lines` alone, whatever is revoked."""
+        proof = Proof("publickey", fingerprint(blob), key=blob)
         now = self._means.clock.wall()
         why = "key not authorised"
         for options in lines:
@@ -124,6 +133,12 @@ class Offers:
             if not why:
                 return Offered(proof, blob, _limits(options), verified)
         return Refused(why, proof, strange=not lines)
+
+    def _revoked(self, blob: bytes) -> str:
+        revoked = self._means.revocations().known
+        if isinstance(revoked, str):
+            return f"no public key is accepted, as it is not known what is revoked: {revoked}"
+        return revoked.reason(blob)
 
     def _found_keys(
         self,

@@ -198,8 +198,8 @@ class Revocations(Protocol):
     """What is revoked, as it is asked for at each login."""
 
     @property
-    def known(self) -> Revoked:
-        """What was when that was last known."""
+    def known(self) -> Revoked | str:
+        """What was when that was last known, or why it never was."""
 
     def current(self) -> Revoked | str:
         """What is, or why that is not known."""
@@ -208,11 +208,17 @@ class Revocations(Protocol):
 class NothingRevoked:
     """No file says that anything is."""
 
-    known = Revoked()
+    @property
+    def known(self) -> Revoked | str:
+        """Nothing."""
+        return _NOTHING
 
     def current(self) -> Revoked | str:
         """Nothing."""
-        return self.known
+        return _NOTHING
+
+
+_NOTHING = Revoked()
 
 
 class RevocationFile:
@@ -231,7 +237,9 @@ class RevocationFile:
         at_once: int = AT_ONCE,
         known: Revoked | None = None,
     ) -> None:
-        """`known`: what another file said, which counts until this one has been read."""
+        """`known`: what another file said, which counts for plain keys until this one has been
+        read.
+        """
         self._at_once = at_once
         self._path = path
         self._seconds = seconds
@@ -240,20 +248,27 @@ class RevocationFile:
         self._reading: float | None = None
         self._last = _Read(None, f"{safe(str(path))}: it has not been read yet")
         self._gone = ""
-        self._known = known or Revoked()
+        self._known = known
 
     @property
-    def known(self) -> Revoked:
-        """What the file revoked when it last made sense: for plain keys, which a damaged file is
-        no reason to refuse.
+    def known(self) -> Revoked | str:
+        """What the file revoked when it could last be read: for plain keys, which are not refused
+        when it is damaged later. Why it cannot be read, if this process has never read it.
         """
-        return self._known
+        if self._known is not None:
+            return self._known
+        return self._gone or self._last.found
 
     def load(self) -> Revoked | str:
         """Read it now, in this thread: before the first login. Returns what `current` will."""
         self._took(_read(self._path))
         self._looked = self._seconds()
         return self._last.found
+
+    def look(self) -> Revoked | str:
+        """As `current`, however short ago the file was looked at."""
+        self._looked = None
+        return self.current()
 
     def current(self) -> Revoked | str:
         """What is revoked, or why that is not known. Looks at the file once a second at most;
@@ -283,8 +298,8 @@ class RevocationFile:
             self._in_thread(lambda: _read(self._path), self._heard)
 
     def _miss(self, why: str) -> None:
-        if why != self._gone:
-            log.error("revocations-unknown", why=why)
+        if why not in (self._gone, self._last.found):
+            self._complain(why)
         self._gone = why
 
     def _heard(self, read: _Read) -> None:
@@ -294,8 +309,20 @@ class RevocationFile:
     def _took(self, read: _Read) -> None:
         if isinstance(read.found, str):
             if read.found != self._last.found:
-                log.error("revocations-unknown", why=read.found)
+                self._complain(read.found)
         else:
             log.info("revocations-read", path=safe(str(self._path)))
             self._known = read.found
         self._last = read
+
+    def _complain(self, why: str) -> None:
+        refused = "no certificate is accepted; of public keys, those it revoked before are refused"
+        if self._known is None:
+            refused = "no public key and no certificate is accepted"
+        log.error("revocations-unknown", why=why, effect=f"{refused} until it can be read")
+
+
+def unread(path: Path) -> str:
+    """Why a server that started now could not read the file; empty if it could. Reads all of it."""
+    found = _read(path).found
+    return found if isinstance(found, str) else ""
