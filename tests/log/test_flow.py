@@ -210,6 +210,28 @@ class Reads(SynchronousTestCase):
         cache.load(found[-1])
         self.assertEqual(len(self.read), 2 * len(found))
 
+    def test_damaged_segments_are_told_once_each_and_no_more_than_a_bound(self) -> None:
+        self.patch(cache, "TOLD", 2)
+        for _ in range(5):
+            self.shelf.say(self.one, b"x" * 300)
+            self.shelf.move_all()
+        found = self.shelf.store.chronicles[self.one].segments
+        for segment in found:
+            segment.paths[0].write_bytes(b"y" * segment.size)
+        told: list[str] = []
+        shared = Cache(lambda _event, what: told.append(what), limit=1)
+        for segment in (*found[:2], *found[:2]):
+            shared.load(segment)
+        self.assertEqual(len(told), 2)
+        for path in found[0].paths:
+            path.unlink()
+        for segment in (*found[2:], *found[2:]):
+            shared.load(segment)
+        self.assertEqual(len(told), 4)
+        self.assertIn(str(found[2].paths[0]), told[2])
+        self.assertEqual(told[3], "more than 2 segments are damaged; `vspc verify` names each")
+        self.assertEqual(len(shared.damaged), 3)
+
     def _two_logs(self) -> list[View]:
         """Two consoles, each with four closed segments of 320 bytes, by a cache for one segment."""
         shared, views = Cache(lambda *_: None, limit=500), list[View]()

@@ -24,6 +24,9 @@ READERS = 64
 PARTS = 32
 """Parts of a segment that grows; over it they are put together again."""
 
+TOLD = 1000
+"""Damaged segments that are told one by one; that there are more is told once."""
+
 
 @frozen
 class _Loaded:
@@ -51,6 +54,7 @@ class Cache:
     limit: int = LIMIT
     reads: int = field(default=0, init=False)  # how often files were read
     damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
+    _told_enough: bool = field(default=False, init=False)  # there are more than that
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
     _ahead: OrderedDict[tuple[str, int], Part] = field(factory=OrderedDict, init=False)
     _full: bool = field(default=False, init=False)  # whether anything had to go
@@ -135,11 +139,17 @@ class Cache:
         if not segment.compressed and packed(segment):
             raise FileNotFoundError(segment.paths[0])  # it was compressed just now
         with self._changed:
-            known = segment.paths[0] in self.damaged
+            if self._told_enough or segment.paths[0] in self.damaged:
+                return
+            if len(self.damaged) >= TOLD:  # of those that were deleted meanwhile nothing is kept
+                self.damaged = {path for path in self.damaged if path.exists()}
+            self._told_enough = len(self.damaged) >= TOLD
             self.damaged.add(segment.paths[0])
-        if not known:
-            more = f"; and {len(notes) - 1} more" if len(notes) > 1 else ""
-            self.complain("log-segment-damaged", f"{notes[0]}{more}")
+        more = f"; and {len(notes) - 1} more" if len(notes) > 1 else ""
+        what = f"{notes[0]}{more}"
+        if self._told_enough:
+            what = f"more than {TOLD} segments are damaged; `vspc verify` names each"
+        self.complain("log-segment-damaged", what)
 
 
 def _is_current(known: _Loaded, segment: Segment) -> bool:
