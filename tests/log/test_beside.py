@@ -12,6 +12,7 @@ from tests.log.support import bytes_of
 from tests.log.test_chain import said
 from tests.log.test_damage import Server, State, ids, state
 from tests.test_cli import CliTest
+from vspc.console.past import Said
 from vspc.log import frames, index, packing
 from vspc.log.records import DATA, FIRST_MARKER, Record
 from vspc.log.verify import verify
@@ -176,6 +177,19 @@ class Older(Case):
         files = older(before.files, Path(self.mktemp()))
         del files[self.path(before, ".idx.zst")]
         self.assertEqual(self.go_on(self.serve(files)), before.said["web01"] + b"and on\n")
+
+    def test_a_longer_segment_of_another_console_is_none_of_it(self) -> None:
+        before = state()
+        files = older(before.files, Path(self.mktemp()))
+        path = self.path(before, ".seg.zst")
+        files[path] = packing.pack(before.said["web02"])
+        for gone in ("", path.replace(".seg.", ".idx.")):
+            files.pop(gone, None)
+            server = self.serve(files)
+            for item in server.items(ids()["web01"]):
+                if isinstance(item, Said):
+                    self.assertEqual(item.data, before.said["web01"][item.offset : item.end])
+            self.assertIn("log-segment-damaged", dict(server.logged.events))
 
     def test_what_comes_before_damage_in_one_frame_is_read(self) -> None:
         text = b"".join(b"%07d\n" % (number * 7919 % 10_000_000) for number in range(200_000))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,6 +20,7 @@ from vspc.console.console import Console
 from vspc.console.happenings import Connected
 from vspc.console.identity import Claim
 from vspc.console.past import Item, Kept, Kind, Marker, Said
+from vspc.log import blocks
 from vspc.log.store import Sizes
 from vspc.log.verify import verify
 
@@ -264,6 +265,24 @@ class Damaged(SynchronousTestCase):
             data = other_console(name, files)
             if data is not None:
                 self.assertNotEqual(self.hold(name, data, self.whole(name)), [], name)
+
+    def test_of_another_segment_of_the_same_console(self) -> None:
+        files = state().files
+        for name in files:
+            if name.endswith(".zst"):
+                ending = "".join(Path(name).suffixes)
+                alike = [each for each in files if each.endswith(ending) and each != name]
+                for other in alike:
+                    self.assertNotEqual(self.hold(name, files[other], self.whole(name)), [], name)
+
+    def test_of_a_shorter_segment_of_the_same_console(self) -> None:
+        for name, data in state().files.items():
+            if name.endswith(".seg.zst"):
+                found = blocks.unpack(data)
+                assert found is not None
+                runs = [evolve(r, offset=r.offset + 7, data=r.data[::-1]) for r in found.runs]
+                runs[-1] = evolve(runs[-1], data=runs[-1].data[:-100])
+                self.assertNotEqual(self.hold(name, blocks.pack(found.head, runs)), [], name)
 
     def test_a_flipped_bit_costs_its_neighbourhood(self) -> None:
         for name, data in state().files.items():

@@ -116,9 +116,12 @@ class _Reading:
 
     def _one_frame(self, data: bytes) -> _Bytes:
         unpacked, whole = packing.unpack_some(data)
+        longest = self.segment.end - self.segment.start
         if not whole:
             self._note(0, f"damaged; {len(unpacked)} bytes before that can be unpacked")
-        return _Bytes(unpacked, None, None, whole)
+        elif len(unpacked) > longest:
+            self._note(0, f"{len(unpacked)} bytes, where at most {longest} can be")
+        return _Bytes(unpacked, None, None, whole and len(unpacked) <= longest)
 
     def _note(self, which: int, what: str) -> None:
         self.notes.append(f"{self.segment.paths[which]}: {what}")
@@ -168,10 +171,12 @@ class _Reading:
             if entry.code != DATA or whole:
                 yield entry
                 continue
-            for begin, end in pieces:
-                first, last = max(begin, entry.place), min(end, entry.place + entry.length)
-                if first < last:
-                    offset = entry.offset + first - entry.place
+            for run in pieces:
+                first = max(run.place, entry.place)
+                last = min(run.place + len(run.data), entry.place + entry.length)
+                offset = entry.offset + first - entry.place
+                # Blocks of another segment have other offsets at these places.
+                if first < last and run.offset + first - run.place == offset:
                     yield Entry(DATA, offset, entry.at, last - first, first, b"")
 
 
@@ -179,13 +184,13 @@ def _any_fits(parts: Sequence[Part], data: bytes) -> bool:
     return any(part.end > part.begin and part.fits(data) for part in parts)
 
 
-def _covered(runs: Sequence[Run], part: Part) -> list[tuple[int, int]]:
-    """Places of `part` that are there; none if they are, and are not what was written."""
-    found = [(max(run.place, part.begin), min(run.place + len(run.data), part.end)) for run in runs]
-    found = [(begin, end) for begin, end in found if begin < end]
-    if sum(end - begin for begin, end in found) == part.end - part.begin:
-        return []
-    return found
+def _covered(runs: Sequence[Run], part: Part) -> Sequence[Run]:
+    """Those with bytes of `part`; none if all of it is there, and is not what was written."""
+    found = [run for run in runs if run.place < part.end and part.begin < run.place + len(run.data)]
+    size = sum(
+        min(run.place + len(run.data), part.end) - max(run.place, part.begin) for run in found
+    )
+    return () if size == part.end - part.begin else found
 
 
 def _between(
