@@ -191,6 +191,15 @@ class Older(Case):
                     self.assertEqual(item.data, before.said["web01"][item.offset : item.end])
             self.assertIn("log-segment-damaged", dict(server.logged.events))
 
+    def test_an_index_of_another_console_that_does_not_say_so_costs_no_byte(self) -> None:
+        before = state()
+        path = self.path(before, ".idx.zst")
+        made = index.lay_out(9, 9, 0, [Record(DATA, b"", 0, 1, before.said["web02"][:100_000])])
+        files = {**before.files, path: packing.pack(_older_index(index.MAGIC + made))}
+        server = self.serve(files)
+        self.assertEqual(bytes_of(server.items(ids()["web01"])), before.said["web01"])
+        self.assertIn("it is of another segment", str(server.logged.events))
+
     def test_what_comes_before_damage_in_one_frame_is_read(self) -> None:
         text = b"".join(b"%07d\n" % (number * 7919 % 10_000_000) for number in range(200_000))
         packed = packing.pack(text)

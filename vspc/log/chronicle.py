@@ -313,8 +313,11 @@ class Chronicle:
         try:
             known = description.read(directory, self.name)
             damaged = False
-        except (BadDescription, OSError) as error:
+        except BadDescription as error:
             found.notes.append(f"{error}; it is made anew")
+            damaged = True
+        except OSError as error:
+            found.notes.append(f"{directory / description.FILE}: {error.strerror}")
             damaged = True
         except UnknownVersion as error:
             found.unknown.append(str(error))

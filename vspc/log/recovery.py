@@ -34,13 +34,14 @@ class Recovered:
 @frozen
 class _Bytes:
     """What is there: `runs` say where, None if only the whole is known to be in one piece. Where it
-    is not `certain` only what the index has a checksum of is right.
+    is not `certain` only what the index has a checksum of is right; `whole` blocks are, anyway.
     """
 
     data: bytes
     runs: tuple[Run, ...] | None
     head: Head | None
     certain: bool = True
+    whole: bool = False
 
 
 def recover(segment: Segment, after: tuple[int, int] = (0, 0)) -> Recovered:
@@ -80,8 +81,21 @@ class _Reading:
             self.notes.append(f"{bytes_path}: it is of the console {found.head.id}")
             found = _Bytes(b"", (), None)
             head = known.head
+        strange = known.size > 0 and not _any_fits(known.parts, found.data)
+        if strange and self._speaks_for_itself(found):
+            self.notes.append(f"{index_path}: it is of another segment")
+            known = Index()
         entries = tuple(self._entries(found, known, bytes_path))
         return Recovered(found.data, entries, head, tuple(self.notes))
+
+    def _speaks_for_itself(self, found: _Bytes) -> bool:
+        """Whether every block is whole and of this segment: an index in which nothing fits is not
+        its own then.
+        """
+        first, last = self.segment.start, self.segment.end
+        runs = found.runs or ()
+        inside = all(first <= run.offset and run.offset + len(run.data) <= last for run in runs)
+        return found.whole and inside
 
     def _file(self, path: Path, start: int) -> bytes | None:
         try:
@@ -112,7 +126,8 @@ class _Reading:
         joined = bytearray(size)
         for run in found.runs:
             joined[run.place : run.place + len(run.data)] = run.data
-        return _Bytes(bytes(joined), found.runs, index.read_head(found.head.encode()))
+        head = index.read_head(found.head.encode())
+        return _Bytes(bytes(joined), found.runs, head, whole=not found.damaged)
 
     def _one_frame(self, data: bytes) -> _Bytes:
         unpacked, whole = packing.unpack_some(data)
