@@ -191,7 +191,7 @@ class Defaults(CliTest):
                 status, out, err = self.run_main(word)
                 self.assertEqual((status, out), (1, ""))
                 self.assertIn(f"{self.directory / 'none.toml'}: No such file or directory", err)
-                self.assertIn("--config FILE, or $VSPC_CONFIG, names it", err)
+                self.assertIn("--config FILE or $VSPC_CONFIG names another one", err)
 
     def test_twistd_takes_the_same(self) -> None:
         options = Options()

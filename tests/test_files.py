@@ -150,7 +150,7 @@ class Files(FilesTest):
         load_with_files(self.directory / "vspc.toml")
         os.mkfifo(self.directory / "pipe")
         [said] = self.refused(text.replace("'revoked'", "'pipe'"))
-        self.assertIn("it is no file", said)
+        self.assertIn("it is not a file", said)
 
 
 class Oddities(FilesTest):

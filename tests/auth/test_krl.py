@@ -120,7 +120,7 @@ class Damaged(SynchronousTestCase):
         return str(self.assertRaises(ValueError, read_krl, data))
 
     def test_another_format(self) -> None:
-        self.assertIn("no key revocation list", self.wrong(b"SSHKRL\n\1" + bytes(60)))
+        self.assertIn("not a key revocation list", self.wrong(b"SSHKRL\n\1" + bytes(60)))
         self.assertIn("version 2", self.wrong(MAGIC + (2).to_bytes(4, "big") + bytes(60)))
 
     def test_sections_that_nobody_knows(self) -> None:

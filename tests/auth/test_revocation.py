@@ -252,7 +252,7 @@ class Changing(SynchronousTestCase):
         self.clock.advance(1)
         self.assertFalse(self.revoked())
         self.threads.run()
-        self.assertIn("line 1: it is no public key", self.text())
+        self.assertIn("line 1: it is not a public key", self.text())
         self.assertIn(self.path.name, self.text())
         self.write(line_of(KEY))
         self.clock.advance(1)
@@ -323,7 +323,7 @@ class Changing(SynchronousTestCase):
 
     def test_it_is_a_pipe_that_nobody_writes_to(self) -> None:
         os.mkfifo(self.path)
-        self.assertIn("it is no file", str(self.file.load()))
+        self.assertIn("it is not a file", str(self.file.load()))
 
     def test_it_changes_while_it_is_read(self) -> None:
         self.write("# none\n")

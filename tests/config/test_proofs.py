@@ -229,12 +229,12 @@ class Programs(ConfigTest):
 
     def test_what_is_no_program(self) -> None:
         for words, said in (
-            ("'/bin/true'", "no list"),
-            ("[]", "no list"),
-            ("[1]", "no text"),
-            ("['true']", "no absolute path"),
+            ("'/bin/true'", "not a list"),
+            ("[]", "not a list"),
+            ("[1]", "not text"),
+            ("['true']", "not an absolute path"),
             ("['/nowhere/at/all']", "No such file"),
-            ("['/etc']", "it is no file"),
+            ("['/etc']", "it is not a file"),
             ("['/etc/passwd/x']", "directory"),
         ):
             self.assertIn(said, self.program(words), words)

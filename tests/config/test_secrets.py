@@ -60,7 +60,7 @@ class Hashes(SecretsTest):
             [phc()],
         ):
             problem = self.problem(password_hash, value)
-            self.assertIn("no argon2id hash", problem)
+            self.assertIn("not an argon2id hash", problem)
             self.assertIn("vspc hash-password", problem)
             self.assertNotIn("hunter2", problem)
         self.assertIsNone(cost_of("hunter2"))
@@ -113,7 +113,7 @@ class Codes(SecretsTest):
             None,
         ):
             problem = self.problem(totp_secret, value)
-            self.assertIn("no secret in base32", problem)
+            self.assertIn("not a secret in base32", problem)
             self.assertNotIn("GEZD", problem)
 
     def test_too_short_and_too_long(self) -> None:

@@ -96,10 +96,14 @@ class Shapes(ConfigTest):
         rest = "it is one table, not a list of them"
         how = "write it with two brackets, [[...]], once for each"
         self.check("[vm.zone]\nname = 'lab'\n", 1, "vm.zone", f"{rest}; {how}")
-        rest = "it is a number, not a table; write [NAME], and keys below it"
+        rest = "it is a number, not a table; write [vm], and keys below it"
         self.check("vm = 5\n", 1, "vm", rest)
-        rest = "it is a list, not a table; write [NAME], and keys below it"
+        rest = "it is a list, not a table; write [vm], and keys below it"
         self.check("[[vm]]\n", 1, "vm", rest)
+        rest = "it is text, not a table; write [operators.alice], and keys below it"
+        self.check("[operators]\nalice = 'key'\n", 2, "operators.alice", rest)
+        rest = "it is text, not a table; write [[vm.zone]], and keys below it"
+        self.check("[vm]\nzone = ['lab']\n", 2, "vm.zone[0]", rest)
 
     def test_what_is_missing_has_the_line_of_its_table(self) -> None:
         self.assertIn("line 2: vm.zone[0].name: it is missing", self.said("\n[[vm.zone]]\n"))

@@ -201,7 +201,7 @@ class RelationTests(ConfigTest):
         zone = '[[vm.zone]]\nname = "{}"\ntelnet = ["tcp:{}"]\n'
         for name in ("default", "a/b", "", "x y"):
             self.assertIn(
-                "no name for a zone", self.mistakes(zone.format(name, 1))["vm.zone[0].name"]
+                "not a name for a zone", self.mistakes(zone.format(name, 1))["vm.zone[0].name"]
             )
         twice = self.mistakes(zone.format("lab", 1) + zone.format("lab", 1))
         self.assertEqual(["vm.zone[1].name", "vm.zone[1].telnet[0]"], sorted(twice))

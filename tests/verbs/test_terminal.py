@@ -524,7 +524,7 @@ class EscapeKeys(TerminalTest):
         for word in ("^M", "^J", "^[", "^", "x", "^1", "E", "^EE"):
             channel = self.desk.ask(f"console web01 esc={word}", terminal=XTERM)
             self.assertEqual(channel.status, 2, word)
-            self.assertIn("is no escape key; a control key is allowed, written", channel.text)
+            self.assertIn("is not an escape key; a control key is allowed, written", channel.text)
 
     def test_the_configuration_s_for_all(self) -> None:
         object.__setattr__(self.desk.world, "escape", lambda: b"\x18")

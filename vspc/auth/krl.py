@@ -35,7 +35,7 @@ def read_krl(data: bytes) -> Revoked:
     """
     reader = Reader(data)
     if reader.take(len(MAGIC)) != MAGIC:
-        raise ValueError("it is no key revocation list")
+        raise ValueError("it is not a key revocation list")
     version = reader.number(4)
     if version != _VERSION:
         raise ValueError(f"its format is version {version}, not {_VERSION}")

@@ -60,7 +60,7 @@ def verify(password: bytes, hashed: str) -> bool:
     except VerifyMismatchError:
         return False
     except Argon2Error as error:
-        raise ValueError(f"it is no argon2id hash that can be checked: {error}") from None
+        raise ValueError(f"it is not an argon2id hash that can be checked: {error}") from None
 
 
 def _nobodys(cost: Cost) -> str:

@@ -97,7 +97,7 @@ def _blob(text: str) -> bytes:
     except ValueError:
         blob = b""
     if not blob or kind_of(blob) != words[0].encode("utf-8", "surrogateescape"):
-        raise ValueError(f"it is no public key, and begins with none of {', '.join(_WORDS)}")
+        raise ValueError(f"it is not a public key, and begins with none of {', '.join(_WORDS)}")
     return parse(blob).key if is_certificate(blob) else blob
 
 
@@ -184,7 +184,7 @@ def _read(path: Path) -> _Read:
             status = os.fstat(file.fileno())
             stamp = _stamp(status)
             if not stat.S_ISREG(status.st_mode):
-                return _Read(stamp, f"{safe(str(path))}: it is no file")
+                return _Read(stamp, f"{safe(str(path))}: it is not a file")
             return _Read(stamp, read_revoked(file.read(FILE_LIMIT + 1)))
     except OSError as error:
         return _Read(stamp, f"{safe(str(path))}: {error.strerror}")

@@ -63,7 +63,7 @@ def ring(low: int, high: int) -> Metadata:
     def check(value: int) -> None:
         if not low <= value <= high or value & (value - 1):
             allowed = f"a power of two from {size_text(low)} to {size_text(high)} is allowed"
-            raise Wrong(f"{size_text(value)} is no size for it", allowed)
+            raise Wrong(f"{size_text(value)} is not a size for it", allowed)
 
     return {CHECK: check}
 
@@ -76,7 +76,7 @@ def zone_name() -> Metadata:
             allowed = (
                 "1 to 32 letters, digits and . _ - are allowed; [vm] itself is the zone default"
             )
-            raise Wrong("it is no name for a zone", f"{allowed}; [vm] itself is default")
+            raise Wrong("it is not a name for a zone", f"{allowed}; [vm] itself is default")
 
     return {CHECK: check}
 
@@ -87,7 +87,7 @@ def label() -> Metadata:
     def check(value: str) -> None:
         if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
             allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
-            raise Wrong("it is no name for a console", allowed)
+            raise Wrong("it is not a name for a console", allowed)
 
     return {CHECK: check}
 
@@ -101,9 +101,9 @@ def operator_name(value: str) -> None:
     """A login's name: `+`, `:` and `,` would end it, an `@` in front would be a group's."""
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
-        raise Wrong("it is no name for an operator", allowed)
+        raise Wrong("it is not a name for an operator", allowed)
     if value.casefold().endswith(_OURS):
-        raise Wrong("it is no name for an operator", f"{_OURS} ends those of the machine itself")
+        raise Wrong("it is not a name for an operator", f"{_OURS} ends those of the machine itself")
 
 
 def template() -> Metadata:

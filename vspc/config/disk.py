@@ -34,12 +34,12 @@ def program(value: object) -> Program:
     """
     allowed = 'a list is wanted, such as ["/usr/libexec/vspc-pam", "vspc"]'
     if not isinstance(value, list) or not value:
-        raise Wrong("it is no list of words", allowed)
+        raise Wrong("it is not a list of words", allowed)
     if not all(isinstance(word, str) and "\0" not in word for word in value):
-        raise Wrong("one of its words is no text", allowed)
+        raise Wrong("one of its words is not text", allowed)
     path = Path(value[0])
     if not path.is_absolute():
-        raise Wrong(f"{shown(value[0])} is no absolute path", allowed)
+        raise Wrong(f"{shown(value[0])} is not an absolute path", allowed)
     try:
         _examine(path)
     except OSError as error:
@@ -49,7 +49,7 @@ def program(value: object) -> Program:
 
 def _examine(path: Path) -> None:
     if not path.is_file() and path.exists():
-        raise Wrong(f"{safe(str(path))}: it is no file", "a program is wanted")
+        raise Wrong(f"{safe(str(path))}: it is not a file", "a program is wanted")
     real = path.resolve(strict=True)
     for place_of in dict.fromkeys((real, *path.parents, *real.parents)):
         found = place_of.stat()

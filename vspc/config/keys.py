@@ -92,7 +92,7 @@ def fingerprint(blob: bytes) -> str:
 def authorized_key(value: object) -> AuthorizedKey:
     """One line of an authorized_keys file."""
     if not isinstance(value, str):
-        raise Wrong("it is no text", _ALLOWED)
+        raise Wrong("it is not text", _ALLOWED)
     if "PRIVATE KEY" in value:
         raise Wrong("it is a private key, which nobody but its owner should have", _ALLOWED)
     key, options = value.strip(), KeyOptions()
@@ -109,7 +109,7 @@ def _bare(line: str) -> AuthorizedKey:
     """A key without options: as a `.pub` file has it."""
     words = line.split(None, 2)
     if not words or words[0] not in _KEYS:
-        raise Wrong("it is no public key", f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}")
+        raise Wrong("it is not a public key", _advice(line))
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
         parts = list(_strings(blob))
@@ -117,6 +117,12 @@ def _bare(line: str) -> AuthorizedKey:
         raise Wrong(f"what follows {words[0]} is no whole key", _ALLOWED) from None
     _examine(words[0], parts)
     return AuthorizedKey(words[0], blob, words[2] if len(words) > 2 else "")
+
+
+def _advice(line: str) -> str:
+    if line.endswith(".pub") or line.startswith(("/", "~", "./")):
+        return "a file of keys is named by authorized_keys_file"
+    return f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}"
 
 
 def _strings(blob: bytes) -> Iterator[bytes]:

@@ -51,7 +51,7 @@ def _examine_uuid(value: str) -> None:
     digits = value[5:].replace("-", "").replace(" ", "").lower()
     if not _UUID.fullmatch(digits):
         raise Wrong(
-            f"{shown(value)} is no UUID",
+            f"{shown(value)} is not a UUID",
             'a UUID has 32 hexadecimal digits; "uuid:4213*" is every one that begins so',
         )
 

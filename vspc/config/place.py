@@ -34,4 +34,5 @@ def default_state(path: Path) -> Path:
 
 def unread(wrong: Wrong) -> Wrong:
     """`wrong`, of a configuration file that cannot be read: how to name another one."""
-    return Wrong(wrong.problem, f"{wrong.allowed}; --config FILE, or ${VARIABLE}, names it")
+    allowed = f"{wrong.allowed}; --config FILE or ${VARIABLE} names another one"
+    return Wrong(wrong.problem, allowed)

@@ -104,10 +104,10 @@ def password_hash(value: object) -> PasswordHash:
     """A hash, neither too cheap nor too dear; `Wrong` for anything else, a password in clear
     above all.
     """
-    allowed = "an argon2id hash is wanted, as `vspc hash-password` prints it"
+    allowed = "`vspc hash-password` makes one of a password"
     match = _PHC.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise Wrong("it is no argon2id hash", allowed)
+        raise Wrong("it is not an argon2id hash", allowed)
     if _length(match["salt"]) < LEAST_SALT or _length(match["hash"]) < LEAST_HASH:
         raise Wrong("the salt or the hash in it is cut or damaged", allowed)
     _examine_cost(_cost(match))
@@ -152,7 +152,7 @@ def totp_secret(value: object) -> TotpSecret:
     except ValueError:
         bits = 0
     if not bits:
-        raise Wrong("it is no secret in base32", allowed)
+        raise Wrong("it is not a secret in base32", allowed)
     if not LEAST_BITS <= bits <= MOST_BITS:
         raise Wrong(f"the secret has {bits} bits", allowed)
     return TotpSecret(secret)

@@ -54,8 +54,20 @@ def no_tables(value: object) -> Wrong:
 
 
 def no_table(value: object) -> Wrong:
-    """A table is wanted, and `value` is something else."""
-    return Wrong(f"it is {kind_of(value)}, not a table", "write [NAME], and keys below it")
+    """A table is wanted, and `value` is something else. `headed` puts in its key path."""
+    return Wrong(f"it is {kind_of(value)}, not a table", f"write {_HEAD}, and keys below it")
+
+
+_HEAD = "[NAME]"
+
+
+def headed(allowed: str, key: str) -> str:
+    """What is said of a table, with the line that begins the table at `key`."""
+    head = f"[[{_NUMBER.sub('', key)}]]" if _NUMBER.search(key) else f"[{key}]"
+    return allowed.replace(_HEAD, head)
+
+
+_NUMBER = re.compile(r"\[[0-9]+\]$")
 
 
 def examine_single(value: object, quiet: bool = False) -> None:

@@ -213,7 +213,7 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, st
             for wrong in error.wrongs:
                 yield key, wrong.problem, wrong.allowed
         case Wrong():
-            yield key, error.problem, error.allowed
+            yield key, error.problem, shapes.headed(error.allowed, key)
         case KeyError():
             yield key, "it is missing", "this key has no default"
         case _:

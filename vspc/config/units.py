@@ -137,7 +137,9 @@ def floor(value: object) -> Floor:
     try:
         return Floor(size(value), 0.0)
     except Wrong:
-        raise Wrong(f"{shown(value)} is no space", '"1GiB" or "5%" of the disk is wanted') from None
+        raise Wrong(
+            f"{shown(value)} is not an amount of space", '"1GiB" or "5%" of the disk is wanted'
+        ) from None
 
 
 def duration(value: object) -> Duration:
@@ -162,7 +164,7 @@ def escape_key(value: object) -> EscapeKey:
     match = re.fullmatch(r"\^([@A-Za-z\\\]_^])", value) if isinstance(value, str) else None
     key = b"" if match is None else bytes((ord(match[1].upper()) - 64,))
     if match is None or key in b"\r\n":
-        raise Wrong(f"{shown(value)} is no escape key", _ESCAPE_ALLOWED)
+        raise Wrong(f"{shown(value)} is not an escape key", _ESCAPE_ALLOWED)
     return EscapeKey(key)
 
 
@@ -191,13 +193,13 @@ def expression(value: object) -> Expression:
     """A regular expression that can be used on the bytes of a console."""
     allowed = "a regular expression of RE2 is wanted (github.com/google/re2/wiki/Syntax)"
     if not isinstance(value, str) or not value or len(value) > EXPRESSION_LIMIT:
-        raise Wrong(f"{shown(value)} is no regular expression", allowed)
+        raise Wrong(f"{shown(value)} is not a regular expression", allowed)
     options = re2.Options()
     options.log_errors = False
     try:
         re2.compile(value, options)
     except re2.error:
-        raise Wrong(f"{shown(value)} is no regular expression", allowed) from None
+        raise Wrong(f"{shown(value)} is not a regular expression", allowed) from None
     return Expression(value)
 
 
@@ -205,12 +207,12 @@ def target(value: object, base: Path) -> Target:
     """A path, relative to `base`, or a connection."""
     allowed = 'a path, "unix:PATH", "tls:HOST:PORT", "tcp:HOST:PORT" or "udp:HOST:PORT" is wanted'
     if not isinstance(value, str) or not value or "\0" in value:
-        raise Wrong(f"{shown(value)} is no target", allowed)
+        raise Wrong(f"{shown(value)} is not a target", allowed)
     kind, colon, rest = value.partition(":")
     if kind in ("tcp", "tls", "udp") and colon:
         host, _, port = rest.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:9]) < 65536:
-            raise Wrong(f"{shown(value)} is no target", allowed)
+            raise Wrong(f"{shown(value)} is not a target", allowed)
         return Target(value)
     if kind == "unix" and colon:
         return Target(f"unix:{place(rest, base)}")

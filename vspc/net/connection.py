@@ -156,7 +156,7 @@ def _pem(path: Path) -> bytes:
     except PemError as error:
         raise OSError(str(error)) from None
     if not found:
-        raise OSError(f"{safe(str(path))}: there is no PEM in it")
+        raise OSError(f"{safe(str(path))}: it has no PEM block")
     return found
 
 
