@@ -128,6 +128,19 @@ class FairTests(BenchCase):
         self.assertTrue(server_of(flood).ended)
         self.assertFalse(server_of(login).ended)
 
+    def test_who_is_gone_takes_nobodys_place_while_its_end_waits_for_its_turn(self) -> None:
+        admissions: Admissions[Any] = Admissions(1, 100)
+        newcomers = self.bench.door._newcomers = Newcomers(admissions, self.bench.clock)
+        old = self.bench.connect()
+        self.bench.clock.turn(1)
+        new = self.bench.connect()
+        self.assertEqual((len(admissions), len(newcomers)), (1, 1))
+        self.bench.door.scheduler.left = 0  # the turn is full
+        for client in (old, new):
+            server_of(client).connectionLost()
+            self.assertIn(server_of(client), self.bench.door.connections)
+        self.assertEqual((len(admissions), len(newcomers)), (0, 0))
+
     def typed_in_a_flood_and_lost(self) -> tuple[int, Any]:
         """An operator's connection is lost while it waits, with a last word behind the flood."""
         number, program = self.bench.running(self.client)

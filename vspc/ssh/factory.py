@@ -114,6 +114,11 @@ class Door(SSHFactory):
         if self._newcomers is not None:
             self._newcomers.failed(transport)
 
+    def gone(self, transport: DoorTransport) -> None:
+        """A connection is lost: it takes no place any more, though its end may wait its turn."""
+        if self._newcomers is not None:
+            self._newcomers.leave(transport)
+
     def heard(self, transport: DoorTransport) -> None:
         """Something came from a client that has not logged in."""
         if self._newcomers is not None and transport.login is None:
@@ -147,12 +152,10 @@ class Door(SSHFactory):
         return self.witness.came(login, transport)
 
     def farewell(self, transport: DoorTransport) -> None:
-        """A connection is gone."""
+        """All that there was of a connection is over."""
         self.connections.discard(transport)
         if transport.login is not None:
             self.witness.left(transport.login)
-        if self._newcomers is not None:
-            self._newcomers.leave(transport)
 
     def tellable(self, address: str) -> bool:
         """Whether one more line about `address` may be logged."""

@@ -89,6 +89,7 @@ class DoorTransport(ExchangeTransport):
         self.ended = True
         self.timers.stop()
         self.share.leave()
+        self.factory.gone(self)
         if self.share.open() or not self.share.wait(self._depart):
             self._depart()
 
