@@ -200,6 +200,16 @@ class Older(Case):
         self.assertEqual(bytes_of(server.items(ids()["web01"])), before.said["web01"])
         self.assertIn("it is of another segment", str(server.logged.events))
 
+    def test_an_index_of_another_place_in_an_open_segment_costs_no_byte(self) -> None:
+        before = state()
+        files = older(before.files, Path(self.mktemp()))
+        path = self.path(before, ".idx")
+        made = index.lay_out(9, 9, 0, [Record(DATA, b"", 40_000, 1, before.said["web02"][:50_000])])
+        files[path] = _older_index(index.MAGIC + made)
+        server = self.serve(files)
+        self.assertEqual(self.go_on(server), before.said["web01"] + b"and on\n")
+        self.assertIn("it is of another segment", str(server.logged.events))
+
     def test_what_comes_before_damage_in_one_frame_is_read(self) -> None:
         text = b"".join(b"%07d\n" % (number * 7919 % 10_000_000) for number in range(200_000))
         packed = packing.pack(text)

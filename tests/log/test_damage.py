@@ -280,7 +280,8 @@ class Damaged(SynchronousTestCase):
             if name.endswith(".seg.zst"):
                 found = blocks.unpack(data)
                 assert found is not None
-                runs = [evolve(r, offset=r.offset + 7, data=r.data[::-1]) for r in found.runs]
+                far = 10_000_000
+                runs = [evolve(r, offset=r.offset + far, data=r.data[::-1]) for r in found.runs]
                 runs[-1] = evolve(runs[-1], data=runs[-1].data[:-100])
                 self.assertNotEqual(self.hold(name, blocks.pack(found.head, runs)), [], name)
 

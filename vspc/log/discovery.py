@@ -164,6 +164,9 @@ def _index(segment: Segment, found: Found) -> Index | None:
     if head is not None and head.id != segment.console:
         found.notes.append(f"{path}: it is of the console {head.id}")
         return None
+    if not known.begins_at(segment.start):
+        found.notes.append(f"{path}: it is of another segment")
+        return None
     return known
 
 

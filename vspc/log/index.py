@@ -109,6 +109,17 @@ class Index:
         """Bytes of the VM that it speaks of."""
         return max((part.end for part in self.parts), default=0)
 
+    def begins_at(self, start: int) -> bool:
+        """Whether it can be of the segment that begins at `start`: one of earlier servers does not
+        say whose it is, but its first entry has an offset.
+        """
+        entries = [entry for entry in self.entries if entry.code not in (ABOUT, RESERVE)]
+        if not entries or self.damaged or self.parts[0].begin:
+            return True
+        # A marker may be of an offset before it, where bytes counted that no index spoke of.
+        reached = next((entry.end for entry in entries if entry.code in (DATA, GAP)), start)
+        return entries[0].offset <= start <= reached
+
     @property
     def head(self) -> Head | None:
         """The latest; None if there is none, as in those of earlier servers."""

@@ -81,8 +81,9 @@ class _Reading:
             self.notes.append(f"{bytes_path}: it is of the console {found.head.id}")
             found = _Bytes(b"", (), None)
             head = known.head
-        strange = known.size > 0 and not _any_fits(known.parts, found.data)
-        if strange and self._speaks_for_itself(found):
+        strange = not (self.before or known.begins_at(self.segment.start))
+        unfit = known.size > 0 and not _any_fits(known.parts, found.data)
+        if strange or (unfit and self._speaks_for_itself(found)):
             self.notes.append(f"{index_path}: it is of another segment")
             known = Index()
         entries = tuple(self._entries(found, known, bytes_path))
