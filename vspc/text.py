@@ -51,24 +51,21 @@ def ensure_safe(text: str, limit: int = SAFE_AGAIN) -> str:
     return safe(text, limit).replace("\\\\", "\\")
 
 
-# What a replay keeps of escape sequences: SGR, that is colours and weights, with bounded numbers.
+# What a replay does not keep. Of escape sequences it keeps SGR, that is colours and weights, with
+# bounded numbers. All that is kept is passed over where `re` does it.
 _OUTPUT = re.compile(
-    rb"(?P<colour>\x1b\[[0-9;:]{0,64}m)"
+    rb"\x1b(?!\[[0-9;:]{0,64}m)(?:"
     # Control sequences, strings and short escapes go as a whole: what an OSC holds is no text.
-    rb"|\x1b\[[0-?]*[ -/]*[@-~]"
-    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b)|$)"
-    rb"|\x1b[ -/]*[0-~]?"
-    rb"|(?P<keep>[\t\n\r\x08])"
-    rb"|[\x00-\x1f\x7f]"
+    rb"\[[0-?]*[ -/]*[@-~]"
+    rb"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b)|$)"
+    rb"|[ -/]*[0-~]?"
+    rb")"
+    rb"|[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
     # C1 controls as UTF-8 (U+0080 to U+009F): 8-bit CSI, OSC and friends.
     rb"|\xc2[\x80-\x9f]"
     # Direction marks and overrides: U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, U+061C.
     rb"|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c"
 )
-
-
-def _kept(match: "re.Match[bytes]") -> bytes:
-    return match["colour"] or match["keep"] or b""
 
 
 def safe_output(data: bytes) -> bytes:
@@ -78,7 +75,7 @@ def safe_output(data: bytes) -> bytes:
     is UTF-8; other bytes become U+FFFD, so that no raw C1 byte (0x9b is an 8-bit CSI) is left.
     """
     text = data.decode("utf-8", "replace").encode("utf-8")
-    return _OUTPUT.sub(_kept, text)
+    return _OUTPUT.sub(b"", text)
 
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]{0,64}m")

@@ -13,6 +13,7 @@ from vspc.console.happenings import How
 from vspc.console.ports import Terminal
 from vspc.verbs.call import Call
 from vspc.verbs.escapes import Escapes
+from vspc.verbs.screen import COLOURS
 from vspc.verbs.terminal import TerminalBridge
 from vspc.verbs.turnlimit import SEQUENCES
 from vspc.watch.happened import Happened
@@ -493,6 +494,26 @@ class Readable(TerminalTest):
         self.web.tell("hello")
         self.desk.turn()
         self.assertEqual(bytes(channel.output), b"\r\n[hello]\r\n")
+
+    def test_of_very_many_colours_in_a_replay_the_last_count(self) -> None:
+        said = b"\x1b[41mred\r\n" + b"\x1b[1mx\x1b[4my" * 1500 + b"\r\n\x1b[32m$ "
+        self.web.output(said)
+        channel = self.attach()
+        title, _, shown = bytes(channel.output).partition(b"lines]\r\n")
+        lines, _, prompt = shown.partition(b"[end of replay]\r\n")
+        self.assertIn(b"[replay of the last 20", title)
+        self.assertTrue(lines.startswith(b"\x1b[41mred"))
+        self.assertEqual(lines.count(b"\x1b[m"), 3)
+        plain = lines.replace(b"\x1b[m", b"").rstrip(b"\r\n")
+        self.assertIn(plain, said)
+        followed = lines.split(b"\x1b[m")[1]
+        self.assertTrue(followed.startswith(b"\x1b["))
+        self.assertLessEqual(followed.count(b"\x1b"), COLOURS)
+        self.assertEqual(prompt, b"\x1b[1;4m\x1b[32m$ ")
+        channel.output.clear()
+        self.web.tell("hello")
+        self.desk.turn()
+        self.assertTrue(channel.output.startswith(b"\x1b[m\r\n[hello]"))
 
 
 class EscapeKeys(TerminalTest):

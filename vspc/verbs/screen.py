@@ -10,6 +10,9 @@ from vspc.console.ports import Channel, Clock
 ASKED = 10.0
 """Seconds within which a terminal answers where its cursor is; later it is a function key."""
 
+COLOURS = 1024
+"""Colours of a replay that are followed, the last ones: it is shown in one turn of the reactor."""
+
 
 class Screen:
     """Writes to `channel`."""
@@ -47,14 +50,26 @@ class Screen:
             self._modes = replayed = TerminalModes()
         if whole:
             self.line(title)
-            self.show(whole + newline)
+            self._show_old(whole + newline)
             self._channel.write(b"" if live is None else b"\x1b[m")
             self.line("end of replay")
         if prompt:
-            self.show(prompt)
+            self._show_old(prompt)
         if live is not None and replayed is not None:
             self._modes = live
             self._channel.write(live.replayed(replayed))
+
+    def _show_old(self, text: bytes) -> None:
+        """Text and colours. Where those that are followed begin it is plain."""
+        last = text
+        while last.count(b"\x1b") > COLOURS:
+            last = last[len(last) // 2 :]
+        if len(last) < len(text):
+            start = text.find(b"\x1b", len(text) - len(last))
+            start = len(text) if start < 0 else start
+            self._channel.write(text[:start] + (b"" if self._modes is None else b"\x1b[m"))
+            text = text[start:]
+        self.show(text)
 
     # Ours
 
