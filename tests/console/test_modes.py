@@ -161,6 +161,21 @@ class Chunks(SynchronousTestCase):
         chunks = [output[a:b] for a, b in zip([0, *cuts], [*cuts, len(output)], strict=True)]
         self.assertEqual(state(shown(*chunks)), state(shown(output)))
 
+    @settings(max_examples=300)
+    @given(st.lists(st.sampled_from(PIECES), max_size=30), st.integers(1, 5), st.integers(1, 300))
+    def test_however_few_sequences_at_a_time(
+        self, pieces: list[bytes], most: int, size: int
+    ) -> None:
+        output = b"".join(pieces)
+        modes, at, stalled = TerminalModes(), 0, False
+        while at < len(output):
+            taken, count = modes.feed_some(output[at : at + size], most)
+            self.assertLessEqual(count, most)
+            self.assertTrue(taken or not stalled)
+            at, stalled = at + taken, not taken
+            self.assertEqual(modes.feed_some(b"\x0e", 0), (0, 0))
+        self.assertEqual(state(modes), state(shown(output)))
+
     @given(st.lists(st.binary(max_size=64).map(lambda b: b.replace(b"a", b"\x1b"))))
     def test_no_bytes_raise(self, chunks: list[bytes]) -> None:
         state(shown(*chunks))

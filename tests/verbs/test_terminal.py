@@ -15,7 +15,7 @@ from vspc.verbs.call import Call
 from vspc.verbs.escapes import Escapes
 from vspc.verbs.screen import COLOURS
 from vspc.verbs.terminal import TerminalBridge
-from vspc.verbs.turnlimit import SEQUENCES
+from vspc.verbs.turnlimit import SHOWN, TYPED
 from vspc.watch.happened import Happened
 from vspc.watch.refusals import Refused
 
@@ -269,7 +269,7 @@ class Fair(TerminalTest):
         self.says(said)
         for turn in range(1, 150):
             shown = bytes(alice.output[begin:])
-            self.assertLessEqual(shown.count(b"\x1b"), SEQUENCES * turn)
+            self.assertLessEqual(shown.count(b"\x1b"), SHOWN * turn)
             self.assertTrue(said.startswith(shown))
             self.turns(1)
         self.assertEqual(bytes(alice.output[begin:]), said)
@@ -280,13 +280,22 @@ class Fair(TerminalTest):
         self.says(said)
         self.assertEqual(bytes(alice.output[begin:]), said)
 
+    def test_a_listing_in_colours_is_shown_at_once(self) -> None:
+        channels = [self.attach() for _ in range(8)]
+        self.turns()
+        begun = [len(each.output) for each in channels]
+        said = b"\x1b[0m\x1b[01;34mdir\x1b[0m  \x1b[01;32mexec\x1b[0m\r\n" * 1500
+        self.says(said)
+        for each, at in zip(channels, begun, strict=True):
+            self.assertEqual(bytes(each.output[at:]), said)
+
     def test_terminals_on_one_console_share_what_a_turn_parses(self) -> None:
         channels = [self.attach() for _ in range(8)]
         self.desk.run_on(1, 1.0)
         begun = [len(each.output) for each in channels]
         self.says(b"\x0e\x0f" * 15_000)
         shown = sum(len(each.output) - at for each, at in zip(channels, begun, strict=True))
-        self.assertLessEqual(shown, SEQUENCES)
+        self.assertLessEqual(shown, SHOWN)
         self.turns(1000)
         for each, at in zip(channels, begun, strict=True):
             self.assertEqual(bytes(each.output[at:]), b"\x0e\x0f" * 15_000)
@@ -294,12 +303,12 @@ class Fair(TerminalTest):
     def test_a_notice_stays_in_its_place_among_them(self) -> None:
         alice = self.attach()
         begin = len(alice.output)
-        self.web.output(b"\x1b7" * 2000)
+        self.web.output(b"\x1b7" * 6000)
         self.web.tell("here")
-        self.says(b"\x1b8" * 2000)
+        self.says(b"\x1b8" * 6000)
         self.turns(100)
         before, _, after = bytes(alice.output[begin:]).partition(b"[here]")
-        self.assertEqual((before.count(b"\x1b7"), after.count(b"\x1b8")), (2000, 2000))
+        self.assertEqual((before.count(b"\x1b7"), after.count(b"\x1b8")), (6000, 6000))
 
     def test_what_was_not_shown_yet_when_it_ends_is_not_shown_later(self) -> None:
         alice = self.attach()
@@ -314,7 +323,7 @@ class Fair(TerminalTest):
         packet = b"\x1b[A" * 10_000
         alice.type(packet)
         for turn in range(1, 150):
-            self.assertLessEqual(len(packet) - alice.under_way, 3 * SEQUENCES * turn)
+            self.assertLessEqual(len(packet) - alice.under_way, 3 * TYPED * turn)
             while self.line.questions:
                 self.line.questions -= 1
                 self.web.answered()

@@ -113,8 +113,16 @@ class TerminalModes:
 
     def feed(self, data: bytes) -> None:
         """The terminal is shown `data`."""
-        for token in self._sequences.feed(data):
+        self.feed_some(data, len(data))
+
+    def feed_some(self, data: bytes, most: int) -> tuple[int, int]:
+        """It is shown as much of `data` as has `most` sequences: how many bytes of it, and how many
+        sequences.
+        """
+        tokens, size = self._sequences.feed(data, most)
+        for token in tokens:
             self._take(token)
+        return size, len(tokens)
 
     # What to write
 

@@ -6,6 +6,7 @@ colours costs little, and output without an ESC nothing.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 HELD_LIMIT = 128
 """Bytes of an unfinished sequence that are kept. A control sequence of so many changes nothing."""
@@ -55,18 +56,27 @@ class Sequences:
         self._held = b""  # the beginning of one that is unfinished, of a long one not all
         self._is_cut = False
 
-    def feed(self, data: bytes) -> Iterator["re.Match[bytes]"]:
-        """Those that `data` ends; colours that were taken back since are left out."""
+    def feed(self, data: bytes, most: int) -> tuple[list["re.Match[bytes]"], int]:
+        """Those that `data` ends, and how much of it that is: all of it, unless it has more than
+        `most`. Colours that were taken back since are left out.
+        """
         if not self._held and b"\x1b" not in data and b"\x0e" not in data and b"\x0f" not in data:
-            return iter(())
-        data = self._held + data
+            return [], len(data)
+        if most <= 0:
+            return [], 0
+        had, data = len(self._held), self._held + data
         last = data.rfind(b"\x1b")
         unfinished = _UNFINISHED.fullmatch(data, last) if last >= 0 else None
         end = len(data) if unfinished is None else last
+        found = list(islice(self._tokens(data, end), most + 1))
+        if len(found) > most:  # those that are taken back later count until then
+            found = list(islice(_TOKEN.finditer(data, 0, end), most + 1))
+            self._held, self._is_cut = b"", False
+            return found[:most], found[most].start() - had
         rest = data[end:]
         self._is_cut = len(rest) > HELD_LIMIT or (self._is_cut and end == 0)
         self._held = rest[:HELD_LIMIT]
-        return self._tokens(data, end)
+        return found, len(data) - had
 
     @staticmethod
     def _tokens(data: bytes, end: int) -> Iterator["re.Match[bytes]"]:

@@ -30,14 +30,22 @@ class Screen:
 
     def show(self, data: bytes) -> None:
         """The VM said `data`."""
-        self._at_margin = data.endswith(b"\n")
-        modes = self._modes
+        self.show_some(data, len(data))
+
+    def show_some(self, data: bytes, most: int) -> tuple[int, int]:
+        """It said `data`: as much of it is shown as has `most` sequences that count. How many bytes
+        that were, and how many sequences.
+        """
+        modes, size, count = self._modes, len(data), 0
         if modes is not None:
             before = modes.asked
-            modes.feed(data)
+            size, count = modes.feed_some(data, most)
             if modes.asked > before:
                 self._asked = self._clock.seconds()
-        self._channel.write(data)
+        if size:
+            self._at_margin = data.endswith(b"\n", 0, size)
+            self._channel.write(data[:size])
+        return size, count
 
     def replay(self, title: str, text: bytes) -> None:
         """What it said before, text and colours only, and `title` over it. The unfinished last line

@@ -24,7 +24,7 @@ from vspc.verbs.escapes import (
 )
 from vspc.verbs.replay import replay
 from vspc.verbs.screen import Screen
-from vspc.verbs.turnlimit import TurnLimit
+from vspc.verbs.turnlimit import SHOWN, TYPED, TurnLimit
 from vspc.verbs.who import presences
 
 REPLAY_LONG = 60
@@ -66,10 +66,8 @@ class TerminalBridge(Bridge):
         self._escapes = Escapes(escape) if escape else None
         self._left = left
         clock = call.world.clock
-        self._showing, self._parsing = (
-            TurnLimit(clock, self.ready),
-            TurnLimit(clock, self._parse_on),
-        )
+        self._showing = TurnLimit(clock, SHOWN, self.ready)
+        self._parsing = TurnLimit(clock, TYPED, self._parse_on)
         # What was typed and is to be parsed, each with the size of its packet.
         self._packets: deque[tuple[bytes, int]] = deque()
         self._unparsed = 0  # bytes of them
@@ -91,10 +89,10 @@ class TerminalBridge(Bridge):
     # Showing
 
     def show(self, data: bytes) -> None:
-        size = self._showing.first(data, len(self.console.attachments))
+        left = self._showing.left(len(self.console.attachments))
+        size, count = self._screen.show_some(data, left)
+        self._showing.spend(count, size == len(data))
         self.attachment.offset -= len(data) - size  # of the rest, in a later turn
-        if size:
-            self._screen.show(data[:size])
 
     @property
     def rests(self) -> bool:
