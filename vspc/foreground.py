@@ -1,16 +1,19 @@
 """`vspc run`: the service without twistd, in the foreground, its log on standard output."""
 
+import os
 import sys
 from typing import Any
 
-from twisted.logger import globalLogBeginner
+from twisted.logger import Logger, globalLogBeginner
 
 from vspc.config import Config
 from vspc.serverlog import ServerLog
 from vspc.service import VspcService
 
-GRACE = 5.0
-"""Seconds that stopping may take before the process ends all the same."""
+GRACE = 30.0
+"""Seconds that stopping may take before the process ends all the same: more than all the waits for
+the disk, for sinks and for copies together.
+"""
 
 
 def run(config: Config, verbose: bool) -> int:
@@ -27,12 +30,23 @@ def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     # Once signals are handled: "started" in the log means that it can be stopped, too.
     reactor.callWhenRunning(service.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    # A peer that will not close must not keep the process: this thread-less timer ends it.
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor))
+    overdue: list[None] = []
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor, overdue))
     reactor.run()
+    if overdue:
+        # The interpreter would wait for the reactor's threads, one of which may wait for ever.
+        Logger(namespace="vspc").error("stopping-overdue", seconds=GRACE)
+        log.close()
+        os._exit(1)
     return 0
 
 
-def _limit(reactor: Any) -> None:
-    timer = reactor.callLater(GRACE, reactor.crash)
+def _limit(reactor: Any, overdue: list[None]) -> None:
+    """End the reactor after `GRACE` seconds, with an entry in `overdue`."""
+
+    def crash() -> None:
+        overdue.append(None)
+        reactor.crash()
+
+    timer = reactor.callLater(GRACE, crash)
     reactor.addSystemEventTrigger("during", "shutdown", timer.cancel)
