@@ -237,7 +237,9 @@ class Somebody(ConfigTest):
         ):
             for name in names:
                 found = self.mistakes(self.MAP.format(template) + self.rule(name))
-                self.assertIn("nobody's name", found["access[0].operators[0]"], name)
+                said = found["access[0].operators[0]"]
+                what = "group" if name.startswith("@") else "operator"
+                self.assertIn(f"unknown {what} '{name}'", said)
 
     def test_names_that_are_no_operators(self) -> None:
         for name in ("@ops", "-x", "root@local", "Root@Local", "a" * 65):

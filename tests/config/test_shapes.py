@@ -114,6 +114,8 @@ class Shapes(ConfigTest):
             ("[vm]\ntelnet = [tcp:1]\n", 'text stands in quotes: key = "text"'),
             ("[vm]\ntelnet = \u201ctcp:1\u201d\n", "quotes are straight ones"),
             ("[vm]\n= 5\n", "see toml.io"),
+            ("state_dir = 'a'\nstate_dir = 'b'\n", "a key may stand only once"),
+            ('[vm]\ntelnet = "tcp:1\n', "text ends with the quote"),
         ):
             said = self.said(text)
             self.assertTrue(said.startswith("line 2: invalid TOML: "), said)

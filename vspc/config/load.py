@@ -139,6 +139,10 @@ def _parse(text: str) -> dict[str, Any]:
             allowed = 'text stands in quotes: key = "text"'
         elif any(quote in line for quote in "\u2018\u2019\u201c\u201d"):
             allowed = "quotes are straight ones"
+        elif "Cannot overwrite a value" in str(error):
+            allowed = "a key may stand only once in a table"
+        elif "Illegal character '\\n'" in str(error):
+            allowed = "text ends with the quote with which it begins, in the same line"
         raise Wrong(f"invalid TOML: {error}", allowed) from None
 
 

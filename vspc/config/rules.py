@@ -82,7 +82,7 @@ def conflicts(config: Config, doubts: Doubts) -> Iterator[tuple[str, str, str]]:
                 yield f"access[{index}].consoles_file", _in_file(rule, place, why), _DENIES
 
 
-_DENIES = "the rule keeps nobody out by it"
+_DENIES = "the rule denies nothing by it"
 
 
 def _in_file(rule: AccessRule, place: int, why: str) -> str:

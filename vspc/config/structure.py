@@ -113,7 +113,8 @@ def _who(value: Any, people: People) -> units.Who:
         near = get_close_matches(value, people.names, 1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}? " if near else ""
         allowed = 'an operator of [operators], "@group" of one of them, or "*" is allowed'
-        raise Wrong(f"{shown(value)} is nobody's name", hint + allowed)
+        what = "group" if isinstance(value, str) and value.startswith("@") else "operator"
+        raise Wrong(f"unknown {what} {shown(value)}", hint + allowed)
     return units.Who(value)
 
 

@@ -70,8 +70,8 @@ CONSOLE: Mapping[str, Field] = MappingProxyType(
 OTHERS: Mapping[str, Field] = MappingProxyType(
     {
         "answers": _integer(
-            "bytes that reached the VM and that his terminal sent by itself, because the VM had "
-            "asked it; beside `bytes`"
+            "bytes that reached the VM and that the operator's terminal sent by itself, because "
+            "the VM had queried it; in addition to `bytes`"
         ),
         "attempts": _integer("failed attempts up to now in this connection"),
         "bytes": _integer("how many bytes it was about; those that reached the VM in `input`"),

@@ -71,8 +71,8 @@ _CONSOLES: Mapping[str, Event] = MappingProxyType(
         "force": _of("he took the pen from somebody", _YES, _YES, "from_operator"),
         "break": _of("a BREAK; from the VM without who", _MAY, _YES, "direction"),
         "input": _of(
-            "what he typed since this was last said, by whatever door or verb; without who what "
-            "a process before this one had taken",
+            "bytes typed since the last such event, by any way in or verb; without `operator`: "
+            "bytes that an earlier process had accepted",
             _MAY,
             _YES,
             "bytes dropped",
