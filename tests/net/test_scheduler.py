@@ -12,9 +12,11 @@ from vspc.net.scheduler import (
     BYTES,
     EVENTS,
     EVENTS_UNPROVEN,
+    NEGOTIATION,
     PATIENCE,
     RESERVED,
     RESPITE,
+    SUBNEGOTIATION,
     TURN_EVENTS,
     TURN_SECONDS,
     Scheduler,
@@ -279,6 +281,18 @@ class LineTests(SynchronousTestCase):
                 self.end.clock.turn()
             self.assertGreaterEqual(len(self.end.happened), 1000, cheap)
             self.assertTrue(self.end.wire.reading, cheap)
+
+    def test_what_has_to_be_answered_counts_for_more_once_the_peer_is_identified(self) -> None:
+        for dear, events in (
+            (subnegotiation(44, b"\x01"), SUBNEGOTIATION),
+            (negotiation(WILL, BINARY), NEGOTIATION),
+        ):
+            for proven, share in ((False, EVENTS_UNPROVEN), (True, EVENTS // events)):
+                self.setUp()
+                self.end.line.share.proven = proven
+                self.end.line.dataReceived(dear * 400)
+                worked_on = 400 - len(self.end.line.value.tail) // len(dear)
+                self.assertLessEqual(abs(worked_on - share), 2)
 
     def test_negotiations_are_answered_in_turns(self) -> None:
         self.end.line.dataReceived(negotiation(WILL, BINARY) * 100)

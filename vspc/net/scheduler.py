@@ -1,7 +1,7 @@
 """A bounded amount of work for each connection in each turn of the reactor (law 11).
 
-What a peer sends is counted in *events*: a command, a negotiation, a subnegotiation, a packet is
-one, `BYTES` of data are one, what costs much more counts as several. Each connection has a `Share`:
+What a peer sends is counted in *events*: a command, a packet is one, `BYTES` of data are one, what
+costs more counts as several. Each connection has a `Share`:
 so many events in a turn, a tenth of it before its peer has said who it is. What is over waits: the
 connection is paused and its `work` is called in a later turn, in the order of `Scheduler`.
 """
@@ -38,6 +38,12 @@ BYTES = 4096
 
 DOUBLED = 64
 """Bytes 0xFF, doubled on the wire, that count as one event more."""
+
+NEGOTIATION = 4
+"""Events that a telnet negotiation of an identified peer counts as: each has an answer."""
+
+SUBNEGOTIATION = 6
+"""Events that a telnet subnegotiation of an identified peer counts as."""
 
 SUBNEGOTIATION_BYTES = 64
 """Bytes of a telnet subnegotiation that count as one event more."""

@@ -24,7 +24,9 @@ from vspc.net.scheduler import (
     CLOSING,
     DOUBLED,
     FLOOD,
+    NEGOTIATION,
     REGISTERING,
+    SUBNEGOTIATION,
     SUBNEGOTIATION_BYTES,
     Share,
 )
@@ -229,7 +231,15 @@ class LineTransport(TelnetTransport):
         self._flush()
         if len(event.body) >= SUBNEGOTIATION_BYTES:
             self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
+        self._surcharge(SUBNEGOTIATION)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
+
+    def _surcharge(self, events: int) -> None:
+        """What one event costs, less the one that it has counted as. A peer that is not identified
+        pays nothing more: its share is small enough, and a registration has to fit in it.
+        """
+        if self.share.proven:
+            self.share.spend(events - 1)
 
     def _malformed(self, event: Malformed) -> None:
         self._flush()
@@ -250,6 +260,7 @@ class LineTransport(TelnetTransport):
 
     def _negotiation(self, event: Negotiation) -> None:
         self._flush()
+        self._surcharge(NEGOTIATION)
         answers = event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT)
         if answers and self._marks:
             # No part of a storm: a long paste puts this question hundreds of times.
