@@ -14,6 +14,7 @@ from vspc.wire.telnet import (
     IDLE,
     MAX_SUBNEGOTIATION,
     NOP,
+    PIECE,
     RUN,
     SB,
     SE,
@@ -244,6 +245,17 @@ class Decoding(SynchronousTestCase):
 
     def test_a_chunk_with_doubled_ffs_is_one_event(self) -> None:
         self.assertEqual(decode(b"a\xff\xffb\xff\xff\xff\xffc"), [Data(b"a\xffb\xff\xffc")])
+
+    def test_many_doubled_ffs_are_decoded_a_piece_at_a_time_and_no_pair_is_cut(self) -> None:
+        for before in range(4):
+            data = b"a" * before + b"\xff\xff" * PIECE + b"b"
+            pieces = decode(data + b"\xff\xf3")
+            self.assertEqual(pieces.pop(), Command(BRK))
+            said = [piece.data for piece in pieces if isinstance(piece, Data)]
+            self.assertEqual(len(said), len(pieces))
+            self.assertEqual(b"".join(said), b"a" * before + b"\xff" * PIECE + b"b")
+            self.assertGreaterEqual(len(said), 2)
+            self.assertLessEqual(max(len(piece) + piece.count(0xFF) for piece in said), PIECE)
 
     def test_data_comes_before_the_command_that_follows_it(self) -> None:
         self.assertEqual(decode(b"a\xff\xf3b"), [Data(b"a"), Command(BRK), Data(b"b")])

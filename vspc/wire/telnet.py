@@ -25,6 +25,11 @@ _IAC_SE = b"\xff\xf0"
 _DOUBLED = re.compile(rb"(?:\xff\xff[^\xff]*)+")
 _VERBS = frozenset({WILL, WONT, DO, DONT})
 
+PIECE = 4096
+"""Bytes of data on the wire with doubled 0xFFs that are decoded at once: they take a hundred times
+as long as others, and other connections have their turn in between.
+"""
+
 RUN = 8
 """Commands that `Decoder.run` passes over at once."""
 
@@ -189,11 +194,12 @@ class Decoder:
         return Negotiation(*follows)
 
     def _data(self) -> Data:
-        """All data up to the next command: one event, however many doubled 0xFFs are in it."""
+        """Data up to the next command: one event for each `PIECE` with doubled 0xFFs in it."""
         found = self._buffer.find(_IAC, self._at)
         end = len(self._buffer)
         if found >= 0:
-            doubled = _DOUBLED.match(self._buffer, found)
+            # Never between the two of a pair: what is cut off there does not match.
+            doubled = _DOUBLED.match(self._buffer, found, max(found, self._at + PIECE - 2) + 2)
             end = doubled.end() if doubled else found
         data = self._buffer[self._at : end]
         self._at = end
