@@ -73,7 +73,7 @@ coverage: $(STAMP)
 	$(BIN)/coverage report --data-file $(CACHE)/coverage --show-missing --skip-covered
 
 demo: $(STAMP)
-	@exec $(BIN)/python -m vspc.demo
+	@exec $(BIN)/python -m vspc.simulator.demo
 
 # The guest's kernel is unpacked, not installed: it needs no boot loader, modules or initramfs tools.
 deps:

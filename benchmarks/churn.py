@@ -26,9 +26,9 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.threadable import isInIOThread
 
-from vspc.console.console import State
-from vspc.files import load_with_files
-from vspc.service import VspcService
+from vspc.console.console import ConsoleState
+from vspc.server.files import load_with_files
+from vspc.server.service import VspcService
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
@@ -154,7 +154,8 @@ async def measure(service: VspcService, port: int, vms: int) -> None:
     print(f"{vms} VMs came and went in {took:.0f} s: {before:.1f} MiB before, {after:.1f} after")
     print(f"    {(after - before) * (1 << 20) / vms:.0f} bytes of RSS for each")
     states = [console.state for console in service.roster]
-    print(f"    {states.count(State.AWAY)} away, {len(states) - states.count(State.AWAY)} others")
+    away = states.count(ConsoleState.AWAY)
+    print(f"    {away} away, {len(states) - away} others")
 
 
 async def count(service: VspcService, port: int) -> None:

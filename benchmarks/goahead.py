@@ -16,20 +16,20 @@ from twisted.internet import reactor as the_reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 
-from vspc.clock import ReactorClock
 from vspc.console.access import Operator
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console, Shop
-from vspc.console.happenings import Happenings
+from vspc.console.events import EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
 from vspc.console.wakeups import Wakeups
+from vspc.net.clock import ReactorClock
 from vspc.net.limits import Refusals
-from vspc.vm.door import Door
+from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import VMwareFactory
-from vspc.vm.vmware import Terms
+from vspc.vm.server import LineServer
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
@@ -97,10 +97,10 @@ def main() -> None:
     """Run the rounds and print them."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     clock = ReactorClock(reactor)
-    happenings = Happenings(lambda: None)
+    events = EventBus(lambda: None)
     wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, lambda: None)
-    roster = Roster(Shop(clock, Budget(), wakeups, happenings, LIMIT))
-    door = Door(roster, PeerTable(), clock, Refusals())
+    roster = Roster(Shop(clock, Budget(), wakeups, events, LIMIT))
+    door = LineServer(roster, PeerTable(), clock, Refusals())
     factory = VMwareFactory(door, lambda: Terms(("vspc",), clock.seconds), secure=False)
 
     def paste() -> None:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.task import Clock as TwistedClock
 
+from vspc.common.clock import Cancellable
 from vspc.console.access import Operator, Rights
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, Output
+from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
 from vspc.console.console import Console
-from vspc.console.happenings import Happening, Happenings
+from vspc.console.events import Event, EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.identity import Claim, Provenance
-from vspc.console.lineside import NoTap, Shop, Tap
-from vspc.console.ports import Cancellable
+from vspc.console.lineside import ConsoleContext, NoOutputObserver, OutputObserver
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
 from vspc.console.wakeups import Wakeups
@@ -33,7 +33,7 @@ def session(
 
 
 class FakeClock:
-    """`vspc.console.ports.Clock` over Twisted's task.Clock; wall time is the same."""
+    """`vspc.common.clock.Clock` over Twisted's task.Clock; wall time is the same."""
 
     def __init__(self, twisted: TwistedClock | None = None) -> None:
         self.twisted = twisted or TwistedClock()
@@ -117,7 +117,7 @@ class FakeSink:
         assert self.attachment is not None
         while (thing := self.attachment.next(limit)) is not None:
             match thing:
-                case Output(_, data):
+                case OutputChunk(_, data):
                     self.output += data
                 case Notice(text):
                     self.notices.append(text)
@@ -141,7 +141,7 @@ class LateTap:
     """A tap for consoles whose log is made after them."""
 
     def __init__(self) -> None:
-        self.target: Tap = NoTap()
+        self.target: OutputObserver = NoOutputObserver()
 
     def begins(self, console: Console) -> int:
         return self.target.begins(console)
@@ -169,15 +169,15 @@ class World:
         self.clock = FakeClock()
         self.failures = 0
         self.tap = LateTap()
-        self.happened: list[Happening] = []
+        self.happened: list[Event] = []
         self._calls: list[Callable[[], None]] = []
-        self.happenings = Happenings(self.fail)
-        self.happenings.subscribe(self.happened.append)
-        self.shop = Shop(
+        self.events = EventBus(self.fail)
+        self.events.subscribe(self.happened.append)
+        self.shop = ConsoleContext(
             self.clock,
             Budget(total),
             Wakeups(self._calls.append, self.fail),
-            self.happenings,
+            self.events,
             history,
             self.tap,
         )

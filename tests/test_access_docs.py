@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
-from vspc.cli import _COMMANDS
+from vspc.apps.verbs.table import VERBS
+from vspc.cli.main import _COMMANDS
+from vspc.common.errors import InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options
-from vspc.config.mistakes import Wrong
-from vspc.files import load_with_files, oddities
-from vspc.verbs.table import VERBS
+from vspc.server.files import load_with_files, oddities
 
 TEXT = (Path(__file__).parents[1] / "docs" / "access.md").read_text()
 
@@ -44,7 +44,7 @@ class Told(SynchronousTestCase):
     def test_options_that_are_refused(self) -> None:
         for option in ("cert-authority", 'principals="x"', "no-touch-required"):
             self.assertIn(f"`{option.partition('=')[0]}`", TEXT)
-            self.assertRaises(Wrong, key_options, option)
+            self.assertRaises(InvalidValue, key_options, option)
 
     def test_the_key_for_automation_loads_and_nothing_is_odd_about_it(self) -> None:
         example = TEXT.partition("\n[operators.ci]\n")[2].partition("\n```")[0]

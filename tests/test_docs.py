@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from tests.documents import KINDS, NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
-from vspc.cli import _COMMANDS
-from vspc.files import load_with_files
+from vspc.apps.verbs.table import VERBS
+from vspc.cli.main import _COMMANDS
+from vspc.server.files import load_with_files
 from vspc.ssh.keys import make_host_key
-from vspc.verbs.table import VERBS
 
 SECRET = base64.b32encode(bytes(20)).decode()
 

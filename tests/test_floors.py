@@ -15,68 +15,43 @@ from twisted.trial.unittest import SynchronousTestCase
 PACKAGE = Path(__file__).resolve().parent.parent / "vspc"
 
 ALONE = -1
-"""A room that imports nothing of the project, and that only the top floor imports."""
+"""A room that imports nothing of the project, and that only cli/ imports."""
 
-TOP = 3
-"""Where everything is built and introduced: its modules may import each other."""
+TOP = 6
+"""The floor from which the simulator may be started."""
+
+PURE = 1
+"""Rooms up to this floor take bytes and times and give back values: they know no Twisted."""
 
 FLOORS: Mapping[str, int] = MappingProxyType(
     {
         "simulator": ALONE,
-        "columns": 0,
-        "config": 0,
-        "console": 0,
-        "text": 0,
+        "common": 0,
         "wire": 0,
-        "net": 1,
-        "auth": 2,
-        "log": 2,
-        "programs": 2,
-        "ssh": 2,
-        "verbs": 2,
-        "vm": 2,
-        "watch": 2,
-        "__main__": TOP,
-        "access": TOP,
-        "accessprint": TOP,
-        "advice": TOP,
-        "cli": TOP,
-        "clock": TOP,
-        "condition": TOP,
-        "control": TOP,
-        "demo": TOP,
-        "files": TOP,
-        "filewarnings": TOP,
-        "foreground": TOP,
-        "frontdoor": TOP,
-        "guests": TOP,
-        "hashpassword": TOP,
-        "linewriter": TOP,
-        "listing": TOP,
-        "local": TOP,
-        "logside": TOP,
-        "operatorside": TOP,
-        "reception": TOP,
-        "record": TOP,
-        "reload": TOP,
-        "serverlog": TOP,
-        "service": TOP,
-        "statedir": TOP,
-        "tap": TOP,
-        "telling": TOP,
-        "threads": TOP,
-        "vmside": TOP,
+        "config": 1,
+        "console": 1,
+        "net": 2,
+        "apps": 3,
+        "audit": 3,
+        "auth": 3,
+        "log": 3,
+        "ssh": 3,
+        "vm": 3,
+        "doors": 4,
+        "server": 5,
+        "cli": 6,
+        "__main__": 7,
     }
 )
 
-EVERYBODYS = frozenset({"columns", "text"})
+EVERYBODYS = frozenset({"common"})
 """Rooms that the ones beside them may import."""
 
 APART = frozenset({("net", "console")})
 """Who may not import whom although it is below: net/ knows no consoles."""
 
 REACTOR = frozenset({"twisted", "zope", "OpenSSL"})
-"""What floor 0 does without: it takes bytes and times, and gives back values."""
+"""What the pure rooms do without."""
 
 _CONTAINERS = frozenset(
     {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict", "count"}
@@ -137,8 +112,8 @@ def wrong_import(module: Module, name: str) -> str | None:
     if room not in FLOORS:
         return None  # the package itself, which imports nothing, or no line yet: told once
     floor, package = FLOORS[room], name.partition(".")[0]
-    if package in REACTOR and floor == 0:
-        return "floor 0 knows no Twisted"
+    if package in REACTOR and ALONE < floor <= PURE:
+        return f"{room} knows no Twisted"
     other = _room(name)
     if package != "vspc" or other == room or other not in FLOORS:
         return None
@@ -152,10 +127,10 @@ def _wrong_step(room: str, floor: int, other: str) -> str | None:
         return f"{room} shares no line with the rest"
     below = FLOORS[other]
     if below == ALONE:
-        return None if floor == TOP else f"only the top floor imports {other}"
+        return None if floor >= TOP else f"only cli/ imports {other}"
     if below > floor:
         return f"{other} is on floor {below}, above {room} on floor {floor}"
-    if below == floor != TOP and other not in EVERYBODYS:
+    if below == floor and other not in EVERYBODYS:
         return f"{other} is on the same floor {floor}: they meet through console/ and its ports"
     return None
 
@@ -186,6 +161,13 @@ def _is_container(value: ast.expr | None) -> bool:
     called = value.func
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
     return name in _CONTAINERS
+
+
+def public_classes(module: Module) -> Iterator[str]:
+    """Names of the classes of `module` that do not begin with an underscore."""
+    for node in module.tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
 
 
 def _module(name: str, text: str) -> Module:
@@ -221,14 +203,22 @@ class House(SynchronousTestCase):
         wrong = [f"{module.name}: {what}" for module in modules() for what in mutable_state(module)]
         self.assertEqual(wrong, [])
 
+    def test_no_two_public_classes_have_one_name(self) -> None:
+        owners: dict[str, list[str]] = {}
+        for module in modules():
+            for name in public_classes(module):
+                owners.setdefault(name, []).append(module.name)
+        double = {name: where for name, where in owners.items() if len(where) > 1}
+        self.assertEqual(double, {})
+
 
 class Plan(SynchronousTestCase):
     """What the plan forbids is found."""
 
     def test_upward(self) -> None:
         self.assertEqual(
-            _wrong("vspc.net.tls", "from vspc.vm.line import BinaryLine"),
-            ["vm is on floor 2, above net on floor 1"],
+            _wrong("vspc.net.tls", "from vspc.vm.lines.binary import BinaryLine"),
+            ["vm is on floor 3, above net on floor 2"],
         )
 
     def test_sideways_in_each_way_to_write_it(self) -> None:
@@ -240,15 +230,15 @@ class Plan(SynchronousTestCase):
             "from .. import ssh",
             "def late():\n    from vspc.ssh.keys import load",
         ):
-            self.assertEqual(len(_wrong("vspc.vm.line", text)), 1, text)
+            self.assertEqual(len(_wrong("vspc.vm.server", text)), 1, text)
 
     def test_a_package_imports_relative_to_itself(self) -> None:
-        package = Module("vspc.vm", ast.parse("from . import line\nfrom ..ssh import keys"), True)
-        self.assertEqual(list(imports(package)), ["vspc.vm.line", "vspc.ssh.keys"])
+        package = Module("vspc.vm", ast.parse("from . import server\nfrom ..ssh import keys"), True)
+        self.assertEqual(list(imports(package)), ["vspc.vm.server", "vspc.ssh.keys"])
 
-    def test_twisted_on_floor_0(self) -> None:
+    def test_twisted_in_a_pure_room(self) -> None:
         for text in ("import twisted.internet", "from zope.interface import implementer"):
-            self.assertEqual(_wrong("vspc.wire.telnet", text), ["floor 0 knows no Twisted"])
+            self.assertEqual(_wrong("vspc.wire.telnet", text), ["wire knows no Twisted"])
             self.assertEqual(_wrong("vspc.net.tls", text), [])
 
     def test_consoles_in_net(self) -> None:
@@ -257,18 +247,25 @@ class Plan(SynchronousTestCase):
 
     def test_the_simulator_is_alone(self) -> None:
         self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.wire import telnet")), 1)
-        self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.text import safe")), 1)
-        self.assertEqual(len(_wrong("vspc.verbs.list", "from vspc.simulator import esxi")), 1)
-        self.assertEqual(_wrong("vspc.cli", "from vspc.simulator.command import main"), [])
+        self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.common.text import safe")), 1)
+        self.assertEqual(len(_wrong("vspc.apps.verbs.list", "from vspc.simulator import esxi")), 1)
+        self.assertEqual(_wrong("vspc.cli.main", "from vspc.simulator.command import main"), [])
 
     def test_what_is_allowed(self) -> None:
         for name, text in (
-            ("vspc.console.console", "from vspc.text import safe"),
-            ("vspc.vm.line", "from vspc.vm.keeper import Keeper\nfrom vspc.net import tls"),
-            ("vspc.ssh.factory", "from vspc import __version__"),
-            ("vspc.service", "from vspc.reception import Reception"),
+            ("vspc.console.console", "from vspc.common.text import safe"),
+            (
+                "vspc.vm.lines.binary",
+                "from vspc.vm.line_observer import Keeper\nfrom vspc.net import tls",
+            ),
+            ("vspc.ssh.server", "from vspc import __version__"),
+            ("vspc.server.service", "from vspc.server.dispatch import Reception"),
         ):
             self.assertEqual(_wrong(name, text), [], name)
+
+    def test_public_classes_are_listed(self) -> None:
+        text = "class Line: ...\nclass _Hidden: ...\ndef f():\n    class Inner: ..."
+        self.assertEqual(list(public_classes(_module("vspc.vm.server", text))), ["Line"])
 
     def test_state_is_found_and_constants_are_not(self) -> None:
         text = (
@@ -276,5 +273,5 @@ class Plan(SynchronousTestCase):
             "LIMITS = {'a': 1}\n__all__ = ['a']\nfirst = 1\n_TABLE: dict = {}\n"
             "def f():\n    global first\n    kept = []\n"
         )
-        found = list(mutable_state(_module("vspc.vm.line", text)))
+        found = list(mutable_state(_module("vspc.vm.lines.binary", text)))
         self.assertEqual(found, ["lines", "last", "waiting", "global first"])

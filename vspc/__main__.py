@@ -1,5 +1,5 @@
 """`python -m vspc` is the `vspc` command."""
 
-from vspc.cli import main
+from vspc.cli.main import main
 
 raise SystemExit(main())

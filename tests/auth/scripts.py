@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.config.units import Program
-from vspc.console.proving import Ask, Claimant, Refused, Verdict
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, Claimant, ProofRefused, Verdict
 
 
 def claimant(name: str = "alice", address: str = "192.0.2.1") -> Claimant:
@@ -40,7 +40,7 @@ class Ear:
     @property
     def reason(self) -> str:
         """Why the last thing was a no."""
-        assert isinstance(self.said[-1], Refused), self.said
+        assert isinstance(self.said[-1], ProofRefused), self.said
         return self.said[-1].reason
 
 
@@ -54,19 +54,19 @@ class ScriptTest(TestCase):
         self.directory.mkdir()
         self.events = events_of(self)
 
-    def shell(self, text: str, name: str = "helper", *arguments: str) -> Program:
+    def shell(self, text: str, name: str = "helper", *arguments: str) -> ProgramPath:
         """A program in the language of the shell."""
         return self.write(f"#!/bin/sh\n{text}\n", name, *arguments)
 
-    def python(self, text: str, name: str = "helper", *arguments: str) -> Program:
+    def python(self, text: str, name: str = "helper", *arguments: str) -> ProgramPath:
         """A program in Python."""
         return self.write(f"#!{sys.executable} -IS\n{text}\n", name, *arguments)
 
-    def write(self, text: str, name: str, *arguments: str) -> Program:
+    def write(self, text: str, name: str, *arguments: str) -> ProgramPath:
         path = self.directory / name
         path.write_text(text)
         path.chmod(0o700)
-        return Program((str(path), *arguments))
+        return ProgramPath((str(path), *arguments))
 
     def logged(self, event: str) -> list[LogEvent]:
         """The events of that name."""

@@ -20,13 +20,13 @@ from tests.auth.minting import (
 from vspc.auth.blobs import is_certificate, string
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
-from vspc.auth.principals import Standing, filled, is_plain, standing
+from vspc.auth.principals import PrincipalMatch, filled, is_plain, standing
 from vspc.auth.revoked import Draft
 from vspc.config.entry import CertificateMap
 from vspc.config.keys import fingerprint
 from vspc.console.access import Voucher
-from vspc.console.proving import Claimant, Refused
-from vspc.console.session import Limits
+from vspc.console.authentication import Claimant, ProofRefused
+from vspc.console.session import SessionLimits
 
 ALICE = Claimant("alice", "10.1.2.3")
 TYPES = (("ed25519", None), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 2048))
@@ -40,7 +40,7 @@ class _Case(SynchronousTestCase):
 
     def bad(self, blob: bytes, authorities: Authorities, now: float = NOW) -> str:
         found = examine(blob, ALICE, authorities, now)
-        assert isinstance(found, Refused), found
+        assert isinstance(found, ProofRefused), found
         return found.reason
 
     def refused(self, mint: Mint, now: float = NOW) -> str:
@@ -87,20 +87,25 @@ class Made(_Case):
         self.assertEqual(vouched.proof.key_id, "alice@laptop")
         self.assertEqual(vouched.proof.principals, ("alice", "netops"))
         self.assertEqual(vouched.voucher, Voucher("alice@laptop", ("alice", "netops")))
-        self.assertEqual((vouched.key, vouched.limits, vouched.verified), (key, Limits(), False))
+        self.assertEqual(
+            (vouched.key, vouched.limits, vouched.verified), (key, SessionLimits(), False)
+        )
 
     def test_options_limit_it(self) -> None:
         ca = self.shop.key("ca")
         self.shop.key("id")
         for words, limits in (
-            (("-O", "clear"), Limits(pty=False, forwarding=False)),
-            (("-O", "no-pty"), Limits(pty=False)),
-            (("-O", "no-port-forwarding"), Limits(forwarding=False)),
-            (("-O", "clear", "-O", "permit-pty"), Limits(forwarding=False)),
-            (("-O", "force-command=expect 'test-*' ok"), Limits(command="expect 'test-*' ok")),
-            (("-O", "no-user-rc", "-O", "no-x11-forwarding"), Limits()),
-            (("-O", "no-touch-required"), Limits()),
-            (("-O", "extension:badge@example.com=blue"), Limits()),
+            (("-O", "clear"), SessionLimits(pty=False, forwarding=False)),
+            (("-O", "no-pty"), SessionLimits(pty=False)),
+            (("-O", "no-port-forwarding"), SessionLimits(forwarding=False)),
+            (("-O", "clear", "-O", "permit-pty"), SessionLimits(forwarding=False)),
+            (
+                ("-O", "force-command=expect 'test-*' ok"),
+                SessionLimits(command="expect 'test-*' ok"),
+            ),
+            (("-O", "no-user-rc", "-O", "no-x11-forwarding"), SessionLimits()),
+            (("-O", "no-touch-required"), SessionLimits()),
+            (("-O", "extension:badge@example.com=blue"), SessionLimits()),
         ):
             vouched = self.good(self.shop.sign("ca", "id", *words), ca)
             self.assertEqual(vouched.limits, limits, words)
@@ -119,7 +124,7 @@ class Made(_Case):
             self.good(blob, ca, claimant=Claimant("alice", address))
         for address in ("11.0.0.1", "2001:db9::1", "::ffff:11.0.0.1", "control", ""):
             found = examine(blob, Claimant("alice", address), Authorities((trusted(ca),)), NOW)
-            assert isinstance(found, Refused)
+            assert isinstance(found, ProofRefused)
             self.assertIn("is not for the address", found.reason)
 
     def test_a_hosts_certificate(self) -> None:
@@ -146,7 +151,7 @@ class Made(_Case):
         blob = self.shop.sign("ca", "id")
         for authorities in (Authorities(), Authorities((other,))):
             found = examine(blob, ALICE, authorities, NOW)
-            assert isinstance(found, Refused)
+            assert isinstance(found, ProofRefused)
             self.assertEqual(
                 found.reason, f"the certificate's authority {fingerprint(ca)} is not trusted"
             )
@@ -210,7 +215,7 @@ class Minted(_Case):
 
     def test_ours_are_as_good_as_ssh_keygens(self) -> None:
         mint = Mint()
-        self.assertEqual(self.good(mint.blob, mint.ca.blob).limits, Limits())
+        self.assertEqual(self.good(mint.blob, mint.ca.blob).limits, SessionLimits())
 
     def test_a_fido_token_is_the_authority(self) -> None:
         for token in (Token(), CurveToken()):
@@ -365,7 +370,7 @@ class Minted(_Case):
     def test_any_bytes(self, blob: bytes) -> None:
         is_certificate(blob)
         for data in (blob, string(b"ssh-ed25519-cert-v01@openssh.com") + blob):
-            self.assertIsInstance(examine(data, ALICE, Authorities(), NOW), Refused)
+            self.assertIsInstance(examine(data, ALICE, Authorities(), NOW), ProofRefused)
 
     @settings(deadline=None)
     @given(st.integers(0), st.integers(0), st.binary(max_size=8))
@@ -406,16 +411,20 @@ class Standings(SynchronousTestCase):
 
     def test_named(self) -> None:
         voucher = Voucher("x", ("bob", "alice"))
-        self.assertEqual(standing((), voucher, "alice"), Standing(True, False))
+        self.assertEqual(standing((), voucher, "alice"), PrincipalMatch(True, False))
         self.assertIsNone(standing((), voucher, "Alice"))
         self.assertIsNone(standing((), voucher, "carol"))
         self.assertIsNone(standing((), voucher, ""))
 
     def test_mapped(self) -> None:
         found = standing((OPS, ADMINS), Voucher("x", ("ops-7",)), "ops-7")
-        self.assertEqual(found, Standing(True, True, frozenset({"netops"}), frozenset({"audit"})))
+        self.assertEqual(
+            found, PrincipalMatch(True, True, frozenset({"netops"}), frozenset({"audit"}))
+        )
         found = standing((OPS, ADMINS), Voucher("alice", ("admins", "ops-7")), "alice")
-        self.assertEqual(found, Standing(False, True, frozenset({"admins"}), frozenset({"admin"})))
+        self.assertEqual(
+            found, PrincipalMatch(False, True, frozenset({"admins"}), frozenset({"admin"}))
+        )
         self.assertIsNone(standing((OPS, ADMINS), Voucher("alice", ("admins",)), "bob"))
 
     def test_all_maps_that_match_count_together(self) -> None:
@@ -426,7 +435,7 @@ class Standings(SynchronousTestCase):
         )
         found = standing(maps, Voucher("alice", ("dev",)), "alice")
         self.assertEqual(
-            found, Standing(False, True, frozenset({"all", "some"}), frozenset({"audit"}))
+            found, PrincipalMatch(False, True, frozenset({"all", "some"}), frozenset({"audit"}))
         )
 
     def test_a_glob_minds_case(self) -> None:
@@ -441,7 +450,7 @@ class Standings(SynchronousTestCase):
         for name in ("", "a+b", "a:b", "a,b", "@netops", "-a", "a\n", "a\0", "é", "a" * 65, " a"):
             self.assertFalse(is_plain(name), name)
             found = standing(maps, Voucher("x", (name, "y")), name)
-            self.assertEqual(found, Standing(True, False), name)
+            self.assertEqual(found, PrincipalMatch(True, False), name)
 
     def test_the_machine_itself(self) -> None:
         maps = (CertificateMap(("*",), roles=("admin",)),)

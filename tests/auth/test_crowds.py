@@ -20,8 +20,8 @@ from tests.fakes import FakeClock
 from vspc.auth.children import Child, Parent
 from vspc.auth.programs import RUNNING, WAITING, Programs
 from vspc.auth.runs import PATIENCE, STEP, TURN
-from vspc.config.units import Program
-from vspc.console.proving import Ask, Proved, Refused
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, ProofRefused, Proved
 
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
 TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"ask\nok\n"])
@@ -72,7 +72,7 @@ class Asker:
 
     @property
     def is_over(self) -> bool:
-        return any(isinstance(each, Proved | Refused | bytes) for each in self.said)
+        return any(isinstance(each, Proved | ProofRefused | bytes) for each in self.said)
 
 
 class Crowd(RuleBasedStateMachine):
@@ -98,7 +98,7 @@ class Crowd(RuleBasedStateMachine):
     def come(self, address: str, asks: bool, count: int) -> None:
         for _ in range(count):
             asker = Asker()
-            who, command = claimant(address=address), Program(("/x", "%u"))
+            who, command = claimant(address=address), ProgramPath(("/x", "%u"))
             if asks:
                 asker.call = self.programs.converse(command, who, asker)
             else:

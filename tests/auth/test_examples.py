@@ -11,8 +11,8 @@ from twisted.internet.defer import inlineCallbacks
 from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
 from vspc.auth.programs import Programs
-from vspc.config.units import Program
-from vspc.console.proving import Ask, Proved
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, Proved
 
 reactor: Any = any_reactor
 
@@ -36,7 +36,7 @@ class Examples(ScriptTest):
         self.programs.close()
         yield until(reactor, lambda: not self.programs.running)
 
-    def example(self, language: str, *changes: tuple[str, str]) -> Program:
+    def example(self, language: str, *changes: tuple[str, str]) -> ProgramPath:
         text = self.examples[language]
         for old, new in changes:
             self.assertIn(old, text)
@@ -44,7 +44,7 @@ class Examples(ScriptTest):
         return self.write(text, f"example.{language}")
 
     @inlineCallbacks
-    def ask(self, command: Program, name: str, answer: bytes) -> Any:
+    def ask(self, command: ProgramPath, name: str, answer: bytes) -> Any:
         ear = Ear()
         conversation = self.programs.converse(command, claimant(name), ear)
         said = yield ear.next()

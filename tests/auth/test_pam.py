@@ -16,8 +16,8 @@ from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
 from tests.programs import missing
 from vspc.auth.programs import Programs
-from vspc.config.units import Program
-from vspc.console.proving import Ask, Proved
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, Proved
 
 reactor: Any = any_reactor
 
@@ -58,7 +58,7 @@ class PamTest(ScriptTest):
     def converse(self, *arguments: str, who: str = "alice") -> Any:
         ear = Ear()
         words = (sys.executable, "-I", str(HELPER), "--confdir", str(self.confdir), *arguments)
-        conversation = self.programs.converse(Program(words), claimant(who, "2001:db8::7"), ear)
+        conversation = self.programs.converse(ProgramPath(words), claimant(who, "2001:db8::7"), ear)
         return conversation, ear
 
     def verdict(self, *arguments: str, who: str = "alice") -> Any:

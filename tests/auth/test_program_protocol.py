@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import claimant
-from vspc.auth.program_protocol import QUESTIONS, Dialogue, decoded, encoded
-from vspc.console.proving import Ask, Proved, Refused
+from vspc.auth.program_protocol import QUESTIONS, ProgramDialogue, decoded, encoded
+from vspc.console.authentication import Ask, ProofRefused, Proved
 
 TEXTS = st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "%", "%41", "a b", "\r", "\n"])
 
@@ -37,14 +37,14 @@ class Encoding(SynchronousTestCase):
 
 class Dialogues(SynchronousTestCase):
     def setUp(self) -> None:
-        self.dialogue = Dialogue()
+        self.dialogue = ProgramDialogue()
 
-    def hear(self, data: bytes) -> list[Ask | Proved | Refused]:
+    def hear(self, data: bytes) -> list[Ask | Proved | ProofRefused]:
         return list(self.dialogue.receive(data))
 
     def reason(self, data: bytes) -> str:
-        [said] = Dialogue().receive(data)
-        assert isinstance(said, Refused)
+        [said] = ProgramDialogue().receive(data)
+        assert isinstance(said, ProofRefused)
         return said.reason
 
     def test_the_opening(self) -> None:
@@ -88,7 +88,7 @@ class Dialogues(SynchronousTestCase):
     def test_whatever_is_said_there_is_at_most_one_verdict_and_no_exception(
         self, pieces: list[bytes]
     ) -> None:
-        dialogue = Dialogue()
+        dialogue = ProgramDialogue()
         said = [one for piece in pieces for one in dialogue.receive(piece)]
         verdicts = [one for one in said if not isinstance(one, Ask)]
         self.assertEqual(said[: -len(verdicts) or None], said[: len(said) - len(verdicts)])
@@ -102,7 +102,7 @@ class Dialogues(SynchronousTestCase):
     def test_how_it_is_cut_does_not_matter(self, lines: list[bytes], data: st.DataObject) -> None:
         text = b"\n".join(lines)
         cut = data.draw(st.integers(0, len(text)))
-        whole, cut_up = Dialogue(), Dialogue()
+        whole, cut_up = ProgramDialogue(), ProgramDialogue()
         once = list(whole.receive(text))
         twice = [*cut_up.receive(text[:cut]), *cut_up.receive(text[cut:])]
         self.assertEqual(once, twice)

@@ -11,13 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import Ear, ScriptTest, claimant, lives, until
 from tests.fakes import FakeClock
-from vspc.auth.complaints import LINES, WITHHELD
 from vspc.auth.programs import OUTPUT, RUNNING, WAITING, Programs, expanded
 from vspc.auth.runs import PATIENCE, STEP, TURN
-from vspc.clock import ReactorClock
+from vspc.auth.stderr import LINES, WITHHELD
 from vspc.config.keys import fingerprint
-from vspc.config.units import Program
-from vspc.console.proving import Ask, Proved
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, Proved
+from vspc.net.clock import ReactorClock
 
 reactor: Any = any_reactor
 
@@ -39,11 +39,11 @@ class ProgramsTest(ScriptTest):
         self.programs.close()
         yield until(reactor, lambda: not self.programs.running)
 
-    def converse(self, command: Program, who: str = "alice", address: str = "192.0.2.1") -> Any:
+    def converse(self, command: ProgramPath, who: str = "alice", address: str = "192.0.2.1") -> Any:
         ear = Ear()
         return self.programs.converse(command, claimant(who, address), ear), ear
 
-    def ended(self, command: Program) -> Deferred[Any]:
+    def ended(self, command: ProgramPath) -> Deferred[Any]:
         """What a program that is not answered comes to."""
         ear = Ear()
         self.programs.converse(command, claimant(), ear)
@@ -93,7 +93,7 @@ class Conversing(ProgramsTest):
         _conversation, ear = self.converse(self.shell("echo ok"))
         self.assertEqual(ear.said, [])
         self.assertIsInstance((yield ear.next()), Proved)
-        _conversation, ear = self.converse(Program(("/nowhere/at/all",)))
+        _conversation, ear = self.converse(ProgramPath(("/nowhere/at/all",)))
         self.assertEqual(ear.said, [])
         self.clock.advance(0)
         self.assertIn("cannot be run", ear.reason)
@@ -361,7 +361,7 @@ class Crowds(ProgramsTest):
         self.assertEqual(self.programs.waiting, 0)
 
     def test_programs_that_cannot_be_run_hold_nobody_up(self) -> None:
-        command = Program((str(self.directory / "gone"),))
+        command = ProgramPath((str(self.directory / "gone"),))
         ears = [self.converse(command)[1] for _ in range(200)]
         self.clock.advance(0)
         self.assertEqual({len(ear.said) for ear in ears}, {1})
@@ -369,7 +369,7 @@ class Crowds(ProgramsTest):
 
 
 class Keys(ProgramsTest):
-    def keys(self, command: Program, name: str = "alice", blob: bytes = BLOB) -> Ear:
+    def keys(self, command: ProgramPath, name: str = "alice", blob: bytes = BLOB) -> Ear:
         ear = Ear()
         self.programs.keys(command, claimant(name), blob, ear)
         return ear

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
 from vspc.auth.codes import PATIENCE, Codes
-from vspc.auth.lockouts import LIMIT, Lockouts
+from vspc.auth.lockouts import LIMIT, LockoutStore
 from vspc.auth.statefile import StateFile
 from vspc.console.lockout import Lockout
 
@@ -125,7 +125,7 @@ class LockoutTests(StateTest):
     def setUp(self) -> None:
         super().setUp()
         self.clock = FakeClock()
-        self.lockouts = Lockouts(self.file, self.clock.wall)
+        self.lockouts = LockoutStore(self.file, self.clock.wall)
 
     def lock(self, what: str, seconds: float | None = None) -> bool:
         now = self.clock.wall()
@@ -146,14 +146,14 @@ class LockoutTests(StateTest):
     def test_the_next_process_knows_it(self) -> None:
         self.lock("alice", 60)
         self.threads.run()
-        again = Lockouts(self.file, self.clock.wall)
+        again = LockoutStore(self.file, self.clock.wall)
         again.load()
         self.assertEqual(again.listed(), self.lockouts.listed())
 
     def test_a_file_that_is_no_list_of_them_is_an_error(self) -> None:
         for text in ("[1]", '{"what": 1}', '[{"what": "alice"}]'):
             self.path.write_text(text)
-            self.assertRaises(ValueError, Lockouts(self.file, self.clock.wall).load)
+            self.assertRaises(ValueError, LockoutStore(self.file, self.clock.wall).load)
 
     def test_there_is_an_end_to_them(self) -> None:
         for number in range(LIMIT):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
+from vspc.common.errors import InvalidLines, InvalidValue
 from vspc.config.keyoptions import KeyOptions, Sources, key_options, split_options
 from vspc.config.keys import authorized_key, keys_file
-from vspc.config.mistakes import Wrong, WrongLines
 
 WORDS = [
     *("restrict", "pty", "no-pty", "command", "from", "expiry-time", "permitopen", "environment"),
@@ -130,7 +130,7 @@ class Expiry(SynchronousTestCase):
 
 class Refused(SynchronousTestCase):
     def wrong(self, text: str) -> str:
-        with self.assertRaises(Wrong) as caught:
+        with self.assertRaises(InvalidValue) as caught:
             options(text)
         return f"{caught.exception.problem}; {caught.exception.allowed}"
 
@@ -180,7 +180,7 @@ class Refused(SynchronousTestCase):
 
     def test_a_certificate_in_place_of_a_key(self) -> None:
         for kind in ("ssh-ed25519", "sk-ecdsa-sha2-nistp256", "ssh-rsa"):
-            with self.assertRaises(Wrong) as caught:
+            with self.assertRaises(InvalidValue) as caught:
                 authorized_key(f"{kind}-cert-v01@openssh.com AAAA me")
             self.assertIn("certificate", caught.exception.problem)
 
@@ -195,7 +195,7 @@ class Refused(SynchronousTestCase):
         for read in (key_options, split_options, authorized_key):
             try:
                 read(text)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.assertTrue(wrong.problem)
                 self.assertTrue(wrong.allowed)
 
@@ -211,7 +211,7 @@ class Refused(SynchronousTestCase):
 class Files(ConfigTest):
     def test_every_wrong_line_is_named_with_its_option(self) -> None:
         self.write(f"# mine\nhurry {KEY}\n{KEY}\nfrom=10.0.0.1 {KEY}\n", "keys")
-        with self.assertRaises(WrongLines) as caught:
+        with self.assertRaises(InvalidLines) as caught:
             keys_file(self.directory / "keys")
         first, second = (wrong.problem for wrong in caught.exception.wrongs)
         self.assertIn("keys line 2: the option hurry is not known", first)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from tests.config.test_load import KEY, ConfigTest
-from vspc.config.units import Program
+from vspc.config.units import ProgramPath
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=1$" + "A" * 22 + "$" + "A" * 43
 CERTIFICATES = f"[ssh.certificates]\nauthorities = ['{KEY}']\n"
@@ -218,7 +218,7 @@ class Programs(ConfigTest):
     def test_words_and_an_absolute_path(self) -> None:
         path = self.path()
         config = self.load(f"[ssh]\nauth_command = ['{path}', 'one two']\n")
-        self.assertEqual(config.ssh.auth_command, Program((str(path), "one two")))
+        self.assertEqual(config.ssh.auth_command, ProgramPath((str(path), "one two")))
         self.assertIn(f"auth_command: {path}", self.summary(config))
 
     def summary(self, config: object) -> list[str]:

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
+from vspc.common.globs import MANY, Seen, impossible, parsed
 from vspc.config import ConfigError
-from vspc.config.globs import MANY, Seen, impossible, parsed
 from vspc.console.access import Subject, matches
 
 LETTERS = "ab*?[!]/-"

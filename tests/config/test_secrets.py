@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.config.mistakes import Wrong
+from vspc.common.errors import InvalidValue
 from vspc.config.secrets import (
     COST,
     LEAST_BITS,
@@ -33,7 +33,7 @@ def phc(cost: Cost | str = COST, salt: str = SALT, digest: str = DIGEST) -> str:
 class SecretsTest(SynchronousTestCase):
     def problem(self, read: object, value: object) -> str:
         assert callable(read)
-        with self.assertRaises(Wrong) as caught:
+        with self.assertRaises(InvalidValue) as caught:
             read(value)
         return f"{caught.exception.problem}; {caught.exception.allowed}"
 
@@ -89,7 +89,7 @@ class Hashes(SecretsTest):
     def test_nothing_else_is_raised(self, text: str) -> None:
         try:
             password_hash(text)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             self.assertNotIn(text if len(text) > 40 else "\0", wrong.problem)
 
 
@@ -131,7 +131,7 @@ class Codes(SecretsTest):
 
     @given(st.text())
     def test_nothing_else_is_raised(self, text: str) -> None:
-        with contextlib.suppress(Wrong):
+        with contextlib.suppress(InvalidValue):
             totp_secret(text)
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import BLOB, KEY, ConfigTest
+from vspc.common.errors import InvalidLines, InvalidValue
 from vspc.config import ConfigError, load, units
 from vspc.config.keys import KEY_TYPES, authorized_key, keys_file
-from vspc.config.mistakes import Wrong, WrongLines
 from vspc.config.patterns import pattern
 
 HERE = Path("/etc/vspc")
@@ -56,12 +56,12 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual("0.5 seconds", units.time_text(units.duration(0.5)))
 
     def test_a_number_too_large_for_a_time(self) -> None:
-        self.assertRaises(Wrong, units.duration, 10**400)
+        self.assertRaises(InvalidValue, units.duration, 10**400)
 
     def test_digits_of_other_scripts_are_none(self) -> None:
         for read in (units.size, units.duration):
-            self.assertRaises(Wrong, read, "\u0663s")
-            self.assertRaises(Wrong, read, "\u0663KiB")
+            self.assertRaises(InvalidValue, read, "\u0663s")
+            self.assertRaises(InvalidValue, read, "\u0663KiB")
 
     def test_the_path_of_a_unix_socket_is_relative_to_the_file(self) -> None:
         for given_text, meant in (
@@ -74,10 +74,10 @@ class UnitTests(SynchronousTestCase):
 
     def test_endpoints_that_are_none(self) -> None:
         for text in ("", "2222", "tcp:", "tcp:65536", "tcp:ssh", "ssl:443", "unix:", "tcp:1:x=2"):
-            self.assertRaises(Wrong, units.endpoint, text, HERE)
+            self.assertRaises(InvalidValue, units.endpoint, text, HERE)
 
     def test_a_network_with_bits_behind_the_slash(self) -> None:
-        with self.assertRaises(Wrong) as caught:
+        with self.assertRaises(InvalidValue) as caught:
             units.network("10.0.0.1/8")
         self.assertIn("bits are set", caught.exception.problem)
 
@@ -85,7 +85,7 @@ class UnitTests(SynchronousTestCase):
         for text in ("uuid:4213*", "uuid:" + "4213ABCD" * 4, "uuid:????-*", "web*", "default/*"):
             self.assertEqual(text, pattern(text))
         for text in ("uuid:4213", "uuid:", "uuid:xyz*", ""):
-            self.assertRaises(Wrong, pattern, text)
+            self.assertRaises(InvalidValue, pattern, text)
 
     @settings(deadline=None, max_examples=60)
     @given(ANYTHING)
@@ -101,7 +101,7 @@ class UnitTests(SynchronousTestCase):
         ):
             try:
                 read(value)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.assertTrue(wrong.problem)
                 self.assertTrue(wrong.allowed)
                 self.assertTrue(wrong.problem.isprintable())
@@ -109,7 +109,7 @@ class UnitTests(SynchronousTestCase):
 
 class KeyTests(SynchronousTestCase):
     def wrong(self, line: object) -> str:
-        with self.assertRaises(Wrong) as caught:
+        with self.assertRaises(InvalidValue) as caught:
             authorized_key(line)
         return f"{caught.exception.problem}; {caught.exception.allowed}"
 
@@ -148,7 +148,7 @@ class KeyTests(SynchronousTestCase):
         self.assertNotIn(secret, self.wrong(secret))
         path = Path(self.mktemp())
         path.write_text(pem)
-        with self.assertRaises(Wrong) as caught:
+        with self.assertRaises(InvalidValue) as caught:
             keys_file(path)
         self.assertNotIn(secret, str(caught.exception) + caught.exception.allowed)
         self.assertIn(".pub", caught.exception.allowed)
@@ -156,7 +156,7 @@ class KeyTests(SynchronousTestCase):
     def test_a_file_with_several_wrong_lines(self) -> None:
         path = Path(self.mktemp())
         path.write_bytes(b"# mine\n\n" + KEY.encode() + b"\r\nhello\n \x1b[2J\n  # more\n")
-        with self.assertRaises(WrongLines) as caught:
+        with self.assertRaises(InvalidLines) as caught:
             keys_file(path)
         lines = [wrong.problem.split(": ")[0][-6:] for wrong in caught.exception.wrongs]
         self.assertEqual(["line 4", "line 5"], lines)
@@ -164,10 +164,10 @@ class KeyTests(SynchronousTestCase):
     def test_a_file_that_is_no_file_or_too_long(self) -> None:
         directory = Path(self.mktemp())
         directory.mkdir()
-        self.assertRaises(Wrong, keys_file, directory)
+        self.assertRaises(InvalidValue, keys_file, directory)
         path = directory / "long"
         path.write_bytes(b"#" * (1 << 21))
-        self.assertRaises(Wrong, keys_file, path)
+        self.assertRaises(InvalidValue, keys_file, path)
 
 
 class RelationTests(ConfigTest):

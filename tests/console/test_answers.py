@@ -10,8 +10,8 @@ from vspc.console.answers import (
     PATIENCE,
     SEQUENCE_LIMIT,
     STRING_LIMIT,
+    AnswerPiece,
     Answers,
-    Piece,
 )
 
 ANSWERS = (
@@ -40,16 +40,16 @@ def never() -> bool:
     return False
 
 
-def told(*packets: bytes, asked: bool = False, utf8: bool = False) -> list[Piece]:
+def told(*packets: bytes, asked: bool = False, utf8: bool = False) -> list[AnswerPiece]:
     """The pieces of `packets`, those that were typed joined, what is kept back among them."""
     answers = Answers(lambda: asked, lambda: utf8)
     found = [piece for packet in packets for piece in answers.feed(packet)]
     if answers.kept_back:
-        found.append(Piece(answers.flush(), False))
-    joined: list[Piece] = []
+        found.append(AnswerPiece(answers.flush(), False))
+    joined: list[AnswerPiece] = []
     for piece in found:
         if joined and not piece.is_answer and not joined[-1].is_answer:
-            joined[-1] = Piece(joined[-1].data + piece.data, False)
+            joined[-1] = AnswerPiece(joined[-1].data + piece.data, False)
         else:
             joined.append(piece)
     return joined
@@ -58,28 +58,28 @@ def told(*packets: bytes, asked: bool = False, utf8: bool = False) -> list[Piece
 class ToldApart(SynchronousTestCase):
     def test_answers(self) -> None:
         for answer in ANSWERS:
-            self.assertEqual(told(answer), [Piece(answer, True)], answer)
+            self.assertEqual(told(answer), [AnswerPiece(answer, True)], answer)
 
     def test_keys(self) -> None:
         for key in KEYS:
-            self.assertEqual(told(key), [Piece(key, False)], key)
+            self.assertEqual(told(key), [AnswerPiece(key, False)], key)
 
     def test_answers_among_keys_stay_in_order(self) -> None:
         self.assertEqual(
             told(b"ls\x1b[24;80Rx\x1b[I\x1b[O\r"),
             [
-                Piece(b"ls", False),
-                Piece(b"\x1b[24;80R", True),
-                Piece(b"x", False),
-                Piece(b"\x1b[I", True),
-                Piece(b"\x1b[O", True),
-                Piece(b"\r", False),
+                AnswerPiece(b"ls", False),
+                AnswerPiece(b"\x1b[24;80R", True),
+                AnswerPiece(b"x", False),
+                AnswerPiece(b"\x1b[I", True),
+                AnswerPiece(b"\x1b[O", True),
+                AnswerPiece(b"\r", False),
             ],
         )
 
     def test_a_function_key_that_looks_like_a_position_is_one_if_that_was_asked_for(self) -> None:
         for asked in (False, True):
-            self.assertEqual(told(b"\x1b[1;5R", asked=asked), [Piece(b"\x1b[1;5R", asked)])
+            self.assertEqual(told(b"\x1b[1;5R", asked=asked), [AnswerPiece(b"\x1b[1;5R", asked)])
 
     def test_each_question_has_one_answer(self) -> None:
         left = [True]
@@ -89,18 +89,18 @@ class ToldApart(SynchronousTestCase):
 
     def test_the_mouse_in_utf8(self) -> None:
         report = b"\x1b[M \xc3\xa4\xc4\x80"
-        self.assertEqual(told(report, utf8=True), [Piece(report, True)])
-        self.assertEqual(told(*map(bytes, zip(report)), utf8=True), [Piece(report, True)])
+        self.assertEqual(told(report, utf8=True), [AnswerPiece(report, True)])
+        self.assertEqual(told(*map(bytes, zip(report)), utf8=True), [AnswerPiece(report, True)])
 
     def test_a_function_key_that_begins_like_the_mouse_is_typed_when_nothing_follows(self) -> None:
-        self.assertEqual(told(b"\x1b[M"), [Piece(b"\x1b[M", False)])
+        self.assertEqual(told(b"\x1b[M"), [AnswerPiece(b"\x1b[M", False)])
 
 
 class Packets(SynchronousTestCase):
     def test_an_answer_is_one_wherever_it_is_cut(self) -> None:
         for answer in ANSWERS:
             for cut in range(len(answer)):
-                self.assertEqual(told(answer[:cut], answer[cut:]), [Piece(answer, True)], cut)
+                self.assertEqual(told(answer[:cut], answer[cut:]), [AnswerPiece(answer, True)], cut)
 
     @settings(max_examples=200)
     @given(st.lists(st.sampled_from(ANSWERS + KEYS), max_size=12), st.data())
@@ -116,7 +116,7 @@ class Packets(SynchronousTestCase):
 
     def test_escape_alone_is_kept_back_for_as_long_as_nobody_notices(self) -> None:
         answers = Answers(never)
-        self.assertEqual(answers.feed(b"a\x1b"), [Piece(b"a", False)])
+        self.assertEqual(answers.feed(b"a\x1b"), [AnswerPiece(b"a", False)])
         self.assertEqual((answers.kept_back, answers.patience), (1, KEY_PATIENCE))
         self.assertLessEqual(KEY_PATIENCE, 0.05)
         self.assertEqual(answers.flush(), b"\x1b")
@@ -141,4 +141,4 @@ class Packets(SynchronousTestCase):
         answers.feed(b"\x1b[200~")
         for _ in range(PASTE_LIMIT // 65536 + 1):
             answers.feed(b"p" * 65536)
-        self.assertEqual(answers.feed(b"\x1b[I"), [Piece(b"\x1b[I", True)])
+        self.assertEqual(answers.feed(b"\x1b[I"), [AnswerPiece(b"\x1b[I", True)])

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.console.boots import LOST, NEAR, RESTARTED, SAME, SOON, gather, text
-from vspc.console.past import Kind, Marker
+from vspc.console.logs import Marker, MarkerKind
 
-LINE, AGAIN, BOOT = Kind.CONNECTED, Kind.RECONNECTED, Kind.BOOT
+LINE, AGAIN, BOOT = MarkerKind.CONNECTED, MarkerKind.RECONNECTED, MarkerKind.BOOT
 FIRMWARE, KERNEL = text(1, b"SeaBIOS"), text(2, b"Linux version")
 
 
-def at(*happened: tuple[float, Kind, str] | tuple[float, Kind, str, int]) -> list[Marker]:
+def at(
+    *happened: tuple[float, MarkerKind, str] | tuple[float, MarkerKind, str, int],
+) -> list[Marker]:
     """Markers at those seconds, at offsets that are the seconds unless they are given."""
     return [
         Marker(one[3] if len(one) == 4 else int(one[0]), one[0], one[1], one[2], 0)

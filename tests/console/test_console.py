@@ -3,10 +3,10 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
-from vspc.console import happenings
+from vspc.console import events
 from vspc.console.attachment import Refusal, Typed
-from vspc.console.console import State
-from vspc.console.happenings import How
+from vspc.console.console import ConsoleState
+from vspc.console.events import How
 
 
 class Reading(SynchronousTestCase):
@@ -170,7 +170,7 @@ class Lines(SynchronousTestCase):
         self.console.output(b"last words\n")
         self.console.disconnect("powered off")
         self.world.turn()
-        self.assertIs(self.console.state, State.AWAY)
+        self.assertIs(self.console.state, ConsoleState.AWAY)
         self.assertEqual(bytes(self.sink.output), b"last words\n")
         self.assertEqual(self.sink.notices, ["web01 is away (powered off)"])
         self.assertEqual(self.alice.type(b"x"), Typed(0, Refusal.AWAY))
@@ -194,7 +194,7 @@ class Lines(SynchronousTestCase):
         self.world.turn()
         self.assertEqual(bytes(target.sent), b"held")
         self.assertEqual(self.sink.notices, ["web01 moved from 10.0.0.1 to 10.0.0.2 in 1.2 s"])
-        self.assertIs(self.console.state, State.CONNECTED)
+        self.assertIs(self.console.state, ConsoleState.CONNECTED)
         self.assertTrue(self.alice.has_pen)
 
     def test_an_aborted_migration_releases_input_to_the_source(self) -> None:
@@ -207,7 +207,7 @@ class Lines(SynchronousTestCase):
         self.console.migrate()
         self.alice.type(b"held")
         self.console.lose_source()
-        self.assertIs(self.console.state, State.MIGRATING)
+        self.assertIs(self.console.state, ConsoleState.MIGRATING)
         target = FakeLine("10.0.0.2")
         self.console.move(target, "10.0.0.1", 1.0)
         self.assertEqual(bytes(target.sent), b"held")
@@ -218,7 +218,7 @@ class Lines(SynchronousTestCase):
         self.console.lose_source()
         self.console.end_migration("too late")
         self.world.turn()
-        self.assertIs(self.console.state, State.AWAY)
+        self.assertIs(self.console.state, ConsoleState.AWAY)
         self.assertIn("web01 is away: 4 bytes not sent", self.sink.notices)
 
     def test_what_waited_for_a_replaced_line_does_not_run_on_the_new_one(self) -> None:
@@ -228,7 +228,7 @@ class Lines(SynchronousTestCase):
         self.console.replace(fresh, "the line before does not answer", How.TOOK_OVER)
         self.assertEqual(bytes(fresh.sent), b"")
         happened = self.world.happened[-1]
-        assert isinstance(happened, happenings.Replaced)
+        assert isinstance(happened, events.Replaced)
         self.assertEqual((happened.old, happened.new), ("10.0.0.1", "10.0.0.9"))
         self.world.turn()
         self.assertEqual(

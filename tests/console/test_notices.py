@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import vspc
 from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
-from vspc.console.attachment import Attachment, Kind
+from vspc.console.attachment import Attachment, AttachmentKind
 from vspc.console.company import BURST
 from vspc.console.console import Console
-from vspc.console.gate import PATIENCE
-from vspc.console.happenings import How
+from vspc.console.events import How
+from vspc.console.input_flow import PATIENCE
 from vspc.console.lineside import HOLDING
 
 
@@ -30,7 +30,9 @@ class Scene:
         self.alice, self.alices = self.join("alice")
         self.addresses = iter(range(2, 250))
 
-    def join(self, name: str, kind: Kind = Kind.TERMINAL) -> tuple[Attachment, FakeSink]:
+    def join(
+        self, name: str, kind: AttachmentKind = AttachmentKind.TERMINAL
+    ) -> tuple[Attachment, FakeSink]:
         sink = FakeSink()
         end = self.console.history.end
         attachment = self.console.attach(session(name), ALL, sink, end, kind)
@@ -229,7 +231,7 @@ def _texts() -> list[str]:
     found: list[str] = []
     package = Path(vspc.__file__).parent
     files = [*(package / "console").glob("*.py"), *(package / "vm").glob("*.py")]
-    files += [package / "verbs" / f"{name}.py" for name in ("msg", "note", "record")]
+    files += [package / "apps" / "verbs" / f"{name}.py" for name in ("msg", "note", "record")]
     for path in files:
         if path.name == "company.py":
             continue
@@ -349,7 +351,7 @@ class Company(SynchronousTestCase):
         self.console, self.alice = self.scene.console, self.scene.alice
 
     def test_who_comes_and_goes_is_told_to_terminals(self) -> None:
-        raw, raws = self.scene.join("carol", Kind.PROGRAM)
+        raw, raws = self.scene.join("carol", AttachmentKind.PROGRAM)
         bob, bobs = self.scene.join("bob")
         bob.detach()
         raw.detach()
@@ -359,7 +361,7 @@ class Company(SynchronousTestCase):
         self.assertEqual((raws.notices, bobs.notices), ([], []))
 
     def test_verbs_come_and_go_unseen(self) -> None:
-        send, _ = self.scene.join("carol", Kind.VERB)
+        send, _ = self.scene.join("carol", AttachmentKind.VERB)
         send.type(b"x")
         send.detach()
         self.assertEqual(self.scene.told, [])
@@ -377,7 +379,7 @@ class Company(SynchronousTestCase):
         self.assertEqual(bobs.notices, [])
 
     def test_that_a_verb_has_laid_it_down_is_told_where_somebody_wanted_it(self) -> None:
-        send, _ = self.scene.join("carol", Kind.VERB)
+        send, _ = self.scene.join("carol", AttachmentKind.VERB)
         send.type(b"x")
         self.alice.type(b"y")
         send.detach()

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, FakeSink, World, session
 from vspc.console.attachment import Attachment
-from vspc.console.happenings import Broke, Delivered
+from vspc.console.events import Broke, Delivered
 
 
 class Eager(FakeSink):

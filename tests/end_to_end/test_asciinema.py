@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.end_to_end.processes import ProcessTestCase, Size
 from tests.programs import require
+from vspc.apps.verbs.asciicast import Cast
 from vspc.console.echo import Recorded
-from vspc.console.past import Item, Kind, Marker, Said
-from vspc.verbs.cast import Cast
+from vspc.console.logs import Item, Marker, MarkerKind, Output
 
 START = 1_700_000_000.0
 
@@ -51,24 +51,24 @@ class Player(ProcessTestCase):
     def test_output_is_shown_to_the_byte(self) -> None:
         text = BOOT + "zażółć gęślą jaźń, 日本語, 🙂\r\n".encode()
         pieces = [text[at : at + 7] for at in range(0, len(text), 7)]  # through characters, too
-        items = [Said(7 * at, START + at, piece) for at, piece in enumerate(pieces)]
+        items = [Output(7 * at, START + at, piece) for at, piece in enumerate(pieces)]
         self.assertEqual(self.both(self.write(items)), [text, text])
 
     def test_bytes_that_are_no_text_are_replaced(self) -> None:
-        path = self.write([Said(0, START, b"a\xff\x9b31mb\xe2\x82")])
+        path = self.write([Output(0, START, b"a\xff\x9b31mb\xe2\x82")])
         expected = "a\ufffd\ufffd31mb\ufffd".encode()
         self.assertEqual(self.both(path), [expected, expected])
 
     def test_markers_and_input_are_not_output(self) -> None:
         typed = Recorded(b"ls\r").words
         items: list[Item] = [
-            Said(0, START, b"$ "),
-            Marker(2, START + 1, Kind.PEN, "alice types", 2),
-            Marker(2, START + 2, Kind.INPUT, typed, 2),
-            Said(2, START + 2, b"ls\r\n"),
-            Marker(6, START + 3, Kind.GAP, "the disk was full", 100),
-            Said(100, START - 3600, b"$ "),
-            Marker(102, START - 3600, Kind.LEFT, "alice", 102),
+            Output(0, START, b"$ "),
+            Marker(2, START + 1, MarkerKind.PEN, "alice types", 2),
+            Marker(2, START + 2, MarkerKind.INPUT, typed, 2),
+            Output(2, START + 2, b"ls\r\n"),
+            Marker(6, START + 3, MarkerKind.GAP, "the disk was full", 100),
+            Output(100, START - 3600, b"$ "),
+            Marker(102, START - 3600, MarkerKind.LEFT, "alice", 102),
         ]
         self.assertEqual(self.both(self.write(items)), [b"$ ls\r\n$ ", b"$ ls\r\n$ "])
 

@@ -9,12 +9,12 @@ from threading import Condition, Thread
 from types import MappingProxyType
 from typing import Any
 
+from tests.audit.holding import assert_holds
 from tests.end_to_end.access import operator
 from tests.end_to_end.askpass import Askpass
 from tests.end_to_end.output import Output
 from tests.end_to_end.processes import DEADLINE, Child, free_port, script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
-from tests.watch.holding import assert_holds
 from vspc.auth.passwords import hash_password
 from vspc.config.secrets import Cost
 

@@ -6,7 +6,7 @@ import socket
 
 from tests.end_to_end.processes import Child, Completed, Size, script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
-from vspc.control import frame
+from vspc.doors.control import frame
 
 
 class Local(SimulatorTestCase):

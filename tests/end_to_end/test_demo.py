@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.end_to_end.processes import ProcessTestCase, Size, free_port
 from tests.programs import require
-from vspc.demo import SSH_PORT, TELNET_PORT, TELNETS_PORT
+from vspc.simulator.demo import SSH_PORT, TELNET_PORT, TELNETS_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,7 +104,7 @@ class Demonstration(ProcessTestCase):
         leader = next(
             pid
             for pid in processes_in(self.checkout)
-            if b"vspc.demo" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"vspc.simulator.demo" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         children = [pid for pid in processes_in(self.checkout) if pid not in (leader, demo.pid)]
         self.assertEqual(len(children), 3)

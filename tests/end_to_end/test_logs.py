@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 from tests.end_to_end.server import ServerTestCase
-from vspc.console.past import Item, Kind, Said
+from vspc.console.logs import Item, MarkerKind, Output
 from vspc.log.cache import Cache
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.store import Store
 from vspc.log.view import View
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
@@ -106,7 +106,7 @@ class Streams(ServerTestCase):
     def pieces(self) -> dict[str, list[bytes]]:
         """What the log has of each VM, between gaps; read as the server reads it."""
         complaints: list[tuple[str, str]] = []
-        store = Store(self.log, Disk(), lambda event, what: complaints.append((event, what)))
+        store = Store(self.log, LogDisk(), lambda event, what: complaints.append((event, what)))
         store.open()
         store.journal.close()
         found = {}
@@ -134,9 +134,9 @@ class Streams(ServerTestCase):
         return pieces
 
     def follow(self, pieces: list[bytes], item: Item) -> None:
-        if isinstance(item, Said):
+        if isinstance(item, Output):
             pieces[-1] += item.data
-        elif item.kind is Kind.GAP:
+        elif item.kind is MarkerKind.GAP:
             self.assertRegex(item.text, "^the server was killed: .*, at most [0-9]+ bytes$")
             pieces.append(b"")
 

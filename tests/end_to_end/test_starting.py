@@ -106,7 +106,7 @@ class Starting(ServerTestCase):
 _PROGRAM = """
 import sys
 from twisted.logger import Logger, LogPublisher
-from vspc.serverlog import ServerLog
+from vspc.server.own_log import ServerLog
 logger = Logger("vspc", observer=LogPublisher(ServerLog(sys.stdout)))
 for number in range(1000):
     logger.info("event", number=number)

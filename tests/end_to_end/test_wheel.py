@@ -61,7 +61,7 @@ class Wheel(ProcessTestCase):
         with zipfile.ZipFile(wheel) as archive:
             names = set(archive.namelist())
         self.assertIn("vspc/py.typed", names)
-        self.assertIn("vspc/service.py", names)
+        self.assertIn("vspc/server/service.py", names)
         ours = {str(path.relative_to(TREE)) for path in (TREE / "vspc").rglob("*.py")}
         self.assertEqual(ours - names, set())
         # An __init__.py there would hide all of Twisted, or all other plugins.

@@ -17,12 +17,12 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from tests.gatekeepers import OnlyKeys
+from tests.authenticators import OnlyKeys
+from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
 from vspc.console.ports import Channel
 from vspc.ssh import limits
-from vspc.ssh.factory import Door
 from vspc.ssh.keys import host_keys
-from vspc.ssh.logins import Exec, Forward, Login, Request
+from vspc.ssh.server import SshServer
 
 _NO_FACTS = ("log_", "isError", "message", "time", "format")
 
@@ -239,12 +239,12 @@ TOYS: dict[str, type[Toy]] = {
 
 
 def _words(login: Login, request: Request) -> list[str]:
-    if isinstance(request, Exec):
+    if isinstance(request, ExecRequest):
         words = request.line.decode().split()
         if words[0] == "login":
             words += [login.operator, str(login.target), *login.options]
         return words
-    if isinstance(request, Forward):
+    if isinstance(request, ForwardRequest):
         return ["cat" if request.host == "web01" else "unknown"]
     return ["terminal"]
 
@@ -272,7 +272,7 @@ def show(event: LogEvent) -> None:
 def main(directory: Path) -> None:
     """Listen on a free port of the loopback interface, until killed."""
     globalLogPublisher.addObserver(show)
-    door = Door(host_keys([], directory), Files(directory / "authorized"), begin, reactor)
+    door = SshServer(host_keys([], directory), Files(directory / "authorized"), begin, reactor)
     listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(door)
     listening.addCallback(lambda port: print("port", port.getHost().port, flush=True))
     reactor.run()

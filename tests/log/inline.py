@@ -9,13 +9,13 @@ from typing import Any
 from tests.fakes import World
 from vspc.config.classes import LogSettings
 from vspc.log.batch import Batch
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.log import Log
 from vspc.log.store import Sizes
-from vspc.log.writer import Writer
+from vspc.log.writer import LogWriter
 
 
-class InlineWriter(Writer):
+class InlineWriter(LogWriter):
     """Works as soon as it is given something, unless it is `held`: a disk that stands still."""
 
     held = False
@@ -53,14 +53,14 @@ class Logged:
         self,
         world: World,
         settings: LogSettings | None = None,
-        disk: Disk | None = None,
+        disk: LogDisk | None = None,
         sizes: Sizes | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.world = world
         self.settings = settings or LogSettings()
         self.root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
-        self.disk = disk or Disk()
+        self.disk = disk or LogDisk()
         self.sizes = sizes
         for name, data in (files or {}).items():
             path = self.root / name
@@ -92,7 +92,7 @@ class Logged:
         log.open()
         log.revive(world.roster)
         world.tap.target = log.recorder
-        world.happenings.subscribe(log.heard)
+        world.events.subscribe(log.heard)
         return log
 
     def restart(self, world: World, clean: bool = True) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.console.past import Item, Marker, Passage, Said
+from vspc.console.logs import Item, LogPage, Marker, Output
 from vspc.log.boots import Spotter
 from vspc.log.cache import Cache
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.store import Sizes, Store
 from vspc.log.view import View
@@ -33,7 +33,7 @@ class Shelf:
 
     root: Path
     sizes: Sizes = SMALL
-    disk: Disk = field(factory=Disk)
+    disk: LogDisk = field(factory=LogDisk)
     spotter: Callable[[], Spotter] = Spotter
     complaints: list[tuple[str, str]] = field(factory=list)
     at: int = START
@@ -104,7 +104,7 @@ class Shelf:
         """All that is kept of `console`, read in pieces."""
         view = self.view(console)
         found: list[Item] = []
-        passage = Passage((), view.start, ended=False)
+        passage = LogPage((), view.start, ended=False)
         while not passage.ended:
             passage = view.read(passage.next, piece)
             found += passage.items
@@ -113,7 +113,7 @@ class Shelf:
 
 def bytes_of(items: Sequence[Item]) -> bytes:
     """What was said, without gaps."""
-    return b"".join(item.data for item in items if isinstance(item, Said))
+    return b"".join(item.data for item in items if isinstance(item, Output))
 
 
 def markers_of(items: Sequence[Item]) -> list[Marker]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.cli.test_cli import CliTest
 from tests.log.support import bytes_of
 from tests.log.test_chain import said
 from tests.log.test_damage import Server, State, ids, state
-from tests.test_cli import CliTest
-from vspc.console.past import Said
+from vspc.console.logs import Output
 from vspc.log import frames, index, packing
 from vspc.log.records import DATA, FIRST_MARKER, Record
 from vspc.log.verify import verify
@@ -187,7 +187,7 @@ class Older(Case):
             files.pop(gone, None)
             server = self.serve(files)
             for item in server.items(ids()["web01"]):
-                if isinstance(item, Said):
+                if isinstance(item, Output):
                     self.assertEqual(item.data, before.said["web01"][item.offset : item.end])
             self.assertIn("log-segment-damaged", dict(server.logged.events))
 

@@ -17,9 +17,9 @@ from tests.log.support import bytes_of, markers_of
 from vspc.config.classes import LogSettings
 from vspc.config.units import Floor
 from vspc.console.console import Console
-from vspc.console.happenings import Connected
+from vspc.console.events import Connected
 from vspc.console.identity import Claim
-from vspc.console.past import Item, Kept, Kind, Marker, Said
+from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.log import blocks
 from vspc.log.store import Sizes
 from vspc.log.verify import verify
@@ -53,7 +53,7 @@ class Server:
         (console,) = self.world.roster.ports(claim) or [self.world.roster.open(claim)]
         console.connect(FakeLine())
         self.world.roster.settle(console)
-        self.world.happenings.publish(Connected(console, False))
+        self.world.events.publish(Connected(console, False))
         return console
 
     def tick(self, seconds: float = 0.05) -> None:
@@ -72,7 +72,7 @@ class Server:
     def items(self, console_id: str) -> list[Item]:
         """All that the log has, from the beginning that it knows."""
 
-        def everything(kept: Kept) -> list[Item]:
+        def everything(kept: LogView) -> list[Item]:
             found: list[Item] = []
             at, ended = kept.start, False
             while not ended:
@@ -199,14 +199,14 @@ class Damaged(SynchronousTestCase):
         """What was read, and gaps: every offset from 0 is one or the other."""
         at, kept = 0, b""
         for item in items:
-            if isinstance(item, Said):
+            if isinstance(item, Output):
                 self.assertEqual(item.data, said[item.offset : item.end], damaged)
                 kept += item.data
             if item.end > item.offset:
                 self.assertEqual(item.offset, at, damaged)
                 at = item.end
         self.assertGreaterEqual(at, len(said), damaged)
-        return kept, [marker for marker in markers_of(items) if marker.kind is Kind.GAP]
+        return kept, [marker for marker in markers_of(items) if marker.kind is MarkerKind.GAP]
 
     def every(
         self, damage: Callable[[str, bytes], bytes | None], most: Callable[[str], int | None]

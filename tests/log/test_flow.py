@@ -13,16 +13,16 @@ from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id
 from tests.log.test_log import WholeLog
 from tests.log.threads import ThreadedLog
 from vspc.console.console import Console
-from vspc.console.past import Kind, Said
+from vspc.console.logs import MarkerKind, Output
 from vspc.log import cache, recovery, writer
 from vspc.log.batch import Batch, Sync
 from vspc.log.cache import Cache
-from vspc.log.recorder import Bounds
+from vspc.log.recorder import LogBounds
 from vspc.log.recovery import Recovered
 from vspc.log.resting import REST
 from vspc.log.segments import Segment
 from vspc.log.view import View
-from vspc.log.writer import Writer
+from vspc.log.writer import LogWriter
 
 PIECE = 64 * 1024
 
@@ -45,7 +45,7 @@ class Floods(SynchronousTestCase):
         stalled = [logged.follow(console, number, stalled=True) for number in range(64, 76)]
         pieces = [b"%07d " % number * (PIECE // 8) for number in range(12 * 16)]
         most = logged.flood(console, pieces)
-        self.assertLessEqual(most, Bounds().each)
+        self.assertLessEqual(most, LogBounds().each)
         for reader in stalled:
             reader.go_on()
         readers += stalled
@@ -55,7 +55,9 @@ class Floods(SynchronousTestCase):
             self.assertEqual((reader.wrong, reader.lost), (0, []))
             self.assertEqual(reader.checksum, whole)
         answers: list[object] = []
-        logged.log.archive.ask(console.id, lambda kept: kept.markers((Kind.GAP,)), answers.append)
+        logged.log.archive.ask(
+            console.id, lambda kept: kept.markers((MarkerKind.GAP,)), answers.append
+        )
         logged.until(lambda: bool(answers))
         self.assertEqual(answers, [[]])
         self.assertEqual(logged.events, [])
@@ -68,7 +70,7 @@ class Rests(WholeLog):
 
     def setUp(self) -> None:
         super().setUp()
-        self.logged.log.recorder.bounds = Bounds(each=100_000, total=1 << 20)
+        self.logged.log.recorder.bounds = LogBounds(each=100_000, total=1 << 20)
 
     def line(self, console: Console) -> FakeLine:
         line = console.line
@@ -132,7 +134,7 @@ class Rests(WholeLog):
         self.assertFalse(line.resting)
 
     def test_when_all_together_say_too_much_those_rest_that_say_most(self) -> None:
-        self.logged.log.recorder.bounds = Bounds(each=100_000, total=200_000)
+        self.logged.log.recorder.bounds = LogBounds(each=100_000, total=200_000)
         loud = [self.console(number) for number in range(1, 5)]
         quiet = self.console(5)
         self.logged.writer.held = True
@@ -254,7 +256,7 @@ class Reads(SynchronousTestCase):
         while at < len(whole):
             for view, data in zip(views, said, strict=True):
                 for item in view.read(at, 40).items:
-                    assert isinstance(item, Said)
+                    assert isinstance(item, Output)
                     data += item.data
             at += 40
         self.assertEqual([bytes(data) for data in said], [whole, whole])
@@ -282,7 +284,7 @@ class GivingWay(SynchronousTestCase):
         self.patch(writer, "GIVE_WAY", 60.0)
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
-        made = Writer(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
+        made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
         order: list[str] = []
         came = Event()
 
@@ -302,7 +304,7 @@ class GivingWay(SynchronousTestCase):
     def test_a_disk_that_fails_is_not_waited_for(self) -> None:
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
-        made = Writer(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
+        made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
         self.patch(writer, "GIVE_WAY", 60.0)
         made.put(Batch([], writer.BEHIND + 1, lambda _batch: None))
         made.failing = True

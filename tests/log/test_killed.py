@@ -6,7 +6,7 @@ from tests.fakes import World
 from tests.log.support import bytes_of
 from tests.log.test_log import WholeLog
 from tests.log.test_store import ONE, TWO, ShelfTestCase
-from vspc.console.past import Marker
+from vspc.console.logs import Marker
 from vspc.log import frames
 from vspc.log.records import DATA, FORGET, Record, pack, reserve
 

@@ -13,14 +13,14 @@ from vspc.config.classes import LogPolicy, LogSettings
 from vspc.config.units import Duration, Floor, Pattern, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.console.past import Item, Kept, Kind, Marker
-from vspc.log.disk import Disk
-from vspc.log.recorder import Bounds
+from vspc.console.logs import Item, LogView, Marker, MarkerKind
+from vspc.log.disk import LogDisk
+from vspc.log.recorder import LogBounds
 
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 
 
-class FailingDisk(Disk):
+class FailingDisk(LogDisk):
     """Fails while it is told to."""
 
     error: int | None = None
@@ -70,7 +70,7 @@ class WholeLog(SynchronousTestCase):
     def items(self, console_id: str) -> list[Item]:
         """All that the log has."""
 
-        def everything(kept: Kept) -> list[Item]:
+        def everything(kept: LogView) -> list[Item]:
             found: list[Item] = []
             at, ended = kept.start, False
             while not ended:
@@ -85,7 +85,7 @@ class WholeLog(SynchronousTestCase):
         return answers[0] or []
 
     def gaps(self, console_id: str) -> list[Marker]:
-        return [m for m in markers_of(self.items(console_id)) if m.kind is Kind.GAP]
+        return [m for m in markers_of(self.items(console_id)) if m.kind is MarkerKind.GAP]
 
 
 class Disks(WholeLog):
@@ -109,7 +109,7 @@ class Disks(WholeLog):
         self.assertEqual(self.gaps(console.id), [])
 
     def test_over_the_queue_a_console_has_a_gap_from_offset_to_offset(self) -> None:
-        self.logged.log.recorder.bounds = Bounds(each=10_000, total=1 << 20)
+        self.logged.log.recorder.bounds = LogBounds(each=10_000, total=1 << 20)
         loud, quiet = self.console(1), self.console(2)
         self.logged.writer.held = True
         for _ in range(20):
@@ -128,7 +128,7 @@ class Disks(WholeLog):
         self.assertEqual(bytes_of(self.items(quiet.id)), b"y" * 20)
 
     def test_a_console_that_falls_silent_after_a_gap_is_told_of_it(self) -> None:
-        self.logged.log.recorder.bounds = Bounds(each=1000, total=1 << 20)
+        self.logged.log.recorder.bounds = LogBounds(each=1000, total=1 << 20)
         console = self.console()
         console.output(b"a")
         self.tick()
@@ -144,7 +144,7 @@ class Disks(WholeLog):
         self.assertEqual((gap.offset, gap.end), (501, 5501))
 
     def test_the_queue_of_all_is_bounded(self) -> None:
-        self.logged.log.recorder.bounds = Bounds(each=1 << 20, total=50_000)
+        self.logged.log.recorder.bounds = LogBounds(each=1 << 20, total=50_000)
         consoles = [self.console(n) for n in range(1, 101)]
         self.logged.writer.held = True
         for _ in range(10):

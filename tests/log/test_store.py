@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id, markers_of
-from vspc.console.past import Item, Kind, Said
+from vspc.console.logs import Item, MarkerKind, Output
 from vspc.log.compression import compress, contents
 from vspc.log.packing import unpack
 from vspc.log.records import marker
@@ -36,8 +36,8 @@ class Keeping(ShelfTestCase):
         shelf.say(ONE, b"first\n")
         shelf.say(ONE, b"second\n")
         first, second = shelf.items(ONE)
-        assert isinstance(first, Said)
-        assert isinstance(second, Said)
+        assert isinstance(first, Output)
+        assert isinstance(second, Output)
         self.assertEqual((first.offset, first.data), (0, b"first\n"))
         self.assertEqual((second.offset, second.data), (6, b"second\n"))
         self.assertAlmostEqual(second.at - first.at, 0.1, 4)
@@ -77,7 +77,7 @@ class Keeping(ShelfTestCase):
         items = shelf.items(ONE)
         self.assertEqual(bytes_of(items), b"beforeafter")
         (gap,) = markers_of(items)
-        self.assertEqual((gap.kind, gap.offset, gap.end), (Kind.GAP, 6, 1006))
+        self.assertEqual((gap.kind, gap.offset, gap.end), (MarkerKind.GAP, 6, 1006))
         self.assertRegex(gap.text, "^the server was killed: .* missing, at most 1000 bytes$")
 
     def test_a_second_kill_jumps_again_for_nobody_knows_what_was_said_between(self) -> None:
@@ -144,7 +144,7 @@ class Markers(ShelfTestCase):
     def test_a_marker_comes_before_the_byte_at_its_offset_and_once(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"one")
-        shelf.store.append([marker(Kind.AWAY, ONE, 3, shelf.at, "the VM closed")])
+        shelf.store.append([marker(MarkerKind.AWAY, ONE, 3, shelf.at, "the VM closed")])
         shelf.say(ONE, b"two")
         for piece in (1, 2, 3, 100):
             items = shelf.items(ONE, piece)
@@ -156,7 +156,7 @@ class Markers(ShelfTestCase):
     def test_a_marker_at_the_end_is_read_with_it(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"one")
-        shelf.store.append([marker(Kind.AWAY, ONE, 3, shelf.at, "gone")])
+        shelf.store.append([marker(MarkerKind.AWAY, ONE, 3, shelf.at, "gone")])
         shelf.move_all()
         self.assertEqual(len(markers_of(shelf.items(ONE))), 1)
 
@@ -238,7 +238,7 @@ class Damage(ShelfTestCase):
         shelf.move_all()
         items = shelf.items(ONE)
         self.assertTrue(bytes_of(items).endswith(b"b" * 50))
-        self.assertEqual(markers_of(items)[0].kind, Kind.GAP)
+        self.assertEqual(markers_of(items)[0].kind, MarkerKind.GAP)
 
 
 @define
@@ -332,7 +332,7 @@ class Anything(ShelfTestCase):
             kept = {
                 place: byte
                 for item in items
-                if isinstance(item, Said)
+                if isinstance(item, Output)
                 for place, byte in enumerate(item.data, item.offset)
             }
             for place, byte in kept.items():
@@ -421,7 +421,7 @@ class Rot(ShelfTestCase):
                 return  # of an unknown version now: not touched
             reached = 0
             for item in shelf.items(ONE, 64):
-                if isinstance(item, Said):
+                if isinstance(item, Output):
                     self.assertEqual(item.data, said[item.offset : item.end])
                 if item.end > item.offset:
                     self.assertTrue(item.offset == reached or reached == 0)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fakes import READ, FakeLine, World, session
+from vspc.apps.following import Following
+from vspc.apps.verbs.context import VerbContext as Verbs
+from vspc.common.clock import Cancellable
 from vspc.config.classes import LogSettings
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.console.lineside import NoTap
-from vspc.console.ports import Cancellable
+from vspc.console.lineside import NoOutputObserver
 from vspc.log.log import Log
-from vspc.verbs.call import World as Verbs
-from vspc.verbs.following import Following
-from vspc.vm.door import Door, Waits
+from vspc.vm.server import LineServer, LineTimeouts
 
 LATE = 60.0
 """Seconds after which a thread that says nothing is taken to be dead."""
@@ -75,9 +75,9 @@ class ThreadedLog:
         self.log = Log(root, LogSettings(), self.clock, self.calls.put, self.tell, self.world.fail)
         self.log.open()
         self.log.start()
-        self.world.tap.target = self.log.recorder if logged else NoTap()
+        self.world.tap.target = self.log.recorder if logged else NoOutputObserver()
         if logged:
-            self.world.happenings.subscribe(self.log.heard)
+            self.world.events.subscribe(self.log.heard)
         self.lines: dict[Console, FakeLine] = {}
         self.consoles = [self.console(number) for number in range(count)]
 
@@ -124,7 +124,7 @@ class ThreadedLog:
 
     def follow(self, console: Console, number: int, stalled: bool = False) -> "Follower":
         """A reader of `console` from its first byte on."""
-        door = Door(self.world.roster, None, self.clock, None, Waits())  # type: ignore[arg-type]
+        door = LineServer(self.world.roster, None, self.clock, None, LineTimeouts())  # type: ignore[arg-type]
         verbs = Verbs(
             self.world.roster, lambda *_: READ, self.clock, door, archive=self.log.archive
         )
@@ -151,7 +151,7 @@ class Follower:
         self.stalled = False
         self._following.go_on()
 
-    # `vspc.verbs.following.Reader`
+    # `vspc.apps.following.Reader`
 
     def room(self) -> int:
         return 0 if self.stalled else 64 * 1024

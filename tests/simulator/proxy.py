@@ -34,7 +34,7 @@ class Proxy(Protocol):
         self.heard: list[Suboption] = []
         self.events: list[wire.Event] = []
         self.lost = False
-        self.decoder = wire.Decoder()
+        self.decoder = wire.WireDecoder()
 
     def connectionMade(self) -> None:
         self.write(GREETING)
@@ -63,12 +63,12 @@ class Proxy(Protocol):
 
     def hear(self, event: wire.Event) -> None:
         match event:
-            case wire.Data(data):
+            case wire.WireData(data):
                 self.data += data
-            case wire.Negotiation(verb, option):
+            case wire.WireNegotiation(verb, option):
                 self.events.append(event)
                 self.negotiated(verb, option)
-            case wire.Subnegotiation(232, payload):
+            case wire.WireSubnegotiation(232, payload):
                 self.heard.append((payload[0], payload[1:]))
                 self.suboption(payload[0], payload[1:])
             case _:

@@ -6,7 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.simulator import command, proxy_uri
-from vspc.simulator.command import GuestAddress, Options
+from vspc.simulator.command import GuestAddress, SimulateOptions
 from vspc.simulator.proxy_uri import ProxyUri
 
 PROXY = ("--proxy", "telnet://127.0.0.1:13370")
@@ -14,7 +14,7 @@ SHA1 = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33"
 
 
 class OptionTests(SynchronousTestCase):
-    def parsed(self, *words: str) -> Options:
+    def parsed(self, *words: str) -> SimulateOptions:
         return command.parse([*PROXY, *words])
 
     def refused(self, *words: str) -> str:

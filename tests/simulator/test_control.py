@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
-from vspc.simulator.control import LINE, Control, ControlFactory
+from vspc.simulator.control import LINE, SimulatorControl, SimulatorControlFactory
 from vspc.simulator.extension import spelled_uuid
 from vspc.simulator.words import unescape
 
@@ -24,8 +24,8 @@ class ControlTestCase(SynchronousTestCase):
         self.world.start()
         self.ended: list[bool] = []
         fleet = self.world.fleet(self.world.make("db1"))
-        control = Control(fleet, lambda: self.ended.append(True))
-        self.line = ControlFactory(control).buildProtocol(None)
+        control = SimulatorControl(fleet, lambda: self.ended.append(True))
+        self.line = SimulatorControlFactory(control).buildProtocol(None)
         self.transport = StringTransport()
         self.line.makeConnection(self.transport)
 

@@ -10,7 +10,7 @@ from vspc.simulator import extension as ext
 from vspc.simulator.counters import Report
 from vspc.simulator.fleet import NOTICE as CLEARED
 from vspc.simulator.migration import HANG_LIMIT, NOTICE
-from vspc.simulator.plan import Fault
+from vspc.simulator.plan import PlannedFault
 
 
 class StunTests(SynchronousTestCase):
@@ -130,7 +130,7 @@ class FaultyMigrationTests(SynchronousTestCase):
         self.source = self.world.start()
         self.vm = self.world.vm
 
-    def move(self, fault: Fault, seconds: float = 0.0) -> "Deferred[Report]":
+    def move(self, fault: PlannedFault, seconds: float = 0.0) -> "Deferred[Report]":
         moving = self.vm.migrate(THERE, 0.0, fault, SEQUENCE)
         self.world.run(seconds)
         return moving
@@ -145,7 +145,7 @@ class FaultyMigrationTests(SynchronousTestCase):
         return report
 
     def test_the_target_is_lost_before_complete(self) -> None:
-        moving = self.move(Fault.TARGET_LOST)
+        moving = self.move(PlannedFault.TARGET_LOST)
         target = self.world.proxy
         self.assertEqual((target.lost, ext.PEER in target.codes()), (True, True))
         self.assertNotIn(ext.ABORT, self.source.codes())
@@ -155,7 +155,7 @@ class FaultyMigrationTests(SynchronousTestCase):
         self.assertStays(moving, "target lost on purpose")
 
     def test_the_source_is_lost_before_peer(self) -> None:
-        moving = self.vm.migrate(THERE, 0.5, Fault.SOURCE_LOST, SEQUENCE)
+        moving = self.vm.migrate(THERE, 0.5, PlannedFault.SOURCE_LOST, SEQUENCE)
         self.world.run(0.1)
         self.assertEqual((self.source.lost, len(self.world.proxies)), (True, 1))
         self.world.run(0.5)
@@ -164,7 +164,7 @@ class FaultyMigrationTests(SynchronousTestCase):
         self.assertEqual(self.world.typed(b"echo hi\r"), b"echo hi\r\nhi\r\n" + PROMPT)
 
     def test_it_hangs_before_peer_or_before_complete_and_is_forgotten_at_last(self) -> None:
-        for fault, lines in ((Fault.HANG, 1), (Fault.HANG_LATE, 2)):
+        for fault, lines in ((PlannedFault.HANG, 1), (PlannedFault.HANG_LATE, 2)):
             self.world = World()
             self.source, self.vm = self.world.start(), self.world.vm
             moving = self.move(fault, 100)
@@ -175,19 +175,19 @@ class FaultyMigrationTests(SynchronousTestCase):
             self.assertNotIn(ext.ABORT, self.source.codes())
 
     def test_it_hangs_until_the_proxy_closes_a_line(self) -> None:
-        moving = self.move(Fault.HANG)
+        moving = self.move(PlannedFault.HANG)
         self.source.close()
         self.world.run(2)
         self.assertEqual(self.successResultOf(moving).outcome, "failed")
         self.assertEqual((self.vm.state, self.vm.address), ("connected", HERE))
-        moving = self.move(Fault.HANG_LATE)
+        moving = self.move(PlannedFault.HANG_LATE)
         self.world.proxy.close()
         self.world.run()
         self.assertEqual(self.successResultOf(moving).outcome, "failed")
         self.assertEqual(self.vm.state, "connected")
 
     def test_the_source_talks_on_and_its_credential_is_told(self) -> None:
-        moving = self.move(Fault.TALK_ON)
+        moving = self.move(PlannedFault.TALK_ON)
         report = self.assertStays(moving, "talks on, on purpose")
         self.assertEqual(report.credential, (SEQUENCE + SECRET).hex())
         self.assertNotIn(ext.ABORT, self.source.codes())
@@ -236,7 +236,7 @@ class ConvoyTests(SynchronousTestCase):
 
     def test_one_that_fails_keeps_all_where_they_are(self) -> None:
         second, other = self.machine.port("com2"), "another port of the VM did not move"
-        reports = self.move(fault=Fault.ABORT_LATE, only=second)
+        reports = self.move(fault=PlannedFault.ABORT_LATE, only=second)
         self.assertEqual(
             [report.reason for report in reports],
             [other, "aborted on purpose", other],

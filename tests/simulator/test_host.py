@@ -12,14 +12,14 @@ from tests.conversations import read
 from tests.simulator.test_wire import cut, decoded
 from vspc.simulator import extension as ext
 from vspc.simulator import wire
-from vspc.simulator.extension import Identity, say, spelled_uuid
+from vspc.simulator.extension import VmIdentity, say, spelled_uuid
 from vspc.simulator.host import HOST_BUFFER, SETUP_LIMIT, HostConnection
 from vspc.simulator.settings import Settings
 from vspc.simulator.wire import DO, DONT, WILL, WONT, negotiate
 
 SEQUENCE = bytes.fromhex("44da87f1")
 CLAIM = bytes.fromhex("44da87f1 3ce64dab")
-VM = Identity("vm-00000", "0123456789abcdeffedcba9800000000", "b" * 32, "c" * 32)
+VM = VmIdentity("vm-00000", "0123456789abcdeffedcba9800000000", "b" * 32, "c" * 32)
 
 
 class Recorder:
@@ -209,7 +209,7 @@ class OptionTests(SynchronousTestCase):
         wired.quick(negotiate(DONT, 37), negotiate(DO, 232))
         wired.quick(say(ext.KNOWN_2, ext.KNOWN), say(ext.WILL_PROXY))
         settings_ = decoded([wired.quick(negotiate(DO, wire.COM_PORT))])
-        self.assertIn(wire.Subnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
+        self.assertIn(wire.WireSubnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
         self.assertEqual(wired.connection.com_port.unanswered, {1, 2, 3, 4})
         wired.quick(wire.subnegotiate(44, b"\x65\x00\x01\xc2\x00"), wire.subnegotiate(44, b""))
         self.assertEqual(wired.connection.com_port.unanswered, {2, 3, 4})

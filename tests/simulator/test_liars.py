@@ -8,7 +8,7 @@ from tests.simulator.test_migration import SEQUENCE, THERE
 from vspc.simulator import extension as ext
 from vspc.simulator.extension import identity
 from vspc.simulator.liars import Liars, Lie, somebody
-from vspc.simulator.plan import Fault
+from vspc.simulator.plan import PlannedFault
 from vspc.simulator.witness import KEPT
 
 WEB1 = identity("web1")
@@ -42,7 +42,7 @@ class LiarTests(SynchronousTestCase):
 
     def test_it_claims_with_a_credential_that_another_vm_got(self) -> None:
         self.world.start()
-        moving = self.world.vm.migrate(THERE, 0.0, Fault.TALK_ON, SEQUENCE)
+        moving = self.world.vm.migrate(THERE, 0.0, PlannedFault.TALK_ON, SEQUENCE)
         self.world.run()
         credential = bytes.fromhex(self.successResultOf(moving).credential)
         victim = somebody(identity("evil"), "11" * 16, None)

@@ -4,7 +4,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator.memory import UNREAD, Link
+from vspc.simulator.memory import UNREAD, MemoryLink
 
 
 class Side(Protocol):
@@ -37,7 +37,7 @@ class LinkTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.client, self.server = Side(), Side()
-        self.link = Link(self.clock, self.client, self.server, "127.0.0.9")
+        self.link = MemoryLink(self.clock, self.client, self.server, "127.0.0.9")
 
     def test_what_is_written_arrives_in_a_later_turn_and_the_close_behind_it(self) -> None:
         self.link.client.writeSequence([b"a", b"b"])

@@ -15,13 +15,13 @@ from vspc.simulator.addresses import next_host
 from vspc.simulator.counters import Report
 from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT
 from vspc.simulator.placement import CannotMove
-from vspc.simulator.plan import Fault
+from vspc.simulator.plan import PlannedFault
 from vspc.simulator.uart import FIFO
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
 SEQUENCE = bytes.fromhex("7619ffffe9")
 
-_FAULTS = (Fault.NONE, Fault.NONE, Fault.ABORT, Fault.ABORT_LATE)
+_FAULTS = (PlannedFault.NONE, PlannedFault.NONE, PlannedFault.ABORT, PlannedFault.ABORT_LATE)
 
 
 class Silent(Proxy):
@@ -171,13 +171,13 @@ class RefusedTests(MigrationTestCase):
 
 class AbortTests(MigrationTestCase):
     def test_aborted_before_the_target_connects(self) -> None:
-        moving = self.move(fault=Fault.ABORT)
+        moving = self.move(fault=PlannedFault.ABORT)
         self.assertStays(moving, "failed", "aborted on purpose")
         self.assertEqual(self.source.heard[-1], (ext.ABORT, b""))
         self.assertEqual(len(self.world.proxies), 1)
 
     def test_aborted_after_the_target_was_accepted(self) -> None:
-        moving = self.move(fault=Fault.ABORT_LATE)
+        moving = self.move(fault=PlannedFault.ABORT_LATE)
         self.assertStays(moving, "failed", "aborted on purpose")
         self.assertEqual(self.source.heard[-1], (ext.ABORT, b""))
         self.assertTrue(self.world.proxy.lost)
@@ -323,7 +323,7 @@ class LoadTests(SynchronousTestCase):
         moving = world.vm.migrate(next_host(world.vm.address), 0.05, fault)
         while not moving.called:
             world.run(0.01)
-        if fault is Fault.ABORT_LATE:
+        if fault is PlannedFault.ABORT_LATE:
             world.proxies.remove(world.proxy)  # the target that was given up; it heard nothing
 
     def check(self, world: World) -> None:

@@ -28,7 +28,7 @@ from tests.environment import private_environment
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT
 from vspc.simulator import command, wire
-from vspc.simulator.program import Program
+from vspc.simulator.program import SimulatorProgram
 from vspc.simulator.wire import AUTHENTICATION, DO, WILL, negotiate, subnegotiate
 
 reactor: Any = chosen
@@ -71,7 +71,7 @@ class StartTls(Proxy):
             super().negotiated(verb, option)
 
     def hear(self, event: wire.Event) -> None:
-        if event != wire.Subnegotiation(AUTHENTICATION, b"\x00\x07\x00\x01"):
+        if event != wire.WireSubnegotiation(AUTHENTICATION, b"\x00\x07\x00\x01"):
             super().hear(event)
             return
         transport: Any = self.transport
@@ -126,9 +126,9 @@ class ProgramTestCase(TestCase):
         number: int = port.getHost().port
         return number
 
-    def start(self, uri: str, *words: str) -> Program:
+    def start(self, uri: str, *words: str) -> SimulatorProgram:
         options = command.parse(["--proxy", uri, "--pace", "0", "--vmotion-time", "0.01", *words])
-        program = Program(reactor, options)
+        program = SimulatorProgram(reactor, options)
         self.addCleanup(program.end)
         program.start()
         return program

@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
-from vspc.simulator.memory import Link, Network
+from vspc.simulator.memory import MemoryLink, Network
 from vspc.simulator.remote_guest import RETRY, DialledGuest, DiallingGuest, GuestLine
 from vspc.simulator.vm import VirtualMachine
 
@@ -41,7 +41,7 @@ class Endpoint:
         self.there = True
         self.tried = 0
         self.ports: list[SerialPort] = []
-        self.links: list[Link] = []
+        self.links: list[MemoryLink] = []
         self._clock = clock
 
     def connect(self, factory: IProtocolFactory) -> "Deferred[IProtocol]":
@@ -51,7 +51,7 @@ class Endpoint:
         protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
         assert isinstance(protocol, Protocol)
         self.ports.append(SerialPort())
-        self.links.append(Link(self._clock, protocol, self.ports[-1]))
+        self.links.append(MemoryLink(self._clock, protocol, self.ports[-1]))
         made: Deferred[IProtocol] = Deferred()
         made.callback(protocol)
         return made
@@ -167,13 +167,13 @@ class DiallingTests(GuestTestCase):
 
     def dial(self) -> SerialPort:
         port = SerialPort()
-        Link(self.clock, port, GuestLine(self.guest))
+        MemoryLink(self.clock, port, GuestLine(self.guest))
         self.run_for()
         return port
 
     def test_its_first_bytes_wait_for_the_line(self) -> None:
         port = SerialPort()
-        Link(self.clock, port, GuestLine(self.guest))
+        MemoryLink(self.clock, port, GuestLine(self.guest))
         port.say(b"first")
         self.run_for()
         self.assertEqual((self.vm.state, self.proxies[0].data), ("connected", b"first"))

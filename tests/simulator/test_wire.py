@@ -6,14 +6,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.simulator import wire
 from vspc.simulator.extension import identity, plain_uuid, say, spelled_uuid
-from vspc.simulator.wire import Command, Data, Decoder, Event, Negotiation, Subnegotiation
+from vspc.simulator.wire import (
+    Event,
+    WireCommand,
+    WireData,
+    WireDecoder,
+    WireNegotiation,
+    WireSubnegotiation,
+)
 
 EVENTS = st.lists(
     st.one_of(
-        st.binary(min_size=1, max_size=20).map(Data),
-        st.builds(Negotiation, st.integers(251, 254), st.integers(0, 255)),
-        st.builds(Subnegotiation, st.integers(0, 254), st.binary(max_size=20)),
-        st.sampled_from([Command(wire.BRK), Command(241)]),
+        st.binary(min_size=1, max_size=20).map(WireData),
+        st.builds(WireNegotiation, st.integers(251, 254), st.integers(0, 255)),
+        st.builds(WireSubnegotiation, st.integers(0, 254), st.binary(max_size=20)),
+        st.sampled_from([WireCommand(wire.BRK), WireCommand(241)]),
     ),
     max_size=8,
 )
@@ -21,13 +28,13 @@ EVENTS = st.lists(
 
 def encoded(event: Event) -> bytes:
     match event:
-        case Data(data):
+        case WireData(data):
             return wire.escape(data)
-        case Negotiation(verb, option):
+        case WireNegotiation(verb, option):
             return wire.negotiate(verb, option)
-        case Subnegotiation(option, payload):
+        case WireSubnegotiation(option, payload):
             return wire.subnegotiate(option, payload)
-        case Command(code):
+        case WireCommand(code):
             return wire.command(code)
 
 
@@ -35,15 +42,15 @@ def joined(events: list[Event]) -> list[Event]:
     """Data next to Data is one."""
     result: list[Event] = []
     for event in events:
-        if isinstance(event, Data) and result and isinstance(result[-1], Data):
-            result[-1] = Data(result[-1].data + event.data)
+        if isinstance(event, WireData) and result and isinstance(result[-1], WireData):
+            result[-1] = WireData(result[-1].data + event.data)
         else:
             result.append(event)
     return result
 
 
 def decoded(pieces: list[bytes], room: int = 1 << 20) -> list[Event]:
-    decoder, events = Decoder(), []
+    decoder, events = WireDecoder(), []
     for piece in pieces:
         decoder.feed(piece)
         while (event := decoder.next(room)) is not None:
@@ -71,28 +78,28 @@ class DecoderTests(SynchronousTestCase):
         decoded(pieces)
 
     def test_without_room_data_waits_and_so_does_what_follows(self) -> None:
-        decoder = Decoder()
+        decoder = WireDecoder()
         decoder.feed(b"ab" + wire.negotiate(wire.DO, 1))
         self.assertIsNone(decoder.next(0))
         self.assertTrue(decoder.data_next())
-        self.assertEqual(decoder.next(1), Data(b"a"))
-        self.assertEqual(decoder.next(9), Data(b"b"))
-        self.assertEqual(decoder.next(0), Negotiation(wire.DO, 1))
+        self.assertEqual(decoder.next(1), WireData(b"a"))
+        self.assertEqual(decoder.next(9), WireData(b"b"))
+        self.assertEqual(decoder.next(0), WireNegotiation(wire.DO, 1))
 
     def test_a_ff_that_is_not_doubled_ends_the_payload(self) -> None:
         [event] = decoded([b"\xff\xfa\xe8\x29\x01\x02\xff\x33\x44\xff\xf0"])
-        self.assertEqual(event, Subnegotiation(232, b"\x29\x01\x02"))
+        self.assertEqual(event, WireSubnegotiation(232, b"\x29\x01\x02"))
 
     def test_an_empty_subnegotiation_is_harmless(self) -> None:
-        self.assertEqual(decoded([b"\xff\xfa\xff\xf0x"]), [Command(wire.SB), Data(b"x")])
+        self.assertEqual(decoded([b"\xff\xfa\xff\xf0x"]), [WireCommand(wire.SB), WireData(b"x")])
 
     def test_a_subnegotiation_without_an_end_is_given_up(self) -> None:
-        decoder = Decoder()
+        decoder = WireDecoder()
         decoder.feed(b"\xff\xfa\xe8" + b"x" * wire.SUBNEGOTIATION)
         self.assertRaises(wire.WireError, decoder.next, 1)
 
     def test_the_rest_can_be_taken_away(self) -> None:
-        decoder = Decoder()
+        decoder = WireDecoder()
         decoder.feed(b"\xff\xf3\x16\x03\x01")
         decoder.next(1)
         self.assertEqual(decoder.rest(), b"\x16\x03\x01")

@@ -24,14 +24,14 @@ from pathlib import Path
 from attrs import define, field
 
 from tests.fakes import FakeLine, World
+from vspc.common.clock import Cancellable
 from vspc.config.classes import LogSettings
 from vspc.config.units import Floor, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.console.past import Marker, Said
-from vspc.console.ports import Cancellable
+from vspc.console.logs import Marker, Output
 from vspc.log.cache import Cache
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.log import Log, boot_id
 from vspc.log.store import Store
 from vspc.log.view import View
@@ -104,7 +104,7 @@ def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
     log.revive(world.roster)
     log.start()
     world.tap.target = log.recorder
-    world.happenings.subscribe(log.heard)
+    world.events.subscribe(log.heard)
     consoles = [_console(world, number) for number in range(CONSOLES)]
     os.write(ready, b".")
     moment = 0
@@ -192,7 +192,7 @@ def _examine(root: Path, notes: mmap.mmap, killed: float, tally: Tally, whole: b
             shutil.copytree(root, copy, copy_function=_copy)
         store = Store(
             copy,
-            Disk(),
+            LogDisk(),
             lambda event, what: tally.complaints.append(f"{event} {what}"),
             boot_id=boot_id(),
         )
@@ -251,7 +251,7 @@ def _examine_one(
             continue
         assert item.offset == at, (item.offset, at)
         at = item.end
-        if isinstance(item, Said):
+        if isinstance(item, Output):
             assert item.data == content(number, item.offset, len(item.data)), item.offset
             tally.kept += len(item.data)
             last = item.end

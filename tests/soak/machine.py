@@ -29,7 +29,7 @@ from tests.soak.model import (
     check_typed,
 )
 from tests.vm.support import Scene
-from vspc.console.console import Console, State
+from vspc.console.console import Console, ConsoleState
 from vspc.console.peers import MIGRATION, TALKING
 from vspc.vm.zone import Zone
 from vspc.wire.vmware import (
@@ -627,4 +627,4 @@ class Soak(RuleBasedStateMachine):
         titles = [console.title for console in self.scene.roster]
         assert len(titles) == len(set(titles)), titles
         for console in self.scene.roster:
-            assert console.quarantined == (console.state is State.QUARANTINED)
+            assert console.quarantined == (console.state is ConsoleState.QUARANTINED)

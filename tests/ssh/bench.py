@@ -20,15 +20,15 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.gatekeepers import OnlyKeys
+from tests.authenticators import OnlyKeys
+from vspc.console.logins import Login, Request
 from vspc.console.ports import Channel, Program
 from vspc.ssh import limits as door_limits
-from vspc.ssh.factory import Door
 from vspc.ssh.keys import HostKey
-from vspc.ssh.limits import Admission, DoorLimits
-from vspc.ssh.logins import Login, Request
-from vspc.ssh.packets import Reader, string, uint32
-from vspc.ssh.transport import DoorTransport
+from vspc.ssh.limits import Admission, SshLimits
+from vspc.ssh.server import SshServer
+from vspc.ssh.transport import SshTransport
+from vspc.wire.ssh import SshReader, string, uint32
 
 HOST = HostKey(Path("host"), Key(Ed25519PrivateKey.generate()))
 ALICE = Key(Ed25519PrivateKey.generate())
@@ -126,7 +126,7 @@ class Client(SSHClientTransport):
 
     def bytes_of(self, remote: int = 0) -> bytes:
         """All that came on stdout of channel `remote`."""
-        found = [Reader(payload) for payload in self.got(DATA)]
+        found = [SshReader(payload) for payload in self.got(DATA)]
         return b"".join(reader.string() for reader in found if reader.uint32() == remote)
 
 
@@ -138,7 +138,7 @@ class Bench:
 
     def __init__(
         self,
-        limits: DoorLimits | None = None,
+        limits: SshLimits | None = None,
         admission: Admission | None = None,
         client: type[Client] = Client,
         host_keys: Sequence[HostKey] = (HOST,),
@@ -149,7 +149,7 @@ class Bench:
         self.events: list[LogEvent] = []
         self.make_client = client
         self.pumps: list[IOPump] = []
-        self.door = Door(
+        self.door = SshServer(
             host_keys, self.directory, self.start, self.clock, limits, admission=admission
         )
         self.refusing: str | None = None
@@ -267,9 +267,9 @@ def ask(client: Any, channel: int, name: bytes, body: bytes = b"", reply: bool =
     client.say(REQUEST, uint32(channel), string(name), b"\1" if reply else b"\0", body)
 
 
-def server_of(client: Any) -> DoorTransport:
+def server_of(client: Any) -> SshTransport:
     """The door's end of a client's connection."""
-    server: DoorTransport = client.server
+    server: SshTransport = client.server
     return server
 
 

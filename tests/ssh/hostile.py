@@ -6,25 +6,25 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport
 
+from tests.apps.support import Desk
 from tests.fakes import FakeLine
 from tests.ssh.bench import Bench, Client, server_of
-from tests.verbs.support import Desk
 from vspc.console.access import Operator
 from vspc.console.console import Console
+from vspc.console.logins import Login, Request
 from vspc.console.ports import Channel
 from vspc.net.limits import Admissions, Refusals
-from vspc.reception import Reception
-from vspc.ssh.algorithms import STRICT_CLIENT
-from vspc.ssh.connection import DoorConnection
-from vspc.ssh.logins import Login, Request
+from vspc.server.dispatch import Dispatcher
+from vspc.ssh.connection import SshConnection
+from vspc.ssh.crypto.algorithms import STRICT_CLIENT
 
 TCP_BUFFER = 64 * 1024
 
 
-def connection_of(client: Any) -> DoorConnection:
+def connection_of(client: Any) -> SshConnection:
     """The door's channels of a client that has logged in."""
     service: Any = server_of(client).service
-    assert isinstance(service, DoorConnection)
+    assert isinstance(service, SshConnection)
     return service
 
 
@@ -118,7 +118,7 @@ class ConsoleBench(StormBench):
         super().__init__(**options)
         self.desk = Desk()
         self.desk.clock.twisted = self.clock
-        self.reception = Reception(self.desk.world, self.desk.happenings, self.current)
+        self.reception = Dispatcher(self.desk.world, self.desk.events, self.current)
 
     def current(self, operator: Operator) -> Operator:
         """Nobody is taken away."""

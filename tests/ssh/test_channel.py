@@ -13,10 +13,10 @@ from tests.ssh.bench import (
     ask,
     server_of,
 )
+from vspc.console.logins import ExecRequest
 from vspc.console.ports import Channel
 from vspc.ssh import limits
-from vspc.ssh.logins import Exec
-from vspc.ssh.packets import string, uint32
+from vspc.wire.ssh import string, uint32
 
 TERMINAL = string(b"xterm") + uint32(80) + uint32(24) + uint32(0) * 2 + string(b"")
 
@@ -297,7 +297,7 @@ class Ended(BenchCase):
         server.transport.loseConnection = lambda: None
         server.disconnect("you are locked out")
         self.assertEqual(running.heard, ["closed"])
-        late = Remembering(waiting[0], Exec(b""), server.login)
+        late = Remembering(waiting[0], ExecRequest(b""), server.login)
         waiting[0].start(late)
         self.bench.clock.advance(0)
         self.assertEqual(late.heard, ["closed"])

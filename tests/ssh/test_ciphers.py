@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh import ciphers
-from vspc.ssh.algorithms import CIPHERS, MACS
-from vspc.ssh.ciphers import CHACHA, PACKET_LIMIT, direction, usable
-from vspc.ssh.packets import Malformed
+from vspc.ssh.crypto import ciphers
+from vspc.ssh.crypto.algorithms import CIPHERS, MACS
+from vspc.ssh.crypto.ciphers import CHACHA, PACKET_LIMIT, direction, usable
+from vspc.wire.ssh import MalformedSsh
 
 VECTOR, KEY, MAC_KEY = bytes(range(50, 70)), bytes(range(64)), bytes(range(100, 164))
 _WORD = 0xFFFFFFFF
@@ -133,7 +133,7 @@ class RefusalTests(SynchronousTestCase):
         for cipher in CIPHERS:
             sealer, opener = (direction(cipher, MACS[0], VECTOR, KEY, MAC_KEY) for _ in range(2))
             first, second = sealer.seal(0, b"first"), sealer.seal(1, b"second")
-            with self.assertRaises(Malformed):
+            with self.assertRaises(MalformedSsh):
                 opener.measure(0, second[: opener.head])
                 opener.open(0, second)
             del first
@@ -141,7 +141,7 @@ class RefusalTests(SynchronousTestCase):
             packet = direction(cipher, MACS[0], VECTOR, KEY, MAC_KEY).seal(0, b"once")
             opener.measure(0, packet[: opener.head])
             self.assertEqual(b"once", opener.open(0, packet))
-            with self.assertRaises(Malformed):
+            with self.assertRaises(MalformedSsh):
                 opener.measure(1, packet[: opener.head])
                 opener.open(1, packet)
 
@@ -149,7 +149,7 @@ class RefusalTests(SynchronousTestCase):
         for cipher in CIPHERS:
             packet = direction(cipher, MACS[0], VECTOR, KEY, MAC_KEY).seal(0, bytes(PACKET_LIMIT))
             opener = direction(cipher, MACS[0], VECTOR, KEY, MAC_KEY)
-            self.assertRaises(Malformed, opener.measure, 0, packet[: opener.head])
+            self.assertRaises(MalformedSsh, opener.measure, 0, packet[: opener.head])
 
     def test_a_cipher_that_openssl_does_not_have_is_not_offered(self) -> None:
         def missing(*_: Any) -> None:

@@ -20,9 +20,9 @@ from tests.ssh.bench import (
     server_of,
 )
 from vspc.ssh import limits
-from vspc.ssh.algorithms import STRICT_CLIENT, STRICT_SERVER
+from vspc.ssh.crypto.algorithms import STRICT_CLIENT, STRICT_SERVER
 from vspc.ssh.keys import HostKey
-from vspc.ssh.packets import Reader, string, uint32
+from vspc.wire.ssh import SshReader, string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO = 2, 3, 4, 7
 KEXINIT, NEWKEYS, EXCHANGE_INIT = 20, 21, 30
@@ -89,7 +89,7 @@ class HybridClient(Client):
         self.say(EXCHANGE_INIT, string(self.key))
 
     def ssh_KEX_DH_GEX_GROUP(self, packet: bytes) -> None:
-        reader = Reader(packet)
+        reader = SshReader(packet)
         host, reply, signature = reader.string(), reader.string(), reader.string()
         old = self.old.exchange(x25519.X25519PublicKey.from_public_bytes(reply[-32:]))
         secret = string(sha256(self.new.decapsulate(reply[:-32]) + old).digest())
@@ -154,7 +154,7 @@ class KeyExchangeTests(SynchronousTestCase):
                 self.assertEqual((wanted, not wanted), (client.secure, client.lost), name)
 
     def test_what_is_offered(self) -> None:
-        reader = Reader(self.connect(Telling()).offer)
+        reader = SshReader(self.connect(Telling()).offer)
         reader.take(16)
         lists = [reader.names() for _ in range(10)]
         self.assertEqual(b"mlkem768x25519-sha256", lists[0][0])

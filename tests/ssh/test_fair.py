@@ -10,8 +10,8 @@ from tests.ssh.bench import ADJUST, DATA, Bench, BenchCase, server_of
 from tests.ssh.hostile import Wire
 from vspc.net.limits import Admissions
 from vspc.net.scheduler import EVENTS, EVENTS_UNPROVEN, FLOOD, FLOODING
-from vspc.ssh.newcomers import Newcomers
-from vspc.ssh.packets import string, uint32
+from vspc.ssh.grace_period import GracePeriod
+from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG = 2, 3, 4
 
@@ -115,7 +115,7 @@ class FairTests(BenchCase):
 
     def test_who_floods_gives_way_before_a_login_that_is_silent(self) -> None:
         admissions: Admissions[Any] = Admissions(2, 100)
-        self.bench.door._newcomers = Newcomers(admissions, self.bench.clock)
+        self.bench.door._newcomers = GracePeriod(admissions, self.bench.clock)
         login, flood = self.bench.connect(), self.bench.connect()
         self.bench.clock.turn(1)  # both count
         for _ in range(FLOODING + 1):
@@ -130,7 +130,7 @@ class FairTests(BenchCase):
 
     def test_who_is_gone_takes_nobodys_place_while_its_end_waits_for_its_turn(self) -> None:
         admissions: Admissions[Any] = Admissions(1, 100)
-        newcomers = self.bench.door._newcomers = Newcomers(admissions, self.bench.clock)
+        newcomers = self.bench.door._newcomers = GracePeriod(admissions, self.bench.clock)
         old = self.bench.connect()
         self.bench.clock.turn(1)
         new = self.bench.connect()

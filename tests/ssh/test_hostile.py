@@ -24,8 +24,8 @@ from tests.ssh.hostile import TCP_BUFFER, StormBench, Storming, Wire
 from tests.ssh.test_transport import Raw
 from vspc.net.scheduler import EVENTS_UNPROVEN
 from vspc.ssh import limits
-from vspc.ssh.attempts import DELAY_LIMIT, TABLE_LIMIT
-from vspc.ssh.packets import string, uint32
+from vspc.ssh.login_throttle import DELAY_LIMIT, TABLE_LIMIT
+from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, KEXINIT, NEWKEYS, EXCHANGE_INIT = 2, 3, 4, 20, 21, 30
 MEBIBYTE = 1 << 20

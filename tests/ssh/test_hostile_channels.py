@@ -20,11 +20,11 @@ from tests.ssh.bench import (
     server_of,
 )
 from tests.ssh.hostile import TCP_BUFFER, ConsoleBench, StormBench, Wire, connection_of
-from vspc.console.gate import WAITING
 from vspc.console.history import LIMIT
+from vspc.console.input_flow import WAITING
 from vspc.net.scheduler import BYTES, EVENTS
 from vspc.ssh import limits
-from vspc.ssh.packets import string, uint32
+from vspc.wire.ssh import string, uint32
 
 GIBIBYTE = 1 << 30
 PIECE = b"y" * 65536

@@ -17,7 +17,7 @@ from tests.ssh.bench import (
 )
 from vspc.ssh.hostproof import PROVE, TELL
 from vspc.ssh.keys import HostKey
-from vspc.ssh.packets import Reader, string
+from vspc.wire.ssh import SshReader, string
 
 GLOBAL_SUCCESS = 81
 RSA = HostKey(Path("rsa"), Key(rsa.generate_private_key(65537, 2048)))
@@ -65,7 +65,7 @@ class HostKeyTests(SynchronousTestCase):
 
     def test_all_are_told_once_he_is_in(self) -> None:
         [told] = self.client().got(GLOBAL_REQUEST)
-        reader = Reader(told)
+        reader = SshReader(told)
         self.assertEqual((TELL, False), (reader.string(), reader.boolean()))
         blobs = []
         while not reader.ended:
@@ -80,11 +80,11 @@ class HostKeyTests(SynchronousTestCase):
         for kind, algorithm in ((Preferring, b"rsa-sha2-512"), (RsaClient, b"rsa-sha2-256")):
             client = self.client(kind)
             self.prove(client, ECDSA.blob, RSA.blob)
-            reader = Reader(client.got(GLOBAL_SUCCESS)[0])
+            reader = SshReader(client.got(GLOBAL_SUCCESS)[0])
             for key, name in ((ECDSA, b"ecdsa-sha2-nistp384"), (RSA, algorithm)):
                 signature = reader.string()
                 text = string(PROVE) + string(client.sessionID) + string(key.blob)
-                self.assertEqual(name, Reader(signature).string())
+                self.assertEqual(name, SshReader(signature).string())
                 self.assertTrue(key.public.verify(signature, text))
             reader.end()
 

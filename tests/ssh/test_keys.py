@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.conch.ssh.keys import Key
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.algorithms import CIPHERS, MACS
+from vspc.ssh.crypto.algorithms import CIPHERS, MACS
+from vspc.ssh.crypto.signatures import acceptable, proves
 from vspc.ssh.keys import (
     HOST_KEY_NAME,
     HostKeyError,
@@ -20,8 +21,7 @@ from vspc.ssh.keys import (
     known_hosts_line,
     load_host_key,
 )
-from vspc.ssh.packets import string
-from vspc.ssh.signatures import acceptable, proves
+from vspc.wire.ssh import string
 
 SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
 WAYS = [(cipher, mac) for cipher in CIPHERS for mac in MACS]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.algorithms import (
+from vspc.ssh.crypto.algorithms import (
     CIPHERS,
     COMPRESSIONS,
     HOST_SIGNATURES,
@@ -16,9 +16,9 @@ from vspc.ssh.algorithms import (
     STRICT_CLIENT,
     key_exchanges,
 )
-from vspc.ssh.ciphers import CHACHA
-from vspc.ssh.negotiation import Agreed, Offer, Phase, agree, permitted, read_offer
-from vspc.ssh.packets import Malformed, string
+from vspc.ssh.crypto.ciphers import CHACHA
+from vspc.ssh.crypto.negotiation import Agreed, Offer, Phase, agree, permitted, read_offer
+from vspc.wire.ssh import MalformedSsh, string
 
 HOST_KEYS = (b"ssh-ed25519",)
 ALL_HOST_KEYS = tuple(name for names in HOST_SIGNATURES.values() for name in names)
@@ -129,7 +129,7 @@ class OpensshTests(SynchronousTestCase):
 
     def test_nist_curves_are_to_be_had_beside_an_ecdsa_host_key_only(self) -> None:
         nist = openssh(f"ecdh-sha2-nistp384 ext-info-c {STRICT}", CIPHERS_10)
-        self.assertRaises(Malformed, self.agreed, nist)
+        self.assertRaises(MalformedSsh, self.agreed, nist)
         agreed = self.agreed(nist, (b"ecdsa-sha2-nistp384",))
         self.assertEqual(
             (b"ecdh-sha2-nistp384", b"ecdsa-sha2-nistp384"), (agreed.key_exchange, agreed.host_key)
@@ -164,7 +164,7 @@ class NegotiationTests(SynchronousTestCase):
     def test_any_bytes_are_an_offer_or_refused(self, data: bytes) -> None:
         try:
             read_offer(data)
-        except Malformed:
+        except MalformedSsh:
             return
 
     def test_an_offer_is_read_as_it_was_made(self) -> None:
@@ -172,7 +172,7 @@ class NegotiationTests(SynchronousTestCase):
         read = read_offer(kexinit(lists, b"\1" + bytes(4)))
         self.assertTrue(read.strict and read.takes_extensions and read.guessed)
         self.assertEqual(((b"1",), (b"2",)), read.ciphers)
-        self.assertRaises(Malformed, read_offer, kexinit(lists) + b"x")
+        self.assertRaises(MalformedSsh, read_offer, kexinit(lists) + b"x")
 
     def test_the_client_prefers(self) -> None:
         backwards = offer(
@@ -194,7 +194,7 @@ class NegotiationTests(SynchronousTestCase):
         pair = ((CHACHA,), (b"aes256-gcm@openssh.com",))
         agreed = agree(offer(ciphers=pair), HOST_KEYS, strict=True)
         self.assertEqual((CHACHA, b"aes256-gcm@openssh.com"), agreed.ciphers)
-        self.assertRaises(Malformed, agree, offer(ciphers=pair), HOST_KEYS, strict=False)
+        self.assertRaises(MalformedSsh, agree, offer(ciphers=pair), HOST_KEYS, strict=False)
 
     def test_nothing_in_common(self) -> None:
         for change in (
@@ -204,7 +204,7 @@ class NegotiationTests(SynchronousTestCase):
             {"ciphers": ((b"aes128-ctr",),) * 2, "macs": (MACS, ())},
             {"compressions": ((b"zlib",), (b"none",))},
         ):
-            self.assertRaises(Malformed, agree, offer(**change), HOST_KEYS, strict=True)
+            self.assertRaises(MalformedSsh, agree, offer(**change), HOST_KEYS, strict=True)
 
     def test_a_wrong_guess_is_skipped(self) -> None:
         wrong = offer(guessed=True, key_exchanges=KEY_EXCHANGES[1:])

@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.algorithms import CIPHERS, MACS
-from vspc.ssh.attempts import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, Attempts
-from vspc.ssh.ciphers import PACKET_LIMIT, Clear, direction
-from vspc.ssh.logins import UserName, split_user
+from vspc.console.logins import UserName, split_user
+from vspc.ssh.crypto.algorithms import CIPHERS, MACS
+from vspc.ssh.crypto.ciphers import PACKET_LIMIT, Clear, direction
+from vspc.ssh.login_throttle import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, LoginThrottle
 from vspc.ssh.outbox import STDERR, STDOUT, Outbox
-from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.stream import Incoming, Outgoing
+from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 HOST_KEYS = (b"ssh-ed25519",)
 SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
@@ -26,13 +26,13 @@ class ReaderTests(SynchronousTestCase):
             lambda r: r.names(),
         ):
             try:
-                read(Reader(data))
-            except Malformed as error:
+                read(SshReader(data))
+            except MalformedSsh as error:
                 self.assertNotIn(repr(data), str(error))
 
     @given(st.lists(st.binary(max_size=20)), st.integers(0, (1 << 32) - 1))
     def test_what_was_written_is_read(self, strings: list[bytes], number: int) -> None:
-        reader = Reader(uint32(number) + b"".join(map(string, strings)))
+        reader = SshReader(uint32(number) + b"".join(map(string, strings)))
         self.assertEqual(number, reader.uint32())
         self.assertEqual(strings, [reader.string() for _ in strings])
         reader.end()
@@ -78,7 +78,7 @@ class StreamTests(SynchronousTestCase):
         incoming.feed(bytes(wire))
         try:
             self.assertIsNone(incoming.packet())
-        except Malformed:
+        except MalformedSsh:
             return
 
     @settings(deadline=None)
@@ -92,7 +92,7 @@ class StreamTests(SynchronousTestCase):
         try:
             while incoming.packet() is not None:
                 pass
-        except Malformed:
+        except MalformedSsh:
             return
 
     def test_the_largest_packet(self) -> None:
@@ -167,7 +167,7 @@ class OutboxTests(SynchronousTestCase):
 
 class AttemptTests(SynchronousTestCase):
     def test_twenty_cost_nothing_then_each_one_more_until_the_limit(self) -> None:
-        attempts = Attempts()
+        attempts = LoginThrottle()
         delays = []
         for _ in range(FREE_FAILURES + 15):
             delays.append(attempts.delay("a", "alice", 0))
@@ -180,7 +180,7 @@ class AttemptTests(SynchronousTestCase):
         self.assertEqual(0, attempts.delay("a", "alice", 0))
 
     def test_the_table_is_bounded(self) -> None:
-        attempts = Attempts()
+        attempts = LoginThrottle()
         for number in range(TABLE_LIMIT + 10):
             attempts.failed("a", str(number), 0)
         self.assertEqual(TABLE_LIMIT, len(attempts._tallies))

@@ -18,9 +18,9 @@ from tests.ssh.bench import (
     SUCCESS,
     BenchCase,
 )
+from vspc.console.logins import ExecRequest, ForwardRequest, ShellRequest
 from vspc.console.ports import Terminal
-from vspc.ssh.logins import Exec, Forward, Shell
-from vspc.ssh.packets import string, uint32
+from vspc.wire.ssh import string, uint32
 
 
 def pty(columns: int, rows: int, kind: bytes = b"xterm") -> bytes:
@@ -31,7 +31,7 @@ def pty(columns: int, rows: int, kind: bytes = b"xterm") -> bytes:
 class RequestTests(BenchCase):
     def test_a_command_is_handed_on_as_it_is(self) -> None:
         _, program = self.bench.running(self.client, b"send web01 'a b'\xff")
-        self.assertEqual(Exec(b"send web01 'a b'\xff"), program.request)
+        self.assertEqual(ExecRequest(b"send web01 'a b'\xff"), program.request)
         self.assertIsNone(program.channel.terminal)
         self.assertEqual("192.0.2.1", program.channel.address)
 
@@ -59,7 +59,7 @@ class RequestTests(BenchCase):
         self.assertFalse(self.ask(number, b"pty-req", pty(80, 24)))
         self.assertTrue(self.ask(number, b"shell"))
         program = self.bench.programs[-1]
-        self.assertEqual(Shell(None), program.request)
+        self.assertEqual(ShellRequest(None), program.request)
         self.assertEqual(Terminal("vt\\x1b100", 80, 24), program.channel.terminal)
         for columns, rows in ((100, 50), (1, 1), (80, 0), (1 << 31, 1 << 31)):
             self.assertTrue(
@@ -112,7 +112,7 @@ class OpeningTests(BenchCase):
     def test_a_console_as_a_host(self) -> None:
         self.forward("büro".encode())
         program = self.bench.programs[-1]
-        self.assertEqual(Forward("büro"), program.request)
+        self.assertEqual(ForwardRequest("büro"), program.request)
         program.channel.write(b"\xff\x00")
         program.channel.write_error(b"a notice")
         program.channel.finish(4)

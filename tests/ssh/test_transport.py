@@ -20,7 +20,7 @@ from tests.ssh.bench import (
 )
 from vspc.net.limits import Admissions
 from vspc.ssh import limits
-from vspc.ssh.packets import string, uint32
+from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO = 2, 3, 4, 7
 KEXINIT, NEWKEYS, EXCHANGE_INIT = 20, 21, 30

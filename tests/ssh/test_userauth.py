@@ -22,8 +22,8 @@ from tests.ssh.bench import (
     probe,
 )
 from vspc.config.keys import fingerprint
-from vspc.ssh.limits import PROBES_PER_FAILURE, DoorLimits
-from vspc.ssh.packets import string
+from vspc.ssh.limits import PROBES_PER_FAILURE, SshLimits
+from vspc.wire.ssh import string
 
 APPLICATION = b"ssh:"
 PRESENT, UNTOUCHED = b"\x01", b"\x00"
@@ -206,7 +206,7 @@ class LimitTests(SynchronousTestCase):
     """What failing costs."""
 
     def setUp(self) -> None:
-        self.bench = Bench(DoorLimits(attempts=3))
+        self.bench = Bench(SshLimits(attempts=3))
         self.bench.watch(self)
 
     def fail(self, client: Any, times: int) -> None:  # type: ignore[override]
@@ -301,7 +301,7 @@ class Late(SynchronousTestCase):
     """Who has failed often has to wait."""
 
     def test_nobody_comes_in_on_a_connection_that_was_ended_meanwhile(self) -> None:
-        bench = Bench(DoorLimits(login_timeout=3))
+        bench = Bench(SshLimits(login_timeout=3))
         client = bench.asking()
         for _ in range(40):
             bench.door.failed(client.server, "alice")

@@ -10,13 +10,13 @@ from twisted.python.failure import Failure
 from tests.conversations import read
 from tests.fakes import World
 from tests.net.ends import NoEngine, Wire
-from vspc.console.happenings import HostChanged, Suspicion
+from vspc.console.events import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.door import Door
-from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.vmware import Terms, VMwareLine
+from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.lines.vmware import Terms, VMwareLine
+from vspc.vm.server import LineServer
 from vspc.vm.zone import Zone
 from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.telnet import WILL as TELNET_WILL
@@ -54,7 +54,7 @@ class Host:
         self.engine = NoEngine()
         terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine)
 
-        def keep(line: VmLine) -> Keeper:
+        def keep(line: VmLine) -> LineObserver:
             return door.arrive(line, zone)
 
         share = door.scheduler.share(address)
@@ -150,7 +150,7 @@ class Scene(World):
         super().__init__()
         numbers = count()
         self.peers = PeerTable(secret=lambda: secret(next(numbers)))
-        self.door = Door(self.roster, self.peers, self.clock, Refusals())
+        self.door = LineServer(self.roster, self.peers, self.clock, Refusals())
 
     def now(self) -> float:
         return self.clock.seconds()

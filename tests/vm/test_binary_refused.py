@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 
 from tests.net.ends import Wire
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.line import BinaryLine
+from vspc.vm.lines.binary import BinaryLine
+from vspc.vm.lines.plain import TelnetLine
 from vspc.vm.listen import PlainFactory
-from vspc.vm.plain import TelnetLine
 from vspc.wire import nvt
 from vspc.wire.telnet import (
     BINARY,

@@ -6,13 +6,13 @@ from collections import Counter
 from tests.log.inline import Logged
 from tests.log.support import bytes_of
 from tests.vm.support import Host, Scene
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
 from vspc.config.classes import LogSettings
 from vspc.config.units import Floor
 from vspc.console.away import RELEASE_AFTER
-from vspc.console.console import Console, State
-from vspc.console.past import Item, Kept
-from vspc.log.recorder import Bounds
+from vspc.console.console import Console, ConsoleState
+from vspc.console.logs import Item, LogView
+from vspc.log.recorder import LogBounds
 from vspc.wire.vmware import VMotionBegin
 
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
@@ -44,7 +44,7 @@ class Going(DoorTest):
         self.logged.writer.work([])
 
     def kept(self, console: Console) -> bytes:
-        def everything(kept: Kept) -> list[Item]:
+        def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
         answers: list[list[Item] | None] = []
@@ -97,7 +97,7 @@ class Rings(Going):
         self.assertEqual(self.console("vm1").history.capacity, 0)
 
     def test_what_the_log_does_not_have_stays_for_ten_minutes(self) -> None:
-        self.logged.log.recorder.bounds = Bounds(each=1000, total=1 << 20)
+        self.logged.log.recorder.bounds = LogBounds(each=1000, total=1 << 20)
         host = self.comes()
         self.goes(host)
         self.assertEqual(self.ring(), TEXT)
@@ -116,9 +116,9 @@ class Rings(Going):
 class Objects(Going):
     """Counted by type, because bytes differ from one Python to the next (benchmarks/churn.py)."""
 
-    OF_THE_CONSOLE = ("Console", "Gate", "Waiting", "History", "Identity", "Pen")
+    OF_THE_CONSOLE = ("Console", "InputFlow", "InputQueue", "History", "Identity", "Pen")
     OF_ITS_VM = ("Vm", "_Claimants")
-    OF_ITS_LOG = ("Chronicle", "Segment", "Entry")
+    OF_ITS_LOG = ("ConsoleLog", "Segment", "RecorderEntry")
     FEW = 4
     """Sets that hold one: of those with its name, live and all; of that without case; a UUID's."""
 
@@ -154,7 +154,7 @@ class Objects(Going):
         self.settle()
         after = self.ours()
         states = {console.state for console in self.scene.roster}
-        self.assertEqual(states, {State.AWAY})
+        self.assertEqual(states, {ConsoleState.AWAY})
         self.assertEqual(len(self.scene.clock.twisted.getDelayedCalls()), waits)
         # Credentials that are used up are remembered, a bounded number of them.
         grown = {kind: after[kind] - before[kind] for kind in after if after[kind] > before[kind]}
@@ -167,8 +167,8 @@ class Objects(Going):
         host = self.comes()
         host.say(VMotionBegin(b"\x01\x02"))
         self.goes(host)
-        self.assertIs(self.console("vm1").state, State.MIGRATING)
+        self.assertIs(self.console("vm1").state, ConsoleState.MIGRATING)
         for _ in range(11):
             self.turn(1.0)
-        self.assertIs(self.console("vm1").state, State.AWAY)
+        self.assertIs(self.console("vm1").state, ConsoleState.AWAY)
         self.assertEqual(self.console("vm1").history.capacity, 0)

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import Host, Scene, play
-from vspc.console.console import State
+from vspc.console.console import ConsoleState
 from vspc.console.resolve import Found
 
 
@@ -42,11 +42,11 @@ class Conversations(SynchronousTestCase):
         source = self.registered(chop)
         _, sink = self.scene.attach(self.console)
         self.play(source, "vmotion-source", chop)
-        self.assertIs(self.console.state, State.MIGRATING)
+        self.assertIs(self.console.state, ConsoleState.MIGRATING)
         self.scene.clock.advance(1.2)
         target = self.scene.host("10.1.1.7")
         self.play(target, "vmotion-target", chop)
-        self.assertIs(self.console.state, State.CONNECTED)
+        self.assertIs(self.console.state, ConsoleState.CONNECTED)
         assert self.console.line is not None
         self.assertEqual(self.console.line.address, "10.1.1.7")
         self.assertTrue(source.closed)

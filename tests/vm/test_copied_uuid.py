@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tests.log.inline import Logged
 from tests.log.support import bytes_of
 from tests.vm.support import Host, Scene
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
 from vspc.config.classes import LogSettings
 from vspc.config.units import Floor
-from vspc.console.console import Console, State
-from vspc.console.past import Item, Kept
+from vspc.console.console import Console, ConsoleState
+from vspc.console.logs import Item, LogView
 from vspc.console.resolve import Found
 from vspc.wire.vmware import VmName
 
@@ -50,7 +50,7 @@ class CopiedTest(DoorTest):
     def kept(self, console: Console) -> bytes:
         """All that ring and log have of `console`."""
 
-        def everything(kept: Kept) -> list[Item]:
+        def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
         answers: list[list[Item] | None] = []
@@ -70,7 +70,7 @@ class SameHost(CopiedTest):
         self.starts(b"lab-7")
         copy, original = self.console("lab-7"), self.console("web01")
         self.assertEqual(self.kept(copy).count(b"web01"), 0)
-        self.assertIs(original.state, State.AWAY)
+        self.assertIs(original.state, ConsoleState.AWAY)
         self.assertEqual((original.vm.said_name, copy.vm.said_name), ("web01", "lab-7"))
         sees_the_copy_only = self.scene.roster.resolve("web01", lambda console: console is copy)
         self.assertNotIsInstance(sees_the_copy_only, Found)
@@ -83,7 +83,7 @@ class SameHost(CopiedTest):
         self.starts(b"web01")
         self.assertIn(b"I am web01\r\nI am web01", self.kept(self.console("web01")))
         self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
-        self.assertIs(self.console("lab-7").state, State.CONNECTED)
+        self.assertIs(self.console("lab-7").state, ConsoleState.CONNECTED)
 
     def test_the_original_finds_its_log_when_the_copy_is_gone(self) -> None:
         self.stops(self.starts(b"web01"))
@@ -157,7 +157,7 @@ class SameHost(CopiedTest):
         self.starts(b"lab-7")
         self.assertNotIn(b"db's own", self.kept(self.console("lab-7")))
         self.assertEqual(self.console("db").vm.said_name, "db")
-        self.assertIs(self.console("db").state, State.AWAY)
+        self.assertIs(self.console("db").state, ConsoleState.AWAY)
 
     def test_a_copy_that_was_renamed_finds_its_log(self) -> None:
         port_a, port_b = b"vspc?port=a", b"vspc?port=b"

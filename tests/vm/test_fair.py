@@ -10,11 +10,11 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import TurnClock, Wire
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
+from vspc.net.preaccept import SERVED
 from vspc.net.scheduler import BYTES, EVENTS, TURN_EVENTS
 from vspc.net.telnet_transport import READ, READ_UNPROVEN
-from vspc.net.vestibule import SERVED
-from vspc.vm.plain import RawLine
+from vspc.vm.lines.plain import RawLine
 from vspc.vm.reports import BREAKS
 from vspc.wire.telnet import BRK, NOP, VMWARE, command, subnegotiation
 from vspc.wire.vmware import DoProxy, VmName, VMotionBegin, VmVcUuid, encode

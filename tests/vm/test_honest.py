@@ -4,9 +4,9 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from tests.vm.support import VC_UUID, Host
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
 from vspc.console.attachment import Refusal, Typed
-from vspc.console.console import State
+from vspc.console.console import ConsoleState
 from vspc.console.takeover import Takeover
 from vspc.vm.zone import Zone
 from vspc.wire.vmware import (
@@ -100,7 +100,7 @@ class Moved(MovedTest):
         for _ in range(24):
             self.scene.clock.advance(5)
             self.scene.door.tick()
-        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
         said = self.old.wire.take()
         for _ in range(9):
             said += self.old.say(ANSWER)
@@ -142,7 +142,7 @@ class Moved(MovedTest):
         new = self.restart()
         self.scene.clock.advance(6)
         new.lose()
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
         self.old.say(b"still here")
         self.is_at(OLD)
         self.assertIn(b"still here", self.console().history.read(0, 99))
@@ -242,7 +242,7 @@ class Names(DoorTest):
         host = self.scene.host()
         host.register()
         host.say(VmName(b"web02"))
-        self.assertEqual(self.console("web02").state, State.CONNECTED)
+        self.assertEqual(self.console("web02").state, ConsoleState.CONNECTED)
         self.assertEqual(self.count(), 1)
 
     def test_rename_while_it_is_off_is_told_from_a_copy_by_nobody(self) -> None:
@@ -250,8 +250,8 @@ class Names(DoorTest):
         host.register()
         host.lose()
         self.scene.host().register(b"web02")
-        self.assertEqual((self.console("web02").state, self.count()), (State.CONNECTED, 2))
-        self.assertIs(self.console("web01").state, State.AWAY)
+        self.assertEqual((self.console("web02").state, self.count()), (ConsoleState.CONNECTED, 2))
+        self.assertIs(self.console("web01").state, ConsoleState.AWAY)
 
     def test_a_template_deployed_50_times_a_day_under_one_name(self) -> None:
         for number in range(50):

@@ -6,11 +6,11 @@ a key goes to the liar that was not typed after they were told, and had asked fo
 
 from tests.fakes import FakeSink
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_door import DoorTest
+from tests.vm.test_server import DoorTest
 from vspc.console.access import Access, Operator
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.away import PER_HOST
-from vspc.console.console import Console, State
+from vspc.console.console import Console, ConsoleState
 from vspc.console.resolve import Ambiguous, Found
 from vspc.vm.zone import Zone
 from vspc.wire.telnet import IAC
@@ -51,7 +51,7 @@ class Lies(DoorTest):
     def is_victims(self) -> None:
         """The console is the VM's, nobody was told anything, and it works."""
         self.assertEqual(self.victim.last_address, VM)
-        self.assertIs(self.victim.state, State.CONNECTED)
+        self.assertIs(self.victim.state, ConsoleState.CONNECTED)
         self.scene.turn()
         self.assertEqual(self.sink.notices, [])
         self.vm.wire.take()
@@ -62,7 +62,7 @@ class Lies(DoorTest):
         self.assertEqual(self.scene.suspicions(), [(kind, LIAR, VM)])
 
     def held(self) -> Console:
-        (console,) = [c for c in self.scene.roster if c.state is State.QUARANTINED]
+        (console,) = [c for c in self.scene.roster if c.state is ConsoleState.QUARANTINED]
         return console
 
     # 1
@@ -214,7 +214,7 @@ class Lies(DoorTest):
         self.lie(name=b"lab-7")
         self.one_event("duplicate-uuid")
         self.assertEqual(self.victim.name, "web01")
-        self.assertIs(self.victim.state, State.AWAY)
+        self.assertIs(self.victim.state, ConsoleState.AWAY)
 
     def test_its_uuid_with_another_name_and_more_lines_of_that(self) -> None:
         """However many ports the other VM has, they are not the victim's."""
@@ -288,7 +288,7 @@ class Lies(DoorTest):
         secure.lose()
         self.lie(name=b"vault", uuid=b"ee" * 16)
         self.lie(name=b"vault", uuid=b"ee" * 16, uri=b"vspc?port=debug")
-        self.assertIs(vault.state, State.AWAY)
+        self.assertIs(vault.state, ConsoleState.AWAY)
         kinds = {kind for kind, _, _ in self.scene.suspicions()}
         self.assertEqual(kinds, {"weaker-provenance"})
         again = self.scene.host("10.1.1.9", secure=True)

@@ -6,9 +6,9 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Host
-from tests.vm.test_door import DoorTest
-from vspc.console.console import State
-from vspc.vm.plain import RawLine
+from tests.vm.test_server import DoorTest
+from vspc.console.console import ConsoleState
+from vspc.vm.lines.plain import RawLine
 from vspc.wire.starttls import IS_START, REPLY_ACCEPTED, SEND_TLS
 from vspc.wire.telnet import (
     AUTHENTICATION,
@@ -130,7 +130,7 @@ class Newcomers(DoorTest):
         clone.lose()
         again = self.scene.host("10.0.0.3")
         again.register(b"lab-clone")
-        self.assertIs(self.console("lab-clone").state, State.CONNECTED)
+        self.assertIs(self.console("lab-clone").state, ConsoleState.CONNECTED)
         self.assertEqual(self.count(), 2)
 
 
@@ -171,7 +171,7 @@ class Words(DoorTest):
         host = self.scene.host()
         host.register()
         host.say(VmName(b""))
-        self.assertIs(self.console("web01").state, State.CONNECTED)
+        self.assertIs(self.console("web01").state, ConsoleState.CONNECTED)
 
     def test_ports_labelled_with_numbers_stay_apart(self) -> None:
         for uri in (b"vspc?port=2", b"vspc?port=1", b"vspc"):

@@ -13,13 +13,13 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
 from tests.vm.support import Scene
-from tests.vm.test_door import DoorTest
-from vspc.net import vestibule
+from tests.vm.test_server import DoorTest
+from vspc.net import preaccept
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
-from vspc.vm import door, listen
-from vspc.vm.listen import Gatekeeper, GuardedFactory, PlainFactory, VMwareFactory
-from vspc.vm.vmware import Terms
+from vspc.vm import listen, server
+from vspc.vm.lines.vmware import Terms
+from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
 from vspc.wire import telnet
 from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, encode
 
@@ -27,7 +27,9 @@ from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, encode
 class ListenTest(DoorTest):
     def setUp(self) -> None:
         super().setUp()
-        self.gatekeeper = Gatekeeper(Allow([ip_network("10.0.0.0/8")]), Refusals(), self.scene.now)
+        self.gatekeeper = ConnectionFilter(
+            Allow([ip_network("10.0.0.0/8")]), Refusals(), self.scene.now
+        )
         self.events: list[LogEvent] = []
         keep: Any = self.events.append
         globalLogPublisher.addObserver(keep)
@@ -192,8 +194,8 @@ class BehindABalancer(ListenTest):
 class Crowds(ListenTest):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(door, "UNIDENTIFIED_PER_ADDRESS", 4)
-        self.patch(door, "LINES_PER_ADDRESS", 8)
+        self.patch(server, "UNIDENTIFIED_PER_ADDRESS", 4)
+        self.patch(server, "LINES_PER_ADDRESS", 8)
         self.patch(listen, "LINES_PER_ADDRESS", 8)
         self.scene = Scene()
         self.listener = self.factory()
@@ -240,7 +242,7 @@ class Crowds(ListenTest):
         self.assertFalse(self.connect("10.0.0.2").paused)
 
     def test_too_many_that_wait_are_closed(self) -> None:
-        self.patch(vestibule, "WAITING", 2)
+        self.patch(preaccept, "WAITING", 2)
         for _ in range(6):
             self.connect()
         self.assertFalse(Joined("10.0.0.1").connect(self.listener))

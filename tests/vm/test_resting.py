@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 from tests.net.ends import Wire
 from tests.vm.test_fair import FairDoorTest
 from vspc.net.scheduler import BYTES
-from vspc.vm.plain import RawLine
+from vspc.vm.lines.plain import RawLine
 
 
 class Resting(FairDoorTest):

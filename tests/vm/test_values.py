@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.conversations import read
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
-from vspc.console.console import Console, State
+from vspc.console.console import Console, ConsoleState
 from vspc.net.telnet_transport import LineTransport
+from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.listen import PlainFactory
 from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
-from vspc.vm.vmware import Terms, VMwareLine
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
@@ -287,14 +287,14 @@ class Values(SynchronousTestCase):
         for step in (*MOVE[:4], Lose(SOURCE), Wait(12.0)):
             process.do(step)
         process.scene.door.tick()
-        self.assertIs(process.console().state, State.AWAY)
+        self.assertIs(process.console().state, ConsoleState.AWAY)
         return process
 
     def test_a_target_that_comes_late_has_its_console(self) -> None:
         heir = self.given_up().successor()
         for step in MOVE[5:]:
             heir.do(step)
-        self.assertEqual((heir.console().state, heir.console().moves), (State.CONNECTED, 1))
+        self.assertEqual((heir.console().state, heir.console().moves), (ConsoleState.CONNECTED, 1))
 
     def test_a_migration_whose_console_was_forgotten_is_over(self) -> None:
         process = self.given_up()

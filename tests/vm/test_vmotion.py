@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_door import DoorTest, sb
-from vspc.console import happenings
+from tests.vm.test_server import DoorTest, sb
+from vspc.console import events
 from vspc.console.attachment import Refusal
-from vspc.console.console import State
-from vspc.console.migration import TABLE, Act, Event, step
-from vspc.console.migration import State as Migration
+from vspc.console.console import ConsoleState
+from vspc.console.migration import TABLE, Act, MigrationEvent, step
+from vspc.console.migration import MigrationState as Migration
 from vspc.net.limits import Allow
 from vspc.vm.zone import Zone
 from vspc.wire.vmware import (
@@ -34,7 +34,7 @@ PEER_OK = sb(VMotionPeerOk(SEQUENCE))
 
 class Table(SynchronousTestCase):
     def test_what_is_over_stays_over(self) -> None:
-        for state, event in product(Migration, Event):
+        for state, event in product(Migration, MigrationEvent):
             after, act = step(state, event)
             self.assertIsInstance(act, Act)
             if not state.open:
@@ -43,11 +43,11 @@ class Table(SynchronousTestCase):
 
     def test_only_a_claimed_one_completes(self) -> None:
         movers = [pair for pair, (_, act) in TABLE.items() if act is Act.MOVE]
-        self.assertEqual(movers, [(Migration.CLAIMED, Event.COMPLETE)])
+        self.assertEqual(movers, [(Migration.CLAIMED, MigrationEvent.COMPLETE)])
 
-    @given(st.lists(st.sampled_from(list(Event))))
+    @given(st.lists(st.sampled_from(list(MigrationEvent))))
     def test_whatever_happens_it_is_claimed_once_and_completed_once(
-        self, events: list[Event]
+        self, events: list[MigrationEvent]
     ) -> None:
         state, acts, orphaned = Migration.BEGUN, list[Act](), 0
         for event in events:
@@ -60,17 +60,17 @@ class Table(SynchronousTestCase):
         self.assertLessEqual(acts.count(Act.MOVE) + acts.count(Act.RELEASE), 1 + orphaned)
 
     def test_one_without_any_line_is_given_up_and_its_credential_is_not(self) -> None:
-        state, act = step(Migration.BEGUN, Event.ORPHANED)
+        state, act = step(Migration.BEGUN, MigrationEvent.ORPHANED)
         self.assertEqual((state, act), (Migration.ORPHANED, Act.RELEASE))
         self.assertTrue(state.open)
-        self.assertEqual(step(state, Event.PEER), (Migration.CLAIMED, Act.CLAIM))
-        for event in Event:
+        self.assertEqual(step(state, MigrationEvent.PEER), (Migration.CLAIMED, Act.CLAIM))
+        for event in MigrationEvent:
             after, act = step(state, event)
-            if event is not Event.PEER:
+            if event is not MigrationEvent.PEER:
                 # Its console is away already: nothing is to be done for it once more.
                 self.assertIn(act, (Act.NOTHING, Act.ILLEGAL), event)
                 self.assertFalse(after.open and after is not state, event)
-        self.assertEqual(step(Migration.CLAIMED, Event.ORPHANED)[1], Act.ILLEGAL)
+        self.assertEqual(step(Migration.CLAIMED, MigrationEvent.ORPHANED)[1], Act.ILLEGAL)
 
 
 class VmotionTest(DoorTest):
@@ -218,7 +218,7 @@ class Begin(VmotionTest):
     def test_while_shutting_down_is_answered_not_now(self) -> None:
         self.scene.door.stopping = True
         self.assertEqual(self.source.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
-        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
 
     def test_before_it_is_known_whose_line_it_is_waits_four_seconds_at_most(self) -> None:
         stranger = self.scene.host().agree()
@@ -341,7 +341,7 @@ class Complete(VmotionTest):
         self.source.begin()
         self.source.say(VMotionComplete(SEQUENCE))
         self.scene.host(TARGET).agree().say(VMotionComplete(SEQUENCE))
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
 
     def test_from_the_wrong_line_changes_nothing(self) -> None:
         target = self.target(self.source.begin())
@@ -349,7 +349,7 @@ class Complete(VmotionTest):
         other.register(b"db", b"cd" * 16)
         other.say(VMotionComplete(SEQUENCE))
         self.source.say(VMotionComplete(SEQUENCE))
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         target.complete()
         self.is_at(TARGET)
 
@@ -363,7 +363,7 @@ class Complete(VmotionTest):
     def test_with_another_sequence_changes_nothing(self) -> None:
         target = self.target(self.source.begin())
         target.say(VMotionComplete(b"other"))
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         target.complete()
         self.is_at(TARGET)
 
@@ -381,19 +381,19 @@ class Abort(VmotionTest):
         self.alice.type(b"held")
         self.assertEqual(self.source.say(VMotionAbort()), b"held")
         self.assertTrue(target.closed)
-        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
         self.assertEqual(self.notices(), ["web01 did not move: the source aborted it"])
 
     def test_on_the_line_of_the_target_changes_nothing(self) -> None:
         target = self.target(self.source.begin())
         target.say(VMotionAbort())
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         target.complete()
         self.is_at(TARGET)
 
     def test_without_begin_changes_nothing(self) -> None:
         self.source.say(VMotionAbort())
-        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
         self.assertEqual(self.notices(), [])
 
     def test_the_credential_is_void_afterwards(self) -> None:
@@ -407,7 +407,7 @@ class Losses(VmotionTest):
         credential = self.source.begin()
         self.alice.type(b"held")
         self.source.lose()
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.assertEqual(self.target(credential).complete(), b"held")
         self.is_at(TARGET)
 
@@ -434,14 +434,14 @@ class Losses(VmotionTest):
         target = self.target(self.source.begin())
         target.complete()
         target.lose()
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
 
     def test_both_before_complete(self) -> None:
         target = self.target(self.source.begin())
         self.alice.type(b"held")
         self.source.lose()
         target.lose()
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
         self.assertIn("web01 is away: 4 bytes not sent", self.notices())
 
     def tick(self, seconds: float) -> None:
@@ -455,9 +455,9 @@ class Losses(VmotionTest):
         self.alice.type(b"held")
         self.source.lose()
         self.tick(9)
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.tick(2)
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
         self.assertIn("web01 is away: 4 bytes not sent", self.notices())
         self.assertEqual(self.alice.type(b"x").refusal, Refusal.AWAY)
         away = len(self.notices())
@@ -470,7 +470,7 @@ class Losses(VmotionTest):
         self.source.lose()
         self.tick(60)
         target = self.target(credential)
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.alice.type(b"held")
         self.assertEqual(target.complete(), b"held")
         self.is_at(TARGET)
@@ -484,7 +484,7 @@ class Losses(VmotionTest):
         self.source.lose()
         self.tick(60)
         self.target(credential).lose()
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
         self.refused(credential)
 
     def test_how_long_it_is_away_afterwards_is_told_from_then_on(self) -> None:
@@ -504,7 +504,7 @@ class Losses(VmotionTest):
         self.source.lose()
         self.tick(121)
         self.refused(credential)
-        self.assertIs(self.console().state, State.AWAY)
+        self.assertIs(self.console().state, ConsoleState.AWAY)
 
     def test_the_vm_that_came_back_meanwhile_keeps_its_console(self) -> None:
         credential = self.source.begin()
@@ -538,7 +538,7 @@ class Losses(VmotionTest):
         self.source.lose()
         anew = self.scene.host("10.1.1.9")
         anew.register()
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.scene.clock.advance(11)
         self.is_at("10.1.1.9")
 
@@ -560,7 +560,7 @@ class Losses(VmotionTest):
         self.target(self.source.begin()).lose()
         self.target(self.source.begin()).complete()
         self.is_at(TARGET)
-        ended = [h for h in self.scene.happened if isinstance(h, happenings.MigrationEnded)]
+        ended = [h for h in self.scene.happened if isinstance(h, events.MigrationEnded)]
         self.assertEqual(len(ended), 2)
 
 
@@ -574,7 +574,7 @@ class Talking(VmotionTest):
         self.assertEqual(self.source.wire.take(), b"")
         self.scene.clock.advance(0.2)
         self.assertEqual(self.source.say(b"and now"), b"held")
-        self.assertIs(self.console().state, State.CONNECTED)
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
         self.assertEqual(self.console().history.read(0, 99), b"still here and now")
         # It was early: the credential is valid all the same.
         self.target(credential).complete()
@@ -587,7 +587,7 @@ class Talking(VmotionTest):
         self.alice.type(b"now")
         self.assertEqual(self.source.wire.take(), b"now")
         self.source.lose()
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.alice.type(b"then")
         self.assertEqual(target.complete(), b"then")
 
@@ -626,7 +626,7 @@ class OthersInTheMiddle(VmotionTest):
         newcomer.register()
         self.alice.type(b"secret")
         self.scene.clock.advance(30)
-        self.assertIs(self.console().state, State.MIGRATING)
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
         self.assertEqual(self.target(credential).complete(), b"secret")
         self.scene.clock.advance(2)
         self.assertEqual(newcomer.wire.take(), b"")

@@ -13,17 +13,17 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.audit.holding import Recorded
 from tests.net.test_tls import Client, Wire, made_pair
 from tests.vm.support import Scene
-from tests.watch.holding import Recorded
+from vspc.audit.refusals import RecentRefusals
+from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.audit import TurnedAway
-from vspc.console.happenings import VmRefused
+from vspc.console.events import VmRefused
 from vspc.net.tls import ServerTls
 from vspc.net.tls_listening import ListeningTlsFactory
+from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import VMwareFactory
-from vspc.vm.vmware import Terms
-from vspc.watch.happened import Happened
-from vspc.watch.refusals import Refused
 from vspc.wire.telnet import VMWARE, WILL, negotiation
 from vspc.wire.vmware import DoProxy, VmName
 
@@ -47,9 +47,9 @@ class WrongProtocolTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.scene = Scene()
         clock = self.scene.clock
-        self.recorded, self.refused = Recorded(), Refused(clock.wall)
-        happened = Happened(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.scene.happenings.subscribe(happened.heard)
+        self.recorded, self.refused = Recorded(), RecentRefusals(clock.wall)
+        happened = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
+        self.scene.events.subscribe(happened.heard)
         self.events: list[LogEvent] = []
         keep: Any = self.events.append
         globalLogPublisher.addObserver(keep)

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.wire.qmethod import Effect, Options
+from vspc.wire.qmethod import Effect, OptionStates
 from vspc.wire.telnet import BINARY, DO, DONT, ECHO, WILL, WONT
 
 BOTH = st.sampled_from([BINARY, ECHO])
@@ -23,7 +23,7 @@ WISHES = st.sampled_from(["will", "wont", "do", "dont"])
 VERBS = st.sampled_from([WILL, WONT, DO, DONT])
 
 
-def wish(options: Options, name: str, option: int) -> int | None:
+def wish(options: OptionStates, name: str, option: int) -> int | None:
     """Call `options.will`, `.wont`, `.do` or `.dont`."""
     match name:
         case "will":
@@ -86,7 +86,7 @@ class AgainstTheText(SynchronousTestCase):
     def test_sends_what_the_rfc_says_for_any_input(
         self, inputs: list[tuple[int, bool] | str]
     ) -> None:
-        options, him, us = Options(), Him(), Him()
+        options, him, us = OptionStates(), Him(), Him()
         for given_ in inputs:
             if isinstance(given_, str):
                 sent = wish(options, given_, BINARY)
@@ -106,29 +106,29 @@ class AgainstTheText(SynchronousTestCase):
 
 class OneEnd(SynchronousTestCase):
     def test_an_offer_that_we_like_is_accepted_once(self) -> None:
-        options = Options()
+        options = OptionStates()
         self.assertEqual(options.receive(WILL, BINARY, True), (DO, Effect.ENABLED))
         self.assertEqual(options.receive(WILL, BINARY, True), (None, None))
 
     def test_an_offer_that_we_do_not_like_is_refused_each_time(self) -> None:
-        options = Options()
+        options = OptionStates()
         for _ in range(3):
             self.assertEqual(options.receive(DO, ECHO, False), (WONT, None))
 
     def test_an_acknowledgement_is_never_answered(self) -> None:
-        options = Options()
+        options = OptionStates()
         self.assertEqual((options.do(BINARY), options.will(BINARY)), (DO, WILL))
         self.assertEqual(options.receive(WILL, BINARY, True), (None, Effect.ENABLED))
         self.assertEqual(options.receive(DO, BINARY, True), (None, Effect.ENABLED))
 
     def test_a_refusal_is_told_as_such(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.do(ECHO)
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.REFUSED))
         self.assertFalse(options.enabled_him(ECHO))
 
     def test_both_directions_of_an_option_at_once(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.do(BINARY)
         options.will(BINARY)
         options.receive(WILL, BINARY, True)
@@ -137,19 +137,19 @@ class OneEnd(SynchronousTestCase):
         self.assertFalse(options.settled_us(BINARY))
 
     def test_a_peer_that_stops_is_acknowledged(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.receive(WILL, BINARY, True)
         self.assertEqual(options.receive(WONT, BINARY, True), (DONT, Effect.DISABLED))
         self.assertEqual(options.receive(WONT, BINARY, True), (None, None))
 
     def test_a_change_of_mind_waits_for_the_answer(self) -> None:
-        options = Options()
+        options = OptionStates()
         self.assertEqual((options.do(ECHO), options.dont(ECHO)), (DO, None))
         self.assertEqual(options.receive(WILL, ECHO, True), (DONT, None))
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.DISABLED))
 
     def test_two_changes_of_mind_cancel_out(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.receive(WILL, ECHO, True)
         self.assertEqual(
             (options.dont(ECHO), options.do(ECHO), options.dont(ECHO)), (DONT, None, None)
@@ -159,14 +159,14 @@ class OneEnd(SynchronousTestCase):
         self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.ENABLED))
 
     def test_a_will_that_crosses_our_dont_is_no_error(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.receive(WILL, ECHO, True)
         options.dont(ECHO)
         self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.DISABLED))
         self.assertTrue(options.settled_him(ECHO))
 
     def test_options_do_not_touch_each_other(self) -> None:
-        options = Options()
+        options = OptionStates()
         options.receive(WILL, 255, True)
         options.receive(DO, 0, True)
         on = [(o, options.enabled_us(o), options.enabled_him(o)) for o in (0, 1, 254, 255)]
@@ -180,12 +180,12 @@ class AsAValue(SynchronousTestCase):
     def test_goes_through_bytes_and_behaves_the_same(
         self, inputs: list[tuple[int, int, bool]]
     ) -> None:
-        one = Options()
+        one = OptionStates()
         for verb, option, agree in inputs:
             one.do(option)
             one.receive(verb, option, agree)
             one.wont(option)
-        other = Options(one.to_bytes())
+        other = OptionStates(one.to_bytes())
         self.assertEqual(other.to_bytes(), one.to_bytes())
         for (verb, option, agree), name in product(inputs, ("do", "wont")):
             self.assertEqual(wish(one, name, option), wish(other, name, option))
@@ -194,14 +194,14 @@ class AsAValue(SynchronousTestCase):
     def test_what_no_table_wrote_is_refused(self) -> None:
         for state in (b"", bytes(511), bytes(513), bytes(511) + b"\x06"):
             with self.assertRaises(ValueError):
-                Options(state)
+                OptionStates(state)
 
 
 class End:
     """One of two ends: its table, what is on the way to it, and what it was told."""
 
     def __init__(self) -> None:
-        self.options = Options()
+        self.options = OptionStates()
         self.inbox: deque[tuple[int, int]] = deque()
         self.agrees = {BINARY: True, ECHO: False}
         self.told = {(ours, option): False for ours in (True, False) for option in (BINARY, ECHO)}

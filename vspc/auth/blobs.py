@@ -7,7 +7,7 @@ OLD_CERTIFICATE = b"-cert-v00@openssh.com"
 """The same before OpenSSH 5.6; none is taken any more."""
 
 
-class Reader:
+class BlobReader:
     """Takes the fields of `data`, first to last; ValueError, which shows none, if one is short."""
 
     __slots__ = ("_at", "_data")
@@ -42,9 +42,9 @@ class Reader:
         """A counted string."""
         return self.take(self.number(4))
 
-    def inner(self) -> "Reader":
+    def inner(self) -> "BlobReader":
         """A counted string that has fields of its own."""
-        return Reader(self.string())
+        return BlobReader(self.string())
 
     def rest(self) -> bytes:
         """All that is left."""
@@ -64,7 +64,7 @@ def string(data: bytes) -> bytes:
 def kind_of(blob: bytes) -> bytes:
     """The type of a key or certificate, as it says; empty if it is none. Never raises."""
     try:
-        return Reader(blob[:128]).string()
+        return BlobReader(blob[:128]).string()
     except ValueError:
         return b""
 

@@ -19,14 +19,14 @@ from vspc.auth.certkeys import (
     unsound,
 )
 from vspc.auth.revoked import Revoked
+from vspc.common.errors import InvalidValue
+from vspc.common.text import safe
 from vspc.config.keyoptions import Sources
 from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
-from vspc.config.mistakes import Wrong
 from vspc.config.units import network
 from vspc.console.access import Voucher
-from vspc.console.proving import Claimant, Refused
-from vspc.console.session import Limits, Proof
-from vspc.text import safe
+from vspc.console.authentication import Claimant, ProofRefused
+from vspc.console.session import Proof, SessionLimits
 
 ROUNDING = 120
 """Seconds by which a certificate may be valid for longer than `max_validity`: `ssh-keygen -V +1h`
@@ -60,14 +60,14 @@ class Vouched:
 
     proof: Proof
     key: bytes
-    limits: Limits
+    limits: SessionLimits
     voucher: Voucher
     verified: bool = False
 
 
 def examine(
     blob: bytes, claimant: Claimant, authorities: Authorities, now: float
-) -> Vouched | Refused:
+) -> Vouched | ProofRefused:
     """Whether the certificate `blob` is good for `claimant`'s address, `now` seconds since 1970.
 
     Whether it is for his name is another question (`principals.standing`). Never raises.
@@ -75,10 +75,10 @@ def examine(
     try:
         certificate = parse(blob)
     except ValueError as error:
-        return Refused(f"the certificate cannot be read: {error}")
+        return ProofRefused(f"the certificate cannot be read: {error}")
     proof = _proof(certificate)
     why = _wrong(certificate, claimant, authorities, now)
-    return Refused(why, proof) if why else _vouched(certificate, proof)
+    return ProofRefused(why, proof) if why else _vouched(certificate, proof)
 
 
 def _proof(certificate: Certificate) -> Proof:
@@ -97,7 +97,7 @@ def _proof(certificate: Certificate) -> Proof:
 
 def _vouched(certificate: Certificate, proof: Proof) -> Vouched:
     command = certificate.options.get("force-command")
-    limits = Limits(
+    limits = SessionLimits(
         command=None if command is None else command.decode("utf-8"),
         pty="permit-pty" in certificate.extensions,
         forwarding="permit-port-forwarding" in certificate.extensions,
@@ -201,7 +201,7 @@ def _sources(value: bytes) -> Sources | None:
     try:
         words = value.decode("ascii").split(",")
         return Sources(tuple(network(word) for word in words), ())
-    except (UnicodeDecodeError, Wrong):
+    except (UnicodeDecodeError, InvalidValue):
         return None
 
 

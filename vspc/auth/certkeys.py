@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh
 
-from vspc.auth.blobs import CERTIFICATE, Reader, foreign, is_certificate, kind_of, string
-from vspc.text import safe
+from vspc.auth.blobs import CERTIFICATE, BlobReader, foreign, is_certificate, kind_of, string
+from vspc.common.text import safe
 
 LIMIT = 64 * 1024
 """Bytes of a certificate."""
@@ -85,7 +85,7 @@ def parse(blob: bytes) -> Certificate:
     """Read a certificate. Raises ValueError, whose text says why it is none that is taken."""
     if len(blob) > LIMIT:
         raise ValueError(f"it is longer than {LIMIT} bytes")
-    reader = Reader(blob)
+    reader = BlobReader(blob)
     kind = reader.string()
     if kind not in _KINDS:
         raise ValueError(f"its type {safe(kind, 60)} is not known")
@@ -116,7 +116,7 @@ def _word(data: bytes) -> str:
     return foreign(data)
 
 
-def _principals(reader: Reader) -> Iterator[str]:
+def _principals(reader: BlobReader) -> Iterator[str]:
     count = 0
     while reader:
         yield _word(reader.string())
@@ -125,7 +125,7 @@ def _principals(reader: Reader) -> Iterator[str]:
             raise ValueError(f"it has more than {MOST_PRINCIPALS} principals")
 
 
-def _pairs(reader: Reader) -> Iterator[tuple[str, bytes]]:
+def _pairs(reader: BlobReader) -> Iterator[tuple[str, bytes]]:
     """Options or extensions, in the order of their names: none can be there twice."""
     last = None
     while reader:
@@ -138,12 +138,12 @@ def _pairs(reader: Reader) -> Iterator[tuple[str, bytes]]:
         value.end()
 
 
-def _after_reserved(reader: Reader) -> bytes:
+def _after_reserved(reader: BlobReader) -> bytes:
     reader.string()
     return reader.string()
 
 
-def _last(reader: Reader) -> bytes:
+def _last(reader: BlobReader) -> bytes:
     last = reader.string()
     reader.end()
     return last
@@ -176,7 +176,7 @@ def unsound(certificate: Certificate) -> str:
 
 def _signature(blob: bytes, with_token: bool) -> tuple[bytes, bytes, bytes]:
     """Algorithm, signature proper, and what a FIDO token adds: flags and counter."""
-    reader = Reader(blob)
+    reader = BlobReader(blob)
     algorithm, raw = reader.string(), reader.string()
     token = reader.take(5) if with_token else b""
     reader.end()
@@ -228,7 +228,7 @@ def _verified(certificate: Certificate, algorithm: bytes, raw: bytes, token: byt
 
 def _application(blob: bytes) -> bytes:
     """The last field of a FIDO key: for whom its token signs (PROTOCOL.u2f)."""
-    reader = Reader(blob)
+    reader = BlobReader(blob)
     for _ in range(_FIELDS[reader.string()]):
         last = reader.string()
     return last
@@ -236,7 +236,7 @@ def _application(blob: bytes) -> bytes:
 
 def _der(raw: bytes) -> bytes:
     """An ECDSA signature as the library wants it (RFC 5656 section 3.1.2)."""
-    reader = Reader(raw)
+    reader = BlobReader(raw)
     numbers = [int.from_bytes(reader.string(), "big", signed=True) for _ in range(2)]
     reader.end()
     return utils.encode_dss_signature(*numbers)
@@ -244,7 +244,7 @@ def _der(raw: bytes) -> bytes:
 
 def rsa_bits(blob: bytes) -> int | None:
     """Bits of the modulus of an RSA key that was `parse`d; None for other keys."""
-    reader = Reader(blob)
+    reader = BlobReader(blob)
     if reader.string() != b"ssh-rsa":
         return None
     reader.string()

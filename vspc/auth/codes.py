@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import Totp
-from vspc.console.ports import Clock
+from vspc.common.clock import Clock
 
 WRONG = 10
 """Wrong codes of one operator in `WINDOW`, after which none is looked at: three of a million are

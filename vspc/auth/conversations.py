@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from vspc.console.ports import Cancellable, Clock
-from vspc.console.proving import Ask, Conversation, Refused, Verdict
+from vspc.common.clock import Cancellable, Clock
+from vspc.console.authentication import Ask, Conversation, ProofRefused, Verdict
 
 LEAST = 1.0
 """Seconds that a wrong password or answer takes at least, whatever was wrong."""
@@ -14,7 +14,7 @@ Judge = Callable[[bytes, Callable[[Verdict], None]], Cancellable | None]
 """Looks at an answer, and says later what it thinks of it."""
 
 
-class Slowly:
+class Delayed:
     """Hands on what somebody thinks of an answer: a no not before `LEAST` after the answer."""
 
     def __init__(self, clock: Clock, heard: Heard) -> None:
@@ -39,7 +39,7 @@ class Slowly:
         if self._over:
             return
         left = self._since + LEAST - self._clock.seconds()
-        if isinstance(said, Refused) and left > 0:
+        if isinstance(said, ProofRefused) and left > 0:
             self._waiting = self._clock.call_later(left, lambda: self._say(said))
         else:
             self._say(said)
@@ -61,11 +61,11 @@ class Slowly:
         return not self._over
 
 
-class Question:
+class ClaimantQuestion:
     """A `Conversation` of one question."""
 
     def __init__(self, clock: Clock, text: str, judge: Judge, heard: Heard) -> None:
-        self._slowly = Slowly(clock, heard)
+        self._slowly = Delayed(clock, heard)
         self._judge = judge
         self._asking = clock.call_later(0, lambda: self._slowly.hear(Ask(text)))
 
@@ -90,7 +90,7 @@ class Relay:
         verify: Callable[[Verdict], Verdict],
         heard: Heard,
     ) -> None:
-        self._slowly = Slowly(clock, heard)
+        self._slowly = Delayed(clock, heard)
         self._verify = verify
         self._other = converse(self._hear)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from vspc.auth.blobs import Reader, foreign
+from vspc.auth.blobs import BlobReader, foreign
 from vspc.auth.revoked import Draft, Revoked
-from vspc.text import safe
+from vspc.common.text import safe
 
 MAGIC = b"SSHKRL\n\0"
 """What such a file begins with."""
@@ -33,7 +33,7 @@ def read_krl(data: bytes) -> Revoked:
     """What a list revokes. Raises ValueError: it is damaged, or says something that is not
     understood, or is signed, which OpenSSH since 9.4 does not take either (section 6).
     """
-    reader = Reader(data)
+    reader = BlobReader(data)
     if reader.take(len(MAGIC)) != MAGIC:
         raise ValueError("it is not a key revocation list")
     version = reader.number(4)
@@ -49,7 +49,7 @@ def read_krl(data: bytes) -> Revoked:
     return draft.done()
 
 
-def _section(kind: int, section: Reader, draft: Draft) -> None:
+def _section(kind: int, section: BlobReader, draft: Draft) -> None:
     if kind == _SIGNATURE:
         raise ValueError("it is signed, which is not supported")
     if kind == _EXTENSION:
@@ -66,7 +66,7 @@ def _section(kind: int, section: Reader, draft: Draft) -> None:
     section.end()
 
 
-def _digests(section: Reader, size: int, draft: Draft) -> None:
+def _digests(section: BlobReader, size: int, draft: Draft) -> None:
     while section:
         digest = section.string()
         if len(digest) != size:
@@ -74,7 +74,7 @@ def _digests(section: Reader, size: int, draft: Draft) -> None:
         draft.digest(digest)
 
 
-def _extension(section: Reader) -> None:
+def _extension(section: BlobReader) -> None:
     """Section 5 and 2.5. Those that are known only make looking faster."""
     name, critical = section.string(), section.number(1)
     section.string()
@@ -82,11 +82,11 @@ def _extension(section: Reader) -> None:
         raise ValueError(f"its critical extension {safe(name, 60)} is not known")
 
 
-def _certificates(section: Reader, draft: Draft) -> None:
+def _certificates(section: BlobReader, draft: Draft) -> None:
     """Section 2: of one authority, or of all where its key is empty."""
     authority = section.string()
     if authority:
-        Reader(authority).string()
+        BlobReader(authority).string()
     section.string()
     while section:
         kind = section.number(1)
@@ -97,15 +97,15 @@ def _certificates(section: Reader, draft: Draft) -> None:
         issued.end()
 
 
-def _serials(section: Reader, authority: bytes, draft: Draft) -> None:
+def _serials(section: BlobReader, authority: bytes, draft: Draft) -> None:
     draft.serials(authority, section.rest())
 
 
-def _range(section: Reader, authority: bytes, draft: Draft) -> None:
+def _range(section: BlobReader, authority: bytes, draft: Draft) -> None:
     draft.range(authority, section.number(8), section.number(8))
 
 
-def _bitmap(section: Reader, authority: bytes, draft: Draft) -> None:
+def _bitmap(section: BlobReader, authority: bytes, draft: Draft) -> None:
     start, bits = section.number(8), section.string()
     if bits[:1] > b"\x7f":
         raise ValueError("a bitmap is a negative number")
@@ -114,16 +114,16 @@ def _bitmap(section: Reader, authority: bytes, draft: Draft) -> None:
     draft.bitmap(authority, start, bits)
 
 
-def _key_ids(section: Reader, authority: bytes, draft: Draft) -> None:
+def _key_ids(section: BlobReader, authority: bytes, draft: Draft) -> None:
     while section:
         draft.key_id(authority, foreign(section.string()))
 
 
-def _issued_extension(section: Reader, authority: bytes, draft: Draft) -> None:
+def _issued_extension(section: BlobReader, authority: bytes, draft: Draft) -> None:
     _extension(section)
 
 
-_ISSUED: Mapping[int, Callable[[Reader, bytes, Draft], None]] = MappingProxyType(
+_ISSUED: Mapping[int, Callable[[BlobReader, bytes, Draft], None]] = MappingProxyType(
     {
         _SERIALS: _serials,
         _RANGE: _range,

@@ -15,7 +15,7 @@ LIMIT = 1000
 """Lockouts at a time."""
 
 
-class Lockouts:
+class LockoutStore:
     """All of them, and the file in which they are kept."""
 
     def __init__(self, file: StateFile, wall: Callable[[], float]) -> None:

@@ -7,16 +7,16 @@ from attrs import evolve
 
 from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certificates import Authorities, Vouched, examine
-from vspc.auth.means import Means
-from vspc.auth.people import NOBODY, People, Person
+from vspc.auth.context import AuthContext
+from vspc.auth.directory import NOBODY, OperatorDirectory, Person
+from vspc.common.clock import Cancellable
 from vspc.config.entry import SshSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import fingerprint, key_lines
-from vspc.console.ports import Cancellable
-from vspc.console.proving import Claimant, Offered, Refused
-from vspc.console.session import Limits, Proof
+from vspc.console.authentication import Claimant, Offered, ProofRefused
+from vspc.console.session import Proof, SessionLimits
 
-Answer = Callable[[Offered | Refused], None]
+Answer = Callable[[Offered | ProofRefused], None]
 
 
 class _Answered:
@@ -33,7 +33,7 @@ class _Answered:
 class Offers:
     """Looks keys up, by one configuration."""
 
-    def __init__(self, means: Means, ssh: SshSettings, people: People) -> None:
+    def __init__(self, means: AuthContext, ssh: SshSettings, people: OperatorDirectory) -> None:
         self._means = means
         self._people = people
         self._command = ssh.authorized_keys_command
@@ -52,13 +52,13 @@ class Offers:
         lines = person.keys.get(blob, ())
         why = person.not_now(shown, "publickey") or self._means.locked(claimant.name, proof)
         if lines or self._command is None:
-            answer(Refused(why, proof) if why else self._key(claimant, person, blob, lines))
+            answer(ProofRefused(why, proof) if why else self._key(claimant, person, blob, lines))
             return _Answered()
         # Asked in vain, too: who is answered at once is somebody of whom something else is wanted.
         found = partial(self._found_keys, claimant, blob, why, answer)
         return self._means.programs.keys(self._command, claimant, blob, found)
 
-    def fallen(self, claimant: Claimant, proof: Proof, limits: Limits, key_id: str) -> str:
+    def fallen(self, claimant: Claimant, proof: Proof, limits: SessionLimits, key_id: str) -> str:
         """Why the key of `proof` would not do any more, or for less than `limits`; empty if it
         would. `key_id` is the certificate's to the letter.
         """
@@ -74,7 +74,7 @@ class Offers:
         if not lines and self._command is not None:  # it is asked at logins only
             return ""
         found = self._listed(claimant, person, proof.key, lines)
-        if isinstance(found, Refused):
+        if isinstance(found, ProofRefused):
             return found.reason
         return "" if limits.also(found.limits) == limits else "the key is for less than it was"
 
@@ -87,10 +87,10 @@ class Offers:
 
     def _certificate(
         self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
-    ) -> Offered | Refused:
+    ) -> Offered | ProofRefused:
         authorities = evolve(self._authorities, revoked=self._means.revocations().current())
         found = examine(blob, claimant, authorities, self._means.clock.wall())
-        if isinstance(found, Refused):
+        if isinstance(found, ProofRefused):
             return found
         person = self._person(claimant)
         verified = found.verified or person.verify_required
@@ -101,7 +101,7 @@ class Offers:
             or _unable(found.key, verified)
         )
         if why:
-            return Refused(why, found.proof)
+            return ProofRefused(why, found.proof)
         return Offered(found.proof, found.key, found.limits, verified)
 
     def _not_his(self, claimant: Claimant, found: Vouched) -> str:
@@ -113,16 +113,16 @@ class Offers:
 
     def _key(
         self, claimant: Claimant, person: Person, blob: bytes, lines: Sequence[KeyOptions]
-    ) -> Offered | Refused:
+    ) -> Offered | ProofRefused:
         why = self._revoked(blob)
         if why:
             proof = Proof("publickey", fingerprint(blob), key=blob)
-            return Refused(why, proof, strange=not lines)
+            return ProofRefused(why, proof, strange=not lines)
         return self._listed(claimant, person, blob, lines)
 
     def _listed(
         self, claimant: Claimant, person: Person, blob: bytes, lines: Sequence[KeyOptions]
-    ) -> Offered | Refused:
+    ) -> Offered | ProofRefused:
         """By `lines` alone, whatever is revoked."""
         proof = Proof("publickey", fingerprint(blob), key=blob)
         now = self._means.clock.wall()
@@ -132,7 +132,7 @@ class Offers:
             why = _unfit(options, claimant.address, now) or _unable(blob, verified)
             if not why:
                 return Offered(proof, blob, _limits(options), verified)
-        return Refused(why, proof, strange=not lines)
+        return ProofRefused(why, proof, strange=not lines)
 
     def _revoked(self, blob: bytes) -> str:
         revoked = self._means.revocations().known
@@ -146,25 +146,25 @@ class Offers:
         blob: bytes,
         why: str,
         answer: Answer,
-        found: bytes | Refused,
+        found: bytes | ProofRefused,
     ) -> None:
         """The administrator's program has answered: in vain for an operator nobody knows, and
         where `why` says already why not.
         """
         proof = Proof("publickey", fingerprint(blob))
-        if isinstance(found, Refused):
+        if isinstance(found, ProofRefused):
             why = why or found.reason
-        if why or isinstance(found, Refused):
-            answer(Refused(why, proof))
+        if why or isinstance(found, ProofRefused):
+            answer(ProofRefused(why, proof))
             return
         keys, wrongs = key_lines(found.decode("utf-8", "replace"))
         lines = [key.options for key in keys if key.blob == blob]
         person = self._people.person(claimant.name)
         if person is None:
-            answer(Refused("there is no such operator", proof))
+            answer(ProofRefused("there is no such operator", proof))
         elif not lines and wrongs:
             problem = f"authorized_keys_command {wrongs[0].problem}"
-            answer(Refused(f"key not authorised; {problem}", proof))
+            answer(ProofRefused(f"key not authorised; {problem}", proof))
         else:
             answer(self._key(claimant, person, blob, lines))
 
@@ -185,5 +185,5 @@ def _unfit(options: KeyOptions, address: str, now: float) -> str:
     return ""
 
 
-def _limits(options: KeyOptions) -> Limits:
-    return Limits(options.command, options.pty, options.forwarding, options.opens)
+def _limits(options: KeyOptions) -> SessionLimits:
+    return SessionLimits(options.command, options.pty, options.forwarding, options.opens)

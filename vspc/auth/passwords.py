@@ -16,9 +16,9 @@ from argon2.exceptions import Argon2Error, VerifyMismatchError
 from argon2.low_level import Type, hash_secret, verify_secret
 from attrs import define, field
 
-from vspc.auth.turns import Turns
+from vspc.auth.fair_queue import FairQueue
+from vspc.common.clock import Cancellable, Clock
 from vspc.config.secrets import COST, Cost, cost_of
-from vspc.console.ports import Cancellable, Clock
 
 LONGEST = 1024
 """Bytes of a password; a longer one is never right."""
@@ -117,7 +117,7 @@ class Passwords:
         self._verify = verify
         self._nobodys = _nobodys(COST)
         self._changed = Condition()
-        self._turns = Turns[_Check](WAITING)
+        self._turns = FairQueue[_Check](WAITING)
         self.threads: list[Thread] = []
         self._idle = 0
         self._closed = False

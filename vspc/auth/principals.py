@@ -17,7 +17,7 @@ _OURS = "@local"
 
 
 @frozen
-class Standing:
+class PrincipalMatch:
     """What a certificate is to one operator. `named`: he is among its principals; `mapped`: a map
     makes him of them, with its groups and roles. One of them is true.
     """
@@ -28,7 +28,7 @@ class Standing:
     roles: frozenset[str] = frozenset()
 
 
-def standing(maps: Iterable[CertificateMap], voucher: Voucher, name: str) -> Standing | None:
+def standing(maps: Iterable[CertificateMap], voucher: Voucher, name: str) -> PrincipalMatch | None:
     """What the certificate of `voucher` is to the operator `name`; None: nothing.
 
     Groups and roles are those of all maps that match, together.
@@ -37,7 +37,7 @@ def standing(maps: Iterable[CertificateMap], voucher: Voucher, name: str) -> Sta
     named = name in voucher.principals
     if not named and not matching:
         return None
-    return Standing(
+    return PrincipalMatch(
         named,
         bool(matching),
         frozenset(group for each in matching for group in each.groups),

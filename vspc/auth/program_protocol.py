@@ -33,10 +33,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from vspc.auth.complaints import Secrets
-from vspc.console.proving import Ask, Claimant, Proved, Refused, Verdict
+from vspc.auth.stderr import Secrets
+from vspc.common.text import safe
+from vspc.console.authentication import Ask, Claimant, ProofRefused, Proved, Verdict
 from vspc.console.session import Proof
-from vspc.text import safe
 
 VERSION = 1
 
@@ -80,7 +80,7 @@ def decoded(text: bytes) -> bytes:
     return _ENCODED.sub(byte, text)
 
 
-class Dialogue:
+class ProgramDialogue:
     """One conversation with a program: bytes to questions and a verdict, answers to bytes.
 
     After the verdict everything comes to nothing. Whatever is said, no exception is raised. What
@@ -125,10 +125,10 @@ class Dialogue:
         if self._said > OUTPUT:
             yield self.refuse(f"it said more than {OUTPUT // 1024} KiB")
 
-    def refuse(self, reason: str) -> Refused:
+    def refuse(self, reason: str) -> ProofRefused:
         """The end, for a reason of ours."""
         self.is_over, self.is_asking, self._line = True, False, b""
-        return Refused(f"{METHOD}: {reason}", Proof(METHOD))
+        return ProofRefused(f"{METHOD}: {reason}", Proof(METHOD))
 
     def _hear(self, line: bytes) -> Ask | Verdict:
         word, _space, rest = line.removesuffix(b"\r").partition(b" ")
@@ -148,7 +148,7 @@ class Dialogue:
         self.is_over = True
         return Proved(METHOD, Proof(METHOD))
 
-    def _ask(self, text: str, echo: bool) -> Ask | Refused:
+    def _ask(self, text: str, echo: bool) -> Ask | ProofRefused:
         if self.is_asking:
             return self.refuse("it asked again before its question was answered")
         self._questions += 1

@@ -15,14 +15,14 @@ from twisted.internet.interfaces import IReactorFDSet
 
 from vspc.auth.blobs import kind_of
 from vspc.auth.children import Child, Parent, start
-from vspc.auth.complaints import Allowance
-from vspc.auth.program_protocol import ANSWER, Dialogue
-from vspc.auth.runs import STEP, Means, Run, ending
-from vspc.auth.turns import Turns
+from vspc.auth.fair_queue import FairQueue
+from vspc.auth.program_protocol import ANSWER, ProgramDialogue
+from vspc.auth.runs import STEP, ProgramRun, RunContext, ending
+from vspc.auth.stderr import Allowance
+from vspc.common.clock import Cancellable, Clock
 from vspc.config.keys import KEY_TYPES, fingerprint
-from vspc.config.units import Program
-from vspc.console.ports import Cancellable, Clock
-from vspc.console.proving import Ask, Claimant, Conversation, Refused, Verdict
+from vspc.config.units import ProgramPath
+from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Verdict
 from vspc.console.session import Proof
 from vspc.net.limits import crowd
 
@@ -49,13 +49,13 @@ class Programs:
     """All that run and wait. Nothing is told from within a call, and nothing after `close`."""
 
     def __init__(self, reactor: IReactorFDSet, clock: Clock, start: Start = start) -> None:
-        self._means = Means(clock, Allowance(clock), partial(start, reactor), self._gone)
-        self._running: dict[Run[Any], None] = {}  # the one that began first comes first
-        self._turns = Turns[Run[Any]](WAITING)
+        self._means = RunContext(clock, Allowance(clock), partial(start, reactor), self._gone)
+        self._running: dict[ProgramRun[Any], None] = {}  # the one that began first comes first
+        self._turns = FairQueue[ProgramRun[Any]](WAITING)
         self._closed = False
 
     def converse(
-        self, command: Program, claimant: Claimant, heard: Callable[[Ask | Verdict], None]
+        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Ask | Verdict], None]
     ) -> Conversation:
         """Let `command` ask the claimant; see `vspc.auth.program_protocol`."""
         run = _Conversation(self._means, command.words, claimant, heard)
@@ -67,10 +67,10 @@ class Programs:
 
     def keys(
         self,
-        command: Program,
+        command: ProgramPath,
         claimant: Claimant,
         blob: bytes,
-        answer: Callable[[bytes | Refused], None],
+        answer: Callable[[bytes | ProofRefused], None],
     ) -> Cancellable:
         """`answer` gets the text of an authorized_keys file, at most `OUTPUT` bytes: what
         `command` says of the claimant and his key `blob`. It has `STEP` seconds.
@@ -103,7 +103,7 @@ class Programs:
         """Logins that wait for one."""
         return len(self._turns)
 
-    def _admit(self, run: Run[Any]) -> None:
+    def _admit(self, run: ProgramRun[Any]) -> None:
         if self._closed:
             run.cancel()
         elif len(self._running) < RUNNING:
@@ -116,7 +116,7 @@ class Programs:
             if over is not run:
                 self._make_room(run.asker)
 
-    def _begin(self, run: Run[Any]) -> None:
+    def _begin(self, run: ProgramRun[Any]) -> None:
         self._running[run] = None
         run.begin()
 
@@ -129,7 +129,7 @@ class Programs:
             run = next(run for run in idle if places[run.asker] == most)
             run.turn_away("another address waited, and this one had the most questions open")
 
-    def _gone(self, run: Run[Any]) -> None:
+    def _gone(self, run: ProgramRun[Any]) -> None:
         self._turns.remove(run.asker, run)
         self._running.pop(run, None)
         while not self._closed and len(self._running) < RUNNING:
@@ -139,19 +139,19 @@ class Programs:
             self._begin(waiting)
 
 
-class _Conversation(Run[Ask | Verdict]):
+class _Conversation(ProgramRun[Ask | Verdict]):
     """`Conversation` with an `auth_command`."""
 
     def __init__(
         self,
-        means: Means,
+        means: RunContext,
         words: tuple[str, ...],
         claimant: Claimant,
         heard: Callable[[Ask | Verdict], None],
     ) -> None:
         super().__init__(means, words, crowd(claimant.address), heard)
         self._claimant = claimant
-        self._dialogue = Dialogue(self._secrets)
+        self._dialogue = ProgramDialogue(self._secrets)
 
     @property
     def is_idle(self) -> bool:
@@ -188,7 +188,7 @@ class _Conversation(Run[Ask | Verdict]):
         self.tell(self._dialogue.refuse(reason))
 
 
-class _Lookup(Run[bytes | Refused]):
+class _Lookup(ProgramRun[bytes | ProofRefused]):
     """A question to an `authorized_keys_command`."""
 
     _found = b""
@@ -209,7 +209,7 @@ class _Lookup(Run[bytes | Refused]):
             self.tell(self._found)
 
     def fail(self, reason: str) -> None:
-        self.tell(Refused(f"{KEYS_METHOD}: {reason}", Proof("publickey")))
+        self.tell(ProofRefused(f"{KEYS_METHOD}: {reason}", Proof("publickey")))
 
 
 def expanded(words: tuple[str, ...], operator: str, blob: bytes) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certkeys import parse
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import ANY, Draft, Revoked
-from vspc.config.textfile import examine, lines, text_of
+from vspc.common.text import safe
+from vspc.common.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
-from vspc.text import safe
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a file."""

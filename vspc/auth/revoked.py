@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from vspc.auth.blobs import Reader, is_certificate
+from vspc.auth.blobs import BlobReader, is_certificate
 from vspc.config.keys import fingerprint
 
 ANY = b""
@@ -132,7 +132,7 @@ class Draft:
 
     def key(self, blob: bytes) -> None:
         """A plain key; if it is an authority's, all that it signed."""
-        Reader(blob).string()
+        BlobReader(blob).string()
         if is_certificate(blob):
             raise ValueError("a certificate stands where a key should")
         self._sha256.add(sha256(blob).digest())

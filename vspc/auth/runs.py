@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from vspc.auth.children import Child, Parent
-from vspc.auth.complaints import BYTES, Allowance, Complaints, Secrets
-from vspc.console.ports import Cancellable, Clock
+from vspc.auth.stderr import BYTES, Allowance, Secrets, StderrLog
+from vspc.common.clock import Cancellable, Clock
 
 STEP = 10.0
 """Seconds that a program may take for one step."""
@@ -23,23 +23,23 @@ Told = TypeVar("Told")
 
 
 @frozen
-class Means:
+class RunContext:
     """What a run needs. `start` runs words; `gone`: a run neither waits nor runs any more."""
 
     clock: Clock
     allowance: Allowance
     start: Callable[[Sequence[str], Parent], Child]
-    gone: Callable[["Run[Any]"], None]
+    gone: Callable[["ProgramRun[Any]"], None]
 
 
-class Run(Parent, Generic[Told]):
+class ProgramRun(Parent, Generic[Told]):
     """Waits for its turn, runs, and tells what came of it; a `Cancellable`.
 
     `asker` is who has a turn with it. Nothing is told from within a call, or after `cancel`.
     """
 
     def __init__(
-        self, means: Means, words: Sequence[str], asker: str, hearer: Callable[[Told], None]
+        self, means: RunContext, words: Sequence[str], asker: str, hearer: Callable[[Told], None]
     ) -> None:
         self.asker = asker
         self.is_over = False
@@ -47,7 +47,7 @@ class Run(Parent, Generic[Told]):
         self._words = words
         self._hearer: Callable[[Told], None] | None = hearer
         self._secrets = Secrets()
-        self._complaints = Complaints(words[0], self._secrets, means.allowance)
+        self._complaints = StderrLog(words[0], self._secrets, means.allowance)
         self._child: Child | None = None
         self._limit: Cancellable | None = None
         self._ending: Cancellable | None = None

@@ -2,9 +2,9 @@
 
 from vspc.config.classes import Config, ConsoleSettings, PlainSettings, TlsSettings, VmSettings
 from vspc.config.entry import AccessRule, OperatorSettings, SshSettings
+from vspc.config.errors import ConfigMistake
 from vspc.config.keys import AuthorizedKey
 from vspc.config.load import ConfigError, load, state_dir
-from vspc.config.mistakes import Mistake
 from vspc.config.summary import summary
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "AuthorizedKey",
     "Config",
     "ConfigError",
+    "ConfigMistake",
     "ConsoleSettings",
-    "Mistake",
     "OperatorSettings",
     "PlainSettings",
     "SshSettings",

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from vspc.config.mistakes import Wrong
+from vspc.common.errors import InvalidValue
 from vspc.config.units import size_text, time_text
 
 CHECK = "check"
-"""Metadata of a field: called with the value, raises `Wrong`."""
+"""Metadata of a field: called with the value, raises `InvalidValue`."""
 
 COMPUTED = {"computed": True}
 """Metadata of a field that is no key of the file."""
@@ -36,7 +36,9 @@ def within(low: float, high: float, text: Callable[[float], str] = "{:g}".format
 
     def check(value: float) -> None:
         if not low <= value <= high:
-            raise Wrong(f"{text(value)} is out of range", f"{text(low)} to {text(high)} is allowed")
+            raise InvalidValue(
+                f"{text(value)} is out of range", f"{text(low)} to {text(high)} is allowed"
+            )
 
     return {CHECK: check}
 
@@ -63,7 +65,7 @@ def ring(low: int, high: int) -> Metadata:
     def check(value: int) -> None:
         if not low <= value <= high or value & (value - 1):
             allowed = f"a power of two from {size_text(low)} to {size_text(high)} is allowed"
-            raise Wrong(f"{size_text(value)} is not a size for it", allowed)
+            raise InvalidValue(f"{size_text(value)} is not a size for it", allowed)
 
     return {CHECK: check}
 
@@ -76,7 +78,7 @@ def zone_name() -> Metadata:
             allowed = (
                 "1 to 32 letters, digits and . _ - are allowed; [vm] itself is the zone default"
             )
-            raise Wrong("it is not a name for a zone", f"{allowed}; [vm] itself is default")
+            raise InvalidValue("it is not a name for a zone", f"{allowed}; [vm] itself is default")
 
     return {CHECK: check}
 
@@ -87,7 +89,7 @@ def label() -> Metadata:
     def check(value: str) -> None:
         if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
             allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
-            raise Wrong("it is not a name for a console", allowed)
+            raise InvalidValue("it is not a name for a console", allowed)
 
     return {CHECK: check}
 
@@ -101,9 +103,11 @@ def operator_name(value: str) -> None:
     """A login's name: `+`, `:` and `,` would end it, an `@` in front would be a group's."""
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
-        raise Wrong("it is not a name for an operator", allowed)
+        raise InvalidValue("it is not a name for an operator", allowed)
     if value.casefold().endswith(_OURS):
-        raise Wrong("it is not a name for an operator", f"{_OURS} ends those of the machine itself")
+        raise InvalidValue(
+            "it is not a name for an operator", f"{_OURS} ends those of the machine itself"
+        )
 
 
 def template() -> Metadata:
@@ -112,9 +116,9 @@ def template() -> Metadata:
     def check(value: str) -> None:
         try:
             operator_name(_PLACE.sub("x", value))
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             allowed = "{principal} and {key_id} may stand in it"
-            raise Wrong(wrong.problem, f"{wrong.allowed}; {allowed}") from None
+            raise InvalidValue(wrong.problem, f"{wrong.allowed}; {allowed}") from None
 
     return {CHECK: check}
 
@@ -124,7 +128,7 @@ def some(what: str) -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if not value or not all(word.strip() and word.isprintable() for word in value):
-            raise Wrong("it is empty, or a word in it is", f"{what} are wanted")
+            raise InvalidValue("it is empty, or a word in it is", f"{what} are wanted")
         _examine_blanks(value)
 
     return {CHECK: check}
@@ -133,7 +137,7 @@ def some(what: str) -> Metadata:
 def _examine_blanks(value: tuple[str, ...]) -> None:
     """With blanks around it a word is another word."""
     if any(word != word.strip() for word in value):
-        raise Wrong("a word in it begins or ends with a blank", "write it without")
+        raise InvalidValue("a word in it begins or ends with a blank", "write it without")
 
 
 def group_names() -> Metadata:
@@ -141,9 +145,9 @@ def group_names() -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if not all(word.strip() and word.isprintable() for word in value):
-            raise Wrong("a group has no name", "printable words are wanted")
+            raise InvalidValue("a group has no name", "printable words are wanted")
         if any(word.startswith("@") for word in value):
-            raise Wrong("a group's name begins with @", "the @ stands in rules only")
+            raise InvalidValue("a group's name begins with @", "the @ stands in rules only")
         _examine_blanks(value)
 
     return {CHECK: check}
@@ -154,6 +158,6 @@ def once() -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if len(set(value)) < len(value):
-            raise Wrong("something is there twice", "each once")
+            raise InvalidValue("something is there twice", "each once")
 
     return {CHECK: check}

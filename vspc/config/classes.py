@@ -22,8 +22,8 @@ from vspc.config.checks import (
     zone_name,
 )
 from vspc.config.entry import AccessRule, AuditSettings, OperatorSettings, SshSettings
-from vspc.config.lines import Lines
 from vspc.config.place import BESIDE
+from vspc.config.toml_lines import TomlLines
 from vspc.config.units import (
     Duration,
     Endpoint,
@@ -192,7 +192,7 @@ class Config:
     access: tuple[AccessRule, ...] = ()
     path: Path = field(default=Path(), metadata=COMPUTED)
     warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)
-    lines: Lines = field(factory=Lines, eq=False, repr=False, metadata=COMPUTED)
+    lines: TomlLines = field(factory=TomlLines, eq=False, repr=False, metadata=COMPUTED)
 
 
 LATER: dict[type, frozenset[str]] = {

@@ -1,14 +1,15 @@
 """Values that name a file or a program, which is looked at when the configuration is read; else
-`Wrong`.
+`InvalidValue`.
 """
 
 import os
 import stat
 from pathlib import Path
 
-from vspc.config.mistakes import Wrong, shown
-from vspc.config.units import Program, Readable, place
-from vspc.text import safe
+from vspc.common.errors import InvalidValue
+from vspc.common.text import safe
+from vspc.config.errors import shown
+from vspc.config.units import ProgramPath, Readable, place
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -21,11 +22,11 @@ def readable(value: object, base: Path) -> Readable:
             file.read(1)
     except OSError as error:
         problem = f"{safe(str(path))}: {error.strerror}"
-        raise Wrong(problem, "a file that can be read is wanted") from None
+        raise InvalidValue(problem, "a file that can be read is wanted") from None
     return Readable(path)
 
 
-def program(value: object) -> Program:
+def program(value: object) -> ProgramPath:
     """A program to run: the absolute path of a file, then its arguments.
 
     As sshd wants it: what answers who may come in is nobody's to change but root's and ours, and
@@ -34,28 +35,30 @@ def program(value: object) -> Program:
     """
     allowed = 'a list is wanted, such as ["/usr/libexec/vspc-pam", "vspc"]'
     if not isinstance(value, list) or not value:
-        raise Wrong("it is not a list of words", allowed)
+        raise InvalidValue("it is not a list of words", allowed)
     if not all(isinstance(word, str) and "\0" not in word for word in value):
-        raise Wrong("one of its words is not text", allowed)
+        raise InvalidValue("one of its words is not text", allowed)
     path = Path(value[0])
     if not path.is_absolute():
-        raise Wrong(f"{shown(value[0])} is not an absolute path", allowed)
+        raise InvalidValue(f"{shown(value[0])} is not an absolute path", allowed)
     try:
         _examine(path)
     except OSError as error:
-        raise Wrong(f"{safe(str(path))}: {error.strerror}", "a program is wanted") from None
-    return Program(tuple(value))
+        raise InvalidValue(f"{safe(str(path))}: {error.strerror}", "a program is wanted") from None
+    return ProgramPath(tuple(value))
 
 
 def _examine(path: Path) -> None:
     if not path.is_file() and path.exists():
-        raise Wrong(f"{safe(str(path))}: it is not a file", "a program is wanted")
+        raise InvalidValue(f"{safe(str(path))}: it is not a file", "a program is wanted")
     real = path.resolve(strict=True)
     for place_of in dict.fromkeys((real, *path.parents, *real.parents)):
         found = place_of.stat()
         shared = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
         if found.st_uid not in (0, os.geteuid()) or (found.st_mode & _OTHERS and not shared):
             allowed = "only root or the server's user may own or change it"
-            raise Wrong(f"{safe(str(path))}: others may change {safe(str(place_of))}", allowed)
+            raise InvalidValue(
+                f"{safe(str(path))}: others may change {safe(str(place_of))}", allowed
+            )
     if not os.access(real, os.X_OK):
-        raise Wrong(f"{safe(str(path))}: it cannot be executed", "a program is wanted")
+        raise InvalidValue(f"{safe(str(path))}: it cannot be executed", "a program is wanted")

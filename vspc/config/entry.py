@@ -25,7 +25,7 @@ from vspc.config.units import (
     Endpoint,
     EscapeKey,
     Pattern,
-    Program,
+    ProgramPath,
     Readable,
     StateFile,
     Target,
@@ -84,8 +84,8 @@ class SshSettings:
     max_followed: int = field(default=8, metadata=within(1, 100_000))
     escape: EscapeKey = DEFAULT_ESCAPE
     certificates: CertificateSettings = CertificateSettings()
-    auth_command: Program | None = None
-    authorized_keys_command: Program | None = None
+    auth_command: ProgramPath | None = None
+    authorized_keys_command: ProgramPath | None = None
 
 
 @frozen

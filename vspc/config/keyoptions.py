@@ -14,7 +14,8 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from vspc.config.mistakes import Wrong, shown
+from vspc.common.errors import InvalidValue
+from vspc.config.errors import shown
 from vspc.config.units import Network, network
 
 _WITHOUT_EFFECT = frozenset(
@@ -116,11 +117,13 @@ def split_options(line: str) -> tuple[str, str]:
         elif line[at] == '"':
             quoted = not quoted
         at += 1
-    raise Wrong("no key follows its options", "a quote may be open")
+    raise InvalidValue("no key follows its options", "a quote may be open")
 
 
 def key_options(text: str) -> KeyOptions:
-    """The options before a key, as they stand there. `Wrong` names the first that is not taken."""
+    """The options before a key, as they stand there. `InvalidValue` names the first that is not
+    taken.
+    """
     options = KeyOptions()
     for name, value in _options(text):
         options = _with(options, name.lower(), value)
@@ -132,31 +135,35 @@ def _options(text: str) -> Iterator[tuple[str, str | None]]:
     while True:
         match = _OPTION.match(text, at)
         if match is None:
-            raise Wrong("what stands before the key is no option", f"there are {_KNOWN}")
+            raise InvalidValue("what stands before the key is no option", f"there are {_KNOWN}")
         name, equals, value = match.groups()
         if equals and value is None:
-            raise Wrong(f"the option {name} has no value", f'{name}="..." is written with quotes')
+            raise InvalidValue(
+                f"the option {name} has no value", f'{name}="..." is written with quotes'
+            )
         yield name, None if value is None else value.replace('\\"', '"')
         at = match.end()
         if at == len(text):
             return
         if text[at] != ",":
-            raise Wrong(f"no comma follows the option {name}", f"there are {_KNOWN}")
+            raise InvalidValue(f"no comma follows the option {name}", f"there are {_KNOWN}")
         at += 1
 
 
 def _with(options: KeyOptions, name: str, value: str | None) -> KeyOptions:
     if name in _REFUSED:
         problem, allowed = _REFUSED[name]
-        raise Wrong(f"the option {name} {problem}", allowed)
+        raise InvalidValue(f"the option {name} {problem}", allowed)
     if name in _FLAGS or name in _WITHOUT_EFFECT:
         if value is not None:
-            raise Wrong(f"the option {name} has a value", f"{name} is written without one")
+            raise InvalidValue(f"the option {name} has a value", f"{name} is written without one")
         return evolve(options, **_FLAGS.get(name, {}))
     if name not in _VALUES and name not in _IGNORED:
-        raise Wrong(f"the option {name} is not known", f"there are {_KNOWN}")
+        raise InvalidValue(f"the option {name} is not known", f"there are {_KNOWN}")
     if value is None:
-        raise Wrong(f"the option {name} has no value", f'{name}="..." is written with quotes')
+        raise InvalidValue(
+            f"the option {name} has no value", f'{name}="..." is written with quotes'
+        )
     if name in _IGNORED:
         seen = tuple(one for one in options.ignored if one != name)
         return evolve(options, ignored=(*seen, name))
@@ -177,16 +184,20 @@ _FLAGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def _command(options: KeyOptions, value: str) -> KeyOptions:
     if options.command is not None:
-        raise Wrong("the option command is there twice", "one command is allowed")
+        raise InvalidValue("the option command is there twice", "one command is allowed")
     if not value.strip():
-        raise Wrong("the option command is empty", 'a verb is wanted, such as command="list"')
+        raise InvalidValue(
+            "the option command is empty", 'a verb is wanted, such as command="list"'
+        )
     return evolve(options, command=value)
 
 
 def _open(options: KeyOptions, value: str) -> KeyOptions:
     name, _, port = value.rpartition(":")
     if not name or not name.isprintable() or not (port == "*" or _PORT.fullmatch(port)):
-        raise Wrong(f"permitopen={shown(value)} names no console", 'permitopen="NAME:1" is wanted')
+        raise InvalidValue(
+            f"permitopen={shown(value)} names no console", 'permitopen="NAME:1" is wanted'
+        )
     return evolve(options, opens=(*(options.opens or ()), name))
 
 
@@ -196,7 +207,7 @@ def _from(options: KeyOptions, value: str) -> KeyOptions:
         word = word.strip()
         (no if word.startswith("!") else yes).append(_source(word.removeprefix("!")))
     if options.sources is not None:
-        raise Wrong("the option from is there twice", "one list of addresses is allowed")
+        raise InvalidValue("the option from is there twice", "one list of addresses is allowed")
     return evolve(options, sources=Sources(tuple(yes), tuple(no)))
 
 
@@ -205,9 +216,9 @@ def _source(word: str) -> Network | str:
         return word
     try:
         return network(word)
-    except Wrong:
+    except InvalidValue:
         allowed = 'addresses, networks and patterns as "10.0.*" are allowed: no name is looked up'
-        raise Wrong(f"from={shown(word)} is no address", allowed) from None
+        raise InvalidValue(f"from={shown(word)} is no address", allowed) from None
 
 
 def _expiry(options: KeyOptions, value: str) -> KeyOptions:
@@ -220,7 +231,7 @@ def _expiry(options: KeyOptions, value: str) -> KeyOptions:
         at = float(timegm(moment)) if match[3] else time.mktime(moment)
     except (ValueError, OverflowError):
         allowed = "YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS is wanted, a Z behind it makes it UTC"
-        raise Wrong(f"expiry-time={shown(value)} is no time", allowed) from None
+        raise InvalidValue(f"expiry-time={shown(value)} is no time", allowed) from None
     earlier = at if options.expires is None else min(at, options.expires)
     return evolve(options, expires=earlier)
 

@@ -12,9 +12,9 @@ from typing import NewType
 
 from attrs import evolve, field, frozen
 
+from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.textfile import examine, lines, located, read_text
 from vspc.config.keyoptions import KeyOptions, key_options, split_options
-from vspc.config.mistakes import Wrong, WrongLines
-from vspc.config.textfile import examine, lines, located, read_text
 
 KEYS_FILE_LIMIT = 1024 * 1024
 """Bytes of an authorized_keys file."""
@@ -71,10 +71,12 @@ AuthoritiesFile = NewType("AuthoritiesFile", KeysFile)
 
 
 def authority(value: object) -> Authority:
-    """The key of an authority, one line; `Wrong` if options stand in front of it."""
+    """The key of an authority, one line; `InvalidValue` if options stand in front of it."""
     key = authorized_key(value)
     if key.options != KeyOptions():
-        raise Wrong("an authority has options in front of its key", "the key alone is wanted")
+        raise InvalidValue(
+            "an authority has options in front of its key", "the key alone is wanted"
+        )
     return Authority(key)
 
 
@@ -92,13 +94,13 @@ def fingerprint(blob: bytes) -> str:
 def authorized_key(value: object) -> AuthorizedKey:
     """One line of an authorized_keys file."""
     if not isinstance(value, str):
-        raise Wrong("it is not text", _ALLOWED)
+        raise InvalidValue("it is not text", _ALLOWED)
     if "PRIVATE KEY" in value:
-        raise Wrong("it is a private key, which nobody but its owner should have", _ALLOWED)
+        raise InvalidValue("it is a private key, which nobody but its owner should have", _ALLOWED)
     key, options = value.strip(), KeyOptions()
     if _CERTIFICATE.match(key):
         allowed = "a certificate is shown at the login; [ssh.certificates] names its authority"
-        raise Wrong("it is a certificate, not a key", allowed)
+        raise InvalidValue("it is a certificate, not a key", allowed)
     if key and key.split(None, 1)[0] not in _KEYS and any(kind in key for kind in _KEYS):
         front, key = split_options(key)
         options = key_options(front)
@@ -109,12 +111,12 @@ def _bare(line: str) -> AuthorizedKey:
     """A key without options: as a `.pub` file has it."""
     words = line.split(None, 2)
     if not words or words[0] not in _KEYS:
-        raise Wrong("it is not a public key", _advice(line))
+        raise InvalidValue("it is not a public key", _advice(line))
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
         parts = list(_strings(blob))
     except ValueError:
-        raise Wrong(f"what follows {words[0]} is no whole key", _ALLOWED) from None
+        raise InvalidValue(f"what follows {words[0]} is no whole key", _ALLOWED) from None
     _examine(words[0], parts)
     return AuthorizedKey(words[0], blob, words[2] if len(words) > 2 else "")
 
@@ -138,11 +140,11 @@ def _strings(blob: bytes) -> Iterator[bytes]:
 
 def _examine(kind: str, parts: list[bytes]) -> None:
     if parts and parts[0] != kind.encode():
-        raise Wrong(f"the key after {kind} is of another type", _ALLOWED)
+        raise InvalidValue(f"the key after {kind} is of another type", _ALLOWED)
     if len(parts) != 1 + _KEYS[kind] or not all(parts):
-        raise Wrong(f"what follows {kind} is no whole key", _ALLOWED)
+        raise InvalidValue(f"what follows {kind} is no whole key", _ALLOWED)
     if kind == "ssh-rsa" and int.from_bytes(parts[2], "big").bit_length() < RSA_BITS:
-        raise Wrong("the RSA key is too short", f"{RSA_BITS} bits or more are allowed")
+        raise InvalidValue("the RSA key is too short", f"{RSA_BITS} bits or more are allowed")
 
 
 Read = Callable[[object], AuthorizedKey]
@@ -150,23 +152,27 @@ Read = Callable[[object], AuthorizedKey]
 
 
 def keys_file(path: Path, read: Read = authorized_key) -> KeysFile:
-    """The keys in `path`; comments and empty lines are skipped. `Wrong` or `WrongLines`."""
+    """The keys in `path`; comments and empty lines are skipped. Raises `InvalidValue` or
+    `InvalidLines`.
+    """
     text = read_text(path, KEYS_FILE_LIMIT)
     if "PRIVATE KEY" in text:
-        raise located(path, Wrong("it is a private key", "name the .pub file beside it"))
+        raise located(path, InvalidValue("it is a private key", "name the .pub file beside it"))
     keys, wrongs = key_lines(text, read)
     if wrongs:
-        raise WrongLines([located(path, wrong) for wrong in wrongs])
+        raise InvalidLines([located(path, wrong) for wrong in wrongs])
     return KeysFile(path, tuple(keys))
 
 
-def key_lines(text: str, read: Read = authorized_key) -> tuple[list[AuthorizedKey], list[Wrong]]:
+def key_lines(
+    text: str, read: Read = authorized_key
+) -> tuple[list[AuthorizedKey], list[InvalidValue]]:
     """The keys in the text of an authorized_keys file, and what is wrong in which line of it."""
     keys, wrongs = [], []
     for number, line in lines(text):
         try:
             examine(line)
             keys.append(evolve(read(line), line=number))
-        except Wrong as wrong:
-            wrongs.append(Wrong(f"line {number}: {wrong.problem}", wrong.allowed))
+        except InvalidValue as wrong:
+            wrongs.append(InvalidValue(f"line {number}: {wrong.problem}", wrong.allowed))
     return keys, wrongs

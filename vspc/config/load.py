@@ -7,16 +7,17 @@ from typing import Any
 
 from attrs import evolve
 
+from vspc.common.errors import InvalidValue
+from vspc.common.textfile import read, text_of
 from vspc.config.classes import Config
-from vspc.config.lines import Lines, lines_of
-from vspc.config.mistakes import Doubts, Mistake, Wrong, join
+from vspc.config.errors import ConfigMistake, Tainted, join
+from vspc.config.partial import remains
 from vspc.config.people import people
 from vspc.config.place import default_state, unread
 from vspc.config.relations import conflicts, relations, warnings
-from vspc.config.remains import remains
 from vspc.config.structure import converter, mistakes
 from vspc.config.tables import table
-from vspc.config.textfile import read, text_of
+from vspc.config.toml_lines import TomlLines, lines_of
 from vspc.config.units import StateFile, place
 
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
@@ -31,7 +32,7 @@ class ConfigError(Exception):
     `remains` is what is right in it, if anything can be said of that; nothing may run by it.
     """
 
-    def __init__(self, mistakes: list[Mistake], remains: Config | None = None) -> None:
+    def __init__(self, mistakes: list[ConfigMistake], remains: Config | None = None) -> None:
         self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
         super().__init__("; ".join(map(str, self.mistakes)))
         self.remains = remains
@@ -43,7 +44,7 @@ def load(path: Path) -> Config:
     try:
         text = _read(path)
         tables = _parse(text)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise ConfigError([_unread(path, wrong)]) from None
     found: list[tuple[str, str, str]] = []
     # Even the default is relative to the file.
@@ -64,16 +65,16 @@ def load(path: Path) -> Config:
     return evolve(config, warnings=tuple(warnings(config)))
 
 
-def mistake_in(config: Config, key: str, problem: str, allowed: str) -> Mistake:
+def mistake_in(config: Config, key: str, problem: str, allowed: str) -> ConfigMistake:
     """A mistake in the file of `config`, with its line."""
-    return Mistake(config.path, key, problem, allowed, config.lines.of(key))
+    return ConfigMistake(config.path, key, problem, allowed, config.lines.of(key))
 
 
-def _doubts(tables: dict[str, Any], found: list[tuple[str, str, str]]) -> Doubts:
+def _doubts(tables: dict[str, Any], found: list[tuple[str, str, str]]) -> Tainted:
     """What nothing may be concluded from. An operator's wrong name says nothing of his table."""
     operators = table(tables, "operators").items()
     names = {join("operators", name) for name, value in operators if isinstance(value, dict)}
-    return Doubts(key for key, _, _ in found if key not in names)
+    return Tainted(key for key, _, _ in found if key not in names)
 
 
 def state_dir(path: Path) -> Path:
@@ -83,29 +84,29 @@ def state_dir(path: Path) -> Path:
     path = path.absolute()
     try:
         return place(_first(_read(path)).get("state_dir", str(default_state(path))), path.parent)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise ConfigError([_unread(path, wrong)]) from None
 
 
-def _unread(path: Path, wrong: Wrong) -> Mistake:
+def _unread(path: Path, wrong: InvalidValue) -> ConfigMistake:
     """A mistake for which nothing else in the file is looked at."""
     place = _AT_LINE.search(wrong.problem)
-    return Mistake(path, "", wrong.problem, wrong.allowed, int(place[1]) if place else 0)
+    return ConfigMistake(path, "", wrong.problem, wrong.allowed, int(place[1]) if place else 0)
 
 
 def _first(text: str) -> dict[str, Any]:
     """The keys that stand before the first table, though no TOML may follow."""
     try:
         return _parse(text)
-    except Wrong:
+    except InvalidValue:
         try:
             return _parse(_TABLE.split(text, maxsplit=1)[0])
-        except Wrong:
+        except InvalidValue:
             pass
         raise
 
 
-def _completed(config: Config, path: Path, lines: Lines) -> Config:
+def _completed(config: Config, path: Path, lines: TomlLines) -> Config:
     """With what is no key of the file: where it is, where its keys are."""
     return evolve(
         config,
@@ -123,7 +124,7 @@ def _read(path: Path) -> str:
     """A pipe is as good as a file for a command that reads it once."""
     try:
         data = read(path, FILE_LIMIT, pipe=True).data
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise unread(wrong) from None
     return text_of(data)
 
@@ -143,7 +144,7 @@ def _parse(text: str) -> dict[str, Any]:
             allowed = "a key may stand only once in a table"
         elif "Illegal character '\\n'" in str(error):
             allowed = "text ends with the quote with which it begins, in the same line"
-        raise Wrong(f"invalid TOML: {error}", allowed) from None
+        raise InvalidValue(f"invalid TOML: {error}", allowed) from None
 
 
 _AT_LINE = re.compile(r"\(at line ([0-9]{1,9}),")

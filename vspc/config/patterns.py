@@ -8,8 +8,9 @@ keeps somebody out.
 import re
 from pathlib import Path
 
-from vspc.config.mistakes import Wrong, WrongLines, shown
-from vspc.config.textfile import lines, located, read_text
+from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.textfile import lines, located, read_text
+from vspc.config.errors import shown
 from vspc.config.units import Consoles, Pattern
 
 CONSOLES_LIMIT = 4 * 1024 * 1024
@@ -32,14 +33,14 @@ _ANY = 'a "?" stands for any character'
 
 
 def pattern(value: object) -> Pattern:
-    """Which consoles a rule is about; `Wrong` for what can match none."""
+    """Which consoles a rule is about; `InvalidValue` for what can match none."""
     if not isinstance(value, str) or not value:
         allowed = 'consoles are written "web*", "uuid:4213...", "default/web*" or "*"'
-        raise Wrong(f"{shown(value)} names no console", allowed)
+        raise InvalidValue(f"{shown(value)} names no console", allowed)
     if value != value.strip():
-        raise Wrong(f"{shown(value)} begins or ends with a blank", "write it without")
+        raise InvalidValue(f"{shown(value)} begins or ends with a blank", "write it without")
     if not value.isprintable():
-        raise Wrong(f"{shown(value)} holds a character that is not printable", _ANY)
+        raise InvalidValue(f"{shown(value)} holds a character that is not printable", _ANY)
     if value.startswith("uuid:"):
         _examine_uuid(value)
     else:
@@ -50,7 +51,7 @@ def pattern(value: object) -> Pattern:
 def _examine_uuid(value: str) -> None:
     digits = value[5:].replace("-", "").replace(" ", "").lower()
     if not _UUID.fullmatch(digits):
-        raise Wrong(
+        raise InvalidValue(
             f"{shown(value)} is not a UUID",
             'a UUID has 32 hexadecimal digits; "uuid:4213*" is every one that begins so',
         )
@@ -59,34 +60,39 @@ def _examine_uuid(value: str) -> None:
 def _examine_name(value: str) -> None:
     """What people write around and between patterns is taken for a part of a name."""
     if value[0] in _QUOTES or value[-1] in _QUOTES:
-        raise Wrong(f"{shown(value)} has quotes in it", f"write it without; {_ANY}")
+        raise InvalidValue(f"{shown(value)} has quotes in it", f"write it without; {_ANY}")
     if "," in value:
         allowed = f"each pattern stands for itself, without a comma; {_ANY}"
-        raise Wrong(f"{shown(value)} has a comma in it", allowed)
+        raise InvalidValue(f"{shown(value)} has a comma in it", allowed)
     if re.search(r"\s#", value):
-        raise Wrong(f"{shown(value)} has a comment behind it", f"a pattern stands alone; {_ANY}")
+        raise InvalidValue(
+            f"{shown(value)} has a comment behind it", f"a pattern stands alone; {_ANY}"
+        )
 
 
 def consoles_file(path: Path) -> Consoles:
-    """The patterns in `path`, one a line; comments and empty lines are skipped. Raises `Wrong`, or
-    `WrongLines`. An empty file is refused: a writer may just have begun, or the disk be full.
+    """The patterns in `path`, one a line; comments and empty lines are skipped. Raises
+    `InvalidValue`, or `InvalidLines`. An empty file is refused: a writer may just have begun, or
+    the disk be full.
     """
     text = read_text(path, CONSOLES_LIMIT)
     if not text.strip():
         allowed = "a line with # is enough if there are no consoles"
-        raise located(path, Wrong("it is empty", allowed))
-    found, wrongs = dict[int, Pattern](), list[Wrong]()
+        raise located(path, InvalidValue("it is empty", allowed))
+    found, wrongs = dict[int, Pattern](), list[InvalidValue]()
     for number, line in lines(text):
         try:
             found[number] = _line(line)
-        except Wrong as wrong:
-            wrongs.append(located(path, Wrong(f"line {number}: {wrong.problem}", wrong.allowed)))
+        except InvalidValue as wrong:
+            wrongs.append(
+                located(path, InvalidValue(f"line {number}: {wrong.problem}", wrong.allowed))
+            )
     if wrongs:
-        raise WrongLines(wrongs[:WRONG_LINES])
+        raise InvalidLines(wrongs[:WRONG_LINES])
     wild = sum(any(letter in one for letter in WILD) for one in found.values())
     if wild > WILD_LIMIT:
         allowed = f"{WILD_LIMIT} are allowed beside any number of plain names"
-        raise located(path, Wrong(f"it has {wild} patterns with wildcards", allowed))
+        raise located(path, InvalidValue(f"it has {wild} patterns with wildcards", allowed))
     return Consoles(path, tuple(found.values()), tuple(found))
 
 
@@ -94,5 +100,5 @@ def _line(line: str) -> Pattern:
     found = pattern(line)
     if " " in found and not found.startswith("uuid:"):
         allowed = f'each stands in a line of its own; {_ANY}, or write consoles = ["my vm"]'
-        raise Wrong(f"{shown(line)} has a blank in it", allowed)
+        raise InvalidValue(f"{shown(line)} has a blank in it", allowed)
     return found

@@ -17,7 +17,7 @@ _PLACE = re.compile(r"\{(principal|key_id)\}")
 
 
 @frozen
-class People:
+class ConfiguredPeople:
     """Operators, and groups with an @ in front. `globs` match names that certificates can make."""
 
     names: frozenset[str]
@@ -30,7 +30,7 @@ class People:
         return is_name(who) and any(fnmatchcase(who, glob) for glob in self.globs)
 
 
-def people(tables: dict[str, Any]) -> People:
+def people(tables: dict[str, Any]) -> ConfiguredPeople:
     """Everybody in a configuration file."""
     operators = table(tables, "operators")
     maps = dicts(table(table(tables, "ssh"), "certificates"), "map")
@@ -38,7 +38,7 @@ def people(tables: dict[str, Any]) -> People:
     groups = (f"@{group}" for owner in [*owners, *maps] for group in words(owner, "groups"))
     made = list(_made(maps))
     fixed = frozenset(name for name in made if not any(c in name for c in "*?["))
-    return People(frozenset(operators) | frozenset(groups) | fixed, tuple(made))
+    return ConfiguredPeople(frozenset(operators) | frozenset(groups) | fixed, tuple(made))
 
 
 def _made(maps: list[dict[str, Any]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from vspc.config.mistakes import Wrong
+from vspc.common.errors import InvalidValue
 
 VARIABLE = "VSPC_CONFIG"
 """Names the file where `--config` does not."""
@@ -32,7 +32,7 @@ def default_state(path: Path) -> Path:
     return DEFAULT_STATE if Path(os.path.abspath(path)) == DEFAULT_FILE else BESIDE
 
 
-def unread(wrong: Wrong) -> Wrong:
+def unread(wrong: InvalidValue) -> InvalidValue:
     """`wrong`, of a configuration file that cannot be read: how to name another one."""
     allowed = f"{wrong.allowed}; --config FILE or ${VARIABLE} names another one"
-    return Wrong(wrong.problem, allowed)
+    return InvalidValue(wrong.problem, allowed)

@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 from vspc.config.classes import Config
 from vspc.config.entry import CertificateSettings, OperatorSettings
+from vspc.config.errors import Tainted, join, shown
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
-from vspc.config.mistakes import Doubts, join, shown
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""
@@ -59,7 +59,7 @@ _SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What `ways` looks at; the operator's table stands for {}."""
 
 
-def conflicts(config: Config, doubts: Doubts) -> Iterator[Relation]:
+def conflicts(config: Config, doubts: Tainted) -> Iterator[Relation]:
     """Mistakes: proofs that are wanted and cannot be given."""
     for name, operator in config.operators.items():
         there = ways(operator, config)

@@ -13,7 +13,7 @@ from typing import Any
 from vspc.config import proofs, rules
 from vspc.config.classes import Config, VmSettings
 from vspc.config.entry import SshSettings
-from vspc.config.mistakes import Doubts, join
+from vspc.config.errors import Tainted, join
 from vspc.config.people import filled
 from vspc.config.tables import dicts, table, values
 from vspc.config.units import Network
@@ -46,7 +46,7 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
-def conflicts(config: Config, doubts: Doubts) -> Iterator[Relation]:
+def conflicts(config: Config, doubts: Tainted) -> Iterator[Relation]:
     """Mistakes that only whole values show. `config` may be what is right of one with mistakes."""
     for index, sink in enumerate(config.log.sink):
         path = Path(sink.target)

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from vspc.common.errors import InvalidValue
+from vspc.common.globs import Pattern, Seen, impossible, parsed
+from vspc.common.textfile import located
 from vspc.config.classes import Config
 from vspc.config.entry import AccessRule, OperatorSettings
-from vspc.config.globs import Pattern, Seen, impossible, parsed
-from vspc.config.mistakes import Doubts, Wrong, shown
-from vspc.config.textfile import located
+from vspc.config.errors import Tainted, shown
 
 COMPARED = 2000
 """Patterns of one rule that are held against those of earlier ones; a rule with more is not."""
@@ -66,7 +67,7 @@ def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
         yield "require_reason: with [audit] off, the reason is written nowhere"
 
 
-def conflicts(config: Config, doubts: Doubts) -> Iterator[tuple[str, str, str]]:
+def conflicts(config: Config, doubts: Tainted) -> Iterator[tuple[str, str, str]]:
     """Mistakes: patterns that can match nothing, in rules that are there to keep somebody out."""
     if doubts.about("vm.zone"):
         return
@@ -89,7 +90,7 @@ def _in_file(rule: AccessRule, place: int, why: str) -> str:
     """What is said of one of the patterns, which stands in the rule's file."""
     assert rule.consoles_file is not None
     line = rule.consoles_file.lines[place - len(rule.consoles)]
-    return located(rule.consoles_file.path, Wrong(f"line {line}: {why}", "")).problem
+    return located(rule.consoles_file.path, InvalidValue(f"line {line}: {why}", "")).problem
 
 
 def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iterator[str]:

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from vspc.config.mistakes import Wrong
-from vspc.config.textfile import examine, naming, read, text_of
+from vspc.common.errors import InvalidValue
+from vspc.common.textfile import examine, naming, read, text_of
 
 T = TypeVar("T")
 
@@ -101,15 +101,15 @@ def _named(path: Path, value: Callable[[object], T]) -> T:
 
 
 def password_hash(value: object) -> PasswordHash:
-    """A hash, neither too cheap nor too dear; `Wrong` for anything else, a password in clear
+    """A hash, neither too cheap nor too dear; `InvalidValue` for anything else, a password in clear
     above all.
     """
     allowed = "`vspc hash-password` makes one of a password"
     match = _PHC.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise Wrong("it is not an argon2id hash", allowed)
+        raise InvalidValue("it is not an argon2id hash", allowed)
     if _length(match["salt"]) < LEAST_SALT or _length(match["hash"]) < LEAST_HASH:
-        raise Wrong("the salt or the hash in it is cut or damaged", allowed)
+        raise InvalidValue("the salt or the hash in it is cut or damaged", allowed)
     _examine_cost(_cost(match))
     return PasswordHash(match[0])
 
@@ -137,9 +137,9 @@ def _length(text: str) -> int:
 def _examine_cost(cost: Cost) -> None:
     memory, passes, lanes = cost.memory, cost.passes, cost.lanes
     if memory > MOST.memory or passes > MOST.passes or lanes > MOST.lanes:
-        raise Wrong("the hash costs too much", f"{MOST} is the most that is allowed")
+        raise InvalidValue("the hash costs too much", f"{MOST} is the most that is allowed")
     if memory < LEAST_MEMORY or memory * passes < LEAST_WORK or memory < 8 * lanes:
-        raise Wrong("the hash costs too little to protect a password", f"{COST} is usual")
+        raise InvalidValue("the hash costs too little to protect a password", f"{COST} is usual")
 
 
 def totp_secret(value: object) -> TotpSecret:
@@ -152,9 +152,9 @@ def totp_secret(value: object) -> TotpSecret:
     except ValueError:
         bits = 0
     if not bits:
-        raise Wrong("it is not a secret in base32", allowed)
+        raise InvalidValue("it is not a secret in base32", allowed)
     if not LEAST_BITS <= bits <= MOST_BITS:
-        raise Wrong(f"the secret has {bits} bits", allowed)
+        raise InvalidValue(f"the secret has {bits} bits", allowed)
     return TotpSecret(secret)
 
 
@@ -162,7 +162,7 @@ def first_line(path: Path) -> str:
     """The first line of a file that nobody but its owner and its group may read."""
     content = read(path, FILE_LIMIT)
     if content.mode & 0o027:
-        raise Wrong("others may read or change it", "chmod 600, or 640, is wanted")
+        raise InvalidValue("others may read or change it", "chmod 600, or 640, is wanted")
     line = text_of(content.data).split("\n", 1)[0].strip()
     examine(line)
     return line

@@ -7,7 +7,8 @@ import re
 from difflib import get_close_matches
 from typing import Any
 
-from vspc.config.mistakes import SHOWN, Wrong, shown
+from vspc.common.errors import InvalidValue
+from vspc.config.errors import SHOWN, shown
 
 _WANTED: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
@@ -38,24 +39,24 @@ def written(value: object, quiet: bool = False) -> str:
     return f'"{text}"'
 
 
-def no_list(value: object, quiet: bool = False) -> Wrong:
+def no_list(value: object, quiet: bool = False) -> InvalidValue:
     """A list is wanted, and `value` is something else."""
     if isinstance(value, dict):
-        return Wrong("it is a table, not a list", "a list is written [a, b]")
-    return Wrong(f"it is {kind_of(value)}, not a list", f"write [{written(value, quiet)}]")
+        return InvalidValue("it is a table, not a list", "a list is written [a, b]")
+    return InvalidValue(f"it is {kind_of(value)}, not a list", f"write [{written(value, quiet)}]")
 
 
-def no_tables(value: object) -> Wrong:
+def no_tables(value: object) -> InvalidValue:
     """A list of tables is wanted, and `value` is something else."""
     allowed = "write it with two brackets, [[...]], once for each"
     if isinstance(value, dict):
-        return Wrong("it is one table, not a list of them", allowed)
-    return Wrong(f"it is {kind_of(value)}, not a list of tables", allowed)
+        return InvalidValue("it is one table, not a list of them", allowed)
+    return InvalidValue(f"it is {kind_of(value)}, not a list of tables", allowed)
 
 
-def no_table(value: object) -> Wrong:
+def no_table(value: object) -> InvalidValue:
     """A table is wanted, and `value` is something else. `headed` puts in its key path."""
-    return Wrong(f"it is {kind_of(value)}, not a table", f"write {_HEAD}, and keys below it")
+    return InvalidValue(f"it is {kind_of(value)}, not a table", f"write {_HEAD}, and keys below it")
 
 
 _HEAD = "[NAME]"
@@ -71,12 +72,12 @@ _NUMBER = re.compile(r"\[[0-9]+\]$")
 
 
 def examine_single(value: object, quiet: bool = False) -> None:
-    """`Wrong` for a list or a table where one value is wanted."""
+    """`InvalidValue` for a list or a table where one value is wanted."""
     if isinstance(value, dict):
-        raise Wrong("it is a table, not one value", "write key = value")
+        raise InvalidValue("it is a table, not one value", "write key = value")
     if isinstance(value, list):
         one = value[0] if len(value) == 1 else "..."
-        raise Wrong("it is a list, not one value", f"write {written(one, quiet)}")
+        raise InvalidValue("it is a list, not one value", f"write {written(one, quiet)}")
 
 
 def exactly(value: Any, kind: type) -> Any:
@@ -85,7 +86,9 @@ def exactly(value: Any, kind: type) -> Any:
         return value
     examine_single(value)
     wanted = _WANTED[kind]
-    raise Wrong(f"{shown(value)} is not {wanted}", _rewritten(value, kind) or f"{wanted} is wanted")
+    raise InvalidValue(
+        f"{shown(value)} is not {wanted}", _rewritten(value, kind) or f"{wanted} is wanted"
+    )
 
 
 def _rewritten(value: object, kind: type) -> str:
@@ -114,4 +117,4 @@ def choice(value: Any, words: tuple[Any, ...]) -> Any:
     else:
         near = get_close_matches(str(value).strip().lower(), words, 1)
     hint = f'did you mean "{near[0]}"? ' if near else ""
-    raise Wrong(f"{shown(value)} is not allowed here", f"{hint}allowed: {', '.join(words)}")
+    raise InvalidValue(f"{shown(value)} is not allowed here", f"{hint}allowed: {', '.join(words)}")

@@ -15,10 +15,12 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
+from vspc.common.errors import InvalidLines, InvalidValue
 from vspc.config import disk, patterns, shapes, units
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.classes import LATER, Config
 from vspc.config.entry import OperatorSettings
+from vspc.config.errors import join, shown
 from vspc.config.keys import (
     AuthoritiesFile,
     Authority,
@@ -29,8 +31,7 @@ from vspc.config.keys import (
     authorized_key,
     keys_file,
 )
-from vspc.config.mistakes import Wrong, WrongLines, join, shown
-from vspc.config.people import People
+from vspc.config.people import ConfiguredPeople
 from vspc.config.secrets import (
     HashFile,
     PasswordHash,
@@ -44,7 +45,7 @@ _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Kinds of values that may hold a secret, put there by mistake."""
 
 
-def converter(base: Path, people: People) -> Converter:
+def converter(base: Path, people: ConfiguredPeople) -> Converter:
     """For one file in `base`, in which rules may speak of `people`."""
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
@@ -60,7 +61,7 @@ def converter(base: Path, people: People) -> Converter:
         TotpFile: lambda v: totp_file(units.place(v, base)),
         PasswordHash: password_hash,
         units.Consoles: lambda v: patterns.consoles_file(units.place(v, base)),
-        units.Program: disk.program,
+        units.ProgramPath: disk.program,
         units.Endpoint: lambda v: units.endpoint(v, base),
         units.Size: units.size,
         units.Duration: units.duration,
@@ -78,7 +79,7 @@ def converter(base: Path, people: People) -> Converter:
     made.register_structure_hook_func(made_of(tuple), lambda v, kind: _list(made, v, kind))
     made.register_structure_hook_func(made_of(Mapping), lambda v, kind: _tables(made, v, kind))
     for kind, structure in values.items():
-        _register(made, kind, structure if kind is units.Program else _single(kind, structure))
+        _register(made, kind, structure if kind is units.ProgramPath else _single(kind, structure))
     return made
 
 
@@ -108,13 +109,13 @@ def _choice(value: Any, kind: Any) -> Any:
     return shapes.choice(value, get_args(kind))
 
 
-def _who(value: Any, people: People) -> units.Who:
+def _who(value: Any, people: ConfiguredPeople) -> units.Who:
     if not isinstance(value, str) or not (value == "*" or people.has(value)):
         near = get_close_matches(value, people.names, 1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}? " if near else ""
         allowed = 'an operator of [operators], "@group" of one of them, or "*" is allowed'
         what = "group" if isinstance(value, str) and value.startswith("@") else "operator"
-        raise Wrong(f"unknown {what} {shown(value)}", hint + allowed)
+        raise InvalidValue(f"unknown {what} {shown(value)}", hint + allowed)
     return units.Who(value)
 
 
@@ -134,7 +135,9 @@ def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
     """Tables by name; the names are operators'."""
     inner = get_args(kind)[1]
     if not isinstance(value, dict):
-        raise Wrong(shapes.no_table(value).problem, "write [operators.NAME], and keys below it")
+        raise InvalidValue(
+            shapes.no_table(value).problem, "write [operators.NAME], and keys below it"
+        )
     found, errors = dict[str, Any](), list[Exception]()
     for name, table in value.items():
         with _noting(errors, name, inner):
@@ -210,10 +213,10 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, st
         case ForbiddenExtraKeysError():
             for name in sorted(error.extra_fields):
                 yield (join(key, name), *_unknown(name, error.cl))
-        case WrongLines():
+        case InvalidLines():
             for wrong in error.wrongs:
                 yield key, wrong.problem, wrong.allowed
-        case Wrong():
+        case InvalidValue():
             yield key, error.problem, shapes.headed(error.allowed, key)
         case KeyError():
             yield key, "it is missing", "this key has no default"

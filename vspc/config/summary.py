@@ -2,11 +2,11 @@
 
 from types import MappingProxyType
 
+from vspc.common.text import safe
 from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.classes import Config
 from vspc.config.entry import AccessRule, AuditSettings, CertificateSettings, OperatorSettings
 from vspc.config.units import time_text
-from vspc.text import safe
 
 
 def summary(config: Config) -> list[str]:

@@ -1,4 +1,5 @@
-"""Values as people write them: "64KiB", "7d", "10.0.0.0/8", "tcp:2222". `Wrong` if they are not.
+"""Values as people write them: "64KiB", "7d", "10.0.0.0/8", "tcp:2222". `InvalidValue` if they are
+not.
 
 Nothing here looks at the disk; `disk` does.
 """
@@ -11,7 +12,8 @@ from typing import NewType
 import re2
 from attrs import frozen
 
-from vspc.config.mistakes import Wrong, shown
+from vspc.common.errors import InvalidValue
+from vspc.config.errors import shown
 
 Size = NewType("Size", int)
 """Bytes."""
@@ -30,7 +32,7 @@ class Consoles:
 
 
 @frozen
-class Program:
+class ProgramPath:
     """A program of the administrator's and its arguments; no shell reads them."""
 
     words: tuple[str, ...]
@@ -108,7 +110,7 @@ def size(value: object) -> Size:
     """Bytes, from text with a unit."""
     match = re.fullmatch(r"([0-9]{1,12}) ?(B|[KMG]iB)", value) if isinstance(value, str) else None
     if match is None:
-        raise Wrong(f"{shown(value)} is not a size", _size_meant(value) or _SIZE_ALLOWED)
+        raise InvalidValue(f"{shown(value)} is not a size", _size_meant(value) or _SIZE_ALLOWED)
     return Size(int(match[1]) * _SIZES[match[2]])
 
 
@@ -136,8 +138,8 @@ def floor(value: object) -> Floor:
         return Floor(0, float(match[1]))
     try:
         return Floor(size(value), 0.0)
-    except Wrong:
-        raise Wrong(
+    except InvalidValue:
+        raise InvalidValue(
             f"{shown(value)} is not an amount of space", '"1GiB" or "5%" of the disk is wanted'
         ) from None
 
@@ -148,12 +150,14 @@ def duration(value: object) -> Duration:
         try:
             return Duration(float(value))
         except OverflowError:
-            raise Wrong(f"{shown(value)} is not a length of time", _DURATION_ALLOWED) from None
+            raise InvalidValue(
+                f"{shown(value)} is not a length of time", _DURATION_ALLOWED
+            ) from None
     match = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value) if isinstance(value, str) else None
     if match is None:
         digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII)
         meant = f'write {value}, without quotes, or "{value}s"' if digits else _DURATION_ALLOWED
-        raise Wrong(f"{shown(value)} is not a length of time", meant)
+        raise InvalidValue(f"{shown(value)} is not a length of time", meant)
     return Duration(float(int(match[1]) * _DURATIONS[match[2]]))
 
 
@@ -164,7 +168,7 @@ def escape_key(value: object) -> EscapeKey:
     match = re.fullmatch(r"\^([@A-Za-z\\\]_^])", value) if isinstance(value, str) else None
     key = b"" if match is None else bytes((ord(match[1].upper()) - 64,))
     if match is None or key in b"\r\n":
-        raise Wrong(f"{shown(value)} is not an escape key", _ESCAPE_ALLOWED)
+        raise InvalidValue(f"{shown(value)} is not an escape key", _ESCAPE_ALLOWED)
     return EscapeKey(key)
 
 
@@ -182,7 +186,7 @@ def endpoint(value: object, base: Path) -> Endpoint:
     if match is None or int(match["port"] or 0) > 65535:
         port = re.fullmatch(r"[1-9][0-9]{0,4}", str(value), re.ASCII)
         meant = f'write "tcp:{value}"' if port and int(port[0]) < 65536 else _ENDPOINT_ALLOWED
-        raise Wrong(f"{shown(value)} is not an endpoint", meant)
+        raise InvalidValue(f"{shown(value)} is not an endpoint", meant)
     if match["path"] is None:
         return Endpoint(match[0])
     path = str(base).replace("\\", "\\\\").replace(":", "\\:")
@@ -193,13 +197,13 @@ def expression(value: object) -> Expression:
     """A regular expression that can be used on the bytes of a console."""
     allowed = "a regular expression of RE2 is wanted (github.com/google/re2/wiki/Syntax)"
     if not isinstance(value, str) or not value or len(value) > EXPRESSION_LIMIT:
-        raise Wrong(f"{shown(value)} is not a regular expression", allowed)
+        raise InvalidValue(f"{shown(value)} is not a regular expression", allowed)
     options = re2.Options()
     options.log_errors = False
     try:
         re2.compile(value, options)
     except re2.error:
-        raise Wrong(f"{shown(value)} is not a regular expression", allowed) from None
+        raise InvalidValue(f"{shown(value)} is not a regular expression", allowed) from None
     return Expression(value)
 
 
@@ -207,12 +211,12 @@ def target(value: object, base: Path) -> Target:
     """A path, relative to `base`, or a connection."""
     allowed = 'a path, "unix:PATH", "tls:HOST:PORT", "tcp:HOST:PORT" or "udp:HOST:PORT" is wanted'
     if not isinstance(value, str) or not value or "\0" in value:
-        raise Wrong(f"{shown(value)} is not a target", allowed)
+        raise InvalidValue(f"{shown(value)} is not a target", allowed)
     kind, colon, rest = value.partition(":")
     if kind in ("tcp", "tls", "udp") and colon:
         host, _, port = rest.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:9]) < 65536:
-            raise Wrong(f"{shown(value)} is not a target", allowed)
+            raise InvalidValue(f"{shown(value)} is not a target", allowed)
         return Target(value)
     if kind == "unix" and colon:
         return Target(f"unix:{place(rest, base)}")
@@ -222,7 +226,7 @@ def target(value: object, base: Path) -> Target:
 def network(value: object) -> Network:
     """A network or one address; v4-mapped ones as v4."""
     if not isinstance(value, str):
-        raise Wrong(f"{shown(value)} is not a network", _NETWORK_ALLOWED)
+        raise InvalidValue(f"{shown(value)} is not a network", _NETWORK_ALLOWED)
     try:
         found = ip_network(value)
     except ValueError:
@@ -230,7 +234,7 @@ def network(value: object) -> Network:
         hint = " (bits are set behind the slash's)" if meant else ""
         allowed = f'did you mean "{meant}"? ' if meant else ""
         allowed += _NETWORK_ALLOWED
-        raise Wrong(f"{shown(value)} is not a network{hint}", allowed) from None
+        raise InvalidValue(f"{shown(value)} is not a network{hint}", allowed) from None
     mapped = getattr(found.network_address, "ipv4_mapped", None)
     if mapped is not None and found.prefixlen >= 96:
         return IPv4Network((mapped, found.prefixlen - 96))
@@ -248,7 +252,9 @@ def _network_meant(value: str) -> str:
 def place(value: object, base: Path) -> Path:
     """A path, relative to `base`."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise Wrong(f"{shown(value)} is not a path", "the name of a file or directory is wanted")
+        raise InvalidValue(
+            f"{shown(value)} is not a path", "the name of a file or directory is wanted"
+        )
     return base / value
 
 

@@ -63,7 +63,7 @@ _ANSWERS: dict[bytes, re.Pattern[bytes]] = {
 
 
 @frozen
-class Piece:
+class AnswerPiece:
     """Bytes from a terminal."""
 
     data: bytes
@@ -102,10 +102,10 @@ class Answers:
         held, self._held = self._held, b""
         return held
 
-    def feed(self, packet: bytes) -> list[Piece]:
+    def feed(self, packet: bytes) -> list[AnswerPiece]:
         """What `packet` holds; the beginning of a sequence at its end is kept back."""
         data, had, self._held = self._held + packet, bool(self._held), b""
-        pieces: list[Piece] = []
+        pieces: list[AnswerPiece] = []
         typed = at = 0
         while at < len(data):
             size, is_answer = self._first(data, at)
@@ -114,11 +114,11 @@ class Answers:
                 self.begun += int(at > 0 or not had)
                 break
             if is_answer:
-                pieces += [Piece(data[typed:at], False)] if typed < at else []
-                pieces.append(Piece(data[at : at + size], True))
+                pieces += [AnswerPiece(data[typed:at], False)] if typed < at else []
+                pieces.append(AnswerPiece(data[at : at + size], True))
                 typed = at + size
             at += size
-        return pieces + ([Piece(data[typed:at], False)] if typed < at else [])
+        return pieces + ([AnswerPiece(data[typed:at], False)] if typed < at else [])
 
     def _first(self, data: bytes, at: int) -> tuple[int, bool]:
         """The size of the first piece from `at`, 0 if more is needed; whether it is an answer."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from vspc.console.access import NOTHING, REASON, Operator, Rights
-from vspc.console.ledger import Tally
+from vspc.console.input_accounting import InputAccount
+from vspc.console.input_queue import amount
 from vspc.console.session import Session
-from vspc.console.waiting import amount
 
 if TYPE_CHECKING:
     from vspc.console.console import Console
@@ -26,7 +26,7 @@ NOTICES = 64
 
 
 @frozen
-class Output:
+class OutputChunk:
     """Bytes that the VM said, from `offset`."""
 
     offset: int
@@ -56,7 +56,7 @@ class Ended:
     reason: str
 
 
-class Kind(Enum):
+class AttachmentKind(Enum):
     """What an attachment is."""
 
     TERMINAL = "terminal"  # a person's, which answers what VMs ask terminals
@@ -136,7 +136,7 @@ class Attachment:
         sink: Sink,
         offset: int,
         since: float,
-        kind: Kind = Kind.VERB,
+        kind: AttachmentKind = AttachmentKind.VERB,
         reads_only: bool = False,
     ) -> None:
         self.console = console
@@ -149,8 +149,8 @@ class Attachment:
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self.kind = kind
         self.reads_only = reads_only  # for as long as whoever it is wants it so
-        self.tally = Tally(console, session)
-        self.answers = Tally(console, session, is_answers=True)
+        self.tally = InputAccount(console, session)
+        self.answers = InputAccount(console, session, is_answers=True)
         self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
 
@@ -167,7 +167,7 @@ class Attachment:
     @property
     def is_terminal(self) -> bool:
         """Whether a person looks at it."""
-        return self.kind is Kind.TERMINAL
+        return self.kind is AttachmentKind.TERMINAL
 
     @property
     def has_pen(self) -> bool:
@@ -196,7 +196,7 @@ class Attachment:
         """The offset at which it ends, once `end` was said."""
         return None if self._end is None else self._end[0]
 
-    def next(self, limit: int) -> Output | Lost | Notice | Ended | None:
+    def next(self, limit: int) -> OutputChunk | Lost | Notice | Ended | None:
         """What is to be shown next, at most `limit` (over 0) bytes of it."""
         history = self.console.history
         if self._notices and self._notices[0][0] <= max(self.offset, history.start):
@@ -212,7 +212,7 @@ class Attachment:
             end = min(end, self._end[0])
         if end == self.offset:
             return None
-        output = Output(self.offset, history.read(self.offset, end - self.offset))
+        output = OutputChunk(self.offset, history.read(self.offset, end - self.offset))
         self.offset = end
         return output
 
@@ -246,7 +246,8 @@ class Attachment:
     def expel(self, reason: str) -> None:
         """Leave at once, whatever was not shown yet, and type nothing more of what waits.
 
-        Whoever hears what becomes of each byte (`Tally.heard`) says himself how many were not sent.
+        Whoever hears what becomes of each byte (`InputAccount.heard`) says himself how many were
+        not sent.
         """
         self.rights = NOTHING  # what is taken back makes room, and he may have more to type
         self.detach()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
-from vspc.console.ports import Cancellable
+from vspc.common.clock import Cancellable
 from vspc.console.session import Fact, Session
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class NoAudit:
 
 
 @frozen
-class Sought:
+class AuditQuery:
     """Which events: since when (seconds since 1970), whose, on which consoles (a glob of names),
     and of which name; None for all.
     """
@@ -60,7 +60,7 @@ class Sought:
 
 
 @frozen
-class Place:
+class AuditPosition:
     """Where reading goes on: which file, and the offset in it."""
 
     file: int
@@ -68,14 +68,14 @@ class Place:
 
 
 @frozen
-class Page:
+class AuditPage:
     """Some events, each a line of JSON; `ended`: there are no more for now. `writes` is how often
     something had been written when it was read; `begins` is the time of the first event that can be
     read, where those that were asked for may be older.
     """
 
     lines: Sequence[str]
-    place: Place
+    place: AuditPosition
     ended: bool
     writes: int = 0
     begins: str = ""
@@ -100,17 +100,20 @@ class TurnedAway:
     vm_name: str = ""
 
 
-class Trail(Protocol):
+class AuditReader(Protocol):
     """What was recorded, for verbs. Nothing here blocks or raises."""
 
     def ask(
-        self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
+        self,
+        sought: AuditQuery,
+        place: AuditPosition | None,
+        answer: Callable[[AuditPage | None], Any],
     ) -> Cancellable | None:
         """Read on from `place`, or from `sought.since`; `answer` hears later, None: it cannot be
         read. Without a `Cancellable` too many ask already, and nobody hears.
         """
 
-    def wait(self, page: Page, call: Callable[[], None]) -> Cancellable | None:
+    def wait(self, page: AuditPage, call: Callable[[], None]) -> Cancellable | None:
         """`call` once, later, when there is more than `page` had; None: too many wait already."""
 
     def turned_away(self) -> Sequence[TurnedAway]:
@@ -120,17 +123,20 @@ class Trail(Protocol):
         """The names of all events there are; none: nobody knows."""
 
 
-class NoTrail:
+class NoAuditReader:
     """There is no audit file."""
 
     def ask(
-        self, sought: Sought, place: Place | None, answer: Callable[[Page | None], Any]
+        self,
+        sought: AuditQuery,
+        place: AuditPosition | None,
+        answer: Callable[[AuditPage | None], Any],
     ) -> Cancellable | None:
         """Nobody hears."""
         del sought, place, answer
         return None
 
-    def wait(self, page: Page, call: Callable[[], None]) -> Cancellable | None:
+    def wait(self, page: AuditPage, call: Callable[[], None]) -> Cancellable | None:
         """Nor here."""
         del page, call
         return None

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from vspc.console.past import Kept, Kind, Marker
-from vspc.text import safe
+from vspc.common.text import safe
+from vspc.console.logs import LogView, Marker, MarkerKind
 
 SAME = 600.0
 """Seconds within which a later stage belongs to the boot that began before it."""
@@ -48,9 +48,11 @@ def _read(marker: Marker) -> tuple[int, str]:
     return (int(number) if number.isdecimal() else 1), sign
 
 
-def boots(kept: Kept) -> list[Boot]:
+def boots(kept: LogView) -> list[Boot]:
     """The boots that are kept, oldest first."""
-    return gather(kept.markers((Kind.CONNECTED, Kind.RECONNECTED, Kind.BOOT)), kept.booted)
+    return gather(
+        kept.markers((MarkerKind.CONNECTED, MarkerKind.RECONNECTED, MarkerKind.BOOT)), kept.booted
+    )
 
 
 def gather(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
@@ -60,14 +62,14 @@ def gather(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
     before it begins the next boot. A new line alone is a boot only of a VM that never shows what
     its boots look like: one that does (`booted`: it did before what is kept) has reconnected.
     """
-    shows = booted or any(marker.kind is Kind.BOOT for marker in markers)
+    shows = booted or any(marker.kind is MarkerKind.BOOT for marker in markers)
     found: list[Boot] = []
     reached = 0
     line: Marker | None = None  # the last one, with which the next boot may have begun
     for marker in markers:
-        if marker.kind is not Kind.BOOT:
+        if marker.kind is not MarkerKind.BOOT:
             line = marker
-            if marker.kind is Kind.CONNECTED and not shows:
+            if marker.kind is MarkerKind.CONNECTED and not shows:
                 found.append(Boot(marker.offset, marker.at, (NEW_LINE,)))
             continue
         stage, sign = _read(marker)
@@ -91,4 +93,4 @@ def _is_of(boot: Marker, line: Marker) -> bool:
         return False
     if not 0 <= boot.at - line.at < (SOON if line.text.endswith(LOST) else SAME):
         return False
-    return line.kind is Kind.CONNECTED or boot.offset - line.offset <= NEAR
+    return line.kind is MarkerKind.CONNECTED or boot.offset - line.offset <= NEAR

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vspc.console.ports import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock
 
 if TYPE_CHECKING:
     from vspc.console.attachment import Attachment

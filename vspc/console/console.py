@@ -7,21 +7,21 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from vspc.console import happenings
+from vspc.console import events
 from vspc.console.access import REASON, Operator, Rights, Subject
-from vspc.console.attachment import Attachment, Kind, Refusal, Sink, Typed
+from vspc.console.attachment import Attachment, AttachmentKind, Refusal, Sink, Typed
 from vspc.console.company import Company
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.console.lineside import LineSide, Shop
+from vspc.console.input_queue import amount
+from vspc.console.lineside import ConsoleContext, LineSide
 from vspc.console.pen import Pen
 from vspc.console.session import Session
-from vspc.console.waiting import amount
 
 if TYPE_CHECKING:
     from vspc.console.vm import Vm
 
 
-class State(Enum):
+class ConsoleState(Enum):
     """What `list` shows of a console's line (contract)."""
 
     CONNECTED = "connected"
@@ -49,7 +49,7 @@ class Console(LineSide):
 
     def __init__(
         self,
-        shop: Shop,
+        shop: ConsoleContext,
         vm: "Vm",
         console_id: str,
         port_key: str,
@@ -74,13 +74,13 @@ class Console(LineSide):
     # Who and what it is
 
     @property
-    def state(self) -> State:
+    def state(self) -> ConsoleState:
         """Connected, in a vMotion, without a line, or kept apart."""
         if self.quarantined:
-            return State.QUARANTINED
+            return ConsoleState.QUARANTINED
         if self.migrating:
-            return State.MIGRATING
-        return State.AWAY if self.line is None else State.CONNECTED
+            return ConsoleState.MIGRATING
+        return ConsoleState.AWAY if self.line is None else ConsoleState.CONNECTED
 
     @property
     def live(self) -> bool:
@@ -130,15 +130,15 @@ class Console(LineSide):
         rights: Rights,
         sink: Sink,
         offset: int,
-        kind: Kind = Kind.VERB,
+        kind: AttachmentKind = AttachmentKind.VERB,
         reads_only: bool = False,
     ) -> Attachment:
         """A new attachment that reads from `offset`; the caller has checked `read`."""
         now = self._shop.clock.wall()
         attachment = Attachment(self, session, rights, sink, offset, now, kind, reads_only)
         self.attachments[attachment] = None
-        self._publish(happenings.Attached(attachment))
-        if kind is not Kind.VERB:
+        self._publish(events.Attached(attachment))
+        if kind is not AttachmentKind.VERB:
             self._company = self._company or Company(self, self._shop.clock)
             self._company.came(attachment)
         self.mark()
@@ -151,7 +151,7 @@ class Console(LineSide):
         del self.attachments[attachment]
         self._shop.ledger.left(attachment.tally)
         self._shop.ledger.left(attachment.answers)
-        self._publish(happenings.Detached(attachment))
+        self._publish(events.Detached(attachment))
         had_pen = attachment.has_pen
         if had_pen:
             self._pen.lay_down()
@@ -161,7 +161,7 @@ class Console(LineSide):
 
     def _tell_company(self, company: Company, attachment: Attachment, had_pen: bool) -> None:
         """`attachment` has left."""
-        if attachment.kind is not Kind.VERB:
+        if attachment.kind is not AttachmentKind.VERB:
             company.left(attachment, had_pen)
         elif had_pen and self._pen.is_wanted:
             company.pen_is_free(attachment, "laid it down", "")
@@ -279,13 +279,13 @@ class Console(LineSide):
             attachment.title = self.title
             if "write" not in attachment.rights:
                 attachment.withdraw()
-                had_pen, types = attachment.has_pen, attachment.kind is not Kind.VERB
+                had_pen, types = attachment.has_pen, attachment.kind is not AttachmentKind.VERB
                 if had_pen:
                     self.lay_pen("may no longer type")
                 if "write" in before and (had_pen or types):
                     attachment.notice("you may no longer type here")
                 continue
-            if "write" not in before and attachment.kind is not Kind.VERB:
+            if "write" not in before and attachment.kind is not AttachmentKind.VERB:
                 attachment.notice("you may type here now")
             if "break" not in rights and (breaks := self.gate.withdraw_breaks(attachment.tally)):
                 attachment.notice(f"you may send no BREAK any more: {amount(0, breaks)} not sent")

@@ -30,7 +30,7 @@ from types import MappingProxyType
 
 from attrs import define, field, frozen
 
-from vspc.text import safe
+from vspc.common.text import safe
 
 WINDOW = 0.5
 """Seconds in which the VM has to send a byte back."""

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import Factory, field, frozen
 
-from vspc.console import happenings
+from vspc.common.clock import Cancellable, Clock
+from vspc.common.times import lasted
+from vspc.console import events
 from vspc.console.audit import Audit, NoAudit
 from vspc.console.conditions import Condition, Conditions, begun, ended, since
-from vspc.console.gate import Gate, GateOwner
-from vspc.console.happenings import Happening, Happenings, How
+from vspc.console.events import Event, EventBus, How
 from vspc.console.history import Budget, History
 from vspc.console.identity import Provenance
-from vspc.console.ledger import Ledger, Tally
-from vspc.console.ports import Cancellable, Clock, Line
-from vspc.console.times import lasted
-from vspc.console.waiting import Dropped
+from vspc.console.input_accounting import InputAccount, InputAccounting
+from vspc.console.input_flow import InputFlow, InputFlowOwner
+from vspc.console.input_queue import Dropped
+from vspc.console.ports import Line
 from vspc.console.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ HOLDING = 3.0
 """Seconds of a vMotion after which everybody attached is told that it goes on."""
 
 
-class Tap(Protocol):
+class OutputObserver(Protocol):
     """Who hears every byte of every VM at once, in order, and never makes anybody wait: the log."""
 
     def begins(self, console: "Console") -> int:
@@ -62,7 +63,7 @@ class Tap(Protocol):
         """Somebody typed `data`, and it went to the VM. Must not raise."""
 
 
-class NoTap:
+class NoOutputObserver:
     """Nobody listens."""
 
     def begins(self, console: "Console") -> int:
@@ -91,7 +92,7 @@ class NoTap:
 
 
 @frozen
-class Shop:
+class ConsoleContext:
     """What every console needs and shares: time, memory, waking, telling, and the log.
 
     `pen_idle`: seconds after which a pen that nobody uses is laid down; 0: never.
@@ -100,13 +101,13 @@ class Shop:
     clock: Clock
     budget: Budget
     wakeups: Wakeups
-    happenings: Happenings
+    events: EventBus
     history_limit: int
-    tap: Tap = field(factory=NoTap)
+    tap: OutputObserver = field(factory=NoOutputObserver)
     audit: Audit = field(factory=NoAudit)
     pen_idle: Callable[[], float] = lambda: 0.0
-    ledger: Ledger = field(
-        default=Factory(lambda shop: Ledger(shop.happenings.publish), takes_self=True)
+    ledger: InputAccounting = field(
+        default=Factory(lambda shop: InputAccounting(shop.events.publish), takes_self=True)
     )
 
 
@@ -119,7 +120,7 @@ class HostChange:
     at: float
 
 
-class LineSide(GateOwner):
+class LineSide(InputFlowOwner):
     """`since` and `last_output` are seconds since 1970. `Console` adds the operators' half."""
 
     __slots__ = (
@@ -144,16 +145,16 @@ class LineSide(GateOwner):
         "unseen_change",
     )
 
-    def __init__(self, shop: Shop, history_limit: int) -> None:
+    def __init__(self, shop: ConsoleContext, history_limit: int) -> None:
         self._shop = shop
         self.history = History(shop.budget, history_limit)
-        self.gate = Gate(shop.clock, self)
+        self.gate = InputFlow(shop.clock, self)
         self.line: Line | None = None
         self.last_address = ""  # of the line that it has, or had last
         self.provenance = Provenance.PLAIN
         self.migrating = False
         self.moves = 0
-        self.last_move: happenings.Moved | None = None
+        self.last_move: events.Moved | None = None
         self.host_change: HostChange | None = None
         self.unseen_change: HostChange | None = None  # the last that no administrator has seen
         self.since = shop.clock.wall()
@@ -188,7 +189,7 @@ class LineSide(GateOwner):
         self._broke = now
         self.breaks_from_vm += 1
         self.tell("break from the VM")
-        self._publish(happenings.Broke(self._console, None))
+        self._publish(events.Broke(self._console, None))
 
     def answered(self) -> None:
         """The line answered a question of the gate."""
@@ -199,7 +200,7 @@ class LineSide(GateOwner):
         """Whoever was told that the VM does not answer is told that it does, again."""
         rest = f"; {waiting} bytes wait" if waiting else ""
         if self._end(Condition.UNANSWERED, f"{self.title} answers again{where}{rest}"):
-            self._publish(happenings.AnswersAgain(self._console, waiting))
+            self._publish(events.AnswersAgain(self._console, waiting))
 
     # Lines that come and go
 
@@ -208,7 +209,7 @@ class LineSide(GateOwner):
         returned = self.bytes_from_vm > 0 or self.moves > 0
         self._take(line)
         self._tell_connected(line)
-        self._publish(happenings.Connected(self._console, returned))
+        self._publish(events.Connected(self._console, returned))
 
     def _tell_connected(self, line: Line) -> None:
         away = since(self._conditions, Condition.AWAY)
@@ -245,7 +246,7 @@ class LineSide(GateOwner):
         self._tell_unsent(self.gate.drop(), why)
         self._give_way(Condition.WAITING)
         self._take(line)
-        self._publish(happenings.Replaced(self._console, old, line.address, why))
+        self._publish(events.Replaced(self._console, old, line.address, why))
 
     def disconnect(self, reason: str) -> None:
         """The last line is gone outside a migration: the console is away, with its history."""
@@ -257,7 +258,7 @@ class LineSide(GateOwner):
         self._give_way(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
         self._begin(Condition.AWAY, f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
-        self._publish(happenings.WentAway(self._console, reason, unsent.count))
+        self._publish(events.WentAway(self._console, reason, unsent.count))
         self.shrink()
 
     def _take(self, line: Line, proved: bool = False) -> None:
@@ -284,13 +285,13 @@ class LineSide(GateOwner):
         self.host_change = self.unseen_change = HostChange(old, new, self._shop.clock.wall())
         self.tell(f"{self.title} is on {new} now; it was on {old}, and this was no vMotion")
         self.unsettle(old, new)
-        self._publish(happenings.HostChanged(self._console, old, new, how))
+        self._publish(events.HostChanged(self._console, old, new, how))
 
     def host_change_seen(self) -> None:
         """An administrator knows of the last change of host."""
         if self.unseen_change is not None:
             self.unseen_change = None
-            self._publish(happenings.HostChangeSeen(self._console))
+            self._publish(events.HostChangeSeen(self._console))
 
     def _tell_unsent(self, unsent: Dropped, why: str) -> None:
         if unsent:
@@ -301,7 +302,7 @@ class LineSide(GateOwner):
     def migrate(self) -> None:
         """A vMotion has the go-ahead: hold input."""
         self._hold()
-        self._publish(happenings.MigrationBegan(self._console))
+        self._publish(events.MigrationBegan(self._console))
 
     def _hold(self) -> None:
         self.migrating = True
@@ -338,7 +339,7 @@ class LineSide(GateOwner):
         self.moves += 1
         self.tell(f"{self.title} moved from {source} to {line.address} in {seconds:.1f} s")
         self._take(line, proved=True)
-        self.last_move = happenings.Moved(
+        self.last_move = events.Moved(
             self._console, source, line.address, seconds, self._shop.clock.wall()
         )
         self._publish(self.last_move)
@@ -348,7 +349,7 @@ class LineSide(GateOwner):
         self._end_holding()
         self._give_way(Condition.HELD)
         self.tell(f"{self.title} did not move: {reason}")
-        self._publish(happenings.MigrationEnded(self._console, reason))
+        self._publish(events.MigrationEnded(self._console, reason))
         if self.line is None:
             self.disconnect(reason)
         else:
@@ -380,28 +381,28 @@ class LineSide(GateOwner):
     def unanswered(self, waiting: int) -> None:
         self._begin(Condition.UNANSWERED, f"{self.title} does not answer: {waiting} bytes wait")
         self._begin(Condition.WAITING)
-        self._publish(happenings.Stalled(self._console, waiting))
+        self._publish(events.Stalled(self._console, waiting))
 
     def caught_up(self) -> None:
         self._end(Condition.WAITING, f"nothing waits for {self.title} any more")
 
-    def delivered(self, data: bytes, tally: Tally) -> None:
+    def delivered(self, data: bytes, tally: InputAccount) -> None:
         self.bytes_to_vm += len(data)
         self._shop.ledger.delivered(tally, len(data))
         if not tally.is_answers:
             self._shop.tap.typed(self._console, data)
 
-    def sent_break(self, tally: Tally) -> None:
+    def sent_break(self, tally: InputAccount) -> None:
         who = tally.session.operator.name if tally.session is not None else "somebody"
-        self._publish(happenings.Broke(self._console, who, tally.session))
+        self._publish(events.Broke(self._console, who, tally.session))
         if tally.broke is not None:
             tally.broke()
 
-    def dropped(self, count: int, tally: Tally) -> None:
+    def dropped(self, count: int, tally: InputAccount) -> None:
         self._shop.ledger.dropped(tally, count)
 
-    def nobody(self) -> Tally:
-        return Tally(self._console, None)
+    def nobody(self) -> InputAccount:
+        return InputAccount(self._console, None)
 
-    def _publish(self, happening: Happening) -> None:
-        self._shop.happenings.publish(happening)
+    def _publish(self, happening: Event) -> None:
+        self._shop.events.publish(happening)

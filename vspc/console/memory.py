@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from vspc.console.history import History
-from vspc.console.past import Item, Kind, Marker, Passage, Said
+from vspc.console.logs import Item, LogPage, Marker, MarkerKind, Output
 
 NOT_LOGGED = "not logged, and no longer in memory"
 UNREADABLE = "no longer in memory, and the log cannot be read now"
@@ -15,7 +15,7 @@ UNREADABLE = "no longer in memory, and the log cannot be read now"
 
 @frozen
 class Memory:
-    """`vspc.console.past.Kept` over a ring. Nobody knows when each byte came: it is `last`.
+    """`vspc.console.logs.Kept` over a ring. Nobody knows when each byte came: it is `last`.
 
     `why` is said of what is missing.
     """
@@ -49,20 +49,20 @@ class Memory:
         """It takes no time."""
         return False
 
-    def read(self, offset: int, limit: int, until: int | None = None) -> Passage:
+    def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
         """At most `limit` bytes from `offset`."""
         stop = self.end if until is None else min(until, self.end)
         items: list[Item] = []
         at = min(offset, stop)
         if at < min(self.start, stop):
             end = min(self.start, stop)
-            items.append(Marker(at, self.last, Kind.GAP, self.why, end))
+            items.append(Marker(at, self.last, MarkerKind.GAP, self.why, end))
             at = end
         data = self.history.read(at, min(limit, stop - at))
         if data:
-            items.append(Said(at, self.last, data))
+            items.append(Output(at, self.last, data))
             at += len(data)
-        return Passage(tuple(items), at, at >= stop)
+        return LogPage(tuple(items), at, at >= stop)
 
     def since(self, at: float) -> int:
         """Nothing: nobody knows when each byte came, and it may decide what one may see."""
@@ -73,7 +73,7 @@ class Memory:
         """The offset at which the last `lines` lines begin, at most `limit` bytes back."""
         return self.history.last_lines(lines, limit)
 
-    def markers(self, kinds: Sequence[Kind]) -> list[Marker]:
+    def markers(self, kinds: Sequence[MarkerKind]) -> list[Marker]:
         """None are kept."""
         del kinds
         return []

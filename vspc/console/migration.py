@@ -18,7 +18,7 @@ the line that claimed, with the migration's sequence.
 from enum import Enum
 
 
-class State(Enum):
+class MigrationState(Enum):
     """Where a migration is; the first three are open, the others are remembered for a while."""
 
     BEGUN = "begun"
@@ -31,10 +31,10 @@ class State(Enum):
     @property
     def open(self) -> bool:
         """Whether the credential counts, or the claimant may still complete."""
-        return self in (State.BEGUN, State.CLAIMED, State.ORPHANED)
+        return self in (MigrationState.BEGUN, MigrationState.CLAIMED, MigrationState.ORPHANED)
 
 
-class Event(Enum):
+class MigrationEvent(Enum):
     """What happens to a migration."""
 
     BEGIN = "another BEGIN from the source"
@@ -65,41 +65,41 @@ class Act(Enum):
 
 
 _OPEN = {
-    Event.BEGIN: (State.ABORTED, Act.RELEASE),
-    Event.ABORT: (State.ABORTED, Act.RELEASE),
-    Event.SUPERSEDED: (State.ABORTED, Act.RELEASE),
-    Event.DEADLINE: (State.EXPIRED, Act.RELEASE),
+    MigrationEvent.BEGIN: (MigrationState.ABORTED, Act.RELEASE),
+    MigrationEvent.ABORT: (MigrationState.ABORTED, Act.RELEASE),
+    MigrationEvent.SUPERSEDED: (MigrationState.ABORTED, Act.RELEASE),
+    MigrationEvent.DEADLINE: (MigrationState.EXPIRED, Act.RELEASE),
 }
 
-TABLE: dict[tuple[State, Event], tuple[State, Act]] = {
-    **{(State.BEGUN, event): step for event, step in _OPEN.items()},
-    (State.BEGUN, Event.PEER): (State.CLAIMED, Act.CLAIM),
-    (State.BEGUN, Event.SOURCE_SPOKE): (State.BEGUN, Act.RESUME),
-    (State.BEGUN, Event.SOURCE_LOST): (State.BEGUN, Act.AWAIT),
-    (State.BEGUN, Event.UNHEARD): (State.EXPIRED, Act.RELEASE),
+TABLE: dict[tuple[MigrationState, MigrationEvent], tuple[MigrationState, Act]] = {
+    **{(MigrationState.BEGUN, event): step for event, step in _OPEN.items()},
+    (MigrationState.BEGUN, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.CLAIM),
+    (MigrationState.BEGUN, MigrationEvent.SOURCE_SPOKE): (MigrationState.BEGUN, Act.RESUME),
+    (MigrationState.BEGUN, MigrationEvent.SOURCE_LOST): (MigrationState.BEGUN, Act.AWAIT),
+    (MigrationState.BEGUN, MigrationEvent.UNHEARD): (MigrationState.EXPIRED, Act.RELEASE),
     # No line is left: the console is away. Its VM may be moving all the same.
-    (State.BEGUN, Event.ORPHANED): (State.ORPHANED, Act.RELEASE),
-    (State.ORPHANED, Event.PEER): (State.CLAIMED, Act.CLAIM),
-    (State.ORPHANED, Event.BEGIN): (State.ABORTED, Act.NOTHING),
-    (State.ORPHANED, Event.SUPERSEDED): (State.ABORTED, Act.NOTHING),
-    (State.ORPHANED, Event.DEADLINE): (State.EXPIRED, Act.NOTHING),
-    **{(State.CLAIMED, event): step for event, step in _OPEN.items()},
-    (State.CLAIMED, Event.PEER): (State.CLAIMED, Act.REFUSE),
-    (State.CLAIMED, Event.COMPLETE): (State.COMPLETED, Act.MOVE),
-    (State.CLAIMED, Event.SOURCE_SPOKE): (State.CLAIMED, Act.RESUME),
-    (State.CLAIMED, Event.SOURCE_LOST): (State.CLAIMED, Act.AWAIT),
-    (State.CLAIMED, Event.TARGET_LOST): (State.ABORTED, Act.RELEASE),
-    (State.CLAIMED, Event.REFUTED): (State.ABORTED, Act.RELEASE),
+    (MigrationState.BEGUN, MigrationEvent.ORPHANED): (MigrationState.ORPHANED, Act.RELEASE),
+    (MigrationState.ORPHANED, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.CLAIM),
+    (MigrationState.ORPHANED, MigrationEvent.BEGIN): (MigrationState.ABORTED, Act.NOTHING),
+    (MigrationState.ORPHANED, MigrationEvent.SUPERSEDED): (MigrationState.ABORTED, Act.NOTHING),
+    (MigrationState.ORPHANED, MigrationEvent.DEADLINE): (MigrationState.EXPIRED, Act.NOTHING),
+    **{(MigrationState.CLAIMED, event): step for event, step in _OPEN.items()},
+    (MigrationState.CLAIMED, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.REFUSE),
+    (MigrationState.CLAIMED, MigrationEvent.COMPLETE): (MigrationState.COMPLETED, Act.MOVE),
+    (MigrationState.CLAIMED, MigrationEvent.SOURCE_SPOKE): (MigrationState.CLAIMED, Act.RESUME),
+    (MigrationState.CLAIMED, MigrationEvent.SOURCE_LOST): (MigrationState.CLAIMED, Act.AWAIT),
+    (MigrationState.CLAIMED, MigrationEvent.TARGET_LOST): (MigrationState.ABORTED, Act.RELEASE),
+    (MigrationState.CLAIMED, MigrationEvent.REFUTED): (MigrationState.ABORTED, Act.RELEASE),
     # The target has the credential, so that GOAHEAD arrived whatever TCP says.
-    (State.CLAIMED, Event.UNHEARD): (State.CLAIMED, Act.NOTHING),
+    (MigrationState.CLAIMED, MigrationEvent.UNHEARD): (MigrationState.CLAIMED, Act.NOTHING),
     **{
-        (closed, Event.PEER): (closed, Act.REFUSE)
-        for closed in (State.COMPLETED, State.ABORTED, State.EXPIRED)
+        (closed, MigrationEvent.PEER): (closed, Act.REFUSE)
+        for closed in (MigrationState.COMPLETED, MigrationState.ABORTED, MigrationState.EXPIRED)
     },
 }
 """An absent pair is illegal and changes nothing: see `step`."""
 
 
-def step(state: State, event: Event) -> tuple[State, Act]:
+def step(state: MigrationState, event: MigrationEvent) -> tuple[MigrationState, Act]:
     """The state after `event`, and what is to be done."""
     return TABLE.get((state, event), (state, Act.ILLEGAL))

@@ -31,7 +31,7 @@ class PeerOk:
     sequence: bytes
 
 
-class Fault(Enum):
+class PeerFault(Enum):
     """Why a credential does not count."""
 
     UNKNOWN = "no migration has this credential"
@@ -44,13 +44,13 @@ class Fault(Enum):
 class Unknown:
     """Say nothing. `console` and `source` (an address) are whose credential it is, if anybody's."""
 
-    fault: Fault
+    fault: PeerFault
     console: Console | None = None
     source: str = ""
 
 
 @frozen
-class Moved:
+class MoveComplete:
     """`target` is the line of `console` now; close `source` if it is still there."""
 
     console: Console

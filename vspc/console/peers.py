@@ -12,13 +12,13 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from vspc.console.console import Console
-from vspc.console.migration import Act, Event, State, step
+from vspc.console.migration import Act, MigrationEvent, MigrationState, step
 from vspc.console.outcomes import (
-    Fault,
     Goahead,
     Illegal,
-    Moved,
+    MoveComplete,
     NotNow,
+    PeerFault,
     PeerOk,
     Released,
     Resumed,
@@ -59,7 +59,7 @@ class Migration:
     began: float
     deadline: float
     target: Line | None = None
-    state: State = State.BEGUN
+    state: MigrationState = MigrationState.BEGUN
     resumed: bool = False
     orphaned: float | None = None
 
@@ -70,7 +70,7 @@ class Past:
 
     console: Console
     source_address: str
-    state: State
+    state: MigrationState
 
 
 def make_secret() -> bytes:
@@ -125,7 +125,7 @@ class PeerTable:
             return NotNow(f"a sequence of {len(sequence)} bytes; at most {SEQUENCE} are answered")
         former = self._by_console.get(console)
         if former is not None:
-            self._step(former, Event.BEGIN)
+            self._step(former, MigrationEvent.BEGIN)
         credential = sequence + self.secret()
         while credential in self._by_credential or credential in self._over:
             credential = sequence + self.secret()
@@ -142,7 +142,7 @@ class PeerTable:
         for line in (migration.source, migration.target):
             if line is not None:
                 self._by_line[line] = migration
-        if migration.orphaned is not None and migration.state is State.BEGUN:
+        if migration.orphaned is not None and migration.state is MigrationState.BEGUN:
             self._orphans[migration] = None
 
     def claim(
@@ -155,27 +155,27 @@ class PeerTable:
         migration = self._by_credential.get(credential)
         known = migration or self._over.get(credential)
         if known is None:
-            return Unknown(Fault.UNKNOWN)
+            return Unknown(PeerFault.UNKNOWN)
         console, source = known.console, known.source_address
         if not may(console):
-            return Unknown(Fault.PLACE, console, source)
-        state, act = step(known.state, Event.PEER)
+            return Unknown(PeerFault.PLACE, console, source)
+        state, act = step(known.state, MigrationEvent.PEER)
         if migration is None or act is not Act.CLAIM or target in self._by_line:
-            return Unknown(Fault.BUSY if known.state.open else Fault.USED, console, source)
+            return Unknown(PeerFault.BUSY if known.state.open else PeerFault.USED, console, source)
         migration.state, migration.target = state, target
         self._by_line[target] = migration
         self._orphans.pop(migration, None)
         return PeerOk(console, migration.sequence)
 
-    def complete(self, target: Line, sequence: bytes, now: float) -> Moved | Illegal:
+    def complete(self, target: Line, sequence: bytes, now: float) -> MoveComplete | Illegal:
         """COMPLETE: only from the line that claimed, with its sequence."""
         migration = self._by_line.get(target)
         if migration is None or migration.target is not target:
             return Illegal("COMPLETE from a line that claimed no migration")
         if migration.sequence != sequence:
             return Illegal("COMPLETE with another sequence than its migration")
-        self._step(migration, Event.COMPLETE)
-        return Moved(
+        self._step(migration, MigrationEvent.COMPLETE)
+        return MoveComplete(
             migration.console, migration.source, migration.source_address, now - migration.began
         )
 
@@ -184,16 +184,16 @@ class PeerTable:
         migration = self._by_line.get(source)
         if migration is None or migration.source is not source:
             return Illegal("ABORT from a line that began no migration")
-        return self._release(migration, Event.ABORT, "the source aborted it")
+        return self._release(migration, MigrationEvent.ABORT, "the source aborted it")
 
     def spoke(self, source: Line, now: float) -> Resumed | None:
         """`source` said something. None if that means nothing for a migration."""
         migration = self._by_line.get(source)
         if migration is None or migration.source is not source or migration.resumed:
             return None
-        if now - migration.began < TALKING or self._step(migration, Event.SOURCE_SPOKE) is not (
-            Act.RESUME
-        ):
+        if now - migration.began < TALKING or self._step(
+            migration, MigrationEvent.SOURCE_SPOKE
+        ) is not (Act.RESUME):
             return None
         migration.resumed = True
         return Resumed(migration.console)
@@ -204,11 +204,11 @@ class PeerTable:
         if migration is None:
             return None
         if migration.target is line:
-            return self._release(migration, Event.TARGET_LOST, "the target is gone")
+            return self._release(migration, MigrationEvent.TARGET_LOST, "the target is gone")
         del self._by_line[line]
-        self._step(migration, Event.SOURCE_LOST)
+        self._step(migration, MigrationEvent.SOURCE_LOST)
         migration.source, migration.orphaned = None, now
-        if migration.state is State.BEGUN:
+        if migration.state is MigrationState.BEGUN:
             self._orphans[migration] = None
         return SourceLost(migration.console)
 
@@ -217,14 +217,14 @@ class PeerTable:
         migration = self._by_line.get(target)
         if migration is None or migration.target is not target:
             return None
-        return self._release(migration, Event.REFUTED, reason)
+        return self._release(migration, MigrationEvent.REFUTED, reason)
 
     def unheard(self, source: Line, credential: bytes) -> Released | None:
         """GOAHEAD with `credential` was not acknowledged in time: withdraw it."""
         migration = self._by_line.get(source)
         if migration is None or migration.credential != credential:
             return None
-        if self._step(migration, Event.UNHEARD) is not Act.RELEASE:
+        if self._step(migration, MigrationEvent.UNHEARD) is not Act.RELEASE:
             return None
         reason = "its host did not acknowledge the go-ahead in time"
         return Released(migration.console, migration.target, reason)
@@ -235,9 +235,9 @@ class PeerTable:
         if migration is None:
             return None
         released = Released(migration.console, migration.target, reason)
-        return released if self._step(migration, Event.SUPERSEDED) is Act.RELEASE else None
+        return released if self._step(migration, MigrationEvent.SUPERSEDED) is Act.RELEASE else None
 
-    def _release(self, migration: Migration, event: Event, reason: str) -> Released:
+    def _release(self, migration: Migration, event: MigrationEvent, reason: str) -> Released:
         self._step(migration, event)
         return Released(migration.console, migration.target, reason)
 
@@ -250,7 +250,7 @@ class PeerTable:
                 break
             reason = f"it took longer than {self.timeout:g} s"
             given_up = Released(migration.console, migration.target, reason)
-            if self._step(migration, Event.DEADLINE) is Act.RELEASE:
+            if self._step(migration, MigrationEvent.DEADLINE) is Act.RELEASE:
                 released.append(given_up)
         return released + self._let_go(now)
 
@@ -262,10 +262,10 @@ class PeerTable:
                 break
             del self._orphans[migration]
             reason = f"its source was closed, and no target came within {ORPHANED:g} s"
-            released.append(self._release(migration, Event.ORPHANED, reason))
+            released.append(self._release(migration, MigrationEvent.ORPHANED, reason))
         return released
 
-    def _step(self, migration: Migration, event: Event) -> Act:
+    def _step(self, migration: Migration, event: MigrationEvent) -> Act:
         migration.state, act = step(migration.state, event)
         if not migration.state.open:
             self._close(migration)

@@ -2,28 +2,29 @@
 
 from typing import TYPE_CHECKING
 
+from vspc.common.clock import Cancellable
+from vspc.common.times import lasted
 from vspc.console.access import REASON
 from vspc.console.attachment import Refusal
-from vspc.console.happenings import PenLaid, PenTaken
-from vspc.console.ports import Cancellable
-from vspc.console.times import lasted
+from vspc.console.events import PenLaid, PenTaken
 
 if TYPE_CHECKING:
     from vspc.console.attachment import Attachment
     from vspc.console.console import Console
-    from vspc.console.lineside import Shop
+    from vspc.console.lineside import ConsoleContext
 
 
 class Pen:
     """The pen of one console. `holder` is None while it is free.
 
-    At a terminal it is laid down when no key was typed for `Shop.pen_idle` seconds: whoever it was
-    has gone to lunch. A program keeps it, since it cannot know that it has to take it again.
+    At a terminal it is laid down when no key was typed for `ConsoleContext.pen_idle` seconds:
+    whoever it was has gone to lunch. A program keeps it, since it cannot know that it has to take
+    it again.
     """
 
     __slots__ = ("_console", "_shop", "_timer", "_used", "holder", "is_wanted")
 
-    def __init__(self, console: "Console", shop: "Shop") -> None:
+    def __init__(self, console: "Console", shop: "ConsoleContext") -> None:
         self._console = console
         self._shop = shop
         self._used = 0.0  # when the holder did something last
@@ -76,7 +77,7 @@ class Pen:
         self.holder, self.is_wanted = attachment, False
         self._rest()
         self._use()
-        self._shop.happenings.publish(PenTaken(attachment, taken_from))
+        self._shop.events.publish(PenTaken(attachment, taken_from))
 
     def _use(self) -> None:
         """The holder is there."""
@@ -112,4 +113,4 @@ class Pen:
         self._rest()
         if former is not None:
             self._console.pen_left(former)
-        self._shop.happenings.publish(PenLaid(self._console, former))
+        self._shop.events.publish(PenLaid(self._console, former))

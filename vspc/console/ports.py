@@ -89,31 +89,12 @@ class Channel(Protocol):
         """Send what is written, then the exit status, then close. Later calls change nothing."""
 
 
-class Cancellable(Protocol):
-    """A call that was put off and can be taken back (Twisted's IDelayedCall)."""
-
-    def cancel(self) -> None: ...
-    def active(self) -> bool: ...
-
-
 class InThread(Protocol):
     """Runs `call` in a thread, then `then`, with what it returned, in the reactor's. Raises
     RuntimeError where the system has no thread for it.
     """
 
     def __call__(self, call: Callable[[], T], then: Callable[[T], None], /) -> None: ...
-
-
-class Clock(Protocol):
-    """Time, handed in: the reactor in service, a fake in tests."""
-
-    def seconds(self) -> float:
-        """Seconds for measuring; never set back while the program runs."""
-
-    def wall(self) -> float:
-        """Seconds since 1970 (UTC), for what people read."""
-
-    def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable: ...
 
 
 class Line(Protocol):

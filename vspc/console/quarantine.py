@@ -10,7 +10,7 @@ from itertools import count
 
 from vspc.console.console import Console
 from vspc.console.identity import Claim, Identity
-from vspc.console.lineside import Shop
+from vspc.console.lineside import ConsoleContext
 from vspc.console.vm import Vm
 
 RING = 4 * 1024
@@ -32,7 +32,7 @@ KIND = "held"
 class Quarantine:
     """The lines that are kept apart; `by_name` finds them as they are displayed."""
 
-    def __init__(self, shop: Shop, is_displayed: Callable[[str, str], bool]) -> None:
+    def __init__(self, shop: ConsoleContext, is_displayed: Callable[[str, str], bool]) -> None:
         """`is_displayed(zone, name)`: whether an ordinary VM of the zone is shown under `name`."""
         self._shop = shop
         self._is_displayed = is_displayed

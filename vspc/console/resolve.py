@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from vspc.console.console import Console, State
+from vspc.console.console import Console, ConsoleState
 from vspc.console.few import Few
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import Names, is_glob
@@ -127,7 +127,7 @@ def reading_order(console: Console) -> tuple[bool, str]:
     """As people read a list: away ones last, then by name, numbers in it by their value, whatever
     the case; then zone and port.
     """
-    return (console.state is State.AWAY, name_order(console))
+    return (console.state is ConsoleState.AWAY, name_order(console))
 
 
 def name_order(console: Console) -> str:

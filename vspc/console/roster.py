@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
-from vspc.console import happenings
+from vspc.console import events
 from vspc.console.away import FORGET_AFTER, Away
 from vspc.console.console import Console
 from vspc.console.few import Few
 from vspc.console.identity import Claim, Identity, next_free
-from vspc.console.lineside import Shop
+from vspc.console.lineside import ConsoleContext
 from vspc.console.names import Names
 from vspc.console.quarantine import KIND, RING, Quarantine
 from vspc.console.resolve import Lookup, Resolution
@@ -18,7 +18,7 @@ from vspc.console.vm import Vm, free_number
 class Roster:
     """Every console there is."""
 
-    def __init__(self, shop: Shop, forget_after: float = FORGET_AFTER) -> None:
+    def __init__(self, shop: ConsoleContext, forget_after: float = FORGET_AFTER) -> None:
         self._shop = shop
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
@@ -183,7 +183,7 @@ class Roster:
         console = self._quarantine.hold(claim, vm)
         if console is not None:
             self._by_id[console.id] = console
-            self.publish(happenings.Appeared(console))
+            self.publish(events.Appeared(console))
         return console
 
     def free(self, console: Console) -> None:
@@ -239,7 +239,7 @@ class Roster:
         console.history.restore(self._shop.tap.begins(console), b"")
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
-        self.publish(happenings.Appeared(console))
+        self.publish(events.Appeared(console))
         return console
 
     def settle(self, console: Console) -> None:
@@ -262,12 +262,12 @@ class Roster:
         self._told((other, was) for other, was in names.add(vm) if other is not vm)
         # Rights go by what the VM says, even where it is displayed as before.
         for console in vm.consoles.values():
-            self.publish(happenings.Renamed(console, old, said))
+            self.publish(events.Renamed(console, old, said))
 
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
         vm = console.vm
-        self.publish(happenings.Forgotten(console))
+        self.publish(events.Forgotten(console))
         del vm.consoles[console.port_key, console.ordinal]
         self._by_id.pop(console.id, None)
         self._away.back(console)
@@ -308,7 +308,7 @@ class Roster:
             crowded[host] = crowded.get(host, 0) + 1
         for host, many in crowded.items():
             detail = f"it left too many consoles behind; its first {many} are forgotten"
-            self.publish(happenings.Suspicion("too-many-identities", None, host, "", detail))
+            self.publish(events.Suspicion("too-many-identities", None, host, "", detail))
         return [console.vm for console in forgotten]
 
     def _zone(self, zone: str) -> Names:
@@ -318,11 +318,11 @@ class Roster:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
-                    self.publish(happenings.Renamed(console, old, vm.said_name))
+                    self.publish(events.Renamed(console, old, vm.said_name))
 
-    def publish(self, happening: happenings.Happening) -> None:
+    def publish(self, happening: events.Event) -> None:
         """Tell everybody who wants to know."""
-        self._shop.happenings.publish(happening)
+        self._shop.events.publish(happening)
 
     # Operators look for consoles
 

@@ -2,8 +2,8 @@
 
 from attrs import evolve, field, frozen
 
+from vspc.common.text import safe
 from vspc.console.access import NOTHING, READING, Operator, Rights, Subject, Voucher, matches
-from vspc.text import safe
 
 Fact = str | int | float | bool | None
 """What an event of the audit file says: flat, so that every tool can read it."""
@@ -52,7 +52,7 @@ class Proof:
 
 
 @frozen
-class Limits:
+class SessionLimits:
     """What the proof itself allows, however much the operator may do (sshd(8), AUTHORIZED_KEYS).
 
     `command` is run instead of whatever is asked for, with the words of the exec line; `opens`
@@ -64,7 +64,7 @@ class Limits:
     forwarding: bool = True
     opens: tuple[str, ...] | None = None
 
-    def also(self, other: "Limits") -> "Limits | None":
+    def also(self, other: "SessionLimits") -> "SessionLimits | None":
         """What both allow; None where each wants another command."""
         commands = {c for c in (self.command, other.command) if c is not None}
         if len(commands) > 1:
@@ -74,7 +74,7 @@ class Limits:
             both: tuple[str, ...] | None = tuple(name for name in mine if name in theirs)
         else:
             both = theirs if mine is None else mine
-        return Limits(
+        return SessionLimits(
             next(iter(commands), None),
             self.pty and other.pty,
             self.forwarding and other.forwarding,
@@ -82,7 +82,7 @@ class Limits:
         )
 
 
-UNLIMITED = Limits()
+UNLIMITED = SessionLimits()
 
 
 @frozen
@@ -98,7 +98,7 @@ class Session:
     proof: Proof
     address: str
     since: float
-    limits: Limits = field(default=UNLIMITED)
+    limits: SessionLimits = field(default=UNLIMITED)
     reason: str = ""  # why he comes, as he says: a ticket's number
     among: tuple[str, ...] | None = None
     read_only: bool = False

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from vspc.console.happenings import Attached, Detached, Happening
+from vspc.console.events import Attached, Detached, Event
 from vspc.console.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Present:
 
 
 class Sessions:
-    """All of them, oldest first. Hears of attachments through `heard` (happenings)."""
+    """All of them, oldest first. Hears of attachments through `heard` (events)."""
 
     def __init__(self, quota: Callable[[], Quota]) -> None:
         """`quota` is asked anew each time: a reload may change it."""
@@ -81,7 +81,7 @@ class Sessions:
         """It is over; twice is once."""
         self._present.pop(session.id, None)
 
-    def heard(self, happening: Happening) -> None:
+    def heard(self, happening: Event) -> None:
         """Somebody came to a console, or left one."""
         match happening:
             case Attached(attachment):

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from attrs import frozen
 
 from vspc.console.console import Console
-from vspc.console.gate import GateState
-from vspc.console.happenings import Moved
+from vspc.console.events import Moved
 from vspc.console.identity import Identity, Provenance
+from vspc.console.input_flow import InputFlowState
 from vspc.console.lineside import HostChange
-from vspc.console.migration import State
+from vspc.console.migration import MigrationState
 from vspc.console.peers import Migration, Past, PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster
@@ -22,7 +22,7 @@ from vspc.console.vm import Vm
 
 
 @frozen
-class VmState:
+class SavedVm:
     """One VM; `name` is what it is displayed as."""
 
     identity: Identity
@@ -33,7 +33,7 @@ class VmState:
 
 
 @frozen
-class MoveState:
+class SavedMove:
     """The last vMotion of a console."""
 
     source: str
@@ -43,7 +43,7 @@ class MoveState:
 
 
 @frozen
-class ConsoleState:
+class SavedConsole:
     """One console. `vm` and `about` (whose place a line that is kept apart claims) are indexes."""
 
     vm: int
@@ -55,10 +55,10 @@ class ConsoleState:
     service_uri: str
     history_start: int
     history: bytes
-    gate: GateState
+    gate: InputFlowState
     migrating: bool
     moves: int
-    last_move: MoveState | None
+    last_move: SavedMove | None
     host_change: HostChange | None
     unseen_change: HostChange | None
     last_address: str
@@ -72,7 +72,7 @@ class ConsoleState:
 
 
 @frozen
-class MigrationState:
+class SavedMigration:
     """One open migration; `console` is an index."""
 
     console: int
@@ -83,45 +83,45 @@ class MigrationState:
     target: int | None
     age: float
     left: float
-    state: State
+    state: MigrationState
     resumed: bool
     orphaned: float | None
 
 
 @frozen
-class PastState:
+class SavedPastMigration:
     """A credential that is used up."""
 
     credential: bytes
     console: int
     source_address: str
-    state: State
+    state: MigrationState
 
 
 @frozen
-class ConsolesState:
+class SavedConsoles:
     """All of them."""
 
-    vms: tuple[VmState, ...]
-    consoles: tuple[ConsoleState, ...]
-    migrations: tuple[MigrationState, ...]
-    past: tuple[PastState, ...]
+    vms: tuple[SavedVm, ...]
+    consoles: tuple[SavedConsole, ...]
+    migrations: tuple[SavedMigration, ...]
+    past: tuple[SavedPastMigration, ...]
 
 
 def save(
     roster: Roster, peers: PeerTable, number: Callable[[Line | None], int | None], now: float
-) -> ConsolesState:
+) -> SavedConsoles:
     """Everything that `roster` and `peers` hold; `number` names lines."""
     consoles = list(roster)
     vms = {vm: at for at, vm in enumerate(dict.fromkeys(console.vm for console in consoles))}
     index = {console: at for at, console in enumerate(consoles)}
-    return ConsolesState(
-        tuple(VmState(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
+    return SavedConsoles(
+        tuple(SavedVm(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
         tuple(_console(console, roster, vms, number) for console in consoles),
         # One that was given up may be of a console that was forgotten since.
         tuple(_migration(m, index, number, now) for m in peers.open_ones() if m.console in index),
         tuple(
-            PastState(credential, index[past.console], past.source_address, past.state)
+            SavedPastMigration(credential, index[past.console], past.source_address, past.state)
             for credential, past in peers.past_ones()
             if past.console in index
         ),
@@ -133,10 +133,10 @@ def _console(
     roster: Roster,
     vms: Mapping[Vm, int],
     number: Callable[[Line | None], int | None],
-) -> ConsoleState:
+) -> SavedConsole:
     history, move = console.history, console.last_move
     about = roster.about(console)
-    return ConsoleState(
+    return SavedConsole(
         vms[console.vm],
         None if about is None else vms[about],
         console.port_key,
@@ -149,7 +149,7 @@ def _console(
         console.gate.state,
         console.migrating,
         console.moves,
-        None if move is None else MoveState(move.source, move.target, move.seconds, move.at),
+        None if move is None else SavedMove(move.source, move.target, move.seconds, move.at),
         console.host_change,
         console.unseen_change,
         console.last_address,
@@ -168,9 +168,9 @@ def _migration(
     index: Mapping[Console, int],
     number: Callable[[Line | None], int | None],
     now: float,
-) -> MigrationState:
+) -> SavedMigration:
     orphaned = migration.orphaned
-    return MigrationState(
+    return SavedMigration(
         index[migration.console],
         migration.credential,
         migration.sequence,
@@ -185,7 +185,7 @@ def _migration(
     )
 
 
-def restore(state: ConsolesState, roster: Roster) -> list[Console]:
+def restore(state: SavedConsoles, roster: Roster) -> list[Console]:
     """The consoles of `state` in an empty `roster`, without their lines; in their order."""
     vms = [
         roster.revive_vm(vm.identity, vm.uuid, vm.said_name, vm.name, vm.live) for vm in state.vms
@@ -193,7 +193,7 @@ def restore(state: ConsolesState, roster: Roster) -> list[Console]:
     return [_revive(console, vms, roster) for console in state.consoles]
 
 
-def _revive(saved: ConsoleState, vms: list[Vm], roster: Roster) -> Console:
+def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
     about = None if saved.about is None else vms[saved.about]
     console = roster.revive_console(
         vms[saved.vm],
@@ -223,7 +223,7 @@ def _revive(saved: ConsoleState, vms: list[Vm], roster: Roster) -> Console:
 
 
 def adopt(
-    state: ConsolesState,
+    state: SavedConsoles,
     consoles: list[Console],
     roster: Roster,
     peers: PeerTable,

@@ -25,7 +25,7 @@ _FACTS = struct.Struct(">QQQII")
 
 
 @frozen
-class Run:
+class BlockRun:
     """Bytes from `offset`, which came `at`; `place` is where they lie in the segment."""
 
     offset: int
@@ -41,11 +41,11 @@ class Blocks:
     """
 
     head: str
-    runs: tuple[Run, ...]
+    runs: tuple[BlockRun, ...]
     damaged: int
 
 
-def pack(head: str, runs: Iterable[Run]) -> bytes:
+def pack(head: str, runs: Iterable[BlockRun]) -> bytes:
     """The file of `runs`, none of them longer than `BLOCK`."""
     compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
     parts = [_skippable(_HEAD + head.encode())]
@@ -65,7 +65,7 @@ def unpack(data: bytes) -> Blocks | None:
     """What can be read of a file; None if it is one frame of zstandard."""
     if data.startswith(_SINGLE):
         return None
-    head, runs, damaged, at = "", list[Run](), 0, 0
+    head, runs, damaged, at = "", list[BlockRun](), 0, 0
     while at < len(data):
         found = frames.following(data, at + _SKIPPABLE.size, at)
         if found is None:
@@ -83,7 +83,7 @@ def unpack(data: bytes) -> Blocks | None:
             if block is None:
                 damaged += packed
             else:
-                runs.append(Run(offset, when, place, block))
+                runs.append(BlockRun(offset, when, place, block))
             at += packed
     return Blocks(head, tuple(_in_order(runs)), damaged)
 
@@ -98,7 +98,7 @@ def _unpack_block(packed: bytes, size: int) -> bytes | None:
     return found if len(found) == size else None
 
 
-def _in_order(runs: Sequence[Run]) -> Iterable[Run]:
+def _in_order(runs: Sequence[BlockRun]) -> Iterable[BlockRun]:
     """Without those that would be said twice."""
     place = offset = 0
     for run in runs:

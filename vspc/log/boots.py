@@ -7,10 +7,10 @@ the beginning of the line that says it.
 import re2
 from attrs import define, field
 
+from vspc.common.text import safe_output
 from vspc.console import boots
-from vspc.console.past import Kind
+from vspc.console.logs import MarkerKind
 from vspc.log.records import DATA, Record, marker
-from vspc.text import safe_output
 
 TAIL = 256
 """Bytes of an unfinished line that are looked at again with what follows."""
@@ -88,7 +88,7 @@ class Spotter:
                 pieces.append(_piece(record, done, begin))
             offset = record.offset + begin
             says = self._says(text[match.start() : max(at, match.end())])
-            pieces.append(marker(Kind.BOOT, console, offset, record.at, says))
+            pieces.append(marker(MarkerKind.BOOT, console, offset, record.at, says))
             done = begin
         pieces.append(_piece(record, done, len(record.payload)))
         return [piece for piece in pieces if piece.code != DATA or piece.payload]

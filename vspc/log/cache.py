@@ -8,7 +8,7 @@ from threading import Condition
 from attrs import define, field, frozen
 
 from vspc.log.discovery import packed
-from vspc.log.part import Part
+from vspc.log.part import SegmentPart
 from vspc.log.recovery import recover
 from vspc.log.segments import Segment
 
@@ -34,7 +34,7 @@ class _Loaded:
 
     size: int
     index_size: int
-    parts: tuple[Part, ...]
+    parts: tuple[SegmentPart, ...]
 
     @property
     def weight(self) -> int:
@@ -56,13 +56,13 @@ class Cache:
     damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
     _told_enough: bool = field(default=False, init=False)  # there are more than that
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
-    _ahead: OrderedDict[tuple[str, int], Part] = field(factory=OrderedDict, init=False)
+    _ahead: OrderedDict[tuple[str, int], SegmentPart] = field(factory=OrderedDict, init=False)
     _full: bool = field(default=False, init=False)  # whether anything had to go
     _reading: set[str] = field(factory=set, init=False)
     _changed: Condition = field(factory=Condition, init=False)
     _weight: int = field(default=0, init=False)
 
-    def read(self, segment: Segment, offset: int, count: int) -> tuple[Part, ...]:
+    def read(self, segment: Segment, offset: int, count: int) -> tuple[SegmentPart, ...]:
         """As `load`, for whoever reads `count` bytes from `offset`: there may be little more."""
         if not (self._full and segment.closed):
             return self.load(segment)
@@ -85,7 +85,7 @@ class Cache:
                     self._ahead.popitem(last=False)
         return parts
 
-    def load(self, segment: Segment) -> tuple[Part, ...]:
+    def load(self, segment: Segment) -> tuple[SegmentPart, ...]:
         """Its bytes and entries, in parts that follow each other. Raises FileNotFoundError if it
         is gone.
         """
@@ -121,18 +121,18 @@ class Cache:
             self._weight -= self._found.popitem(last=False)[1].weight
 
     def _load(self, segment: Segment, known: _Loaded | None) -> _Loaded:
-        parts: tuple[Part, ...] = ()
+        parts: tuple[SegmentPart, ...] = ()
         after = (0, 0)
         if known is not None and _has_grown(known, segment) and len(known.parts) < PARTS:
             parts, after = known.parts, (known.size, known.index_size)
         return _Loaded(segment.size, segment.index_size, (*parts, *self._read(segment, after)))
 
-    def _read(self, segment: Segment, after: tuple[int, int]) -> tuple[Part, ...]:
+    def _read(self, segment: Segment, after: tuple[int, int]) -> tuple[SegmentPart, ...]:
         found = recover(segment, after)
         if found.notes:
             self._tell(segment, found.notes)
         offsets = [entry.offset for entry in found.entries]
-        return (Part(found.entries, offsets, found.data, after[0]),)
+        return (SegmentPart(found.entries, offsets, found.data, after[0]),)
 
     def _tell(self, segment: Segment, notes: Sequence[str]) -> None:
         """Once of each segment: it is read again and again."""

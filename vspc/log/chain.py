@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.segments import Segment
 
 FILE = "chain"
@@ -32,7 +32,7 @@ LINE_LIMIT = 16 * 1024 * 1024
 
 
 @frozen
-class Link:
+class ChainLink:
     """One line: `number` from 1, and `head`, its own hash."""
 
     number: int
@@ -54,7 +54,7 @@ class Chain:
     """The file in `root`; one thread adds to it."""
 
     root: Path
-    disk: Disk
+    disk: LogDisk
     number: int = field(default=0, init=False)
     head: str = field(default="", init=False)
 
@@ -121,15 +121,15 @@ def blocks(data: bytes) -> list[str]:
     return [sha256(data[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK)]
 
 
-def links(path: Path) -> Iterator[Link]:
+def links(path: Path) -> Iterator[ChainLink]:
     """The lines of a chain, in order. Raises `BrokenChain` at the first that does not fit."""
     for _, link in _lines(path):
         yield link
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Link]]:
+def _lines(path: Path) -> Iterator[tuple[int, ChainLink]]:
     """Each with its size in bytes."""
-    before: Link | None = None
+    before: ChainLink | None = None
     with path.open("rb") as file:
         while line := file.readline(LINE_LIMIT):
             place = "the first line" if before is None else f"the line after number {before.number}"
@@ -143,12 +143,12 @@ def _lines(path: Path) -> Iterator[tuple[int, Link]]:
             before = link
 
 
-def _read(line: bytes, place: str) -> Link:
+def _read(line: bytes, place: str) -> ChainLink:
     try:
         facts: dict[str, Any] = json.loads(line)
         if facts["version"] != VERSION or not line.endswith(b"\n"):
             raise ValueError
-        return Link(
+        return ChainLink(
             int(facts["number"]),
             sha256(line[:-1]).hexdigest(),
             str(facts["before"]),

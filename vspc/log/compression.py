@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from vspc.log import blocks, index, packing
-from vspc.log.blocks import BLOCK, Run
-from vspc.log.disk import Disk
-from vspc.log.index import Entry, head_text
+from vspc.log.blocks import BLOCK, BlockRun
+from vspc.log.disk import LogDisk
+from vspc.log.index import IndexEntry, head_text
 from vspc.log.records import ABOUT, DATA, FIRST_MARKER, Record, gap
 from vspc.log.recovery import DAMAGED, Recovered, recover
 from vspc.log.segments import Segment
@@ -64,7 +64,7 @@ def _records(segment: Segment, found: Recovered) -> Iterator[Record]:
         yield gap(console, reached, segment.end, segment.last, DAMAGED)
 
 
-def _runs(entries: Sequence[Entry], data: bytes) -> Iterator[Run]:
+def _runs(entries: Sequence[IndexEntry], data: bytes) -> Iterator[BlockRun]:
     """The bytes as blocks, each of them in one piece."""
     offset = at = place = size = 0
     for entry in entries:
@@ -73,17 +73,17 @@ def _runs(entries: Sequence[Entry], data: bytes) -> Iterator[Run]:
         done = 0
         while done < entry.length:
             if size == BLOCK or (size and entry.offset + done != offset + size):
-                yield Run(offset, at, place, data[place : place + size])
+                yield BlockRun(offset, at, place, data[place : place + size])
                 size = 0
             if not size:
                 offset, at, place = entry.offset + done, entry.at, entry.place + done
             more = min(entry.length - done, BLOCK - size)
             size, done = size + more, done + more
     if size:
-        yield Run(offset, at, place, data[place : place + size])
+        yield BlockRun(offset, at, place, data[place : place + size])
 
 
-def compress(disk: Disk, segment: Segment, parts: Contents) -> Segment:
+def compress(disk: LogDisk, segment: Segment, parts: Contents) -> Segment:
     """A compressed copy of a closed segment, synced; the caller deletes the original.
 
     `parts` are its `contents`.

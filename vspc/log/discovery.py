@@ -21,7 +21,7 @@ _SEGMENTS = re.compile(r".*\.(?:seg|idx)(?:\.zst)?")
 
 
 @define
-class Found:
+class FoundSegments:
     """What is in a directory: segments by offset, what is wrong, and what is not to be touched.
 
     `claimed` is an offset up to which the last segment reached once, by its own index. `uncertain`:
@@ -41,12 +41,12 @@ class Found:
             segment.on_disk = 0
 
 
-def discover(directory: Path, sweep: bool = True) -> Found:
+def discover(directory: Path, sweep: bool = True) -> FoundSegments:
     """The segments in `directory`; leftovers of a crash go, unless `sweep` is False. OSError.
 
     Where anything is of an unknown version nothing is changed.
     """
-    found = Found()
+    found = FoundSegments()
     names = set(os.listdir(directory))
     stems, plain = _sorted_out(directory, names, found)
     left = bool(found.unknown) or not sweep
@@ -78,7 +78,9 @@ def discover(directory: Path, sweep: bool = True) -> Found:
     return found
 
 
-def _sorted_out(directory: Path, names: set[str], found: Found) -> tuple[set[str], set[int]]:
+def _sorted_out(
+    directory: Path, names: set[str], found: FoundSegments
+) -> tuple[set[str], set[int]]:
     """Stems of compressed segments, and starts of the others."""
     stems, plain = set(), set()
     for name in names:
@@ -126,7 +128,7 @@ def packed(segment: Segment) -> list[str]:
     return [path.name for path in found if _PACKED.fullmatch(path.name)]
 
 
-def _reopened(directory: Path, start: int, found: Found) -> Segment:
+def _reopened(directory: Path, start: int, found: FoundSegments) -> Segment:
     """A segment that was not compressed yet. What its index has counts; what of its bytes is
     behind that comes again from the journal, or is `spare`.
 
@@ -147,7 +149,7 @@ def _reopened(directory: Path, start: int, found: Found) -> Segment:
     return segment
 
 
-def _index(segment: Segment, found: Found) -> Index | None:
+def _index(segment: Segment, found: FoundSegments) -> Index | None:
     """Its index; None if there is one that cannot be used."""
     path = segment.paths[1]
     try:
@@ -170,7 +172,7 @@ def _index(segment: Segment, found: Found) -> Index | None:
     return known
 
 
-def _cut(segment: Segment, known: Index, size: int, found: Found) -> None:
+def _cut(segment: Segment, known: Index, size: int, found: FoundSegments) -> None:
     """Up to the first frame that speaks of bytes that are not there: a power cut may lose them
     and keep the frame.
     """

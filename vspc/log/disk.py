@@ -27,7 +27,7 @@ OF_THE_DISK = frozenset(
 """Errors that the log of any console would have: not of one file or directory alone."""
 
 
-class Disk:
+class LogDisk:
     """The real one."""
 
     def __init__(self) -> None:

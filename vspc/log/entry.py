@@ -29,7 +29,7 @@ QUIET = 2.0
 
 
 @define(eq=False)
-class Entry:
+class RecorderEntry:
     """One console that is recorded. `spoke`: its log has begun; `gap` begins where that ends.
 
     From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for

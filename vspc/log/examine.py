@@ -7,8 +7,8 @@ from attrs import frozen
 
 from vspc.log import description
 from vspc.log.description import BadDescription, Description
-from vspc.log.discovery import Found, discover
-from vspc.log.disk import Disk
+from vspc.log.discovery import FoundSegments, discover
+from vspc.log.disk import LogDisk
 from vspc.log.frames import UnknownVersion
 from vspc.log.journal import Journal
 from vspc.log.recovery import recover
@@ -61,7 +61,7 @@ def _directory(directory: Path, deep: bool) -> Iterator[Complaint]:
             yield from _segment(segment)
 
 
-def _description(directory: Path, found: Found) -> Iterator[str]:
+def _description(directory: Path, found: FoundSegments) -> Iterator[str]:
     known: Description | None = None
     try:
         known = description.read(directory, directory.name[:16])
@@ -89,7 +89,7 @@ def _segment(segment: Segment) -> Iterator[Complaint]:
 
 def _journal(directory: Path) -> Iterator[Complaint]:
     found: list[str] = []
-    journal = Journal(directory, Disk(), lambda _event, what: found.append(what))
+    journal = Journal(directory, LogDisk(), lambda _event, what: found.append(what))
     for _ in journal.replay():
         pass
     found += [

@@ -33,7 +33,7 @@ _ENTRY = struct.Struct(">BQQI")
 _RESERVE = struct.Struct(">QQ")
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """A run of bytes, or a marker: `payload` is a marker's, and `length` that of the run.
 
     `place` is where the run lies in the segment's bytes. There are thousands: a tuple is cheap.
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 
 @frozen
-class Part:
+class IndexPart:
     """A frame: what lies from `begin` to `end` in the segment, with its checksum. `stop` is where
     the frame ends in its file.
     """
@@ -66,7 +66,7 @@ class Part:
     begin: int
     end: int
     checksum: int
-    entries: tuple[Entry, ...]
+    entries: tuple[IndexEntry, ...]
     stop: int
 
     def fits(self, data: bytes, base: int = 0) -> bool:
@@ -90,12 +90,12 @@ class Index:
     kill leaves them.
     """
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[IndexPart, ...] = ()
     damaged: int = 0
     torn: int = 0
 
     @property
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[IndexEntry]:
         """All of them."""
         return (entry for part in self.parts for entry in part.entries)
 
@@ -163,7 +163,7 @@ def read(data: bytes, name: str, begins: bool = True) -> Index:
     """
     if begins and len(data) < frames.MAGIC:
         return Index(torn=len(data))
-    parts: list[Part] = []
+    parts: list[IndexPart] = []
     damaged = torn = 0
     if begins and data[: frames.MAGIC] != MAGIC:
         if data.startswith(MAGIC[:-1]) and chr(data[frames.MAGIC - 1]).isalnum():
@@ -180,7 +180,7 @@ def read(data: bytes, name: str, begins: bool = True) -> Index:
     return Index(tuple(parts), damaged, torn)
 
 
-def _part(body: bytes, stop: int) -> Part | None:
+def _part(body: bytes, stop: int) -> IndexPart | None:
     """A frame's body; None for nonsense."""
     if len(body) < _FRAME.size:
         return None
@@ -192,15 +192,15 @@ def _part(body: bytes, stop: int) -> Part | None:
     entries = []
     for code, offset, at, length in _ENTRY.iter_unpack(body[_FRAME.size : text]):
         if code == DATA:
-            entries.append(Entry(DATA, offset, at, length, place, b""))
+            entries.append(IndexEntry(DATA, offset, at, length, place, b""))
             place += length
             continue
         payload = body[text : text + length]
         text += length
         if len(payload) < length or (code == GAP and length < 8):
             return None
-        entries.append(Entry(code, offset, at, 0, place, payload))
-    return Part(serial, begin, place, checksum, tuple(entries), stop)
+        entries.append(IndexEntry(code, offset, at, 0, place, payload))
+    return IndexPart(serial, begin, place, checksum, tuple(entries), stop)
 
 
 # Writing

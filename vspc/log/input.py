@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from attrs import define, field
 
+from vspc.common.clock import Cancellable, Clock
 from vspc.console.console import Console
 from vspc.console.echo import Echo, Recorded
-from vspc.console.past import Kind
-from vspc.console.ports import Cancellable, Clock
+from vspc.console.logs import MarkerKind
 
 
 @define(eq=False)
@@ -19,7 +19,7 @@ class Typists:
     """
 
     clock: Clock
-    mark: Callable[[Console, Kind, str], bool]
+    mark: Callable[[Console, MarkerKind, str], bool]
     _echoes: dict[Console, Echo] = field(factory=dict, init=False)
     _timers: dict[Console, Cancellable] = field(factory=dict, init=False)
     _names: dict[Console, str] = field(factory=dict, init=False)  # of who typed last
@@ -86,4 +86,4 @@ class Typists:
 
     def _say(self, console: Console, recorded: list[Recorded]) -> None:
         for one in recorded:
-            self.mark(console, Kind.INPUT, one.words)
+            self.mark(console, MarkerKind.INPUT, one.words)

@@ -13,9 +13,9 @@ from pathlib import Path
 from attrs import define, field
 
 from vspc.log import frames, records
-from vspc.log.disk import Disk
+from vspc.log.disk import LogDisk
 from vspc.log.frames import Damage, UnknownVersion
-from vspc.log.records import NOBODY, START, Malformed, Record
+from vspc.log.records import NOBODY, START, MalformedRecord, Record
 
 MAGIC = b"vspcjrn1"
 
@@ -37,7 +37,7 @@ class Journal:
     """The files in `directory`. One thread appends."""
 
     directory: Path
-    disk: Disk
+    disk: LogDisk
     complain: Callable[[str, str], None]  # a kebab-case event, and what it is about
     serial: int = field(default=0, init=False)
     size: int = field(default=0, init=False)  # bytes of the file that is written now
@@ -102,7 +102,7 @@ class Journal:
             try:
                 tagged, records_of_it = records.unpack(found.body)
                 batch = list(records_of_it)
-            except Malformed as error:
+            except MalformedRecord as error:
                 self._complain(f"{path} at {found.start}: {error}")
                 continue
             tag = tagged >> _SERIAL_BITS if tag is None else tag
@@ -193,6 +193,6 @@ def _is_ours(data: bytes) -> bool:
         return False
     try:
         begins = next(records.unpack(first.body)[1], None)
-    except Malformed:
+    except MalformedRecord:
         return False
     return begins is not None and begins.code == START and begins.payload.endswith(MAGIC)

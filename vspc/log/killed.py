@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define
 
-from vspc.log.chronicle import Chronicle
+from vspc.log.console_log import ConsoleLog
 from vspc.log.records import START, STOP, Record, gap, reserve
 from vspc.log.sinks.lines import moment
 
@@ -29,7 +29,7 @@ class Before:
         if record.code == START:
             self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
 
-    def jumps(self, chronicles: Iterable[Chronicle], now: int, boot_id: str) -> Iterator[Record]:
+    def jumps(self, chronicles: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
         """Offsets go on behind what may have been said and was not kept; and again, if the next
         kill comes before their consoles have said a word.
 

@@ -26,7 +26,7 @@ RECENT = 24 * 3600.0
 
 
 @frozen
-class Piece:
+class RetainedPiece:
     """A segment: bytes on disk, when its first and last byte came (seconds since 1970)."""
 
     size_on_disk: int
@@ -36,7 +36,7 @@ class Piece:
 
 
 @frozen
-class Limits:
+class RetentionLimits:
     """Of all: bytes of one console, bytes of all together, seconds."""
 
     max_console: int
@@ -45,15 +45,17 @@ class Limits:
 
 
 @frozen
-class Kept:
+class Retained:
     """What there is of one console, oldest first; the limits that are its own, or None."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[RetainedPiece]
     max_console: int | None = None
     keep: float | None = None
 
 
-def leaving(logs: Mapping[Key, Kept], limits: Limits, now: float, room: int = 0) -> dict[Key, int]:
+def leaving(
+    logs: Mapping[Key, Retained], limits: RetentionLimits, now: float, room: int = 0
+) -> dict[Key, int]:
     """How many of the oldest pieces of each console have to go, where any has to.
 
     `room` is how many bytes there should be less than now, for what is free on the disk; for it,
@@ -81,7 +83,7 @@ def leaving(logs: Mapping[Key, Kept], limits: Limits, now: float, room: int = 0)
 class _State:
     """A console while it is decided: `gone` pieces go, `size` bytes stay."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[RetainedPiece]
     gone: int = field(default=0, init=False)
     size: int = field(init=False)
     share: float = field(default=0.0, init=False)
@@ -91,7 +93,7 @@ class _State:
         self.size = sum(piece.size_on_disk for piece in self.pieces)
 
     @property
-    def oldest(self) -> Piece | None:
+    def oldest(self) -> RetainedPiece | None:
         """The next that would go."""
         return self.pieces[self.gone] if self.gone < len(self.pieces) else None
 
@@ -124,7 +126,7 @@ class _State:
         return self.size > self.share or self.size - piece.size_on_disk >= self.protected
 
 
-def _by_itself(state: _State, kept: Kept, limits: Limits, now: float) -> None:
+def _by_itself(state: _State, kept: Retained, limits: RetentionLimits, now: float) -> None:
     """What goes whatever the others have."""
     keep = limits.keep if kept.keep is None else kept.keep
     most = limits.max_console if kept.max_console is None else kept.max_console

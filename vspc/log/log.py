@@ -8,24 +8,24 @@ from threading import Thread
 
 from attrs import define, field
 
+from vspc.common.clock import Clock
 from vspc.config.classes import LogSettings
 from vspc.console.console import Console
-from vspc.console.happenings import Connected, Forgotten, Happening, Renamed, WentAway
-from vspc.console.past import Kept, Said
-from vspc.console.ports import Clock
+from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
+from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
 from vspc.log.about import revive
-from vspc.log.archive import Archivist, Pool
 from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
-from vspc.log.disk import Disk
-from vspc.log.recorder import Recorder
+from vspc.log.disk import LogDisk
+from vspc.log.query import LogQueries, Pool
+from vspc.log.recorder import LogRecorder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.make import make
-from vspc.log.source import Source
+from vspc.log.source import LogSource
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
-from vspc.log.writer import Writer
+from vspc.log.writer import LogWriter
 from vspc.net.readers import Readers
 
 STALLED = 5.0
@@ -68,14 +68,14 @@ class Log:
     in_reactor: Callable[[Callable[[], None]], None]
     tell: Told
     failed: Callable[[], None]
-    disk: Disk = field(factory=Disk)
-    make_writer: Callable[..., Writer] = Writer
+    disk: LogDisk = field(factory=LogDisk)
+    make_writer: Callable[..., LogWriter] = LogWriter
     pool: Pool | None = None
     store: Store = field(init=False)
     space: Space = field(init=False)
-    writer: Writer = field(init=False)
-    recorder: Recorder = field(init=False)
-    archive: Archivist = field(init=False)
+    writer: LogWriter = field(init=False)
+    recorder: LogRecorder = field(init=False)
+    archive: LogQueries = field(init=False)
     sinks: list[Feeder] = field(factory=list, init=False)
     damage: dict[str, None] = field(factory=dict, init=False)  # what is wrong with files
     _wanted: dict[str, bool] = field(factory=dict, init=False)
@@ -104,7 +104,7 @@ class Log:
             self.space.tidy,
             lambda: self.space.shortage(self.store),
         )
-        self.recorder = Recorder(
+        self.recorder = LogRecorder(
             self.clock,
             self.writer.put,
             self.in_reactor,
@@ -113,7 +113,7 @@ class Log:
             settings.record_input,
             booted=lambda console_id: bytes.fromhex(console_id) in self.store.spotter.booted,
         )
-        self.archive = Archivist(
+        self.archive = LogQueries(
             self.writer,
             self.recorder.flush,
             self.clock,
@@ -142,7 +142,7 @@ class Log:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.store.open()
         for settings in self.settings.sink:
-            source = Source(self.writer, self.archive.cache)
+            source = LogSource(self.writer, self.archive.cache)
             self.writer.heard.append(source.heard)
             sink = make(settings, source, self.root, self.tell, self.failed)
             self.sinks.append(sink)
@@ -181,7 +181,7 @@ class Log:
         for sink in self.sinks:
             sink.start()
 
-    def heard(self, happening: Happening) -> None:
+    def heard(self, happening: Event) -> None:
         """For `Happenings.subscribe`."""
         if isinstance(happening, Renamed | Forgotten):
             self._wanted.pop(happening.console.id, None)
@@ -265,11 +265,11 @@ class Log:
         self.writer.stop()
 
 
-def _tail(kept: Kept, end: int) -> bytes:
+def _tail(kept: LogView, end: int) -> bytes:
     """The last bytes before `end`, as far as they are next to each other."""
     data = b""
     for item in kept.read(max(kept.start, end - PRIMED), PRIMED, end).items:
-        if isinstance(item, Said):
+        if isinstance(item, Output):
             data += item.data
         elif item.end > item.offset:
             data = b""

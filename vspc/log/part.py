@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 
 from attrs import frozen
 
-from vspc.log.index import Entry
+from vspc.log.index import IndexEntry
 from vspc.log.records import DATA
 
 ENTRY = 200
@@ -12,14 +12,14 @@ ENTRY = 200
 
 
 @frozen
-class Part:
+class SegmentPart:
     """A segment, what was added to it since it was read, or a piece of it: entries, where each
     begins, and bytes.
 
     `base` is where `data` begins among the segment's bytes.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[IndexEntry, ...]
     offsets: list[int]
     data: bytes
     base: int = 0
@@ -47,17 +47,17 @@ class Part:
         begin = entry.place + (max(0, offset - entry.offset) if entry.code == DATA else 0)
         return self.base + len(self.data) - begin >= count
 
-    def cut(self, offset: int, count: int) -> "Part":
+    def cut(self, offset: int, count: int) -> "SegmentPart":
         """About `count` bytes of it from `offset` on, with what happened among them."""
         first = self.first(offset)
         if first == len(self.entries):
-            return Part((), [], b"")
+            return SegmentPart((), [], b"")
         base = self.entries[first].place
         last = bisect_right(self.entries, base + count, first, key=lambda entry: entry.place)
         end = self.base + len(self.data)
         if last < len(self.entries):
             end = self.entries[last].place
-        return Part(
+        return SegmentPart(
             self.entries[first:last],
             self.offsets[first:last],
             self.data[base - self.base : end - self.base],

@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from vspc.console import happenings
+from vspc.common.clock import Cancellable, Clock
+from vspc.common.text import safe
+from vspc.console import events
 from vspc.console.console import Console
-from vspc.console.happenings import Happening
-from vspc.console.past import OF_LINES, Kind
-from vspc.console.ports import Cancellable, Clock
+from vspc.console.events import Event
+from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.log.about import about
 from vspc.log.batch import Batch
-from vspc.log.entry import Entry
+from vspc.log.entry import RecorderEntry
 from vspc.log.input import Typists
 from vspc.log.markers import markers
 from vspc.log.records import ABOUT, DATA, Record, gap, marker, reserve
 from vspc.log.reserves import Reserves
 from vspc.log.resting import Resting
 from vspc.log.returns import STOPPED, Returns
-from vspc.text import safe
 
 BATCH_TIME = 0.02
 """Seconds after which a batch goes to the log's thread."""
@@ -47,7 +47,7 @@ TOO_SLOW = "the disk was too slow or full"
 
 
 @frozen
-class Bounds:
+class LogBounds:
     """What may wait; tests make it smaller."""
 
     each: int = QUEUE_EACH
@@ -55,8 +55,8 @@ class Bounds:
 
 
 @define(eq=False)
-class Recorder:
-    """`vspc.console.lineside.Tap`, and a subscriber of happenings."""
+class LogRecorder:
+    """`vspc.console.lineside.Tap`, and a subscriber of events."""
 
     clock: Clock
     put: Callable[[Batch], None]
@@ -64,22 +64,22 @@ class Recorder:
     wanted: Callable[[Console], bool]  # what [[log.policy]] says
     failing: Callable[[], bool]
     record_input: bool = False
-    bounds: Bounds = Bounds()
+    bounds: LogBounds = LogBounds()
     booted: Callable[[str], bool] = lambda _console_id: False
     ending: bool = field(default=False, init=False)  # lines go because the server stops
     returns: Returns = field(init=False)
     _resting: Resting = field(init=False)
     _typists: Typists = field(init=False)
     _reserves: Reserves = field(init=False)
-    _entries: dict[str, Entry] = field(factory=dict, init=False)
+    _entries: dict[str, RecorderEntry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
     _names: dict[str, str] = field(factory=dict, init=False)  # what their VMs said
     _said: dict[str, float] = field(factory=dict, init=False)  # when they said their last byte
-    _gaps: dict[Entry, None] = field(factory=dict, init=False)
+    _gaps: dict[RecorderEntry, None] = field(factory=dict, init=False)
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
     _queued: int = field(default=0, init=False)
-    _shares: dict[Entry, int] = field(factory=dict, init=False)
+    _shares: dict[RecorderEntry, int] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
     _hurried: bool = field(default=False, init=False)
 
@@ -190,13 +190,13 @@ class Recorder:
         enough = self.bounds.each // 2
         return enough if self._queued <= self.bounds.total // 2 else enough // CROWDED
 
-    def _entry(self, console: Console) -> Entry:
+    def _entry(self, console: Console) -> RecorderEntry:
         entry = self._entries.get(console.id)
         if entry is None:
             end = self._ends.pop(console.id, None)
             self._names.pop(console.id, None)
             self._said.pop(console.id, None)
-            entry = Entry(bytes.fromhex(console.id), end is not None, end or 0)
+            entry = RecorderEntry(bytes.fromhex(console.id), end is not None, end or 0)
             entry.release()
             self._entries[console.id] = entry
         return entry
@@ -204,15 +204,15 @@ class Recorder:
     def _now(self) -> int:
         return int(self.clock.wall() * 1e6)
 
-    def _reserve(self, entry: Entry, size: int = 0) -> None:
+    def _reserve(self, entry: RecorderEntry, size: int = 0) -> None:
         """Say in the journal how far offsets may go, well before they do."""
         if self._reserves.renew(entry, size):
             self._hurry()
 
-    def _say_reserve(self, entry: Entry) -> None:
+    def _say_reserve(self, entry: RecorderEntry) -> None:
         self._add(entry, reserve(entry.id, entry.reserved, entry.told, self._now()), 0)
 
-    def _end_gap(self, entry: Entry, offset: int) -> None:
+    def _end_gap(self, entry: RecorderEntry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
         entry.gap = None
         self._gaps.pop(entry, None)
@@ -224,7 +224,7 @@ class Recorder:
 
     # Batches
 
-    def _add(self, entry: Entry, record: Record, size: int) -> None:
+    def _add(self, entry: RecorderEntry, record: Record, size: int) -> None:
         size += len(record.payload) - size + 64  # what it takes in memory, about
         self._batch.append(record)
         self._size += size
@@ -262,7 +262,7 @@ class Recorder:
         self._batch, self._size, self._shares = [], 0, {}
         self.put(batch)
 
-    def _written(self, shares: dict[Entry, int], size: int) -> None:
+    def _written(self, shares: dict[RecorderEntry, int], size: int) -> None:
         self._queued -= size
         enough = self._enough // 2
         for entry, share in shares.items():
@@ -279,28 +279,28 @@ class Recorder:
 
     # Markers
 
-    def heard(self, happening: Happening) -> None:
+    def heard(self, happening: Event) -> None:
         """Something happened on a console: its log says so at this place."""
         match happening:
             case (
-                happenings.Connected(console)
-                | happenings.Replaced(console)
-                | happenings.Moved(console)
-                | happenings.Renamed(console)
+                events.Connected(console)
+                | events.Replaced(console)
+                | events.Moved(console)
+                | events.Renamed(console)
             ):
                 self._describe(console)
-            case happenings.PenTaken(attachment):
+            case events.PenTaken(attachment):
                 self._typists.begin(attachment.console, attachment.operator.name)
-            case happenings.PenLaid(console):
+            case events.PenLaid(console):
                 self._typists.leave(console)
-            case happenings.HostChangeSeen(console):
+            case events.HostChangeSeen(console):
                 self._describe(console)
-            case happenings.Forgotten(console):
+            case events.Forgotten(console):
                 self._forgotten(console)
         for console, kind, text in markers(happening):
             self._mark(console, *self.returns.read(happening, kind, text))
         self.returns.heard(happening)
-        if isinstance(happening, happenings.WentAway):
+        if isinstance(happening, events.WentAway):
             self._resting.forget(happening.console)
             self._release(happening.console)
 
@@ -308,7 +308,7 @@ class Recorder:
         """The server stops: say why lines go, and hand over what there is."""
         self.ending = True
         for console in self.returns.connected:
-            self._mark(console, Kind.AWAY, STOPPED)
+            self._mark(console, MarkerKind.AWAY, STOPPED)
         self.flush()
 
     def _release(self, console: Console) -> None:
@@ -343,16 +343,16 @@ class Recorder:
         self._say_about(entry, about(console, listed=True))
         self._reserve(entry)
 
-    def _say_about(self, entry: Entry, text: str) -> None:
+    def _say_about(self, entry: RecorderEntry, text: str) -> None:
         if hash(text) != entry.about:
             entry.about = hash(text)
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
 
-    def note(self, console: Console, kind: Kind, text: str) -> bool:
+    def note(self, console: Console, kind: MarkerKind, text: str) -> bool:
         """Somebody's words at this place, which are made safe here; False if it takes none now."""
         return self._mark(console, kind, safe(text, NOTE))
 
-    def _mark(self, console: Console, kind: Kind, text: str) -> bool:
+    def _mark(self, console: Console, kind: MarkerKind, text: str) -> bool:
         entry = self._entries.get(console.id)
         if entry is None or entry.gap is not None or not self.wanted(console):
             return False

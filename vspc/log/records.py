@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vspc.console.past import OF_LINES, Kind, Marker
+from vspc.console.logs import OF_LINES, Marker, MarkerKind
 
 DATA, RESERVE, ABOUT, STOP, START, FORGET, KEPT = range(7)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
@@ -21,11 +21,11 @@ another one; up to where the log has reached, in files that were here before.
 
 FIRST_MARKER = 16
 
-_KINDS: tuple[Kind, ...] = tuple(Kind)
-_CODES: Mapping[Kind, int] = MappingProxyType(
+_KINDS: tuple[MarkerKind, ...] = tuple(MarkerKind)
+_CODES: Mapping[MarkerKind, int] = MappingProxyType(
     {kind: FIRST_MARKER + at for at, kind in enumerate(_KINDS)}
 )
-GAP = _CODES[Kind.GAP]
+GAP = _CODES[MarkerKind.GAP]
 _OF_LINES = frozenset(_CODES[kind] for kind in OF_LINES)
 
 _RECORD = struct.Struct(">B8sQQI")
@@ -61,7 +61,7 @@ class Record(NamedTuple):
         return self._replace(offset=offset, payload=self.payload[offset - self.offset :])
 
 
-def marker(kind: Kind, console: bytes, offset: int, at: int, text: str) -> Record:
+def marker(kind: MarkerKind, console: bytes, offset: int, at: int, text: str) -> Record:
     """A record of something that happened; not for gaps."""
     return Record(_CODES[kind], console, offset, at, text.encode())
 
@@ -95,7 +95,7 @@ def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:
     if not FIRST_MARKER <= code < FIRST_MARKER + len(_KINDS):
         return None
     kind, end = _KINDS[code - FIRST_MARKER], offset
-    if kind is Kind.GAP:
+    if kind is MarkerKind.GAP:
         if len(payload) < _END.size:
             return None
         end = max(offset, int(_END.unpack_from(payload)[0]))
@@ -114,14 +114,16 @@ def pack(serial: int, records: Iterable[Record]) -> bytes:
     return b"".join(parts)
 
 
-class Malformed(ValueError):
+class MalformedRecord(ValueError):
     """A body with a right checksum that is no batch."""
 
 
 def unpack(body: bytes) -> tuple[int, Iterator[Record]]:
-    """The serial number of a batch, and its records. Raises `Malformed`, also while iterating."""
+    """The serial number of a batch, and its records. Raises `MalformedRecord`, also while
+    iterating.
+    """
     if len(body) < _SERIAL.size:
-        raise Malformed("it has no serial number")
+        raise MalformedRecord("it has no serial number")
     return int(_SERIAL.unpack_from(body)[0]), _records(body)
 
 
@@ -129,11 +131,11 @@ def _records(body: bytes) -> Iterator[Record]:
     at = _SERIAL.size
     while at < len(body):
         if len(body) - at < _RECORD.size:
-            raise Malformed("a record is cut short")
+            raise MalformedRecord("a record is cut short")
         code, console, offset, time, length = _RECORD.unpack_from(body, at)
         at += _RECORD.size
         payload = body[at : at + length]
         at += length
         if len(payload) < length or (code == GAP and length < _END.size):
-            raise Malformed("a record is cut short")
+            raise MalformedRecord("a record is cut short")
         yield Record(code, console, offset, time, payload)

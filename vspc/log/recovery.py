@@ -12,9 +12,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from vspc.log import blocks, index, packing
-from vspc.log.blocks import Run
+from vspc.log.blocks import BlockRun
 from vspc.log.frames import UnknownVersion
-from vspc.log.index import LONGEST_RUN, Entry, Head, Index, Part
+from vspc.log.index import LONGEST_RUN, Head, Index, IndexEntry, IndexPart
 from vspc.log.records import ABOUT, DATA
 from vspc.log.segments import Segment
 
@@ -26,7 +26,7 @@ class Recovered:
     """The bytes of a segment, and the entries that hold of them; `notes` say what is wrong."""
 
     data: bytes
-    entries: tuple[Entry, ...]
+    entries: tuple[IndexEntry, ...]
     head: Head | None
     notes: tuple[str, ...]
 
@@ -38,7 +38,7 @@ class _Bytes:
     """
 
     data: bytes
-    runs: tuple[Run, ...] | None
+    runs: tuple[BlockRun, ...] | None
     head: Head | None
     certain: bool = True
     whole: bool = False
@@ -164,7 +164,7 @@ class _Reading:
 
     # Both
 
-    def _entries(self, found: _Bytes, known: Index, path: Path) -> Iterator[Entry]:
+    def _entries(self, found: _Bytes, known: Index, path: Path) -> Iterator[IndexEntry]:
         base = self.base
         place, offset, at = base, self.segment.start + base, self.segment.first
         for part in known.parts:
@@ -177,7 +177,7 @@ class _Reading:
         if base + len(found.data) > place and found.certain:
             yield from _between(found, place, base + len(found.data), offset, None, at)
 
-    def _part(self, found: _Bytes, part: Part, path: Path) -> Iterator[Entry]:
+    def _part(self, found: _Bytes, part: IndexPart, path: Path) -> Iterator[IndexEntry]:
         whole = part.fits(found.data, self.base)
         # A block has a checksum of its own: of a part that is not all there the rest is right.
         pieces = () if whole or not found.runs else _covered(found.runs, part)
@@ -193,14 +193,14 @@ class _Reading:
                 offset = entry.offset + first - entry.place
                 # Blocks of another segment have other offsets at these places.
                 if first < last and run.offset + first - run.place == offset:
-                    yield Entry(DATA, offset, entry.at, last - first, first, b"")
+                    yield IndexEntry(DATA, offset, entry.at, last - first, first, b"")
 
 
-def _any_fits(parts: Sequence[Part], data: bytes) -> bool:
+def _any_fits(parts: Sequence[IndexPart], data: bytes) -> bool:
     return any(part.end > part.begin and part.fits(data) for part in parts)
 
 
-def _covered(runs: Sequence[Run], part: Part) -> Sequence[Run]:
+def _covered(runs: Sequence[BlockRun], part: IndexPart) -> Sequence[BlockRun]:
     """Those with bytes of `part`; none if all of it is there, and is not what was written."""
     found = [run for run in runs if run.place < part.end and part.begin < run.place + len(run.data)]
     size = sum(
@@ -211,7 +211,7 @@ def _covered(runs: Sequence[Run], part: Part) -> Sequence[Run]:
 
 def _between(
     found: _Bytes, place: int, stop: int, offset: int, following: int | None, at: int
-) -> Iterator[Entry]:
+) -> Iterator[IndexEntry]:
     """Entries for the bytes from `place` to `stop`, of which the index says nothing: they begin at
     `offset`, and `following` is the offset behind them, if it is known.
     """
@@ -219,13 +219,15 @@ def _between(
         for run in found.runs:
             begin, end = max(place, run.place), min(stop, run.place + len(run.data))
             if begin < end:
-                yield Entry(DATA, run.offset + begin - run.place, run.at, end - begin, begin, b"")
+                yield IndexEntry(
+                    DATA, run.offset + begin - run.place, run.at, end - begin, begin, b""
+                )
         return
     if following is not None and following - offset != stop - place:
         return  # something is missing between, and nobody knows where
     while place < stop:
         size = min(LONGEST_RUN, stop - place)
-        yield Entry(DATA, offset, at, size, place, b"")
+        yield IndexEntry(DATA, offset, at, size, place, b"")
         place, offset = place + size, offset + size
 
 

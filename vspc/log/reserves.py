@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from vspc.console.ports import Cancellable, Clock
-from vspc.log.entry import QUIET, Entry
+from vspc.common.clock import Cancellable, Clock
+from vspc.log.entry import QUIET, RecorderEntry
 
 
 @define(eq=False)
@@ -16,11 +16,11 @@ class Reserves:
 
     clock: Clock
     failing: Callable[[], bool]
-    say: Callable[[Entry], None]
-    _far: dict[Entry, None] = field(factory=dict, init=False)
+    say: Callable[[RecorderEntry], None]
+    _far: dict[RecorderEntry, None] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
 
-    def renew(self, entry: Entry, size: int = 0) -> bool:
+    def renew(self, entry: RecorderEntry, size: int = 0) -> bool:
         """Whether the reserve of `entry`, which said `size` bytes just now, had to be said anew."""
         failing = self.failing() or entry.gap is not None
         if not entry.reserve(self.clock.seconds(), size, failing):
@@ -46,6 +46,6 @@ class Reserves:
         if self._far:
             self._look_soon()
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: RecorderEntry) -> None:
         """Its console is gone."""
         self._far.pop(entry, None)

@@ -7,8 +7,9 @@ of its log then, and does not rest again before its log has caught up once.
 
 from attrs import define, field
 
+from vspc.common.clock import Cancellable, Clock
 from vspc.console.console import Console
-from vspc.console.ports import Cancellable, Clock, Line
+from vspc.console.ports import Line
 
 REST = 1.0
 """Seconds that a line rests at most."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from vspc.console import happenings
+from vspc.console import events
 from vspc.console.boots import LOST, RESTARTED
 from vspc.console.console import Console
-from vspc.console.happenings import HOST_CLOSED, Happening
-from vspc.console.past import Kind
+from vspc.console.events import HOST_CLOSED, Event
+from vspc.console.logs import MarkerKind
 
 STOPPED = "the server stopped"
 """Why lines go that are there when it does."""
@@ -40,37 +40,35 @@ class Returns:
         """Those that have a line."""
         return list(self._connected)
 
-    def heard(self, happening: Happening) -> None:
+    def heard(self, happening: Event) -> None:
         """Keep in mind what has happened; after `read`."""
         match happening:
-            case (
-                happenings.Connected(console)
-                | happenings.Replaced(console)
-                | happenings.Moved(console)
-            ) if not console.quarantined:
+            case events.Connected(console) | events.Replaced(console) | events.Moved(console) if (
+                not console.quarantined
+            ):
                 self._connected[console] = None
                 self.forget(console.id)
-            case happenings.WentAway(console, reason):
+            case events.WentAway(console, reason):
                 self._connected.pop(console, None)
                 if reason != HOST_CLOSED:
                     self._lost[console.id] = console.last_address
-            case happenings.Forgotten(console):
+            case events.Forgotten(console):
                 self._connected.pop(console, None)
                 self.forget(console.id)
 
-    def read(self, happening: Happening, kind: Kind, text: str) -> tuple[Kind, str]:
+    def read(self, happening: Event, kind: MarkerKind, text: str) -> tuple[MarkerKind, str]:
         """The marker of a new line: `kind` and `text`, unless its VM has only reconnected."""
         why = None
         match happening:
-            case happenings.Connected(console):
+            case events.Connected(console):
                 why = self._why(console, console.last_address)
-            case happenings.Replaced(console, old, new) if old == new:
+            case events.Replaced(console, old, new) if old == new:
                 why = LOST
-            case happenings.Replaced(console):
+            case events.Replaced(console):
                 why = "" if self.booted(console.id) else None
-        if kind is not Kind.CONNECTED or why is None:
+        if kind is not MarkerKind.CONNECTED or why is None:
             return kind, text
-        return Kind.RECONNECTED, f"{text}, {why}" if why else text
+        return MarkerKind.RECONNECTED, f"{text}, {why}" if why else text
 
     def _why(self, console: Console, address: str) -> str | None:
         if console.id in self._before:

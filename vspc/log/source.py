@@ -7,12 +7,12 @@ from threading import Condition, Event
 from attrs import define, field
 
 from vspc.console.identity import DEFAULT_ZONE
+from vspc.console.logs import About, LogView
 from vspc.console.names import handle
-from vspc.console.past import About, Kept
-from vspc.log.archive import snapshot
 from vspc.log.cache import Cache
+from vspc.log.query import snapshot
 from vspc.log.view import View
-from vspc.log.writer import Writer
+from vspc.log.writer import LogWriter
 
 PATIENCE = 30.0
 """Seconds that the log's thread may take to answer."""
@@ -27,10 +27,10 @@ class NoLog(OSError):
 
 
 @define(eq=False)
-class Source:
+class LogSource:
     """One sink's view of all logs of `writer`."""
 
-    writer: Writer
+    writer: LogWriter
     cache: Cache
     _news: set[str] = field(factory=set, init=False)
     _changed: Condition = field(factory=Condition, init=False)
@@ -94,7 +94,7 @@ class Source:
         )
 
     @contextmanager
-    def kept(self, console_id: str) -> Iterator[Kept]:
+    def kept(self, console_id: str) -> Iterator[LogView]:
         """The log of a console as it is now. Raises OSError."""
         console = bytes.fromhex(console_id)
         view = self._ask(lambda: snapshot(self.writer, self.cache, console))

@@ -8,12 +8,12 @@ from attrs import define, field
 
 from vspc.config.classes import LogPolicy, LogSettings
 from vspc.config.units import size_text
-from vspc.console import happenings
+from vspc.console import events
 from vspc.console.access import Subject, matches
-from vspc.console.happenings import Happening
-from vspc.log.chronicle import Chronicle
-from vspc.log.disk import Disk
-from vspc.log.limits import Kept, Limits, Piece, leaving
+from vspc.console.events import Event
+from vspc.log.console_log import ConsoleLog
+from vspc.log.disk import LogDisk
+from vspc.log.limits import Retained, RetainedPiece, RetentionLimits, leaving
 from vspc.log.store import Store
 
 LOOK = 1.0
@@ -28,7 +28,7 @@ class Space:
     """Decides in the log's thread; hears in the reactor's which consoles are there."""
 
     root: Path
-    disk: Disk
+    disk: LogDisk
     settings: LogSettings
     forgotten: Callable[[str], None]  # the log of that console is deleted
     now: Callable[[], float] = time.monotonic
@@ -38,12 +38,12 @@ class Space:
     _looked: float = field(default=-1e9, init=False)
     _short: str | None = field(default=None, init=False)
 
-    def heard(self, happening: Happening) -> None:
+    def heard(self, happening: Event) -> None:
         """Who is there; in the reactor's thread."""
         match happening:
-            case happenings.Connected(console):
+            case events.Connected(console):
                 self._live.add(bytes.fromhex(console.id))
-            case happenings.WentAway(console) | happenings.Forgotten(console):
+            case events.WentAway(console) | events.Forgotten(console):
                 self._live.discard(bytes.fromhex(console.id))
 
     def reload(self, settings: LogSettings) -> None:
@@ -68,7 +68,7 @@ class Space:
             if chronicle.pending and chronicle.pending[0].at < self._oldest(chronicle) * 1e6:
                 store.move(chronicle)
 
-    def _oldest(self, chronicle: Chronicle) -> float:
+    def _oldest(self, chronicle: ConsoleLog) -> float:
         policy = self._policy(chronicle)
         keep = self.settings.keep if policy is None or policy.keep is None else policy.keep
         return self.wall() - keep
@@ -90,21 +90,22 @@ class Space:
 
     def _evict(self, store: Store, total: int, room: int = 0) -> None:
         logs = {c: self._kept(c) for c in store.chronicles.values() if c.segments}
-        limits = Limits(self.settings.max_console, total, self.settings.keep)
+        limits = RetentionLimits(self.settings.max_console, total, self.settings.keep)
         for chronicle, count in leaving(logs, limits, self.wall(), room).items():
             if count:
                 store.evict(chronicle, count)
 
-    def _kept(self, chronicle: Chronicle) -> Kept:
+    def _kept(self, chronicle: ConsoleLog) -> Retained:
         policy = self._policy(chronicle)
         pieces = tuple(
-            Piece(s.on_disk, s.first / 1e6, s.last / 1e6, s.closed) for s in chronicle.segments
+            RetainedPiece(s.on_disk, s.first / 1e6, s.last / 1e6, s.closed)
+            for s in chronicle.segments
         )
         if policy is None:
-            return Kept(pieces)
-        return Kept(pieces, policy.max, policy.keep)
+            return Retained(pieces)
+        return Retained(pieces, policy.max, policy.keep)
 
-    def _policy(self, chronicle: Chronicle) -> LogPolicy | None:
+    def _policy(self, chronicle: ConsoleLog) -> LogPolicy | None:
         if not self.settings.policy:
             return None
         facts = chronicle.facts

@@ -14,8 +14,8 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from vspc.log.boots import Spotter
-from vspc.log.chronicle import UNKNOWN_END, Chronicle
-from vspc.log.disk import OF_THE_DISK, Disk
+from vspc.log.console_log import UNKNOWN_END, ConsoleLog
+from vspc.log.disk import OF_THE_DISK, LogDisk
 from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.killed import Before
 from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
@@ -79,19 +79,19 @@ class Store:
     """Logs below `root`: `journal/`, and `consoles/`, a directory for each."""
 
     root: Path
-    disk: Disk
+    disk: LogDisk
     complain: Callable[[str, str], None]
     sizes: Sizes = Sizes()
     spotter: Spotter = field(factory=Spotter)
     boot_id: str = ""
-    chronicles: dict[bytes, Chronicle] = field(factory=dict, init=False)
+    chronicles: dict[bytes, ConsoleLog] = field(factory=dict, init=False)
     journal: Journal = field(init=False)
     pending_bytes: int = field(default=0, init=False)
-    closed: list[tuple[Chronicle, Segment]] = field(factory=list, init=False)  # to be compressed
+    closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
     _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
     connected: set[bytes] = field(factory=set, init=False)  # when an earlier process ended
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
-    _to_move: list[Chronicle] = field(factory=list, init=False)
+    _to_move: list[ConsoleLog] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
     gone: OrderedDict[bytes, None] = field(factory=OrderedDict, init=False)
     _again: int = field(default=0, init=False)  # bytes that the journal's file began with
@@ -157,7 +157,7 @@ class Store:
         for _, found in sorted(directories.items()):
             # ID, ID.2, ID.3: each time the one before could not be gone on with.
             found.sort(key=lambda path: int(path.name[17:] or 1))
-            chronicle = Chronicle.discover(found[-1], *found[:-1])
+            chronicle = ConsoleLog.discover(found[-1], *found[:-1])
             self.chronicles[chronicle.id] = chronicle
             if chronicle.booted:
                 self.spotter.booted.add(chronicle.id)
@@ -180,7 +180,7 @@ class Store:
                 self._describe(chronicle)
         self._tell_damaged()
 
-    def _describe(self, chronicle: Chronicle) -> None:
+    def _describe(self, chronicle: ConsoleLog) -> None:
         try:
             chronicle.describe(self.disk)
         except OSError as error:
@@ -199,7 +199,7 @@ class Store:
             self.complain("log-damaged", f"{len(damaged) - TOLD} more consoles")
 
     @property
-    def damaged(self) -> list[Chronicle]:
+    def damaged(self) -> list[ConsoleLog]:
         """Consoles with files that were not as they had been left."""
         return [chronicle for chronicle in self.chronicles.values() if chronicle.notes]
 
@@ -207,7 +207,7 @@ class Store:
         for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
             del self.chronicles[chronicle.id]
 
-    def _open_ones(self) -> Iterator[tuple[Chronicle, Segment]]:
+    def _open_ones(self) -> Iterator[tuple[ConsoleLog, Segment]]:
         for chronicle in self.chronicles.values():
             for segment in chronicle.segments[:-1]:
                 if not segment.compressed and not segment.left:
@@ -217,12 +217,12 @@ class Store:
             if last and last[0].closed and not (last[0].compressed or last[0].left):
                 yield chronicle, last[0]
 
-    def chronicle(self, console: bytes) -> Chronicle:
+    def chronicle(self, console: bytes) -> ConsoleLog:
         """The log of `console`, begun if there is none."""
         found = self.chronicles.get(console)
         if found is None:
             name = console.hex()
-            found = Chronicle(console, self.root / "consoles" / name[:2] / name)
+            found = ConsoleLog(console, self.root / "consoles" / name[:2] / name)
             self.chronicles[console] = found
         return found
 
@@ -256,7 +256,7 @@ class Store:
 
     # Moving to segments
 
-    def move(self, chronicle: Chronicle) -> None:
+    def move(self, chronicle: ConsoleLog) -> None:
         """Move what is pending of one console. Raises OSError, and nothing is lost."""
         before = chronicle.pending_bytes
         closed = chronicle.move(
@@ -265,7 +265,7 @@ class Store:
         self.pending_bytes += chronicle.pending_bytes - before
         self.closed += [(chronicle, segment) for segment in closed]
 
-    def _move_one(self, chronicle: Chronicle) -> None:
+    def _move_one(self, chronicle: ConsoleLog) -> None:
         """Move one console's; what is wrong with its files alone harms no other."""
         try:
             self.move(chronicle)
@@ -274,7 +274,7 @@ class Store:
                 raise
             self._move_beside(chronicle, error)
 
-    def _move_beside(self, chronicle: Chronicle, error: OSError) -> None:
+    def _move_beside(self, chronicle: ConsoleLog, error: OSError) -> None:
         what = f"{chronicle.directory}: {error.strerror}"
         chronicle.move_beside()
         chronicle.notes += (what,)
@@ -368,7 +368,7 @@ class Store:
             new.remove()
         old.remove()
 
-    def evict(self, chronicle: Chronicle, count: int) -> None:
+    def evict(self, chronicle: ConsoleLog, count: int) -> None:
         """Delete the oldest `count` segments of a console. Raises OSError."""
         if count >= len(chronicle.segments):
             self.move(chronicle)

@@ -9,7 +9,7 @@ import zstandard
 from attrs import frozen
 
 from vspc.log.blocks import unpack as unpack_blocks
-from vspc.log.chain import BLOCK, FILE, BrokenChain, Link, blocks, links
+from vspc.log.chain import BLOCK, FILE, BrokenChain, ChainLink, blocks, links
 from vspc.log.examine import examine
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import read
@@ -20,7 +20,7 @@ _HEAD = re.compile(r"number=([0-9]{1,18})\b.*?\bhead=([0-9a-f]{64})\b")
 
 
 @frozen
-class Verdict:
+class VerifyResult:
     """What was found: segments that are right, those no longer kept, and what is wrong."""
 
     right: int
@@ -29,7 +29,7 @@ class Verdict:
     wrong: tuple[str, ...]
 
 
-def verify(root: Path, recorded: Mapping[int, str] | None = None) -> Verdict:
+def verify(root: Path, recorded: Mapping[int, str] | None = None) -> VerifyResult:
     """Follow the chain in `root`; `recorded` has heads by number, from elsewhere. Raises OSError.
 
     What is wrong is named by console and offset, the first bad block of each segment.
@@ -70,10 +70,10 @@ def verify(root: Path, recorded: Mapping[int, str] | None = None) -> Verdict:
         for found in examine(root, deep=True)
         if found.segment is None or (found.directory.name[:16], found.segment) not in named
     ]
-    return Verdict(right, gone, heads, tuple(wrong))
+    return VerifyResult(right, gone, heads, tuple(wrong))
 
 
-def _segment(root: Path, link: Link) -> str | None:
+def _segment(root: Path, link: ChainLink) -> str | None:
     """What is wrong with a segment; None if nothing is, "" if it is no longer kept."""
     directory = root / "consoles" / link.console[:2] / link.console
     name = f"{link.start:020d}"
@@ -105,7 +105,7 @@ def _unpacked(data: bytes) -> bytes:
     return bytes(joined)
 
 
-def _first_difference(path: Path, link: Link, data: bytes, index: bytes) -> str | None:
+def _first_difference(path: Path, link: ChainLink, data: bytes, index: bytes) -> str | None:
     found = blocks(data)
     for number, wanted in enumerate(link.blocks):
         if number >= len(found) or found[number] != wanted:

@@ -6,11 +6,11 @@ from itertools import islice
 
 from attrs import define, evolve
 
-from vspc.console.past import Item, Kind, Marker, Passage, Said
+from vspc.console.logs import Item, LogPage, Marker, MarkerKind, Output
 from vspc.log.cache import Cache
 from vspc.log.discovery import closed, packed
-from vspc.log.index import LONGEST_RUN, Entry
-from vspc.log.part import Part
+from vspc.log.index import LONGEST_RUN, IndexEntry
+from vspc.log.part import SegmentPart
 from vspc.log.records import DATA, GAP, Record, as_marker
 from vspc.log.recovery import DAMAGED
 from vspc.log.segments import Segment
@@ -19,7 +19,7 @@ EVICTED = "no longer kept"
 MISSING = "a file is missing"
 
 
-def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> Part:
+def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> SegmentPart:
     """Records from `offset` as if they were a segment; with `room` for about so many bytes."""
     first = bisect_left(pending, offset, key=lambda record: record.offset)
     while first > 0 and pending[first - 1].end > offset:
@@ -30,17 +30,19 @@ def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> Part
             break
         if record.code == DATA:
             size = len(record.payload)
-            entries.append(Entry(DATA, record.offset, record.at, size, place, b""))
+            entries.append(IndexEntry(DATA, record.offset, record.at, size, place, b""))
             data.append(record.payload)
             place += size
         else:
-            entries.append(Entry(record.code, record.offset, record.at, 0, place, record.payload))
-    return Part(tuple(entries), [entry.offset for entry in entries], b"".join(data))
+            entries.append(
+                IndexEntry(record.code, record.offset, record.at, 0, place, record.payload)
+            )
+    return SegmentPart(tuple(entries), [entry.offset for entry in entries], b"".join(data))
 
 
 @define(eq=False)
 class View:
-    """`vspc.console.past.Kept` over copies of what the log's thread had at one moment."""
+    """`vspc.console.logs.Kept` over copies of what the log's thread had at one moment."""
 
     cache: Cache
     pieces: tuple[Segment, ...]
@@ -66,7 +68,7 @@ class View:
 
     def _loads(
         self, offset: int, room: int | None = None
-    ) -> Iterator[tuple[int, int, tuple[Part, ...] | None]]:
+    ) -> Iterator[tuple[int, int, tuple[SegmentPart, ...] | None]]:
         """What holds `offset` and what follows, for at least `room` bytes: start, end, and what it
         is unless it is gone.
         """
@@ -85,7 +87,7 @@ class View:
         if self.pending:
             yield self.pending[0].offset, self.end, (_in_memory(self.pending, offset, room),)
 
-    def _renamed(self, segment: Segment) -> tuple[Part, ...] | None:
+    def _renamed(self, segment: Segment) -> tuple[SegmentPart, ...] | None:
         """A segment that was compressed since the snapshot was taken."""
         if segment.compressed:
             return None
@@ -99,7 +101,7 @@ class View:
 
     # `Kept`
 
-    def read(self, offset: int, limit: int, until: int | None = None) -> Passage:
+    def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
         """About `limit` bytes from `offset`."""
         stop = self.end if until is None else min(until, self.end)
         items: list[Item] = []
@@ -124,7 +126,7 @@ class View:
         if room > 0 and at < stop:
             items.append(_missing(at, stop, EVICTED if at < self.start else MISSING, None))
             at = stop
-        return Passage(tuple(_timed(items)), at, at >= stop)
+        return LogPage(tuple(_timed(items)), at, at >= stop)
 
     def since(self, at: float) -> int:
         """The offset of the first byte that arrived at `at` or later."""
@@ -167,7 +169,7 @@ class View:
                 yield record.offset, record.payload
         for segment in reversed(self.pieces):
             try:
-                parts: tuple[Part, ...] | None = self.cache.load(segment)
+                parts: tuple[SegmentPart, ...] | None = self.cache.load(segment)
             except FileNotFoundError:
                 parts = self._renamed(segment)
             for part in reversed(parts or ()):
@@ -176,7 +178,7 @@ class View:
                         place = entry.place - part.base
                         yield entry.offset, part.data[place : place + entry.length]
 
-    def markers(self, kinds: Sequence[Kind]) -> list[Marker]:
+    def markers(self, kinds: Sequence[MarkerKind]) -> list[Marker]:
         """All markers of those kinds."""
         found = []
         wanted = frozenset(kinds)
@@ -191,12 +193,12 @@ class View:
         return found
 
 
-def _entries(parts: tuple[Part, ...] | None) -> Iterator[Entry]:
+def _entries(parts: tuple[SegmentPart, ...] | None) -> Iterator[IndexEntry]:
     for part in parts or ():
         yield from part.entries
 
 
-def _take(part: Part, at: int, stop: int, room: int) -> tuple[list[Item], int, int]:
+def _take(part: SegmentPart, at: int, stop: int, room: int) -> tuple[list[Item], int, int]:
     """What `part` has from `at`, to `stop` or `room` bytes; where that ends; room left."""
     items: list[Item] = []
     entries = part.entries
@@ -232,7 +234,7 @@ def _take(part: Part, at: int, stop: int, room: int) -> tuple[list[Item], int, i
         begin = at - entry.offset
         size = min(entry.length - begin, room, stop - at)
         place = entry.place - part.base + begin
-        items.append(Said(at, entry.at / 1e6, part.data[place : place + size]))
+        items.append(Output(at, entry.at / 1e6, part.data[place : place + size]))
         at += size
         room -= size
     return items, at, room
@@ -250,6 +252,6 @@ def _timed(items: list[Item]) -> Iterator[Item]:
             yield item
 
 
-def _missing(start: int, end: int, why: str, near: Part | None) -> Marker:
+def _missing(start: int, end: int, why: str, near: SegmentPart | None) -> Marker:
     at = near.entries[0].at / 1e6 if near is not None and near.entries else 0.0
-    return Marker(start, at, Kind.GAP, why, end)
+    return Marker(start, at, MarkerKind.GAP, why, end)

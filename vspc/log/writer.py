@@ -48,7 +48,7 @@ ROUND_BUSY = 2.0
 
 
 @define(eq=False)
-class Writer:
+class LogWriter:
     """Owns `store` in a thread of its own from `start` to `stop`."""
 
     store: Store

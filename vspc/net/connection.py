@@ -16,8 +16,8 @@ from typing import Any
 
 from attrs import define, field
 
+from vspc.common.text import safe
 from vspc.net.pem import PemError, as_file, read_pem
-from vspc.text import safe
 
 PATIENCE = 10.0
 """Seconds that a connection may take to be made, or to take what it is given."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vspc.config.mistakes import Wrong
-from vspc.config.textfile import located, read, text_of
+from vspc.common.errors import InvalidValue
+from vspc.common.textfile import located, read, text_of
 
 FILE_LIMIT = 1024 * 1024
 """Bytes of a PEM file."""
@@ -27,9 +27,11 @@ def read_pem(path: Path) -> bytes:
     try:
         data = read(path, FILE_LIMIT).data
         if data.startswith(_DER):
-            raise Wrong("it is DER, not PEM", "openssl x509 -inform DER, or pkey, converts it")
+            raise InvalidValue(
+                "it is DER, not PEM", "openssl x509 -inform DER, or pkey, converts it"
+            )
         return "".join(f"{block}\n" for block in _blocks(text_of(data))).encode()
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         named = located(path, wrong)
         raise PemError(f"{named.problem}; {named.allowed}") from None
 
@@ -41,7 +43,9 @@ def _blocks(text: str) -> Iterator[str]:
         end = text.find(mark, begin.end())
         if end < 0:
             line = text.count("\n", 0, begin.start()) + 1
-            raise Wrong(f"line {line}: what begins there has no end", "it was cut, or damaged")
+            raise InvalidValue(
+                f"line {line}: what begins there has no end", "it was cut, or damaged"
+            )
         at = end + len(mark)
         yield text[begin.start() : at]
 

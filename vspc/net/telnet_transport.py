@@ -31,7 +31,7 @@ from vspc.net.scheduler import (
     Share,
 )
 from vspc.wire import telnet
-from vspc.wire.qmethod import Effect, Options
+from vspc.wire.qmethod import Effect, OptionStates
 from vspc.wire.telnet import (
     Command,
     Data,
@@ -91,9 +91,9 @@ class LineTransport(TelnetTransport):
         self._now = now
         self.share = share
         self._decoder = Decoder()
-        self._table = Options()
+        self._table = OptionStates()
         if state is not None:
-            self._table = Options(state.options)
+            self._table = OptionStates(state.options)
             self._decoder.receive(state.tail)
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
         self._wishes: dict[tuple[bool, int], list[Deferred[bool]]] = {}
@@ -394,7 +394,7 @@ class LineTransport(TelnetTransport):
         and what else was learned the protocol has to forget.
         """
         rest = self._decoder.take_rest()
-        self._table = Options()
+        self._table = OptionStates()
         self._forget_wishes()
         paused, self._paused = self._paused, False
         self.transport = start_tls(self.transport, creator, self)

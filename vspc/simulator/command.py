@@ -38,7 +38,7 @@ class GuestAddress:
 
 
 @frozen
-class Options:
+class SimulateOptions:
     """The command line, checked."""
 
     proxy: ProxyUri
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     return run(options)
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> SimulateOptions:
     """The options; a mistake is said on standard error and ends in SystemExit(2)."""
     parser = _parser()
     words = parser.parse_args(list(argv))
@@ -80,7 +80,7 @@ def parse(argv: Sequence[str]) -> Options:
     if words.guest is not None and words.vms * words.ports > 1:
         parser.error("--guest: one real guest, one VM with one port")
     ports, service_uris = _ports(parser, words)
-    return Options(
+    return SimulateOptions(
         proxy=proxy,
         names=[words.name.replace("{n}", str(n)) for n in range(1, words.vms + 1)],
         ports=ports,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from vspc.simulator.printer import Steps
-from vspc.simulator.readers import NUMBER, Expect, Reader, Sum
+from vspc.simulator.readers import NUMBER, Expect, GuestReader, Sum
 
 MOST = 10**9
 """The largest number that a command takes."""
@@ -18,61 +18,61 @@ _FLOOD = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
 _STEP = _FLOOD * 32
 
 
-class Shell(Protocol):
+class GuestShell(Protocol):
     """What a command may do to its guest."""
 
     name: str
     deaf: bool
 
-    def read_with(self, reader: Reader) -> None:
+    def read_with(self, reader: GuestReader) -> None:
         """Raw bytes go to `reader`, from the next one on, until it has a result."""
 
     def later(self, action: str) -> None:
         """Do "reboot", "poweroff" or "panic" once this is printed."""
 
 
-class UsageError(Exception):
+class GuestUsageError(Exception):
     """The words after a command make no sense."""
 
 
 def _number(words: list[str], at: int = 0) -> int:
     if len(words) <= at or not words[at].isascii() or not words[at].isdigit():
-        raise UsageError
+        raise GuestUsageError
     number = int(words[at][:12])
     if number > MOST:
-        raise UsageError
+        raise GuestUsageError
     return number
 
 
-def _help(_shell: Shell, _words: list[str]) -> Steps:
+def _help(_shell: GuestShell, _words: list[str]) -> Steps:
     for name, (_, usage, text) in COMMANDS.items():
         yield f"{f'{name} {usage}'.strip():22} {text}\r\n".encode()
 
 
-def _echo(_shell: Shell, words: list[str]) -> Steps:
+def _echo(_shell: GuestShell, words: list[str]) -> Steps:
     return [" ".join(words).encode() + b"\r\n"]
 
 
-def _uname(shell: Shell, words: list[str]) -> Steps:
+def _uname(shell: GuestShell, words: list[str]) -> Steps:
     every = f"Linux {shell.name} 6.1.0-sim #1 SMP x86_64 GNU/Linux\r\n"
     return [every.encode() if "-a" in words else b"Linux\r\n"]
 
 
-def _hostname(shell: Shell, _words: list[str]) -> Steps:
+def _hostname(shell: GuestShell, _words: list[str]) -> Steps:
     return [f"{shell.name}\r\n".encode()]
 
 
-def _count(_shell: Shell, words: list[str]) -> Steps:
+def _count(_shell: GuestShell, words: list[str]) -> Steps:
     return _lines(b"%d\r\n", 1, _number(words) + 1)
 
 
-def _stream(_shell: Shell, words: list[str]) -> Steps:
+def _stream(_shell: GuestShell, words: list[str]) -> Steps:
     count = _number(words)
     if len(words) == 1:
         return _lines(NUMBER + b"\r\n", 0, count)
     rate = _number(words, 1)
     if not rate:
-        raise UsageError
+        raise GuestUsageError
     return _paced(count, rate)
 
 
@@ -89,7 +89,7 @@ def _paced(count: int, rate: int) -> Iterator[bytes | float]:
         yield step / rate
 
 
-def _flood(_shell: Shell, words: list[str]) -> Steps:
+def _flood(_shell: GuestShell, words: list[str]) -> Steps:
     return _bytes(_number(words))
 
 
@@ -101,27 +101,27 @@ def _bytes(left: int) -> Iterator[bytes]:
     yield b"\r\n"
 
 
-def _sum(shell: Shell, words: list[str]) -> Steps:
+def _sum(shell: GuestShell, words: list[str]) -> Steps:
     count = _number(words)
     if not count:
-        raise UsageError
+        raise GuestUsageError
     shell.read_with(Sum(count))
     return [b"reading %d bytes\r\n" % count]
 
 
-def _expect(shell: Shell, words: list[str]) -> Steps:
+def _expect(shell: GuestShell, words: list[str]) -> Steps:
     count = _number(words)
     if not count:
-        raise UsageError
+        raise GuestUsageError
     shell.read_with(Expect(count))
     return [b"expecting %d lines\r\n" % count]
 
 
-def _sleep_reading(shell: Shell, words: list[str]) -> Steps:
+def _sleep_reading(shell: GuestShell, words: list[str]) -> Steps:
     return _deaf(shell, _number(words))
 
 
-def _deaf(shell: Shell, seconds: int) -> Iterator[bytes | float]:
+def _deaf(shell: GuestShell, seconds: int) -> Iterator[bytes | float]:
     shell.deaf = True
     yield b"not reading for %d s\r\n" % seconds
     yield float(seconds)
@@ -129,24 +129,24 @@ def _deaf(shell: Shell, seconds: int) -> Iterator[bytes | float]:
     yield b"reading again\r\n"
 
 
-def _reboot(shell: Shell, _words: list[str]) -> Steps:
+def _reboot(shell: GuestShell, _words: list[str]) -> Steps:
     yield b"The system will reboot now\r\n"
     shell.later("reboot")
 
 
-def _poweroff(shell: Shell, _words: list[str]) -> Steps:
+def _poweroff(shell: GuestShell, _words: list[str]) -> Steps:
     yield b"The system will power off now\r\n[   99.000000] reboot: Power down\r\n"
     shell.later("poweroff")
 
 
-def _panic(shell: Shell, _words: list[str]) -> Steps:
+def _panic(shell: GuestShell, _words: list[str]) -> Steps:
     yield b"[   99.000000] Kernel panic - not syncing: asked for\r\n"
     yield f"[   99.000001] CPU: 0 PID: 1 Comm: init Hardware name: {shell.name}\r\n".encode()
     yield b"[   99.000002] ---[ end Kernel panic - not syncing: asked for ]---\r\n"
     shell.later("panic")
 
 
-Run = Callable[[Shell, list[str]], Steps]
+Run = Callable[[GuestShell, list[str]], Steps]
 
 COMMANDS: dict[str, tuple[Run, str, str]] = {
     "help": (_help, "", "this list"),

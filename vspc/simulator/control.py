@@ -21,7 +21,7 @@ LINE = 16 * 1024
 _COMMANDS = {**vm_commands.COMMANDS, **host_commands.COMMANDS, **lie_commands.COMMANDS}
 
 
-class Control:
+class SimulatorControl:
     """The commands, for one simulator; `end` is called for `quit`."""
 
     def __init__(self, fleet: Fleet, end: Callable[[], object]) -> None:
@@ -52,7 +52,7 @@ class ControlLine(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = LINE
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: SimulatorControl) -> None:
         self._control = control
         self._open = True
 
@@ -79,12 +79,12 @@ class ControlLine(LineReceiver):
             self.transport.loseConnection()
 
 
-class ControlFactory(Factory):
+class SimulatorControlFactory(Factory):
     """Makes `ControlLine`s."""
 
     noisy = False
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: SimulatorControl) -> None:
         self._control = control
 
     def buildProtocol(self, _address: object) -> ControlLine:

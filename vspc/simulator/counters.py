@@ -31,7 +31,7 @@ class Report:
     credential: str = ""
 
 
-class Stream:
+class CountedStream:
     """Bytes of one direction: how many, and their SHA-256."""
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class Counters:
     """Of one VM, since it was made: `into` the VM and `out` of it, over all its connections."""
 
     def __init__(self) -> None:
-        self.into = Stream()
-        self.out = Stream()
+        self.into = CountedStream()
+        self.out = CountedStream()
         self.dropped = 0  # output while no line was up
         self.breaks = 0
         self.lines = 0

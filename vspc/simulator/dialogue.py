@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 
-class Dialogue:
+class ExtensionDialogue:
     """The extension's part of one connection."""
 
     def __init__(self, connection: "HostConnection", claim: bytes | None) -> None:

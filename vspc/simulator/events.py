@@ -28,7 +28,7 @@ def _value(value: object) -> str:
 
 
 @implementer(ILogObserver)
-class Lines:
+class EventLines:
     """Writes our events, and what goes wrong elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:

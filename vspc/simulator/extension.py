@@ -26,7 +26,7 @@ FOR_VMOTION = frozenset({BEGIN, GOAHEAD, PEER, PEER_OK, COMPLETE})
 
 
 @frozen
-class Identity:
+class VmIdentity:
     """Who a VM says it is. UUIDs are 32 lower-case hex digits, or empty (no vCenter)."""
 
     name: str
@@ -35,9 +35,9 @@ class Identity:
     location_uuid: str
 
 
-def identity(name: str, vc_uuid: str | None = None) -> Identity:
+def identity(name: str, vc_uuid: str | None = None) -> VmIdentity:
     """The identity of the VM called `name`: the same in every run."""
-    return Identity(
+    return VmIdentity(
         name,
         _digits("50", "vc", name) if vc_uuid is None else vc_uuid,
         _digits("42", "bios", name),

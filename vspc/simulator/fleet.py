@@ -21,7 +21,7 @@ NOTICE = 1.0
 
 
 @frozen
-class Moved:
+class VmMoved:
     """What became of one VM of an evacuation: the reports of its ports, or why it did not begin."""
 
     name: str
@@ -80,17 +80,17 @@ class Fleet:
             machine.restart(target)
         return lost
 
-    def evacuate(self, address: str, target: str) -> list[Deferred[Moved]]:
+    def evacuate(self, address: str, target: str) -> list[Deferred[VmMoved]]:
         """All VMs of the host at `address` begin their vMotions at once."""
         log.info("evacuation", source=address, target=target)
         return [self._leave(machine, target) for machine in self.at(address)]
 
-    def _leave(self, machine: Machine, target: str) -> Deferred[Moved]:
+    def _leave(self, machine: Machine, target: str) -> Deferred[VmMoved]:
         try:
             moving = machine.move(target, self.transfer)
         except CannotMove as error:
-            return succeed(Moved(machine.name, [], str(error)))
-        return moving.addCallback(lambda reports: Moved(machine.name, reports))
+            return succeed(VmMoved(machine.name, [], str(error)))
+        return moving.addCallback(lambda reports: VmMoved(machine.name, reports))
 
     def end(self) -> None:
         """Switch everything off, and close what dead hosts and liars left open."""

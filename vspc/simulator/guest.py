@@ -9,11 +9,11 @@ from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from vspc.simulator.commands import COMMANDS, UsageError
+from vspc.simulator.commands import COMMANDS, GuestUsageError
 from vspc.simulator.editor import LineEditor
 from vspc.simulator.port import SerialPort
-from vspc.simulator.printer import Printer, Steps
-from vspc.simulator.readers import Discard, Reader
+from vspc.simulator.printer import GuestPrinter, Steps
+from vspc.simulator.readers import Discard, GuestReader
 
 TYPE_AHEAD = 4096
 """Bytes that are read before they are looked at."""
@@ -52,10 +52,10 @@ class ToyGuest:
         self._pace = pace
         self._tty = tty
         self._port: SerialPort | None = None
-        self._printer = Printer(clock, self._work)
+        self._printer = GuestPrinter(clock, self._work)
         self._editor = LineEditor()
         self._input = bytearray()
-        self._reader: Reader | None = None
+        self._reader: GuestReader | None = None
         self._breaks = 0
         self._dead = False
         self._booting = False
@@ -167,7 +167,7 @@ class ToyGuest:
         self._printer.interrupt()
         self._printer.show([b"^C\r\n", self._prompt()])
 
-    def read_with(self, reader: Reader) -> None:
+    def read_with(self, reader: GuestReader) -> None:
         """Raw bytes go to `reader`."""
         self._reader = reader
         self._editor.reset()
@@ -216,17 +216,17 @@ class ToyGuest:
         run, usage, _ = known
         try:
             return run(self, words[1:])
-        except UsageError:
+        except GuestUsageError:
             return [f"usage: {words[0]} {usage}\r\n".encode()]
 
-    def _read_raw(self, reader: Reader) -> None:
+    def _read_raw(self, reader: GuestReader) -> None:
         result = reader.take(self._input)
         if isinstance(reader, Discard):
             self._wait_for_silence()
         elif result is not None:
             self._finish(reader, result)
 
-    def _finish(self, reader: Reader, result: bytes) -> None:
+    def _finish(self, reader: GuestReader, result: bytes) -> None:
         if reader.differs:
             self._reader = Discard()
             self._wait_for_silence()

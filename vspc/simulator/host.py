@@ -21,9 +21,9 @@ from twisted.python.failure import Failure
 
 from vspc.simulator import authentication, comport, wire
 from vspc.simulator.comport import ComPort
-from vspc.simulator.dialogue import Dialogue
-from vspc.simulator.options import Change, Options
-from vspc.simulator.outlet import ChoppedOutlet, Outlet, Transport
+from vspc.simulator.dialogue import ExtensionDialogue
+from vspc.simulator.options import Change, TelnetOptions
+from vspc.simulator.outlet import ChoppedOutlet, LineOutlet, Transport
 from vspc.simulator.port import Port
 from vspc.simulator.settings import Settings
 from vspc.simulator.wire import AUTHENTICATION, COM_PORT, DO, VMWARE
@@ -45,13 +45,13 @@ class HostConnection(Protocol):
     ) -> None:
         self.port = port
         self.settings = settings
-        self.options = Options()
+        self.options = TelnetOptions()
         self.com_port = ComPort()
-        self.dialogue = Dialogue(self, claim)
+        self.dialogue = ExtensionDialogue(self, claim)
         self.gone = False
         """The transport is closed, or was never made."""
         self._clock = clock
-        self._decoder = wire.Decoder()
+        self._decoder = wire.WireDecoder()
         self._settled = False  # AUTHENTICATION: until then WILL 232 is held back
         self._asked = False  # DO 232 came before it was offered
         self._held: list[bytes] | None = None  # between START and TLS nothing is said in clear
@@ -59,7 +59,7 @@ class HostConnection(Protocol):
         self._reading = True
         self._frozen = False
         self._over = False
-        self._outlet: Outlet | None = None
+        self._outlet: LineOutlet | None = None
         self._limit: IDelayedCall | None = None
 
     # The life of the connection.
@@ -74,7 +74,7 @@ class HostConnection(Protocol):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         if self.settings.chop is None:
-            self._outlet = Outlet(transport, self._writable)
+            self._outlet = LineOutlet(transport, self._writable)
         else:
             self._outlet = ChoppedOutlet(transport, self._writable, self._clock, self.settings.chop)
         if IConsumer.providedBy(self.transport):
@@ -175,13 +175,13 @@ class HostConnection(Protocol):
 
     def _heard(self, event: wire.Event) -> None:
         match event:
-            case wire.Data(data):
+            case wire.WireData(data):
                 self.port.received(self, data)
-            case wire.Negotiation(verb, option):
+            case wire.WireNegotiation(verb, option):
                 self._negotiated(verb, option)
-            case wire.Subnegotiation(option, payload):
+            case wire.WireSubnegotiation(option, payload):
                 self._subnegotiated(option, payload)
-            case wire.Command(wire.BRK):
+            case wire.WireCommand(wire.BRK):
                 self.port.break_received(self)
 
     def _negotiated(self, verb: int, option: int) -> None:

@@ -5,7 +5,7 @@ from typing import cast
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from vspc.simulator.fleet import Fleet, Moved
+from vspc.simulator.fleet import Fleet, VmMoved
 from vspc.simulator.vm_commands import Command, answer
 from vspc.simulator.words import CommandError, address
 
@@ -46,17 +46,17 @@ def _evacuate(fleet: Fleet, text: str) -> "Deferred[str]":
     moving = fleet.evacuate(host, target)
     if not moving:
         raise CommandError(f"no VM is on at {host}")
-    everyone = cast("Deferred[list[Moved]]", gatherResults(moving))
+    everyone = cast("Deferred[list[VmMoved]]", gatherResults(moving))
     return everyone.addCallback(_evacuated)
 
 
-def _evacuated(moved: list[Moved]) -> str:
+def _evacuated(moved: list[VmMoved]) -> str:
     said = {each.name: _ended(each) for each in moved}
     done = sum(text.startswith("moved ") for text in said.values())
     return f"ok {json.dumps({'moved': done, 'failed': len(said) - done, 'vms': said})}"
 
 
-def _ended(moved: Moved) -> str:
+def _ended(moved: VmMoved) -> str:
     if moved.refused:
         return f"did not begin: {moved.refused}"
     return answer(moved.reports).partition(" ")[2]

@@ -10,11 +10,11 @@ from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from vspc.simulator.extension import Identity
+from vspc.simulator.extension import VmIdentity
 from vspc.simulator.host import HostConnection
 from vspc.simulator.port import Port
 from vspc.simulator.settings import Settings
-from vspc.simulator.witness import KEPT, Witness
+from vspc.simulator.witness import KEPT, ConnectionWitness
 
 log = Logger()
 
@@ -31,7 +31,7 @@ class Lie:
     """
 
     address: str
-    identity: Identity
+    identity: VmIdentity
     text: bytes = b""
     service_uri: str | None = None
     claim: bytes | None = None
@@ -59,7 +59,7 @@ class LyingLine(HostConnection):
         super().dataReceived(data)
 
 
-class Liar(Witness):
+class Liar(ConnectionWitness):
     """One lie, told."""
 
     def __init__(self, lie: Lie, clock: IReactorTime, settings: Settings) -> None:
@@ -82,7 +82,7 @@ class Liar(Witness):
         connection.dialogue.vmotion_complete(sequence)
         connection.send(self.lie.text)
 
-    def change(self, identity: Identity) -> None:
+    def change(self, identity: VmIdentity) -> None:
         """Be somebody else from now on, and say so without having been asked."""
         self.identity = identity
         self.line.dialogue.announce()
@@ -132,7 +132,7 @@ class Liars:
             liar.line.close()
 
 
-def somebody(identity: Identity, uuid: str | None, name: str | None) -> Identity:
+def somebody(identity: VmIdentity, uuid: str | None, name: str | None) -> VmIdentity:
     """`identity` with another VC UUID, another name, or both."""
     changes = {"vc_uuid": uuid, "name": name}
     return evolve(identity, **{key: value for key, value in changes.items() if value is not None})

@@ -2,7 +2,7 @@
 
 import json
 
-from vspc.simulator.extension import Identity, identity, plain_uuid
+from vspc.simulator.extension import VmIdentity, identity, plain_uuid
 from vspc.simulator.fleet import Fleet
 from vspc.simulator.liars import Liar, Lie, somebody
 from vspc.simulator.vm_commands import Command
@@ -30,7 +30,7 @@ def _lie(fleet: Fleet, text: str) -> str:
         raise CommandError(str(error)) from None
 
 
-def _victim(fleet: Fleet, said: dict[str, str]) -> Identity:
+def _victim(fleet: Fleet, said: dict[str, str]) -> VmIdentity:
     if "as" not in said:
         return identity(said.get("name", "liar"))
     found = fleet.find(said["as"])
@@ -47,7 +47,7 @@ def _victim_uri(fleet: Fleet, said: dict[str, str]) -> str | None:
     return (port or machine.first).settings.service_uri
 
 
-def _claimed(claimed: Identity, said: dict[str, str]) -> Identity:
+def _claimed(claimed: VmIdentity, said: dict[str, str]) -> VmIdentity:
     try:
         uuid = plain_uuid(said["uuid"]) if "uuid" in said else None
     except ValueError as error:

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from vspc.simulator.counters import Report
 from vspc.simulator.host import HostConnection
-from vspc.simulator.plan import Convoy, Fault
+from vspc.simulator.plan import Convoy, PlannedFault
 from vspc.simulator.vm import VirtualMachine
 
 
@@ -74,7 +74,7 @@ class Machine:
         self,
         address: str,
         transfer: float,
-        fault: Fault = Fault.NONE,
+        fault: PlannedFault = PlannedFault.NONE,
         only: VirtualMachine | None = None,
         sequence: bytes | None = None,
     ) -> Deferred[list[Report]]:
@@ -91,7 +91,7 @@ class Machine:
             begun = port.migrate(
                 address,
                 transfer,
-                fault if meant else Fault.NONE,
+                fault if meant else PlannedFault.NONE,
                 sequence if meant else None,
                 convoy,
             )

@@ -123,7 +123,7 @@ class End:
                     end.protocol.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
 
 
-class Link:
+class MemoryLink:
     """A connection from `source` to a server, both protocols in memory."""
 
     def __init__(
@@ -144,7 +144,7 @@ class Network:
 
     def __init__(self, clock: IReactorTime, accept: Callable[[str], Protocol]) -> None:
         self.reachable = True
-        self.links: list[Link] = []
+        self.links: list[MemoryLink] = []
         self._clock = clock
         self._accept = accept
 
@@ -154,6 +154,6 @@ class Network:
 
     def _join(self, source: str, connection: HostConnection) -> None:
         if self.reachable:
-            self.links.append(Link(self._clock, connection, self._accept(source), source))
+            self.links.append(MemoryLink(self._clock, connection, self._accept(source), source))
         else:
             connection.failed("unreachable")

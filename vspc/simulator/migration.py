@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from vspc.simulator.counters import Report
 from vspc.simulator.flow import Flow
 from vspc.simulator.host import HostConnection
-from vspc.simulator.plan import Convoy, Fault, Plan
+from vspc.simulator.plan import Convoy, Plan, PlannedFault
 
 GOAHEAD_LIMIT = 5.0
 """Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
@@ -70,7 +70,7 @@ class Movable(Protocol):
         """The VM lives where it was."""
 
 
-class Migration:
+class SimulatedMigration:
     """One vMotion of one port. `result` fires with its Report; it never fails."""
 
     def __init__(
@@ -141,15 +141,15 @@ class Migration:
         self._claim = payload
         self.stage = Stage.MOVING
         match self._plan.fault:
-            case Fault.ABORT:
+            case PlannedFault.ABORT:
                 self.fail("aborted on purpose")
-            case Fault.HANG:
+            case PlannedFault.HANG:
                 self._hang()
-            case Fault.TALK_ON:
+            case PlannedFault.TALK_ON:
                 self._forget("talks on, on purpose")
             case fault:
                 self._wait(self._plan.transfer, self._connect_target)
-                if fault is Fault.SOURCE_LOST:
+                if fault is PlannedFault.SOURCE_LOST:
                     self.source.fail("lost on purpose")
 
     def notnow(self, sequence: bytes) -> None:
@@ -179,12 +179,12 @@ class Migration:
             self.fail("VMOTION-PEER-OK with another sequence")
             return
         match self._plan.fault:
-            case Fault.ABORT_LATE:
+            case PlannedFault.ABORT_LATE:
                 self.fail("aborted on purpose")
-            case Fault.TARGET_LOST:
+            case PlannedFault.TARGET_LOST:
                 line.close()
                 self._wait(NOTICE, lambda: self.fail("target lost on purpose"))
-            case Fault.HANG_LATE:
+            case PlannedFault.HANG_LATE:
                 self._hang()
             case _:
                 self._convoy.wait()

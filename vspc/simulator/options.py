@@ -22,7 +22,7 @@ _AGREED_OURS = frozenset({BINARY, SGA})
 _AGREED_THEIRS = frozenset({BINARY, ECHO, SGA})
 
 
-class Options:
+class TelnetOptions:
     """One connection's options: `ours` (WILL/DO) and `theirs` (DO/WILL) are those that are on."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ class Transport(Protocol):
 
 
 @implementer(IPushProducer)
-class Outlet:
+class LineOutlet:
     """Writes at once. `room` is 0 while the transport is full, which it says as to a producer."""
 
     def __init__(self, transport: Transport, drained: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class Outlet:
         self._transport.loseConnection()
 
 
-class ChoppedOutlet(Outlet):
+class ChoppedOutlet(LineOutlet):
     """Splits and joins what is written at random, by a seed, over several turns of the reactor."""
 
     def __init__(

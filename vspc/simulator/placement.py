@@ -8,11 +8,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from vspc.simulator.counters import Counters, Report
-from vspc.simulator.extension import Identity
+from vspc.simulator.extension import VmIdentity
 from vspc.simulator.flow import Flow
 from vspc.simulator.host import HostConnection
-from vspc.simulator.migration import Migration
-from vspc.simulator.plan import Convoy, Fault, Plan
+from vspc.simulator.migration import SimulatedMigration
+from vspc.simulator.plan import Convoy, Plan, PlannedFault
 from vspc.simulator.port import Guest
 from vspc.simulator.retry import Retry
 from vspc.simulator.settings import Settings
@@ -34,7 +34,7 @@ class Placement:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: VmIdentity,
         clock: IReactorTime,
         connect: Connect,
         guest: Guest,
@@ -54,7 +54,7 @@ class Placement:
         self._connect = connect
         self._guest = guest
         self._chance = chance or random.Random(f"{identity.name} {self.settings.port}")
-        self._migration: Migration | None = None
+        self._migration: SimulatedMigration | None = None
         self._retry = Retry(clock, self._open_line)
         self._stun: IDelayedCall | None = None
         self._crashed = False
@@ -159,7 +159,7 @@ class Placement:
         self,
         address: str,
         transfer: float = 1.0,
-        fault: Fault = Fault.NONE,
+        fault: PlannedFault = PlannedFault.NONE,
         sequence: bytes | None = None,
         convoy: Convoy | None = None,
     ) -> Deferred[Report]:
@@ -168,7 +168,7 @@ class Placement:
         chosen = self._chance.randbytes(SEQUENCE) if sequence is None else sequence
         plan = Plan(address, chosen, transfer, fault)
         log.info("vmotion-begin", name=self.name, source=self.address, target=address)
-        self._migration = migration = Migration(self, line, self._clock, plan, convoy)
+        self._migration = migration = SimulatedMigration(self, line, self._clock, plan, convoy)
         self.flow.still = True
         migration.begin()
         return migration.result

@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import frozen
 
 
-class Fault(Enum):
+class PlannedFault(Enum):
     """What is to go wrong with a migration, by the word of the command."""
 
     NONE = ""
@@ -26,7 +26,7 @@ class Plan:
     address: str
     sequence: bytes
     transfer: float = 1.0
-    fault: Fault = Fault.NONE
+    fault: PlannedFault = PlannedFault.NONE
 
 
 class Member(Protocol):

@@ -6,7 +6,7 @@ A `HostConnection` (one telnet connection) tells a `Port` (the VM behind it) wha
 
 from typing import TYPE_CHECKING, Protocol
 
-from vspc.simulator.extension import Identity
+from vspc.simulator.extension import VmIdentity
 
 if TYPE_CHECKING:
     from vspc.simulator.host import HostConnection
@@ -16,7 +16,7 @@ class Port(Protocol):
     """The VM's side of a connection. No method may raise."""
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> VmIdentity:
         """Who the VM is, now."""
 
     def line_up(self, connection: "HostConnection") -> None:

@@ -61,7 +61,7 @@ class _Strand:
         self._wake()
 
 
-class Printer:
+class GuestPrinter:
     """Prints on a port while it has room; calls `idle` whenever the front strand has ended."""
 
     def __init__(self, clock: IReactorTime, idle: Callable[[], None]) -> None:

@@ -30,9 +30,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, globalLogBeginner
 
 from vspc.simulator.addresses import next_host
-from vspc.simulator.command import GuestAddress, Options
-from vspc.simulator.control import Control, ControlFactory, ControlLine
-from vspc.simulator.events import Lines
+from vspc.simulator.command import GuestAddress, SimulateOptions
+from vspc.simulator.control import ControlLine, SimulatorControl, SimulatorControlFactory
+from vspc.simulator.events import EventLines
 from vspc.simulator.extension import identity
 from vspc.simulator.fleet import Fleet
 from vspc.simulator.guest import ToyGuest
@@ -91,10 +91,10 @@ class Connector:
         return all(line.gone for line in self._open)
 
 
-class Program:
+class SimulatorProgram:
     """One run of the simulator."""
 
-    def __init__(self, reactor: Any, options: Options) -> None:
+    def __init__(self, reactor: Any, options: SimulateOptions) -> None:
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._options = options
@@ -163,11 +163,11 @@ class Program:
 
     def start(self) -> None:
         """Listen for commands, switch everything on. Raises CannotListenError."""
-        control = Control(self.fleet, self._end_soon)
+        control = SimulatorControl(self.fleet, self._end_soon)
         if self._options.control == "-":
             StandardIO(ControlLine(control), reactor=self._reactor)  # type: ignore[no-untyped-call]
         elif self._options.control is not None:
-            path, factory = self._options.control, ControlFactory(control)
+            path, factory = self._options.control, SimulatorControlFactory(control)
             _remove_stale(Path(path))
             self._listening = self._reactor.listenUNIX(path, factory, mode=0o600)
         self._next = [
@@ -233,14 +233,14 @@ def _allow_descriptors(vms: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-def run(options: Options) -> int:
+def run(options: SimulateOptions) -> int:
     """Run until SIGINT, SIGTERM or `quit`; the exit status."""
     from twisted.internet import reactor as chosen
 
     reactor: Any = chosen
-    globalLogBeginner.beginLoggingTo([Lines(sys.stderr)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([EventLines(sys.stderr)], redirectStandardIO=False)
     _allow_descriptors(len(options.names) * len(options.ports))
-    program = Program(reactor, options)
+    program = SimulatorProgram(reactor, options)
     try:
         program.start()
     except CannotListenError as error:

@@ -9,7 +9,7 @@ NUMBER = b"%08d"
 _SHOWN = 60  # bytes of a line that differs
 
 
-class Reader(Protocol):
+class GuestReader(Protocol):
     """Reads until it has a result."""
 
     differs: bool

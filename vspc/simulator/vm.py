@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from vspc.simulator.host import HostConnection
 from vspc.simulator.placement import Placement
-from vspc.simulator.witness import Witness
+from vspc.simulator.witness import ConnectionWitness
 
 log = Logger()
 
@@ -61,7 +61,7 @@ class VirtualMachine(Placement):
         log.info("vm-crashed", name=self.name, address=self.address)
         line, self.flow.line = self.flow.line, None
         if line is not None:
-            line.port = Witness(self.identity)
+            line.port = ConnectionWitness(self.identity)
             line.freeze()
         self._halt()
         self._crashed = True

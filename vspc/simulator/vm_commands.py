@@ -9,7 +9,7 @@ from vspc.simulator.addresses import next_host
 from vspc.simulator.counters import Report
 from vspc.simulator.fleet import Fleet
 from vspc.simulator.machine import Machine
-from vspc.simulator.plan import Fault
+from vspc.simulator.plan import PlannedFault
 from vspc.simulator.vm import VirtualMachine
 from vspc.simulator.words import CommandError, address, from_hex, seconds, unescape
 
@@ -117,8 +117,8 @@ def _stats(fleet: Fleet, text: str) -> str:
 def _vmotion(fleet: Fleet, text: str) -> "Deferred[str]":
     first, *words = text.split() or [""]
     machine, port = find(fleet, first)
-    target, fault, sequence = next_host(machine.address), Fault.NONE, None
-    faults = {fault.value: fault for fault in Fault if fault.value}
+    target, fault, sequence = next_host(machine.address), PlannedFault.NONE, None
+    faults = {fault.value: fault for fault in PlannedFault if fault.value}
     for word in words:
         if word in faults:
             fault = faults[word]
@@ -137,7 +137,7 @@ def worst(reports: list[Report]) -> Report:
     return (own or stayed or reports)[0]
 
 
-def answer(reports: list[Report], fault: Fault = Fault.NONE) -> str:
+def answer(reports: list[Report], fault: PlannedFault = PlannedFault.NONE) -> str:
     """How a VM's vMotion ended, as a line."""
     report = worst(reports)
     if report.outcome == "moved":
@@ -145,7 +145,7 @@ def answer(reports: list[Report], fault: Fault = Fault.NONE) -> str:
         return f"ok moved in {longest} ms from {report.source} to {report.target}"
     if report.outcome == "notnow":
         return f"error not now, said the proxy after {report.goahead_milliseconds} ms"
-    if fault is not Fault.NONE and report.reason.endswith("on purpose"):
+    if fault is not PlannedFault.NONE and report.reason.endswith("on purpose"):
         what = "aborted" if report.reason.startswith("aborted") else "failed"
         return f"ok {what} in {report.milliseconds} ms, stays at {report.source}"
     return f"error failed after {report.milliseconds} ms: {report.reason}"

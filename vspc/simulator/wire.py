@@ -23,14 +23,14 @@ class WireError(Exception):
 
 
 @frozen
-class Data:
+class WireData:
     """Bytes for the serial line, unescaped."""
 
     data: bytes
 
 
 @frozen
-class Negotiation:
+class WireNegotiation:
     """WILL, WONT, DO or DONT, with its option."""
 
     verb: int
@@ -38,7 +38,7 @@ class Negotiation:
 
 
 @frozen
-class Subnegotiation:
+class WireSubnegotiation:
     """What stood between IAC SB and IAC SE, unescaped, without the option."""
 
     option: int
@@ -46,13 +46,13 @@ class Subnegotiation:
 
 
 @frozen
-class Command:
+class WireCommand:
     """IAC and one byte; also a subnegotiation without an option."""
 
     code: int
 
 
-Event = Data | Negotiation | Subnegotiation | Command
+Event = WireData | WireNegotiation | WireSubnegotiation | WireCommand
 
 
 def escape(data: bytes) -> bytes:
@@ -75,7 +75,7 @@ def command(code: int) -> bytes:
     return bytes([IAC, code])
 
 
-class Decoder:
+class WireDecoder:
     """Hands out one event at a time, so that its reader can stop between any two.
 
     What is not handed out stays here: a host whose VM reads nothing must not see the question that
@@ -119,22 +119,22 @@ class Decoder:
             return self._subnegotiation()
         if code < WILL:
             self._drop(2)
-            return Command(code)
+            return WireCommand(code)
         if len(self._buffer) < 3:
             return None
         option = self._buffer[2]
         self._drop(3)
-        return Negotiation(code, option)
+        return WireNegotiation(code, option)
 
-    def _data(self, room: int) -> Data:
+    def _data(self, room: int) -> WireData:
         end = self._buffer.find(_ESCAPE)
         if end == 0:
             self._drop(2)
-            return Data(_ESCAPE)
+            return WireData(_ESCAPE)
         size = min(room, len(self._buffer) if end < 0 else end)
         data = bytes(self._buffer[:size])
         self._drop(size)
-        return Data(data)
+        return WireData(data)
 
     def _subnegotiation(self) -> Event | None:
         end = self._find_end()
@@ -146,7 +146,7 @@ class Decoder:
         body = bytes(self._buffer[2 : end if self._cut is None else self._cut])
         self._drop(end + 2)
         body = body.replace(_DATA_ESCAPE, _ESCAPE)
-        return Subnegotiation(body[0], body[1:]) if body else Command(SB)
+        return WireSubnegotiation(body[0], body[1:]) if body else WireCommand(SB)
 
     def _find_end(self) -> int:
         """Where IAC SE stands, or -1 and as far as it was looked for."""

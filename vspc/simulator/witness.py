@@ -1,16 +1,16 @@
 """A connection without a VM behind it: a dead host's, or a liar's. It notes what it hears."""
 
-from vspc.simulator.extension import Identity
+from vspc.simulator.extension import VmIdentity
 from vspc.simulator.host import HostConnection
 
 KEPT = 64 * 1024
 """Bytes of input that are kept; all of them are counted."""
 
 
-class Witness:
+class ConnectionWitness:
     """The `Port` of one connection that has no serial port."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: VmIdentity) -> None:
         self.identity = identity
         self.state = "connecting"
         """connecting, accepted (WILL-PROXY or VMOTION-PEER-OK came), or closed."""

@@ -20,15 +20,15 @@ from twisted.conch.ssh.connection import (
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from vspc.console.logins import Request
 from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
-from vspc.ssh.logins import Request
 from vspc.ssh.outbox import STDERR, STDOUT, Outbox
-from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet
+from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
-    from vspc.ssh.connection import DoorConnection
+    from vspc.ssh.connection import SshConnection
 
 log = Logger()
 
@@ -38,15 +38,15 @@ Asked = tuple[bool, Callable[[], None] | None]
 """Whether a request is granted, and what to do once that has been said."""
 
 
-class DoorChannel(SSHChannel):
+class SshChannel(SSHChannel):
     """What sessions and forwarded connections share."""
 
     _log = quiet
-    conn: "DoorConnection"
+    conn: "SshConnection"
     id: int  # type: ignore[assignment]
     terminal: Terminal | None = None
 
-    def __init__(self, conn: "DoorConnection", window: int, largest: int) -> None:
+    def __init__(self, conn: "SshConnection", window: int, largest: int) -> None:
         super().__init__(
             localWindow=limits.WINDOW,
             localMaxPacket=limits.CHANNEL_PACKET,
@@ -72,11 +72,11 @@ class DoorChannel(SSHChannel):
         """Where the operator comes from."""
         return self.conn.transport.address
 
-    def opening(self, reader: Reader) -> None:
+    def opening(self, reader: SshReader) -> None:
         """The client has asked for this channel; `reader` has what belongs to its kind."""
         raise NotImplementedError
 
-    def asked(self, request: bytes, reader: Reader) -> Asked:
+    def asked(self, request: bytes, reader: SshReader) -> Asked:
         """A channel request: granted or not."""
         del request, reader
         return False, None
@@ -237,7 +237,7 @@ class DoorChannel(SSHChannel):
     def take(self, data: bytes) -> None:
         """The client typed `data`; more than the window is against the protocol."""
         if len(data) > self.localWindowLeft:
-            raise Malformed("data beyond the window")
+            raise MalformedSsh("data beyond the window")
         self.localWindowLeft -= len(data)
         if self._over or not data:
             return
@@ -249,7 +249,7 @@ class DoorChannel(SSHChannel):
     def skip(self, count: int) -> None:
         """`count` bytes came that nobody wants."""
         if count > self.localWindowLeft:
-            raise Malformed("data beyond the window")
+            raise MalformedSsh("data beyond the window")
         self.localWindowLeft -= count
         self.consumed(count)
 

@@ -21,15 +21,15 @@ from twisted.conch.ssh.connection import (
 )
 from twisted.logger import Logger
 
+from vspc.common.text import safe
 from vspc.ssh import limits
-from vspc.ssh.channel import DoorChannel
+from vspc.ssh.channel import SshChannel
 from vspc.ssh.hostproof import PROVE, TELL, host_key_blobs, prove
-from vspc.ssh.packets import Malformed, Reader, string, uint32
 from vspc.ssh.quiet import quiet
-from vspc.text import safe
+from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
-    from vspc.ssh.transport import DoorTransport
+    from vspc.ssh.transport import SshTransport
 
 log = Logger()
 
@@ -39,13 +39,13 @@ _PACKET_MINIMUM = 64
 _FORWARDS = (b"forwarded-tcpip", b"x11", b"auth-agent@openssh.com", b"tun@openssh.com")
 
 
-class DoorConnection(SSHConnection):
+class SshConnection(SSHConnection):
     """All channels of one operator's connection."""
 
     _log = quiet
-    transport: "DoorTransport"
-    channels: dict[int, DoorChannel]
-    channelsToRemoteChannel: dict[DoorChannel, int]
+    transport: "SshTransport"
+    channels: dict[int, SshChannel]
+    channelsToRemoteChannel: dict[SshChannel, int]
     localToRemoteChannel: dict[int, int]
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class DoorConnection(SSHConnection):
         self._silent = 0
         self._proved_hosts = False
         self._told_limit = False
-        self._waiting: dict[DoorChannel, None] = {}
+        self._waiting: dict[SshChannel, None] = {}
 
     def serviceStarted(self) -> None:
         """The operator is in."""
@@ -93,7 +93,7 @@ class DoorConnection(SSHConnection):
 
     # Backpressure
 
-    def wait(self, channel: DoorChannel) -> None:
+    def wait(self, channel: SshChannel) -> None:
         """`channel` wants to hear when the transport flows again."""
         self._waiting[channel] = None
 
@@ -110,7 +110,7 @@ class DoorConnection(SSHConnection):
 
     def ssh_GLOBAL_REQUEST(self, packet: bytes) -> None:
         """Refused, but for one proof of host keys."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         name, wanted = reader.string(), reader.boolean()
         if name == PROVE and wanted and not self._proved_hosts:
             self._proved_hosts = True  # once: signing is dear
@@ -125,7 +125,7 @@ class DoorConnection(SSHConnection):
             body = string(TELL) + b"\0" + b"".join(map(string, blobs))
             self.transport.sendPacket(MSG_GLOBAL_REQUEST, body)
 
-    def _prove_host_keys(self, reader: Reader) -> None:
+    def _prove_host_keys(self, reader: SshReader) -> None:
         """The client wants to know that the others are ours too."""
         transport = self.transport
         proofs = prove(reader, transport.factory.privateKeys, transport.sessionID, transport.keyAlg)
@@ -141,7 +141,7 @@ class DoorConnection(SSHConnection):
 
     def ssh_CHANNEL_OPEN_CONFIRMATION(self, packet: bytes) -> None:
         """The door opens no channels: there is nothing to answer."""
-        raise Malformed("an answer to a question that nobody asked")
+        raise MalformedSsh("an answer to a question that nobody asked")
 
     ssh_CHANNEL_OPEN_FAILURE = ssh_CHANNEL_OPEN_CONFIRMATION
     ssh_CHANNEL_SUCCESS = ssh_CHANNEL_OPEN_CONFIRMATION
@@ -151,7 +151,7 @@ class DoorConnection(SSHConnection):
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """A new channel, or a reason why not."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         kind = reader.string()
         remote, window, largest = reader.uint32(), reader.uint32(), reader.uint32()
         make = self.transport.avatar.channelLookup.get(kind)
@@ -165,7 +165,7 @@ class DoorConnection(SSHConnection):
         elif largest < _PACKET_MINIMUM:
             self._refuse(remote, OPEN_RESOURCE_SHORTAGE, "packets too small")
         else:
-            channel: DoorChannel = make(self, window, min(largest, limits.CHANNEL_PACKET))
+            channel: SshChannel = make(self, window, min(largest, limits.CHANNEL_PACKET))
             self._enter(channel, remote)
             channel.opening(reader)
             if kind != b"session":
@@ -178,7 +178,7 @@ class DoorConnection(SSHConnection):
             self._told_limit = True
             self.transport.factory.witness.limited(login, "max_channels")
 
-    def _enter(self, channel: DoorChannel, remote: int) -> None:
+    def _enter(self, channel: SshChannel, remote: int) -> None:
         channel.id = self.localChannelID
         self.localChannelID += 1
         self.channels[channel.id] = channel
@@ -189,23 +189,23 @@ class DoorConnection(SSHConnection):
         body = uint32(remote) + uint32(reason) + string(text.encode()) + string(b"")
         self.transport.sendPacket(MSG_CHANNEL_OPEN_FAILURE, body)
 
-    def confirm(self, channel: DoorChannel) -> None:
+    def confirm(self, channel: SshChannel) -> None:
         """`channel` is open."""
         numbers = (self.remote(channel), channel.id, limits.WINDOW, limits.CHANNEL_PACKET)
         body = b"".join(map(uint32, numbers))
         self.transport.sendPacket(MSG_CHANNEL_OPEN_CONFIRMATION, body)
 
-    def refuse(self, channel: DoorChannel, reason: int, text: str) -> None:
+    def refuse(self, channel: SshChannel, reason: int, text: str) -> None:
         """`channel` is not to be."""
         remote = self.remote(channel)
         self.forget(channel)
         self._refuse(remote, reason, text)
 
-    def remote(self, channel: DoorChannel) -> int:
+    def remote(self, channel: SshChannel) -> int:
         """The client's number for `channel`."""
         return self.channelsToRemoteChannel[channel]
 
-    def forget(self, channel: DoorChannel) -> None:
+    def forget(self, channel: SshChannel) -> None:
         """Both ends have closed `channel`, or the connection is gone."""
         self.channels.pop(channel.id, None)
         self.localToRemoteChannel.pop(channel.id, None)
@@ -215,15 +215,15 @@ class DoorConnection(SSHConnection):
 
     # Messages about a channel
 
-    def _channel(self, reader: Reader) -> DoorChannel:
+    def _channel(self, reader: SshReader) -> SshChannel:
         channel = self.channels.get(reader.uint32())
         if channel is None or not channel.confirmed:
-            raise Malformed("a message about a channel that does not exist")
+            raise MalformedSsh("a message about a channel that does not exist")
         return channel
 
     def ssh_CHANNEL_WINDOW_ADJUST(self, packet: bytes) -> None:
         """The client takes more."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         channel = self._channel(reader)
         count = reader.uint32()
         reader.end()
@@ -231,7 +231,7 @@ class DoorConnection(SSHConnection):
 
     def ssh_CHANNEL_DATA(self, packet: bytes) -> None:
         """Typed text."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         channel = self._channel(reader)
         data = reader.string(limits.CHANNEL_PACKET)
         reader.end()
@@ -239,7 +239,7 @@ class DoorConnection(SSHConnection):
 
     def ssh_CHANNEL_EXTENDED_DATA(self, packet: bytes) -> None:
         """Nobody here reads a client's stderr; the window is opened again at once."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         channel = self._channel(reader)
         reader.uint32()
         count = len(reader.string(limits.CHANNEL_PACKET))
@@ -248,17 +248,17 @@ class DoorConnection(SSHConnection):
 
     def ssh_CHANNEL_EOF(self, packet: bytes) -> None:
         """The client types no more."""
-        self._channel(Reader(packet)).eofReceived()
+        self._channel(SshReader(packet)).eofReceived()
 
     def ssh_CHANNEL_CLOSE(self, packet: bytes) -> None:
         """The client is done with a channel: answered at once."""
-        channel = self._channel(Reader(packet))
+        channel = self._channel(SshReader(packet))
         channel.closeReceived()
         self.forget(channel)
 
     def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
         """Ask the channel, answer, and only then let it act: a reply stands before output."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         channel = self._channel(reader)
         request = reader.string()
         wanted = reader.boolean()

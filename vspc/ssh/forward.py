@@ -7,12 +7,12 @@ to the client, with the service's words, when it is finished before that.
 from twisted.conch.ssh.connection import OPEN_CONNECT_FAILED
 from twisted.logger import Logger
 
+from vspc.common.text import safe
+from vspc.console.logins import ForwardRequest
 from vspc.console.ports import Program
 from vspc.ssh import limits
-from vspc.ssh.channel import DoorChannel
-from vspc.ssh.logins import Forward
-from vspc.ssh.packets import Malformed, Reader
-from vspc.text import safe
+from vspc.ssh.channel import SshChannel
+from vspc.wire.ssh import MalformedSsh, SshReader
 
 log = Logger()
 
@@ -22,18 +22,18 @@ HOST_LIMIT = 1024
 _WORDS_LIMIT = 200
 
 
-class ForwardChannel(DoorChannel):
+class ForwardChannel(SshChannel):
     """Exact bytes both ways (RFC 4254 section 7.2); it has no stderr and no status."""
 
     name = b"direct-tcpip"
     _words = b""
 
-    def opening(self, reader: Reader) -> None:
+    def opening(self, reader: SshReader) -> None:
         """A console by the name of a host: the service decides."""
         try:
             host = reader.string(HOST_LIMIT).decode("utf-8")
         except UnicodeDecodeError:
-            raise Malformed("a host name that is no text") from None
+            raise MalformedSsh("a host name that is no text") from None
         reader.uint32()
         originator = reader.string(HOST_LIMIT)
         port = reader.uint32()
@@ -46,7 +46,7 @@ class ForwardChannel(DoorChannel):
             port=port,
         )
         self._after(limits.OPENING_PATIENCE, lambda: self.finish(1))
-        self.run(Forward(host))
+        self.run(ForwardRequest(host))
 
     def start(self, program: Program) -> None:
         """The client hears that it is connected, then the program runs."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from twisted.conch.ssh.keys import Key
 
-from vspc.ssh.algorithms import HOST_SIGNATURES
-from vspc.ssh.packets import Reader, string
+from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
+from vspc.wire.ssh import SshReader, string
 
 TELL = b"hostkeys-00@openssh.com"
 PROVE = b"hostkeys-prove-00@openssh.com"
@@ -24,7 +24,7 @@ def host_key_blobs(keys: Mapping[bytes, Key]) -> list[bytes]:
 
 
 def prove(
-    asked: Reader, private: Mapping[bytes, Key], session: bytes | None, agreed: bytes
+    asked: SshReader, private: Mapping[bytes, Key], session: bytes | None, agreed: bytes
 ) -> list[bytes] | None:
     """A signature for each key that is asked for; None where one is none of ours.
 

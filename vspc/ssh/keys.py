@@ -12,10 +12,10 @@ from pathlib import Path
 from attrs import frozen
 from twisted.conch.ssh.keys import Key
 
+from vspc.common.errors import InvalidValue
+from vspc.common.textfile import read_text
 from vspc.config.keys import RSA_BITS, fingerprint
-from vspc.config.mistakes import Wrong
-from vspc.config.textfile import read_text
-from vspc.ssh.algorithms import HOST_SIGNATURES
+from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"
 
@@ -75,7 +75,7 @@ def load_host_key(path: Path) -> HostKey:
     """Read an unencrypted private key; raises `HostKeyError`."""
     try:
         text = read_text(path, KEY_FILE_LIMIT)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise HostKeyError(f"{wrong.problem}; {wrong.allowed}") from None
     try:
         key = Key.fromString(text.encode())  # type: ignore[no-untyped-call]

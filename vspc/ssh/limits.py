@@ -72,7 +72,7 @@ PROBES_PER_FAILURE = 32
 
 
 @frozen
-class DoorLimits:
+class SshLimits:
     """What the configuration may change.
 
     `login_timeout` runs from connect to authenticated, key exchange included; after `attempts`

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from twisted.conch.ssh.connection import MSG_CHANNEL_REQUEST
 
+from vspc.common.text import safe
+from vspc.console.logins import ExecRequest, Request, ShellRequest
 from vspc.console.ports import Terminal
-from vspc.ssh.channel import Asked, DoorChannel
-from vspc.ssh.logins import Exec, Request, Shell
-from vspc.ssh.packets import Reader, string, uint32
-from vspc.text import safe
+from vspc.ssh.channel import Asked, SshChannel
+from vspc.wire.ssh import SshReader, string, uint32
 
 SIZE_LIMIT = 1000
 """Columns and rows of a terminal; larger ones are taken for this."""
@@ -27,21 +27,21 @@ def _terminal(kind: str, columns: int, rows: int) -> Terminal:
     return Terminal(kind, min(columns, SIZE_LIMIT), min(rows, SIZE_LIMIT))
 
 
-class SessionChannel(DoorChannel):
+class SessionChannel(SshChannel):
     """A shell or a command of one operator."""
 
     name = b"session"
     _running = False
 
-    def opening(self, reader: Reader) -> None:
+    def opening(self, reader: SshReader) -> None:
         """Sessions are always had; what runs in it is asked for later."""
         reader.end()
         self.confirmed = True
         self.conn.confirm(self)
 
-    def asked(self, request: bytes, reader: Reader) -> Asked:
+    def asked(self, request: bytes, reader: SshReader) -> Asked:
         """A channel request; those that are not in the table are refused."""
-        handlers: dict[bytes, Callable[[Reader], Asked]] = {
+        handlers: dict[bytes, Callable[[SshReader], Asked]] = {
             b"pty-req": self._asked_pty,
             b"window-change": self._asked_size,
             b"shell": self._asked_shell,
@@ -51,7 +51,7 @@ class SessionChannel(DoorChannel):
         handler = handlers.get(request)
         return handler(reader) if handler is not None else _REFUSED
 
-    def _asked_pty(self, reader: Reader) -> Asked:
+    def _asked_pty(self, reader: SshReader) -> Asked:
         kind = safe(reader.string(), _KIND_LIMIT)
         columns, rows = reader.uint32(), reader.uint32()
         login = self.conn.transport.login
@@ -60,7 +60,7 @@ class SessionChannel(DoorChannel):
         self.terminal = _terminal(kind, columns, rows)
         return True, None
 
-    def _asked_size(self, reader: Reader) -> Asked:
+    def _asked_size(self, reader: SshReader) -> Asked:
         columns, rows = reader.uint32(), reader.uint32()
         if self.terminal is None:
             return _REFUSED
@@ -70,15 +70,15 @@ class SessionChannel(DoorChannel):
     def _tell_size(self) -> None:
         self.ask_program(lambda program: program.resized())
 
-    def _asked_shell(self, reader: Reader) -> Asked:
+    def _asked_shell(self, reader: SshReader) -> Asked:
         reader.end()
         login = self.conn.transport.login
-        return self._asked_run(Shell(login.target if login is not None else None))
+        return self._asked_run(ShellRequest(login.target if login is not None else None))
 
-    def _asked_exec(self, reader: Reader) -> Asked:
+    def _asked_exec(self, reader: SshReader) -> Asked:
         line = reader.string()
         reader.end()
-        return self._asked_run(Exec(line))
+        return self._asked_run(ExecRequest(line))
 
     def _asked_run(self, request: Request) -> Asked:
         if self._running:
@@ -86,7 +86,7 @@ class SessionChannel(DoorChannel):
         self._running = True
         return True, lambda: self.run(request)
 
-    def _asked_break(self, reader: Reader) -> Asked:
+    def _asked_break(self, reader: SshReader) -> Asked:
         """RFC 4335; the length in ms is the VM's business. The answer is the program's."""
         reader.uint32()
         return bool(self.ask_program(lambda program: program.break_requested())), None

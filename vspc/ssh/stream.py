@@ -1,7 +1,7 @@
 """The two byte streams of a connection: version line and packets, numbered. Pure."""
 
-from vspc.ssh.ciphers import Clear, Opener, Sealer
-from vspc.ssh.packets import Malformed
+from vspc.ssh.crypto.ciphers import Clear, Opener, Sealer
+from vspc.wire.ssh import MalformedSsh
 
 VERSION_LIMIT = 255
 """Bytes of a client's first line, its end included (RFC 4253 section 4.2)."""
@@ -11,12 +11,12 @@ _VERSIONS = (b"SSH-2.0-", b"SSH-1.99-")
 
 
 def read_version(line: bytes) -> bytes:
-    """A client's version without its line end; raises `Malformed`."""
+    """A client's version without its line end; raises `MalformedSsh`."""
     version = line.rstrip(b"\r\n")
     if not version.startswith(_VERSIONS):
-        raise Malformed("the first line is not that of an SSH client")
+        raise MalformedSsh("the first line is not that of an SSH client")
     if not all(0x20 <= byte < 0x7F for byte in version):
-        raise Malformed("a version that is not printable")
+        raise MalformedSsh("a version that is not printable")
     return version
 
 
@@ -44,17 +44,17 @@ class Incoming:
         self._received.clear()
 
     def version(self) -> bytes | None:
-        """The first line, once it is whole; raises `Malformed`."""
+        """The first line, once it is whole; raises `MalformedSsh`."""
         end = self._received.find(b"\n", 0, VERSION_LIMIT)
         if end < 0:
             if len(self._received) >= VERSION_LIMIT:
-                raise Malformed("a first line without an end")
+                raise MalformedSsh("a first line without an end")
             return None
         line = self._take(end + 1)
         return read_version(line)
 
     def packet(self) -> bytes | None:
-        """The next whole packet's payload, at least one byte; raises `Malformed`."""
+        """The next whole packet's payload, at least one byte; raises `MalformedSsh`."""
         if not self._head_read:
             if len(self._received) < self._opener.head:
                 return None

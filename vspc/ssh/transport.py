@@ -19,19 +19,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from vspc.common.text import safe
+from vspc.console.logins import Login
 from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import BYTES, CLOSING, EVENTS, FLOOD, HANDSHAKE, SIGNATURE, Share
 from vspc.ssh import limits
-from vspc.ssh.exchange import ExchangeTransport
-from vspc.ssh.logins import Login
-from vspc.ssh.packets import Malformed, Reader, string, uint32
+from vspc.ssh.crypto.exchange import ExchangeTransport
 from vspc.ssh.timers import Timers
-from vspc.text import safe
+from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
     from vspc.ssh.avatar import Avatar
-    from vspc.ssh.factory import Door
+    from vspc.ssh.server import SshServer
 
 log = Logger()
 
@@ -45,14 +45,14 @@ def _cost(payload: bytes) -> int:
 
 
 @implementer(IPushProducer)
-class DoorTransport(ExchangeTransport):
+class SshTransport(ExchangeTransport):
     """A connection: who is at its other end, how it flows, how it ends."""
 
-    factory: "Door"
+    factory: "SshServer"
     avatar: "Avatar"
     share: Share
 
-    def __init__(self, factory: "Door") -> None:
+    def __init__(self, factory: "SshServer") -> None:
         super().__init__(Timers(factory.clock))
         self.factory = factory
         self.address = ""
@@ -222,7 +222,7 @@ class DoorTransport(ExchangeTransport):
         self._parsing = True
         try:
             self._parse_all()
-        except Malformed as error:
+        except MalformedSsh as error:
             self.refuse(str(error))
         except Exception as error:
             if not self.exchanging and self.factory.tellable(self.address):
@@ -261,11 +261,11 @@ class DoorTransport(ExchangeTransport):
 
         Some clients ask for it before each method: what was shown until then stays shown.
         """
-        reader = Reader(packet)
+        reader = SshReader(packet)
         name = reader.string()
         reader.end()
         if self.login is not None or name != b"ssh-userauth":
-            raise Malformed("a request for a service that is not to be had")
+            raise MalformedSsh("a request for a service that is not to be had")
         self.sendPacket(MSG_SERVICE_ACCEPT, string(name))
         if self.service is None:
             self.enter_service(name)

@@ -1,6 +1,6 @@
 """How an operator proves who he is: ssh-userauth (RFC 4252), keyboard-interactive (RFC 4256).
 
-The door speaks the protocol; the gatekeeper (`vspc.console.proving`) judges. A key is judged
+The door speaks the protocol; the gatekeeper (`vspc.console.authentication`) judges. A key is judged
 before the client is told that it will do (PK_OK), so a client never signs, and a FIDO key is never
 touched, for a key that is not authorised. An operator that nobody knows gets the answers of one
 whose proofs fail. While a judgement is awaited nothing more is read from the client.
@@ -20,29 +20,29 @@ from twisted.conch.ssh.userauth import (
 )
 from twisted.logger import Logger
 
+from vspc.common.clock import Cancellable
+from vspc.common.text import safe
 from vspc.config.keys import fingerprint
-from vspc.console.ports import Cancellable
-from vspc.console.proving import (
+from vspc.console.authentication import (
     Ask,
     Claimant,
     Conversation,
     Offered,
+    ProofRefused,
     Proved,
-    Refused,
     together,
 )
+from vspc.console.logins import Login, UserName, split_user
 from vspc.console.session import Proof
 from vspc.ssh import limits
 from vspc.ssh.avatar import Avatar
-from vspc.ssh.logins import Login, UserName, split_user
-from vspc.ssh.packets import Malformed, Reader, string, uint32
+from vspc.ssh.crypto.signatures import acceptable, proves
+from vspc.ssh.login_failures import LoginFailures
 from vspc.ssh.quiet import quiet
-from vspc.ssh.signatures import acceptable, proves
-from vspc.ssh.tries import Tries
-from vspc.text import safe
+from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
-    from vspc.ssh.transport import DoorTransport
+    from vspc.ssh.transport import SshTransport
 
 _NOBODY = UserName("", None, ())
 
@@ -51,15 +51,15 @@ log = Logger()
 _Question = Callable[[Callable[..., None]], Cancellable]
 
 
-class DoorUserAuth(SSHUserAuthServer):
+class SshUserAuth(SSHUserAuthServer):
     """One client's way through the door."""
 
     _log = quiet
-    transport: "DoorTransport"
+    transport: "SshTransport"
 
     def serviceStarted(self) -> None:
         """The client may ask."""
-        self._tries = Tries(self.transport.address, self.transport.factory.witness)
+        self._tries = LoginFailures(self.transport.address, self.transport.factory.witness)
         self._name = _NOBODY
         self._claimant = Claimant("", self.transport.address)
         self._proved: tuple[Proved, ...] = ()
@@ -80,10 +80,10 @@ class DoorUserAuth(SSHUserAuthServer):
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
         """One attempt, or a question whether an attempt would do."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         user, service, method = reader.string(), reader.string(), reader.string()
         if service != b"ssh-connection":
-            raise Malformed("a login for a service that is not to be had")
+            raise MalformedSsh("a login for a service that is not to be had")
         self._stop_judging()
         self._is(split_user(user) or _NOBODY)
         if method == b"publickey":
@@ -149,7 +149,7 @@ class DoorUserAuth(SSHUserAuthServer):
 
     # Public keys (section 7)
 
-    def _public_key(self, packet: bytes, reader: Reader) -> None:
+    def _public_key(self, packet: bytes, reader: SshReader) -> None:
         signed = reader.boolean()
         algorithm, blob = reader.string(), reader.string()
         signature = reader.string() if signed else b""
@@ -160,8 +160,8 @@ class DoorUserAuth(SSHUserAuthServer):
             return
         covered = packet[: len(packet) - 4 - len(signature)] if signed else b""
 
-        def judged(verdict: Offered | Refused) -> None:
-            if isinstance(verdict, Refused):
+        def judged(verdict: Offered | ProofRefused) -> None:
+            if isinstance(verdict, ProofRefused):
                 self._count_probe(verdict.proof or proof, verdict.reason, not verdict.strange)
             elif verdict.proof.fingerprint in (one.proof.fingerprint for one in self._proved):
                 # A key and a certificate for it are one thing that he has, not two.
@@ -188,7 +188,7 @@ class DoorUserAuth(SSHUserAuthServer):
 
     # Passwords (section 8)
 
-    def _password(self, reader: Reader) -> None:
+    def _password(self, reader: SshReader) -> None:
         changes = reader.boolean()
         password = reader.string()
         if changes:
@@ -219,7 +219,7 @@ class DoorUserAuth(SSHUserAuthServer):
         self.transport.hold("judgement")
         self._talk = gate.converse(self._claimant, self._words, self._heard)
 
-    def _heard(self, said: Ask | Proved | Refused) -> None:
+    def _heard(self, said: Ask | Proved | ProofRefused) -> None:
         if self.transport.ended:
             return
         if isinstance(said, Ask):
@@ -234,9 +234,9 @@ class DoorUserAuth(SSHUserAuthServer):
 
     def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
         """The answer to the one question that was asked (section 3.4)."""
-        reader = Reader(packet)
+        reader = SshReader(packet)
         if not self._asked or self._talk is None or reader.uint32() != 1:
-            raise Malformed("an answer to a question that nobody asked")
+            raise MalformedSsh("an answer to a question that nobody asked")
         answer = reader.string(limits.ANSWER_LIMIT)
         reader.end()
         self._asked = False
@@ -245,7 +245,7 @@ class DoorUserAuth(SSHUserAuthServer):
 
     # What comes of it
 
-    def _decided(self, verdict: Proved | Refused) -> None:
+    def _decided(self, verdict: Proved | ProofRefused) -> None:
         if isinstance(verdict, Proved):
             self._shown(verdict)
         else:
@@ -263,7 +263,7 @@ class DoorUserAuth(SSHUserAuthServer):
         operator = transport.factory.gate.admit(self._claimant, self._proved)
         if allowed is None:
             self._count_failure(proof, "two proofs, each with a command of its own")
-        elif isinstance(operator, Refused):
+        elif isinstance(operator, ProofRefused):
             self._count_failure(operator.proof or proof, operator.reason)
         else:
             factory = transport.factory

@@ -4,7 +4,7 @@ from sys import intern
 
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.vm.keeper import VmLine
+from vspc.vm.line_observer import VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.zone import Zone
 

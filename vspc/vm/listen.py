@@ -7,16 +7,16 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
-from vspc.console.happenings import VmRefused
+from vspc.console.events import VmRefused
 from vspc.net.limits import Allow, Refusals, parse_address
 from vspc.net.line_protocol import LineProtocol
+from vspc.net.preaccept import ProxiedConnection
 from vspc.net.telnet_transport import LineTransport
-from vspc.net.vestibule import Announced
-from vspc.vm.door import LINES_PER_ADDRESS, Door, Room
-from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.line import host_of
-from vspc.vm.plain import RawLine, TelnetLine
-from vspc.vm.vmware import Terms, VMwareLine
+from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.lines.binary import host_of
+from vspc.vm.lines.plain import RawLine, TelnetLine
+from vspc.vm.lines.vmware import Terms, VMwareLine
+from vspc.vm.server import LINES_PER_ADDRESS, Admittance, LineServer
 from vspc.vm.zone import Zone
 
 _log = Logger(namespace="vspc.vm")
@@ -26,7 +26,7 @@ NOBODY = Allow(())
 
 
 @define(eq=False)
-class Gatekeeper:
+class ConnectionFilter:
     """Who may connect at all: asked before a byte is read. `allow` is replaced by a reload."""
 
     allow: Allow
@@ -75,10 +75,10 @@ class GuardedFactory(Factory):
 
     def __init__(
         self,
-        gatekeeper: Gatekeeper,
+        gatekeeper: ConnectionFilter,
         listener: str,
         inner: Factory,
-        door: Door,
+        door: LineServer,
     ) -> None:
         self._gatekeeper = gatekeeper
         self._listener = listener
@@ -93,7 +93,7 @@ class GuardedFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         if self._gatekeeper.is_balancer(addr):
-            return Announced(self._let_in, self._door.clock.call_later, self._refused(addr))
+            return ProxiedConnection(self._let_in, self._door.clock.call_later, self._refused(addr))
         return self._let_in(addr)
 
     def _refused(self, addr: IAddress | None) -> Callable[[str], None]:
@@ -114,11 +114,11 @@ class GuardedFactory(Factory):
             return None
         host = host_of(addr)
         match self._door.room(host):
-            case Room.ROOM:
+            case Admittance.ROOM:
                 return self._build(addr)
-            case Room.WAIT:
+            case Admittance.WAIT:
                 return self._let_wait(host, addr)
-            case Room.FULL:
+            case Admittance.FULL:
                 reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
                 self._gatekeeper.refuse("vm-too-many-lines", addr, reason)
                 self._publish(addr, reason)
@@ -144,7 +144,7 @@ class VMwareFactory(Factory):
 
     def __init__(
         self,
-        door: Door,
+        door: LineServer,
         terms: Callable[[], Terms],
         secure: bool,
         zone: Zone | None = None,
@@ -162,7 +162,7 @@ class VMwareFactory(Factory):
 
         return LineTransport(make, terms.now, self._door.scheduler.share(host_of(addr)))
 
-    def _keep(self, line: VmLine) -> Keeper:
+    def _keep(self, line: VmLine) -> LineObserver:
         return self._door.arrive(line, self._zone)
 
 
@@ -171,7 +171,7 @@ class PlainFactory(Factory):
 
     noisy = False
 
-    def __init__(self, door: Door, name: str, telnet: bool, now: Callable[[], float]) -> None:
+    def __init__(self, door: LineServer, name: str, telnet: bool, now: Callable[[], float]) -> None:
         self._door = door
         self._name = name
         self._telnet = telnet

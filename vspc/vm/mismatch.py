@@ -31,14 +31,14 @@ class Mismatch:
 
 
 @frozen
-class Peer:
+class RemotePeer:
     """Who connects, and to which zone's listener."""
 
     address: str
     zone: str
 
 
-def _proxy_header(peer: Peer) -> Mismatch:
+def _proxy_header(peer: RemotePeer) -> Mismatch:
     key = "vm" if peer.zone == DEFAULT_ZONE else f"the [[vm.zone]] {peer.zone}"
     found = parse_address(peer.address)
     network = "" if found is None else f'"{found}/{found.max_prefixlen}"'
@@ -49,7 +49,7 @@ def _proxy_header(peer: Peer) -> Mismatch:
     )
 
 
-def _fixed(reason: str, hint: str = "") -> Callable[[Peer], Mismatch]:
+def _fixed(reason: str, hint: str = "") -> Callable[[RemotePeer], Mismatch]:
     return lambda _peer: Mismatch(reason, hint)
 
 
@@ -62,7 +62,7 @@ _SSH = _fixed(
     "of ssh.listen"
 )
 
-_AT_TELNET: Mapping[Spoken, Callable[[Peer], Mismatch]] = MappingProxyType(
+_AT_TELNET: Mapping[Spoken, Callable[[RemotePeer], Mismatch]] = MappingProxyType(
     {
         Spoken.TLS: _fixed(
             "it speaks TLS, and this listener expects telnet without TLS: set its proxy URI to "
@@ -75,7 +75,7 @@ _AT_TELNET: Mapping[Spoken, Callable[[Peer], Mismatch]] = MappingProxyType(
     }
 )
 
-_AT_TELNETS: Mapping[Spoken, Callable[[Peer], Mismatch]] = MappingProxyType(
+_AT_TELNETS: Mapping[Spoken, Callable[[RemotePeer], Mismatch]] = MappingProxyType(
     {
         Spoken.TELNET: _fixed(
             "it speaks telnet without TLS, and this listener expects TLS: set its proxy URI to "
@@ -108,8 +108,8 @@ _BY_REASON: Mapping[str, Mismatch] = MappingProxyType(
         "no shared cipher": _NO_CIPHER,
         "no suitable signature algorithm": _NO_CIPHER,
         "wrong version number": _NO_TLS,
-        "http request": _HTTP(Peer("", "")),
-        "https proxy request": _HTTP(Peer("", "")),
+        "http request": _HTTP(RemotePeer("", "")),
+        "https proxy request": _HTTP(RemotePeer("", "")),
         "unknown ca": Mismatch(f"{_NOT_OURS}: unknown CA", THUMBPRINT),
         "bad certificate": Mismatch(_NOT_OURS, THUMBPRINT),
         "unsupported certificate": Mismatch(_NOT_OURS, THUMBPRINT),
@@ -122,13 +122,13 @@ _BY_REASON: Mapping[str, Mismatch] = MappingProxyType(
 )
 
 
-def at_telnet(spoken: Spoken | None, peer: Peer) -> Mismatch | None:
+def at_telnet(spoken: Spoken | None, peer: RemotePeer) -> Mismatch | None:
     """What is said of a peer that begins so at a listener without TLS; None: nothing."""
     say = _AT_TELNET.get(spoken) if spoken is not None else None
     return None if say is None else say(peer)
 
 
-def of_handshake(error: BaseException, peer: Peer) -> Mismatch | None:
+def of_handshake(error: BaseException, peer: RemotePeer) -> Mismatch | None:
     """What is said of a connection that was lost with `error`; None if that is not TLS's."""
     opening = b""
     cause: BaseException | None = error

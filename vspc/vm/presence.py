@@ -1,55 +1,55 @@
 """What one line is to us, from connected to closed: its role, its console, its time limits.
 
-`vspc.vm.arrival` adds what the VM says.
+`vspc.vm.line_session` adds what the VM says.
 """
 
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from vspc.common.clock import Cancellable
 from vspc.console.console import Console
-from vspc.console.happenings import VmRefused
+from vspc.console.events import VmRefused
 from vspc.console.identity import Claim
-from vspc.console.ports import Cancellable
 from vspc.vm import claims
-from vspc.vm.early import Early
-from vspc.vm.joining import Joining
-from vspc.vm.keeper import VmLine
-from vspc.vm.line import LineState
-from vspc.vm.mismatch import Peer, of_handshake
+from vspc.vm.assignment import Assignment
+from vspc.vm.line_observer import VmLine
+from vspc.vm.lines.binary import LineState
+from vspc.vm.lines.vmware import VMwareLine
+from vspc.vm.mismatch import RemotePeer, of_handshake
+from vspc.vm.pre_identification import PreIdentificationBuffer
 from vspc.vm.probe import Probed
 from vspc.vm.reports import Reports, too_late
-from vspc.vm.role import Role
-from vspc.vm.vmotion import Vmotion, VmotionState
-from vspc.vm.vmware import VMwareLine
+from vspc.vm.role import LineRole
+from vspc.vm.vmotion import SavedVmotion, Vmotion
 from vspc.vm.zone import Zone
 
 if TYPE_CHECKING:
-    from vspc.vm.door import Door
+    from vspc.vm.server import LineServer
 
 LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
 
 
 @frozen
-class ArrivalState:
+class SavedLine:
     """An arrival as a value; what is left of waits is in seconds."""
 
     line: LineState
     zone: str
     address: str
-    role: Role
+    role: LineRole
     claim: Claim | None
     early: bytes
     dropped: int
     said_apart: float | None
     said_name: str | None
     identify_left: float | None
-    vmotion: VmotionState
+    vmotion: SavedVmotion
     suspect_left: float | None
 
 
-class Presence:
+class LinePresence:
     """`console` is whose line it is, or is to be at COMPLETE, or was while suspect."""
 
     __slots__ = (
@@ -71,17 +71,17 @@ class Presence:
         "zone",
     )
 
-    def __init__(self, door: "Door", line: VmLine, zone: Zone) -> None:
+    def __init__(self, door: "LineServer", line: VmLine, zone: Zone) -> None:
         self.door = door
         self.line = line
         self.zone = zone
-        self.role = Role.STRANGER
+        self.role = LineRole.STRANGER
         self.console: Console | None = None
         self.claim: Claim | None = None
         self.reports = Reports(door, line.address)
-        self.joining = Joining(self)
+        self.joining = Assignment(self)
         self.vmotion = Vmotion(self)
-        self._early = Early()
+        self._early = PreIdentificationBuffer()
         self._said_apart: float | None = None  # when it spoke last while it was kept apart
         self._closing: Cancellable | None = None
         self._said_name: str | None = None
@@ -92,11 +92,11 @@ class Presence:
         door.log.debug("vm-connected", address=line.address, secure=line.secure)
 
     @property
-    def state(self) -> ArrivalState:
+    def state(self) -> SavedLine:
         """What another process needs to go on, but the console."""
         left = None if self._limit is None else self._until - self.door.clock.seconds()
         dropped, early = self._early.state
-        return ArrivalState(
+        return SavedLine(
             self.line.state,
             self.zone.name,
             self.line.address,
@@ -111,11 +111,11 @@ class Presence:
             self.door.custody.left(self),
         )
 
-    def resume(self, state: ArrivalState) -> None:
+    def resume(self, state: SavedLine) -> None:
         """Go on from `state`; the console is given by `adopted`."""
         self.role = state.role
         self.claim = state.claim
-        self._early = Early(state.early, state.dropped)
+        self._early = PreIdentificationBuffer(state.early, state.dropped)
         self._said_apart = state.said_apart
         self._said_name = state.said_name
         self._no_limit()
@@ -124,7 +124,7 @@ class Presence:
         else:
             self.line.identified()
 
-    def adopted(self, console: Console | None, state: ArrivalState) -> None:
+    def adopted(self, console: Console | None, state: SavedLine) -> None:
         """All lines are there again: `console` is this one's."""
         self.console = console
         self.vmotion.resume(state.vmotion)
@@ -139,22 +139,22 @@ class Presence:
     @property
     def leads(self) -> bool:
         """Whether this line is its console's."""
-        return self.role is Role.LEADING
+        return self.role is LineRole.LEADING
 
     @property
     def may_lead(self) -> bool:
         """Whether it may be its console's line soon."""
-        return self.role in (Role.STRANGER, Role.TARGET)
+        return self.role in (LineRole.STRANGER, LineRole.TARGET)
 
     @property
     def is_held(self) -> bool:
         """Whether it is kept apart."""
-        return self.role is Role.HELD
+        return self.role is LineRole.HELD
 
     @property
     def is_undecided(self) -> bool:
         """Whether it has said who it is, and is not, or not finally, told whose it is."""
-        return self.claim is not None and self.role in (Role.STRANGER, Role.HELD)
+        return self.claim is not None and self.role in (LineRole.STRANGER, LineRole.HELD)
 
     @property
     def _is_false_peer(self) -> bool:
@@ -177,14 +177,14 @@ class Presence:
 
     def targets(self, console: Console) -> None:
         """It has claimed the vMotion of `console`."""
-        self.role = Role.TARGET
+        self.role = LineRole.TARGET
         self.console = console
         self.claim = claims.proved(console, self.line, self.zone)
         self._identified()
 
     def leads_at(self, console: Console) -> None:
         """It is the line of `console` now, which has it already: names, and what it said before."""
-        self.role = Role.LEADING
+        self.role = LineRole.LEADING
         self.console = console
         self._identified()
         if self._said_name is not None:
@@ -202,7 +202,7 @@ class Presence:
 
     def keep_apart(self, console: Console) -> None:
         """It is kept apart from now on, in a console of its own."""
-        self.role = Role.HELD
+        self.role = LineRole.HELD
         self.console = console
         self._identified()
         console.connect(self.line)
@@ -212,15 +212,15 @@ class Presence:
 
     def become_suspect(self) -> None:
         """Another line is its console's now; if this one speaks again, it was alive."""
-        self.role = Role.SUSPECT
+        self.role = LineRole.SUSPECT
 
     def set_free(self) -> None:
         """It has no console: it is being decided whose it is. What it said apart is not lost."""
-        if self.role is Role.HELD and self.console is not None:
+        if self.role is LineRole.HELD and self.console is not None:
             history, self._said_apart = self.console.history, self.console.last_output
             self._early.skip(history.start)
             self._early.keep(history.read(history.start, history.end - history.start))
-        self.role = Role.STRANGER
+        self.role = LineRole.STRANGER
         self.console = None
 
     # Ending
@@ -228,7 +228,7 @@ class Presence:
     def retire(self, reason: str) -> None:
         """Another line is the console's now; what this one still says is nobody's."""
         self.console = None
-        self.role = Role.RETIRED
+        self.role = LineRole.RETIRED
         self.end(reason)
 
     def end(self, reason: str) -> None:
@@ -239,9 +239,9 @@ class Presence:
             self._closing = self.door.clock.call_later(LINGER, self.line.abort)
 
     def refused(self, reason: str, hint: str = "") -> None:
-        if self.role is Role.RETIRED:
+        if self.role is LineRole.RETIRED:
             return
-        self.role = Role.RETIRED
+        self.role = LineRole.RETIRED
         self._tell_refused(reason, hint)
         self.end(reason)
 
@@ -259,8 +259,8 @@ class Presence:
         return said or self._said_name or ""
 
     @property
-    def _peer(self) -> Peer:
-        return Peer(self.line.address, self.zone.name)
+    def _peer(self) -> RemotePeer:
+        return RemotePeer(self.line.address, self.zone.name)
 
     def _too_late(self) -> None:
         self._limit = None
@@ -277,20 +277,20 @@ class Presence:
         else:
             self.door.log.debug("vm-left", address=self.line.address, reason=reason)
 
-    def _tell_lost_output(self, role: Role) -> None:
+    def _tell_lost_output(self, role: LineRole) -> None:
         """A target went before COMPLETE: what it said is nobody's."""
-        if role is Role.TARGET and self._early:
+        if role is LineRole.TARGET and self._early:
             self.reports.note("vmotion-output-dropped", bytes=len(self._early))
 
-    def _leave(self, role: Role, reason: str) -> None:
+    def _leave(self, role: LineRole, reason: str) -> None:
         console = self.console
         if console is None:
             return
-        if role is Role.HELD:
+        if role is LineRole.HELD:
             self.door.roster.free(console)
-        elif role is Role.SUSPECT:
+        elif role is LineRole.SUSPECT:
             self.door.custody.forget(self)
-        elif role is Role.LEADING:
+        elif role is LineRole.LEADING:
             self._abandon(console, reason)
 
     def _abandon(self, console: Console, reason: str) -> None:

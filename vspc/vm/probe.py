@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vspc.common.clock import Cancellable
 from vspc.console.console import Console
-from vspc.console.ports import Cancellable, Line
+from vspc.console.ports import Line
 from vspc.console.takeover import Old
-from vspc.vm.keeper import VmLine
+from vspc.vm.line_observer import VmLine
 
 if TYPE_CHECKING:
-    from vspc.vm.door import Door
+    from vspc.vm.server import LineServer
 
 
 class Probing:
@@ -22,7 +23,7 @@ class Probing:
 
     __slots__ = ("_asked", "_decide", "_door", "_shown")
 
-    def __init__(self, door: "Door", decide: Callable[[], None]) -> None:
+    def __init__(self, door: "LineServer", decide: Callable[[], None]) -> None:
         """`decide` is called whenever a line has shown something new."""
         self._door = door
         self._decide = decide

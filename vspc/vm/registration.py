@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from attrs import define, field, frozen
 
-from vspc.text import safe
+from vspc.common.text import safe
 from vspc.wire import vmware
 from vspc.wire.uri import ServiceUri
 from vspc.wire.vmware import Suboption
@@ -42,14 +42,14 @@ class Joined:
 
 
 @frozen
-class Peer:
+class PeerClaim:
     """The target of a vMotion, with its credential."""
 
     credential: bytes
 
 
 @frozen
-class Refused:
+class RegistrationRefused:
     """The line cannot be served; `reason` tells the administrator what to type where, `hint` what
     to write into the configuration, if anything helps there.
     """
@@ -59,20 +59,20 @@ class Refused:
 
 
 @frozen
-class Renamed:
+class NameChanged:
     """A VM that has joined says that it has another name."""
 
     name: str
 
 
 @frozen
-class Changed:
+class UuidChanged:
     """A VM that has joined says that it is another one: fatal (law 4)."""
 
     uuid: str
 
 
-Action = Say | Joined | Peer | Refused | Renamed | Changed
+Action = Say | Joined | PeerClaim | RegistrationRefused | NameChanged | UuidChanged
 
 
 @frozen
@@ -136,10 +136,10 @@ class Registration:
         self.request = request
         return self._ask() + self._progress()
 
-    def _refusal(self, request: vmware.DoProxy) -> Refused | None:
+    def _refusal(self, request: vmware.DoProxy) -> RegistrationRefused | None:
         self._uri = uri = ServiceUri.parse(request.service_uri)
         if request.direction != b"S":
-            return Refused(
+            return RegistrationRefused(
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
                 "Direction to Server (the VM is dialled by operators, through this concentrator)"
             )
@@ -147,7 +147,7 @@ class Registration:
             return None
         allowed = ", ".join(self.service_uris)
         word = safe(uri.word)
-        return Refused(
+        return RegistrationRefused(
             f"the service URI is {word!r}: in vSphere set Port URI to one of {allowed}, "
             f"or add {word!r} to vm.service_uris in the configuration",
             f"add to vm.service_uris: {json.dumps(word)}",
@@ -159,8 +159,8 @@ class Registration:
             return []
         first, self.credential = self.credential is None, credential
         if not first:
-            return [Peer(credential)]
-        return [*self._ask(), Peer(credential), *self._progress()]
+            return [PeerClaim(credential)]
+        return [*self._ask(), PeerClaim(credential), *self._progress()]
 
     def confirm(self) -> None:
         """The credential is right."""
@@ -195,7 +195,7 @@ class Registration:
         uuid = vmware.normalise_uuid(text)
         if self.over:
             other = kind == self.uuid_kind and uuid is not None and uuid != self.uuid
-            return [Changed(uuid)] if other and uuid is not None else []
+            return [UuidChanged(uuid)] if other and uuid is not None else []
         self._told.add(kind)
         if uuid is not None and self._better(kind):
             self.uuid, self.uuid_kind = uuid, kind
@@ -232,7 +232,7 @@ class Registration:
             if shown == self.name:
                 return []
             self.name = shown
-            return [Renamed(shown)]
+            return [NameChanged(shown)]
         self.name = shown
         return self._progress()
 

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from vspc.common.text import safe
 from vspc.net.limits import TokenBucket
-from vspc.text import safe
-from vspc.vm.keeper import VmLine
+from vspc.vm.line_observer import VmLine
 
 if TYPE_CHECKING:
-    from vspc.vm.door import Door
+    from vspc.vm.server import LineServer
 
 EVENTS = 50
 """Log lines that what one line does may cost at once."""
@@ -41,7 +41,7 @@ class Reports:
 
     __slots__ = ("_address", "_breaks", "_door", "_dropped", "_events")
 
-    def __init__(self, door: "Door", address: str) -> None:
+    def __init__(self, door: "LineServer", address: str) -> None:
         self._door = door
         self._address = address
         self._dropped = 0

@@ -3,7 +3,7 @@
 from enum import Enum
 
 
-class Role(Enum):
+class LineRole(Enum):
     """From connected to closed."""
 
     STRANGER = "it has not said who it is, or that is being decided"

@@ -17,12 +17,12 @@ from vspc.console import values as consoles
 from vspc.console.console import Console
 from vspc.console.ports import Line
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.door import Door
-from vspc.vm.keeper import Keeper, VmLine
-from vspc.vm.plain import RawLine, TelnetLine
-from vspc.vm.presence import ArrivalState
-from vspc.vm.role import Role
-from vspc.vm.vmware import Terms, VMwareLine
+from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.lines.plain import RawLine, TelnetLine
+from vspc.vm.lines.vmware import Terms, VMwareLine
+from vspc.vm.presence import SavedLine
+from vspc.vm.role import LineRole
+from vspc.vm.server import LineServer
 from vspc.vm.zone import Zone
 
 MAGIC = b"vspc-lines 1\n"
@@ -34,27 +34,27 @@ class BadState(ValueError):
 
 
 @frozen
-class DoorState:
+class SavedServer:
     """Everything on the VM's side. `arrivals` are numbered as they stand here, from 0.
 
     `consoles_of` are indexes of their consoles, where they have one.
     """
 
-    arrivals: tuple[ArrivalState, ...]
+    arrivals: tuple[SavedLine, ...]
     consoles_of: tuple[int | None, ...]
-    consoles: consoles.ConsolesState
+    consoles: consoles.SavedConsoles
 
 
 _converter = make_converter(forbid_extra_keys=True)
 
 
-def encode(state: DoorState) -> bytes:
+def encode(state: SavedServer) -> bytes:
     """Versioned bytes, with a checksum."""
     body = _converter.dumps(state).encode()
     return MAGIC + b"%08x\n" % binascii.crc32(body) + body
 
 
-def decode(data: bytes) -> DoorState:
+def decode(data: bytes) -> SavedServer:
     """The state in `data`. BadState."""
     if not data.startswith(MAGIC):
         raise BadState("it begins like no state of this version")
@@ -62,14 +62,14 @@ def decode(data: bytes) -> DoorState:
     if check != b"%08x" % binascii.crc32(body):
         raise BadState("it is damaged, or not whole")
     try:
-        return _converter.loads(body, DoorState)
+        return _converter.loads(body, SavedServer)
     except Exception as error:  # cattrs raises groups of what it finds
         raise BadState(f"it does not hold what it should: {type(error).__name__}") from error
 
 
-def save(door: Door) -> DoorState:
+def save(door: LineServer) -> SavedServer:
     """Every line that is not being closed, and all consoles."""
-    kept = [a for a in door.arrivals.values() if a.role is not Role.RETIRED]
+    kept = [a for a in door.arrivals.values() if a.role is not LineRole.RETIRED]
     numbers: dict[Line, int] = {arrival.line: at for at, arrival in enumerate(kept)}
 
     def number(line: Line | None) -> int | None:
@@ -77,7 +77,7 @@ def save(door: Door) -> DoorState:
 
     saved = consoles.save(door.roster, door.peers, number, door.clock.seconds())
     index = {console: at for at, console in enumerate(door.roster)}
-    return DoorState(
+    return SavedServer(
         tuple(arrival.state for arrival in kept),
         tuple(None if a.console is None else index.get(a.console) for a in kept),
         saved,
@@ -89,8 +89,8 @@ class TakeUp:
 
     def __init__(
         self,
-        door: Door,
-        state: DoorState,
+        door: LineServer,
+        state: SavedServer,
         zones: Mapping[str, Zone],
         terms: Callable[[Zone], Terms],
     ) -> None:
@@ -105,8 +105,8 @@ class TakeUp:
             for number, arrival in enumerate(state.arrivals)
         ]
 
-    def _protocol(self, number: int, state: ArrivalState, zone: Zone) -> Protocol:
-        def keep(line: VmLine) -> Keeper:
+    def _protocol(self, number: int, state: SavedLine, zone: Zone) -> Protocol:
+        def keep(line: VmLine) -> LineObserver:
             self._lines[number] = line
             return self._door.resume(line, zone, state)
 
@@ -133,5 +133,5 @@ class TakeUp:
         for arrival, saved, at in zip(arrivals, state.arrivals, state.consoles_of, strict=True):
             arrival.adopted(None if at is None else self._consoles[at], saved)
         for arrival in arrivals:
-            if arrival.role is Role.STRANGER:
+            if arrival.role is LineRole.STRANGER:
                 arrival.joining.decide()

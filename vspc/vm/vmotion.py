@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from vspc.common.clock import Cancellable
 from vspc.console.console import Console
 from vspc.console.outcomes import (
-    Fault,
     Goahead,
     Illegal,
-    Moved,
+    MoveComplete,
     NotNow,
+    PeerFault,
     PeerOk,
     Released,
     Resumed,
     SourceLost,
     Unknown,
 )
-from vspc.console.ports import Cancellable
-from vspc.vm.vmware import VMwareLine
+from vspc.vm.lines.vmware import VMwareLine
 
 if TYPE_CHECKING:
-    from vspc.vm.presence import Presence
+    from vspc.vm.presence import LinePresence
 
 DECISION = 4.0
 """Seconds that a BEGIN may wait for a decision; the VM's host gives up after 5."""
@@ -37,7 +37,7 @@ GUESSES_PER_LINE = 3
 
 
 @frozen
-class VmotionState:
+class SavedVmotion:
     """A line's part in vMotions as a value: a BEGIN without a decision, a GOAHEAD not heard yet.
 
     What is left of waits is in seconds; `since_goahead` are bytes written after it.
@@ -65,7 +65,7 @@ class Vmotion:
         "_watched",
     )
 
-    def __init__(self, arrival: "Presence") -> None:
+    def __init__(self, arrival: "LinePresence") -> None:
         self._arrival = arrival
         self._pending: bytes | None = None  # the sequence of a BEGIN without a decision
         self._patience: Cancellable | None = None
@@ -76,11 +76,11 @@ class Vmotion:
         self._guesses = 0
 
     @property
-    def state(self) -> VmotionState:
+    def state(self) -> SavedVmotion:
         """What another process needs to go on."""
         now = self._arrival.door.clock.seconds()
         watched = self._watched
-        return VmotionState(
+        return SavedVmotion(
             self._pending,
             None if self._pending is None else max(0.0, self._until - now),
             watched,
@@ -89,7 +89,7 @@ class Vmotion:
             self._guesses,
         )
 
-    def resume(self, state: VmotionState) -> None:
+    def resume(self, state: SavedVmotion) -> None:
         """Go on from `state`."""
         self._guesses = state.guesses
         if state.pending is not None and state.pending_left is not None:
@@ -227,7 +227,7 @@ class Vmotion:
         self._guesses += 1
         if self._guesses == 1:
             arrival.reports.erred("vmotion-peer-unknown", reason)
-        if unknown.fault is not Fault.UNKNOWN:
+        if unknown.fault is not PeerFault.UNKNOWN:
             kind = _KINDS[unknown.fault]
             door.suspect(kind, unknown.console, address, unknown.source, reason)
         elif self._guesses == GUESSES_PER_LINE or door.guesses.one_more(
@@ -257,12 +257,12 @@ class Vmotion:
         """COMPLETE."""
         door = self._arrival.door
         match door.peers.complete(self._arrival.line, sequence, door.clock.seconds()):
-            case Moved() as moved:
+            case MoveComplete() as moved:
                 self._move(moved)
             case Illegal(reason):
                 self._arrival.reports.dropped(reason)
 
-    def _move(self, moved: Moved) -> None:
+    def _move(self, moved: MoveComplete) -> None:
         arrival, console = self._arrival, moved.console
         source = arrival.door.arrival_of(moved.source)
         console.move(arrival.line, moved.source_address, moved.seconds)
@@ -303,7 +303,7 @@ class Vmotion:
 
 
 _KINDS = {
-    Fault.USED: "credential-replayed",
-    Fault.BUSY: "credential-replayed",
-    Fault.PLACE: "peer-from-elsewhere",
+    PeerFault.USED: "credential-replayed",
+    PeerFault.BUSY: "credential-replayed",
+    PeerFault.PLACE: "peer-from-elsewhere",
 }

@@ -63,7 +63,7 @@ _TABLE: dict[tuple[int, _Input], _Step] = {
 _OPTIONS = 256
 
 
-class Options:
+class OptionStates:
     """The state of all 256 options of one connection, both sides: 512 bytes."""
 
     __slots__ = ("_him", "_us")

@@ -89,7 +89,7 @@ Event = Data | Command | Negotiation | Subnegotiation | Overlong | Malformed
 
 
 @frozen
-class Run:
+class DataRun:
     """Data, with as many commands of `IDLE` taken out of it."""
 
     data: bytes
@@ -161,7 +161,7 @@ class Decoder:
             self._buffer, self._at = self.tail, 0
         return event
 
-    def run(self) -> Run | None:
+    def run(self) -> DataRun | None:
         """What is next up to commands of `IDLE`, at most `RUN` of them; None if something else is.
 
         The events of the same bytes mean the same, but take ten times as long.
@@ -173,7 +173,7 @@ class Decoder:
         found = _RUN.match(buffer, first)
         assert found is not None
         self._at = found.end()
-        return Run(*_IDLE.subn(b"", buffer[start : self._at]))
+        return DataRun(*_IDLE.subn(b"", buffer[start : self._at]))
 
     def _decode(self) -> Event | None:
         if self._at < len(self._buffer) and self._buffer[self._at] != IAC:

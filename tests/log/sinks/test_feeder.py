@@ -12,15 +12,15 @@ from pathlib import Path
 from tests.fakes import World
 from tests.log.test_log import WholeLog
 from vspc.console.console import Console
-from vspc.console.lines import Line
-from vspc.console.past import About, Kind, Marker
+from vspc.console.logs import About, Marker, MarkerKind
+from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.links import link_name
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
-from vspc.log.source import Source
+from vspc.log.source import LogSource
 from vspc.net.connection import Connection, tcp, tls
 from vspc.net.tls import load_pair
 
@@ -30,12 +30,12 @@ class Shelf:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, bytes]] = []
-        self.markers: list[tuple[str, Kind]] = []
+        self.markers: list[tuple[str, MarkerKind]] = []
         self.broken = False
         self.is_settled = True
         self.reopened = 0
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         if self.broken:
             raise OSError(errno.EPIPE, "nobody listens")
         for item in items:
@@ -64,7 +64,7 @@ class SinkTestCase(WholeLog):
 
     def feeder(self, outlet: Outlet | None = None) -> Feeder:
         writer = self.logged.writer
-        source = Source(writer, self.logged.log.archive.cache)
+        source = LogSource(writer, self.logged.log.archive.cache)
         writer.heard.append(source.heard)
         feeder = Feeder(
             "test",
@@ -81,7 +81,7 @@ class SinkTestCase(WholeLog):
     def step(self, feeder: Feeder, seconds: float = 0.1) -> None:
         self.tick(seconds)
         source = feeder.source
-        assert isinstance(source, Source)
+        assert isinstance(source, LogSource)
         source.wake()
         feeder.step(source.wait(0))
 
@@ -108,7 +108,7 @@ class Feeding(SinkTestCase):
             sorted(self.shelf.lines),
             [("web01", b"one"), ("web01", b"three"), ("web01", b"two"), ("web02", b"hello")],
         )
-        self.assertEqual(self.shelf.markers.count(("web02", Kind.CONNECTED)), 1)
+        self.assertEqual(self.shelf.markers.count(("web02", MarkerKind.CONNECTED)), 1)
 
     def test_a_prompt_is_given_when_nothing_comes_to_it(self) -> None:
         console = self.console()
@@ -132,7 +132,7 @@ class Feeding(SinkTestCase):
         self.step(feeder, 60)
         self.assertEqual(self.events, ["sink-failing", "sink-recovered"])
         self.assertEqual([text for _, text in self.shelf.lines], [b"%d" % n for n in range(20)])
-        self.assertEqual(self.shelf.markers, [("web01", Kind.CONNECTED)])
+        self.assertEqual(self.shelf.markers, [("web01", MarkerKind.CONNECTED)])
 
     def test_what_had_not_arrived_is_given_again_after_an_error(self) -> None:
         console = self.console()
@@ -189,7 +189,7 @@ class Feeding(SinkTestCase):
         self.say(console, b"kept\n")
         self.step(feeder, 60)
         self.assertEqual(self.shelf.lines, [("web01", b"kept")])
-        self.assertIn(("web01", Kind.GAP), self.shelf.markers)
+        self.assertIn(("web01", MarkerKind.GAP), self.shelf.markers)
 
 
 class Text(SinkTestCase):
@@ -243,7 +243,7 @@ class Text(SinkTestCase):
         outlet = self.outlet()
         for console_id in ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"):
             about = About(console_id, "web01", "web01", "default", None, "")
-            outlet.write(about, [Line(0, 1.7e9, b"x", 2)])
+            outlet.write(about, [OutputLine(0, 1.7e9, b"x", 2)])
         links = sorted(p.name for p in (self.logged.root / "text" / "by-name").iterdir())
         self.assertEqual(links, ["web01", "web01~bbbbbbbbbbbbbbbb"])
         outlet.close()
@@ -351,5 +351,5 @@ class Streams(SinkTestCase):
     def test_words_in_structured_data_are_escaped(self) -> None:
         outlet = SyslogOutlet(Connection(tcp("127.0.0.1", 1)), "h", 1)
         about = About("i", "h", 'a"b\\c]d', "default", None, "")
-        message = outlet.message(about, Line(5, 1.7e9, b"text", 10))
+        message = outlet.message(about, OutputLine(5, 1.7e9, b"text", 10))
         self.assertIn(b'name="a\\"b\\\\c\\]d" offset="5"', message)

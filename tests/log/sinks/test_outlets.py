@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.lines import Line
-from vspc.console.past import About, Kind, Marker
+from vspc.console.logs import About, Marker, MarkerKind
+from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.lines import moment
 from vspc.log.sinks.links import Links, link_name
@@ -21,7 +21,7 @@ from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
 from vspc.net.connection import Connection, tcp, unix
 
-LINE = Line(0, 1.7e9, b"x", 2)
+LINE = OutputLine(0, 1.7e9, b"x", 2)
 
 
 def about(name: str, console_id: str = "a" * 16, zone: str = "default", port: str = "") -> About:
@@ -131,7 +131,7 @@ class FilesOfLines(SynchronousTestCase):
     def test_a_clock_that_was_anywhere_still_makes_a_time(self) -> None:
         for at in (-1e18, -1.0, 0.0, 1.7e9, 1e12, 1e18, float("inf")):
             outlet = TextOutlet(self.directory, lambda: 0.0)
-            outlet.write(about("web01"), [Line(0, at, b"x", 2)])
+            outlet.write(about("web01"), [OutputLine(0, at, b"x", 2)])
             outlet.close()
             self.assertRegex(moment(at).isoformat(), r"^\d{4}-")
 
@@ -227,7 +227,7 @@ class ByName(SynchronousTestCase):
 class Messages(SynchronousTestCase):
     """RFC 5424, whatever was said."""
 
-    def message(self, item: Line | Marker, name: str = "web01") -> str:
+    def message(self, item: OutputLine | Marker, name: str = "web01") -> str:
         outlet = SyslogOutlet(Connection(tcp("127.0.0.1", 1)), "vspc1", 16)
         length, _, body = outlet.message(about(name), item).partition(b" ")
         self.assertEqual(int(length), len(body))
@@ -235,20 +235,22 @@ class Messages(SynchronousTestCase):
 
     @given(st.binary(max_size=200), st.text(max_size=50))
     def test_a_message_is_utf8_on_one_line(self, text: bytes, name: str) -> None:
-        body = self.message(Line(0, 1.7e9, text.replace(b"\n", b""), 0), name.replace("\n", ""))
+        body = self.message(
+            OutputLine(0, 1.7e9, text.replace(b"\n", b""), 0), name.replace("\n", "")
+        )
         self.assertTrue(body.startswith("<134>1 2023-11-14T22:13:20.000000Z vspc1 vspc - console "))
         self.assertNotIn("\n", body)
         self.assertNotIn("\x1b", body.partition("\ufeff")[2].partition("\ufeff")[0])
 
     def test_a_long_line_is_cut_between_characters_and_counted(self) -> None:
         said = "ü" * TEXT_LIMIT
-        text = self.message(Line(0, 1.7e9, b"x" + said.encode(), 0)).partition("\ufeff")[2]
+        text = self.message(OutputLine(0, 1.7e9, b"x" + said.encode(), 0)).partition("\ufeff")[2]
         kept, _, more = text.partition("...(+")
         self.assertLessEqual(len(kept.encode()), TEXT_LIMIT)
         self.assertEqual(len(kept.encode()) + int(more[:-1]), 2 * TEXT_LIMIT + 1)
 
     def test_a_marker_has_its_kind_as_msgid(self) -> None:
-        body = self.message(Marker(7, 1.7e9, Kind.GAP, "no longer kept", 9))
+        body = self.message(Marker(7, 1.7e9, MarkerKind.GAP, "no longer kept", 9))
         self.assertIn(
             ' vspc - gap [console@32473 id="aaaaaaaaaaaaaaaa" name="web01" offset="7"] ', body
         )

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.log.sinks.test_feeder import Shelf, SinkTestCase
-from vspc.console.lines import Line
-from vspc.console.past import About, Kept, Kind, Marker
+from vspc.console.logs import About, LogView, Marker, MarkerKind
+from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.cursors import Damaged, load
-from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, Source
+from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, FeedSource
 from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import NoLog
 from vspc.net.backoff import LONGEST, Backoff
@@ -23,7 +23,7 @@ from vspc.net.backoff import LONGEST, Backoff
 class Stalled:
     """A source whose log does not answer: as it is after its patience, or with an error."""
 
-    def __init__(self, real: Source, raises: bool = False) -> None:
+    def __init__(self, real: FeedSource, raises: bool = False) -> None:
         self.real = real
         self.raises = raises
         self.asked = Event()
@@ -47,7 +47,7 @@ class Stalled:
             raise NoLog(console_id)
         return None
 
-    def kept(self, console_id: str) -> AbstractContextManager[Kept]:
+    def kept(self, console_id: str) -> AbstractContextManager[LogView]:
         raise NoLog(console_id)
 
 
@@ -68,7 +68,7 @@ class BrokenFor(Shelf):
         super().__init__()
         self.name = name
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         if about.name == self.name:
             raise ValueError("a defect")
         super().write(about, items)
@@ -251,11 +251,11 @@ class AtLeastOnce(SinkTestCase):
         feeder = self.feeder()
         self.say(console, b"x\n")
         for number in range(300):
-            self.logged.log.archive.mark(console, Kind.NOTE, f"note {number}")
+            self.logged.log.archive.mark(console, MarkerKind.NOTE, f"note {number}")
             if number % 100 == 99:
                 self.tick()
                 self.step(feeder)
-        self.assertEqual(self.shelf.markers.count(("web01", Kind.NOTE)), 300)
+        self.assertEqual(self.shelf.markers.count(("web01", MarkerKind.NOTE)), 300)
 
 
 class Files(SinkTestCase):

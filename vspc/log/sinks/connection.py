@@ -6,7 +6,7 @@ from vspc.net.connection import Connection
 
 
 @define(eq=False)
-class Stream:
+class SinkStream:
     """What outlets over a connection have in common."""
 
     connection: Connection

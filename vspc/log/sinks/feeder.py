@@ -14,11 +14,11 @@ from typing import Protocol
 
 from attrs import define, field
 
-from vspc.console.past import About, Kept, Passage
-from vspc.log.disk import Disk
+from vspc.console.logs import About, LogPage, LogView
+from vspc.log.disk import LogDisk
 from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
-from vspc.log.sinks.pieces import Seen, Unsettled, put_together
+from vspc.log.sinks.pieces import SeenPiece, Unsettled, put_together
 from vspc.net.backoff import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
@@ -38,14 +38,14 @@ FAREWELL = 3.0
 Told = Callable[[str, dict[str, object]], None]
 
 
-class Source(Protocol):
+class FeedSource(Protocol):
     """What it reads; see `vspc.log.source`. Whatever asks may raise OSError: nobody answers."""
 
     def wait(self, timeout: float) -> set[str]: ...
     def wake(self) -> None: ...
     def ends(self) -> dict[str, int]: ...
     def about(self, console_id: str) -> About | None: ...
-    def kept(self, console_id: str) -> AbstractContextManager[Kept]: ...
+    def kept(self, console_id: str) -> AbstractContextManager[LogView]: ...
 
 
 @define(eq=False)
@@ -54,15 +54,15 @@ class Feeder:
 
     name: str
     outlet: Outlet
-    source: Source
+    source: FeedSource
     cursors: Path
     tell: Told
     failed: Callable[[], None]
     wanted: Callable[[About], bool] = lambda _about: True
     now: Callable[[], float] = time.monotonic
-    disk: Disk = field(factory=Disk)
+    disk: LogDisk = field(factory=LogDisk)
     _at: dict[str, int] = field(factory=dict, init=False)
-    _seen: Seen = field(factory=Seen, init=False)
+    _seen: SeenPiece = field(factory=SeenPiece, init=False)
     _unsettled: Unsettled = field(factory=Unsettled, init=False)
     _news: dict[str, None] = field(factory=dict, init=False)
     _off: dict[str, float] = field(factory=dict, init=False)  # of the news, what is put off
@@ -186,7 +186,7 @@ class Feeder:
             self._put_off(console_id, LONGEST)
             self.failed()
 
-    def _look(self, console_id: str) -> tuple[About, int, Passage] | None:
+    def _look(self, console_id: str) -> tuple[About, int, LogPage] | None:
         """Whose, from where and what; None if there is nothing to be given now."""
         try:
             about = self.source.about(console_id)
@@ -222,7 +222,7 @@ class Feeder:
         self._news[console_id] = None
         self._off[console_id] = self.now() + seconds
 
-    def _give(self, about: About, start: int, passage: Passage) -> None:
+    def _give(self, about: About, start: int, passage: LogPage) -> None:
         items, lines = put_together(passage, lambda m: self._seen.is_new(about.id, m))
         end = passage.next - lines.pending
         if lines.pending and (end == start or passage.ended) and self._is_late(about.id, passage):
@@ -243,7 +243,7 @@ class Feeder:
         if passage.ended:
             self._news.pop(about.id, None)
 
-    def _is_late(self, console_id: str, passage: Passage) -> bool:
+    def _is_late(self, console_id: str, passage: LogPage) -> bool:
         """Whether nothing has come to an unfinished line for a while."""
         if not passage.ended:
             return True

@@ -9,12 +9,12 @@ from typing import Any
 
 from attrs import define, field
 
-from vspc.console.lines import Line
-from vspc.console.past import About, Marker
-from vspc.log.disk import Disk
-from vspc.log.sinks.connection import Stream
+from vspc.common.text import safe_output
+from vspc.console.logs import About, Marker
+from vspc.console.output_lines import OutputLine
+from vspc.log.disk import LogDisk
+from vspc.log.sinks.connection import SinkStream
 from vspc.log.sinks.lines import is_torn, moment
-from vspc.text import safe_output
 
 
 @define(eq=False)
@@ -22,10 +22,10 @@ class JsonFile:
     """`vspc.log.sinks.outlet.Outlet` to one file, which may be moved away at any time."""
 
     path: Path
-    disk: Disk = field(factory=Disk)
+    disk: LogDisk = field(factory=LogDisk)
     _looked: bool = field(default=False, init=False)
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A line for each."""
         torn = not self._looked and is_torn(self.path)
         descriptor = self.disk.append(self.path)
@@ -53,21 +53,21 @@ class JsonFile:
 
 
 @define(eq=False)
-class JsonStream(Stream):
+class JsonStream(SinkStream):
     """The same to a connection."""
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A line for each."""
         self.connection.send(encode(about, items))
 
 
-def encode(about: About, items: Sequence[Line | Marker]) -> bytes:
+def encode(about: About, items: Sequence[OutputLine | Marker]) -> bytes:
     """JSON, a line for each item."""
     whose = {"console": about.handle, "id": about.id, "name": about.name, "zone": about.zone}
     return b"".join(json.dumps(whose | _facts(item)).encode() + b"\n" for item in items)
 
 
-def _facts(item: Line | Marker) -> dict[str, Any]:
+def _facts(item: OutputLine | Marker) -> dict[str, Any]:
     time = moment(item.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     facts: dict[str, Any] = {"offset": item.offset, "time": time}
     if isinstance(item, Marker):

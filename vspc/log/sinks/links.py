@@ -7,7 +7,7 @@ from urllib.parse import quote
 from attrs import define, field
 
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.console.past import About
+from vspc.console.logs import About
 
 NAME_LIMIT = 200
 """Bytes of a link's name."""

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from vspc.config.classes import SinkSettings
 from vspc.console.access import Subject, matches
-from vspc.console.past import About
+from vspc.console.logs import About
 from vspc.log.sinks.feeder import Feeder, Told
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
-from vspc.log.source import Source
+from vspc.log.source import LogSource
 from vspc.net.connection import Connection, client_context, host_and_port, tcp, tls, unix
 
 
 def make(
-    settings: SinkSettings, source: Source, root: Path, tell: Told, failed: Callable[[], None]
+    settings: SinkSettings, source: LogSource, root: Path, tell: Told, failed: Callable[[], None]
 ) -> Feeder:
     """A sink, not started. `root` is the log's directory. Raises OSError for a bad certificate."""
     return Feeder(

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from vspc.console.lines import Line
-from vspc.console.past import About, Marker
+from vspc.console.logs import About, Marker
+from vspc.console.output_lines import OutputLine
 
 
 class Outlet(Protocol):
     """One of them; only its sink's thread calls. Methods raise OSError where it does not go on."""
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """Lines and what happened, in order; waits `vspc.net.connection.PATIENCE` at most."""
 
     def waiting(self) -> int:

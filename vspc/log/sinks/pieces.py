@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define, field
 
-from vspc.console.lines import Line, Lines
-from vspc.console.past import Marker, Passage
+from vspc.console.logs import LogPage, Marker
+from vspc.console.output_lines import OutputLine, OutputLines
 
 
 @define(eq=False)
-class Seen:
+class SeenPiece:
     """The markers that the outlet has at the last offset of each console that had any: what is
     read again from there has them again.
     """
@@ -22,7 +22,7 @@ class Seen:
         offset, seen = self._at.get(console_id, (-1, set[Marker]()))
         return marker.offset > offset or (marker.offset == offset and marker not in seen)
 
-    def add(self, console_id: str, items: Iterable[Line | Marker]) -> None:
+    def add(self, console_id: str, items: Iterable[OutputLine | Marker]) -> None:
         """It has got these."""
         for item in items:
             if isinstance(item, Marker):
@@ -71,10 +71,10 @@ class Unsettled:
 
 
 def put_together(
-    passage: Passage, is_new: Callable[[Marker], bool]
-) -> tuple[list[Line | Marker], Lines]:
+    passage: LogPage, is_new: Callable[[Marker], bool]
+) -> tuple[list[OutputLine | Marker], OutputLines]:
     """Lines and new markers in order, and what there is of an unfinished line."""
-    lines, items = Lines(), list[Line | Marker]()
+    lines, items = OutputLines(), list[OutputLine | Marker]()
     for item in passage.items:
         if not isinstance(item, Marker):
             items += lines.feed(item)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from attrs import define
 
-from vspc.console.lines import Line
-from vspc.console.past import About, Marker
-from vspc.log.sinks.connection import Stream
+from vspc.common.text import plain_output
+from vspc.console.logs import About, Marker
+from vspc.console.output_lines import OutputLine
+from vspc.log.sinks.connection import SinkStream
 from vspc.log.sinks.lines import moment
 from vspc.net.syslog import counted, record
-from vspc.text import plain_output
 
 TEXT_LIMIT = 8 * 1024
 """Bytes of a line; what is longer is cut, and counted."""
@@ -22,17 +22,17 @@ _ESCAPED = re.compile(r'(["\\\]])')
 
 
 @define(eq=False)
-class SyslogOutlet(Stream):
+class SyslogOutlet(SinkStream):
     """`vspc.log.sinks.outlet.Outlet`; `hostname` is this machine's, `facility` 0 to 23."""
 
     hostname: str
     facility: int
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A message for each."""
         self.connection.send(b"".join(self.message(about, item) for item in items))
 
-    def message(self, about: About, item: Line | Marker) -> bytes:
+    def message(self, about: About, item: OutputLine | Marker) -> bytes:
         """One, with its length in front."""
         time = moment(item.at).isoformat(timespec="microseconds").replace("+00:00", "Z")
         data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.console.lines import Line
-from vspc.console.past import About, Marker
-from vspc.log.disk import Disk
+from vspc.common.text import plain_output
+from vspc.console.logs import About, Marker
+from vspc.console.output_lines import OutputLine
+from vspc.log.disk import LogDisk
 from vspc.log.sinks.lines import is_torn, moment
 from vspc.log.sinks.links import Links
-from vspc.text import plain_output
 
 OPEN = 64
 """Files that are open at once."""
@@ -42,14 +42,14 @@ class TextOutlet:
 
     directory: Path
     now: Callable[[], float]
-    disk: Disk = field(factory=Disk)
+    disk: LogDisk = field(factory=LogDisk)
     _files: OrderedDict[str, _Open] = field(factory=OrderedDict, init=False)
     _links: Links = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._links = Links(self.directory / BY_NAME)
 
-    def write(self, about: About, items: Sequence[Line | Marker]) -> None:
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A line for each."""
         text = b"".join(_line(item) for item in items)
         found = self._open(about)
@@ -117,7 +117,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _line(item: Line | Marker) -> bytes:
+def _line(item: OutputLine | Marker) -> bytes:
     time = moment(item.at).astimezone().isoformat(timespec="milliseconds")
     if isinstance(item, Marker):
         return f"{time} [{item.kind.value}: {item.text}]\n".encode()

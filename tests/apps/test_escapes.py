@@ -1,0 +1,90 @@
+"""`^Ec` and its kin: what is a command, what is data."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.apps.escapes import PASTE, EscapeCommand, Escapes, Keys
+
+
+class EscapesTest(SynchronousTestCase):
+    def feed(self, *packets: bytes) -> list[Keys | EscapeCommand]:
+        escapes = Escapes()
+        return [thing for packet in packets for thing in escapes.feed(packet)]
+
+    def test_a_command_in_one_packet_or_key_by_key(self) -> None:
+        self.assertEqual(self.feed(b"\x05c."), [EscapeCommand(".")])
+        self.assertEqual(self.feed(b"\x05", b"c", b"."), [EscapeCommand(".")])
+
+    def test_between_keys_in_order(self) -> None:
+        self.assertEqual(self.feed(b"ab\x05c?cd"), [Keys(b"ab"), EscapeCommand("?"), Keys(b"cd")])
+
+    def test_twice_is_one_literal(self) -> None:
+        self.assertEqual(self.feed(b"\x05\x05"), [Keys(b"\x05")])
+        self.assertEqual(self.feed(b"\x05c\x05c"), [Keys(b"\x05")])
+
+    def test_another_key_behind_it_is_data(self) -> None:
+        self.assertEqual(self.feed(b"\x05x"), [Keys(b"\x05x")])
+        self.assertEqual(self.feed(b"\x05c\x05x"), [Keys(b"\x05c\x05x")])
+
+    def test_a_command_of_two_characters(self) -> None:
+        self.assertEqual(self.feed(b"\x05cl", b"0"), [EscapeCommand("l0")])
+
+    def test_half_typed_it_is_kept_back_until_flushed(self) -> None:
+        escapes = Escapes()
+        self.assertEqual(escapes.feed(b"\x05c"), [])
+        self.assertTrue(escapes.half_typed)
+        self.assertEqual(escapes.flush(), b"\x05c")
+        self.assertFalse(escapes.half_typed)
+
+    def test_in_a_packet_of_over_64_bytes_it_is_data(self) -> None:
+        paste = b"x" * 62 + b"\x05c."
+        self.assertEqual(self.feed(paste), [Keys(paste)])
+        self.assertEqual(self.feed(paste[1:]), [Keys(b"x" * 61), EscapeCommand(".")])
+
+    def test_in_a_bracketed_paste_it_is_data(self) -> None:
+        things = self.feed(b"\x1b[200~a", b"\x05", b"c", b".", b"\x1b[201~", b"\x05c.")
+        self.assertEqual(things[-1], EscapeCommand("."))
+        typed = b"".join(t.data for t in things if isinstance(t, Keys))
+        self.assertEqual(typed, b"\x1b[200~a\x05c.\x1b[201~")
+
+    def test_a_paste_whose_marks_are_cut_anywhere(self) -> None:
+        text = b"\x1b[200~\x05c.\x1b[201~\x05c."
+        for cut in range(len(text)):
+            things = self.feed(text[:cut], text[cut:])
+            self.assertEqual(
+                [t for t in things if isinstance(t, EscapeCommand)], [EscapeCommand(".")], cut
+            )
+
+    def test_a_paste_behind_a_half_typed_escape_is_data_throughout(self) -> None:
+        for half in (b"\x05", b"\x05c", b"\x05\x05"):
+            things = self.feed(half, b"\x1b[200~a\x05c.b", b"\x05c.", b"\x1b[201~", b"\x05c?")
+            commands = [thing for thing in things if isinstance(thing, EscapeCommand)]
+            self.assertEqual(commands[-1:], [EscapeCommand("?")], half)
+            self.assertNotIn(EscapeCommand("."), commands, half)
+
+    def test_a_paste_without_an_end_locks_nobody_in(self) -> None:
+        escapes = Escapes()
+        escapes.feed(b"\x1b[200~")
+        for _ in range(PASTE // 65536 + 1):
+            escapes.feed(b"p" * 65536)
+        self.assertEqual(escapes.feed(b"\x05c."), [EscapeCommand(".")])
+
+    def test_a_half_typed_escape_before_a_large_packet_is_data(self) -> None:
+        self.assertEqual(self.feed(b"\x05", b"c" * 100), [Keys(b"\x05" + b"c" * 100)])
+
+    @given(st.lists(st.binary(max_size=80)))
+    def test_without_an_escape_all_is_data(self, packets: list[bytes]) -> None:
+        packets = [p.replace(b"\x05", b"") for p in packets]
+        things = self.feed(*packets)
+        self.assertEqual(b"".join(t.data for t in things if isinstance(t, Keys)), b"".join(packets))
+
+    @given(st.lists(st.sampled_from([b"\x05", b"c", b".", b"\x1b[200~", b"\x1b[201~", b"q"])))
+    def test_nothing_is_lost_or_made_up(self, packets: list[bytes]) -> None:
+        escapes = Escapes()
+        things = [thing for packet in packets for thing in escapes.feed(packet)]
+        data = b"".join(t.data for t in things if isinstance(t, Keys)) + escapes.flush()
+        commands = sum(isinstance(t, EscapeCommand) for t in things)
+        gone = len(b"".join(packets)) - len(data)
+        self.assertGreaterEqual(gone, 3 * commands)
+        self.assertLessEqual(len(escapes._tail), 5)

@@ -1,0 +1,80 @@
+"""What other tests need of the audit file: a line is held against the schema, and a record."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from unicodedata import category
+
+from attrs import define, field
+
+from vspc.audit.fields import CONSOLE, EVERY, FIELDS, SESSION, FieldKind
+from vspc.audit.recorder import event_facts
+from vspc.audit.schema import EVENTS, Has
+from vspc.console.console import Console
+from vspc.console.session import Fact, Session
+
+_TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}(\d{3})?Z", re.ASCII)
+_WHO = frozenset({"session", "operator", "via", "address"})
+_WHERE = frozenset({"console", "name", "zone"})
+
+
+def assert_holds(line: Mapping[str, Any]) -> None:
+    """Raise AssertionError unless `line`, an object of the audit file, is as docs/audit.md says."""
+    assert line.get("event") in EVENTS, f"no such event: {line}"
+    event = EVENTS[line["event"]]
+    missing = set(EVERY) | set(event.always)
+    allowed = missing | set(event.perhaps)
+    for has, parts, all_of_it in ((event.who, _WHO, SESSION), (event.where, _WHERE, CONSOLE)):
+        if has is Has.ALWAYS or (has is Has.PERHAPS and set(line) & (parts - allowed)):
+            missing |= parts
+        if has is not Has.NEVER:
+            allowed |= set(all_of_it)
+    assert missing <= set(line), f"it lacks {sorted(missing - set(line))}: {line}"
+    assert set(line) <= allowed, f"it should not have {sorted(set(line) - allowed)}: {line}"
+    for name, value in line.items():
+        assert _is(FIELDS[name].kind, value), f"{name} is no {FIELDS[name].kind.value}: {line}"
+
+
+def is_one_line(text: str) -> bool:
+    """Whether nothing in `text` moves a cursor, ends a line or turns it about."""
+    hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return not any(category(character) in hidden for character in text)
+
+
+def _is(kind: FieldKind, value: object) -> bool:
+    match kind:
+        case FieldKind.TEXT:
+            return isinstance(value, str) and is_one_line(value)
+        case FieldKind.TIME:
+            return isinstance(value, str) and _TIME.fullmatch(value) is not None
+        case FieldKind.YES_NO:
+            return isinstance(value, bool)
+        case FieldKind.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case FieldKind.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@define(eq=False)
+class Recorded:
+    """`vspc.console.audit.Audit` that keeps its events, each held against the schema at once."""
+
+    refuses: bool = False
+    lines: list[dict[str, Any]] = field(factory=list)
+
+    def record(
+        self,
+        event: str,
+        session: Session | None = None,
+        console: Console | None = None,
+        **facts: Fact,
+    ) -> None:
+        """Keep it, or fail."""
+        made = event_facts(event, session, console, facts)
+        line = {"time": "2023-11-14T22:13:20.000000Z", "seq": len(self.lines) + 1, **made}
+        assert_holds(line)
+        self.lines.append(line)
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """Those of one name."""
+        return [line for line in self.lines if line["event"] == event]

@@ -1,0 +1,117 @@
+"""A disk that fails when it is told to, and files of the audit as values."""
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from tests.audit.holding import assert_holds
+from vspc.audit.disk import AuditDisk
+from vspc.audit.writer import AuditWriter
+
+
+class FailingDisk(AuditDisk):
+    """`room`: bytes that it still takes, None for all there are; `broken`: names of methods that
+    fail; `no_cut`: what is written cannot be cut off, as with `chattr +a`.
+    """
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.broken: set[str] = set()
+        self.calls: list[str] = []
+
+    def _may(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def append(self, path: Path) -> int:
+        self._may("append")
+        return super().append(path)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        self._may("write")
+        if self.room is None:
+            return super().write(descriptor, data)
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        count = super().write(descriptor, data[: self.room])
+        self.room -= count
+        return count
+
+    def put(self, descriptor: int, data: bytes) -> None:
+        self._may("put")
+        super().put(descriptor, data)
+
+    def cut(self, descriptor: int, size: int) -> None:
+        self._may("cut")
+        super().cut(descriptor, size)
+
+    def close(self, descriptor: int) -> None:
+        """As Linux does: the number is free, whatever it says."""
+        super().close(descriptor)
+        self._may("close")
+
+    def sync(self, _descriptor: int) -> None:
+        """It counts, and takes no time."""
+        self._may("sync")
+
+    def sync_directory(self, _path: Path) -> None:
+        """Nor does this."""
+
+
+@define(eq=False)
+class Bench:
+    """A writer whose rounds the test makes, with a clock that it sets."""
+
+    path: Path
+    disk: FailingDisk = field(factory=FailingDisk)
+    now: float = 100.0
+    told: list[tuple[str, dict[str, object]]] = field(factory=list)
+    failures: int = 0
+    heard: list[bytes] = field(factory=list)
+
+    def writer(self, refuse: bool = False) -> AuditWriter:
+        """One on the same file: as a process that starts has it."""
+        made = AuditWriter(
+            self.path,
+            lambda event, facts: self.told.append((event, facts)),
+            self.fail,
+            refuse,
+            lambda: 1.7e9 + self.now,
+            lambda: self.now,
+            self.disk,
+        )
+        made.heard.append(self.heard.extend)
+        return made
+
+    def fail(self) -> None:
+        """A defect."""
+        self.failures += 1
+
+    def put(self, writer: AuditWriter, count: int = 1) -> None:
+        """Some events."""
+        for _ in range(count):
+            writer.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "vm-refused"}')
+
+    def later(self, writer: AuditWriter, seconds: float = 1.0) -> None:
+        """A round after some time."""
+        self.now += seconds
+        writer.round()
+
+    def names(self) -> list[str]:
+        """What was told in the server's log."""
+        return [event for event, _ in self.told]
+
+
+def lines_of(*paths: Path) -> list[dict[str, Any]]:
+    """The events in files, each held against the schema, and their numbers without a gap."""
+    lines = [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+    for line in lines:
+        assert_holds(line)
+    numbers = [line["seq"] for line in lines]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
+    return lines

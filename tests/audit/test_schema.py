@@ -1,0 +1,116 @@
+"""docs/audit.md and the schema say the same."""
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.audit.holding import assert_holds
+from vspc.audit.fields import CONSOLE, EVERY, FIELDS, SESSION
+from vspc.audit.schema import EVENTS, Has
+
+DOC = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
+
+LINE = {"time": "2026-11-21T08:30:00.123456Z", "seq": 7}
+WHO = {"session": "s1", "operator": "alice", "via": "publickey", "address": "192.0.2.1"}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The table under the row that begins with `heading`, its cells."""
+    lines = DOC.read_text(encoding="utf-8").splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    found = []
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip().strip("|").split(" |")])
+    return found
+
+
+def names(cell: str) -> tuple[str, ...]:
+    """The words in backquotes."""
+    return tuple(re.findall("`([^`]*)`", cell))
+
+
+class Document(SynchronousTestCase):
+    """The tables of docs/audit.md."""
+
+    def test_events(self) -> None:
+        said = {
+            names(row[0])[0]: (row[1], row[2], row[3], names(row[4]), names(row[5]))
+            for row in rows("event")
+        }
+        meant = {
+            name: (e.means, e.who.value, e.where.value, e.always, e.perhaps)
+            for name, e in EVENTS.items()
+        }
+        self.assertEqual(said, meant)
+
+    def test_fields(self) -> None:
+        said = {names(row[0])[0]: (row[1], row[2]) for row in rows("field")}
+        meant = {name: (one.kind.value, one.means) for name, one in FIELDS.items()}
+        self.assertEqual(said, meant)
+
+
+class Schema(SynchronousTestCase):
+    """The schema by itself."""
+
+    def test_every_field_of_an_event_is_described(self) -> None:
+        for name, event in EVENTS.items():
+            self.assertLessEqual({*event.always, *event.perhaps}, set(FIELDS), name)
+            self.assertFalse({*event.always} & {*event.perhaps}, name)
+
+    def test_every_field_is_some_event_s(self) -> None:
+        used = {*EVERY, *SESSION, *CONSOLE}
+        for event in EVENTS.values():
+            used |= {*event.always, *event.perhaps}
+        self.assertEqual(used, set(FIELDS))
+
+    def test_names_are_written_as_agreed(self) -> None:
+        for name in EVENTS:
+            self.assertRegex(name, "^[a-z]+(-[a-z]+)*$")
+        for name in FIELDS:
+            self.assertRegex(name, "^[a-z]+(_[a-z]+)*$")
+
+
+class Holding(SynchronousTestCase):
+    """Lines that are not as they should be are found."""
+
+    def wrong(self, **facts: object) -> None:
+        self.assertRaises(AssertionError, assert_holds, LINE | facts)
+
+    def test_right(self) -> None:
+        assert_holds(LINE | WHO | {"event": "login"})
+        assert_holds(LINE | WHO | {"event": "limit", "limit": "ssh.max_sessions"})
+        assert_holds(LINE | {"event": "limit", "limit": "x", "address": "192.0.2.1"})
+        assert_holds(LINE | {"event": "vm-refused", "address": "192.0.2.1", "reason": "no"})
+
+    def test_an_event_that_is_none(self) -> None:
+        self.wrong(event="typed")
+        self.wrong()
+
+    def test_a_field_that_is_too_much(self) -> None:
+        self.wrong(**WHO, event="login", bytes=3)
+        self.wrong(event="stop", session="s1")
+
+    def test_a_field_that_is_missing(self) -> None:
+        self.wrong(event="login", session="s1")
+        self.wrong(event="opened")
+        self.assertRaises(AssertionError, assert_holds, {"event": "start"})
+
+    def test_a_session_by_half(self) -> None:
+        self.wrong(event="reload", changed="ssh", operator="alice")
+
+    def test_values_of_another_type(self) -> None:
+        self.wrong(event="stop", seconds="3")
+        self.wrong(event="start", version=1, pid=2)
+        self.wrong(event="start", version="1", pid=True)
+        self.wrong(event="start", version="a\nb", pid=1)
+        self.assertRaises(
+            AssertionError, assert_holds, {"time": "yesterday", "seq": 1, "event": "start"}
+        )
+
+    def test_everything_that_is_always_there_is_needed(self) -> None:
+        for name, event in EVENTS.items():
+            if event.always or event.who is Has.ALWAYS or event.where is Has.ALWAYS:
+                self.wrong(event=name)

@@ -1,0 +1,690 @@
+"""Who comes in, by what, in which order; and that nobody learns who there is."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyotp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.auth.minting import NOW, Token, Workshop, line_of
+from tests.fakes import FakeClock
+from vspc.auth.authenticator import CODE, PASSWORD, OperatorAuthenticator
+from vspc.auth.blobs import string
+from vspc.auth.codes import WINDOW, WRONG, Codes
+from vspc.auth.context import AuthContext
+from vspc.auth.conversations import LEAST
+from vspc.auth.directory import OperatorDirectory
+from vspc.auth.lockouts import LockoutStore
+from vspc.auth.passwords import hash_password, verify
+from vspc.auth.revoked import Draft, Revoked
+from vspc.auth.statefile import StateFile
+from vspc.common.clock import Cancellable
+from vspc.config import load
+from vspc.config.keys import fingerprint
+from vspc.config.secrets import Cost
+from vspc.config.units import ProgramPath
+from vspc.console.access import Operator
+from vspc.console.authentication import (
+    Ask,
+    Claimant,
+    Conversation,
+    Offered,
+    ProofRefused,
+    Proved,
+    Verdict,
+)
+from vspc.console.lockout import Lockout
+from vspc.console.session import Proof, Session, SessionLimits
+
+CHEAP = Cost(7168, 5, 1)
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+ALICE = Claimant("alice", "192.0.2.1")
+NOBODY = Claimant("mallory", "192.0.2.1")
+
+
+def plain(number: int) -> bytes:
+    """The blob of an ed25519 key."""
+    return string(b"ssh-ed25519") + string(bytes([number]) * 32)
+
+
+def at_once(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    """In place of a thread."""
+    then(call())
+
+
+class Inline:
+    """Passwords without threads."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.looked = 0
+        self.askers: list[str] = []
+        self.imitated: list[str] = []
+
+    def imitate(self, hashes: Iterable[str]) -> None:
+        self.imitated = list(hashes)
+
+    def check(
+        self, hashed: str | None, password: bytes, answer: Callable[[bool], None], asker: str = ""
+    ) -> Cancellable:
+        self.looked += 1
+        self.askers.append(asker)
+        right = hashed is not None and verify(password, hashed)
+        return self.clock.call_later(0.1, lambda: answer(right))
+
+
+class Helper:
+    """The administrator's programs: one that knows a word, and a table of keys."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.keys_of: dict[str, str] = {}
+        self.asked: list[str] = []
+
+    def converse(
+        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Ask | Verdict], None]
+    ) -> Conversation:
+        self.asked.append(claimant.name)
+        self.heard = heard
+        self.clock.call_later(0, lambda: heard(Ask("Directory password: ")))
+        return self
+
+    def answer(self, text: bytes) -> None:
+        proof = Proof("auth_command")
+        said = Proved("auth_command", proof) if text == b"right" else ProofRefused("no", proof)
+        self.clock.call_later(0, lambda: self.heard(said))
+
+    def cancel(self) -> None:
+        """Nothing to stop."""
+
+    def active(self) -> bool:
+        return False
+
+    def keys(
+        self,
+        command: ProgramPath,
+        claimant: Claimant,
+        blob: bytes,
+        answer: Callable[[bytes | ProofRefused], None],
+    ) -> Cancellable:
+        self.asked.append(claimant.name)
+        text = self.keys_of.get(claimant.name, "").encode()
+        return self.clock.call_later(0, lambda: answer(text))
+
+
+class GateTest(SynchronousTestCase):
+    """A gatekeeper over a configuration file."""
+
+    def setUp(self) -> None:
+        self.clock = FakeClock()
+        self.clock.epoch = NOW
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.revoked: Revoked | str = Revoked()
+        self.known: Revoked | str = Revoked()
+        self.passwords = Inline(self.clock)
+        self.helper = Helper(self.clock)
+        self.lockouts = LockoutStore(
+            StateFile(self.directory / "lockouts", at_once), self.clock.wall
+        )
+        self.codes = Codes(self.clock, StateFile(self.directory / "codes", at_once))
+        self.means: Any = AuthContext(
+            self.clock,
+            self.passwords,  # type: ignore[arg-type]
+            self.codes,
+            self.helper,  # type: ignore[arg-type]
+            self.lockouts,
+            lambda: self,
+        )
+
+    def current(self) -> Revoked | str:
+        """What is revoked, in place of a file."""
+        return self.revoked
+
+    def gate(self, text: str) -> OperatorAuthenticator:
+        path = self.directory / "vspc.toml"
+        path.write_text(text)
+        config = load(path)
+        return OperatorAuthenticator(self.means, config, OperatorDirectory(config))
+
+    def key(
+        self,
+        gate: OperatorAuthenticator,
+        blob: bytes,
+        claimant: Claimant = ALICE,
+        shown: tuple[str, ...] = (),
+    ) -> Offered | ProofRefused:
+        said: list[Offered | ProofRefused] = []
+        gate.key(claimant, shown, blob, said.append)
+        self.clock.advance(0)
+        [answer] = said
+        return answer
+
+    def refusal(
+        self,
+        gate: OperatorAuthenticator,
+        blob: bytes,
+        claimant: Claimant = ALICE,
+        shown: tuple[str, ...] = (),
+    ) -> str:
+        answer = self.key(gate, blob, claimant, shown)
+        assert isinstance(answer, ProofRefused), answer
+        return answer.reason
+
+    def password(
+        self,
+        gate: OperatorAuthenticator,
+        word: bytes,
+        claimant: Claimant = ALICE,
+        shown: tuple[str, ...] = (),
+    ) -> Verdict:
+        said: list[Verdict] = []
+        gate.password(claimant, shown, word, said.append)
+        self.clock.advance(0.2)
+        self.clock.advance(LEAST)
+        [answer] = said
+        return answer
+
+    def talk(
+        self,
+        gate: OperatorAuthenticator,
+        *answers: bytes,
+        claimant: Claimant = ALICE,
+        shown: tuple[str, ...] = (),
+    ) -> list[Ask | Verdict]:
+        """All that is heard in a conversation with these answers."""
+        heard: list[Ask | Verdict] = []
+        conversation = gate.converse(claimant, shown, heard.append)
+        self.assertEqual(heard, [])  # never from within
+        self.clock.advance(0)
+        for answer in answers:
+            conversation.answer(answer)
+            self.clock.advance(0.2)
+            self.clock.advance(LEAST)
+        return heard
+
+
+class Keys(GateTest):
+    def lines(self, *options: str) -> str:
+        quoted = ", ".join(f"'{each}{line_of(plain(1))}'" for each in options)
+        return f"[operators.alice]\nauthorized_keys = [{quoted}]\n"
+
+    def test_a_key_of_the_table_and_no_other(self) -> None:
+        gate = self.gate(self.lines(""))
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        self.assertEqual(offered.proof, Proof("publickey", fingerprint(plain(1))))
+        self.assertEqual(offered.key, plain(1))
+        self.assertEqual(self.refusal(gate, plain(2)), "key not authorised")
+        self.assertEqual(self.refusal(gate, plain(1), NOBODY), "key not authorised")
+
+    def test_options_of_the_line_are_limits_of_the_session(self) -> None:
+        gate = self.gate(self.lines('restrict,pty,command="list",permitopen="web01:1" '))
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        self.assertEqual(offered.limits, SessionLimits("list", True, False, ("web01",)))
+
+    def test_where_a_key_stands_twice_the_first_line_that_fits_counts(self) -> None:
+        gate = self.gate(
+            self.lines('from="10.0.0.0/8" ', 'expiry-time="20200101Z" ', 'from="192.0.2.*",no-pty ')
+        )
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        self.assertFalse(offered.limits.pty)
+        elsewhere = Claimant("alice", "203.0.113.5")
+        self.assertIn("from=", self.refusal(gate, plain(1), elsewhere))
+
+    def test_a_key_that_nobody_knows_is_told_from_one_that_will_not_do_here(self) -> None:
+        gate = self.gate(self.lines('from="10.0.0.0/8" '))
+        known, strange = self.key(gate, plain(1)), self.key(gate, plain(2))
+        assert isinstance(known, ProofRefused)
+        assert isinstance(strange, ProofRefused)
+        self.assertEqual((known.strange, strange.strange), (False, True))
+
+    def test_a_key_that_has_expired(self) -> None:
+        gate = self.gate(self.lines('expiry-time="20200101Z" '))
+        self.assertIn("expiry-time", self.refusal(gate, plain(1)))
+
+    def test_a_key_that_is_revoked(self) -> None:
+        gate = self.gate(self.lines(""))
+        draft = Draft()
+        draft.key(plain(1))
+        self.known = draft.done()
+        self.assertIn("is revoked", self.refusal(gate, plain(1)))
+        proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
+        self.assertFalse(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
+
+    def test_plain_keys_go_by_what_was_last_known_to_be_revoked(self) -> None:
+        gate = self.gate(self.lines(""))
+        self.revoked = "the file cannot be read"
+        self.assertIsInstance(self.key(gate, plain(1)), Offered)
+
+    def test_no_plain_key_is_accepted_where_what_is_revoked_was_never_known(self) -> None:
+        gate = self.gate(self.lines(""))
+        self.revoked = self.known = "the file cannot be read"
+        for number in (1, 2):
+            why = self.refusal(gate, plain(number))
+            self.assertIn("not known what is revoked: the file cannot be read", why)
+        proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
+        self.assertTrue(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
+
+    def test_verify_required_wants_a_token_that_asks_for_more_than_a_touch(self) -> None:
+        token = Token()
+        keys = f'["{line_of(plain(1))}", "{line_of(token.blob)}"]'
+        gate = self.gate(f"[operators.alice]\nauthorized_keys = {keys}\nverify_required = true\n")
+        self.assertIn("FIDO", self.refusal(gate, plain(1)))
+        offered = self.key(gate, token.blob)
+        assert isinstance(offered, Offered)
+        self.assertTrue(offered.verified)
+
+    def test_nobody_signs_with_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+        gate = self.gate(self.lines("verify-required "))
+        self.assertIn("FIDO", self.refusal(gate, plain(1)))
+        self.assertEqual(self.refusal(gate, plain(2)), "key not authorised")
+
+    def test_locked_out_by_name_and_by_fingerprint(self) -> None:
+        gate = self.gate(self.lines(""))
+        for what in ("alice", fingerprint(plain(1))):
+            lockout = Lockout(what, "root", NOW, self.clock.wall() + 60)
+            self.lockouts.lock(lockout, lambda error: None)
+            self.assertIn("locked out", self.refusal(gate, plain(1)))
+            self.clock.advance(61)
+            self.assertIsInstance(self.key(gate, plain(1)), Offered)
+
+    def test_the_methods_are_the_same_for_everybody(self) -> None:
+        gate = self.gate(self.lines(""))
+        self.assertEqual(gate.methods(ALICE, ()), ("publickey",))
+        self.assertEqual(gate.methods(NOBODY, ()), ("publickey",))
+        self.assertEqual(gate.methods(ALICE, ("publickey",)), ())
+
+
+class KeysOfAProgram(GateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.program = self.directory / "keys"
+        self.program.write_text("#!/bin/true\n")
+        self.program.chmod(0o755)
+        self.text = (
+            f'[ssh]\nauthorized_keys_command = ["{self.program.absolute()}"]\n'
+            f'[operators.alice]\nauthorized_keys = ["{line_of(plain(1))}"]\n'
+        )
+
+    def test_it_is_asked_for_keys_that_the_table_has_not(self) -> None:
+        gate = self.gate(self.text)
+        self.helper.keys_of["alice"] = f"no-pty {line_of(plain(2))}\n"
+        self.assertIsInstance(self.key(gate, plain(1)), Offered)
+        self.assertEqual(self.helper.asked, [])
+        offered = self.key(gate, plain(2))
+        assert isinstance(offered, Offered)
+        self.assertFalse(offered.limits.pty)
+        self.assertEqual(self.refusal(gate, plain(3)), "key not authorised")
+
+    def test_a_line_with_an_option_that_nobody_knows_is_none(self) -> None:
+        gate = self.gate(self.text)
+        self.helper.keys_of["alice"] = f"sudo {line_of(plain(2))}\n"
+        self.assertIn("line 1", self.refusal(gate, plain(2)))
+
+    def test_it_is_asked_of_those_too_of_whom_something_else_is_wanted(self) -> None:
+        word = hash_password(b"secret", CHEAP)
+        gate = self.gate(f'{self.text}require = ["password"]\npassword_hash = "{word}"\n')
+        self.assertIn("password is required", self.refusal(gate, plain(2)))
+        self.lockouts.lock(Lockout("alice", "root", NOW, None), lambda error: None)
+        self.refusal(gate, plain(2))
+        self.assertEqual(self.helper.asked, ["alice", "alice"])
+
+    def test_it_makes_nobody_an_operator_and_is_asked_all_the_same(self) -> None:
+        gate = self.gate(self.text)
+        self.helper.keys_of["mallory"] = f"{line_of(plain(2))}\n"
+        self.assertIn("no such operator", self.refusal(gate, plain(2), NOBODY))
+        self.assertEqual(self.helper.asked, ["mallory"])
+
+
+class Certificates(GateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.workshop = Workshop(self.mktemp())
+        self.ca = self.workshop.key("ca")
+        self.workshop.key("laptop")
+        self.certificates = f'[ssh.certificates]\nauthorities = ["{line_of(self.ca)}"]\n'
+        self.mapped = (
+            self.certificates
+            + '[[ssh.certificates.map]]\nprincipals = ["net-*"]\noperator = "{key_id}"\n'
+            'groups = ["netops"]\nroles = ["audit"]\n'
+        )
+
+    def test_of_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+        gate = self.gate(self.certificates + "[operators.alice]\nverify_required = true\n")
+        self.assertIn("FIDO", self.refusal(gate, self.signed()))
+
+    def signed(self, *words: str, names: str = "alice", key_id: str = "alice") -> bytes:
+        return self.workshop.sign("ca", "laptop", "-I", key_id, *words, names=names)
+
+    def admitted(
+        self, gate: OperatorAuthenticator, blob: bytes, claimant: Claimant
+    ) -> Operator | ProofRefused:
+        offered = self.key(gate, blob, claimant)
+        assert isinstance(offered, Offered), offered
+        return gate.admit(claimant, (Proved("certificate", offered.proof, offered.limits),))
+
+    def test_a_principal_who_has_a_table(self) -> None:
+        gate = self.gate(self.certificates + '[operators.alice]\ngroups = ["staff"]\n')
+        operator = self.admitted(gate, self.signed(), ALICE)
+        assert isinstance(operator, Operator)
+        self.assertEqual(operator.groups, {"staff"})
+
+    def test_a_principal_without_table_and_map_is_no_operator(self) -> None:
+        gate = self.gate(self.certificates)
+        self.assertIn("no [operators] table", self.refusal(gate, self.signed()))
+
+    def test_a_map_makes_operators_with_groups_and_roles(self) -> None:
+        gate = self.gate(self.mapped)
+        blob = self.signed(names="net-1,other", key_id="dora")
+        operator = self.admitted(gate, blob, Claimant("dora", "192.0.2.1"))
+        assert isinstance(operator, Operator)
+        self.assertEqual((operator.groups, operator.roles), ({"netops"}, {"audit"}))
+        self.assertIn("do not stand for", self.refusal(gate, blob, ALICE))
+
+    def test_groups_of_table_and_map_come_together_and_a_reload_counts(self) -> None:
+        table = '[operators.alice]\ngroups = ["staff"]\n'
+        gate = self.gate(self.mapped + table)
+        operator = self.admitted(gate, self.signed(names="net-1"), ALICE)
+        assert isinstance(operator, Operator)
+        self.assertEqual(operator.groups, {"netops", "staff"})
+        proof = Proof("certificate", "SHA256:x", ca=fingerprint(self.ca))
+        session = Session("1", operator, proof, "192.0.2.1", NOW)
+        self.assertTrue(gate.stands(session))
+        self.assertFalse(self.gate(self.mapped.replace("net-*", "db-*")).stands(session))
+        untrusted = self.mapped.replace(line_of(self.ca), line_of(plain(9)))
+        self.assertFalse(self.gate(untrusted + table).stands(session))
+
+    def test_a_force_command_and_what_is_revoked(self) -> None:
+        gate = self.gate(self.certificates + "[operators.alice]\n")
+        offered = self.key(gate, self.signed("-O", "force-command=list", "-z", "7"))
+        assert isinstance(offered, Offered)
+        self.assertEqual(offered.limits.command, "list")
+        draft = Draft()
+        draft.range(self.ca, 7, 7)
+        self.revoked = draft.done()
+        self.assertIn("7 is revoked", self.refusal(gate, self.signed("-z", "7")))
+        self.revoked = "the file is gone"
+        self.assertIn("the file is gone", self.refusal(gate, self.signed("-z", "8")))
+
+    def test_a_locked_out_authority(self) -> None:
+        gate = self.gate(self.certificates + "[operators.alice]\n")
+        lockout = Lockout(fingerprint(self.ca), "root", NOW, None)
+        self.lockouts.lock(lockout, lambda error: None)
+        self.assertIn("locked out", self.refusal(gate, self.signed()))
+
+
+class Passwords(GateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.text = (
+            f'[operators.alice]\npassword_hash = "{hash_password(b"secret", CHEAP)}"\n'
+            f'[operators.carol]\nauthorized_keys = ["{line_of(plain(1))}"]\n'
+        )
+
+    def test_right_and_wrong(self) -> None:
+        gate = self.gate(self.text)
+        self.assertEqual(self.password(gate, b"secret"), Proved("password", Proof("password")))
+        for claimant in (ALICE, NOBODY, Claimant("carol", "192.0.2.1")):
+            self.assertIsInstance(self.password(gate, b"wrong", claimant), ProofRefused)
+        self.assertEqual(self.passwords.looked, 4)  # for whom there is no hash, too
+
+    def test_a_no_takes_its_time_and_a_yes_does_not(self) -> None:
+        gate = self.gate(self.text)
+        said: list[Verdict] = []
+        gate.password(ALICE, (), b"secret", said.append)
+        gate.password(ALICE, (), b"wrong", said.append)
+        gate.password(NOBODY, (), b"wrong", said.append)
+        self.clock.advance(0.5)
+        self.assertEqual(len(said), 1)
+        self.clock.advance(LEAST - 0.5 - 0.01)
+        self.assertEqual(len(said), 1)
+        self.clock.advance(0.01)
+        self.assertEqual(len(said), 3)
+
+    def test_a_host_has_one_turn_however_many_addresses_it_takes(self) -> None:
+        gate = self.gate(self.text)
+        for last in range(3):
+            self.password(gate, b"wrong", Claimant("alice", f"2001:db8::{last}"))
+        self.assertEqual(len(set(self.passwords.askers)), 1)
+
+    def test_who_goes_away_hears_nothing(self) -> None:
+        gate = self.gate(self.text)
+        said: list[Verdict] = []
+        for passed in (0.0, 0.5):
+            waiting = gate.password(ALICE, (), b"wrong", said.append)
+            self.clock.advance(passed)
+            self.assertTrue(waiting.active())
+            waiting.cancel()
+        self.clock.advance(5)
+        self.assertEqual(said, [])
+
+    def test_methods_and_conversations_are_alike_for_all(self) -> None:
+        gate = self.gate(self.text)
+        for claimant in (ALICE, NOBODY, Claimant("carol", "192.0.2.1")):
+            self.assertEqual(
+                gate.methods(claimant, ()), ("publickey", "keyboard-interactive", "password")
+            )
+            heard = self.talk(gate, b"wrong", claimant=claimant)
+            self.assertEqual(heard[0], Ask(PASSWORD))
+            self.assertIsInstance(heard[1], ProofRefused)
+        self.assertEqual(
+            self.talk(gate, b"secret"), [Ask(PASSWORD), Proved("password", Proof("password"))]
+        )
+
+    def test_the_hashes_of_the_table_are_imitated(self) -> None:
+        self.gate(self.text)
+        self.assertEqual(len(self.passwords.imitated), 1)
+
+
+class SeveralProofs(GateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        (self.directory / "totp").write_text(SECRET + "\n")
+        (self.directory / "totp").chmod(0o600)
+        self.text = (
+            f'[operators.alice]\nauthorized_keys = ["{line_of(plain(1))}"]\n'
+            f'password_hash = "{hash_password(b"secret", CHEAP)}"\n'
+            'totp_secret_file = "totp"\nrequire = ["publickey", "password", "totp"]\n'
+        )
+
+    def code(self) -> bytes:
+        return pyotp.TOTP(SECRET).at(int(self.clock.wall())).encode()
+
+    def test_each_in_its_turn(self) -> None:
+        gate = self.gate(self.text)
+        self.assertIsInstance(self.key(gate, plain(1)), Offered)
+        self.assertEqual(gate.methods(ALICE, ("publickey",)), ("password", "keyboard-interactive"))
+        self.assertEqual(gate.methods(ALICE, ("publickey", "password")), ("keyboard-interactive",))
+        shown = ("publickey", "password")
+        heard = self.talk(gate, self.code(), shown=shown)
+        self.assertEqual(heard, [Ask(CODE), Proved("totp", Proof("totp"))])
+        self.assertEqual(gate.methods(ALICE, (*shown, "totp")), ())
+
+    def test_nothing_counts_out_of_its_turn(self) -> None:
+        gate = self.gate(self.text)
+        early = self.password(gate, b"secret")
+        assert isinstance(early, ProofRefused)
+        self.assertIn("publickey is required", early.reason)
+        self.assertIn("password is required", self.refusal(gate, plain(1), shown=("publickey",)))
+        self.assertIsInstance(self.talk(gate, b"secret")[-1], ProofRefused)
+
+    def test_no_code_twice_also_after_a_restart(self) -> None:
+        gate = self.gate(self.text)
+        shown, code = ("publickey", "password"), self.code()
+        self.assertIsInstance(self.talk(gate, code, shown=shown)[-1], Proved)
+        self.assertIsInstance(self.talk(gate, code, shown=shown)[-1], ProofRefused)
+        again = Codes(self.clock, StateFile(self.directory / "codes", at_once))
+        again.load()
+        answers: list[str] = []
+        again.check("alice", SECRET, code, answers.append)
+        self.assertNotEqual(answers, [""])
+
+    def test_codes_cannot_be_guessed(self) -> None:
+        gate = self.gate(self.text)
+        shown = ("publickey", "password")
+        for _ in range(WRONG):
+            self.talk(gate, b"x", shown=shown)
+        said = self.talk(gate, self.code(), shown=shown)[-1]
+        assert isinstance(said, ProofRefused)
+        self.assertIn("none is looked at", said.reason)
+        self.clock.advance(WINDOW)
+        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+
+    def test_who_guesses_elsewhere_keeps_nobody_out_who_is_where_he_always_is(self) -> None:
+        gate = self.gate(self.text)
+        shown, elsewhere = ("publickey", "password"), Claimant("alice", "203.0.113.9")
+        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        self.clock.advance(60)
+        for _ in range(WRONG):
+            self.talk(gate, b"x", shown=shown, claimant=elsewhere)
+        said = self.talk(gate, self.code(), shown=shown, claimant=elsewhere)[-1]
+        self.assertIsInstance(said, ProofRefused)
+        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        for _ in range(WRONG):
+            self.talk(gate, b"x", shown=shown)
+        self.clock.advance(60)
+        said = self.talk(gate, self.code(), shown=shown)[-1]
+        self.assertIsInstance(said, ProofRefused)
+
+
+class Programs(GateTest):
+    def setUp(self) -> None:
+        super().setUp()
+        program = self.directory / "helper"
+        program.write_text("#!/bin/true\n")
+        program.chmod(0o755)
+        self.text = (
+            f'[ssh]\nauth_command = ["{program.absolute()}"]\n[operators.alice]\n'
+            '[operators.root]\nrequire = ["publickey"]\n'
+            f'authorized_keys = ["{line_of(plain(1))}"]\n'
+        )
+
+    def test_it_asks_and_decides(self) -> None:
+        gate = self.gate(self.text)
+        self.assertEqual(gate.methods(ALICE, ()), ("publickey", "keyboard-interactive"))
+        heard = self.talk(gate, b"right")
+        self.assertEqual(heard[0], Ask("Directory password: "))
+        self.assertEqual(heard[1], Proved("auth_command", Proof("auth_command")))
+        self.assertIsInstance(self.talk(gate, b"wrong")[-1], ProofRefused)
+
+    def test_it_makes_nobody_an_operator_and_lets_in_nobody_of_whom_more_is_wanted(self) -> None:
+        gate = self.gate(self.text)
+        for name in ("mallory", "root"):
+            heard = self.talk(gate, b"right", claimant=Claimant(name, "192.0.2.1"))
+            self.assertEqual(heard[0], Ask("Directory password: "))
+            self.assertIsInstance(heard[-1], ProofRefused)
+
+
+class Standing(GateTest):
+    """Who may stay after a reload, and who may not even come in."""
+
+    LINE = line_of(plain(1))
+
+    def table(self, line: str = LINE, more: str = "") -> str:
+        return f"[operators.alice]\nauthorized_keys = ['{line}']\n{more}"
+
+    def session(self, gate: OperatorAuthenticator) -> Session:
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        who = Operator("alice")
+        return Session("1", who, offered.proof, "192.0.2.1", NOW, offered.limits)
+
+    def test_a_key_that_was_taken_out_and_an_operator_who_was(self) -> None:
+        gate = self.gate(self.table())
+        session = self.session(gate)
+        self.assertTrue(gate.stands(session))
+        self.assertFalse(self.gate(self.table(line_of(plain(2)))).stands(session))
+        self.assertFalse(self.gate("").stands(session))
+
+    def test_a_key_that_is_for_less_than_it_was(self) -> None:
+        session = self.session(self.gate(self.table()))
+        for option in ('command="list"', "restrict", 'permitopen="web01:1"', 'from="10.0.0.0/8"'):
+            self.assertFalse(self.gate(self.table(f"{option} {self.LINE}")).stands(session), option)
+        self.assertTrue(self.gate(self.table(f'from="192.0.2.0/24" {self.LINE}')).stands(session))
+
+    def test_a_key_that_is_for_more_than_it_was(self) -> None:
+        narrow = self.session(self.gate(self.table(f'no-pty,command="list" {self.LINE}')))
+        self.assertTrue(self.gate(self.table(f"no-pty {self.LINE}")).stands(narrow))
+
+    def test_more_is_required_than_when_he_came(self) -> None:
+        session = self.session(self.gate(self.table()))
+        (self.directory / "totp").write_text(SECRET)
+        (self.directory / "totp").chmod(0o600)
+        more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
+        self.assertFalse(self.gate(self.table(more=more)).stands(session))
+        self.assertTrue(self.gate(self.table(more='require = ["publickey"]\n')).stands(session))
+
+    def test_no_program_is_asked_any_more(self) -> None:
+        program = self.directory / "helper"
+        program.write_text("#!/bin/true\n")
+        program.chmod(0o755)
+        asked = f'[ssh]\nauth_command = ["{program.absolute()}"]\n'
+        proof = Proof("auth_command")
+        session = Session("1", Operator("alice"), proof, "192.0.2.1", NOW)
+        self.assertTrue(self.gate(asked + self.table()).stands(session))
+        self.assertFalse(self.gate(self.table()).stands(session))
+
+    def test_another_password(self) -> None:
+        hashes = [hash_password(word, CHEAP) for word in (b"secret", b"another")]
+        tables = [f'[operators.alice]\npassword_hash = "{each}"\n' for each in hashes]
+        gate = self.gate(tables[0])
+        proved = self.password(gate, b"secret")
+        assert isinstance(proved, Proved)
+        session = Session("1", Operator("alice"), proved.proof, "192.0.2.1", NOW)
+        self.assertTrue(gate.stands(session))
+        self.assertFalse(self.gate(tables[1]).stands(session))
+        self.assertFalse(self.gate(self.table()).stands(session))
+
+    def test_a_reload_between_two_proofs_and_before_the_last_counts(self) -> None:
+        more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
+        (self.directory / "totp").write_text(SECRET)
+        (self.directory / "totp").chmod(0o600)
+        gate = self.gate(self.table(more=more))
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        proved = (
+            Proved("publickey", offered.proof, offered.limits),
+            Proved("totp", Proof("totp")),
+        )
+        self.assertIsInstance(gate.admit(ALICE, proved), Operator)
+        for line in (line_of(plain(2)), f'command="list" {self.LINE}'):
+            refused = self.gate(self.table(line, more)).admit(ALICE, proved)
+            self.assertIsInstance(refused, ProofRefused)
+        draft = Draft()
+        draft.key(plain(1))
+        self.known = draft.done()
+        self.assertIsInstance(gate.admit(ALICE, proved), ProofRefused)
+
+    def test_a_lockout_between_the_offer_and_the_signature_counts(self) -> None:
+        gate = self.gate(self.table())
+        offered = self.key(gate, plain(1))
+        assert isinstance(offered, Offered)
+        for what in ("alice", fingerprint(plain(1))):
+            self.lockouts.lock(Lockout(what, "root", NOW, None), lambda error: None)
+            refused = gate.admit(ALICE, (Proved("publickey", offered.proof, offered.limits),))
+            assert isinstance(refused, ProofRefused)
+            self.assertIn("locked out", refused.reason)
+            self.lockouts.lift(what, lambda error: None)
+
+    def test_a_certificate_that_is_revoked_by_a_long_name(self) -> None:
+        workshop = Workshop(self.mktemp())
+        ca = workshop.key("ca")
+        workshop.key("laptop")
+        text = f'[ssh.certificates]\nauthorities = ["{line_of(ca)}"]\n[operators.alice]\n'
+        gate, long = self.gate(text), "x" * 300
+        offered = self.key(gate, workshop.sign("ca", "laptop", "-I", long, names="alice"))
+        assert isinstance(offered, Offered)
+        proved = Proved("certificate", offered.proof, offered.limits)
+        operator = gate.admit(ALICE, (proved,))
+        assert isinstance(operator, Operator)
+        session = Session("1", operator, offered.proof, "192.0.2.1", NOW, offered.limits)
+        self.assertTrue(gate.stands(session))
+        draft = Draft()
+        draft.key_id(ca, long)
+        self.known = draft.done()
+        self.assertFalse(gate.stands(session))

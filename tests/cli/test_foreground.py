@@ -1,0 +1,67 @@
+"""`vspc run` ends, whatever waits."""
+
+import io
+import os
+import sys
+from typing import Any, cast
+from unittest.mock import patch
+
+from twisted.internet import defer
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import globalLogBeginner
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.cli import foreground
+from vspc.server.service import VspcService
+
+
+class Reactor(MemoryReactorClock):
+    """Stops at once, and fires the triggers for that as a real one does."""
+
+    def run(self) -> None:
+        before = self.triggers["before"]["shutdown"]
+        waits = [f(*args, **kwargs) for f, args, kwargs in before]
+        if not any(isinstance(each, defer.Deferred) and not each.called for each in waits):
+            for f, args, kwargs in self.triggers["during"]["shutdown"]:
+                f(*args, **kwargs)
+        self.advance(foreground.GRACE)
+
+    def crash(self) -> None:
+        """`run` ends."""
+
+
+class Service:
+    """Something that stops when `stopped` fires."""
+
+    def __init__(self, stopped: Any) -> None:
+        self.stopped = stopped
+
+    def privilegedStartService(self) -> None:
+        """Nothing listens."""
+
+    startService = privilegedStartService
+
+    def stopService(self) -> Any:
+        """As the test says."""
+        return self.stopped
+
+
+class Ending(SynchronousTestCase):
+    def run_with(self, stopped: Any) -> tuple[int, str, list[int]]:
+        """What is returned, what is logged, and with what the process was ended at once."""
+        out, ended = io.StringIO(), list[int]()
+        with (
+            patch.object(sys, "stdout", out),
+            patch.object(os, "_exit", ended.append),
+            patch.object(globalLogBeginner, "beginLoggingTo"),
+        ):
+            service = cast(VspcService, Service(stopped))
+            status = foreground._run(Reactor(), service, verbose=False)
+        return status, out.getvalue(), ended
+
+    def test_what_stops_in_time(self) -> None:
+        self.assertEqual(self.run_with(None), (0, "", []))
+
+    def test_what_never_stops_is_ended(self) -> None:
+        _status, _said, ended = self.run_with(defer.Deferred())
+        self.assertEqual(ended, [1])

@@ -1,0 +1,105 @@
+"""Law 6: nothing from outside moves a cursor, adds a line or makes a terminal answer."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from vspc.common.text import SAFE_LIMIT, age, ensure_safe, safe, safe_output, size_text, time_text
+
+
+class Words(SynchronousTestCase):
+    def test_plain_words_stay(self) -> None:
+        for word in ("web01", "büro 東京", "a=b \"c\" 'd'", ""):
+            self.assertEqual(safe(word), word)
+
+    def test_what_is_shown_instead(self) -> None:
+        self.assertEqual(safe(b"a\nb\x1b[2J\xff\\"), "a\\x0ab\\x1b[2J\\xff\\\\")
+        self.assertEqual(safe("\u202e\u2028\ufeff"), "\\u202e\\u2028\\ufeff")
+
+    def test_what_is_cut_is_counted(self) -> None:
+        self.assertEqual(safe("x" * 300, 10), "x" * 10 + "...(+290)")
+
+    @given(st.one_of(st.text(max_size=400), st.binary(max_size=400)))
+    def test_always_one_bounded_printable_line(self, word: str | bytes) -> None:
+        shown = safe(word)
+        self.assertTrue(shown.isprintable() or all(c.isprintable() or c.isspace() for c in shown))
+        self.assertEqual(len(shown.splitlines()), 1 if shown else 0)
+        self.assertLess(len(shown), SAFE_LIMIT * 10 + 20)
+
+    @given(st.text(max_size=50), st.text(max_size=50))
+    def test_different_words_look_different(self, one: str, other: str) -> None:
+        self.assertEqual(safe(one) == safe(other), one == other)
+
+
+class Output(SynchronousTestCase):
+    def test_text_and_colours_stay(self) -> None:
+        text = b"\x1b[1;31mred\x1b[m\ttab\r\nback\x08 \xc3\xbc"
+        self.assertEqual(safe_output(text), text)
+
+    def test_whole_sequences_go(self) -> None:
+        for sequence in (
+            b"\x1b[6n",
+            b"\x1b[?1049h",
+            b"\x1b]0;title\x07",
+            b"\x1b]52;c;Zm9v\x1b\\",
+            b"\x1bP+q544e\x1b\\",
+            b"\x1b_x\x1b\\",
+            b"\x1b(0",
+            b"\x1bc",
+            b"\x05",
+            b"\x07",
+            b"\xc2\x9b6n",
+            b"\x1b[" + b"1;" * 100 + b"m",
+        ):
+            shown = safe_output(b"a" + sequence + b"b")
+            self.assertNotIn(b"\x1b", shown, sequence)
+            self.assertTrue(shown.startswith(b"a"))
+            self.assertTrue(shown.endswith(b"b"), shown)
+
+    @given(st.binary(max_size=300))
+    def test_nothing_but_text_and_colours_is_left(self, data: bytes) -> None:
+        shown = safe_output(data)
+        shown.decode("utf-8")
+        rest = re.sub(rb"\x1b\[[0-9;:]*m", b"", shown)
+        self.assertNotRegex(rest, rb"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
+        self.assertEqual(safe_output(shown), shown)
+
+
+class Ages(SynchronousTestCase):
+    def test_they_are_short(self) -> None:
+        ages = [age(seconds) for seconds in (None, -3, 0, 59.9, 60, 3599, 7200, 86400 * 9999)]
+        self.assertEqual(["-", "0s", "0s", "59s", "1m", "59m", "2h", "9999d"], ages)
+
+
+class ForPeople(SynchronousTestCase):
+    def test_sizes(self) -> None:
+        for count, text in (
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (12288, "12 KiB"),
+            (65920 << 10, "64.4 MiB"),
+            (256 << 20, "256 MiB"),
+            (20 << 30, "20 GiB"),
+            (5 << 50, "5120 TiB"),
+        ):
+            self.assertEqual(size_text(count), text)
+
+    def test_times(self) -> None:
+        for seconds, text in (
+            (0, "0 s"),
+            (17.9, "17 s"),
+            (200, "3 min 20 s"),
+            (3600, "1 h"),
+            (3 * 86400 + 7, "3 d"),
+            (3 * 86400 + 7200, "3 d 2 h"),
+            (-1, "0 s"),
+        ):
+            self.assertEqual(time_text(seconds), text)
+
+    def test_what_is_safe_already_is_not_escaped_again(self) -> None:
+        for text in ("web01", "a\x1b[2J", "back\\slash", "x" * 500, "漢字"):
+            once = safe(text)
+            self.assertEqual(ensure_safe(once), once)
+        self.assertEqual(ensure_safe("a\x1b\\x07"), "a\\x1b\\x07")

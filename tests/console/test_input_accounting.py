@@ -1,0 +1,132 @@
+"""Whatever reaches a VM is somebody's, to the byte."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes import FakeLine, World
+from vspc.console.events import Delivered, Event
+from vspc.console.input_accounting import INTERVAL, InputAccounting
+
+
+class LedgerTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.console, self.line = self.world.connected()
+        self.said: list[Delivered] = []
+        self.world.events.subscribe(self._heard)
+
+    def _heard(self, happening: Event) -> None:
+        if isinstance(happening, Delivered):
+            self.said.append(happening)
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        return [
+            (each.session.operator.name if each.session else "", each.count, each.dropped)
+            for each in self.said
+        ]
+
+    def test_it_is_said_when_its_owner_leaves(self) -> None:
+        alice, _ = self.world.attach(self.console)
+        alice.type(b"reboot\r")
+        self.assertEqual(self.counts(), [])
+        alice.detach()
+        self.assertEqual(self.counts(), [("alice", 7, 0)])
+
+    def test_it_is_said_when_the_pen_goes_to_somebody_else(self) -> None:
+        alice, _ = self.world.attach(self.console)
+        bob, _ = self.world.attach(self.console, "bob")
+        alice.type(b"abc")
+        self.console.take_pen(bob, force=True)
+        bob.type(b"de")
+        self.console.lay_pen()
+        self.assertEqual(self.counts(), [("alice", 3, 0), ("bob", 2, 0)])
+
+    def test_what_is_held_in_a_migration_counts_when_it_goes_out(self) -> None:
+        alice, _ = self.world.attach(self.console)
+        self.console.migrate()
+        alice.type(b"held")
+        alice.detach()
+        self.assertEqual(self.counts(), [])
+        self.console.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.1)
+        self.assertEqual(self.counts(), [("alice", 4, 0)])
+
+    def test_what_is_dropped_is_said_as_such(self) -> None:
+        alice, _ = self.world.attach(self.console)
+        self.console.migrate()
+        alice.type(b"held")
+        self.console.disconnect("gone")
+        alice.detach()
+        self.assertEqual(self.counts(), [("alice", 0, 4)])
+
+    def test_who_types_on_is_recorded_once_a_minute(self) -> None:
+        ledger = InputAccounting(self._heard)
+        tally = self.world.attach(self.console)[0].tally
+        ledger.delivered(tally, 5)
+        ledger.tick(INTERVAL)
+        ledger.delivered(tally, 2)
+        ledger.tick(INTERVAL * 1.5)
+        self.assertEqual(self.counts(), [("alice", 5, 0)])
+        ledger.tick(INTERVAL * 2)
+        self.assertEqual(self.counts(), [("alice", 5, 0), ("alice", 2, 0)])
+
+
+STEPS = (
+    *("a types", "b types", "a pastes", "a leaves", "b forces", "begin", "complete", "abort"),
+    *("loss", "answer", "back"),
+)
+
+
+class Sums(SynchronousTestCase):
+    """Whatever happens, the counts add up to what the lines got."""
+
+    @settings(deadline=None, max_examples=60)
+    @given(
+        st.lists(
+            st.sampled_from(STEPS),
+            max_size=30,
+        )
+    )
+    def test_it_adds_up(self, steps: list[str]) -> None:
+        world = World()
+        console, line = world.connected()
+        lines = [line]
+        said: list[Delivered] = []
+        world.events.subscribe(
+            lambda happening: said.append(happening) if isinstance(happening, Delivered) else None
+        )
+        people = {name: world.attach(console, name)[0] for name in ("a", "b")}
+        for step in steps:
+            match step:
+                case "a types" | "b types":
+                    people[step[0]].type(b"x")
+                case "a pastes":
+                    people["a"].type(b"p" * 9000)
+                case "a leaves":
+                    people["a"].detach()
+                    people["a"] = world.attach(console, "a")[0]
+                case "b forces":
+                    console.take_pen(people["b"], force=True)
+                case "begin" if console.line is not None:
+                    console.migrate()
+                case "complete" if console.migrating:
+                    lines.append(FakeLine("10.0.0.2"))
+                    console.move(lines[-1], "10.0.0.1", 0.1)
+                case "abort" if console.migrating:
+                    console.end_migration("it was aborted")
+                case "loss" if console.line is not None:
+                    console.disconnect("lost")
+                case "back" if not console.live:
+                    lines.append(FakeLine())
+                    console.connect(lines[-1])
+                case "answer" if console.line is not None and lines[-1].questions:
+                    lines[-1].questions -= 1
+                    console.answered()
+        for attachment in people.values():
+            attachment.detach()
+        waiting = console.gate.waiting
+        console.gate.drop()
+        sent = sum(len(each.sent) for each in lines)
+        self.assertEqual(sum(each.count for each in said), sent)
+        self.assertEqual(console.bytes_to_vm, sent)
+        self.assertGreaterEqual(sum(each.dropped for each in said), waiting)

@@ -1,0 +1,154 @@
+"""The service in memory: what a reload changes, what it refuses, what it leaves alone."""
+
+from pathlib import Path
+from typing import cast
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.auth.minting import line_of
+from tests.auth.test_authenticator import plain
+from tests.config.test_load import KEY
+from tests.fakes import ALL, UUID, FakeLine, FakeSink
+from vspc.config.keys import authorized_key, fingerprint
+from vspc.console.access import Operator, Subject
+from vspc.console.identity import Claim
+from vspc.console.session import Proof, Session
+from vspc.net.tls import load_pair
+from vspc.server.files import load_with_files
+from vspc.server.service import VspcService
+from vspc.ssh.keys import make_host_key
+
+CONFIG = """
+state_dir = "{state}"
+[vm]
+telnet = ["tcp:13370:interface=127.0.0.1"]
+telnets = ["tcp:13371:interface=127.0.0.1"]
+[ssh]
+listen = ["{ssh}"]
+[operators.alice]
+authorized_keys = ["{key}"]
+"""
+
+OTHER = line_of(plain(2))
+SSH = "tcp:2222:interface=127.0.0.1"
+
+
+class Reloading(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.events: list[LogEvent] = []
+        observer = cast(ILogObserver, self.events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.write()
+        config = load_with_files(self.directory / "vspc.toml")
+        self.service = VspcService(config, MemoryReactorClock())
+        self.service.privilegedStartService()
+        self.pair = load_pair(None, None, self.directory / "state")
+
+    def write(self, state: str = "state", ssh: str = SSH, more: str = "") -> None:
+        text = CONFIG.format(state=state, ssh=ssh, key=KEY) + more
+        (self.directory / "vspc.toml").write_text(text)
+
+    def reload(self) -> dict[str, list[object]]:
+        """What is logged of it, by event: the key, or what is wrong."""
+        del self.events[:]
+        self.service.reload()
+        said: dict[str, list[object]] = {}
+        for event in self.events:
+            fact = event.get("key") or event.get("what")
+            said.setdefault(str(event["log_format"]), []).append(fact)
+        return said
+
+    def test_status_has_how_long_the_certificate_is_valid(self) -> None:
+        found = self.service._world().status()["certificate"]
+        assert isinstance(found, dict)
+        self.assertIn(found["days_left"], (3649, 3650))
+        self.assertEqual(found["problem"], "")
+        self.assertRegex(found["not_after"], r"\A20\d\d-\d\d-\d\dT.*Z\Z")
+
+    def test_a_reload_with_a_file_of_what_is_revoked_that_cannot_be_read_is_refused(self) -> None:
+        path = self.directory / "revoked"
+        self.write(more="[ssh.certificates]\nrevoked = 'revoked'\n")
+        self.assertIn("No such file", str(self.reload()["reload-mistake"]))
+        path.write_text(f"{OTHER}\n")
+        self.assertIn("reloaded", self.reload())
+        path.write_bytes(f"{OTHER}\n".encode("utf-16"))
+        said = self.reload()
+        self.assertIn("UTF-16", str(said["reload-mistake"]))
+        self.assertIn("reload-refused", said)
+
+    def test_what_needs_a_restart_is_said_until_there_is_one(self) -> None:
+        self.write(state="elsewhere")
+        self.assertEqual(self.reload()["reload-needs-restart"], ["state_dir"])
+        self.write(state="elsewhere", ssh="tcp:2223")
+        for _ in range(2):
+            self.assertEqual(self.reload()["reload-needs-restart"], ["state_dir", "ssh"])
+        self.write()
+        self.assertNotIn("reload-needs-restart", self.reload())
+
+    def test_another_state_dir_does_not_swap_the_certificate(self) -> None:
+        (self.directory / "elsewhere").mkdir()
+        self.write(state="elsewhere")
+        self.assertIn("reloaded", self.reload())
+        self.assertEqual(list((self.directory / "elsewhere").iterdir()), [])
+        self.assertEqual(self.service._pair(self.service.live.config), self.pair)
+
+    def test_with_any_mistake_nothing_changes_and_every_one_is_named(self) -> None:
+        make_host_key(self.directory / "host")
+        (self.directory / "bad.pem").write_text("nothing")
+        more = (
+            '[operators.bob]\n[tls]\ncertificate = "bad.pem"\nprivate_key = "bad.pem"\n'
+            '[[vm.zone]]\nname = "lab"\nclient_ca = "bad.pem"\n'
+        )
+        self.write(more=more)
+        before = self.service.live.config
+        said = self.reload()
+        self.assertEqual(set(said), {"reload-mistake", "reload-refused"})
+        found = " ".join(map(str, said["reload-mistake"]))
+        for key in ("tls.certificate", "tls.private_key", "vm.zone[0].client_ca"):
+            self.assertIn(f" {key}: ", found)
+        self.assertIs(self.service.live.config, before)
+
+    def test_a_deny_list_that_is_no_text_changes_nothing(self) -> None:
+        deny = '[[access]]\noperators = ["alice"]\nconsoles_file = "secret.txt"\nrights = []\n'
+        everything = '[[access]]\noperators = ["*"]\nconsoles = ["*"]\nrights = ["read"]\n'
+        path = self.directory / "secret.txt"
+        path.write_text("secret1\n")
+        self.write(more=deny + everything)
+        self.assertIn("reloaded", self.reload())
+        subject = Subject("secret1", "default", None)
+        for data in ("secret1\n".encode("utf-16"), b"secret1 # mine\n", b"\xff\n", b""):
+            path.write_bytes(data)
+            said = self.reload()
+            self.assertEqual(set(said), {"reload-mistake", "reload-refused"}, data)
+            self.assertIn("secret.txt", str(said["reload-mistake"]))
+            rights = self.service.live.rights(Operator("alice"), subject)
+            self.assertEqual(rights, frozenset(), data)
+
+    def test_who_lost_his_key_types_nothing_more_however_long_his_client_stays(self) -> None:
+        rule = '[[access]]\noperators = ["alice"]\nconsoles = ["*"]\nrights = ["read", "write"]\n'
+        self.write(more=rule)
+        self.reload()
+        blob = authorized_key(KEY).blob
+        proof = Proof("publickey", fingerprint(blob), key=blob)
+        session = Session("s1", Operator("alice"), proof, "192.0.2.1", 0.0)
+        ended: list[str] = []
+        self.service._operators.sessions.enter(session, ended.append)
+        claim = Claim(zone="default", uuid=UUID, uuid_kind="vc", name="web01", address="10.0.0.1")
+        console, line = self.service.roster.open(claim), FakeLine()
+        console.connect(line)
+        attachment = console.attach(session, ALL, FakeSink(), 0)
+        console.migrate()
+        attachment.type(b"reboot\r")
+        self.assertIn("reloaded", self.reload())
+        self.assertEqual((ended, len(console.attachments)), ([], 1))
+        text = (self.directory / "vspc.toml").read_text().replace(KEY, OTHER)
+        (self.directory / "vspc.toml").write_text(text)
+        self.reload()
+        console.resume()
+        self.assertEqual((len(ended), len(console.attachments)), (1, 0))
+        self.assertEqual(bytes(line.sent), b"")

@@ -1,0 +1,1 @@
+"""What runs on a channel: consoles on terminals and for programs, the chooser, the verbs."""

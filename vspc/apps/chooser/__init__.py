@@ -1,0 +1,1 @@
+"""The chooser: a list of consoles to select one from."""

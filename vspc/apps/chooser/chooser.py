@@ -1,0 +1,223 @@
+"""The chooser: an operator's terminal shows the consoles there are, and he takes one.
+
+`Chooser` is the program on the channel; `chooser_screen` and `chooser_plain` are its two faces,
+for terminals with a cursor and for those without.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
+from vspc.apps.chooser.model import Left, Outcome, Row, Visit
+from vspc.apps.chooser.plain import PlainFace
+from vspc.apps.chooser.screen import ScreenFace
+from vspc.common.clock import Cancellable, Clock
+from vspc.common.text import ensure_safe
+from vspc.console.ports import Channel
+
+__all__ = ["Chooser", "Row", "Visit"]
+
+CHANGE_INTERVAL = 0.25
+"""Seconds between two looks at the list, however often it changes."""
+
+SHARE = 20
+"""Looks take one part in so many of the time at most: a long list is looked at less often."""
+
+LONGEST = 30.0
+"""Seconds between two looks at most, whatever one takes."""
+
+AGE_INTERVAL = 5.0
+"""Seconds after which the list is looked at though nothing was said to change."""
+
+TURN_BYTES = 128
+"""Bytes typed that one reactor turn deals with: filters over thousands of rows take their time."""
+
+
+class _Face(Protocol):
+    """How a chooser shows itself. Only `paint` and `close` write."""
+
+    @property
+    def filter(self) -> str: ...
+    def replace(self, rows: Sequence[Row]) -> None: ...
+    def press(self, key: Pressed) -> Outcome: ...
+    def paint(self) -> None: ...
+    def resized(self) -> None: ...
+    def close(self) -> bool: ...
+
+
+class Chooser:
+    """A `vspc.console.ports.Program`: start it on `channel` when it has been made.
+
+    Exactly one of `chosen` and `left` is called, once, when the terminal has been given back;
+    `left` also if the channel closes or its input ends. What is typed behind the deciding key is
+    dropped. `rows` is asked after a change, no oftener than `CHANGE_INTERVAL` and `SHARE` allow,
+    but before Enter counts; without a change every `AGE_INTERVAL`.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        clock: Clock,
+        rows: Callable[[], Sequence[Row]],
+        chosen: Callable[[Row], None],
+        left: Callable[[], None],
+        title: str,
+        remark: str = "",
+        visit: Visit | None = None,
+    ) -> None:
+        """`visit` is where the operator has been: Enter goes there again, and the filter is as it
+        was. `remark` is why he had to leave; it stays until Enter, which then takes nothing.
+        """
+        self._channel = channel
+        self._clock = clock
+        self._rows = rows
+        self._chosen = chosen
+        self._left = left
+        self._keyboard = Keyboard(clock, self._pressed)
+        terminal = channel.terminal
+        plain = terminal is None or not terminal.has_cursor
+        face = PlainFace if plain else ScreenFace
+        self._face: _Face = face(channel, title, ensure_safe(remark), visit)
+        self._typed = bytearray()
+        self._budget = TURN_BYTES
+        self._ended = False
+        self._over = False
+        self._turn: Cancellable | None = None
+        self._look: Cancellable | None = None
+        self._looked: float | None = None
+        self._cost = 0.0  # seconds that the last look took
+        self._hurried = False  # whether there was a change since the last look
+        self.changed()
+
+    @property
+    def filter(self) -> str:
+        """What was typed to find a console."""
+        return self._face.filter
+
+    # The list
+
+    def changed(self) -> None:
+        """The list is another: it is looked at soon, once for many calls."""
+        if self._over or self._hurried:
+            return
+        self._hurried = True
+        interval = self._at_least(CHANGE_INTERVAL)
+        since = interval if self._looked is None else self._clock.seconds() - self._looked
+        self._look_in(max(0.0, interval - since))
+
+    def _at_least(self, interval: float) -> float:
+        return max(interval, min(SHARE * self._cost, LONGEST))
+
+    def _look_in(self, delay: float) -> None:
+        _cancel(self._look)
+        self._look = self._clock.call_later(delay, self._refresh)
+
+    def _refresh(self) -> None:
+        self._hurried = False
+        began = self._clock.seconds()
+        self._face.replace(self._rows())
+        self._looked = self._clock.seconds()
+        self._cost = self._looked - began
+        self._look_in(self._at_least(AGE_INTERVAL))
+        self._soon()
+
+    # Keys
+
+    def received(self, data: bytes) -> None:
+        """Keys. `consumed` is said as they are dealt with."""
+        if self._over:
+            self._channel.consumed(len(data))
+            return
+        self._typed += data
+        self._work()
+
+    def _work(self) -> None:
+        """Deal with what was typed, as far as this turn's budget goes."""
+        piece = bytes(self._typed[: self._budget])
+        if piece:
+            del self._typed[: len(piece)]
+            self._budget -= len(piece)
+            self._channel.consumed(len(piece))
+            self._pressed(self._keyboard.feed(piece))
+        if self._ended and not self._typed:
+            self._decide(Left.LEFT)
+        self._soon()
+
+    def _pressed(self, keys: list[Pressed]) -> None:
+        for key in keys:
+            if key is Key.ENTER and self._hurried:
+                self._refresh()  # what has gone meanwhile is not to be had
+            self._decide(self._face.press(key))
+            if self._over:
+                return
+        self._soon()
+
+    def _soon(self) -> None:
+        """Paint at the end of this turn, once for all that happens in it."""
+        if self._turn is None and not self._over:
+            self._turn = self._clock.call_later(0, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._budget = TURN_BYTES
+        if self._typed:
+            self._work()
+        if not self._over:
+            self._face.paint()
+
+    # The end
+
+    def _decide(self, outcome: Outcome) -> None:
+        if outcome is None or self._over:
+            return
+        self._stop()
+        self._face.close()
+        if isinstance(outcome, Left):
+            self._left()
+        else:
+            self._chosen(outcome)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._keyboard.close()
+        _cancel(self._turn)
+        _cancel(self._look)
+        if self._typed:
+            self._channel.consumed(len(self._typed))
+            self._typed.clear()
+
+    # The rest of a Program
+
+    def ended_input(self) -> None:
+        """Nobody can choose any more: leave when what was typed has been dealt with."""
+        self._ended = True
+        if not self._over:
+            self._work()
+
+    def drained(self) -> None:
+        """Paint what could not be."""
+        self._soon()
+
+    def resized(self) -> None:
+        """Paint anew."""
+        self._face.resized()
+        self._soon()
+
+    def break_requested(self) -> bool:
+        """There is no console to break."""
+        return False
+
+    def give_back(self) -> bool:
+        """The list goes from the screen."""
+        return not self._over and self._face.close()
+
+    def closed(self) -> None:
+        """The channel is gone, and with it the operator."""
+        if not self._over:
+            self._stop()
+            self._left()
+
+
+def _cancel(call: Cancellable | None) -> None:
+    if call is not None and call.active():
+        call.cancel()

@@ -1,0 +1,143 @@
+"""A console as operators read it: one row of `list`, everything of `info`, the banner."""
+
+from vspc.apps.verbs.context import VerbContext, handle_of, timestamp
+from vspc.common.text import age
+from vspc.console.attachment import Attachment
+from vspc.console.console import Console
+from vspc.console.session import Session
+
+
+def writers(console: Console) -> list[str]:
+    """Operators who have the pen."""
+    return [console.pen.operator.name] if console.pen else []
+
+
+def typing(session: Session, console: Console) -> str:
+    """Who has the pen, for whoever has `session`: "bob is typing"."""
+    if console.pen is None:  # laid down meanwhile
+        return "somebody is typing"
+    return session.about(console.pen.session, "is typing", "are typing")
+
+
+def readers(console: Console) -> list[str]:
+    """Operators who are on the console without the pen, sorted, each as often as he is there."""
+    return sorted(a.operator.name for a in console.attachments if not a.has_pen)
+
+
+def port_certain(console: Console) -> bool:
+    """Whether the port is told apart by what the VM says, not only by the order of arrival."""
+    if console.label is not None:
+        return True
+    alike = (c for c in console.vm.consoles.values() if c.port_key == console.port_key)
+    return sum(1 for _ in alike) == 1
+
+
+def summary(console: Console) -> dict[str, object]:
+    """One element of `list --json` (contract)."""
+    line = console.line
+    return {
+        "id": console.id,
+        "handle": handle_of(console),
+        "name": console.name,
+        "zone": console.vm.zone,
+        "uuid": console.vm.uuid,
+        "port": console.port,
+        "port_certain": port_certain(console),
+        "vm_name": console.vm.said_name,
+        "state": console.state.value,
+        "address": line.address if line else None,
+        "secure": line.secure if line else False,
+        "since": timestamp(console.since),
+        "last_output": timestamp(console.last_output),
+        "bytes_from_vm": console.bytes_from_vm,
+        "bytes_to_vm": console.bytes_to_vm,
+        "writers": writers(console),
+        "readers": readers(console),
+    }
+
+
+def details(console: Console) -> dict[str, object]:
+    """`info --json`: the row of `list` and what else is known."""
+    return {
+        **summary(console),
+        "service_uri": console.service_uri,
+        "duplicate": console.vm.identity.duplicate,
+        "provenance": console.provenance.name.lower(),
+        "moves": console.moves,
+        "last_move": move(console),
+        "host_change": change(console),
+        "breaks_from_vm": console.breaks_from_vm,
+        "input_waiting": console.gate.waiting,
+        "input_held": console.gate.held,
+        "history_start": console.history.start,
+        "history_end": console.history.end,
+        "attachments": [presence(a) for a in console.attachments],
+    }
+
+
+def move(console: Console) -> dict[str, object] | None:
+    """The last vMotion."""
+    last = console.last_move
+    if last is None:
+        return None
+    return {
+        "source": last.source,
+        "target": last.target,
+        "seconds": round(last.seconds, 3),
+        "at": timestamp(last.at),
+    }
+
+
+def change(console: Console) -> dict[str, object] | None:
+    """The last change of host that was no vMotion, if no administrator has seen it, or nobody has
+    asked for the pen since.
+    """
+    last = console.unseen_change or console.host_change
+    if last is None:
+        return None
+    return {"old": last.old, "new": last.new, "at": timestamp(last.at)}
+
+
+def cautions(world: VerbContext, console: Console) -> list[str]:
+    """What somebody who comes to a console has to know before he types."""
+    title, found = console.title, list[str]()
+    if console.host_change is not None:
+        last = console.host_change
+        found.append(
+            f"{title} is on {last.new} since {timestamp(last.at)}; it was on {last.old}, "
+            "and this was no vMotion"
+        )
+    others = world.roster.namesakes(console)
+    if others:
+        have = "another VM has" if others == 1 else f"{others} other VMs have"
+        found.append(f"{have} this name, too; this one is {console.id}")
+    if not port_certain(console):
+        found.append(
+            f"{title} is told from the VM's other ports by the order in which they came: it may "
+            "be another one after a power cycle; ?port=LABEL in the service URI makes it certain"
+        )
+    return found
+
+
+def presence(attachment: Attachment) -> dict[str, object]:
+    """Somebody on a console, as `who` has it."""
+    return {
+        "console": attachment.console.title,
+        "handle": handle_of(attachment.console),
+        "operator": attachment.operator.name,
+        "address": attachment.address,
+        "since": timestamp(attachment.since),
+        "writes": attachment.has_pen,
+    }
+
+
+def banner(console: Console, now: float, mine: Attachment) -> str:
+    """One line: what state it is in, when it last spoke, who types, how many others there are."""
+    silent = None if console.last_output is None else now - console.last_output
+    spoke = "nothing said yet" if silent is None else f"output {age(silent)} ago"
+    pen = "no writer"
+    if console.pen is not None:
+        pen = mine.session.about(console.pen.session, "writes", "write")
+    others = sum(a is not mine for a in console.attachments)
+    people = f"{others} other{'' if others == 1 else 's'}"
+    return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}"

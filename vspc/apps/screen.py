@@ -1,0 +1,132 @@
+"""An operator's terminal as a console writes to it: what its VM says, and lines of ours among it.
+
+What the VM turns on in the terminal is followed, so that lines of ours are readable and the
+terminal is given back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
+"""
+
+from vspc.common.clock import Clock
+from vspc.console.modes import TerminalModes
+from vspc.console.ports import Channel
+
+ASKED = 10.0
+"""Seconds within which a terminal answers where its cursor is; later it is a function key."""
+
+COLOURS = 1024
+"""Colours of a replay that are followed, the last ones: it is shown in one turn of the reactor."""
+
+
+class Screen:
+    """Writes to `channel`."""
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        terminal = channel.terminal
+        self._channel = channel
+        self._clock = clock
+        has_cursor = terminal is not None and terminal.has_cursor
+        self._modes = TerminalModes() if has_cursor else None
+        self._asked = 0.0  # when the VM asked last where the cursor is
+        self._at_margin = True  # whether the cursor is in the first column
+
+    # What the VM says
+
+    def show(self, data: bytes) -> None:
+        """The VM said `data`."""
+        self.show_some(data, len(data))
+
+    def show_some(self, data: bytes, most: int) -> tuple[int, int]:
+        """It said `data`: as much of it is shown as has `most` sequences that count. How many bytes
+        that were, and how many sequences.
+        """
+        modes, size, count = self._modes, len(data), 0
+        if modes is not None:
+            before = modes.asked
+            size, count = modes.feed_some(data, most)
+            if modes.asked > before:
+                self._asked = self._clock.seconds()
+        if size:
+            self._at_margin = data.endswith(b"\n", 0, size)
+            self._channel.write(data[:size])
+        return size, count
+
+    def replay(self, title: str, text: bytes) -> None:
+        """What it said before, text and colours only, and `title` over it. The unfinished last line
+        is the prompt: it stands below, where typing goes on.
+        """
+        whole, newline, prompt = text.rpartition(b"\n")
+        live, replayed = self._modes, None
+        if live is not None:
+            self._channel.write(live.neutral)
+            self._modes = replayed = TerminalModes()
+        if whole:
+            self.line(title)
+            self._show_old(whole + newline)
+            self._channel.write(b"" if live is None else b"\x1b[m")
+            self.line("end of replay")
+        if prompt:
+            self._show_old(prompt)
+        if live is not None and replayed is not None:
+            self._modes = live
+            self._channel.write(live.replayed(replayed))
+
+    def _show_old(self, text: bytes) -> None:
+        """Text and colours. Where those that are followed begin it is plain."""
+        last = text
+        while last.count(b"\x1b") > COLOURS:
+            last = last[len(last) // 2 :]
+        if len(last) < len(text):
+            start = text.find(b"\x1b", len(text) - len(last))
+            start = len(text) if start < 0 else start
+            self._channel.write(text[:start] + (b"" if self._modes is None else b"\x1b[m"))
+            text = text[start:]
+        self.show(text)
+
+    # Ours
+
+    def line(self, text: str) -> None:
+        """A line, in brackets so that nobody takes it for the VM's."""
+        self.lines(f"[{text}]")
+
+    def lines(self, *texts: str) -> None:
+        """Lines of ours as they are, plain whatever the VM has made of the terminal."""
+        before, after = b"", b""
+        if self._modes is not None:
+            before, after = self._modes.neutral, self._modes.again
+        start = "" if self._at_margin else "\r\n"
+        self._channel.write(
+            before + (start + "".join(f"{text}\r\n" for text in texts)).encode() + after
+        )
+        self._at_margin = True
+
+    def break_off(self) -> None:
+        """What the VM said next is lost: a sequence that is half said does not go on."""
+        if self._modes is not None:
+            self._channel.write(self._modes.break_off())
+
+    def give_back(self) -> bool:
+        """Turn off what the VM turned on, and nothing else; whether anything was."""
+        if self._modes is None:
+            return False
+        is_moved = self._modes.is_moved
+        undone = self._modes.give_back()
+        if is_moved:  # nobody knows in which column the cursor is now
+            self._at_margin = False
+        if undone:
+            self._channel.write(undone)
+        return bool(undone)
+
+    # What the terminal may answer
+
+    def asked(self) -> bool:
+        """Whether the VM asked lately where the cursor is, and this is the answer: it counts."""
+        modes = self._modes
+        if modes is None or not modes.asked:
+            return False
+        if self._clock.seconds() - self._asked > ASKED:
+            modes.asked = 0
+            return False
+        modes.asked -= 1
+        return True
+
+    def utf8_mouse(self) -> bool:
+        """Whether the VM wants the mouse reported in UTF-8."""
+        return self._modes is not None and self._modes.utf8_mouse

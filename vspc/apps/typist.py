@@ -1,0 +1,134 @@
+"""Typing at a console on behalf of a verb, and what became of it, to the byte."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from vspc.apps.describe import typing
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, TIMED_OUT
+from vspc.console.attachment import Attachment, Refusal
+from vspc.console.console import Console
+from vspc.console.session import Session
+
+PIECE = 64 * 1024
+"""Bytes that are offered to a console at once."""
+
+RESULTS: Mapping[int, str] = MappingProxyType(
+    {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
+)
+"""What the audit file says of an exit status."""
+
+
+class Typist:
+    """Types at one attachment. `typed` bytes went to the VM, `dropped` were taken and will not;
+    `offset` is where the VM's output stood when the last one went.
+
+    `changed` is called when that changed: it may come out of `type`, and must not type.
+    """
+
+    def __init__(self, attachment: Attachment, changed: Callable[[], None]) -> None:
+        self._attachment = attachment
+        self._changed = changed
+        self._pending = bytearray()
+        self._pumping = False
+        self.typed = 0
+        self.dropped = 0
+        self.offset = attachment.console.history.end
+        self.refusal: Refusal | None = None
+        attachment.tally.heard = self._heard
+
+    def type(self, data: bytes) -> None:
+        """Type `data` behind what is still to be typed."""
+        self._pending += data
+        self.pump()
+
+    def pump(self) -> None:
+        """Type on: the console takes more."""
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._pending and self.refusal is None:
+            piece = bytes(self._pending[:PIECE])
+            typed = self._attachment.type(piece)
+            self.refusal = typed.refusal
+            del self._pending[: typed.taken]
+            if typed.taken < len(piece):
+                break
+        self._pumping = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the console has not taken."""
+        return len(self._pending)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that did not go to the VM yet."""
+        return len(self._pending) + self._attachment.tally.waiting
+
+    def stop(self) -> int:
+        """What did not go to the VM is not to go any more; how many bytes, dropped ones too."""
+        self._attachment.tally.heard = None
+        self.dropped += len(self._pending)
+        self._pending.clear()  # first: what is taken back makes room, and the rest would go there
+        self.dropped += self._attachment.withdraw()
+        return self.dropped
+
+    def _heard(self, delivered: int, dropped: int) -> None:
+        self.typed += delivered
+        self.dropped += dropped
+        if delivered:
+            self.offset = self._attachment.console.history.end
+        self._changed()
+
+
+def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
+    """Take the pen of `attachment`'s console if it is free; with `force` from whoever has it.
+
+    Why not, otherwise.
+    """
+    console = attachment.console
+    if force and console.pen is not None and "force" in attachment.rights:
+        refusal = console.take_pen(attachment, force=True)
+        if refusal is not None:
+            return refusal
+    return console.may_type(attachment)
+
+
+def so_much(typed: int, not_typed: int) -> str:
+    """What became of what was to be typed, for people."""
+    if not typed:
+        return "nothing was sent"
+    was = "1 byte was" if typed == 1 else f"{typed} bytes were"
+    if not not_typed:
+        return f"{was} sent"
+    return f"{was} sent, {not_typed} {'was' if not_typed == 1 else 'were'} not"
+
+
+def refused(
+    console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
+) -> tuple[str, int]:
+    """Why whoever has `session` may not type, with what became of it, and the exit status;
+    `powerless` if that said `--force` without the right to it.
+    """
+    title = console.title
+    match refusal:
+        case Refusal.PEN:
+            lacks = ", and you have no right `force` there" if powerless else ""
+            return f"{typing(session, console)} on {title}{lacks}; {what}", DENIED
+        case Refusal.READ_ONLY:
+            return f"{title}: {READ_ONLY}; {what}", DENIED
+        case Refusal.REASON:
+            why = "say why: reason=TEXT before the verb"
+            return f"who types on {title} has to {why}; {what}", DENIED
+        case Refusal.AUDIT:
+            return f"nothing can be recorded now, so nobody begins to type; {what}", FAILED
+        case Refusal.AWAY:
+            return f"{title} is {console.state.value}; {what}", FAILED
+        case Refusal.HOST:
+            return f"the host of {title} has changed; {what}", FAILED
+    return f"you have no right to type on {title}; {what}", DENIED
+
+
+def moved_without_proof(console: Console, old: str, new: str, what: str) -> str:
+    """What somebody is told whom a change of host has ended."""
+    return f"{console.title} is on {new} now; it was on {old}, and this was no vMotion; {what}"

@@ -1,0 +1,73 @@
+"""`accept`: an administrator says which line is the VM."""
+
+from vspc.apps.verbs.context import FAILED, Call, VerbPrinter
+from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
+from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
+from vspc.common.text import safe
+from vspc.console.console import Console
+from vspc.net.limits import parse_address
+
+NAME = Argument("NAME", "the console, or the line that is kept apart", CONSOLE)
+ADDRESS = Argument("ADDRESS", "where the VM is", WORD, required=False)
+
+GRAMMAR = Grammar(
+    "accept",
+    "a line that is kept apart is the VM after all (administrators)",
+    arguments=(NAME, ADDRESS),
+    forms=("NAME ADDRESS", "LINE [ADDRESS]"),
+    examples=("accept web1 10.1.1.9", "accept web1~6190"),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Give the console to that line; whoever has it is closed."""
+    console = call.find_as_administrator(parsed[NAME])
+    if console is None:
+        return
+    said = parsed.get(ADDRESS, "")
+    address = str(parse_address(said) or said)
+    if console.quarantined:
+        _line(call, console, address)
+    elif address:
+        _from(call, console, address)
+    else:
+        raise UsageError(f"say the ADDRESS at which {console.title} is")
+
+
+def _from(call: Call, console: Console, address: str) -> None:
+    """The VM of `console` is at `address`."""
+    keeper = call.world.keeper
+    accepted = keeper.accept(console, address)
+    call.record("accept", console, host=address, result="ok" if accepted else "failed")
+    if accepted:
+        console.host_change_seen()
+        VerbPrinter(call.channel, f"{console.title} is at {safe(address)} now\n")
+        return
+    waiting = ", ".join(keeper.waiting(console)) or "none is"
+    call.fail(
+        FAILED,
+        f"no line from {safe(address)} says that it is {console.title} and is kept apart; "
+        f"kept apart: {waiting}",
+    )
+
+
+def _line(call: Call, line: Console, address: str) -> None:
+    """`line`, which is kept apart, is the VM. Of whom it says that it is, he hears the name only
+    if he may read that console.
+    """
+    title, host = line.title, line.last_address
+    if address and address != host:
+        call.record("accept", line, host=address, result="failed")
+        call.fail(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
+        return
+    console = call.world.keeper.accept_line(line)
+    result = "failed" if console is None else "ok"
+    call.record("accept", line if console is None else console, host=host, result=result)
+    if console is None:
+        call.fail(FAILED, f"{title} is kept apart no longer, or its VM has no such console now")
+        return
+    console.host_change_seen()
+    if call.may_read(console):
+        VerbPrinter(call.channel, f"{console.title} is at {safe(host)} now\n")
+    else:
+        VerbPrinter(call.channel, f"{title} is the VM that it says it is; it is at {safe(host)}\n")

@@ -1,0 +1,310 @@
+"""A command line, taken from its beginning piece by piece: words, values of options, text.
+
+`CommandLine` is what `ssh` sent: one string, in which the words that the client's shell had are
+joined by blanks. Words are split as a shell does it. Text is taken as it comes, and no backslash in
+it is eaten: where it begins with a quote it ends at the closing one, else it is the rest of the
+line. `Words` is what a process on the server's machine has: its arguments, each as it is.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from vspc.apps.verbs.kinds import UsageError
+from vspc.common.text import safe
+
+LINE = 4096
+"""Characters of a command line."""
+
+TRAILING = 32
+"""Options behind a text, at most."""
+
+_BLANKS = " \t\n\r\v\f"
+_OPTION = re.compile(r"-[^ \t\n\r\v\f='\"\\]*")
+_ESCAPED = ("\\'", '\\"')
+
+
+class CommandSource(Protocol):
+    """Where the words of a verb come from. Any method may raise `UsageError`."""
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+
+    def quoted(self) -> bool:
+        """Whether what comes next is text in quotes, and so no option."""
+
+    def option(self) -> str:
+        """Take the name of an option, up to a `=`; empty if something else comes next."""
+
+    def attach(self, value: str) -> None:
+        """The last letters of that name, `value`, are the beginning of the option's value."""
+
+    def attached(self) -> bool:
+        """Whether the option that was taken has its value with it, behind a `=`."""
+
+    def value(self, verbatim: bool) -> str:
+        """Take the value of that option: what is attached, or what comes next (`done` is false)."""
+
+    def word(self) -> str:
+        """Take a word."""
+
+    def skip(self, word: str) -> bool:
+        """Take `word` if it comes next, without quotes; whether it did."""
+
+    def text(self, takes_option: Callable[["CommandSource"], bool]) -> str:
+        """Take the text at the end, less the options behind it. `takes_option` takes one option of
+        the verb, with its value; False if something else comes next.
+        """
+
+    def literal(self) -> str | None:
+        """Take all of what is behind a `--`; None if that is nothing."""
+
+
+class CommandLine:
+    """One string; characters that stand for bytes that are no UTF-8 are kept."""
+
+    def __init__(self, line: str, at: int = 0, plain: bool = False) -> None:
+        """From `at` on; `plain`: what has quotes in its name is not taken as an option."""
+        if len(line) > LINE:
+            raise UsageError(f"the command has {len(line)} characters; at most {LINE} are allowed")
+        self._line = line
+        self._at = at
+        self._plain = plain
+        self._equals = False  # whether the value comes at once
+        self._attached: str | None = None  # what of it is read already
+
+    def done(self) -> bool:
+        """`CommandSource`: nothing but blanks is left."""
+        while self._at < len(self._line) and self._line[self._at] in _BLANKS:
+            self._at += 1
+        return self._at == len(self._line)
+
+    def quoted(self) -> bool:
+        """`CommandSource`: a quote comes next."""
+        return not self.done() and self._line[self._at] in "'\""
+
+    def option(self) -> str:
+        """`CommandSource`."""
+        self._equals, self._attached = False, None
+        if self.done():
+            return ""
+        found = _OPTION.match(self._line, self._at)
+        if found is not None:
+            following = self._line[found.end() : found.end() + 1]
+            if following in ("", "=", *_BLANKS):
+                return self._take(found[0], following == "=")
+        return "" if self._plain else self._split_option()
+
+    def _take(self, name: str, equals: bool) -> str:
+        if name == "-":
+            return ""
+        self._equals = equals
+        self._at += len(name) + equals
+        return name
+
+    def _split_option(self) -> str:
+        """An option with quotes or backslashes in its name, as a shell has it."""
+        if self._line[self._at] not in "-'\"\\":
+            return ""
+        start, word = self._at, self.word()
+        if not word.startswith("-") or word == "-":
+            self._at = start
+            return ""
+        name, equals, value = word.partition("=")
+        self._equals, self._attached = bool(equals), value if equals else ""
+        return name
+
+    def attach(self, value: str) -> None:
+        """`CommandSource`."""
+        if self._attached is not None:
+            self._attached = f"{value}={self._attached}" if self._equals else value
+        else:
+            self._at -= len(value) + self._equals
+        self._equals = True
+
+    def attached(self) -> bool:
+        """`CommandSource`."""
+        return self._equals
+
+    def value(self, verbatim: bool) -> str:
+        """`CommandSource`."""
+        if self._equals and self._attached is not None:
+            return self._attached
+        if self._equals and self._line[self._at : self._at + 1] in ("", *_BLANKS):
+            return ""
+        if not verbatim:
+            return self.word()
+        return self._quoted() if self.quoted() else self._bare()
+
+    def word(self) -> str:
+        """`CommandSource`: as a shell has it, nothing expanded."""
+        self.done()
+        word, quote = "", ""
+        while self._at < len(self._line):
+            letter = self._line[self._at]
+            if not quote and letter in _BLANKS:
+                break
+            self._at += 1
+            if quote != "'" and letter == "\\":
+                word += self._escaped(quote)
+            elif letter == quote:
+                quote = ""
+            elif not quote and letter in "'\"":
+                quote = letter
+            else:
+                word += letter
+        if quote:
+            raise UsageError(f"the command has an open {quote}")
+        return word
+
+    def skip(self, word: str) -> bool:
+        """`CommandSource`."""
+        there = not self.done() and self._line.startswith(word, self._at)
+        end = self._at + len(word)
+        if not there or self._line[end : end + 1] not in ("", *_BLANKS):
+            return False
+        self._at = end
+        return True
+
+    def _escaped(self, quote: str) -> str:
+        following = self._line[self._at : self._at + 1]
+        if not following:
+            raise UsageError("the command ends with a backslash")
+        self._at += 1
+        # Within double quotes a backslash is itself, except before what it must protect.
+        return f"\\{following}" if quote and following not in '\\"' else following
+
+    def _bare(self) -> str:
+        """What comes before the next blank, as it is."""
+        start = self._at
+        while self._at < len(self._line) and self._line[self._at] not in _BLANKS:
+            self._at += 1
+        return self._line[start : self._at]
+
+    def _quoted(self) -> str:
+        """Text in quotes. Pieces that touch are one text, also with a quote that is escaped
+        between them: so `shlex.quote` and `${x@Q}` write an apostrophe.
+        """
+        text = ""
+        while self._at < len(self._line) and self._line[self._at] not in _BLANKS:
+            if self._line.startswith(_ESCAPED, self._at):
+                text += self._line[self._at + 1]
+                self._at += 2
+                continue
+            quote = self._line[self._at]
+            if quote not in "'\"":
+                raise UsageError(self._behind())
+            end = self._line.find(quote, self._at + 1)
+            if end < 0:
+                raise UsageError(
+                    f"text that begins with {quote} ends at the next {quote}, and there is none; "
+                    "behind -- quotes are text"
+                )
+            text += self._line[self._at + 1 : end]
+            self._at = end + 1
+        return text
+
+    def _behind(self) -> str:
+        found = safe(self._line[self._at :], 20)
+        return (
+            f"text that begins with a quote ends at its closing quote, and {found!r} follows it; "
+            "behind -- quotes are text"
+        )
+
+    def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
+        """`CommandSource`: one blank stands between the text and the options behind it."""
+        if self.quoted():
+            return self._quoted()
+        start, end = self._at, len(self._line)
+        options = self._options_at_the_end(takes_option)
+        self._at = options
+        return self._line[start:end] if options == end else self._line[start : options - 1]
+
+    def _options_at_the_end(self, takes_option: Callable[[CommandSource], bool]) -> int:
+        """Where they begin. Each place is looked at once, the last first."""
+        counts = {len(self._line): 0}
+        for at in range(len(self._line) - 1, self._at, -1):
+            if self._line[at] != "-" or self._line[at - 1] not in _BLANKS:
+                continue
+            rest = CommandLine(self._line, at, plain=True)
+            if takes_option(rest):
+                rest.done()
+                count = counts.get(rest._at, TRAILING) + 1
+                if count <= TRAILING:
+                    counts[at] = count
+        return min(counts)
+
+    def literal(self) -> str | None:
+        """`CommandSource`: one blank stands between the `--` and the text."""
+        start, self._at = self._at + 1, len(self._line)
+        return self._line[start:] if start <= len(self._line) else None
+
+
+class Words:
+    """The arguments of a process."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = list(words)
+        self._attached: str | None = None
+
+    def done(self) -> bool:
+        """`CommandSource`."""
+        return not self._words
+
+    def quoted(self) -> bool:
+        """`CommandSource`: the shell has taken quotes away."""
+        return False
+
+    def option(self) -> str:
+        """`CommandSource`."""
+        if not self._words or not self._words[0].startswith("-") or self._words[0] == "-":
+            return ""
+        name, equals, value = self._words.pop(0).partition("=")
+        self._attached = value if equals else None
+        return name
+
+    def attach(self, value: str) -> None:
+        """`CommandSource`."""
+        self._attached = value if self._attached is None else f"{value}={self._attached}"
+
+    def attached(self) -> bool:
+        """`CommandSource`."""
+        return self._attached is not None
+
+    def value(self, verbatim: bool) -> str:
+        """`CommandSource`."""
+        del verbatim
+        attached, self._attached = self._attached, None
+        return self._words.pop(0) if attached is None else attached
+
+    def word(self) -> str:
+        """`CommandSource`."""
+        return self._words.pop(0)
+
+    def skip(self, word: str) -> bool:
+        """`CommandSource`."""
+        there = self._words[:1] == [word]
+        del self._words[:there]
+        return there
+
+    def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
+        """`CommandSource`: words joined by one blank."""
+        words = self._words
+        counts = {len(words): 0}
+        for at in range(len(words) - 1, 0, -1):
+            if not words[at].startswith("-"):
+                continue
+            rest = Words(words[at : at + 2])
+            if takes_option(rest):
+                following = min(at + 2, len(words)) - len(rest._words)
+                count = counts.get(following, TRAILING) + 1
+                if count <= TRAILING:
+                    counts[at] = count
+        options = min(counts)
+        text, self._words = words[:options], words[options:]
+        return " ".join(text)
+
+    def literal(self) -> str | None:
+        """`CommandSource`."""
+        text, self._words = self._words, []
+        return " ".join(text) if text else None

@@ -1,0 +1,55 @@
+"""`info NAME [--json]`: everything known of one console."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from vspc.apps.describe import details
+from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.apps.verbs.kinds import CONSOLE
+
+NAME = Argument("NAME", "the console", CONSOLE)
+
+GRAMMAR = Grammar(
+    "info",
+    "everything known of one console",
+    arguments=(NAME,),
+    options=(JSON,),
+    examples=("info web1 --json",),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Print it, a fact a line or as JSON."""
+    console = call.find(parsed[NAME])
+    if console is None:
+        return
+    facts = details(console)
+    if "admin" in call.operator.roles:
+        console.host_change_seen()
+    if parsed.has(JSON):
+        VerbPrinter(call.channel, json.dumps(facts, indent=1) + "\n")
+        return
+    lines = [f"{key.replace('_', ' ')}: {_shown(key, value)}\n" for key, value in facts.items()]
+    VerbPrinter(call.channel, "".join(lines))
+
+
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "attachments": "{operator} from {address} since {since}",
+        "last_move": "from {source} to {target} in {seconds} s, at {at}",
+        "host_change": "from {old} to {new} at {at}, and it was no vMotion",
+    }
+)
+"""How facts that are tables are put into words."""
+
+
+def _shown(key: str, value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(key, item) for item in value) or "-"
+    if isinstance(value, dict):
+        return _SENTENCES[key].format(**value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else str(value)

@@ -1,0 +1,131 @@
+"""Kinds of values on a command line: each has one name, one reader and one message."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from vspc.common.text import safe
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 7 * 86400.0
+"""Seconds that a verb may wait."""
+
+DIGITS = 18
+"""Digits of a number."""
+
+_SECONDS: Mapping[str, float] = MappingProxyType({"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400})
+_TIME_ALLOWED = 'a time is written "10m" or "2h" (ago), "2026-11-21" or "2026-11-21T08:30:00Z"'
+
+
+class UsageError(ValueError):
+    """A command line that a verb does not take; the text says what is wrong and what is allowed."""
+
+
+@frozen
+class ValueKind(Generic[T]):
+    """What a value may be.
+
+    `name` stands for it in usage lines. `read` makes it of what was said: the option or argument
+    (for messages), the text, and now, in seconds since 1970. It raises `UsageError`. `verbatim`:
+    the text is taken as it comes, no backslash is eaten. `choices`: all that there are. `console`:
+    it names a console, and a login may have named one already.
+    """
+
+    name: str
+    read: Callable[[str, str, float], T]
+    verbatim: bool = False
+    choices: tuple[str, ...] = ()
+    console: bool = False
+
+
+def _same(_label: str, value: str, _now: float) -> str:
+    return value
+
+
+def _typed(label: str, value: str, _now: float) -> bytes:
+    """The bytes that the text came as."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(f"{label} has half of a surrogate pair in it") from None
+
+
+def _number(label: str, value: str, _now: float) -> int:
+    if not is_number(value):
+        raise UsageError(f"{label} takes a number, not '{safe(value)}'")
+    return int(value)
+
+
+def is_number(value: str) -> bool:
+    """Whether it consists of at most `DIGITS` digits."""
+    return value.isascii() and value.isdigit() and len(value) <= DIGITS
+
+
+def _signed(label: str, value: str, now: float) -> int:
+    number = _number(label, value.removeprefix("-"), now)
+    return -number if value.startswith("-") else number
+
+
+def _offset(label: str, value: str, _now: float) -> int:
+    if not is_number(value):
+        raise UsageError(f"{label} takes an offset in bytes, not '{safe(value)}'")
+    return int(value)
+
+
+def _duration(label: str, value: str, _now: float) -> float:
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)", value, re.ASCII)
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not seconds > 0:
+        said = safe(value)
+        raise UsageError(f'{label} takes seconds, or "10m", "24h" or "7d", not \'{said}\'')
+    return seconds
+
+
+def _wait(label: str, value: str, now: float) -> float:
+    seconds = _duration(label, value, now)
+    if seconds > LONGEST_WAIT:
+        raise UsageError(f"{label} is at most {LONGEST_WAIT / 86400:g}d, not {safe(value)}")
+    return seconds
+
+
+def _moment(label: str, value: str, now: float) -> float:
+    """A time, or how long ago it was, in seconds since 1970."""
+    ago = re.fullmatch(r"([0-9]{1,9})([smhd])(?: ?ago)?", value, re.ASCII)
+    if ago is not None:
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise UsageError(f"{label}: '{safe(value)}' is not a time; {_TIME_ALLOWED}") from None
+
+
+def choice(*words: str) -> ValueKind[str]:
+    """One of `words`."""
+
+    def read(label: str, value: str, _now: float) -> str:
+        if value not in words:
+            raise UsageError(f"{label} is one of {', '.join(words)}, not '{safe(value)}'")
+        return value
+
+    return ValueKind("|".join(words), read, choices=words)
+
+
+WORD = ValueKind("WORD", _same)
+CONSOLE = ValueKind("NAME", _same, console=True)
+CONSOLES = ValueKind("GLOB", _same, console=True)
+GLOB = ValueKind("GLOB", _same)
+NAME = ValueKind("NAME", _same)
+TEXT = ValueKind("TEXT", _same, verbatim=True)
+TYPED = ValueKind("TEXT", _typed, verbatim=True)
+NUMBER = ValueKind("N", _number)
+SIGNED = ValueKind("N", _signed)
+OFFSET = ValueKind("OFFSET", _offset)
+DURATION = ValueKind("TIME", _duration)
+WAIT = ValueKind("TIME", _wait)
+MOMENT = ValueKind("TIME", _moment)

@@ -1,0 +1,45 @@
+"""`msg NAME TEXT`: one line for everybody who is on a console; the VM gets nothing."""
+
+from vspc.apps.verbs.context import DONE, FAILED, USAGE, Call
+from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
+from vspc.apps.verbs.kinds import CONSOLE, TEXT
+from vspc.apps.verbs.limits import MESSAGES
+from vspc.apps.verbs.verbatim import rule
+from vspc.common.text import safe
+
+NAME = Argument("NAME", "the console", CONSOLE)
+MESSAGE = Argument("TEXT", "what is shown to them", TEXT)
+
+GRAMMAR = Grammar(
+    "msg",
+    "tell everybody on a console something; its VM hears nothing of it",
+    arguments=(NAME, MESSAGE),
+    examples=('msg web1 "I\'ll reboot it at 14:00"',),
+    notes=rule("TEXT"),
+)
+
+LIMIT = 1000
+"""Characters of a message."""
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Tell them. Who may read may speak, a few times a minute."""
+    text = parsed[MESSAGE]
+    if not text.strip() or len(text) > LIMIT:
+        call.fail(USAGE, f"a message has from 1 to {LIMIT} characters, not {len(text)}")
+        return
+    console = call.find(parsed[NAME])
+    if console is None:
+        return
+    if not console.attachments:
+        call.fail(FAILED, f"nobody is on {console.title}; nobody was told")
+        return
+    if not call.world.remembered.may_say(call.operator.name, call.world.clock.seconds()):
+        call.record("limit", console, limit="messages", value=MESSAGES)
+        call.fail(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
+        return
+    recipients = len(console.attachments)
+    console.tell(f"message from {safe(call.operator.name)}: {safe(text, LIMIT)}")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    call.record("msg", console, bytes=size, recipients=recipients)
+    call.channel.finish(DONE)

@@ -1,0 +1,45 @@
+"""`note NAME TEXT`: words for whoever reads the log later, and for everybody attached."""
+
+from vspc.apps.verbs.context import DONE, FAILED, USAGE, Call
+from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
+from vspc.apps.verbs.kinds import CONSOLE, TEXT
+from vspc.apps.verbs.verbatim import rule
+from vspc.common.text import safe
+from vspc.console.logs import MarkerKind
+
+NAME = Argument("NAME", "the console", CONSOLE)
+NOTE = Argument("TEXT", "the note", TEXT)
+
+GRAMMAR = Grammar(
+    "note",
+    "put a note into a console's log, and tell everybody attached",
+    arguments=(NAME, NOTE),
+    examples=("note web1 'replaced its disk (CHG123)'",),
+    notes=rule("TEXT"),
+)
+
+LIMIT = 1000
+"""Characters of a note."""
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Put it there."""
+    console = call.find(parsed[NAME])
+    if console is None:
+        return
+    if not call.may("write", console, "write on"):
+        return
+    text = parsed[NOTE]
+    if len(text) > LIMIT:
+        call.fail(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
+        return
+    archive = call.world.archive
+    words = f"{call.operator.name}: {text}"
+    marked = archive is not None and archive.mark(console, MarkerKind.NOTE, words)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    call.record("note", console, bytes=size, result="ok" if marked else "failed")
+    if not marked:
+        call.fail(FAILED, f"{console.title} has no log that takes a note now")
+        return
+    console.tell(f"note by {safe(words, LIMIT * 2)}")
+    call.channel.finish(DONE)

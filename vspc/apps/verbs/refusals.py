@@ -1,0 +1,53 @@
+"""`refusals`: what was turned away lately, with the line of the configuration to add."""
+
+import json
+
+from attrs import asdict, evolve
+
+from vspc.apps.verbs.context import Call, VerbPrinter, timestamp
+from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
+from vspc.common.text import age, time_text
+from vspc.console.audit import TurnedAway
+
+GRAMMAR = Grammar(
+    "refusals",
+    "the last VMs and logins turned away, and why (administrators)",
+    options=(JSON,),
+    examples=("refusals",),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Print them, the last one last."""
+    if not call.is_administrator():
+        return
+    found = [_fitting(call, one) for one in call.world.trail.turned_away()]
+    if parsed.has(JSON):
+        shown = [
+            asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
+            for one in found
+        ]
+        VerbPrinter(call.channel, json.dumps(shown, indent=1) + "\n")
+        return
+    now = call.world.clock.wall()
+    lines = [line for one in found for line in _lines(one, now)] or ["nothing was turned away"]
+    VerbPrinter(call.channel, "".join(line + "\n" for line in lines))
+
+
+def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
+    """The same with a hint for who has a table already: TOML takes no second one."""
+    table, _, key = one.hint.partition("\n")
+    if one.what != "login" or not table.startswith("[operators.") or not call.world.knows(one.name):
+        return one
+    if not key:
+        return evolve(one, hint="")
+    key = key.removeprefix("authorized_keys = [").removesuffix("]")
+    return evolve(one, hint=f"add to authorized_keys of {table}:\n{key}")
+
+
+def _lines(one: TurnedAway, now: float) -> list[str]:
+    # To the last one: what has stopped long ago was no slower for it.
+    often = f", {one.count} times in {time_text(one.last - one.first)}" if one.count > 1 else ""
+    name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
+    lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
+    return lines + [f"    {line}" for line in one.hint.splitlines()]

@@ -1,0 +1,108 @@
+"""`sessions`: who is in, since when, by what proof, and on which consoles."""
+
+import json
+from collections.abc import Sequence
+
+from vspc.apps.verbs.context import DENIED, Call, VerbPrinter, handle_of, timestamp
+from vspc.apps.verbs.grammar import JSON, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import NAME
+from vspc.common.columns import Heading, table
+from vspc.common.text import age, ensure_safe
+from vspc.console.attachment import Attachment
+from vspc.console.resolve import reading_order
+from vspc.console.sessions import Present
+
+OPERATOR = Option("--operator", "only sessions of this one", NAME)
+
+GRAMMAR = Grammar(
+    "sessions",
+    "who is in (administrators), or which sessions are yours",
+    options=(OPERATOR, JSON),
+    examples=("sessions --operator alice",),
+)
+
+_HEADINGS = (
+    Heading("SESSION"),
+    Heading("OPERATOR", names=True),
+    Heading("FROM", names=True, least=15),
+    Heading("FOR", right=True),
+    Heading("BY"),
+    Heading("KEY", names=True, least=15),
+    Heading("REMARKS"),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Print them, oldest first. Without the role `admin` there are only one's own."""
+    own, administrator = call.operator.name, "admin" in call.operator.roles
+    whose = parsed.get(OPERATOR) or (None if administrator else own)
+    if whose != own and not administrator:
+        call.fail(DENIED, 'only operators with roles = ["admin"] see sessions of others')
+        return
+    there = call.world.sessions
+    shown = list(there) if whose is None else there.of(whose)
+    if parsed.has(JSON):
+        VerbPrinter(
+            call.channel, json.dumps([facts(call, each) for each in shown], indent=1) + "\n"
+        )
+    elif shown:
+        VerbPrinter(call.channel, _table(call, shown))
+    else:
+        of = "" if whose is None else f" of {ensure_safe(whose)}"
+        VerbPrinter(call.channel, f"no sessions{of}\n")
+
+
+def facts(call: Call, present: Present) -> dict[str, object]:
+    """One session; of its consoles those that the operator who asks may read."""
+    session = present.session
+    known = session.facts
+    return {
+        "id": known.pop("session"),
+        **known,
+        "since": timestamp(session.since),
+        "idle": present.idle(),
+        "this": session.id == call.session.id,
+        "followed": present.followed,
+        "consoles": [
+            {
+                "console": each.console.title,
+                "handle": handle_of(each.console),
+                "since": timestamp(each.since),
+                "writes": each.has_pen,
+            }
+            for each in _on(call, present)
+        ],
+    }
+
+
+def _table(call: Call, shown: Sequence[Present]) -> str:
+    """A line for each session, and below it one for each of its consoles."""
+    heading, *rows = table(_HEADINGS, [_row(call, each) for each in shown], call.columns).split(
+        "\n"
+    )
+    lines = [heading]
+    for row, present in zip(rows, shown, strict=False):
+        lines += [row, *(f"    {_place(each)}" for each in _on(call, present))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _row(call: Call, present: Present) -> list[str]:
+    session, proof = present.session, present.session.proof
+    remarks = ["this one"] if session.id == call.session.id else []
+    remarks += ["idle"] if present.idle() else []
+    remarks += [f"key id {proof.key_id}"] if proof.key_id else []
+    remarks += [f"reason {session.reason}"] if session.reason else []
+    lasted = age(call.world.clock.wall() - session.since)
+    facts = (session.id, session.operator.name, session.address, lasted, proof.via)
+    return [*map(ensure_safe, (*facts, proof.fingerprint or "-", ", ".join(remarks)))]
+
+
+def _place(attachment: Attachment) -> str:
+    does = "writes" if attachment.has_pen else "reads"
+    return f"{attachment.console.title}  {does} since {timestamp(attachment.since)}"
+
+
+def _on(call: Call, present: Present) -> list[Attachment]:
+    """Where it is, as far as the operator who asks may know of it."""
+    on = [each for each in present.attachments if call.may_read(each.console)]
+    return sorted(on, key=lambda each: reading_order(each.console))

@@ -1,0 +1,65 @@
+"""`who [NAME]`: the operators on the consoles that you may read."""
+
+import json
+from collections.abc import Mapping
+
+from vspc.apps.describe import presence
+from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
+from vspc.apps.verbs.kinds import CONSOLE
+from vspc.common.columns import Heading, table
+from vspc.console.console import Console
+from vspc.console.resolve import reading_order
+
+NAME = Argument("NAME", "only this console", CONSOLE, required=False)
+
+GRAMMAR = Grammar(
+    "who",
+    "who is on which console, and who types",
+    arguments=(NAME,),
+    options=(JSON,),
+    examples=("who web1",),
+)
+
+_HEADINGS = (
+    Heading("CONSOLE", names=True, least=16),
+    Heading("OPERATOR", names=True),
+    Heading("PEN"),
+    Heading("FROM", names=True, least=15),
+    Heading("SINCE"),
+)
+
+
+def run(call: Call, parsed: Parsed) -> None:
+    """Print them by console, in the order in which they came."""
+    name = parsed.get(NAME)
+    if name is not None:
+        console = call.find(name)
+        if console is None:
+            return
+        consoles = [console]
+    else:
+        consoles = sorted((c for c in call.readable() if c.attachments), key=reading_order)
+    people = [presence(a) for console in consoles for a in console.attachments]
+    if parsed.has(JSON):
+        VerbPrinter(call.channel, json.dumps(people, indent=1) + "\n")
+    elif people:
+        VerbPrinter(call.channel, table(_HEADINGS, [_row(each) for each in people], call.columns))
+    else:
+        where = f" to {consoles[0].title}" if name is not None else ""
+        VerbPrinter(call.channel, f"no operators are connected{where}\n")
+
+
+def _row(found: Mapping[str, object]) -> list[str]:
+    pen = "writes" if found["writes"] else "reads"
+    facts = (found["console"], found["operator"], pen, found["address"], found["since"])
+    return [str(fact) for fact in facts]
+
+
+def presences(console: Console) -> list[str]:
+    """A line for each attachment."""
+    return [
+        f"{p['console']}  {p['operator']}  {'writes' if p['writes'] else 'reads'}  "
+        f"from {p['address']} since {p['since']}"
+        for p in map(presence, console.attachments)
+    ]

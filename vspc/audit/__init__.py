@@ -1,0 +1,1 @@
+"""The audit file: who did what."""

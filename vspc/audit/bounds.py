@@ -1,0 +1,85 @@
+"""How many lines of one kind an address is worth; what is over is counted, none is forgotten."""
+
+from collections import OrderedDict
+
+from attrs import define, frozen
+
+from vspc.net.limits import crowd
+
+EACH = 30
+"""Lines of one address in a minute."""
+
+IN_ALL = 600
+"""The same of all addresses together."""
+
+TABLE = 4096
+"""Addresses that are counted each; of more, the first are counted together."""
+
+SUMMARIES = 100
+"""Addresses of which one look tells the count each; of more, together."""
+
+MINUTE = 60.0
+
+
+@frozen
+class Over:
+    """So many had no line; `address`, of IPv6 a network, is empty for several together."""
+
+    address: str
+    count: int
+
+
+@define
+class _Minute:
+    since: float
+    told: int = 0
+    untold: int = 0
+
+
+class AuditBounds:
+    """Times are the caller's, in seconds."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, _Minute] = OrderedDict()  # the oldest minute first
+        self._rest = 0
+        self._rest_since = 0.0
+        self._all = _Minute(0.0)
+
+    def take(self, address: str, now: float) -> bool:
+        """Whether one more of `address` gets a line; otherwise it is counted. An IPv6 address
+        counts with its network: whoever has one has as many as he likes.
+        """
+        address = crowd(address)
+        minute = self._of.get(address)
+        if minute is None:
+            if len(self._of) >= TABLE:
+                _, first = self._of.popitem(last=False)
+                self._add(first.untold, now)
+            minute = self._of[address] = _Minute(now)
+        if now - self._all.since >= MINUTE:
+            self._all = _Minute(now)
+        if minute.told < EACH and self._all.told < IN_ALL:
+            minute.told += 1
+            self._all.told += 1
+            return True
+        minute.untold += 1
+        return False
+
+    def _add(self, count: int, now: float) -> None:
+        if count and not self._rest:
+            self._rest_since = now
+        self._rest += count
+
+    def over(self, now: float) -> list[Over]:
+        """What had no line in minutes that are over; call it at last with infinity."""
+        found = list[Over]()
+        while self._of and now - next(iter(self._of.values())).since >= MINUTE:
+            address, minute = self._of.popitem(last=False)
+            if minute.untold and len(found) < SUMMARIES:
+                found.append(Over(address, minute.untold))
+            else:
+                self._add(minute.untold, now)
+        if self._rest and (now - self._rest_since >= MINUTE or now == float("inf")):
+            found.append(Over("", self._rest))
+            self._rest = 0
+        return found

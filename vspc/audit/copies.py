@@ -1,0 +1,215 @@
+"""Copies of the audit file for other programs: syslog, and the journal of systemd.
+
+The file is the record. What a copy does not take waits, bounded; what is over is counted. A copy
+may get something twice, after an error.
+"""
+
+import errno
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+
+from attrs import define, field
+
+from vspc.audit.file import Tell
+from vspc.net.backoff import Backoff
+from vspc.net.connection import Connection
+from vspc.net.limits import TokenBucket
+from vspc.net.syslog import counted, record
+
+COUNT = 10_000
+"""Lines that wait for one copy."""
+
+BYTES = 8 * 1024 * 1024
+"""Bytes of them."""
+
+TOGETHER = 64
+"""Lines between two looks whether it is over."""
+
+FAREWELL = 2.0
+"""Seconds that `stop` waits."""
+
+TELLING_RATE, TELLINGS = 1 / 60, 5
+"""How often trouble is told: for ever, and at once."""
+
+Encode = Callable[[bytes], bytes]
+"""A line of the file as the other side wants it."""
+
+
+@define(eq=False)
+class Copy:
+    """One of them, with a thread of its own. `name` is for our log."""
+
+    name: str
+    connection: Connection
+    encode: Encode
+    tell: Tell
+    failed: Callable[[], None]
+    now: Callable[[], float] = time.monotonic
+    lost: int = field(default=0, init=False)  # in all
+    _untold: int = field(default=0, init=False)
+    _lines: deque[bytes] = field(factory=deque, init=False)
+    _size: int = field(default=0, init=False)
+    _sent: deque[bytes] = field(factory=deque, init=False)  # perhaps not there yet
+    _backoff: Backoff = field(factory=Backoff, init=False)
+    _told: bool = field(default=False, init=False)
+    _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
+    _changed: Condition = field(factory=Condition, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+
+    # From any thread
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = Thread(target=self._run, name=f"audit-{self.name}", daemon=True)
+        self._thread.start()
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        """The file has these."""
+        with self._changed:
+            for line in lines:
+                if len(self._lines) >= COUNT or self._size + len(line) > BYTES:
+                    self.lost += 1
+                    self._untold += 1
+                else:
+                    self._lines.append(line)
+                    self._size += len(line)
+            self._changed.notify()
+
+    def condition(self) -> dict[str, object]:
+        """For `status`: whether the other side takes it, lines that wait, and how many it will
+        never have.
+        """
+        with self._changed:
+            state = "failing" if self._backoff.failing else "sent"
+            return {"state": state, "waiting": len(self._lines), "lost": self.lost}
+
+    def stop(self) -> None:
+        """Send what waits, if it is taken; returns after `FAREWELL` seconds at the latest."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(FAREWELL)
+        left = len(self._lines) + self._untold
+        if left:
+            self.tell("audit-copy-lost", {"copy": self.name, "count": left})
+
+    # Its thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.round()
+            except Exception:  # a defect: not at once again
+                self.failed()
+                self._backoff.fail(self.now(), False)
+            with self._changed:
+                if self._stopping and (not self._lines or self._backoff.failing):
+                    break
+                self._changed.wait_for(self._has_work, self._patience())
+        self.connection.close()
+
+    def _has_work(self) -> bool:
+        return self._stopping or bool(self._lines and not self._backoff.failing)
+
+    def _patience(self) -> float | None:
+        if not self._backoff.failing:
+            return None
+        return max(0.0, self._backoff.retry - self.now())
+
+    def round(self) -> None:
+        """Send what there is."""
+        if self._backoff.is_waiting(self.now()):
+            return
+        while True:
+            with self._changed:
+                lines = [self._lines[at] for at in range(min(TOGETHER, len(self._lines)))]
+            if not lines:
+                break
+            for line in lines:
+                if not self._send(line):
+                    return
+        self._recover()
+
+    def _send(self, line: bytes) -> bool:
+        try:
+            self.connection.send(self._encoded(line))
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                self._fail(error)
+                return False
+            self._drop(line)  # it would keep back all that follow
+            return True
+        self._drop(line, lost=False)
+        self._sent.append(line)
+        waiting = self.connection.waiting()
+        while len(self._sent) > waiting:
+            self._sent.popleft()
+        return True
+
+    def _drop(self, line: bytes, lost: bool = True) -> None:
+        with self._changed:
+            self._lines.popleft()
+            self._size -= len(line)
+            self.lost += lost
+            self._untold += lost
+
+    def _encoded(self, line: bytes) -> bytes:
+        try:
+            return self.encode(line)
+        except Exception:  # a defect: it must not keep the others back
+            self.failed()
+            return line
+
+    def _fail(self, error: OSError) -> None:
+        with self._changed:  # what it may not have comes again
+            self._lines.extendleft(reversed(self._sent))
+            self._size += sum(map(len, self._sent))
+        self._sent.clear()
+        if self._backoff.fail(self.now(), False):
+            self._told = self._tellings.take(self.now())
+            if self._told:
+                what = error.strerror or str(error)
+                self.tell("audit-copy-failing", {"copy": self.name, "error": what})
+
+    def _recover(self) -> None:
+        if self._backoff.failing:
+            seconds = round(self._backoff.recover(self.now()), 1)
+            if self._told:
+                self.tell("audit-copy-recovered", {"copy": self.name, "seconds": seconds})
+        if self._untold and self._tellings.take(self.now()):
+            with self._changed:
+                count, self._untold = self._untold, 0
+            self.tell("audit-copy-lost", {"copy": self.name, "count": count})
+
+
+def syslog(hostname: str, facility: int, stream: bool) -> Encode:
+    """RFC 5424, the line as its text; in a stream with its length in front."""
+
+    def encode(line: bytes) -> bytes:
+        facts = _facts(line)
+        made = record(facility, str(facts["time"]), hostname, str(facts["event"]), "-", line)
+        return counted(made) if stream else made
+
+    return encode
+
+
+def journal(line: bytes) -> bytes:
+    """The native protocol of systemd-journald: a datagram of fields, a line each."""
+    facts = _facts(line)
+    fields = {
+        "MESSAGE": line.decode(),
+        "PRIORITY": "6",
+        "SYSLOG_IDENTIFIER": "vspc",
+        **{f"VSPC_{name.upper()}": str(value) for name, value in facts.items()},
+    }
+    return "".join(f"{name}={value}\n" for name, value in fields.items()).encode()
+
+
+def _facts(line: bytes) -> dict[str, object]:
+    found: dict[str, object] = json.loads(line)
+    return found

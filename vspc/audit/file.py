@@ -1,0 +1,196 @@
+"""The audit file: whole lines with numbers that have no gap, whatever happened before."""
+
+import errno
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from vspc.audit.disk import AuditDisk
+from vspc.audit.ending import ending, ending_of
+
+Entry = tuple[str, str]
+"""JSON of an event: what comes before its number, and what comes after."""
+
+Tell = Callable[[str, dict[str, object]], None]
+
+
+def beside(path: Path) -> Path:
+    """The small file that has the last number, too: `audit.seq` for `audit.jsonl`."""
+    found = path.with_suffix(".seq")
+    return found if found != path else path.with_name(f"{path.name}.seq")
+
+
+def former(path: Path) -> Path:
+    """Where logrotate leaves the file before this one."""
+    return path.with_name(f"{path.name}.1")
+
+
+@frozen
+class Written:
+    """The lines that the file has now, without their ends, and why the others are not there."""
+
+    lines: tuple[bytes, ...]
+    error: OSError | None = None
+
+
+@define(eq=False)
+class AuditFile:
+    """Used by one thread. `seq` is the last number that was given."""
+
+    path: Path
+    tell: Tell
+    disk: AuditDisk = field(factory=AuditDisk)
+    seq: int = field(default=0, init=False)
+    _open: int | None = field(default=None, init=False)
+    _beside: int | None = field(default=None, init=False)
+    _unended: bool = field(default=False, init=False)  # the last line has no end
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written."""
+        return self._open is not None
+
+    def open(self) -> int:
+        """Open what is at `path` and go on behind its last whole line; how much was torn.
+
+        Raises OSError; then whatever was open stays so.
+        """
+        fresh = self._append_to()
+        try:
+            found = ending(self.disk, fresh)
+            torn = self._heal(fresh, found.size - found.torn, found.torn, found.ours, found.whole)
+        except BaseException:
+            self.disk.close(fresh)
+            raise
+        self._unended = bool(found.torn) and torn < 0
+        if not found.size:
+            with suppress(OSError):
+                self.disk.sync_directory(self.path)
+        self._close_file()
+        self._open = fresh
+        before = 0 if found.seq else ending_of(self.disk, former(self.path)).seq
+        self.seq = max(self.seq, found.seq, before, self._open_beside())
+        return 0 if found.whole else found.torn
+
+    def _append_to(self) -> int:
+        try:
+            return self.disk.append(self.path)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or self._beside is None:
+                raise
+        # A crowd of connections may have taken every descriptor there is; this one can wait.
+        self._close_beside()
+        return self.disk.append(self.path)
+
+    def _heal(self, descriptor: int, size: int, torn: int, ours: bool, whole: bool) -> int:
+        """Cut off what is torn; below 0 if the next line has to end it instead."""
+        if not torn:
+            return 0
+        if ours and not whole:
+            with suppress(OSError):  # it can only be appended to, perhaps
+                self.disk.cut(descriptor, size)
+                return torn
+        return -1
+
+    def _open_beside(self) -> int:
+        """The number that stands there."""
+        path = beside(self.path)
+        self._close_beside()
+        try:
+            self._beside = self.disk.beside(path)
+            text = self.disk.read(self._beside, 32, 0).partition(b"\n")[0]
+        except OSError as error:
+            self._tell_beside(error)
+            return 0
+        return int(text) if text.isdigit() else 0
+
+    def _tell_beside(self, error: OSError) -> None:
+        what = error.strerror or str(error)
+        self.tell("audit-seq-failing", {"error": what, "file": str(beside(self.path))})
+
+    def is_moved(self) -> bool:
+        """Whether another file is at `path` now, or none. Raises OSError."""
+        return self._open is not None and not self.disk.is_at(self.path, self._open)
+
+    def append(self, entries: Sequence[Entry]) -> Written:
+        """Write them behind each other, each whole or not at all."""
+        assert self._open is not None
+        lines = [
+            f'{head}, "seq": {self.seq + number}, {tail}'.encode()
+            for number, (head, tail) in enumerate(entries, 1)
+        ]
+        data = b"".join(line + b"\n" for line in lines)
+        prefix = b"\n" if self._unended else b""
+        size, done, error = 0, 0, None
+        try:
+            size = self.disk.size(self._open)
+            while done < len(prefix) + len(data):
+                count = self.disk.write(self._open, (prefix + data)[done:])
+                if not count:
+                    raise OSError(errno.ENOSPC, "nothing was written")
+                done += count
+        except OSError as problem:
+            error = problem
+        if done and prefix:
+            self._unended = False
+        count = self._settle(size + len(prefix), data[: max(0, done - len(prefix))], lines)
+        self._note(count)
+        return Written(tuple(lines[:count]), error)
+
+    def _settle(self, size: int, data: bytes, lines: Sequence[bytes]) -> int:
+        """How many lines are there; what is there of another one goes."""
+        assert self._open is not None
+        count = data.count(b"\n")
+        rest = data[data.rfind(b"\n") + 1 :]
+        if not rest:
+            return count
+        try:
+            self.disk.cut(self._open, size + len(data) - len(rest))
+        except OSError:
+            self._unended = True
+            return count + (rest == lines[count])
+        return count
+
+    def _note(self, count: int) -> None:
+        if not count:
+            return
+        self.seq += count
+        if self._beside is None:
+            return
+        try:
+            self.disk.put(self._beside, b"%020d\n" % self.seq)
+        except OSError as error:
+            self._tell_beside(error)
+            self._close_beside()
+
+    def sync(self) -> None:
+        """Wait until the disk has it. Raises OSError."""
+        if self._open is not None:
+            self.disk.sync(self._open)
+        if self._beside is not None:
+            with suppress(OSError):  # the file itself has the number
+                self.disk.sync(self._beside)
+
+    def _close_file(self) -> None:
+        descriptor, self._open = self._open, None
+        if descriptor is not None:
+            with suppress(OSError):
+                self.disk.sync(descriptor)
+            self._release(descriptor)
+
+    def _close_beside(self) -> None:
+        descriptor, self._beside = self._beside, None
+        if descriptor is not None:
+            self._release(descriptor)
+
+    def _release(self, descriptor: int) -> None:
+        """The number is free even where closing fails: the next file to be opened may have it."""
+        with suppress(OSError):
+            self.disk.close(descriptor)
+
+    def close(self) -> None:
+        """The end; what is not synced is."""
+        self._close_file()
+        self._close_beside()

@@ -1,0 +1,124 @@
+"""Makes lines of the audit file: `vspc.console.audit.Audit`.
+
+A defect in an event, a name or a field that the schema does not have, costs a line of the server's
+log, never the event.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, field
+
+from vspc.audit.fields import CONSOLE, EVERY, SESSION
+from vspc.audit.schema import EVENTS, Has
+from vspc.audit.values import Unfit, Value, moment, value
+from vspc.console.session import Fact, Session
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
+
+FIELDS = 40
+"""Fields of an event; more are not written."""
+
+DEFECTS = 20
+"""Defects that are told, each once."""
+
+
+class AuditLines(Protocol):
+    """Where they go; see `vspc.audit.writer`."""
+
+    def put(self, head: str, tail: str) -> None: ...
+
+    @property
+    def refuses(self) -> bool: ...
+
+
+def event_facts(
+    event: str,
+    session: Session | None,
+    console: "Console | None",
+    facts: Mapping[str, object],
+    defect: Callable[[str], None] = lambda _what: None,
+) -> dict[str, Value]:
+    """The fields of an event in their order; what is not as it should be is told to `defect`."""
+    made: dict[str, object] = {"event": event}
+    if session is not None:
+        made |= session.facts
+    if console is not None:
+        made |= about(console)
+    for name in EVERY.keys() & facts.keys():
+        defect(f"{event} has a field {name} of its own")
+    made |= {name: fact for name, fact in facts.items() if name not in EVERY}
+    found: dict[str, Value] = {}
+    for name, fact in made.items():
+        try:
+            shown = value(fact)
+        except Unfit as unfit:  # not the value itself: it may be what somebody typed
+            shown = f"<{unfit}>"
+            defect(f"{event}.{name} is of type {unfit}")
+        if shown is not None and len(found) < FIELDS:
+            found[name] = shown
+    for what in _strange(event, found):
+        defect(what)
+    return found
+
+
+def about(console: "Console") -> dict[str, Fact]:
+    """The fields by which every event names a console."""
+    port = console.port
+    return {
+        "console": console.id,
+        "name": console.name,
+        "zone": console.vm.zone,
+        "port": None if port is None else str(port),
+    }
+
+
+def _strange(event: str, found: Mapping[str, Value]) -> list[str]:
+    known = EVENTS.get(event)
+    if known is None:
+        return [f"there is no event {event[:40]}"]
+    allowed = {"event", *known.always, *known.perhaps}
+    if known.who is not Has.NEVER:
+        allowed |= SESSION.keys()
+    if known.where is not Has.NEVER:
+        allowed |= CONSOLE.keys()
+    strange = [f"{event} has no field {name[:40]}" for name in found if name not in allowed]
+    return strange + [f"{event} lacks {name}" for name in known.always if name not in found]
+
+
+@define(eq=False)
+class AuditRecorder:
+    """`wall` gives seconds since 1970; `tell` hears of defects, `failed` inside an except block."""
+
+    lines: AuditLines
+    wall: Callable[[], float]
+    tell: Callable[[str, dict[str, object]], None]
+    failed: Callable[[], None]
+    _told: set[str] = field(factory=set, init=False)
+
+    def record(
+        self,
+        event: str,
+        session: Session | None = None,
+        console: "Console | None" = None,
+        **facts: Fact,
+    ) -> None:
+        """One event, with the time of now. From any thread; never raises."""
+        try:
+            found = event_facts(event, session, console, facts, self._defect)
+            head = json.dumps({"time": moment(self.wall())})[:-1]
+            self.lines.put(head, json.dumps(found)[1:])
+        except Exception:
+            self.failed()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nobody may begin to type, because nothing can be recorded."""
+        return self.lines.refuses
+
+    def _defect(self, what: str) -> None:
+        if len(self._told) < DEFECTS and what not in self._told:
+            self._told.add(what)
+            self.tell("audit-defect", {"what": what})

@@ -1,0 +1,189 @@
+"""Everything of the audit file, made and introduced: the service has one of these.
+
+`recorder` is for the shop and for verbs, `witness` for the doors of operators, `trail` for verbs.
+"""
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from vspc import __version__
+from vspc.audit.copies import Copy
+from vspc.audit.counters import AuditCounters
+from vspc.audit.logins import LoginRecorder
+from vspc.audit.reader import FileAuditReader
+from vspc.audit.recorder import AuditRecorder
+from vspc.audit.refusals import RecentRefusals
+from vspc.audit.subscriber import AuditSubscriber
+from vspc.audit.targets import JOURNAL, copies
+from vspc.audit.writer import AuditWriter
+from vspc.common.clock import Cancellable, Clock
+from vspc.common.text import safe
+from vspc.config.entry import AuditSettings
+from vspc.console.audit import AuditReader, NoAudit, NoAuditReader
+from vspc.console.console import Console
+from vspc.console.events import EventBus
+from vspc.net.readers import Readers
+
+TICK = 1.0
+"""Seconds between two looks at what had no line of its own."""
+
+READERS = 2
+"""Threads that read the file for people."""
+
+_ERRORS = frozenset({"audit-failing", "audit-not-written", "audit-defect", "audit-copy-lost"})
+_GOOD = frozenset({"audit-recovered", "audit-copy-recovered"})
+
+
+@define(eq=False)
+class AuditService:
+    """`state_dir` is where the file is, unless its path is absolute; `failed` is called inside an
+    except block.
+    """
+
+    settings: AuditSettings
+    state_dir: Path
+    reactor: Any
+    clock: Clock
+    events: EventBus
+    failed: Callable[[], None]
+    log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
+    journal_path: str = JOURNAL
+    refused: RecentRefusals = field(init=False)
+    recorder: AuditCounters = field(init=False)
+    trail: AuditReader = field(init=False)
+    witness: LoginRecorder = field(init=False)
+    _happened: AuditSubscriber = field(init=False)
+    _writer: AuditWriter | None = field(default=None, init=False)
+    _records: FileAuditReader | None = field(default=None, init=False)
+    _copies: list[Copy] = field(factory=list, init=False)
+    _timer: Cancellable | None = field(default=None, init=False)
+    _unsubscribe: Callable[[], None] | None = field(default=None, init=False)
+    _started: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.refused = RecentRefusals(self.clock.wall)
+        if self.settings.enabled:
+            self._make()
+        else:
+            self.recorder, self.trail = AuditCounters(NoAudit()), OnlyRefusals(self.refused)
+        clock = self.clock
+        self.witness = LoginRecorder(
+            self.recorder, self.refused, clock.seconds, clock.wall, self.failed
+        )
+        self._happened = AuditSubscriber(self.recorder, self.refused, clock.seconds, clock.wall)
+
+    def _make(self) -> None:
+        path = self.state_dir / self.settings.file
+        refuse = self.settings.on_failure == "refuse"
+        self._writer = AuditWriter(path, self._tell, self.failed, refuse, self.clock.wall)
+        self.recorder = AuditCounters(
+            AuditRecorder(self._writer, self.clock.wall, self._tell, self.failed)
+        )
+        readers = Readers(self.failed, READERS, "audit-reader")
+        self.trail = self._records = FileAuditReader(
+            path,
+            self.refused,
+            self._tell,
+            lambda call: self.reactor.callFromThread(call),  # noqa: PLW0108  tests lack it
+            readers,
+        )
+        self._copies = copies(self.settings, self._tell, self.failed, self.journal_path)
+        self._writer.heard += [self._records.written, *(copy.take for copy in self._copies)]
+
+    def _tell(self, event: str, facts: dict[str, object]) -> None:
+        """In the server's log; from any thread."""
+        log = self.log
+        level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
+        level(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
+
+    # What the service does with it
+
+    def start(self) -> None:
+        """Begin to write and to listen; threads are made here, not before."""
+        self._started = self.clock.seconds()
+        self.recorder.record("start", version=__version__, pid=os.getpid())
+        if self._writer is not None:
+            self._writer.start()
+        for copy in self._copies:
+            copy.start()
+        self._unsubscribe = self.events.subscribe(self._happened.heard)
+        self._timer = self.clock.call_later(TICK, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._timer = self.clock.call_later(TICK, self._on_tick)
+        self._sum_up(self.clock.seconds())
+
+    def _sum_up(self, now: float) -> None:
+        try:
+            self.witness.tick(now)
+            self._happened.tick(now)
+        except Exception:
+            self.failed()
+
+    def reopen(self) -> None:
+        """The file may have been moved away (SIGHUP)."""
+        if self._writer is not None:
+            self._writer.reopen()
+
+    def renamed(self, console: Console, before: str, operators: Collection[str]) -> None:
+        """The VM of `console` said `before` until now, and these operators' rights changed."""
+        self._happened.renamed(console, before, operators)
+
+    def limits(self) -> Mapping[str, int]:
+        """For `status`: how often each was hit since the server began."""
+        return self.recorder.counted()
+
+    def condition(self) -> dict[str, object]:
+        """For `status`."""
+        writer = self._writer
+        if writer is None:
+            return {"state": "off"}
+        return {
+            "state": "failing" if writer.failing else "written",
+            "waiting": len(writer.waiting),
+            "lost": writer.waiting.lost,
+            "refuses": writer.refuses,
+            "copies": {copy.name: copy.condition() for copy in self._copies},
+        }
+
+    def reload(self, settings: AuditSettings) -> None:
+        """`on_failure` counts at once; all else after a restart."""
+        if self._writer is not None:
+            self._writer.refuse = settings.on_failure == "refuse"
+
+    def end(self) -> None:
+        """The server stops: say so, listen to nothing more. In the reactor's thread."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._sum_up(float("inf"))
+        lasted = round(self.clock.seconds() - self._started, 3)
+        self.recorder.record("stop", seconds=lasted)
+        if self._records is not None:
+            self._records.close()
+
+    def stop(self) -> None:
+        """Write what waits: after `end`, in a thread, for some seconds at most."""
+        if self._writer is not None:
+            self._writer.stop()
+        for copy in self._copies:
+            copy.stop()
+
+
+@define(eq=False)
+class OnlyRefusals(NoAuditReader):
+    """Without an audit file there is still what was turned away."""
+
+    refused: RecentRefusals
+
+    def turned_away(self) -> Any:
+        """What was refused lately."""
+        return self.refused.latest()

@@ -1,0 +1,225 @@
+"""The thread that writes the audit file: whoever records something never waits for a disk.
+
+A disk that does not take it is tried again every second; meanwhile events wait here, bounded.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+
+from attrs import define, field
+
+from vspc.audit.disk import AuditDisk
+from vspc.audit.file import AuditFile, Entry, Tell
+from vspc.audit.queue import AuditQueue
+from vspc.audit.values import moment
+from vspc.net.limits import TokenBucket
+
+AGAIN = 1.0
+"""Seconds between two tries at a disk that fails, two syncs, and two looks where the file is."""
+
+STALLED = 10.0
+"""Seconds after which a disk that does not answer is one that fails."""
+
+FAREWELL = 5.0
+"""Seconds that `stop` waits."""
+
+TELLING_RATE, TELLINGS = 1 / 60, 10
+"""How often a failure is told: for ever, and at once."""
+
+
+@define(eq=False)
+class AuditWriter:
+    """Owns the file at `path` from `start` to `stop`.
+
+    `refuse`: whether nobody may begin to type while it cannot be written. `heard` are told, in the
+    thread, of lines that the file has. `failed` is called inside an except block.
+    """
+
+    path: Path
+    tell: Tell
+    failed: Callable[[], None]
+    refuse: bool = False
+    wall: Callable[[], float] = time.time
+    now: Callable[[], float] = time.monotonic
+    disk: AuditDisk = field(factory=AuditDisk)
+    waiting: AuditQueue = field(factory=AuditQueue)
+    heard: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
+    failing: bool = field(default=False, init=False)
+    busy_since: float | None = field(default=None, init=False)
+    _file: AuditFile = field(init=False)
+    _changed: Condition = field(factory=Condition, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+    _stopping: float | None = field(default=None, init=False)  # when it gives up
+    _reopen: bool = field(default=False, init=False)
+    _opened: Entry | None = field(default=None, init=False)  # to be said before all else
+    _began: bool = field(default=False, init=False)
+    _looked: float = field(default=float("-inf"), init=False)
+    _synced: float = field(default=float("-inf"), init=False)
+    _unsynced: bool = field(default=False, init=False)
+    _retry: float = field(default=float("-inf"), init=False)
+    _failing_since: float = field(default=0.0, init=False)
+    _told: bool = field(default=False, init=False)
+    _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._file = AuditFile(self.path, self.tell, self.disk)
+
+    # From any thread
+
+    def start(self) -> None:
+        """Begin; what waits already is written, too."""
+        self._thread = Thread(target=self._run, name="audit", daemon=True)
+        self._thread.start()
+
+    def put(self, head: str, tail: str) -> None:
+        """Write a line soon: JSON, taken apart where its number goes. Never waits for the disk."""
+        with self._changed:
+            self.waiting.put(head, tail)
+            self._changed.notify()
+
+    def reopen(self) -> None:
+        """Look at once whether the file was moved away."""
+        with self._changed:
+            self._reopen = True
+            self._changed.notify()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nobody may begin to type."""
+        return self.refuse and (self.failing or bool(self.waiting.lost) or self._is_stalled)
+
+    @property
+    def _is_stalled(self) -> bool:
+        since = self.busy_since
+        return since is not None and self.now() - since >= STALLED
+
+    def stop(self) -> None:
+        """Write what waits; returns after `FAREWELL` seconds at the latest."""
+        with self._changed:
+            self._stopping = self.now() + FAREWELL
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(FAREWELL + AGAIN)
+        left = len(self.waiting) + self.waiting.lost
+        if left:
+            self.tell("audit-not-written", {"count": left})
+
+    # The thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.round()
+            except Exception:  # a defect: the next round goes on, but not at once
+                self.failed()
+                self._retry = self.now() + AGAIN
+            with self._changed:
+                if self._is_over():
+                    break
+                self._changed.wait_for(self._has_work, max(0.0, self.patience()))
+        try:
+            self._file.close()
+        except OSError as error:
+            self._fail(error)
+
+    def _is_over(self) -> bool:
+        if self._stopping is None:
+            return False
+        return not (len(self.waiting) or self.waiting.lost) or self.now() >= self._stopping
+
+    def _has_work(self) -> bool:
+        if self.failing or self._retry > self.now():
+            return False
+        return self._reopen or bool(len(self.waiting)) or self._stopping is not None
+
+    def patience(self) -> float:
+        """Seconds until the next round, if nothing happens before."""
+        now = self.now()
+        wait = self._retry - now if self._retry > now else AGAIN
+        return wait if self._stopping is None else min(wait, self._stopping - now)
+
+    def round(self) -> None:
+        """Open, write, sync: whatever there is to do now."""
+        now = self.now()
+        if now < self._retry:
+            return
+        self.busy_since = now
+        try:
+            self._look(now)
+            self._write()
+            self._sync(now)
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._recover()
+        finally:
+            self.busy_since = None
+
+    def _look(self, now: float) -> None:
+        due = self._reopen or now >= self._looked + AGAIN
+        if self._file.is_open and not (due and self._file.is_moved()):
+            if due:
+                self._reopen, self._looked = False, now
+            return
+        torn = self._file.open()
+        self._reopen, self._looked = False, now
+        facts: dict[str, object] = {"event": "opened", "cause": "moved" if self._began else "start"}
+        if torn:
+            facts["torn"] = torn
+        self._opened, self._began = (self._head(), json.dumps(facts)[1:]), True
+
+    def _head(self) -> str:
+        return json.dumps({"time": moment(self.wall())})[:-1]
+
+    def _write(self) -> None:
+        if self._opened is not None:
+            self._append([self._opened])
+        while True:
+            with self._changed:
+                if not len(self.waiting):
+                    self.waiting.tell_lost(self._head())
+                entries = self.waiting.first()
+            if not entries:
+                return
+            self._append(entries, queued=True)
+
+    def _append(self, entries: Sequence[Entry], queued: bool = False) -> None:
+        self.busy_since = self.now()  # a slow disk that takes one after the other has not failed
+        written = self._file.append(entries)
+        self._unsynced = self._unsynced or bool(written.lines)
+        if queued:
+            with self._changed:
+                self.waiting.done(len(written.lines))
+        elif written.lines:
+            self._opened = None
+        if written.lines:
+            for hear in self.heard:
+                hear(written.lines)
+        if written.error is not None:
+            raise written.error
+
+    def _sync(self, now: float) -> None:
+        if self._unsynced and (now >= self._synced + AGAIN or self._stopping is not None):
+            self._synced = now
+            self._file.sync()
+            self._unsynced = False
+
+    def _fail(self, error: OSError) -> None:
+        self._retry = self.now() + AGAIN
+        if self.failing:
+            return
+        self.failing, self._failing_since = True, self.now()
+        self._told = self._tellings.take(self.now())
+        if self._told:
+            what = error.strerror or str(error)
+            self.tell("audit-failing", {"error": what, "file": str(self.path)})
+
+    def _recover(self) -> None:
+        if self.failing:
+            self.failing = False
+            if self._told:
+                seconds = round(self.now() - self._failing_since, 1)
+                self.tell("audit-recovered", {"seconds": seconds})

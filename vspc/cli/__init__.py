@@ -1,0 +1,1 @@
+"""The `vspc` command, one file per subcommand."""

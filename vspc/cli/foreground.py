@@ -1,0 +1,52 @@
+"""`vspc run`: the service without twistd, in the foreground, its log on standard output."""
+
+import os
+import sys
+from typing import Any
+
+from twisted.logger import Logger, globalLogBeginner
+
+from vspc.config import Config
+from vspc.server.own_log import ServerLog
+from vspc.server.service import VspcService
+
+GRACE = 30.0
+"""Seconds that stopping may take before the process ends all the same: more than all the waits for
+the disk, for sinks and for copies together.
+"""
+
+
+def run(config: Config, verbose: bool) -> int:
+    """Run until SIGINT or SIGTERM; the exit status. SystemExit(1) if it cannot start."""
+    from twisted.internet import reactor
+
+    return _run(reactor, VspcService(config, reactor), verbose)
+
+
+def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
+    log = ServerLog(sys.stdout, verbose)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    service.privilegedStartService()
+    # Once signals are handled: "started" in the log means that it can be stopped, too.
+    reactor.callWhenRunning(service.startService)
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    overdue: list[None] = []
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor, overdue))
+    reactor.run()
+    if overdue:
+        # The interpreter would wait for the reactor's threads, one of which may wait for ever.
+        Logger(namespace="vspc").error("stopping-overdue", seconds=GRACE)
+        log.close()
+        os._exit(1)
+    return 0
+
+
+def _limit(reactor: Any, overdue: list[None]) -> None:
+    """End the reactor after `GRACE` seconds, with an entry in `overdue`."""
+
+    def crash() -> None:
+        overdue.append(None)
+        reactor.crash()
+
+    timer = reactor.callLater(GRACE, crash)
+    reactor.addSystemEventTrigger("during", "shutdown", timer.cancel)

@@ -1,0 +1,32 @@
+"""What `twistd vspc` calls: its options, and the service that they want."""
+
+import sys
+
+from twisted.python import usage
+
+from vspc.config import ConfigError
+from vspc.config.place import HELP, chosen
+from vspc.server.files import load_to_start
+from vspc.server.own_log import ServerLog
+from vspc.server.service import VspcService
+
+
+class TapOptions(usage.Options):
+    """`twistd vspc [--config FILE]`."""
+
+    optParameters = [["config", "c", None, f"{HELP}."]]
+
+
+def makeService(options: TapOptions) -> VspcService:
+    """For twistd: errors of the configuration end it with every mistake and status 1."""
+    from twisted.internet import reactor
+
+    try:
+        config = load_to_start(chosen(options["config"]))
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        raise SystemExit(1) from None
+    parent = options.parent
+    ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
+    return VspcService(config, reactor, ServerLog(sys.stdout) if ours else None)

@@ -1,0 +1,188 @@
+"""Text in columns of a terminal: how wide text is, cutting and padding it, tables. Pure.
+
+Text is safe already (`vspc.common.text`): no control characters, one line.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+
+from attrs import frozen
+
+GAP = 2
+"""Columns between two columns of a table."""
+
+ELLIPSIS = "…"
+"""What stands in the middle of text that was cut."""
+
+BEGINNING = 6
+"""Columns of the beginning of a name that is cut before what tells it from its neighbours."""
+
+OCTETS = 4
+"""Bytes of UTF-8 that a cell is allowed: more are piled accents."""
+
+
+def cells(text: str) -> int:
+    """Columns that `text` takes on a terminal: 2 for a wide character, 0 for a combining one."""
+    return len(text) if text.isascii() else sum(map(_cell, text))
+
+
+def _cell(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def fits(text: str, width: int) -> bool:
+    """Whether `text` needs at most `width` columns, and four bytes for each."""
+    return cells(text) <= width and (text.isascii() or len(text.encode()) <= width * OCTETS)
+
+
+def clip(text: str, width: int) -> str:
+    """`text` in at most `width` columns and four bytes for each; what is cut ends in `..`."""
+    if fits(text, width):
+        return text
+    mark = ".." if width > len("..") else ""
+    return _start(text, width - len(mark)) + mark
+
+
+def shorten(text: str, width: int, shared: int = 0) -> str:
+    """The same with the middle left out: names differ at their ends, or behind `shared` characters,
+    which others beside it begin with, too.
+    """
+    if fits(text, width):
+        return text
+    room = width - len(ELLIPSIS)
+    if room < len(ELLIPSIS):
+        return _start(text, width)
+    end = _end(text, room // 2)
+    start = _start(text, room - cells(end))
+    rest = text[shared:]
+    if len(start) < shared and len(rest) > len(end) and room > 2 * BEGINNING:
+        end = clip(rest, room - BEGINNING)
+        start = _start(text, room - cells(end))
+    return start + ELLIPSIS + end
+
+
+def shared_beginnings(names: Sequence[str]) -> list[int]:
+    """For each of `names`, which are sorted, how many characters it shares with one of its
+    neighbours, up to the word in which they differ.
+    """
+    common = [0, *(_common(*pair) for pair in pairwise(names)), 0]
+    found = []
+    for name, before, behind in zip(names, common, common[1:], strict=False):
+        shared = max(before, behind)
+        while shared and name[shared - 1].isalnum():
+            shared -= 1
+        found.append(shared)
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    """Characters with which both begin; 0 where nothing tells one from the other."""
+    differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return 0 if one == other else next(differing, min(len(one), len(other)))
+
+
+def _start(text: str, width: int) -> str:
+    octets = width * OCTETS
+    for i, character in enumerate(text):
+        width -= _cell(character)
+        octets -= len(character.encode())
+        if width < 0 or octets < 0:
+            return text[:i]
+    return text
+
+
+def _end(text: str, width: int) -> str:
+    """The last of it; an accent does not stand without the letter below it."""
+    octets = width * OCTETS
+    kept = len(text)
+    for i in range(len(text) - 1, -1, -1):
+        width -= _cell(text[i])
+        octets -= len(text[i].encode())
+        if width < 0 or octets < 0:
+            break
+        if _cell(text[i]):
+            kept = i
+    return text[kept:]
+
+
+def pad(text: str, width: int, right: bool = False) -> str:
+    """`text` in exactly `width` columns."""
+    return _filled(clip(text, width), width, right)
+
+
+def pad_name(text: str, width: int, shared: int = 0) -> str:
+    """A name in exactly `width` columns, cut in the middle (`shorten`)."""
+    return _filled(shorten(text, width, shared), width, right=False)
+
+
+def _filled(short: str, width: int, right: bool) -> str:
+    blank = " " * (width - cells(short))
+    return blank + short if right else short + blank
+
+
+@frozen
+class Heading:
+    """A column of a table: its heading; how it is aligned; whether it holds names, which are cut
+    in the middle, and may be cut at all; the columns that it keeps in any case.
+    """
+
+    text: str
+    right: bool = False
+    names: bool = False
+    least: int = 8
+
+
+PADDED = 50
+"""Columns to which a table without a width pads a cell: one long name does not move all rows."""
+
+
+def table(
+    headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int | None = None
+) -> str:
+    """Lines of text. With `width` columns with names give way, the widest first, until it fits;
+    without, nothing is cut. The last column is not padded.
+    """
+    widths = [
+        max([cells(heading.text), *(cells(row[i]) for row in rows)])
+        for i, heading in enumerate(headings)
+    ]
+    if width is None:
+        widths = [min(wide, PADDED) for wide in widths]
+    elif _narrow(widths, headings, width):
+        columns = zip(*rows, strict=True)
+        cut = [
+            _cut(column, wide) if heading.names else column
+            for heading, column, wide in zip(headings, columns, widths, strict=False)
+        ]
+        rows = list(zip(*cut, strict=True))
+    lines = [[heading.text for heading in headings], *rows]
+    return "".join(_line(headings, line, widths) + "\n" for line in lines)
+
+
+def _cut(names: Sequence[str], width: int) -> list[str]:
+    shared = shared_beginnings(names)
+    return [shorten(name, width, same) for name, same in zip(names, shared, strict=True)]
+
+
+def _narrow(widths: list[int], headings: Sequence[Heading], width: int) -> bool:
+    """Take a column off the widest names, again and again, until all of it fits; whether any was
+    too many.
+    """
+    excess = sum(widths) + GAP * (len(widths) - 1) - width
+    for _ in range(excess):
+        wide = [i for i, h in enumerate(headings) if h.names and widths[i] > h.least]
+        if not wide:
+            break
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+    return excess > 0
+
+
+def _line(headings: Sequence[Heading], row: Sequence[str], widths: Sequence[int]) -> str:
+    shown = [
+        _filled(cell, width, heading.right)
+        for heading, cell, width in zip(headings, row, widths, strict=True)
+    ]
+    return (" " * GAP).join(shown).rstrip()

@@ -1,0 +1,137 @@
+"""The one reader of text files that an administrator brings.
+
+A file is read within a limit, a byte-order mark in front of it is dropped, and what is not UTF-8
+is refused with the line where that begins: a deny list in UTF-16 must not be a list of nothing.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import field, frozen
+
+from vspc.common.errors import InvalidValue
+from vspc.common.text import safe
+
+BOM = b"\xef\xbb\xbf"
+"""What some editors put in front of UTF-8."""
+
+_UTF_8_WANTED = "save it as UTF-8"
+
+_WIDE = (
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+"""Byte-order marks of other encodings, the longer ones first."""
+
+_LOOKED_AT = 4096
+"""Bytes that are looked at for UTF-16 without a mark."""
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""What no line holds: some programs see the end of a line in it, others do not."""
+
+_LINE = re.compile(r"line [0-9]+: ")
+
+
+@frozen
+class Content:
+    """What was in a file, and its mode."""
+
+    data: bytes = field(repr=False)
+    mode: int
+
+
+def read(path: Path, limit: int, pipe: bool = False) -> Content:
+    """All of `path`, at most `limit` bytes. `InvalidValue`, without the path in it, if that is not
+    possible. Only with `pipe` may it be something else than a file; then this waits for a writer.
+    """
+    waiting = 0 if pipe else os.O_NONBLOCK  # nobody may ever write to a pipe
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | waiting)) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not (pipe or stat.S_ISREG(mode)):
+                raise InvalidValue("it is not a file", "a regular file is wanted")
+            data = file.read(limit + 1)
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
+        raise InvalidValue(problem, "a file that can be read is wanted") from None
+    if len(data) > limit:
+        raise InvalidValue("it is too long", f"{limit} bytes are allowed")
+    return Content(data, stat.S_IMODE(mode))
+
+
+def text_of(data: bytes) -> str:
+    """`data` as text; each kind of line end is "\\n" in it. `InvalidValue`, which shows nothing of
+    it.
+    """
+    wide = next((name for mark, name in _WIDE if data.startswith(mark)), "") or _unmarked(data)
+    if wide:
+        raise InvalidValue(f"it is {wide}, not UTF-8", _UTF_8_WANTED)
+    data = data.removeprefix(BOM)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = len(_ends(data[: error.start].decode("utf-8")).split("\n"))
+        raise InvalidValue(f"line {line}: it is not UTF-8", _UTF_8_WANTED) from None
+    if "\0" in text:
+        line = len(_ends(text[: text.index("\0")]).split("\n"))
+        raise InvalidValue(f"line {line}: there is a NUL byte", _UTF_8_WANTED)
+    return _ends(text)
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-16 as it looks where most of it is ASCII: every other byte is 0."""
+    part = data[:_LOOKED_AT]
+    even, odd = part[::2], part[1::2]
+    if len(part) < 2 or not (even.count(0) or odd.count(0)):
+        return ""
+    one, other = sorted((even.count(0) / len(even), odd.count(0) / len(odd)))
+    return "UTF-16" if one < 0.1 and other > 0.6 else ""
+
+
+def _ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """What stands in the lines of `text`, each with its number: no empty lines, no comments, which
+    are lines that begin with "#"; no blanks around it.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = line.strip()
+        if bare and not bare.startswith("#"):
+            yield number, bare
+
+
+def examine(line: str) -> None:
+    """`InvalidValue` if there is a control character in `line`, but for TAB."""
+    found = _CONTROL.search(line)
+    if found:
+        what = f"there is a control character (U+{ord(found[0]):04X})"
+        raise InvalidValue(what, "one entry in each line is wanted")
+
+
+def read_text(path: Path, limit: int) -> str:
+    """`text_of` what `path` holds; `InvalidValue` names it."""
+    with naming(path):
+        return text_of(read(path, limit).data)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is `InvalidValue` in this block is so in the file at `path`: "PATH: it is too long"."""
+    try:
+        yield
+    except InvalidValue as wrong:
+        raise located(path, wrong) from None
+
+
+def located(path: Path, wrong: InvalidValue) -> InvalidValue:
+    """`wrong` of the file at `path`; "line 3: it is" becomes "PATH line 3: it is"."""
+    joint = " " if _LINE.match(wrong.problem) else ": "
+    return InvalidValue(f"{safe(str(path))}{joint}{wrong.problem}", wrong.allowed)

@@ -1,0 +1,90 @@
+"""What is wrong in a configuration, where, and what would be right."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from vspc.common.text import safe
+
+T = TypeVar("T")
+
+_PLAIN = re.compile(r"[!-~]+", re.ASCII)
+
+_NEARLY = 0.75  # as password is password_hash; auth_command is no authorized_keys_command
+
+SHOWN = 40
+"""Characters of a wrong value that are repeated in what is said of it."""
+
+
+@frozen
+class ConfigMistake:
+    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`, `line` where
+    it stands in the file, from 1; 0 where that is not known.
+    """
+
+    path: Path
+    key: str
+    problem: str
+    allowed: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        path = safe(str(self.path))
+        if self.line:
+            path = f"{path} line {self.line}"
+        where = f"{path}: {self.key}: " if self.key else f"{path}: "
+        return where + self.problem + (f"; {self.allowed}" if self.allowed else "")
+
+
+class Tainted:
+    """What nothing may be concluded from: keys with mistakes, and keys above and below them."""
+
+    def __init__(self, wrong: Iterable[str] = ()) -> None:
+        self._wrong = frozenset(wrong)
+        self._above = frozenset(up for key in self._wrong for up in _above(key))
+        self._odd = dict[str, list[str]]()
+        for key in self._wrong:
+            table, _, name = key.rpartition(".")
+            self._odd.setdefault(table, []).append(name)
+
+    def about(self, key: str) -> bool:
+        """Whether what is at `key` is in doubt: a key that is called nearly so may be meant."""
+        if key in self._wrong or key in self._above:
+            return True
+        table, _, name = key.rpartition(".")
+        if get_close_matches(name, self._odd.get(table, ()), 1, _NEARLY):
+            return True
+        return any(up in self._wrong for up in _above(key))
+
+    def numbered(self, key: str, items: Sequence[T]) -> Iterator[tuple[int, T]]:
+        """`items` of the list at `key` with their places in the file: wrong ones are missing."""
+        place = 0
+        for item in items:
+            while f"{key}[{place}]" in self._wrong:
+                place += 1
+            yield place, item
+            place += 1
+
+
+def _above(key: str) -> Iterator[str]:
+    return (key[:at] for at, letter in enumerate(key) if letter in ".[")
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: one line, cut. Not for what may hold a key."""
+    if isinstance(value, dict):
+        return "a table"
+    text = ascii(value).replace("True", "true").replace("False", "false")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def join(key: str, inner: Any) -> str:
+    """The key path of `inner`, a key or a place in a list, below `key`."""
+    if isinstance(inner, int):
+        return f"{key}[{inner}]"
+    word = inner if _PLAIN.fullmatch(inner) else shown(inner)
+    return f"{key}.{word}" if key else word

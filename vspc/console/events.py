@@ -1,0 +1,269 @@
+"""What happens to consoles, for whoever wants to know: doors, logs, audit. Nobody polls."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from vspc.console.attachment import Attachment
+    from vspc.console.console import Console
+    from vspc.console.session import Session
+
+
+@frozen
+class Appeared:
+    """A console that was not there before."""
+
+    console: "Console"
+
+
+@frozen
+class Connected:
+    """A console has a line; `returned` if it had been away."""
+
+    console: "Console"
+    returned: bool
+
+
+@frozen
+class WentAway:
+    """A console's last line is gone; `unsent` bytes of input were dropped with it."""
+
+    console: "Console"
+    reason: str
+    unsent: int
+
+
+@frozen
+class MigrationBegan:
+    """A vMotion was given the go-ahead; input is held."""
+
+    console: "Console"
+
+
+@frozen
+class Moved:
+    """A vMotion is over: from one host's address to another's, in `seconds`; `at` since 1970."""
+
+    console: "Console"
+    source: str
+    target: str
+    seconds: float
+    at: float
+
+
+@frozen
+class MigrationEnded:
+    """A vMotion came to nothing, and why."""
+
+    console: "Console"
+    reason: str
+
+
+@frozen
+class Replaced:
+    """A line took the place of another one, and it was no vMotion; addresses, and why."""
+
+    console: "Console"
+    old: str
+    new: str
+    why: str
+
+
+@frozen
+class Stalled:
+    """A VM's host does not answer while `waiting` bytes of input wait for it."""
+
+    console: "Console"
+    waiting: int
+
+
+@frozen
+class AnswersAgain:
+    """A VM's host that did not answer does, or there is another line; `waiting` bytes wait."""
+
+    console: "Console"
+    waiting: int
+
+
+HOST_CLOSED = "its host closed the connection"
+"""Why a line went that was closed in order, as when its VM is switched off."""
+
+
+class How(Enum):
+    """In which way a console came to another line."""
+
+    JOINED = "host-changed"  # it had none
+    REPLACED = "line-replaced"  # the old one did not answer, and was of the same host
+    TOOK_OVER = "taken-over"  # the old one did not answer, and was of another host
+    CAME_BACK = "came-back"  # the old one, which had not answered, speaks again
+    ACCEPTED = "accepted"  # an administrator said so
+
+
+@frozen
+class HostChanged:
+    """A console's host is another one, which no vMotion has proved to be right; see `How`."""
+
+    console: "Console"
+    old: str
+    new: str
+    how: "How"
+
+
+@frozen
+class HostChangeSeen:
+    """An administrator has seen on which host a console is now."""
+
+    console: "Console"
+
+
+@frozen
+class Suspicion:
+    """Somebody did what an attacker would do: one security event.
+
+    `kind` is a word of docs/identity.md; `claimant` and `holder` are addresses, `holder` the one
+    of the VM that it is about, empty where there is none.
+    """
+
+    kind: str
+    console: "Console | None"
+    claimant: str
+    holder: str
+    detail: str
+
+
+@frozen
+class Renamed:
+    """A console is shown under another name than `old`, or its VM says another one than `said`:
+    rights go by that.
+    """
+
+    console: "Console"
+    old: str
+    said: str
+
+
+@frozen
+class Forgotten:
+    """A console has left the roster."""
+
+    console: "Console"
+
+
+@frozen
+class Attached:
+    """Somebody is on a console."""
+
+    attachment: "Attachment"
+
+
+@frozen
+class Detached:
+    """Somebody left a console."""
+
+    attachment: "Attachment"
+
+
+@frozen
+class PenTaken:
+    """Somebody may type now; by force if `taken_from` says from whom."""
+
+    attachment: "Attachment"
+    taken_from: str | None = None
+
+
+@frozen
+class PenLaid:
+    """The pen is free; `former` had it, if anybody."""
+
+    console: "Console"
+    former: "Attachment | None" = None
+
+
+@frozen
+class Broke:
+    """A BREAK: from the VM if `operator` is None, else towards it."""
+
+    console: "Console"
+    operator: str | None
+    session: "Session | None" = None
+
+
+@frozen
+class Delivered:
+    """What somebody typed, since this was last said of him: bytes that went to the VM, and bytes
+    that were refused after they had been taken. `session`: None for what another process took.
+    `answers` are bytes that went to the VM, too, but that his terminal sent by itself.
+    """
+
+    console: "Console"
+    session: "Session | None"
+    count: int
+    dropped: int
+    answers: int = 0
+
+
+@frozen
+class VmRefused:
+    """A VM was turned away: `hint` is what to write into the configuration if it should not be.
+
+    `vm_name` is what it said its name is; empty if it did not.
+    """
+
+    address: str
+    zone: str
+    reason: str
+    hint: str = ""
+    vm_name: str = ""
+
+
+Event = (
+    Appeared
+    | Connected
+    | WentAway
+    | MigrationBegan
+    | Moved
+    | MigrationEnded
+    | Replaced
+    | HostChanged
+    | HostChangeSeen
+    | Stalled
+    | AnswersAgain
+    | Suspicion
+    | Renamed
+    | Forgotten
+    | Attached
+    | Detached
+    | PenTaken
+    | PenLaid
+    | Broke
+    | Delivered
+    | VmRefused
+)
+
+
+class EventBus:
+    """Everybody who wants to know is told, in order; one that fails keeps it from nobody."""
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        """`failed` is called inside the except block of a subscriber that raised."""
+        self._failed = failed
+        self._subscribers: dict[int, Callable[[Event], None]] = {}
+        self._next = 0
+
+    def subscribe(self, call: Callable[[Event], None]) -> Callable[[], None]:
+        """`call` hears from now on, until the returned function is called."""
+        key = self._next
+        self._next += 1
+        self._subscribers[key] = call
+        return lambda: self._subscribers.pop(key, None) and None
+
+    def publish(self, happening: Event) -> None:
+        """Tell everybody."""
+        for call in list(self._subscribers.values()):
+            try:
+                call(happening)
+            except Exception:
+                self._failed()

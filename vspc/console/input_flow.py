@@ -1,0 +1,305 @@
+"""Input on its way to a VM: law 2 (four visible fates) and law 3 (GOAHEAD never behind a paste).
+
+At most `UNANSWERED` bytes are on a line that the VM's host has not answered for: after each half
+of it the line is asked a question, and the answer says that everything before it was read. The
+rest waits here, where a migration can hold it. Keystrokes never reach the bound.
+"""
+
+from attrs import frozen
+
+from vspc.common.clock import Cancellable, Clock
+from vspc.console.input_accounting import InputAccount
+from vspc.console.input_queue import BREAK_COST, Dropped, InputQueue, cost
+from vspc.console.ports import Line
+
+WAITING = 64 * 1024
+"""Bytes of input that wait in a console, held or not, before its writers' windows close."""
+
+UNANSWERED = 4096 - 64
+"""Bytes on the wire without an answer: 4 KiB, less the questions themselves."""
+
+ASK_AFTER = UNANSWERED // 2
+"""Bytes after which a question is asked: half, so that answers come before the bound does."""
+
+PATIENCE = 5.0
+"""Seconds after which an unanswered question gives way to the weaker bound (bytes that TCP has
+not acknowledged)."""
+
+POLL = 0.05
+"""Seconds between looks at what TCP has acknowledged, under the weaker bound only."""
+
+
+@frozen
+class InputFlowState:
+    """A gate as a value: what waits (a BREAK is empty), what is on the line without an answer."""
+
+    queue: tuple[bytes, ...]
+    held: bool
+    asked: tuple[int, ...]
+    since: int
+    weak: bool
+
+
+class InputFlow:
+    """The way in to one console's line."""
+
+    __slots__ = (
+        "_asked",
+        "_behind",
+        "_clock",
+        "_held",
+        "_line",
+        "_owner",
+        "_patience",
+        "_poll",
+        "_queue",
+        "_since",
+        "_wanted",
+        "_weak",
+    )
+
+    def __init__(self, clock: Clock, owner: "InputFlowOwner") -> None:
+        self._clock = clock
+        self._owner = owner
+        self._line: Line | None = None
+        self._queue = InputQueue()
+        self._held = False
+        # Bytes that each open question stands behind, oldest first; then those behind none yet.
+        # Two or three at most: a list, because a deque takes 700 bytes of each console.
+        self._asked: list[int] = []
+        self._since = 0
+        self._weak = False
+        self._behind = False  # whether the owner was told that something waits
+        self._wanted = False  # somebody was refused and waits for room
+        self._patience: Cancellable | None = None
+        self._poll: Cancellable | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether a migration keeps input back."""
+        return self._held
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait, a BREAK counted as `BREAK_COST`."""
+        return self._queue.size
+
+    @property
+    def room(self) -> int:
+        """Bytes that `type` would take now."""
+        return max(0, WAITING - self.waiting)
+
+    def type(self, data: bytes, tally: InputAccount) -> int:
+        """Send or keep `data`, counted in `tally`; the number of bytes taken, from 0 to all.
+
+        Needs a line or a hold.
+        """
+        if not self._queue and not self._held and cost(data) <= self._allowance():
+            self._send(data, tally)
+            return len(data)
+        taken = 0
+        while taken < len(data) and (room := self.room):
+            piece = data[taken : taken + room]
+            self._queue.put(piece, tally)
+            taken += len(piece)
+            self._pump()
+        if taken < len(data):  # what somebody else waits for stays
+            self._wanted = True
+        return taken
+
+    def send_break(self, tally: InputAccount) -> bool:
+        """A BREAK, in its place among what waits; False if there is no room for it."""
+        if self.room < BREAK_COST:
+            self._wanted = True
+            return False
+        self._queue.put_break(tally)
+        self._pump()
+        return True
+
+    def hold(self) -> None:
+        """Keep input back: a migration has begun."""
+        self._held = True
+        self._rest()
+
+    def connect(self, line: Line) -> None:
+        """Input goes to `line`, a new one, from now on."""
+        self._forget_questions()
+        self._line = line
+        self._held = False
+        self._pump()
+
+    def release(self) -> None:
+        """The migration came to nothing: input goes on to the line it always had."""
+        self._held = False
+        self._pump()
+
+    def disconnect(self) -> None:
+        """The line is gone, what waits stays (during a migration)."""
+        self._forget_questions()
+        self._line = None
+
+    def drop(self) -> Dropped:
+        """Refuse everything that waits; the owner, who says how much, hears no `caught_up`."""
+        self._behind = False
+        unsent, owners = self._queue.clear()
+        for tally, count in owners:
+            self._owner.dropped(count, tally)
+        self._held = False
+        self._rest()
+        self._pump()
+        return unsent
+
+    def withdraw(self, tally: InputAccount) -> int:
+        """Whoever has `tally` does not want any more what waits of his; how many bytes."""
+        before, count = self.waiting, self._queue.withdraw(tally)
+        if count:
+            self._owner.dropped(count, tally)
+        if not self._queue:
+            self._rest()  # nobody waits for an answer any more
+        if self.waiting < before:
+            self._pump()
+        return count
+
+    def withdraw_breaks(self, tally: InputAccount) -> int:
+        """Whoever has `tally` may send no BREAK any more; how many waited."""
+        count = self._queue.withdraw_breaks(tally)
+        self._pump()
+        return count
+
+    def answered(self) -> None:
+        """The line answered the oldest question."""
+        if not self._asked:
+            return
+        del self._asked[0]
+        self._weak = False
+        self._rest()
+        self._ask_if_due()
+        self._pump()
+
+    @property
+    def state(self) -> InputFlowState:
+        """What another process needs to go on."""
+        queue = self._queue.state
+        return InputFlowState(queue, self._held, tuple(self._asked), self._since, self._weak)
+
+    def restore(self, state: InputFlowState, line: Line | None) -> None:
+        """Go on from `state` over `line`; nothing is said that would not have been said."""
+        self._line = line
+        self._queue.restore(state.queue, self._owner.nobody())
+        self._held = state.held
+        self._asked.extend(state.asked)
+        self._since, self._weak = state.since, state.weak
+        if self._queue and not self._held and line is not None:
+            self._wait()
+
+    def _forget_questions(self) -> None:
+        self._asked.clear()
+        self._since = 0
+        self._weak = False
+        self._rest()
+
+    def _allowance(self) -> int:
+        """Bytes on the wire that may follow now."""
+        if self._line is None:
+            return 0
+        if not self._weak:
+            return UNANSWERED - self._since - sum(self._asked)
+        unacknowledged = self._line.unacknowledged()
+        return UNANSWERED if unacknowledged is None else UNANSWERED - unacknowledged
+
+    def _send(self, data: bytes, tally: InputAccount) -> None:
+        assert self._line is not None
+        self._line.send(data)
+        self._owner.delivered(data, tally)
+        self._since += cost(data)
+        self._ask_if_due()
+
+    def _ask_if_due(self) -> None:
+        assert self._line is not None
+        # Under the weaker bound one question stays open: its answer, however late, ends it.
+        if self._since < ASK_AFTER or (self._weak and self._asked):
+            return
+        if self._line.ask():
+            self._asked.append(self._since)
+        else:
+            self._weak = True
+        self._since = 0
+
+    def _pump(self) -> None:
+        while self._queue and not self._held and (allowance := self._allowance()) > 0:
+            self._advance(allowance)
+        if self._queue and not self._held and self._line is not None:
+            self._wait()
+        if self._behind and not self._queue:
+            self._behind = False
+            self._owner.caught_up()
+        if self._wanted and self.room >= BREAK_COST:
+            self._wanted = False
+            self._owner.room_grew()
+
+    def _advance(self, allowance: int) -> None:
+        assert self._line is not None
+        data, tally = self._queue.take(min(allowance, ASK_AFTER), allowance)
+        if data:
+            self._send(data, tally)
+        else:
+            self._line.send_break()
+            self._owner.sent_break(tally)
+            self._since += BREAK_COST
+            self._ask_if_due()
+
+    def _wait(self) -> None:
+        if self._weak:
+            if self._poll is None:
+                self._poll = self._clock.call_later(POLL, self._look)
+        elif self._patience is None:
+            self._patience = self._clock.call_later(PATIENCE, self._lose_patience)
+
+    def _look(self) -> None:
+        self._poll = None
+        self._pump()
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._weak = self._behind = True
+        self._owner.unanswered(self.waiting)
+        self._pump()
+
+    def _rest(self) -> None:
+        for call in (self._patience, self._poll):
+            if call is not None and call.active():
+                call.cancel()
+        self._patience = self._poll = None
+
+
+class InputFlowOwner:
+    """What a gate tells its console."""
+
+    __slots__ = ()
+
+    def delivered(self, data: bytes, tally: InputAccount) -> None:
+        """`data` went to the VM; whoever has `tally` had typed it."""
+        raise NotImplementedError
+
+    def sent_break(self, tally: InputAccount) -> None:
+        """A BREAK went to the VM; whoever has `tally` wanted it."""
+        raise NotImplementedError
+
+    def dropped(self, count: int, tally: InputAccount) -> None:
+        """`count` bytes that were taken will not go to the VM."""
+        raise NotImplementedError
+
+    def nobody(self) -> InputAccount:
+        """For input that another process had taken."""
+        raise NotImplementedError
+
+    def room_grew(self) -> None:
+        """Whoever had less taken than he typed may go on."""
+        raise NotImplementedError
+
+    def unanswered(self, waiting: int) -> None:
+        """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
+        raise NotImplementedError
+
+    def caught_up(self) -> None:
+        """After that, nothing waits any more: it was sent, or nobody wants it any more."""

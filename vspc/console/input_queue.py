@@ -1,0 +1,149 @@
+"""Input that waits for its VM: text, each piece somebody's, and BREAKs in their places among it."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from vspc.console.input_accounting import InputAccount
+
+BREAK_COST = 64
+"""Bytes that a BREAK counts for, so that breaks are bounded, too."""
+
+_JOINED = 4096
+"""Bytes up to which pieces of one owner are joined: keys cost little."""
+
+
+Piece = tuple[bytes, InputAccount]
+"""What somebody typed; a BREAK is empty."""
+
+
+@frozen
+class Dropped:
+    """What was typed and will not be sent: bytes of text, and BREAKs. Answers are not counted: who
+    typed nothing is refused nothing.
+    """
+
+    count: int
+    breaks: int
+
+    def __bool__(self) -> bool:
+        return bool(self.count or self.breaks)
+
+    def __str__(self) -> str:
+        return amount(self.count, self.breaks)
+
+
+def amount(count: int, breaks: int) -> str:
+    """ "12 bytes", "1 BREAK", "1 byte and 2 BREAKs": what was typed, for people."""
+    found = [f"{count} byte{'' if count == 1 else 's'}"] if count or not breaks else []
+    found += [f"{breaks} BREAK{'' if breaks == 1 else 's'}"] if breaks else []
+    return " and ".join(found)
+
+
+def cost(data: bytes) -> int:
+    """Bytes that `data` may take on a line: 0xFF takes two on telnet, and CR where it is NVT.
+
+    Counted for all lines: what is bounded by it is only ever bounded more tightly.
+    """
+    return len(data) + data.count(0xFF) + data.count(0x0D)
+
+
+class InputQueue:
+    """First in, first out. `size`: bytes, a BREAK counted as `BREAK_COST`; tallies know theirs."""
+
+    __slots__ = ("_items", "size")
+
+    def __init__(self) -> None:
+        # Made when something waits: an empty deque takes 700 bytes of each console.
+        self._items: deque[Piece] | None = None
+        self.size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    @property
+    def _queue(self) -> deque[Piece]:
+        if self._items is None:
+            self._items = deque()
+        return self._items
+
+    def put(self, data: bytes, tally: InputAccount) -> None:
+        """Text, behind all else."""
+        items = self._queue
+        last = items[-1] if items else None
+        joins = last is not None and last[1] is tally and last[0] != b""
+        if last is not None and joins and len(last[0]) + len(data) <= _JOINED:
+            items[-1] = last[0] + data, tally
+        else:
+            items.append((data, tally))
+        self.size += len(data)
+        tally.waiting += len(data)
+
+    def put_break(self, tally: InputAccount) -> None:
+        """A BREAK, behind all else."""
+        self._queue.append((b"", tally))
+        self.size += BREAK_COST
+
+    def take(self, limit: int, on_the_wire: int) -> Piece:
+        """What is first: of text at most `limit` bytes (over 0), and about as many as `cost`
+        `on_the_wire`.
+        """
+        items = self._queue
+        data, tally = items.popleft()
+        if not data:
+            self.size -= BREAK_COST
+            self._items = items or None
+            return data, tally
+        piece = data[:limit]
+        if cost(piece) > on_the_wire:
+            piece = piece[: max(1, on_the_wire // 2)]
+        if len(piece) < len(data):
+            items.appendleft((data[len(piece) :], tally))
+        self._items = items or None
+        self.size -= len(piece)
+        tally.waiting -= len(piece)
+        return piece, tally
+
+    def clear(self) -> tuple[Dropped, list[tuple[InputAccount, int]]]:
+        """Forget everything: how much that was, and of whom."""
+        items, self._items = self._items or (), None
+        texts = [item for item in items if item[0]]
+        typed = sum(len(data) for data, tally in texts if not tally.is_answers)
+        dropped = Dropped(typed, len(items) - len(texts))
+        self.size = 0
+        for data, tally in texts:
+            tally.waiting -= len(data)
+        return dropped, [(tally, len(data)) for data, tally in texts]
+
+    def withdraw(self, tally: InputAccount) -> int:
+        """Forget what one owner typed, his BREAKs too; how many bytes of text."""
+        count, tally.waiting = tally.waiting, 0
+        items = self._items or ()
+        kept = deque(item for item in items if item[1] is not tally)
+        if len(kept) < len(items):
+            self._items = kept or None
+            self.size = sum(len(data) or BREAK_COST for data, _ in kept)
+        return count
+
+    def withdraw_breaks(self, tally: InputAccount) -> int:
+        """Forget the BREAKs of one owner; how many."""
+        items = self._items or ()
+        kept = deque(item for item in items if item[1] is not tally or item[0])
+        count = len(items) - len(kept)
+        self.size -= BREAK_COST * count
+        self._items = kept or None
+        return count
+
+    @property
+    def state(self) -> tuple[bytes, ...]:
+        """As bytes, a BREAK empty; whose it is does not outlive the process."""
+        return tuple(data for data, _ in self._items or ())
+
+    def restore(self, state: Iterable[bytes], tally: InputAccount) -> None:
+        """Take up `state`, all of which is `tally`'s."""
+        for item in state:
+            if item:
+                self.put(item, tally)
+            else:
+                self.put_break(tally)

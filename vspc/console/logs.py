@@ -1,0 +1,161 @@
+"""What a console said before now, as its log keeps it: values, and how a room asks for them.
+
+The log lives in `vspc.log`; verbs, terminals and sinks see it through these. Offsets are absolute
+for a console and never used twice; times are seconds since 1970.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from attrs import frozen
+
+from vspc.common.clock import Cancellable
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
+
+T = TypeVar("T")
+
+
+class MarkerKind(Enum):
+    """What a marker says. The values are names in JSON, the order is the one on disk."""
+
+    CONNECTED = "connected"  # a line that is no vMotion's: perhaps a boot
+    AWAY = "away"
+    MOVED = "moved"
+    ATTACHED = "attached"
+    LEFT = "left"
+    PEN = "pen"
+    BREAK = "break"
+    NOTE = "note"
+    DROPPED = "dropped"  # input that was not sent
+    GAP = "gap"  # output that the log does not have
+    BOOT = "boot"  # the output looks like the beginning of a boot; the text says of which kind
+    INPUT = "input"  # what was typed, where the configuration wants it recorded
+    RENAMED = "renamed"
+    RECORDING = "recording"  # somebody wants to find this place again
+    RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot
+
+
+OF_LINES = frozenset(
+    {
+        MarkerKind.CONNECTED,
+        MarkerKind.RECONNECTED,
+        MarkerKind.AWAY,
+        MarkerKind.MOVED,
+        MarkerKind.RENAMED,
+    }
+)
+"""Kinds that come with lines, whether or not anybody is there: of these alone no log is begun."""
+
+
+@frozen
+class Output:
+    """Bytes of the VM from `offset`, which arrived `at`."""
+
+    offset: int
+    at: float
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of what follows."""
+        return self.offset + len(self.data)
+
+
+@frozen
+class Marker:
+    """Something that happened at `offset`, before the byte there. `text` is one safe line.
+
+    A gap reaches from `offset` to `end` (exclusive); `end` is `offset` for all others.
+    """
+
+    offset: int
+    at: float
+    kind: MarkerKind
+    text: str
+    end: int
+
+
+Item = Output | Marker
+
+
+@frozen
+class LogPage:
+    """A piece of a log, in order. `next` is where to read on; `ended` if that is the end now."""
+
+    items: tuple[Item, ...]
+    next: int
+    ended: bool
+
+
+@frozen
+class About:
+    """What a log says of its console. `handle` is what to type for it, `id` the name on disk."""
+
+    id: str
+    handle: str
+    name: str
+    zone: str
+    uuid: str | None
+    port: str
+
+
+class LogView(Protocol):
+    """One console's log, as a thread reads it. Methods may block on the disk and raise OSError."""
+
+    @property
+    def start(self) -> int:
+        """The oldest offset that is kept."""
+
+    @property
+    def end(self) -> int:
+        """The offset after the last byte that is kept."""
+
+    def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
+        """About `limit` bytes from `offset` (what is no longer kept is skipped with a gap), and
+        none from `until` on. Markers at an offset come before its byte.
+        """
+
+    def since(self, at: float) -> int:
+        """The offset of the first byte that arrived at `at` or later; `end` if none has."""
+
+    def last_lines(self, lines: int, limit: int) -> int:
+        """The offset at which the last `lines` lines begin, at most `limit` bytes back."""
+
+    def markers(self, kinds: Sequence[MarkerKind]) -> list[Marker]:
+        """All markers of those kinds that are kept."""
+
+    @property
+    def booted(self) -> bool:
+        """Whether its VM ever said what looks like the beginning of a boot, kept or not."""
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes at the end that are in memory only, because the disk does not take them."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more: give up early."""
+
+
+class LogStore(Protocol):
+    """All logs, as the reactor's thread asks for them: nothing here blocks."""
+
+    def keeps(self, console_id: str) -> bool:
+        """Whether there is a log of that console."""
+
+    def mark(self, console: "Console", kind: MarkerKind, text: str) -> bool:
+        """Put a marker at this place; False if there is no log, or it takes nothing now."""
+
+    def ask(
+        self,
+        console_id: str,
+        question: Callable[[LogView], T],
+        answer: Callable[[T | None], Any],
+    ) -> Cancellable:
+        """Let a thread ask `question`; `answer` hears in the reactor's thread what it returned.
+
+        None: there is no such log, or it cannot be read (our log says why).
+        """

@@ -1,0 +1,109 @@
+"""Lines out of a log: each with the offset and the time of its first byte."""
+
+import re
+from collections.abc import Iterator
+
+from attrs import define, field, frozen
+
+from vspc.console.logs import Output
+
+LONGEST = 16 * 1024
+"""Bytes after which an unfinished line is given out as if it had ended."""
+
+_LF = re.compile(rb"\n")
+_ENDS = re.compile(rb"[\r\n]+")
+
+
+@frozen
+class OutputLine:
+    """One line without its line end. `offset` and `at` are of its first byte, `end` of what
+    follows. `whole` is False for one that goes on: it was too long, or nothing came for it yet.
+    """
+
+    offset: int
+    at: float
+    text: bytes
+    end: int
+    whole: bool = True
+
+
+@define(eq=False)
+class OutputLines:
+    """Puts pieces together; LF ends a line, and CRs before it are no part of it. With `returns` a
+    CR alone ends one, too, as progress bars have it; CRs in front of a line are no part of it then.
+    """
+
+    returns: bool = False
+    _held: bytearray = field(factory=bytearray, init=False)
+    _offset: int = field(default=0, init=False)
+    _at: float = field(default=0.0, init=False)
+
+    def feed(self, said: Output) -> Iterator[OutputLine]:
+        """The lines that `said` completes. What does not join what came before ends that."""
+        if self._held and said.offset != self._offset + len(self._held):
+            yield from self.flush()
+        before = len(self._held)
+        if not before:
+            self._offset, self._at = said.offset, said.at
+        self._held += said.data
+        # Nothing but CRs: they may be an end, or a part of one, when something else has come.
+        if not self.returns or said.data.strip(b"\r"):
+            yield from self._ended(before, said.at)
+        if len(self._held) >= LONGEST:
+            yield from self.flush()
+
+    def _ended(self, before: int, at: float) -> Iterator[OutputLine]:
+        """Lines that end in what is held, of which all behind `before` arrived `at`."""
+        searched = len(self._held[:before].rstrip(b"\r")) if self.returns else before
+        start = 0
+        for end in self._ends(searched):
+            yield self._line(start, end, self._at if start < before else at)
+            start = end
+        if start:
+            del self._held[:start]
+            self._offset, self._at = self._offset + start, at
+
+    def _ends(self, searched: int) -> list[int]:
+        """Where lines end behind `searched`, as it is held."""
+        held = self._held
+        crs = held.count(b"\r", searched) if self.returns else 0
+        if crs == 0 or crs == held.count(b"\r\n", searched):
+            return [match.end() for match in _LF.finditer(held, searched)]
+        ends = list[int]()
+        for match in _ENDS.finditer(held, searched):
+            begin, stop = match.span()
+            line_feeds = [begin + m.end() for m in _LF.finditer(match[0])]
+            # CRs in front of a line move nowhere: they end none. An LF may follow the last byte.
+            if not line_feeds and (ends[-1] if ends else 0) < begin and stop < len(held):
+                line_feeds = [stop]
+            ends += line_feeds
+        return ends
+
+    def flush(self) -> Iterator[OutputLine]:
+        """What is there of an unfinished line."""
+        line = self.unfinished
+        self._held.clear()
+        if line is not None:
+            yield line
+
+    @property
+    def unfinished(self) -> OutputLine | None:
+        """What there is of a line that has not ended. It stays."""
+        if not self._held:
+            return None
+        ended = self.returns and self._held.endswith(b"\r")
+        line = self._line(0, len(self._held), self._at, ended)
+        return None if self.returns and not line.text else line
+
+    @property
+    def pending(self) -> int:
+        """Bytes of an unfinished line."""
+        return len(self._held)
+
+    def _line(self, start: int, end: int, at: float, whole: bool = True) -> OutputLine:
+        text = bytes(self._held[start:end])
+        if whole:
+            text = text.rstrip(b"\r\n")
+        if self.returns:
+            text = text.lstrip(b"\r")
+        return OutputLine(self._offset + start, at, text, self._offset + end, whole)

@@ -1,0 +1,1 @@
+"""The service: builds everything and introduces it."""

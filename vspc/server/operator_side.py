@@ -1,0 +1,134 @@
+"""The operators' side: the SSH door, the control socket, who may come in and who is in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IListeningPort
+
+from vspc.apps.verbs.context import VerbContext
+from vspc.common.clock import Clock
+from vspc.config import Config
+from vspc.console.audit import Audit
+from vspc.console.events import EventBus
+from vspc.console.ports import Channel
+from vspc.console.sessions import Quota, Sessions, end_sessions
+from vspc.doors.control import listen_locally
+from vspc.net.limits import Admissions, Refusals
+from vspc.net.scheduler import Scheduler
+from vspc.server.auth_service import AuthService
+from vspc.server.dispatch import Dispatcher
+from vspc.server.logins import LoginRecording, LoginService
+from vspc.server.reload import Live
+from vspc.ssh.keys import host_keys
+from vspc.ssh.limits import Displaceable, SshLimits
+from vspc.ssh.server import SshServer
+
+
+class Admitting(Admissions[Displaceable]):
+    """SSH connections that have not logged in."""
+
+
+class OperatorSide:
+    """All of it; `live` is the configuration in force."""
+
+    def __init__(
+        self,
+        live: Live,
+        clock: Clock,
+        reactor: Any,
+        events: EventBus,
+        audit: Audit,
+        recording: LoginRecording,
+        failed: Callable[[], None],
+        scheduler: Scheduler,
+    ) -> None:
+        self._live = live
+        self._scheduler = scheduler
+        self._reactor = reactor
+        self._happenings = events
+        self._front = AuthService(live.config, live.people, clock, reactor, failed)
+        self.sessions = Sessions(self._quota)
+        self.lockouts = self._front.lockouts
+        self._guests = LoginService(self.sessions, audit, recording, clock.wall)
+        ssh = live.config.ssh
+        self._admitting = Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated)
+        self._door: SshServer | None = None
+        events.subscribe(self.sessions.heard)
+
+    def _quota(self) -> Quota:
+        ssh = self._live.config.ssh
+        return Quota(ssh.max_sessions, ssh.max_attachments, ssh.max_followed)
+
+    def open(self, world: VerbContext, refusals: Refusals) -> tuple[SshServer, IListeningPort]:
+        """The SSH door, and the control socket, which is open. Raises `StateError`,
+        `HostKeyError`.
+        """
+        config = self._live.config
+        self._front.open(config)
+        self._reception = Dispatcher(world, self._happenings, self._live.current)
+        ssh = config.ssh
+        self._door = SshServer(
+            host_keys(ssh.host_keys, config.state_dir),
+            self._front.gate,
+            self._reception.start,
+            self._reactor,
+            SshLimits(ssh.login_timeout, channels=ssh.max_channels),
+            self._admitting,
+            refusals.worth_a_line,
+            self._guests,
+            scheduler=self._scheduler,
+        )
+        control = listen_locally(
+            self._reactor, config.state_dir, self._local, self._guests.stranger
+        )
+        return self._door, control
+
+    def _local(self, channel: Channel, words: list[str]) -> Callable[[], None]:
+        session, left = self._guests.local(channel)
+        self._reception.local(channel, session, words)
+        return left
+
+    def condition(self) -> dict[str, object]:
+        """For `status`."""
+        connections = 0 if self._door is None else len(self._door.connections)
+        return {
+            "connections": connections,
+            "not_logged_in": len(self._admitting),
+            "passwords_turned_away": self._front.passwords_turned_away,
+        }
+
+    def unread(self, revoked: Path) -> str:
+        """Why `ssh.certificates.revoked` of a new configuration cannot be read, or empty."""
+        return self._front.unread(revoked)
+
+    def reload(self, config: Config) -> int:
+        """`config` counts from now on, for those who are in, too; how many have to go."""
+        self._front.take(config, self._live.people)
+        return self._end_fallen()
+
+    def tick(self) -> None:
+        """Call it every second or so: who is revoked meanwhile has to go."""
+        if self._front.revoked_more():
+            self._end_fallen()
+
+    def _end_fallen(self) -> int:
+        gone = [
+            present
+            for present in self.sessions
+            if present.bounded and not self._front.gate.stands(present.session)
+        ]
+        end_sessions(gone, "what you logged in with is no longer accepted here")
+        return len(gone)
+
+    def close(self, text: str) -> float:
+        """End every connection, telling it `text`; of whoever is on the machine itself, too. How
+        many seconds that takes.
+        """
+        end_sessions([present for present in self.sessions if not present.bounded], text)
+        for present in self.sessions:
+            for attachment in list(present.attachments):
+                attachment.expel(text)
+        seconds = 0.0 if self._door is None else self._door.close(text)
+        self._front.close()
+        return seconds

@@ -1,0 +1,167 @@
+"""The configuration in force, and what a reload of it cannot change.
+
+Listeners, keys of the server and sizes that tables were made with need a restart.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import evolve, fields, has
+
+from vspc.auth.directory import OperatorDirectory
+from vspc.config import Config
+from vspc.config.classes import LogSettings
+from vspc.config.entry import AccessRule, AuditSettings
+from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
+
+REMEMBERED = 100_000
+"""Answers of the rules that are kept until the next reload."""
+
+
+LOCAL = Operator("root@local", roles=frozenset({"admin", "audit"}))
+"""Whoever may use the control socket: the machine is his."""
+
+EVERYTHING: Rights = frozenset({"read", "write", "break", "force", "admin"})
+
+
+class Live:
+    """The configuration in force: everything that a reload may change asks here."""
+
+    def __init__(self, config: Config) -> None:
+        self.take(config)
+
+    def take(self, config: Config) -> None:
+        """`config` is in force from now on."""
+        self.config = config
+        self.people = OperatorDirectory(config)
+        # Lists ask for every console each time; rules are globs.
+        self._rights: dict[tuple[Operator, Subject], Rights] = {}
+        self.access = Access(tuple(map(rule, config.access)))
+
+    def current(self, operator: Operator) -> Operator | None:
+        """`operator` as the configuration in force has him; None: he is none any more."""
+        if operator is LOCAL:
+            return operator
+        return self.people.operator(operator.name, operator.voucher)
+
+    def rights(self, operator: Operator, subject: Subject) -> Rights:
+        """What the rules in force give `operator`, who may have changed since he logged in."""
+        if operator is LOCAL:
+            return EVERYTHING
+        known = self._rights.get((operator, subject))
+        if known is not None:
+            return known
+        current = self.current(operator)
+        found = NOTHING if current is None else self.access.rights(current, subject)
+        if len(self._rights) >= REMEMBERED:
+            self._rights.clear()
+        self._rights[operator, subject] = found
+        return found
+
+    def history_limit(self, operator: Operator, subject: Subject) -> float | None:
+        """How many seconds `operator` may look back; None: to the beginning."""
+        if operator is LOCAL:
+            return None
+        current = self.current(operator)
+        return 0.0 if current is None else self.access.history(current, subject)
+
+    def affected(self, before: Subject, after: Subject, operators: Iterable[Operator]) -> set[str]:
+        """The names of those of `operators`, and of all in the tables, for whom it makes a
+        difference whether a console is the one or the other.
+        """
+        if self.access.alike(before, after):
+            return set()
+        known = {*self.people.operators.values(), *operators}
+        found = {who.name for who in known if self.rights(who, before) != self.rights(who, after)}
+        # Whom certificates make operators has no table, and is perhaps not in.
+        rights = self.access.rights
+        return found | {
+            who.name for who in self._mapped() if rights(who, before) != rights(who, after)
+        }
+
+    def _mapped(self) -> Iterator[Operator]:
+        """Those that the maps of certificates may make, as far as rules tell them apart."""
+        tables = self.people.operators
+        named = {name for rule in self.access.rules for name in rule.operators}
+        for each in self.config.ssh.certificates.map:
+            groups, roles = frozenset(each.groups), frozenset(each.roles)
+            yield Operator(f"{' '.join(each.principals)} (certificate)", groups, roles)
+            for name in sorted(named - tables.keys()):
+                if name != "*" and not name.startswith("@"):
+                    yield Operator(name, groups, roles)
+
+
+def changes(old: Config, new: Config) -> list[str]:
+    """The key paths of tables that differ: for the audit file."""
+    found = list[str]()
+    for key in fields(Config):
+        before, after = getattr(old, key.name), getattr(new, key.name)
+        if key.metadata.get("computed") or before == after:
+            continue
+        if isinstance(before, Mapping):
+            names = sorted(before.keys() | after.keys())
+            found += [f"{key.name}.{n}" for n in names if before.get(n) != after.get(n)]
+        elif has(type(before)):
+            found += [
+                f"{key.name}.{inner.name}"
+                for inner in fields(type(before))
+                if getattr(before, inner.name) != getattr(after, inner.name)
+            ]
+        else:
+            found.append(key.name)
+    return found
+
+
+def rule(settings: AccessRule) -> Rule:
+    """One [[access]] table, as it decides."""
+    rights = frozenset[str](settings.rights)
+    if settings.require_reason:
+        rights |= {REASON}
+    return Rule(frozenset(settings.operators), settings.patterns, rights, settings.history)
+
+
+def _fixed(log: LogSettings) -> tuple[object, ...]:
+    """What of the log's settings counts from a start."""
+    return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input, log.sink
+
+
+def _recorded(config: Config) -> AuditSettings:
+    """What of the audit file's settings counts from a start, wherever state_dir is."""
+    file = config.audit.file
+    if file.is_relative_to(config.state_dir):
+        file = file.relative_to(config.state_dir)
+    return evolve(config.audit, on_failure="continue", file=file)
+
+
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """Key paths that differ and count only after a restart."""
+    pairs = {
+        "state_dir": (old.state_dir, new.state_dir),
+        "vm.telnet": (old.vm.telnet, new.vm.telnet),
+        "vm.telnets": (old.vm.telnets, new.vm.telnets),
+        "vm.zone": (
+            [(z.name, z.telnet, z.telnets) for z in old.vm.zone],
+            [(z.name, z.telnet, z.telnets) for z in new.vm.zone],
+        ),
+        "vm.identify_timeout": (old.vm.identify_timeout, new.vm.identify_timeout),
+        "vm.probe_timeout": (old.vm.probe_timeout, new.vm.probe_timeout),
+        "vm.vmotion_timeout": (old.vm.vmotion_timeout, new.vm.vmotion_timeout),
+        "vm.plain": (
+            [(p.name, p.listen, p.telnet) for p in old.vm.plain],
+            [(p.name, p.listen, p.telnet) for p in new.vm.plain],
+        ),
+        "console": (old.console, new.console),
+        "audit": (_recorded(old), _recorded(new)),
+        "log": (
+            _fixed(old.log),
+            _fixed(new.log),
+        ),
+        "ssh": (
+            (old.ssh.listen, old.ssh.host_keys, old.ssh.login_timeout, old.ssh.max_channels),
+            (new.ssh.listen, new.ssh.host_keys, new.ssh.login_timeout, new.ssh.max_channels),
+        ),
+        "ssh.max_unauthenticated": (
+            (old.ssh.max_unauthenticated, old.ssh.max_unauthenticated_per_address),
+            (new.ssh.max_unauthenticated, new.ssh.max_unauthenticated_per_address),
+        ),
+    }
+    return [key for key, (before, after) in pairs.items() if before != after]

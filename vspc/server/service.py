@@ -1,0 +1,323 @@
+"""Builds every room and introduces them to each other. Here, and nowhere else, are the tables made.
+
+`twistd vspc` comes by `vspc.cli.tap`, `vspc run` by `vspc.cli.foreground`.
+"""
+
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from attrs import evolve
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+
+from vspc.apps.verbs.context import VerbContext
+from vspc.apps.verbs.work_pool import WorkPool
+from vspc.audit.service import AuditService
+from vspc.common.state_dir import StateError, claim
+from vspc.config import Config, ConfigError
+from vspc.console.events import Event, EventBus, Renamed
+from vspc.console.history import Budget
+from vspc.console.lineside import ConsoleContext, NoOutputObserver
+from vspc.console.peers import PeerTable
+from vspc.console.roster import Roster
+from vspc.console.wakeups import Wakeups
+from vspc.net.clock import ReactorClock
+from vspc.net.descriptors import raise_limit, shortage
+from vspc.net.endpoints import pace, server
+from vspc.net.limits import Refusals
+from vspc.net.scheduler import Scheduler
+from vspc.net.threads import ThreadRunner
+from vspc.net.tls import Pair, TlsError, load_pair
+from vspc.server.events import EventLog
+from vspc.server.files import load_with_files, oddities
+from vspc.server.log_side import LogError, close_log, make_log, open_log
+from vspc.server.operator_side import OperatorSide
+from vspc.server.reload import Live, changes, needs_restart
+from vspc.server.status import ServerStatus
+from vspc.server.vm_side import VmSide
+from vspc.ssh.keys import HostKeyError
+from vspc.vm.server import LineServer as VmDoor
+from vspc.vm.server import LineTimeouts
+
+TICK = 1.0
+"""Seconds between looks at migrations and away consoles."""
+
+GOODBYE = "the concentrator is shutting down"
+
+
+class VspcService(MultiService):
+    """The whole server. Listens when it starts; errors of that are raised from `startService`."""
+
+    def __init__(self, config: Config, reactor: Any, log_to: ILogObserver | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._log = Logger(namespace="vspc.server.service")
+        self._reactor = reactor
+        self._log_to = log_to
+        self._started = config
+        self.live = Live(config)
+        self._clock = clock = ReactorClock(reactor)
+        self.events = EventBus(self._defect)
+        wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
+        self._keeping = make_log(config, clock, reactor, self._defect)
+        self._watching = AuditService(
+            config.audit, config.state_dir, reactor, clock, self.events, self._defect
+        )
+        self._budget = Budget(config.console.history_total)
+        shop = ConsoleContext(
+            clock,
+            self._budget,
+            wakeups,
+            self.events,
+            config.console.history,
+            NoOutputObserver() if self._keeping is None else self._keeping.recorder,
+            self._watching.recorder,
+            lambda: self.live.config.console.pen_idle,
+        )
+        self._ledger = shop.ledger
+        self._scheduler = Scheduler(reactor.callLater, clock.seconds)
+        self._operators = OperatorSide(
+            self.live,
+            clock,
+            reactor,
+            self.events,
+            self._watching.recorder,
+            self._watching.witness,
+            self._defect,
+            self._scheduler,
+        )
+        self.roster = Roster(shop, config.console.forget_after)
+        self._refusals = Refusals()
+        self._telling = EventLog(self._log, clock, self._refusals)
+        self._vm_door = VmDoor(
+            self.roster,
+            PeerTable(config.vm.vmotion_timeout),
+            clock,
+            self._refusals,
+            LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
+            scheduler=self._scheduler,
+        )
+        self._vm_side = VmSide(
+            lambda: self.live.config, self._vm_door, clock.seconds, self._refusals
+        )
+        self._tick = LoopingCall(self._on_tick)
+        self._ports: list[IListeningPort] = []
+        self._previous_hangup: Any = None
+
+    def _defect(self) -> None:
+        """A subscriber or an attachment raised: ours to mend, nobody else's to suffer."""
+        self._log.failure("defect")
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Under twistd our own log goes where twistd's would have gone (standard output)."""
+        if self._log_to is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._log_to)  # type: ignore[no-untyped-call]
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """Prepare state and listen, before twistd gives up rights. SystemExit(1) if it fails."""
+        try:
+            self._open()
+        except (CannotListen, StateError, HostKeyError, TlsError, LogError) as error:
+            # Not sys.stderr: under twistd that is the log by now, and the log may be a file.
+            print(f"vspc: {error}", file=sys.__stderr__)
+            raise SystemExit(1) from None
+
+    def _open(self) -> None:
+        config = self.live.config
+        self._state = claim(config.state_dir)
+        if self._keeping is not None:
+            open_log(self._keeping, self.roster)
+        ssh_door, control = self._operators.open(self._world(), self._refusals)
+        self._ports.append(control)
+        for description, factory, what in self._vm_side.listeners(self._pair(config)):
+            self._listen(description, factory, what)
+        for description in config.ssh.listen:
+            self._listen(description, ssh_door, "ssh")
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _pair(self, config: Config) -> Pair:
+        """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
+        return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
+
+    def _world(self) -> VerbContext:
+        condition = ServerStatus(
+            self._clock,
+            self._budget,
+            self._vm_door,
+            self._vm_side,
+            self._operators,
+            self._watching,
+            self._keeping,
+        )
+        return VerbContext(
+            self.roster,
+            self.live.rights,
+            self._clock,
+            self._vm_door,
+            archive=None if self._keeping is None else self._keeping.archive,
+            history_limit=self.live.history_limit,
+            audit=self._watching.recorder,
+            sessions=self._operators.sessions,
+            lockouts=self._operators.lockouts,
+            trail=self._watching.trail,
+            aside=WorkPool(
+                ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
+            ),
+            status=condition.facts,
+            knows=lambda name: name in self.live.people.operators,
+            current=self.live.current,
+            escape=lambda: self.live.config.ssh.escape,
+        )
+
+    def _listen(self, description: str, factory: Factory, what: str) -> None:
+        endpoint = server(self._reactor, description)
+        failures: list[Any] = []
+        listening: Deferred[IListeningPort] = endpoint.listen(factory)
+        listening.addCallbacks(self._ports.append, failures.append)
+        if failures:
+            reason = failures[0].getErrorMessage()
+            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+        pace(self._ports[-1])
+        port = self._ports[-1].getHost()
+        where = getattr(port, "port", None) or getattr(port, "name", "")
+        self._log.info("listening", what=what, endpoint=description, port=where)
+
+    def startService(self) -> None:
+        """Everything is listening: begin to work."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._tick.clock = self._reactor
+        self._tick.start(TICK, now=False)
+        self._watching.start()
+        self.events.subscribe(self._telling.heard)
+        self.events.subscribe(self._reassess_renamed)
+        if self._keeping is not None:
+            self._keeping.start()
+            self.events.subscribe(self._keeping.heard)
+        self._previous_hangup = signal.getsignal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, self._on_hangup)
+        self._warn()
+        short = shortage(raise_limit())
+        if short is not None:
+            self._log.warn("few-descriptors", what=short)
+        # What is there now stays: to look through it for garbage takes 40 ms, and everybody waits.
+        self._reactor.callWhenRunning(gc.freeze)
+        self._log.info("started", state_dir=self.live.config.state_dir)
+
+    def _warn(self) -> None:
+        """What is allowed in the configuration and probably not meant."""
+        config = self.live.config
+        for warning in [*config.warnings, *oddities(config)]:
+            self._log.warn("configuration-warning", what=config.lines.placed(warning))
+
+    def _on_tick(self) -> None:
+        chores: list[Callable[[], object]] = [
+            self._vm_door.tick,
+            self._operators.tick,
+            self._telling.tick,
+            lambda: self._ledger.tick(self._clock.seconds()),
+        ]
+        if self._keeping is not None:
+            chores.append(self._keeping.check)
+        for chore in chores:
+            try:
+                chore()
+            except Exception:  # the next second must come all the same
+                self._defect()
+
+    def _reassess_renamed(self, happening: Event) -> None:
+        """Rules go by names."""
+        if not isinstance(happening, Renamed):
+            return
+        console, said = happening.console, happening.said
+        console.reassess(self.live.rights)
+        present = (each.session.operator for each in self._operators.sessions)
+        subject = console.subject
+        operators = self.live.affected(evolve(subject, name=said), subject, present)
+        if operators:
+            self._watching.renamed(console, said, operators)
+
+    # Reloading
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.reload)
+
+    def reload(self) -> None:
+        """Read the configuration anew: all of it counts, or none with every mistake named."""
+        self._watching.reopen()
+        try:
+            config = load_with_files(self._started.path, self._operators.unread)
+            self._vm_side.reload(config, self._pair(config))
+        except TlsError as error:
+            self._log.error("reload-refused", what=str(error))
+            self._watching.recorder.record("reload-failed", reason=str(error))
+            return
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                self._log.error("reload-mistake", what=str(mistake))
+            self._log.error("reload-refused", mistakes=len(error.mistakes))
+            self._watching.recorder.record("reload-failed", mistakes=len(error.mistakes))
+            return
+        self._apply(config)
+
+    def _apply(self, config: Config) -> None:
+        changed = changes(self.live.config, config)
+        self.live.take(config)
+        self._watching.reload(config.audit)
+        if self._keeping is not None:
+            self._keeping.reload(config.log)
+        for console in self.roster:
+            console.reassess(self.live.rights)
+        self._warn()
+        restart = needs_restart(self._started, config)
+        for key in restart:
+            self._log.warn("reload-needs-restart", key=key)
+        gone = self._operators.reload(config)
+        self._log.info("reloaded", path=config.path, logins_ended=gone)
+        self._watching.recorder.record(
+            "reload", changed=" ".join(changed), restart=" ".join(restart), ended=gone
+        )
+
+    # Stopping
+
+    def stopService(self) -> "Deferred[Any]":
+        """Say goodbye to everybody; Twisted waits for the ports to close."""
+        self._log.info("stopping")
+        if self._previous_hangup is not None:
+            signal.signal(signal.SIGHUP, self._previous_hangup)
+        if self._tick.running:
+            self._tick.stop()
+        if self._keeping is not None:
+            self._keeping.ending()
+        self._vm_door.close()
+        told: Deferred[None] = deferLater(self._reactor, self._operators.close(GOODBYE))
+        stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
+        closing = [port.stopListening() for port in self._ports]
+        waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
+        done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
+        # What was still to be said of lines that have closed.
+        done.addBoth(lambda _: self._scheduler.stop())
+        # Threads wait for the disk: what was said and done until now must get there.
+        if self._keeping is not None:
+            done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)
+        return done.addBoth(self._end_watching)
+
+    def _end_watching(self, _result: object) -> "Deferred[None]":
+        self._ledger.close()
+        self._watching.end()
+        return deferToThread(self._watching.stop)
+
+
+class CannotListen(Exception):
+    """A listener could not be opened; the text says which and why."""

@@ -1,0 +1,81 @@
+"""How the server is, as `status` tells it: what the rooms say of themselves."""
+
+import os
+import resource
+from datetime import UTC, datetime
+
+from attrs import define, field
+
+from vspc import __version__
+from vspc.apps.verbs.context import timestamp
+from vspc.audit.service import AuditService
+from vspc.common.clock import Clock
+from vspc.console.history import Budget
+from vspc.log.log import Log
+from vspc.net.validity import Validity
+from vspc.server.operator_side import OperatorSide
+from vspc.server.vm_side import VmSide
+from vspc.vm.server import LineServer
+
+
+@define(eq=False)
+class ServerStatus:
+    """Asked for each `status`; nothing here waits for the disk."""
+
+    clock: Clock
+    budget: Budget
+    vm_door: LineServer
+    vm_side: VmSide
+    operators: OperatorSide
+    watching: AuditService
+    keeping: Log | None
+    _since: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._since = self.clock.wall()
+
+    def facts(self) -> dict[str, object]:
+        """Names and values, some of them tables; sizes in bytes."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "since": timestamp(self._since),
+            "uptime_seconds": round(self.clock.wall() - self._since),
+            "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "certificate": _certificate(self.vm_side.validity, self.clock.wall()),
+            "lines": {
+                "all": len(self.vm_door.arrivals),
+                "unidentified": len(self.vm_door.strangers),
+            },
+            "ssh": self.operators.condition(),
+            "history": {"used": self.budget.used, "total": self.budget.total},
+            "log": _log(self.keeping),
+            **_log_damage(self.keeping),
+            "audit": self.watching.condition(),
+            "limits_hit": dict(self.watching.limits()),
+        }
+
+
+def _certificate(validity: Validity | None, now: float) -> dict[str, object] | None:
+    """Of the listeners of VMs; None before there are any."""
+    if validity is None:
+        return None
+    moment = datetime.fromtimestamp(now, UTC)
+    return {
+        "not_before": timestamp(validity.not_before.timestamp()),
+        "not_after": timestamp(validity.not_after.timestamp()),
+        "days_left": validity.days_left(moment),
+        "problem": validity.problem(moment),
+    }
+
+
+def _log(keeping: Log | None) -> str:
+    if keeping is None:
+        return "off"
+    return "failing" if keeping.writer.failing else "written"
+
+
+def _log_damage(keeping: Log | None) -> dict[str, object]:
+    """What is wrong with files of logs, if anything is."""
+    damage = [] if keeping is None else list(keeping.damage)
+    return {"log_damage": damage} if damage else {}

@@ -1,0 +1,124 @@
+"""The listeners of the VM's side: a zone's rules and TLS, and who may connect where.
+
+What a reload may change of them is changed in place; listeners themselves need a restart.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.protocol import Factory
+
+from vspc.config import Config
+from vspc.config.classes import ZoneSettings
+from vspc.console.takeover import Takeover
+from vspc.net.limits import Allow, Refusals
+from vspc.net.tls import Pair, ServerTls
+from vspc.net.tls_listening import ListeningTlsFactory
+from vspc.net.validity import Validity, validity_of
+from vspc.vm.lines.vmware import Terms
+from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
+from vspc.vm.server import LineServer
+from vspc.vm.zone import ANYWHERE, Zone
+
+Listener = tuple[str, Factory, str]
+"""An endpoint string, what listens there, and what it is for the log."""
+
+_NOWHERE = Allow(())
+
+
+@define(eq=False)
+class _Place:
+    """One zone as it listens."""
+
+    zone: Zone
+    tls: ServerTls
+    gatekeepers: list[ConnectionFilter] = field(factory=list)
+    start_tls: str = "off"
+
+
+@define(eq=False)
+class VmSide:
+    """Everything that VMs connect to. `config` is asked for what is in force."""
+
+    config: Callable[[], Config]
+    door: LineServer
+    now: Callable[[], float]
+    refusals: Refusals
+    validity: Validity | None = field(default=None, init=False)
+    """Of the certificate in force."""
+    _places: dict[str, _Place] = field(factory=dict, init=False)
+    _plain: dict[str, ConnectionFilter] = field(factory=dict, init=False)
+
+    def listeners(self, pair: Pair) -> list[Listener]:
+        """Every listener of the configuration in force. TlsError."""
+        config, found = self.config(), list[Listener]()
+        for settings in config.vm.zones:
+            found += self._zone(settings, pair)
+        for plain in config.vm.plain:
+            factory = PlainFactory(self.door, plain.name, plain.telnet, self.now)
+            key = f"the allow of [[vm.plain]] {plain.name}, or vm.allow,"
+            what = f"plain {plain.name}"
+            gatekeeper = self._plain[plain.name] = self._gatekeeper(key)
+            found.append((plain.listen, GuardedFactory(gatekeeper, what, factory, self.door), what))
+        self._apply(config)
+        self.validity = validity_of(pair.certificate)
+        return found
+
+    def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
+        place = _Place(Zone(settings.name), ServerTls(pair, settings.client_ca))
+        self._places[settings.name] = place
+
+        def terms() -> Terms:
+            return Terms(self.config().vm.service_uris, self.now, place.start_tls, place.tls)
+
+        found = list[Listener]()
+        for description in settings.telnet:
+            factory: Factory = VMwareFactory(self.door, terms, False, place.zone)
+            found.append(self._guarded(place, description, factory, "telnet"))
+        for description in settings.telnets:
+            factory = VMwareFactory(self.door, terms, True, place.zone)
+            wrapped = ListeningTlsFactory(place.tls, False, factory)
+            found.append(self._guarded(place, description, wrapped, "telnets"))
+        return found
+
+    def _guarded(self, place: _Place, description: str, factory: Any, what: str) -> Listener:
+        name = place.zone.name
+        is_default = name == Zone().name
+        key = "vm.allow" if is_default else f"the allow of [[vm.zone]] {name}"
+        gatekeeper = self._gatekeeper(key)
+        place.gatekeepers.append(gatekeeper)
+        shown = what if is_default else f"{what} {name}"
+        return description, GuardedFactory(gatekeeper, shown, factory, self.door), shown
+
+    def _gatekeeper(self, key: str) -> ConnectionFilter:
+        return ConnectionFilter(_NOWHERE, self.refusals, self.now, key)
+
+    def reload(self, config: Config, pair: Pair) -> None:
+        """`config` is about to be in force. Raises `TlsError` and changes nothing."""
+        fresh = [
+            (place, settings, ServerTls(pair, settings.client_ca))
+            for settings in config.vm.zones
+            if (place := self._places.get(settings.name)) is not None
+        ]
+        for place, settings, _ in fresh:
+            place.tls.take(pair, settings.client_ca)
+        self._apply(config)
+        self.validity = validity_of(pair.certificate)
+
+    def _apply(self, config: Config) -> None:
+        for settings in config.vm.zones:
+            place = self._places.get(settings.name)
+            if place is None:
+                continue  # its listeners are to come with a restart
+            place.zone.takeover = Takeover(settings.takeover)
+            peers = settings.vmotion_peers
+            place.zone.targets = Allow(ANYWHERE if peers is None else peers)
+            place.start_tls = settings.tls
+            for gatekeeper in place.gatekeepers:
+                gatekeeper.allow = Allow(settings.allow)
+                gatekeeper.balancers = Allow(settings.proxy_protocol_from)
+        for plain in config.vm.plain:
+            if plain.name in self._plain:
+                own = config.vm.allow if plain.allow is None else plain.allow
+                self._plain[plain.name].allow = Allow(own)

@@ -1,0 +1,1 @@
+"""Key exchange and packet protection (RFC 4253)."""

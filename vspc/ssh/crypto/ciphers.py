@@ -1,0 +1,291 @@
+"""Packets sealed and opened, one direction each (RFC 4253 section 6).
+
+Four ways: AES-GCM (RFC 5647 as OpenSSH's PROTOCOL section 1.6 has it), ChaCha20 with Poly1305
+(OpenSSH's PROTOCOL.chacha20poly1305, which is not RFC 8439), AES-CTR with a MAC over the cipher
+text (`-etm`, PROTOCOL section 1.5) and AES-CTR with a MAC over the clear text. Before the first key
+exchange packets are clear.
+"""
+
+import hmac
+import os
+import struct
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+from vspc.wire.ssh import MalformedSsh
+
+CHACHA = b"chacha20-poly1305@openssh.com"
+
+PACKET_LIMIT = 65536
+"""Bytes in one packet, its length field and MAC not counted (RFC 4253 section 6.1: 35000)."""
+
+_BLOCK = 16
+_CLEAR_BLOCK = 8
+_LENGTH = struct.Struct(">L")
+_HEAD = struct.Struct(">LB")
+_COUNTER = struct.Struct(">Q")
+_COUNTER_END = 1 << 64
+_COUNTER_ZERO = bytes(8)
+_SEQUENCE_MASK = 0xFFFFFFFF
+
+
+class Sealer(Protocol):
+    """Makes packets of payloads."""
+
+    def seal(self, sequence: int, payload: bytes) -> bytes: ...
+
+
+class Opener(Protocol):
+    """Makes payloads of packets.
+
+    `measure` is given the number and the first `head` bytes of a packet, once, and says how long
+    all of it is; `open` is given all of it. Both raise `MalformedSsh`.
+    """
+
+    @property
+    def head(self) -> int: ...
+    def measure(self, sequence: int, head: bytes) -> int: ...
+    def open(self, sequence: int, packet: bytes) -> bytes: ...
+
+
+def _padded(payload: bytes, block: int, uncounted: int) -> bytes:
+    """Padding length, payload and padding; `uncounted` bytes of the head are no part of a block."""
+    padding = block - (5 - uncounted + len(payload)) % block
+    if padding < 4:
+        padding += block
+    return bytes((padding,)) + payload + os.urandom(padding)
+
+
+def _checked(length: int, block: int, uncounted: int) -> int:
+    """The packet length that a head claims, if one may have it."""
+    if not 5 <= length <= PACKET_LIMIT or (length + 4 - uncounted) % block:
+        raise MalformedSsh(f"a packet of {length} bytes")
+    return length
+
+
+def _payload(body: bytes) -> bytes:
+    """The payload between padding length and padding."""
+    padding = body[0]
+    if padding < 4 or padding + 2 > len(body):
+        raise MalformedSsh(f"a padding of {padding} bytes")
+    return body[1 : len(body) - padding]
+
+
+class Clear:
+    """Neither secret nor authentic: until the first NEWKEYS."""
+
+    head = 4
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet in clear text; `sequence` plays no part."""
+        del sequence
+        body = _padded(payload, _CLEAR_BLOCK, 0)
+        return _LENGTH.pack(len(body)) + body
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`."""
+        del sequence
+        return 4 + _checked(_LENGTH.unpack(head)[0], _CLEAR_BLOCK, 0)
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`."""
+        del sequence
+        return _payload(packet[4:])
+
+
+class Gcm:
+    """AES-GCM, either direction: the length is authentic but clear, no MAC besides the tag."""
+
+    head = 4
+    _TAG = 16
+
+    def __init__(self, key: bytes, vector: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._fixed = vector[:4]
+        self._count = int.from_bytes(vector[4:12], "big")
+
+    def _nonce(self) -> bytes:
+        nonce = self._fixed + _COUNTER.pack(self._count)
+        self._count = (self._count + 1) % _COUNTER_END
+        return nonce
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet; the cipher counts for itself."""
+        del sequence
+        body = _padded(payload, _BLOCK, 4)
+        length = _LENGTH.pack(len(body))
+        return length + self._cipher.encrypt(self._nonce(), body, length)
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`."""
+        del sequence
+        return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._TAG
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`; `MalformedSsh` if it is not authentic."""
+        del sequence
+        try:
+            return _payload(self._cipher.decrypt(self._nonce(), packet[4:], packet[:4]))
+        except InvalidTag:
+            raise MalformedSsh("a packet that is not authentic") from None
+
+
+class ChaCha:
+    """ChaCha20 with Poly1305, either direction: two keys, one of which hides the length alone.
+
+    The packet's number is the nonce. The first block of the stream is the key of the tag, the
+    payload begins with the second one.
+    """
+
+    head = 4
+    _BLOCK = 8
+    _TAG = 16
+    _FIRST = bytes(64)
+
+    def __init__(self, key: bytes) -> None:
+        # Setting the nonce anew costs half of what a new context does.
+        self._main = Cipher(algorithms.ChaCha20(key[:32], bytes(16)), None).encryptor()
+        self._lengths = Cipher(algorithms.ChaCha20(key[32:64], bytes(16)), None).encryptor()
+
+    def _nonce(self, sequence: int) -> bytes:
+        return _COUNTER_ZERO + _COUNTER.pack(sequence)
+
+    def _tag_key(self, nonce: bytes) -> bytes:
+        self._main.reset_nonce(nonce)
+        return self._main.update(self._FIRST)[:32]
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet."""
+        nonce = self._nonce(sequence)
+        body = _padded(payload, self._BLOCK, 4)
+        self._lengths.reset_nonce(nonce)
+        key = self._tag_key(nonce)
+        sealed = self._lengths.update(_LENGTH.pack(len(body))) + self._main.update(body)
+        return sealed + Poly1305.generate_tag(key, sealed)
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`."""
+        self._lengths.reset_nonce(self._nonce(sequence))
+        length = _LENGTH.unpack(self._lengths.update(head))[0]
+        return 4 + _checked(length, self._BLOCK, 4) + self._TAG
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`; nothing is deciphered before it is known to be authentic."""
+        key = self._tag_key(self._nonce(sequence))
+        sealed = packet[: -self._TAG]
+        try:
+            Poly1305.verify_tag(key, sealed, packet[-self._TAG :])
+        except InvalidSignature:
+            raise MalformedSsh("a packet that is not authentic") from None
+        return _payload(self._main.update(sealed[4:]))
+
+
+class _Ctr:
+    """What both kinds of AES-CTR share."""
+
+    def __init__(self, key: bytes, vector: bytes, mac_key: bytes, digest: str) -> None:
+        # Counter mode is its own inverse: one context serves either direction.
+        self._stream = Cipher(algorithms.AES(key), modes.CTR(vector)).encryptor()
+        self._mac_key = mac_key
+        self._digest = digest
+        self._mac_size = len(mac_key)
+
+    def _mac(self, sequence: int, data: bytes) -> bytes:
+        numbered = _LENGTH.pack(sequence & _SEQUENCE_MASK) + data
+        return hmac.digest(self._mac_key, numbered, self._digest)
+
+    def _verify(self, sequence: int, data: bytes, mac: bytes) -> None:
+        if not hmac.compare_digest(self._mac(sequence, data), mac):
+            raise MalformedSsh("a packet that is not authentic")
+
+
+class CtrEtm(_Ctr):
+    """AES-CTR, the MAC over length and cipher text; the length is clear."""
+
+    head = 4
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet."""
+        body = _padded(payload, _BLOCK, 4)
+        sealed = _LENGTH.pack(len(body)) + self._stream.update(body)
+        return sealed + self._mac(sequence, sealed)
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`."""
+        del sequence
+        return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._mac_size
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`; nothing is deciphered before it is known to be authentic."""
+        sealed = packet[: -self._mac_size]
+        self._verify(sequence, sealed, packet[-self._mac_size :])
+        return _payload(self._stream.update(sealed[4:]))
+
+
+class CtrMac(_Ctr):
+    """AES-CTR over everything, the MAC over the clear text (RFC 4253 section 6.4)."""
+
+    head = _BLOCK
+    _first = b""
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet."""
+        body = _padded(payload, _BLOCK, 0)
+        packet = _LENGTH.pack(len(body)) + body
+        return self._stream.update(packet) + self._mac(sequence, packet)
+
+    def measure(self, sequence: int, head: bytes) -> int:
+        """Length of the packet that begins with `head`, whose clear text is kept for `open`."""
+        del sequence
+        self._first = self._stream.update(head)
+        length, _ = _HEAD.unpack_from(self._first)
+        return 4 + _checked(length, _BLOCK, 0) + self._mac_size
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of `packet`; `MalformedSsh` if it is not authentic."""
+        clear = self._first + self._stream.update(packet[_BLOCK : -self._mac_size])
+        self._verify(sequence, clear, packet[-self._mac_size :])
+        return _payload(clear[4:])
+
+
+_ETM = b"-etm@openssh.com"
+_DIGESTS = {b"hmac-sha2-256": ("sha256", 32), b"hmac-sha2-512": ("sha512", 64)}
+_KEY_SIZES = {
+    CHACHA: 64,
+    b"aes256-gcm@openssh.com": 32,
+    b"aes128-gcm@openssh.com": 16,
+    b"aes256-ctr": 32,
+    b"aes128-ctr": 16,
+}
+
+
+def authenticates(cipher: bytes) -> bool:
+    """Whether `cipher` needs no MAC."""
+    return cipher == CHACHA or cipher.endswith(b"-gcm@openssh.com")
+
+
+def usable(cipher: bytes) -> bool:
+    """Whether the OpenSSL below has what `cipher` needs; one in FIPS mode lacks ChaCha20."""
+    try:
+        direction(cipher, b"hmac-sha2-256", bytes(16), bytes(64), bytes(64)).seal(0, b"x")
+    except UnsupportedAlgorithm:
+        return False
+    return True
+
+
+def direction(
+    cipher: bytes, mac: bytes, vector: bytes, key: bytes, mac_key: bytes
+) -> "Gcm | ChaCha | CtrEtm | CtrMac":
+    """One direction with the agreed names; of vector and keys as much is taken as is needed."""
+    key = key[: _KEY_SIZES[cipher]]
+    if cipher == CHACHA:
+        return ChaCha(key)
+    if authenticates(cipher):
+        return Gcm(key, vector)
+    digest, size = _DIGESTS[mac.removesuffix(_ETM)]
+    kind = CtrEtm if mac.endswith(_ETM) else CtrMac
+    return kind(key, vector[:_BLOCK], mac_key[:size], digest)

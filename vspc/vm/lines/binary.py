@@ -1,0 +1,261 @@
+"""The lowest layer of a VM's line: eight bits both ways, BREAK, and a question to ask.
+
+RFC 856 (BINARY; without it RFC 854's NVT), RFC 858 (SGA), RFC 857 (ECHO), RFC 860 (TIMING-MARK).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from sys import intern
+
+from attrs import frozen
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from vspc.console.events import HOST_CLOSED
+from vspc.console.identity import Provenance
+from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.limits import parse_address
+from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_transport import LineTransport, TransportState
+from vspc.net.tls import peer_certificate, tls_reason
+from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.mismatch import TLS_FAILED
+from vspc.vm.registration import Registration
+from vspc.wire import nvt, telnet
+
+CUT_OFF = "the connection was reset, cut short or timed out"
+"""Why a line went that nobody closed in order, as TCP and TLS have it."""
+
+
+class LineQuestion(Enum):
+    """Why the VM was asked what it is known to answer."""
+
+    IDENTITY = "identity"
+    GATE = "gate"
+    PROBE = "probe"
+
+
+@frozen
+class LineState:
+    """A line as a value. `agreed` and `registration` are of lines with VMware's extension.
+
+    `after_cr`: the last byte of an NVT peer was a CR.
+    """
+
+    kind: str
+    secure: bool
+    transport: TransportState | None
+    questions: tuple[LineQuestion, ...] = ()
+    agreed: bool = False
+    registration: Registration | None = None
+    after_cr: bool = False
+
+
+def one_byte(number: int) -> bytes:
+    """An option or command as Twisted's telnet names it."""
+    return bytes((number,))
+
+
+_BINARY = one_byte(telnet.BINARY)
+_ECHO = one_byte(telnet.ECHO)
+_SGA = one_byte(telnet.SGA)
+_BREAK = one_byte(telnet.BRK)
+
+
+def host_of(address: IAddress | None) -> str:
+    """The IP address of a peer without its port, v4-mapped as v4; "local" where it has none."""
+    host = str(getattr(address, "host", "local"))
+    # Interned: consoles remember the host that they were on last.
+    return intern(str(parse_address(host) or host))
+
+
+def why_lost(reason: Failure) -> str:
+    """Why a connection is gone, for people."""
+    if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
+        return HOST_CLOSED
+    if reason.check(ConnectionLost):  # type: ignore[no-untyped-call]
+        return CUT_OFF
+    if isinstance(reason.value, SSL.Error):
+        return f"{TLS_FAILED}: {tls_reason(reason.value)}"
+    return reason.getErrorMessage().rstrip(".")
+
+
+class BinaryLine(LineProtocol):
+    """A telnet line to something with a serial port. Implements `vspc.console.ports.Line`.
+
+    Eight bits wide both ways from its first byte: RFC 856 would have it NVT until BINARY is agreed
+    on, but an ESXi host sends a VM's first output as soon as it has offered BINARY, and never NVT.
+    A direction in which the peer refuses BINARY, or stops it, is NVT from then on, until it agrees.
+    """
+
+    transport: LineTransport  # type: ignore[assignment]
+
+    # Asked for at the start, as in VMware's sample session, in this order.
+    OFFERS: tuple[bytes, ...] = (_BINARY, _SGA, _ECHO)
+    DEMANDS: tuple[bytes, ...] = (_BINARY, _SGA)
+
+    carries_break = True
+    only_break = True
+
+    kind = "telnet"
+
+    def __init__(
+        self,
+        keep: Callable[[VmLine], LineObserver],
+        secure: bool,
+        state: LineState | None = None,
+    ) -> None:
+        """`state`: the line goes on from there, and negotiates nothing anew."""
+        self._keep = keep
+        self.secure = secure
+        self.address = ""
+        self.keeper: LineObserver
+        # Questions that are not answered yet, oldest first; answers come in order.
+        self._questions: deque[LineQuestion] = deque(() if state is None else state.questions)
+        self._after_cr = state is not None and state.after_cr
+        self._goes_on = state is not None
+        self._reason = ""
+
+    def connectionMade(self) -> None:
+        self.address = host_of(self.transport.getPeer())
+        keep_alive(self.transport.transport)
+        self.keeper = self._keep(self)
+        self.transport.stirred = self._stirred
+        if not self._goes_on:
+            self.negotiate()
+
+    @property
+    def state(self) -> LineState:
+        """What another process needs to go on."""
+        return LineState(
+            self.kind,
+            self.secure,
+            self.transport.value,
+            tuple(self._questions),
+            after_cr=self._after_cr,
+        )
+
+    def _stirred(self) -> None:
+        if not self.keeper.stirred():
+            self.transport.stirred = None
+
+    def negotiate(self) -> None:
+        """Offer and demand the options of this line, at its start."""
+        for offer in self.OFFERS:
+            self.transport.will(offer)
+        for demand in self.DEMANDS:
+            self.transport.do(demand)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.transport.refuses(False, _BINARY):
+            data, self._after_cr = nvt.decode(data, self._after_cr)
+            if not data:
+                return
+        self.keeper.output(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.keeper.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
+
+    def enableLocal(self, option: bytes) -> bool:
+        return option in self.OFFERS
+
+    def enableRemote(self, option: bytes) -> bool:
+        if option == _BINARY:
+            self._after_cr = False  # a NUL is a NUL from here on
+        return option in self.DEMANDS
+
+    def disableLocal(self, option: bytes) -> None:
+        """Nothing is kept of these options but what the transport knows."""
+
+    def disableRemote(self, option: bytes) -> None:
+        """As `disableLocal`."""
+
+    def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
+        if command == _BREAK:
+            self.keeper.broke()
+        elif command[0] < telnet.SE:
+            self.keeper.dropped(f"unknown telnet command {command[0]}")
+
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        self.keeper.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
+
+    def timing_mark_received(self) -> None:
+        """The answer to `_put`, at this layer."""
+        self._answered()
+
+    def line_failed(self, reason: str) -> None:
+        """The transport is ending this line (law 4)."""
+        self._reason = reason
+        self.keeper.failed(reason)
+
+    def dropped(self, what: str) -> None:
+        """The transport dropped something."""
+        self.keeper.dropped(what)
+
+    # vspc.console.ports.Line
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(nvt.encode(data) if self.transport.refuses(True, _BINARY) else data)
+
+    def send_break(self) -> None:
+        self.transport.send_command(telnet.BRK)
+
+    @property
+    def provenance(self) -> Provenance:
+        """How sure we are of where it comes from; a client certificate was verified by TLS."""
+        if not self.secure:
+            return Provenance.PLAIN
+        certified = peer_certificate(self.transport.transport) is not None
+        return Provenance.CERTIFIED if certified else Provenance.TLS
+
+    def ask(self) -> bool:
+        return self._ask(LineQuestion.GATE)
+
+    def probe(self) -> bool:
+        """Ask whether the VM's host lives; `LineObserver.lives` follows. False if it cannot be
+        asked.
+        """
+        return LineQuestion.PROBE in self._questions or self._ask(LineQuestion.PROBE)
+
+    def unacknowledged(self) -> int | None:
+        return unacknowledged(self.transport.transport)
+
+    def rest(self) -> None:
+        self.transport.rest()
+
+    def go_on(self) -> None:
+        self.transport.go_on()
+
+    def close(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """End the connection now, whatever is under way."""
+        self.transport.abortConnection()
+
+    def identified(self) -> None:
+        self.transport.identified()
+
+    # Questions
+
+    def _ask(self, question: LineQuestion) -> bool:
+        if not self._put_question():
+            return False
+        self._questions.append(question)
+        return True
+
+    def _put_question(self) -> bool:
+        self.transport.ask_timing_mark()
+        return True
+
+    def _answered(self) -> None:
+        question = self._questions.popleft() if self._questions else None
+        if question is LineQuestion.GATE:
+            self.keeper.answered()
+        elif question is LineQuestion.PROBE:
+            self.keeper.lives()

@@ -1,0 +1,156 @@
+"""Lines without the extension, on listeners of their own: raw TCP, or telnet of a device server.
+
+QEMU's client socket chardev speaks raw TCP even with `telnet=on`. Who it is follows from the
+listener; the rest is as for any other line.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from vspc.console.identity import PLAIN, Provenance
+from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
+from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.lines.binary import BinaryLine, LineState, host_of, why_lost
+from vspc.vm.registration import Joined
+
+
+def joined_as(name: str) -> Joined:
+    """What the listener called `name` says of whoever connects."""
+    return Joined(None, PLAIN, name, "", None)
+
+
+class TelnetLine(BinaryLine):
+    """Telnet without the extension."""
+
+    kind = "plain"
+
+    def __init__(
+        self, keep: Callable[[VmLine], LineObserver], name: str, state: LineState | None = None
+    ) -> None:
+        super().__init__(keep, False, state)
+        self._name = name
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        if not self._goes_on:
+            self.keeper.joined(joined_as(self._name))
+
+
+class RawLine(Protocol):
+    """Raw TCP: every byte is data. Implements `vspc.console.ports.Line`."""
+
+    transport: Any
+    secure = False
+    provenance = Provenance.PLAIN
+    carries_break = False
+
+    kind = "raw"
+
+    def __init__(
+        self,
+        keep: Callable[[VmLine], LineObserver],
+        name: str,
+        share: Share,
+        state: LineState | None = None,
+    ) -> None:
+        self._keep = keep
+        self._name = name
+        self._share = share
+        self._goes_on = state is not None
+        self._reason = ""
+        self._unread = b""  # at most what was read at once; it waits for a later turn
+        self._paused = False
+        self._resting = False
+        self._gone: Failure | None = None
+        self.address = ""
+        self.keeper: LineObserver
+
+    def connectionMade(self) -> None:
+        self.address = host_of(self.transport.getPeer())
+        keep_alive(self.transport)
+        self.keeper = self._keep(self)
+        if not self._goes_on:
+            self.keeper.joined(joined_as(self._name))
+
+    @property
+    def state(self) -> LineState:
+        """What another process needs to go on."""
+        return LineState(self.kind, False, None)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._unread += data
+        if self._share.open():
+            self._work()
+        elif not self._share.waiting:
+            self._wait()
+
+    def _work(self) -> None:
+        data, self._unread = self._unread, b""
+        if data and not self._reason:
+            self.keeper.output(data)
+        if not self._share.spend(1 + len(data) // BYTES) and self._gone is None:
+            self._wait()
+        elif self._gone is not None:
+            self.keeper.lost(self._reason or why_lost(self._gone))
+        elif self._paused:
+            self._paused = False
+            self._resume()
+
+    def _wait(self) -> None:
+        """Read nothing more until the share of a later turn (law 11)."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+        if not self._share.wait(self._work):
+            self.close(FLOOD)
+
+    def _resume(self) -> None:
+        if not (self._paused or self._resting):
+            self.transport.resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._gone = reason
+        if self._share.waiting:
+            return
+        if self._share.open() or not self._share.wait(self._work):
+            self._share.spend(CLOSING)
+            self._work()
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def send_break(self) -> None:
+        """Raw TCP has no word for a BREAK (`carries_break`)."""
+
+    def ask(self) -> bool:
+        return False
+
+    def probe(self) -> bool:
+        """Raw TCP cannot be asked."""
+        return False
+
+    def unacknowledged(self) -> int | None:
+        return unacknowledged(self.transport)
+
+    def rest(self) -> None:
+        self._resting = True
+        self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        self._resting = False
+        self._resume()
+
+    def close(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        self.transport.abortConnection()
+
+    def identified(self) -> None:
+        self._share.proven = True
