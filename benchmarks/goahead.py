@@ -25,8 +25,8 @@ from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
 from vspc.console.wakeups import Wakeups
-from vspc.net.clock import ReactorClock
 from vspc.net.limits import Refusals
+from vspc.net.reactor import ReactorClock
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import VMwareFactory
 from vspc.vm.server import LineServer

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs import expect_options, send_options
+from vspc.apps.verbs import expect_options, send
 from vspc.apps.verbs.commandline import LINE, TRAILING, CommandLine, CommandSource, Words
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import UsageError
@@ -26,13 +26,13 @@ def words(line: str) -> list[str]:
     return found
 
 
-def send(source: str | list[str], target: str | None = None) -> Parsed:
+def typed_text(source: str | list[str], target: str | None = None) -> Parsed:
     taken: CommandSource = CommandLine(source) if isinstance(source, str) else Words(source)
-    return parse(send_options.GRAMMAR, taken, 0.0, target)
+    return parse(send.GRAMMAR, taken, 0.0, target)
 
 
 def typed(source: str | list[str]) -> bytes | None:
-    return send(source).get(send_options.TEXT)
+    return typed_text(source).get(send.TEXT)
 
 
 def pattern(line: str) -> str:
@@ -93,9 +93,9 @@ class Text(SynchronousTestCase):
     def test_options_at_the_end_are_options(self) -> None:
         for options in ("--enter", "--json  --enter", "--timeout 5 --enter", "--enter --timeout=5"):
             for source in (f"web1 a  b {options}", ["web1", "a  b", *options.split()]):
-                found = send(source)
-                self.assertEqual(found.get(send_options.TEXT), b"a  b", source)
-                self.assertTrue(found.has(send_options.ENTER), source)
+                found = typed_text(source)
+                self.assertEqual(found.get(send.TEXT), b"a  b", source)
+                self.assertTrue(found.has(send.ENTER), source)
         self.assertEqual(typed("web1 ls  --enter"), b"ls ")  # ssh h send web1 'ls ' --enter
         found = parse(
             expect_options.GRAMMAR, CommandLine("web1 x --fail 'a --json' --timeout 9"), 0.0
@@ -186,7 +186,7 @@ class Text(SynchronousTestCase):
     def test_it_answers_or_says_what_is_wrong(self, said: list[str], target: str | None) -> None:
         for source in ("".join(said), " ".join(said), said):
             try:
-                found = send(source, target)
+                found = typed_text(source, target)
             except UsageError as mistake:
                 self.assertTrue(str(mistake))
             else:

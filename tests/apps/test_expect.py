@@ -17,7 +17,7 @@ from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.expect_options import GRAMMAR, ExpectOptions, wanted_of
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.log_cursor import Answered
+from vspc.apps.verbs.log_cursor import Answered, Memory
 from vspc.apps.verbs.parser import parse as parse_words
 from vspc.apps.verbs.stream_search import WINDOW
 from vspc.apps.verbs.work_pool import Task, WorkPool
@@ -27,7 +27,6 @@ from vspc.console.console import Console
 from vspc.console.events import How
 from vspc.console.input_flow import WAITING
 from vspc.console.logs import LogView, MarkerKind
-from vspc.console.memory import Memory
 
 T = TypeVar("T")
 

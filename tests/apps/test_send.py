@@ -12,7 +12,7 @@ from tests.fakes import FakeLine
 from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse as parse_words
-from vspc.apps.verbs.send_options import GRAMMAR, SendOptions, wanted_of
+from vspc.apps.verbs.send import GRAMMAR, SendOptions, wanted_of
 from vspc.console.access import Access, Rule
 from vspc.console.console import Console
 from vspc.console.events import How

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.audit import files
+from vspc.audit.fields import moment
 from vspc.audit.file import former
 from vspc.audit.files import read
-from vspc.audit.values import moment
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
 
 EPOCH = 1_700_000_000.0

@@ -16,9 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.support import lines_of
 from tests.fakes import FakeClock, World, session
+from vspc.audit.copies import copies
 from vspc.audit.file import former
 from vspc.audit.service import AuditService
-from vspc.audit.targets import copies
 from vspc.config.entry import AuditSettings
 from vspc.config.units import Readable, StateFile, Target
 from vspc.console.audit import AuditPage, AuditQuery, NoAuditReader

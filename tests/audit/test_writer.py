@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.support import Bench, FailingDisk, lines_of
-from vspc.audit import queue, writer
+from vspc.audit import writer
 from vspc.audit.file import AuditFile, beside, former
 
 
@@ -254,7 +254,7 @@ class Trouble(WithFile):
             refused.append(made.refuses)
 
         made.heard.append(took_long)
-        self.bench.put(made, 4 * queue.TOGETHER)
+        self.bench.put(made, 4 * writer.TOGETHER)
         made.round()
         self.assertEqual(refused, [False] * 5)
 
@@ -303,7 +303,7 @@ class Trouble(WithFile):
         self.assertFalse(made.refuses)
 
     def test_bytes_are_bounded_too(self) -> None:
-        held = queue.AuditQueue(bytes=100)
+        held = writer.AuditQueue(bytes=100)
         for _ in range(3):
             held.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "stop"}' + " " * 20)
         self.assertEqual((len(held), held.lost), (1, 2))

@@ -9,16 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
-from vspc.auth.authenticator import CODE, PASSWORD, OperatorAuthenticator
+from vspc.auth.authenticator import CODE, LEAST, PASSWORD, OperatorAuthenticator
 from vspc.auth.blobs import string
-from vspc.auth.codes import WINDOW, WRONG, Codes
 from vspc.auth.context import AuthContext
-from vspc.auth.conversations import LEAST
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
 from vspc.auth.passwords import hash_password, verify
 from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
+from vspc.auth.totp import WINDOW, WRONG, Codes
 from vspc.common.clock import Cancellable
 from vspc.config import load
 from vspc.config.keys import fingerprint
@@ -34,7 +33,7 @@ from vspc.console.authentication import (
     Proved,
     Verdict,
 )
-from vspc.console.lockout import Lockout
+from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
 
 CHEAP = Cost(7168, 5, 1)

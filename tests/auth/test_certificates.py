@@ -20,7 +20,7 @@ from tests.auth.minting import (
 from vspc.auth.blobs import is_certificate, string
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
-from vspc.auth.principals import PrincipalMatch, filled, is_plain, standing
+from vspc.auth.directory import PrincipalMatch, filled, is_plain, standing
 from vspc.auth.revoked import Draft
 from vspc.config.entry import CertificateMap
 from vspc.config.keys import fingerprint

@@ -17,7 +17,7 @@ from vspc.auth.stderr import LINES, WITHHELD
 from vspc.config.keys import fingerprint
 from vspc.config.units import ProgramPath
 from vspc.console.authentication import Ask, Proved
-from vspc.net.clock import ReactorClock
+from vspc.net.reactor import ReactorClock
 
 reactor: Any = any_reactor
 

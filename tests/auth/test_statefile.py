@@ -11,10 +11,10 @@ import pyotp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
-from vspc.auth.codes import PATIENCE, Codes
 from vspc.auth.lockouts import LIMIT, LockoutStore
 from vspc.auth.statefile import StateFile
-from vspc.console.lockout import Lockout
+from vspc.auth.totp import PATIENCE, Codes
+from vspc.console.ports import Lockout
 
 
 class Threads:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.few import Few
+from vspc.console.names import Few
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "discard"]), st.integers(0, 4)))
 

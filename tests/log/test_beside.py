@@ -13,7 +13,7 @@ from tests.log.support import bytes_of
 from tests.log.test_chain import said
 from tests.log.test_damage import Server, State, ids, state
 from vspc.console.logs import Output
-from vspc.log import frames, index, packing
+from vspc.log import blocks, frames, index
 from vspc.log.records import DATA, FIRST_MARKER, Record
 from vspc.log.verify import verify
 
@@ -24,11 +24,11 @@ def older(files: Mapping[str, bytes], scratch: Path) -> dict[str, bytes]:
     for name, data in files.items():
         if name.endswith(".seg.zst"):
             scratch.write_bytes(data)
-            data = packing.pack(said(scratch))
+            data = blocks.pack_index(said(scratch))
         elif name.endswith(".idx"):
             data = _older_index(data)
         elif name.endswith(".idx.zst"):
-            data = packing.pack(_older_index(packing.unpack(data)))
+            data = blocks.pack_index(_older_index(blocks.unpack_index(data)))
         elif name.endswith(".json"):
             facts = json.loads(data)
             data = json.dumps({key: facts[key] for key in ("version", "evicted", "about")}).encode()
@@ -182,7 +182,7 @@ class Older(Case):
         before = state()
         files = older(before.files, Path(self.mktemp()))
         path = self.path(before, ".seg.zst")
-        files[path] = packing.pack(before.said["web02"])
+        files[path] = blocks.pack_index(before.said["web02"])
         for gone in ("", path.replace(".seg.", ".idx.")):
             files.pop(gone, None)
             server = self.serve(files)
@@ -195,7 +195,7 @@ class Older(Case):
         before = state()
         path = self.path(before, ".idx.zst")
         made = index.lay_out(9, 9, 0, [Record(DATA, b"", 0, 1, before.said["web02"][:100_000])])
-        files = {**before.files, path: packing.pack(_older_index(index.MAGIC + made))}
+        files = {**before.files, path: blocks.pack_index(_older_index(index.MAGIC + made))}
         server = self.serve(files)
         self.assertEqual(bytes_of(server.items(ids()["web01"])), before.said["web01"])
         self.assertIn("it is of another segment", str(server.logged.events))
@@ -212,8 +212,8 @@ class Older(Case):
 
     def test_what_comes_before_damage_in_one_frame_is_read(self) -> None:
         text = b"".join(b"%07d\n" % (number * 7919 % 10_000_000) for number in range(200_000))
-        packed = packing.pack(text)
-        found, whole = packing.unpack_some(packed[: len(packed) // 2])
+        packed = blocks.pack_index(text)
+        found, whole = blocks.unpack_some(packed[: len(packed) // 2])
         self.assertFalse(whole)
         self.assertEqual(found, text[: len(found)])
         self.assertGreater(len(found), len(text) // 3)

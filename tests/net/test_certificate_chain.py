@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.authorities import Signed, certificate
-from vspc.net.certificate_chain import chain_problems
+from vspc.net.certificates import chain_problems
 
 ROOT = certificate("Root")
 SUB = certificate("Sub", ROOT)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.net.certificates import WARN_DAYS, Validity, validity_of
 from vspc.net.tls import YEARS, load_pair
-from vspc.net.validity import WARN_DAYS, Validity, validity_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2026, 12, 31, tzinfo=UTC)

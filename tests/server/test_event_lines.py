@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
 from vspc.console.events import How, Suspicion
-from vspc.server.event_lines import record, record_suspicion, suspicion
+from vspc.server.events import record, record_suspicion, suspicion
 
 
 class Lines(SynchronousTestCase):

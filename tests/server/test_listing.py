@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
 from vspc.console.resolve import reading_order
-from vspc.server.listing import Listing
+from vspc.server.dispatch import Listing
 
 
 class Rows(SynchronousTestCase):

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.server.line_writer import WAITING, LineWriter
-from vspc.server.own_log import ServerLog
+from vspc.server.own_log import WAITING, LineWriter, ServerLog
 
 
 class Lines(SynchronousTestCase):

@@ -15,7 +15,7 @@ from tests.ssh.bench import (
     Client,
     server_of,
 )
-from vspc.ssh.hostproof import PROVE, TELL
+from vspc.ssh.connection import PROVE, TELL
 from vspc.ssh.keys import HostKey
 from vspc.wire.ssh import SshReader, string
 

@@ -12,7 +12,7 @@ from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.binary import BinaryLine
 from vspc.vm.lines.plain import TelnetLine
 from vspc.vm.listen import PlainFactory
-from vspc.wire import nvt
+from vspc.wire import telnet
 from vspc.wire.telnet import (
     BINARY,
     DO,
@@ -138,12 +138,12 @@ class Refusing(DoorTest):
     def test_a_peer_that_is_nvt_both_ways_loses_nothing(self, chunks: list[bytes]) -> None:
         self.setUp()
         self.hear(negotiation(WONT, BINARY) + negotiation(DONT, BINARY))
-        said = nvt.encode(b"".join(chunks)).replace(b"\xff", b"\xff\xff")
+        said = telnet.encode(b"".join(chunks)).replace(b"\xff", b"\xff\xff")
         self.assertEqual(
             self.hear(*(said[at : at + 1] for at in range(len(said)))), b"".join(chunks)
         )
         typed = b"".join(self.typed(chunk) for chunk in chunks if chunk)
-        self.assertEqual(nvt.decode(typed, False)[0], b"".join(chunks))
+        self.assertEqual(telnet.decode(typed, False)[0], b"".join(chunks))
 
 
 class OfVMwaresExtension(DoorTest):

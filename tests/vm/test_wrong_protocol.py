@@ -20,8 +20,7 @@ from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.audit import TurnedAway
 from vspc.console.events import VmRefused
-from vspc.net.tls import ServerTls
-from vspc.net.tls_listening import ListeningTlsFactory
+from vspc.net.tls import ListeningTlsFactory, ServerTls
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import VMwareFactory
 from vspc.wire.telnet import VMWARE, WILL, negotiation

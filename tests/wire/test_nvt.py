@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.wire.nvt import decode, encode
+from vspc.wire.telnet import decode, encode
 
 CHUNKS = st.lists(st.binary(max_size=8) | st.sampled_from([b"\r", b"\n", b"\0", b"\r\n", b"\r\0"]))
 

@@ -1,10 +1,19 @@
 """How many lines of one kind an address is worth; what is over is counted, none is forgotten."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
+from vspc.console.audit import Audit
+from vspc.console.session import Fact, Session
 from vspc.net.limits import crowd
+
+if TYPE_CHECKING:
+    from vspc.console.console import Console
+
 
 EACH = 30
 """Lines of one address in a minute."""
@@ -83,3 +92,45 @@ class AuditBounds:
             found.append(Over("", self._rest))
             self._rest = 0
         return found
+
+
+EVENT = "limit"
+
+NAMES = 64
+"""Limits that are told apart: there are fewer."""
+
+
+@define(eq=False)
+class AuditCounters:
+    """`vspc.console.audit.Audit` that counts on the way to `audit`. From any thread."""
+
+    audit: Audit
+    _counts: Counter[str] = field(factory=Counter, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
+
+    def record(
+        self,
+        event: str,
+        session: Session | None = None,
+        console: "Console | None" = None,
+        **facts: Fact,
+    ) -> None:
+        """Pass it on."""
+        if event == EVENT:
+            self._count(str(facts.get("limit", "")))
+        self.audit.record(event, session, console, **facts)
+
+    def _count(self, limit: str) -> None:
+        with self._lock:
+            if limit in self._counts or len(self._counts) < NAMES:
+                self._counts[limit] += 1
+
+    @property
+    def refuses(self) -> bool:
+        """What `audit` says."""
+        return self.audit.refuses
+
+    def counted(self) -> Mapping[str, int]:
+        """How often each was hit, by name."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))

@@ -6,6 +6,7 @@ may get something twice, after an error.
 
 import errno
 import json
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,10 +15,20 @@ from threading import Condition, Thread
 from attrs import define, field
 
 from vspc.audit.file import Tell
-from vspc.net.backoff import Backoff
-from vspc.net.connection import Connection
+from vspc.config.entry import AuditSettings
+from vspc.net.connection import (
+    Backoff,
+    Connection,
+    client_context,
+    counted,
+    host_and_port,
+    record,
+    tcp,
+    tls,
+    udp,
+    unix_datagrams,
+)
 from vspc.net.limits import TokenBucket
-from vspc.net.syslog import counted, record
 
 COUNT = 10_000
 """Lines that wait for one copy."""
@@ -213,3 +224,44 @@ def journal(line: bytes) -> bytes:
 def _facts(line: bytes) -> dict[str, object]:
     found: dict[str, object] = json.loads(line)
     return found
+
+
+JOURNAL = "/run/systemd/journal/socket"
+"""Where systemd-journald takes datagrams."""
+
+
+def copies(
+    settings: AuditSettings, tell: Tell, failed: Callable[[], None], journal_path: str = JOURNAL
+) -> list[Copy]:
+    """Those that are wanted, not started. What is wrong with a certificate is told later."""
+    found = []
+    if settings.syslog is not None:
+        dial, stream = _syslog(settings, str(settings.syslog))
+        encode = syslog(socket.gethostname() or "-", settings.facility, stream)
+        found.append(Copy("syslog", Connection(dial), encode, tell, failed))
+    if settings.journald:
+        connection = Connection(unix_datagrams(journal_path))
+        found.append(Copy("journald", connection, journal, tell, failed))
+    return found
+
+
+def _syslog(settings: AuditSettings, target: str) -> tuple[Callable[[], socket.socket], bool]:
+    """How to connect, and whether records stand behind each other there."""
+    kind, _, rest = target.partition(":")
+    if kind == "tcp":
+        return tcp(*host_and_port(rest)), True
+    if kind == "udp":
+        return udp(*host_and_port(rest)), False
+    if kind == "tls":
+        return _tls(settings, *host_and_port(rest)), True
+    return unix_datagrams(rest if kind == "unix" else target), False
+
+
+def _tls(settings: AuditSettings, host: str, port: int) -> Callable[[], socket.socket]:
+    """Files are read for each connection: who renews a certificate need not tell us."""
+
+    def dial() -> socket.socket:
+        context = client_context(settings.ca, settings.certificate, settings.private_key)
+        return tls(host, port, context)()
+
+    return dial

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from vspc.audit.disk import AuditDisk
-from vspc.audit.ending import ending, ending_of
+from vspc.audit.disk import AuditDisk, ending, ending_of
 
 Entry = tuple[str, str]
 """JSON of an event: what comes before its number, and what comes after."""

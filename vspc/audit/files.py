@@ -14,10 +14,9 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from vspc.audit.disk import AuditDisk
-from vspc.audit.ending import number_of
+from vspc.audit.disk import AuditDisk, number_of
+from vspc.audit.fields import moment
 from vspc.audit.file import former
-from vspc.audit.values import moment
 from vspc.common.text import safe
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
 

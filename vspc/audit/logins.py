@@ -6,8 +6,7 @@ from typing import Protocol
 from attrs import define, field
 
 from vspc.audit.bounds import MINUTE, AuditBounds
-from vspc.audit.hints import hint_for
-from vspc.audit.refusals import RecentRefusals
+from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.console.audit import Audit
 from vspc.console.session import Proof, Session
 

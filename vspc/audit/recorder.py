@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
-from vspc.audit.fields import CONSOLE, EVERY, SESSION
+from vspc.audit.fields import CONSOLE, EVERY, SESSION, Unfit, Value, moment, value
 from vspc.audit.schema import EVENTS, Has
-from vspc.audit.values import Unfit, Value, moment, value
 from vspc.console.session import Fact, Session
 
 if TYPE_CHECKING:

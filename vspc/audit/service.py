@@ -12,14 +12,13 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from vspc import __version__
-from vspc.audit.copies import Copy
-from vspc.audit.counters import AuditCounters
+from vspc.audit.bounds import AuditCounters
+from vspc.audit.copies import JOURNAL, Copy, copies
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.reader import FileAuditReader
 from vspc.audit.recorder import AuditRecorder
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
-from vspc.audit.targets import JOURNAL, copies
 from vspc.audit.writer import AuditWriter
 from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from vspc.auth.codes import Codes
 from vspc.auth.passwords import Passwords
 from vspc.auth.programs import Programs
 from vspc.auth.revocation import Revocations
+from vspc.auth.totp import Codes
 from vspc.common.clock import Clock
-from vspc.console.lockout import Lockouts
+from vspc.console.ports import Lockouts
 from vspc.console.session import Proof
 
 

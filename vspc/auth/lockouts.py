@@ -9,7 +9,7 @@ from typing import Any
 from attrs import asdict
 
 from vspc.auth.statefile import StateFile
-from vspc.console.lockout import Lockout
+from vspc.console.ports import Lockout
 
 LIMIT = 1000
 """Lockouts at a time."""

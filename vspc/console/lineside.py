@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import Factory, field, frozen
 
 from vspc.common.clock import Cancellable, Clock
-from vspc.common.times import lasted
+from vspc.common.text import lasted
 from vspc.console import events
 from vspc.console.audit import Audit, NoAudit
 from vspc.console.conditions import Condition, Conditions, begun, ended, since

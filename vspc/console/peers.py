@@ -12,10 +12,12 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from vspc.console.console import Console
-from vspc.console.migration import Act, MigrationEvent, MigrationState, step
-from vspc.console.outcomes import (
+from vspc.console.migration import (
+    Act,
     Goahead,
     Illegal,
+    MigrationEvent,
+    MigrationState,
     MoveComplete,
     NotNow,
     PeerFault,
@@ -24,6 +26,7 @@ from vspc.console.outcomes import (
     Resumed,
     SourceLost,
     Unknown,
+    step,
 )
 from vspc.console.ports import Line
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from vspc.common.clock import Cancellable
-from vspc.common.times import lasted
+from vspc.common.text import lasted
 from vspc.console.access import REASON
 from vspc.console.attachment import Refusal
 from vspc.console.events import PenLaid, PenTaken

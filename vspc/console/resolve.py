@@ -8,9 +8,8 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from vspc.console.console import Console, ConsoleState
-from vspc.console.few import Few
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.console.names import Names, is_glob
+from vspc.console.names import Few, Names, is_glob
 from vspc.console.vm import Vm
 
 MATCHES = 20

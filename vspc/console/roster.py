@@ -6,10 +6,9 @@ from itertools import count
 from vspc.console import events
 from vspc.console.away import FORGET_AFTER, Away
 from vspc.console.console import Console
-from vspc.console.few import Few
 from vspc.console.identity import Claim, Identity, next_free
 from vspc.console.lineside import ConsoleContext
-from vspc.console.names import Names
+from vspc.console.names import Few, Names
 from vspc.console.quarantine import KIND, RING, Quarantine
 from vspc.console.resolve import Lookup, Resolution
 from vspc.console.vm import Vm, free_number

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from vspc.log import blocks, index, packing
+from vspc.log import blocks, index
 from vspc.log.blocks import BLOCK, BlockRun
 from vspc.log.disk import LogDisk
 from vspc.log.index import IndexEntry, head_text
@@ -100,7 +100,9 @@ def compress(disk: LogDisk, segment: Segment, parts: Contents) -> Segment:
         serial=segment.serial,
     )
     made.head = segment.head
-    for packed, target in zip((parts.packed, packing.pack(parts.index)), made.paths, strict=True):
+    for packed, target in zip(
+        (parts.packed, blocks.pack_index(parts.index)), made.paths, strict=True
+    ):
         disk.replace(target, packed, sync=True)
         made.on_disk += len(packed)
         made.index_size = len(packed)

@@ -17,11 +17,10 @@ from vspc.console.events import Event
 from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.log.about import about
 from vspc.log.batch import Batch
-from vspc.log.entry import RecorderEntry
+from vspc.log.entry import RecorderEntry, Reserves
 from vspc.log.input import Typists
 from vspc.log.markers import markers
 from vspc.log.records import ABOUT, DATA, Record, gap, marker, reserve
-from vspc.log.reserves import Reserves
 from vspc.log.resting import Resting
 from vspc.log.returns import STOPPED, Returns
 

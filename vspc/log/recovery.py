@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from vspc.log import blocks, index, packing
+from vspc.log import blocks, index
 from vspc.log.blocks import BlockRun
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import LONGEST_RUN, Head, Index, IndexEntry, IndexPart
@@ -131,7 +131,7 @@ class _Reading:
         return _Bytes(bytes(joined), found.runs, head, whole=not found.damaged)
 
     def _one_frame(self, data: bytes) -> _Bytes:
-        unpacked, whole = packing.unpack_some(data)
+        unpacked, whole = blocks.unpack_some(data)
         longest = self.segment.end - self.segment.start
         if not whole:
             self._note(0, f"damaged; {len(unpacked)} bytes before that can be unpacked")
@@ -148,7 +148,7 @@ class _Reading:
         if data is None:
             return Index()
         if self.segment.compressed:
-            data, whole = packing.unpack_some(data)
+            data, whole = blocks.unpack_some(data)
             if not whole:
                 self._note(1, "damaged")
         else:

@@ -16,8 +16,7 @@ from attrs import define, field, frozen
 from vspc.log.boots import Spotter
 from vspc.log.console_log import UNKNOWN_END, ConsoleLog
 from vspc.log.disk import OF_THE_DISK, LogDisk
-from vspc.log.journal import FILE_LIMIT, Journal, start
-from vspc.log.killed import Before
+from vspc.log.journal import FILE_LIMIT, Before, Journal, start
 from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
 from vspc.log.segments import Segment
 

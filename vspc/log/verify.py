@@ -9,11 +9,11 @@ import zstandard
 from attrs import frozen
 
 from vspc.log.blocks import unpack as unpack_blocks
+from vspc.log.blocks import unpack_index
 from vspc.log.chain import BLOCK, FILE, BrokenChain, ChainLink, blocks, links
 from vspc.log.examine import examine
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import read
-from vspc.log.packing import unpack
 from vspc.log.records import DATA
 
 _HEAD = re.compile(r"number=([0-9]{1,18})\b.*?\bhead=([0-9a-f]{64})\b")
@@ -86,7 +86,7 @@ def _segment(root: Path, link: ChainLink) -> str | None:
         return "" if not path.exists() else f"{path}: its index is missing"
     try:
         if packed:
-            data, index = _unpacked(data or b""), unpack(index)
+            data, index = _unpacked(data or b""), unpack_index(index)
     except zstandard.ZstdError as error:
         return f"{path}: console {link.console} from offset {link.start}: {error}"
     if sha256(index).hexdigest() != link.index:
@@ -98,7 +98,7 @@ def _unpacked(data: bytes) -> bytes:
     """The bytes of a segment; zeros where they are damaged."""
     found = unpack_blocks(data)
     if found is None:
-        return unpack(data)
+        return unpack_index(data)
     joined = bytearray(max((run.place + len(run.data) for run in found.runs), default=0))
     for run in found.runs:
         joined[run.place : run.place + len(run.data)] = run.data

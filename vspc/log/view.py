@@ -7,10 +7,9 @@ from itertools import islice
 from attrs import define, evolve
 
 from vspc.console.logs import Item, LogPage, Marker, MarkerKind, Output
-from vspc.log.cache import Cache
+from vspc.log.cache import Cache, SegmentPart
 from vspc.log.discovery import closed, packed
 from vspc.log.index import LONGEST_RUN, IndexEntry
-from vspc.log.part import SegmentPart
 from vspc.log.records import DATA, GAP, Record, as_marker
 from vspc.log.recovery import DAMAGED
 from vspc.log.segments import Segment

@@ -17,7 +17,7 @@ from typing import Any
 from attrs import define, field
 
 from vspc.common.text import safe
-from vspc.net.pem import PemError, as_file, read_pem
+from vspc.net.certificates import PemError, as_file, read_pem
 
 PATIENCE = 10.0
 """Seconds that a connection may take to be made, or to take what it is given."""
@@ -164,3 +164,60 @@ def host_and_port(text: str) -> tuple[str, int]:
     """ "HOST:PORT" or "[ADDRESS]:PORT", which was checked."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+AGAIN, LONGEST = 1.0, 30.0
+"""Seconds after the first error, and between two tries at most."""
+
+
+@define(eq=False)
+class Backoff:
+    """Times are the caller's."""
+
+    failing: bool = field(default=False, init=False)
+    retry: float = field(default=0.0, init=False)
+    _pause: float = field(default=AGAIN, init=False)
+    _since: float = field(default=0.0, init=False)
+    _well_since: float = field(default=float("-inf"), init=False)
+
+    def fail(self, now: float, moved: bool) -> bool:
+        """An error; whether it is the first. `moved`: it took something else just before."""
+        first = not self.failing
+        if first:
+            self.failing, self._since = True, now
+        # What fails again at once was never well: its pause goes on growing.
+        if (first and now >= self._well_since + LONGEST) or (moved and not first):
+            self._pause = AGAIN
+        self.retry = now + self._pause
+        self._pause = min(2 * self._pause, LONGEST)
+        return first
+
+    def recover(self, now: float) -> float:
+        """It goes on; seconds since the first error."""
+        self.failing, self._well_since = False, now
+        return now - self._since
+
+    def is_waiting(self, now: float) -> bool:
+        """Whether it is too early for another try."""
+        return self.failing and now < self.retry
+
+
+INFO = 6
+"""The severity of what is no trouble."""
+
+_MARK = b"\xef\xbb\xbf"
+
+
+def record(
+    facility: int, time: str, hostname: str, kind: str, data: str, text: bytes, severity: int = INFO
+) -> bytes:
+    """One. `time` is RFC 3339 in UTC, `kind` the MSGID, `data` "-" or structured data; `text` is
+    UTF-8, and the mark in front says so (section 6.4).
+    """
+    head = f"<{facility * 8 + severity}>1 {time} {hostname} vspc - {kind} {data} "
+    return head.encode("utf-8", "replace") + _MARK + text
+
+
+def counted(body: bytes) -> bytes:
+    """With its length in front (RFC 6587 section 3.4.1)."""
+    return f"{len(body)} ".encode() + body

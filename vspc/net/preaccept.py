@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from vspc.net.proxy_protocol import LIMIT, Header, MalformedHeader, parse
+from vspc.wire.proxy import LIMIT, Header, MalformedHeader, parse
 
 HEADER_PATIENCE = 5.0
 """Seconds in which a balancer has to say where a connection comes from."""

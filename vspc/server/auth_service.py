@@ -7,7 +7,6 @@ from typing import Any
 from twisted.logger import Logger
 
 from vspc.auth.authenticator import OperatorAuthenticator
-from vspc.auth.codes import Codes
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
@@ -15,10 +14,11 @@ from vspc.auth.passwords import Passwords
 from vspc.auth.programs import Programs
 from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations, unread
 from vspc.auth.statefile import StateFile
+from vspc.auth.totp import Codes
 from vspc.common.clock import Clock
 from vspc.common.state_dir import StateError
 from vspc.config import Config
-from vspc.net.threads import ThreadRunner
+from vspc.net.reactor import ThreadRunner
 
 LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 """Files in state_dir."""

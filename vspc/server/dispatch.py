@@ -1,15 +1,16 @@
 """What an operator gets for what he asked: a verb, a console, the chooser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from attrs import define, evolve
+from attrs import define, evolve, field, frozen
 
 from vspc.apps.attaching import AttachOptions, options
 from vspc.apps.chooser.chooser import Chooser, Row, Visit
+from vspc.apps.describe import readers
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs import raw as raw_verb
 from vspc.apps.verbs.commandline import CommandLine, Words
-from vspc.apps.verbs.context import DENIED, DONE, USAGE, Call, VerbContext, complain
+from vspc.apps.verbs.context import DENIED, DONE, USAGE, Call, VerbContext, complain, handle_of
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.table import (
     VERBS,
@@ -23,13 +24,64 @@ from vspc.apps.verbs.table import (
 )
 from vspc.common.text import safe
 from vspc.console.access import Operator
-from vspc.console.console import Console
+from vspc.console.console import Console, ConsoleState
 from vspc.console.events import EventBus
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
 from vspc.console.ports import Channel
-from vspc.console.resolve import NotFound
+from vspc.console.resolve import NotFound, name_order
 from vspc.console.session import Session
-from vspc.server.listing import Listing
+
+Name = tuple[str, str, str | int | None, int]
+"""Zone, name, port and number: all that names and places in a list are made of."""
+
+
+@frozen
+class Named:
+    """What goes by the name of a console, and lasts as long as that."""
+
+    name: Name
+    title: str
+    handle: str
+    order: str
+
+
+@define(eq=False)
+class Listing:
+    """For one chooser, which looks again and again: names are made up once for each of them."""
+
+    _known: dict[Console, Named] = field(factory=dict, init=False)
+
+    def rows(self, consoles: Iterable[Console], now: float) -> list[Row]:
+        """In reading order (`vspc.console.resolve.reading_order`)."""
+        known = {console: self._named(console) for console in consoles}
+        self._known = known
+        places = sorted(
+            (console.state is ConsoleState.AWAY, named.order, at)
+            for at, (console, named) in enumerate(known.items())
+        )
+        listed = list(known.items())
+        return [_row(*listed[at], now) for _, _, at in places]
+
+    def _named(self, console: Console) -> Named:
+        name = (console.vm.zone, console.name, console.port, console.number)
+        known = self._known.get(console)
+        if known is not None and known.name == name:
+            return known
+        return Named(name, console.title, handle_of(console), name_order(console))
+
+
+def _row(console: Console, named: Named, now: float) -> Row:
+    silent = None if console.last_output is None else now - console.last_output
+    return Row(
+        handle=named.handle,
+        name=named.title,
+        state=console.state.value,
+        writer=console.pen.operator.name if console.pen else None,
+        readers=len(readers(console)),
+        idle=silent,
+        address=console.line.address if console.line else "",
+        key=console,
+    )
 
 
 @define(eq=False)

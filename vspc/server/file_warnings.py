@@ -12,10 +12,8 @@ from vspc.common.text import safe
 from vspc.config import Config, OperatorSettings
 from vspc.config.errors import join
 from vspc.config.proofs import ways
-from vspc.net.certificate_chain import chain_problems, name_of
-from vspc.net.pem import PemError, read_pem
+from vspc.net.certificates import PemError, chain_problems, name_of, read_pem, validity
 from vspc.net.tls import CERTIFICATE
-from vspc.net.validity import validity
 
 
 def file_warnings(config: Config, now: datetime) -> Iterator[str]:

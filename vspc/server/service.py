@@ -31,12 +31,11 @@ from vspc.console.lineside import ConsoleContext, NoOutputObserver
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
-from vspc.net.clock import ReactorClock
 from vspc.net.descriptors import raise_limit, shortage
 from vspc.net.endpoints import pace, server
 from vspc.net.limits import Refusals
+from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
-from vspc.net.threads import ThreadRunner
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.events import EventLog
 from vspc.server.files import load_with_files, oddities

@@ -12,7 +12,7 @@ from vspc.audit.service import AuditService
 from vspc.common.clock import Clock
 from vspc.console.history import Budget
 from vspc.log.log import Log
-from vspc.net.validity import Validity
+from vspc.net.certificates import Validity
 from vspc.server.operator_side import OperatorSide
 from vspc.server.vm_side import VmSide
 from vspc.vm.server import LineServer

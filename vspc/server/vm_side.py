@@ -12,10 +12,9 @@ from twisted.internet.protocol import Factory
 from vspc.config import Config
 from vspc.config.classes import ZoneSettings
 from vspc.console.takeover import Takeover
+from vspc.net.certificates import Validity, validity_of
 from vspc.net.limits import Allow, Refusals
-from vspc.net.tls import Pair, ServerTls
-from vspc.net.tls_listening import ListeningTlsFactory
-from vspc.net.validity import Validity, validity_of
+from vspc.net.tls import ListeningTlsFactory, Pair, ServerTls
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
 from vspc.vm.server import LineServer

@@ -24,12 +24,51 @@ from twisted.logger import Logger
 from vspc.common.text import safe
 from vspc.ssh import limits
 from vspc.ssh.channel import SshChannel
-from vspc.ssh.hostproof import PROVE, TELL, host_key_blobs, prove
 from vspc.ssh.quiet import quiet
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
     from vspc.ssh.transport import SshTransport
+from collections.abc import Mapping
+
+from twisted.conch.ssh.keys import Key
+
+from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
+
+TELL = b"hostkeys-00@openssh.com"
+PROVE = b"hostkeys-prove-00@openssh.com"
+
+
+def _blob(key: Key) -> bytes:
+    return bytes(key.public().blob())  # type: ignore[no-untyped-call]
+
+
+def host_key_blobs(keys: Mapping[bytes, Key]) -> list[bytes]:
+    """The public halves as they go over the wire."""
+    return [_blob(key) for key in keys.values()]
+
+
+def prove(
+    asked: SshReader, private: Mapping[bytes, Key], session: bytes | None, agreed: bytes
+) -> list[bytes] | None:
+    """A signature for each key that is asked for; None where one is none of ours.
+
+    `agreed` is the host key algorithm of the key exchange: an RSA key signs by it if it can. No
+    key is signed with twice. Raises `Malformed`.
+    """
+    left = {_blob(key): kind for kind, key in private.items()}
+    proofs = []
+    while not asked.ended:
+        blob = asked.string()
+        kind = left.pop(blob, None)
+        if kind is None:
+            return None
+        names = HOST_SIGNATURES[kind]
+        name = agreed if agreed in names else names[0]
+        text = string(PROVE) + string(session or b"") + string(blob)
+        proofs.append(bytes(private[kind].sign(text, signatureType=name)))
+    return proofs or None
+
 
 log = Logger()
 

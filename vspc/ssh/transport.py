@@ -30,8 +30,8 @@ from vspc.ssh.timers import Timers
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:
-    from vspc.ssh.avatar import Avatar
     from vspc.ssh.server import SshServer
+    from vspc.ssh.session import Avatar
 
 log = Logger()
 

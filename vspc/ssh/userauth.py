@@ -35,10 +35,10 @@ from vspc.console.authentication import (
 from vspc.console.logins import Login, UserName, split_user
 from vspc.console.session import Proof
 from vspc.ssh import limits
-from vspc.ssh.avatar import Avatar
 from vspc.ssh.crypto.signatures import acceptable, proves
 from vspc.ssh.login_failures import LoginFailures
 from vspc.ssh.quiet import quiet
+from vspc.ssh.session import Avatar
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 if TYPE_CHECKING:

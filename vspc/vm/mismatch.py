@@ -11,8 +11,7 @@ from OpenSSL import SSL
 
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.net.limits import parse_address
-from vspc.net.tls import tls_reason
-from vspc.net.tls_listening import HandshakeFailed
+from vspc.net.tls import HandshakeFailed, tls_reason
 from vspc.wire.opening import Spoken, offered_version
 
 TLS_FAILED = "TLS failed"

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from vspc.common.clock import Clock
 from vspc.console.console import Console
 from vspc.console.events import Suspicion
-from vspc.console.outcomes import Released
+from vspc.console.migration import Released
 from vspc.console.peers import PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from vspc.common.clock import Cancellable
 from vspc.console.console import Console
-from vspc.console.outcomes import (
+from vspc.console.migration import (
     Goahead,
     Illegal,
     MoveComplete,

@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.lines import moment
 from vspc.log.sinks.links import Links, link_name
+from vspc.log.sinks.outlet import moment
 from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
 from vspc.net.connection import Connection, tcp, unix

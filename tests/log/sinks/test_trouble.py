@@ -17,7 +17,7 @@ from vspc.log.sinks.cursors import Damaged, load
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, FeedSource
 from vspc.log.sinks.text import TextOutlet
 from vspc.log.source import NoLog
-from vspc.net.backoff import LONGEST, Backoff
+from vspc.net.connection import LONGEST, Backoff
 
 
 class Stalled:

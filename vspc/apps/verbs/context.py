@@ -9,19 +9,18 @@ from typing import Protocol
 from attrs import evolve, field, frozen
 
 from vspc.apps.attaching import AttachOptions
+from vspc.apps.program import NoScreen
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.work_pool import WorkPool
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Clock
 from vspc.common.text import safe
 from vspc.config.units import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
-from vspc.console.lockout import Lockouts
 from vspc.console.logs import LogStore
 from vspc.console.names import handle, is_glob
-from vspc.console.ports import Channel
+from vspc.console.ports import Channel, Lockouts
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
 from vspc.console.session import Fact, Session

@@ -5,11 +5,10 @@ from collections.abc import Collection
 
 from attrs import frozen
 
-from vspc.apps.spool import Spool
+from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery

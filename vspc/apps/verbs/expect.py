@@ -4,15 +4,13 @@ import json
 
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
+from vspc.apps.program import NoScreen
 from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
-from vspc.apps.verbs.background_search import BackgroundSearch
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, VerbPrinter, complain
-from vspc.apps.verbs.expect_options import ExpectOptions, wanted_of
-from vspc.apps.verbs.expect_start import NoStart, Start, begin_at
+from vspc.apps.verbs.expect_options import ExpectOptions, NoStart, Start, begin_at, wanted_of
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.stream_search import Match
-from vspc.apps.without import NoScreen
+from vspc.apps.verbs.stream_search import BackgroundSearch, Match
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe, safe_output
 from vspc.console.access import NOTHING

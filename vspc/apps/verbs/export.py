@@ -5,14 +5,13 @@ from typing import Protocol
 
 from attrs import frozen
 
-from vspc.apps.spool import Spool
+from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs.asciicast import Cast
 from vspc.apps.verbs.context import DONE, FAILED, Call, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
 from vspc.apps.verbs.record import recordings
-from vspc.apps.without import NoScreen
 from vspc.common.text import safe, safe_output
 from vspc.console.console import Console
 from vspc.console.logs import Item, LogView, Marker, Output

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from vspc.apps.program import NoScreen
 from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, VerbPrinter, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Cancellable
 from vspc.common.columns import Heading, table
 from vspc.common.text import age

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from vspc.apps.program import NoScreen
 from vspc.apps.verbs.context import FAILED, Call, VerbPrinter, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
-from vspc.console.lockout import Lockout, Lockouts
+from vspc.console.ports import Lockout, Lockouts
 from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from vspc.apps.spool import Spool
+from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs import log_many
 from vspc.apps.verbs.context import DONE, FAILED, Call, complain
 from vspc.apps.verbs.grammar import Parsed
@@ -21,7 +21,6 @@ from vspc.apps.verbs.log_options import (
 from vspc.apps.verbs.log_print import Printed
 from vspc.apps.verbs.log_search import Search
 from vspc.apps.verbs.log_search import SearchEnded as Searched
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Cancellable
 from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
 from vspc.console.console import Console

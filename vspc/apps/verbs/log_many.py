@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.spool import Spool
+from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs import log_search
 from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, complain, handle_of
 from vspc.apps.verbs.log_cursor import ask, from_memory
 from vspc.apps.verbs.log_options import LogOptions, NoSuchBoot, Span, remembered_span, span
 from vspc.apps.verbs.log_print import Printed
 from vspc.apps.verbs.log_search import Search, SearchEnded
-from vspc.apps.without import NoScreen
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
 from vspc.console.console import Console

@@ -4,7 +4,6 @@ from typing import Any
 
 from attrs import frozen
 
-from vspc.apps.line_ends import last_lines, line_start
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, UsageError
 from vspc.apps.verbs.log_cursor import remembered
@@ -13,6 +12,7 @@ from vspc.apps.verbs.verbatim import VALUES
 from vspc.console.boots import boots
 from vspc.console.console import Console
 from vspc.console.logs import LogView
+from vspc.console.output_lines import last_lines, line_start
 
 NAME = Argument("NAME", "the console; with --grep also a glob of many", CONSOLE)
 FOLLOW = Flag("--follow", "go on with what is said from now on", short="-f")

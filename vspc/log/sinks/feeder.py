@@ -19,7 +19,7 @@ from vspc.log.disk import LogDisk
 from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.pieces import SeenPiece, Unsettled, put_together
-from vspc.net.backoff import AGAIN, LONGEST, Backoff
+from vspc.net.connection import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
 """Bytes that are read of one console before the next has its turn."""

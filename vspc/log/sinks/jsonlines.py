@@ -13,8 +13,7 @@ from vspc.common.text import safe_output
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
 from vspc.log.disk import LogDisk
-from vspc.log.sinks.connection import SinkStream
-from vspc.log.sinks.lines import is_torn, moment
+from vspc.log.sinks.outlet import SinkStream, is_torn, moment
 
 
 @define(eq=False)

@@ -1,10 +1,17 @@
 """Where a sink puts what it is given."""
 
+import os
+import stat
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+from attrs import define
 
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
+from vspc.net.connection import Connection
 
 
 class Outlet(Protocol):
@@ -24,3 +31,47 @@ class Outlet(Protocol):
 
     def close(self) -> None:
         """The end. Must not raise."""
+
+
+LATEST = 253402214400.0
+"""Seconds since 1970: the last day that ISO 8601 has four digits for, in every zone."""
+
+
+def moment(at: float) -> datetime:
+    """A time of a log, in UTC. A clock may have been anywhere."""
+    return datetime.fromtimestamp(min(max(0.0, at), LATEST), UTC)
+
+
+def is_torn(path: Path) -> bool:
+    """Whether the last line of a file has no end: its writer was killed in the middle of it.
+
+    What came of it comes again; without an end of its own it would spoil the line behind it.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
+
+
+@define(eq=False)
+class SinkStream:
+    """What outlets over a connection have in common."""
+
+    connection: Connection
+
+    def waiting(self) -> int:
+        """How many of the last writes the other side may not have yet."""
+        return self.connection.waiting()
+
+    def reopen(self) -> None:
+        """Dial anew."""
+        self.connection.close()
+
+    def close(self) -> None:
+        """The end."""
+        self.connection.close()

@@ -8,9 +8,8 @@ from attrs import define
 from vspc.common.text import plain_output
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.connection import SinkStream
-from vspc.log.sinks.lines import moment
-from vspc.net.syslog import counted, record
+from vspc.log.sinks.outlet import SinkStream, moment
+from vspc.net.connection import counted, record
 
 TEXT_LIMIT = 8 * 1024
 """Bytes of a line; what is longer is cut, and counted."""

@@ -17,8 +17,8 @@ from vspc.common.text import plain_output
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
 from vspc.log.disk import LogDisk
-from vspc.log.sinks.lines import is_torn, moment
 from vspc.log.sinks.links import Links
+from vspc.log.sinks.outlet import is_torn, moment
 
 OPEN = 64
 """Files that are open at once."""

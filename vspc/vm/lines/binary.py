@@ -25,7 +25,7 @@ from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.line_observer import LineObserver, VmLine
 from vspc.vm.mismatch import TLS_FAILED
 from vspc.vm.registration import Registration
-from vspc.wire import nvt, telnet
+from vspc.wire import telnet
 
 CUT_OFF = "the connection was reset, cut short or timed out"
 """Why a line went that nobody closed in order, as TCP and TLS have it."""
@@ -152,7 +152,7 @@ class BinaryLine(LineProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.transport.refuses(False, _BINARY):
-            data, self._after_cr = nvt.decode(data, self._after_cr)
+            data, self._after_cr = telnet.decode(data, self._after_cr)
             if not data:
                 return
         self.keeper.output(data)
@@ -199,7 +199,7 @@ class BinaryLine(LineProtocol):
     # vspc.console.ports.Line
 
     def send(self, data: bytes) -> None:
-        self.transport.write(nvt.encode(data) if self.transport.refuses(True, _BINARY) else data)
+        self.transport.write(telnet.encode(data) if self.transport.refuses(True, _BINARY) else data)
 
     def send_break(self) -> None:
         self.transport.send_command(telnet.BRK)

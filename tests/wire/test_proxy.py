@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.proxy_protocol import LIMIT, Header, MalformedHeader, parse
+from vspc.wire.proxy import LIMIT, Header, MalformedHeader, parse
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 V4 = bytes([10, 1, 2, 3, 10, 0, 0, 1]) + b"\x9c\x40\x34\x3a"
