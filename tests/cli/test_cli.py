@@ -14,7 +14,7 @@ from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from vspc.apps.verbs.table import VERBS
 from vspc.cli.main import UNREAD, main
-from vspc.cli.tap import TapOptions, makeService
+from vspc.cli.tap import Options, makeService
 from vspc.config import place
 
 
@@ -194,7 +194,7 @@ class Defaults(CliTest):
                 self.assertIn("--config FILE or $VSPC_CONFIG names another one", err)
 
     def test_twistd_takes_the_same(self) -> None:
-        options = TapOptions()
+        options = Options()
         options.parseOptions([])
         path = self.write("state_dir = 7\n")
         err = io.StringIO()

@@ -11,13 +11,13 @@ from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 
 
-class TapOptions(usage.Options):
+class Options(usage.Options):
     """`twistd vspc [--config FILE]`."""
 
     optParameters = [["config", "c", None, f"{HELP}."]]
 
 
-def makeService(options: TapOptions) -> VspcService:
+def makeService(options: Options) -> VspcService:
     """For twistd: errors of the configuration end it with every mistake and status 1."""
     from twisted.internet import reactor
 
