@@ -42,7 +42,7 @@ class OpsDesk(Desk):
                 *self.rules.rules,
             )
         )
-        self.world = evolve(self.world, audit=self.record, sessions=self.sessions)
+        self.context = evolve(self.context, audit=self.record, sessions=self.sessions)
         self.ended: dict[str, str] = {}
 
     def login(
@@ -75,7 +75,7 @@ class OpsDesk(Desk):
     ) -> FakeChannel:
         """Run a command line in `session`."""
         channel = FakeChannel(terminal, window)
-        run_line(Call(self.world, session or self.login(), channel), line)
+        run_line(Call(self.context, session or self.login(), channel), line)
         return channel
 
     def console_attachment(self, console: Console, operator: Operator = CAROL) -> Attachment:

@@ -87,7 +87,7 @@ class Desk(Scene):
                 Rule(frozenset({"alice", "carol", "root"}), ("*",), every),
             )
         )
-        self.world = VerbContext(self.roster, self.rights, self.clock, self.door)
+        self.context = VerbContext(self.roster, self.rights, self.clock, self.door)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What the rules in force give: tests change them."""
@@ -102,5 +102,5 @@ class Desk(Scene):
     ) -> FakeChannel:
         """Run a command line as `operator`."""
         channel = FakeChannel(terminal, window)
-        run_line(Call(self.world, session(operator), channel), line)
+        run_line(Call(self.context, session(operator), channel), line)
         return channel

@@ -93,7 +93,7 @@ class Reading(SynchronousTestCase):
         self.desk = Desk()
         self.trail = FakeTrail()
         self.recorded = Recorded()
-        self.desk.world = evolve(self.desk.world, trail=self.trail, audit=self.recorded)
+        self.desk.context = evolve(self.desk.context, audit_reader=self.trail, audit=self.recorded)
 
 
 class Events(Reading):
@@ -133,8 +133,8 @@ class Events(Reading):
 
     def test_who_is_no_auditor_any_more_hears_nothing_more(self) -> None:
         people = {AUDITOR.name: AUDITOR}
-        world = self.desk.world
-        self.desk.world = evolve(world, current=lambda operator: people.get(operator.name))
+        context = self.desk.context
+        self.desk.context = evolve(context, current=lambda operator: people.get(operator.name))
         channel = self.desk.say("events -f", AUDITOR)
         self.trail.answer(EVENT)
         people[AUDITOR.name] = Operator(AUDITOR.name)
@@ -204,7 +204,7 @@ class Events(Reading):
         who = session(ROOT)
         sessions = Sessions(lambda: Quota(followed=1))
         sessions.enter(who, lambda why: None)
-        self.desk.world = evolve(self.desk.world, sessions=sessions)
+        self.desk.context = evolve(self.desk.context, sessions=sessions)
         first = self.desk.say("events -f", ROOT)
         second = self.desk.say("events -f", ROOT)
         self.assertEqual((first.status, second.status), (None, 1))
@@ -313,7 +313,7 @@ class Refusals(Reading):
                 ("bob", "the certificate is for jo"),
             )
         )
-        self.desk.world = evolve(self.desk.world, knows=lambda name: name == "bob")
+        self.desk.context = evolve(self.desk.context, is_operator=lambda name: name == "bob")
         lines = self.desk.say("refusals", ROOT).text.splitlines()
         self.assertEqual(
             [line.strip() for line in lines if line.startswith("  ")],

@@ -374,7 +374,7 @@ class Leaving(ExpectCase):
 
     def test_what_was_searched_is_what_was_looked_at(self) -> None:
         pattern = "(a|b)*a(a|b){300}c"
-        self.desk.world = evolve(self.desk.world, aside=WorkPool(lambda _work, _then: None))
+        self.desk.context = evolve(self.desk.context, work_pool=WorkPool(lambda _work, _then: None))
         channel = self.desk.ask(f"expect web01 --timeout 5 '{pattern}'")
         self.output(b"ab" * 10_000)
         self.desk.run_on(6, 1.0)
@@ -415,8 +415,8 @@ class Places(ExpectCase):
 
     def test_how_far_one_may_look_back(self) -> None:
         self.web.output(b"secret")
-        limit = evolve(self.desk.world, history_limit=lambda _operator, _subject: 10.0)
-        self.desk.world = limit
+        limit = evolve(self.desk.context, history_limit=lambda _operator, _subject: 10.0)
+        self.desk.context = limit
         channel = self.desk.ask("expect web01 --from 0 secret")
         self.assertEqual((channel.status, channel.text), (4, ""))
         self.assertEqual(len(self.desk.audited("denied")), 1)
@@ -431,7 +431,7 @@ class FromTheLog(SynchronousTestCase):
         self.desk.clock.advance(1)
         self.logged = Logged(self.desk)
         self.addCleanup(self.logged.close)
-        self.desk.world = evolve(self.desk.world, archive=self.logged.log.archive)
+        self.desk.context = evolve(self.desk.context, logs=self.logged.log.archive)
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
 
     def output(self, data: bytes) -> None:
@@ -451,8 +451,8 @@ class FromTheLog(SynchronousTestCase):
 
     def test_who_may_no_longer_read_when_the_log_answers_sees_nothing(self) -> None:
         self.output(b"the secret\r\n")
-        world = self.desk.world
-        self.desk.world = evolve(world, history_limit=lambda _operator, _subject: 3600.0)
+        context = self.desk.context
+        self.desk.context = evolve(context, history_limit=lambda _operator, _subject: 3600.0)
         self.logged.writer.held = True
         bob = self.desk.login(BOB)
         lines = ("expect web01 --from 0 secret", "expect web01 --from boot x", "log web01 --grep t")
@@ -470,8 +470,8 @@ class FromTheLog(SynchronousTestCase):
         self.output(b"old\r\n")
         self.desk.clock.advance(100)
         self.output(b"new\r\n")
-        limited = evolve(self.desk.world, history_limit=lambda _operator, _subject: 50.0)
-        self.desk.world = limited
+        limited = evolve(self.desk.context, history_limit=lambda _operator, _subject: 50.0)
+        self.desk.context = limited
         channel = self.desk.ask("expect web01 --from 5 new")
         self.desk.run_on(50)
         self.assertEqual(channel.status, 0)
@@ -492,7 +492,7 @@ class FromTheLog(SynchronousTestCase):
 
     def test_one_that_falls_behind_misses_nothing(self) -> None:
         held = Held()
-        self.desk.world = evolve(self.desk.world, aside=WorkPool(held))
+        self.desk.context = evolve(self.desk.context, work_pool=WorkPool(held))
         channel = self.desk.ask("expect web01 '(?s)needle.*?point'")
         self.output(b"y" * 60_000 + b"needle " + b"z" * 200_000 + b" point" + b"y" * 100_000)
         for _ in range(100):
@@ -525,7 +525,7 @@ class Shelf:
 
 class LogsInTrouble(ExpectCase):
     def lost(self, readable: bool) -> FakeChannel:
-        self.desk.world = evolve(self.desk.world, archive=Shelf(self.web, readable))
+        self.desk.context = evolve(self.desk.context, logs=Shelf(self.web, readable))
         self.web.output(b"x" * 100_000)
         channel = self.desk.ask("expect web01 --from 0 login:")
         self.desk.run_on(40, 0.01)
@@ -571,7 +571,7 @@ class Work(ExpectCase):
     def setUp(self) -> None:
         super().setUp()
         self.held = Held()
-        self.desk.world = evolve(self.desk.world, aside=WorkPool(self.held))
+        self.desk.context = evolve(self.desk.context, work_pool=WorkPool(self.held))
 
     def test_a_long_search_is_done_in_a_thread(self) -> None:
         channel = self.desk.ask(f"expect web01 '{self.PATTERN}'")
@@ -590,7 +590,7 @@ class Work(ExpectCase):
         self.assertEqual(channel.status, 0)
 
     def test_where_too_many_search_it_waits_for_its_turn(self) -> None:
-        self.desk.world = evolve(self.desk.world, aside=Crowded())
+        self.desk.context = evolve(self.desk.context, work_pool=Crowded())
         channel = self.desk.ask("expect web01 login:")
         self.output(b"login:")
         self.assertIsNone(channel.status)
@@ -621,7 +621,7 @@ class Work(ExpectCase):
 
     def test_output_in_drops_is_searched_together(self) -> None:
         looks: list[int] = []
-        self.desk.world = evolve(self.desk.world, aside=Counting(looks))
+        self.desk.context = evolve(self.desk.context, work_pool=Counting(looks))
         self.desk.ask("expect web01 'never+'")
         self.output(b"x" * 60_000)
         for _ in range(1000):

@@ -170,7 +170,7 @@ class Forbidden(SynchronousTestCase):
 
     def test_no_session_learns_of_it_by_what_it_may_have_open(self) -> None:
         desk = self.scene(True)
-        desk.world = evolve(desk.world)
+        desk.context = evolve(desk.context)
         bobs = desk.login(BOB)
         for _ in range(300):
             self.assertEqual(desk.ask("raw secret", bobs).status, 3)

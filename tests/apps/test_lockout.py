@@ -38,8 +38,10 @@ class LockoutCase(SynchronousTestCase):
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
         self.paper = Paper()
         lockouts = LockoutStore(self.paper, self.desk.clock.wall)  # type: ignore[arg-type]
-        self.desk.world = evolve(
-            self.desk.world, lockouts=lockouts, knows=lambda name: name in ("alice", "carol")
+        self.desk.context = evolve(
+            self.desk.context,
+            lockouts=lockouts,
+            is_operator=lambda name: name in ("alice", "carol"),
         )
         self.lockouts = lockouts
         self.daves = self.desk.login(DAVE)
@@ -209,5 +211,5 @@ class Refused(LockoutCase):
             self.assertEqual(self.say(line).status, 2, line)
 
     def test_where_none_are_kept(self) -> None:
-        self.desk.world = evolve(self.desk.world, lockouts=None)
+        self.desk.context = evolve(self.desk.context, lockouts=None)
         self.assertEqual(self.say("lockout carol").status, 1)

@@ -2,6 +2,7 @@
 
 import json
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, BOB, XTERM, Desk, FakeChannel
@@ -29,7 +30,7 @@ class LogTestCase(SynchronousTestCase):
 
     def join(self) -> None:
         desk, archive = self.desk, self.logged.log.archive
-        desk.world = VerbContext(desk.roster, desk.rights, desk.clock, desk.door, archive)
+        desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.door, archive)
 
     def restart(self, clean: bool = True) -> None:
         self.desk = self.new_desk()
@@ -393,11 +394,9 @@ class LookingBack(LogTestCase):
         self.output(self.host, b"long ago\n")
         self.desk.clock.advance(3600)
         self.output(self.host, b"just now\n")
-        world = self.desk.world
+        context = self.desk.context
         limit = lambda operator, _subject: 600.0 if operator == BOB else None  # noqa: E731
-        self.desk.world = VerbContext(
-            world.roster, world.rights, world.clock, world.keeper, world.archive, limit
-        )
+        self.desk.context = evolve(context, history_limit=limit)
 
     def bob(self, line: str, terminal: bool = False) -> FakeChannel:
         channel = self.desk.say(line, BOB, XTERM if terminal else None)

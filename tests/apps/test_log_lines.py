@@ -170,8 +170,8 @@ class Searched(LogTestCase):
         self.output(self.host, b"secret ")
         self.desk.clock.advance(3600)
         self.output(self.host, b"now\n")
-        world = self.desk.world
-        object.__setattr__(world, "history_limit", lambda _operator, _subject: 600.0)
+        context = self.desk.context
+        object.__setattr__(context, "history_limit", lambda _operator, _subject: 600.0)
         self.assertEqual(self.say("log web01 --grep now").text, "now\n")
         self.assertEqual(self.say("log web01 --grep secret").status, 1)
 
@@ -219,7 +219,7 @@ class Searched(LogTestCase):
     def test_the_last_lines_of_a_console_without_a_log(self) -> None:
         console, _ = self.desk.connected("memory", f"{99:032x}")
         console.output(b"1\r2\r3\r\n4")
-        self.desk.world = self.desk.world.__class__(
+        self.desk.context = self.desk.context.__class__(
             self.desk.roster, self.desk.rights, self.desk.clock, self.desk.door
         )
         self.assertEqual(self.say("log memory -n 2 -t").text.count("\n"), 2)

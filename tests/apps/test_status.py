@@ -23,7 +23,7 @@ class Status(SynchronousTestCase):
             "tls": True,
             "limits_hit": {"max_sessions": 3},
         }
-        self.desk.world = evolve(self.desk.world, status=lambda: self.facts)
+        self.desk.context = evolve(self.desk.context, status=lambda: self.facts)
         self.daves = self.desk.login(DAVE)
 
     def test_as_json(self) -> None:

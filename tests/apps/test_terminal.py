@@ -404,7 +404,7 @@ class GivenBack(TerminalTest):
 
     def test_who_goes_back_to_the_chooser(self) -> None:
         channel, left = FakeChannel(XTERM), list[str]()
-        call = Call(self.desk.world, self.desk.login(), channel)
+        call = Call(self.desk.context, self.desk.login(), channel)
         TerminalBridge(call, self.web, left=left.append).begin()
         self.says(VIM)
         channel.output.clear()
@@ -559,7 +559,7 @@ class EscapeKeys(TerminalTest):
             self.assertIn("is not an escape key; a control key is allowed, written", channel.text)
 
     def test_the_configuration_s_for_all(self) -> None:
-        object.__setattr__(self.desk.world, "escape", lambda: b"\x18")
+        object.__setattr__(self.desk.context, "escape", lambda: b"\x18")
         channel = self.attach()
         channel.type(b"\x18c?")
         self.assertIn("^Xc.  leave", channel.text)

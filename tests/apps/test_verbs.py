@@ -589,7 +589,7 @@ class Recording(VerbTest):
     def setUp(self) -> None:
         super().setUp()
         self.recorded = Recorded()
-        self.desk.world = evolve(self.desk.world, audit=self.recorded)
+        self.desk.context = evolve(self.desk.context, audit=self.recorded)
 
     def test_who_may_not_type_on_a_terminal_is_recorded_once(self) -> None:
         channel = self.desk.say("console web01", BOB, XTERM)

@@ -32,10 +32,10 @@ class Machine:
             AuditSettings(), directory, Inline(), self.desk.clock, self.desk.events, failed
         )
         self.watching.start()
-        self.desk.world = evolve(self.desk.world, audit=self.watching.recorder)
+        self.desk.context = evolve(self.desk.context, audit=self.watching.recorder)
         self.console, self.line = self.desk.connected()
         self.lines = [self.line]
-        self.reception = Dispatcher(self.desk.world, self.desk.events, lambda operator: operator)
+        self.reception = Dispatcher(self.desk.context, self.desk.events, lambda operator: operator)
 
     def ask(self, request: Request, terminal: bool = False) -> FakeChannel:
         """A channel of alice's."""

@@ -20,7 +20,7 @@ class ReceptionTest(SynchronousTestCase):
         self.desk.connected("secret", f"{2:032x}")
         self.operators = {"alice": ALICE, "bob": BOB}
         self.reception = Dispatcher(
-            self.desk.world,
+            self.desk.context,
             self.desk.events,
             lambda operator: self.operators.get(operator.name),
         )
@@ -394,7 +394,7 @@ class ForOneCommand(ReceptionTest):
     def test_a_glob_is_not_the_whole_server(self) -> None:
         self.operators["alice"] = evolve(ALICE, roles=frozenset({"admin"}))
         ended = list[str]()
-        sessions = self.desk.world.sessions
+        sessions = self.desk.context.sessions
         sessions.enter(session("bob"), ended.append)
         for line in (b"kick --operator bob", b"kick --session=s-bob", b"kick --all-writers"):
             self.assertNotEqual(self.forced("kick 'web*'", line).status, 0)

@@ -64,7 +64,7 @@ class Reloading(SynchronousTestCase):
         return said
 
     def test_status_has_how_long_the_certificate_is_valid(self) -> None:
-        found = self.service._world().status()["certificate"]
+        found = self.service._verb_context().status()["certificate"]
         assert isinstance(found, dict)
         self.assertIn(found["days_left"], (3649, 3650))
         self.assertEqual(found["problem"], "")

@@ -117,7 +117,7 @@ class StateDir(SynchronousTestCase):
 
     def test_status_and_an_error_line_say_what_is_wrong(self) -> None:
         service = self.begin()
-        self.assertNotIn("log_damage", service._world().status())
+        self.assertNotIn("log_damage", service._verb_context().status())
         self.end(service)
         next(self.state.rglob("console.json")).write_bytes(b"")
         events: list[LogEvent] = []
@@ -125,7 +125,7 @@ class StateDir(SynchronousTestCase):
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         service = self.begin()
-        damage = service._world().status()["log_damage"]
+        damage = service._verb_context().status()["log_damage"]
         assert isinstance(damage, list)
         said = str(damage[0])
         self.assertIn("console.json: invalid JSON; it is made anew", said)

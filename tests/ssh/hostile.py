@@ -118,7 +118,7 @@ class ConsoleBench(StormBench):
         super().__init__(**options)
         self.desk = Desk()
         self.desk.clock.twisted = self.clock
-        self.reception = Dispatcher(self.desk.world, self.desk.events, self.current)
+        self.reception = Dispatcher(self.desk.context, self.desk.events, self.current)
 
     def current(self, operator: Operator) -> Operator:
         """Nobody is taken away."""

@@ -287,7 +287,7 @@ class Bridge:
             self.call.record("denied", self.console, verb=verb, detail=refusal.value)
 
     def _wait_to_remark(self, refusal: Refusal) -> None:
-        self._remark = self.call.world.clock.call_later(REMARK, lambda: self._again(refusal))
+        self._remark = self.call.context.clock.call_later(REMARK, lambda: self._again(refusal))
 
     def _again(self, refusal: Refusal) -> None:
         self._remark = None

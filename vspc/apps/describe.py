@@ -98,7 +98,7 @@ def change(console: Console) -> dict[str, object] | None:
     return {"old": last.old, "new": last.new, "at": timestamp(last.at)}
 
 
-def cautions(world: VerbContext, console: Console) -> list[str]:
+def cautions(context: VerbContext, console: Console) -> list[str]:
     """What somebody who comes to a console has to know before he types."""
     title, found = console.title, list[str]()
     if console.host_change is not None:
@@ -107,7 +107,7 @@ def cautions(world: VerbContext, console: Console) -> list[str]:
             f"{title} is on {last.new} since {timestamp(last.at)}; it was on {last.old}, "
             "and this was no vMotion"
         )
-    others = world.roster.namesakes(console)
+    others = context.roster.namesakes(console)
     if others:
         have = "another VM has" if others == 1 else f"{others} other VMs have"
         found.append(f"{have} this name, too; this one is {console.id}")

@@ -34,7 +34,7 @@ class ExactBridge(Bridge):
 
     def begin(self) -> None:
         """Cautions on stderr, then what is said from now on."""
-        for caution in cautions(self.call.world, self.console):
+        for caution in cautions(self.call.context, self.console):
             self.notice(caution)
         super().begin()
 
@@ -66,15 +66,15 @@ class ExactBridge(Bridge):
     # What the ring has lost
 
     def lost(self, start: int, end: int) -> None:
-        archive = self.call.world.archive
-        if archive is None or not archive.keeps(self.console.id):
+        logs = self.call.context.logs
+        if logs is None or not logs.keeps(self.console.id):
             self._not_kept(start, end)
             return
         # Nothing of the ring is shown before the log has brought this reader to it.
         self.attachment.offset = start
         self.behind = True
         self._reel = LogCursor(
-            self.call.world,
+            self.call.context,
             self.console,
             start,
             self.channel.room,
@@ -99,7 +99,7 @@ class ExactBridge(Bridge):
         self._reel = None
         self.behind = False
         self.attachment.offset = offset
-        self.call.world.clock.call_later(0, self.ready)
+        self.call.context.clock.call_later(0, self.ready)
         return True
 
     def _not_kept(self, start: int, end: int, why: str = "") -> None:

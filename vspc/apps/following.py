@@ -31,8 +31,8 @@ class FollowReader(Protocol):
 class Following:
     """What an attachment shows to a reader, which may be behind what is kept in memory."""
 
-    def __init__(self, world: VerbContext, attachment: Attachment, reader: FollowReader) -> None:
-        self._world = world
+    def __init__(self, context: VerbContext, attachment: Attachment, reader: FollowReader) -> None:
+        self._context = context
         self._attachment = attachment
         self._reader = reader
         self._reel: LogCursor | None = None
@@ -73,13 +73,13 @@ class Following:
         return True
 
     def _lost(self, start: int, end: int) -> None:
-        archive = self._world.archive
-        if archive is None or not archive.keeps(self._console.id):
+        logs = self._context.logs
+        if logs is None or not logs.keeps(self._console.id):
             self._reader.missing(start, end)
             return
         self._attachment.offset = start
         self._reel = LogCursor(
-            self._world,
+            self._context,
             self._console,
             start,
             self._reader.room,
@@ -115,7 +115,7 @@ class Following:
     def _from_memory(self, offset: int) -> None:
         self._reel = None
         self._attachment.offset = offset
-        self._world.clock.call_later(0, self.go_on)
+        self._context.clock.call_later(0, self.go_on)
 
     def stop(self) -> None:
         """Nothing more is wanted."""

@@ -33,15 +33,15 @@ def replay(
     rest = history.read(start, end - start) if end >= start else b""
     restricted = call.history_limit(console)
     enough = start > history.start or history.start == 0
-    archive = call.world.archive
-    if restricted is None and (enough or archive is None or not archive.keeps(console.id)):
+    logs = call.context.logs
+    if restricted is None and (enough or logs is None or not logs.keeps(console.id)):
         show(lines, rest)
         return None
-    earliest = None if restricted is None else call.world.clock.wall() - restricted
+    earliest = None if restricted is None else call.context.clock.wall() - restricted
     asked = _Asked(lines, show, b"" if restricted is not None else rest)
-    asked.timer = call.world.clock.call_later(PATIENCE, asked.give_up)
+    asked.timer = call.context.clock.call_later(PATIENCE, asked.give_up)
     asked.question = ask(
-        call.world, console, lambda kept: _last(kept, lines, limit, end, earliest), asked.found
+        call.context, console, lambda kept: _last(kept, lines, limit, end, earliest), asked.found
     )
     return asked
 

@@ -53,11 +53,11 @@ class TerminalBridge(Bridge):
         """
         super().__init__(call, console, console.history.end, read_only)
         self._replay_first = replay
-        self._screen = Screen(call.channel, call.world.clock)
+        self._screen = Screen(call.channel, call.context.clock)
         self._answers = Answers(self._screen.asked, self._screen.utf8_mouse)
         self._escapes = Escapes(escape) if escape else None
         self._left = left
-        clock = call.world.clock
+        clock = call.context.clock
         self._showing = TurnLimit(clock, SHOWN, self.ready)
         self._parsing = TurnLimit(clock, TYPED, self._parse_on)
         # What was typed and is to be parsed, each with the size of its packet.
@@ -73,7 +73,7 @@ class TerminalBridge(Bridge):
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
         self._line(self._banner() + self.hint("?", ". Enter {} for help"))
-        for caution in cautions(self.call.world, self.console):
+        for caution in cautions(self.call.context, self.console):
             self._line(caution)
         self._replay(self._replay_first)
         super().begin()
@@ -94,7 +94,7 @@ class TerminalBridge(Bridge):
         self._screen.line(text)
 
     def _banner(self) -> str:
-        return banner(self.console, self.call.world.clock.wall(), self.attachment)
+        return banner(self.console, self.call.context.clock.wall(), self.attachment)
 
     def hint(self, command: str, text: str) -> str:
         key = "" if self._escapes is None else key_name(self._escapes.escape)
@@ -174,7 +174,7 @@ class TerminalBridge(Bridge):
             else:
                 self._command(thing)
         if self._escapes.half_typed and not self._over:
-            self._patience = self.call.world.clock.call_later(PATIENCE, self._send_half)
+            self._patience = self.call.context.clock.call_later(PATIENCE, self._send_half)
 
     def kept_back(self) -> int:
         half = self._escapes.kept_back if self._escapes is not None else 0
@@ -199,7 +199,7 @@ class TerminalBridge(Bridge):
         self._held = held
         _cancel(self._holding)
         if patience is not None:
-            self._holding = self.call.world.clock.call_later(patience, self._send_held)
+            self._holding = self.call.context.clock.call_later(patience, self._send_held)
 
     def _send_held(self) -> None:
         self._holding = self._held = None

@@ -88,7 +88,7 @@ def _row(console: Console, named: Named, now: float) -> Row:
 class Dispatcher:
     """Starts what runs on a channel. `current`: what an operator is now, as reloads change it."""
 
-    world: VerbContext
+    context: VerbContext
     events: EventBus
     current: Callable[[Operator], Operator | None]
 
@@ -107,7 +107,7 @@ class Dispatcher:
             channel.finish(USAGE)
             return
         session = evolve(session, read_only=chosen.read_only)
-        call = Call(self.world, session, channel, options=chosen)
+        call = Call(self.context, session, channel, options=chosen)
         match request:
             case ForwardRequest(host):
                 self._forward(call, login, host)
@@ -118,7 +118,7 @@ class Dispatcher:
 
     def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb from the control socket."""
-        run_words(Call(self.world, session, channel), words)
+        run_words(Call(self.context, session, channel), words)
 
     def _forced(self, call: Call, login: Login, command: str, request: Request) -> None:
         """What the key, or the certificate, is for, whatever is asked.
@@ -187,7 +187,7 @@ class Dispatcher:
         listing = Listing()
 
         def rows() -> list[Row]:
-            return listing.rows(call.readable(), self.world.clock.wall())
+            return listing.rows(call.readable(), self.context.clock.wall())
 
         def chosen(picked: Row) -> None:
             unsubscribe()
@@ -206,7 +206,9 @@ class Dispatcher:
             unsubscribe()
             call.channel.finish(DONE)
 
-        chooser = Chooser(call.channel, self.world.clock, rows, chosen, left, "vspc", remark, visit)
+        chooser = Chooser(
+            call.channel, self.context.clock, rows, chosen, left, "vspc", remark, visit
+        )
         unsubscribe = self.events.subscribe(lambda _happening: chooser.changed())
         call.channel.start(chooser)
 
@@ -224,7 +226,7 @@ def _is_console(call: Call, login: Login, said: Invocation) -> bool:
     """Whether a console's name is said where a verb should stand."""
     if said.verb in VERBS or not said.verb or login.target:
         return False
-    return call.world.roster.resolve(said.verb, call.may_read) != NotFound()
+    return call.context.roster.resolve(said.verb, call.may_read) != NotFound()
 
 
 def _among(call: Call, patterns: tuple[str, ...]) -> Call:

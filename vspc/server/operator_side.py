@@ -60,13 +60,13 @@ class OperatorSide:
         ssh = self._live.config.ssh
         return Quota(ssh.max_sessions, ssh.max_attachments, ssh.max_followed)
 
-    def open(self, world: VerbContext, refusals: Refusals) -> tuple[SshServer, IListeningPort]:
+    def open(self, context: VerbContext, refusals: Refusals) -> tuple[SshServer, IListeningPort]:
         """The SSH door, and the control socket, which is open. Raises `StateError`,
         `HostKeyError`.
         """
         config = self._live.config
         self._front.open(config)
-        self._reception = Dispatcher(world, self._happenings, self._live.current)
+        self._reception = Dispatcher(context, self._happenings, self._live.current)
         ssh = config.ssh
         self._door = SshServer(
             host_keys(ssh.host_keys, config.state_dir),

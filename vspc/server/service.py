@@ -138,7 +138,7 @@ class VspcService(MultiService):
         self._state = claim(config.state_dir)
         if self._keeping is not None:
             open_log(self._keeping, self.roster)
-        ssh_door, control = self._operators.open(self._world(), self._refusals)
+        ssh_door, control = self._operators.open(self._verb_context(), self._refusals)
         self._ports.append(control)
         for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
@@ -150,7 +150,7 @@ class VspcService(MultiService):
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
-    def _world(self) -> VerbContext:
+    def _verb_context(self) -> VerbContext:
         condition = ServerStatus(
             self._clock,
             self._budget,
@@ -165,17 +165,17 @@ class VspcService(MultiService):
             self.live.rights,
             self._clock,
             self._vm_door,
-            archive=None if self._keeping is None else self._keeping.archive,
+            logs=None if self._keeping is None else self._keeping.archive,
             history_limit=self.live.history_limit,
             audit=self._watching.recorder,
             sessions=self._operators.sessions,
             lockouts=self._operators.lockouts,
-            trail=self._watching.trail,
-            aside=WorkPool(
+            audit_reader=self._watching.trail,
+            work_pool=WorkPool(
                 ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
             ),
             status=condition.facts,
-            knows=lambda name: name in self.live.people.operators,
+            is_operator=lambda name: name in self.live.people.operators,
             current=self.live.current,
             escape=lambda: self.live.config.ssh.escape,
         )

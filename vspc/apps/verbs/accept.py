@@ -36,7 +36,7 @@ def run(call: Call, parsed: Parsed) -> None:
 
 def _from(call: Call, console: Console, address: str) -> None:
     """The VM of `console` is at `address`."""
-    keeper = call.world.keeper
+    keeper = call.context.line_registry
     accepted = keeper.accept(console, address)
     call.record("accept", console, host=address, result="ok" if accepted else "failed")
     if accepted:
@@ -60,7 +60,7 @@ def _line(call: Call, line: Console, address: str) -> None:
         call.record("accept", line, host=address, result="failed")
         call.fail(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
         return
-    console = call.world.keeper.accept_line(line)
+    console = call.context.line_registry.accept_line(line)
     result = "failed" if console is None else "ok"
     call.record("accept", line if console is None else console, host=host, result=result)
     if console is None:

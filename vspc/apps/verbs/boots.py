@@ -25,7 +25,7 @@ def run(call: Call, parsed: Parsed) -> None:
     if console is None:
         return
     limit = call.history_limit(console)
-    earliest = 0.0 if limit is None else call.world.clock.wall() - limit
+    earliest = 0.0 if limit is None else call.context.clock.wall() - limit
 
     title = console.title
 
@@ -41,7 +41,7 @@ def run(call: Call, parsed: Parsed) -> None:
         else:
             VerbPrinter(call.channel, _as_table(seen) if seen else f"no boot of {title} is kept\n")
 
-    ask(call.world, console, boots, found)
+    ask(call.context, console, boots, found)
 
 
 def _as_json(seen: list[tuple[int, Boot]]) -> str:

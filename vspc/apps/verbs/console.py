@@ -64,5 +64,5 @@ def attach(
         end = console.history.end
         ExactBridge(call, console, end, chosen.read_only, ends_with_input=True).begin()
     else:
-        escape = call.world.escape() if chosen.escape is None else chosen.escape
+        escape = call.context.escape() if chosen.escape is None else chosen.escape
         TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left).begin()

@@ -54,28 +54,31 @@ class LineRegistry(Protocol):
 
 @frozen
 class VerbContext:
-    """What verbs work on. `rights` are asked for anew each time: a reload may change them, and
-    the operator's groups; `keeper` does what administrators say of VMs; `archive` has the logs,
-    unless the configuration wants none; `history_limit` says how many seconds one may look back;
-    `aside` is for heavy work; `status` has what the rooms say of themselves, JSON by name of room;
-    `knows` says whether the configuration has an operator of that name; `current` what somebody
-    who is in is by now, None: no operator any more; `escape` is the escape key of terminals.
+    """What verbs work on.
+
+    `rights` is asked anew for each use, because a reload may change the rules and the operator's
+    groups. `line_registry` accepts and forgets lines for administrators. `logs` is None where the
+    configuration has no log. `history_limit` gives the seconds that an operator may look back,
+    None for no limit. `work_pool` runs expensive searches. `status` gives the state of each room as
+    JSON values. `is_operator` says whether the configuration has an operator of that name;
+    `current` gives the operator as the configuration has it now, None if it was removed. `escape`
+    gives the escape key of terminals.
     """
 
     roster: Roster
     rights: Callable[[Operator, Subject], Rights]
     clock: Clock
-    keeper: LineRegistry
-    archive: LogStore | None = None
+    line_registry: LineRegistry
+    logs: LogStore | None = None
     history_limit: Callable[[Operator, Subject], float | None] = lambda _operator, _subject: None
     audit: Audit = field(factory=NoAudit)
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
     lockouts: Lockouts | None = None
-    trail: AuditReader = field(factory=NoAuditReader)
-    aside: WorkPool = field(factory=WorkPool)
-    remembered: VerbLimits = field(factory=VerbLimits)
+    audit_reader: AuditReader = field(factory=NoAuditReader)
+    work_pool: WorkPool = field(factory=WorkPool)
+    limits: VerbLimits = field(factory=VerbLimits)
     status: Callable[[], Mapping[str, object]] = dict
-    knows: Callable[[str], bool] = lambda _operator: True
+    is_operator: Callable[[str], bool] = lambda _operator: True
     current: Callable[[Operator], Operator | None] = lambda operator: operator
     escape: Callable[[], bytes] = lambda: DEFAULT_ESCAPE
 
@@ -86,7 +89,7 @@ class Call:
     behind its comma.
     """
 
-    world: VerbContext
+    context: VerbContext
     session: Session
     channel: Channel
     verb: str = ""
@@ -110,7 +113,7 @@ class Call:
 
     def has_place(self) -> bool:
         """Whether the operator may be on one more console; if not, say so and end with 1."""
-        why_not = self.world.sessions.attaching(self.session)
+        why_not = self.context.sessions.attaching(self.session)
         if why_not:
             self.record("limit", limit="max_attachments", result="refused")
             self.fail(FAILED, why_not)
@@ -118,11 +121,11 @@ class Call:
 
     def record(self, event: str, console: Console | None = None, **facts: Fact) -> None:
         """An event of this session for the audit file; never what was typed."""
-        self.world.audit.record(event, self.session, console, **facts)
+        self.context.audit.record(event, self.session, console, **facts)
 
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
-        rights = self.world.rights(self.operator, console.subject)
+        rights = self.context.rights(self.operator, console.subject)
         return self.session.narrowed(rights, console.subject)
 
     def may(self, right: str, console: Console, what: str) -> bool:
@@ -137,7 +140,7 @@ class Call:
 
     def history_limit(self, console: Console) -> float | None:
         """Seconds that the operator may look back on `console`; None: to the beginning."""
-        return self.world.history_limit(self.operator, console.subject)
+        return self.context.history_limit(self.operator, console.subject)
 
     def may_read(self, console: Console) -> bool:
         """Whether `console` exists for the operator."""
@@ -145,7 +148,7 @@ class Call:
 
     def readable(self) -> list[Console]:
         """Every console that the operator may know of."""
-        return [console for console in self.world.roster if self.may_read(console)]
+        return [console for console in self.context.roster if self.may_read(console)]
 
     def fail(self, status: int, *lines: str, console: Console | None = None) -> None:
         """Say `lines` on stderr and end with `status`; what was denied is recorded."""
@@ -157,7 +160,7 @@ class Call:
     @property
     def roles(self) -> frozenset[str]:
         """The roles that the operator has now, whatever he had when he came."""
-        operator = self.world.current(self.operator)
+        operator = self.context.current(self.operator)
         return frozenset() if operator is None else operator.roles
 
     def is_administrator(self) -> bool:
@@ -169,7 +172,7 @@ class Call:
 
     def find(self, typed: str) -> Console | None:
         """The console that `typed` means; if there is none or several, say so and end with 3."""
-        match self.world.roster.resolve(typed, self.may_read):
+        match self.context.roster.resolve(typed, self.may_read):
             case Found(console):
                 return console
             case Ambiguous(consoles):
@@ -195,7 +198,7 @@ class Call:
         """Whether `word` is a pattern, and not the very name of a console that has such letters."""
         if not is_glob(word):
             return False
-        match self.world.roster.resolve(word, self.may_read):
+        match self.context.roster.resolve(word, self.may_read):
             case Found(console):
                 return word not in (console.id, console.name, console.title, handle_of(console))
         return True
@@ -203,7 +206,7 @@ class Call:
     def _typeable(self, console: Console) -> str:
         """Its handle; behind that its id, where the handle means another one, too."""
         found = handle_of(console)
-        if self.world.roster.resolve(found, self.may_read) == Found(console):
+        if self.context.roster.resolve(found, self.may_read) == Found(console):
             return found
         return f"{found}  (id {console.id})"
 

@@ -66,9 +66,9 @@ def run(call: Call, parsed: Parsed) -> None:
     if not call.roles & READERS:
         call.fail(DENIED, _DENIED)
         return
-    wanted = wanted_of(parsed, call.world.clock.wall())
-    _check(wanted.sought.event, call.world.trail.events())
-    sessions = call.world.sessions
+    wanted = wanted_of(parsed, call.context.clock.wall())
+    _check(wanted.sought.event, call.context.audit_reader.events())
+    sessions = call.context.sessions
     place: Follow | str = sessions.follow(call.session) if wanted.follow else Follow(None)
     if isinstance(place, str):
         call.record("limit", limit="max_followed")
@@ -104,7 +104,7 @@ class EventPrinter(NoScreen):
     def _ask(self) -> None:
         if self._over:
             return
-        trail = self._call.world.trail
+        trail = self._call.context.audit_reader
         self._doing = trail.ask(self._wanted.sought, self._place, self._heard)
         if self._doing is None:
             self._fail("the audit file is not written, or too many read it now")
@@ -131,7 +131,7 @@ class EventPrinter(NoScreen):
         if not page.ended:
             self._go_on()
         elif self._wanted.follow:
-            self._doing = self._call.world.trail.wait(page, self._go_on)
+            self._doing = self._call.context.audit_reader.wait(page, self._go_on)
             if self._doing is None:
                 self._fail("too many follow the audit file now")
         else:
@@ -143,7 +143,7 @@ class EventPrinter(NoScreen):
         event = json.loads(line)
         if "console" not in event:
             return True
-        console = self._call.world.roster.get(event["console"])
+        console = self._call.context.roster.get(event["console"])
         return console is not None and self._call.may_read(console)
 
     def _go_on(self) -> None:

@@ -31,7 +31,7 @@ def run(call: Call, parsed: Parsed) -> None:
         return
     if not call.has_place():
         return
-    if call.world.remembered.begins_to_expect(call.operator.name):
+    if call.context.limits.begins_to_expect(call.operator.name):
         Expecting(call, console, wanted).begin()
     else:
         call.record("limit", console, limit="expecting", value=EXPECTING)
@@ -44,7 +44,7 @@ class Expecting(NoScreen):
     def __init__(self, call: Call, console: Console, wanted: ExpectOptions) -> None:
         self._call = call
         self._channel = call.channel
-        self._clock = call.world.clock
+        self._clock = call.context.clock
         self._console = console
         self._wanted = wanted
         self._title = console.title  # as he knows it: he may not learn the name it has then
@@ -59,7 +59,7 @@ class Expecting(NoScreen):
         self._attachment: Attachment | None = None
         self._following: Following | None = None
         self._typist: Typist | None = None
-        self._searching = BackgroundSearch(call.world, wanted.sought, self._match, self._go_on)
+        self._searching = BackgroundSearch(call.context, wanted.sought, self._match, self._go_on)
 
     # Where it begins
 
@@ -91,9 +91,9 @@ class Expecting(NoScreen):
             return
         attachment = console.attach(call.session, call.rights(console), self, offset)
         self._attachment = attachment
-        for caution in cautions(call.world, console) if self._wanted.text else ():
+        for caution in cautions(call.context, console) if self._wanted.text else ():
             self.notice(caution)
-        self._following = Following(call.world, attachment, self)
+        self._following = Following(call.context, attachment, self)
         if self._wanted.text:
             self._typist = Typist(attachment, self._changed)
             self._typist.refusal = take_pen(attachment, self._wanted.force)
@@ -198,7 +198,7 @@ class Expecting(NoScreen):
             text = f"{self._console.title} said at offset {found.offset}: {shown}"
             self._finish(FAILED, "fail", text, found=found)
             return
-        remembered = self._call.world.remembered
+        remembered = self._call.context.limits
         remembered.matched(self._call.operator.name, self._console.id, found.end)
         self._leave(DONE, "", found)
         text = _as_json(found) if self._wanted.json else _as_text(found)
@@ -256,7 +256,7 @@ class Expecting(NoScreen):
     def _leave(self, status: int, detail: str, found: Match | None = None) -> None:
         call, typist = self._call, self._typist
         if not self._over:
-            call.world.remembered.has_expected(call.operator.name)
+            call.context.limits.has_expected(call.operator.name)
         self._over = True
         self._stop_waiting()
         if typist is not None:

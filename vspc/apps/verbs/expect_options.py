@@ -118,7 +118,7 @@ def begin_at(call: Call, console: Console, word: int | str, told: Told) -> Cance
     if isinstance(word, int):
         return _at(call, console, Start(word), told)
     if word == LAST:
-        last = call.world.remembered.last_match(call.operator.name, console.id)
+        last = call.context.limits.last_match(call.operator.name, console.id)
         if last is not None:
             return _at(call, console, Start(last), told)
         told(Start(now, f"you have expected nothing on {console.title} yet: it begins now"))
@@ -136,7 +136,7 @@ def _at(call: Call, console: Console, start: Start, told: Told) -> Cancellable:
     if limit is None or start.offset == now:
         told(start)
         return Answered()
-    earliest = call.world.clock.wall() - limit
+    earliest = call.context.clock.wall() - limit
 
     def found(first: int | None) -> None:
         if first is not None and start.offset >= first:
@@ -146,12 +146,12 @@ def _at(call: Call, console: Console, start: Start, told: Told) -> Cancellable:
             text = f"you may look back {limit:g} seconds on {console.title}{since}"
             told(NoStart(DENIED, "history", text))
 
-    return ask(call.world, console, lambda kept: kept.since(earliest), found)
+    return ask(call.context, console, lambda kept: kept.since(earliest), found)
 
 
 def _at_boot(call: Call, console: Console, told: Told) -> Cancellable:
     limit = call.history_limit(console)
-    earliest = None if limit is None else call.world.clock.wall() - limit
+    earliest = None if limit is None else call.context.clock.wall() - limit
 
     def found(boot: tuple[int | None] | None) -> None:
         if boot is None:
@@ -163,7 +163,7 @@ def _at_boot(call: Call, console: Console, told: Told) -> Cancellable:
         else:
             told(Start(boot[0]))
 
-    return ask(call.world, console, lambda kept: (_last_boot(kept, earliest),), found)
+    return ask(call.context, console, lambda kept: (_last_boot(kept, earliest),), found)
 
 
 def _last_boot(kept: LogView, earliest: float | None) -> int | None:

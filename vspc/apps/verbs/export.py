@@ -202,7 +202,7 @@ def wanted_of(parsed: Parsed) -> ExportOptions:
 
 def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    wanted, now = wanted_of(parsed), call.world.clock.wall()
+    wanted, now = wanted_of(parsed), call.context.clock.wall()
     console = call.find(parsed[NAME])
     if console is None:
         return
@@ -225,7 +225,7 @@ def run(call: Call, parsed: Parsed) -> None:
             Exporter(call, console, wanted, span).begin()
 
     ask(
-        call.world,
+        call.context,
         console,
         lambda kept: (_span(kept, wanted, earliest), kept.unwritten),
         found,
@@ -269,9 +269,9 @@ class Exporter(NoScreen):
         self._closed = False  # whether the end of the recording has come
         self._spool = Spool(call.channel)
         self._done = False
-        self._format = _format(wanted, console.title, call.world.clock.wall())
+        self._format = _format(wanted, console.title, call.context.clock.wall())
         self._reel = LogCursor(
-            call.world,
+            call.context,
             console,
             piece.start,
             self._spool.room,

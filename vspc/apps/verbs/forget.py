@@ -63,12 +63,12 @@ def _forget(call: Call, console: Console) -> bool:
     # Recorded before it is done: afterwards it has no place and perhaps another name.
     result = "failed" if console.live and not console.quarantined else "ok"
     call.record("forget", console, result=result)
-    return call.world.keeper.forget(console)
+    return call.context.line_registry.forget(console)
 
 
 def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
     """Away consoles that `glob` names, and that went so long ago."""
-    now = call.world.clock.wall()
+    now = call.context.clock.wall()
     return sorted(
         (
             console
@@ -89,7 +89,7 @@ def _many(call: Call, found: Sequence[Console], count: int | None) -> None:
     else:
         those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
         complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
-        now = call.world.clock.wall()
+        now = call.context.clock.wall()
         rows = [[console.title, age(now - console.since)] for console in found]
         VerbPrinter(call.channel, table(_HEADINGS, rows, call.columns), USAGE)
 
@@ -112,11 +112,11 @@ class Forgetting(NoScreen):
         call = self._call
         for _ in range(min(BATCH, len(self._left))):
             console = self._left.pop()
-            known = call.world.roster.get(console.id) is console
+            known = call.context.roster.get(console.id) is console
             if known and console.state is ConsoleState.AWAY and _forget(call, console):
                 self._done += 1
         if self._left:
-            self._next = call.world.clock.call_later(0, self._go_on)
+            self._next = call.context.clock.call_later(0, self._go_on)
             return
         were = "1 console is" if self._done == 1 else f"{self._done} consoles are"
         call.channel.write(f"{were} forgotten\n".encode())

@@ -83,8 +83,8 @@ def _off_console(call: Call, parsed: Parsed) -> None:
 def _session(call: Call, parsed: Parsed) -> None:
     """By its id, or the beginning of one that no other has."""
     wanted = parsed.get(SESSION, "")
-    exact = call.world.sessions.get(wanted)
-    every = [each for each in call.world.sessions if each.session.id.startswith(wanted)]
+    exact = call.context.sessions.get(wanted)
+    every = [each for each in call.context.sessions if each.session.id.startswith(wanted)]
     found = every if exact is None else [exact]
     if not found or not wanted:
         _nobody(call, "session", wanted, f"there is no session '{safe(wanted)}'; see `sessions`")
@@ -101,7 +101,7 @@ def _session(call: Call, parsed: Parsed) -> None:
 
 def _operator(call: Call, parsed: Parsed) -> None:
     wanted = parsed.get(EVERYWHERE, "")
-    there = [each for each in call.world.sessions.of(wanted) if not _is_own(call, each)]
+    there = [each for each in call.context.sessions.of(wanted) if not _is_own(call, each)]
     if there:
         _end(call, parsed, "operator", wanted, there)
     else:
@@ -124,7 +124,7 @@ def _end(call: Call, parsed: Parsed, kind: str, subject: str, there: list[Presen
 
 
 def _writers(call: Call, parsed: Parsed) -> None:
-    pens = [console.pen for console in call.world.roster]
+    pens = [console.pen for console in call.context.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
     # Of what one may not read one hears no name, though its writer goes and is counted, too.
     seen = [each for each in there if call.may_read(each.console)]

@@ -40,7 +40,7 @@ def run(call: Call, parsed: Parsed) -> None:
         text = json.dumps([summary(c) for c in consoles], indent=1) + "\n"
     else:
         consoles.sort(key=reading_order)
-        now = call.world.clock.wall()
+        now = call.context.clock.wall()
         nothing = "no console matches" if glob else "no consoles yet"
         text = _shown(call, consoles, now) if consoles else f"{nothing}\n"
     VerbPrinter(call.channel, text)

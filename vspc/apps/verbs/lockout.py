@@ -64,7 +64,7 @@ def run(call: Call, parsed: Parsed) -> None:
     subject = parsed.get(WHOM) or parsed.get(LIFT)
     if not call.is_administrator():
         return
-    lockouts = call.world.lockouts
+    lockouts = call.context.lockouts
     if lockouts is None:
         call.fail(FAILED, "no lockouts are kept here")
     elif subject is None:
@@ -100,16 +100,16 @@ def _lock(
             "administrator, or say it on the server's machine: vspc lockout",
         )
         return
-    now = call.world.clock.wall()
+    now = call.context.clock.wall()
     until = None if seconds is None else now + seconds
     locked = Lockout(subject, call.operator.name, now, until, call.session.reason)
     saving = _Saving(call, _Words(subject, "lockout", timestamp(until)))
     if not lockouts.lock(locked, saving.saved):
         call.fail(FAILED, "there are as many lockouts as there may be: lift some")
         return
-    there = [each for each in call.world.sessions if is_about(each.session, subject)]
+    there = [each for each in call.context.sessions if is_about(each.session, subject)]
     end_sessions(there, "you are locked out")
-    known = _kind(subject) == "fingerprint" or call.world.knows(subject)
+    known = _kind(subject) == "fingerprint" or call.context.is_operator(subject)
     facts = _facts(locked) | {"ended": len(there), "known": known}
     told = _told(locked, len(there), known)
     saving.begin(told, facts if parsed.has(JSON) else None, len(there))
@@ -166,7 +166,7 @@ class _Saving(NoScreen):
     ) -> None:
         """Wait for the disk, then say `text`, or print `facts` instead where there are some."""
         self._text, self._ended, self._facts = text, ended, facts
-        self._timer = self._call.world.clock.call_later(PATIENCE, self._late)
+        self._timer = self._call.context.clock.call_later(PATIENCE, self._late)
         self._call.channel.start(self)
         self._go_on()
 

@@ -43,7 +43,7 @@ def run(call: Call, parsed: Parsed) -> None:
     console = call.find(parsed[NAME])
     if console is None:
         return
-    place: Follow | str = call.world.sessions.follow(call.session) if wanted.follow else NOWHERE
+    place: Follow | str = call.context.sessions.follow(call.session) if wanted.follow else NOWHERE
     if isinstance(place, str):
         call.record("limit", console, limit="max_followed")
         call.fail(FAILED, place)
@@ -77,9 +77,9 @@ class LogReader(NoScreen):
         """Find out where to begin."""
         self._channel.start(self)
         limit = self._call.history_limit(self._console)
-        earliest = None if limit is None else self._call.world.clock.wall() - limit
+        earliest = None if limit is None else self._call.context.clock.wall() - limit
         self._asked = ask(
-            self._call.world,
+            self._call.context,
             self._console,
             lambda kept: (span(self._wanted, kept, earliest), kept.unwritten, kept.end),
             lambda answer: self._answered(answer, earliest),
@@ -124,7 +124,7 @@ class LogReader(NoScreen):
             self._read_from(found.start)
             return
         self._search = Search(
-            self._call.world,
+            self._call.context,
             self._console,
             self._wanted,
             found,
@@ -138,7 +138,7 @@ class LogReader(NoScreen):
 
     def _read_from(self, offset: int) -> None:
         self._reel = LogCursor(
-            self._call.world,
+            self._call.context,
             self._console,
             offset,
             self._spool.room,
@@ -208,7 +208,7 @@ class LogReader(NoScreen):
         while not self._over and self._attachment is not None and (room := self._spool.room()) > 0:
             match self._attachment.next(min(room, PIECE)):
                 case OutputChunk(offset, data):
-                    self._give(Output(offset, self._call.world.clock.wall(), data))
+                    self._give(Output(offset, self._call.context.clock.wall(), data))
                 case Lost(start, _):
                     self._attachment.detach()
                     self._attachment = None
@@ -227,7 +227,7 @@ class LogReader(NoScreen):
         """Nothing more has come for now."""
         self._spool.print(self._printed.pause())
         if self._printed.waits:
-            self._late = self._call.world.clock.call_later(IDLE, self._show_unfinished)
+            self._late = self._call.context.clock.call_later(IDLE, self._show_unfinished)
 
     def _show_unfinished(self) -> None:
         self._spool.print(self._printed.late())

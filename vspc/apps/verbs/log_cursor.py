@@ -105,14 +105,14 @@ class Answered:
 
 
 def ask(
-    world: VerbContext,
+    context: VerbContext,
     console: Console,
     question: Callable[[LogView], T],
     answer: Callable[[T | None], Any],
 ) -> Cancellable:
     """Ask the log of `console`, or its ring where there is none: then `answer` hears at once."""
-    if world.archive is not None and world.archive.keeps(console.id):
-        return world.archive.ask(console.id, question, answer)
+    if context.logs is not None and context.logs.keeps(console.id):
+        return context.logs.ask(console.id, question, answer)
     answer(question(Memory(console.history, console.last_output or 0.0)))
     return Answered()
 
@@ -140,7 +140,7 @@ class LogCursor:
 
     def __init__(
         self,
-        world: VerbContext,
+        context: VerbContext,
         console: Console,
         offset: int,
         room: Callable[[], int],
@@ -152,7 +152,7 @@ class LogCursor:
         offset and whether that is the end for now; False there means to wait for more. `failed`:
         the log does not answer, or nothing more has come for `PATIENCE` seconds.
         """
-        self._world = world
+        self._context = context
         self._console = console
         self.offset = offset
         self._room = room
@@ -178,7 +178,7 @@ class LogCursor:
         offset = self.offset
         self._pumping = True
         self._asked = ask(
-            self._world,
+            self._context,
             self._console,
             lambda kept: kept.read(offset, room, until),
             lambda passage: self._arrived(passage, until),
@@ -252,7 +252,7 @@ class LogCursor:
             self._timer = None
             self.pump(until)
 
-        self._timer = self._world.clock.call_later(delay, again)
+        self._timer = self._context.clock.call_later(delay, again)
 
     def _end(self, call: Callable[[], None]) -> None:
         self.over = True

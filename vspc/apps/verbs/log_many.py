@@ -73,7 +73,7 @@ class ManyReader(NoScreen):
         whose = {"console": self._title, "handle": handle_of(console)}
         self._printed = Printed(self._wanted, self._channel.terminal is not None, whose)
         limit = self._call.history_limit(console)
-        earliest = None if limit is None else self._call.world.clock.wall() - limit
+        earliest = None if limit is None else self._call.context.clock.wall() - limit
 
         def found(answer: Span | NoSuchBoot | None) -> None:
             if self._over:
@@ -91,7 +91,7 @@ class ManyReader(NoScreen):
             self._soon()
 
         self._asked = ask(
-            self._call.world, console, lambda kept: span(self._wanted, kept, earliest), found
+            self._call.context, console, lambda kept: span(self._wanted, kept, earliest), found
         )
 
     def _begin(self, console: Console, found: Span) -> None:
@@ -109,7 +109,7 @@ class ManyReader(NoScreen):
 
         self._console, self._start, self._written = console, found.start, self._spool.written
         self._search = Search(
-            self._call.world,
+            self._call.context,
             console,
             self._wanted,
             found,
@@ -122,7 +122,7 @@ class ManyReader(NoScreen):
 
     def _soon(self) -> None:
         """The next one, in another turn: what is in memory is answered at once."""
-        self._asked = self._call.world.clock.call_later(0, self._next)
+        self._asked = self._call.context.clock.call_later(0, self._next)
 
     def _give(self, items: Sequence[Item]) -> None:
         for item in items:

@@ -41,7 +41,7 @@ class Search:
 
     def __init__(
         self,
-        world: VerbContext,
+        context: VerbContext,
         console: Console,
         wanted: LogOptions,
         found: Span,
@@ -53,7 +53,7 @@ class Search:
         """`give` says whether to go on. What the log cannot give now is searched in memory.
         `searched` are bytes that this command has searched before; `offset` is how far it is.
         """
-        self._world = world
+        self._context = context
         self._console = console
         self._wanted = wanted
         self.offset, self._end = found.start, found.end
@@ -68,7 +68,7 @@ class Search:
         """Search on if there is room; nothing if that is under way."""
         busy = self._waiting is not None and self._waiting.active()
         if not self._over and not busy and self._room() > 0:
-            self._waiting = self._world.clock.call_later(0, self._ask)
+            self._waiting = self._context.clock.call_later(0, self._ask)
 
     def _ask(self) -> None:
         offset, end, follow = self.offset, self._end, self._wanted.follow
@@ -94,7 +94,7 @@ class Search:
             # A disk that stands still: memory may have it.
             self._found(look(remembered(self._console)) if answer is None else answer)
 
-        self._waiting = ask(self._world, self._console, look, found)
+        self._waiting = ask(self._context, self._console, look, found)
 
     def _found(self, answer: tuple[list[Item], int, bool]) -> None:
         self._waiting = None

@@ -34,7 +34,7 @@ def run(call: Call, parsed: Parsed) -> None:
     if not console.attachments:
         call.fail(FAILED, f"nobody is on {console.title}; nobody was told")
         return
-    if not call.world.remembered.may_say(call.operator.name, call.world.clock.seconds()):
+    if not call.context.limits.may_say(call.operator.name, call.context.clock.seconds()):
         call.record("limit", console, limit="messages", value=MESSAGES)
         call.fail(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
         return

@@ -33,9 +33,9 @@ def run(call: Call, parsed: Parsed) -> None:
     if len(text) > LIMIT:
         call.fail(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
         return
-    archive = call.world.archive
+    logs = call.context.logs
     words = f"{call.operator.name}: {text}"
-    marked = archive is not None and archive.mark(console, MarkerKind.NOTE, words)
+    marked = logs is not None and logs.mark(console, MarkerKind.NOTE, words)
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("note", console, bytes=size, result="ok" if marked else "failed")
     if not marked:

@@ -68,7 +68,7 @@ def within_history(call: Call, console: Console, offset: int, then: Callable[[],
     if limit is None or offset >= console.history.end:
         then()
         return
-    earliest, title = call.world.clock.wall() - limit, console.title
+    earliest, title = call.context.clock.wall() - limit, console.title
 
     def found(first: int | None) -> None:
         if not call.still_reads(console, title):
@@ -80,4 +80,4 @@ def within_history(call: Call, console: Console, offset: int, then: Callable[[],
             text = f"you may look back {limit:g} seconds on {title}{since}"
             call.fail(DENIED, text, console=console)
 
-    ask(call.world, console, lambda kept: kept.since(earliest), found)
+    ask(call.context, console, lambda kept: kept.since(earliest), found)

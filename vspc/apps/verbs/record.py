@@ -77,7 +77,7 @@ def run(call: Call, parsed: Parsed) -> None:
         else:
             _go_on(call, console, known, what)
 
-    ask(call.world, console, recordings, found)
+    ask(call.context, console, recordings, found)
 
 
 def _go_on(call: Call, console: Console, known: list[Recording], what: str) -> None:
@@ -93,9 +93,9 @@ def _go_on(call: Call, console: Console, known: list[Recording], what: str) -> N
     if what == "start" and running:
         call.fail(FAILED, f"recording {len(known)} of {console.title} goes on, by {known[-1].by}")
         return
-    archive = call.world.archive
+    logs = call.context.logs
     words = (_START if what == "start" else _STOP) + call.operator.name
-    if archive is None or not archive.mark(console, MarkerKind.RECORDING, words):
+    if logs is None or not logs.mark(console, MarkerKind.RECORDING, words):
         call.fail(FAILED, f"{console.title} has no log that takes it now")
         return
     number = len(known) + (what == "start")

@@ -21,7 +21,7 @@ def run(call: Call, parsed: Parsed) -> None:
     """Print them, the last one last."""
     if not call.is_administrator():
         return
-    found = [_fitting(call, one) for one in call.world.trail.turned_away()]
+    found = [_fitting(call, one) for one in call.context.audit_reader.turned_away()]
     if parsed.has(JSON):
         shown = [
             asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
@@ -29,7 +29,7 @@ def run(call: Call, parsed: Parsed) -> None:
         ]
         VerbPrinter(call.channel, json.dumps(shown, indent=1) + "\n")
         return
-    now = call.world.clock.wall()
+    now = call.context.clock.wall()
     lines = [line for one in found for line in _lines(one, now)] or ["nothing was turned away"]
     VerbPrinter(call.channel, "".join(line + "\n" for line in lines))
 
@@ -37,7 +37,11 @@ def run(call: Call, parsed: Parsed) -> None:
 def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
     """The same with a hint for who has a table already: TOML takes no second one."""
     table, _, key = one.hint.partition("\n")
-    if one.what != "login" or not table.startswith("[operators.") or not call.world.knows(one.name):
+    if (
+        one.what != "login"
+        or not table.startswith("[operators.")
+        or not call.context.is_operator(one.name)
+    ):
         return one
     if not key:
         return evolve(one, hint="")

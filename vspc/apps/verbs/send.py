@@ -80,7 +80,7 @@ class Sending(NoScreen):
         self._channel = call.channel
         self._console = console
         self._wanted = wanted
-        self._began = call.world.clock.seconds()
+        self._began = call.context.clock.seconds()
         self._over = False
         self._whole = False  # whether nothing more comes that is to be typed
         self._owed = 0  # bytes of input for which the channel was not told `consumed`
@@ -94,7 +94,7 @@ class Sending(NoScreen):
 
     def begin(self) -> None:
         """Type what there is."""
-        for caution in cautions(self._call.world, self._console):
+        for caution in cautions(self._call.context, self._console):
             self._remark(caution)
         if self._is_refused():
             return
@@ -124,7 +124,7 @@ class Sending(NoScreen):
 
     def _changed(self) -> None:
         if self._soon is None and not self._over:
-            self._soon = self._call.world.clock.call_later(0, self._settle)
+            self._soon = self._call.context.clock.call_later(0, self._settle)
 
     def _settle(self) -> None:
         """See where things are."""
@@ -172,7 +172,7 @@ class Sending(NoScreen):
         self._stop_watching()
         self._timed = typed
         if self._typist.waiting:
-            self._timer = self._call.world.clock.call_later(self._wanted.timeout, self._late)
+            self._timer = self._call.context.clock.call_later(self._wanted.timeout, self._late)
 
     def _stop_watching(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -274,6 +274,6 @@ class Sending(NoScreen):
             result=RESULTS[status],
             offset=typist.offset,
             detail=detail or None,
-            seconds=round(call.world.clock.seconds() - self._began, 3),
+            seconds=round(call.context.clock.seconds() - self._began, 3),
         )
         self._attachment.detach()

@@ -39,7 +39,7 @@ def run(call: Call, parsed: Parsed) -> None:
     if whose != own and not administrator:
         call.fail(DENIED, 'only operators with roles = ["admin"] see sessions of others')
         return
-    there = call.world.sessions
+    there = call.context.sessions
     shown = list(there) if whose is None else there.of(whose)
     if parsed.has(JSON):
         VerbPrinter(
@@ -92,7 +92,7 @@ def _row(call: Call, present: Present) -> list[str]:
     remarks += ["idle"] if present.idle() else []
     remarks += [f"key id {proof.key_id}"] if proof.key_id else []
     remarks += [f"reason {session.reason}"] if session.reason else []
-    lasted = age(call.world.clock.wall() - session.since)
+    lasted = age(call.context.clock.wall() - session.since)
     facts = (session.id, session.operator.name, session.address, lasted, proof.via)
     return [*map(ensure_safe, (*facts, proof.fingerprint or "-", ", ".join(remarks)))]
 

@@ -167,22 +167,22 @@ def run(call: Call, parsed: Parsed) -> None:
 
 
 def facts(call: Call) -> dict[str, object]:
-    """What the world shows, and behind it what the rooms say of themselves, which may override.
+    """Counts from the context, then what `VerbContext.status` gives, which may override them.
 
     Numbers are exact: bytes, seconds.
     """
-    world = call.world
-    states = Counter(console.state for console in world.roster)
-    there = list(world.sessions)
-    on = [each for console in world.roster for each in console.attachments]
+    context = call.context
+    states = Counter(console.state for console in context.roster)
+    there = list(context.sessions)
+    on = [each for console in context.roster for each in console.attachments]
     return {
         "consoles": {state.value: states[state] for state in ConsoleState},
         "sessions": len(there),
         "operators": len({each.session.operator.name for each in there}),
         "attachments": len(on),
         "writers": sum(each.has_pen for each in on),
-        "input_waiting": sum(console.gate.waiting for console in world.roster),
-        "lockouts": len(world.lockouts.listed()) if world.lockouts is not None else None,
-        "audit_refuses": world.audit.refuses,
-        **world.status(),
+        "input_waiting": sum(console.gate.waiting for console in context.roster),
+        "lockouts": len(context.lockouts.listed()) if context.lockouts is not None else None,
+        "audit_refuses": context.audit.refuses,
+        **context.status(),
     }

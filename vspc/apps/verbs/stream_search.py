@@ -241,12 +241,12 @@ class BackgroundSearch:
 
     def __init__(
         self,
-        world: VerbContext,
+        context: VerbContext,
         sought: tuple[SearchPatterns, ...],
         found: Callable[[Match], None],
         more: Callable[[], None],
     ) -> None:
-        self._world = world
+        self._context = context
         self._hunt = StreamSearch(sought)
         self._tell_found = found
         self._more = more
@@ -285,7 +285,7 @@ class BackgroundSearch:
         if self._over or self._looking is not None or resting or not self._hunt.due:
             return
         look = self._hunt.look()
-        task = self._world.aside.do(look.cost, look.search, partial(self._looked, look))
+        task = self._context.work_pool.do(look.cost, look.search, partial(self._looked, look))
         if task is None:
             self._rest(AGAIN)
         elif task.active():
@@ -304,7 +304,7 @@ class BackgroundSearch:
             self._tell_found(found)
 
     def _rest(self, seconds: float) -> None:
-        self._pause = self._world.clock.call_later(seconds, self._rested)
+        self._pause = self._context.clock.call_later(seconds, self._rested)
 
     def _rested(self) -> None:
         self._pause = None

@@ -1,4 +1,4 @@
-"""The table of verbs, running one, and `help_text`."""
+"""The table of verbs, running one, and `help`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -124,7 +124,7 @@ def run_said(call: Call, said: Invocation) -> None:
         return
     call = evolve(call, verb=said.verb)
     try:
-        parsed = parse(verb.grammar, said.rest, call.world.clock.wall(), call.target)
+        parsed = parse(verb.grammar, said.rest, call.context.clock.wall(), call.target)
         if parsed.help:
             VerbPrinter(call.channel, help_text.described(verb.grammar))
             return
@@ -139,8 +139,8 @@ def run_said(call: Call, said: Invocation) -> None:
 def unknown(word: str) -> str:
     """What is said about a word that names no verb."""
     if not word:
-        return "a verb is missing; `help_text` lists them"
-    return f"unknown verb '{safe(word)}'{nearest(word, list(VERBS))}; `help_text` lists them"
+        return "a verb is missing; `help` lists them"
+    return f"unknown verb '{safe(word)}'{nearest(word, list(VERBS))}; `help` lists them"
 
 
 def _help(call: Call, parsed: Parsed) -> None:
@@ -154,7 +154,7 @@ def _help(call: Call, parsed: Parsed) -> None:
 
 
 def overview() -> str:
-    """What `help_text` prints."""
+    """What `help` prints."""
     heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
     rows = help_text.overview(verb.grammar for verb in dict.fromkeys(VERBS.values()))
     return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
