@@ -1,4 +1,4 @@
-"""Blocks of code in README.md and docs/: what each of them is, and where.
+"""Blocks of code in README.md, CONTRIBUTING.md and docs/: what each of them is, and where.
 
 Each block is fenced, and its first word says how a test holds it to the truth:
 
@@ -20,7 +20,7 @@ from attrs import frozen
 
 TREE = Path(__file__).resolve().parents[1]
 
-PAGES = (TREE / "README.md", *sorted((TREE / "docs").glob("*.md")))
+PAGES = (TREE / "README.md", TREE / "CONTRIBUTING.md", *sorted((TREE / "docs").rglob("*.md")))
 
 KINDS = frozenset(
     {"sh", "console", "toml", "ssh-config", "json", "text"}

@@ -42,6 +42,24 @@ def every(kind: str) -> list[Block]:
     return [block for page in PAGES for block in blocks(page) if block.kind == kind]
 
 
+FRAGMENT = re.compile(r"(\+[a-z-]+|[0-9]+)\.(feature|bugfix|removal|doc)(\.[0-9]+)?\.md")
+
+
+class NewsFragments(SynchronousTestCase):
+    def test_each_is_one_short_paragraph_of_a_known_type(self) -> None:
+        for path in sorted((TREE / "newsfragments").iterdir()):
+            if path.name == "README.md":
+                continue
+            self.assertTrue(FRAGMENT.fullmatch(path.name), path.name)
+            words = path.read_text().split()
+            self.assertTrue(0 < len(words) <= 40, f"{path.name} has {len(words)} words")
+
+    def test_the_release_notes_are_written_where_the_configuration_says(self) -> None:
+        settings = tomllib.loads((TREE / "pyproject.toml").read_text())["tool"]["towncrier"]
+        notes = (TREE / settings["filename"]).read_text()
+        self.assertIn("<!-- towncrier release notes start -->", notes)
+
+
 class Blocks(SynchronousTestCase):
     def test_every_block_says_what_it_is(self) -> None:
         wrong = [
