@@ -259,7 +259,7 @@ class Plan(SynchronousTestCase):
                 "from vspc.vm.line_observer import Keeper\nfrom vspc.net import tls",
             ),
             ("vspc.ssh.server", "from vspc import __version__"),
-            ("vspc.server.service", "from vspc.server.dispatch import Reception"),
+            ("vspc.server.service", "from vspc.apps.dispatch import Reception"),
         ):
             self.assertEqual(_wrong(name, text), [], name)
 

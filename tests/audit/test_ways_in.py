@@ -13,10 +13,10 @@ from tests.apps.support import ALICE, XTERM, Desk, FakeChannel
 from tests.audit.support import lines_of
 from tests.audit.test_service import Inline
 from tests.fakes import FakeLine, session
+from vspc.apps.dispatch import Dispatcher
 from vspc.audit.service import AuditService
 from vspc.config.entry import AuditSettings
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request, ShellRequest
-from vspc.server.dispatch import Dispatcher
 from vspc.server.own_log import ServerLog
 
 CANARY = b"hunter2-canary-9f1c"

@@ -9,12 +9,12 @@ from twisted.test.iosim import FakeTransport
 from tests.apps.support import Desk
 from tests.fakes import FakeLine
 from tests.ssh.bench import Bench, Client, server_of
+from vspc.apps.dispatch import Dispatcher
 from vspc.console.access import Operator
 from vspc.console.console import Console
 from vspc.console.logins import Login, Request
 from vspc.console.ports import Channel
 from vspc.net.limits import Admissions, Refusals
-from vspc.server.dispatch import Dispatcher
 from vspc.ssh.connection import SshConnection
 from vspc.ssh.crypto.algorithms import STRICT_CLIENT
 

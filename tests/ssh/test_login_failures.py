@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.audit.holding import Recorded
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.refusals import RecentRefusals
-from vspc.console.logins import LoginFailure, NoLoginObserver
+from vspc.console.logins import LoginFailure, LoginObserver
 from vspc.console.session import Proof
 from vspc.ssh.login_failures import LoginFailures
 
@@ -17,7 +17,7 @@ KEY = Proof("publickey", "SHA256:wrong", key=b"\0\0\0\x0bssh-ed25519\0\0\0\x20" 
 PASSWORD = Proof("password")
 
 
-class Told(NoLoginObserver):
+class Told(LoginObserver):
     """What a service does with what it hears."""
 
     def __init__(self, logins: LoginRecorder) -> None:

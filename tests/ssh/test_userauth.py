@@ -337,7 +337,7 @@ class Told(SynchronousTestCase):
     def test_one_for_whom_there_is_no_room_was_not_let_in(self) -> None:
         bench = Bench()
         bench.watch(self)
-        bench.door.witness.came = lambda login, guest: "you have 64 already"  # type: ignore[method-assign]
+        bench.door.witness.came = lambda login, connection: "you have 64 already"  # type: ignore[method-assign]
         client = bench.asking()
         authenticate(client, b"alice", ALICE)
         bench.settle()

@@ -1,15 +1,17 @@
-"""Who logs in, as what, and what he asks for: the values that the door hands to the service."""
+"""A login, and what it asks for: the values that a door hands to the dispatcher."""
 
 from collections.abc import Callable, Iterable
+from secrets import token_hex
 from typing import Protocol
 
 from attrs import field, frozen
 
+from vspc.console.access import Operator
 from vspc.console.ports import Channel
-from vspc.console.session import Proof, Session, SessionLimits
+from vspc.console.session import UNLIMITED, Proof, Session, SessionLimits
 
 REASON = "reason="
-"""An option that says why somebody comes."""
+"""The login option that says why the operator logs in."""
 
 USER_LIMIT = 1024
 """Bytes of a user name, with target and options."""
@@ -17,10 +19,9 @@ USER_LIMIT = 1024
 
 @frozen
 class UserName:
-    """What stands before the `@`, taken apart.
+    """The user name of a login: `OPERATOR[+TARGET][,OPTION...]`.
 
-    `target` is None where none was given and "" where an empty one was (`alice+@host`: the
-    chooser is wanted).
+    `target` is None where none was given and "" where an empty one was (`alice+`: the chooser).
     """
 
     operator: str
@@ -30,7 +31,7 @@ class UserName:
 
 @frozen
 class Login:
-    """An operator who has proved who he is, and what he wrote before the `@`."""
+    """An authenticated operator, with the target and options of the user name."""
 
     session: Session
     target: str | None
@@ -38,18 +39,37 @@ class Login:
 
     @property
     def operator(self) -> str:
-        """His name."""
+        """The operator's name."""
         return self.session.operator.name
 
     @property
     def address(self) -> str:
-        """Where he comes from."""
+        """The client's address."""
         return self.session.address
 
     @property
     def limits(self) -> SessionLimits:
         """What the proof itself allows."""
         return self.session.limits
+
+
+def begin_login(
+    name: UserName,
+    operator: Operator,
+    proof: Proof,
+    address: str,
+    now: float,
+    limits: SessionLimits = UNLIMITED,
+) -> Login:
+    """A new session of `operator`, who has authenticated; `now`: seconds since 1970."""
+    session = Session(token_hex(6), operator, proof, address, now, limits)
+    options = []
+    for option in name.options:
+        if option.startswith(REASON):
+            session = session.because(option.removeprefix(REASON))
+        else:
+            options.append(option)
+    return Login(session, name.target, tuple(options))
 
 
 @frozen
@@ -68,7 +88,7 @@ class ExecRequest:
 
 @frozen
 class ForwardRequest:
-    """`ssh -W HOST:1` and `-L`: a console by the name `host`, exact bytes both ways."""
+    """A console by its name `host`, as if it were a host to connect to: exact bytes both ways."""
 
     host: str
 
@@ -76,20 +96,20 @@ class ForwardRequest:
 Request = ShellRequest | ExecRequest | ForwardRequest
 
 Start = Callable[[Channel, Login, Request], None]
-"""The service decides what runs.
+"""Starts what a login asked for on its channel.
 
-It calls `channel.start(program)`, or `channel.finish(status)` after a word on `write_error`. A
-`ForwardRequest` that is finished before it is started is refused to the client, with that word; it
-has 30 s to be either.
+It calls `channel.start(program)`, or `channel.finish(status)` after a message on `write_error`.
+A `ForwardRequest` that is finished before it is started is refused to the client, with that
+message; it has 30 s to be either.
 """
 
 
 @frozen
 class LoginFailure:
-    """Attempts to log in that came to nothing, up to now in one connection.
+    """Failed attempts to log in with one operator's name, up to now, in one connection.
 
-    `last`: nothing follows, and no attempt has been counted since the last failure was told: the
-    client only asked for keys that are not authorised, and left.
+    `last`: no failure follows, and no attempt was counted since the last one was reported: the
+    client asked for keys that are not authorised, and left.
     """
 
     operator: str
@@ -106,53 +126,35 @@ class LoginConnection(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing runs in it."""
+        """Whether no program runs on any of its channels."""
 
     def disconnect(self, text: str) -> None:
-        """End it, telling the client why."""
+        """End it; the client is told `text`."""
 
 
-class LoginObserver(Protocol):
-    """Who counts and records logins. Nothing here may raise."""
+class LoginObserver:
+    """What hears of logins. This one does nothing. No method may raise."""
 
-    def came(self, login: Login, guest: LoginConnection) -> str:
-        """Somebody has proved who he is; empty, or why he cannot come in now."""
-
-    def left(self, login: Login) -> None:
-        """Who came in is gone."""
-
-    def limited(self, login: Login, limit: str) -> None:
-        """He wanted more than `limit`, a key of [ssh], allows: said once for each connection."""
-
-    def failed(self, failure: LoginFailure) -> None:
-        """One more attempt was counted, or a client has gone that only asked."""
-
-    def excused(self, failures: Iterable[LoginFailure]) -> None:
-        """Who failed so, all of it in one name and one connection, is in after all."""
-
-
-class NoLoginObserver:
-    """Nobody does."""
-
-    def came(self, login: Login, guest: LoginConnection) -> str:
-        """Nobody hears it."""
+    def came(self, login: Login, connection: LoginConnection) -> str:
+        """An operator has authenticated; empty, or why the login is refused now."""
+        del login, connection
         return ""
 
     def left(self, login: Login) -> None:
-        """Nor this."""
+        """The connection of a login that was accepted is closed."""
 
     def limited(self, login: Login, limit: str) -> None:
-        """Nor this."""
+        """A request was over `limit`, a key of [ssh]: reported once for each connection."""
 
     def failed(self, failure: LoginFailure) -> None:
-        """Nor this."""
+        """One more attempt was counted, or a client that only probed keys has left."""
 
     def excused(self, failures: Iterable[LoginFailure]) -> None:
-        """Nor this."""
+        """The same connection has logged in with the same name after these."""
 
 
 def split_user(user: bytes) -> UserName | None:
-    """Take a login's user name apart; None where it is no text or over `USER_LIMIT`.
+    """Parse a login's user name; None if it is not UTF-8, or over `USER_LIMIT`.
 
     The first `,` begins options, the first `+` or `:` before it ends the operator.
     """

@@ -5,6 +5,7 @@ control socket and the web) implements `Channel`, what an operator runs (a verb,
 chooser) implements `Program`. `Line` and `LineKeeper` are the same for a virtual machine.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
@@ -33,28 +34,38 @@ _NO_CURSOR = frozenset({"", "dumb", "unknown", "network", "dialup"})
 
 
 class Program(Protocol):
-    """What runs on a channel and hears from it. No method may raise."""
+    """What runs on a channel and hears from it. No method may raise.
 
+    A class that names this one as its base has the defaults of a program that only prints.
+    """
+
+    @abstractmethod
     def received(self, data: bytes) -> None:
         """The operator typed `data`, as it came in one packet. Say `Channel.consumed` for it."""
 
     def ended_input(self) -> None:
         """The operator will type no more (end of file); output goes on."""
+        return
 
     def drained(self) -> None:
         """There is room again: called after `Channel.room` was found to be 0, and grew."""
+        return
 
     def resized(self) -> None:
         """`Channel.terminal` has changed."""
+        return
 
     def break_requested(self) -> bool:
         """The operator's client asked for a BREAK (RFC 4335); True if it was passed on."""
+        return False
 
     def give_back(self) -> bool:
         """The connection is about to be ended: undo what was done to the terminal, now. Whether
         anything was written.
         """
+        return False
 
+    @abstractmethod
     def closed(self) -> None:
         """The channel is gone; last call. Also follows `Channel.finish`."""
 

@@ -1,14 +1,20 @@
 """Who is in, by whatever door: counted, recorded, and ended when that is asked for."""
 
 from collections.abc import Callable, Iterable
-from secrets import token_hex
 from typing import Protocol
 
 from attrs import define
 
 from vspc.apps.verbs.context import FAILED, complain
 from vspc.console.audit import Audit
-from vspc.console.logins import Login, LoginConnection, LoginFailure
+from vspc.console.logins import (
+    Login,
+    LoginConnection,
+    LoginFailure,
+    LoginObserver,
+    UserName,
+    begin_login,
+)
 from vspc.console.ports import Channel
 from vspc.console.session import Proof, Session
 from vspc.console.sessions import Sessions
@@ -25,18 +31,18 @@ class LoginRecording(Protocol):
 
 
 @define(eq=False)
-class LoginService:
-    """Who is in, by SSH (`vspc.console.logins.Witness`) or from the machine itself."""
+class LoginService(LoginObserver):
+    """Who is in, by SSH (`vspc.console.logins.LoginObserver`) or from the machine itself."""
 
     sessions: Sessions
     audit: Audit
     recording: LoginRecording
     wall: Callable[[], float]
 
-    def came(self, login: Login, guest: LoginConnection) -> str:
+    def came(self, login: Login, connection: LoginConnection) -> str:
         """Somebody has proved who he is."""
         session = login.session
-        why_not = self.sessions.enter(session, guest.disconnect, lambda: guest.idle)
+        why_not = self.sessions.enter(session, connection.disconnect, lambda: connection.idle)
         if why_not:
             self.audit.record("limit", session, limit="max_sessions")
         else:
@@ -68,8 +74,9 @@ class LoginService:
     def local(self, channel: Channel) -> tuple[Session, Callable[[], None]]:
         """A command from the control socket: its session, and what to call when it is over."""
         proof = Proof("local")
-        session = Session(token_hex(6), LOCAL, proof, channel.address, self.wall())
-        login = Login(session, None, ())
+        name = UserName(LOCAL.name, None, ())
+        login = begin_login(name, LOCAL, proof, channel.address, self.wall())
+        session = login.session
 
         def end(text: str) -> None:
             complain(channel, text)

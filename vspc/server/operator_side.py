@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
 
+from vspc.apps.dispatch import Dispatcher
 from vspc.apps.verbs.context import VerbContext
 from vspc.common.clock import Clock
 from vspc.config import Config
@@ -17,7 +18,6 @@ from vspc.doors.control import listen_locally
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.server.auth_service import AuthService
-from vspc.server.dispatch import Dispatcher
 from vspc.server.logins import LoginRecording, LoginService
 from vspc.server.reload import Live
 from vspc.ssh.keys import host_keys

@@ -9,7 +9,6 @@ counts at once); `start(channel, login, request)` decides what runs, see `vspc.c
 
 import time
 from collections.abc import Callable, Sequence
-from secrets import token_hex
 from typing import Any
 
 from twisted.conch.ssh.factory import SSHFactory
@@ -20,8 +19,8 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from vspc import __version__
 from vspc.console.access import Operator
 from vspc.console.authentication import Authenticator
-from vspc.console.logins import REASON, Login, LoginObserver, NoLoginObserver, Start, UserName
-from vspc.console.session import Proof, Session, SessionLimits
+from vspc.console.logins import Login, LoginObserver, Start, UserName, begin_login
+from vspc.console.session import Proof, SessionLimits
 from vspc.net.limits import crowd
 from vspc.net.scheduler import Scheduler
 from vspc.ssh.connection import SshConnection
@@ -74,7 +73,7 @@ class SshServer(SSHFactory):
         self.scheduler = scheduler or Scheduler(clock.callLater, clock.seconds)
         self.limits = limits or SshLimits()
         self.attempts = LoginThrottle()
-        self.witness = witness or NoLoginObserver()
+        self.witness = witness or LoginObserver()
         self._wall = wall
         self._newcomers = None if admission is None else GracePeriod(admission, clock)
         self._tellable = tellable
@@ -137,12 +136,8 @@ class SshServer(SSHFactory):
     def login(
         self, name: UserName, operator: Operator, proof: Proof, limits: SessionLimits, address: str
     ) -> Login:
-        """Somebody has proved who he is: a session of its own begins."""
-        session = Session(token_hex(6), operator, proof, address, self._wall(), limits)
-        for reason in (o.removeprefix(REASON) for o in name.options if o.startswith(REASON)):
-            session = session.because(reason)
-        options = tuple(o for o in name.options if not o.startswith(REASON))
-        return Login(session, name.target, options)
+        """An operator has authenticated: a session begins."""
+        return begin_login(name, operator, proof, address, self._wall(), limits)
 
     def entered(self, transport: SshTransport, login: Login) -> str:
         """A client has logged in; empty, or why it must go all the same."""

@@ -1,7 +1,7 @@
 """What every verb is given, and what several need: finding a console, saying no, printing."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from fnmatch import translate
 from typing import Protocol
@@ -9,7 +9,6 @@ from typing import Protocol
 from attrs import evolve, field, frozen
 
 from vspc.apps.attaching import AttachOptions
-from vspc.apps.program import NoScreen
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.work_pool import WorkPool
 from vspc.common.clock import Clock
@@ -20,7 +19,7 @@ from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
 from vspc.console.names import handle, is_glob
-from vspc.console.ports import Channel, Lockouts
+from vspc.console.ports import Channel, Lockouts, Program
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
 from vspc.console.session import Fact, Session
@@ -257,28 +256,63 @@ def timestamp(seconds: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class VerbPrinter(NoScreen):
-    """A program that prints a text of any length as the operator takes it, and ends."""
+class Spool:
+    """Output of a verb that its channel has not taken yet. Print only while there is `room`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._rest = bytearray()
+        self.written = 0
+        """Bytes that the channel took."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything left."""
+        return bool(self._rest)
+
+    def room(self) -> int:
+        """Bytes worth printing now: none while something is left."""
+        return 0 if self._rest else self._channel.room()
+
+    def print(self, pieces: Iterable[bytes]) -> None:
+        """Write `pieces`, or keep what is not taken."""
+        for piece in pieces:
+            self._rest += piece
+        self.drain()
+
+    def drain(self) -> None:
+        """Write what is left."""
+        while self._rest and (room := self._channel.room()) > 0:
+            piece = bytes(self._rest[:room])
+            del self._rest[:room]
+            self._channel.write(piece)
+            self.written += len(piece)
+
+    def clear(self) -> None:
+        """Drop what is left."""
+        self._rest.clear()
+
+
+class VerbPrinter(Program):
+    """Prints a text of any length as the operator takes it, and ends. Input is ignored."""
 
     def __init__(self, channel: Channel, text: str, status: int = DONE) -> None:
         self._channel = channel
-        self._rest = memoryview((text.replace("\n", "\r\n") if channel.terminal else text).encode())
+        self._spool = Spool(channel)
         self._status = status
         channel.start(self)
+        self._spool.print([(text.replace("\n", "\r\n") if channel.terminal else text).encode()])
         self.drained()
 
     def drained(self) -> None:
         """Print on."""
-        while self._rest and (room := self._channel.room()) > 0:
-            piece, self._rest = self._rest[:room], self._rest[room:]
-            self._channel.write(bytes(piece))
-        if not self._rest:
+        self._spool.drain()
+        if not self._spool:
             self._channel.finish(self._status)
 
     def received(self, data: bytes) -> None:
-        """Nobody reads what is typed meanwhile."""
+        """Ignore it."""
         self._channel.consumed(len(data))
 
     def closed(self) -> None:
-        """The operator has gone: what is left is not wanted."""
-        self._rest = memoryview(b"")
+        """Drop what is left."""
+        self._spool.clear()

@@ -5,14 +5,14 @@ from collections.abc import Collection
 
 from attrs import frozen
 
-from vspc.apps.program import NoScreen, Spool
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain, timestamp
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Spool, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
 from vspc.console.identity import DEFAULT_ZONE
+from vspc.console.ports import Program
 from vspc.console.sessions import Follow
 
 SINCE = Option("--since", "begin there (1h)", MOMENT)
@@ -83,7 +83,7 @@ def _check(event: str | None, known: Collection[str]) -> None:
         raise UsageError(f"there is no event '{safe(event)}'; there are {', '.join(sorted(known))}")
 
 
-class EventPrinter(NoScreen):
+class EventPrinter(Program):
     """A `Program` that prints events as the operator takes them."""
 
     def __init__(self, call: Call, wanted: EventOptions, place: Follow) -> None:

@@ -4,7 +4,6 @@ import json
 
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
-from vspc.apps.program import NoScreen
 from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, VerbPrinter, complain
 from vspc.apps.verbs.expect_options import ExpectOptions, NoStart, Start, begin_at, wanted_of
@@ -16,6 +15,7 @@ from vspc.common.text import safe, safe_output
 from vspc.console.access import NOTHING
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
+from vspc.console.ports import Program
 
 SHOWN = 1000
 """Characters of what `--fail` found that are shown."""
@@ -38,7 +38,7 @@ def run(call: Call, parsed: Parsed) -> None:
         call.fail(FAILED, f"you wait for {EXPECTING} patterns already")
 
 
-class Expecting(NoScreen):
+class Expecting(Program):
     """A `Program` that waits, the `Sink` of its attachment, and the `Reader` of what that shows."""
 
     def __init__(self, call: Call, console: Console, wanted: ExpectOptions) -> None:

@@ -5,9 +5,8 @@ from typing import Protocol
 
 from attrs import frozen
 
-from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs.asciicast import Cast
-from vspc.apps.verbs.context import DONE, FAILED, Call, complain
+from vspc.apps.verbs.context import DONE, FAILED, Call, Spool, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
@@ -16,6 +15,7 @@ from vspc.common.text import safe, safe_output
 from vspc.console.console import Console
 from vspc.console.logs import Item, LogView, Marker, Output
 from vspc.console.output_lines import OutputLines
+from vspc.console.ports import Program
 
 TERMINAL = (80, 24)
 """Columns and rows of an asciicast: a serial line does not say how large its terminal is."""
@@ -252,7 +252,7 @@ def _span(kept: LogView, wanted: ExportOptions, earliest: float | None) -> Expor
     return ExportPiece(start, max(start, min(end, kept.end)), begun, ended)
 
 
-class Exporter(NoScreen):
+class Exporter(Program):
     """A `Program` that prints a piece of a log in one format."""
 
     def __init__(

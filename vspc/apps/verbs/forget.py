@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.program import NoScreen
 from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, VerbPrinter, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
@@ -10,6 +9,7 @@ from vspc.common.clock import Cancellable
 from vspc.common.columns import Heading, table
 from vspc.common.text import age
 from vspc.console.console import Console, ConsoleState
+from vspc.console.ports import Program
 from vspc.console.resolve import reading_order
 
 BATCH = 64
@@ -94,7 +94,7 @@ def _many(call: Call, found: Sequence[Console], count: int | None) -> None:
         VerbPrinter(call.channel, table(_HEADINGS, rows, call.columns), USAGE)
 
 
-class Forgetting(NoScreen):
+class Forgetting(Program):
     """A `Program` that forgets some in each turn of the reactor. Who leaves stops it."""
 
     def __init__(self, call: Call, consoles: Sequence[Console]) -> None:

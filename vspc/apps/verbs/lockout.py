@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from vspc.apps.program import NoScreen
 from vspc.apps.verbs.context import FAILED, Call, VerbPrinter, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
-from vspc.console.ports import Lockout, Lockouts
+from vspc.console.ports import Lockout, Lockouts, Program
 from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
 
@@ -147,7 +146,7 @@ class _Words:
     until: str | None = None
 
 
-class _Saving(NoScreen):
+class _Saving(Program):
     """It counts already; it is said when it is on the disk. A `Program` meanwhile."""
 
     def __init__(self, call: Call, words: _Words) -> None:

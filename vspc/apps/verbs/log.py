@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs import log_many
-from vspc.apps.verbs.context import DONE, FAILED, Call, complain
+from vspc.apps.verbs.context import DONE, FAILED, Call, Spool, complain
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.log_cursor import PIECE, LogCursor, ask, from_memory, not_written
 from vspc.apps.verbs.log_options import (
@@ -25,6 +24,7 @@ from vspc.common.clock import Cancellable
 from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
 from vspc.console.console import Console
 from vspc.console.logs import Item, Marker, MarkerKind, Output
+from vspc.console.ports import Program
 from vspc.console.sessions import Follow
 
 IDLE = 2.0
@@ -51,7 +51,7 @@ def run(call: Call, parsed: Parsed) -> None:
         LogReader(call, console, wanted, place).begin()
 
 
-class LogReader(NoScreen):
+class LogReader(Program):
     """A `Program` that prints a log, and the `Sink` of an attachment once it has caught up."""
 
     def __init__(self, call: Call, console: Console, wanted: LogOptions, place: Follow) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.program import NoScreen, Spool
 from vspc.apps.verbs import log_search
-from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, complain, handle_of
+from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, Spool, complain, handle_of
 from vspc.apps.verbs.log_cursor import ask, from_memory
 from vspc.apps.verbs.log_options import LogOptions, NoSuchBoot, Span, remembered_span, span
 from vspc.apps.verbs.log_print import Printed
@@ -13,6 +12,7 @@ from vspc.common.clock import Cancellable
 from vspc.common.text import safe
 from vspc.console.console import Console
 from vspc.console.logs import Item, Marker, MarkerKind
+from vspc.console.ports import Program
 from vspc.console.resolve import reading_order
 
 
@@ -28,7 +28,7 @@ def search(call: Call, pattern: str, wanted: LogOptions) -> None:
         call.fail(NOT_FOUND, f"no console {safe(pattern)}; `list` shows those there are")
 
 
-class ManyReader(NoScreen):
+class ManyReader(Program):
     """A `Program` that prints the lines that match, each with the name of its console before it.
 
     A log that cannot be read is told, the others are searched; the status is 1 then, as where

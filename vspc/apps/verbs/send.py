@@ -5,7 +5,6 @@ import json
 from attrs import field, frozen
 
 from vspc.apps.describe import cautions
-from vspc.apps.program import NoScreen
 from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, complain
 from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
@@ -14,6 +13,7 @@ from vspc.apps.verbs.verbatim import examples, rule
 from vspc.common.clock import Cancellable
 from vspc.console.attachment import Attachment, Ended, Notice
 from vspc.console.console import Console
+from vspc.console.ports import Program
 
 TIMEOUT = 60.0
 """Seconds in which the VM must take some of what is to be typed, unless the operator says more."""
@@ -72,7 +72,7 @@ def run(call: Call, parsed: Parsed) -> None:
         Sending(call, console, wanted).begin()
 
 
-class Sending(NoScreen):
+class Sending(Program):
     """A `Program` that types, and the `Sink` of the attachment at which it does."""
 
     def __init__(self, call: Call, console: Console, wanted: SendOptions) -> None:

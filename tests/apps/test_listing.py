@@ -3,8 +3,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
+from vspc.apps.dispatch import Listing
 from vspc.console.resolve import reading_order
-from vspc.server.dispatch import Listing
 
 
 class Rows(SynchronousTestCase):

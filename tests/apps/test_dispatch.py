@@ -5,12 +5,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from tests.fakes import session
+from vspc.apps.dispatch import Dispatcher
 from vspc.common.text import safe
 from vspc.console.access import Access
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request, ShellRequest
 from vspc.console.ports import Terminal
 from vspc.console.session import UNLIMITED, SessionLimits
-from vspc.server.dispatch import Dispatcher
 
 
 class ReceptionTest(SynchronousTestCase):
