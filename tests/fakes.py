@@ -1,4 +1,4 @@
-"""What unit tests of several rooms share: a fake clock, a line that records, a shop of consoles."""
+"""What unit tests of several rooms share: a fake clock, a recording line, a world of consoles."""
 
 from collections.abc import Callable
 
@@ -137,14 +137,14 @@ class FakeSink:
         self.over = reason
 
 
-class LateTap:
-    """A tap for consoles whose log is made after them."""
+class LateObserver:
+    """An observer for consoles whose log is made after them."""
 
     def __init__(self) -> None:
         self.target: OutputObserver = NoOutputObserver()
 
-    def begins(self, console: Console) -> int:
-        return self.target.begins(console)
+    def next_offset(self, console: Console) -> int:
+        return self.target.next_offset(console)
 
     def last_output(self, console_id: str) -> float | None:
         return self.target.last_output(console_id)
@@ -152,14 +152,14 @@ class LateTap:
     def last_name(self, console_id: str) -> str | None:
         return self.target.last_name(console_id)
 
-    def when_kept(self, console: Console, call: Callable[[int, int], None]) -> None:
-        self.target.when_kept(console, call)
+    def when_written(self, console: Console, call: Callable[[int, int], None]) -> None:
+        self.target.when_written(console, call)
 
-    def said(self, console: Console, offset: int, data: bytes) -> None:
-        self.target.said(console, offset, data)
+    def output(self, console: Console, offset: int, data: bytes) -> None:
+        self.target.output(console, offset, data)
 
-    def typed(self, console: Console, data: bytes) -> None:
-        self.target.typed(console, data)
+    def input(self, console: Console, data: bytes) -> None:
+        self.target.input(console, data)
 
 
 class World:
@@ -168,20 +168,20 @@ class World:
     def __init__(self, history: int = LIMIT, total: int = 1 << 24) -> None:
         self.clock = FakeClock()
         self.failures = 0
-        self.tap = LateTap()
+        self.observer = LateObserver()
         self.happened: list[Event] = []
         self._calls: list[Callable[[], None]] = []
         self.events = EventBus(self.fail)
         self.events.subscribe(self.happened.append)
-        self.shop = ConsoleContext(
+        self.console_context = ConsoleContext(
             self.clock,
             Budget(total),
             Wakeups(self._calls.append, self.fail),
             self.events,
             history,
-            self.tap,
+            self.observer,
         )
-        self.roster = Roster(self.shop)
+        self.roster = Roster(self.console_context)
 
     def fail(self) -> None:
         self.failures += 1

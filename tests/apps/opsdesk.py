@@ -31,9 +31,9 @@ class OpsDesk(Desk):
     def __init__(self) -> None:
         super().__init__()
         self.record = Recorded()
-        object.__setattr__(self.shop, "audit", self.record)
+        object.__setattr__(self.console_context, "audit", self.record)
         self.sessions = Sessions(Quota)
-        self.events.subscribe(self.sessions.heard)
+        self.events.subscribe(self.sessions.on_event)
         self._numbers = count(1)
         self.rules = Access(
             (
@@ -87,8 +87,8 @@ class OpsDesk(Desk):
         return attachment
 
     def delivered(self) -> tuple[int, int]:
-        """Bytes that the ledger says went to VMs, and were dropped."""
-        self.shop.ledger.close()
+        """Bytes that the accounting says went to VMs, and were dropped."""
+        self.console_context.accounting.close()
         said = [each for each in self.happened if isinstance(each, Delivered)]
         return sum(each.count for each in said), sum(each.dropped for each in said)
 

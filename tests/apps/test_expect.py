@@ -369,7 +369,7 @@ class Leaving(ExpectCase):
         carol.detach()
         channel = self.desk.ask(f"expect web01 --send '{'s' * 190}' login:")
         channel.close()
-        self.assertEqual(self.web.gate.waiting, WAITING - 100)
+        self.assertEqual(self.web.input.waiting, WAITING - 100)
         self.assertEqual(self.desk.audited("expect")[0]["bytes"], 0)
 
     def test_what_was_searched_is_what_was_looked_at(self) -> None:

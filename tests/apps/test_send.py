@@ -182,7 +182,7 @@ class Delivered(SendCase):
         )
         self.web.resume()
         self.assertEqual(bytes(self.line.sent), b"")
-        self.assertEqual(self.web.gate.waiting, 0)
+        self.assertEqual(self.web.input.waiting, 0)
         self.assertEqual(self.desk.delivered(), (0, 6))
         self.assertEqual(self.desk.audited("send")[0]["result"], "timed-out")
 
@@ -228,7 +228,7 @@ class Delivered(SendCase):
         self.assertEqual(channel.status, 1)
         self.assertIn("web01 is on 10.0.0.9 now; it was on 10.0.0.1", channel.complaint)
         self.assertEqual(bytes(new.sent), b"")
-        self.assertEqual(self.web.gate.waiting, 0)
+        self.assertEqual(self.web.input.waiting, 0)
 
     def test_an_operator_who_goes_takes_back_what_waits(self) -> None:
         self.web.migrate()
@@ -290,7 +290,7 @@ class StandardInput(SendCase):
         self.line.unread = 0
         channel.close()
         self.desk.run_on(20, 0.1)
-        self.assertEqual((len(self.line.sent), self.web.gate.waiting), (sent, 0))
+        self.assertEqual((len(self.line.sent), self.web.input.waiting), (sent, 0))
         self.assertEqual(self.desk.audited("send")[0]["bytes"], sent)
         self.assertEqual(self.desk.delivered(), (sent, 65536))
 
@@ -298,7 +298,7 @@ class StandardInput(SendCase):
         channel = self.desk.ask("send web01")
         for _ in range(30):
             channel.type(b"q" * 8192)
-        self.assertLessEqual(self.web.gate.waiting, WAITING)
+        self.assertLessEqual(self.web.input.waiting, WAITING)
         self.assertGreater(channel.under_way, 100_000)
         assert channel.program is not None
         channel.program.ended_input()

@@ -52,7 +52,7 @@ class TerminalTest(SynchronousTestCase):
 
     def sums(self) -> tuple[int, int, int]:
         """What the audit file has of typed bytes, answers and those that were dropped."""
-        self.desk.shop.ledger.close()
+        self.desk.console_context.accounting.close()
         found = self.desk.audited("input")
         typed, dropped = (sum(each[name] for each in found) for name in ("bytes", "dropped"))
         return typed, sum(each.get("answers") or 0 for each in found), dropped
@@ -186,7 +186,7 @@ class Answering(TerminalTest):
         for _ in range(20_000):
             alice.type(POSITION)
         self.desk.run_on(100, 0.01)
-        self.assertLessEqual(self.web.gate.waiting, 65536)
+        self.assertLessEqual(self.web.input.waiting, 65536)
         self.assertGreater(alice.under_way, 0)
         for _ in range(100):
             while self.line.questions:
@@ -612,7 +612,7 @@ class IdlePens(TerminalTest):
     def setUp(self) -> None:
         super().setUp()
         self.limit = 900.0
-        object.__setattr__(self.desk.shop, "pen_idle", lambda: self.limit)
+        object.__setattr__(self.desk.console_context, "pen_idle", lambda: self.limit)
 
     def test_it_is_laid_down_and_all_are_told(self) -> None:
         alice, carol = self.attach(), self.attach(CAROL)

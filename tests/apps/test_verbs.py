@@ -376,7 +376,7 @@ class Raw(VerbTest):
         for _ in range(40):
             channel.type(b"p" * 8192)
         self.assertGreater(channel.under_way, 200_000)
-        self.assertLessEqual(self.web.gate.waiting, 65536)
+        self.assertLessEqual(self.web.input.waiting, 65536)
         while self.line.questions:
             self.line.questions -= 1
             self.web.answered()

@@ -52,7 +52,7 @@ class Machine:
 
     def end(self) -> list[dict[str, object]]:
         """The server stops; what it recorded."""
-        self.desk.shop.ledger.close()
+        self.desk.console_context.accounting.close()
         self.watching.end()
         self.watching.stop()
         return lines_of(self.path)

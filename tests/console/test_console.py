@@ -178,7 +178,7 @@ class Lines(SynchronousTestCase):
     def test_input_that_waited_for_a_line_that_ends_is_refused_with_its_size(self) -> None:
         self.line.answers = True
         self.alice.type(b"p" * 10_000)
-        waiting = self.console.gate.waiting
+        waiting = self.console.input.waiting
         self.console.disconnect("gone")
         self.world.turn()
         self.assertIn(f"web01 is away: {waiting} bytes not sent", self.sink.notices)
@@ -224,7 +224,7 @@ class Lines(SynchronousTestCase):
     def test_what_waited_for_a_replaced_line_does_not_run_on_the_new_one(self) -> None:
         self.alice.type(b"p" * 10_000)
         fresh = FakeLine("10.0.0.9")
-        waiting = self.console.gate.waiting
+        waiting = self.console.input.waiting
         self.console.replace(fresh, "the line before does not answer", How.TOOK_OVER)
         self.assertEqual(bytes(fresh.sent), b"")
         happened = self.world.happened[-1]
@@ -262,7 +262,7 @@ class Lines(SynchronousTestCase):
     def test_a_host_that_does_not_read_is_told_with_what_waits(self) -> None:
         self.line.unread = 5000
         self.alice.type(b"p" * 9000)
-        waiting = self.console.gate.waiting
+        waiting = self.console.input.waiting
         self.world.clock.advance(5.1)
         self.world.turn()
         self.assertEqual(self.sink.notices, [f"web01 does not answer: {waiting} bytes wait"])

@@ -16,9 +16,9 @@ class LedgerTest(SynchronousTestCase):
         self.said: list[Delivered] = []
         self.world.events.subscribe(self._heard)
 
-    def _heard(self, happening: Event) -> None:
-        if isinstance(happening, Delivered):
-            self.said.append(happening)
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, Delivered):
+            self.said.append(event)
 
     def counts(self) -> list[tuple[str, int, int]]:
         return [
@@ -60,14 +60,14 @@ class LedgerTest(SynchronousTestCase):
         self.assertEqual(self.counts(), [("alice", 0, 4)])
 
     def test_who_types_on_is_recorded_once_a_minute(self) -> None:
-        ledger = InputAccounting(self._heard)
-        tally = self.world.attach(self.console)[0].tally
-        ledger.delivered(tally, 5)
-        ledger.tick(INTERVAL)
-        ledger.delivered(tally, 2)
-        ledger.tick(INTERVAL * 1.5)
+        accounting = InputAccounting(self._heard)
+        account = self.world.attach(self.console)[0].account
+        accounting.delivered(account, 5)
+        accounting.tick(INTERVAL)
+        accounting.delivered(account, 2)
+        accounting.tick(INTERVAL * 1.5)
         self.assertEqual(self.counts(), [("alice", 5, 0)])
-        ledger.tick(INTERVAL * 2)
+        accounting.tick(INTERVAL * 2)
         self.assertEqual(self.counts(), [("alice", 5, 0), ("alice", 2, 0)])
 
 
@@ -93,7 +93,7 @@ class Sums(SynchronousTestCase):
         lines = [line]
         said: list[Delivered] = []
         world.events.subscribe(
-            lambda happening: said.append(happening) if isinstance(happening, Delivered) else None
+            lambda event: said.append(event) if isinstance(event, Delivered) else None
         )
         people = {name: world.attach(console, name)[0] for name in ("a", "b")}
         for step in steps:
@@ -124,8 +124,8 @@ class Sums(SynchronousTestCase):
                     console.answered()
         for attachment in people.values():
             attachment.detach()
-        waiting = console.gate.waiting
-        console.gate.drop()
+        waiting = console.input.waiting
+        console.input.drop()
         sent = sum(len(each.sent) for each in lines)
         self.assertEqual(sum(each.count for each in said), sent)
         self.assertEqual(console.bytes_to_vm, sent)

@@ -23,15 +23,15 @@ class Owner(InputFlowOwner):
         self.complaints: list[int] = []
         self.breaks: list[InputAccount] = []
 
-    def delivered(self, data: bytes, tally: InputAccount) -> None:
+    def delivered(self, data: bytes, account: InputAccount) -> None:
         self.count += len(data)
-        tally.delivered += len(data)
+        account.delivered += len(data)
 
-    def sent_break(self, tally: InputAccount) -> None:
-        self.breaks.append(tally)
+    def sent_break(self, account: InputAccount) -> None:
+        self.breaks.append(account)
 
-    def dropped(self, count: int, tally: InputAccount) -> None:
-        tally.dropped += count
+    def dropped(self, count: int, account: InputAccount) -> None:
+        account.dropped += count
 
     def nobody(self) -> InputAccount:
         return nobodys()
@@ -47,135 +47,135 @@ class GateTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = FakeClock()
         self.owner = Owner()
-        self.tally = nobodys()
-        self.gate = InputFlow(self.clock, self.owner)
+        self.account = nobodys()
+        self.input = InputFlow(self.clock, self.owner)
         self.line = FakeLine()
-        self.gate.connect(self.line)
+        self.input.connect(self.line)
 
     def answer_all(self) -> None:
         while self.line.questions:
             self.line.questions -= 1
-            self.gate.answered()
+            self.input.answered()
 
     def test_a_key_goes_at_once_and_asks_nothing(self) -> None:
-        self.assertEqual(self.gate.type(b"x", self.tally), 1)
+        self.assertEqual(self.input.type(b"x", self.account), 1)
         self.assertEqual(self.line.log, [b"x"])
 
     def test_ten_thousand_keys_never_wait_while_the_line_answers(self) -> None:
         for _ in range(10_000):
-            self.assertEqual(self.gate.type(b"k", self.tally), 1)
-            self.assertEqual(self.gate.waiting, 0)
+            self.assertEqual(self.input.type(b"k", self.account), 1)
+            self.assertEqual(self.input.waiting, 0)
             self.answer_all()
         self.assertEqual(len(self.line.sent), 10_000)
 
     def test_keys_that_wait_are_kept_together(self) -> None:
-        self.gate.hold()
+        self.input.hold()
         other = nobodys()
         for _ in range(20_000):
-            self.gate.type(b"k", self.tally)
-        self.gate.type(b"o", other)
-        self.assertEqual((self.tally.waiting, other.waiting), (20_000, 1))
-        self.assertLess(len(self.gate.state.queue), 20_000 // 1000)
-        self.gate.release()
-        while self.gate.waiting:
+            self.input.type(b"k", self.account)
+        self.input.type(b"o", other)
+        self.assertEqual((self.account.waiting, other.waiting), (20_000, 1))
+        self.assertLess(len(self.input.state.queue), 20_000 // 1000)
+        self.input.release()
+        while self.input.waiting:
             self.answer_all()
         self.assertEqual(bytes(self.line.sent), b"k" * 20_000 + b"o")
-        self.assertEqual((self.tally.delivered, other.delivered), (20_000, 1))
+        self.assertEqual((self.account.delivered, other.delivered), (20_000, 1))
 
     def test_a_paste_stops_at_the_bound_until_it_is_answered(self) -> None:
         paste = bytes(range(256)) * 200
-        self.assertEqual(self.gate.type(paste, self.tally), len(paste))
+        self.assertEqual(self.input.type(paste, self.account), len(paste))
         on_the_wire = len(self.line.sent) + self.line.sent.count(0xFF) + 6 * self.line.questions
         self.assertLessEqual(on_the_wire, LIMIT)
         self.assertGreater(on_the_wire, LIMIT // 2)
-        while self.gate.waiting:
+        while self.input.waiting:
             self.answer_all()
         self.assertEqual(bytes(self.line.sent), paste)
 
     def test_more_than_the_limit_is_taken_in_part_and_the_rest_announced(self) -> None:
-        taken = self.gate.type(b"p" * (200 * 1024), self.tally)
+        taken = self.input.type(b"p" * (200 * 1024), self.account)
         self.assertLess(taken, 200 * 1024)
-        self.assertLessEqual(self.gate.waiting, WAITING)
+        self.assertLessEqual(self.input.waiting, WAITING)
         self.assertEqual(self.owner.grew, 0)
         self.answer_all()
         self.assertEqual(self.owner.grew, 1)
 
     def test_held_input_goes_to_the_target_whole_and_once(self) -> None:
-        self.gate.hold()
-        self.assertEqual(self.gate.type(b"held", self.tally), 4)
+        self.input.hold()
+        self.assertEqual(self.input.type(b"held", self.account), 4)
         self.assertEqual(bytes(self.line.sent), b"")
         target = FakeLine("10.0.0.2")
-        self.gate.connect(target)
+        self.input.connect(target)
         self.assertEqual(bytes(target.sent), b"held")
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_held_input_goes_back_to_the_source_after_an_abort(self) -> None:
-        self.gate.hold()
-        self.gate.type(b"held", self.tally)
-        self.gate.release()
+        self.input.hold()
+        self.input.type(b"held", self.account)
+        self.input.release()
         self.assertEqual(bytes(self.line.sent), b"held")
 
     def test_a_paste_is_split_between_source_and_target_without_loss(self) -> None:
         paste = bytes(i % 251 for i in range(30_000))
-        self.gate.type(paste, self.tally)
-        self.gate.hold()
+        self.input.type(paste, self.account)
+        self.input.hold()
         target = FakeLine("10.0.0.2")
-        self.gate.connect(target)
+        self.input.connect(target)
         for _ in range(50):
             while target.questions:
                 target.questions -= 1
-                self.gate.answered()
+                self.input.answered()
         self.assertEqual(bytes(self.line.sent + target.sent), paste)
 
     def test_answers_of_the_old_line_do_not_count_for_the_new_one(self) -> None:
-        self.gate.type(b"p" * 20_000, self.tally)
-        self.gate.hold()
+        self.input.type(b"p" * 20_000, self.account)
+        self.input.hold()
         target = FakeLine("10.0.0.2")
-        self.gate.connect(target)
-        self.gate.answered()
-        self.gate.answered()
-        self.gate.answered()
+        self.input.connect(target)
+        self.input.answered()
+        self.input.answered()
+        self.input.answered()
         self.assertLessEqual(len(target.sent), 3 * UNANSWERED)
 
     def test_a_break_keeps_its_place(self) -> None:
-        self.gate.hold()
-        self.gate.type(b"before", self.tally)
-        self.assertTrue(self.gate.send_break(self.tally))
-        self.gate.type(b"after", self.tally)
+        self.input.hold()
+        self.input.type(b"before", self.account)
+        self.assertTrue(self.input.send_break(self.account))
+        self.input.type(b"after", self.account)
         self.assertEqual(self.owner.breaks, [])
-        self.gate.release()
+        self.input.release()
         self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
-        self.assertEqual(self.owner.breaks, [self.tally])
+        self.assertEqual(self.owner.breaks, [self.account])
 
     def test_where_nothing_waits_any_more_nobody_loses_patience(self) -> None:
-        self.gate.type(b"p" * 10_000, self.tally)
+        self.input.type(b"p" * 10_000, self.account)
         self.clock.advance(PATIENCE - 1)
-        self.gate.withdraw(self.tally)
+        self.input.withdraw(self.account)
         self.clock.advance(1)
         self.assertEqual(self.owner.complaints, [])
-        self.gate.type(b"q" * 10_000, self.tally)
+        self.input.type(b"q" * 10_000, self.account)
         self.clock.advance(PATIENCE - 1)
         self.assertEqual(self.owner.complaints, [])
         self.clock.advance(1)
         self.assertEqual(len(self.owner.complaints), 1)
 
     def test_breaks_are_bounded_too(self) -> None:
-        self.gate.hold()
-        sent = sum(self.gate.send_break(self.tally) for _ in range(100_000))
+        self.input.hold()
+        sent = sum(self.input.send_break(self.account) for _ in range(100_000))
         self.assertLess(sent, 2000)
 
     def test_what_waited_for_a_line_that_ends_is_dropped_and_counted(self) -> None:
-        self.gate.type(b"p" * 10_000, self.tally)
+        self.input.type(b"p" * 10_000, self.account)
         sent = len(self.line.sent)
-        self.gate.disconnect()
-        self.assertEqual(self.gate.drop(), Dropped(10_000 - sent, 0))
+        self.input.disconnect()
+        self.assertEqual(self.input.drop(), Dropped(10_000 - sent, 0))
         fresh = FakeLine()
-        self.gate.connect(fresh)
+        self.input.connect(fresh)
         self.assertEqual(bytes(fresh.sent), b"")
 
     def test_a_silent_line_gets_the_weaker_bound_after_5_s_and_recovers(self) -> None:
         self.line.unread = 0
-        self.gate.type(b"p" * 60_000, self.tally)
+        self.input.type(b"p" * 60_000, self.account)
         first = len(self.line.sent)
         self.clock.advance(PATIENCE - 0.1)
         self.assertEqual(len(self.line.sent), first)
@@ -196,7 +196,7 @@ class GateTest(SynchronousTestCase):
     def test_after_a_late_answer_the_whole_paste_arrives(self) -> None:
         self.line.unread = 0
         paste = bytes(i % 251 for i in range(60_000))
-        self.gate.type(paste, self.tally)
+        self.input.type(paste, self.account)
         self.clock.advance(PATIENCE + 1)
         for _ in range(100):
             self.answer_all()
@@ -206,7 +206,7 @@ class GateTest(SynchronousTestCase):
     def test_a_line_without_a_question_is_bounded_by_what_tcp_has_not_acknowledged(self) -> None:
         self.line.answers = False
         self.line.unread = LIMIT
-        self.gate.type(b"p" * 60_000, self.tally)
+        self.input.type(b"p" * 60_000, self.account)
         self.assertLessEqual(len(self.line.sent), LIMIT)
         self.line.unread = 0
         for _ in range(100):
@@ -230,12 +230,12 @@ class GateTest(SynchronousTestCase):
         gate = InputFlow(FakeClock(), owner)
         lines = [FakeLine()]
         gate.connect(lines[0])
-        tally = nobodys()
+        account = nobodys()
         typed = bytearray()
         for step, data in steps:
             line = lines[-1]
             if step == "type":
-                typed += data[: gate.type(data, tally)]
+                typed += data[: gate.type(data, account)]
             elif step == "answer" and line.questions:
                 line.questions -= 1
                 gate.answered()
@@ -260,34 +260,34 @@ class GateTest(SynchronousTestCase):
         self.assertEqual(owner.count, len(typed))
 
     def test_breaks_that_are_dropped_are_counted_and_told(self) -> None:
-        self.gate.hold()
-        self.gate.type(b"x", self.tally)
-        self.gate.send_break(self.tally)
-        dropped = self.gate.drop()
+        self.input.hold()
+        self.input.type(b"x", self.account)
+        self.input.send_break(self.account)
+        dropped = self.input.drop()
         self.assertEqual(dropped, Dropped(1, 1))
         self.assertEqual(str(dropped), "1 byte and 1 BREAK")
-        self.assertFalse(self.gate.drop())
+        self.assertFalse(self.input.drop())
 
     def test_a_line_that_could_not_be_asked_and_can_again_recovers(self) -> None:
         self.line.answers, self.line.unread = False, 0
-        self.gate.type(b"p" * 9000, self.tally)
+        self.input.type(b"p" * 9000, self.account)
         self.assertEqual(self.line.questions, 0)
         self.line.answers = True
-        self.gate.type(b"p" * 9000, self.tally)
+        self.input.type(b"p" * 9000, self.account)
         self.line.unread = 5000
-        self.gate.type(b"p" * 9000, self.tally)
-        waiting = self.gate.waiting
+        self.input.type(b"p" * 9000, self.account)
+        waiting = self.input.waiting
         self.assertGreater(waiting, 0)
         self.answer_all()
-        self.assertLess(self.gate.waiting, waiting)
-        while self.gate.waiting:
+        self.assertLess(self.input.waiting, waiting)
+        while self.input.waiting:
             self.answer_all()
         self.assertEqual(len(self.line.sent), 27_000)
 
     def test_a_host_that_stops_reading_is_reported_once_until_it_answers(self) -> None:
         self.line.unread = 5000
-        self.gate.type(b"p" * 9000, self.tally)
-        waiting = self.gate.waiting
+        self.input.type(b"p" * 9000, self.account)
+        waiting = self.input.waiting
         self.clock.advance(60)
         self.assertEqual(self.owner.complaints, [waiting])
-        self.assertEqual(self.gate.waiting, waiting)
+        self.assertEqual(self.input.waiting, waiting)

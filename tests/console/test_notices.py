@@ -321,7 +321,7 @@ class Whatever(SynchronousTestCase):
             self.assertEqual(told.away, not console.live, (step, scene.told))
             if not console.migrating:
                 self.assertFalse(told.held, (step, scene.told))
-            if not console.gate.waiting:
+            if not console.input.waiting:
                 self.assertFalse(told.waiting, (step, scene.told))
         if not scene.console.live:
             return

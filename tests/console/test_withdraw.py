@@ -48,7 +48,7 @@ class Withdrawing(SynchronousTestCase):
         self.assertEqual((alice.withdraw(), alice.withdraw()), (4, 0))
         self.console.resume()
         self.assertEqual(self.line.log, [b"his"])
-        self.assertEqual(self.console.gate.waiting, 0)
+        self.assertEqual(self.console.input.waiting, 0)
 
     def test_a_break_that_never_went_to_the_vm_is_not_said_to_have(self) -> None:
         alice = self.here("alice")
@@ -75,7 +75,7 @@ class Withdrawing(SynchronousTestCase):
         self.console.resume()
         self.assertEqual(bytes(self.line.sent), b"beforeafter")
         self.assertNotIn("BREAK", self.line.log)
-        self.assertEqual(self.console.gate.waiting, 0)
+        self.assertEqual(self.console.input.waiting, 0)
 
     def test_room_for_others(self) -> None:
         alice, (bob, sink) = self.here("alice"), self.world.attach(self.console, "bob")
@@ -96,7 +96,7 @@ class Withdrawing(SynchronousTestCase):
         alice.expel("locked out")
         self.assertEqual(alice.type(b"y").taken, 0)
         self.console.resume()
-        self.assertEqual((self.line.sent, self.console.gate.waiting), (b"", 0))
+        self.assertEqual((self.line.sent, self.console.input.waiting), (b"", 0))
         self.assertIsNone(self.console.pen)
         events = [each for each in self.world.happened if isinstance(each, Delivered)]
         self.assertEqual(sum(each.dropped for each in events), 64 * 1024)
@@ -137,10 +137,10 @@ class Withdrawing(SynchronousTestCase):
         while line.questions:
             line.questions -= 1
             console.answered()
-        world.shop.ledger.close()
+        world.console_context.accounting.close()
         said = [each for each in world.happened if isinstance(each, Delivered)]
         self.assertEqual(sum(each.count for each in said), len(line.sent))
         self.assertEqual(sum(each.dropped for each in said), gone)
         self.assertEqual(len(line.sent), len(taken["a"]) + len(taken["b"]) - gone)
         self.assertGreaterEqual(early, 0)
-        self.assertEqual(console.gate.waiting, 0)
+        self.assertEqual(console.input.waiting, 0)

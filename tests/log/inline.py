@@ -91,7 +91,7 @@ class Logged:
         writer.begin()
         log.open()
         log.revive(world.roster)
-        world.tap.target = log.recorder
+        world.observer.target = log.recorder
         world.events.subscribe(log.heard)
         return log
 

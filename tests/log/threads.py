@@ -75,7 +75,7 @@ class ThreadedLog:
         self.log = Log(root, LogSettings(), self.clock, self.calls.put, self.tell, self.world.fail)
         self.log.open()
         self.log.start()
-        self.world.tap.target = self.log.recorder if logged else NoOutputObserver()
+        self.world.observer.target = self.log.recorder if logged else NoOutputObserver()
         if logged:
             self.world.events.subscribe(self.log.heard)
         self.lines: dict[Console, FakeLine] = {}

@@ -103,7 +103,7 @@ def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
     log.open()
     log.revive(world.roster)
     log.start()
-    world.tap.target = log.recorder
+    world.observer.target = log.recorder
     world.events.subscribe(log.heard)
     consoles = [_console(world, number) for number in range(CONSOLES)]
     os.write(ready, b".")

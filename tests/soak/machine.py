@@ -613,7 +613,7 @@ class Soak(RuleBasedStateMachine):
         sent = sum(console.bytes_to_vm for console in self.scene.roster)
         assert sent == sum(len(c.typed) for c in self.connections)
         for console, ledger in self.ledgers.items():
-            accounted = console.bytes_to_vm + console.gate.waiting + ledger.dropped
+            accounted = console.bytes_to_vm + console.input.waiting + ledger.dropped
             assert accounted == ledger.taken, (console.title, accounted, ledger.taken)
 
     @invariant()

@@ -334,7 +334,7 @@ class GreedyTests(SynchronousTestCase):
         self.bench.settle()
         bridge: Any = connection_of(client).channels[number]._program
         self.assertLessEqual(len(bridge._pending), 1024)
-        self.assertLessEqual(self.console.gate.waiting, WAITING)
+        self.assertLessEqual(self.console.input.waiting, WAITING)
         self.assertFalse(client.lost)
 
     def test_input_that_waits_is_bounded_however_small_its_pieces(self) -> None:
@@ -346,5 +346,5 @@ class GreedyTests(SynchronousTestCase):
             for _ in range(10_000):
                 client.say(DATA, uint32(number), string(b"ab"))
             self.bench.settle()
-        self.assertLessEqual(self.console.gate.waiting, WAITING)
+        self.assertLessEqual(self.console.input.waiting, WAITING)
         self.assertFalse(any(client.lost for client in clients))

@@ -66,7 +66,7 @@ class Rings(Going):
         self.logged.writer.catch_up()
         console = self.console("vm1")
         self.assertEqual((console.history.capacity, console.history.end), (0, len(TEXT)))
-        self.assertEqual(self.scene.shop.budget.used, 0)
+        self.assertEqual(self.scene.console_context.budget.used, 0)
         self.assertEqual(self.kept(console), TEXT)
         self.assertEqual(self.logged.log.store.pending_bytes, 0)
 

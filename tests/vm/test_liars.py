@@ -152,7 +152,7 @@ class Lies(DoorTest):
     def test_what_waited_is_dropped_with_its_size(self) -> None:
         self.vm.line.unacknowledged = lambda: 5000  # type: ignore[method-assign]
         self.alice.type(b"p" * 9000)
-        waiting = self.victim.gate.waiting
+        waiting = self.victim.input.waiting
         self.assertGreater(waiting, 0)
         liar = self.lie()
         self.scene.clock.advance(5.1)

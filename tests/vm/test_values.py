@@ -198,7 +198,7 @@ class Process:
                 console.history.read(console.history.start, 1 << 20),
                 console.bytes_to_vm,
                 console.moves,
-                console.gate.waiting,
+                console.input.waiting,
                 console.port_key,
             )
             for console in consoles

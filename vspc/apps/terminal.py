@@ -288,14 +288,14 @@ class TerminalBridge(Bridge):
         self._line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 
     def _send_break(self) -> None:
-        if not self.console.gate.waiting:  # those that waited have gone, or were dropped
+        if not self.console.input.waiting:  # those that waited have gone, or were dropped
             self._forget_breaks()
         if self.break_requested():
-            waits = bool(self.console.gate.waiting)
+            waits = bool(self.console.input.waiting)
             self._line("BREAK waits behind other input" if waits else "BREAK")
             if waits:
                 self._breaks += 1
-                self.attachment.tally.broke = self._break_sent
+                self.attachment.account.on_break = self._break_sent
 
     def _break_sent(self) -> None:
         self._breaks -= 1
@@ -305,7 +305,7 @@ class TerminalBridge(Bridge):
 
     def _forget_breaks(self) -> None:
         self._breaks = 0
-        self.attachment.tally.broke = None
+        self.attachment.account.on_break = None
 
     def _replay_short(self) -> None:
         self._replay(REPLAY_LINES)

@@ -34,7 +34,7 @@ class Typist:
         self.dropped = 0
         self.offset = attachment.console.history.end
         self.refusal: Refusal | None = None
-        attachment.tally.heard = self._heard
+        attachment.account.on_change = self._heard
 
     def type(self, data: bytes) -> None:
         """Type `data` behind what is still to be typed."""
@@ -63,11 +63,11 @@ class Typist:
     @property
     def waiting(self) -> int:
         """Bytes that did not go to the VM yet."""
-        return len(self._pending) + self._attachment.tally.waiting
+        return len(self._pending) + self._attachment.account.waiting
 
     def stop(self) -> int:
         """What did not go to the VM is not to go any more; how many bytes, dropped ones too."""
-        self._attachment.tally.heard = None
+        self._attachment.account.on_change = None
         self.dropped += len(self._pending)
         self._pending.clear()  # first: what is taken back makes room, and the rest would go there
         self.dropped += self._attachment.withdraw()

@@ -114,6 +114,7 @@ class Attachment:
     __slots__ = (
         "_end",
         "_notices",
+        "account",
         "answers",
         "console",
         "kind",
@@ -124,7 +125,6 @@ class Attachment:
         "session",
         "since",
         "sink",
-        "tally",
         "title",
     )
 
@@ -149,7 +149,7 @@ class Attachment:
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self.kind = kind
         self.reads_only = reads_only  # for as long as whoever it is wants it so
-        self.tally = InputAccount(console, session)
+        self.account = InputAccount(console, session)
         self.answers = InputAccount(console, session, is_answers=True)
         self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
@@ -240,19 +240,19 @@ class Attachment:
 
     def withdraw(self) -> int:
         """Take back what was typed here and waits yet; how many bytes. Answers go, too."""
-        self.console.gate.withdraw(self.answers)
-        return self.console.gate.withdraw(self.tally)
+        self.console.input.withdraw(self.answers)
+        return self.console.input.withdraw(self.account)
 
     def expel(self, reason: str) -> None:
         """Leave at once, whatever was not shown yet, and type nothing more of what waits.
 
-        Whoever hears what becomes of each byte (`InputAccount.heard`) says himself how many were
-        not sent.
+        A program that follows each byte (`InputAccount.on_change`) reports itself how many were not
+        sent.
         """
         self.rights = NOTHING  # what is taken back makes room, and he may have more to type
         self.detach()
         unsent = self.withdraw()
-        told = unsent and self.tally.heard is None
+        told = unsent and self.account.on_change is None
         why = f"{reason}; {amount(unsent, 0)} not sent" if told else reason
         self.console.tell_sink(self.sink.ended, why)
 

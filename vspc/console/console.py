@@ -49,7 +49,7 @@ class Console(LineSide):
 
     def __init__(
         self,
-        shop: ConsoleContext,
+        context: ConsoleContext,
         vm: "Vm",
         console_id: str,
         port_key: str,
@@ -58,7 +58,7 @@ class Console(LineSide):
         number: int,
         history_limit: int | None = None,
     ) -> None:
-        super().__init__(shop, history_limit or shop.history_limit)
+        super().__init__(context, history_limit or context.history_limit)
         self.id = console_id
         self.vm = vm
         self.port_key = port_key
@@ -68,7 +68,7 @@ class Console(LineSide):
         self.quarantined = history_limit is not None
         self.service_uri = ""
         self.attachments: dict[Attachment, None] = {}
-        self._pen = Pen(self, shop)
+        self._pen = Pen(self, context)
         self._company: Company | None = None  # while there is somebody
 
     # Who and what it is
@@ -134,12 +134,12 @@ class Console(LineSide):
         reads_only: bool = False,
     ) -> Attachment:
         """A new attachment that reads from `offset`; the caller has checked `read`."""
-        now = self._shop.clock.wall()
+        now = self._context.clock.wall()
         attachment = Attachment(self, session, rights, sink, offset, now, kind, reads_only)
         self.attachments[attachment] = None
         self._publish(events.Attached(attachment))
         if kind is not AttachmentKind.VERB:
-            self._company = self._company or Company(self, self._shop.clock)
+            self._company = self._company or Company(self, self._context.clock)
             self._company.came(attachment)
         self.mark()
         return attachment
@@ -149,8 +149,8 @@ class Console(LineSide):
         if attachment not in self.attachments:
             return
         del self.attachments[attachment]
-        self._shop.ledger.left(attachment.tally)
-        self._shop.ledger.left(attachment.answers)
+        self._context.accounting.left(attachment.account)
+        self._context.accounting.left(attachment.answers)
         self._publish(events.Detached(attachment))
         had_pen = attachment.has_pen
         if had_pen:
@@ -171,7 +171,7 @@ class Console(LineSide):
 
     def shrink(self) -> None:
         if self._is_idle:
-            self._shop.tap.when_kept(self, self._kept)
+            self._context.observer.when_written(self, self._kept)
 
     @property
     def _is_idle(self) -> bool:
@@ -186,7 +186,7 @@ class Console(LineSide):
     def type(self, attachment: Attachment, data: bytes) -> Typed:
         """Input from `attachment`; the first key typed while the pen is free takes it."""
         refusal = self._refusal(attachment, "write")
-        return Typed(0, refusal) if refusal else Typed(self.gate.type(data, attachment.tally))
+        return Typed(0, refusal) if refusal else Typed(self.input.type(data, attachment.account))
 
     def answer(self, attachment: Attachment, data: bytes) -> Typed:
         """What the terminal of `attachment` sends by itself (law 13). All terminals answer what the
@@ -195,7 +195,7 @@ class Console(LineSide):
         """
         if not self.live or self.quarantined or self._answering is not attachment:
             return Typed(len(data))
-        return Typed(self.gate.type(data, attachment.answers))
+        return Typed(self.input.type(data, attachment.answers))
 
     @property
     def _answering(self) -> Attachment | None:
@@ -213,7 +213,7 @@ class Console(LineSide):
             return Typed(0, refusal)
         if self.line is not None and not self.line.carries_break:
             return Typed(0, Refusal.LINE)
-        return Typed(int(self.gate.send_break(attachment.tally)))
+        return Typed(int(self.input.send_break(attachment.account)))
 
     def may_type(self, attachment: Attachment) -> Refusal | None:
         """Take the pen for `attachment` as its first key would; why not, if it may not type."""
@@ -258,12 +258,12 @@ class Console(LineSide):
     @property
     def recording_fails(self) -> bool:
         """Whether nobody may begin to type, because it could not be recorded."""
-        return self._shop.audit.refuses
+        return self._context.audit.refuses
 
     def pen_left(self, attachment: Attachment) -> None:
         """`attachment` types no more: what it typed is to be recorded."""
-        self._shop.ledger.record(attachment.tally)
-        self._shop.ledger.record(attachment.answers)
+        self._context.accounting.record(attachment.account)
+        self._context.accounting.record(attachment.answers)
 
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: they count for those on it, too."""
@@ -287,7 +287,7 @@ class Console(LineSide):
                 continue
             if "write" not in before and attachment.kind is not AttachmentKind.VERB:
                 attachment.notice("you may type here now")
-            if "break" not in rights and (breaks := self.gate.withdraw_breaks(attachment.tally)):
+            if "break" not in rights and (breaks := self.input.withdraw_breaks(attachment.account)):
                 attachment.notice(f"you may send no BREAK any more: {amount(0, breaks)} not sent")
 
     def tell(self, text: str) -> None:
@@ -297,7 +297,7 @@ class Console(LineSide):
 
     def mark(self) -> None:
         if self.attachments:
-            self._shop.wakeups.mark(self)
+            self._context.wakeups.mark(self)
 
     def unsettle(self, old: str, new: str) -> None:
         if self.pen is not None:
@@ -313,4 +313,4 @@ class Console(LineSide):
 
     def tell_sink(self, call: Callable[..., None], *arguments: str) -> None:
         """Call a sink of somebody on this console, or of one who has just left it."""
-        self._shop.wakeups.tell(call, *arguments)
+        self._context.wakeups.tell(call, *arguments)

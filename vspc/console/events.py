@@ -260,10 +260,10 @@ class EventBus:
         self._subscribers[key] = call
         return lambda: self._subscribers.pop(key, None) and None
 
-    def publish(self, happening: Event) -> None:
+    def publish(self, event: Event) -> None:
         """Tell everybody."""
         for call in list(self._subscribers.values()):
             try:
-                call(happening)
+                call(event)
             except Exception:
                 self._failed()

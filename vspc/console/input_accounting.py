@@ -1,8 +1,9 @@
-"""What everybody typed and what became of it, to the byte: whatever reaches a VM is somebody's.
+"""How many bytes each attachment typed, and what became of them: every byte that a VM got is
+attributed to a session.
 
-The gate counts into a tally for each attachment; the ledger says what is new in it when the pen is
-laid down or its holder leaves, and otherwise every few seconds (`events.Delivered`). The counts
-of all that is said of a console add up to what its VM got.
+`InputFlow` counts into an `InputAccount` for each attachment. `InputAccounting` publishes what is
+new in it (`events.Delivered`) when the pen is laid down or its holder leaves, and otherwise every
+`INTERVAL`. The counts that were published of a console add up to what its VM got.
 """
 
 from collections.abc import Callable
@@ -19,21 +20,21 @@ INTERVAL = 5.0
 
 
 class InputAccount:
-    """What one attachment typed that nothing was said of yet; `waiting` is in the gate.
+    """What one attachment typed that was not published yet; `waiting` bytes are in `InputFlow`.
 
-    With `is_answers` it is what its terminal said by itself. `broke` is told of a BREAK that went,
-    `heard` of bytes as they are delivered, and as they are dropped; they must neither raise nor
-    type.
+    With `is_answers` it is what its terminal sent by itself. `on_break` is called for a BREAK that
+    was sent, `on_change` with bytes as they are delivered, and as they are dropped; neither may
+    raise or type.
     """
 
     __slots__ = (
-        "broke",
         "console",
         "delivered",
         "dropped",
-        "heard",
         "is_answers",
         "is_left",
+        "on_break",
+        "on_change",
         "session",
         "waiting",
     )
@@ -47,49 +48,49 @@ class InputAccount:
         self.waiting = 0
         self.delivered = 0
         self.dropped = 0
-        self.heard: Callable[[int, int], None] | None = None
-        self.broke: Callable[[], None] | None = None
+        self.on_change: Callable[[int, int], None] | None = None
+        self.on_break: Callable[[], None] | None = None
         self.is_left = False
 
 
 class InputAccounting:
-    """The tallies with news."""
+    """The accounts with unpublished changes."""
 
     def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
         self._news: dict[InputAccount, None] = {}
         self._recorded = 0.0
 
-    def delivered(self, tally: InputAccount, count: int) -> None:
+    def delivered(self, account: InputAccount, count: int) -> None:
         """`count` bytes went to the VM."""
-        tally.delivered += count
-        self._changed(tally, count, 0)
+        account.delivered += count
+        self._changed(account, count, 0)
 
-    def dropped(self, tally: InputAccount, count: int) -> None:
+    def dropped(self, account: InputAccount, count: int) -> None:
         """`count` bytes will not be sent."""
-        tally.dropped += count
-        self._changed(tally, 0, count)
+        account.dropped += count
+        self._changed(account, 0, count)
 
-    def _changed(self, tally: InputAccount, delivered: int, dropped: int) -> None:
-        self._news[tally] = None
-        if tally.heard is not None:
-            tally.heard(delivered, dropped)
-        if tally.is_left and not tally.waiting:
-            self.record(tally)
+    def _changed(self, account: InputAccount, delivered: int, dropped: int) -> None:
+        self._news[account] = None
+        if account.on_change is not None:
+            account.on_change(delivered, dropped)
+        if account.is_left and not account.waiting:
+            self.record(account)
 
-    def left(self, tally: InputAccount) -> None:
+    def left(self, account: InputAccount) -> None:
         """Nothing more is typed for it; some of it may wait."""
-        tally.is_left = True
-        self.record(tally)
+        account.is_left = True
+        self.record(account)
 
-    def record(self, tally: InputAccount) -> None:
+    def record(self, account: InputAccount) -> None:
         """Say what is new."""
-        if self._news.pop(tally, tally) is tally:
+        if self._news.pop(account, account) is account:
             return
-        count, tally.delivered = tally.delivered, 0
-        dropped, tally.dropped = tally.dropped, 0
-        typed, answers = (0, count) if tally.is_answers else (count, 0)
-        self._publish(Delivered(tally.console, tally.session, typed, dropped, answers))
+        count, account.delivered = account.delivered, 0
+        dropped, account.dropped = account.dropped, 0
+        typed, answers = (0, count) if account.is_answers else (count, 0)
+        self._publish(Delivered(account.console, account.session, typed, dropped, answers))
 
     def tick(self, now: float) -> None:
         """Call it every second or so."""
@@ -99,5 +100,5 @@ class InputAccounting:
 
     def close(self) -> None:
         """Say all that is new."""
-        for tally in list(self._news):
-            self.record(tally)
+        for account in list(self._news):
+            self.record(account)

@@ -31,7 +31,7 @@ POLL = 0.05
 
 @frozen
 class InputFlowState:
-    """A gate as a value: what waits (a BREAK is empty), what is on the line without an answer."""
+    """An `InputFlow` as a value: what waits (a BREAK is empty), and what is unanswered."""
 
     queue: tuple[bytes, ...]
     held: bool
@@ -89,30 +89,30 @@ class InputFlow:
         """Bytes that `type` would take now."""
         return max(0, WAITING - self.waiting)
 
-    def type(self, data: bytes, tally: InputAccount) -> int:
-        """Send or keep `data`, counted in `tally`; the number of bytes taken, from 0 to all.
+    def type(self, data: bytes, account: InputAccount) -> int:
+        """Send or keep `data`, counted in `account`; the number of bytes taken, from 0 to all.
 
         Needs a line or a hold.
         """
         if not self._queue and not self._held and cost(data) <= self._allowance():
-            self._send(data, tally)
+            self._send(data, account)
             return len(data)
         taken = 0
         while taken < len(data) and (room := self.room):
             piece = data[taken : taken + room]
-            self._queue.put(piece, tally)
+            self._queue.put(piece, account)
             taken += len(piece)
             self._pump()
         if taken < len(data):  # what somebody else waits for stays
             self._wanted = True
         return taken
 
-    def send_break(self, tally: InputAccount) -> bool:
+    def send_break(self, account: InputAccount) -> bool:
         """A BREAK, in its place among what waits; False if there is no room for it."""
         if self.room < BREAK_COST:
             self._wanted = True
             return False
-        self._queue.put_break(tally)
+        self._queue.put_break(account)
         self._pump()
         return True
 
@@ -142,27 +142,27 @@ class InputFlow:
         """Refuse everything that waits; the owner, who says how much, hears no `caught_up`."""
         self._behind = False
         unsent, owners = self._queue.clear()
-        for tally, count in owners:
-            self._owner.dropped(count, tally)
+        for account, count in owners:
+            self._owner.dropped(count, account)
         self._held = False
         self._rest()
         self._pump()
         return unsent
 
-    def withdraw(self, tally: InputAccount) -> int:
-        """Whoever has `tally` does not want any more what waits of his; how many bytes."""
-        before, count = self.waiting, self._queue.withdraw(tally)
+    def withdraw(self, account: InputAccount) -> int:
+        """Whoever has `account` does not want any more what waits of his; how many bytes."""
+        before, count = self.waiting, self._queue.withdraw(account)
         if count:
-            self._owner.dropped(count, tally)
+            self._owner.dropped(count, account)
         if not self._queue:
             self._rest()  # nobody waits for an answer any more
         if self.waiting < before:
             self._pump()
         return count
 
-    def withdraw_breaks(self, tally: InputAccount) -> int:
-        """Whoever has `tally` may send no BREAK any more; how many waited."""
-        count = self._queue.withdraw_breaks(tally)
+    def withdraw_breaks(self, account: InputAccount) -> int:
+        """Whoever has `account` may send no BREAK any more; how many waited."""
+        count = self._queue.withdraw_breaks(account)
         self._pump()
         return count
 
@@ -207,10 +207,10 @@ class InputFlow:
         unacknowledged = self._line.unacknowledged()
         return UNANSWERED if unacknowledged is None else UNANSWERED - unacknowledged
 
-    def _send(self, data: bytes, tally: InputAccount) -> None:
+    def _send(self, data: bytes, account: InputAccount) -> None:
         assert self._line is not None
         self._line.send(data)
-        self._owner.delivered(data, tally)
+        self._owner.delivered(data, account)
         self._since += cost(data)
         self._ask_if_due()
 
@@ -239,12 +239,12 @@ class InputFlow:
 
     def _advance(self, allowance: int) -> None:
         assert self._line is not None
-        data, tally = self._queue.take(min(allowance, ASK_AFTER), allowance)
+        data, account = self._queue.take(min(allowance, ASK_AFTER), allowance)
         if data:
-            self._send(data, tally)
+            self._send(data, account)
         else:
             self._line.send_break()
-            self._owner.sent_break(tally)
+            self._owner.sent_break(account)
             self._since += BREAK_COST
             self._ask_if_due()
 
@@ -273,19 +273,19 @@ class InputFlow:
 
 
 class InputFlowOwner:
-    """What a gate tells its console."""
+    """What an `InputFlow` reports to its console."""
 
     __slots__ = ()
 
-    def delivered(self, data: bytes, tally: InputAccount) -> None:
-        """`data` went to the VM; whoever has `tally` had typed it."""
+    def delivered(self, data: bytes, account: InputAccount) -> None:
+        """`data` went to the VM; whoever has `account` had typed it."""
         raise NotImplementedError
 
-    def sent_break(self, tally: InputAccount) -> None:
-        """A BREAK went to the VM; whoever has `tally` wanted it."""
+    def sent_break(self, account: InputAccount) -> None:
+        """A BREAK went to the VM; whoever has `account` wanted it."""
         raise NotImplementedError
 
-    def dropped(self, count: int, tally: InputAccount) -> None:
+    def dropped(self, count: int, account: InputAccount) -> None:
         """`count` bytes that were taken will not go to the VM."""
         raise NotImplementedError
 

@@ -68,21 +68,21 @@ class InputQueue:
             self._items = deque()
         return self._items
 
-    def put(self, data: bytes, tally: InputAccount) -> None:
+    def put(self, data: bytes, account: InputAccount) -> None:
         """Text, behind all else."""
         items = self._queue
         last = items[-1] if items else None
-        joins = last is not None and last[1] is tally and last[0] != b""
+        joins = last is not None and last[1] is account and last[0] != b""
         if last is not None and joins and len(last[0]) + len(data) <= _JOINED:
-            items[-1] = last[0] + data, tally
+            items[-1] = last[0] + data, account
         else:
-            items.append((data, tally))
+            items.append((data, account))
         self.size += len(data)
-        tally.waiting += len(data)
+        account.waiting += len(data)
 
-    def put_break(self, tally: InputAccount) -> None:
+    def put_break(self, account: InputAccount) -> None:
         """A BREAK, behind all else."""
-        self._queue.append((b"", tally))
+        self._queue.append((b"", account))
         self.size += BREAK_COST
 
     def take(self, limit: int, on_the_wire: int) -> Piece:
@@ -90,46 +90,46 @@ class InputQueue:
         `on_the_wire`.
         """
         items = self._queue
-        data, tally = items.popleft()
+        data, account = items.popleft()
         if not data:
             self.size -= BREAK_COST
             self._items = items or None
-            return data, tally
+            return data, account
         piece = data[:limit]
         if cost(piece) > on_the_wire:
             piece = piece[: max(1, on_the_wire // 2)]
         if len(piece) < len(data):
-            items.appendleft((data[len(piece) :], tally))
+            items.appendleft((data[len(piece) :], account))
         self._items = items or None
         self.size -= len(piece)
-        tally.waiting -= len(piece)
-        return piece, tally
+        account.waiting -= len(piece)
+        return piece, account
 
     def clear(self) -> tuple[Dropped, list[tuple[InputAccount, int]]]:
         """Forget everything: how much that was, and of whom."""
         items, self._items = self._items or (), None
         texts = [item for item in items if item[0]]
-        typed = sum(len(data) for data, tally in texts if not tally.is_answers)
+        typed = sum(len(data) for data, account in texts if not account.is_answers)
         dropped = Dropped(typed, len(items) - len(texts))
         self.size = 0
-        for data, tally in texts:
-            tally.waiting -= len(data)
-        return dropped, [(tally, len(data)) for data, tally in texts]
+        for data, account in texts:
+            account.waiting -= len(data)
+        return dropped, [(account, len(data)) for data, account in texts]
 
-    def withdraw(self, tally: InputAccount) -> int:
+    def withdraw(self, account: InputAccount) -> int:
         """Forget what one owner typed, his BREAKs too; how many bytes of text."""
-        count, tally.waiting = tally.waiting, 0
+        count, account.waiting = account.waiting, 0
         items = self._items or ()
-        kept = deque(item for item in items if item[1] is not tally)
+        kept = deque(item for item in items if item[1] is not account)
         if len(kept) < len(items):
             self._items = kept or None
             self.size = sum(len(data) or BREAK_COST for data, _ in kept)
         return count
 
-    def withdraw_breaks(self, tally: InputAccount) -> int:
+    def withdraw_breaks(self, account: InputAccount) -> int:
         """Forget the BREAKs of one owner; how many."""
         items = self._items or ()
-        kept = deque(item for item in items if item[1] is not tally or item[0])
+        kept = deque(item for item in items if item[1] is not account or item[0])
         count = len(items) - len(kept)
         self.size -= BREAK_COST * count
         self._items = kept or None
@@ -140,10 +140,10 @@ class InputQueue:
         """As bytes, a BREAK empty; whose it is does not outlive the process."""
         return tuple(data for data, _ in self._items or ())
 
-    def restore(self, state: Iterable[bytes], tally: InputAccount) -> None:
-        """Take up `state`, all of which is `tally`'s."""
+    def restore(self, state: Iterable[bytes], account: InputAccount) -> None:
+        """Take up `state`, all of which is `account`'s."""
         for item in state:
             if item:
-                self.put(item, tally)
+                self.put(item, account)
             else:
-                self.put_break(tally)
+                self.put_break(account)

@@ -37,7 +37,7 @@ HOLDING = 3.0
 class OutputObserver(Protocol):
     """Who hears every byte of every VM at once, in order, and never makes anybody wait: the log."""
 
-    def begins(self, console: "Console") -> int:
+    def next_offset(self, console: "Console") -> int:
         """`console` is new here; the offset of its next byte: where its log ends, or 0."""
 
     def last_output(self, console_id: str) -> float | None:
@@ -50,23 +50,23 @@ class OutputObserver(Protocol):
         console; else None.
         """
 
-    def when_kept(self, console: "Console", call: Callable[[int, int], None]) -> None:
+    def when_written(self, console: "Console", call: Callable[[int, int], None]) -> None:
         """Call `call` with the two offsets between which the log of `console` has everything, as
         soon as all that it has said is written, which may be at once; never if it has no log.
         Another `call` for the same console takes the place of the one before.
         """
 
-    def said(self, console: "Console", offset: int, data: bytes) -> None:
+    def output(self, console: "Console", offset: int, data: bytes) -> None:
         """The VM said `data`, from `offset`. Must not raise."""
 
-    def typed(self, console: "Console", data: bytes) -> None:
+    def input(self, console: "Console", data: bytes) -> None:
         """Somebody typed `data`, and it went to the VM. Must not raise."""
 
 
 class NoOutputObserver:
     """Nobody listens."""
 
-    def begins(self, console: "Console") -> int:
+    def next_offset(self, console: "Console") -> int:
         """Every console begins anew."""
         del console
         return 0
@@ -81,13 +81,13 @@ class NoOutputObserver:
         del console_id
         return None
 
-    def when_kept(self, console: "Console", call: Callable[[int, int], None]) -> None:
+    def when_written(self, console: "Console", call: Callable[[int, int], None]) -> None:
         """It never is."""
 
-    def said(self, console: "Console", offset: int, data: bytes) -> None:
+    def output(self, console: "Console", offset: int, data: bytes) -> None:
         """Nothing is kept of it."""
 
-    def typed(self, console: "Console", data: bytes) -> None:
+    def input(self, console: "Console", data: bytes) -> None:
         """Nor of this."""
 
 
@@ -103,11 +103,11 @@ class ConsoleContext:
     wakeups: Wakeups
     events: EventBus
     history_limit: int
-    tap: OutputObserver = field(factory=NoOutputObserver)
+    observer: OutputObserver = field(factory=NoOutputObserver)
     audit: Audit = field(factory=NoAudit)
     pen_idle: Callable[[], float] = lambda: 0.0
-    ledger: InputAccounting = field(
-        default=Factory(lambda shop: InputAccounting(shop.events.publish), takes_self=True)
+    accounting: InputAccounting = field(
+        default=Factory(lambda context: InputAccounting(context.events.publish), takes_self=True)
     )
 
 
@@ -126,14 +126,14 @@ class LineSide(InputFlowOwner):
     __slots__ = (
         "_broke",
         "_conditions",
+        "_context",
         "_holding",
-        "_shop",
         "breaks_from_vm",
         "bytes_from_vm",
         "bytes_to_vm",
-        "gate",
         "history",
         "host_change",
+        "input",
         "last_address",
         "last_move",
         "last_output",
@@ -145,10 +145,10 @@ class LineSide(InputFlowOwner):
         "unseen_change",
     )
 
-    def __init__(self, shop: ConsoleContext, history_limit: int) -> None:
-        self._shop = shop
-        self.history = History(shop.budget, history_limit)
-        self.gate = InputFlow(shop.clock, self)
+    def __init__(self, context: ConsoleContext, history_limit: int) -> None:
+        self._context = context
+        self.history = History(context.budget, history_limit)
+        self.input = InputFlow(context.clock, self)
         self.line: Line | None = None
         self.last_address = ""  # of the line that it has, or had last
         self.provenance = Provenance.PLAIN
@@ -157,7 +157,7 @@ class LineSide(InputFlowOwner):
         self.last_move: events.Moved | None = None
         self.host_change: HostChange | None = None
         self.unseen_change: HostChange | None = None  # the last that no administrator has seen
-        self.since = shop.clock.wall()
+        self.since = context.clock.wall()
         self.last_output: float | None = None
         self.bytes_from_vm = 0
         self.bytes_to_vm = 0
@@ -176,14 +176,14 @@ class LineSide(InputFlowOwner):
     def output(self, data: bytes) -> None:
         """The VM said `data`."""
         self.bytes_from_vm += len(data)
-        self.last_output = self._shop.clock.wall()
-        self._shop.tap.said(self._console, self.history.end, data)
+        self.last_output = self._context.clock.wall()
+        self._context.observer.output(self._console, self.history.end, data)
         self.history.append(data)
         self.mark()
 
     def broke(self) -> None:
         """The VM sent a BREAK."""
-        now = self._shop.clock.seconds()
+        now = self._context.clock.seconds()
         if self._broke is not None and now - self._broke < BREAK_PAIR:
             return
         self._broke = now
@@ -192,9 +192,9 @@ class LineSide(InputFlowOwner):
         self._publish(events.Broke(self._console, None))
 
     def answered(self) -> None:
-        """The line answered a question of the gate."""
-        self._answers_again(self.gate.waiting)
-        self.gate.answered()
+        """The line answered a question of `input`."""
+        self._answers_again(self.input.waiting)
+        self.input.answered()
 
     def _answers_again(self, waiting: int, where: str = "") -> None:
         """Whoever was told that the VM does not answer is told that it does, again."""
@@ -215,12 +215,12 @@ class LineSide(InputFlowOwner):
         away = since(self._conditions, Condition.AWAY)
         self._give_way(Condition.AWAY)
         # None: it had been away since before this process.
-        lasts = "" if away is None else f", after {lasted(self._shop.clock.seconds() - away)}"
+        lasts = "" if away is None else f", after {lasted(self._context.clock.seconds() - away)}"
         self.tell(f"{self.title} is connected again, from {line.address}{lasts}")
 
     def _begin(self, condition: Condition, text: str = "") -> None:
         """`condition` goes on; `text` says so to all, unless something else has."""
-        self._conditions = begun(self._conditions, condition, self._shop.clock.seconds())
+        self._conditions = begun(self._conditions, condition, self._context.clock.seconds())
         if text:
             self.tell(text)
 
@@ -240,10 +240,10 @@ class LineSide(InputFlowOwner):
         """`line` takes the place of the one that is there; what waited for that one is refused."""
         old = self.last_address
         self.line = None
-        self.gate.disconnect()
+        self.input.disconnect()
         # The pen first: what makes room must not let anybody type at the new line.
         self._change_host(old, line.address, how)
-        self._tell_unsent(self.gate.drop(), why)
+        self._tell_unsent(self.input.drop(), why)
         self._give_way(Condition.WAITING)
         self._take(line)
         self._publish(events.Replaced(self._console, old, line.address, why))
@@ -252,9 +252,9 @@ class LineSide(InputFlowOwner):
         """The last line is gone outside a migration: the console is away, with its history."""
         self.line = None
         self._end_holding()
-        self.since = self._shop.clock.wall()
-        self.gate.disconnect()
-        unsent = self.gate.drop()
+        self.since = self._context.clock.wall()
+        self.input.disconnect()
+        unsent = self.input.drop()
         self._give_way(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
         self._begin(Condition.AWAY, f"{self.title} is away ({reason})")
         self._tell_unsent(unsent, f"{self.title} is away")
@@ -273,16 +273,16 @@ class LineSide(InputFlowOwner):
         self.last_address = line.address
         self.provenance = max(self.provenance, line.provenance)
         self._end_holding()
-        self.since = self._shop.clock.wall()
-        self._answers_again(self.gate.waiting, f", from {line.address}")
-        self.gate.connect(line)
+        self.since = self._context.clock.wall()
+        self._answers_again(self.input.waiting, f", from {line.address}")
+        self.input.connect(line)
 
     def _change_host(self, old: str, new: str, how: How) -> None:
         """Nobody has proved that the VM at `new` is the one that was at `old`."""
         if not old or old == new:
             return
         self.last_address = new
-        self.host_change = self.unseen_change = HostChange(old, new, self._shop.clock.wall())
+        self.host_change = self.unseen_change = HostChange(old, new, self._context.clock.wall())
         self.tell(f"{self.title} is on {new} now; it was on {old}, and this was no vMotion")
         self.unsettle(old, new)
         self._publish(events.HostChanged(self._console, old, new, how))
@@ -306,13 +306,13 @@ class LineSide(InputFlowOwner):
 
     def _hold(self) -> None:
         self.migrating = True
-        self.gate.hold()
+        self.input.hold()
         if self._holding is None:
-            self._holding = self._shop.clock.call_later(HOLDING, self._tell_holding)
+            self._holding = self._context.clock.call_later(HOLDING, self._tell_holding)
 
     def _tell_holding(self) -> None:
         self._holding = None
-        waiting = self.gate.waiting
+        waiting = self.input.waiting
         self._begin(Condition.HELD, f"{self.title} is migrating; {waiting} bytes held")
 
     def _end_holding(self) -> None:
@@ -324,7 +324,7 @@ class LineSide(InputFlowOwner):
     def lose_source(self) -> None:
         """The source is gone in mid-migration; the target may still come."""
         self.line = None
-        self.gate.disconnect()
+        self.input.disconnect()
         self._hold()
 
     def resume(self) -> None:
@@ -332,7 +332,7 @@ class LineSide(InputFlowOwner):
         self._end_holding()
         self._give_way(Condition.HELD)
         self.tell(f"{self.title} goes on at {self.last_address}: its vMotion has not happened")
-        self.gate.release()
+        self.input.release()
 
     def move(self, line: Line, source: str, seconds: float) -> None:
         """The vMotion is complete: `line` is the target; what was held goes to it."""
@@ -340,7 +340,7 @@ class LineSide(InputFlowOwner):
         self.tell(f"{self.title} moved from {source} to {line.address} in {seconds:.1f} s")
         self._take(line, proved=True)
         self.last_move = events.Moved(
-            self._console, source, line.address, seconds, self._shop.clock.wall()
+            self._console, source, line.address, seconds, self._context.clock.wall()
         )
         self._publish(self.last_move)
 
@@ -353,7 +353,7 @@ class LineSide(InputFlowOwner):
         if self.line is None:
             self.disconnect(reason)
         else:
-            self.gate.release()
+            self.input.release()
 
     # What the other half does
 
@@ -386,23 +386,23 @@ class LineSide(InputFlowOwner):
     def caught_up(self) -> None:
         self._end(Condition.WAITING, f"nothing waits for {self.title} any more")
 
-    def delivered(self, data: bytes, tally: InputAccount) -> None:
+    def delivered(self, data: bytes, account: InputAccount) -> None:
         self.bytes_to_vm += len(data)
-        self._shop.ledger.delivered(tally, len(data))
-        if not tally.is_answers:
-            self._shop.tap.typed(self._console, data)
+        self._context.accounting.delivered(account, len(data))
+        if not account.is_answers:
+            self._context.observer.input(self._console, data)
 
-    def sent_break(self, tally: InputAccount) -> None:
-        who = tally.session.operator.name if tally.session is not None else "somebody"
-        self._publish(events.Broke(self._console, who, tally.session))
-        if tally.broke is not None:
-            tally.broke()
+    def sent_break(self, account: InputAccount) -> None:
+        who = account.session.operator.name if account.session is not None else "somebody"
+        self._publish(events.Broke(self._console, who, account.session))
+        if account.on_break is not None:
+            account.on_break()
 
-    def dropped(self, count: int, tally: InputAccount) -> None:
-        self._shop.ledger.dropped(tally, count)
+    def dropped(self, count: int, account: InputAccount) -> None:
+        self._context.accounting.dropped(account, count)
 
     def nobody(self) -> InputAccount:
         return InputAccount(self._console, None)
 
-    def _publish(self, happening: Event) -> None:
-        self._shop.events.publish(happening)
+    def _publish(self, event: Event) -> None:
+        self._context.events.publish(event)

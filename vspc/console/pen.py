@@ -22,11 +22,11 @@ class Pen:
     it again.
     """
 
-    __slots__ = ("_console", "_shop", "_timer", "_used", "holder", "is_wanted")
+    __slots__ = ("_console", "_context", "_timer", "_used", "holder", "is_wanted")
 
-    def __init__(self, console: "Console", shop: "ConsoleContext") -> None:
+    def __init__(self, console: "Console", context: "ConsoleContext") -> None:
         self._console = console
-        self._shop = shop
+        self._context = context
         self._used = 0.0  # when the holder did something last
         self._timer: Cancellable | None = None
         self.holder: Attachment | None = None
@@ -77,23 +77,23 @@ class Pen:
         self.holder, self.is_wanted = attachment, False
         self._rest()
         self._use()
-        self._shop.events.publish(PenTaken(attachment, taken_from))
+        self._context.events.publish(PenTaken(attachment, taken_from))
 
     def _use(self) -> None:
         """The holder is there."""
-        self._used = self._shop.clock.seconds()
+        self._used = self._context.clock.seconds()
         if self._timer is None and self.holder is not None and self.holder.is_terminal:
             self._wait(0.0)
 
     def _wait(self, idle: float) -> None:
-        limit = self._shop.pen_idle()
+        limit = self._context.pen_idle()
         if limit:
-            self._timer = self._shop.clock.call_later(max(0.0, limit - idle), self._look)
+            self._timer = self._context.clock.call_later(max(0.0, limit - idle), self._look)
 
     def _look(self) -> None:
         self._timer = None
-        holder, limit = self.holder, self._shop.pen_idle()
-        idle = self._shop.clock.seconds() - self._used
+        holder, limit = self.holder, self._context.pen_idle()
+        idle = self._context.clock.seconds() - self._used
         if holder is None:
             return
         if idle < limit or not limit:
@@ -113,4 +113,4 @@ class Pen:
         self._rest()
         if former is not None:
             self._console.pen_left(former)
-        self._shop.events.publish(PenLaid(self._console, former))
+        self._context.events.publish(PenLaid(self._console, former))

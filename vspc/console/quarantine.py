@@ -32,9 +32,9 @@ KIND = "held"
 class Quarantine:
     """The lines that are kept apart; `by_name` finds them as they are displayed."""
 
-    def __init__(self, shop: ConsoleContext, is_displayed: Callable[[str, str], bool]) -> None:
+    def __init__(self, context: ConsoleContext, is_displayed: Callable[[str, str], bool]) -> None:
         """`is_displayed(zone, name)`: whether an ordinary VM of the zone is shown under `name`."""
-        self._shop = shop
+        self._context = context
         self._is_displayed = is_displayed
         self.by_name: dict[str, Console] = {}
         self._about: dict[Console, Vm] = {}
@@ -53,7 +53,7 @@ class Quarantine:
         liar = Vm(Identity(claim.zone, KIND, value), claim.uuid, claim.name)
         liar.name = self._name(liar)
         console = Console(
-            self._shop,
+            self._context,
             liar,
             liar.identity.console_id(claim.port_key, 1),
             claim.port_key,

@@ -17,8 +17,8 @@ from vspc.console.vm import Vm, free_number
 class Roster:
     """Every console there is."""
 
-    def __init__(self, shop: ConsoleContext, forget_after: float = FORGET_AFTER) -> None:
-        self._shop = shop
+    def __init__(self, context: ConsoleContext, forget_after: float = FORGET_AFTER) -> None:
+        self._context = context
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
         self._by_uuid: dict[str, Few[Vm]] = {}
@@ -26,7 +26,7 @@ class Roster:
         self._copies: dict[tuple[str, ...], Few[Vm]] = {}
         self._names: dict[str, Names] = {}
         self._away = Away(forget_after)
-        self._quarantine = Quarantine(shop, self._is_displayed)
+        self._quarantine = Quarantine(context, self._is_displayed)
         self._lookup = Lookup(self._by_id, self._by_uuid, self._names, self._quarantine.by_name)
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Roster:
         return next(each for each in clones if self._is_free(each, claim))
 
     def _is_free(self, identity: Identity, claim: Claim) -> bool:
-        said = self._shop.tap.last_name(identity.console_id(claim.port_key, 1))
+        said = self._context.observer.last_name(identity.console_id(claim.port_key, 1))
         return identity not in self._vms and said in (None, claim.name)
 
     def open(self, claim: Claim, identity: Identity | None = None) -> Console:
@@ -99,7 +99,7 @@ class Roster:
         taken = {ordinal for key, ordinal in vm.consoles if key == claim.port_key}
         while True:
             ordinal = next_free(taken)
-            said = self._shop.tap.last_name(vm.identity.console_id(claim.port_key, ordinal))
+            said = self._context.observer.last_name(vm.identity.console_id(claim.port_key, ordinal))
             if said in (None, claim.name):
                 return ordinal
             taken.add(ordinal)
@@ -108,7 +108,7 @@ class Roster:
         """What a VM with the identity of `claim` called itself, of which there is only a log."""
         if claim.identity in self._vms:
             return None
-        return self._shop.tap.last_name(claim.identity.console_id(claim.port_key, 1))
+        return self._context.observer.last_name(claim.identity.console_id(claim.port_key, 1))
 
     def recall_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
         """A VM that is remembered from before a restart; the one that is there, if it is."""
@@ -165,7 +165,7 @@ class Roster:
         """One of its consoles; with `about` a line that is kept apart."""
         console_id = vm.identity.console_id(port_key, ordinal)
         ring = None if about is None else RING
-        console = Console(self._shop, vm, console_id, port_key, label, ordinal, number, ring)
+        console = Console(self._context, vm, console_id, port_key, label, ordinal, number, ring)
         console.last_address = address
         vm.consoles[port_key, ordinal] = console
         self._by_id[console_id] = console
@@ -231,11 +231,11 @@ class Roster:
                 other.number = free_number(vm, claim.port_label)
         number = ordinal if claim.port_label is not None else free_number(vm)
         console = Console(
-            self._shop, vm, console_id, claim.port_key, claim.port_label, ordinal, number
+            self._context, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
         console.last_address = vm.last_address  # all ports of a VM are on one host
-        console.last_output = self._shop.tap.last_output(console_id)
-        console.history.restore(self._shop.tap.begins(console), b"")
+        console.last_output = self._context.observer.last_output(console_id)
+        console.history.restore(self._context.observer.next_offset(console), b"")
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
         self.publish(events.Appeared(console))
@@ -245,7 +245,7 @@ class Roster:
         """`console` got or lost a line: who has its name, and when is it forgotten?"""
         self._away.back(console)
         if not console.live:
-            self._away.gone(console, self._shop.clock.seconds())
+            self._away.gone(console, self._context.clock.seconds())
         self._told(self._zone(console.vm.zone).settle(console.vm))
 
     def rename(self, vm: Vm, said_name: str) -> None:
@@ -319,9 +319,9 @@ class Roster:
                 for console in vm.consoles.values():
                     self.publish(events.Renamed(console, old, vm.said_name))
 
-    def publish(self, happening: events.Event) -> None:
+    def publish(self, event: events.Event) -> None:
         """Tell everybody who wants to know."""
-        self._shop.events.publish(happening)
+        self._context.events.publish(event)
 
     # Operators look for consoles
 

@@ -34,7 +34,7 @@ class Present:
 
 
 class Sessions:
-    """All of them, oldest first. Hears of attachments through `heard` (events)."""
+    """All of them, oldest first. Hears of attachments through `on_event`."""
 
     def __init__(self, quota: Callable[[], Quota]) -> None:
         """`quota` is asked anew each time: a reload may change it."""
@@ -81,9 +81,9 @@ class Sessions:
         """It is over; twice is once."""
         self._present.pop(session.id, None)
 
-    def heard(self, happening: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Somebody came to a console, or left one."""
-        match happening:
+        match event:
             case Attached(attachment):
                 present = self._present.get(attachment.session.id)
                 if present is not None:

@@ -55,7 +55,7 @@ class SavedConsole:
     service_uri: str
     history_start: int
     history: bytes
-    gate: InputFlowState
+    input: InputFlowState
     migrating: bool
     moves: int
     last_move: SavedMove | None
@@ -146,7 +146,7 @@ def _console(
         console.service_uri,
         history.start,
         history.read(history.start, history.end - history.start),
-        console.gate.state,
+        console.input.state,
         console.migrating,
         console.moves,
         None if move is None else SavedMove(move.source, move.target, move.seconds, move.at),
@@ -234,7 +234,7 @@ def adopt(
     for console, saved in zip(consoles, state.consoles, strict=True):
         line = None if saved.line is None else lines.get(saved.line)
         console.line = line
-        console.gate.restore(saved.gate, line)
+        console.input.restore(saved.input, line)
     for console in consoles:
         if not console.live:
             roster.settle(console)

@@ -168,7 +168,7 @@ class Log:
             said = chronicle.said / 1e6 if chronicle.said else None
             console = revive(roster, chronicle.name, facts, chronicle.last / 1e6, said)
             if console is not None:
-                console.history.restore(self.recorder.begins(console), b"")
+                console.history.restore(self.recorder.next_offset(console), b"")
                 count += 1
         return count
 

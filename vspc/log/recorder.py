@@ -55,7 +55,7 @@ class LogBounds:
 
 @define(eq=False)
 class LogRecorder:
-    """`vspc.console.lineside.Tap`, and a subscriber of events."""
+    """`vspc.console.lineside.OutputObserver`, and a subscriber of events."""
 
     clock: Clock
     put: Callable[[Batch], None]
@@ -124,9 +124,9 @@ class LogRecorder:
         entry = self._entries.get(console_id)
         return console_id in self._ends if entry is None else entry.spoke
 
-    # `Tap`
+    # `OutputObserver`
 
-    def begins(self, console: Console) -> int:
+    def next_offset(self, console: Console) -> int:
         """The offset at which `console` goes on: that of its log, or 0."""
         if console.quarantined:
             return 0
@@ -140,7 +140,7 @@ class LogRecorder:
         """What its VM called itself last, if there is a log of it and no console."""
         return self._names.get(console_id)
 
-    def when_kept(self, console: Console, call: Callable[[int, int], None]) -> None:
+    def when_written(self, console: Console, call: Callable[[int, int], None]) -> None:
         """Call `call` with the offsets of what the log has, once all of it is written."""
         entry = self._entries.get(console.id)
         if entry is None or not entry.spoke or console.quarantined:
@@ -149,7 +149,7 @@ class LogRecorder:
         if not entry.queued:
             entry.tell_kept()
 
-    def said(self, console: Console, offset: int, data: bytes) -> None:
+    def output(self, console: Console, offset: int, data: bytes) -> None:
         """The VM said `data`."""
         if console.quarantined or not self.wanted(console):
             return
@@ -157,7 +157,7 @@ class LogRecorder:
             self._typists.said(console, data)
         self._keep(console, offset, data)
 
-    def typed(self, console: Console, data: bytes) -> None:
+    def input(self, console: Console, data: bytes) -> None:
         """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
         if self.record_input and not console.quarantined and self.wanted(console):
             self._typists.typed(console, data)

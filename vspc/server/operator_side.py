@@ -54,7 +54,7 @@ class OperatorSide:
         ssh = live.config.ssh
         self._admitting = Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated)
         self._door: SshServer | None = None
-        events.subscribe(self.sessions.heard)
+        events.subscribe(self.sessions.on_event)
 
     def _quota(self) -> Quota:
         ssh = self._live.config.ssh

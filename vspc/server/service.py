@@ -72,7 +72,7 @@ class VspcService(MultiService):
             config.audit, config.state_dir, reactor, clock, self.events, self._defect
         )
         self._budget = Budget(config.console.history_total)
-        shop = ConsoleContext(
+        context = ConsoleContext(
             clock,
             self._budget,
             wakeups,
@@ -82,7 +82,7 @@ class VspcService(MultiService):
             self._watching.recorder,
             lambda: self.live.config.console.pen_idle,
         )
-        self._ledger = shop.ledger
+        self._accounting = context.accounting
         self._scheduler = Scheduler(reactor.callLater, clock.seconds)
         self._operators = OperatorSide(
             self.live,
@@ -94,7 +94,7 @@ class VspcService(MultiService):
             self._defect,
             self._scheduler,
         )
-        self.roster = Roster(shop, config.console.forget_after)
+        self.roster = Roster(context, config.console.forget_after)
         self._refusals = Refusals()
         self._telling = EventLog(self._log, clock, self._refusals)
         self._vm_door = VmDoor(
@@ -225,7 +225,7 @@ class VspcService(MultiService):
             self._vm_door.tick,
             self._operators.tick,
             self._telling.tick,
-            lambda: self._ledger.tick(self._clock.seconds()),
+            lambda: self._accounting.tick(self._clock.seconds()),
         ]
         if self._keeping is not None:
             chores.append(self._keeping.check)
@@ -313,7 +313,7 @@ class VspcService(MultiService):
         return done.addBoth(self._end_watching)
 
     def _end_watching(self, _result: object) -> "Deferred[None]":
-        self._ledger.close()
+        self._accounting.close()
         self._watching.end()
         return deferToThread(self._watching.stop)
 

@@ -180,7 +180,7 @@ class Sending(Program):
         self._timer = None
 
     def _late(self) -> None:
-        held = ", its vMotion goes on" if self._console.gate.held else ""
+        held = ", its vMotion goes on" if self._console.input.held else ""
         why = f"{self._console.title} took nothing for {self._wanted.timeout:g} s{held}"
         self._fail(TIMED_OUT, "timed-out", why)
 

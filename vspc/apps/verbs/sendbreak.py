@@ -64,8 +64,8 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
             return "nothing can be recorded now; the BREAK was not sent", FAILED
         case Refusal.LINE:
             return f"{console.title} is on raw TCP, which cannot carry a BREAK", FAILED
-        case _ if taken and console.gate.waiting:
-            why = "its vMotion" if console.gate.held else "input before it"
+        case _ if taken and console.input.waiting:
+            why = "its vMotion" if console.input.held else "input before it"
             return f"the BREAK waits for {why}: {console.title} has not got it yet", DONE
         case _ if not taken:
             return f"too much input waits for {console.title}; the BREAK was not sent", FAILED

@@ -181,7 +181,7 @@ def facts(call: Call) -> dict[str, object]:
         "operators": len({each.session.operator.name for each in there}),
         "attachments": len(on),
         "writers": sum(each.has_pen for each in on),
-        "input_waiting": sum(console.gate.waiting for console in context.roster),
+        "input_waiting": sum(console.input.waiting for console in context.roster),
         "lockouts": len(context.lockouts.listed()) if context.lockouts is not None else None,
         "audit_refuses": context.audit.refuses,
         **context.status(),
