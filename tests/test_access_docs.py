@@ -9,7 +9,7 @@ from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from vspc.apps.verbs.table import VERBS
 from vspc.cli.main import _COMMANDS
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options
 from vspc.server.files import load_with_files, oddities
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.text import SAFE_LIMIT, age, ensure_safe, safe, safe_output, size_text, time_text
+from vspc.common.text import SAFE_LIMIT, ensure_safe, safe, safe_output
 
 
 class Words(SynchronousTestCase):
@@ -65,38 +65,6 @@ class Output(SynchronousTestCase):
         rest = re.sub(rb"\x1b\[[0-9;:]*m", b"", shown)
         self.assertNotRegex(rest, rb"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
         self.assertEqual(safe_output(shown), shown)
-
-
-class Ages(SynchronousTestCase):
-    def test_they_are_short(self) -> None:
-        ages = [age(seconds) for seconds in (None, -3, 0, 59.9, 60, 3599, 7200, 86400 * 9999)]
-        self.assertEqual(["-", "0s", "0s", "59s", "1m", "59m", "2h", "9999d"], ages)
-
-
-class ForPeople(SynchronousTestCase):
-    def test_sizes(self) -> None:
-        for count, text in (
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (12288, "12 KiB"),
-            (65920 << 10, "64.4 MiB"),
-            (256 << 20, "256 MiB"),
-            (20 << 30, "20 GiB"),
-            (5 << 50, "5120 TiB"),
-        ):
-            self.assertEqual(size_text(count), text)
-
-    def test_times(self) -> None:
-        for seconds, text in (
-            (0, "0 s"),
-            (17.9, "17 s"),
-            (200, "3 min 20 s"),
-            (3600, "1 h"),
-            (3 * 86400 + 7, "3 d"),
-            (3 * 86400 + 7200, "3 d 2 h"),
-            (-1, "0 s"),
-        ):
-            self.assertEqual(time_text(seconds), text)
 
     def test_what_is_safe_already_is_not_escaped_again(self) -> None:
         for text in ("web01", "a\x1b[2J", "back\\slash", "x" * 500, "漢字"):

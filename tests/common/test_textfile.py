@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
 from tests.config.test_proofs import HASH
-from vspc.common.errors import InvalidValue
 from vspc.common.textfile import lines, read_text, text_of
+from vspc.common.values import InvalidValue
 from vspc.config import ConfigError
 from vspc.config.keys import authorities_file, keys_file
 from vspc.config.secrets import hash_file, totp_file

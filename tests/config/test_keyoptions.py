@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
-from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config.keyoptions import KeyOptions, Sources, key_options, split_options
 from vspc.config.keys import authorized_key, keys_file
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.secrets import (
     COST,
     LEAST_BITS,

@@ -55,7 +55,7 @@ class Shapes(ConfigTest):
             ),
             (
                 "[vm]\nprobe_timeout = '5'",
-                "'5' is not a length of time",
+                "'5' is not a duration",
                 'write 5, without quotes, or "5s"',
             ),
             ("[ssh]\nlisten = [2222]", "2222 is not an endpoint", 'write "tcp:2222"'),

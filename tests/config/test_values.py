@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import BLOB, KEY, ConfigTest
-from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.values import InvalidLines, InvalidValue, written_duration, written_size
 from vspc.config import ConfigError, load, units
 from vspc.config.keys import KEY_TYPES, authorized_key, keys_file
 from vspc.config.patterns import pattern
@@ -47,13 +47,13 @@ def line_of(*parts: bytes) -> str:
 class UnitTests(SynchronousTestCase):
     def test_sizes_are_written_as_they_are_read(self) -> None:
         for text in ("1B", "4KiB", "63KiB", "256MiB", "20GiB"):
-            self.assertEqual(text, units.size_text(units.size(text)))
+            self.assertEqual(text, written_size(units.size(text)))
         self.assertEqual(1536, units.size("1536 B"))
 
     def test_times_are_written_as_they_are_read(self) -> None:
         for text in ("1s", "90s", "10m", "12h", "7d"):
-            self.assertEqual(text, units.time_text(units.duration(text)))
-        self.assertEqual("0.5 seconds", units.time_text(units.duration(0.5)))
+            self.assertEqual(text, written_duration(units.duration(text)))
+        self.assertEqual("0.5 seconds", written_duration(units.duration(0.5)))
 
     def test_a_number_too_large_for_a_time(self) -> None:
         self.assertRaises(InvalidValue, units.duration, 10**400)

@@ -7,26 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.limits import (
-    HOSTS,
-    REFUSALS_PER_MINUTE,
-    Admissions,
-    Allow,
-    Refusals,
-    TokenBucket,
-    crowd,
-    parse_address,
-)
-
-
-class CrowdTests(SynchronousTestCase):
-    def test_a_host_is_one_however_many_addresses_it_takes(self) -> None:
-        for host in ("192.0.2.1", "local", "::ffff:192.0.2.1"):
-            self.assertEqual(crowd(host), host)
-        self.assertEqual(crowd("2001:db8:0:1::1"), "2001:db8:0:1::/64")
-        self.assertEqual(crowd("2001:db8:0:1:f00:ba12:1:1"), crowd("2001:db8:0:1::1"))
-        self.assertNotEqual(crowd("2001:db8:0:2::1"), crowd("2001:db8:0:1::1"))
-        self.assertEqual((crowd("::1"), crowd("fe80::1%eth0")), ("::/64", "fe80::/64"))
+from vspc.common.addresses import parse_address
+from vspc.net.limits import HOSTS, REFUSALS_PER_MINUTE, Admissions, Allow, Refusals, TokenBucket
 
 
 class AllowTests(SynchronousTestCase):

@@ -6,7 +6,7 @@ from vspc.apps.verbs.commandline import Words
 from vspc.apps.verbs.grammar import Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NUMBER, WORD, UsageError, ValueKind
 from vspc.apps.verbs.parser import parse
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.units import EscapeKey, escape_key
 
 REPLAY_LINES = 20

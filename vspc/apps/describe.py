@@ -1,7 +1,7 @@
 """A console as operators read it: one row of `list`, everything of `info`, the banner."""
 
 from vspc.apps.verbs.context import VerbContext, handle_of, timestamp
-from vspc.common.text import age
+from vspc.common.values import age_text
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.session import Session
@@ -134,7 +134,7 @@ def presence(attachment: Attachment) -> dict[str, object]:
 def banner(console: Console, now: float, mine: Attachment) -> str:
     """One line: what state it is in, when it last spoke, who types, how many others there are."""
     silent = None if console.last_output is None else now - console.last_output
-    spoke = "nothing said yet" if silent is None else f"output {age(silent)} ago"
+    spoke = "nothing said yet" if silent is None else f"output {age_text(silent)} ago"
     pen = "no writer"
     if console.pen is not None:
         pen = mine.session.about(console.pen.session, "writes", "write")

@@ -9,7 +9,7 @@ import contextlib
 
 from attrs import define, field, frozen
 
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.units import DEFAULT_ESCAPE, escape_key
 
 PATIENCE = 1.0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
+from vspc.common.addresses import rate_key
 from vspc.console.audit import Audit
 from vspc.console.session import Fact, Session
-from vspc.net.limits import crowd
 
 if TYPE_CHECKING:
     from vspc.console.console import Console
@@ -58,7 +58,7 @@ class AuditBounds:
         """Whether one more of `address` gets a line; otherwise it is counted. An IPv6 address
         counts with its network: whoever has one has as many as he likes.
         """
-        address = crowd(address)
+        address = rate_key(address)
         minute = self._of.get(address)
         if minute is None:
             if len(self._of) >= TABLE:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from attrs import evolve
 
 from vspc.audit.fields import bounded
+from vspc.common.addresses import rate_key
 from vspc.common.text import safe
 from vspc.console.audit import TurnedAway
 from vspc.console.session import Proof
-from vspc.net.limits import crowd
 
 LATEST = 1000
 """Refusals that are kept; repetitions of the same count once."""
@@ -44,15 +44,15 @@ class RecentRefusals:
         known = self._kept.pop(key, None)
         if known is not None:
             self._kept[key] = evolve(known, hint=lines, last=now, count=known.count + 1)
-            self._of[crowd(address)].move_to_end(key)
+            self._of[rate_key(address)].move_to_end(key)
             return
-        neighbours = self._of.get(crowd(address), ())
+        neighbours = self._of.get(rate_key(address), ())
         if len(neighbours) >= OF_ONE:
             self._drop(next(iter(neighbours)))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
         self._kept[key] = TurnedAway(*key[:4], lines, now, now, vm_name=key[4])
-        self._of.setdefault(crowd(address), OrderedDict())[key] = None
+        self._of.setdefault(rate_key(address), OrderedDict())[key] = None
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
         """It was none in the end: once less."""
@@ -67,10 +67,10 @@ class RecentRefusals:
 
     def _drop(self, key: _Key) -> None:
         del self._kept[key]
-        neighbours = self._of[crowd(key[1])]
+        neighbours = self._of[rate_key(key[1])]
         del neighbours[key]
         if not neighbours:
-            del self._of[crowd(key[1])]
+            del self._of[rate_key(key[1])]
 
     def latest(self) -> Sequence[TurnedAway]:
         """The last one last."""

@@ -10,12 +10,12 @@ from functools import partial
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import NOBODY, OperatorDirectory, Person, wire_methods
 from vspc.auth.offers import Answer, Offers
+from vspc.common.addresses import rate_key
 from vspc.common.clock import Cancellable, Clock
 from vspc.config import Config
 from vspc.console.access import Operator, Voucher
 from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Proved, Verdict
 from vspc.console.session import Proof, Session, SessionLimits
-from vspc.net.limits import crowd
 
 LEAST = 1.0
 """Seconds that a wrong password or answer takes at least, whatever was wrong."""
@@ -255,7 +255,7 @@ class OperatorAuthenticator:
                 decided(ProofRefused(why or "wrong password", proof))
 
         hashed = None if why else person.password
-        return self._means.passwords.check(hashed, password, answered, crowd(claimant.address))
+        return self._means.passwords.check(hashed, password, answered, rate_key(claimant.address))
 
     def _check_code(
         self, claimant: Claimant, code: bytes, decided: Callable[[Verdict], None]
@@ -267,7 +267,7 @@ class OperatorAuthenticator:
             decided(ProofRefused(why, proof) if why else Proved("totp", proof))
 
         secret = self._person(claimant).code_secret
-        place = crowd(claimant.address)
+        place = rate_key(claimant.address)
         self._means.codes.check(claimant.name, secret, code, answered, place)
 
     def _program_says(

@@ -5,7 +5,6 @@ As sshd(8) does with TrustedUserCAKeys; whatever is not known is refused (PROTOC
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address
 from types import MappingProxyType
 
 from attrs import field, frozen
@@ -19,8 +18,8 @@ from vspc.auth.certkeys import (
     unsound,
 )
 from vspc.auth.revoked import Revoked
-from vspc.common.errors import InvalidValue
 from vspc.common.text import safe
+from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import Sources
 from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
 from vspc.config.units import network
@@ -220,16 +219,6 @@ def _wrong_address(certificate: Certificate, address: str) -> str:
     if value is None:
         return ""
     sources = _sources(value)
-    if sources is not None and sources.has(_unmapped(address)):
+    if sources is not None and sources.has(address):
         return ""
     return f"the certificate is not for the address {safe(address, 60)}"
-
-
-def _unmapped(address: str) -> str:
-    """A v4-mapped address as v4: networks are compared so."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return address if mapped is None else str(mapped)

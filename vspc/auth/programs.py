@@ -19,12 +19,12 @@ from vspc.auth.fair_queue import FairQueue
 from vspc.auth.program_protocol import ANSWER, ProgramDialogue
 from vspc.auth.runs import STEP, ProgramRun, RunContext, ending
 from vspc.auth.stderr import Allowance
+from vspc.common.addresses import rate_key
 from vspc.common.clock import Cancellable, Clock
 from vspc.config.keys import KEY_TYPES, fingerprint
 from vspc.config.units import ProgramPath
 from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Verdict
 from vspc.console.session import Proof
-from vspc.net.limits import crowd
 
 RUNNING = 16
 """Programs at once."""
@@ -75,7 +75,7 @@ class Programs:
         """`answer` gets the text of an authorized_keys file, at most `OUTPUT` bytes: what
         `command` says of the claimant and his key `blob`. It has `STEP` seconds.
         """
-        asker = crowd(claimant.address)
+        asker = rate_key(claimant.address)
         try:
             words = expanded(command.words, claimant.name, blob)
         except ValueError as error:
@@ -149,7 +149,7 @@ class _Conversation(ProgramRun[Ask | Verdict]):
         claimant: Claimant,
         heard: Callable[[Ask | Verdict], None],
     ) -> None:
-        super().__init__(means, words, crowd(claimant.address), heard)
+        super().__init__(means, words, rate_key(claimant.address), heard)
         self._claimant = claimant
         self._dialogue = ProgramDialogue(self._secrets)
 

@@ -20,9 +20,10 @@ from vspc.cli.access_matrix import (
     rules_of,
 )
 from vspc.cli.local import ask
+from vspc.common.globs import is_glob
 from vspc.common.text import safe
+from vspc.common.values import written_duration
 from vspc.config import Config
-from vspc.config.units import time_text
 from vspc.console.access import REASON
 
 NOT_FOUND = 3
@@ -96,15 +97,11 @@ def _imagined(config: Config, text: str) -> list[AccessColumn]:
     """A name that need not be there yet; a pattern picks those of the rules that it covers."""
     zones = [zone.name for zone in config.vm.zones]
     zone, slash, _ = text.partition("/")
-    if slash and not text.startswith("uuid:") and zone not in zones and not _is_wild(zone):
+    if slash and not text.startswith("uuid:") and zone not in zones and not is_glob(zone):
         raise Missing(f"there is no zone {safe(zone)}")
-    if not _is_wild(text):
+    if not is_glob(text):
         return [column_of(text, zones)]
     return picked(columns_of(config), text) or [column_of(text, zones)]
-
-
-def _is_wild(text: str) -> bool:
-    return any(c in text for c in "*?[")
 
 
 def _ask(config: Config) -> list[AccessColumn] | None:
@@ -130,7 +127,7 @@ def rights_text(cell: AccessCell) -> str:
     words = ",".join(word for word in _ORDER if word in cell.rights) or "-"
     notes = ["with a reason"] if REASON in cell.rights else []
     if cell.history is not None and cell.rights:
-        notes.append(f"the last {time_text(cell.history)}")
+        notes.append(f"the last {written_duration(cell.history)}")
     return f"{words} ({', '.join(notes)})" if notes else words
 
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from vspc.common.globs import is_glob
 from vspc.common.state_dir import StateError, make
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
@@ -70,7 +71,7 @@ _WITHOUT_TLS: Mapping[str, str] = MappingProxyType(
 
 def _service_uri(config: Config) -> str:
     """The first word that is accepted and no glob."""
-    words = (word for word in config.vm.service_uris if not any(c in word for c in "*?["))
+    words = (word for word in config.vm.service_uris if not is_glob(word))
     return next(words, "vspc")
 
 

@@ -17,7 +17,19 @@ MANY = 200
 
 UUID_DIGITS = 32
 
+_WILDCARD = re.compile(r"[*?[]")
+
 _TOKEN = re.compile(r"\*|\?|\[!?+\]?+[^\]]*+\]|.", re.DOTALL)
+
+
+def is_glob(text: str) -> bool:
+    """Whether `text` has a wildcard in it, so that it may match more than itself."""
+    return _WILDCARD.search(text) is not None
+
+
+def literal_start(glob: str) -> str:
+    """What stands before the first wildcard of `glob`: all that it matches begins so."""
+    return _WILDCARD.split(glob, maxsplit=1)[0]
 
 
 @frozen
@@ -34,7 +46,7 @@ class Glob:
     @property
     def is_wild(self) -> bool:
         """Whether it may match more than itself."""
-        return any(c in self.text for c in "*?[")
+        return is_glob(self.text)
 
     def covers(self, other: "Glob") -> bool:
         """Whether it matches all that `other` does."""

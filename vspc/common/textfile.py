@@ -13,8 +13,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from vspc.common.errors import InvalidValue
 from vspc.common.text import safe
+from vspc.common.values import InvalidValue
 
 BOM = b"\xef\xbb\xbf"
 """What some editors put in front of UTF-8."""

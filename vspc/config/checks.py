@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from vspc.common.errors import InvalidValue
-from vspc.config.units import size_text, time_text
+from vspc.common.values import InvalidValue, written_duration, written_size
 
 CHECK = "check"
 """Metadata of a field: called with the value, raises `InvalidValue`."""
@@ -45,12 +44,12 @@ def within(low: float, high: float, text: Callable[[float], str] = "{:g}".format
 
 def within_time(low: float, high: float) -> Metadata:
     """Seconds."""
-    return within(low, high, time_text)
+    return within(low, high, written_duration)
 
 
 def within_size(low: int, high: int) -> Metadata:
     """Bytes."""
-    return within(low, high, size_text)
+    return within(low, high, written_size)
 
 
 def unless_none(metadata: Metadata) -> Metadata:
@@ -64,8 +63,8 @@ def ring(low: int, high: int) -> Metadata:
 
     def check(value: int) -> None:
         if not low <= value <= high or value & (value - 1):
-            allowed = f"a power of two from {size_text(low)} to {size_text(high)} is allowed"
-            raise InvalidValue(f"{size_text(value)} is not a size for it", allowed)
+            allowed = f"a power of two from {written_size(low)} to {written_size(high)} is allowed"
+            raise InvalidValue(f"{written_size(value)} is not a size for it", allowed)
 
     return {CHECK: check}
 

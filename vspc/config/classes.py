@@ -4,12 +4,12 @@ Times are seconds, sizes bytes, paths absolute once loaded.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen
 
+from vspc.common.addresses import LOOPBACK, Network
 from vspc.config.checks import (
     COMPUTED,
     DEFAULT_ZONE,
@@ -24,17 +24,7 @@ from vspc.config.checks import (
 from vspc.config.entry import AccessRule, AuditSettings, OperatorSettings, SshSettings
 from vspc.config.place import BESIDE
 from vspc.config.toml_lines import TomlLines
-from vspc.config.units import (
-    Duration,
-    Endpoint,
-    Expression,
-    Floor,
-    Network,
-    Pattern,
-    Readable,
-    Size,
-    Target,
-)
+from vspc.config.units import Duration, Endpoint, Expression, Floor, Pattern, Readable, Size, Target
 
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
@@ -47,8 +37,6 @@ BOOT_PATTERNS: tuple[Expression, ...] = (
     Expression("Linux version [0-9]"),
 )
 """What a console says when its machine boots, in the order of a boot."""
-
-LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @frozen

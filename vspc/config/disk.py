@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from vspc.common.errors import InvalidValue
 from vspc.common.text import safe
+from vspc.common.values import InvalidValue
 from vspc.config.errors import shown
 from vspc.config.units import ProgramPath, Readable, place
 

@@ -8,15 +8,15 @@ import time
 from calendar import timegm
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, frozen
 
-from vspc.common.errors import InvalidValue
+from vspc.common.addresses import Address, Network, parse_address
+from vspc.common.values import InvalidValue
 from vspc.config.errors import shown
-from vspc.config.units import Network, network
+from vspc.config.units import network
 
 _WITHOUT_EFFECT = frozenset(
     {"agent-forwarding", "x11-forwarding", "user-rc"}
@@ -59,15 +59,11 @@ class Sources:
 
     def has(self, address: str) -> bool:
         """Whether `address` is among them; what is no address never is."""
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return False
-        found = getattr(found, "ipv4_mapped", None) or found
-        return not _matches(self.no, found) and _matches(self.yes, found)
+        found = parse_address(address)
+        return found is not None and not _matches(self.no, found) and _matches(self.yes, found)
 
 
-def _matches(among: tuple[Network | str, ...], address: IPv4Address | IPv6Address) -> bool:
+def _matches(among: tuple[Network | str, ...], address: Address) -> bool:
     return any(
         fnmatchcase(str(address), one.lower())
         if isinstance(one, str)

@@ -12,8 +12,8 @@ from typing import NewType
 
 from attrs import evolve, field, frozen
 
-from vspc.common.errors import InvalidLines, InvalidValue
 from vspc.common.textfile import examine, lines, located, read_text
+from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options, split_options
 
 KEYS_FILE_LIMIT = 1024 * 1024

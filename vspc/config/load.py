@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import evolve
 
-from vspc.common.errors import InvalidValue
 from vspc.common.textfile import read, text_of
+from vspc.common.values import InvalidValue
 from vspc.config.classes import Config
 from vspc.config.errors import ConfigMistake, Tainted, join
 from vspc.config.partial import remains

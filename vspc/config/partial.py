@@ -13,7 +13,7 @@ from attrs import has
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.classes import Config
 from vspc.config.people import ConfiguredPeople
 from vspc.config.structure import converter, made_of, table_hook

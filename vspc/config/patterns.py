@@ -8,8 +8,9 @@ keeps somebody out.
 import re
 from pathlib import Path
 
-from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.globs import is_glob
 from vspc.common.textfile import lines, located, read_text
+from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config.errors import shown
 from vspc.config.units import Consoles, Pattern
 
@@ -21,9 +22,6 @@ WILD_LIMIT = 10_000
 
 WRONG_LINES = 20
 """Wrong lines of a consoles_file that are named."""
-
-WILD = "*?["
-"""One of these makes a pattern of a name."""
 
 _UUID = re.compile(r"[0-9a-f]{32}|(?=.*[*?\[])[0-9a-f*?\[\]!-]+", re.ASCII)
 
@@ -89,7 +87,7 @@ def consoles_file(path: Path) -> Consoles:
             )
     if wrongs:
         raise InvalidLines(wrongs[:WRONG_LINES])
-    wild = sum(any(letter in one for letter in WILD) for one in found.values())
+    wild = sum(map(is_glob, found.values()))
     if wild > WILD_LIMIT:
         allowed = f"{WILD_LIMIT} are allowed beside any number of plain names"
         raise located(path, InvalidValue(f"it has {wild} patterns with wildcards", allowed))

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from vspc.common.globs import is_glob
 from vspc.config.checks import is_name
 from vspc.config.tables import dicts, table, words
 
@@ -37,7 +38,7 @@ def people(tables: dict[str, Any]) -> ConfiguredPeople:
     owners = [owner for owner in operators.values() if isinstance(owner, dict)]
     groups = (f"@{group}" for owner in [*owners, *maps] for group in words(owner, "groups"))
     made = list(_made(maps))
-    fixed = frozenset(name for name in made if not any(c in name for c in "*?["))
+    fixed = frozenset(name for name in made if not is_glob(name))
     return ConfiguredPeople(frozenset(operators) | frozenset(groups) | fixed, tuple(made))
 
 

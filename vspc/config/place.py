@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 
 VARIABLE = "VSPC_CONFIG"
 """Names the file where `--config` does not."""

@@ -10,13 +10,13 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from pathlib import Path
 from typing import Any
 
+from vspc.common.addresses import Network
 from vspc.config import proofs, rules
 from vspc.config.classes import Config, VmSettings
 from vspc.config.entry import SshSettings
 from vspc.config.errors import Tainted, join
 from vspc.config.people import filled
 from vspc.config.tables import dicts, table, values
-from vspc.config.units import Network
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from vspc.common.errors import InvalidValue
 from vspc.common.globs import Pattern, Seen, impossible, parsed
 from vspc.common.textfile import located
+from vspc.common.values import InvalidValue
 from vspc.config.classes import Config
 from vspc.config.entry import AccessRule, OperatorSettings
 from vspc.config.errors import Tainted, shown

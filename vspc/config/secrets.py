@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from vspc.common.errors import InvalidValue
 from vspc.common.textfile import examine, naming, read, text_of
+from vspc.common.values import InvalidValue
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import re
 from difflib import get_close_matches
 from typing import Any
 
-from vspc.common.errors import InvalidValue
+from vspc.common.values import InvalidValue
 from vspc.config.errors import SHOWN, shown
 
 _WANTED: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}

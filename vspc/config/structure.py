@@ -15,7 +15,8 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from vspc.common.errors import InvalidLines, InvalidValue
+from vspc.common.addresses import Network
+from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config import disk, patterns, shapes, units
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.classes import LATER, Config
@@ -69,7 +70,7 @@ def converter(base: Path, people: ConfiguredPeople) -> Converter:
         units.Floor: units.floor,
         units.Expression: units.expression,
         units.Target: lambda v: units.target(v, base),
-        units.Network: units.network,
+        Network: units.network,
         units.Pattern: patterns.pattern,
         units.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,

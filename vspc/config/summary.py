@@ -3,10 +3,10 @@
 from types import MappingProxyType
 
 from vspc.common.text import safe
+from vspc.common.values import written_duration
 from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.classes import Config
 from vspc.config.entry import AccessRule, AuditSettings, CertificateSettings, OperatorSettings
-from vspc.config.units import time_text
 
 
 def summary(config: Config) -> list[str]:
@@ -58,7 +58,7 @@ def _certificates(settings: CertificateSettings) -> list[str]:
     facts = ["none are taken"]
     if count:
         facts = [_many(count, "authority", "authorities"), _many(len(settings.map), "map")]
-        facts += [] if longest is None else [f"valid for {time_text(longest)} at most"]
+        facts += [] if longest is None else [f"valid for {written_duration(longest)} at most"]
     revoked = safe(str(settings.revoked)) if settings.revoked else "no file"
     return [f"certificates: {', '.join(facts)}", f"revoked keys and certificates: {revoked}"]
 

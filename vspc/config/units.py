@@ -5,14 +5,16 @@ Nothing here looks at the disk; `disk` does.
 """
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NewType
 
 import re2
 from attrs import frozen
 
-from vspc.common.errors import InvalidValue
+from vspc.common.addresses import Network, parse_network
+from vspc.common.values import InvalidValue, parse_duration, parse_size, written_size
 from vspc.config.errors import shown
 
 Size = NewType("Size", int)
@@ -79,11 +81,6 @@ Target = NewType("Target", str)
 EXPRESSION_LIMIT = 1000
 """Characters of a regular expression."""
 
-Network = IPv4Network | IPv6Network
-
-_SIZES = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
-_DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-
 _SIZE_ALLOWED = 'a size is written "64KiB", "256MiB" or "1GiB"'
 _DURATION_ALLOWED = 'a time is a number of seconds, or "30s", "10m", "12h", "7d"'
 _ENDPOINT_ALLOWED = (
@@ -108,26 +105,18 @@ _ENDPOINTS = re.compile(
 
 def size(value: object) -> Size:
     """Bytes, from text with a unit."""
-    match = re.fullmatch(r"([0-9]{1,12}) ?(B|[KMG]iB)", value) if isinstance(value, str) else None
-    if match is None:
+    found = parse_size(value) if isinstance(value, str) else None
+    if found is None:
         raise InvalidValue(f"{shown(value)} is not a size", _size_meant(value) or _SIZE_ALLOWED)
-    return Size(int(match[1]) * _SIZES[match[2]])
+    return Size(found)
 
 
 def _size_meant(value: object) -> str:
     """How a number is perhaps meant."""
     digits = str(value) if type(value) is int else value
     if isinstance(digits, str) and re.fullmatch(r"[1-9][0-9]{0,14}", digits, re.ASCII):
-        return f'write "{size_text(int(digits))}", with its unit'
+        return f'write "{written_size(int(digits))}", with its unit'
     return ""
-
-
-def size_text(value: float) -> str:
-    """A size as `size` reads it, in the largest unit without a fraction."""
-    for unit, scale in _SIZES.items():
-        if value >= scale and not value % scale:
-            return f"{int(value) // scale}{unit}"
-    return f"{value:g}B"
 
 
 def floor(value: object) -> Floor:
@@ -146,19 +135,17 @@ def floor(value: object) -> Floor:
 
 def duration(value: object) -> Duration:
     """Seconds, from a number or from text with a unit."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return Duration(float(value))
-        except OverflowError:
-            raise InvalidValue(
-                f"{shown(value)} is not a length of time", _DURATION_ALLOWED
-            ) from None
-    match = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value) if isinstance(value, str) else None
-    if match is None:
-        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII)
-        meant = f'write {value}, without quotes, or "{value}s"' if digits else _DURATION_ALLOWED
-        raise InvalidValue(f"{shown(value)} is not a length of time", meant)
-    return Duration(float(int(match[1]) * _DURATIONS[match[2]]))
+    is_bare = isinstance(value, str) and re.fullmatch(r"[0-9.]+", value, re.ASCII)
+    found: float | None = None
+    with suppress(OverflowError):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found = float(value)
+        elif isinstance(value, str) and not is_bare:
+            found = parse_duration(value)
+    if found is None:
+        meant = f'write {value}, without quotes, or "{value}s"' if is_bare else _DURATION_ALLOWED
+        raise InvalidValue(f"{shown(value)} is not a duration", meant)
+    return Duration(found)
 
 
 def escape_key(value: object) -> EscapeKey:
@@ -170,14 +157,6 @@ def escape_key(value: object) -> EscapeKey:
     if match is None or key in b"\r\n":
         raise InvalidValue(f"{shown(value)} is not an escape key", _ESCAPE_ALLOWED)
     return EscapeKey(key)
-
-
-def time_text(value: float) -> str:
-    """A time as `duration` reads it where it is whole, else in seconds."""
-    for unit, scale in _DURATIONS.items():
-        if value >= scale and not value % scale:
-            return f"{int(value) // scale}{unit}"
-    return f"{value:g} seconds"
 
 
 def endpoint(value: object, base: Path) -> Endpoint:
@@ -228,17 +207,13 @@ def network(value: object) -> Network:
     if not isinstance(value, str):
         raise InvalidValue(f"{shown(value)} is not a network", _NETWORK_ALLOWED)
     try:
-        found = ip_network(value)
+        return parse_network(value)
     except ValueError:
         meant = _network_meant(value)
         hint = " (bits are set behind the slash's)" if meant else ""
         allowed = f'did you mean "{meant}"? ' if meant else ""
         allowed += _NETWORK_ALLOWED
         raise InvalidValue(f"{shown(value)} is not a network{hint}", allowed) from None
-    mapped = getattr(found.network_address, "ipv4_mapped", None)
-    if mapped is not None and found.prefixlen >= 96:
-        return IPv4Network((mapped, found.prefixlen - 96))
-    return found
 
 
 def _network_meant(value: str) -> str:

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase, translate
 
 from attrs import field, frozen
 
+from vspc.common.globs import is_glob
+
 Rights = frozenset[str]
 
 NOTHING: Rights = frozenset()
@@ -137,7 +139,7 @@ class _Index:
         names, uuids, wild = set[tuple[str | None, str]](), set[str](), list[_Wild]()
         for pattern in patterns:
             zone, slash, name = pattern.partition("/")
-            if any(c in pattern for c in "*?["):
+            if is_glob(pattern):
                 wild.append(_Wild.of(pattern))
             elif pattern.startswith("uuid:"):
                 uuids.add(_digits(pattern))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import Factory, field, frozen
 
 from vspc.common.clock import Cancellable, Clock
-from vspc.common.text import lasted
+from vspc.common.values import duration_text
 from vspc.console import events
 from vspc.console.audit import Audit, NoAudit
 from vspc.console.conditions import Condition, Conditions, begun, ended, since
@@ -215,7 +215,9 @@ class LineSide(InputFlowOwner):
         away = since(self._conditions, Condition.AWAY)
         self._give_way(Condition.AWAY)
         # None: it had been away since before this process.
-        lasts = "" if away is None else f", after {lasted(self._context.clock.seconds() - away)}"
+        lasts = ""
+        if away is not None:
+            lasts = f", after {duration_text(round(self._context.clock.seconds() - away))}"
         self.tell(f"{self.title} is connected again, from {line.address}{lasts}")
 
     def _begin(self, condition: Condition, text: str = "") -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 
+from vspc.common.globs import literal_start
 from vspc.console.identity import DEFAULT_ZONE
 
 if TYPE_CHECKING:
@@ -220,12 +221,7 @@ class Names:
     def globbed(self, pattern: str) -> "Iterator[Vm]":
         """VMs whose displayed name matches `pattern`, without case, among those with its start."""
         folded = pattern.casefold()
-        literal = folded[: min(folded.find(c) for c in "*?[" if c in folded)]
+        literal = literal_start(folded)
         for vm in self.prefixed(literal):
             if fnmatchcase(vm.name.casefold(), folded):
                 yield vm
-
-
-def is_glob(word: str) -> bool:
-    """Whether `word` holds a wildcard."""
-    return any(character in word for character in "*?[")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from vspc.common.clock import Cancellable
-from vspc.common.text import lasted
+from vspc.common.values import duration_text
 from vspc.console.access import REASON
 from vspc.console.attachment import Refusal
 from vspc.console.events import PenLaid, PenTaken
@@ -99,7 +99,7 @@ class Pen:
         if idle < limit or not limit:
             self._wait(idle)
             return
-        rest = f"typed nothing for {lasted(limit)}"
+        rest = f"typed nothing for {duration_text(limit)}"
         self._console.lay_pen(f"has {rest}", f"have {rest}")
 
     def _rest(self) -> None:

@@ -7,9 +7,10 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
+from vspc.common.globs import is_glob
 from vspc.console.console import Console, ConsoleState
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.console.names import Few, Names, is_glob
+from vspc.console.names import Few, Names
 from vspc.console.vm import Vm
 
 MATCHES = 20

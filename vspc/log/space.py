@@ -6,8 +6,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.values import written_size
 from vspc.config.classes import LogPolicy, LogSettings
-from vspc.config.units import size_text
 from vspc.console import events
 from vspc.console.access import Subject, matches
 from vspc.console.events import Event
@@ -135,7 +135,7 @@ class Space:
             self._evict(store, self.settings.max_total, missing)
             missing = self._missing()
         floor = self.settings.free_floor
-        wanted = f"{size_text(floor.size)} or {floor.percent:g} %"
+        wanted = f"{written_size(floor.size)} or {floor.percent:g} %"
         short = f"less than free_floor ({wanted}) is free on the disk"
         self._short = short if missing > 0 else None
         return self._short

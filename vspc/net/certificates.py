@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from vspc.common.errors import InvalidValue
 from vspc.common.text import safe
 from vspc.common.textfile import located, read, text_of
+from vspc.common.values import InvalidValue
 
 FILE_LIMIT = 1024 * 1024
 """Bytes of a PEM file."""

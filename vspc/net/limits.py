@@ -2,13 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Generic, TypeVar
 
 from attrs import define, field
 
-Network = IPv4Network | IPv6Network
-LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+from vspc.common.addresses import LOOPBACK, Network, parse_address
 
 REFUSALS_PER_MINUTE = 10
 """Log lines about one host in a minute; what is over is counted."""
@@ -17,25 +15,6 @@ HOSTS = 4096
 """Hosts that are remembered for that; the longest silent is forgotten first."""
 
 MINUTE = 60.0
-
-
-def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP address, v4-mapped as v4, without its zone; None if it is none (a Unix socket)."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def crowd(host: str) -> str:
-    """Who counts as one where each has a share: an IPv4 address, or the 64 bits of an IPv6 one
-    that a network is given; a host in it has as many addresses as it likes.
-    """
-    address = parse_address(host)
-    if not isinstance(address, IPv6Address):
-        return host
-    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 class Allow:

@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-from vspc.net.limits import crowd
+from vspc.common.addresses import rate_key
 
 EVENTS = 128
 """Events of one connection in a turn, once its peer is identified or logged in."""
@@ -252,7 +252,7 @@ class Scheduler:
 
     def share(self, host: str) -> Share:
         """The share of a new connection from `host`."""
-        return Share(self, crowd(host))
+        return Share(self, rate_key(host))
 
     def stop(self) -> None:
         """The server ends: everything that waits is worked on now, and nothing waits any more."""

@@ -11,9 +11,9 @@ from twisted.logger import Logger
 
 from vspc.common.clock import Clock
 from vspc.common.text import safe
+from vspc.common.values import written_duration, written_size
 from vspc.config import Config
 from vspc.config.classes import LogPolicy
-from vspc.config.units import size_text, time_text
 from vspc.console.roster import Roster
 from vspc.log.disk import LogDisk
 from vspc.log.examine import examine
@@ -80,13 +80,13 @@ def forecast(config: Config) -> list[str]:
     log, root = config.log, config.state_dir / "log"
     if not log.enabled:
         return ["log: off; what VMs say is kept in memory only"]
-    most, each = size_text(log.max_total), size_text(log.max_console)
-    keep = time_text(log.keep)
+    most, each = written_size(log.max_total), written_size(log.max_console)
+    keep = written_duration(log.keep)
     lines = [f"log: {root}, at most {most}, {each} a console, {keep}, fsync {log.fsync}"]
     lines += [f"log of {', '.join(p.consoles)}: {_policy(p)}" for p in log.policy]
     known = sum(1 for _ in root.glob("consoles/??/*"))
     if known:
-        most = size_text((known * log.max_console) >> 20 << 20)
+        most = written_size((known * log.max_console) >> 20 << 20)
         lines.append(f"log: {known} consoles have one; each at its limit would be {most}")
     there = next(path for path in (root, *root.parents) if path.is_dir())
     free, disk = LogDisk().free(there)
@@ -95,7 +95,7 @@ def forecast(config: Config) -> list[str]:
     spare = max(0, free - floor + used)
     if spare < log.max_total:
         lines.append(
-            f"warning: log.max_total is {size_text(log.max_total)}, but the disk has room for "
+            f"warning: log.max_total is {written_size(log.max_total)}, but the disk has room for "
             f"{spare >> 20}MiB of it: {free >> 20}MiB are free, and free_floor keeps "
             f"{floor >> 20}MiB of them"
         )
@@ -114,8 +114,8 @@ def _damage(root: Path) -> Iterator[str]:
 def _policy(policy: LogPolicy) -> str:
     if not policy.log:
         return "none"
-    keep = "" if policy.keep is None else f"for {time_text(policy.keep)}"
-    most = "" if policy.max is None else f"at most {size_text(policy.max)}"
+    keep = "" if policy.keep is None else f"for {written_duration(policy.keep)}"
+    most = "" if policy.max is None else f"at most {written_size(policy.max)}"
     return ", ".join(filter(None, (keep, most))) or "as all"
 
 

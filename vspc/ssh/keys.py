@@ -12,8 +12,8 @@ from pathlib import Path
 from attrs import frozen
 from twisted.conch.ssh.keys import Key
 
-from vspc.common.errors import InvalidValue
 from vspc.common.textfile import read_text
+from vspc.common.values import InvalidValue
 from vspc.config.keys import RSA_BITS, fingerprint
 from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
 

@@ -17,11 +17,11 @@ from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from vspc import __version__
+from vspc.common.addresses import address_text, rate_key
 from vspc.console.access import Operator
 from vspc.console.authentication import Authenticator
 from vspc.console.logins import Login, LoginObserver, Start, UserName, begin_login
 from vspc.console.session import Proof, SessionLimits
-from vspc.net.limits import crowd
 from vspc.net.scheduler import Scheduler
 from vspc.ssh.connection import SshConnection
 from vspc.ssh.grace_period import GracePeriod
@@ -38,7 +38,7 @@ _VERSION = b"SSH-2.0-vspc_" + __version__.replace("-", "_").encode("ascii")
 def _host(address: object) -> str:
     """The client's IP address, a v4-mapped one as v4; `local` for anything else."""
     host = getattr(address, "host", None)
-    return host.removeprefix("::ffff:") if isinstance(host, str) else "local"
+    return address_text(host) if isinstance(host, str) else "local"
 
 
 class SshServer(SSHFactory):
@@ -125,11 +125,11 @@ class SshServer(SSHFactory):
 
     def delay(self, address: str, operator: str) -> float:
         """Seconds that the next attempt to log in has to wait."""
-        return self.attempts.delay(crowd(address), operator, self.clock.seconds())
+        return self.attempts.delay(rate_key(address), operator, self.clock.seconds())
 
     def failed(self, transport: SshTransport, operator: str) -> None:
         """An attempt to log in failed."""
-        self.attempts.failed(crowd(transport.address), operator, self.clock.seconds())
+        self.attempts.failed(rate_key(transport.address), operator, self.clock.seconds())
         if self._newcomers is not None:
             self._newcomers.failed(transport)
 
@@ -141,7 +141,7 @@ class SshServer(SSHFactory):
 
     def entered(self, transport: SshTransport, login: Login) -> str:
         """A client has logged in; empty, or why it must go all the same."""
-        self.attempts.succeeded(crowd(transport.address), login.operator)
+        self.attempts.succeeded(rate_key(transport.address), login.operator)
         if self._newcomers is not None:
             self._newcomers.leave(transport)
         return self.witness.came(login, transport)
@@ -154,4 +154,4 @@ class SshServer(SSHFactory):
 
     def tellable(self, address: str) -> bool:
         """Whether one more line about `address` may be logged."""
-        return self._tellable is None or self._tellable(crowd(address), self.clock.seconds())
+        return self._tellable is None or self._tellable(rate_key(address), self.clock.seconds())

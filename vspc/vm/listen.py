@@ -7,8 +7,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
+from vspc.common.addresses import parse_address
 from vspc.console.events import VmRefused
-from vspc.net.limits import Allow, Refusals, parse_address
+from vspc.net.limits import Allow, Refusals
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.preaccept import ProxiedConnection
 from vspc.net.telnet_transport import LineTransport

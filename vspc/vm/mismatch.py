@@ -9,8 +9,8 @@ from types import MappingProxyType
 from attrs import frozen
 from OpenSSL import SSL
 
+from vspc.common.addresses import parse_address
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.net.limits import parse_address
 from vspc.net.tls import HandshakeFailed, tls_reason
 from vspc.wire.opening import Spoken, offered_version
 

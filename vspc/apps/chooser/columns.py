@@ -6,7 +6,8 @@ from attrs import frozen
 
 from vspc.apps.chooser.model import ChooserEntry
 from vspc.common.columns import GAP, OCTETS, cells, pad, pad_name, shared_beginnings
-from vspc.common.text import age, ensure_safe
+from vspc.common.text import ensure_safe
+from vspc.common.values import age_text
 
 NAME_COLUMNS = 24
 """Columns that a name is given, if it wants them, before another column is shown."""
@@ -49,7 +50,7 @@ def _readers(each: ChooserEntry) -> str:
 
 
 def _idle(each: ChooserEntry) -> str:
-    return age(each.row.idle)
+    return age_text(each.row.idle)
 
 
 def _address(each: ChooserEntry) -> str:

@@ -3,9 +3,9 @@
 from vspc.apps.verbs.context import FAILED, Call, VerbPrinter
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
+from vspc.common.addresses import address_text
 from vspc.common.text import safe
 from vspc.console.console import Console
-from vspc.net.limits import parse_address
 
 NAME = Argument("NAME", "the console, or the line that is kept apart", CONSOLE)
 ADDRESS = Argument("ADDRESS", "where the VM is", WORD, required=False)
@@ -25,7 +25,7 @@ def run(call: Call, parsed: Parsed) -> None:
     if console is None:
         return
     said = parsed.get(ADDRESS, "")
-    address = str(parse_address(said) or said)
+    address = address_text(said)
     if console.quarantined:
         _line(call, console, address)
     elif address:

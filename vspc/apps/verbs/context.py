@@ -12,13 +12,14 @@ from vspc.apps.attaching import AttachOptions
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.work_pool import WorkPool
 from vspc.common.clock import Clock
+from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.config.units import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
-from vspc.console.names import handle, is_glob
+from vspc.console.names import handle
 from vspc.console.ports import Channel, Lockouts, Program
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster

@@ -7,7 +7,7 @@ from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
 from vspc.common.clock import Cancellable
 from vspc.common.columns import Heading, table
-from vspc.common.text import age
+from vspc.common.values import age_text
 from vspc.console.console import Console, ConsoleState
 from vspc.console.ports import Program
 from vspc.console.resolve import reading_order
@@ -90,7 +90,7 @@ def _many(call: Call, found: Sequence[Console], count: int | None) -> None:
         those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
         complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
         now = call.context.clock.wall()
-        rows = [[console.title, age(now - console.since)] for console in found]
+        rows = [[console.title, age_text(now - console.since)] for console in found]
         VerbPrinter(call.channel, table(_HEADINGS, rows, call.columns), USAGE)
 
 

@@ -1,14 +1,13 @@
 """Kinds of values on a command line: each has one name, one reader and one message."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from vspc.common.text import safe
+from vspc.common.values import parse_duration
 
 T = TypeVar("T")
 
@@ -18,7 +17,6 @@ LONGEST_WAIT = 7 * 86400.0
 DIGITS = 18
 """Digits of a number."""
 
-_SECONDS: Mapping[str, float] = MappingProxyType({"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400})
 _TIME_ALLOWED = 'a time is written "10m" or "2h" (ago), "2026-11-21" or "2026-11-21T08:30:00Z"'
 
 
@@ -78,9 +76,8 @@ def _offset(label: str, value: str, _now: float) -> int:
 
 
 def _duration(label: str, value: str, _now: float) -> float:
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)", value, re.ASCII)
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not seconds > 0:
+    seconds = parse_duration(value)
+    if not seconds:
         said = safe(value)
         raise UsageError(f'{label} takes seconds, or "10m", "24h" or "7d", not \'{said}\'')
     return seconds
@@ -95,9 +92,9 @@ def _wait(label: str, value: str, now: float) -> float:
 
 def _moment(label: str, value: str, now: float) -> float:
     """A time, or how long ago it was, in seconds since 1970."""
-    ago = re.fullmatch(r"([0-9]{1,9})([smhd])(?: ?ago)?", value, re.ASCII)
-    if ago is not None:
-        return now - int(ago[1]) * _SECONDS[ago[2]]
+    ago = value.removesuffix("ago").rstrip()
+    if ago.endswith(("s", "m", "h", "d")) and (seconds := parse_duration(ago)) is not None:
+        return now - seconds
     try:
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

@@ -7,7 +7,7 @@ from vspc.apps.verbs.context import Call, VerbPrinter
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB
 from vspc.common.columns import Heading, table
-from vspc.common.text import age
+from vspc.common.values import age_text
 from vspc.console.console import Console
 from vspc.console.resolve import reading_order, sort_key
 
@@ -58,6 +58,6 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
         console.state.value,
         ",".join(writers(console)) or "-",
         str(len(readers(console))),
-        age(silent),
+        age_text(silent),
         console.line.address if console.line else "-",
     )

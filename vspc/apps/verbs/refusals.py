@@ -6,7 +6,7 @@ from attrs import asdict, evolve
 
 from vspc.apps.verbs.context import Call, VerbPrinter, timestamp
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
-from vspc.common.text import age, time_text
+from vspc.common.values import age_text, duration_text
 from vspc.console.audit import TurnedAway
 
 GRAMMAR = Grammar(
@@ -51,7 +51,7 @@ def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
 
 def _lines(one: TurnedAway, now: float) -> list[str]:
     # To the last one: what has stopped long ago was no slower for it.
-    often = f", {one.count} times in {time_text(one.last - one.first)}" if one.count > 1 else ""
+    often = f", {one.count} times in {duration_text(one.last - one.first)}" if one.count > 1 else ""
     name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
-    lines = [f"{age(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
+    lines = [f"{age_text(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
     return lines + [f"    {line}" for line in one.hint.splitlines()]

@@ -7,7 +7,8 @@ from vspc.apps.verbs.context import DENIED, Call, VerbPrinter, handle_of, timest
 from vspc.apps.verbs.grammar import JSON, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NAME
 from vspc.common.columns import Heading, table
-from vspc.common.text import age, ensure_safe
+from vspc.common.text import ensure_safe
+from vspc.common.values import age_text
 from vspc.console.attachment import Attachment
 from vspc.console.resolve import reading_order
 from vspc.console.sessions import Present
@@ -92,7 +93,7 @@ def _row(call: Call, present: Present) -> list[str]:
     remarks += ["idle"] if present.idle() else []
     remarks += [f"key id {proof.key_id}"] if proof.key_id else []
     remarks += [f"reason {session.reason}"] if session.reason else []
-    lasted = age(call.context.clock.wall() - session.since)
+    lasted = age_text(call.context.clock.wall() - session.since)
     facts = (session.id, session.operator.name, session.address, lasted, proof.via)
     return [*map(ensure_safe, (*facts, proof.fingerprint or "-", ", ".join(remarks)))]
 

@@ -11,11 +11,12 @@ from attrs import frozen
 from vspc.apps.verbs.context import Call, VerbPrinter
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
 from vspc.common.columns import cells
-from vspc.common.text import ensure_safe, size_text, time_text
+from vspc.common.text import ensure_safe
+from vspc.common.values import duration_text, size_text
 from vspc.console.console import ConsoleState
 
 _UNITS: Mapping[str, tuple[float, Callable[[float], str]]] = MappingProxyType(
-    {"bytes": (1, size_text), "kib": (1024, size_text), "seconds": (1, time_text)}
+    {"bytes": (1, size_text), "kib": (1024, size_text), "seconds": (1, duration_text)}
 )
 """Last words of names that say how their numbers are counted: a factor, and how it is shown."""
 
@@ -120,7 +121,7 @@ _SUBJECTS = (
     StatusSubject(
         "running",
         ("uptime_seconds", "since"),
-        lambda seconds, since: f"{time_text(seconds)}, since {since}",
+        lambda seconds, since: f"{duration_text(seconds)}, since {since}",
     ),
     StatusSubject(
         "memory", ("largest_memory_kib",), lambda kib: f"{size_text(kib * 1024)} at the most so far"

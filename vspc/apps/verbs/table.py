@@ -37,8 +37,8 @@ from vspc.apps.verbs.context import USAGE, Call, VerbPrinter, complain
 from vspc.apps.verbs.grammar import Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB, UsageError
 from vspc.apps.verbs.parser import nearest, parse
+from vspc.common.globs import is_glob
 from vspc.common.text import safe
-from vspc.console.names import is_glob
 
 REASON = "reason="
 """A word before the verb that says why."""

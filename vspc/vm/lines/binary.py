@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from vspc.common.addresses import address_text
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
-from vspc.net.limits import parse_address
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.net.tls import peer_certificate, tls_reason
@@ -70,7 +70,7 @@ def host_of(address: IAddress | None) -> str:
     """The IP address of a peer without its port, v4-mapped as v4; "local" where it has none."""
     host = str(getattr(address, "host", "local"))
     # Interned: consoles remember the host that they were on last.
-    return intern(str(parse_address(host) or host))
+    return intern(address_text(host))
 
 
 def why_lost(reason: Failure) -> str:
