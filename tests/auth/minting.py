@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.programs import require
-from vspc.auth.blobs import string
 from vspc.config.keys import AuthorizedKey
+from vspc.wire.ssh import string
 
 AFTER, BEFORE = 1_900_000_000, 1_900_003_600
 """When a certificate is valid that says nothing else."""

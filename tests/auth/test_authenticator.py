@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
 from vspc.auth.authenticator import CODE, LEAST, PASSWORD, OperatorAuthenticator
-from vspc.auth.blobs import string
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
@@ -35,6 +34,7 @@ from vspc.console.authentication import (
 )
 from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
+from vspc.wire.ssh import string
 
 CHEAP = Cost(7168, 5, 1)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

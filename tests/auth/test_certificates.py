@@ -17,7 +17,6 @@ from tests.auth.minting import (
     Workshop,
     trusted,
 )
-from vspc.auth.blobs import is_certificate, string
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
 from vspc.auth.directory import PrincipalMatch, filled, is_plain, standing
@@ -27,6 +26,7 @@ from vspc.config.keys import fingerprint
 from vspc.console.access import Voucher
 from vspc.console.authentication import Claimant, ProofRefused
 from vspc.console.session import SessionLimits
+from vspc.wire.ssh import is_certificate, string
 
 ALICE = Claimant("alice", "10.1.2.3")
 TYPES = (("ed25519", None), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 2048))

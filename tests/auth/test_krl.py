@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Plain, Token, Workshop
-from vspc.auth.blobs import string
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import LARGEST, Draft, Revoked
 from vspc.config.keys import fingerprint
+from vspc.wire.ssh import string
 
 CA = Plain().blob
 OTHER = Token().blob
@@ -139,7 +139,7 @@ class Damaged(SynchronousTestCase):
                     self.assertEqual(read_krl(each).reason(KEY), "")
                 else:
                     self.assertIn("critical extension x@example.com", self.wrong(each))
-        self.assertIn("cut short", self.wrong(listed((255, string(b"x") + b"\0"))))
+        self.assertIn("truncated", self.wrong(listed((255, string(b"x") + b"\0"))))
 
     def test_fingerprints_of_the_wrong_length(self) -> None:
         read_krl(listed((3, string(sha1(KEY).digest())), (5, string(sha256(KEY).digest()))))

@@ -12,10 +12,10 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
-from vspc.auth.blobs import string
 from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
 from vspc.config.keys import fingerprint
+from vspc.wire.ssh import string
 
 CA, KEY, OTHER = Plain().blob, Token().blob, string(b"ssh-dss") + string(b"old")
 

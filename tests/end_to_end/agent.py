@@ -13,7 +13,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from vspc.auth.blobs import string
+from vspc.wire.ssh import string
 
 _LIST, _LISTED = 11, 12
 _SIGN, _SIGNED = 13, 14

@@ -10,32 +10,11 @@ from vspc.ssh.crypto.algorithms import CIPHERS, MACS
 from vspc.ssh.crypto.ciphers import PACKET_LIMIT, Clear, direction
 from vspc.ssh.login_throttle import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, LoginThrottle
 from vspc.ssh.stream import Incoming, Outgoing
-from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
+from vspc.wire.ssh import MalformedSsh
 
 HOST_KEYS = (b"ssh-ed25519",)
 SECRETS = (b"v" * 20, b"k" * 64, b"m" * 64)
 WAYS = [(cipher, mac) for cipher in CIPHERS for mac in MACS]
-
-
-class ReaderTests(SynchronousTestCase):
-    @given(st.binary(max_size=40))
-    def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
-        for read in (
-            lambda r: (r.uint32(), r.boolean(), r.end()),
-            lambda r: (r.string(5), r.rest()),
-            lambda r: r.names(),
-        ):
-            try:
-                read(SshReader(data))
-            except MalformedSsh as error:
-                self.assertNotIn(repr(data), str(error))
-
-    @given(st.lists(st.binary(max_size=20)), st.integers(0, (1 << 32) - 1))
-    def test_what_was_written_is_read(self, strings: list[bytes], number: int) -> None:
-        reader = SshReader(uint32(number) + b"".join(map(string, strings)))
-        self.assertEqual(number, reader.uint32())
-        self.assertEqual(strings, [reader.string() for _ in strings])
-        reader.end()
 
 
 class StreamTests(SynchronousTestCase):

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh
 
-from vspc.auth.blobs import CERTIFICATE, BlobReader, foreign, is_certificate, kind_of, string
 from vspc.common.text import safe
+from vspc.wire.ssh import CERTIFICATE, SshReader, is_certificate, key_type, string
 
 LIMIT = 64 * 1024
 """Bytes of a certificate."""
@@ -85,7 +85,7 @@ def parse(blob: bytes) -> Certificate:
     """Read a certificate. Raises ValueError, whose text says why it is none that is taken."""
     if len(blob) > LIMIT:
         raise ValueError(f"it is longer than {LIMIT} bytes")
-    reader = BlobReader(blob)
+    reader = SshReader(blob)
     kind = reader.string()
     if kind not in _KINDS:
         raise ValueError(f"its type {safe(kind, 60)} is not known")
@@ -96,14 +96,14 @@ def parse(blob: bytes) -> Certificate:
         blob=blob,
         kind=kind,
         key=string(plain) + fields,
-        serial=reader.number(8),
-        type=reader.number(4),
+        serial=reader.uint64(),
+        type=reader.uint32(),
         key_id=_word(reader.string()),
-        principals=tuple(_principals(reader.inner())),
-        after=reader.number(8),
-        before=reader.number(8),
-        options=dict(_pairs(reader.inner())),
-        extensions=dict(_pairs(reader.inner())),
+        principals=tuple(_principals(reader.nested())),
+        after=reader.uint64(),
+        before=reader.uint64(),
+        options=dict(_pairs(reader.nested())),
+        extensions=dict(_pairs(reader.nested())),
         authority=_after_reserved(reader),
         signed=blob[: reader.at],
         signature=_last(reader),
@@ -116,34 +116,34 @@ def _word(data: bytes) -> str:
     return foreign(data)
 
 
-def _principals(reader: BlobReader) -> Iterator[str]:
+def _principals(reader: SshReader) -> Iterator[str]:
     count = 0
-    while reader:
+    while not reader.ended:
         yield _word(reader.string())
         count += 1
         if count > MOST_PRINCIPALS:
             raise ValueError(f"it has more than {MOST_PRINCIPALS} principals")
 
 
-def _pairs(reader: BlobReader) -> Iterator[tuple[str, bytes]]:
+def _pairs(reader: SshReader) -> Iterator[tuple[str, bytes]]:
     """Options or extensions, in the order of their names: none can be there twice."""
     last = None
-    while reader:
+    while not reader.ended:
         name = reader.string()
         if last is not None and name <= last:
             raise ValueError("its options are out of order")
         last = name
-        value = reader.inner()
-        yield foreign(name), value.string() if value else b""
+        value = reader.nested()
+        yield foreign(name), b"" if value.ended else value.string()
         value.end()
 
 
-def _after_reserved(reader: BlobReader) -> bytes:
+def _after_reserved(reader: SshReader) -> bytes:
     reader.string()
     return reader.string()
 
 
-def _last(reader: BlobReader) -> bytes:
+def _last(reader: SshReader) -> bytes:
     last = reader.string()
     reader.end()
     return last
@@ -156,7 +156,7 @@ def unsound(certificate: Certificate) -> str:
     """
     if is_certificate(certificate.authority):
         return "it is signed by another certificate"
-    kind = kind_of(certificate.authority)
+    kind = key_type(certificate.authority)
     if kind not in _FIELDS:
         return f"its authority's type {safe(kind, 60)} is not known"
     try:
@@ -176,7 +176,7 @@ def unsound(certificate: Certificate) -> str:
 
 def _signature(blob: bytes, with_token: bool) -> tuple[bytes, bytes, bytes]:
     """Algorithm, signature proper, and what a FIDO token adds: flags and counter."""
-    reader = BlobReader(blob)
+    reader = SshReader(blob)
     algorithm, raw = reader.string(), reader.string()
     token = reader.take(5) if with_token else b""
     reader.end()
@@ -184,7 +184,7 @@ def _signature(blob: bytes, with_token: bool) -> tuple[bytes, bytes, bytes]:
 
 
 def _line(blob: bytes) -> bytes:
-    return kind_of(blob) + b" " + base64.b64encode(blob)
+    return key_type(blob) + b" " + base64.b64encode(blob)
 
 
 def _verified_by_library(certificate: Certificate) -> bool:
@@ -228,7 +228,7 @@ def _verified(certificate: Certificate, algorithm: bytes, raw: bytes, token: byt
 
 def _application(blob: bytes) -> bytes:
     """The last field of a FIDO key: for whom its token signs (PROTOCOL.u2f)."""
-    reader = BlobReader(blob)
+    reader = SshReader(blob)
     for _ in range(_FIELDS[reader.string()]):
         last = reader.string()
     return last
@@ -236,16 +236,21 @@ def _application(blob: bytes) -> bytes:
 
 def _der(raw: bytes) -> bytes:
     """An ECDSA signature as the library wants it (RFC 5656 section 3.1.2)."""
-    reader = BlobReader(raw)
-    numbers = [int.from_bytes(reader.string(), "big", signed=True) for _ in range(2)]
+    reader = SshReader(raw)
+    r, s = reader.mpint(), reader.mpint()
     reader.end()
-    return utils.encode_dss_signature(*numbers)
+    return utils.encode_dss_signature(r, s)
+
+
+def foreign(data: bytes) -> str:
+    """Text of unknown origin, whatever its bytes: two are equal where the bytes are."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def rsa_bits(blob: bytes) -> int | None:
     """Bits of the modulus of an RSA key that was `parse`d; None for other keys."""
-    reader = BlobReader(blob)
+    reader = SshReader(blob)
     if reader.string() != b"ssh-rsa":
         return None
     reader.string()
-    return int.from_bytes(reader.string(), "big").bit_length()
+    return reader.mpint().bit_length()

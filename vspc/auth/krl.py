@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from vspc.auth.blobs import BlobReader, foreign
+from vspc.auth.certkeys import foreign
 from vspc.auth.revoked import Draft, Revoked
 from vspc.common.text import safe
+from vspc.wire.ssh import SshReader
 
 MAGIC = b"SSHKRL\n\0"
 """What such a file begins with."""
@@ -33,23 +34,23 @@ def read_krl(data: bytes) -> Revoked:
     """What a list revokes. Raises ValueError: it is damaged, or says something that is not
     understood, or is signed, which OpenSSH since 9.4 does not take either (section 6).
     """
-    reader = BlobReader(data)
+    reader = SshReader(data)
     if reader.take(len(MAGIC)) != MAGIC:
         raise ValueError("it is not a key revocation list")
-    version = reader.number(4)
+    version = reader.uint32()
     if version != _VERSION:
         raise ValueError(f"its format is version {version}, not {_VERSION}")
     reader.take(24)  # its own version, date and flags, of which there are none
     reader.string()
     reader.string()  # a comment
     draft = Draft()
-    while reader:
-        kind = reader.number(1)
-        _section(kind, reader.inner(), draft)
+    while not reader.ended:
+        kind = reader.byte()
+        _section(kind, reader.nested(), draft)
     return draft.done()
 
 
-def _section(kind: int, section: BlobReader, draft: Draft) -> None:
+def _section(kind: int, section: SshReader, draft: Draft) -> None:
     if kind == _SIGNATURE:
         raise ValueError("it is signed, which is not supported")
     if kind == _EXTENSION:
@@ -57,7 +58,7 @@ def _section(kind: int, section: BlobReader, draft: Draft) -> None:
     elif kind == _CERTIFICATES:
         _certificates(section, draft)
     elif kind == _KEYS:
-        while section:
+        while not section.ended:
             draft.key(section.string())
     elif kind in (_SHA1, _SHA256):
         _digests(section, 20 if kind == _SHA1 else 32, draft)
@@ -66,47 +67,47 @@ def _section(kind: int, section: BlobReader, draft: Draft) -> None:
     section.end()
 
 
-def _digests(section: BlobReader, size: int, draft: Draft) -> None:
-    while section:
+def _digests(section: SshReader, size: int, draft: Draft) -> None:
+    while not section.ended:
         digest = section.string()
         if len(digest) != size:
             raise ValueError("a fingerprint has the wrong length")
         draft.digest(digest)
 
 
-def _extension(section: BlobReader) -> None:
+def _extension(section: SshReader) -> None:
     """Section 5 and 2.5. Those that are known only make looking faster."""
-    name, critical = section.string(), section.number(1)
+    name, critical = section.string(), section.byte()
     section.string()
     if critical:
         raise ValueError(f"its critical extension {safe(name, 60)} is not known")
 
 
-def _certificates(section: BlobReader, draft: Draft) -> None:
+def _certificates(section: SshReader, draft: Draft) -> None:
     """Section 2: of one authority, or of all where its key is empty."""
     authority = section.string()
     if authority:
-        BlobReader(authority).string()
+        SshReader(authority).string()
     section.string()
-    while section:
-        kind = section.number(1)
-        issued = section.inner()
+    while not section.ended:
+        kind = section.byte()
+        issued = section.nested()
         if kind not in _ISSUED:
             raise ValueError(f"it has a section of the unknown type {kind} about certificates")
         _ISSUED[kind](issued, authority, draft)
         issued.end()
 
 
-def _serials(section: BlobReader, authority: bytes, draft: Draft) -> None:
+def _serials(section: SshReader, authority: bytes, draft: Draft) -> None:
     draft.serials(authority, section.rest())
 
 
-def _range(section: BlobReader, authority: bytes, draft: Draft) -> None:
-    draft.range(authority, section.number(8), section.number(8))
+def _range(section: SshReader, authority: bytes, draft: Draft) -> None:
+    draft.range(authority, section.uint64(), section.uint64())
 
 
-def _bitmap(section: BlobReader, authority: bytes, draft: Draft) -> None:
-    start, bits = section.number(8), section.string()
+def _bitmap(section: SshReader, authority: bytes, draft: Draft) -> None:
+    start, bits = section.uint64(), section.string()
     if bits[:1] > b"\x7f":
         raise ValueError("a bitmap is a negative number")
     if len(bits.lstrip(b"\0")) * 8 > BITMAP_LIMIT:
@@ -114,16 +115,16 @@ def _bitmap(section: BlobReader, authority: bytes, draft: Draft) -> None:
     draft.bitmap(authority, start, bits)
 
 
-def _key_ids(section: BlobReader, authority: bytes, draft: Draft) -> None:
-    while section:
+def _key_ids(section: SshReader, authority: bytes, draft: Draft) -> None:
+    while not section.ended:
         draft.key_id(authority, foreign(section.string()))
 
 
-def _issued_extension(section: BlobReader, authority: bytes, draft: Draft) -> None:
+def _issued_extension(section: SshReader, authority: bytes, draft: Draft) -> None:
     _extension(section)
 
 
-_ISSUED: Mapping[int, Callable[[BlobReader, bytes, Draft], None]] = MappingProxyType(
+_ISSUED: Mapping[int, Callable[[SshReader, bytes, Draft], None]] = MappingProxyType(
     {
         _SERIALS: _serials,
         _RANGE: _range,

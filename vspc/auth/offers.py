@@ -5,7 +5,6 @@ from functools import partial
 
 from attrs import evolve
 
-from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import NOBODY, OperatorDirectory, Person
@@ -15,6 +14,7 @@ from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import fingerprint, key_lines
 from vspc.console.authentication import Claimant, Offered, ProofRefused
 from vspc.console.session import Proof, SessionLimits
+from vspc.wire.ssh import is_certificate, key_type
 
 Answer = Callable[[Offered | ProofRefused], None]
 
@@ -171,7 +171,7 @@ class Offers:
 
 def _unable(key: bytes, verified: bool) -> str:
     """Empty, or why nobody can sign with `key` as is wanted: nobody is asked to."""
-    if not verified or kind_of(key).startswith(b"sk-"):
+    if not verified or key_type(key).startswith(b"sk-"):
         return ""
     return "verify_required: a FIDO key is wanted"
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from vspc.auth.blobs import kind_of
 from vspc.auth.children import Child, Parent, start
 from vspc.auth.fair_queue import FairQueue
 from vspc.auth.program_protocol import ANSWER, ProgramDialogue
@@ -25,6 +24,7 @@ from vspc.config.keys import KEY_TYPES, fingerprint
 from vspc.config.units import ProgramPath
 from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Verdict
 from vspc.console.session import Proof
+from vspc.wire.ssh import key_type
 
 RUNNING = 16
 """Programs at once."""
@@ -224,7 +224,7 @@ def expanded(words: tuple[str, ...], operator: str, blob: bytes) -> tuple[str, .
         raise ValueError("the operator's name is empty, too long or not printable")
     if operator.startswith("-"):
         raise ValueError("the operator's name begins with a hyphen")
-    kind = kind_of(blob).decode("ascii", "replace")
+    kind = key_type(blob).decode("ascii", "replace")
     if kind not in KEY_TYPES:
         raise ValueError("the key is of no known type")
     values = {

@@ -15,13 +15,13 @@ from typing import Protocol
 from attrs import frozen
 from twisted.logger import Logger
 
-from vspc.auth.blobs import is_certificate, kind_of
 from vspc.auth.certkeys import parse
 from vspc.auth.krl import MAGIC, read_krl
 from vspc.auth.revoked import ANY, Draft, Revoked
 from vspc.common.text import safe
 from vspc.common.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
+from vspc.wire.ssh import is_certificate, key_type
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a file."""
@@ -96,7 +96,7 @@ def _blob(text: str) -> bytes:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
     except ValueError:
         blob = b""
-    if not blob or kind_of(blob) != words[0].encode("utf-8", "surrogateescape"):
+    if not blob or key_type(blob) != words[0].encode("utf-8", "surrogateescape"):
         raise ValueError(f"it is not a public key, and begins with none of {', '.join(_WORDS)}")
     return parse(blob).key if is_certificate(blob) else blob
 

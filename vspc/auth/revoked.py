@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from vspc.auth.blobs import BlobReader, is_certificate
 from vspc.config.keys import fingerprint
+from vspc.wire.ssh import SshReader, is_certificate
 
 ANY = b""
 """In place of an authority's key: all of them."""
@@ -132,7 +132,7 @@ class Draft:
 
     def key(self, blob: bytes) -> None:
         """A plain key; if it is an authority's, all that it signed."""
-        BlobReader(blob).string()
+        SshReader(blob).string()
         if is_certificate(blob):
             raise ValueError("a certificate stands where a key should")
         self._sha256.add(sha256(blob).digest())

@@ -5,7 +5,7 @@ Nothing here repeats what it read: it could be a private key, put there by mista
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import NewType
@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 from vspc.common.textfile import examine, lines, located, read_text
 from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options, split_options
+from vspc.wire.ssh import SshReader
 
 KEYS_FILE_LIMIT = 1024 * 1024
 """Bytes of an authorized_keys file."""
@@ -114,7 +115,9 @@ def _bare(line: str) -> AuthorizedKey:
         raise InvalidValue("it is not a public key", _advice(line))
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
-        parts = list(_strings(blob))
+        reader, parts = SshReader(blob), list[bytes]()
+        while not reader.ended:
+            parts.append(reader.string())
     except ValueError:
         raise InvalidValue(f"what follows {words[0]} is no whole key", _ALLOWED) from None
     _examine(words[0], parts)
@@ -125,17 +128,6 @@ def _advice(line: str) -> str:
     if line.endswith(".pub") or line.startswith(("/", "~", "./")):
         return "a file of keys is named by authorized_keys_file"
     return f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}"
-
-
-def _strings(blob: bytes) -> Iterator[bytes]:
-    """The strings of a blob (RFC 4251 section 5). ValueError if it is cut short."""
-    at = 0
-    while at < len(blob):
-        end = at + 4 + int.from_bytes(blob[at : at + 4], "big")
-        if end > len(blob) or at + 4 > len(blob):
-            raise ValueError
-        yield blob[at + 4 : end]
-        at = end
 
 
 def _examine(kind: str, parts: list[bytes]) -> None:

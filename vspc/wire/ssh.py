@@ -1,41 +1,60 @@
-"""What an SSH payload holds, read strictly (RFC 4251 section 5).
+"""SSH's data types (RFC 4251 section 5): the one reader and the one writer.
 
-Conch's own readers return what is left where a packet is too short; these refuse it.
+Packets, public keys, certificates, key revocation lists and signatures are made of them. Conch's
+own readers return what is left where a field is too short; this one refuses it.
 """
 
 import struct
 
 _UINT32 = struct.Struct(">L")
 
+CERTIFICATE = b"-cert-v01@openssh.com"
+"""The end of a certificate's type (OpenSSH's PROTOCOL.certkeys)."""
 
-class MalformedSsh(Exception):
-    """The peer broke the protocol: the connection ends, with one log line.
+_OLD_CERTIFICATE = b"-cert-v00@openssh.com"
+"""The same before OpenSSH 5.6; none is accepted any more."""
 
-    The text never holds what the packet held.
+_TYPE_LIMIT = 128
+"""Bytes of a blob that its type is looked for in."""
+
+
+class MalformedSsh(ValueError):
+    """Bytes that break the format, or a peer that breaks the protocol.
+
+    The text never holds what was read.
     """
 
 
 class SshReader:
-    """Takes the fields of one payload, first to last; raises `MalformedSsh` if one is missing."""
+    """Takes the fields of `data`, first to last; raises `MalformedSsh` if one is truncated."""
 
-    __slots__ = ("_at", "_payload")
+    __slots__ = ("_data", "at")
 
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
-        self._at = 0
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.at = 0
+        """Bytes that were taken."""
 
     def take(self, count: int) -> bytes:
         """Exactly `count` bytes."""
-        end = self._at + count
-        if end > len(self._payload):
-            raise MalformedSsh("a field reaches beyond its packet")
-        taken = self._payload[self._at : end]
-        self._at = end
+        end = self.at + count
+        if end > len(self._data):
+            raise MalformedSsh("a field is truncated")
+        taken = self._data[self.at : end]
+        self.at = end
         return taken
+
+    def byte(self) -> int:
+        """A number of one byte."""
+        return self.take(1)[0]
 
     def uint32(self) -> int:
         """A number of four bytes."""
         return int(_UINT32.unpack(self.take(4))[0])
+
+    def uint64(self) -> int:
+        """A number of eight bytes."""
+        return int.from_bytes(self.take(8), "big")
 
     def boolean(self) -> bool:
         """One byte; everything but 0 is true."""
@@ -48,6 +67,14 @@ class SshReader:
             raise MalformedSsh(f"a string of {count} bytes where {limit} are the limit")
         return self.take(count)
 
+    def nested(self) -> "SshReader":
+        """A counted string that has fields of its own."""
+        return SshReader(self.string())
+
+    def mpint(self) -> int:
+        """A signed number of any length; its encoding need not be the shortest."""
+        return int.from_bytes(self.string(), "big", signed=True)
+
     def names(self) -> tuple[bytes, ...]:
         """A name-list: names between commas; an empty one has none."""
         listed = self.string()
@@ -55,17 +82,17 @@ class SshReader:
 
     def rest(self) -> bytes:
         """All that is left."""
-        return self.take(len(self._payload) - self._at)
+        return self.take(len(self._data) - self.at)
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left."""
-        return self._at == len(self._payload)
+        return self.at == len(self._data)
 
     def end(self) -> None:
         """Nothing may be left."""
         if not self.ended:
-            raise MalformedSsh("bytes behind the last field of a packet")
+            raise MalformedSsh("trailing bytes after the last field")
 
 
 def uint32(number: int) -> bytes:
@@ -76,3 +103,16 @@ def uint32(number: int) -> bytes:
 def string(data: bytes) -> bytes:
     """A counted string."""
     return _UINT32.pack(len(data)) + data
+
+
+def key_type(blob: bytes) -> bytes:
+    """The type of a public key or certificate, as it says; empty if there is none. Never raises."""
+    try:
+        return SshReader(blob[:_TYPE_LIMIT]).string()
+    except MalformedSsh:
+        return b""
+
+
+def is_certificate(blob: bytes) -> bool:
+    """Whether `blob` says that it is a certificate, of whatever kind. Never raises."""
+    return key_type(blob).endswith((CERTIFICATE, _OLD_CERTIFICATE))

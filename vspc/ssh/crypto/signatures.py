@@ -8,17 +8,15 @@ from twisted.conch.ssh.keys import Key
 
 from vspc.config.keys import RSA_BITS
 from vspc.ssh.crypto.algorithms import USER_SIGNATURES
-from vspc.wire.ssh import MalformedSsh, SshReader
+from vspc.wire.ssh import CERTIFICATE, MalformedSsh, SshReader, key_type, string
 
 _USER_PRESENT = 0x01
 _USER_VERIFIED = 0x04
 
-_CERTIFICATE = b"-cert-v01@openssh.com"
-
 
 def _certified(name: bytes) -> bytes:
     """The name with which a certificate is used for what `name` is with a plain key."""
-    return name.removesuffix(b"@openssh.com") + _CERTIFICATE
+    return name.removesuffix(b"@openssh.com") + CERTIFICATE
 
 
 _PLAIN: Mapping[bytes, bytes] = MappingProxyType(
@@ -34,11 +32,7 @@ _KINDS: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
 
 def acceptable(algorithm: bytes, blob: bytes) -> bool:
     """Whether `algorithm` may be used with the key, or certificate, `blob`; False for no key."""
-    try:
-        kind = SshReader(blob).string()
-    except MalformedSsh:
-        return False
-    return algorithm in _KINDS.get(kind, ())
+    return algorithm in _KINDS.get(key_type(blob), ())
 
 
 def _with_token(key: Key, signed: bytes, token: SshReader, verified: bool) -> bytes:
@@ -77,8 +71,7 @@ def proves(
         elif verified:
             return False
         reader.end()
-        whole = len(algorithm).to_bytes(4, "big") + algorithm + len(raw).to_bytes(4, "big") + raw
-        return bool(key.verify(whole, signed))
+        return bool(key.verify(string(algorithm) + string(raw), signed))
     except Exception:
         # Conch's parsers, and the cryptography below them, raise many things on bad input.
         return False
