@@ -1,15 +1,13 @@
-"""A gatekeeper for tests of the door: a key in a table will do, and nothing else is taken."""
+"""An authenticator for tests of the SSH door: it accepts keys of a table and nothing else."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from vspc.common.clock import Cancellable
 from vspc.config.keys import fingerprint
 from vspc.console.access import Operator
 from vspc.console.authentication import (
-    Ask,
+    Asker,
     Claimant,
-    Conversation,
     Offered,
     ProofRefused,
     Proved,
@@ -19,7 +17,7 @@ from vspc.console.session import Proof
 
 
 class OnlyKeys:
-    """`vspc.console.authentication.Gatekeeper`."""
+    """`vspc.console.authentication.Authenticator`."""
 
     refusals: Mapping[bytes, str] = MappingProxyType({})
     """Keys that are known and will not do, and why."""
@@ -31,42 +29,24 @@ class OnlyKeys:
     def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
         return () if shown else ("publickey",)
 
-    def key(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        blob: bytes,
-        answer: Callable[[Offered | ProofRefused], None],
-    ) -> Cancellable:
+    async def key(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
+    ) -> Offered | ProofRefused:
         proof = Proof("publickey", fingerprint(blob))
         reason = self.refusals.get(blob)
         if reason is not None:
-            answer(ProofRefused(reason, proof))
-        elif blob in self.keys(claimant.name):
-            answer(Offered(proof, blob))
-        else:
-            answer(ProofRefused("key not authorised", proof, strange=True))
-        return self
+            return ProofRefused(reason, proof)
+        if blob in self.keys(claimant.name):
+            return Offered(proof, blob)
+        return ProofRefused("key not authorised", proof, unknown_key=True)
 
-    def cancel(self) -> None:
-        """He has answered already."""
-
-    def active(self) -> bool:
-        return False
-
-    def password(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        password: bytes,
-        answer: Callable[[Verdict], None],
-    ) -> Cancellable:
+    async def password(
+        self, claimant: Claimant, shown: tuple[str, ...], password: bytes
+    ) -> Verdict:
         raise AssertionError("no password was asked for")
 
-    def converse(
-        self, claimant: Claimant, shown: tuple[str, ...], heard: Callable[[Ask | Verdict], None]
-    ) -> Conversation:
-        raise AssertionError("nobody wants to talk")
+    async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
+        raise AssertionError("no method with questions is offered")
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | ProofRefused:
         return Operator(claimant.name)

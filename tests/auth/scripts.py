@@ -11,7 +11,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, Claimant, ProofRefused, Verdict
+from vspc.console.authentication import Claimant, ProofRefused, Question, Verdict
 
 
 def claimant(name: str = "alice", address: str = "192.0.2.1") -> Claimant:
@@ -25,7 +25,7 @@ class Ear:
     said: list[Any] = field(factory=list)
     _waiting: Deferred[Any] | None = None
 
-    def __call__(self, said: Ask | Verdict | bytes) -> None:
+    def __call__(self, said: Question | Verdict | bytes) -> None:
         self.said.append(said)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

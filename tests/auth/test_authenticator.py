@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyotp
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
@@ -14,6 +15,7 @@ from vspc.auth.context import AuthContext
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
 from vspc.auth.passwords import hash_password, verify
+from vspc.auth.programs import Conversation
 from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import WINDOW, WRONG, Codes
@@ -24,12 +26,11 @@ from vspc.config.secrets import Cost
 from vspc.config.units import ProgramPath
 from vspc.console.access import Operator
 from vspc.console.authentication import (
-    Ask,
     Claimant,
-    Conversation,
     Offered,
     ProofRefused,
     Proved,
+    Question,
     Verdict,
 )
 from vspc.console.ports import Lockout
@@ -83,11 +84,11 @@ class Helper:
         self.asked: list[str] = []
 
     def converse(
-        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Ask | Verdict], None]
+        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Question | Verdict], None]
     ) -> Conversation:
         self.asked.append(claimant.name)
         self.heard = heard
-        self.clock.call_later(0, lambda: heard(Ask("Directory password: ")))
+        self.clock.call_later(0, lambda: heard(Question("Directory password: ")))
         return self
 
     def answer(self, text: bytes) -> None:
@@ -155,11 +156,9 @@ class GateTest(SynchronousTestCase):
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
     ) -> Offered | ProofRefused:
-        said: list[Offered | ProofRefused] = []
-        gate.key(claimant, shown, blob, said.append)
+        answer = Deferred.fromCoroutine(gate.key(claimant, shown, blob))
         self.clock.advance(0)
-        [answer] = said
-        return answer
+        return self.successResultOf(answer)
 
     def refusal(
         self,
@@ -179,12 +178,10 @@ class GateTest(SynchronousTestCase):
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
     ) -> Verdict:
-        said: list[Verdict] = []
-        gate.password(claimant, shown, word, said.append)
+        answer = Deferred.fromCoroutine(gate.password(claimant, shown, word))
         self.clock.advance(0.2)
         self.clock.advance(LEAST)
-        [answer] = said
-        return answer
+        return self.successResultOf(answer)
 
     def talk(
         self,
@@ -192,14 +189,20 @@ class GateTest(SynchronousTestCase):
         *answers: bytes,
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
-    ) -> list[Ask | Verdict]:
-        """All that is heard in a conversation with these answers."""
-        heard: list[Ask | Verdict] = []
-        conversation = gate.converse(claimant, shown, heard.append)
-        self.assertEqual(heard, [])  # never from within
+    ) -> list[Question | Verdict]:
+        """The questions of a conversation with these answers, and what it comes to."""
+        heard: list[Question | Verdict] = []
+        asked: list[Deferred[bytes]] = []
+
+        def ask(question: Question) -> Deferred[bytes]:
+            heard.append(question)
+            asked.append(Deferred())
+            return asked[-1]
+
+        Deferred.fromCoroutine(gate.converse(claimant, shown, ask)).addCallback(heard.append)
         self.clock.advance(0)
         for answer in answers:
-            conversation.answer(answer)
+            asked.pop().callback(answer)
             self.clock.advance(0.2)
             self.clock.advance(LEAST)
         return heard
@@ -240,7 +243,7 @@ class Keys(GateTest):
         known, strange = self.key(gate, plain(1)), self.key(gate, plain(2))
         assert isinstance(known, ProofRefused)
         assert isinstance(strange, ProofRefused)
-        self.assertEqual((known.strange, strange.strange), (False, True))
+        self.assertEqual((known.unknown_key, strange.unknown_key), (False, True))
 
     def test_a_key_that_has_expired(self) -> None:
         gate = self.gate(self.lines('expiry-time="20200101Z" '))
@@ -435,9 +438,9 @@ class Passwords(GateTest):
     def test_a_no_takes_its_time_and_a_yes_does_not(self) -> None:
         gate = self.gate(self.text)
         said: list[Verdict] = []
-        gate.password(ALICE, (), b"secret", said.append)
-        gate.password(ALICE, (), b"wrong", said.append)
-        gate.password(NOBODY, (), b"wrong", said.append)
+        for claimant, word in ((ALICE, b"secret"), (ALICE, b"wrong"), (NOBODY, b"wrong")):
+            checking = Deferred.fromCoroutine(gate.password(claimant, (), word))
+            checking.addCallback(said.append)
         self.clock.advance(0.5)
         self.assertEqual(len(said), 1)
         self.clock.advance(LEAST - 0.5 - 0.01)
@@ -453,14 +456,13 @@ class Passwords(GateTest):
 
     def test_who_goes_away_hears_nothing(self) -> None:
         gate = self.gate(self.text)
-        said: list[Verdict] = []
         for passed in (0.0, 0.5):
-            waiting = gate.password(ALICE, (), b"wrong", said.append)
+            waiting = Deferred.fromCoroutine(gate.password(ALICE, (), b"wrong"))
             self.clock.advance(passed)
-            self.assertTrue(waiting.active())
+            self.assertNoResult(waiting)
             waiting.cancel()
-        self.clock.advance(5)
-        self.assertEqual(said, [])
+            self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
 
     def test_methods_and_conversations_are_alike_for_all(self) -> None:
         gate = self.gate(self.text)
@@ -469,10 +471,10 @@ class Passwords(GateTest):
                 gate.methods(claimant, ()), ("publickey", "keyboard-interactive", "password")
             )
             heard = self.talk(gate, b"wrong", claimant=claimant)
-            self.assertEqual(heard[0], Ask(PASSWORD))
+            self.assertEqual(heard[0], Question(PASSWORD))
             self.assertIsInstance(heard[1], ProofRefused)
         self.assertEqual(
-            self.talk(gate, b"secret"), [Ask(PASSWORD), Proved("password", Proof("password"))]
+            self.talk(gate, b"secret"), [Question(PASSWORD), Proved("password", Proof("password"))]
         )
 
     def test_the_hashes_of_the_table_are_imitated(self) -> None:
@@ -501,7 +503,7 @@ class SeveralProofs(GateTest):
         self.assertEqual(gate.methods(ALICE, ("publickey", "password")), ("keyboard-interactive",))
         shown = ("publickey", "password")
         heard = self.talk(gate, self.code(), shown=shown)
-        self.assertEqual(heard, [Ask(CODE), Proved("totp", Proof("totp"))])
+        self.assertEqual(heard, [Question(CODE), Proved("totp", Proof("totp"))])
         self.assertEqual(gate.methods(ALICE, (*shown, "totp")), ())
 
     def test_nothing_counts_out_of_its_turn(self) -> None:
@@ -567,7 +569,7 @@ class Programs(GateTest):
         gate = self.gate(self.text)
         self.assertEqual(gate.methods(ALICE, ()), ("publickey", "keyboard-interactive"))
         heard = self.talk(gate, b"right")
-        self.assertEqual(heard[0], Ask("Directory password: "))
+        self.assertEqual(heard[0], Question("Directory password: "))
         self.assertEqual(heard[1], Proved("auth_command", Proof("auth_command")))
         self.assertIsInstance(self.talk(gate, b"wrong")[-1], ProofRefused)
 
@@ -575,7 +577,7 @@ class Programs(GateTest):
         gate = self.gate(self.text)
         for name in ("mallory", "root"):
             heard = self.talk(gate, b"right", claimant=Claimant(name, "192.0.2.1"))
-            self.assertEqual(heard[0], Ask("Directory password: "))
+            self.assertEqual(heard[0], Question("Directory password: "))
             self.assertIsInstance(heard[-1], ProofRefused)
 
 

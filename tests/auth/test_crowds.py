@@ -21,7 +21,7 @@ from vspc.auth.children import Child, Parent
 from vspc.auth.programs import RUNNING, WAITING, Programs
 from vspc.auth.runs import PATIENCE, STEP, TURN
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, ProofRefused, Proved
+from vspc.console.authentication import ProofRefused, Proved, Question
 
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
 TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"ask\nok\n"])
@@ -124,7 +124,7 @@ class Crowd(RuleBasedStateMachine):
     @rule(data=st.data(), text=st.sampled_from([b"", b"secret", b"x" * 2000]))
     def answer(self, data: st.DataObject, text: bytes) -> None:
         asker = data.draw(st.sampled_from(self.askers))
-        if asker.said and isinstance(asker.said[-1], Ask):
+        if asker.said and isinstance(asker.said[-1], Question):
             asker.within = True
             asker.call.answer(text)
             asker.within = False

@@ -12,7 +12,7 @@ from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
 from vspc.auth.programs import Programs
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, Proved
+from vspc.console.authentication import Proved, Question
 
 reactor: Any = any_reactor
 
@@ -48,7 +48,7 @@ class Examples(ScriptTest):
         ear = Ear()
         conversation = self.programs.converse(command, claimant(name), ear)
         said = yield ear.next()
-        if isinstance(said, Ask):
+        if isinstance(said, Question):
             self.assertFalse(said.echo)
             conversation.answer(answer)
             said = yield ear.next()

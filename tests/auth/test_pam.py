@@ -17,7 +17,7 @@ from tests.fakes import FakeClock
 from tests.programs import missing
 from vspc.auth.programs import Programs
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, Proved
+from vspc.console.authentication import Proved, Question
 
 reactor: Any = any_reactor
 
@@ -95,7 +95,7 @@ class Deciding(PamTest):
         self.service(f"auth required pam_exec.so expose_authtok quiet {check.words[0]}", PERMIT)
         for answer, right in (("hünter 2%", True), ("hunter", False), ("hünter 2%\0", False)):
             conversation, ear = self.converse(who="al ice%")
-            self.assertEqual((yield ear.next()), Ask("Password: ", False))
+            self.assertEqual((yield ear.next()), Question("Password: ", False))
             conversation.answer(answer.encode())
             self.assertEqual(isinstance((yield ear.next()), Proved), right, answer)
         self.assertEqual(told.read_text(), "al ice% 2001:db8::7 ssh vspc auth\n")

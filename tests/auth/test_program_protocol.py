@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import claimant
 from vspc.auth.program_protocol import QUESTIONS, ProgramDialogue, decoded, encoded
-from vspc.console.authentication import Ask, ProofRefused, Proved
+from vspc.console.authentication import ProofRefused, Proved, Question
 
 TEXTS = st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "%", "%41", "a b", "\r", "\n"])
 
@@ -39,7 +39,7 @@ class Dialogues(SynchronousTestCase):
     def setUp(self) -> None:
         self.dialogue = ProgramDialogue()
 
-    def hear(self, data: bytes) -> list[Ask | Proved | ProofRefused]:
+    def hear(self, data: bytes) -> list[Question | Proved | ProofRefused]:
         return list(self.dialogue.receive(data))
 
     def reason(self, data: bytes) -> str:
@@ -53,14 +53,14 @@ class Dialogues(SynchronousTestCase):
 
     def test_lines_may_end_as_on_windows_and_come_in_pieces(self) -> None:
         self.assertEqual(self.hear(b"ask Pass"), [])
-        self.assertEqual(self.hear(b"word:\r\n"), [Ask("Password:")])
+        self.assertEqual(self.hear(b"word:\r\n"), [Question("Password:")])
         self.assertEqual(self.dialogue.answer(b"x"), b"answer x\n")
         self.assertEqual(self.hear(b"o"), [])
         [verdict] = self.hear(b"k\n")
         self.assertIsInstance(verdict, Proved)
 
     def test_a_question_is_shown_as_safe_text(self) -> None:
-        self.assertEqual(self.hear(b"ask \x1b[2J%1b[2J\n"), [Ask("\\x1b[2J\\x1b[2J")])
+        self.assertEqual(self.hear(b"ask \x1b[2J%1b[2J\n"), [Question("\\x1b[2J\\x1b[2J")])
 
     def test_only_a_question_is_answered_and_once(self) -> None:
         self.assertEqual(self.dialogue.answer(b"early"), b"")
@@ -90,7 +90,7 @@ class Dialogues(SynchronousTestCase):
     ) -> None:
         dialogue = ProgramDialogue()
         said = [one for piece in pieces for one in dialogue.receive(piece)]
-        verdicts = [one for one in said if not isinstance(one, Ask)]
+        verdicts = [one for one in said if not isinstance(one, Question)]
         self.assertEqual(said[: -len(verdicts) or None], said[: len(said) - len(verdicts)])
         self.assertLessEqual(len(verdicts), 1)
         self.assertEqual(bool(verdicts), dialogue.is_over)

@@ -16,7 +16,7 @@ from vspc.auth.runs import PATIENCE, STEP, TURN
 from vspc.auth.stderr import LINES, WITHHELD
 from vspc.config.keys import fingerprint
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, Proved
+from vspc.console.authentication import Proved, Question
 from vspc.net.reactor import ReactorClock
 
 reactor: Any = any_reactor
@@ -75,9 +75,9 @@ class Conversing(ProgramsTest):
             "then echo ok; else echo no; fi"
         )
         conversation, ear = self.converse(command)
-        self.assertEqual((yield ear.next()), Ask("Password:", False))
+        self.assertEqual((yield ear.next()), Question("Password:", False))
         conversation.answer(b"se cret")
-        self.assertEqual((yield ear.next()), Ask("Colour?", True))
+        self.assertEqual((yield ear.next()), Question("Colour?", True))
         conversation.answer(b"10%")
         verdict = yield ear.next()
         self.assertIsInstance(verdict, Proved)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,7 +11,7 @@ from tests.auth.test_authenticator import plain
 from tests.fakes import FakeClock
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config, load
-from vspc.console.authentication import Claimant, Offered, ProofRefused
+from vspc.console.authentication import Claimant, ProofRefused
 from vspc.server.auth_service import AuthService
 
 
@@ -46,9 +47,9 @@ class Revoking(SynchronousTestCase):
         self.door.take(config, OperatorDirectory(config))
 
     def is_revoked(self, number: int) -> bool:
-        said: list[Offered | ProofRefused] = []
-        self.door.gate.key(Claimant("alice", "192.0.2.1"), (), plain(number), said.append)
-        return isinstance(said[0], ProofRefused)
+        alice = Claimant("alice", "192.0.2.1")
+        answer = Deferred.fromCoroutine(self.door.gate.key(alice, (), plain(number)))
+        return isinstance(self.successResultOf(answer), ProofRefused)
 
     def test_another_file_counts_at_once(self) -> None:
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))

@@ -6,118 +6,65 @@ questions as one who has nothing that would do, and a wrong answer takes as long
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredQueue, race
 
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import NOBODY, OperatorDirectory, Person, wire_methods
-from vspc.auth.offers import Answer, Offers
+from vspc.auth.offers import Offers
+from vspc.auth.programs import Conversation
 from vspc.common.addresses import rate_key
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable
 from vspc.config import Config
 from vspc.console.access import Operator, Voucher
-from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Proved, Verdict
+from vspc.console.authentication import (
+    Asker,
+    Claimant,
+    Offered,
+    ProofRefused,
+    Proved,
+    Question,
+    Verdict,
+)
 from vspc.console.session import Proof, Session, SessionLimits
+from vspc.net.reactor import sleep
 
 LEAST = 1.0
 """Seconds that a wrong password or answer takes at least, whatever was wrong."""
 
-Heard = Callable[[Ask | Verdict], None]
+T = TypeVar("T")
 
-Judge = Callable[[bytes, Callable[[Verdict], None]], Cancellable | None]
-"""Looks at an answer, and says later what it thinks of it."""
-
-
-class Delayed:
-    """Hands on what somebody thinks of an answer: a no not before `LEAST` after the answer."""
-
-    def __init__(self, clock: Clock, heard: Heard) -> None:
-        self._clock = clock
-        self._heard = heard
-        self._since = clock.seconds()
-        self._waiting: Cancellable | None = None
-        self._judging: Cancellable | None = None
-        self._over = False
-
-    def judge(self, judge: Judge, answer: bytes) -> None:
-        """An answer came."""
-        self._since = self._clock.seconds()
-        self._judging = judge(answer, self.hear)
-
-    def answered(self) -> None:
-        """An answer came, and somebody else looks at it."""
-        self._since = self._clock.seconds()
-
-    def hear(self, said: Ask | Verdict) -> None:
-        """A question, or what came of it."""
-        if self._over:
-            return
-        left = self._since + LEAST - self._clock.seconds()
-        if isinstance(said, ProofRefused) and left > 0:
-            self._waiting = self._clock.call_later(left, lambda: self._say(said))
-        else:
-            self._say(said)
-
-    def _say(self, said: Ask | Verdict) -> None:
-        if not self._over:
-            self._over = not isinstance(said, Ask)
-            self._heard(said)
-
-    def cancel(self) -> None:
-        """Nobody wants to know any more."""
-        self._over = True
-        for call in (self._waiting, self._judging):
-            if call is not None and call.active():
-                call.cancel()
-
-    def active(self) -> bool:
-        """Whether something may still be heard."""
-        return not self._over
+Heard = Callable[[Question | Verdict], None]
 
 
-class ClaimantQuestion:
-    """A `Conversation` of one question."""
-
-    def __init__(self, clock: Clock, text: str, judge: Judge, heard: Heard) -> None:
-        self._slowly = Delayed(clock, heard)
-        self._judge = judge
-        self._asking = clock.call_later(0, lambda: self._slowly.hear(Ask(text)))
-
-    def answer(self, text: bytes) -> None:
-        """Once."""
-        self._slowly.judge(self._judge, text)
-
-    def cancel(self) -> None:
-        """He has gone."""
-        if self._asking.active():
-            self._asking.cancel()
-        self._slowly.cancel()
+def _answered(ask: Callable[[Callable[[T], None]], Cancellable | None]) -> Deferred[T]:
+    """The answer of what has a callback for it; cancelling ends the work for it."""
+    answer = Deferred[T](lambda _: work.cancel() if work is not None else None)
+    work = ask(answer.callback)
+    return answer
 
 
-class Relay:
-    """A `Conversation` that somebody else leads; `verify` may turn its yes into a no."""
+async def _relay(converse: Callable[[Heard], Conversation], ask: Asker) -> Verdict:
+    """What a conversation comes to that a program leads."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        converse: Callable[[Heard], Conversation],
-        verify: Callable[[Verdict], Verdict],
-        heard: Heard,
-    ) -> None:
-        self._slowly = Delayed(clock, heard)
-        self._verify = verify
-        self._other = converse(self._hear)
+    async def put(question: Question) -> bytes:
+        return await ask(question)
 
-    def _hear(self, said: Ask | Verdict) -> None:
-        self._slowly.hear(said if isinstance(said, Ask) else self._verify(said))
-
-    def answer(self, text: bytes) -> None:
-        """To whoever leads it."""
-        self._slowly.answered()
-        self._other.answer(text)
-
-    def cancel(self) -> None:
-        """He has gone."""
-        self._slowly.cancel()
-        self._other.cancel()
+    heard = DeferredQueue[Question | Verdict]()
+    conversation = converse(heard.put)
+    try:
+        said = await heard.get()
+        while isinstance(said, Question):
+            either: list[Deferred[Any]] = [Deferred.fromCoroutine(put(said)), heard.get()]
+            first, result = await race(either)
+            if first == 0:
+                conversation.answer(result)
+                result = await heard.get()
+            said = result
+        return said
+    finally:
+        conversation.cancel()
 
 
 PASSWORD, CODE = "Password: ", "One-time code: "
@@ -158,47 +105,48 @@ class OperatorAuthenticator:
         step = self._person(claimant).next_step(shown)
         return () if step is None else wire_methods(step)
 
-    def key(
-        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes, answer: Answer
-    ) -> Cancellable:
+    async def key(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
+    ) -> Offered | ProofRefused:
         """A certificate, a key of the table, or one that the administrator's program knows."""
-        return self._offers.offer(claimant, shown, blob, answer)
+        return await _answered(partial(self._offers.offer, claimant, shown, blob))
 
-    def password(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        password: bytes,
-        answer: Callable[[Verdict], None],
-    ) -> Cancellable:
+    async def password(
+        self, claimant: Claimant, shown: tuple[str, ...], password: bytes
+    ) -> Verdict:
         """Against the hash of the table."""
+        since = self._means.clock.seconds()
+        return await self._slowly(since, await self._check_password(claimant, shown, password))
 
-        def heard(said: Ask | Verdict) -> None:
-            assert not isinstance(said, Ask)
-            answer(said)
-
-        slowly = Delayed(self._means.clock, heard)
-        slowly.judge(partial(self._check_password, claimant, shown), password)
-        return slowly
-
-    def converse(self, claimant: Claimant, shown: tuple[str, ...], heard: Heard) -> Conversation:
+    async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
         """One step: a password, a code, or what the administrator's program asks."""
-        clock, command = self._means.clock, self._ssh.auth_command
+        since = self._means.clock.seconds()
+
+        async def timed(question: Question) -> bytes:
+            nonlocal since
+            answer = await ask(question)
+            since = self._means.clock.seconds()
+            return answer
+
+        return await self._slowly(since, await self._conversed(claimant, shown, timed))
+
+    async def _conversed(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
+        command = self._ssh.auth_command
         step = self._person(claimant).next_step(shown)
         if step == "totp":
-            return ClaimantQuestion(clock, CODE, partial(self._check_code, claimant), heard)
+            return await self._check_code(claimant, await ask(Question(CODE)))
         own = step in ("", "publickey", "certificate") and self._has_password(claimant)
         if command is None or step == "password" or own:
-            return ClaimantQuestion(
-                clock, PASSWORD, partial(self._check_password, claimant, shown), heard
-            )
-        programs = self._means.programs
-        return Relay(
-            clock,
-            partial(programs.converse, command, claimant),
-            partial(self._program_says, claimant, shown),
-            heard,
-        )
+            return await self._check_password(claimant, shown, await ask(Question(PASSWORD)))
+        verdict = await _relay(partial(self._means.programs.converse, command, claimant), ask)
+        return self._program_says(claimant, shown, verdict)
+
+    async def _slowly(self, since: float, verdict: Verdict) -> Verdict:
+        """`verdict`; a refusal not before `LEAST` after `since`."""
+        left = since + LEAST - self._means.clock.seconds()
+        if isinstance(verdict, ProofRefused) and left > 0:
+            await sleep(self._means.clock, left)
+        return verdict
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | ProofRefused:
         """Who comes in: with the groups and roles of the table, and of a certificate.
@@ -235,40 +183,30 @@ class OperatorAuthenticator:
 
     # Passwords, codes and programs
 
-    def _check_password(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        password: bytes,
-        decided: Callable[[Verdict], None],
-    ) -> Cancellable:
+    async def _check_password(
+        self, claimant: Claimant, shown: tuple[str, ...], password: bytes
+    ) -> Verdict:
         person = self._person(claimant)
         proof = Proof("password", stamp=person.stamp)
         why = person.not_now(shown, "password") or self._means.locked(claimant.name, proof)
         if person.password is None:
             why = why or "there is no such operator, or he has no password"
+        hashed, asker = None if why else person.password, rate_key(claimant.address)
+        check = self._means.passwords.check
+        checking: Deferred[bool] = _answered(lambda answer: check(hashed, password, answer, asker))
+        right = await checking
+        if right and not why:
+            return Proved("password", proof)
+        return ProofRefused(why or "wrong password", proof)
 
-        def answered(right: bool) -> None:
-            if right and not why:
-                decided(Proved("password", proof))
-            else:
-                decided(ProofRefused(why or "wrong password", proof))
-
-        hashed = None if why else person.password
-        return self._means.passwords.check(hashed, password, answered, rate_key(claimant.address))
-
-    def _check_code(
-        self, claimant: Claimant, code: bytes, decided: Callable[[Verdict], None]
-    ) -> None:
-        proof = Proof("totp")
-
-        def answered(why: str) -> None:
-            why = why or self._means.locked(claimant.name, proof)
-            decided(ProofRefused(why, proof) if why else Proved("totp", proof))
-
-        secret = self._person(claimant).code_secret
-        place = rate_key(claimant.address)
-        self._means.codes.check(claimant.name, secret, code, answered, place)
+    async def _check_code(self, claimant: Claimant, code: bytes) -> Verdict:
+        proof, secret = Proof("totp"), self._person(claimant).code_secret
+        place, check = rate_key(claimant.address), self._means.codes.check
+        checking: Deferred[str] = _answered(
+            lambda answer: check(claimant.name, secret, code, answer, place)
+        )
+        why = await checking or self._means.locked(claimant.name, proof)
+        return ProofRefused(why, proof) if why else Proved("totp", proof)
 
     def _program_says(
         self, claimant: Claimant, shown: tuple[str, ...], verdict: Verdict

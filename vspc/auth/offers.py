@@ -117,7 +117,7 @@ class Offers:
         why = self._revoked(blob)
         if why:
             proof = Proof("publickey", fingerprint(blob), key=blob)
-            return ProofRefused(why, proof, strange=not lines)
+            return ProofRefused(why, proof, unknown_key=not lines)
         return self._listed(claimant, person, blob, lines)
 
     def _listed(
@@ -132,7 +132,7 @@ class Offers:
             why = _unfit(options, claimant.address, now) or _unable(blob, verified)
             if not why:
                 return Offered(proof, blob, _limits(options), verified)
-        return ProofRefused(why, proof, strange=not lines)
+        return ProofRefused(why, proof, unknown_key=not lines)
 
     def _revoked(self, blob: bytes) -> str:
         revoked = self._means.revocations().known

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from vspc.auth.stderr import Secrets
 from vspc.common.text import safe
-from vspc.console.authentication import Ask, Claimant, ProofRefused, Proved, Verdict
+from vspc.console.authentication import Claimant, ProofRefused, Proved, Question, Verdict
 from vspc.console.session import Proof
 
 VERSION = 1
@@ -112,7 +112,7 @@ class ProgramDialogue:
         self._secrets.add(text, sent)
         return b"answer %s\n" % sent
 
-    def receive(self, data: bytes) -> Iterator[Ask | Verdict]:
+    def receive(self, data: bytes) -> Iterator[Question | Verdict]:
         """The program said `data`: what that means."""
         if self.is_over:
             return
@@ -130,7 +130,7 @@ class ProgramDialogue:
         self.is_over, self.is_asking, self._line = True, False, b""
         return ProofRefused(f"{METHOD}: {reason}", Proof(METHOD))
 
-    def _hear(self, line: bytes) -> Ask | Verdict:
+    def _hear(self, line: bytes) -> Question | Verdict:
         word, _space, rest = line.removesuffix(b"\r").partition(b" ")
         try:
             text = decoded(rest)
@@ -148,11 +148,11 @@ class ProgramDialogue:
         self.is_over = True
         return Proved(METHOD, Proof(METHOD))
 
-    def _ask(self, text: str, echo: bool) -> Ask | ProofRefused:
+    def _ask(self, text: str, echo: bool) -> Question | ProofRefused:
         if self.is_asking:
             return self.refuse("it asked again before its question was answered")
         self._questions += 1
         if self._questions > QUESTIONS:
             return self.refuse(f"it asked more than {QUESTIONS} questions")
         self.is_asking = True
-        return Ask(text, echo)
+        return Question(text, echo)

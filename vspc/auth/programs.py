@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorFDSet
 
@@ -22,7 +22,7 @@ from vspc.common.addresses import rate_key
 from vspc.common.clock import Cancellable, Clock
 from vspc.config.keys import KEY_TYPES, fingerprint
 from vspc.config.units import ProgramPath
-from vspc.console.authentication import Ask, Claimant, Conversation, ProofRefused, Verdict
+from vspc.console.authentication import Claimant, ProofRefused, Question, Verdict
 from vspc.console.session import Proof
 from vspc.wire.ssh import key_type
 
@@ -40,6 +40,17 @@ NAME = 256
 
 KEYS_METHOD = "authorized_keys_command"
 
+
+class Conversation(Protocol):
+    """Questions and answers with one claimant. Everything after `cancel` comes to nothing."""
+
+    def answer(self, text: bytes) -> None:
+        """What the client said to the last question."""
+
+    def cancel(self) -> None:
+        """The client has gone, or begins something else."""
+
+
 Start = Callable[[IReactorFDSet, Sequence[str], Parent], Child]
 
 _TOKEN = re.compile(r"%(.?)", re.DOTALL)
@@ -55,7 +66,7 @@ class Programs:
         self._closed = False
 
     def converse(
-        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Ask | Verdict], None]
+        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Question | Verdict], None]
     ) -> Conversation:
         """Let `command` ask the claimant; see `vspc.auth.program_protocol`."""
         run = _Conversation(self._means, command.words, claimant, heard)
@@ -139,7 +150,7 @@ class Programs:
             self._begin(waiting)
 
 
-class _Conversation(ProgramRun[Ask | Verdict]):
+class _Conversation(ProgramRun[Question | Verdict]):
     """`Conversation` with an `auth_command`."""
 
     def __init__(
@@ -147,7 +158,7 @@ class _Conversation(ProgramRun[Ask | Verdict]):
         means: RunContext,
         words: tuple[str, ...],
         claimant: Claimant,
-        heard: Callable[[Ask | Verdict], None],
+        heard: Callable[[Question | Verdict], None],
     ) -> None:
         super().__init__(means, words, rate_key(claimant.address), heard)
         self._claimant = claimant
@@ -175,7 +186,7 @@ class _Conversation(ProgramRun[Ask | Verdict]):
         for said in list(self._dialogue.receive(data)):
             if self.is_over:
                 return
-            if isinstance(said, Ask):
+            if isinstance(said, Question):
                 self.suspend()
             else:
                 self.conclude()

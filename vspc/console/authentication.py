@@ -1,22 +1,21 @@
-"""How a door asks who somebody is: requests, answers, and the port between the two.
+"""How an SSH door asks who an operator is: requests, answers, and the port between the two.
 
-`ssh/` speaks the protocol and knows no operator; `auth/` knows keys, certificates, passwords and
-the administrator's own programs, and no protocol.
+`ssh/` speaks the protocol and has no list of operators; `auth/` checks keys, certificates,
+passwords and what the administrator's programs say, and has no protocol.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from attrs import field, frozen
 
-from vspc.common.clock import Cancellable
 from vspc.console.access import Operator
 from vspc.console.session import UNLIMITED, Proof, SessionLimits
 
 
 @frozen
 class Claimant:
-    """Somebody at the door: who he says he is, and his address."""
+    """A client that wants to log in: the operator's name that it gives, and its address."""
 
     name: str
     address: str
@@ -24,23 +23,24 @@ class Claimant:
 
 @frozen
 class ProofRefused:
-    """No. `reason` is for our log and the audit file; the client only hears that it failed.
+    """A proof that is not accepted. `reason` is for the server's log and the audit file; the client
+    only hears that the attempt failed.
 
-    `strange`: a key that nobody knows, of which a client has many; why another one was not taken
-    says more.
+    `unknown_key`: a key that stands in no table. A client offers many of these, so the reason for
+    another key says more.
     """
 
     reason: str
     proof: Proof | None = None
-    strange: bool = False
+    unknown_key: bool = False
 
 
 @frozen
 class Offered:
-    """A public key that would do, once a signature proves that the claimant has it.
+    """A public key that is accepted once a signature proves that the client has it.
 
     `key` is the blob that the signature is checked with: a certificate's own key. `verified`: a
-    FIDO key must have asked for a PIN or a finger (the flag user-verified).
+    FIDO token must have asked for a PIN or a fingerprint (the flag user-verified).
     """
 
     proof: Proof
@@ -51,7 +51,7 @@ class Offered:
 
 @frozen
 class Proved:
-    """One thing that the claimant has shown. `method` is a word of `require`."""
+    """One proof that is accepted. `method` is a word of `require`."""
 
     method: str
     proof: Proof
@@ -59,7 +59,7 @@ class Proved:
 
 
 def together(proved: tuple[Proved, ...]) -> tuple[Proof, SessionLimits | None]:
-    """What all of them (one or more) prove, and what they allow; None where two of them are each
+    """What one or more proofs prove, and what all of them allow; None where two of them are each
     for a command of its own.
     """
     proof, limits = proved[0].proof, proved[0].limits
@@ -73,7 +73,7 @@ def together(proved: tuple[Proved, ...]) -> tuple[Proof, SessionLimits | None]:
 
 
 @frozen
-class Ask:
+class Question:
     """A question of keyboard-interactive (RFC 4256): answered with one line."""
 
     text: str
@@ -82,22 +82,15 @@ class Ask:
 
 Verdict = Proved | ProofRefused
 
-
-class Conversation(Protocol):
-    """Questions and answers with one claimant. Everything after `cancel` comes to nothing."""
-
-    def answer(self, text: bytes) -> None:
-        """What he said to the last question."""
-
-    def cancel(self) -> None:
-        """He has gone, or begins something else."""
+Asker = Callable[[Question], Awaitable[bytes]]
+"""Puts one question to the client and waits for its answer; one question at a time."""
 
 
 class Authenticator(Protocol):
-    """Who may come in; asked anew for each attempt, so that a reload counts at once.
+    """Decides which clients may log in; asked for each attempt, so that a reload counts at once.
 
-    An operator that nobody knows is treated like one whose proofs all fail: same methods, same
-    questions, same time.
+    An unknown operator is treated like one whose proofs all fail: same methods, same questions,
+    same time. Each wait has a time limit, but for answers of the client; all can be cancelled.
     """
 
     def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,30 +99,18 @@ class Authenticator(Protocol):
         Never empty before something was shown.
         """
 
-    def key(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        blob: bytes,
-        answer: Callable[[Offered | ProofRefused], None],
-    ) -> Cancellable:
-        """Whether a public key or a certificate would do; `answer` may be called at once."""
+    async def key(
+        self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
+    ) -> Offered | ProofRefused:
+        """Whether a public key or a certificate would be accepted."""
 
-    def password(
-        self,
-        claimant: Claimant,
-        shown: tuple[str, ...],
-        password: bytes,
-        answer: Callable[[Verdict], None],
-    ) -> Cancellable:
-        """Whether that is his password; `answer` is called later."""
+    async def password(
+        self, claimant: Claimant, shown: tuple[str, ...], password: bytes
+    ) -> Verdict:
+        """Whether that is the operator's password."""
 
-    def converse(
-        self, claimant: Claimant, shown: tuple[str, ...], heard: Callable[[Ask | Verdict], None]
-    ) -> Conversation:
-        """Keyboard-interactive: `heard` gets the first question, later and never from within, then
-        what follows each answer, and a verdict last.
-        """
+    async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
+        """Keyboard-interactive: puts questions to the client, any number of them."""
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | ProofRefused:
-        """Who comes in with these proofs."""
+        """The operator who logs in with these proofs."""

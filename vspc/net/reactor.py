@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from attrs import define
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
-from vspc.common.clock import Cancellable
+from vspc.common.clock import Cancellable, Clock
 
 
 class ReactorClock:
@@ -28,6 +29,13 @@ class ReactorClock:
     def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
         """As the reactor's."""
         return self._reactor.callLater(delay, call)
+
+
+def sleep(clock: Clock, seconds: float) -> Deferred[None]:
+    """Fires after `seconds`."""
+    over = Deferred[None](lambda _: waiting.cancel())
+    waiting = clock.call_later(seconds, lambda: over.callback(None))
+    return over
 
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ touched, for a key that is not authorised. An operator that nobody knows gets th
 whose proofs fail. While a judgement is awaited nothing more is read from the client.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.conch.ssh.transport import DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 from twisted.conch.ssh.userauth import (
@@ -18,18 +18,19 @@ from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_SUCCESS,
     SSHUserAuthServer,
 )
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from vspc.common.clock import Cancellable
 from vspc.common.text import safe
 from vspc.config.keys import fingerprint
 from vspc.console.authentication import (
-    Ask,
     Claimant,
-    Conversation,
     Offered,
     ProofRefused,
     Proved,
+    Question,
+    Verdict,
     together,
 )
 from vspc.console.logins import Login, UserName, split_user
@@ -48,7 +49,7 @@ _NOBODY = UserName("", None, ())
 
 log = Logger()
 
-_Question = Callable[[Callable[..., None]], Cancellable]
+T = TypeVar("T")
 
 
 class SshUserAuth(SSHUserAuthServer):
@@ -63,9 +64,8 @@ class SshUserAuth(SSHUserAuthServer):
         self._name = _NOBODY
         self._claimant = Claimant("", self.transport.address)
         self._proved: tuple[Proved, ...] = ()
-        self._judging: Cancellable | None = None
-        self._talk: Conversation | None = None
-        self._asked = False  # whether an answer of the client's is awaited
+        self._judging: Deferred[None] | None = None
+        self._answer: Deferred[bytes] | None = None  # to the question that the client was asked
 
     def serviceStopped(self) -> None:
         """The client is in, or gone: who tried and failed is told of."""
@@ -118,34 +118,33 @@ class SshUserAuth(SSHUserAuthServer):
             attempt()
         self.transport.release("attempt")
 
-    def _judge(self, ask: _Question, then: Callable[..., None]) -> None:
-        """Ask the gatekeeper; nothing more is read before he has answered."""
+    def _judge(self, asked: Coroutine[Any, Any, T], then: Callable[[T], None]) -> None:
+        """Wait for the authenticator: nothing is read meanwhile but answers to its questions."""
         transport = self.transport
-        answered = False
 
-        def answer(verdict: object) -> None:
-            nonlocal answered
-            if answered or transport.ended:
-                return
-            answered = True
+        def judged(verdict: T) -> None:
+            self._judging = self._answer = None
+            if not transport.ended:
+                then(verdict)
+                transport.release("judgement")
+
+        judging = Deferred.fromCoroutine(asked)
+        self._judging = over = judging.addCallback(judged).addErrback(self._judging_failed)
+        if over.called:
             self._judging = None
-            then(verdict)
-            transport.release("judgement")
-
-        judging = ask(answer)
-        if not answered:
-            self._judging = judging
+        elif self._answer is None:
             transport.hold("judgement")
 
+    def _judging_failed(self, failure: Failure) -> None:
+        if not (isinstance(failure.value, CancelledError) or self.transport.ended):
+            log.failure("ssh-failed", failure, address=self.transport.address)
+            self.transport.refuse(f"{type(failure.value).__name__} on what the client sent")
+
     def _stop_judging(self) -> None:
-        if self._judging is not None:
-            self._judging.cancel()
-            self._judging = None
+        judging, self._judging, self._answer = self._judging, None, None
+        if judging is not None:
+            judging.cancel()
             self.transport.release("judgement")
-        if self._talk is not None:
-            self._talk.cancel()
-            self._talk = None
-        self._asked = False
 
     # Public keys (section 7)
 
@@ -162,7 +161,7 @@ class SshUserAuth(SSHUserAuthServer):
 
         def judged(verdict: Offered | ProofRefused) -> None:
             if isinstance(verdict, ProofRefused):
-                self._count_probe(verdict.proof or proof, verdict.reason, not verdict.strange)
+                self._count_probe(verdict.proof or proof, verdict.reason, not verdict.unknown_key)
             elif verdict.proof.fingerprint in (one.proof.fingerprint for one in self._proved):
                 # A key and a certificate for it are one thing that he has, not two.
                 self._count_probe(verdict.proof, "the same key is shown twice", known=True)
@@ -173,7 +172,7 @@ class SshUserAuth(SSHUserAuthServer):
                 self._soon(lambda: self._check(verdict, algorithm, signature, covered))
 
         gate = self.transport.factory.gate
-        self._judge(lambda answer: gate.key(self._claimant, self._words, blob, answer), judged)
+        self._judge(gate.key(self._claimant, self._words, blob), judged)
 
     def _check(self, offer: Offered, algorithm: bytes, signature: bytes, covered: bytes) -> None:
         session = self.transport.sessionID
@@ -199,10 +198,7 @@ class SshUserAuth(SSHUserAuthServer):
             self._count_probe(Proof(""), "method not offered")
             return
         self._soon(
-            lambda: self._judge(
-                lambda answer: gate.password(self._claimant, self._words, password, answer),
-                self._decided,
-            )
+            lambda: self._judge(gate.password(self._claimant, self._words, password), self._decided)
         )
 
     @property
@@ -216,36 +212,31 @@ class SshUserAuth(SSHUserAuthServer):
         if "keyboard-interactive" not in gate.methods(self._claimant, self._words):
             self._count_probe(Proof(""), "method not offered")
             return
-        self.transport.hold("judgement")
-        self._talk = gate.converse(self._claimant, self._words, self._heard)
+        self._judge(gate.converse(self._claimant, self._words, self._ask), self._decided)
 
-    def _heard(self, said: Ask | Proved | ProofRefused) -> None:
-        if self.transport.ended:
-            return
-        if isinstance(said, Ask):
-            self._asked = True
-            prompt = string(said.text.encode()) + (b"\1" if said.echo else b"\0")
-            body = string(b"") + string(b"") + string(b"") + uint32(1) + prompt
-            self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, body)
-        else:
-            self._talk = None
-            self._decided(said)
+    def _ask(self, question: Question) -> Deferred[bytes]:
+        """Put one question to the client (section 3.2)."""
+        self._answer = answer = Deferred[bytes]()
+        prompt = string(question.text.encode()) + (b"\1" if question.echo else b"\0")
+        body = string(b"") + string(b"") + string(b"") + uint32(1) + prompt
+        self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, body)
         self.transport.release("judgement")
+        return answer
 
     def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
         """The answer to the one question that was asked (section 3.4)."""
         reader = SshReader(packet)
-        if not self._asked or self._talk is None or reader.uint32() != 1:
-            raise MalformedSsh("an answer to a question that nobody asked")
+        waiting, self._answer = self._answer, None
+        if waiting is None or reader.uint32() != 1:
+            raise MalformedSsh("an answer to a question that was not asked")
         answer = reader.string(limits.ANSWER_LIMIT)
         reader.end()
-        self._asked = False
         self.transport.hold("judgement")
-        self._talk.answer(answer)
+        waiting.callback(answer)
 
     # What comes of it
 
-    def _decided(self, verdict: Proved | ProofRefused) -> None:
+    def _decided(self, verdict: Verdict) -> None:
         if isinstance(verdict, Proved):
             self._shown(verdict)
         else:
