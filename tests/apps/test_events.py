@@ -2,17 +2,17 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, ROOT, XTERM, Desk
 from tests.audit.holding import Recorded
 from tests.fakes import session
 from vspc.console.access import Operator
-from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, TurnedAway
+from vspc.console.audit import AccessRefusal, AuditPage, AuditPosition, AuditQuery, AuditUnavailable
 from vspc.console.sessions import Quota, Sessions
 
 AUDITOR = Operator("erin", roles=frozenset({"audit"}))
@@ -25,65 +25,44 @@ EVENT = (
 
 
 @define(eq=False)
-class Asking:
-    """A question, or somebody who waits."""
-
-    call: Callable[..., Any]
-    over: bool = False
-
-    def cancel(self) -> None:
-        self.over = True
-
-    def active(self) -> bool:
-        return not self.over
-
-
-@define(eq=False)
 class FakeTrail:
-    """`vspc.console.audit.Trail` that answers when the test says so."""
+    """`vspc.console.audit.AuditReader` that answers when the test says so."""
 
-    pages: list[AuditPage | None] = field(factory=list)
     sought: list[AuditQuery] = field(factory=list)
-    asking: list[Asking] = field(factory=list)
-    waiting: list[Asking] = field(factory=list)
-    refusals: Sequence[TurnedAway] = ()
+    reading: "list[Deferred[AuditPage]]" = field(factory=list)
+    waiting: "list[Deferred[None]]" = field(factory=list)
+    refused: Sequence[AccessRefusal] = ()
     full: bool = False
 
-    def ask(
-        self,
-        sought: AuditQuery,
-        place: AuditPosition | None,
-        answer: Callable[[AuditPage | None], Any],
-    ) -> Asking | None:
+    async def read(self, query: AuditQuery, position: AuditPosition | None) -> AuditPage:
+        del position
         if self.full:
-            return None
-        self.sought.append(sought)
-        self.asking.append(Asking(answer))
-        return self.asking[-1]
+            raise AuditUnavailable("too many")
+        self.sought.append(query)
+        pending: Deferred[AuditPage] = Deferred()
+        self.reading.append(pending)
+        return await pending
 
-    def wait(self, page: AuditPage, call: Callable[[], None]) -> Asking | None:
+    async def wait(self, page: AuditPage) -> None:
+        del page
         if self.full:
-            return None
-        self.waiting.append(Asking(call))
-        return self.waiting[-1]
+            raise AuditUnavailable("too many")
+        self.waiting.append(Deferred())
+        await self.waiting[-1]
 
-    def turned_away(self) -> Sequence[TurnedAway]:
-        return self.refusals
+    def refusals(self) -> Sequence[AccessRefusal]:
+        return self.refused
 
     def events(self) -> Sequence[str]:
         return ("login", "kick", "attach")
 
     def answer(self, *lines: str, ended: bool = True) -> None:
-        """Answer the last question."""
-        asked = self.asking.pop()
-        asked.over = True
-        asked.call(AuditPage(lines, AuditPosition(1, 2), ended))
+        """Answer the last read."""
+        self.reading.pop().callback(AuditPage(lines, AuditPosition(1, 2), ended))
 
     def wake(self) -> None:
         """There is more."""
-        waiting = self.waiting.pop()
-        waiting.over = True
-        waiting.call()
+        self.waiting.pop().callback(None)
 
 
 class Reading(SynchronousTestCase):
@@ -104,13 +83,13 @@ class Events(Reading):
         self.assertEqual(channel.status, 4)
         self.assertIn('roles = ["admin"] or ["audit"]', channel.complaint)
         self.assertEqual([line["verb"] for line in self.recorded.named("denied")], ["events"])
-        self.assertEqual(self.trail.asking, [])
+        self.assertEqual(self.trail.reading, [])
 
     def test_an_event_that_does_not_exist(self) -> None:
         channel = self.desk.say("events --event 'bo\x1bgus'", ROOT)
         self.assertEqual(channel.status, 2)
         self.assertIn("no event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint)
-        self.assertEqual(self.trail.asking, [])
+        self.assertEqual(self.trail.reading, [])
         self.desk.say("events --event kick", ROOT)
         self.assertEqual(self.trail.sought[0].event, "kick")
 
@@ -169,7 +148,7 @@ class Events(Reading):
         self.assertTrue(channel.text.endswith("}\r\n"))
         channel.type(b"\x03")
         self.assertEqual(channel.status, 0)
-        self.assertFalse(self.trail.waiting[0].active())
+        self.assertTrue(self.trail.waiting[0].called)
 
     def test_options_say_what_is_sought(self) -> None:
         now = self.desk.clock.wall()
@@ -191,9 +170,7 @@ class Events(Reading):
 
     def test_older_files_are_spoken_of_once(self) -> None:
         channel = self.desk.say("events --json", ROOT)
-        asked = self.trail.asking.pop()
-        asked.over = True
-        asked.call(
+        self.trail.reading.pop().callback(
             AuditPage((EVENT,), AuditPosition(1, 2), False, 0, "2023-01-01T00:00:00.000000Z")
         )
         self.trail.answer(EVENT)
@@ -227,28 +204,28 @@ class Events(Reading):
         self.assertEqual(len(channel.text.splitlines()), 2)
         self.assertIsNone(channel.status)
         channel.close()
-        self.assertFalse(self.trail.waiting[-1].active())
+        self.assertTrue(self.trail.waiting[-1].called)
 
     def test_it_reads_no_faster_than_the_operator(self) -> None:
         channel = self.desk.say("events --json", ROOT, window=10)
         self.trail.answer(EVENT, ended=False)
-        self.assertEqual((len(channel.output), self.trail.asking), (10, []))
+        self.assertEqual((len(channel.output), self.trail.reading), (10, []))
         channel.read(1000)
-        self.assertEqual(len(self.trail.asking), 1)
+        self.assertEqual(len(self.trail.reading), 1)
         self.trail.answer()
         self.assertEqual((channel.status, channel.text), (0, EVENT + "\n"))
 
     def test_following_slowly_nothing_is_asked_twice(self) -> None:
         channel = self.desk.say("events -f --json", ROOT, window=10)
         self.trail.answer(EVENT)
-        self.trail.wake()  # he has not taken the first ones yet
-        self.assertEqual(self.trail.asking, [])
+        self.assertEqual((self.trail.reading, self.trail.waiting), ([], []))
         channel.read(1000)
-        self.assertEqual(len(self.trail.asking), 1)
+        self.trail.wake()
+        self.assertEqual(len(self.trail.reading), 1)
 
     def test_a_file_that_is_not_read_is_a_failure(self) -> None:
         channel = self.desk.say("events", ROOT)
-        self.trail.asking.pop().call(None)
+        self.trail.reading.pop().errback(AuditUnavailable("the file is gone"))
         self.assertEqual((channel.status, channel.complaint[:4]), (1, "the "))
         self.trail.full = True
         self.assertEqual(self.desk.say("events", ROOT).status, 1)
@@ -260,9 +237,9 @@ class Refusals(Reading):
     def setUp(self) -> None:
         super().setUp()
         now = self.desk.clock.wall()
-        self.trail.refusals = (
-            TurnedAway("vm", "10.9.9.9", "default", "no", "[vm] allow = x", now - 60, now, 3),
-            TurnedAway("login", "192.0.2.6", "bob", "publickey: no", "", now - 5, now - 5),
+        self.trail.refused = (
+            AccessRefusal("vm", "10.9.9.9", "default", "no", "[vm] allow = x", now - 60, now, 3),
+            AccessRefusal("login", "192.0.2.6", "bob", "publickey: no", "", now - 5, now - 5),
         )
 
     def test_only_for_administrators(self) -> None:
@@ -282,8 +259,8 @@ class Refusals(Reading):
 
     def test_the_name_of_a_vm_that_has_said_it(self) -> None:
         now = self.desk.clock.wall()
-        self.trail.refusals = (
-            TurnedAway("vm", "10.9.9.9", "default", "no", "", now, now, vm_name="web01"),
+        self.trail.refused = (
+            AccessRefusal("vm", "10.9.9.9", "default", "no", "", now, now, vm_name="web01"),
         )
         text = self.desk.say("refusals", ROOT).text
         self.assertEqual(text, "0s ago  vm 10.9.9.9 default/web01: no\n")
@@ -298,14 +275,14 @@ class Refusals(Reading):
         )
 
     def test_nothing_turned_away_is_said(self) -> None:
-        self.trail.refusals = ()
+        self.trail.refused = ()
         self.assertEqual(self.desk.say("refusals", ROOT).text, "nothing was turned away\n")
         self.assertEqual(self.desk.say("refusals --json", ROOT).text, "[]\n")
 
     def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:
         now = self.desk.clock.wall()
-        self.trail.refusals = tuple(
-            TurnedAway("login", "192.0.2.6", name, "no", hint, now, now)
+        self.trail.refused = tuple(
+            AccessRefusal("login", "192.0.2.6", name, "no", hint, now, now)
             for name, hint in (
                 ("bob", '[operators.bob]\nauthorized_keys = ["ssh-ed25519 AA"]'),
                 ("dora", '[operators.dora]\nauthorized_keys = ["ssh-ed25519 AB"]'),

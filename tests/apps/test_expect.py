@@ -17,11 +17,10 @@ from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.expect_options import GRAMMAR, ExpectOptions, wanted_of
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.log_cursor import Answered, Memory
+from vspc.apps.verbs.log_cursor import Memory
 from vspc.apps.verbs.parser import parse as parse_words
 from vspc.apps.verbs.stream_search import WINDOW
 from vspc.apps.verbs.work_pool import Task, WorkPool
-from vspc.common.clock import Cancellable
 from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.events import How
@@ -503,7 +502,7 @@ class FromTheLog(SynchronousTestCase):
 
 
 class Shelf:
-    """An archive that has what memory has, or cannot be read."""
+    """A log store that has what memory has, or cannot be read."""
 
     def __init__(self, console: Console, readable: bool) -> None:
         self.console = console
@@ -515,12 +514,9 @@ class Shelf:
     def mark(self, console: Console, kind: MarkerKind, text: str) -> bool:
         raise NotImplementedError
 
-    def ask(
-        self, console_id: str, question: Callable[[LogView], T], answer: Callable[[T | None], Any]
-    ) -> Cancellable:
+    async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
         del console_id
-        answer(question(Memory(self.console.history, 0.0)) if self.readable else None)
-        return Answered()
+        return question(Memory(self.console.history, 0.0)) if self.readable else None
 
 
 class LogsInTrouble(ExpectCase):

@@ -37,7 +37,7 @@ class Reading(SynchronousTestCase):
         while not ended:
             page = read(self.path, sought, place)
             found += [json.loads(line)["seq"] for line in page.lines]
-            place, ended = page.place, page.ended
+            place, ended = page.position, page.ended
         return found
 
     def test_without_a_file_there_is_nothing(self) -> None:
@@ -107,7 +107,7 @@ class Reading(SynchronousTestCase):
             file.write(event(3))
         self.path.rename(former(self.path))
         self.path.write_bytes(event(4))
-        page = read(self.path, AuditQuery(0.0), page.place)
+        page = read(self.path, AuditQuery(0.0), page.position)
         self.assertEqual([json.loads(line)["seq"] for line in page.lines], [3, 4])
 
     def test_after_two_rotations_it_goes_on_with_what_is_there(self) -> None:
@@ -117,7 +117,7 @@ class Reading(SynchronousTestCase):
         self.path.rename(kept)
         former(self.path).write_bytes(event(3))
         self.path.write_bytes(event(4))
-        page = read(self.path, AuditQuery(0.0), page.place)
+        page = read(self.path, AuditQuery(0.0), page.position)
         self.assertEqual([json.loads(line)["seq"] for line in page.lines], [3, 4])
 
     def test_a_half_written_line_is_read_once_it_is_whole(self) -> None:
@@ -126,7 +126,7 @@ class Reading(SynchronousTestCase):
         page = read(self.path, AuditQuery(0.0), None)
         self.assertEqual((page.lines, page.ended), ([], True))
         self.path.write_bytes(whole)
-        page = read(self.path, AuditQuery(0.0), page.place)
+        page = read(self.path, AuditQuery(0.0), page.position)
         self.assertEqual(len(page.lines), 1)
 
     def test_a_page_is_bounded(self) -> None:

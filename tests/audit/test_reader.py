@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.audit.reader import ASKING, WAITING, FileAuditReader
+from vspc.audit.reader import FOLLOWERS, READS, FileAuditReader
 from vspc.audit.refusals import RecentRefusals
-from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
+from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, AuditUnavailable
 from vspc.net.readers import Readers
 
 
@@ -39,7 +40,6 @@ class Trail(SynchronousTestCase):
         self.records = FileAuditReader(
             path, RecentRefusals(lambda: 0.0), lambda *_: None, self.turns.append, self.reader
         )
-        self.heard: list[AuditPage | None] = []
 
     def turn(self) -> None:
         """What was said in the reactor's thread."""
@@ -47,57 +47,65 @@ class Trail(SynchronousTestCase):
         for call in turns:
             call()
 
-    def wait(self, call: Callable[[], None]) -> None:
-        self.assertIsNotNone(self.records.wait(AuditPage((), AuditPosition(0, 0), True), call))
+    def read(self) -> "Deferred[AuditPage]":
+        return Deferred.fromCoroutine(self.records.read(AuditQuery(0.0), None))
+
+    def wait(self) -> "Deferred[None]":
+        page = AuditPage((), AuditPosition(0, 0), True)
+        return Deferred.fromCoroutine(self.records.wait(page))
 
     def test_an_answer_comes_once(self) -> None:
-        self.assertIsNotNone(self.records.ask(AuditQuery(0.0), None, self.heard.append))
+        reading = self.read()
+        self.assertNoResult(reading)
         self.reader.run()
         self.turn()
         self.turn()
-        self.assertEqual(len(self.heard), 1)
+        self.successResultOf(reading)
 
-    def test_after_the_end_nobody_is_answered_not_even_who_had_asked(self) -> None:
-        self.records.ask(AuditQuery(0.0), None, self.heard.append)
-        self.wait(lambda: self.heard.append(None))
+    def test_after_close_nothing_is_answered_not_even_what_was_read_before(self) -> None:
+        reading, waiting = self.read(), self.wait()
         self.reader.run()
         self.records.written([b"{}"])
         self.records.close()
         self.turn()
-        self.assertEqual(self.heard, [])
+        self.assertNoResult(reading)
+        self.assertNoResult(waiting)
 
-    def test_who_asks_and_goes_while_the_disk_stands_still_is_bounded(self) -> None:
+    def test_cancelled_reads_are_bounded_while_the_disk_stalls(self) -> None:
+        cancelled = []
         for _ in range(1000):
-            asked = self.records.ask(AuditQuery(0.0), None, self.heard.append)
-            if asked is not None:
-                asked.cancel()
-        self.assertEqual(len(self.reader.work), ASKING)
+            reading = self.read()
+            if not reading.called:
+                reading.cancel()
+                self.failureResultOf(reading, CancelledError)
+                cancelled.append(reading)
+            else:
+                self.failureResultOf(reading, AuditUnavailable)
+        self.assertEqual((len(cancelled), len(self.reader.work)), (READS, READS))
         self.reader.run()
         self.turn()
-        self.assertIsNotNone(self.records.ask(AuditQuery(0.0), None, self.heard.append))
-        self.assertEqual(self.heard, [])
+        self.assertNoResult(self.read())
 
-    def test_who_follows_and_goes_takes_nobodys_place(self) -> None:
-        for _ in range(2 * WAITING):
-            waiting = self.records.wait(AuditPage((), AuditPosition(0, 0), True), lambda: None)
-            assert waiting is not None
+    def test_a_cancelled_follower_makes_room_for_another(self) -> None:
+        for _ in range(2 * FOLLOWERS):
+            waiting = self.wait()
+            self.assertNoResult(waiting)
             waiting.cancel()
+            self.failureResultOf(waiting, CancelledError)
 
-    def test_without_threads_who_asks_is_told_and_takes_no_place(self) -> None:
+    def test_without_threads_a_read_fails_and_takes_no_place(self) -> None:
         self.reader.barred = True
-        for _ in range(ASKING + 1):
-            self.assertIsNone(self.records.ask(AuditQuery(0.0), None, self.heard.append))
+        for _ in range(READS + 1):
+            self.failureResultOf(self.read(), AuditUnavailable)
         self.reader.barred = False
-        self.assertIsNotNone(self.records.ask(AuditQuery(0.0), None, self.heard.append))
+        self.assertNoResult(self.read())
 
-    def test_a_follower_who_breaks_leaves_the_others_their_news(self) -> None:
-        def bad() -> None:
+    def test_a_follower_that_fails_does_not_keep_the_others_waiting(self) -> None:
+        def bad(_: None) -> None:
             raise ValueError
 
-        self.wait(bad)
-        self.wait(lambda: self.heard.append(None))
-        self.records.written([b"{}"])
-        self.assertRaises(ValueError, self.turn)
+        failing, following = self.wait().addCallback(bad), self.wait()
         self.records.written([b"{}"])
         self.turn()
-        self.assertEqual(self.heard, [None])
+        self.failureResultOf(failing, ValueError)
+        self.successResultOf(following)

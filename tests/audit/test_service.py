@@ -12,6 +12,7 @@ from typing import Any
 from attrs import define, field
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.support import lines_of
@@ -21,7 +22,7 @@ from vspc.audit.file import former
 from vspc.audit.service import AuditService
 from vspc.config.entry import AuditSettings
 from vspc.config.units import Readable, StateFile, Target
-from vspc.console.audit import AuditPage, AuditQuery, NoAuditReader
+from vspc.console.audit import AuditPage, AuditQuery, AuditUnavailable, NoAuditReader
 from vspc.console.events import VmRefused
 from vspc.net import tls as net_tls
 
@@ -135,8 +136,8 @@ class Rooms(RoomTest):
         self.world.events.publish(VmRefused("10.9.9.9", "default", "no", "hint"))
         room.reopen()
         room.reload(AuditSettings())
-        self.assertEqual(len(room.trail.turned_away()), 1)
-        self.assertIsNone(room.trail.ask(AuditQuery(0.0), None, lambda page: None))
+        self.assertEqual(len(room.trail.refusals()), 1)
+        self.failureResultOf(room.trail.read(AuditQuery(0.0), None), AuditUnavailable)
         self.assertFalse(room.recorder.refuses)
         room.end()
         room.stop()
@@ -241,83 +242,85 @@ class Trails(RoomTest):
         self.trail.reader = Threadless()  # type: ignore[assignment]
         assert self.watching._writer is not None
         self.writer = self.watching._writer
-        self.pages: list[AuditPage | None] = []
 
     def record(self, count: int = 1) -> None:
         for _ in range(count):
             self.watching.recorder.record("login", session())
         self.writer.round()
 
-    def ask(self, last: AuditPage | None = None) -> AuditPage | None:
-        self.trail.ask(AuditQuery(0.0), last.place if last else None, self.pages.append)
-        self.reactor.turn()
-        return self.pages[-1]
+    def reading(self, last: AuditPage | None = None) -> "Deferred[AuditPage]":
+        position = last.position if last else None
+        return Deferred.fromCoroutine(self.trail.read(AuditQuery(0.0), position))
 
-    def test_what_is_new_wakes_whoever_waits_once(self) -> None:
-        self.record()
-        page = self.ask()
-        assert page is not None
-        woken: list[int] = []
-        self.assertIsNotNone(self.trail.wait(page, lambda: woken.append(1)))
+    def read(self, last: AuditPage | None = None) -> AuditPage:
+        pending = self.reading(last)
         self.reactor.turn()
-        self.assertEqual(woken, [])
+        return self.successResultOf(pending)
+
+    def waiting(self, page: AuditPage) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self.trail.wait(page))
+
+    def test_what_is_new_wakes_those_that_wait_once(self) -> None:
+        self.record()
+        page = self.read()
+        waiting = self.waiting(page)
+        self.reactor.turn()
+        self.assertNoResult(waiting)
         self.record(2)
         self.record(1)
         self.reactor.turn()
-        self.assertEqual(woken, [1])
-        following = self.ask(page)
-        assert following is not None
-        self.assertEqual(len(following.lines), 3)
+        self.successResultOf(waiting)
+        self.assertEqual(len(self.read(page).lines), 3)
 
     def test_what_came_between_reading_and_waiting_is_not_missed(self) -> None:
         self.record()
-        page = self.ask()
-        assert page is not None
+        page = self.read()
         self.record()
         self.reactor.turn()
-        woken: list[int] = []
-        self.trail.wait(page, lambda: woken.append(1))
+        waiting = self.waiting(page)
         self.reactor.turn()
-        self.assertEqual(woken, [1])
+        self.successResultOf(waiting)
 
-    def test_who_cancels_hears_nothing(self) -> None:
+    def test_a_cancelled_coroutine_has_no_answer(self) -> None:
         self.record()
-        asked = self.trail.ask(AuditQuery(0.0), None, self.pages.append)
-        assert asked is not None
-        asked.cancel()
+        reading = self.reading()
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
         self.reactor.turn()
-        page = self.ask()
-        assert page is not None
-        waiting = self.trail.wait(page, lambda: self.fail("he is gone"))
-        assert waiting is not None
+        page = self.read()
+        waiting = self.waiting(page)
         waiting.cancel()
-        self.assertFalse(waiting.active())
+        self.failureResultOf(waiting, CancelledError)
         self.record()
         self.reactor.turn()
-        self.assertEqual(len(self.pages), 1)
 
     def test_a_file_that_cannot_be_read_is_told(self) -> None:
         self.path.mkdir()
-        self.assertIsNone(self.ask())
+        reading = self.reading()
+        self.reactor.turn()
+        self.failureResultOf(reading, AuditUnavailable)
 
     def test_too_many_are_not_taken(self) -> None:
-        page = AuditPage((), self.ask().place, True)  # type: ignore[union-attr]
-        waiting = [self.trail.wait(page, lambda: None) for _ in range(300)]
-        self.assertEqual(sum(one is None for one in waiting), 300 - 256)
-        assert waiting[0] is not None
+        page = AuditPage((), self.read().position, True)
+        waiting = [self.waiting(page) for _ in range(300)]
+        self.assertEqual(sum(one.called for one in waiting), 300 - 256)
+        for refused in waiting[256:]:
+            self.failureResultOf(refused, AuditUnavailable)
         waiting[0].cancel()
-        self.assertIsNotNone(self.trail.wait(page, lambda: None))
-        asked = [self.trail.ask(AuditQuery(0.0), None, self.pages.append) for _ in range(100)]
-        self.assertEqual(sum(one is None for one in asked), 100 - 64)
+        self.failureResultOf(waiting[0], CancelledError)
+        self.assertNoResult(self.waiting(page))
+        reading = [self.reading() for _ in range(100)]
+        for too_many in reading[64:]:
+            self.failureResultOf(too_many, AuditUnavailable)
+        self.assertFalse(any(one.called for one in reading[:64]))
 
     def test_over_a_rotation(self) -> None:
         self.record()
-        page = self.ask()
+        page = self.read()
         self.path.rename(former(self.path))
         self.writer.reopen()
         self.record()
-        page = self.ask(page)
-        assert page is not None
+        page = self.read(page)
         names = [json.loads(line)["event"] for line in page.lines]
         self.assertEqual(names, ["opened", "login"])
 
@@ -327,6 +330,6 @@ class NoFile(SynchronousTestCase):
 
     def test_nobody_is_answered(self) -> None:
         trail = NoAuditReader()
-        self.assertIsNone(trail.ask(AuditQuery(0.0), None, lambda page: None))
-        self.assertEqual(trail.turned_away(), ())
+        self.failureResultOf(trail.read(AuditQuery(0.0), None), AuditUnavailable)
+        self.assertEqual(trail.refusals(), ())
         self.assertGreater(FakeClock().wall(), 0)

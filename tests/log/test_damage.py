@@ -81,9 +81,12 @@ class Server:
                 at, ended = passage.next, passage.ended
             return found
 
-        answers: list[list[Item] | None] = []
-        self.logged.log.archive.ask(console_id, everything, answers.append)
-        return answers[0] or []
+        return (
+            SynchronousTestCase().successResultOf(
+                self.logged.log.archive.query(console_id, everything)
+            )
+            or []
+        )
 
 
 def _lines(name: str) -> Iterator[bytes]:

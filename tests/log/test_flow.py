@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 from threading import Barrier, Event, Thread
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine
@@ -55,9 +56,9 @@ class Floods(SynchronousTestCase):
             self.assertEqual((reader.wrong, reader.lost), (0, []))
             self.assertEqual(reader.checksum, whole)
         answers: list[object] = []
-        logged.log.archive.ask(
-            console.id, lambda kept: kept.markers((MarkerKind.GAP,)), answers.append
-        )
+        Deferred.fromCoroutine(
+            logged.log.archive.query(console.id, lambda kept: kept.markers((MarkerKind.GAP,)))
+        ).addCallback(answers.append)
         logged.until(lambda: bool(answers))
         self.assertEqual(answers, [[]])
         self.assertEqual(logged.events, [])

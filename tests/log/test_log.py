@@ -79,10 +79,7 @@ class WholeLog(SynchronousTestCase):
                 at, ended = passage.next, passage.ended
             return found
 
-        answers: list[list[Item] | None] = []
-        self.logged.log.archive.ask(console_id, everything, answers.append)
-        assert answers
-        return answers[0] or []
+        return self.successResultOf(self.logged.log.archive.query(console_id, everything)) or []
 
     def gaps(self, console_id: str) -> list[Marker]:
         return [m for m in markers_of(self.items(console_id)) if m.kind is MarkerKind.GAP]

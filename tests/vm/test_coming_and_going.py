@@ -47,9 +47,8 @@ class Going(DoorTest):
         def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
-        answers: list[list[Item] | None] = []
-        self.logged.log.archive.ask(console.id, everything, answers.append)
-        return bytes_of(answers[0] or [])
+        found = self.successResultOf(self.logged.log.archive.query(console.id, everything))
+        return bytes_of(found or [])
 
     def ring(self, name: str = "vm1") -> bytes:
         history = self.console(name).history

@@ -53,10 +53,9 @@ class CopiedTest(DoorTest):
         def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
-        answers: list[list[Item] | None] = []
-        self.logged.log.archive.ask(console.id, everything, answers.append)
+        found = self.successResultOf(self.logged.log.archive.query(console.id, everything))
         history = console.history
-        return history.read(history.start, history.end) + bytes_of(answers[0] or [])
+        return history.read(history.start, history.end) + bytes_of(found or [])
 
     def restart(self, clean: bool = True) -> None:
         """Another process takes the log up."""

@@ -18,7 +18,7 @@ from tests.net.test_tls import Client, Wire, made_pair
 from tests.vm.support import Scene
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
-from vspc.console.audit import TurnedAway
+from vspc.console.audit import AccessRefusal
 from vspc.console.events import VmRefused
 from vspc.net.tls import ListeningTlsFactory, ServerTls
 from vspc.vm.lines.vmware import Terms
@@ -57,7 +57,7 @@ class WrongProtocolTest(SynchronousTestCase):
     def logged(self) -> list[str]:
         return [str(e["reason"]) for e in self.events if e["log_format"] == "vm-refused"]
 
-    def only(self) -> TurnedAway:
+    def only(self) -> AccessRefusal:
         """The only refusal, which log, `refusals` and the audit file all have."""
         [kept] = self.refused.latest()
         self.assertEqual(self.logged(), [kept.reason])

@@ -1,39 +1,42 @@
-"""What was recorded, for verbs: `vspc.console.audit.Trail`. Threads read, the reactor answers."""
+"""`vspc.console.audit.AuditReader` over the audit file: threads read, the reactor answers."""
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
 
 from vspc.audit.file import Tell
 from vspc.audit.files import read
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.schema import EVENTS
-from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, TurnedAway
+from vspc.console.audit import (
+    AccessRefusal,
+    AuditPage,
+    AuditPosition,
+    AuditQuery,
+    AuditUnavailable,
+)
 from vspc.net.readers import Readers
 
-ASKING = 64
-"""Questions that wait for an answer."""
+READS = 64
+"""Reads under way at once."""
 
-WAITING = 256
-"""How many may follow the file at once."""
+FOLLOWERS = 256
+"""Sessions that follow the file at once."""
+
+
+BUSY = "too many sessions read the audit file now; try again"
+UNREADABLE = "the audit file cannot be read now"
+FOLLOWED = "too many sessions follow the audit file now"
 
 
 @define(eq=False)
-class Asked:
-    """A question on its way, or somebody who waits for more."""
+class PendingRead:
+    """A read on its way through a thread; `over`: it has its answer or was cancelled."""
 
-    answer: Callable[..., Any]
+    answer: "Deferred[AuditPage | None]" = field(factory=Deferred)
     over: bool = False
-
-    def cancel(self) -> None:
-        """The answer is not wanted any more."""
-        self.over = True
-
-    def active(self) -> bool:
-        """Whether it is still to come."""
-        return not self.over
 
 
 @define(eq=False)
@@ -45,84 +48,86 @@ class FileAuditReader:
     tell: Tell
     in_reactor: Callable[[Callable[[], None]], None]
     reader: Readers
-    _asked: dict[Asked, None] = field(factory=dict, init=False)
-    _waiting: dict[Asked, None] = field(factory=dict, init=False)
+    _reading: dict[PendingRead, None] = field(factory=dict, init=False)
+    _waiting: dict["Deferred[None]", None] = field(factory=dict, init=False)
     _writes: int = field(default=0, init=False)
 
     # In the reactor's thread
 
-    def ask(
-        self,
-        sought: AuditQuery,
-        place: AuditPosition | None,
-        answer: Callable[[AuditPage | None], Any],
-    ) -> Asked | None:
-        """Read on, as the port says."""
-        # Who has gone counts until a thread has seen it: where the disk stands still they wait.
-        if len(self._asked) >= ASKING:
-            return None
-        asked = Asked(answer)
-        self._asked[asked] = None
+    async def read(self, query: AuditQuery, position: AuditPosition | None) -> AuditPage:
+        """The events from `position` on. Raises `AuditUnavailable`."""
+        # One that was cancelled counts until a thread has seen it: a disk may stall.
+        if len(self._reading) >= READS:
+            raise AuditUnavailable(BUSY)
+        pending = PendingRead()
+        self._reading[pending] = None
         try:
-            self.reader.submit(self._read, asked, sought, place)
+            self.reader.submit(self._read, pending, query, position)
         except RuntimeError:  # the system has no thread for it
-            del self._asked[asked]
-            return None
-        return asked
+            del self._reading[pending]
+            raise AuditUnavailable(BUSY) from None
+        try:
+            page = await pending.answer
+        finally:
+            pending.over = True
+        if page is None:
+            raise AuditUnavailable(UNREADABLE)
+        return page
 
-    def wait(self, page: AuditPage, call: Callable[[], None]) -> Asked | None:
-        """`call` once, when there is more than `page` has."""
-        for gone in [one for one in self._waiting if one.over]:
-            del self._waiting[gone]
-        if len(self._waiting) >= WAITING:
-            return None
-        waiting = Asked(call)
-        self._waiting[waiting] = None
+    async def wait(self, page: AuditPage) -> None:
+        """Return when there is more than `page` has. Raises `AuditUnavailable`."""
+        if len(self._waiting) >= FOLLOWERS:
+            raise AuditUnavailable(FOLLOWED)
+        written: Deferred[None] = Deferred()
+        self._waiting[written] = None
         if self._writes != page.writes:  # since it was read
-            self.in_reactor(self._news)
-        return waiting
+            self.in_reactor(self._wake)
+        try:
+            await written
+        finally:
+            self._waiting.pop(written, None)
 
-    def turned_away(self) -> Sequence[TurnedAway]:
-        """What was refused lately."""
+    def refusals(self) -> Sequence[AccessRefusal]:
+        """The latest refusals."""
         return self.refused.latest()
 
     def events(self) -> Collection[str]:
         """The names of all there are."""
         return EVENTS
 
-    def _answer(self, asked: Asked, page: AuditPage | None) -> None:
-        self._asked.pop(asked, None)
-        if not asked.over:
-            asked.over = True
-            asked.answer(page)
+    def _answer(self, pending: PendingRead, page: AuditPage | None) -> None:
+        self._reading.pop(pending, None)
+        if not pending.over:
+            pending.over = True
+            pending.answer.callback(page)
 
-    def _news(self) -> None:
-        for one in list(self._waiting):  # who raises leaves the others where they are
-            self._waiting.pop(one, None)
-            if not one.over:
-                one.over = True
-                one.answer()
+    def _wake(self) -> None:
+        for written in list(self._waiting):
+            if self._waiting.pop(written, self) is not self:
+                written.callback(None)
 
     def close(self) -> None:
-        """Nobody is answered any more."""
-        for one in (*self._asked, *self._waiting):
-            one.cancel()
-        self._asked.clear()
+        """Answer nothing more."""
+        for pending in self._reading:
+            pending.over = True
+        self._reading.clear()
         self._waiting.clear()
         self.reader.close()
 
     # In a reader's thread
 
-    def _read(self, asked: Asked, sought: AuditQuery, place: AuditPosition | None) -> None:
+    def _read(
+        self, pending: PendingRead, query: AuditQuery, position: AuditPosition | None
+    ) -> None:
         page = None
         try:
             writes = self._writes
-            if not asked.over:
-                page = evolve(read(self.path, sought, place), writes=writes)
+            if not pending.over:
+                page = evolve(read(self.path, query, position), writes=writes)
         except OSError as error:
             self.tell("audit-unreadable", {"error": error.strerror or str(error)})
         finally:
-            self.in_reactor(lambda: self._answer(asked, page))
+            self.in_reactor(lambda: self._answer(pending, page))
 
     # In the writer's thread
 
@@ -130,4 +135,4 @@ class FileAuditReader:
         """The file has more."""
         self._writes += len(lines)
         if self._waiting:
-            self.in_reactor(self._news)
+            self.in_reactor(self._wake)

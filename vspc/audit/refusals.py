@@ -11,7 +11,7 @@ from attrs import evolve
 from vspc.audit.fields import bounded
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
-from vspc.console.audit import TurnedAway
+from vspc.console.audit import AccessRefusal
 from vspc.console.session import Proof
 
 LATEST = 1000
@@ -31,7 +31,7 @@ class RecentRefusals:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._kept: OrderedDict[_Key, TurnedAway] = OrderedDict()
+        self._kept: OrderedDict[_Key, AccessRefusal] = OrderedDict()
         self._of: dict[str, OrderedDict[_Key, None]] = {}  # by neighbourhood, oldest first
 
     def add(
@@ -51,7 +51,7 @@ class RecentRefusals:
             self._drop(next(iter(neighbours)))
         elif len(self._kept) >= LATEST:
             self._drop(next(iter(self._kept)))
-        self._kept[key] = TurnedAway(*key[:4], lines, now, now, vm_name=key[4])
+        self._kept[key] = AccessRefusal(*key[:4], lines, now, now, vm_name=key[4])
         self._of.setdefault(rate_key(address), OrderedDict())[key] = None
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
@@ -72,7 +72,7 @@ class RecentRefusals:
         if not neighbours:
             del self._of[rate_key(key[1])]
 
-    def latest(self) -> Sequence[TurnedAway]:
+    def latest(self) -> Sequence[AccessRefusal]:
         """The last one last."""
         return tuple(self._kept.values())
 

@@ -69,7 +69,7 @@ class AuditService:
         if self.settings.enabled:
             self._make()
         else:
-            self.recorder, self.trail = AuditCounters(NoAudit()), OnlyRefusals(self.refused)
+            self.recorder, self.trail = AuditCounters(NoAudit()), NoAuditReader(self.refused.latest)
         clock = self.clock
         self.witness = LoginRecorder(
             self.recorder, self.refused, clock.seconds, clock.wall, self.failed
@@ -175,14 +175,3 @@ class AuditService:
             self._writer.stop()
         for copy in self._copies:
             copy.stop()
-
-
-@define(eq=False)
-class OnlyRefusals(NoAuditReader):
-    """Without an audit file there is still what was turned away."""
-
-    refused: RecentRefusals
-
-    def turned_away(self) -> Any:
-        """What was refused lately."""
-        return self.refused.latest()

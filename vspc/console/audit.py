@@ -1,14 +1,13 @@
-"""The ports of the audit file: whoever does something that is recorded says so here, and reads it.
+"""The ports of the audit file: recording events, and reading them.
 
-`vspc.watch` writes it. Events are flat; docs/audit.md has each with its fields.
+`vspc.audit` implements them. Events are flat; docs/audit.md has each with its fields.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
-from vspc.common.clock import Cancellable
 from vspc.console.session import Fact, Session
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ class Audit(Protocol):
 
     @property
     def refuses(self) -> bool:
-        """Whether nobody may begin to type, because nothing can be recorded."""
+        """Whether input is refused because nothing can be recorded."""
 
 
 class NoAudit:
-    """Nothing is recorded."""
+    """Records nothing."""
 
     refuses = False
 
@@ -44,13 +43,13 @@ class NoAudit:
         console: "Console | None" = None,
         **facts: Fact,
     ) -> None:
-        """It is not."""
+        """Do nothing."""
 
 
 @frozen
 class AuditQuery:
-    """Which events: since when (seconds since 1970), whose, on which consoles (a glob of names),
-    and of which name; None for all.
+    """Which events: since when (seconds since 1970), of which operator, on which consoles (a glob
+    of names), and of which name; None for all.
     """
 
     since: float
@@ -69,24 +68,24 @@ class AuditPosition:
 
 @frozen
 class AuditPage:
-    """Some events, each a line of JSON; `ended`: there are no more for now. `writes` is how often
-    something had been written when it was read; `begins` is the time of the first event that can be
-    read, where those that were asked for may be older.
+    """Some events, each a line of JSON; `ended`: there are no more for now. `writes` counts the
+    lines that had been written when it was read; `begins` is the time of the first event that can
+    be read, where the query begins earlier.
     """
 
     lines: Sequence[str]
-    place: AuditPosition
+    position: AuditPosition
     ended: bool
     writes: int = 0
     begins: str = ""
 
 
 @frozen
-class TurnedAway:
+class AccessRefusal:
     """A VM or a login that was refused, `count` times from `first` to `last` (seconds since 1970).
 
-    `what` is "vm" or "login", `name` a zone or whom he said he was; `hint` says what to write into
-    the configuration if that was wrong. `vm_name` is what a VM said its name is, if it did.
+    `what` is "vm" or "login", `name` a zone or the operator's name that was given; `hint` says what
+    to write into the configuration if that was wrong. `vm_name` is the name that a VM sent, if any.
     """
 
     what: str
@@ -100,51 +99,45 @@ class TurnedAway:
     vm_name: str = ""
 
 
+class AuditUnavailable(Exception):
+    """The audit file cannot be read or followed now; the text says why, for the operator."""
+
+
+DISABLED = "the audit file is disabled"
+
+
 class AuditReader(Protocol):
-    """What was recorded, for verbs. Nothing here blocks or raises."""
+    """What was recorded, for verbs. Nothing here blocks."""
 
-    def ask(
-        self,
-        sought: AuditQuery,
-        place: AuditPosition | None,
-        answer: Callable[[AuditPage | None], Any],
-    ) -> Cancellable | None:
-        """Read on from `place`, or from `sought.since`; `answer` hears later, None: it cannot be
-        read. Without a `Cancellable` too many ask already, and nobody hears.
-        """
+    async def read(self, query: AuditQuery, position: AuditPosition | None) -> AuditPage:
+        """The events from `position` on, or from `query.since`. Raises `AuditUnavailable`."""
 
-    def wait(self, page: AuditPage, call: Callable[[], None]) -> Cancellable | None:
-        """`call` once, later, when there is more than `page` had; None: too many wait already."""
+    async def wait(self, page: AuditPage) -> None:
+        """Return when there is more than `page` had. Raises `AuditUnavailable`."""
 
-    def turned_away(self) -> Sequence[TurnedAway]:
-        """What was refused lately, the last last."""
+    def refusals(self) -> Sequence[AccessRefusal]:
+        """The latest refusals, oldest first."""
 
     def events(self) -> Collection[str]:
-        """The names of all events there are; none: nobody knows."""
+        """The names of all events; none without an audit file."""
 
 
 class NoAuditReader:
-    """There is no audit file."""
+    """Where no audit file is written: only the latest refusals, of which `refused` is asked."""
 
-    def ask(
-        self,
-        sought: AuditQuery,
-        place: AuditPosition | None,
-        answer: Callable[[AuditPage | None], Any],
-    ) -> Cancellable | None:
-        """Nobody hears."""
-        del sought, place, answer
-        return None
+    def __init__(self, refused: Callable[[], Sequence[AccessRefusal]] = tuple) -> None:
+        self.refusals = refused
 
-    def wait(self, page: AuditPage, call: Callable[[], None]) -> Cancellable | None:
-        """Nor here."""
-        del page, call
-        return None
+    async def read(self, query: AuditQuery, position: AuditPosition | None) -> AuditPage:
+        """Raise `AuditUnavailable`."""
+        del query, position
+        raise AuditUnavailable(DISABLED)
 
-    def turned_away(self) -> Sequence[TurnedAway]:
-        """It was not kept."""
-        return ()
+    async def wait(self, page: AuditPage) -> None:
+        """Raise `AuditUnavailable`."""
+        del page
+        raise AuditUnavailable(DISABLED)
 
     def events(self) -> Collection[str]:
-        """None is written."""
+        """None are written."""
         return ()

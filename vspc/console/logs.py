@@ -6,11 +6,9 @@ for a console and never used twice; times are seconds since 1970.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import frozen
-
-from vspc.common.clock import Cancellable
 
 if TYPE_CHECKING:
     from vspc.console.console import Console
@@ -137,7 +135,7 @@ class LogView(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more: give up early."""
+        """Whether the query was cancelled: give up early."""
 
 
 class LogStore(Protocol):
@@ -149,13 +147,9 @@ class LogStore(Protocol):
     def mark(self, console: "Console", kind: MarkerKind, text: str) -> bool:
         """Put a marker at this place; False if there is no log, or it takes nothing now."""
 
-    def ask(
-        self,
-        console_id: str,
-        question: Callable[[LogView], T],
-        answer: Callable[[T | None], Any],
-    ) -> Cancellable:
-        """Let a thread ask `question`; `answer` hears in the reactor's thread what it returned.
+    async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
+        """What `question` returns in a thread; output that came before the call is in its view.
 
-        None: there is no such log, or it cannot be read (our log says why).
+        None: there is no such log, or it cannot be read (the server's log says why). Cancelling
+        sets `cancelled` of the view.
         """

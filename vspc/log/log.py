@@ -3,10 +3,13 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock
 from vspc.config.classes import LogSettings
@@ -197,20 +200,27 @@ class Log:
         if console.history.start > 0 and self.archive.keeps(console.id):
             self._unprimed[console] = None
             if len(self._unprimed) == 1:
-                self._prime(console)
+                Deferred.fromCoroutine(self._prime(console)).addErrback(self._prime_failed)
 
-    def _prime(self, console: Console) -> None:
-        history = console.history
-        wanted = history.start
-
-        def arrived(data: bytes | None) -> None:
+    async def _prime(self, console: Console) -> None:
+        """Prime the history of `console`, then those of consoles that were added meanwhile."""
+        while True:
+            history = console.history
+            end = history.start
+            data = await self.archive.query(console.id, partial(_tail, end=end))
             self._unprimed.pop(console, None)
             if console.live or console.attachments:  # or it has gone again meanwhile
-                history.prime(wanted, data or b"")
-            if self._unprimed:
-                self._prime(next(iter(self._unprimed)))
+                history.prime(end, data or b"")
+            if not self._unprimed:
+                return
+            console = next(iter(self._unprimed))
 
-        self.archive.ask(console.id, lambda kept: _tail(kept, wanted), arrived)
+    def _prime_failed(self, failure: Failure) -> None:
+        self._unprimed.clear()
+        try:
+            failure.raiseException()
+        except Exception:
+            self.failed()
 
     # What the configuration wants
 

@@ -1,12 +1,13 @@
-"""`vspc.console.logs.Archive`: questions about logs, answered by a few threads."""
+"""`vspc.console.logs.LogStore`: questions about logs, answered by a few threads."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Clock
 from vspc.console.console import Console
 from vspc.console.logs import LogView, MarkerKind
 from vspc.log.cache import Cache
@@ -32,22 +33,11 @@ class Pool(Protocol):
 
 
 @define(eq=False)
-class LogQuestion:
-    """One of them, on its way."""
+class PendingQuery:
+    """A query on its way through the threads; `over`: it has its answer or was cancelled."""
 
-    answer: Callable[[Any], Any]
-    timer: Cancellable
+    answer: "Deferred[Any]" = field(factory=Deferred)
     over: bool = False
-
-    def cancel(self) -> None:
-        """The answer is not wanted any more."""
-        self.over = True
-        if self.timer.active():
-            self.timer.cancel()
-
-    def active(self) -> bool:
-        """Whether the answer is still to come."""
-        return not self.over
 
 
 @define(eq=False)
@@ -77,39 +67,42 @@ class LogQueries:
         """Put a marker at this place."""
         return self.note(console, kind, text)
 
-    def ask(
-        self,
-        console_id: str,
-        question: Callable[[LogView], T],
-        answer: Callable[[T | None], Any],
-    ) -> Cancellable:
-        """Everything that was said before now is in what `question` sees."""
+    async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
+        """What `question` returns in a thread; output that came before the call is in its view."""
         seconds = STALLED_PATIENCE if self.stalled() else PATIENCE
-        timer = self.clock.call_later(seconds, lambda: self._give_up(asked, seconds))
-        asked = LogQuestion(answer, timer)
+        pending = PendingQuery()
+        timer = self.clock.call_later(seconds, lambda: self._give_up(pending, seconds))
         self.flush()
-        self.writer.put(partial(self._look, asked, bytes.fromhex(console_id), question))
-        return asked
+        self.writer.put(partial(self._look, pending, bytes.fromhex(console_id), question))
+        try:
+            found: T | None = await pending.answer
+        finally:
+            pending.over = True
+            if timer.active():
+                timer.cancel()
+        return found
 
-    def _give_up(self, asked: LogQuestion, seconds: float) -> None:
+    def _give_up(self, pending: PendingQuery, seconds: float) -> None:
         self.complain("log-not-answering", f"nothing was read for {seconds:g} s")
-        self._answer(asked, None)
+        self._answer(pending, None)
 
     # In the log's thread
 
-    def _look(self, asked: LogQuestion, console: bytes, question: Callable[[LogView], Any]) -> None:
-        if asked.over or self._closed:
+    def _look(
+        self, pending: PendingQuery, console: bytes, question: Callable[[LogView], Any]
+    ) -> None:
+        if pending.over or self._closed:
             return
-        view = snapshot(self.writer, self.cache, console, lambda: asked.over or self._closed)
+        view = snapshot(self.writer, self.cache, console, lambda: pending.over or self._closed)
         if view is None:
-            self.in_reactor(lambda: self._answer(asked, None))
+            self.in_reactor(lambda: self._answer(pending, None))
             return
-        self.pool.submit(self._read, asked, view, question)
+        self.pool.submit(self._read, pending, view, question)
 
     # In a reader's thread
 
-    def _read(self, asked: LogQuestion, view: View, question: Callable[[LogView], Any]) -> None:
-        if asked.over:
+    def _read(self, pending: PendingQuery, view: View, question: Callable[[LogView], Any]) -> None:
+        if pending.over:
             return
         try:
             found = question(view)
@@ -119,15 +112,14 @@ class LogQueries:
         except Exception:
             self.writer.failed()
             found = None
-        self.in_reactor(lambda: self._answer(asked, found))
+        self.in_reactor(lambda: self._answer(pending, found))
 
     # In the reactor's thread
 
-    def _answer(self, asked: LogQuestion, found: Any) -> None:
-        if asked.over:
-            return
-        asked.cancel()
-        asked.answer(found)
+    def _answer(self, pending: PendingQuery, found: Any) -> None:
+        if not pending.over:
+            pending.over = True
+            pending.answer.callback(found)
 
     def close(self) -> None:
         """Nobody is answered any more."""

@@ -4,13 +4,14 @@ import json
 from collections.abc import Collection
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
+from vspc.apps.task import Task
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Spool, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
-from vspc.common.clock import Cancellable
 from vspc.common.text import safe
-from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
+from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, AuditUnavailable
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.ports import Program
 from vspc.console.sessions import Follow
@@ -91,52 +92,50 @@ class EventPrinter(Program):
         self._follow = place
         self._wanted = wanted
         self._spool = Spool(call.channel)
-        self._place: AuditPosition | None = None
-        self._doing: Cancellable | None = None
-        self._read_all = False
+        self._task: Task | None = None
+        self._drained: Deferred[None] | None = None
         self._over = False
 
     def begin(self) -> None:
-        """Ask for the first ones."""
+        """Print until all is printed, or for as long as the operator follows."""
         self._call.channel.start(self)
-        self._ask()
+        self._task = Task(self._print())
 
-    def _ask(self) -> None:
-        if self._over:
-            return
-        trail = self._call.context.audit_reader
-        self._doing = trail.ask(self._wanted.sought, self._place, self._heard)
-        if self._doing is None:
-            self._fail("the audit file is not written, or too many read it now")
+    async def _print(self) -> None:
+        try:
+            await self._pages()
+        except AuditUnavailable as error:
+            complain(self._call.channel, str(error))
+            self._leave(FAILED)
 
-    def _heard(self, page: AuditPage | None) -> None:
-        self._doing = None
-        if self._over:
-            return
-        if page is None:
-            self._fail("the audit file cannot be read now")
-            return
-        roles = self._call.roles
-        if not roles & READERS:  # a reload took them away
-            complain(self._call.channel, _DENIED)
-            self._leave(DENIED)
-            return
-        lines = page.lines if "audit" in roles else list(filter(self._may_see, page.lines))
-        if self._place is None and page.begins:
-            complain(self._call.channel, f"[what was before {page.begins} is in older files]")
-        self._place = page.place
+    async def _pages(self) -> None:
+        reader = self._call.context.audit_reader
+        position: AuditPosition | None = None
+        while not self._over:
+            page = await reader.read(self._wanted.sought, position)
+            if not self._call.roles & READERS:  # a reload took them away
+                complain(self._call.channel, _DENIED)
+                self._leave(DENIED)
+                return
+            if position is None and page.begins:
+                complain(self._call.channel, f"[what was before {page.begins} is in older files]")
+            position = page.position
+            self._show(page)
+            if self._spool:
+                self._drained = Deferred()
+                await self._drained
+            if page.ended and not self._wanted.follow:
+                self._leave(DONE)
+                return
+            if page.ended:
+                await reader.wait(page)
+
+    def _show(self, page: AuditPage) -> None:
+        every = "audit" in self._call.roles
+        lines = page.lines if every else list(filter(self._may_see, page.lines))
         show = _raw if self._wanted.json else readable
         end = b"\n" if self._call.channel.terminal is None else b"\r\n"
         self._spool.print(show(line) + end for line in lines)
-        if not page.ended:
-            self._go_on()
-        elif self._wanted.follow:
-            self._doing = self._call.context.audit_reader.wait(page, self._go_on)
-            if self._doing is None:
-                self._fail("too many follow the audit file now")
-        else:
-            self._read_all = True
-            self._go_on()
 
     def _may_see(self, line: str) -> bool:
         """Whether an event is about no console, or about one that exists for the operator."""
@@ -145,19 +144,6 @@ class EventPrinter(Program):
             return True
         console = self._call.context.roster.get(event["console"])
         return console is not None and self._call.may_read(console)
-
-    def _go_on(self) -> None:
-        """Ask on, or end, once all is taken."""
-        if self._over or self._spool:
-            return
-        if self._read_all:
-            self._leave(DONE)
-        elif self._doing is None or not self._doing.active():
-            self._ask()
-
-    def _fail(self, why: str) -> None:
-        complain(self._call.channel, why)
-        self._leave(FAILED)
 
     def _leave(self, status: int) -> None:
         self.closed()
@@ -168,7 +154,9 @@ class EventPrinter(Program):
     def drained(self) -> None:
         """The operator takes more."""
         self._spool.drain()
-        self._go_on()
+        if not self._spool and self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def received(self, data: bytes) -> None:
         """Control-C ends it where a terminal sends it as a key."""
@@ -180,8 +168,8 @@ class EventPrinter(Program):
         """The operator has gone."""
         self._over = True
         self._follow.release()
-        if self._doing is not None and self._doing.active():
-            self._doing.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _raw(line: str) -> bytes:

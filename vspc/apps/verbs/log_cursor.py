@@ -1,10 +1,11 @@
 """Reading what consoles said before: from their logs, or from memory where there is none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
+from vspc.apps.task import Task
 from vspc.apps.verbs.context import VerbContext
 from vspc.common.clock import Cancellable
 from vspc.console.console import Console
@@ -112,9 +113,13 @@ def ask(
 ) -> Cancellable:
     """Ask the log of `console`, or its ring where there is none: then `answer` hears at once."""
     if context.logs is not None and context.logs.keeps(console.id):
-        return context.logs.ask(console.id, question, answer)
+        return Task(_answered(context.logs.query(console.id, question), answer))
     answer(question(Memory(console.history, console.last_output or 0.0)))
     return Answered()
+
+
+async def _answered(query: Awaitable[T | None], answer: Callable[[T | None], Any]) -> None:
+    answer(await query)
 
 
 def remembered(console: Console) -> Memory:

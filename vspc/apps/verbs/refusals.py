@@ -7,7 +7,7 @@ from attrs import asdict, evolve
 from vspc.apps.verbs.context import Call, VerbPrinter, timestamp
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
 from vspc.common.values import age_text, duration_text
-from vspc.console.audit import TurnedAway
+from vspc.console.audit import AccessRefusal
 
 GRAMMAR = Grammar(
     "refusals",
@@ -21,7 +21,7 @@ def run(call: Call, parsed: Parsed) -> None:
     """Print them, the last one last."""
     if not call.is_administrator():
         return
-    found = [_fitting(call, one) for one in call.context.audit_reader.turned_away()]
+    found = [_fitting(call, one) for one in call.context.audit_reader.refusals()]
     if parsed.has(JSON):
         shown = [
             asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
@@ -34,7 +34,7 @@ def run(call: Call, parsed: Parsed) -> None:
     VerbPrinter(call.channel, "".join(line + "\n" for line in lines))
 
 
-def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
+def _fitting(call: Call, one: AccessRefusal) -> AccessRefusal:
     """The same with a hint for who has a table already: TOML takes no second one."""
     table, _, key = one.hint.partition("\n")
     if (
@@ -49,7 +49,7 @@ def _fitting(call: Call, one: TurnedAway) -> TurnedAway:
     return evolve(one, hint=f"add to authorized_keys of {table}:\n{key}")
 
 
-def _lines(one: TurnedAway, now: float) -> list[str]:
+def _lines(one: AccessRefusal, now: float) -> list[str]:
     # To the last one: what has stopped long ago was no slower for it.
     often = f", {one.count} times in {duration_text(one.last - one.first)}" if one.count > 1 else ""
     name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
