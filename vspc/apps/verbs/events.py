@@ -6,7 +6,7 @@ from collections.abc import Collection
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from vspc.apps.task import Task
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Spool, complain, timestamp
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
@@ -92,14 +92,14 @@ class EventPrinter(Program):
         self._follow = place
         self._wanted = wanted
         self._spool = Spool(call.channel)
-        self._task: Task | None = None
+        self._task: RunningCoroutine | None = None
         self._drained: Deferred[None] | None = None
         self._over = False
 
     def begin(self) -> None:
         """Print until all is printed, or for as long as the operator follows."""
         self._call.channel.start(self)
-        self._task = Task(self._print())
+        self._task = RunningCoroutine(self._print())
 
     async def _print(self) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
-from vspc.apps.task import Task
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import VerbContext
 from vspc.common.clock import Cancellable
 from vspc.console.console import Console
@@ -113,7 +113,7 @@ def ask(
 ) -> Cancellable:
     """Ask the log of `console`, or its ring where there is none: then `answer` hears at once."""
     if context.logs is not None and context.logs.keeps(console.id):
-        return Task(_answered(context.logs.query(console.id, question), answer))
+        return RunningCoroutine(_answered(context.logs.query(console.id, question), answer))
     answer(question(Memory(console.history, console.last_output or 0.0)))
     return Answered()
 

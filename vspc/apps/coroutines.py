@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 _log = Logger()
 
 
-class Task:
+class RunningCoroutine:
     """A coroutine that has begun and runs until it ends or is cancelled; what it raises is logged.
 
     `cancel` raises CancelledError where it waits. Called while the coroutine itself runs, it does
@@ -34,4 +34,4 @@ class Task:
 
 def _ended(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
-        _log.failure("task-failed", failure)
+        _log.failure("coroutine-failed", failure)
