@@ -473,7 +473,7 @@ class Refused(SendCase):
         self.desk.record.refuses = True
         channel = self.desk.ask("send web01 x")
         self.assertEqual(channel.status, 1)
-        self.assertIn("nothing can be recorded", channel.complaint)
+        self.assertIn("while the audit file cannot be written", channel.complaint)
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_rights_that_are_lost_while_it_types(self) -> None:

@@ -8,9 +8,9 @@ from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import ALICE, BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
 from vspc.apps.escapes import Escapes
-from vspc.apps.screen import COLOURS
+from vspc.apps.screen import COLOURS, SHOWN
 from vspc.apps.terminal import TerminalBridge
-from vspc.apps.turn_limit import SHOWN, TYPED
+from vspc.apps.terminal_input import TYPED
 from vspc.apps.verbs.context import Call
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
@@ -478,7 +478,7 @@ class Readable(TerminalTest):
         self.says(b"\x07prompt$ ")
         channel.read(1 << 20)
         shown = bytes(channel.output)
-        self.assertTrue(shown.startswith(b"text\x1b]0;a title\x18\r\n[lost "), shown[:80])
+        self.assertTrue(shown.startswith(b"text\x1b]0;a title\x18\r\n[output lost: "), shown[:80])
         self.assertEqual(shown.count(b"\x1b]"), 1)
         self.assertTrue(shown.endswith(b"xx\x07prompt$ "))
 
@@ -573,7 +573,7 @@ class EscapeKeys(TerminalTest):
         self.assertIn("[type the new escape key, a control key]", channel.text)
         self.desk.clock.advance(30)
         channel.type(b"\x18")
-        self.assertIn("[the escape key is another: ^Xc? for help]", channel.text)
+        self.assertIn("[escape key changed: ^Xc? for help]", channel.text)
         channel.type(b"\x05\x18c?")
         self.assertIn("^Xce  another escape key", channel.text)
         self.assertEqual(self.sent(), b"\x05")
@@ -588,7 +588,9 @@ class EscapeKeys(TerminalTest):
         for key in (b"x", b"\r", b"\x1b[A", b"\x7f"):
             channel.type(b"\x05ce")
             channel.type(key)
-            self.assertIn("[the escape key is as it was, as in ^Ec?: a control key", channel.text)
+            self.assertIn(
+                "[escape key not changed, as in ^Ec?: it must be a control key", channel.text
+            )
             channel.output.clear()
         self.assertEqual(self.sent(), b"")
         channel.type(b"\x05c.")
@@ -597,7 +599,7 @@ class EscapeKeys(TerminalTest):
     def test_hints_name_it(self) -> None:
         channel = self.attach(words="ro esc=^X")
         channel.type(b"a\x18cs\x18cZ")
-        for hint in ("; ^Xca asks for the pen]", "[no such escape; ^Xc? lists them]"):
+        for hint in ("; ^Xca asks for the pen]", "[unknown escape command; ^Xc? lists them]"):
             self.assertIn(hint, channel.text)
 
     def test_large_packets_are_data_with_any_key(self) -> None:
@@ -771,13 +773,13 @@ class Told(TerminalTest):
         alice = self.attach()
         self.desk.record.refuses = True
         alice.type(b"x")
-        self.assertIn("[nothing can be recorded now, so nobody begins to type: 1 byte", alice.text)
+        self.assertIn("while the audit file cannot be written: 1 byte not sent", alice.text)
         self.desk.clock.advance(5)
         self.assertNotIn("again", alice.text)
         self.desk.record.refuses = False
         self.desk.clock.advance(1)
         self.assertTrue(
-            alice.text.endswith("[what is done can be recorded again: you may type]\r\n")
+            alice.text.endswith("[the audit file can be written again: typing is allowed]\r\n")
         )
         self.desk.clock.advance(5)
         alice.type(b"\x05c.")

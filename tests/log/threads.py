@@ -159,10 +159,10 @@ class Follower:
         self.got += len(data)
         self.checksum = zlib.crc32(data, self.checksum)
 
-    def missing(self, start: int, end: int) -> None:
+    def missing(self, start: int, end: int, why: str) -> None:
         self.lost.append((start, end))
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, hint: object) -> None:
         """Nothing happens."""
 
     def over(self, reason: str) -> None:

@@ -1,8 +1,8 @@
 """A console as operators read it: one row of `list`, everything of `info`, the banner."""
 
-from vspc.apps.verbs.context import VerbContext, handle_of, timestamp
+from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of, timestamp
 from vspc.common.values import age_text
-from vspc.console.attachment import Attachment
+from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
 from vspc.console.session import Session
 
@@ -17,6 +17,32 @@ def typing(session: Session, console: Console) -> str:
     if console.pen is None:  # laid down meanwhile
         return "somebody is typing"
     return session.about(console.pen.session, "is typing", "are typing")
+
+
+def refusal_text(
+    session: Session, console: Console, refusal: Refusal, action: str = "type on"
+) -> str:
+    """Why `session` may not type, or do another `action`, on `console`."""
+    title = console.title
+    match refusal:
+        case Refusal.AWAY:
+            return f"{title} is {console.state.value}"
+        case Refusal.PEN:
+            return f"{typing(session, console)} on {title}"
+        case Refusal.RIGHT:
+            return f"you have no right to {action} {title}"
+        case Refusal.LINE:
+            return f"{title} is on raw TCP, which cannot carry a BREAK"
+        case Refusal.HOST:
+            return f"the host of {title} has changed"
+        case Refusal.READ_ONLY:
+            return f"{title}: {READ_ONLY}" if session.read_only else f"you only read {title}"
+        case Refusal.REASON:
+            return (
+                f"typing on {title} requires a reason: reason=TEXT before the verb or at the login"
+            )
+        case Refusal.AUDIT:
+            return "typing is not allowed while the audit file cannot be written"
 
 
 def readers(console: Console) -> list[str]:

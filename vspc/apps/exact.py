@@ -1,21 +1,21 @@
-"""A console for a program: exact bytes on stdout, everything else on stderr, no escapes.
+"""A console for a program: exact bytes on stdout, everything else on stderr, no escape commands.
 
 Lossless or ended: a reader that falls behind what is kept in memory goes on from the console's log
-at the same offsets (law 1). Where that does not have the bytes either he ends with status 1 and
-both offsets, and so does everybody when the VM's host changes without a vMotion: a program cannot
-ask for the pen.
+at the same offsets (law 1). Where the log does not have the bytes either the program ends with
+status 1 and both offsets. It also ends when the VM's host changes without a vMotion: a program
+cannot ask for the pen.
 """
 
-from vspc.apps.bridge import Bridge
 from vspc.apps.describe import cautions
+from vspc.apps.following import Following
+from vspc.apps.operator_input import OperatorInput, RefusedInput
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
-from vspc.apps.verbs.log_cursor import LogCursor
-from vspc.console.attachment import Refusal
+from vspc.console.attachment import AttachmentKind, Hint, Refusal
 from vspc.console.console import Console
-from vspc.console.logs import Item, MarkerKind, Output
+from vspc.console.ports import Program
 
 
-class ExactBridge(Bridge):
+class ExactBridge(Program):
     """`raw`, `-W`, and `console` without a terminal."""
 
     def __init__(
@@ -27,109 +27,117 @@ class ExactBridge(Bridge):
         ends_with_input: bool = False,
     ) -> None:
         """`ends_with_input`: it ends with 0 when all input has come and is taken."""
-        super().__init__(call, console, offset, read_only)
+        self._call = call
+        self._channel = call.channel
+        self._console = console
         self._ends_with_input = ends_with_input
         self._input_ended = False
-        self._reel: LogCursor | None = None  # while it reads from the log
+        self._attachment = console.attach(
+            call.session, call.rights(console), self, offset, AttachmentKind.PROGRAM, read_only
+        )
+        self._output = Following(call.context, self._attachment, self)
+        self._input = OperatorInput(call.channel, self._attachment, self._refused)
+        self._refusals = RefusedInput(call, console, self._print)
 
     def begin(self) -> None:
-        """Cautions on stderr, then what is said from now on."""
-        for caution in cautions(self.call.context, self.console):
-            self.notice(caution)
-        super().begin()
+        """Cautions on stderr, then what is said from `offset` on."""
+        for caution in cautions(self._call.context, self._console):
+            self._print(caution)
+        self._channel.start(self)
+        self.ready()
 
-    def ready(self) -> None:
-        if self._reel is None:
-            super().ready()
-        else:
-            self._reel.pump()
+    def _print(self, text: str) -> None:
+        complain(self._channel, f"[{text}]")
 
-    def notice(self, text: str) -> None:
-        complain(self.channel, f"[{text}]")
+    # `Program`
 
-    # Input
+    def received(self, data: bytes) -> None:
+        self._input.received(len(data))
+        self._input.type(data)
+        self._input.settle()
 
     def ended_input(self) -> None:
         self._input_ended = self._ends_with_input
         self._leave_at_end()
 
+    def drained(self) -> None:
+        self.ready()
+
+    def break_requested(self) -> bool:
+        return self._input.send_break()
+
+    def closed(self) -> None:
+        self._stop()
+
+    # `Sink`
+
+    def ready(self) -> None:
+        """Show what there is, as much as the channel takes."""
+        self._output.go_on()
+
     def writable(self) -> None:
-        super().writable()
+        """The console takes input again."""
+        self._input.pump()
+        self._input.settle()
         self._leave_at_end()
 
     def _leave_at_end(self) -> None:
-        if self._input_ended and not self._over and not self.untaken:
+        if self._input_ended and not self._input:
             self.ready()
-            if not self._over:
-                self.leave(DONE)
-
-    # What the ring has lost
-
-    def lost(self, start: int, end: int) -> None:
-        logs = self.call.context.logs
-        if logs is None or not logs.keeps(self.console.id):
-            self._not_kept(start, end)
-            return
-        # Nothing of the ring is shown before the log has brought this reader to it.
-        self.attachment.offset = start
-        self.behind = True
-        self._reel = LogCursor(
-            self.call.context,
-            self.console,
-            start,
-            self.channel.room,
-            self._from_log,
-            self._caught_up,
-            lambda: self._not_kept(start, self.console.history.start),
-        )
-        self._reel.pump()
-
-    def _from_log(self, item: Item) -> None:
-        if isinstance(item, Output):
-            last = self.attachment.last
-            self.show(item.data if last is None else item.data[: max(0, last - item.offset)])
-        elif item.kind is MarkerKind.GAP:
-            self._not_kept(item.offset, item.end, f" ({item.text})")
-
-    def _caught_up(self, offset: int, ended: bool) -> bool:
-        del ended
-        last = self.attachment.last
-        if offset < self.console.history.start and (last is None or offset < last):
-            return False
-        self._reel = None
-        self.behind = False
-        self.attachment.offset = offset
-        self.call.context.clock.call_later(0, self.ready)
-        return True
-
-    def _not_kept(self, start: int, end: int, why: str = "") -> None:
-        complain(
-            self.channel,
-            f"[lost {end - start} bytes: offsets {start} to {end} of {self.console.title} are no "
-            f"longer kept{why}]",
-        )
-        self.leave(FAILED)
-
-    # What ends it
-
-    def leave(self, status: int) -> None:
-        self._stop_reading()
-        super().leave(status)
-
-    def closed(self) -> None:
-        self._stop_reading()
-        super().closed()
-
-    def _stop_reading(self) -> None:
-        if self._reel is not None:
-            self._reel.stop()
+            self._leave(DONE)
 
     def host_changed(self, old: str, new: str) -> None:
-        title = self.console.title
-        self.attachment.end(f"{title}: ended, because its host changed; to go on, connect again")
+        """No vMotion has proved that the VM at `new` is the one that was at `old`."""
+        title = self._console.title
+        self._attachment.end(f"{title}: ended, because its host changed; to go on, connect again")
 
-    def refused(self, refusal: Refusal, count: int, breaks: int = 0) -> None:
-        """A program that may not type must know; a VM that is away may come back."""
-        super().refused(refusal, count, breaks)
+    def ended(self, reason: str) -> None:
+        """The console is gone."""
+        self.over(f"{self._attachment.title}: {reason}")
+
+    # `FollowReader`
+
+    def room(self) -> int:
+        """Bytes that the channel takes."""
+        return self._channel.room()
+
+    def said(self, _offset: int, data: bytes) -> None:
+        """The VM said `data`."""
+        self._channel.write(data)
+
+    def missing(self, start: int, end: int, why: str) -> None:
+        """`start` to `end` are kept nowhere."""
+        self._print(
+            f"output lost: offsets {start} to {end} of {self._console.title} are no longer kept"
+            + (f" ({why})" if why else "")
+        )
+        self._leave(FAILED)
+
+    def notice(self, text: str, _hint: Hint | None) -> None:
+        """One line about the console."""
+        self._refusals.report()
+        self._print(text)
+
+    def over(self, reason: str) -> None:
+        """Nothing more comes."""
+        self._refusals.report()
+        self._print(reason)
+        self._leave(FAILED)
+
+    # The end
+
+    def _refused(self, refusal: Refusal, count: int, breaks: int) -> None:
+        """A program ends where it may not type; a VM that is away may come back."""
+        self._refusals.add(refusal, count, breaks)
         if refusal in (Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON):
-            self.leave(DENIED)
+            self._leave(DENIED)
+
+    def _leave(self, status: int) -> None:
+        self._stop()
+        self._channel.finish(status)
+
+    def _stop(self) -> None:
+        self._output.stop()
+        self._input.close()
+        self._refusals.close()
+        self._attachment.detach()

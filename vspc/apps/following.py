@@ -4,7 +4,7 @@ from typing import Protocol
 
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.log_cursor import PIECE, LogCursor
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
+from vspc.console.attachment import Attachment, Ended, Hint, Lost, Notice, OutputChunk
 from vspc.console.console import Console
 from vspc.console.logs import Item, MarkerKind, Output
 
@@ -18,10 +18,10 @@ class FollowReader(Protocol):
     def said(self, offset: int, data: bytes) -> None:
         """The VM said `data`."""
 
-    def missing(self, start: int, end: int) -> None:
-        """`start` to `end` (exclusive) are kept nowhere."""
+    def missing(self, start: int, end: int, why: str) -> None:
+        """`start` to `end` (exclusive) are kept nowhere; `why` may be empty."""
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, hint: Hint | None) -> None:
         """One line about the console."""
 
     def over(self, reason: str) -> None:
@@ -31,7 +31,15 @@ class FollowReader(Protocol):
 class Following:
     """What an attachment shows to a reader, which may be behind what is kept in memory."""
 
-    def __init__(self, context: VerbContext, attachment: Attachment, reader: FollowReader) -> None:
+    def __init__(
+        self,
+        context: VerbContext,
+        attachment: Attachment,
+        reader: FollowReader,
+        from_log: bool = True,
+    ) -> None:
+        """Without `from_log` what memory has lost is missing, whether the log has it or not."""
+        self._from_log_too = from_log
         self._context = context
         self._attachment = attachment
         self._reader = reader
@@ -63,8 +71,8 @@ class Following:
                 self._reader.said(offset, data)
             case Lost(start, end):
                 self._lost(start, end)
-            case Notice(text):
-                self._reader.notice(text)
+            case Notice(text, hint):
+                self._reader.notice(text, hint)
             case Ended(reason):
                 self._over = True
                 self._reader.over(reason)
@@ -74,8 +82,8 @@ class Following:
 
     def _lost(self, start: int, end: int) -> None:
         logs = self._context.logs
-        if logs is None or not logs.keeps(self._console.id):
-            self._reader.missing(start, end)
+        if not self._from_log_too or logs is None or not logs.keeps(self._console.id):
+            self._reader.missing(start, end, "")
             return
         self._attachment.offset = start
         self._reel = LogCursor(
@@ -96,7 +104,7 @@ class Following:
             if data:
                 self._reader.said(item.offset, data)
         elif item.kind is MarkerKind.GAP:
-            self._reader.missing(item.offset, item.end)
+            self._reader.missing(item.offset, item.end, item.text)
 
     def _caught_up(self, offset: int, ended: bool) -> bool:
         del ended
@@ -109,7 +117,7 @@ class Following:
     def _unreadable(self) -> None:
         assert self._reel is not None
         start = self._console.history.start
-        self._reader.missing(self._reel.offset, start)
+        self._reader.missing(self._reel.offset, start, "")
         self._from_memory(start)
 
     def _from_memory(self, offset: int) -> None:

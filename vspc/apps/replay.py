@@ -6,7 +6,7 @@ from attrs import define, field
 
 from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.log_cursor import ask
-from vspc.common.clock import Cancellable
+from vspc.common.clock import Cancellable, cancel
 from vspc.console.console import Console
 from vspc.console.logs import LogView, Output
 
@@ -25,25 +25,25 @@ def replay(
 ) -> Cancellable | None:
     """Give the last `lines` lines before the offset `end` to `show`, with their number.
 
-    None if that has happened already.
+    None if that has happened already; otherwise what takes it back.
     """
+    context, history = call.context, console.history
     limit = max(REPLAY_BYTES, lines * LINE_BYTES)
-    history = console.history
     start = max(history.start, min(end, history.last_lines(lines, limit)))
     rest = history.read(start, end - start) if end >= start else b""
     restricted = call.history_limit(console)
     enough = start > history.start or history.start == 0
-    logs = call.context.logs
-    if restricted is None and (enough or logs is None or not logs.keeps(console.id)):
+    is_logged = context.logs is not None and context.logs.keeps(console.id)
+    if restricted is None and (enough or not is_logged):
         show(lines, rest)
         return None
-    earliest = None if restricted is None else call.context.clock.wall() - restricted
-    asked = _Asked(lines, show, b"" if restricted is not None else rest)
-    asked.timer = call.context.clock.call_later(PATIENCE, asked.give_up)
-    asked.question = ask(
-        call.context, console, lambda kept: _last(kept, lines, limit, end, earliest), asked.found
+    earliest = None if restricted is None else context.clock.wall() - restricted
+    query = _LogQuery(lambda data: show(lines, data), b"" if restricted is not None else rest)
+    query.timer = context.clock.call_later(PATIENCE, query.time_out)
+    query.question = ask(
+        context, console, lambda kept: _last(kept, lines, limit, end, earliest), query.answered
     )
-    return asked
+    return query
 
 
 def _last(kept: LogView, lines: int, limit: int, end: int, earliest: float | None) -> bytes:
@@ -57,32 +57,29 @@ def _last(kept: LogView, lines: int, limit: int, end: int, earliest: float | Non
 
 
 @define(eq=False)
-class _Asked:
-    """The log is asked; the ring's part is shown if that takes too long."""
+class _LogQuery:
+    """A question to the log. Without an answer in time the ring's part is shown."""
 
-    lines: int
-    show: Callable[[int, bytes], None]
+    show: Callable[[bytes], None]
     ring: bytes
     timer: Cancellable | None = field(default=None, init=False)
     question: Cancellable | None = field(default=None, init=False)
     over: bool = field(default=False, init=False)
 
-    def found(self, data: bytes | None) -> None:
-        """The log's answer."""
+    def answered(self, data: bytes | None) -> None:
+        """The log's answer; None if it cannot be read."""
         if not self.over:
             self.cancel()
-            self.show(self.lines, self.ring if data is None else data)
+            self.show(self.ring if data is None else data)
 
-    def give_up(self) -> None:
-        """The disk is slow."""
-        self.found(None)
+    def time_out(self) -> None:
+        """The log has not answered in `PATIENCE` seconds."""
+        self.answered(None)
 
     def cancel(self) -> None:
-        """Nobody wants it any more."""
+        """Show nothing."""
         self.over = True
-        for waiting in (self.timer, self.question):
-            if waiting is not None and waiting.active():
-                waiting.cancel()
+        cancel(self.timer, self.question)
 
     def active(self) -> bool:
         """Whether it is still to be shown."""

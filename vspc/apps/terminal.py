@@ -1,23 +1,23 @@
 """A console on an operator's terminal: banner, replay, notices, and the `^Ec` escapes."""
 
-from collections import deque
 from collections.abc import Callable
 
 from vspc.apps.attaching import REPLAY_LINES
-from vspc.apps.bridge import Bridge
 from vspc.apps.describe import banner, cautions, details
-from vspc.apps.escapes import CHOSEN, NOT_CHOSEN, PATIENCE, EscapeCommand, Escapes, Keys, key_name
+from vspc.apps.escapes import CHOSEN, NOT_CHOSEN
+from vspc.apps.following import Following
+from vspc.apps.operator_input import OperatorInput, RefusedInput
 from vspc.apps.replay import replay
-from vspc.apps.screen import Screen
-from vspc.apps.turn_limit import SHOWN, TYPED, TurnLimit
-from vspc.apps.verbs.context import DONE, READ_ONLY, Call
+from vspc.apps.screen import SHOWN, Screen, TurnLimit
+from vspc.apps.terminal_input import TerminalInput
+from vspc.apps.verbs.context import DONE, FAILED, Call
 from vspc.apps.verbs.who import presences
-from vspc.common.clock import Cancellable
+from vspc.common.clock import Cancellable, cancel
 from vspc.common.text import safe_output
 from vspc.config.units import DEFAULT_ESCAPE
-from vspc.console.answers import Answers
-from vspc.console.attachment import AttachmentKind, Refusal
+from vspc.console.attachment import AttachmentKind, Hint, Refusal
 from vspc.console.console import Console
+from vspc.console.ports import Program
 
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""
@@ -34,10 +34,8 @@ _HELP = (
 )
 
 
-class TerminalBridge(Bridge):
+class TerminalBridge(Program):
     """One operator's terminal on one console."""
-
-    kind = AttachmentKind.TERMINAL
 
     def __init__(
         self,
@@ -49,318 +47,283 @@ class TerminalBridge(Bridge):
         left: Callable[[str], None] | None = None,
     ) -> None:
         """`escape` is the escape key, empty for none. `left` is called instead of ending the
-        channel: the chooser takes it back, and hears why, unless the operator wanted it.
+        channel, which goes back to the chooser: with the reason, or "" if the operator left.
         """
-        super().__init__(call, console, console.history.end, read_only)
+        self._call = call
+        self._channel = call.channel
+        self._console = console
         self._replay_first = replay
-        self._screen = Screen(call.channel, call.context.clock)
-        self._answers = Answers(self._screen.asked, self._screen.utf8_mouse)
-        self._escapes = Escapes(escape) if escape else None
         self._left = left
         clock = call.context.clock
+        self._screen = Screen(call.channel, clock)
         self._showing = TurnLimit(clock, SHOWN, self.ready)
-        self._parsing = TurnLimit(clock, TYPED, self._parse_on)
-        # What was typed and is to be parsed, each with the size of its packet.
-        self._packets: deque[tuple[bytes, int]] = deque()
-        self._unparsed = 0  # bytes of them
-        self._said = ""  # the last notice
-        self._patience: Cancellable | None = None  # with a half-typed escape
-        self._holding: Cancellable | None = None  # with what may begin an answer
-        self._held: tuple[int, float] | None = None  # what that is
-        self._replaying: Cancellable | None = None
+        self._keys = TerminalInput(clock, self._screen, escape, self)
+        self._attachment = console.attach(
+            *(call.session, call.rights(console), self, console.history.end),
+            *(AttachmentKind.TERMINAL, read_only),
+        )
+        self._output = Following(call.context, self._attachment, self, from_log=False)
+        self._input = OperatorInput(call.channel, self._attachment, self._refused)
+        self._refusals = RefusedInput(call, console, self._notice, self._remedy)
+        self._last_notice = ""
+        self._is_replaying = False
+        self._replay: Cancellable | None = None
         self._breaks = 0  # that wait, and whose going is to be told
 
     def begin(self) -> None:
         """Banner, replay, then what is said from now on."""
-        self._line(self._banner() + self.hint("?", ". Enter {} for help"))
-        for caution in cautions(self.call.context, self.console):
-            self._line(caution)
-        self._replay(self._replay_first)
-        super().begin()
-
-    # Showing
-
-    def show(self, data: bytes) -> None:
-        left = self._showing.left(len(self.console.attachments))
-        size, count = self._screen.show_some(data, left)
-        self._showing.spend(count, size == len(data))
-        self.attachment.offset -= len(data) - size  # of the rest, in a later turn
-
-    @property
-    def rests(self) -> bool:
-        return super().rests or self._showing.is_over
-
-    def _line(self, text: str) -> None:
-        self._screen.line(text)
-
-    def _banner(self) -> str:
-        return banner(self.console, self.call.context.clock.wall(), self.attachment)
-
-    def hint(self, command: str, text: str) -> str:
-        key = "" if self._escapes is None else key_name(self._escapes.escape)
-        return text.format(f"{key}c{command}") if key else ""
-
-    def notice(self, text: str) -> None:
-        self._said = text
-        self._line(text)
-
-    def lost(self, start: int, end: int) -> None:
-        self._screen.break_off()
-        self._line(f"lost {end - start} bytes, offsets {start} to {end}: you read too slowly")
-
-    def _replay(self, lines: int) -> None:
-        if not self.channel.room() or not lines or self.behind:
-            return
-        self.behind = True  # what is said meanwhile comes after the replay
-        self._replaying = replay(self.call, self.console, lines, self.attachment.offset, self._show)
-
-    def _show(self, lines: int, data: bytes) -> None:
-        self._replaying = None
-        self._show_replay(lines, safe_output(data))
-        self.behind = False
+        self._screen.line(self._banner() + self._keys_for("?", ". Enter {} for help"))
+        for caution in cautions(self._call.context, self._console):
+            self._screen.line(caution)
+        self._show_last(self._replay_first)
+        self._channel.start(self)
         self.ready()
 
-    def _show_replay(self, lines: int, text: bytes) -> None:
-        if text:
-            self._screen.replay(f"replay of the last {lines} lines", text)
+    def _banner(self) -> str:
+        return banner(self._console, self._call.context.clock.wall(), self._attachment)
 
-    # Typing
+    def _keys_for(self, command: str, text: str) -> str:
+        """`text` with the keys of an escape command in it; empty without an escape key."""
+        key = self._keys.escape_key
+        return text.format(f"{key}c{command}") if key else ""
 
-    def typed(self, data: bytes) -> None:
-        self._packets.append((data, len(data)))
-        self._unparsed += len(data)
-        self._parse()
+    # `Program`
 
-    def _parse(self) -> None:
-        """Parse what was typed, as far as the share of this turn goes."""
-        while self._packets and not (self._over or self._parsing.is_over):
-            data, size = self._packets.popleft()
-            end = self._parsing.first(data)
-            if end < len(data):
-                self._packets.appendleft((data[end:], size))
-            self._unparsed -= end
-            self._take(data[:end], size)
-        self._wait_for_more()
+    def received(self, data: bytes) -> None:
+        self._input.received(len(data))
+        self._keys.feed(data)
+        self.parsed()
 
-    def _parse_on(self) -> None:
-        self._parse()
-        self._settle()
-
-    def _take(self, data: bytes, size: int) -> None:
-        """A packet of `size` bytes, or a piece of one."""
-        pieces = self._answers.feed(data)
-        # Reports of the mouse in the packet of a key do not make a paste of it.
-        if len(data) == size:
-            size = sum(len(piece.data) for piece in pieces if not piece.is_answer)
-        for piece in pieces:
-            if self._over:
-                return
-            if piece.is_answer:
-                self.answer(piece.data)
-            else:
-                self._keys(piece.data, size)
-
-    def _keys(self, data: bytes, size: int) -> None:
-        """Keys out of a packet of `size` bytes."""
-        if self._escapes is None:
-            self.type(data)
-            return
-        _cancel(self._patience)
-        for thing in self._escapes.feed(data, size):
-            if self._over:
-                return
-            if isinstance(thing, Keys):
-                self.type(thing.data)
-            else:
-                self._command(thing)
-        if self._escapes.half_typed and not self._over:
-            self._patience = self.call.context.clock.call_later(PATIENCE, self._send_half)
-
-    def kept_back(self) -> int:
-        half = self._escapes.kept_back if self._escapes is not None else 0
-        return half + self._answers.kept_back + self._unparsed
+    def drained(self) -> None:
+        self.ready()
 
     def break_requested(self) -> bool:
         # Not before what was typed before it, and the client wants to hear at once.
-        return not self._packets and super().break_requested()
+        return not self._keys.unparsed and self._input.send_break()
 
-    def _send_half(self) -> None:
-        assert self._escapes is not None
-        self._patience = None
-        self.type(self._escapes.flush())
-        self._settle()
+    def give_back(self) -> bool:
+        return self._screen.give_back()
 
-    def _wait_for_more(self) -> None:
-        """What may begin an answer is kept back, not for long."""
-        patience = self._answers.patience
-        held = None if patience is None else (self._answers.begun, patience)
-        if self._over or held == self._held:
-            return
-        self._held = held
-        _cancel(self._holding)
-        if patience is not None:
-            self._holding = self.call.context.clock.call_later(patience, self._send_held)
+    def closed(self) -> None:
+        self._stop()
 
-    def _send_held(self) -> None:
-        self._holding = self._held = None
-        held = self._answers.flush()
-        self._keys(held, len(held))
-        self._settle()
+    # `Sink`
 
-    def _stop_waiting(self) -> None:
-        _cancel(self._patience)
-        _cancel(self._holding)
-        self._showing.close()
-        self._parsing.close()
-        self._packets.clear()
-        self._unparsed = 0
+    def ready(self) -> None:
+        """Show what there is, as much as the channel takes."""
+        self._output.go_on()
 
-    def _why(self, refusal: Refusal, what: str) -> str:
-        if refusal is Refusal.READ_ONLY and self.call.session.read_only:
-            return f"{self.console.title}: {READ_ONLY}; {what}"
-        if refusal in (Refusal.READ_ONLY, Refusal.HOST):
-            return super()._why(refusal, what) + self.hint("a", "; {} asks for the pen")
-        if refusal is Refusal.PEN:
-            may = "force" in self.attachment.rights
-            return super()._why(refusal, what) + (
-                self.hint("f", "; {} takes the pen") if may else ""
+    def writable(self) -> None:
+        """The console takes input again."""
+        self._input.pump()
+        self.parsed()
+
+    def host_changed(self, old: str, new: str) -> None:
+        """No vMotion has proved that the VM at `new` is the one that was at `old`."""
+        if "write" in self._attachment.rights:
+            hint = self._keys_for("a", " with {}")
+            self._attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
+
+    def ended(self, reason: str) -> None:
+        """The console is gone."""
+        self.over(f"{self._attachment.title}: {reason}")
+
+    # `FollowReader`
+
+    def room(self) -> int:
+        """Bytes that may be shown now."""
+        return 0 if self._is_replaying or self._showing.is_over else self._channel.room()
+
+    def said(self, _offset: int, data: bytes) -> None:
+        """The VM said `data`: as much of it is shown as this turn's share allows."""
+        left = self._showing.left(len(self._console.attachments))
+        size, count = self._screen.show_some(data, left)
+        self._showing.spend(count, size == len(data))
+        self._attachment.offset -= len(data) - size
+
+    def missing(self, start: int, end: int, _why: str) -> None:
+        """`start` to `end` are no longer in memory."""
+        self._screen.break_off()
+        self._screen.line(f"output lost: client too slow (offsets {start} to {end})")
+
+    def notice(self, text: str, hint: Hint | None) -> None:
+        """One line about the console."""
+        self._refusals.report()  # the notice may be that the reason has gone
+        self._notice(text + ("" if hint is None else self._keys_for(*hint)))
+
+    def over(self, reason: str) -> None:
+        """Nothing more comes."""
+        self.give_back()
+        self._refusals.report()
+        self._notice(reason)
+        self._leave(FAILED)
+
+    def _notice(self, text: str) -> None:
+        self._last_notice = text
+        self._screen.line(text)
+
+    def _show_last(self, lines: int) -> None:
+        """Replay: what is said meanwhile is shown after it."""
+        if self._channel.room() and lines and not self._is_replaying:
+            self._is_replaying = True
+            self._replay = replay(
+                self._call, self._console, lines, self._attachment.offset, self._replayed
             )
-        return super()._why(refusal, what)
 
-    # Escapes
+    def _replayed(self, lines: int, data: bytes) -> None:
+        self._replay = None
+        if text := safe_output(data):
+            self._screen.replay(f"replay of the last {lines} lines", text)
+        self._is_replaying = False
+        self.ready()
 
-    def _command(self, command: EscapeCommand) -> None:
-        run = _COMMANDS.get(command.name)
-        if run is None:
-            self._line("no such escape" + self.hint("?", "; {} lists them"))
+    # `TerminalInputHandler`
+
+    def typed(self, data: bytes) -> None:
+        """Keys for the VM."""
+        self._input.type(data)
+
+    def answered(self, data: bytes) -> None:
+        """The terminal sent `data` by itself."""
+        self._input.answer(data)
+
+    def commanded(self, name: str) -> None:
+        """An escape command."""
+        command = _COMMANDS.get(name)
+        if command is None:
+            self._screen.line("unknown escape command" + self._keys_for("?", "; {} lists them"))
         else:
-            run(self)
+            command(self)
+
+    def parsed(self) -> None:
+        """Open the channel's window by what is dealt with."""
+        self._input.settle(self._keys.kept_back)
+
+    def _refused(self, refusal: Refusal, count: int, breaks: int) -> None:
+        self._refusals.add(refusal, count, breaks)
+
+    def _remedy(self, refusal: Refusal) -> str:
+        """What the operator can type after a refusal."""
+        match refusal:
+            case Refusal.READ_ONLY if self._call.session.read_only:
+                return ""
+            case Refusal.READ_ONLY | Refusal.HOST:
+                return self._keys_for("a", "; {} asks for the pen")
+            case Refusal.PEN if "force" in self._attachment.rights:
+                return self._keys_for("f", "; {} takes the pen")
+        return ""
+
+    # Escape commands
 
     def _help(self) -> None:
-        assert self._escapes is not None
-        key = key_name(self._escapes.escape)
+        key = self._keys.escape_key
         self._screen.lines(*(line.format(key) for line in _HELP))
 
     def _ask_key(self) -> None:
-        self._line("type the new escape key, a control key")
+        self._screen.line("type the new escape key, a control key")
 
-    def _new_key(self) -> None:
-        self._line("the escape key is another" + self.hint("?", ": {} for help"))
+    def _key_changed(self) -> None:
+        self._screen.line("escape key changed" + self._keys_for("?", ": {} for help"))
 
-    def _no_key(self) -> None:
-        hint = self.hint("?", ", as in {}")
-        self._line(
-            f"the escape key is as it was{hint}: a control key is wanted, and none that Enter or "
+    def _key_unchanged(self) -> None:
+        example = self._keys_for("?", ", as in {}")
+        self._screen.line(
+            f"escape key not changed{example}: it must be a control key, and not one that Enter or "
             "the arrow keys send"
         )
 
-    def _leave(self) -> None:
+    def _go(self) -> None:
         self.give_back()
-        self._tell_refused()
-        self._line(f"left {self.console.title}")
-        self.leave(DONE)
+        self._refusals.report()
+        self._screen.line(f"left {self._console.title}")
+        self._leave(DONE)
 
     def _ask_pen(self, force: bool = False) -> None:
-        self.reading(only=False)
-        match self.console.take_pen(self.attachment, force):
-            case None:
-                self._line(f"you type on {self.console.title}")
-            case refusal:
-                self.denied(refusal)
-                self._line(self._why(refusal, "the pen stays where it is"))
+        self._attachment.reads_only = False
+        refusal = self._console.take_pen(self._attachment, force)
+        if refusal is None:
+            self._screen.line(f"you type on {self._console.title}")
+        else:
+            self._refusals.record(refusal)
+            text, remedy = self._refusals.text(refusal), self._remedy(refusal)
+            self._screen.line(f"{text}: you do not have the pen{remedy}")
 
     def _force_pen(self) -> None:
         self._ask_pen(force=True)
 
-    def _spy(self) -> None:
-        self.reading(only=True)
-        if self.attachment.has_pen:
-            self.console.lay_pen()
-        self._line("you only read now" + self.hint("a", "; {} asks for the pen"))
+    def _only_read(self) -> None:
+        self._attachment.reads_only = True
+        if self._attachment.has_pen:
+            self._console.lay_pen()
+        self._screen.line("you only read now" + self._keys_for("a", "; {} asks for the pen"))
 
     def _who(self) -> None:
-        for line in presences(self.console):
-            self._line(line)
+        for line in presences(self._console):
+            self._screen.line(line)
 
     def _info(self) -> None:
-        self._line(self._banner())
-        facts = details(self.console)
-        self._line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
+        self._screen.line(self._banner())
+        facts = details(self._console)
+        self._screen.line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
+
+    def _replay_short(self) -> None:
+        self._show_last(REPLAY_LINES)
+
+    def _replay_long(self) -> None:
+        self._show_last(REPLAY_LONG)
+
+    def _replay_most(self) -> None:
+        self._show_last(REPLAY_MOST)
 
     def _send_break(self) -> None:
-        if not self.console.input.waiting:  # those that waited have gone, or were dropped
+        if not self._console.input.waiting:  # those that waited have gone, or were dropped
             self._forget_breaks()
         if self.break_requested():
-            waits = bool(self.console.input.waiting)
-            self._line("BREAK waits behind other input" if waits else "BREAK")
+            waits = bool(self._console.input.waiting)
+            self._screen.line("BREAK waits behind other input" if waits else "BREAK")
             if waits:
                 self._breaks += 1
-                self.attachment.account.on_break = self._break_sent
+                self._attachment.account.on_break = self._break_sent
 
     def _break_sent(self) -> None:
         self._breaks -= 1
         if not self._breaks:
             self._forget_breaks()
-        self.attachment.notice("BREAK")
+        self._attachment.notice("BREAK")
 
     def _forget_breaks(self) -> None:
         self._breaks = 0
-        self.attachment.account.on_break = None
+        self._attachment.account.on_break = None
 
-    def _replay_short(self) -> None:
-        self._replay(REPLAY_LINES)
+    # The end
 
-    def _replay_long(self) -> None:
-        self._replay(REPLAY_LONG)
-
-    def _replay_most(self) -> None:
-        self._replay(REPLAY_MOST)
-
-    def host_changed(self, old: str, new: str) -> None:
-        if "write" in self.attachment.rights:
-            hint = self.hint("a", " with {}")
-            self.attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
-
-    # Ending
-
-    def give_back(self) -> bool:
-        return self._screen.give_back()
-
-    def end(self, reason: str) -> None:
+    def _leave(self, status: int) -> None:
         self.give_back()
-        super().end(reason)
-
-    def leave(self, status: int) -> None:
-        self._stop_waiting()
-        self.give_back()
+        owed = self._stop()
         if self._left is None:
-            super().leave(status)
-        else:
-            self.closed()
-            # The chooser goes on with the same channel: what is dropped here is dealt with.
-            owed, self._owed = self._owed, 0
-            if owed:
-                self.channel.consumed(owed)
-            self._left("" if status == DONE else self._said)
+            self._channel.finish(status)
+            return
+        # The chooser goes on with the same channel: what is dropped here is dealt with.
+        if owed:
+            self._channel.consumed(owed)
+        self._left("" if status == DONE else self._last_notice)
 
-    def closed(self) -> None:
-        self._stop_waiting()
-        if self._replaying is not None:
-            self._replaying.cancel()
-        super().closed()
-
-
-def _cancel(call: Cancellable | None) -> None:
-    if call is not None and call.active():
-        call.cancel()
+    def _stop(self) -> int:
+        self._keys.close()
+        self._showing.close()
+        cancel(self._replay)
+        self._output.stop()
+        self._refusals.close()
+        self._attachment.detach()
+        return self._input.close()
 
 
 _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
-    ".": TerminalBridge._leave,
+    ".": TerminalBridge._go,
     "?": TerminalBridge._help,
     "a": TerminalBridge._ask_pen,
     "f": TerminalBridge._force_pen,
-    "s": TerminalBridge._spy,
+    "s": TerminalBridge._only_read,
     "w": TerminalBridge._who,
     "i": TerminalBridge._info,
     "r": TerminalBridge._replay_short,
@@ -368,6 +331,6 @@ _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     "R": TerminalBridge._replay_most,
     "l0": TerminalBridge._send_break,
     "e": TerminalBridge._ask_key,
-    CHOSEN: TerminalBridge._new_key,
-    NOT_CHOSEN: TerminalBridge._no_key,
+    CHOSEN: TerminalBridge._key_changed,
+    NOT_CHOSEN: TerminalBridge._key_unchanged,
 }

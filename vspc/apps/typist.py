@@ -1,10 +1,10 @@
-"""Typing at a console on behalf of a verb, and what became of it, to the byte."""
+"""Typing on a console for a verb, with an account of every byte."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from vspc.apps.describe import typing
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, TIMED_OUT
+from vspc.apps.describe import refusal_text
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
 from vspc.console.session import Session
@@ -19,10 +19,10 @@ RESULTS: Mapping[int, str] = MappingProxyType(
 
 
 class Typist:
-    """Types at one attachment. `typed` bytes went to the VM, `dropped` were taken and will not;
-    `offset` is where the VM's output stood when the last one went.
+    """Types through one attachment. `typed` bytes went to the VM, `dropped` were taken and will
+    not; `offset` is where the VM's output stood when the last one went.
 
-    `changed` is called when that changed: it may come out of `type`, and must not type.
+    `changed` is called when that has changed: `type` may call it, and it must not type.
     """
 
     def __init__(self, attachment: Attachment, changed: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ class Typist:
         self.pump()
 
     def pump(self) -> None:
-        """Type on: the console takes more."""
+        """Hand on as much as the console takes."""
         if self._pumping:
             return
         self._pumping = True
@@ -62,11 +62,11 @@ class Typist:
 
     @property
     def waiting(self) -> int:
-        """Bytes that did not go to the VM yet."""
+        """Bytes that have not gone to the VM."""
         return len(self._pending) + self._attachment.account.waiting
 
     def stop(self) -> int:
-        """What did not go to the VM is not to go any more; how many bytes, dropped ones too."""
+        """Drop what has not gone to the VM; how many bytes were dropped in all."""
         self._attachment.account.on_change = None
         self.dropped += len(self._pending)
         self._pending.clear()  # first: what is taken back makes room, and the rest would go there
@@ -82,7 +82,7 @@ class Typist:
 
 
 def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
-    """Take the pen of `attachment`'s console if it is free; with `force` from whoever has it.
+    """Take the pen of `attachment`'s console if it is free, with `force` also from its holder.
 
     Why not, otherwise.
     """
@@ -95,7 +95,7 @@ def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
 
 
 def so_much(typed: int, not_typed: int) -> str:
-    """What became of what was to be typed, for people."""
+    """What became of what was to be typed: "3 bytes were sent, 2 were not"."""
     if not typed:
         return "nothing was sent"
     was = "1 byte was" if typed == 1 else f"{typed} bytes were"
@@ -107,28 +107,16 @@ def so_much(typed: int, not_typed: int) -> str:
 def refused(
     console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
 ) -> tuple[str, int]:
-    """Why whoever has `session` may not type, with what became of it, and the exit status;
-    `powerless` if that said `--force` without the right to it.
+    """Why `session` may not type, `what` became of its input, and the exit status; `powerless` if
+    it said `--force` without the right to it.
     """
-    title = console.title
-    match refusal:
-        case Refusal.PEN:
-            lacks = ", and you have no right `force` there" if powerless else ""
-            return f"{typing(session, console)} on {title}{lacks}; {what}", DENIED
-        case Refusal.READ_ONLY:
-            return f"{title}: {READ_ONLY}; {what}", DENIED
-        case Refusal.REASON:
-            why = "say why: reason=TEXT before the verb"
-            return f"who types on {title} has to {why}; {what}", DENIED
-        case Refusal.AUDIT:
-            return f"nothing can be recorded now, so nobody begins to type; {what}", FAILED
-        case Refusal.AWAY:
-            return f"{title} is {console.state.value}; {what}", FAILED
-        case Refusal.HOST:
-            return f"the host of {title} has changed; {what}", FAILED
-    return f"you have no right to type on {title}; {what}", DENIED
+    text = refusal_text(session, console, refusal)
+    if powerless and refusal is Refusal.PEN:
+        text += ", and you have no right `force` there"
+    of_the_vm = refusal in (Refusal.AUDIT, Refusal.AWAY, Refusal.HOST)
+    return f"{text}; {what}", FAILED if of_the_vm else DENIED
 
 
 def moved_without_proof(console: Console, old: str, new: str, what: str) -> str:
-    """What somebody is told whom a change of host has ended."""
+    """Why an attachment has ended with a change of host."""
     return f"{console.title} is on {new} now; it was on {old}, and this was no vMotion; {what}"

@@ -11,6 +11,13 @@ class Cancellable(Protocol):
     def active(self) -> bool: ...
 
 
+def cancel(*calls: Cancellable | None) -> None:
+    """Take back those of `calls` that are still to come."""
+    for call in calls:
+        if call is not None and call.active():
+            call.cancel()
+
+
 class Clock(Protocol):
     """Time, handed in: the reactor in service, a fake in tests."""
 

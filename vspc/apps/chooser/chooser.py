@@ -11,7 +11,7 @@ from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.plain import PlainFace
 from vspc.apps.chooser.screen import ScreenFace
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
 from vspc.console.ports import Channel
 
@@ -109,7 +109,7 @@ class Chooser:
         return max(interval, min(SHARE * self._cost, LONGEST))
 
     def _look_in(self, delay: float) -> None:
-        _cancel(self._look)
+        cancel(self._look)
         self._look = self._clock.call_later(delay, self._refresh)
 
     def _refresh(self) -> None:
@@ -180,8 +180,7 @@ class Chooser:
     def _stop(self) -> None:
         self._over = True
         self._keyboard.close()
-        _cancel(self._turn)
-        _cancel(self._look)
+        cancel(self._turn, self._look)
         if self._typed:
             self._channel.consumed(len(self._typed))
             self._typed.clear()
@@ -216,8 +215,3 @@ class Chooser:
         if not self._over:
             self._stop()
             self._left()
-
-
-def _cancel(call: Cancellable | None) -> None:
-    if call is not None and call.active():
-        call.cancel()

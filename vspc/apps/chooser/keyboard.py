@@ -8,7 +8,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 
 ESCAPE_PATIENCE = 0.075
 """Seconds after which an Escape that nothing follows is the key and no sequence."""
@@ -270,8 +270,7 @@ class Keyboard:
 
     def close(self) -> None:
         """Wait for nothing any more."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = None
 
     def _wait(self) -> None:

@@ -13,7 +13,7 @@ from vspc.apps.verbs.stream_search import BackgroundSearch, Match
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe, safe_output
 from vspc.console.access import NOTHING
-from vspc.console.attachment import Attachment
+from vspc.console.attachment import Attachment, Hint
 from vspc.console.console import Console
 from vspc.console.ports import Program
 
@@ -111,11 +111,11 @@ class Expecting(Program):
         """`Reader`: more to search."""
         self._searching.feed(offset, data)
 
-    def missing(self, start: int, end: int) -> None:
+    def missing(self, start: int, end: int, _why: str) -> None:
         """`Reader`: nothing is found across a gap."""
         self.notice(f"lost: offsets {start} to {end} of {self._console.title} are not kept")
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, _hint: Hint | None = None) -> None:
         """One line about the console."""
         complain(self._channel, f"[{text}]")
 
