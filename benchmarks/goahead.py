@@ -1,7 +1,7 @@
 """How long VMOTION-BEGIN waits for its GOAHEAD while 1 MiB is being pasted (law 3: under 100 ms).
 
 A host that has stopped reading is pasted at until nothing moves, then it sends BEGIN and reads.
-Real TCP on loopback, the real door; prints milliseconds and the bytes before GOAHEAD, for several
+Real TCP on loopback, the real server; prints milliseconds and the bytes before GOAHEAD, for several
 rounds. Run: python benchmarks/goahead.py [ROUNDS]
 """
 
@@ -100,8 +100,8 @@ def main() -> None:
     events = EventBus(lambda: None)
     wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, lambda: None)
     roster = Roster(Shop(clock, Budget(), wakeups, events, LIMIT))
-    door = LineServer(roster, PeerTable(), clock, Refusals())
-    factory = VMwareFactory(door, lambda: Terms(("vspc",), clock.seconds), secure=False)
+    server = LineServer(roster, PeerTable(), clock, Refusals())
+    factory = VMwareFactory(server, lambda: Terms(("vspc",), clock.seconds), secure=False)
 
     def paste() -> None:
         (console,) = roster

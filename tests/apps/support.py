@@ -87,7 +87,7 @@ class Desk(Scene):
                 Rule(frozenset({"alice", "carol", "root"}), ("*",), every),
             )
         )
-        self.context = VerbContext(self.roster, self.rights, self.clock, self.door)
+        self.context = VerbContext(self.roster, self.rights, self.clock, self.server)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What the rules in force give: tests change them."""

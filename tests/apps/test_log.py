@@ -30,7 +30,7 @@ class LogTestCase(SynchronousTestCase):
 
     def join(self) -> None:
         desk, archive = self.desk, self.logged.log.archive
-        desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.door, archive)
+        desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.server, archive)
 
     def restart(self, clean: bool = True) -> None:
         self.desk = self.new_desk()
@@ -318,7 +318,7 @@ class Restarts(LogTestCase):
         self.output(host, b"secret of monday\n")
         host.lose()
         self.run_on()
-        self.assertTrue(self.desk.door.forget(self.console))
+        self.assertTrue(self.desk.server.forget(self.console))
         self.restart()
         self.assertEqual(self.say("list").text.count("\n"), 1)
         self.output(self.vm(), b"tuesday\n")

@@ -220,7 +220,7 @@ class Searched(LogTestCase):
         console, _ = self.desk.connected("memory", f"{99:032x}")
         console.output(b"1\r2\r3\r\n4")
         self.desk.context = self.desk.context.__class__(
-            self.desk.roster, self.desk.rights, self.desk.clock, self.desk.door
+            self.desk.roster, self.desk.rights, self.desk.clock, self.desk.server
         )
         self.assertEqual(self.say("log memory -n 2 -t").text.count("\n"), 2)
         self.assertEqual(self.say("log memory --grep [23]").text, "2\n3\n")

@@ -94,7 +94,7 @@ class Boots(RestartCase):
         host = self.vm()
         self.output(host, b"x")
         self.logged.log.ending()
-        self.desk.door.close()
+        self.desk.server.close()
         host.lose()
         self.restart()
         self.vm()

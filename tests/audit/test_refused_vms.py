@@ -1,4 +1,4 @@
-"""VMs that the door turns away are told of, each with the line that would let it in."""
+"""VMs that the server turns away are told of, each with the line that would let it in."""
 
 from ipaddress import ip_network
 
@@ -16,7 +16,7 @@ from vspc.vm.listen import ConnectionFilter, GuardedFactory, VMwareFactory
 
 
 class TurnedAway(SynchronousTestCase):
-    """A door, and what is told of those who do not get in."""
+    """A server, and what is told of those who do not get in."""
 
     def setUp(self) -> None:
         self.scene = Scene()
@@ -29,11 +29,11 @@ class TurnedAway(SynchronousTestCase):
         return [each for each in self.scene.happened if isinstance(each, VmRefused)]
 
     def listener(self, key: str = "vm.allow") -> GuardedFactory:
-        gatekeeper = ConnectionFilter(
+        connection_filter = ConnectionFilter(
             Allow([ip_network("10.0.0.0/8")]), Refusals(), self.scene.now, key
         )
-        inner = VMwareFactory(self.scene.door, lambda: Terms(("vspc",), self.scene.now), False)
-        return GuardedFactory(gatekeeper, "telnet", inner, self.scene.door)
+        inner = VMwareFactory(self.scene.server, lambda: Terms(("vspc",), self.scene.now), False)
+        return GuardedFactory(connection_filter, "telnet", inner, self.scene.server)
 
     def test_a_host_that_may_not_connect(self) -> None:
         self.listener().buildProtocol(IPv4Address("TCP", "192.0.2.9", 4))

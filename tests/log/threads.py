@@ -124,8 +124,8 @@ class ThreadedLog:
 
     def follow(self, console: Console, number: int, stalled: bool = False) -> "Follower":
         """A reader of `console` from its first byte on."""
-        door = LineServer(self.world.roster, None, self.clock, None, LineTimeouts())  # type: ignore[arg-type]
-        verbs = Verbs(self.world.roster, lambda *_: READ, self.clock, door, logs=self.log.archive)
+        server = LineServer(self.world.roster, None, self.clock, None, LineTimeouts())  # type: ignore[arg-type]
+        verbs = Verbs(self.world.roster, lambda *_: READ, self.clock, server, logs=self.log.archive)
         return Follower(verbs, console, number, stalled)
 
     def close(self) -> None:

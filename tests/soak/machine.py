@@ -68,7 +68,7 @@ class Soak(RuleBasedStateMachine):
     @initialize(machines=st.integers(1, 3), people=st.integers(1, 3), host=which)
     def begin(self, machines: int, people: int, host: int) -> None:
         self.scene = Scene()
-        self.zones = (self.scene.door.zone, Zone("lab"))
+        self.zones = (self.scene.server.zone, Zone("lab"))
         self.machines: list[Machine] = []
         self.liars: list[Connection] = []
         self.people: list[Person] = []
@@ -436,7 +436,7 @@ class Soak(RuleBasedStateMachine):
         for machine in self.machines:
             if machine.uuid.decode() == console.vm.uuid:
                 machine.doubt()
-        self.scene.door.accept(console, address)
+        self.scene.server.accept(console, address)
         self.settle()
 
     @precondition(lambda self: self.ports())
@@ -459,7 +459,7 @@ class Soak(RuleBasedStateMachine):
     def _pass(self, seconds: float) -> None:
         for _ in range(int(seconds)):
             self.scene.clock.advance(1)
-            self.scene.door.tick()
+            self.scene.server.tick()
             self.settle()
 
     @rule(seconds=st.sampled_from([1, 2, 6, 31, 121]))

@@ -1,4 +1,4 @@
-"""A door with lines on in-memory transports: bytes in, bytes out, a fake clock."""
+"""A server with lines on in-memory transports: bytes in, bytes out, a fake clock."""
 
 from itertools import count, pairwise
 from typing import Any
@@ -38,7 +38,7 @@ VC_UUID = b"01 23 45 67 89 ab cd ef-fe dc ba 98 00 00 00 00"
 
 
 class Host:
-    """One connection of an ESXi host to the door."""
+    """One connection of an ESXi host to the server."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class Host:
     ) -> None:
         self.scene = scene
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
-        door = scene.door
+        server = scene.server
         self.engine = NoEngine()
         terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine)
 
         def keep(line: VmLine) -> LineObserver:
-            return door.arrive(line, zone)
+            return server.arrive(line, zone)
 
-        share = door.scheduler.share(address)
+        share = server.scheduler.share(address)
         self.transport = LineTransport(lambda: VMwareLine(keep, secure, terms), scene.now, share)
         self.transport.makeConnection(self.wire)
 
@@ -144,13 +144,13 @@ def secret(number: int) -> bytes:
 
 
 class Scene(World):
-    """A world with a VM's door; the secrets of migrations are known."""
+    """A world with a VM's server; the secrets of migrations are known."""
 
     def __init__(self) -> None:
         super().__init__()
         numbers = count()
         self.peers = PeerTable(secret=lambda: secret(next(numbers)))
-        self.door = LineServer(self.roster, self.peers, self.clock, Refusals())
+        self.server = LineServer(self.roster, self.peers, self.clock, Refusals())
 
     def now(self) -> float:
         return self.clock.seconds()

@@ -43,7 +43,7 @@ class Refusing(DoorTest):
     def setUp(self) -> None:
         super().setUp()
         self.wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        factory = PlainFactory(self.scene.door, "acs", True, self.scene.now)
+        factory = PlainFactory(self.scene.server, "acs", True, self.scene.now)
         self.line: Any = factory.buildProtocol(None)
         self.line.makeConnection(self.wire)
         self.alice, _ = self.scene.attach(self.console("acs"))
@@ -109,12 +109,12 @@ class Refusing(DoorTest):
             def stirred(self) -> bool:
                 return False
 
-        keeper: Any = Keeper()
+        observer: Any = Keeper()
 
         def make() -> TelnetLine:
-            return TelnetLine(lambda _line: keeper, "acs", state)
+            return TelnetLine(lambda _line: observer, "acs", state)
 
-        share = self.scene.door.scheduler.share("10.0.0.1")
+        share = self.scene.server.scheduler.share("10.0.0.1")
         successor = LineTransport(make, self.scene.now, share, state.transport)
         successor.makeConnection(Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4)))
         successor.dataReceived(b"\0x\r\0y")

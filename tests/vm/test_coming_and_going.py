@@ -20,7 +20,7 @@ TEXT = b"Linux version 6.1.0\r\n" * 100
 
 
 class Going(DoorTest):
-    """A door with a log behind it, whose disk can stand still."""
+    """A server with a log behind it, whose disk can stand still."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -40,7 +40,7 @@ class Going(DoorTest):
     def turn(self, seconds: float = 0.1) -> None:
         self.scene.clock.advance(seconds)
         self.scene.turn()
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.logged.writer.work([])
 
     def kept(self, console: Console) -> bytes:

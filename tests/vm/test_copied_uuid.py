@@ -23,7 +23,7 @@ NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 
 
 class CopiedTest(DoorTest):
-    """A door with a log behind it."""
+    """A server with a log behind it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -111,7 +111,7 @@ class SameHost(CopiedTest):
 
     def test_a_log_whose_console_was_forgotten_is_not_a_copys(self) -> None:
         self.stops(self.starts(b"web01"))
-        self.assertTrue(self.scene.door.forget(self.console("web01")))
+        self.assertTrue(self.scene.server.forget(self.console("web01")))
         self.starts(b"lab-7")
         self.assertNotIn(b"web01", self.kept(self.console("lab-7")))
         self.assertIn("duplicate-uuid", [kind for kind, *_ in self.scene.suspicions()])
@@ -120,7 +120,7 @@ class SameHost(CopiedTest):
 
     def test_nor_after_a_restart_or_from_another_host(self) -> None:
         self.stops(self.starts(b"web01"))
-        self.assertTrue(self.scene.door.forget(self.console("web01")))
+        self.assertTrue(self.scene.server.forget(self.console("web01")))
         self.turn()
         self.restart()
         self.assertEqual(self.count(), 0)
@@ -133,7 +133,7 @@ class SameHost(CopiedTest):
         for host in hosts:
             self.stops(host)
         for console in list(self.scene.roster):
-            self.assertTrue(self.scene.door.forget(console))
+            self.assertTrue(self.scene.server.forget(console))
         for uri in (b"vspc?port=c", port_a, port_b):
             self.starts(b"lab-7", uri)
         for console in self.scene.roster:
@@ -210,14 +210,14 @@ class AnyOrder(CopiedTest):
             case "forget":
                 found = self.scene.roster.resolve(name.decode(), lambda _console: True)
                 if isinstance(found, Found):
-                    self.scene.door.forget(found.console)
+                    self.scene.server.forget(found.console)
                 self.turn()
             case "restart" | "kill":
                 lines.clear()
                 self.restart(step == "restart")
             case "wait":
                 self.scene.clock.advance(700)
-                self.scene.door.tick()
+                self.scene.server.tick()
                 self.turn()
 
     def rename(self, host: Host, name: bytes) -> None:

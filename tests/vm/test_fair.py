@@ -39,7 +39,7 @@ class FairDoorTest(DoorTest):
         """Lines that are VMs, each with more to say than it may in thousands of turns."""
         hosts = []
         for number in range(count):
-            self.scene.door.scheduler.left = TURN_EVENTS
+            self.scene.server.scheduler.left = TURN_EVENTS
             host = self.registered(f"flood{number:03}", 1000 + number, address)
             hosts.append(host)
         for host in hosts:
@@ -146,7 +146,9 @@ class LineTests(FairDoorTest):
 
     def test_a_raw_line_counts_by_size_and_reads(self) -> None:
         wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        line = RawLine(self.scene.door.arrive, "qemu", self.scene.door.scheduler.share("10.0.0.1"))
+        line = RawLine(
+            self.scene.server.arrive, "qemu", self.scene.server.scheduler.share("10.0.0.1")
+        )
         line.makeConnection(wire)
         taken = 0
         while wire.reading:
@@ -170,23 +172,23 @@ class LineTests(FairDoorTest):
             self.clock.turn()
             turns += 1
         self.assertGreaterEqual(turns, 1)
-        self.assertEqual(self.scene.door.arrivals, {})
+        self.assertEqual(self.scene.server.sessions, {})
 
 
 class WaitingTests(FairDoorTest):
     def test_those_who_waited_for_room_come_in_a_few_a_turn(self) -> None:
-        door, made, refused = self.scene.door, list[int](), list[str]()
+        server, made, refused = self.scene.server, list[int](), list[str]()
 
         def make(number: int) -> None:
             made.append(number)
 
         for number in range(3 * SERVED):
-            waiting = door.queue.join(
-                "10.0.0.1", partial(make, number), door.clock.call_later, refused.append
+            waiting = server.queue.join(
+                "10.0.0.1", partial(make, number), server.clock.call_later, refused.append
             )
             assert waiting is not None
             waiting.makeConnection(Wire())
-        door.tick()
+        server.tick()
         self.assertEqual(made, list(range(SERVED)))
         self.clock.turn()
         self.assertEqual(made, list(range(2 * SERVED)))

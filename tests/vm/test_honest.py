@@ -99,7 +99,7 @@ class Moved(MovedTest):
         self.alice.type(b"p" * 9000)
         for _ in range(24):
             self.scene.clock.advance(5)
-            self.scene.door.tick()
+            self.scene.server.tick()
         self.assertIs(self.console().state, ConsoleState.CONNECTED)
         said = self.old.wire.take()
         for _ in range(9):
@@ -173,7 +173,7 @@ class Moved(MovedTest):
         new = self.restart()
         self.scene.clock.advance(6)
         new.lose()
-        self.assertTrue(self.scene.door.forget(self.console()))
+        self.assertTrue(self.scene.server.forget(self.console()))
         self.assertTrue(self.old.closed)
         self.assertEqual(self.count(), 0)
 
@@ -181,19 +181,19 @@ class Moved(MovedTest):
         self.restart()
         self.scene.clock.advance(6)
         self.scene.host("10.1.1.9").register()
-        line = self.scene.door.arrival_of(self.console().line)
+        line = self.scene.server.session_of(self.console().line)
         assert line is not None
         line.lives()
-        self.assertTrue(self.scene.door.accept(self.console(), "10.1.1.9"))
+        self.assertTrue(self.scene.server.accept(self.console(), "10.1.1.9"))
         self.is_at("10.1.1.9")
         self.assertTrue(self.old.closed)
 
     def test_an_administrator_says_who_is_right(self) -> None:
         new = self.restart()
         self.old.say(ANSWER)
-        custody, console = self.scene.door.custody, self.console()
-        self.assertFalse(custody.accept(console, "10.9.9.9"))
-        self.assertTrue(custody.accept(console, NEW))
+        contenders, console = self.scene.server.contenders, self.console()
+        self.assertFalse(contenders.accept(console, "10.9.9.9"))
+        self.assertTrue(contenders.accept(console, NEW))
         self.is_at(NEW)
         self.assertTrue(self.old.closed)
         self.assertFalse(new.closed)
@@ -206,7 +206,7 @@ class Trust(MovedTest):
     """How far another host is trusted, by the zone's rule; the old line never answers."""
 
     def arrives(self, takeover: Takeover) -> Host:
-        self.scene.door.zone.takeover = takeover
+        self.scene.server.zone.takeover = takeover
         return self.restart()
 
     def state(self) -> list[str]:
@@ -226,7 +226,7 @@ class Trust(MovedTest):
         self.is_at(OLD)
 
     def test_hold_keeps_even_the_same_host_apart(self) -> None:
-        self.scene.door.zone.takeover = Takeover.HOLD
+        self.scene.server.zone.takeover = Takeover.HOLD
         self.scene.host(OLD).register()
         self.scene.clock.advance(60)
         self.assertEqual(self.state(), ["connected", "quarantined"])
@@ -322,7 +322,7 @@ class Storm(DoorTest):
 
         for host in everybody():
             host.lose()
-        self.scene.door.tick()
+        self.scene.server.tick()
         again = everybody()
         self.assertEqual(self.count(), 10_000)
         self.assertFalse(any(host.closed for host in again))

@@ -334,8 +334,8 @@ class Lies(DoorTest):
             liar.register(b"x%d" % number, b"%032x" % (number + 1))
             liar.lose()
             if number % 1000 == 0:
-                self.scene.door.tick()
-        self.scene.door.tick()
+                self.scene.server.tick()
+        self.scene.server.tick()
         self.assertEqual(self.count(), PER_HOST + 1)
         self.assertEqual(self.scene.suspicions(), [("too-many-identities", LIAR, "")])
         self.is_victims()

@@ -71,7 +71,7 @@ class TimeLimits(DoorTest):
         self.scene.clock.advance(60)
         self.assertFalse(again.closed)
         self.scene.clock.advance(61)
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.scene.clock.advance(1)
         self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
 
@@ -194,7 +194,7 @@ class Words(DoorTest):
 class PlainListener(DoorTest):
     def dial(self, address: str = "10.0.0.1") -> Wire:
         wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
-        line = RawLine(self.scene.door.arrive, "qemu", self.scene.door.scheduler.share("local"))
+        line = RawLine(self.scene.server.arrive, "qemu", self.scene.server.scheduler.share("local"))
         line.makeConnection(wire)
         self.lines.append(line)
         return wire

@@ -27,7 +27,7 @@ from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, encode
 class ListenTest(DoorTest):
     def setUp(self) -> None:
         super().setUp()
-        self.gatekeeper = ConnectionFilter(
+        self.filter = ConnectionFilter(
             Allow([ip_network("10.0.0.0/8")]), Refusals(), self.scene.now
         )
         self.events: list[LogEvent] = []
@@ -37,14 +37,14 @@ class ListenTest(DoorTest):
 
     def factory(self, secure: bool = False) -> GuardedFactory:
         inner: Any = VMwareFactory(
-            self.scene.door, lambda: Terms(("vspc",), self.scene.now), secure
+            self.scene.server, lambda: Terms(("vspc",), self.scene.now), secure
         )
         if secure:
             state = Path(self.mktemp())
             state.mkdir()
             inner = TLSMemoryBIOFactory(ServerTls(load_pair(None, None, state)), False, inner)
         what = "telnets" if secure else "telnet"
-        return GuardedFactory(self.gatekeeper, what, inner, self.scene.door)
+        return GuardedFactory(self.filter, what, inner, self.scene.server)
 
     def names(self) -> list[str]:
         return [str(event["log_format"]) for event in self.events]
@@ -64,7 +64,7 @@ class Listening(ListenTest):
         for _ in range(50):
             self.factory().buildProtocol(stranger)
         self.assertEqual(self.names().count("vm-not-allowed"), 10)
-        self.assertEqual(self.gatekeeper.refusals.over(61), [("192.0.2.9", 40)])
+        self.assertEqual(self.filter.refusals.over(61), [("192.0.2.9", 40)])
         self.factory().buildProtocol(stranger)
         self.assertEqual(self.names().count("vm-not-allowed"), 11)
 
@@ -78,12 +78,12 @@ class Listening(ListenTest):
 
     def test_a_reload_counts_for_the_next_connection(self) -> None:
         factory, host = self.factory(), IPv4Address("TCP", "10.1.2.3", 4)
-        self.gatekeeper.allow = Allow(())
+        self.filter.allow = Allow(())
         self.assertIsNone(factory.buildProtocol(host))
 
     def test_plain_telnet_speaks_telnet_and_asks_by_timing_mark(self) -> None:
         wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        line = PlainFactory(self.scene.door, "acs", True, self.scene.now).buildProtocol(None)
+        line = PlainFactory(self.scene.server, "acs", True, self.scene.now).buildProtocol(None)
         line.makeConnection(wire)
         self.assertIn(telnet.negotiation(telnet.WILL, telnet.BINARY), wire.take())
         line.dataReceived(b"a\xff\xff\r\0b" + telnet.negotiation(telnet.WILL, telnet.BINARY))
@@ -137,12 +137,12 @@ AGREE = telnet.negotiation(telnet.WILL, telnet.VMWARE)
 class BehindABalancer(ListenTest):
     def setUp(self) -> None:
         super().setUp()
-        self.gatekeeper.balancers = Allow([ip_network("192.0.2.0/24")])
+        self.filter.balancers = Allow([ip_network("192.0.2.0/24")])
         self.wire = Joined("192.0.2.1")
         self.taken = self.wire.connect(self.factory())
 
     def only_line(self) -> str:
-        (line,) = self.scene.door.arrivals
+        (line,) = self.scene.server.sessions
         return line.address
 
     def test_the_source_is_known_before_allow_is_asked(self) -> None:
@@ -178,7 +178,7 @@ class BehindABalancer(ListenTest):
             wire.connect(self.factory())
             wire.say(bad)
             self.assertTrue(wire.aborted, bad)
-        self.assertFalse(self.scene.door.arrivals)
+        self.assertFalse(self.scene.server.sessions)
 
     def test_a_header_from_anybody_else_is_no_header(self) -> None:
         wire = Joined("10.1.2.9")
@@ -227,13 +227,13 @@ class Crowds(ListenTest):
         self.assertTrue(newcomer.paused)
         self.assertEqual(newcomer.take(), b"")
         self.identify(wires[0], 1)
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.assertFalse(newcomer.paused)
         self.assertNotEqual(newcomer.take(), b"")
         self.assertTrue(another.paused)
         self.assertFalse(any(wire.disconnecting for wire in wires))
         self.identify(newcomer, 2)
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.assertFalse(another.paused)
 
     def test_other_hosts_do_not_wait(self) -> None:
@@ -246,10 +246,10 @@ class Crowds(ListenTest):
         for _ in range(6):
             self.connect()
         self.assertFalse(Joined("10.0.0.1").connect(self.listener))
-        self.assertEqual(len(self.scene.door.queue), 2)
+        self.assertEqual(len(self.scene.server.queue), 2)
 
     def test_no_host_loses_its_new_line_to_those_of_another_that_say_nothing(self) -> None:
-        self.scene.door.strangers = Admissions(4, 6)
+        self.scene.server.unidentified = Admissions(4, 6)
         silent = [self.connect("10.0.0.2") for _ in range(4)]
         self.scene.clock.advance(5.1)
         wires = [self.connect() for _ in range(4)]
@@ -261,7 +261,7 @@ class Crowds(ListenTest):
             self.connect()
         newcomer = self.connect()
         newcomer.above.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(len(self.scene.door.queue), 0)
+        self.assertEqual(len(self.scene.server.queue), 0)
 
     def test_too_many_lines_of_one_host_are_closed_and_the_identified_stay(self) -> None:
         wires = []

@@ -52,7 +52,9 @@ class Resting(FairDoorTest):
 
     def test_a_raw_line(self) -> None:
         wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        line = RawLine(self.scene.door.arrive, "qemu", self.scene.door.scheduler.share("10.0.0.1"))
+        line = RawLine(
+            self.scene.server.arrive, "qemu", self.scene.server.scheduler.share("10.0.0.1")
+        )
         line.makeConnection(wire)
         self.clock.turn()
         while wire.reading:

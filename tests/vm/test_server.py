@@ -1,4 +1,4 @@
-"""The VM's door: registration in any order, refusals, old lines, migrations, law 3."""
+"""The VM's server: registration in any order, refusals, old lines, migrations, law 3."""
 
 from itertools import permutations
 

@@ -137,9 +137,9 @@ class Process:
 
     def _connect(self, address: str) -> None:
         terms = self.terms()
-        door = self.scene.door
-        share = door.scheduler.share("10.0.0.1")
-        line = LineTransport(lambda: VMwareLine(door.arrive, False, terms), self.scene.now, share)
+        server = self.scene.server
+        share = server.scheduler.share("10.0.0.1")
+        line = LineTransport(lambda: VMwareLine(server.arrive, False, terms), self.scene.now, share)
         self._join(address, line)
 
     def terms(self) -> Terms:
@@ -170,14 +170,14 @@ class Process:
     def successor(self) -> "Process":
         """Another process that takes everything up."""
         self.listen()
-        state = decode(encode(save(self.scene.door)))
-        addresses = [arrival.address for arrival in state.arrivals]
+        state = decode(encode(save(self.scene.server)))
+        addresses = [session.address for session in state.sessions]
         heir = Process(heard=dict(self.heard))
         # Its clock has another zero; what people read goes on.
         heir.scene.clock.twisted.rightNow = 12345.0
         heir.scene.clock.epoch += self.scene.clock.wall() - heir.scene.clock.wall()
         take_up = TakeUp(
-            heir.scene.door, state, {"default": heir.scene.door.zone}, lambda _: heir.terms()
+            heir.scene.server, state, {"default": heir.scene.server.zone}, lambda _: heir.terms()
         )
         for address, line in zip(addresses, take_up.protocols, strict=True):
             assert isinstance(line, LineTransport)
@@ -277,7 +277,7 @@ class Values(SynchronousTestCase):
         process.do(Wait(100.0))
         heir = process.successor()
         heir.do(Wait(21.0))
-        heir.scene.door.tick()
+        heir.scene.server.tick()
         heir.listen()
         self.assertTrue(heir.heard[SOURCE].endswith(b"held\xff\xff"))
 
@@ -286,7 +286,7 @@ class Values(SynchronousTestCase):
         process = Process()
         for step in (*MOVE[:4], Lose(SOURCE), Wait(12.0)):
             process.do(step)
-        process.scene.door.tick()
+        process.scene.server.tick()
         self.assertIs(process.console().state, ConsoleState.AWAY)
         return process
 
@@ -310,9 +310,9 @@ class Plain(SynchronousTestCase):
         line = listener.buildProtocol(None)
         line.makeConnection(Wire(peerAddress=IPv4Address("TCP", SOURCE, 1)))
         line.dataReceived(b"before ")
-        state = decode(encode(save(process.scene.door)))
+        state = decode(encode(save(process.scene.server)))
         heir = Process()
-        take_up = TakeUp(heir.scene.door, state, {}, lambda _: heir.terms())
+        take_up = TakeUp(heir.scene.server, state, {}, lambda _: heir.terms())
         (again,) = take_up.protocols
         self.wire = Wire(peerAddress=IPv4Address("TCP", SOURCE, 1))
         again.makeConnection(self.wire)
@@ -323,7 +323,7 @@ class Plain(SynchronousTestCase):
     def test_raw_tcp_and_telnet_go_on(self) -> None:
         for telnet in (False, True):
             process = Process()
-            listener = PlainFactory(process.scene.door, "qemu", telnet, process.scene.now)
+            listener = PlainFactory(process.scene.server, "qemu", telnet, process.scene.now)
             heir = self.heir_of(listener, process)
             self.assertEqual(heir.console().history.read(0, 99), b"before after")
             self.assertEqual(self.wire.take(), b"")
@@ -337,7 +337,7 @@ class Bytes(SynchronousTestCase):
         process = Process()
         for step in MOVE[:6]:
             process.do(step)
-        self.state = save(process.scene.door)
+        self.state = save(process.scene.server)
         self.data = encode(self.state)
 
     def test_there_and_back(self) -> None:
@@ -357,7 +357,7 @@ class Bytes(SynchronousTestCase):
             self.refused(self.data[:at] + flipped + self.data[at + 1 :])
 
     def test_whole_bytes_that_hold_something_else(self) -> None:
-        for body in (b"{}", b"[]", b"nonsense", b'{"arrivals": 1}'):
+        for body in (b"{}", b"[]", b"nonsense", b'{"sessions": 1}'):
             self.refused(MAGIC + b"%08x\n" % crc32(body) + body)
 
     def test_of_another_version(self) -> None:

@@ -216,7 +216,7 @@ class Begin(VmotionTest):
         self.assertEqual(said, sb(VMotionNotNow(b"s" * 65)))
 
     def test_while_shutting_down_is_answered_not_now(self) -> None:
-        self.scene.door.stopping = True
+        self.scene.server.stopping = True
         self.assertEqual(self.source.say(VMotionBegin(SEQUENCE)), sb(VMotionNotNow(SEQUENCE)))
         self.assertIs(self.console().state, ConsoleState.CONNECTED)
 
@@ -311,7 +311,7 @@ class Peer(VmotionTest):
         self.is_at(TARGET)
 
     def test_from_a_host_that_may_be_no_target_it_does_not_count_and_is_not_spent(self) -> None:
-        self.scene.door.zone.targets = Allow([ip_network("10.1.1.0/24")])
+        self.scene.server.zone.targets = Allow([ip_network("10.1.1.0/24")])
         credential = self.source.begin()
         self.refused(credential, "10.6.6.6").complete()
         self.assertEqual(self.scene.suspicions(), [("peer-from-elsewhere", "10.6.6.6", SOURCE)])
@@ -445,10 +445,10 @@ class Losses(VmotionTest):
         self.assertIn("web01 is away: 4 bytes not sent", self.notices())
 
     def tick(self, seconds: float) -> None:
-        """Time passes, and the door looks at its migrations each second."""
+        """Time passes, and the server looks at its migrations each second."""
         for _ in range(int(seconds)):
             self.scene.clock.advance(1)
-            self.scene.door.tick()
+            self.scene.server.tick()
 
     def test_a_migration_without_any_line_is_over_long_before_its_time(self) -> None:
         self.source.begin()
@@ -520,7 +520,7 @@ class Losses(VmotionTest):
         credential = self.source.begin()
         self.source.lose()
         self.tick(30)
-        self.assertTrue(self.scene.door.forget(self.console()))
+        self.assertTrue(self.scene.server.forget(self.console()))
         self.refused(credential)
         self.assertEqual(self.count(), 0)
 
@@ -546,10 +546,10 @@ class Losses(VmotionTest):
         credential = self.source.begin()
         self.alice.type(b"held")
         self.scene.clock.advance(119)
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.assertEqual(self.source.wire.take(), b"")
         self.scene.clock.advance(2)
-        self.scene.door.tick()
+        self.scene.server.tick()
         self.assertEqual(self.source.wire.take(), b"held")
         self.refused(credential)
         self.assertIn("web01 did not move: it took longer than 120 s", self.notices())

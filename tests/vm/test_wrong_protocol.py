@@ -140,7 +140,7 @@ class AtATelnetsListener(WrongProtocolTest):
     def setUp(self) -> None:
         super().setUp()
         inner = VMwareFactory(
-            self.scene.door, lambda: Terms(("vspc",), self.scene.clock.seconds), True
+            self.scene.server, lambda: Terms(("vspc",), self.scene.clock.seconds), True
         )
         self.factory = ListeningTlsFactory(ServerTls(made_pair()), False, inner)
 
@@ -171,7 +171,7 @@ class AtATelnetsListener(WrongProtocolTest):
         kept = self.only()
         self.assertIn("it speaks telnet without TLS", kept.reason)
         self.assertIn("vspc proxy-uri", kept.hint)
-        self.assertFalse(self.scene.door.arrivals)
+        self.assertFalse(self.scene.server.sessions)
 
     def test_old_tls_is_named(self) -> None:
         for version, name in ((SSL.TLS1_VERSION, "TLS 1.0"), (SSL.TLS1_1_VERSION, "TLS 1.1")):
@@ -216,7 +216,7 @@ class AtATelnetsListener(WrongProtocolTest):
     def test_a_vm_that_speaks_tls_is_not_refused(self) -> None:
         self.offers(lambda _context: None)
         self.assertEqual(self.refused.latest(), ())
-        self.assertEqual(len(self.scene.door.arrivals), 1)
+        self.assertEqual(len(self.scene.server.sessions), 1)
 
     def test_one_that_goes_without_a_word_is_not_told(self) -> None:
         outer = self.factory.buildProtocol(None)

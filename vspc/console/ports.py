@@ -2,7 +2,7 @@
 
 `Channel` and `Program` are the two ends of an operator's conversation: a door (SSH, later the
 control socket and the web) implements `Channel`, what an operator runs (a verb, a console, the
-chooser) implements `Program`. `Line` and `LineKeeper` are the same for a virtual machine.
+chooser) implements `Program`. `Line` and `LineObserver` are the same for a virtual machine.
 """
 
 from abc import abstractmethod
@@ -134,7 +134,7 @@ class Line(Protocol):
         """One BREAK on the VM's serial line."""
 
     def ask(self) -> bool:
-        """Ask what this line always answers (law 3), `LineKeeper.answered` will follow.
+        """Ask what this line always answers (law 3), `LineObserver.answered` will follow.
 
         False where the line has no such question (raw TCP).
         """

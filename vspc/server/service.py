@@ -45,8 +45,7 @@ from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.status import ServerStatus
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
-from vspc.vm.server import LineServer as VmDoor
-from vspc.vm.server import LineTimeouts
+from vspc.vm.server import LineServer, LineTimeouts
 
 TICK = 1.0
 """Seconds between looks at migrations and away consoles."""
@@ -97,7 +96,7 @@ class VspcService(MultiService):
         self.roster = Roster(context, config.console.forget_after)
         self._refusals = Refusals()
         self._telling = EventLog(self._log, clock, self._refusals)
-        self._vm_door = VmDoor(
+        self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
             clock,
@@ -106,7 +105,7 @@ class VspcService(MultiService):
             scheduler=self._scheduler,
         )
         self._vm_side = VmSide(
-            lambda: self.live.config, self._vm_door, clock.seconds, self._refusals
+            lambda: self.live.config, self._line_server, clock.seconds, self._refusals
         )
         self._tick = LoopingCall(self._on_tick)
         self._ports: list[IListeningPort] = []
@@ -154,7 +153,7 @@ class VspcService(MultiService):
         condition = ServerStatus(
             self._clock,
             self._budget,
-            self._vm_door,
+            self._line_server,
             self._vm_side,
             self._operators,
             self._watching,
@@ -164,7 +163,7 @@ class VspcService(MultiService):
             self.roster,
             self.live.rights,
             self._clock,
-            self._vm_door,
+            self._line_server,
             logs=None if self._keeping is None else self._keeping.archive,
             history_limit=self.live.history_limit,
             audit=self._watching.recorder,
@@ -222,7 +221,7 @@ class VspcService(MultiService):
 
     def _on_tick(self) -> None:
         chores: list[Callable[[], object]] = [
-            self._vm_door.tick,
+            self._line_server.tick,
             self._operators.tick,
             self._telling.tick,
             lambda: self._accounting.tick(self._clock.seconds()),
@@ -299,7 +298,7 @@ class VspcService(MultiService):
             self._tick.stop()
         if self._keeping is not None:
             self._keeping.ending()
-        self._vm_door.close()
+        self._line_server.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(GOODBYE))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._ports]

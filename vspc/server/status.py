@@ -24,7 +24,7 @@ class ServerStatus:
 
     clock: Clock
     budget: Budget
-    vm_door: LineServer
+    line_server: LineServer
     vm_side: VmSide
     operators: OperatorSide
     watching: AuditService
@@ -44,8 +44,8 @@ class ServerStatus:
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             "certificate": _certificate(self.vm_side.validity, self.clock.wall()),
             "lines": {
-                "all": len(self.vm_door.arrivals),
-                "unidentified": len(self.vm_door.strangers),
+                "all": len(self.line_server.sessions),
+                "unidentified": len(self.line_server.unidentified),
             },
             "ssh": self.operators.condition(),
             "history": {"used": self.budget.used, "total": self.budget.total},

@@ -32,7 +32,7 @@ class _Place:
 
     zone: Zone
     tls: ServerTls
-    gatekeepers: list[ConnectionFilter] = field(factory=list)
+    filters: list[ConnectionFilter] = field(factory=list)
     start_tls: str = "off"
 
 
@@ -41,7 +41,7 @@ class VmSide:
     """Everything that VMs connect to. `config` is asked for what is in force."""
 
     config: Callable[[], Config]
-    door: LineServer
+    server: LineServer
     now: Callable[[], float]
     refusals: Refusals
     validity: Validity | None = field(default=None, init=False)
@@ -55,11 +55,13 @@ class VmSide:
         for settings in config.vm.zones:
             found += self._zone(settings, pair)
         for plain in config.vm.plain:
-            factory = PlainFactory(self.door, plain.name, plain.telnet, self.now)
+            factory = PlainFactory(self.server, plain.name, plain.telnet, self.now)
             key = f"the allow of [[vm.plain]] {plain.name}, or vm.allow,"
             what = f"plain {plain.name}"
-            gatekeeper = self._plain[plain.name] = self._gatekeeper(key)
-            found.append((plain.listen, GuardedFactory(gatekeeper, what, factory, self.door), what))
+            connection_filter = self._plain[plain.name] = self._filter(key)
+            found.append(
+                (plain.listen, GuardedFactory(connection_filter, what, factory, self.server), what)
+            )
         self._apply(config)
         self.validity = validity_of(pair.certificate)
         return found
@@ -73,10 +75,10 @@ class VmSide:
 
         found = list[Listener]()
         for description in settings.telnet:
-            factory: Factory = VMwareFactory(self.door, terms, False, place.zone)
+            factory: Factory = VMwareFactory(self.server, terms, False, place.zone)
             found.append(self._guarded(place, description, factory, "telnet"))
         for description in settings.telnets:
-            factory = VMwareFactory(self.door, terms, True, place.zone)
+            factory = VMwareFactory(self.server, terms, True, place.zone)
             wrapped = ListeningTlsFactory(place.tls, False, factory)
             found.append(self._guarded(place, description, wrapped, "telnets"))
         return found
@@ -85,12 +87,12 @@ class VmSide:
         name = place.zone.name
         is_default = name == Zone().name
         key = "vm.allow" if is_default else f"the allow of [[vm.zone]] {name}"
-        gatekeeper = self._gatekeeper(key)
-        place.gatekeepers.append(gatekeeper)
+        connection_filter = self._filter(key)
+        place.filters.append(connection_filter)
         shown = what if is_default else f"{what} {name}"
-        return description, GuardedFactory(gatekeeper, shown, factory, self.door), shown
+        return description, GuardedFactory(connection_filter, shown, factory, self.server), shown
 
-    def _gatekeeper(self, key: str) -> ConnectionFilter:
+    def _filter(self, key: str) -> ConnectionFilter:
         return ConnectionFilter(_NOWHERE, self.refusals, self.now, key)
 
     def reload(self, config: Config, pair: Pair) -> None:
@@ -114,9 +116,9 @@ class VmSide:
             peers = settings.vmotion_peers
             place.zone.targets = Allow(ANYWHERE if peers is None else peers)
             place.start_tls = settings.tls
-            for gatekeeper in place.gatekeepers:
-                gatekeeper.allow = Allow(settings.allow)
-                gatekeeper.balancers = Allow(settings.proxy_protocol_from)
+            for connection_filter in place.filters:
+                connection_filter.allow = Allow(settings.allow)
+                connection_filter.balancers = Allow(settings.proxy_protocol_from)
         for plain in config.vm.plain:
             if plain.name in self._plain:
                 own = config.vm.allow if plain.allow is None else plain.allow

@@ -29,29 +29,29 @@ MAX_PORTS = 32
 class Assignment:
     """One newcomer's way to its console."""
 
-    __slots__ = ("_arrival", "_probing", "_waiting")
+    __slots__ = ("_probing", "_session", "_waiting")
 
-    def __init__(self, arrival: "LinePresence") -> None:
-        self._arrival = arrival
-        self._probing = Probing(arrival.door, self.decide)
+    def __init__(self, session: "LinePresence") -> None:
+        self._session = session
+        self._probing = Probing(session.server, self.decide)
         self._waiting: Cancellable | None = None  # for a migration to be over
 
     @property
     def _claim(self) -> Claim:
-        assert self._arrival.claim is not None
-        return self._arrival.claim
+        assert self._session.claim is not None
+        return self._session.claim
 
     # Deciding
 
     def decide(self) -> None:
         """Which console is it? Asked again each time that an old line has shown what it is."""
-        if not self._arrival.is_undecided:
+        if not self._session.is_undecided:
             return
-        roster, claim = self._arrival.door.roster, self._claim
+        roster, claim = self._session.server.roster, self._claim
         consoles = roster.ports(claim)
         standings = [self._standing(console) for console in consoles]
         rivals = self._rivals()
-        newcomer = Newcomer(self._arrival.zone.takeover, claim.provenance is Provenance.CERTIFIED)
+        newcomer = Newcomer(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
         verdict, standing = choose(
             newcomer, standings, [self._old(console) for console in rivals], self._is_lesser()
         )
@@ -82,18 +82,18 @@ class Assignment:
         return Old.GONE if line is None else self._probing.old(line)
 
     def _is_orphan(self, console: Console) -> bool:
-        door = self._arrival.door
-        migration = door.peers.of(console)
+        server = self._session.server
+        migration = server.peers.of(console)
         if migration is None or migration.orphaned is None or migration.target is not None:
             return False
-        return door.clock.seconds() - migration.orphaned >= ORPHANED
+        return server.clock.seconds() - migration.orphaned >= ORPHANED
 
     def _rivals(self) -> list[Console]:
         """Live consoles of the VM that it says it is, on another host."""
         claim = self._claim
         return [
             console
-            for vm in self._arrival.door.roster.vms(claim)
+            for vm in self._session.server.roster.vms(claim)
             if vm.said_name == claim.name
             for console in vm.consoles.values()
             if console.live and console.last_address != claim.address
@@ -101,7 +101,7 @@ class Assignment:
 
     def _is_lesser(self) -> bool:
         claim = self._claim
-        vm = self._arrival.door.roster.named(claim)
+        vm = self._session.server.roster.named(claim)
         if vm is None:
             return False
         return claim.provenance < vm.provenance and vm.last_address != claim.address
@@ -135,14 +135,14 @@ class Assignment:
         if console is None:
             self._open(None)
             return
-        released = self._arrival.door.peers.supersede(console, "the VM came back by itself")
+        released = self._session.server.peers.supersede(console, "the VM came back by itself")
         if released is not None:
-            self._arrival.door.release(released)
+            self._session.server.release(released)
         self._take(console)
 
     def _open(self, _console: Console | None) -> None:
         """A console that was not there, of the VM whose name it says, or of a new one."""
-        roster, claim = self._arrival.door.roster, self._claim
+        roster, claim = self._session.server.roster, self._claim
         # Never of a VM with another name: that one would be renamed by it, and its log read.
         identity = roster.identity(claim)
         if identity.duplicate and roster.vm(identity) is None:
@@ -151,7 +151,7 @@ class Assignment:
         self._take(roster.open(claim, identity))
 
     def _tell_duplicate(self, claim: Claim) -> None:
-        roster = self._arrival.door.roster
+        roster = self._session.server.roster
         own = roster.vm(claim.identity)
         detail = "another VM has this UUID"
         if own is None or not own.live:
@@ -162,105 +162,105 @@ class Assignment:
 
     def _tell_alike(self) -> None:
         """A new console that could be taken for one of another VM."""
-        alike = self._arrival.door.roster.alike(self._claim)
+        alike = self._session.server.roster.alike(self._claim)
         if alike is not None:
             self._suspect(*alike, f"it calls itself {self._claim.name}")
 
     def tell_namesake(self) -> None:
         """The VM has another name now: somebody else's?"""
-        roster, claim = self._arrival.door.roster, self._claim
+        roster, claim = self._session.server.roster, self._claim
         namesake = roster.namesake(claim)
         if namesake is not None:
             self._suspect("name-of-another", namesake, f"it calls itself {claim.name}")
 
     def _take(self, console: Console) -> None:
-        arrival, claim = self._arrival, self._claim
+        session, claim = self._session, self._claim
         self._leave_custody()
         console.service_uri = claim.service_uri
-        console.connect(arrival.line)
-        arrival.leads_at(console)
-        arrival.door.log.info(
+        console.connect(session.line)
+        session.leads_at(console)
+        session.server.log.info(
             "vm-registered",
             console=console.title,
             id=console.id,
-            address=arrival.line.address,
-            secure=arrival.line.secure,
+            address=session.line.address,
+            secure=session.line.secure,
             uuid=claim.uuid,
             service_uri=claim.service_uri,
         )
 
     def _replace(self, console: Console | None) -> None:
         assert console is not None
-        former = self._arrival.door.arrival_of(console.line)
+        former = self._session.server.session_of(console.line)
         self._supplant(console, "the line before does not answer", How.REPLACED)
         if former is not None:
             former.retire("another line of this VM took over; this one no longer answered")
 
     def _take_over(self, console: Console | None) -> None:
         assert console is not None
-        former = self._arrival.door.arrival_of(console.line)
+        former = self._session.server.session_of(console.line)
         self._supplant(console, "the line before does not answer", How.TOOK_OVER)
         if former is None:
             return
-        if self._arrival.zone.takeover is Takeover.ALLOW:  # nobody was asked: it may well speak
+        if self._session.zone.takeover is Takeover.ALLOW:  # nobody was asked: it may well speak
             former.retire("another line of this VM took over")
         else:
-            self._arrival.door.custody.suspect(former, console)
+            self._session.server.contenders.suspect(former, console)
 
     def accept(self, console: Console) -> None:
         """An administrator says that this is the VM: whoever has its console is closed."""
-        door = self._arrival.door
+        server = self._session.server
         self.stop()
-        former = door.arrival_of(console.line)
-        released = door.peers.supersede(console, "an administrator chose another line")
+        former = server.session_of(console.line)
+        released = server.peers.supersede(console, "an administrator chose another line")
         console.provenance = self._claim.provenance
         self._supplant(console, "an administrator chose another line", How.ACCEPTED)
         if released is not None:
-            door.close_target(released)
-        for loser in [*door.custody.of(console), former]:
+            server.close_target(released)
+        for loser in [*server.contenders.of(console), former]:
             if loser is not None:
                 if loser is not former:
-                    door.custody.forget(loser)
+                    server.contenders.forget(loser)
                 loser.retire("an administrator chose another line")
 
     def _supplant(self, console: Console, why: str, how: How) -> None:
-        arrival, old = self._arrival, console.last_address
+        session, old = self._session, console.last_address
         self._leave_custody()
         console.service_uri = self._claim.service_uri
-        console.replace(arrival.line, why, how)
-        arrival.leads_at(console)
-        arrival.door.log.warn(
+        console.replace(session.line, why, how)
+        session.leads_at(console)
+        session.server.log.warn(
             "vm-replaced",
             console=console.title,
             id=console.id,
             old=old,
-            new=arrival.line.address,
+            new=session.line.address,
             reason=why,
         )
 
     def _leave_custody(self) -> None:
-        if self._arrival.is_held:
-            self._arrival.door.custody.free(self._arrival)
+        if self._session.is_held:
+            self._session.server.contenders.free(self._session)
 
     def _hold(self, console: Console | None) -> None:
-        if self._arrival.is_held:
+        if self._session.is_held:
             return
         vm = self._about(console)
         weaker = self._claim.provenance < vm.provenance
         kind = "weaker-provenance" if weaker else "claimed-while-there"
         rival = console or next(iter(vm.consoles.values()))
         self._suspect(kind, rival, f"it says that it is {vm.name}, and is kept apart")
-        self._arrival.door.custody.hold(self._arrival, vm)
+        self._session.server.contenders.hold(self._session, vm)
 
     def _about(self, console: Console | None) -> Vm:
         if console is not None:
             return console.vm
-        vm = self._arrival.door.roster.named(self._claim)
+        vm = self._session.server.roster.named(self._claim)
         assert vm is not None
         return vm
 
     def _wait(self, _console: Console | None) -> None:
-        self._waiting = self._arrival.door.clock.call_later(WAIT, self._look_again)
+        self._waiting = self._session.server.clock.call_later(WAIT, self._look_again)
 
     def _look_again(self) -> None:
         self._waiting = None
@@ -269,15 +269,15 @@ class Assignment:
     def _refuse(self, console: Console | None) -> None:
         assert console is not None
         other = console.line.address if console.line else "another host"
-        self._arrival.refused(
+        self._session.refused(
             f"{console.title} is connected from {other} and answers; "
             "two lines cannot both be its serial port"
         )
 
     def _suspect(self, kind: str, console: Console | None, detail: str) -> None:
         holder = console.last_address if console is not None else ""
-        address = self._arrival.line.address
-        self._arrival.door.suspect(kind, console, address, holder, detail)
+        address = self._session.line.address
+        self._session.server.suspect(kind, console, address, holder, detail)
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Assignment, Console | None], None]] = MappingProxyType(

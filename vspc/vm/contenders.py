@@ -26,10 +26,10 @@ SUSPECTS = 4
 class Contenders:
     """The suspects of all consoles, and the doings of those that are kept apart."""
 
-    __slots__ = ("_door", "_suspects")
+    __slots__ = ("_server", "_suspects")
 
-    def __init__(self, door: "LineServer") -> None:
-        self._door = door
+    def __init__(self, server: "LineServer") -> None:
+        self._server = server
         self._suspects: dict[Console, dict[LinePresence, tuple[Cancellable, float]]] = {}
 
     # Suspects
@@ -38,7 +38,7 @@ class Contenders:
         """`former` had `console` and did not answer: another line has it now."""
         former.become_suspect()
         mine = self._suspects.setdefault(console, {})
-        clock = self._door.clock
+        clock = self._server.clock
         timer = clock.call_later(seconds, lambda: self._settle(former))
         mine[former] = timer, clock.seconds() + seconds
         if len(mine) > SUSPECTS:
@@ -52,7 +52,7 @@ class Contenders:
     def left(self, former: "LinePresence") -> float | None:
         """Seconds until `former` is no suspect any more; None if it is none."""
         timer = self._suspects.get(former.console, {}).get(former) if former.console else None
-        return None if timer is None else max(0.0, timer[1] - self._door.clock.seconds())
+        return None if timer is None else max(0.0, timer[1] - self._server.clock.seconds())
 
     def forget(self, former: "LinePresence") -> None:
         """`former` is no suspect any more."""
@@ -71,15 +71,15 @@ class Contenders:
 
     def come_back(self, former: "LinePresence") -> None:
         """A suspect speaks: the console is its own again, and whoever has it is kept apart."""
-        door, console = self._door, former.console
+        server, console = self._server, former.console
         assert console is not None
         self.forget(former)
-        if not door.roster.knows(console):  # it was forgotten meanwhile
+        if not server.roster.knows(console):  # it was forgotten meanwhile
             former.set_free()
             former.joining.decide()
             return
-        usurper = door.arrival_of(console.line)
-        released = door.peers.supersede(console, "the line that it had before speaks again")
+        usurper = server.session_of(console.line)
+        released = server.peers.supersede(console, "the line that it had before speaks again")
         if console.line is None and not console.migrating:
             console.connect(former.line)
         else:
@@ -87,7 +87,7 @@ class Contenders:
         if usurper is not None:
             self._keep_apart(usurper, console.vm)
         if released is not None:
-            door.close_target(released)
+            server.close_target(released)
         former.leads_at(console)
 
     def _keep_apart(self, usurper: "LinePresence", vm: Vm) -> None:
@@ -103,38 +103,38 @@ class Contenders:
 
     # Kept apart
 
-    def hold(self, arrival: "LinePresence", vm: Vm) -> bool:
-        """Keep `arrival` apart, which says that it is `vm`; False if it was refused: too many."""
-        assert arrival.claim is not None
-        console = self._door.roster.hold(arrival.claim, vm)
+    def hold(self, session: "LinePresence", vm: Vm) -> bool:
+        """Keep `session` apart, which says that it is `vm`; False if it was refused: too many."""
+        assert session.claim is not None
+        console = self._server.roster.hold(session.claim, vm)
         if console is None:
-            arrival.refused(f"too many lines say that they are {vm.name}")
+            session.refused(f"too many lines say that they are {vm.name}")
             return False
-        arrival.keep_apart(console)
+        session.keep_apart(console)
         return True
 
-    def free(self, arrival: "LinePresence") -> None:
-        """`arrival` is gone, or kept apart no longer."""
-        console = arrival.console
+    def free(self, session: "LinePresence") -> None:
+        """`session` is gone, or kept apart no longer."""
+        console = session.console
         assert console is not None
-        arrival.set_free()
-        self._door.roster.free(console)
+        session.set_free()
+        self._server.roster.free(console)
 
     def held(self, vm: Vm) -> "list[LinePresence]":
         """Who says that it is `vm` and is kept apart, in the order in which they get their turn."""
-        arrivals = (self._door.arrival_of(console.line) for console in vm.held)
-        return [arrival for arrival in arrivals if arrival is not None]
+        sessions = (self._server.session_of(console.line) for console in vm.held)
+        return [session for session in sessions if session is not None]
 
     def reconsider(self, vm: Vm) -> None:
         """A line of `vm` is gone: perhaps one that is kept apart has its turn."""
-        for arrival in self.held(vm):
-            arrival.joining.reconsider()
+        for session in self.held(vm):
+            session.joining.reconsider()
 
     def accept(self, console: Console, address: str) -> bool:
         """An administrator says that the VM is at `address`; False if nobody from there waits."""
-        for arrival in self.held(console.vm):
-            if arrival.line.address == address:
-                arrival.joining.accept(console)
+        for session in self.held(console.vm):
+            if session.line.address == address:
+                session.joining.accept(console)
                 return True
         return False
 
@@ -142,12 +142,12 @@ class Contenders:
         """The same of `line`, which is kept apart: the console that it has now, None if there is
         none for it.
         """
-        vm, arrival = self._door.roster.about(line), self._door.arrival_of(line.line)
-        if vm is None or arrival is None:
+        vm, session = self._server.roster.about(line), self._server.session_of(line.line)
+        if vm is None or session is None:
             return None
         console = vm.consoles.get((line.port_key, line.ordinal))
         if console is None and len(vm.consoles) == 1:  # the VM's only port has another name now
             console = next(iter(vm.consoles.values()))
         if console is not None:
-            arrival.joining.accept(console)
+            session.joining.accept(console)
         return console

@@ -1,4 +1,4 @@
-"""What a line tells whoever keeps it: the seam between the three telnet layers and the door."""
+"""What a line tells whoever keeps it: the seam between the three telnet layers and the server."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class VmLine(Line, Protocol):
-    """A line as the door sees it: a console's, which can be asked whether it lives."""
+    """A line as the server sees it: a console's, which can be asked whether it lives."""
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
 
     def identified(self) -> None:
-        """The door knows whose line it is: it has a whole share of each turn from now on."""
+        """The server knows whose line it is: it has a whole share of each turn from now on."""
 
     @property
     def state(self) -> "LineState":

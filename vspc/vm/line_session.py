@@ -26,7 +26,7 @@ class LineSession(LinePresence):
     # Data
 
     def stirred(self) -> bool:
-        self.door.strangers.touched(self, self.door.clock.seconds())
+        self.server.unidentified.touched(self, self.server.clock.seconds())
         return self._limit is not None
 
     def output(self, data: bytes) -> None:
@@ -43,7 +43,7 @@ class LineSession(LinePresence):
     def _heard(self) -> None:
         """The VM's host lives: what it was suspected of is not so."""
         if self.role is LineRole.SUSPECT:
-            self.door.custody.come_back(self)
+            self.server.contenders.come_back(self)
 
     def secured(self) -> None:
         self._early.clear()
@@ -81,7 +81,7 @@ class LineSession(LinePresence):
         if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
             self.vmotion.refute(f"its UUID is {joined.uuid}, the source's is {vm.uuid}")
         elif self.leads:
-            self.door.roster.rename(vm, joined.name)
+            self.server.roster.rename(vm, joined.name)
 
     def renamed(self, name: str) -> None:
         self._heard()
@@ -90,13 +90,13 @@ class LineSession(LinePresence):
             self.claim = evolve(self.claim, name=name)
         if self.leads and self.console is not None:
             old = self.console.name
-            self.door.roster.rename(self.console.vm, name)
+            self.server.roster.rename(self.console.vm, name)
             self.reports.note("vm-renamed", console=self.console.title, old=old)
             self.joining.tell_namesake()
 
     def became(self, uuid: str) -> None:
         console = self.console
-        self.door.suspect(
+        self.server.suspect(
             "identity-changed",
             console,
             self.line.address,
@@ -136,7 +136,7 @@ class LineSession(LinePresence):
         if self.role is LineRole.STRANGER:
             self._tell_unidentified(reason, error)
         role, self.role = self.role, LineRole.RETIRED
-        self.door.left(self.line)
+        self.server.left(self.line)
         self._no_limit()
         if self._closing is not None and self._closing.active():
             self._closing.cancel()

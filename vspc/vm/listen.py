@@ -70,21 +70,21 @@ class ConnectionFilter:
 
 
 class GuardedFactory(Factory):
-    """Asks the gatekeeper, then the factory within: TLS must not begin with a stranger."""
+    """Asks the filter, then the factory within: TLS must not begin with a stranger."""
 
     noisy = False
 
     def __init__(
         self,
-        gatekeeper: ConnectionFilter,
+        connection_filter: ConnectionFilter,
         listener: str,
         inner: Factory,
-        door: LineServer,
+        server: LineServer,
     ) -> None:
-        self._gatekeeper = gatekeeper
+        self._filter = connection_filter
         self._listener = listener
         self._inner = inner
-        self._door = door
+        self._server = server
 
     def doStart(self) -> None:
         self._inner.doStart()  # type: ignore[no-untyped-call]
@@ -93,41 +93,45 @@ class GuardedFactory(Factory):
         self._inner.doStop()  # type: ignore[no-untyped-call]
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        if self._gatekeeper.is_balancer(addr):
-            return ProxiedConnection(self._let_in, self._door.clock.call_later, self._refused(addr))
+        if self._filter.is_balancer(addr):
+            return ProxiedConnection(
+                self._let_in, self._server.clock.call_later, self._refused(addr)
+            )
         return self._let_in(addr)
 
     def _refused(self, addr: IAddress | None) -> Callable[[str], None]:
         def refuse(reason: str) -> None:
-            self._gatekeeper.refuse("vm-refused", addr, reason)
+            self._filter.refuse("vm-refused", addr, reason)
             self._publish(addr, reason)
 
         return refuse
 
     def _publish(self, addr: IAddress | None, reason: str, hint: str = "") -> None:
-        self._door.roster.publish(VmRefused(host_of(addr), "", reason, hint))
+        self._server.roster.publish(VmRefused(host_of(addr), "", reason, hint))
 
     def _let_in(self, addr: IAddress | None) -> Protocol | None:
         """`addr` is where the connection really comes from."""
-        if not self._gatekeeper.permits(addr, self._listener):
+        if not self._filter.permits(addr, self._listener):
             reason = f"it may not connect to {self._listener}"
-            self._publish(addr, reason, self._gatekeeper.line_for(addr))
+            self._publish(addr, reason, self._filter.line_for(addr))
             return None
         host = host_of(addr)
-        match self._door.room(host):
+        match self._server.room(host):
             case Admittance.ROOM:
                 return self._build(addr)
             case Admittance.WAIT:
                 return self._let_wait(host, addr)
             case Admittance.FULL:
                 reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
-                self._gatekeeper.refuse("vm-too-many-lines", addr, reason)
+                self._filter.refuse("vm-too-many-lines", addr, reason)
                 self._publish(addr, reason)
                 return None
 
     def _let_wait(self, host: str, addr: IAddress | None) -> Protocol | None:
-        door, refuse = self._door, self._refused(addr)
-        waiting = door.queue.join(host, lambda: self._build(addr), door.clock.call_later, refuse)
+        server, refuse = self._server, self._refused(addr)
+        waiting = server.queue.join(
+            host, lambda: self._build(addr), server.clock.call_later, refuse
+        )
         if waiting is None:
             refuse("too many lines wait for room already")
         return waiting
@@ -145,12 +149,12 @@ class VMwareFactory(Factory):
 
     def __init__(
         self,
-        door: LineServer,
+        server: LineServer,
         terms: Callable[[], Terms],
         secure: bool,
         zone: Zone | None = None,
     ) -> None:
-        self._door = door
+        self._server = server
         self._zone = zone
         self._terms = terms
         self._secure = secure
@@ -161,10 +165,10 @@ class VMwareFactory(Factory):
         def make() -> LineProtocol:
             return VMwareLine(self._keep, self._secure, terms)
 
-        return LineTransport(make, terms.now, self._door.scheduler.share(host_of(addr)))
+        return LineTransport(make, terms.now, self._server.scheduler.share(host_of(addr)))
 
     def _keep(self, line: VmLine) -> LineObserver:
-        return self._door.arrive(line, self._zone)
+        return self._server.arrive(line, self._zone)
 
 
 class PlainFactory(Factory):
@@ -172,14 +176,16 @@ class PlainFactory(Factory):
 
     noisy = False
 
-    def __init__(self, door: LineServer, name: str, telnet: bool, now: Callable[[], float]) -> None:
-        self._door = door
+    def __init__(
+        self, server: LineServer, name: str, telnet: bool, now: Callable[[], float]
+    ) -> None:
+        self._server = server
         self._name = name
         self._telnet = telnet
         self._now = now
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        share = self._door.scheduler.share(host_of(addr))
+        share = self._server.scheduler.share(host_of(addr))
         if not self._telnet:
-            return RawLine(self._door.arrive, self._name, share)
-        return LineTransport(lambda: TelnetLine(self._door.arrive, self._name), self._now, share)
+            return RawLine(self._server.arrive, self._name, share)
+        return LineTransport(lambda: TelnetLine(self._server.arrive, self._name), self._now, share)

@@ -33,7 +33,7 @@ LINGER = 5.0
 
 @frozen
 class SavedLine:
-    """An arrival as a value; what is left of waits is in seconds."""
+    """A session as a value; what is left of waits is in seconds."""
 
     line: LineState
     zone: str
@@ -61,24 +61,24 @@ class LinePresence:
         "_until",
         "claim",
         "console",
-        "door",
         "joining",
         "line",
         "probed",
         "reports",
         "role",
+        "server",
         "vmotion",
         "zone",
     )
 
-    def __init__(self, door: "LineServer", line: VmLine, zone: Zone) -> None:
-        self.door = door
+    def __init__(self, server: "LineServer", line: VmLine, zone: Zone) -> None:
+        self.server = server
         self.line = line
         self.zone = zone
         self.role = LineRole.STRANGER
         self.console: Console | None = None
         self.claim: Claim | None = None
-        self.reports = Reports(door, line.address)
+        self.reports = Reports(server, line.address)
         self.joining = Assignment(self)
         self.vmotion = Vmotion(self)
         self._early = PreIdentificationBuffer()
@@ -88,13 +88,13 @@ class LinePresence:
         self.probed = Probed(line)
         self._until = 0.0  # when the time limit to say who it is ends
         self._limit: Cancellable | None = None
-        self._start_limit(door.waits.identify)
-        door.log.debug("vm-connected", address=line.address, secure=line.secure)
+        self._start_limit(server.timeouts.identify)
+        server.log.debug("vm-connected", address=line.address, secure=line.secure)
 
     @property
     def state(self) -> SavedLine:
         """What another process needs to go on, but the console."""
-        left = None if self._limit is None else self._until - self.door.clock.seconds()
+        left = None if self._limit is None else self._until - self.server.clock.seconds()
         dropped, early = self._early.state
         return SavedLine(
             self.line.state,
@@ -108,7 +108,7 @@ class LinePresence:
             self._said_name,
             left,
             self.vmotion.state,
-            self.door.custody.left(self),
+            self.server.contenders.left(self),
         )
 
     def resume(self, state: SavedLine) -> None:
@@ -129,10 +129,10 @@ class LinePresence:
         self.console = console
         self.vmotion.resume(state.vmotion)
         if state.suspect_left is not None and console is not None:
-            self.door.custody.suspect(self, console, state.suspect_left)
+            self.server.contenders.suspect(self, console, state.suspect_left)
 
     def _start_limit(self, seconds: float) -> None:
-        clock = self.door.clock
+        clock = self.server.clock
         self._until = clock.seconds() + seconds
         self._limit = clock.call_later(seconds, self._too_late)
 
@@ -163,7 +163,7 @@ class LinePresence:
 
     def _no_limit(self) -> None:
         """It has said who it is: whatever it waits for has a time limit of its own."""
-        self.door.strangers.leave(self)
+        self.server.unidentified.leave(self)
         if self._limit is not None and self._limit.active():
             self._limit.cancel()
         self._limit = None
@@ -188,8 +188,8 @@ class LinePresence:
         self.console = console
         self._identified()
         if self._said_name is not None:
-            self.door.roster.rename(console.vm, self._said_name)
-        self.door.roster.settle(console)
+            self.server.roster.rename(console.vm, self._said_name)
+        self.server.roster.settle(console)
         last, self._said_apart = self._said_apart, None
         if last is not None and (console.last_output or 0) > last:
             self._early.skip_all()  # the VM has said more on another line since: this is older
@@ -233,10 +233,10 @@ class LinePresence:
 
     def end(self, reason: str) -> None:
         """Close the line, in order if its peer takes part, else after `LINGER` seconds."""
-        self.door.strangers.leave(self)
+        self.server.unidentified.leave(self)
         self.line.close(reason)
         if self._closing is None:
-            self._closing = self.door.clock.call_later(LINGER, self.line.abort)
+            self._closing = self.server.clock.call_later(LINGER, self.line.abort)
 
     def refused(self, reason: str, hint: str = "") -> None:
         if self.role is LineRole.RETIRED:
@@ -250,7 +250,7 @@ class LinePresence:
         facts = {"name": name} if name else {}
         self.reports.erred("vm-refused", reason, **facts)
         event = VmRefused(self.line.address, self.zone.name, reason, hint, name)
-        self.door.roster.publish(event)
+        self.server.roster.publish(event)
 
     @property
     def _name(self) -> str:
@@ -267,7 +267,7 @@ class LinePresence:
         if self._is_false_peer:
             self.refused("its vMotion credential is of no open migration")
         else:
-            self.refused(too_late(self.line, self.door.waits.identify))
+            self.refused(too_late(self.line, self.server.timeouts.identify))
 
     def _tell_unidentified(self, reason: str, error: BaseException | None) -> None:
         """It went before it said who it is: worth a line only where TLS tells why."""
@@ -275,7 +275,7 @@ class LinePresence:
         if found is not None:
             self._tell_refused(found.reason, found.hint)
         else:
-            self.door.log.debug("vm-left", address=self.line.address, reason=reason)
+            self.server.log.debug("vm-left", address=self.line.address, reason=reason)
 
     def _tell_lost_output(self, role: LineRole) -> None:
         """A target went before COMPLETE: what it said is nobody's."""
@@ -287,20 +287,20 @@ class LinePresence:
         if console is None:
             return
         if role is LineRole.HELD:
-            self.door.roster.free(console)
+            self.server.roster.free(console)
         elif role is LineRole.SUSPECT:
-            self.door.custody.forget(self)
+            self.server.contenders.forget(self)
         elif role is LineRole.LEADING:
             self._abandon(console, reason)
 
     def _abandon(self, console: Console, reason: str) -> None:
         console.disconnect(reason)
-        self.door.roster.settle(console)
-        self.door.log.info(
+        self.server.roster.settle(console)
+        self.server.log.info(
             "vm-lost",
             console=console.title,
             id=console.id,
             address=self.line.address,
             reason=reason,
         )
-        self.door.custody.reconsider(console.vm)
+        self.server.contenders.reconsider(console.vm)

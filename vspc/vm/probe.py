@@ -21,11 +21,11 @@ class Probing:
     of a probe to answer.
     """
 
-    __slots__ = ("_asked", "_decide", "_door", "_shown")
+    __slots__ = ("_asked", "_decide", "_server", "_shown")
 
-    def __init__(self, door: "LineServer", decide: Callable[[], None]) -> None:
+    def __init__(self, server: "LineServer", decide: Callable[[], None]) -> None:
         """`decide` is called whenever a line has shown something new."""
-        self._door = door
+        self._server = server
         self._decide = decide
         self._shown: dict[Line, Old] = {}
         self._asked: dict[Line, Cancellable] = {}
@@ -43,10 +43,10 @@ class Probing:
         return bool(self._asked)
 
     def _ask(self, line: Line) -> None:
-        former = self._door.arrival_of(line)
+        former = self._server.session_of(line)
         if former is not None and former.probed.ask(self):
             silent = partial(self.learn, line, Old.SILENT)
-            self._asked[line] = self._door.clock.call_later(self._door.waits.probe, silent)
+            self._asked[line] = self._server.clock.call_later(self._server.timeouts.probe, silent)
         else:
             # A line that cannot be asked counts as alive: keepalive ends it if it is not.
             self._shown[line] = Old.ANSWERED

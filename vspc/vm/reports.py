@@ -39,10 +39,10 @@ def too_late(line: VmLine, limit: float) -> str:
 class Reports:
     """The log lines about one line."""
 
-    __slots__ = ("_address", "_breaks", "_door", "_dropped", "_events")
+    __slots__ = ("_address", "_breaks", "_dropped", "_events", "_server")
 
-    def __init__(self, door: "LineServer", address: str) -> None:
-        self._door = door
+    def __init__(self, server: "LineServer", address: str) -> None:
+        self._server = server
         self._address = address
         self._dropped = 0
         self._events = TokenBucket(EVENT_RATE, EVENTS)
@@ -50,9 +50,9 @@ class Reports:
 
     def erred(self, event: str, reason: str, **facts: object) -> None:
         """The peer errs: a few lines a minute for each host, then a count."""
-        if self._door.refusals.worth_a_line(self._address, self._door.clock.seconds()):
+        if self._server.refusals.worth_a_line(self._address, self._server.clock.seconds()):
             shown = safe(reason, REASON)
-            self._door.log.warn(event, address=self._address, reason=shown, **facts)
+            self._server.log.warn(event, address=self._address, reason=shown, **facts)
 
     def dropped(self, what: str) -> None:
         """Something made no sense: counted always, logged while it is new."""
@@ -64,9 +64,9 @@ class Reports:
         """The VM sent a BREAK: whether it is not one of too many."""
         if self._breaks is None:
             self._breaks = TokenBucket(BREAK_RATE, BREAKS)
-        return self._breaks.take(self._door.clock.seconds())
+        return self._breaks.take(self._server.clock.seconds())
 
     def note(self, event: str, **facts: object) -> None:
         """The peer does what it may, as long as it does not do it all the time."""
-        if self._events.take(self._door.clock.seconds()):
-            self._door.log.info(event, address=self._address, **facts)
+        if self._events.take(self._server.clock.seconds()):
+            self._server.log.info(event, address=self._address, **facts)

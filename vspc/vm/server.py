@@ -1,4 +1,4 @@
-"""The VM's door: all lines that are connected, and what they share."""
+"""The VM's server: all lines that are connected, and what they share."""
 
 from collections import Counter
 from enum import Enum
@@ -65,51 +65,51 @@ class LineServer:
     peers: PeerTable
     clock: Clock
     refusals: Refusals
-    waits: LineTimeouts = field(factory=LineTimeouts)
+    timeouts: LineTimeouts = field(factory=LineTimeouts)
     zone: Zone = field(factory=Zone)
     scheduler: Scheduler = field(
         default=Factory(
-            lambda door: Scheduler(door.clock.call_later, door.clock.seconds), takes_self=True
+            lambda server: Scheduler(server.clock.call_later, server.clock.seconds), takes_self=True
         )
     )
     stopping: bool = field(default=False, init=False)
-    arrivals: dict[Line, LineSession] = field(factory=dict, init=False)
-    strangers: "Admissions[Hashable]" = field(
+    sessions: dict[Line, LineSession] = field(factory=dict, init=False)
+    unidentified: "Admissions[Hashable]" = field(
         factory=lambda: Admissions(UNIDENTIFIED_PER_ADDRESS, UNIDENTIFIED), init=False
     )
-    custody: Contenders = field(init=False)
+    contenders: Contenders = field(init=False)
     queue: AcceptQueue = field(factory=AcceptQueue, init=False)
     _lines: Counter[str] = field(factory=Counter, init=False)
     guesses: CredentialGuesses = field(factory=CredentialGuesses, init=False)
     log: Logger = field(factory=lambda: Logger(namespace="vspc.vm"), init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.custody = Contenders(self)
+        self.contenders = Contenders(self)
 
     def arrive(self, line: VmLine, zone: Zone | None = None) -> LineSession:
         """`line` has connected in `zone`; it has the time limit to say who it is."""
-        arrival = self._enter(line, zone or self.zone)
-        displaced = self.strangers.admit(arrival, line.address, self.clock.seconds(), SILENCE)
+        session = self._enter(line, zone or self.zone)
+        displaced = self.unidentified.admit(session, line.address, self.clock.seconds(), SILENCE)
         if isinstance(displaced, LineSession):
             displaced.refused("too many lines of its host have not said who they are")
-        return arrival
+        return session
 
     def _enter(self, line: VmLine, zone: Zone) -> LineSession:
-        arrival = self.arrivals[line] = LineSession(self, line, zone)
+        session = self.sessions[line] = LineSession(self, line, zone)
         self._lines[line.address] += 1
-        return arrival
+        return session
 
     def resume(self, line: VmLine, zone: Zone, state: SavedLine) -> LineSession:
         """`line` goes on, which another process had; `vspc.vm.values` gives it its console."""
-        arrival = self._enter(line, zone)
-        arrival.resume(state)
+        session = self._enter(line, zone)
+        session.resume(state)
         if state.identify_left is not None:
-            self.strangers.admit(arrival, line.address, self.clock.seconds())
-        return arrival
+            self.unidentified.admit(session, line.address, self.clock.seconds())
+        return session
 
     def left(self, line: Line) -> None:
         """`line` is closed."""
-        if self.arrivals.pop(line, None) is not None:
+        if self.sessions.pop(line, None) is not None:
             self._lines[line.address] -= 1
             if not self._lines[line.address]:
                 del self._lines[line.address]
@@ -118,12 +118,12 @@ class LineServer:
         """Whether one more connection of `host` may come in."""
         if self._lines[host] >= LINES_PER_ADDRESS:
             return Admittance.FULL
-        has_room = self.strangers.has_room(host, self.clock.seconds(), SILENCE)
+        has_room = self.unidentified.has_room(host, self.clock.seconds(), SILENCE)
         return Admittance.ROOM if has_room else Admittance.WAIT
 
-    def arrival_of(self, line: Line | None) -> LineSession | None:
+    def session_of(self, line: Line | None) -> LineSession | None:
         """Whoever keeps `line`, if it is still connected."""
-        return self.arrivals.get(line) if line is not None else None
+        return self.sessions.get(line) if line is not None else None
 
     def tick(self) -> None:
         """Give up migrations that are too late, forget consoles. Call it every second."""
@@ -131,7 +131,7 @@ class LineServer:
         for released in self.peers.expire(now):
             self.release(released)
         for vm in self.roster.tidy(now):
-            self.custody.reconsider(vm)
+            self.contenders.reconsider(vm)
         self._serve_queue()
 
     def _serve_queue(self) -> None:
@@ -146,7 +146,7 @@ class LineServer:
         self.roster.settle(console)
         self.close_target(released)
         if not console.live:
-            self.custody.reconsider(console.vm)
+            self.contenders.reconsider(console.vm)
 
     def close_target(self, released: Released) -> None:
         """The target of a migration that came to nothing has nothing to do here any more."""
@@ -155,15 +155,15 @@ class LineServer:
 
     def accept(self, console: Console, address: str) -> bool:
         """`vspc.apps.verbs.context.VmKeeper`."""
-        return self.custody.accept(console, address)
+        return self.contenders.accept(console, address)
 
     def accept_line(self, line: Console) -> Console | None:
         """`vspc.apps.verbs.context.VmKeeper`."""
-        return self.custody.accept_line(line)
+        return self.contenders.accept_line(line)
 
     def waiting(self, console: Console) -> list[str]:
         """`vspc.apps.verbs.context.VmKeeper`."""
-        return [arrival.line.address for arrival in self.custody.held(console.vm)]
+        return [session.line.address for session in self.contenders.held(console.vm)]
 
     def forget(self, console: Console) -> bool:
         """`vspc.apps.verbs.context.VmKeeper`. One that is kept apart is closed."""
@@ -172,26 +172,26 @@ class LineServer:
             return True
         if console.live:
             return False
-        for former in self.custody.of(console):
-            self.custody.forget(former)
+        for former in self.contenders.of(console):
+            self.contenders.forget(former)
             former.retire("its console was forgotten")
         self.peers.supersede(console, "its console was forgotten")
         self.roster.forget(console)
-        self.custody.reconsider(console.vm)
+        self.contenders.reconsider(console.vm)
         return True
 
     def end_apart(self, console: Console) -> None:
         """Close a line that is kept apart."""
-        arrival = self.arrival_of(console.line)
-        if arrival is not None:
-            self.custody.free(arrival)
-            arrival.retire("an administrator closed it")
+        session = self.session_of(console.line)
+        if session is not None:
+            self.contenders.free(session)
+            session.retire("an administrator closed it")
 
     def end(self, line: Line, reason: str) -> None:
         """Close `line`, whoever keeps it."""
-        arrival = self.arrivals.get(line)
-        if arrival is not None:
-            arrival.end(reason)
+        session = self.sessions.get(line)
+        if session is not None:
+            session.end(reason)
 
     def suspect(
         self, kind: str, console: Console | None, claimant: str, holder: str, detail: str
@@ -202,5 +202,5 @@ class LineServer:
     def close(self) -> None:
         """The service ends: no new migrations; every line is closed."""
         self.stopping = True
-        for arrival in list(self.arrivals.values()):
-            arrival.end("the concentrator is shutting down")
+        for session in list(self.sessions.values()):
+            session.end("the concentrator is shutting down")

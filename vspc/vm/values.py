@@ -35,12 +35,12 @@ class BadState(ValueError):
 
 @frozen
 class SavedServer:
-    """Everything on the VM's side. `arrivals` are numbered as they stand here, from 0.
+    """Everything on the VM's side. `sessions` are numbered as they stand here, from 0.
 
     `consoles_of` are indexes of their consoles, where they have one.
     """
 
-    arrivals: tuple[SavedLine, ...]
+    sessions: tuple[SavedLine, ...]
     consoles_of: tuple[int | None, ...]
     consoles: consoles.SavedConsoles
 
@@ -67,52 +67,52 @@ def decode(data: bytes) -> SavedServer:
         raise BadState(f"it does not hold what it should: {type(error).__name__}") from error
 
 
-def save(door: LineServer) -> SavedServer:
+def save(server: LineServer) -> SavedServer:
     """Every line that is not being closed, and all consoles."""
-    kept = [a for a in door.arrivals.values() if a.role is not LineRole.RETIRED]
-    numbers: dict[Line, int] = {arrival.line: at for at, arrival in enumerate(kept)}
+    kept = [a for a in server.sessions.values() if a.role is not LineRole.RETIRED]
+    numbers: dict[Line, int] = {session.line: at for at, session in enumerate(kept)}
 
     def number(line: Line | None) -> int | None:
         return None if line is None else numbers.get(line)
 
-    saved = consoles.save(door.roster, door.peers, number, door.clock.seconds())
-    index = {console: at for at, console in enumerate(door.roster)}
+    saved = consoles.save(server.roster, server.peers, number, server.clock.seconds())
+    index = {console: at for at, console in enumerate(server.roster)}
     return SavedServer(
-        tuple(arrival.state for arrival in kept),
+        tuple(session.state for session in kept),
         tuple(None if a.console is None else index.get(a.console) for a in kept),
         saved,
     )
 
 
 class TakeUp:
-    """Another process' lines on their way into an empty door."""
+    """Another process' lines on their way into an empty server."""
 
     def __init__(
         self,
-        door: LineServer,
+        server: LineServer,
         state: SavedServer,
         zones: Mapping[str, Zone],
         terms: Callable[[Zone], Terms],
     ) -> None:
         """`zones` by name; one that is not there any more is a zone of its own."""
-        self._door = door
+        self._server = server
         self._state = state
         self._terms = terms
         self._lines: dict[int, VmLine] = {}
-        self._consoles: list[Console] = consoles.restore(state.consoles, door.roster)
+        self._consoles: list[Console] = consoles.restore(state.consoles, server.roster)
         self.protocols: list[Protocol] = [
-            self._protocol(number, arrival, zones.get(arrival.zone) or Zone(arrival.zone))
-            for number, arrival in enumerate(state.arrivals)
+            self._protocol(number, session, zones.get(session.zone) or Zone(session.zone))
+            for number, session in enumerate(state.sessions)
         ]
 
     def _protocol(self, number: int, state: SavedLine, zone: Zone) -> Protocol:
         def keep(line: VmLine) -> LineObserver:
             self._lines[number] = line
-            return self._door.resume(line, zone, state)
+            return self._server.resume(line, zone, state)
 
         name = state.claim.name if state.claim is not None else ""
-        line, now = state.line, self._door.clock.seconds
-        share = self._door.scheduler.share(state.address)
+        line, now = state.line, self._server.clock.seconds
+        share = self._server.scheduler.share(state.address)
         if line.kind == RawLine.kind:
             return RawLine(keep, name, share, line)
 
@@ -125,13 +125,13 @@ class TakeUp:
 
     def finish(self) -> None:
         """All protocols are connected: give the lines their consoles, and go on."""
-        door, state = self._door, self._state
+        server, state = self._server, self._state
         lines: dict[int, Line] = dict(self._lines)
-        now = door.clock.seconds()
-        consoles.adopt(state.consoles, self._consoles, door.roster, door.peers, lines, now)
-        arrivals = [door.arrivals[self._lines[number]] for number in range(len(self.protocols))]
-        for arrival, saved, at in zip(arrivals, state.arrivals, state.consoles_of, strict=True):
-            arrival.adopted(None if at is None else self._consoles[at], saved)
-        for arrival in arrivals:
-            if arrival.role is LineRole.STRANGER:
-                arrival.joining.decide()
+        now = server.clock.seconds()
+        consoles.adopt(state.consoles, self._consoles, server.roster, server.peers, lines, now)
+        sessions = [server.sessions[self._lines[number]] for number in range(len(self.protocols))]
+        for session, saved, at in zip(sessions, state.sessions, state.consoles_of, strict=True):
+            session.adopted(None if at is None else self._consoles[at], saved)
+        for session in sessions:
+            if session.role is LineRole.STRANGER:
+                session.joining.decide()

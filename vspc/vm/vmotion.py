@@ -55,18 +55,18 @@ class Vmotion:
     """The vMotions of one line, as source and as target."""
 
     __slots__ = (
-        "_arrival",
         "_guesses",
         "_heard_by",
         "_patience",
         "_pending",
+        "_session",
         "_until",
         "_watch",
         "_watched",
     )
 
-    def __init__(self, arrival: "LinePresence") -> None:
-        self._arrival = arrival
+    def __init__(self, session: "LinePresence") -> None:
+        self._session = session
         self._pending: bytes | None = None  # the sequence of a BEGIN without a decision
         self._patience: Cancellable | None = None
         self._until = 0.0  # when it is given up
@@ -78,7 +78,7 @@ class Vmotion:
     @property
     def state(self) -> SavedVmotion:
         """What another process needs to go on."""
-        now = self._arrival.door.clock.seconds()
+        now = self._session.server.clock.seconds()
         watched = self._watched
         return SavedVmotion(
             self._pending,
@@ -102,10 +102,10 @@ class Vmotion:
 
     def begin(self, sequence: bytes) -> None:
         """BEGIN."""
-        arrival = self._arrival
-        if arrival.leads:
+        session = self._session
+        if session.leads:
             self._decide(sequence)
-        elif arrival.may_lead and not arrival.door.stopping:
+        elif session.may_lead and not session.server.stopping:
             self._postpone(sequence)
         else:
             self._not_now(sequence, "the line is no console's, or the server is stopping")
@@ -116,7 +116,7 @@ class Vmotion:
         self._wait_for_decision(sequence, DECISION)
 
     def _wait_for_decision(self, sequence: bytes, seconds: float) -> None:
-        clock = self._arrival.door.clock
+        clock = self._session.server.clock
         self._pending, self._until = sequence, clock.seconds() + seconds
         self._patience = clock.call_later(seconds, self._give_up)
 
@@ -139,143 +139,143 @@ class Vmotion:
             self._decide(sequence)
 
     def _decide(self, sequence: bytes) -> None:
-        arrival, door = self._arrival, self._arrival.door
-        console, line = arrival.console, arrival.line
+        session, server = self._session, self._session.server
+        console, line = session.console, session.line
         assert console is not None
-        if door.stopping:
+        if server.stopping:
             self._not_now(sequence, "the server is stopping")
             return
-        match door.peers.begin(console, line, sequence, door.clock.seconds()):
+        match server.peers.begin(console, line, sequence, server.clock.seconds()):
             case Goahead(credential, replaced):
                 console.migrate()
                 self._line.go_ahead(credential)
                 self._stop_watching()
                 self._watch_goahead(credential, HEARD)
                 if replaced is not None:
-                    door.end(replaced, "the source began its vMotion anew")
-                arrival.reports.note("vmotion-goahead", console=console.title)
+                    server.end(replaced, "the source began its vMotion anew")
+                session.reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self._not_now(sequence, reason)
 
     def _watch_goahead(self, credential: bytes, seconds: float) -> None:
-        clock = self._arrival.door.clock
+        clock = self._session.server.clock
         self._watched, self._heard_by = credential, clock.seconds() + seconds
         self._watch = clock.call_later(seconds, lambda: self._is_heard(credential))
 
     @property
     def _line(self) -> VMwareLine:
-        line = self._arrival.line
+        line = self._session.line
         assert isinstance(line, VMwareLine)
         return line
 
     def _not_now(self, sequence: bytes, reason: str) -> None:
         self._line.not_now(sequence)
-        self._arrival.reports.erred("vmotion-not-now", reason)
+        self._session.reports.erred("vmotion-not-now", reason)
 
     def _is_heard(self, credential: bytes) -> None:
         """Law of the protocol: a host that has no answer after 5 s stays where it is."""
         self._watch = self._watched = None
         if self._line.was_heard():
             return
-        released = self._arrival.door.peers.unheard(self._line, credential)
+        released = self._session.server.peers.unheard(self._line, credential)
         if released is not None:
-            self._arrival.door.release(released)
+            self._session.server.release(released)
 
     def spoke(self) -> None:
         """The line said something while its console is migrating."""
-        door = self._arrival.door
-        match door.peers.spoke(self._arrival.line, door.clock.seconds()):
+        server = self._session.server
+        match server.peers.spoke(self._session.line, server.clock.seconds()):
             case Resumed(console):
-                self._arrival.reports.note("vmotion-source-talks", console=console.title)
+                self._session.reports.note("vmotion-source-talks", console=console.title)
                 console.resume()
 
     def abort(self) -> None:
         """ABORT."""
-        match self._arrival.door.peers.abort(self._arrival.line):
+        match self._session.server.peers.abort(self._session.line):
             case Released() as released:
-                self._arrival.door.release(released)
+                self._session.server.release(released)
             case Illegal(reason):
-                self._arrival.reports.dropped(reason)
+                self._session.reports.dropped(reason)
 
     # As target
 
     def claim(self, credential: bytes) -> None:
         """PEER."""
-        arrival, line = self._arrival, self._line
-        match arrival.door.peers.claim(credential, line, self._may_be_target):
+        session, line = self._session, self._line
+        match session.server.peers.claim(credential, line, self._may_be_target):
             case PeerOk(console, sequence):
                 line.registration.confirm()
-                arrival.targets(console)
+                session.targets(console)
                 if not console.live:  # its source went so long ago that it was given up
                     console.migrate()
-                    arrival.door.roster.settle(console)
+                    session.server.roster.settle(console)
                 line.peer_ok(sequence)
-                arrival.reports.note("vmotion-peer", console=console.title)
+                session.reports.note("vmotion-peer", console=console.title)
             case Unknown() as unknown:
                 # The protocol has no refusal: say nothing, the identification limit ends it.
                 self._unknown(unknown)
 
     def _may_be_target(self, console: Console) -> bool:
-        arrival, zone = self._arrival, self._arrival.zone
-        if not arrival.door.roster.knows(console):  # it was forgotten meanwhile
+        session, zone = self._session, self._session.zone
+        if not session.server.roster.knows(console):  # it was forgotten meanwhile
             return False
-        return console.vm.zone == zone.name and zone.targets.permits(arrival.line.address)
+        return console.vm.zone == zone.name and zone.targets.permits(session.line.address)
 
     def _unknown(self, unknown: Unknown) -> None:
-        arrival, door = self._arrival, self._arrival.door
-        address, reason = arrival.line.address, unknown.fault.value
+        session, server = self._session, self._session.server
+        address, reason = session.line.address, unknown.fault.value
         self._guesses += 1
         if self._guesses == 1:
-            arrival.reports.erred("vmotion-peer-unknown", reason)
+            session.reports.erred("vmotion-peer-unknown", reason)
         if unknown.fault is not PeerFault.UNKNOWN:
             kind = _KINDS[unknown.fault]
-            door.suspect(kind, unknown.console, address, unknown.source, reason)
-        elif self._guesses == GUESSES_PER_LINE or door.guesses.one_more(
-            address, door.clock.seconds()
+            server.suspect(kind, unknown.console, address, unknown.source, reason)
+        elif self._guesses == GUESSES_PER_LINE or server.guesses.one_more(
+            address, server.clock.seconds()
         ):
             detail = "it says credentials that were never given out"
-            door.suspect("credentials-guessed", None, address, "", detail)
+            server.suspect("credentials-guessed", None, address, "", detail)
 
     def refute(self, reason: str) -> None:
         """What the target says of itself does not fit."""
-        arrival, door = self._arrival, self._arrival.door
-        console = arrival.console
-        door.suspect(
+        session, server = self._session, self._session.server
+        console = session.console
+        server.suspect(
             "peer-of-another",
             console,
-            arrival.line.address,
+            session.line.address,
             console.last_address if console else "",
             reason,
         )
-        released = door.peers.refute(arrival.line, reason)
+        released = server.peers.refute(session.line, reason)
         if released is not None:
-            door.release(released)
+            server.release(released)
         else:
-            arrival.end(reason)
+            session.end(reason)
 
     def complete(self, sequence: bytes) -> None:
         """COMPLETE."""
-        door = self._arrival.door
-        match door.peers.complete(self._arrival.line, sequence, door.clock.seconds()):
+        server = self._session.server
+        match server.peers.complete(self._session.line, sequence, server.clock.seconds()):
             case MoveComplete() as moved:
                 self._move(moved)
             case Illegal(reason):
-                self._arrival.reports.dropped(reason)
+                self._session.reports.dropped(reason)
 
     def _move(self, moved: MoveComplete) -> None:
-        arrival, console = self._arrival, moved.console
-        source = arrival.door.arrival_of(moved.source)
-        console.move(arrival.line, moved.source_address, moved.seconds)
+        session, console = self._session, moved.console
+        source = session.server.session_of(moved.source)
+        console.move(session.line, moved.source_address, moved.seconds)
         if source is not None:
             source.retire("moved by vMotion")
-        arrival.door.log.info(
+        session.server.log.info(
             "vmotion-complete",
             console=console.title,
             source=moved.source_address,
-            target=arrival.line.address,
+            target=session.line.address,
             milliseconds=round(moved.seconds * 1000),
         )
-        arrival.leads_at(console)
+        session.leads_at(console)
 
     # Ending
 
@@ -283,16 +283,16 @@ class Vmotion:
         """The line is closed; whether a migration says what becomes of its console."""
         self._forget_pending()
         self._stop_watching()
-        door = self._arrival.door
-        match door.peers.lost(self._arrival.line, door.clock.seconds()):
+        server = self._session.server
+        match server.peers.lost(self._session.line, server.clock.seconds()):
             case SourceLost(console):
                 console.lose_source()
-                self._arrival.reports.note(
+                self._session.reports.note(
                     "vmotion-source-lost", console=console.title, reason=reason
                 )
                 return True
             case Released() as released:
-                door.release(released)
+                server.release(released)
                 return True
         return False
 

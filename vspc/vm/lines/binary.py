@@ -113,7 +113,7 @@ class BinaryLine(LineProtocol):
         self._keep = keep
         self.secure = secure
         self.address = ""
-        self.keeper: LineObserver
+        self.observer: LineObserver
         # Questions that are not answered yet, oldest first; answers come in order.
         self._questions: deque[LineQuestion] = deque(() if state is None else state.questions)
         self._after_cr = state is not None and state.after_cr
@@ -123,7 +123,7 @@ class BinaryLine(LineProtocol):
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
-        self.keeper = self._keep(self)
+        self.observer = self._keep(self)
         self.transport.stirred = self._stirred
         if not self._goes_on:
             self.negotiate()
@@ -140,7 +140,7 @@ class BinaryLine(LineProtocol):
         )
 
     def _stirred(self) -> None:
-        if not self.keeper.stirred():
+        if not self.observer.stirred():
             self.transport.stirred = None
 
     def negotiate(self) -> None:
@@ -155,10 +155,10 @@ class BinaryLine(LineProtocol):
             data, self._after_cr = telnet.decode(data, self._after_cr)
             if not data:
                 return
-        self.keeper.output(data)
+        self.observer.output(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.keeper.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
+        self.observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
 
     def enableLocal(self, option: bytes) -> bool:
         return option in self.OFFERS
@@ -176,12 +176,12 @@ class BinaryLine(LineProtocol):
 
     def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
         if command == _BREAK:
-            self.keeper.broke()
+            self.observer.broke()
         elif command[0] < telnet.SE:
-            self.keeper.dropped(f"unknown telnet command {command[0]}")
+            self.observer.dropped(f"unknown telnet command {command[0]}")
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        self.keeper.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
+        self.observer.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
 
     def timing_mark_received(self) -> None:
         """The answer to `_put`, at this layer."""
@@ -190,11 +190,11 @@ class BinaryLine(LineProtocol):
     def line_failed(self, reason: str) -> None:
         """The transport is ending this line (law 4)."""
         self._reason = reason
-        self.keeper.failed(reason)
+        self.observer.failed(reason)
 
     def dropped(self, what: str) -> None:
         """The transport dropped something."""
-        self.keeper.dropped(what)
+        self.observer.dropped(what)
 
     # vspc.console.ports.Line
 
@@ -256,6 +256,6 @@ class BinaryLine(LineProtocol):
     def _answered(self) -> None:
         question = self._questions.popleft() if self._questions else None
         if question is LineQuestion.GATE:
-            self.keeper.answered()
+            self.observer.answered()
         elif question is LineQuestion.PROBE:
-            self.keeper.lives()
+            self.observer.lives()

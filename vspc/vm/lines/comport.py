@@ -18,6 +18,6 @@ class ComPortLine(BinaryLine):
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
         if option == _COM_PORT:
-            self.keeper.dropped("RFC 2217 settings, which were declined")
+            self.observer.dropped("RFC 2217 settings, which were declined")
         else:
             super().unhandledSubnegotiation(option, body)

@@ -37,7 +37,7 @@ class TelnetLine(BinaryLine):
     def connectionMade(self) -> None:
         super().connectionMade()
         if not self._goes_on:
-            self.keeper.joined(joined_as(self._name))
+            self.observer.joined(joined_as(self._name))
 
 
 class RawLine(Protocol):
@@ -67,14 +67,14 @@ class RawLine(Protocol):
         self._resting = False
         self._gone: Failure | None = None
         self.address = ""
-        self.keeper: LineObserver
+        self.observer: LineObserver
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport)
-        self.keeper = self._keep(self)
+        self.observer = self._keep(self)
         if not self._goes_on:
-            self.keeper.joined(joined_as(self._name))
+            self.observer.joined(joined_as(self._name))
 
     @property
     def state(self) -> LineState:
@@ -91,11 +91,11 @@ class RawLine(Protocol):
     def _work(self) -> None:
         data, self._unread = self._unread, b""
         if data and not self._reason:
-            self.keeper.output(data)
+            self.observer.output(data)
         if not self._share.spend(1 + len(data) // BYTES) and self._gone is None:
             self._wait()
         elif self._gone is not None:
-            self.keeper.lost(self._reason or why_lost(self._gone))
+            self.observer.lost(self._reason or why_lost(self._gone))
         elif self._paused:
             self._paused = False
             self._resume()

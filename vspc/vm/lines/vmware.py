@@ -101,7 +101,7 @@ class VMwareLine(ComPortLine):
         spoken = recognise(opening)
         if spoken is not None:
             self._opening = None
-            self.keeper.speaks(spoken)
+            self.observer.speaks(spoken)
 
     def enableLocal(self, option: bytes) -> bool:
         self._opening = None
@@ -115,7 +115,7 @@ class VMwareLine(ComPortLine):
         if option != _VMWARE:
             return super().enableRemote(option)
         if self._terms.start_tls == "require" and not self.secure:
-            self.keeper.refused(
+            self.observer.refused(
                 "it does not start TLS, which vm.start_tls requires: set its proxy URI to telnets://"
             )
             return False
@@ -134,7 +134,7 @@ class VMwareLine(ComPortLine):
     def refused_remote(self, option: bytes) -> None:
         """The peer answered WONT to our DO."""
         if option == _VMWARE and not self.registration.over:
-            self.keeper.refused(
+            self.observer.refused(
                 "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
                 "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener",
                 PLAIN_HINT,
@@ -146,7 +146,7 @@ class VMwareLine(ComPortLine):
         elif option != _VMWARE:
             super().unhandledSubnegotiation(option, body)
         elif not self.agreed:
-            self.keeper.dropped("a message of the extension before it was agreed on")
+            self.observer.dropped("a message of the extension before it was agreed on")
         elif not self._is_answer(body) and not self._bucket.take(self._terms.now()):
             self.transport.fail("too many messages of the extension")
         else:
@@ -163,10 +163,10 @@ class VMwareLine(ComPortLine):
         try:
             message = parse_authentication(body)
         except MalformedAuthentication as malformed:
-            self.keeper.dropped(str(malformed))
+            self.observer.dropped(str(malformed))
             return
         if not isinstance(message, Is) or not message.starts_tls or self._terms.tls is None:
-            self.keeper.dropped("a message of the AUTHENTICATION option that starts no TLS")
+            self.observer.dropped("a message of the AUTHENTICATION option that starts no TLS")
             return
         self.transport.requestNegotiation(_AUTHENTICATION, REPLY_ACCEPTED)
         # Nothing that was said in clear counts: anybody may have said it.
@@ -175,7 +175,7 @@ class VMwareLine(ComPortLine):
         self.registration = Registration(self._terms.service_uris)
         self._questions.clear()
         self._after_cr = False
-        self.keeper.secured()
+        self.observer.secured()
         self.transport.startTLS(self._terms.tls)
         self.negotiate()
 
@@ -192,7 +192,7 @@ class VMwareLine(ComPortLine):
             self._disown(unknown.code)
             return
         except vmware.MalformedSuboption as malformed:
-            self.keeper.dropped(str(malformed))
+            self.observer.dropped(str(malformed))
             return
         handler = _HANDLERS.get(type(message))
         if handler is None:  # one that only a proxy sends
@@ -201,13 +201,13 @@ class VMwareLine(ComPortLine):
             handler(self, message)
 
     def _disown(self, code: int) -> None:
-        self.keeper.dropped(f"unknown suboption {code}")
+        self.observer.dropped(f"unknown suboption {code}")
         self._say(vmware.UnknownSuboption2(code))
 
     def _say(self, message: vmware.Suboption) -> None:
         self.transport.requestNegotiation(_VMWARE, vmware.encode(message))
 
-    # vMotion: the door answers
+    # vMotion: the server answers
 
     def go_ahead(self, credential: bytes) -> None:
         """VMOTION-GOAHEAD."""
@@ -282,16 +282,16 @@ class VMwareLine(ComPortLine):
         self._do(self.registration.says_name(message.name))
 
     def _begin(self, message: vmware.VMotionBegin) -> None:
-        self.keeper.began(message.sequence)
+        self.observer.began(message.sequence)
 
     def _peer(self, message: vmware.VMotionPeer) -> None:
         self._do(self.registration.claims(message.credential))
 
     def _complete(self, message: vmware.VMotionComplete) -> None:
-        self.keeper.completed(message.sequence)
+        self.observer.completed(message.sequence)
 
     def _abort(self, _message: vmware.VMotionAbort) -> None:
-        self.keeper.aborted()
+        self.observer.aborted()
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
@@ -299,15 +299,15 @@ class VMwareLine(ComPortLine):
                 case registration.Say(message=message):
                     self._say_registering(message)
                 case registration.Joined():
-                    self.keeper.joined(action)
+                    self.observer.joined(action)
                 case registration.PeerClaim(credential=credential):
-                    self.keeper.claimed(credential)
+                    self.observer.claimed(credential)
                 case registration.RegistrationRefused(reason=reason, hint=hint):
-                    self.keeper.refused(reason, hint)
+                    self.observer.refused(reason, hint)
                 case registration.NameChanged(name=name):
-                    self.keeper.renamed(name)
+                    self.observer.renamed(name)
                 case registration.UuidChanged(uuid=uuid):
-                    self.keeper.became(uuid)
+                    self.observer.became(uuid)
                     self.transport.fail(f"its UUID became {uuid} in mid-line")
 
     def _say_registering(self, message: vmware.Suboption) -> None:
