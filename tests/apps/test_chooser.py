@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.screen import Screen
 from tests.fakes import FakeClock
 from vspc.apps.chooser.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser, Row, Visit
-from vspc.apps.chooser.columns import lay_out, wishes
+from vspc.apps.chooser.frame import lay_out, measure
 from vspc.apps.chooser.keyboard import ESCAPE_PATIENCE
 from vspc.apps.chooser.model import FILTER_LIMIT, Choice, Left, entry, matching
 from vspc.common.columns import cells, clip, pad
@@ -513,7 +513,7 @@ class ChangingTests(SynchronousTestCase):
     def test_what_has_gone_is_said_until_a_key(self) -> None:
         bench = Bench(rows(5)).shown()
         bench.change(bench.rows[1:])
-        self.assertEqual("web0000 has gone; Enter is for another now", bench.screen.lines[-1])
+        self.assertEqual("web0000 is gone; Enter attaches to another", bench.screen.lines[-1])
         bench.type(DOWN)
         self.assertIn("Enter attach", bench.screen.lines[-1])
 
@@ -642,7 +642,7 @@ class ReturningTests(SynchronousTestCase):
 
     def test_one_that_has_gone_is_told_and_enter_takes_no_other(self) -> None:
         bench = self.back(rows(3), Visit(row("web0009"), ""))
-        self.assertIn("web0009 has gone", bench.screen.lines[-1])
+        self.assertIn("web0009 is gone", bench.screen.lines[-1])
         bench.type(ENTER)
         self.assertEqual([], bench.ends)
 
@@ -664,7 +664,7 @@ class ReturningTests(SynchronousTestCase):
         self.assertEqual([listed[1]], bench.ends)
         gone = self.back(listed[2:], Visit(listed[1], ""), kind="dumb")
         gone.type(ENTER)
-        self.assertIn("web0001 has gone", gone.channel.plain.decode())
+        self.assertIn("web0001 is gone", gone.channel.plain.decode())
         self.assertEqual([], gone.ends)
 
     def test_there_a_remark_is_told_and_what_was_typed_for_the_console_takes_nothing(self) -> None:
@@ -863,7 +863,7 @@ class PlainTests(SynchronousTestCase):
         bench.rows.pop(1)
         bench.chooser.changed()
         bench.type(b"2" + ENTER)
-        self.assertIn("web0001 has gone", self.said(bench))
+        self.assertIn("web0001 is gone", self.said(bench))
         self.assertEqual([], bench.ends)
 
     def test_typing_is_echoed_and_erased(self) -> None:
@@ -931,7 +931,7 @@ class MeasuringTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.integers(1, 300))
     def test_columns_fit(self, columns: int) -> None:
-        layout = lay_out(wishes([entry(row("n" * 60, writer="w" * 9))]), columns)
+        layout = lay_out(measure([entry(row("n" * 60, writer="w" * 9))]), columns)
         self.assertLessEqual(sum(width + 2 for _, width in layout) - 2, columns)
 
     def test_left_is_no_row(self) -> None:

@@ -20,9 +20,8 @@ class ReceptionTest(SynchronousTestCase):
         self.desk.connected("secret", f"{2:032x}")
         self.operators = {"alice": ALICE, "bob": BOB}
         self.reception = Dispatcher(
-            self.desk.context,
+            evolve(self.desk.context, current=lambda who: self.operators.get(who.name)),
             self.desk.events,
-            lambda operator: self.operators.get(operator.name),
         )
 
     def ask(
@@ -279,7 +278,7 @@ class NamesAsVerbs(ReceptionTest):
     def test_without_a_terminal_it_is_said_how(self) -> None:
         for line, told in ((b"web01", True), (b"wob01", False)):
             complaint = self.ask(ExecRequest(line)).complaint
-            self.assertEqual("to which `ssh -t` attaches\n" in complaint, told, complaint)
+            self.assertEqual("attaching to one needs a terminal\n" in complaint, told, complaint)
             self.assertEqual(complaint.count("\n"), 1)
 
     def test_what_may_not_be_read_is_not_there(self) -> None:

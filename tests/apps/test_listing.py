@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
-from vspc.apps.dispatch import Listing
+from vspc.apps.chooser.consoles import Listing
 from vspc.console.resolve import reading_order
 
 

@@ -35,7 +35,7 @@ class Machine:
         self.desk.context = evolve(self.desk.context, audit=self.watching.recorder)
         self.console, self.line = self.desk.connected()
         self.lines = [self.line]
-        self.reception = Dispatcher(self.desk.context, self.desk.events, lambda operator: operator)
+        self.reception = Dispatcher(self.desk.context, self.desk.events)
 
     def ask(self, request: Request, terminal: bool = False) -> FakeChannel:
         """A channel of alice's."""

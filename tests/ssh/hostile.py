@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport
 
@@ -118,7 +119,9 @@ class ConsoleBench(StormBench):
         super().__init__(**options)
         self.desk = Desk()
         self.desk.clock.twisted = self.clock
-        self.reception = Dispatcher(self.desk.context, self.desk.events, self.current)
+        self.reception = Dispatcher(
+            evolve(self.desk.context, current=self.current), self.desk.events
+        )
 
     def current(self, operator: Operator) -> Operator:
         """Nobody is taken away."""

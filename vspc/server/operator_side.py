@@ -66,7 +66,7 @@ class OperatorSide:
         """
         config = self._live.config
         self._front.open(config)
-        self._reception = Dispatcher(context, self._happenings, self._live.current)
+        self._reception = Dispatcher(context, self._happenings)
         ssh = config.ssh
         self._door = SshServer(
             host_keys(ssh.host_keys, config.state_dir),

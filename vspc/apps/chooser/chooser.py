@@ -9,8 +9,8 @@ from typing import Protocol
 
 from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
-from vspc.apps.chooser.plain import PlainFace
-from vspc.apps.chooser.screen import ScreenFace
+from vspc.apps.chooser.plain import PlainView
+from vspc.apps.chooser.screen import ScreenView
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
 from vspc.console.ports import Channel
@@ -33,7 +33,7 @@ TURN_BYTES = 128
 """Bytes typed that one reactor turn deals with: filters over thousands of rows take their time."""
 
 
-class _Face(Protocol):
+class _View(Protocol):
     """How a chooser shows itself. Only `paint` and `close` write."""
 
     @property
@@ -76,8 +76,8 @@ class Chooser:
         self._keyboard = Keyboard(clock, self._pressed)
         terminal = channel.terminal
         plain = terminal is None or not terminal.has_cursor
-        face = PlainFace if plain else ScreenFace
-        self._face: _Face = face(channel, title, ensure_safe(remark), visit)
+        view = PlainView if plain else ScreenView
+        self._view: _View = view(channel, title, ensure_safe(remark), visit)
         self._typed = bytearray()
         self._budget = TURN_BYTES
         self._ended = False
@@ -92,7 +92,7 @@ class Chooser:
     @property
     def filter(self) -> str:
         """What was typed to find a console."""
-        return self._face.filter
+        return self._view.filter
 
     # The list
 
@@ -115,7 +115,7 @@ class Chooser:
     def _refresh(self) -> None:
         self._hurried = False
         began = self._clock.seconds()
-        self._face.replace(self._rows())
+        self._view.replace(self._rows())
         self._looked = self._clock.seconds()
         self._cost = self._looked - began
         self._look_in(self._at_least(AGE_INTERVAL))
@@ -147,7 +147,7 @@ class Chooser:
         for key in keys:
             if key is Key.ENTER and self._hurried:
                 self._refresh()  # what has gone meanwhile is not to be had
-            self._decide(self._face.press(key))
+            self._decide(self._view.press(key))
             if self._over:
                 return
         self._soon()
@@ -163,7 +163,7 @@ class Chooser:
         if self._typed:
             self._work()
         if not self._over:
-            self._face.paint()
+            self._view.paint()
 
     # The end
 
@@ -171,7 +171,7 @@ class Chooser:
         if outcome is None or self._over:
             return
         self._stop()
-        self._face.close()
+        self._view.close()
         if isinstance(outcome, Left):
             self._left()
         else:
@@ -199,7 +199,7 @@ class Chooser:
 
     def resized(self) -> None:
         """Paint anew."""
-        self._face.resized()
+        self._view.resized()
         self._soon()
 
     def break_requested(self) -> bool:
@@ -208,7 +208,7 @@ class Chooser:
 
     def give_back(self) -> bool:
         """The list goes from the screen."""
-        return not self._over and self._face.close()
+        return not self._over and self._view.close()
 
     def closed(self) -> None:
         """The channel is gone, and with it the operator."""

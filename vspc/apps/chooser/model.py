@@ -11,7 +11,7 @@ from vspc.common.text import ensure_safe
 FILTER_LIMIT = 64
 """Characters of a filter; more are not taken."""
 
-EVERYDAY = "connected"
+USUAL_STATE = "connected"
 """The state that says nothing of a console."""
 
 NO_WRITER = "-"
@@ -115,7 +115,7 @@ def _test(word: str) -> Callable[[ChooserEntry], bool]:
         if word in each.folded or each.writer.startswith(word):
             return True
         # Nearly all are connected: the first letters of that would narrow nothing.
-        return each.state.startswith(word) and (each.state != EVERYDAY or word == EVERYDAY)
+        return each.state.startswith(word) and (each.state != USUAL_STATE or word == USUAL_STATE)
 
     return test
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.chooser.columns import NAME_COLUMNS, lay_out, row_text, wishes
+from vspc.apps.chooser.frame import NAME_COLUMNS, lay_out, measure, row_text
 from vspc.apps.chooser.keyboard import Key, Pressed
 from vspc.apps.chooser.model import (
     FILTER_LIMIT,
@@ -26,10 +26,10 @@ OUTPUT_LIMIT = 16 * 1024
 _PROMPT = "number or name"
 _COLUMNS = 100  # of a list, so that it stays within the limit
 _ERASED = "\b \b"
-_NOBODY = "no consoles yet; they are listed here when they appear. Ctrl-D leaves"
+_NO_CONSOLES = "no consoles yet; they are listed here when they appear. Ctrl-D leaves"
 
 
-class PlainFace:
+class PlainView:
     """A numbered list, `number or name: `, and what is typed after it.
 
     A number is that of the last list. A name is the name or handle itself, else words of which
@@ -132,7 +132,7 @@ class PlainFace:
             if each.row.key == meant.row.key:
                 return each.row
         self._visited = None
-        self._list(self._entries, f"{meant.name} has gone")
+        self._list(self._entries, f"{meant.name} is gone")
         return None
 
     def _list(self, entries: Sequence[ChooserEntry], *remarks: str) -> None:
@@ -162,11 +162,11 @@ def _names(each: ChooserEntry) -> tuple[str, str]:
 
 def _numbered_lines(entries: Sequence[ChooserEntry], columns: int) -> list[str]:
     if not entries:
-        return [_NOBODY]
+        return [_NO_CONSOLES]
     digits = len(str(len(entries)))
-    wished = wishes(entries)
-    layout = lay_out(wished, max(1, columns - digits - len("  ")))
+    wanted = measure(entries)
+    layout = lay_out(wanted, max(1, columns - digits - len("  ")))
     return [
-        clip(f"{pad(str(number), digits, right=True)}  {row_text(wished, layout, each)}", columns)
+        clip(f"{pad(str(number), digits, right=True)}  {row_text(wanted, layout, each)}", columns)
         for number, each in enumerate(entries, 1)
     ]

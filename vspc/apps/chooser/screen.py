@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from vspc.apps.chooser.columns import Wishes, wishes
+from vspc.apps.chooser.frame import ChooserFrame, ListWidths, measure
 from vspc.apps.chooser.keyboard import Key, Pressed
 from vspc.apps.chooser.model import Choice, Left, Outcome, Row, Visit
-from vspc.apps.chooser.view import Sight
 from vspc.console.ports import Channel, Terminal
 
 # The alternate screen, cursor hidden, no wrapping (a character may be wider than we think), and
@@ -57,7 +56,7 @@ class Painter:
         return was_open
 
 
-class ScreenFace:
+class ScreenView:
     """A list to move in and a filter to type, on the whole of a terminal."""
 
     def __init__(
@@ -68,14 +67,14 @@ class ScreenFace:
         self._title = title
         self._remark = remark
         self._choice = Choice.after(visit)
-        self._wishes: Wishes = wishes(())
+        self._widths: ListWidths = measure(())
         self._help = False
         self._painter = Painter(channel)
 
     def replace(self, rows: Sequence[Row]) -> None:
         """The list has changed."""
         self._choice.replace(rows)
-        self._wishes = wishes(self._choice.entries)
+        self._widths = measure(self._choice.entries)
 
     def press(self, key: Pressed) -> Outcome:
         """What `key` decides."""
@@ -119,16 +118,16 @@ class ScreenFace:
     def paint(self) -> None:
         """Show how it stands."""
         terminal = self._channel.terminal or Terminal("", 80, 24)
-        sight = Sight(
+        frame = ChooserFrame(
             self._choice,
-            self._wishes,
+            self._widths,
             terminal.columns,
             terminal.rows,
             self._title,
             self._help,
             self._remark,
         )
-        self._painter.paint(sight.frame())
+        self._painter.paint(frame.encoded())
 
     def resized(self) -> None:
         """Terminals do as they like with what they showed."""

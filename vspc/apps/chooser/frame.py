@@ -1,25 +1,18 @@
-"""What a chooser shows, as lines of a terminal. Pure.
+"""What a chooser shows: a list of consoles in columns, as lines of a terminal. Pure.
 
 A frame is one encoded line for each row of the terminal, at most `FRAME_LIMIT` bytes in all: on a
 terminal that is too high for that, the last rows stay empty.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 
-from vspc.apps.chooser.columns import (
-    NAME_COLUMNS,
-    Layout,
-    Wishes,
-    gutter,
-    heading_text,
-    lay_out,
-    row_text,
-)
-from vspc.apps.chooser.model import Choice, ChooserEntry
-from vspc.common.columns import GAP, cells, clip, pad, shorten
+from vspc.apps.chooser.model import NO_WRITER, Choice, ChooserEntry
+from vspc.common.columns import GAP, OCTETS, cells, clip, pad, pad_name, shared_beginnings, shorten
+from vspc.common.text import ensure_safe
+from vspc.common.values import age_text
 
 FRAME_LIMIT = 60_000
 """Bytes of the list in a frame; its other lines are a few thousand at most."""
@@ -46,12 +39,103 @@ _HELP = (
 _MORE = "  ? help"
 _BACK = "any key goes back"
 _GO_ON = "; Enter goes on"
-_FOOTED = 6
-"""Rows from which there is a last line about keys."""
-_NOBODY = ("no consoles yet", "They appear here by themselves as virtual machines connect.")
+_FOOTER_FROM = 6  # rows of a terminal that has a last line about keys
+_NO_CONSOLES = ("no consoles yet", "Each appears here when its virtual machine connects.")
 _NO_MATCH = ("no console matches", "Backspace or Esc widens the filter.")
 
 _LINE_OCTETS = 40  # of a line of the list, besides its cells
+
+NAME_COLUMNS = 24
+"""Columns that a name may take before another column is shown."""
+
+_GUTTER = 2
+_GUTTER_FROM = 20  # columns of a terminal that has room to mark the selected row twice
+
+
+@frozen
+class Column:
+    """One column: what it shows of an entry, and its greatest width."""
+
+    heading: str
+    show: Callable[[ChooserEntry], str]
+    limit: int
+    right: bool = False
+
+
+# The most important first: a narrow terminal drops them from the right.
+_COLUMNS = (
+    Column("NAME", lambda each: each.name, 80),
+    Column("STATE", lambda each: ensure_safe(each.row.state), 11),
+    Column("WRITER", lambda each: ensure_safe(each.row.writer or NO_WRITER), 16),
+    Column("READERS", lambda each: str(each.row.readers), 7, right=True),
+    Column("OUTPUT", lambda each: age_text(each.row.idle), 6, right=True),
+    Column("ADDRESS", lambda each: ensure_safe(each.row.address), 39),
+)
+
+Layout = Sequence[tuple[Column, int]]
+"""Columns and their widths."""
+
+
+@frozen
+class ListWidths:
+    """The width that each column needs for all of a list, the bytes that a cell may take, and for
+    long names how many characters they share with a neighbour.
+    """
+
+    widths: Sequence[int]
+    octets: int
+    shared: Mapping[str, int]
+
+
+def measure(entries: Sequence[ChooserEntry]) -> ListWidths:
+    """Measure a list. Once for each list, not for each key."""
+    texts = [set() if column.right else set(map(column.show, entries)) for column in _COLUMNS]
+    plain = all(text.isascii() for different in texts for text in different)
+    widths = [
+        _wanted_width(column, different) for column, different in zip(_COLUMNS, texts, strict=True)
+    ]
+    long = [each.name for each in entries if len(each.name) > NAME_COLUMNS]
+    shared = dict(zip(long, shared_beginnings(long), strict=True))
+    return ListWidths(widths, 1 if plain else OCTETS, shared)
+
+
+def _wanted_width(column: Column, different: set[str]) -> int:
+    if column.right:  # numbers change all the time, and the columns beside them must not move
+        return column.limit
+    widest = max(map(cells, different), default=0)
+    return max(len(column.heading), min(widest, column.limit))
+
+
+def lay_out(wanted: ListWidths, columns: int) -> Layout:
+    """As many columns as fit beside a name of `NAME_COLUMNS`."""
+    name, *others = wanted.widths
+    left = columns - gutter(columns)
+    count = taken = 0
+    for width in others:
+        if min(name, NAME_COLUMNS) + taken + GAP + width > left:
+            break
+        taken += GAP + width
+        count += 1
+    widths = [max(0, min(name, left - taken)), *others[:count]]
+    return list(zip(_COLUMNS, widths, strict=False))
+
+
+def row_text(wanted: ListWidths, layout: Layout, each: ChooserEntry) -> str:
+    """One entry in its columns."""
+    (_, wide), *others = layout
+    name = pad_name(each.name, wide, wanted.shared.get(each.name, 0))
+    cut = [pad(column.show(each), width, column.right) for column, width in others]
+    return (" " * GAP).join([name, *cut]).rstrip()
+
+
+def heading_text(layout: Layout) -> str:
+    """The headings of the columns."""
+    return (" " * GAP).join(pad(c.heading, width, c.right) for c, width in layout).rstrip()
+
+
+def gutter(columns: int) -> int:
+    """Columns before the first, for the mark of the selected row."""
+    return _GUTTER if columns >= _GUTTER_FROM else 0
 
 
 @frozen
@@ -71,23 +155,23 @@ class ScreenLine:
 
 
 @frozen
-class Sight:
-    """What a terminal shows: `frame` is its lines from the top."""
+class ChooserFrame:
+    """What a terminal shows: `encoded` has its lines from the top."""
 
     choice: Choice
-    wished: Wishes
+    wanted: ListWidths
     columns: int
     rows: int
     title: str
     help: bool = False
     remark: str = ""
 
-    def frame(self) -> list[bytes]:
-        """Encoded; a low terminal keeps the list longest, then the filter, then the count."""
-        layout = lay_out(self.wished, self.columns)
+    def encoded(self) -> list[bytes]:
+        """The lines; a low terminal keeps the list longest, then the filter, then the count."""
+        layout = lay_out(self.wanted, self.columns)
         rows = min(self.rows, self._highest(layout))
         above = [] if self.help else self._above(layout, rows)
-        below = [self._footer(layout)] if rows >= _FOOTED else []
+        below = [self._footer(layout)] if rows >= _FOOTER_FROM else []
         height = rows - len(above) - len(below)
         body = self._body(layout, height)[:height]
         lines = [*above, *body, *[ScreenLine()] * (height - len(body)), *below]
@@ -101,7 +185,7 @@ class Sight:
 
     def _highest(self, layout: Layout) -> int:
         width = sum(width + GAP for _, width in layout)
-        return FRAME_LIMIT // (width * self.wished.octets + _LINE_OCTETS)
+        return FRAME_LIMIT // (width * self.wanted.octets + _LINE_OCTETS)
 
     def _header(self) -> ScreenLine:
         count = f"{len(self.choice.shown)} of {len(self.choice.entries)}"
@@ -112,7 +196,7 @@ class Sight:
 
     def _filter(self) -> ScreenLine:
         text = self.choice.text
-        if self.remark and self.rows < _FOOTED:
+        if self.remark and self.rows < _FOOTER_FROM:
             return ScreenLine(self._remark(), _BOLD)
         if not text:
             return ScreenLine("type to filter")
@@ -130,14 +214,14 @@ class Sight:
         if self.help:
             return [ScreenLine(text) for text in _HELP]
         if not self.choice.shown:
-            return self._paragraphs(_NO_MATCH if self.choice.entries else _NOBODY)
+            return self._paragraphs(_NO_MATCH if self.choice.entries else _NO_CONSOLES)
         selected = self.choice.selected
         return [self._row(layout, e, e is selected) for e in self.choice.window(height)]
 
     def _row(self, layout: Layout, each: ChooserEntry, selected: bool) -> ScreenLine:
         mark = (">" if selected else "").ljust(gutter(self.columns))[: gutter(self.columns)]
         return ScreenLine(
-            mark + row_text(self.wished, layout, each), _REVERSE if selected else _PLAIN
+            mark + row_text(self.wanted, layout, each), _REVERSE if selected else _PLAIN
         )
 
     def _paragraphs(self, texts: Sequence[str]) -> list[ScreenLine]:
@@ -154,7 +238,7 @@ class Sight:
             return ScreenLine(self._remark(), _REVERSE)
         if self.choice.gone is not None:
             return ScreenLine(
-                f"{shorten(self.choice.gone, NAME_COLUMNS)} has gone; Enter is for another now"
+                f"{shorten(self.choice.gone, NAME_COLUMNS)} is gone; Enter attaches to another"
             )
         selected = self.choice.selected
         if selected is not None and cells(selected.name) > layout[0][1]:
