@@ -9,16 +9,18 @@ from typing import Any
 from attrs import define, field
 
 from tests.audit.holding import assert_holds
-from vspc.audit.disk import AuditDisk
 from vspc.audit.writer import AuditWriter
+from vspc.common.files import APPEND, Disk
 
 
-class FailingDisk(AuditDisk):
+class FailingDisk(Disk):
     """`room`: bytes that it still takes, None for all there are; `broken`: names of methods that
-    fail; `no_cut`: what is written cannot be cut off, as with `chattr +a`.
+    fail: without
+    `truncate` a file can only be appended to, as with `chattr +a`.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.room: int | None = None
         self.broken: set[str] = set()
         self.calls: list[str] = []
@@ -28,27 +30,30 @@ class FailingDisk(AuditDisk):
         if name in self.broken:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def append(self, path: Path) -> int:
-        self._may("append")
-        return super().append(path)
+    def regular(self, path: Path, flags: int) -> int:
+        if flags == APPEND:
+            self._may("append")
+        return super().regular(path, flags)
 
-    def write(self, descriptor: int, data: bytes) -> int:
+    def write(self, descriptor: int, *parts: bytes) -> None:
         self._may("write")
+        data = b"".join(parts)
         if self.room is None:
-            return super().write(descriptor, data)
-        if not self.room:
+            super().write(descriptor, data)
+            return
+        taken = data[: self.room]
+        super().write(descriptor, taken)
+        self.room -= len(taken)
+        if len(taken) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        count = super().write(descriptor, data[: self.room])
-        self.room -= count
-        return count
 
-    def put(self, descriptor: int, data: bytes) -> None:
-        self._may("put")
-        super().put(descriptor, data)
+    def overwrite(self, descriptor: int, data: bytes) -> None:
+        self._may("overwrite")
+        super().overwrite(descriptor, data)
 
-    def cut(self, descriptor: int, size: int) -> None:
-        self._may("cut")
-        super().cut(descriptor, size)
+    def truncate(self, descriptor: int, size: int) -> None:
+        self._may("truncate")
+        super().truncate(descriptor, size)
 
     def close(self, descriptor: int) -> None:
         """As Linux does: the number is free, whatever it says."""

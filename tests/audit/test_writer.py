@@ -76,7 +76,7 @@ class Numbers(WithFile):
         self.assertEqual([e["seq"] for e in lines_of(self.path)], [4])
 
     def test_a_small_file_that_cannot_be_written_is_told_and_the_rest_goes_on(self) -> None:
-        self.bench.disk.broken = {"put"}
+        self.bench.disk.broken = {"overwrite"}
         self.run_once(2)
         self.assertEqual(len(lines_of(self.path)), 3)
         self.assertIn("audit-seq-failing", self.bench.names())
@@ -129,7 +129,7 @@ class Torn(WithFile):
         self.assertEqual(json.loads(lines[1])["torn"], 16)
 
     def test_where_nothing_can_be_cut_it_becomes_a_line_of_its_own(self) -> None:
-        self.bench.disk.broken = {"cut"}
+        self.bench.disk.broken = {"truncate"}
         lines = self.start_with(self.WHOLE + self.WHOLE[:20])
         self.assertEqual(lines[1], self.WHOLE[:20])
         self.assertEqual(json.loads(lines[2])["seq"], 8)
@@ -145,7 +145,7 @@ class Torn(WithFile):
         data = self.path.read_bytes()[:size]
         self.path.write_bytes(data)
         beside(self.path).unlink()
-        self.bench.disk.broken = set() if can_cut else {"cut"}
+        self.bench.disk.broken = set() if can_cut else {"truncate"}
         second = self.bench.writer()
         self.bench.put(second, 2)
         second.round()
@@ -198,7 +198,7 @@ class Rotation(WithFile):
         self.bench.put(self.writer)
         self.bench.later(self.writer)
         self.assertEqual(len(lines_of(former(self.path), self.path)), 4)
-        self.bench.disk.broken = {"close", "put"}
+        self.bench.disk.broken = {"close", "overwrite"}
         self.bench.put(self.writer)
         self.bench.later(self.writer)
         self.bench.later(self.writer)
@@ -360,7 +360,9 @@ class Trouble(WithFile):
         made, count = self.bench.writer(), 0
         for _ in range(data.draw(st.integers(1, 12))):
             disk.room = data.draw(st.sampled_from([None, None, 0, 10, 100, 300]))
-            disk.broken = data.draw(st.sets(st.sampled_from(["sync", "put", "write", "append"])))
+            disk.broken = data.draw(
+                st.sets(st.sampled_from(["sync", "overwrite", "write", "append"]))
+            )
             number = data.draw(st.integers(0, 4))
             count += number
             self.bench.put(made, number)
@@ -381,7 +383,7 @@ class Trouble(WithFile):
             self.bench.disk = FailingDisk()
             made = self.bench.writer()
             made.round()
-            self.bench.disk.room, self.bench.disk.broken = room, {"cut"}
+            self.bench.disk.room, self.bench.disk.broken = room, {"truncate"}
             self.bench.put(made, 4)
             self.bench.later(made)
             self.bench.disk.room = None
@@ -423,10 +425,10 @@ class Threads(WithFile):
         release, begun = threading.Event(), threading.Event()
 
         class Slow(FailingDisk):
-            def write(self, descriptor: int, data: bytes) -> int:
+            def write(self, descriptor: int, *parts: bytes) -> None:
                 begun.set()
                 release.wait(30)
-                return super().write(descriptor, data)
+                super().write(descriptor, *parts)
 
         made = writer.AuditWriter(self.path, lambda *_: None, self.bench.fail, disk=Slow())
         made.start()

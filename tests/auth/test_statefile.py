@@ -77,7 +77,7 @@ class Files(StateTest):
     def test_a_disk_that_does_not_take_it_is_told_and_the_old_file_stays(self) -> None:
         self.file.save(lambda: 1)
         self.threads.run()
-        (self.path.parent / "state.json.new").mkdir()
+        (self.path.parent / f"state.json.{os.getpid()}.new").mkdir()
         errors: list[str] = []
         self.file.save(lambda: 2, errors.append)
         self.threads.run()
@@ -171,7 +171,7 @@ class CodeTests(StateTest):
         secret = pyotp.random_base32()
         answers: list[str] = []
         code = pyotp.TOTP(secret).at(int(clock.wall())).encode()
-        (self.path.parent / "state.json.new").mkdir()
+        (self.path.parent / f"state.json.{os.getpid()}.new").mkdir()
         codes.check("alice", secret, code, answers.append)
         self.assertEqual(answers, [])
         self.threads.run()

@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 from tests.end_to_end.server import ServerTestCase
+from vspc.common.files import Disk
 from vspc.console.logs import Item, MarkerKind, Output
 from vspc.log.cache import Cache
-from vspc.log.disk import LogDisk
 from vspc.log.store import Store
 from vspc.log.view import View
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
@@ -106,7 +106,7 @@ class Streams(ServerTestCase):
     def pieces(self) -> dict[str, list[bytes]]:
         """What the log has of each VM, between gaps; read as the server reads it."""
         complaints: list[tuple[str, str]] = []
-        store = Store(self.log, LogDisk(), lambda event, what: complaints.append((event, what)))
+        store = Store(self.log, Disk(), lambda event, what: complaints.append((event, what)))
         store.open()
         store.journal.close()
         found = {}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import World
+from vspc.common.files import Disk
 from vspc.config.classes import LogSettings
 from vspc.log.batch import Batch
-from vspc.log.disk import LogDisk
 from vspc.log.log import Log
 from vspc.log.store import Sizes
 from vspc.log.writer import LogWriter
@@ -53,14 +53,14 @@ class Logged:
         self,
         world: World,
         settings: LogSettings | None = None,
-        disk: LogDisk | None = None,
+        disk: Disk | None = None,
         sizes: Sizes | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.world = world
         self.settings = settings or LogSettings()
         self.root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
-        self.disk = disk or LogDisk()
+        self.disk = disk or Disk()
         self.sizes = sizes
         for name, data in (files or {}).items():
             path = self.root / name
@@ -108,7 +108,7 @@ class Logged:
     def close(self) -> None:
         """Delete it."""
         self.log.store.journal.close()
-        self.disk.close()
+        self.disk.release()
         shutil.rmtree(self.root)
 
     @property

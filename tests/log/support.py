@@ -7,10 +7,10 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.console.logs import Item, LogPage, Marker, Output
 from vspc.log.boots import Spotter
 from vspc.log.cache import Cache
-from vspc.log.disk import LogDisk
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.store import Sizes, Store
 from vspc.log.view import View
@@ -33,7 +33,7 @@ class Shelf:
 
     root: Path
     sizes: Sizes = SMALL
-    disk: LogDisk = field(factory=LogDisk)
+    disk: Disk = field(factory=Disk)
     spotter: Callable[[], Spotter] = Spotter
     complaints: list[tuple[str, str]] = field(factory=list)
     at: int = START
@@ -130,5 +130,5 @@ class TemporaryShelf(Shelf):
     def close(self) -> None:
         """Delete it."""
         self.store.journal.close()
-        self.disk.close()
+        self.disk.release()
         shutil.rmtree(self.root)

@@ -9,18 +9,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine, World
 from tests.log.inline import Logged
 from tests.log.support import bytes_of, markers_of
+from vspc.common.files import Disk
 from vspc.config.classes import LogPolicy, LogSettings
 from vspc.config.units import Duration, Floor, Pattern, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Item, LogView, Marker, MarkerKind
-from vspc.log.disk import LogDisk
 from vspc.log.recorder import LogBounds
 
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 
 
-class FailingDisk(LogDisk):
+class FailingDisk(Disk):
     """Fails while it is told to."""
 
     error: int | None = None

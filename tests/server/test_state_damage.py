@@ -79,7 +79,7 @@ class StateDir(SynchronousTestCase):
         keeping = service._keeping
         assert keeping is not None
         keeping.store.journal.close()
-        keeping.disk.close()
+        keeping.disk.release()
 
     def damaged(self) -> Iterator[tuple[Path, str]]:
         """Each file in turn, in each way; all others are as they were."""

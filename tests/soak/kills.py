@@ -25,13 +25,13 @@ from attrs import define, field
 
 from tests.fakes import FakeLine, World
 from vspc.common.clock import Cancellable
+from vspc.common.files import Disk
 from vspc.config.classes import LogSettings
 from vspc.config.units import Floor, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Marker, Output
 from vspc.log.cache import Cache
-from vspc.log.disk import LogDisk
 from vspc.log.log import Log, boot_id
 from vspc.log.store import Store
 from vspc.log.view import View
@@ -192,7 +192,7 @@ def _examine(root: Path, notes: mmap.mmap, killed: float, tally: Tally, whole: b
             shutil.copytree(root, copy, copy_function=_copy)
         store = Store(
             copy,
-            LogDisk(),
+            Disk(),
             lambda event, what: tally.complaints.append(f"{event} {what}"),
             boot_id=boot_id(),
         )

@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from types import MappingProxyType
 
 from attrs import frozen
 
 from vspc.common.text import safe
+from vspc.common.times import rfc3339
 
 
 class FieldKind(Enum):
@@ -134,17 +134,12 @@ TEXT = 1024
 _WIDEST = 1 << 64
 """Integers reach to here on both sides of 0: a certificate's serial is one."""
 
-LATEST = 253402214400.0
-"""Seconds since 1970: the last day that has four digits for its year."""
-
 Value = str | int | float | bool
 
 
 def moment(at: float) -> str:
-    """RFC 3339 in UTC, with microseconds and a Z; a clock may have been anywhere."""
-    at = min(max(0.0, at), LATEST) if at == at else 0.0
-    shown = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
-    return shown.replace("+00:00", "Z")
+    """RFC 3339 in UTC, with microseconds and a Z."""
+    return rfc3339(at, "microseconds")
 
 
 def bounded(text: str) -> str:

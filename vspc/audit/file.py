@@ -1,13 +1,13 @@
 """The audit file: whole lines with numbers that have no gap, whatever happened before."""
 
-import errno
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, field, frozen
 
-from vspc.audit.disk import AuditDisk, ending, ending_of
+from vspc.common.files import APPEND, MODIFY, READ, Disk
 
 Entry = tuple[str, str]
 """JSON of an event: what comes before its number, and what comes after."""
@@ -26,6 +26,67 @@ def former(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
+TAIL = 256 * 1024
+"""Bytes at the end that are looked at; a line of ours is shorter than half of it."""
+
+_BEGIN = b'{"time": "'
+
+
+@frozen
+class Ending:
+    """`size` bytes are in the file, the last `torn` of them belong to no line.
+
+    `seq` is the last number in it, or 0. `ours`: whether what is torn may be cut off; `whole`: it
+    lacks nothing but the end of the line.
+    """
+
+    size: int = 0
+    torn: int = 0
+    seq: int = 0
+    ours: bool = True
+    whole: bool = False
+
+
+def ending(disk: Disk, descriptor: int) -> Ending:
+    """Look at an open file. Raises OSError."""
+    size = disk.size(descriptor)
+    tail = disk.read(descriptor, TAIL, max(0, size - TAIL))
+    *lines, rest = tail.split(b"\n")
+    number = number_of(rest)
+    if number:
+        return Ending(size, len(rest), number, whole=True)
+    seq = next((found for line in reversed(lines) if (found := number_of(line))), 0)
+    # Zeros are what some file systems have after a power cut, where the data did not get there.
+    begins = rest.lstrip(b"\0")[: len(_BEGIN)]
+    ours = len(rest) < TAIL and _BEGIN.startswith(begins)
+    return Ending(size, len(rest), seq, ours)
+
+
+def number_of(line: bytes) -> int:
+    """The number of a line; 0 if it is none of ours."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return 0
+    seq = found.get("seq") if isinstance(found, dict) else None
+    return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq > 0 else 0
+
+
+def ending_of(disk: Disk, path: Path) -> Ending:
+    """The same of a file that is not open; one that is not there, or not to be read, is empty."""
+    try:
+        descriptor = disk.regular(path, READ)
+    except OSError:
+        return Ending()
+    try:
+        return ending(disk, descriptor)
+    except OSError:
+        return Ending()
+    finally:
+        with suppress(OSError):  # it is closed, whatever that says
+            disk.close(descriptor)
+
+
 @frozen
 class Written:
     """The lines that the file has now, without their ends, and why the others are not there."""
@@ -40,7 +101,7 @@ class AuditFile:
 
     path: Path
     tell: Tell
-    disk: AuditDisk = field(factory=AuditDisk)
+    disk: Disk = field(factory=Disk)
     seq: int = field(default=0, init=False)
     _open: int | None = field(default=None, init=False)
     _beside: int | None = field(default=None, init=False)
@@ -56,7 +117,7 @@ class AuditFile:
 
         Raises OSError; then whatever was open stays so.
         """
-        fresh = self._append_to()
+        fresh = self.disk.regular(self.path, APPEND)
         try:
             found = ending(self.disk, fresh)
             torn = self._heal(fresh, found.size - found.torn, found.torn, found.ours, found.whole)
@@ -66,22 +127,12 @@ class AuditFile:
         self._unended = bool(found.torn) and torn < 0
         if not found.size:
             with suppress(OSError):
-                self.disk.sync_directory(self.path)
+                self.disk.sync_directory(self.path.parent)
         self._close_file()
         self._open = fresh
         before = 0 if found.seq else ending_of(self.disk, former(self.path)).seq
         self.seq = max(self.seq, found.seq, before, self._open_beside())
         return 0 if found.whole else found.torn
-
-    def _append_to(self) -> int:
-        try:
-            return self.disk.append(self.path)
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or self._beside is None:
-                raise
-        # A crowd of connections may have taken every descriptor there is; this one can wait.
-        self._close_beside()
-        return self.disk.append(self.path)
 
     def _heal(self, descriptor: int, size: int, torn: int, ours: bool, whole: bool) -> int:
         """Cut off what is torn; below 0 if the next line has to end it instead."""
@@ -89,7 +140,7 @@ class AuditFile:
             return 0
         if ours and not whole:
             with suppress(OSError):  # it can only be appended to, perhaps
-                self.disk.cut(descriptor, size)
+                self.disk.truncate(descriptor, size)
                 return torn
         return -1
 
@@ -98,7 +149,7 @@ class AuditFile:
         path = beside(self.path)
         self._close_beside()
         try:
-            self._beside = self.disk.beside(path)
+            self._beside = self.disk.regular(path, MODIFY)
             text = self.disk.read(self._beside, 32, 0).partition(b"\n")[0]
         except OSError as error:
             self._tell_beside(error)
@@ -125,13 +176,11 @@ class AuditFile:
         size, done, error = 0, 0, None
         try:
             size = self.disk.size(self._open)
-            while done < len(prefix) + len(data):
-                count = self.disk.write(self._open, (prefix + data)[done:])
-                if not count:
-                    raise OSError(errno.ENOSPC, "nothing was written")
-                done += count
+            self.disk.write(self._open, prefix, data)
+            done = len(prefix) + len(data)
         except OSError as problem:
             error = problem
+            done = max(0, self.disk.size(self._open) - size)
         if done and prefix:
             self._unended = False
         count = self._settle(size + len(prefix), data[: max(0, done - len(prefix))], lines)
@@ -146,7 +195,7 @@ class AuditFile:
         if not rest:
             return count
         try:
-            self.disk.cut(self._open, size + len(data) - len(rest))
+            self.disk.truncate(self._open, size + len(data) - len(rest))
         except OSError:
             self._unended = True
             return count + (rest == lines[count])
@@ -159,7 +208,7 @@ class AuditFile:
         if self._beside is None:
             return
         try:
-            self.disk.put(self._beside, b"%020d\n" % self.seq)
+            self.disk.overwrite(self._beside, b"%020d\n" % self.seq)
         except OSError as error:
             self._tell_beside(error)
             self._close_beside()

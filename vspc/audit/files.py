@@ -14,9 +14,9 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from vspc.audit.disk import AuditDisk, number_of
 from vspc.audit.fields import moment
-from vspc.audit.file import former
+from vspc.audit.file import former, number_of
+from vspc.common.files import READ, Disk
 from vspc.common.text import safe
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
 
@@ -41,7 +41,7 @@ class _Files:
     """The files at and before `path`, open, by their numbers; the present one last."""
 
     path: Path
-    disk: AuditDisk = field(factory=AuditDisk)
+    disk: Disk = field(factory=Disk)
     open: dict[int, int] = field(factory=dict, init=False)
 
     def __enter__(self) -> "_Files":
@@ -49,7 +49,7 @@ class _Files:
             undo.callback(self.__exit__)
             for path in (former(self.path), self.path):
                 try:
-                    descriptor = self.disk.look(path)
+                    descriptor = self.disk.regular(path, READ)
                 except OSError as error:
                     if error.errno == errno.ENOENT or path != self.path:
                         continue
@@ -74,10 +74,10 @@ class _Files:
 
 
 def read(
-    path: Path, sought: AuditQuery, place: AuditPosition | None, disk: AuditDisk | None = None
+    path: Path, sought: AuditQuery, place: AuditPosition | None, disk: Disk | None = None
 ) -> AuditPage:
     """What is at `place`, or the first page since `sought.since`."""
-    disk = disk or AuditDisk()
+    disk = disk or Disk()
     with _Files(path, disk) as files:
         if not files.open:
             return AuditPage((), AuditPosition(0, 0), True)

@@ -13,9 +13,9 @@ from threading import Condition, Thread
 
 from attrs import define, field
 
-from vspc.audit.disk import AuditDisk
 from vspc.audit.fields import moment
 from vspc.audit.file import AuditFile, Entry, Tell
+from vspc.common.files import Disk
 from vspc.net.limits import TokenBucket
 
 COUNT = 20_000
@@ -106,7 +106,7 @@ class AuditWriter:
     refuse: bool = False
     wall: Callable[[], float] = time.time
     now: Callable[[], float] = time.monotonic
-    disk: AuditDisk = field(factory=AuditDisk)
+    disk: Disk = field(factory=Disk)
     waiting: AuditQueue = field(factory=AuditQueue)
     heard: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
     failing: bool = field(default=False, init=False)

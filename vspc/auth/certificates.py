@@ -4,7 +4,6 @@ As sshd(8) does with TrustedUserCAKeys; whatever is not known is refused (PROTOC
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from attrs import field, frozen
@@ -19,6 +18,7 @@ from vspc.auth.certkeys import (
 )
 from vspc.auth.revoked import Revoked
 from vspc.common.text import safe
+from vspc.common.times import LATEST, rfc3339
 from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import Sources
 from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
@@ -171,10 +171,7 @@ def _too_long(certificate: Certificate, most: float | None) -> str:
 
 
 def _moment(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"second {seconds}"
+    return rfc3339(seconds, "seconds") if seconds <= LATEST else f"second {seconds}"
 
 
 def _wrong_options(certificate: Certificate) -> str:

@@ -4,13 +4,12 @@ It has a checksum, and a second copy in `NAME.copy`: one of them may be damaged,
 """
 
 import json
-import os
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vspc.common.files import Disk
 from vspc.console.ports import InThread
 
 LIMIT = 16 * 1024 * 1024
@@ -128,27 +127,12 @@ def _replace(path: Path, value: Any) -> str:
     """In a thread: why it failed, or "". A crash leaves the old file or the new one."""
     try:
         data = json.dumps({"checksum": _checksum(value), "value": value}, indent=1).encode()
+        disk = Disk(spare=0)
         for each in (path, _copy(path)):
-            _write(each, data)
+            disk.replace(each, data, sync=True)
+            disk.sync_directory(each.parent)
     except OSError as error:
         return error.strerror or "it cannot be written"
     except MemoryError:
         return "there is no memory for it"
     return ""
-
-
-def _write(path: Path, data: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with suppress(FileNotFoundError):
-        new.unlink()
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from vspc.log.disk import LogDisk
+from vspc.common.files import Disk
 from vspc.log.segments import Segment
 
 FILE = "chain"
@@ -54,7 +54,7 @@ class Chain:
     """The file in `root`; one thread adds to it."""
 
     root: Path
-    disk: LogDisk
+    disk: Disk
     number: int = field(default=0, init=False)
     head: str = field(default="", init=False)
 

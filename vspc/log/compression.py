@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
+from vspc.common.files import Disk
 from vspc.log import blocks, index
 from vspc.log.blocks import BLOCK, BlockRun
-from vspc.log.disk import LogDisk
 from vspc.log.index import IndexEntry, head_text
 from vspc.log.records import ABOUT, DATA, FIRST_MARKER, Record, gap
 from vspc.log.recovery import DAMAGED, Recovered, recover
@@ -83,7 +83,7 @@ def _runs(entries: Sequence[IndexEntry], data: bytes) -> Iterator[BlockRun]:
         yield BlockRun(offset, at, place, data[place : place + size])
 
 
-def compress(disk: LogDisk, segment: Segment, parts: Contents) -> Segment:
+def compress(disk: Disk, segment: Segment, parts: Contents) -> Segment:
     """A compressed copy of a closed segment, synced; the caller deletes the original.
 
     `parts` are its `contents`.

@@ -7,11 +7,11 @@ from typing import Any
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.log import description, segments
 from vspc.log.boots import Spotter
 from vspc.log.description import BadDescription, Description
 from vspc.log.discovery import FoundSegments, adopt, discover
-from vspc.log.disk import LogDisk
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import Head, head_text, reserve_text
 from vspc.log.records import (
@@ -136,7 +136,7 @@ class ConsoleLog:
 
     # Moving
 
-    def move(self, disk: LogDisk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
+    def move(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
         """Move what is pending to segments; those that are closed by that, because they have
         `limit` bytes or are `age` microseconds old. Raises OSError, and then nothing is lost.
         """
@@ -166,7 +166,7 @@ class ConsoleLog:
             self.booted = self.booted or self.id in spotter.booted
 
     def _move_group(
-        self, disk: LogDisk, limit: int, age: int, batch: list[Record], serial: int
+        self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int
     ) -> list[Segment]:
         data = b"".join([record.payload for record in batch if record.code == DATA])
         closed = []
@@ -189,7 +189,7 @@ class ConsoleLog:
         return closed
 
     def _append(
-        self, disk: LogDisk, segment: Segment, serial: int, batch: list[Record], data: bytes
+        self, disk: Disk, segment: Segment, serial: int, batch: list[Record], data: bytes
     ) -> None:
         """With its head in front, where that is new: whose segment it is."""
         first, ahead = batch[0], list[Record]()
@@ -236,7 +236,7 @@ class ConsoleLog:
 
     # Less of it
 
-    def evict(self, disk: LogDisk, count: int) -> None:
+    def evict(self, disk: Disk, count: int) -> None:
         """Delete the oldest `count` segments. Raises OSError."""
         gone = self.segments[:count]
         if count >= len(self.segments):  # its offsets go on all the same
@@ -250,7 +250,7 @@ class ConsoleLog:
 
     # Whose it is
 
-    def describe(self, disk: LogDisk) -> None:
+    def describe(self, disk: Disk) -> None:
         """Write down whose log it is, and up to where it was evicted. Raises OSError."""
         if not self.directory.is_dir():
             disk.make(self.directory)

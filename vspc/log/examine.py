@@ -5,10 +5,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from vspc.common.files import Disk
 from vspc.log import description
 from vspc.log.description import BadDescription, Description
 from vspc.log.discovery import FoundSegments, discover
-from vspc.log.disk import LogDisk
 from vspc.log.frames import UnknownVersion
 from vspc.log.journal import Journal
 from vspc.log.recovery import recover
@@ -89,7 +89,7 @@ def _segment(segment: Segment) -> Iterator[Complaint]:
 
 def _journal(directory: Path) -> Iterator[Complaint]:
     found: list[str] = []
-    journal = Journal(directory, LogDisk(), lambda _event, what: found.append(what))
+    journal = Journal(directory, Disk(), lambda _event, what: found.append(what))
     for _ in journal.replay():
         pass
     found += [

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.files import Disk
+from vspc.common.times import rfc3339
 from vspc.log import frames, records
 from vspc.log.console_log import ConsoleLog
-from vspc.log.disk import LogDisk
 from vspc.log.frames import Damage, UnknownVersion
 from vspc.log.records import NOBODY, START, STOP, MalformedRecord, Record, gap, reserve
-from vspc.log.sinks.outlet import moment
 
 MAGIC = b"vspcjrn1"
 
@@ -39,7 +39,7 @@ class Journal:
     """The files in `directory`. One thread appends."""
 
     directory: Path
-    disk: LogDisk
+    disk: Disk
     complain: Callable[[str, str], None]  # a kebab-case event, and what it is about
     serial: int = field(default=0, init=False)
     size: int = field(default=0, init=False)  # bytes of the file that is written now
@@ -246,4 +246,4 @@ class Before:
 
 
 def _time(at: int) -> str:
-    return moment(at / 1e6).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(at / 1e6)

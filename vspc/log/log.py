@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock
+from vspc.common.files import Disk
 from vspc.config.classes import LogSettings
 from vspc.console.console import Console
 from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
@@ -20,7 +21,6 @@ from vspc.console.roster import Roster
 from vspc.log.about import revive
 from vspc.log.batch import Sync, Told
 from vspc.log.boots import Spotter
-from vspc.log.disk import LogDisk
 from vspc.log.query import LogQueries, Pool
 from vspc.log.recorder import LogRecorder
 from vspc.log.sinks.feeder import Feeder
@@ -71,7 +71,7 @@ class Log:
     in_reactor: Callable[[Callable[[], None]], None]
     tell: Told
     failed: Callable[[], None]
-    disk: LogDisk = field(factory=LogDisk)
+    disk: Disk = field(factory=Disk)
     make_writer: Callable[..., LogWriter] = LogWriter
     pool: Pool | None = None
     store: Store = field(init=False)

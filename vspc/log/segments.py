@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.log.disk import LogDisk
+from vspc.common.files import Disk
 from vspc.log.index import MAGIC, lay_out
 from vspc.log.records import DATA, Record
 
@@ -85,9 +85,7 @@ class Shrunk(OSError):
     """Somebody cut a file of a segment: it cannot go on."""
 
 
-def append(
-    disk: LogDisk, segment: Segment, serial: int, batch: Sequence[Record], data: bytes
-) -> None:
+def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], data: bytes) -> None:
     """Write `batch`, which is in order and says `data`, behind `segment`. Raises OSError.
 
     After an error the segment is as it was: what was written is cut off, now or at a start.
@@ -107,7 +105,7 @@ def append(
     segment.unsynced = True
 
 
-def _write(disk: LogDisk, path: Path, size: int, data: bytes) -> None:
+def _write(disk: Disk, path: Path, size: int, data: bytes) -> None:
     if not data:
         return
     descriptor = disk.append(path)
@@ -122,7 +120,7 @@ def _write(disk: LogDisk, path: Path, size: int, data: bytes) -> None:
         os.close(descriptor)
 
 
-def sync_segments(disk: LogDisk, written: Sequence[Segment]) -> int:
+def sync_segments(disk: Disk, written: Sequence[Segment]) -> int:
     """Wait until the disk has all files of `written`; how many calls it took. Raises OSError."""
     calls = 0
     for segment in written:
@@ -133,7 +131,7 @@ def sync_segments(disk: LogDisk, written: Sequence[Segment]) -> int:
     return calls
 
 
-def _sync(disk: LogDisk, path: Path, flags: int) -> bool:
+def _sync(disk: Disk, path: Path, flags: int) -> bool:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC)
     except FileNotFoundError:  # compressed meanwhile, which syncs, or evicted

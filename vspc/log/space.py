@@ -6,13 +6,13 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.common.values import written_size
 from vspc.config.classes import LogPolicy, LogSettings
 from vspc.console import events
 from vspc.console.access import Subject, matches
 from vspc.console.events import Event
 from vspc.log.console_log import ConsoleLog
-from vspc.log.disk import LogDisk
 from vspc.log.limits import Retained, RetainedPiece, RetentionLimits, leaving
 from vspc.log.store import Store
 
@@ -28,7 +28,7 @@ class Space:
     """Decides in the log's thread; hears in the reactor's which consoles are there."""
 
     root: Path
-    disk: LogDisk
+    disk: Disk
     settings: LogSettings
     forgotten: Callable[[str], None]  # the log of that console is deleted
     now: Callable[[], float] = time.monotonic

@@ -4,6 +4,7 @@ Nothing here is shared: one thread calls. What must not wait (syncing, compressi
 as chores and comes back when it is done.
 """
 
+import errno
 import os
 import re
 import time
@@ -13,12 +14,26 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from vspc.common.files import Disk
 from vspc.log.boots import Spotter
 from vspc.log.console_log import UNKNOWN_END, ConsoleLog
-from vspc.log.disk import OF_THE_DISK, LogDisk
 from vspc.log.journal import FILE_LIMIT, Before, Journal, start
 from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
 from vspc.log.segments import Segment
+
+OF_THE_DISK = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EFBIG,
+    }
+)
+"""Errors that the log of any console would have: not of one file or directory alone."""
 
 MOVE = 64 * 1024
 """Bytes of a console that are worth moving to its segment."""
@@ -78,7 +93,7 @@ class Store:
     """Logs below `root`: `journal/`, and `consoles/`, a directory for each."""
 
     root: Path
-    disk: LogDisk
+    disk: Disk
     complain: Callable[[str, str], None]
     sizes: Sizes = Sizes()
     spotter: Spotter = field(factory=Spotter)

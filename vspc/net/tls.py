@@ -4,10 +4,9 @@ Without a configured certificate one is made, once: ESXi hosts pin its thumbprin
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from vspc.common.files import replace
 from vspc.net.certificates import PemError, read_pem
 from vspc.net.fair_tls import FairTls, FairTlsFactory, PausableConnection
 from vspc.wire.opening import VERSION_AT, Spoken, recognise
@@ -79,12 +79,12 @@ def _make(certificate: Path, private_key: Path) -> None:
     )
     try:
         # The key first: a certificate without it could not be mended.
-        _write(private_key, fresh)
+        replace(private_key, fresh, exclusive=True)
         key = serialization.load_pem_private_key(_read(private_key), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise TlsError(f"{private_key}: it is no key of ours, and {certificate} is not there")
         made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
-        _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+        replace(certificate, made.public_bytes(serialization.Encoding.PEM), exclusive=True)
     except OSError as error:
         raise TlsError(f"{certificate}: cannot be made: {error.strerror}") from None
     except (TypeError, ValueError):
@@ -109,22 +109,6 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, and never over a file that is there."""
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        with suppress(FileExistsError):
-            os.link(new, path)
-    finally:
-        new.unlink()
 
 
 def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:

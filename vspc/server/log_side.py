@@ -10,12 +10,12 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
+from vspc.common.files import Disk
 from vspc.common.text import safe
 from vspc.common.values import written_duration, written_size
 from vspc.config import Config
 from vspc.config.classes import LogPolicy
 from vspc.console.roster import Roster
-from vspc.log.disk import LogDisk
 from vspc.log.examine import examine
 from vspc.log.log import Log
 from vspc.log.verify import recorded_heads, verify
@@ -89,7 +89,7 @@ def forecast(config: Config) -> list[str]:
         most = written_size((known * log.max_console) >> 20 << 20)
         lines.append(f"log: {known} consoles have one; each at its limit would be {most}")
     there = next(path for path in (root, *root.parents) if path.is_dir())
-    free, disk = LogDisk().free(there)
+    free, disk = Disk().free(there)
     used = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     floor = log.free_floor.of(disk)
     spare = max(0, free - floor + used)

@@ -9,7 +9,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from select import POLLOUT, poll
 from threading import Condition, Thread
 from typing import TextIO
@@ -25,6 +24,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from vspc.common.text import safe
+from vspc.common.times import rfc3339
 
 WAITING = 10_000
 """Lines that wait for the stream; more are counted and not written."""
@@ -118,7 +118,7 @@ _OURS = "vspc"
 
 def render(event: LogEvent) -> str:
     """One event as one line, without its newline."""
-    words = [_moment(event["log_time"]), event["log_level"].name, *_facts(event)]
+    words = [rfc3339(event["log_time"]), event["log_level"].name, *_facts(event)]
     failure = event.get("log_failure")
     if failure is not None:
         words.append(f"traceback={_quoted(failure.getTraceback(), _TRACEBACK)}")
@@ -127,12 +127,7 @@ def render(event: LogEvent) -> str:
 
 def _lost(count: int) -> str:
     """In the place of lines that nobody took."""
-    return f"{_moment(time.time())} warn log-lines-lost count={count}"
-
-
-def _moment(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
+    return f"{rfc3339(time.time())} warn log-lines-lost count={count}"
 
 
 def _facts(event: LogEvent) -> Iterable[str]:

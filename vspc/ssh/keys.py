@@ -5,13 +5,13 @@ again while it is there.
 """
 
 import base64
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import frozen
 from twisted.conch.ssh.keys import Key
 
+from vspc.common.files import replace
 from vspc.common.textfile import read_text
 from vspc.common.values import InvalidValue
 from vspc.config.keys import RSA_BITS, fingerprint
@@ -95,21 +95,6 @@ def _why(error: Exception) -> str:
     return "it is encrypted" if "ncrypted" in type(error).__name__ else type(error).__name__
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
 def make_host_key(path: Path) -> HostKey:
     """Make an ed25519 key at `path`, its public half beside it as `.pub`, both 0600."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -119,8 +104,8 @@ def make_host_key(path: Path) -> HostKey:
     public = made.public.toString("openssh", comment="vspc")
     private = key.toString("openssh", subtype="v1", comment="vspc")
     try:
-        _write_private(path.with_name(path.name + ".pub"), public + b"\n")
-        _write_private(path, private)
+        replace(path.with_name(path.name + ".pub"), public + b"\n")
+        replace(path, private)
     except OSError as error:
         raise HostKeyError(f"{path}: cannot be made: {error.strerror}") from None
     return made

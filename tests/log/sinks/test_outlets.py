@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.common.times import rfc3339
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.links import Links, link_name
-from vspc.log.sinks.outlet import moment
 from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
 from vspc.log.sinks.text import TextOutlet
 from vspc.net.connection import Connection, tcp, unix
@@ -133,7 +133,7 @@ class FilesOfLines(SynchronousTestCase):
             outlet = TextOutlet(self.directory, lambda: 0.0)
             outlet.write(about("web01"), [OutputLine(0, at, b"x", 2)])
             outlet.close()
-            self.assertRegex(moment(at).isoformat(), r"^\d{4}-")
+            self.assertRegex(rfc3339(at, local=True), r"^\d{4}-")
 
     def test_a_link_is_never_followed_by_what_we_write(self) -> None:
         victim = self.directory / "victim"

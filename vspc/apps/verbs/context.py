@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from fnmatch import translate
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from vspc.apps.verbs.work_pool import WorkPool
 from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
+from vspc.common.times import rfc3339
 from vspc.config.units import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
@@ -251,10 +251,7 @@ def handle_of(console: Console) -> str:
 
 def timestamp(seconds: float | None) -> str | None:
     """RFC 3339, UTC, milliseconds; None stays None."""
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else rfc3339(seconds)
 
 
 class Spool:

@@ -1,12 +1,12 @@
 """Kinds of values on a command line: each has one name, one reader and one message."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from vspc.common.text import safe
+from vspc.common.times import parse_rfc3339
 from vspc.common.values import parse_duration
 
 T = TypeVar("T")
@@ -96,9 +96,8 @@ def _moment(label: str, value: str, now: float) -> float:
     if ago.endswith(("s", "m", "h", "d")) and (seconds := parse_duration(ago)) is not None:
         return now - seconds
     try:
-        found = datetime.fromisoformat(value)
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return parse_rfc3339(value)
+    except ValueError:
         raise UsageError(f"{label}: '{safe(value)}' is not a time; {_TIME_ALLOWED}") from None
 
 

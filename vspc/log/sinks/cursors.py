@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from vspc.log.disk import LogDisk
+from vspc.common.files import Disk
 
 VERSION = 1
 
@@ -40,7 +40,7 @@ def _offset(value: object) -> int:
     return value
 
 
-def save(disk: LogDisk, path: Path, cursors: Mapping[str, int]) -> None:
+def save(disk: Disk, path: Path, cursors: Mapping[str, int]) -> None:
     """Put them there in one step. Raises OSError."""
     disk.make(path.parent)
     disk.replace(path, json.dumps({"version": VERSION, "cursors": dict(cursors)}).encode())

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.console.logs import About, LogPage, LogView
-from vspc.log.disk import LogDisk
 from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.pieces import SeenPiece, Unsettled, put_together
@@ -60,7 +60,7 @@ class Feeder:
     failed: Callable[[], None]
     wanted: Callable[[About], bool] = lambda _about: True
     now: Callable[[], float] = time.monotonic
-    disk: LogDisk = field(factory=LogDisk)
+    disk: Disk = field(factory=Disk)
     _at: dict[str, int] = field(factory=dict, init=False)
     _seen: SeenPiece = field(factory=SeenPiece, init=False)
     _unsettled: Unsettled = field(factory=Unsettled, init=False)

@@ -9,11 +9,12 @@ from typing import Any
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.common.text import safe_output
+from vspc.common.times import rfc3339
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.disk import LogDisk
-from vspc.log.sinks.outlet import SinkStream, is_torn, moment
+from vspc.log.sinks.outlet import SinkStream, is_torn
 
 
 @define(eq=False)
@@ -21,7 +22,7 @@ class JsonFile:
     """`vspc.log.sinks.outlet.Outlet` to one file, which may be moved away at any time."""
 
     path: Path
-    disk: LogDisk = field(factory=LogDisk)
+    disk: Disk = field(factory=Disk)
     _looked: bool = field(default=False, init=False)
 
     def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
@@ -67,7 +68,7 @@ def encode(about: About, items: Sequence[OutputLine | Marker]) -> bytes:
 
 
 def _facts(item: OutputLine | Marker) -> dict[str, Any]:
-    time = moment(item.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = rfc3339(item.at)
     facts: dict[str, Any] = {"offset": item.offset, "time": time}
     if isinstance(item, Marker):
         facts |= {"marker": item.kind.value, "text": item.text}

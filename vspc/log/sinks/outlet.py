@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -31,15 +30,6 @@ class Outlet(Protocol):
 
     def close(self) -> None:
         """The end. Must not raise."""
-
-
-LATEST = 253402214400.0
-"""Seconds since 1970: the last day that ISO 8601 has four digits for, in every zone."""
-
-
-def moment(at: float) -> datetime:
-    """A time of a log, in UTC. A clock may have been anywhere."""
-    return datetime.fromtimestamp(min(max(0.0, at), LATEST), UTC)
 
 
 def is_torn(path: Path) -> bool:

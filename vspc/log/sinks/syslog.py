@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from attrs import define
 
 from vspc.common.text import plain_output
+from vspc.common.times import rfc3339
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.outlet import SinkStream, moment
+from vspc.log.sinks.outlet import SinkStream
 from vspc.net.connection import counted, record
 
 TEXT_LIMIT = 8 * 1024
@@ -33,7 +34,7 @@ class SyslogOutlet(SinkStream):
 
     def message(self, about: About, item: OutputLine | Marker) -> bytes:
         """One, with its length in front."""
-        time = moment(item.at).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        time = rfc3339(item.at, "microseconds")
         data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})
         if isinstance(item, Marker):
             kind, text = item.kind.value, item.text.encode("utf-8", "replace")

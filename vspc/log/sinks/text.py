@@ -13,12 +13,13 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.common.text import plain_output
+from vspc.common.times import rfc3339
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.disk import LogDisk
 from vspc.log.sinks.links import Links
-from vspc.log.sinks.outlet import is_torn, moment
+from vspc.log.sinks.outlet import is_torn
 
 OPEN = 64
 """Files that are open at once."""
@@ -42,7 +43,7 @@ class TextOutlet:
 
     directory: Path
     now: Callable[[], float]
-    disk: LogDisk = field(factory=LogDisk)
+    disk: Disk = field(factory=Disk)
     _files: OrderedDict[str, _Open] = field(factory=OrderedDict, init=False)
     _links: Links = field(init=False)
 
@@ -118,7 +119,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _line(item: OutputLine | Marker) -> bytes:
-    time = moment(item.at).astimezone().isoformat(timespec="milliseconds")
+    time = rfc3339(item.at, local=True)
     if isinstance(item, Marker):
         return f"{time} [{item.kind.value}: {item.text}]\n".encode()
     return f"{time} ".encode() + plain_output(item.text) + b"\n"
