@@ -76,7 +76,7 @@ class Files(SynchronousTestCase):
     def test_without_a_free_descriptor_a_spare_one_serves(self) -> None:
         disk = Disk()
         self.addCleanup(disk.release)
-        os.close(disk.append(self.path))
+        self.addCleanup(os.close, disk.append(self.path))
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         lowest = os.open(os.devnull, os.O_RDONLY)
         os.close(lowest)
