@@ -249,7 +249,7 @@ class Plan(SynchronousTestCase):
         self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.wire import telnet")), 1)
         self.assertEqual(len(_wrong("vspc.simulator.esxi", "from vspc.common.text import safe")), 1)
         self.assertEqual(len(_wrong("vspc.apps.verbs.list", "from vspc.simulator import esxi")), 1)
-        self.assertEqual(_wrong("vspc.cli.main", "from vspc.simulator.command import main"), [])
+        self.assertEqual(_wrong("vspc.cli.main", "from vspc.simulator.program import main"), [])
 
     def test_what_is_allowed(self) -> None:
         for name, text in (

@@ -3,9 +3,9 @@
 from twisted.internet.protocol import Protocol
 
 from vspc.simulator import extension as ext
-from vspc.simulator import wire
+from vspc.simulator import telnet
 from vspc.simulator.extension import say
-from vspc.simulator.wire import DO, DONT, IAC, VMWARE, WILL, negotiate
+from vspc.simulator.telnet import DO, DONT, IAC, VMWARE, WILL, negotiate
 
 GREETING = b"".join(
     [
@@ -32,9 +32,9 @@ class Proxy(Protocol):
     def __init__(self) -> None:
         self.data = b""
         self.heard: list[Suboption] = []
-        self.events: list[wire.Event] = []
+        self.events: list[telnet.Event] = []
         self.lost = False
-        self.decoder = wire.WireDecoder()
+        self.decoder = telnet.WireDecoder()
 
     def connectionMade(self) -> None:
         self.write(GREETING)
@@ -50,7 +50,7 @@ class Proxy(Protocol):
         self.write(say(code, payload))
 
     def type(self, data: bytes) -> None:
-        self.write(wire.escape(data))
+        self.write(telnet.escape(data))
 
     def close(self) -> None:
         assert self.transport is not None
@@ -61,23 +61,23 @@ class Proxy(Protocol):
         while (event := self.decoder.next(1 << 20)) is not None:
             self.hear(event)
 
-    def hear(self, event: wire.Event) -> None:
+    def hear(self, event: telnet.Event) -> None:
         match event:
-            case wire.WireData(data):
+            case telnet.WireData(data):
                 self.data += data
-            case wire.WireNegotiation(verb, option):
+            case telnet.WireNegotiation(verb, option):
                 self.events.append(event)
                 self.negotiated(verb, option)
-            case wire.WireSubnegotiation(232, payload):
+            case telnet.WireSubnegotiation(232, payload):
                 self.heard.append((payload[0], payload[1:]))
                 self.suboption(payload[0], payload[1:])
             case _:
                 self.events.append(event)
 
     def negotiated(self, verb: int, option: int) -> None:
-        if (verb, option) == (WILL, wire.AUTHENTICATION):
+        if (verb, option) == (WILL, telnet.AUTHENTICATION):
             self.write(negotiate(DONT, option))
-        elif (verb, option) == (WILL, wire.COM_PORT):
+        elif (verb, option) == (WILL, telnet.COM_PORT):
             self.write(negotiate(DO if self.com_port else DONT, option))
         elif (verb, option) == (WILL, VMWARE):
             self.say(ext.KNOWN_2, self.known)

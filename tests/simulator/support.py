@@ -6,12 +6,11 @@ from twisted.internet.task import Clock
 
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
-from vspc.simulator.fleet import Fleet
+from vspc.simulator.fleet import Fleet, Machine
 from vspc.simulator.guest import ToyGuest
+from vspc.simulator.host import Settings
 from vspc.simulator.liars import Liars
-from vspc.simulator.machine import Machine
 from vspc.simulator.memory import Network
-from vspc.simulator.settings import Settings
 from vspc.simulator.vm import VirtualMachine
 
 PROMPT = b"web1:~# "

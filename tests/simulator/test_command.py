@@ -5,9 +5,9 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator import command, proxy_uri
-from vspc.simulator.command import GuestAddress, SimulateOptions
-from vspc.simulator.proxy_uri import ProxyUri
+from vspc.simulator import arguments, program, transport
+from vspc.simulator.arguments import GuestAddress, SimulateOptions
+from vspc.simulator.transport import ProxyUri
 
 PROXY = ("--proxy", "telnet://127.0.0.1:13370")
 SHA1 = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33"
@@ -15,12 +15,12 @@ SHA1 = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33"
 
 class OptionTests(SynchronousTestCase):
     def parsed(self, *words: str) -> SimulateOptions:
-        return command.parse([*PROXY, *words])
+        return arguments.parse([*PROXY, *words])
 
     def refused(self, *words: str) -> str:
         text = io.StringIO()
         with redirect_stderr(text):
-            self.assertEqual(command.main(words), command.USAGE, words)
+            self.assertEqual(program.main(words), arguments.USAGE, words)
         return text.getvalue()
 
     def test_defaults(self) -> None:
@@ -32,8 +32,8 @@ class OptionTests(SynchronousTestCase):
         self.assertTrue(options.start_tls)
 
     def test_away_from_loopback_the_system_chooses_the_source(self) -> None:
-        self.assertEqual(command.parse(["--proxy", "telnet://10.1.1.1:1"]).source, "")
-        options = command.parse(["--proxy", "telnet://10.1.1.1:1", "--source", "10.1.1.2"])
+        self.assertEqual(arguments.parse(["--proxy", "telnet://10.1.1.1:1"]).source, "")
+        options = arguments.parse(["--proxy", "telnet://10.1.1.1:1", "--source", "10.1.1.2"])
         self.assertEqual(options.source, "10.1.1.2")
 
     def test_many(self) -> None:
@@ -72,7 +72,7 @@ class OptionTests(SynchronousTestCase):
     def test_a_thumbprint_goes_with_either(self) -> None:
         digest = bytes.fromhex(SHA1.replace(":", ""))
         self.assertEqual(self.parsed("--thumbprint", SHA1).proxy.thumbprint, digest)
-        uri = proxy_uri.parse(f"telnets://proxy.example:13371#thumbprint={SHA1}")
+        uri = transport.parse(f"telnets://proxy.example:13371#thumbprint={SHA1}")
         self.assertEqual(uri, ProxyUri(True, "proxy.example", 13371, digest))
 
     def test_mistakes(self) -> None:
@@ -109,5 +109,5 @@ class OptionTests(SynchronousTestCase):
     def test_help(self) -> None:
         text = io.StringIO()
         with redirect_stdout(text):
-            self.assertEqual(command.main(["--help"]), 0)
+            self.assertEqual(program.main(["--help"]), 0)
         self.assertIn("--vmotion-every SECONDS", text.getvalue())

@@ -9,8 +9,8 @@ from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
 from vspc.simulator.control import LINE, SimulatorControl, SimulatorControlFactory
+from vspc.simulator.control_commands import unescape
 from vspc.simulator.extension import spelled_uuid
-from vspc.simulator.words import unescape
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
 

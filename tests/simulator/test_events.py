@@ -6,7 +6,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator.events import EventLines, render
+from vspc.simulator.program import EventLines, render
 
 
 class EventTests(SynchronousTestCase):

@@ -7,10 +7,9 @@ from tests.simulator.proxy import SECRET, Proxy
 from tests.simulator.support import PROMPT, World
 from tests.simulator.test_migration import HERE, SEQUENCE, THERE
 from vspc.simulator import extension as ext
-from vspc.simulator.counters import Report
 from vspc.simulator.fleet import NOTICE as CLEARED
-from vspc.simulator.migration import HANG_LIMIT, NOTICE
-from vspc.simulator.plan import PlannedFault
+from vspc.simulator.migration import HANG_LIMIT, NOTICE, PlannedFault
+from vspc.simulator.serial_port import Report
 
 
 class StunTests(SynchronousTestCase):

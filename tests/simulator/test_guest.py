@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator.editor import LINE, LineEditor
 from vspc.simulator.guest import SILENCE, TYPE_AHEAD, ToyGuest
-from vspc.simulator.printer import BEHIND
+from vspc.simulator.guest_terminal import BEHIND, LINE, LineEditor
 
 PROMPT = b"web1:~# "
 

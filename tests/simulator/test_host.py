@@ -11,11 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.conversations import read
 from tests.simulator.test_wire import cut, decoded
 from vspc.simulator import extension as ext
-from vspc.simulator import wire
+from vspc.simulator import telnet
 from vspc.simulator.extension import VmIdentity, say, spelled_uuid
-from vspc.simulator.host import HOST_BUFFER, SETUP_LIMIT, HostConnection
-from vspc.simulator.settings import Settings
-from vspc.simulator.wire import DO, DONT, WILL, WONT, negotiate
+from vspc.simulator.host import HOST_BUFFER, SETUP_LIMIT, HostConnection, Settings
+from vspc.simulator.telnet import DO, DONT, WILL, WONT, negotiate
 
 SEQUENCE = bytes.fromhex("44da87f1")
 CLAIM = bytes.fromhex("44da87f1 3ce64dab")
@@ -98,9 +97,9 @@ class Wired:
 
     def up(self) -> "Wired":
         """As far as WILL-PROXY, COM-PORT refused."""
-        self.quick(negotiate(DONT, wire.AUTHENTICATION), negotiate(DO, wire.VMWARE))
+        self.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
         self.quick(say(ext.KNOWN_2, ext.KNOWN), say(ext.WILL_PROXY))
-        self.quick(negotiate(DONT, wire.COM_PORT))
+        self.quick(negotiate(DONT, telnet.COM_PORT))
         return self
 
 
@@ -146,7 +145,7 @@ class SampleSessionTests(SynchronousTestCase):
 
     def test_a_target_claims_and_completes(self) -> None:
         wired = Wired(CLAIM)
-        wired.quick(negotiate(DONT, wire.AUTHENTICATION), negotiate(DO, wire.VMWARE))
+        wired.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
         self.assertEqual(
             wired.quick(say(ext.KNOWN_2, ext.KNOWN)),
             bytes.fromhex("fffae8 2c 44da87f1 3ce64dab fff0  fffb2c"),
@@ -160,25 +159,25 @@ class SampleSessionTests(SynchronousTestCase):
 
     def test_a_target_does_not_say_its_port_settings_again(self) -> None:
         wired = Wired(CLAIM)
-        wired.quick(negotiate(DONT, wire.AUTHENTICATION), negotiate(DO, wire.VMWARE))
+        wired.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
         wired.quick(say(ext.KNOWN_2, ext.KNOWN))
-        self.assertEqual(wired.quick(negotiate(DO, wire.COM_PORT)), b"")
+        self.assertEqual(wired.quick(negotiate(DO, telnet.COM_PORT)), b"")
 
 
 class OptionTests(SynchronousTestCase):
     def test_the_extension_is_held_back_until_authentication_is_settled(self) -> None:
         wired = Wired()
-        self.assertEqual(wired.quick(), negotiate(WILL, wire.AUTHENTICATION))
-        self.assertEqual(wired.quick(negotiate(DO, wire.VMWARE)), b"")
-        said = wired.quick(negotiate(DONT, wire.AUTHENTICATION))
-        self.assertTrue(said.startswith(negotiate(WILL, wire.VMWARE) + say(0, ext.KNOWN)))
+        self.assertEqual(wired.quick(), negotiate(WILL, telnet.AUTHENTICATION))
+        self.assertEqual(wired.quick(negotiate(DO, telnet.VMWARE)), b"")
+        said = wired.quick(negotiate(DONT, telnet.AUTHENTICATION))
+        self.assertTrue(said.startswith(negotiate(WILL, telnet.VMWARE) + say(0, ext.KNOWN)))
 
     def test_the_proxy_may_ask_for_the_extension_afterwards(self) -> None:
         wired = Wired()
         wired.quick()
-        said = wired.quick(negotiate(DONT, wire.AUTHENTICATION))
-        self.assertEqual(said, negotiate(WILL, wire.VMWARE))
-        self.assertEqual(wired.quick(negotiate(DO, wire.VMWARE)), say(0, ext.KNOWN))
+        said = wired.quick(negotiate(DONT, telnet.AUTHENTICATION))
+        self.assertEqual(said, negotiate(WILL, telnet.VMWARE))
+        self.assertEqual(wired.quick(negotiate(DO, telnet.VMWARE)), say(0, ext.KNOWN))
 
     def test_what_is_unknown_is_refused_and_what_is_on_is_not_answered(self) -> None:
         wired = Wired()
@@ -194,13 +193,13 @@ class OptionTests(SynchronousTestCase):
 
     def test_a_proxy_that_wants_authentication_of_another_kind_gets_none(self) -> None:
         wired = Wired()
-        wired.quick(negotiate(DO, wire.AUTHENTICATION))
-        said = wired.quick(wire.subnegotiate(37, b"\x01\x07\x00\x06\x00"))
-        self.assertEqual(said, bytes.fromhex("fffa25000000fff0") + negotiate(WILL, wire.VMWARE))
+        wired.quick(negotiate(DO, telnet.AUTHENTICATION))
+        said = wired.quick(telnet.subnegotiate(37, b"\x01\x07\x00\x06\x00"))
+        self.assertEqual(said, bytes.fromhex("fffa25000000fff0") + negotiate(WILL, telnet.VMWARE))
 
     def test_the_extension_refused_or_withdrawn_ends_the_line(self) -> None:
         for wired, heard in ((Wired(), negotiate(DONT, 37)), (Wired().up(), b"")):
-            wired.quick(heard, negotiate(DONT, wire.VMWARE))
+            wired.quick(heard, negotiate(DONT, telnet.VMWARE))
             self.assertEqual(wired.vm.reasons, ["the proxy does not want VMware's extension"])
             self.assertTrue(wired.transport.disconnecting)
 
@@ -208,16 +207,16 @@ class OptionTests(SynchronousTestCase):
         wired = Wired()
         wired.quick(negotiate(DONT, 37), negotiate(DO, 232))
         wired.quick(say(ext.KNOWN_2, ext.KNOWN), say(ext.WILL_PROXY))
-        settings_ = decoded([wired.quick(negotiate(DO, wire.COM_PORT))])
-        self.assertIn(wire.WireSubnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
+        settings_ = decoded([wired.quick(negotiate(DO, telnet.COM_PORT))])
+        self.assertIn(telnet.WireSubnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
         self.assertEqual(wired.connection.com_port.unanswered, {1, 2, 3, 4})
-        wired.quick(wire.subnegotiate(44, b"\x65\x00\x01\xc2\x00"), wire.subnegotiate(44, b""))
+        wired.quick(telnet.subnegotiate(44, b"\x65\x00\x01\xc2\x00"), telnet.subnegotiate(44, b""))
         self.assertEqual(wired.connection.com_port.unanswered, {2, 3, 4})
 
     def test_a_break_in_either_spelling_is_one(self) -> None:
         wired = Wired().up()
-        wired.quick(wire.command(wire.BRK), wire.subnegotiate(44, b"\x6a\x10"))
-        wired.quick(wire.subnegotiate(44, b"\x6a\x00"))
+        wired.quick(telnet.command(telnet.BRK), telnet.subnegotiate(44, b"\x6a\x10"))
+        wired.quick(telnet.subnegotiate(44, b"\x6a\x00"))
         self.assertEqual(wired.vm.said.count(("break", b"")), 2)
 
     def test_a_break_from_the_guest(self) -> None:
@@ -225,8 +224,8 @@ class OptionTests(SynchronousTestCase):
         self.assertTrue(wired.connection.send_break())
         self.assertFalse(wired.connection.send_break(com_port=True))
         self.assertEqual(wired.quick(), b"\xff\xf3")
-        wired.quick(negotiate(DO, wire.COM_PORT))
-        wired.connection.options.ours.add(wire.COM_PORT)
+        wired.quick(negotiate(DO, telnet.COM_PORT))
+        wired.connection.options.ours.add(telnet.COM_PORT)
         self.assertTrue(wired.connection.send_break(com_port=True))
         self.assertEqual(wired.quick(), bytes.fromhex("fffa2c0505fff0 fffa2c0506fff0"))
 
@@ -248,7 +247,7 @@ class DialogueTests(SynchronousTestCase):
         self.assertEqual(wired.quick(say(99, b"x")), say(ext.UNKNOWN_1, bytes([99])))
 
     def test_a_suboption_without_a_code_is_dropped(self) -> None:
-        self.assertEqual(Wired().up().quick(wire.subnegotiate(232, b"")), b"")
+        self.assertEqual(Wired().up().quick(telnet.subnegotiate(232, b"")), b"")
 
     def test_do_proxy_waits_for_what_the_proxy_knows(self) -> None:
         wired = Wired()
@@ -303,7 +302,7 @@ class FlowTests(SynchronousTestCase):
 
     def test_an_endless_subnegotiation_ends_the_line(self) -> None:
         wired = Wired().up()
-        wired.quick(b"\xff\xfa\xe8" + b"x" * wire.SUBNEGOTIATION)
+        wired.quick(b"\xff\xfa\xe8" + b"x" * telnet.SUBNEGOTIATION)
         self.assertEqual(wired.vm.reasons, ["subnegotiation too long"])
 
     def test_a_full_transport_has_no_room(self) -> None:

@@ -7,9 +7,8 @@ from tests.simulator.support import World
 from tests.simulator.test_migration import SEQUENCE, THERE
 from vspc.simulator import extension as ext
 from vspc.simulator.extension import identity
-from vspc.simulator.liars import Liars, Lie, somebody
-from vspc.simulator.plan import PlannedFault
-from vspc.simulator.witness import KEPT
+from vspc.simulator.liars import KEPT, Liars, Lie, somebody
+from vspc.simulator.migration import PlannedFault
 
 WEB1 = identity("web1")
 

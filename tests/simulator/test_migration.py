@@ -11,12 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulator.proxy import SECRET, Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
-from vspc.simulator.addresses import next_host
-from vspc.simulator.counters import Report
-from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT
-from vspc.simulator.placement import CannotMove
-from vspc.simulator.plan import PlannedFault
-from vspc.simulator.uart import FIFO
+from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT, PlannedFault
+from vspc.simulator.serial_port import FIFO, Report
+from vspc.simulator.vm import CannotMove, next_host
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
 SEQUENCE = bytes.fromhex("7619ffffe9")

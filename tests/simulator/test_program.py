@@ -27,9 +27,9 @@ from twisted.trial.unittest import TestCase
 from tests.environment import private_environment
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT
-from vspc.simulator import command, wire
+from vspc.simulator import arguments, telnet
 from vspc.simulator.program import SimulatorProgram
-from vspc.simulator.wire import AUTHENTICATION, DO, WILL, negotiate, subnegotiate
+from vspc.simulator.telnet import AUTHENTICATION, DO, WILL, negotiate, subnegotiate
 
 reactor: Any = chosen
 
@@ -70,8 +70,8 @@ class StartTls(Proxy):
         else:
             super().negotiated(verb, option)
 
-    def hear(self, event: wire.Event) -> None:
-        if event != wire.WireSubnegotiation(AUTHENTICATION, b"\x00\x07\x00\x01"):
+    def hear(self, event: telnet.Event) -> None:
+        if event != telnet.WireSubnegotiation(AUTHENTICATION, b"\x00\x07\x00\x01"):
             super().hear(event)
             return
         transport: Any = self.transport
@@ -127,7 +127,7 @@ class ProgramTestCase(TestCase):
         return number
 
     def start(self, uri: str, *words: str) -> SimulatorProgram:
-        options = command.parse(["--proxy", uri, "--pace", "0", "--vmotion-time", "0.01", *words])
+        options = arguments.parse(["--proxy", uri, "--pace", "0", "--vmotion-time", "0.01", *words])
         program = SimulatorProgram(reactor, options)
         self.addCleanup(program.end)
         program.start()
@@ -257,7 +257,7 @@ class Child(ProcessProtocol):
 
 class ProcessTests(ProgramTestCase):
     def spawn(self, *words: str) -> Child:
-        code = "import sys; from vspc.simulator.command import main; sys.exit(main(sys.argv[1:]))"
+        code = "import sys; from vspc.simulator.program import main; sys.exit(main(sys.argv[1:]))"
         child = Child()
         arguments = [sys.executable, "-c", code, *words]
         environment = private_environment(os.path.realpath(self.mktemp()))

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
-from vspc.simulator.uart import FIFO, Uart
+from vspc.simulator.serial_port import FIFO, Uart
 
 
 class PowerTests(SynchronousTestCase):

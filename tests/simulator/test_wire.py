@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator import wire
+from vspc.simulator import telnet
 from vspc.simulator.extension import identity, plain_uuid, say, spelled_uuid
-from vspc.simulator.wire import (
+from vspc.simulator.telnet import (
     Event,
     WireCommand,
     WireData,
@@ -20,7 +20,7 @@ EVENTS = st.lists(
         st.binary(min_size=1, max_size=20).map(WireData),
         st.builds(WireNegotiation, st.integers(251, 254), st.integers(0, 255)),
         st.builds(WireSubnegotiation, st.integers(0, 254), st.binary(max_size=20)),
-        st.sampled_from([WireCommand(wire.BRK), WireCommand(241)]),
+        st.sampled_from([WireCommand(telnet.BRK), WireCommand(241)]),
     ),
     max_size=8,
 )
@@ -29,13 +29,13 @@ EVENTS = st.lists(
 def encoded(event: Event) -> bytes:
     match event:
         case WireData(data):
-            return wire.escape(data)
+            return telnet.escape(data)
         case WireNegotiation(verb, option):
-            return wire.negotiate(verb, option)
+            return telnet.negotiate(verb, option)
         case WireSubnegotiation(option, payload):
-            return wire.subnegotiate(option, payload)
+            return telnet.subnegotiate(option, payload)
         case WireCommand(code):
-            return wire.command(code)
+            return telnet.command(code)
 
 
 def joined(events: list[Event]) -> list[Event]:
@@ -79,24 +79,24 @@ class DecoderTests(SynchronousTestCase):
 
     def test_without_room_data_waits_and_so_does_what_follows(self) -> None:
         decoder = WireDecoder()
-        decoder.feed(b"ab" + wire.negotiate(wire.DO, 1))
+        decoder.feed(b"ab" + telnet.negotiate(telnet.DO, 1))
         self.assertIsNone(decoder.next(0))
         self.assertTrue(decoder.data_next())
         self.assertEqual(decoder.next(1), WireData(b"a"))
         self.assertEqual(decoder.next(9), WireData(b"b"))
-        self.assertEqual(decoder.next(0), WireNegotiation(wire.DO, 1))
+        self.assertEqual(decoder.next(0), WireNegotiation(telnet.DO, 1))
 
     def test_a_ff_that_is_not_doubled_ends_the_payload(self) -> None:
         [event] = decoded([b"\xff\xfa\xe8\x29\x01\x02\xff\x33\x44\xff\xf0"])
         self.assertEqual(event, WireSubnegotiation(232, b"\x29\x01\x02"))
 
     def test_an_empty_subnegotiation_is_harmless(self) -> None:
-        self.assertEqual(decoded([b"\xff\xfa\xff\xf0x"]), [WireCommand(wire.SB), WireData(b"x")])
+        self.assertEqual(decoded([b"\xff\xfa\xff\xf0x"]), [WireCommand(telnet.SB), WireData(b"x")])
 
     def test_a_subnegotiation_without_an_end_is_given_up(self) -> None:
         decoder = WireDecoder()
-        decoder.feed(b"\xff\xfa\xe8" + b"x" * wire.SUBNEGOTIATION)
-        self.assertRaises(wire.WireError, decoder.next, 1)
+        decoder.feed(b"\xff\xfa\xe8" + b"x" * telnet.SUBNEGOTIATION)
+        self.assertRaises(telnet.WireError, decoder.next, 1)
 
     def test_the_rest_can_be_taken_away(self) -> None:
         decoder = WireDecoder()

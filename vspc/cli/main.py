@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["simulate"]:  # it has options of its own, and shares no code with the rest
-        from vspc.simulator.command import main as simulate
+        from vspc.simulator.program import main as simulate
 
         return simulate(words[1:])
     if words[:1] == ["help"] and words[1:2] not in (["--help"], ["-h"]):

@@ -10,15 +10,12 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from vspc.simulator import host_commands, lie_commands, vm_commands
+from vspc.simulator.control_commands import COMMANDS, CommandError
 from vspc.simulator.fleet import Fleet
-from vspc.simulator.placement import CannotMove
-from vspc.simulator.words import CommandError
+from vspc.simulator.vm import CannotMove
 
 LINE = 16 * 1024
 """Bytes of one command."""
-
-_COMMANDS = {**vm_commands.COMMANDS, **host_commands.COMMANDS, **lie_commands.COMMANDS}
 
 
 class SimulatorControl:
@@ -26,7 +23,7 @@ class SimulatorControl:
 
     def __init__(self, fleet: Fleet, end: Callable[[], object]) -> None:
         self._fleet = fleet
-        self._commands = {**_COMMANDS, "quit": self._quit}
+        self._commands = {**COMMANDS, "quit": self._quit}
         self._end = end
 
     def run(self, line: str) -> Deferred[str]:

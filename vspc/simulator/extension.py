@@ -1,13 +1,16 @@
-"""VMware's telnet extension (option 232) as a VM speaks it: codes, identity, spelling.
+"""VMware's telnet extension (option 232) as a VM speaks it: codes, identity, dialogue.
 
-Sections of "Using a Proxy with vSphere Virtual Serial Ports", chapter 2.
+"Using a Proxy with vSphere Virtual Serial Ports", chapter 2.
 """
 
 import hashlib
+from collections.abc import Callable
+from typing import Protocol
 
 from attrs import frozen
+from twisted.logger import Logger
 
-from vspc.simulator.wire import VMWARE, subnegotiate
+from vspc.simulator.telnet import VMWARE, subnegotiate
 
 KNOWN_1, KNOWN_2, UNKNOWN_1, UNKNOWN_2 = 0, 1, 2, 3
 BEGIN, GOAHEAD, NOTNOW, PEER, PEER_OK, COMPLETE, ABORT = 40, 41, 43, 44, 45, 46, 48
@@ -67,3 +70,162 @@ def spelled_uuid(digits: str) -> bytes:
 def say(code: int, payload: bytes = b"") -> bytes:
     """One suboption, as bytes for the wire."""
     return subnegotiate(VMWARE, bytes([code]) + payload)
+
+
+log = Logger()
+
+
+class DialogueHandler(Protocol):
+    """The connection of an `ExtensionDialogue`."""
+
+    @property
+    def identity(self) -> VmIdentity:
+        """The VM's identity, now."""
+
+    def say(self, message: bytes) -> None:
+        """Send telnet bytes."""
+
+    def offer_com_port(self) -> None:
+        """Send WILL COM-PORT-OPTION."""
+
+    def accepted(self) -> None:
+        """WILL-PROXY."""
+
+    def goahead(self, payload: bytes) -> None:
+        """VMOTION-GOAHEAD: sequence and secret."""
+
+    def notnow(self, sequence: bytes) -> None:
+        """VMOTION-NOTNOW."""
+
+    def peer_ok(self, sequence: bytes) -> None:
+        """VMOTION-PEER-OK."""
+
+    def fail(self, reason: str) -> None:
+        """End the connection."""
+
+
+class ExtensionDialogue:
+    """The extension's part of one connection, once the option is on.
+
+    KNOWN-SUBOPTIONS-1 at once; DO-PROXY (or, with a `claim`, VMOTION-PEER) once the proxy has said
+    what it knows; COM-PORT is offered behind WILL-PROXY, or behind VMOTION-PEER. Every GET is
+    answered, at any time.
+    """
+
+    def __init__(self, handler: DialogueHandler, request: bytes, claim: bytes | None) -> None:
+        """`request` is the payload of DO-PROXY."""
+        self._handler = handler
+        self._request = request
+        self._claim = claim
+        self._known: frozenset[int] | None = None
+        self._introduced = False
+        self._up = False
+        self._begun = False  # VMOTION-BEGIN was said and is not answered
+        self._handlers: dict[int, Callable[[bytes], None]] = {
+            KNOWN_2: self._known_suboptions,
+            UNKNOWN_2: self._unknown,
+            WILL_PROXY: self._will_proxy,
+            WONT_PROXY: lambda _payload: handler.fail("WONT-PROXY"),
+            GOAHEAD: lambda payload: self._answered(handler.goahead, payload),
+            NOTNOW: lambda sequence: self._answered(handler.notnow, sequence),
+            PEER_OK: self._peer_ok,
+            GET_VC_UUID: lambda _: self._say_uuid(VC_UUID, handler.identity.vc_uuid),
+            GET_NAME: lambda _: self.announce_name(),
+            GET_BIOS_UUID: lambda _: self._say_uuid(BIOS_UUID, handler.identity.bios_uuid),
+            GET_LOCATION_UUID: lambda _: self._say_uuid(
+                LOCATION_UUID, handler.identity.location_uuid
+            ),
+        }
+
+    @property
+    def is_target(self) -> bool:
+        """Whether this is a vMotion target's connection."""
+        return self._claim is not None
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the proxy knows what vMotion needs."""
+        return self._known is not None and self._known >= FOR_VMOTION
+
+    # The VM says.
+
+    def begin(self) -> None:
+        """The option is on."""
+        self._say(KNOWN_1, KNOWN)
+        self._introduce()
+
+    def vmotion_begin(self, sequence: bytes) -> None:
+        """VMOTION-BEGIN."""
+        self._begun = True
+        self._say(BEGIN, sequence)
+
+    def vmotion_abort(self) -> None:
+        """VMOTION-ABORT, which has no arguments."""
+        self._begun = False
+        self._say(ABORT)
+
+    def vmotion_complete(self, sequence: bytes) -> None:
+        """VMOTION-COMPLETE."""
+        self._say(COMPLETE, sequence)
+
+    def announce_name(self) -> None:
+        """VM-NAME."""
+        self._say(NAME, self._handler.identity.name.encode())
+
+    def announce(self) -> None:
+        """VM-VC-UUID and VM-NAME, without having been asked."""
+        self._say_uuid(VC_UUID, self._handler.identity.vc_uuid)
+        self.announce_name()
+
+    def _introduce(self) -> None:
+        if self._introduced or self._known is None:
+            return
+        self._introduced = True
+        if self._claim is not None:
+            self._say(PEER, self._claim)
+            self._handler.offer_com_port()
+        else:
+            self._say(DO_PROXY, self._request)
+
+    def _say(self, code: int, payload: bytes = b"") -> None:
+        self._handler.say(say(code, payload))
+
+    def _say_uuid(self, code: int, digits: str) -> None:
+        self._say(code, spelled_uuid(digits))
+
+    # The VM hears.
+
+    def heard(self, payload: bytes) -> None:
+        """One suboption from the proxy."""
+        if not payload:
+            return
+        handle = self._handlers.get(payload[0])
+        if handle is None:
+            log.warn("unknown-suboption", name=self._handler.identity.name, code=payload[0])
+            self._say(UNKNOWN_1, payload[:1])
+        else:
+            handle(payload[1:])
+
+    def _known_suboptions(self, payload: bytes) -> None:
+        self._known = frozenset(payload)
+        self._introduce()
+
+    def _unknown(self, payload: bytes) -> None:
+        log.warn("proxy-does-not-know", name=self._handler.identity.name, code=payload.hex())
+
+    def _will_proxy(self, _payload: bytes) -> None:
+        if self._introduced and not self._up and not self.is_target:
+            self._up = True
+            self._handler.offer_com_port()
+            self._handler.accepted()
+
+    def _answered(self, handle: Callable[[bytes], None], payload: bytes) -> None:
+        """The answer to VMOTION-BEGIN."""
+        if self._begun:
+            self._begun = False
+            handle(payload)
+
+    def _peer_ok(self, sequence: bytes) -> None:
+        if self.is_target and self._introduced and not self._up:
+            self._up = True
+            self._handler.peer_ok(sequence)

@@ -1,4 +1,4 @@
-"""The toy guest: a boot log, a prompt that echoes, and a few commands (`vspc.simulator.commands`).
+"""The toy guest: a boot log, a prompt that echoes, a few commands (`guest_commands`).
 
 It reads its UART as a system does: 4 KiB of type-ahead, none while it prints more than its line
 takes, none during `sleep-reading`. ^C ends what prints in front.
@@ -9,11 +9,9 @@ from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from vspc.simulator.commands import COMMANDS, GuestUsageError
-from vspc.simulator.editor import LineEditor
-from vspc.simulator.port import SerialPort
-from vspc.simulator.printer import GuestPrinter, Steps
-from vspc.simulator.readers import Discard, GuestReader
+from vspc.simulator.guest_commands import COMMANDS, Discard, GuestReader, GuestUsageError
+from vspc.simulator.guest_terminal import GuestPrinter, LineEditor, Steps
+from vspc.simulator.serial_port import SerialPort
 
 TYPE_AHEAD = 4096
 """Bytes that are read before they are looked at."""

@@ -1,12 +1,14 @@
 """One telnet connection of one VM, as an ESXi host holds it: bytes, options, the way into TLS.
 
 `HostConnection` is a plain Twisted protocol: join it to a TCP client, or to a server's protocol in
-memory. What is said in VMware's extension is `vspc.simulator.dialogue`'s; where input goes and
-what moves is the VM's (`vspc.simulator.port.Port`).
+memory. VMware's extension is in `vspc.simulator.extension`; input and moves are the VM's (`Port`).
 """
 
-from typing import cast
+import random
+from typing import Protocol, cast
 
+from attrs import frozen
+from twisted.internet import protocol
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -15,18 +17,39 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITLSTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from vspc.simulator import authentication, comport, wire
-from vspc.simulator.comport import ComPort
-from vspc.simulator.dialogue import ExtensionDialogue
-from vspc.simulator.options import Change, TelnetOptions
-from vspc.simulator.outlet import ChoppedOutlet, LineOutlet, Transport
-from vspc.simulator.port import Port
-from vspc.simulator.settings import Settings
-from vspc.simulator.wire import AUTHENTICATION, COM_PORT, DO, VMWARE
+from vspc.simulator import telnet
+from vspc.simulator.extension import ExtensionDialogue, VmIdentity
+from vspc.simulator.telnet import (
+    AUTHENTICATION,
+    COM_PORT,
+    DO,
+    VMWARE,
+    Change,
+    ComPort,
+    TelnetOptions,
+)
+from vspc.simulator.transport import ChoppedOutlet, LineOutlet, Transport
+
+
+@frozen
+class Settings:
+    """One port's settings, and how its connections behave.
+
+    `direction` is "S" (server) or "C" (client), `service_uri` free text. `tls` is what TLS inside
+    a telnet connection is begun with; None: the host declines. `chop` splits and joins every
+    write; None: written as it is said. `port` is what commands call the port, beside its number.
+    """
+
+    direction: str = "S"
+    service_uri: str = "vspc"
+    tls: IOpenSSLClientConnectionCreator | None = None
+    chop: random.Random | None = None
+    port: str = "1"
+
 
 log = Logger()
 
@@ -37,7 +60,42 @@ HOST_BUFFER = 1024 * 1024
 """Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
 
 
-class HostConnection(Protocol):
+class Port(Protocol):
+    """The VM's side of a connection. No method may raise."""
+
+    @property
+    def identity(self) -> VmIdentity:
+        """Who the VM is, now."""
+
+    def line_up(self, connection: "HostConnection") -> None:
+        """The proxy said WILL-PROXY: data may flow."""
+
+    def input_room(self, connection: "HostConnection") -> int:
+        """Bytes that may come in now; 0 stops the host from reading its socket."""
+
+    def received(self, connection: "HostConnection", data: bytes) -> None:
+        """At most `input_room` bytes for the guest."""
+
+    def break_received(self, connection: "HostConnection") -> None:
+        """A BREAK for the guest."""
+
+    def goahead(self, connection: "HostConnection", payload: bytes) -> None:
+        """VMOTION-GOAHEAD: sequence and secret."""
+
+    def notnow(self, connection: "HostConnection", sequence: bytes) -> None:
+        """VMOTION-NOTNOW."""
+
+    def peer_ok(self, connection: "HostConnection", sequence: bytes) -> None:
+        """VMOTION-PEER-OK."""
+
+    def writable(self, connection: "HostConnection") -> None:
+        """There is room for output again."""
+
+    def lost(self, connection: "HostConnection", reason: str) -> None:
+        """The connection is over, or never began; last call."""
+
+
+class HostConnection(protocol.Protocol):
     """One connection from a host to the proxy; `claim` is a vMotion target's sequence + secret."""
 
     def __init__(
@@ -47,11 +105,12 @@ class HostConnection(Protocol):
         self.settings = settings
         self.options = TelnetOptions()
         self.com_port = ComPort()
-        self.dialogue = ExtensionDialogue(self, claim)
+        request = f"{settings.direction}{settings.service_uri}".encode()
+        self.dialogue = ExtensionDialogue(self, request, claim)
         self.gone = False
         """The transport is closed, or was never made."""
         self._clock = clock
-        self._decoder = wire.WireDecoder()
+        self._decoder = telnet.WireDecoder()
         self._settled = False  # AUTHENTICATION: until then WILL 232 is held back
         self._asked = False  # DO 232 came before it was offered
         self._held: list[bytes] | None = None  # between START and TLS nothing is said in clear
@@ -105,7 +164,7 @@ class HostConnection(Protocol):
         if self._over:
             return
         self._over = True
-        self.established()
+        self._end_setup()
         if self._outlet is not None:
             self._read_on(True)  # what is unread at the end would make the close a reset
             if IConsumer.providedBy(self.transport):
@@ -117,7 +176,7 @@ class HostConnection(Protocol):
 
         The system's TCP answers for it all the same, as for a process that hangs.
         """
-        self.established()
+        self._end_setup()
         self._frozen = True
         if self._outlet is not None and not self._over:
             self._read_on(False)
@@ -127,11 +186,39 @@ class HostConnection(Protocol):
         self._frozen = False
         self.run()
 
-    def established(self) -> None:
-        """The proxy has accepted the connection."""
+    def _end_setup(self) -> None:
         if self._limit is not None and self._limit.active():
             self._limit.cancel()
         self._limit = None
+
+    # `DialogueHandler`
+
+    @property
+    def identity(self) -> VmIdentity:
+        """The VM's identity, now."""
+        return self.port.identity
+
+    def offer_com_port(self) -> None:
+        """WILL COM-PORT-OPTION."""
+        self.say(self.options.offer(COM_PORT))
+
+    def accepted(self) -> None:
+        """WILL-PROXY."""
+        self._end_setup()
+        self.port.line_up(self)
+
+    def goahead(self, payload: bytes) -> None:
+        """VMOTION-GOAHEAD."""
+        self.port.goahead(self, payload)
+
+    def notnow(self, sequence: bytes) -> None:
+        """VMOTION-NOTNOW."""
+        self.port.notnow(self, sequence)
+
+    def peer_ok(self, sequence: bytes) -> None:
+        """VMOTION-PEER-OK."""
+        self._end_setup()
+        self.port.peer_ok(self, sequence)
 
     # What comes in.
 
@@ -152,14 +239,14 @@ class HostConnection(Protocol):
         try:
             while (event := self._next()) is not None:
                 self._heard(event)
-        except wire.WireError as error:
+        except telnet.WireError as error:
             self.fail(str(error))
         finally:
             self._running = False
         if not self._over and not self._frozen:
             self._read_on(not self._decoder.data_next())
 
-    def _next(self) -> wire.Event | None:
+    def _next(self) -> telnet.Event | None:
         if self._over or self._frozen:
             return None
         return self._decoder.next(self.port.input_room(self))
@@ -173,15 +260,15 @@ class HostConnection(Protocol):
         else:
             self._transport().pauseProducing()
 
-    def _heard(self, event: wire.Event) -> None:
+    def _heard(self, event: telnet.Event) -> None:
         match event:
-            case wire.WireData(data):
+            case telnet.WireData(data):
                 self.port.received(self, data)
-            case wire.WireNegotiation(verb, option):
+            case telnet.WireNegotiation(verb, option):
                 self._negotiated(verb, option)
-            case wire.WireSubnegotiation(option, payload):
+            case telnet.WireSubnegotiation(option, payload):
                 self._subnegotiated(option, payload)
-            case wire.WireCommand(wire.BRK):
+            case telnet.WireCommand(telnet.BRK):
                 self.port.break_received(self)
 
     def _negotiated(self, verb: int, option: int) -> None:
@@ -218,12 +305,12 @@ class HostConnection(Protocol):
         if self._settled or AUTHENTICATION not in self.options.ours:
             return
         if self._held is not None:
-            self._decided(authentication.accepts_tls(payload), authentication.replies(payload))
-        elif authentication.asks_for_tls(payload) and self._can_start_tls():
-            self.say(authentication.START)
+            self._decided(telnet.accepts_tls(payload), telnet.replies(payload))
+        elif telnet.asks_for_tls(payload) and self._can_start_tls():
+            self.say(telnet.START)
             self._held = []
-        elif authentication.asks(payload):
-            self.say(authentication.NONE)
+        elif telnet.asks(payload):
+            self.say(telnet.NONE)
             self._settle()
 
     def _can_start_tls(self) -> bool:
@@ -266,23 +353,19 @@ class HostConnection(Protocol):
         else:
             self._outlet.write(message)
 
-    def offer_com_port(self) -> None:
-        """WILL COM-PORT-OPTION."""
-        self.say(self.options.offer(COM_PORT))
-
     def room(self) -> int:
         """Bytes of output that may be sent now."""
         return 0 if self._outlet is None else self._outlet.room()
 
     def send(self, data: bytes) -> None:
         """Output of the guest."""
-        self.say(wire.escape(data))
+        self.say(telnet.escape(data))
 
     def send_break(self, com_port: bool = False) -> bool:
         """A BREAK from the guest: IAC BRK, or in RFC 2217's words; False if it cannot be said."""
         if com_port and COM_PORT not in self.options.ours:
             return False
-        self.say(comport.BREAK if com_port else wire.command(wire.BRK))
+        self.say(telnet.BREAK if com_port else telnet.command(telnet.BRK))
         return True
 
     def _writable(self) -> None:

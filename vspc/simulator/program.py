@@ -4,9 +4,11 @@ import resource
 import socket
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -27,24 +29,65 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger, globalLogBeginner
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, globalLogBeginner
+from zope.interface import implementer
 
-from vspc.simulator.addresses import next_host
-from vspc.simulator.command import GuestAddress, SimulateOptions
+from vspc.simulator.arguments import USAGE, GuestAddress, SimulateOptions, parse
 from vspc.simulator.control import ControlLine, SimulatorControl, SimulatorControlFactory
-from vspc.simulator.events import EventLines
 from vspc.simulator.extension import identity
-from vspc.simulator.fleet import Fleet
+from vspc.simulator.fleet import Fleet, Machine
 from vspc.simulator.guest import ToyGuest
-from vspc.simulator.host import HostConnection
+from vspc.simulator.host import HostConnection, Settings
 from vspc.simulator.liars import Liars
-from vspc.simulator.machine import Machine
-from vspc.simulator.placement import CannotMove
-from vspc.simulator.port import Guest
-from vspc.simulator.proxy_uri import ProxyTls, ProxyUri
 from vspc.simulator.remote_guest import DialledGuest, DiallingGuest, GuestLine
-from vspc.simulator.settings import Settings
-from vspc.simulator.vm import VirtualMachine
+from vspc.simulator.serial_port import Guest
+from vspc.simulator.transport import ProxyTls, ProxyUri
+from vspc.simulator.vm import CannotMove, VirtualMachine, next_host
+
+_OURS = "vspc.simulator"
+_SHOWN = 300  # characters of one value
+
+
+def render(event: LogEvent) -> str:
+    """One event as a line."""
+    moment = datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
+    facts = [
+        f"{key}={_value(value)}"
+        for key, value in event.items()
+        if not key.startswith("log_") and value is not None
+    ]
+    return " ".join([moment.replace("+00:00", "Z"), event.get("log_format") or "event", *facts])
+
+
+def _value(value: object) -> str:
+    text = str(value)[:_SHOWN]
+    plain = text.isprintable() and text and not set(text) & set(' "=')
+    return text if plain else ascii(text)
+
+
+@implementer(ILogObserver)
+class EventLines:
+    """Writes our events, and what goes wrong elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: LogEvent) -> None:
+        ours = str(event.get("log_namespace", "")).startswith(_OURS)
+        level = event.get("log_level", LogLevel.info)
+        if ours and "log_failure" not in event:
+            line = render(event)
+        elif level >= LogLevel.warn:
+            text = f"{formatEvent(event)} {event.get('log_failure', '')}".strip()
+            line = render({"log_time": event["log_time"], "log_format": "fault", "text": text})
+        else:
+            return
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
 
 log = Logger()
 
@@ -249,3 +292,12 @@ def run(options: SimulateOptions) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", program.end)
     reactor.run()
     return program.status
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run until SIGINT, SIGTERM or `quit`; the exit status."""
+    try:
+        options = parse(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else USAGE
+    return run(options)

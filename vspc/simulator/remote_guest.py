@@ -22,8 +22,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from vspc.simulator.outlet import Transport
-from vspc.simulator.port import SerialPort
+from vspc.simulator.serial_port import SerialPort
+from vspc.simulator.transport import Transport
 
 log = Logger()
 

@@ -1,6 +1,6 @@
-"""A virtual machine with one serial port: its power, its name, and what happens to its host.
+"""A VM with one serial port: its power, its line to the proxy, its moves, its host's faults.
 
-A VM with several ports is several of these, with one identity, that `vspc.simulator.fleet`
+A VM with several ports is several of these with one identity, which `vspc.simulator.fleet.Machine`
 switches and moves together. A unit test makes one with a `connect(source_address, connection)` of
 its own, which joins the `HostConnection` to a server's protocol (`vspc.simulator.memory.Network`
 does that in memory) or says `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
@@ -10,18 +10,135 @@ does that in memory) or says `connection.failed(reason)`, and with a `twisted.in
     report = vm.migrate("127.0.0.2", transfer=0.0)     # a Deferred
 """
 
+import random
+from collections.abc import Callable, Sequence
+from ipaddress import AddressValueError, IPv4Address
+
 from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from vspc.simulator.host import HostConnection
-from vspc.simulator.placement import Placement
-from vspc.simulator.witness import ConnectionWitness
+from vspc.simulator.extension import VmIdentity
+from vspc.simulator.host import HostConnection, Settings
+from vspc.simulator.liars import ConnectionWitness
+from vspc.simulator.migration import Convoy, Plan, PlannedFault, SimulatedMigration
+from vspc.simulator.serial_port import Counters, Flow, Guest, Report
 
 log = Logger()
 
+SEQUENCE = 4
+"""Bytes of a vMotion's sequence where none is given."""
 
-class VirtualMachine(Placement):
-    """One VM, as far as one of its serial ports goes."""
+Connect = Callable[[str, HostConnection], None]
+
+
+class CannotMove(Exception):
+    """This VM cannot be moved now; the text says why."""
+
+
+FIRST_RETRY, LAST_RETRY = 1.0, 30.0
+"""Seconds until a lost line is made anew."""
+
+
+class Retry:
+    """Attempts to make a lost line anew: after 1 s, then 2 s, doubling up to 30 s."""
+
+    def __init__(self, clock: IReactorTime, attempt: Callable[[], None]) -> None:
+        self._clock = clock
+        self._attempt = attempt
+        self._delay = FIRST_RETRY
+        self._call: IDelayedCall | None = None
+
+    def plan(self) -> bool:
+        """Try later; False if that is planned already."""
+        if self._call is not None:
+            return False
+        self._call = self._clock.callLater(self._delay, self._now)
+        self._delay = min(2 * self._delay, LAST_RETRY)
+        return True
+
+    def _now(self) -> None:
+        self._call = None
+        self._attempt()
+
+    def succeeded(self) -> None:
+        """The next one comes soon again."""
+        self._delay = FIRST_RETRY
+
+    def stop(self) -> None:
+        """Try no more."""
+        self.succeeded()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+
+def next_host(address: str) -> str:
+    """The host that a VM at `address` moves to where nobody says: 127.0.0.1, .2 ... .254, .1.
+
+    Addresses other than IPv4 loopback are not ours to take: the VM "moves" to where it is.
+    """
+    try:
+        present = IPv4Address(address)
+    except AddressValueError:
+        return address
+    if not present.is_loopback:
+        return address
+    last = int(present) & 0xFF
+    return str(present - last + (last % 254) + 1)
+
+
+class VirtualMachine:
+    """One VM, as far as one of its serial ports goes.
+
+    It is the `Port` of its connections and the `Movable` of its migration.
+    """
+
+    def __init__(
+        self,
+        identity: VmIdentity,
+        clock: IReactorTime,
+        connect: Connect,
+        guest: Guest,
+        settings: Settings | None = None,
+        address: str = "127.0.0.1",
+        chance: random.Random | None = None,
+    ) -> None:
+        self.identity = identity
+        self.address = address
+        self.counters = Counters()
+        self.flow = Flow(guest, self.counters, self._shut_down)
+        self.powered = False
+        self.siblings: Sequence[VirtualMachine] = (self,)
+        """All ports of this VM: when its guest shuts down, all are switched off."""
+        self.settings = settings or Settings()
+        self._clock = clock
+        self._connect = connect
+        self._guest = guest
+        self._chance = chance or random.Random(f"{identity.name} {self.settings.port}")
+        self._migration: SimulatedMigration | None = None
+        self._retry = Retry(clock, self._open_line)
+        self._stun: IDelayedCall | None = None
+        self._crashed = False
+
+    @property
+    def name(self) -> str:
+        """Its name, now."""
+        return self.identity.name
+
+    @property
+    def state(self) -> str:
+        """off, crashed, connecting, connected, migrating or stunned."""
+        if not self.powered:
+            return "crashed" if self._crashed else "off"
+        if self._migration is not None:
+            return "migrating"
+        if self._stun is not None:
+            return "stunned"
+        return "connected" if self.flow.up else "connecting"
+
+    # Power, and the host.
 
     def power_on(self) -> bool:
         """Switch it on; False if it is."""
@@ -128,3 +245,147 @@ class VirtualMachine(Placement):
             "state": self.state,
             "address": self.address,
         }
+
+    def _shut_down(self) -> None:
+        for port in self.siblings:
+            port.power_off()
+
+    # The line.
+
+    def new_line(self, claim: bytes | None = None) -> HostConnection:
+        """A connection of this VM, not connected yet."""
+        return HostConnection(self, self._clock, self.settings, claim)
+
+    def open(self, address: str, line: HostConnection) -> None:
+        """Connect it, from `address`."""
+        self.counters.lines += 1
+        self._connect(address, line)
+
+    def _open_line(self) -> None:
+        self.flow.line = self.new_line()
+        self.open(self.address, self.flow.line)
+
+    def line_up(self, connection: HostConnection) -> None:
+        """The proxy accepts the line. The guest boots at the first one."""
+        if connection is not self.flow.line:
+            return
+        self.flow.up = True
+        self._retry.succeeded()
+        log.info("line-up", name=self.name, address=self.address)
+        if not self.flow.running:
+            self.flow.running = True
+            self._guest.boot(self.flow)
+        self.flow.resume()
+
+    def lost(self, connection: HostConnection, reason: str) -> None:
+        """A line is gone; another is made, as long as the VM runs."""
+        if connection is self.flow.line:
+            self.flow.line, self.flow.up = None, False
+            log.info("line-lost", name=self.name, reason=reason)
+        if self._migration is not None:
+            self._migration.lost(connection, reason)
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Unless there is a line, or one is on its way."""
+        if not self.powered or self.flow.line or self._migration or self._stun:
+            return
+        if self._retry.plan():
+            self.flow.resume()  # the guest does not wait for a line: its output is dropped
+
+    # What the line brings.
+
+    def input_room(self, connection: HostConnection) -> int:
+        """Bytes that `connection` may take from its socket."""
+        if self._migration is not None:
+            return self._migration.input_room(connection)
+        return self.flow.uart.room()
+
+    def received(self, connection: HostConnection, data: bytes) -> None:
+        """Input from the proxy."""
+        if self._migration is not None:
+            self._migration.received(connection, data)
+        elif connection is self.flow.line:
+            self.flow.take(data)
+            self.flow.feed()
+
+    def break_received(self, connection: HostConnection) -> None:
+        """A BREAK from the proxy."""
+        self.counters.breaks += 1
+        self.flow.uart.push_break()
+        self.flow.feed()
+
+    def writable(self, connection: HostConnection) -> None:
+        """The line has room again."""
+        if connection is self.flow.line:
+            self.flow.writable()
+
+    # Moves.
+
+    def migrate(
+        self,
+        address: str,
+        transfer: float = 1.0,
+        fault: PlannedFault = PlannedFault.NONE,
+        sequence: bytes | None = None,
+        convoy: Convoy | None = None,
+    ) -> Deferred[Report]:
+        """Move it to the host at `address`. Fires with the Report; raises CannotMove."""
+        line = self.movable_line()
+        chosen = self._chance.randbytes(SEQUENCE) if sequence is None else sequence
+        plan = Plan(address, chosen, transfer, fault)
+        log.info("vmotion-begin", name=self.name, source=self.address, target=address)
+        self._migration = migration = SimulatedMigration(self, line, self._clock, plan, convoy)
+        self.flow.still = True
+        migration.begin()
+        return migration.result
+
+    def movable_line(self) -> HostConnection:
+        """The line that its next vMotion begins on. Raises CannotMove."""
+        line = self.flow.line
+        if self._migration is not None:
+            raise CannotMove("it is moving")
+        if line is None or self.state != "connected":
+            raise CannotMove(f"it is {self.state}")
+        if not line.dialogue.can_move:
+            raise CannotMove("the proxy does not know vMotion")
+        return line
+
+    def goahead(self, connection: HostConnection, payload: bytes) -> None:
+        """The proxy's answer to VMOTION-BEGIN."""
+        if self._migration is not None:
+            self._migration.goahead(connection, payload)
+
+    def notnow(self, connection: HostConnection, sequence: bytes) -> None:
+        """The proxy's refusal."""
+        if self._migration is not None:
+            self._migration.notnow(connection, sequence)
+
+    def peer_ok(self, connection: HostConnection, sequence: bytes) -> None:
+        """The proxy accepts the target."""
+        if self._migration is not None:
+            self._migration.peer_ok(connection, sequence)
+
+    def moved(self, line: HostConnection, report: Report) -> None:
+        """It lives on `line`, at the target's address."""
+        self.flow.line, self.flow.up = line, True
+        self.address = report.target
+        self.stayed(report)
+
+    def stayed(self, report: Report) -> None:
+        """It lives where it lived before, or where `moved` put it; life goes on."""
+        self._migration, self.flow.still = None, False
+        self.counters.moved(report)
+        log.info(
+            f"vmotion-{report.outcome}",
+            name=self.name,
+            source=report.source,
+            target=report.target,
+            milliseconds=report.milliseconds,
+            reason=report.reason or None,
+        )
+        self.flow.resume()
+        self._reconnect()
+
+
+log = Logger()

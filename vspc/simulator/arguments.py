@@ -1,4 +1,4 @@
-"""`vspc simulate`: virtual machines to try a proxy with. docs/simulator.md describes it."""
+"""The command line of `vspc simulate`; docs/simulator.md describes it."""
 
 import argparse
 import random
@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from vspc.simulator import extension, proxy_uri
-from vspc.simulator.proxy_uri import ProxyUri
-from vspc.simulator.vm_commands import NAME
-from vspc.simulator.words import LONGEST
+from vspc.simulator import extension, transport
+from vspc.simulator.control_commands import LONGEST, NAME
+from vspc.simulator.transport import ProxyUri
 
 T = TypeVar("T")
 
@@ -55,17 +54,6 @@ class SimulateOptions:
     source: str
     pace: float
     control: str | None
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run until SIGINT, SIGTERM or `quit`; the exit status."""
-    try:
-        options = parse(argv)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else USAGE
-    from vspc.simulator.program import run
-
-    return run(options)
 
 
 def parse(argv: Sequence[str]) -> SimulateOptions:
@@ -130,7 +118,7 @@ def _describe_vms(add: Callable[..., object]) -> None:
     add(
         "--proxy",
         required=True,
-        type=_said(proxy_uri.parse),
+        type=_said(transport.parse),
         metavar="URI",
         help="telnet://HOST:PORT or telnets://HOST:PORT, with #thumbprint=HEX or without",
     )
@@ -158,7 +146,7 @@ def _describe_vms(add: Callable[..., object]) -> None:
     add("--direction", choices=("server", "client"), default="server")
     add(
         "--thumbprint",
-        type=_said(proxy_uri.thumbprint),
+        type=_said(transport.thumbprint),
         metavar="HEX",
         help="the one certificate to accept, by SHA-1 or SHA-256 (any)",
     )

@@ -5,6 +5,8 @@ and RFC 855; the line is taken to be binary (RFC 856) from the first byte, so CR
 any other.
 """
 
+from enum import Enum, auto
+
 from attrs import frozen
 
 SE, BRK, SB, WILL, WONT, DO, DONT, IAC = 240, 243, 250, 251, 252, 253, 254, 255
@@ -164,3 +166,153 @@ class WireDecoder:
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self._scanned, self._cut = 0, None
+
+
+class Change(Enum):
+    """What a message changed on the VM's own side."""
+
+    NOTHING = auto()
+    ON = auto()
+    OFF = auto()
+    REFUSED = auto()
+
+
+_AGREED_OURS = frozenset({BINARY, SGA})
+_AGREED_THEIRS = frozenset({BINARY, ECHO, SGA})
+
+
+class TelnetOptions:
+    """One connection's options: `ours` (WILL/DO) and `theirs` (DO/WILL) are those that are on."""
+
+    def __init__(self) -> None:
+        self.ours: set[int] = set()
+        self.theirs: set[int] = set()
+        self._offered: set[int] = set()
+
+    def offer(self, option: int) -> bytes:
+        """WILL, to be answered."""
+        self._offered.add(option)
+        return negotiate(WILL, option)
+
+    def forget(self) -> None:
+        """TLS has begun: what was agreed in clear may be agreed again."""
+        self.ours.clear()
+        self.theirs.clear()
+
+    def heard(self, verb: int, option: int) -> tuple[bytes, Change]:
+        """What to answer to a message, and what it changed on our side."""
+        if verb == DO:
+            return self._do(option)
+        if verb == DONT:
+            return self._dont(option)
+        return (self._will(option) if verb == WILL else self._wont(option)), Change.NOTHING
+
+    def _do(self, option: int) -> tuple[bytes, Change]:
+        if option in self.ours:
+            return b"", Change.NOTHING
+        if option in self._offered:
+            self._offered.discard(option)
+            self.ours.add(option)
+            return b"", Change.ON
+        if option in _AGREED_OURS:
+            self.ours.add(option)
+            return negotiate(WILL, option), Change.ON
+        return negotiate(WONT, option), Change.NOTHING
+
+    def _dont(self, option: int) -> tuple[bytes, Change]:
+        if option in self._offered:
+            self._offered.discard(option)
+            return b"", Change.REFUSED
+        if option in self.ours:
+            self.ours.discard(option)
+            return negotiate(WONT, option), Change.OFF
+        return b"", Change.NOTHING
+
+    def _will(self, option: int) -> bytes:
+        if option in self.theirs:
+            return b""
+        if option in _AGREED_THEIRS:
+            self.theirs.add(option)
+            return negotiate(DO, option)
+        return negotiate(DONT, option)
+
+    def _wont(self, option: int) -> bytes:
+        if option not in self.theirs:
+            return b""
+        self.theirs.discard(option)
+        return negotiate(DONT, option)
+
+
+_IS, _SEND, _REPLY = 0, 1, 2
+_SSL = 7
+_START, _ACCEPTED = 1, 2
+
+_TYPE = bytes([_SSL, 0])
+
+START = subnegotiate(AUTHENTICATION, bytes([_IS]) + _TYPE + bytes([_START]))
+"""IS SSL START: TLS may begin once it is accepted."""
+
+NONE = subnegotiate(AUTHENTICATION, bytes([_IS, 0, 0]))
+"""IS NULL: nothing of what the server asked for is possible (RFC 2941 section 2)."""
+
+
+def asks_for_tls(payload: bytes) -> bool:
+    """SEND, with SSL and no modifier among the pairs it names."""
+    pairs = [payload[at : at + 2] for at in range(1, len(payload), 2)]
+    return payload[:1] == bytes([_SEND]) and _TYPE in pairs
+
+
+def asks(payload: bytes) -> bool:
+    """SEND of any kind: an answer is due."""
+    return payload[:1] == bytes([_SEND])
+
+
+def accepts_tls(payload: bytes) -> bool:
+    """REPLY SSL ACCEPTED: the very next byte is TLS."""
+    return payload == bytes([_REPLY]) + _TYPE + bytes([_ACCEPTED])
+
+
+def replies(payload: bytes) -> bool:
+    """REPLY of any kind: the server has decided."""
+    return payload[:1] == bytes([_REPLY])
+
+
+_SET_BAUDRATE, _SET_DATASIZE, _SET_PARITY, _SET_STOPSIZE, _SET_CONTROL = 1, 2, 3, 4, 5
+_NOTIFY_LINESTATE = 106
+_ANSWER = 100  # what the server adds to the code of what it answers
+_LINE_BREAK = 0x10
+_BREAK_ON, _BREAK_OFF = 5, 6
+
+BAUDRATE = 115_200
+
+_SETTINGS = (
+    (_SET_BAUDRATE, BAUDRATE.to_bytes(4, "big")),
+    (_SET_DATASIZE, b"\x08"),
+    (_SET_PARITY, b"\x01"),
+    (_SET_STOPSIZE, b"\x01"),
+)
+
+BREAK = b"".join(
+    subnegotiate(COM_PORT, bytes([_SET_CONTROL, word])) for word in (_BREAK_ON, _BREAK_OFF)
+)
+"""A BREAK from the guest, in RFC 2217's words."""
+
+
+class ComPort:
+    """What one connection said and heard about its port's settings."""
+
+    def __init__(self) -> None:
+        self.unanswered: set[int] = set()
+
+    def settings(self) -> bytes:
+        """115200 8N1, as four messages that the proxy has to answer (RFC 2217 section 3)."""
+        self.unanswered = {code for code, _ in _SETTINGS}
+        return b"".join(subnegotiate(COM_PORT, bytes([code]) + value) for code, value in _SETTINGS)
+
+    def heard(self, payload: bytes) -> bool:
+        """Note an answer; True if this is a BREAK on the line towards the VM."""
+        if not payload:
+            return False
+        self.unanswered.discard(payload[0] - _ANSWER)
+        state = payload[1] if len(payload) > 1 else 0
+        return payload[0] == _NOTIFY_LINESTATE and bool(state & _LINE_BREAK)
