@@ -9,7 +9,7 @@ from vspc.simulator.extension import identity
 from vspc.simulator.fleet import Fleet, Machine
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import Settings
-from vspc.simulator.liars import Liars
+from vspc.simulator.impostors import Impostors
 from vspc.simulator.memory import Network
 from vspc.simulator.vm import VirtualMachine
 
@@ -45,8 +45,8 @@ class World:
 
     def fleet(self, *others: Machine) -> Fleet:
         """web1 and the others, as commands see them; vMotions take no time."""
-        liars = Liars(self.clock, self.network.connect)
-        return Fleet([self.machine, *others], self.clock, liars, 0.0)
+        impostors = Impostors(self.clock, self.network.connect)
+        return Fleet([self.machine, *others], self.clock, impostors, 0.0)
 
     def _accept(self, source: str) -> Proxy:
         self.sources.append(source)

@@ -96,7 +96,7 @@ class AnswerTests(ControlTestCase):
 
     def test_rename(self) -> None:
         self.assertEqual(self.say("rename web1 www"), "ok\n")
-        self.assertEqual(self.say("rename web1 x"), "error no VM is called 'web1'\n")
+        self.assertEqual(self.say("rename web1 x"), "error unknown VM 'web1'\n")
         self.assertEqual(self.say("rename www db1"), "error 'db1' is another VM's name\n")
         self.assertEqual(self.say("rename www www2 announce"), "ok\n")
         self.assertEqual(self.world.proxy.heard[-1], (ext.NAME, b"www2"))
@@ -108,7 +108,7 @@ class AnswerTests(ControlTestCase):
         self.assertTrue(self.world.proxy.data.endswith(b"\r\na b\r\n" + PROMPT))
         self.assertEqual(self.say(r"output web1 \r\n[x]\xff \e[0m"), "ok\n")
         self.assertTrue(self.world.proxy.data.endswith(b"\r\n[x]\xff \x1b[0m"))
-        self.assertIn("error no VM", self.say("output nobody x"))
+        self.assertIn("error unknown VM", self.say("output nobody x"))
 
     def test_a_break(self) -> None:
         self.assertEqual(self.say("break web1"), "ok\n")
@@ -199,13 +199,13 @@ class AnswerTests(ControlTestCase):
         for text, reason in (
             ("lie", "usage: lie ADDRESS"),
             ("lie here", "'here' is not an address"),
-            ("lie ::1 as=nobody", "no VM is called 'nobody'"),
+            ("lie ::1 as=nobody", "unknown VM 'nobody'"),
             ("lie ::1 uuid=12", "is not a UUID"),
             ("lie ::1 peer=x", "is not hex"),
             ("lie ::1 name=a name=b", "is there twice"),
             ("lies x", "usage: lies"),
-            ("lie-end 1", "'1' is the number of no lie"),
-            ("lie-output x y", "'x' is the number of no lie"),
+            ("lie-end 1", "unknown lie '1'"),
+            ("lie-output x y", "unknown lie 'x'"),
         ):
             said = self.say(text)
             self.assertTrue(said.startswith("error "), said)
@@ -215,7 +215,7 @@ class AnswerTests(ControlTestCase):
         self.assertEqual((self.say("quit"), self.ended), ("ok\n", [True]))
 
     def test_what_is_no_command(self) -> None:
-        self.assertTrue(self.say("dance web1").startswith("error 'dance' is no command"))
+        self.assertTrue(self.say("dance web1").startswith("error unknown command 'dance'"))
         self.assertEqual(self.say(" \n"), "")
         self.assertEqual(self.say("stats"), "error usage: stats NAME\n")
         self.assertEqual(self.say("list\r\nlist").count("ok ["), 2)

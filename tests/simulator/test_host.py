@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conversations import read
-from tests.simulator.test_wire import cut, decoded
+from tests.simulator.test_telnet import cut, decoded
 from vspc.simulator import extension as ext
 from vspc.simulator import telnet
 from vspc.simulator.extension import VmIdentity, say, spelled_uuid
@@ -200,7 +200,7 @@ class OptionTests(SynchronousTestCase):
     def test_the_extension_refused_or_withdrawn_ends_the_line(self) -> None:
         for wired, heard in ((Wired(), negotiate(DONT, 37)), (Wired().up(), b"")):
             wired.quick(heard, negotiate(DONT, telnet.VMWARE))
-            self.assertEqual(wired.vm.reasons, ["the proxy does not want VMware's extension"])
+            self.assertEqual(wired.vm.reasons, ["the proxy refuses VMware's extension"])
             self.assertTrue(wired.transport.disconnecting)
 
     def test_port_settings_are_told_and_the_answers_are_noted(self) -> None:

@@ -1,14 +1,13 @@
 """An ESXi to test and demonstrate against; shares no line with the rest.
 
-From below: `wire` is telnet, `extension` VMware's codes, `options`, `authentication` and `comport`
-what is negotiated. `host` is one connection of one VM, `dialogue` what it says in the extension,
-`outlet` where it writes to. `uart`, `flow` and `counters` are a VM's serial port, `plan` and
-`migration` one vMotion, `placement` (with `retry`) where the port is connected, `vm` a VM as far as
-one port goes, `machine` a VM with all of them, `fleet` all VMs and their hosts. `liars` are hosts
-that lie, `witness` what has no VM behind it. `guest` (with `printer`, `editor`, `commands`,
-`readers`) is a toy that runs in a VM, `remote_guest` a real one. `control` takes commands, which
-are in `vm_commands`, `host_commands`, `lie_commands` and made of `words`; `command` is the command
-line, `program` the one module that knows a reactor.
+From below: `telnet` is the wire and its options, `extension` VMware's, `transport` what a
+connection writes to and its TLS; `host` is one connection of one VM. `serial_port` is a VM's UART
+with its counters, `migration` one vMotion, `vm` a VM as far as one port goes, `fleet` whole VMs
+and their hosts. `impostors` claim what they are not. `guest` (with `guest_terminal` and
+`guest_commands`) is a toy system that runs in a VM, `remote_guest` the port of a real one.
+`control` takes commands, which are in `control_commands`; `arguments` is the command line,
+`program` the one module with a reactor. `memory` joins all of it without sockets; `demo` is
+`make demo`.
 
 Everything but `program` is handed its clock and its connections. A unit test without sockets:
 
@@ -22,5 +21,5 @@ Everything but `program` is handed its clock and its connections. A unit test wi
     vm.stats()["sha256_in"]                     # of all that was typed at it
 
 To have a connection alone, without a VM, make a `HostConnection(port, clock, Settings())` with a
-`port` of the test's own (`vspc.simulator.port.Port`), and join it to a server's protocol.
+`Port` of the test's own (`vspc.simulator.host.Port`), and join it to a server's protocol.
 """

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from vspc.simulator import extension, transport
-from vspc.simulator.control_commands import LONGEST, NAME
-from vspc.simulator.transport import ProxyUri
+from vspc.simulator.control_commands import NAME, seconds
+from vspc.simulator.extension import plain_uuid
+from vspc.simulator.transport import ProxyUri, proxy_uri, thumbprint
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ def _ports(parser: argparse.ArgumentParser, words: argparse.Namespace) -> tuple[
         numbers = [str(number) for number in range(1, words.ports + 1)]
         return numbers, [uri.replace("{port}", number) for number in numbers]
     if words.ports not in (1, len(labels)):
-        parser.error(f"--port-labels: {words.ports} ports want as many labels")
+        parser.error(f"--port-labels: {words.ports} ports need as many labels")
     mark = "&" if "?" in uri else "?"
     return labels, [f"{uri}{mark}port={label}" for label in labels]
 
@@ -109,85 +109,19 @@ def _parser() -> argparse.ArgumentParser:
         prog="vspc simulate",
         description="Virtual machines whose serial ports connect to a proxy, as on ESXi.",
     )
-    _describe_vms(parser.add_argument)
-    _describe_hosts(parser.add_argument)
-    return parser
-
-
-def _describe_vms(add: Callable[..., object]) -> None:
-    add(
-        "--proxy",
-        required=True,
-        type=_said(transport.parse),
-        metavar="URI",
-        help="telnet://HOST:PORT or telnets://HOST:PORT, with #thumbprint=HEX or without",
-    )
-    add("--vms", type=_said(_vms), default=1, metavar="N", help="how many (1)")
-    add(
-        "--name",
-        type=_said(_name),
-        default="web{n}",
-        help="their names; {n} is the number (web{n})",
-    )
-    add(
-        "--uuid",
-        type=_said(extension.plain_uuid),
-        metavar="HEX",
-        help="VC UUID of every VM; empty for a host without vCenter (by name)",
-    )
+    add = parser.add_argument
+    proxy_help = "telnet://HOST:PORT or telnets://HOST:PORT, with #thumbprint=HEX or without"
+    add("--proxy", required=True, type=_said(proxy_uri), metavar="URI", help=proxy_help)
+    add("--name", type=_said(_name), default="web{n}", help="names; {n} is the number (web{n})")
     add("--service-uri", default="vspc", metavar="URI", help="as in vSphere (vspc)")
-    add("--ports", type=_said(_port_count), default=1, metavar="N", help="of each VM (1)")
-    add(
-        "--port-labels",
-        type=_said(_labels),
-        metavar="A,B",
-        help="?port=A and so on in the service URIs of the ports",
-    )
     add("--direction", choices=("server", "client"), default="server")
-    add(
-        "--thumbprint",
-        type=_said(transport.thumbprint),
-        metavar="HEX",
-        help="the one certificate to accept, by SHA-1 or SHA-256 (any)",
-    )
-    add(
-        "--guest",
-        type=_said(guest_address),
-        metavar="tcp:HOST:PORT",
-        help="a real guest's serial port; tcp-listen:HOST:PORT if it dials",
-    )
-    add(
-        "--pace",
-        type=_said(_seconds),
-        default=0.05,
-        metavar="SECONDS",
-        help="between two lines of the toy guest's boot log (0.05)",
-    )
-
-
-def _describe_hosts(add: Callable[..., object]) -> None:
-    add(
-        "--start-tls",
-        choices=("accept", "decline"),
-        default="accept",
-        help="where a telnet proxy asks for TLS (accept)",
-    )
-    add(
-        "--source",
-        type=_said(_address),
-        metavar="ADDRESS",
-        help="the first host's address (127.0.0.1 where the proxy is on loopback)",
-    )
-    add("--vmotion-every", type=_said(_interval), metavar="SECONDS", help="move every VM so often")
-    add(
-        "--vmotion-time",
-        type=_said(_seconds),
-        default=1.0,
-        metavar="SECONDS",
-        help="from the proxy's go-ahead to the new connection (1)",
-    )
+    tls_help = "where a telnet proxy asks for TLS (accept)"
+    add("--start-tls", choices=("accept", "decline"), default="accept", help=tls_help)
     add("--chop", type=int, metavar="SEED", help="split and join every write at random")
     add("--control", metavar="PATH", help="a unix socket for commands; - is standard input")
+    for flag, metavar, convert, default, text in _VALUES:
+        add(flag, type=_said(convert), default=default, metavar=metavar, help=text)
+    return parser
 
 
 def _said(convert: Callable[[str], T]) -> Callable[[str], T]:
@@ -202,18 +136,19 @@ def _said(convert: Callable[[str], T]) -> Callable[[str], T]:
     return converted
 
 
-def _vms(text: str) -> int:
+def _count(text: str, most: int) -> int:
     count = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-    if not 1 <= count <= MOST_VMS:
-        raise ValueError(f"{text!r} is not a number from 1 to {MOST_VMS}")
+    if not 1 <= count <= most:
+        raise ValueError(f"{text!r} is not a number from 1 to {most}")
     return count
+
+
+def _vms(text: str) -> int:
+    return _count(text, MOST_VMS)
 
 
 def _port_count(text: str) -> int:
-    count = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 0
-    if not 1 <= count <= MOST_PORTS:
-        raise ValueError(f"{text!r} is not a number from 1 to {MOST_PORTS}")
-    return count
+    return _count(text, MOST_PORTS)
 
 
 def _labels(text: str) -> list[str]:
@@ -234,21 +169,11 @@ def _address(text: str) -> str:
     return str(ip_address(text))
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= LONGEST:
-        raise ValueError(f"{text!r} is not a time from 0 to {LONGEST:.0f} seconds")
-    return seconds
-
-
 def _interval(text: str) -> float:
-    seconds = _seconds(text)
-    if seconds < SHORTEST_INTERVAL:
-        raise ValueError(f"{text!r}: at least {SHORTEST_INTERVAL} seconds are wanted")
-    return seconds
+    interval = seconds(text)
+    if interval < SHORTEST_INTERVAL:
+        raise ValueError(f"{text!r} is too short: at least {SHORTEST_INTERVAL} seconds")
+    return interval
 
 
 def guest_address(text: str) -> GuestAddress:
@@ -259,3 +184,18 @@ def guest_address(text: str) -> GuestAddress:
     if not known or not host or not 0 < int(port[:6]) < 65536:
         raise ValueError(f"{text!r} is not tcp:HOST:PORT or tcp-listen:HOST:PORT")
     return GuestAddress(kind == "tcp-listen", host.strip("[]"), int(port))
+
+
+_VALUES: tuple[tuple[str, str, Callable[[str], object], object, str], ...] = (
+    ("--vms", "N", _vms, 1, "how many (1)"),
+    ("--uuid", "HEX", plain_uuid, None, "VC UUID of every VM; empty: a host without vCenter"),
+    ("--ports", "N", _port_count, 1, "of each VM (1)"),
+    ("--port-labels", "A,B", _labels, None, "?port=A and so on in the ports' service URIs"),
+    ("--thumbprint", "HEX", thumbprint, None, "the one certificate to accept, SHA-1 or SHA-256"),
+    ("--guest", "tcp:HOST:PORT", guest_address, None, "a real guest; tcp-listen: if it dials"),
+    ("--pace", "SECONDS", seconds, 0.05, "between two lines of the guest's boot log (0.05)"),
+    ("--source", "ADDRESS", _address, None, "the first host (127.0.0.1 for a proxy on loopback)"),
+    ("--vmotion-every", "SECONDS", _interval, None, "move every VM so often"),
+    ("--vmotion-time", "SECONDS", seconds, 1.0, "from go-ahead to the new connection (1)"),
+)
+"""Options with a checked value: flag, metavar, converter, default, help."""

@@ -10,7 +10,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from vspc.simulator.control_commands import COMMANDS, CommandError
+from vspc.simulator.control_commands import COMMANDS
 from vspc.simulator.fleet import Fleet
 from vspc.simulator.vm import CannotMove
 
@@ -31,10 +31,10 @@ class SimulatorControl:
         word, _, rest = line.strip("\r\n").partition(" ")
         command = self._commands.get(word)
         if command is None:
-            return succeed(f"error {word!r} is no command; there are {' '.join(self._commands)}")
+            return succeed(f"error unknown command {word!r}; known: {' '.join(self._commands)}")
         try:
             answer = command(self._fleet, rest)
-        except (CommandError, CannotMove) as error:
+        except (ValueError, CannotMove) as error:
             return succeed(f"error {error}")
         return succeed(answer) if isinstance(answer, str) else answer
 
@@ -54,7 +54,7 @@ class ControlLine(LineReceiver):
         self._open = True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nobody hears the answers any more."""
+        """Answers are dropped from now on."""
         self._open = False
 
     def lineReceived(self, line: bytes) -> None:
@@ -70,7 +70,7 @@ class ControlLine(LineReceiver):
             self.resumeProducing()  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """The rest of it cannot be told from the next command."""
+        """Its end cannot be found: close."""
         self.sendLine(b"error the line is too long")  # type: ignore[no-untyped-call]
         if self.transport is not None:
             self.transport.loseConnection()
@@ -85,5 +85,5 @@ class SimulatorControlFactory(Factory):
         self._control = control
 
     def buildProtocol(self, _address: object) -> ControlLine:
-        """One for each who connects."""
+        """A connection."""
         return ControlLine(self._control)

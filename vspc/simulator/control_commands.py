@@ -9,11 +9,12 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import cast
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 
 from vspc.simulator.extension import VmIdentity, identity, plain_uuid
 from vspc.simulator.fleet import Fleet, Machine, VmMoved
-from vspc.simulator.liars import Liar, Lie, somebody
+from vspc.simulator.impostors import Impostor, ImpostorClaim
 from vspc.simulator.migration import PlannedFault
 from vspc.simulator.serial_port import Report
 from vspc.simulator.vm import VirtualMachine, next_host
@@ -25,7 +26,7 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"e": b"\x1b", b"s": b" ", b"\\": b"\\"}
 
 
-class CommandError(Exception):
+class CommandError(ValueError):
     """A command that cannot be done; the text says why."""
 
 
@@ -39,14 +40,6 @@ def unescape(text: str) -> bytes:
 
 def _letter(letter: bytes) -> bytes:
     return _LETTERS.get(letter, b"\\" + letter)
-
-
-def from_hex(text: str) -> bytes:
-    """Bytes of hex digits."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise CommandError(f"{text!r} is not hex") from None
 
 
 def address(text: str) -> str:
@@ -66,6 +59,14 @@ def seconds(text: str) -> float:
     if not 0 <= value <= LONGEST:
         raise CommandError(f"{text!r} is not a time from 0 to {LONGEST:.0f} seconds")
     return value
+
+
+def from_hex(text: str) -> bytes:
+    """Bytes of hex digits."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise CommandError(f"{text!r} is not hex") from None
 
 
 def options(words: list[str], *keys: str) -> dict[str, str]:
@@ -89,7 +90,7 @@ def find(fleet: Fleet, word: str) -> tuple[Machine, VirtualMachine | None]:
     """NAME or NAME:PORT. Raises CommandError."""
     found = fleet.find(word)
     if found is None:
-        raise CommandError(f"no VM is called {word!r}")
+        raise CommandError(f"unknown VM {word!r}")
     return found
 
 
@@ -269,82 +270,65 @@ def _ended(moved: VmMoved) -> str:
     return answer(moved.reports).partition(" ")[2]
 
 
-_USAGE = "lie ADDRESS [as=NAME] [uuid=HEX] [name=NAME] [uri=URI] [peer=HEX] [text=TEXT] [early]"
+_LIE = "lie ADDRESS [as=NAME] [uuid=HEX] [name=NAME] [uri=URI] [peer=HEX] [text=TEXT] [early]"
 
 
 def _lie(fleet: Fleet, text: str) -> str:
     words = text.split()
     if not words:
-        raise CommandError(f"usage: {_USAGE}")
+        raise CommandError(f"usage: {_LIE}")
     said = options(words[1:], "as", "uuid", "name", "uri", "peer", "text", "early")
-    lie = Lie(
+    claimed, uri = identity(said.get("name", "liar")), None
+    if "as" in said:
+        machine, port = find(fleet, said["as"])
+        claimed = machine.first.identity
+        uri = (port or machine.first).settings.service_uri
+    claim = ImpostorClaim(
         address=address(words[0]),
-        identity=_claimed(_victim(fleet, said), said),
+        identity=_changed(claimed, said),
         text=unescape(said.get("text", "")),
-        service_uri=said.get("uri", _victim_uri(fleet, said)),
-        claim=from_hex(said["peer"]) if "peer" in said else None,
+        service_uri=said.get("uri", uri),
+        credential=from_hex(said["peer"]) if "peer" in said else None,
         early="early" in said,
     )
-    try:
-        return f"ok {fleet.liars.tell(lie)}"
-    except ValueError as error:
-        raise CommandError(str(error)) from None
+    return f"ok {fleet.impostors.connect(claim)}"
 
 
-def _victim(fleet: Fleet, said: dict[str, str]) -> VmIdentity:
-    if "as" not in said:
-        return identity(said.get("name", "liar"))
-    found = fleet.find(said["as"])
-    if found is None:
-        raise CommandError(f"no VM is called {said['as']!r}")
-    return found[0].first.identity
-
-
-def _victim_uri(fleet: Fleet, said: dict[str, str]) -> str | None:
-    found = fleet.find(said.get("as", ""))
-    if found is None:
-        return None
-    machine, port = found
-    return (port or machine.first).settings.service_uri
-
-
-def _claimed(claimed: VmIdentity, said: dict[str, str]) -> VmIdentity:
-    try:
-        uuid = plain_uuid(said["uuid"]) if "uuid" in said else None
-    except ValueError as error:
-        raise CommandError(str(error)) from None
-    return somebody(claimed, uuid, said.get("name"))
+def _changed(claimed: VmIdentity, said: dict[str, str]) -> VmIdentity:
+    if "uuid" in said:
+        claimed = evolve(claimed, vc_uuid=plain_uuid(said["uuid"]))
+    return evolve(claimed, name=said["name"]) if "name" in said else claimed
 
 
 def _lies(fleet: Fleet, text: str) -> str:
     if text.strip():
         raise CommandError("usage: lies")
-    facts = [{"number": n, **liar.facts()} for n, liar in enumerate(fleet.liars.told, 1)]
+    facts = [{"number": n, **each.facts()} for n, each in enumerate(fleet.impostors.all, 1)]
     return f"ok {json.dumps(facts)}"
 
 
-def _liar(fleet: Fleet, word: str) -> Liar:
-    told = fleet.liars.told
-    if not (word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= len(told)):
-        raise CommandError(f"{word!r} is the number of no lie")
-    return told[int(word) - 1]
+def _impostor(fleet: Fleet, word: str) -> Impostor:
+    every = fleet.impostors.all
+    if not (word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= len(every)):
+        raise CommandError(f"unknown lie {word!r}: `lies` lists their numbers")
+    return every[int(word) - 1]
 
 
-def _lie_type(fleet: Fleet, text: str) -> str:
-    number, _, said = text.partition(" ")
-    _liar(fleet, number).line.send(unescape(said))
+def _lie_output(fleet: Fleet, text: str) -> str:
+    number, _, output = text.partition(" ")
+    _impostor(fleet, number).line.send(unescape(output))
     return "ok"
 
 
 def _lie_change(fleet: Fleet, text: str) -> str:
     number, *words = text.split() or [""]
-    liar = _liar(fleet, number)
-    liar.change(_claimed(liar.identity, options(words, "uuid", "name")))
+    impostor = _impostor(fleet, number)
+    impostor.change(_changed(impostor.identity, options(words, "uuid", "name")))
     return "ok"
 
 
 def _lie_end(fleet: Fleet, text: str) -> str:
-    _liar(fleet, text.strip()).line.close()
+    _impostor(fleet, text.strip()).line.close()
     return "ok"
 
 
@@ -367,7 +351,7 @@ COMMANDS: dict[str, Command] = {
     "ha": _ha,
     "lie": _lie,
     "lies": _lies,
-    "lie-output": _lie_type,
+    "lie-output": _lie_output,
     "lie-change": _lie_change,
     "lie-end": _lie_end,
 }

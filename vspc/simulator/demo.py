@@ -55,7 +55,7 @@ def main() -> int:
     offset = os.environ.get("DEMO_PORT_OFFSET", "0")
     if not offset.isascii() or not offset.isdigit() or int(offset) > 50_000:
         print(
-            f"DEMO_PORT_OFFSET is {offset!r}; a number from 0 to 50000 is wanted", file=sys.stderr
+            f"DEMO_PORT_OFFSET is {offset!r}; it must be a number from 0 to 50000", file=sys.stderr
         )
         return 2
     if shutil.which("ssh-keygen") is None:
@@ -82,7 +82,7 @@ class Demo:
         self._over = threading.Event()
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Ctrl-C, or the end of whoever started this."""
+        """Ctrl-C, or SIGTERM."""
         self._over.set()
 
     def run(self) -> int:
@@ -155,7 +155,7 @@ class Demo:
                 return True
             if self._over.wait(0.1):
                 return False
-        print(f"the simulated VMs did not come; see {path} and simulator*.log", file=sys.stderr)
+        print(f"the simulated VMs did not connect; see {path} and simulator*.log", file=sys.stderr)
         return False
 
     def _explain(self) -> None:

@@ -56,7 +56,7 @@ def plain_uuid(text: str) -> str:
     """32 hex digits, or nothing, from any spelling. Raises ValueError."""
     digits = text.replace("-", "").replace(" ", "").lower()
     if digits and (len(digits) != 32 or not set(digits) <= set("0123456789abcdef")):
-        raise ValueError(f"{text!r} is not a UUID: 32 hex digits are wanted, or none")
+        raise ValueError(f"{text!r} is not a UUID: it has 32 hex digits, or none")
     return digits
 
 
@@ -107,8 +107,8 @@ class DialogueHandler(Protocol):
 class ExtensionDialogue:
     """The extension's part of one connection, once the option is on.
 
-    KNOWN-SUBOPTIONS-1 at once; DO-PROXY (or, with a `claim`, VMOTION-PEER) once the proxy has said
-    what it knows; COM-PORT is offered behind WILL-PROXY, or behind VMOTION-PEER. Every GET is
+    KNOWN-SUBOPTIONS-1 at once; DO-PROXY (or, with a `claim`, VMOTION-PEER) once the proxy has sent
+    its own list; COM-PORT is offered behind WILL-PROXY, or behind VMOTION-PEER. Every GET is
     answered, at any time.
     """
 
@@ -144,7 +144,7 @@ class ExtensionDialogue:
 
     @property
     def can_move(self) -> bool:
-        """Whether the proxy knows what vMotion needs."""
+        """Whether the proxy has what vMotion needs."""
         return self._known is not None and self._known >= FOR_VMOTION
 
     # The VM says.

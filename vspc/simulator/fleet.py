@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from vspc.simulator.host import HostConnection
-from vspc.simulator.liars import Liars
+from vspc.simulator.impostors import Impostors
 from vspc.simulator.migration import Convoy, PlannedFault
 from vspc.simulator.serial_port import Report
 from vspc.simulator.vm import CannotMove, VirtualMachine
@@ -58,7 +58,7 @@ class Machine:
         return self._each(lambda port: port.reboot())
 
     def rename(self, name: str, announce: bool) -> None:
-        """Another name; the proxy hears of it when it asks, or at once."""
+        """Rename it; announced to the proxy now, or when it asks."""
         for port in self.ports:
             port.rename(name, announce)
 
@@ -122,10 +122,14 @@ class Fleet:
     """All VMs of one simulator. `transfer` is how long the copy of a vMotion takes, in seconds."""
 
     def __init__(
-        self, machines: Iterable[Machine], clock: IReactorTime, liars: Liars, transfer: float
+        self,
+        machines: Iterable[Machine],
+        clock: IReactorTime,
+        impostors: Impostors,
+        transfer: float,
     ) -> None:
         self.machines = list(machines)
-        self.liars = liars
+        self.impostors = impostors
         self.transfer = transfer
         self._clock = clock
         self._dead: dict[str, list[HostConnection]] = {}
@@ -182,10 +186,10 @@ class Fleet:
         return moving.addCallback(lambda reports: VmMoved(machine.name, reports))
 
     def end(self) -> None:
-        """Switch everything off, and close what dead hosts and liars left open."""
+        """Switch everything off, and close what dead hosts and impostors left open."""
         for machine in self.machines:
             machine.power_off()
         for lines in self._dead.values():
             for line in lines:
                 line.close()
-        self.liars.end()
+        self.impostors.end()

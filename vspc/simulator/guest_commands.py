@@ -11,7 +11,7 @@ from typing import Protocol
 from vspc.simulator.guest_terminal import Steps
 
 NUMBER = b"%08d"
-"""How `stream` writes a line and `expect` wants it."""
+"""A line of `stream` and `expect`."""
 
 _SHOWN = 60  # bytes of a line that differs
 
@@ -26,7 +26,7 @@ class GuestReader(Protocol):
     """The last byte may have been the first half of CR LF."""
 
     def take(self, data: bytearray) -> bytes | None:
-        """Consume what it wants of `data`; what to print when it has read enough."""
+        """Consume bytes of `data`; what to print when it has read enough."""
 
 
 class Sum:

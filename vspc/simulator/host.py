@@ -5,6 +5,7 @@ memory. VMware's extension is in `vspc.simulator.extension`; input and moves are
 """
 
 import random
+from abc import abstractmethod
 from typing import Protocol, cast
 
 from attrs import frozen
@@ -61,38 +62,48 @@ HOST_BUFFER = 1024 * 1024
 
 
 class Port(Protocol):
-    """The VM's side of a connection. No method may raise."""
+    """The VM's side of a connection. No method may raise.
 
-    @property
-    def identity(self) -> VmIdentity:
-        """Who the VM is, now."""
+    A class that names this one as its base has the defaults of a port that never moves.
+    """
 
+    identity: VmIdentity
+
+    @abstractmethod
     def line_up(self, connection: "HostConnection") -> None:
         """The proxy said WILL-PROXY: data may flow."""
 
+    @abstractmethod
     def input_room(self, connection: "HostConnection") -> int:
         """Bytes that may come in now; 0 stops the host from reading its socket."""
 
+    @abstractmethod
     def received(self, connection: "HostConnection", data: bytes) -> None:
         """At most `input_room` bytes for the guest."""
 
+    @abstractmethod
     def break_received(self, connection: "HostConnection") -> None:
         """A BREAK for the guest."""
 
-    def goahead(self, connection: "HostConnection", payload: bytes) -> None:
-        """VMOTION-GOAHEAD: sequence and secret."""
-
-    def notnow(self, connection: "HostConnection", sequence: bytes) -> None:
-        """VMOTION-NOTNOW."""
-
+    @abstractmethod
     def peer_ok(self, connection: "HostConnection", sequence: bytes) -> None:
         """VMOTION-PEER-OK."""
 
-    def writable(self, connection: "HostConnection") -> None:
-        """There is room for output again."""
-
+    @abstractmethod
     def lost(self, connection: "HostConnection", reason: str) -> None:
         """The connection is over, or never began; last call."""
+
+    def goahead(self, connection: "HostConnection", payload: bytes) -> None:
+        """VMOTION-GOAHEAD: sequence and secret."""
+        return
+
+    def notnow(self, connection: "HostConnection", sequence: bytes) -> None:
+        """VMOTION-NOTNOW."""
+        return
+
+    def writable(self, connection: "HostConnection") -> None:
+        """There is room for output again."""
+        return
 
 
 class HostConnection(protocol.Protocol):
@@ -126,7 +137,7 @@ class HostConnection(protocol.Protocol):
     def connectionMade(self) -> None:
         """The VM speaks first."""
         transport = self._transport()
-        if self._over or self._frozen:  # a dead host connects to nobody
+        if self._over or self._frozen:  # a dead host does not connect
             transport.loseConnection()
             return
         if ITCPTransport.providedBy(self.transport):
@@ -147,7 +158,7 @@ class HostConnection(protocol.Protocol):
         self.failed(reason.getErrorMessage())
 
     def failed(self, reason: str) -> None:
-        """The connection is over, or could not be made: whoever connects says so here."""
+        """The connection is over, or could not be made."""
         self.gone = self.gone or self._outlet is None
         if self._over:
             return
@@ -287,7 +298,7 @@ class HostConnection(protocol.Protocol):
             if change is Change.ON:
                 self.dialogue.begin()
             else:
-                self.fail("the proxy does not want VMware's extension")
+                self.fail("the proxy refuses VMware's extension")
         elif option == COM_PORT and change is Change.ON and not self.dialogue.is_target:
             self.say(self.com_port.settings())
 

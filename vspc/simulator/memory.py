@@ -85,7 +85,7 @@ class End:
         self._producer = producer
 
     def unregisterProducer(self) -> None:
-        """Ask nobody."""
+        """There is none any more."""
         self._producer = None
 
     def getHost(self) -> IPv4Address:

@@ -30,8 +30,8 @@ class PlannedFault(Enum):
     ABORT_LATE = "abort-late"  # after PEER-OK
     SOURCE_LOST = "source-lost"  # after GOAHEAD; the target connects all the same
     TARGET_LOST = "target-lost"  # after PEER-OK; the source aborts, as soon as it has noticed
-    HANG = "hang"  # after GOAHEAD nobody says anything
-    HANG_LATE = "hang-late"  # after PEER-OK nobody says anything
+    HANG = "hang"  # after GOAHEAD both hosts are silent
+    HANG_LATE = "hang-late"  # after PEER-OK both hosts are silent
     TALK_ON = "talk-on"  # after GOAHEAD the VM goes on where it is, and no ABORT is said
 
 

@@ -38,7 +38,7 @@ from vspc.simulator.extension import identity
 from vspc.simulator.fleet import Fleet, Machine
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import HostConnection, Settings
-from vspc.simulator.liars import Liars
+from vspc.simulator.impostors import Impostors
 from vspc.simulator.remote_guest import DialledGuest, DiallingGuest, GuestLine
 from vspc.simulator.serial_port import Guest
 from vspc.simulator.transport import ProxyTls, ProxyUri
@@ -102,7 +102,7 @@ _DESCRIPTORS = 64  # for everything but lines
 
 
 class Connector:
-    """Makes the VMs' connections to the proxy, and knows which are still open."""
+    """Makes the VMs' connections to the proxy, and lists those that are open."""
 
     def __init__(self, reactor: Any, proxy: ProxyUri, tls: ProxyTls) -> None:
         self._reactor = reactor
@@ -153,9 +153,9 @@ class SimulatorProgram:
         self._waiting: LoopingCall | None = None
         self._next: list[IDelayedCall] = []  # what each VM does next, by itself
         usual = evolve(self._settings, service_uri=options.service_uris[0])
-        liars = Liars(self._clock, self._connector.connect, usual)
+        impostors = Impostors(self._clock, self._connector.connect, usual)
         machines = [self._make(name) for name in options.names]
-        self.fleet = Fleet(machines, self._clock, liars, options.vmotion_time)
+        self.fleet = Fleet(machines, self._clock, impostors, options.vmotion_time)
         self.vms = [machine.first for machine in machines]
 
     def _make(self, name: str) -> Machine:
@@ -255,7 +255,7 @@ class SimulatorProgram:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody listens on any more; a live one is in the way, and stays."""
+    """Remove a socket without a listener; one with a listener stays."""
     with suppress(OSError):
         if not stat.S_ISSOCK(path.stat().st_mode):
             return

@@ -90,7 +90,7 @@ class GuestLine(Protocol):
 
 
 class RemoteGuest:
-    """What both kinds share: at most one connection, and a port while the VM runs."""
+    """What both kinds have: at most one connection, and a port while the VM runs."""
 
     def __init__(self) -> None:
         self._port: SerialPort | None = None
@@ -209,7 +209,7 @@ class DialledGuest(RemoteGuest):
 
 
 class DiallingGuest(RemoteGuest):
-    """A guest that connects to us; `arrived` is told, so that its VM can be switched on."""
+    """A guest that connects to us; `arrived` is called, to switch its VM on."""
 
     def __init__(self) -> None:
         super().__init__()

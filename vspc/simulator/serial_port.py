@@ -144,7 +144,7 @@ class Uart:
 
 
 HELD_OUTPUT = 256 * 1024
-"""Bytes of output kept while the VM stands still. A guest is told to wait before."""
+"""Bytes of output kept while the VM stands still; `room` is 0 then."""
 
 
 class SerialPort(Protocol):
@@ -245,7 +245,7 @@ class Flow:
     # Output.
 
     def room(self) -> int:
-        """Bytes that the guest may send now. Without a line: any, and nobody hears them."""
+        """Bytes that the guest may send now. Without a line: any, and they are dropped."""
         if self.still:
             return 0
         return self.line.room() if self.line is not None and self.up else ROOM

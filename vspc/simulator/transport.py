@@ -64,7 +64,7 @@ class LineOutlet:
             self._drained()
 
     def stopProducing(self) -> None:
-        """The transport is gone; its protocol hears that."""
+        """The transport is gone."""
 
     def close(self) -> None:
         """Let go of the line after what was written."""
@@ -131,7 +131,7 @@ class ProxyUri:
     thumbprint: bytes | None = None
 
 
-def parse(text: str) -> ProxyUri:
+def proxy_uri(text: str) -> ProxyUri:
     """`telnet://host:port` or `telnets://host:port`, with `#thumbprint=HEX`. Raises ValueError."""
     parts = urlsplit(text)
     if parts.scheme not in ("telnet", "telnets"):

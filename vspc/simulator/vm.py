@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from vspc.simulator.extension import VmIdentity
 from vspc.simulator.host import HostConnection, Settings
-from vspc.simulator.liars import ConnectionWitness
+from vspc.simulator.impostors import RecordingPort
 from vspc.simulator.migration import Convoy, Plan, PlannedFault, SimulatedMigration
 from vspc.simulator.serial_port import Counters, Flow, Guest, Report
 
@@ -75,7 +75,7 @@ class Retry:
 
 
 def next_host(address: str) -> str:
-    """The host that a VM at `address` moves to where nobody says: 127.0.0.1, .2 ... .254, .1.
+    """The host that a VM at `address` moves to by default: 127.0.0.1, .2 ... .254, .1.
 
     Addresses other than IPv4 loopback are not ours to take: the VM "moves" to where it is.
     """
@@ -178,7 +178,7 @@ class VirtualMachine:
         log.info("vm-crashed", name=self.name, address=self.address)
         line, self.flow.line = self.flow.line, None
         if line is not None:
-            line.port = ConnectionWitness(self.identity)
+            line.port = RecordingPort(self.identity)
             line.freeze()
         self._halt()
         self._crashed = True
@@ -218,7 +218,7 @@ class VirtualMachine:
         return rebooted
 
     def rename(self, name: str, announce: bool = False) -> None:
-        """Another name; the proxy hears of it when it asks, or at once."""
+        """Rename it; announced to the proxy now, or when it asks."""
         self.identity = evolve(self.identity, name=name)
         if announce and self.flow.line is not None:
             self.flow.line.dialogue.announce_name()
@@ -348,7 +348,7 @@ class VirtualMachine:
         if line is None or self.state != "connected":
             raise CannotMove(f"it is {self.state}")
         if not line.dialogue.can_move:
-            raise CannotMove("the proxy does not know vMotion")
+            raise CannotMove("the proxy does not support vMotion")
         return line
 
     def goahead(self, connection: HostConnection, payload: bytes) -> None:

@@ -72,7 +72,7 @@ class OptionTests(SynchronousTestCase):
     def test_a_thumbprint_goes_with_either(self) -> None:
         digest = bytes.fromhex(SHA1.replace(":", ""))
         self.assertEqual(self.parsed("--thumbprint", SHA1).proxy.thumbprint, digest)
-        uri = transport.parse(f"telnets://proxy.example:13371#thumbprint={SHA1}")
+        uri = transport.proxy_uri(f"telnets://proxy.example:13371#thumbprint={SHA1}")
         self.assertEqual(uri, ProxyUri(True, "proxy.example", 13371, digest))
 
     def test_mistakes(self) -> None:
@@ -94,7 +94,7 @@ class OptionTests(SynchronousTestCase):
             ((*PROXY, "--guest", "tcp:x:1", "--vms", "2"), "one real guest"),
             ((*PROXY, "--guest", "tcp:x:1", "--ports", "2"), "one real guest"),
             ((*PROXY, "--ports", "33"), "not a number from 1 to 32"),
-            ((*PROXY, "--ports", "3", "--port-labels", "a,b"), "3 ports want as many labels"),
+            ((*PROXY, "--ports", "3", "--port-labels", "a,b"), "3 ports need as many labels"),
             ((*PROXY, "--port-labels", "a,a"), "different labels"),
             ((*PROXY, "--port-labels", "a,b:c"), "different labels"),
             ((*PROXY, "--vmotion-every", "0"), "at least"),
