@@ -284,7 +284,7 @@ class HostKeyTests(TransportTestCase):
         done = self.complete(script("vspc"), "check", "--config", self.config)
         self.assertEqual(1, done.status)
         text = (done.out + done.err).decode()
-        self.assertIn(f"{path}: 1024 bits where 2048 are the least", text)
+        self.assertIn(f"{path}: RSA key of 1024 bits, not 2048 or more", text)
 
     def test_without_any_one_is_made_and_stays(self) -> None:
         fingerprint = self.complete(script("vspc"), "fingerprints", "--config", self.config).out

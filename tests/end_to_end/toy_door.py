@@ -1,6 +1,6 @@
-"""The SSH door by itself, with toy programs.
+"""The SSH server by itself, with toy programs.
 
-Run as `python -m tests.end_to_end.toy_door DIR [BYTES]`; after BYTES the door asks for new keys.
+Run as `python -m tests.end_to_end.toy_door DIR [BYTES]`; after BYTES the server asks for new keys.
 DIR holds `authorized/NAME`, files of public keys as OpenSSH writes them. Prints `port N` and then
 the server's log, one event a line, on standard output. Commands: `echo WORDS`, `cat`, `both`,
 `status N`, `flood`, `bytes N`, `slow`, `terminal`, `breaks`, `login`, `rss`, `raise`.
@@ -11,6 +11,7 @@ import resource
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -20,8 +21,12 @@ from zope.interface import provider
 from tests.authenticators import OnlyKeys
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
 from vspc.console.ports import Channel
+from vspc.net.limits import Admissions
+from vspc.net.scheduler import Scheduler
 from vspc.ssh import limits
+from vspc.ssh.context import SshContext
 from vspc.ssh.keys import host_keys
+from vspc.ssh.login_limits import GracePeriod
 from vspc.ssh.server import SshServer
 
 _NO_FACTS = ("log_", "isError", "message", "time", "format")
@@ -34,7 +39,7 @@ class Files(OnlyKeys):
         self.directory = directory
 
     def keys(self, operator: str) -> Collection[bytes]:
-        """Read anew each time: tests write them while the door runs."""
+        """Read anew each time: tests write them while the server runs."""
         path = self.directory / operator
         if "/" in operator or not path.is_file():
             return ()
@@ -272,8 +277,16 @@ def show(event: LogEvent) -> None:
 def main(directory: Path) -> None:
     """Listen on a free port of the loopback interface, until killed."""
     globalLogPublisher.addObserver(show)
-    door = SshServer(host_keys([], directory), Files(directory / "authorized"), begin, reactor)
-    listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(door)
+    clock: Any = reactor
+    context = SshContext(
+        host_keys=host_keys([], directory),
+        authenticator=Files(directory / "authorized"),
+        start=begin,
+        clock=clock,
+        scheduler=Scheduler(clock.callLater, clock.seconds),
+        grace_period=GracePeriod(Admissions(32, 200), clock),
+    )
+    listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(SshServer(context))
     listening.addCallback(lambda port: print("port", port.getHost().port, flush=True))
     reactor.run()
 

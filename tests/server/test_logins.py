@@ -49,8 +49,7 @@ class GuestsTest(SynchronousTestCase):
         self.sessions = Sessions(lambda: Quota(sessions=2))
         self.audit, self.recording = Recorded(), Recording()
         self.guests = LoginService(self.sessions, self.audit, self.recording, FakeClock().wall)
-        self.bench = Bench()
-        self.bench.door.witness = self.guests
+        self.bench = Bench(observer=self.guests)
 
     def login(self) -> Any:
         client = self.bench.asking()

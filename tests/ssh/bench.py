@@ -1,4 +1,4 @@
-"""The door on a bench: a fake clock, real Conch clients in memory, programs that remember.
+"""The SSH server on a bench: a fake clock, real Conch clients in memory, programs that remember.
 
 `Client` has Conch's key exchange and ciphers, and above them speaks plain messages, so that a
 test can say what no well-behaved client would.
@@ -21,11 +21,15 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.authenticators import OnlyKeys
-from vspc.console.logins import Login, Request
+from vspc.console.logins import Login, LoginObserver, Request, Start
 from vspc.console.ports import Channel, Program
-from vspc.ssh import limits as door_limits
+from vspc.net.limits import Admissions, Refusals
+from vspc.net.scheduler import Scheduler
+from vspc.ssh import limits as ssh_limits
+from vspc.ssh.context import SshContext
 from vspc.ssh.keys import HostKey
-from vspc.ssh.limits import Admission, SshLimits
+from vspc.ssh.limits import SshLimits
+from vspc.ssh.login_limits import GracePeriod
 from vspc.ssh.server import SshServer
 from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import SshReader, string, uint32
@@ -130,8 +134,15 @@ class Client(SSHClientTransport):
         return b"".join(reader.string() for reader in found if reader.uint32() == remote)
 
 
+class NoRefusals(Refusals):
+    """Each event has its line."""
+
+    def worth_a_line(self, host: str, now: float) -> bool:
+        return True
+
+
 class Bench:
-    """A door and its clients."""
+    """An SSH server and its clients. `start` is what decides what runs; a test may replace it."""
 
     make_clock: type[Clock] = Clock
     make_wire: type[FakeTransport] = FakeTransport
@@ -139,9 +150,11 @@ class Bench:
     def __init__(
         self,
         limits: SshLimits | None = None,
-        admission: Admission | None = None,
+        admissions: Any = None,
         client: type[Client] = Client,
         host_keys: Sequence[HostKey] = (HOST,),
+        observer: LoginObserver | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.clock = self.make_clock()
         self.directory = Keys()
@@ -149,13 +162,29 @@ class Bench:
         self.events: list[LogEvent] = []
         self.make_client = client
         self.pumps: list[IOPump] = []
-        self.door = SshServer(
-            host_keys, self.directory, self.start, self.clock, limits, admission=admission
+        self.start: Start = self.remember
+        if admissions is None:
+            admissions = Admissions[Any](9999, 9999)
+        self.grace_period = GracePeriod(admissions, self.clock)
+        self.context = SshContext(
+            host_keys=host_keys,
+            authenticator=self.directory,
+            start=self.run,
+            clock=self.clock,
+            scheduler=Scheduler(self.clock.callLater, self.clock.seconds),
+            grace_period=self.grace_period,
+            limits=limits or SshLimits(),
+            observer=observer or LoginObserver(),
+            refusals=refusals or NoRefusals(),
         )
+        self.ssh = SshServer(self.context)
         self.refusing: str | None = None
 
-    def start(self, channel: Channel, login: Login, request: Request) -> None:
-        """The service: everything runs a `Remembering`."""
+    def run(self, channel: Channel, login: Login, request: Request) -> None:
+        self.start(channel, login, request)
+
+    def remember(self, channel: Channel, login: Login, request: Request) -> None:
+        """Everything runs a `Remembering`."""
         program = Remembering(channel, request, login)
         self.programs.append(program)
         if self.refusing is not None:
@@ -177,7 +206,7 @@ class Bench:
     def connect(self, host: str = "192.0.2.1", protocol: Any = None) -> Any:
         """A client, its key exchange done."""
         client: Any = protocol or self.make_client()
-        server = self.door.buildProtocol(None)
+        server = self.ssh.buildProtocol(None)
         address = IPv4Address("TCP", host, 50000)
         wire = self.make_wire(server, True, peerAddress=address)
         pump = connect(server, wire, client, FakeTransport(client, False), clock=self.clock)
@@ -190,7 +219,7 @@ class Bench:
         """Everything that is under way arrives, in as many turns as it takes."""
         for pump in self.pumps:
             pump.flush()
-        while any(transport.share.waiting for transport in self.door.connections):
+        while any(transport.share.waiting for transport in self.ssh.connections):
             self.clock.advance(0)
             for pump in self.pumps:
                 pump.flush()
@@ -198,7 +227,7 @@ class Bench:
     def grow_up(self) -> None:
         """Nobody is a newcomer any more."""
         self.settle()
-        self.clock.advance(door_limits.NEW_FOR)
+        self.clock.advance(ssh_limits.GRACE_PERIOD)
         self.settle()
 
     def pass_time(self, seconds: float) -> None:
@@ -223,14 +252,14 @@ class Bench:
         return client
 
     def session(self, client: Any, window: int = 1 << 20, largest: int = 32768) -> int:
-        """A session channel; returns the door's number for it."""
+        """A session channel; returns the server's number for it."""
         numbers = uint32(7) + uint32(window) + uint32(largest)
         client.say(OPEN, string(b"session"), numbers)
         self.settle()
         return int(struct.unpack(">L", client.got(CONFIRMATION)[-1][4:8])[0])
 
     def running(self, client: Any, line: bytes = b"list", **options: int) -> tuple[int, Any]:
-        """A session that runs something; the door's number and the program."""
+        """A session that runs something; the server's number and the program."""
         number = self.session(client, **options)
         ask(client, number, b"exec", string(line))
         self.settle()
@@ -268,7 +297,7 @@ def ask(client: Any, channel: int, name: bytes, body: bytes = b"", reply: bool =
 
 
 def server_of(client: Any) -> SshTransport:
-    """The door's end of a client's connection."""
+    """The server's end of a client's connection."""
     server: SshTransport = client.server
     return server
 

@@ -13,8 +13,6 @@ from tests.ssh.bench import Bench, Client, server_of
 from vspc.apps.dispatch import Dispatcher
 from vspc.console.access import Operator
 from vspc.console.console import Console
-from vspc.console.logins import Login, Request
-from vspc.console.ports import Channel
 from vspc.net.limits import Admissions, Refusals
 from vspc.ssh.connection import SshConnection
 from vspc.ssh.crypto.algorithms import STRICT_CLIENT
@@ -86,9 +84,7 @@ class StormBench(Bench):
 
     def __init__(self, per_address: int = 32, in_all: int = 200, **options: Any) -> None:
         self.book: Any = Admissions(per_address, in_all)
-        super().__init__(admission=self.book, **options)
-        refusals = Refusals()
-        self.door._tellable = refusals.worth_a_line
+        super().__init__(admissions=self.book, refusals=Refusals(), **options)
 
     def settle(self) -> None:
         """Everything that is under way arrives, in as many turns as it takes."""
@@ -122,14 +118,11 @@ class ConsoleBench(StormBench):
         self.reception = Dispatcher(
             evolve(self.desk.context, current=self.current), self.desk.events
         )
+        self.start = self.reception.start
 
     def current(self, operator: Operator) -> Operator:
         """Nobody is taken away."""
         return operator
-
-    def start(self, channel: Channel, login: Login, request: Request) -> None:
-        """As the service does."""
-        self.reception.start(channel, login, request)
 
     def machine(self, name: str = "web01", number: int = 1) -> tuple[Console, FakeLine]:
         """A VM."""

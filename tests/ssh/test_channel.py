@@ -273,7 +273,7 @@ class EndTests(BenchCase):
         self.bench.settle()
         self.assertEqual((["closed"], ["closed"]), (late.heard, program.heard))
         program.heard.clear()
-        self.bench.door.start = lambda channel, login, request: channel.finish(0)
+        self.bench.start = lambda channel, login, request: channel.finish(0)
         number = self.bench.session(self.client)
         channel = server_of(self.client).service.channels[number]  # type: ignore[union-attr]
         ask(self.client, number, b"shell")
@@ -289,7 +289,7 @@ class Ended(BenchCase):
     def test_nothing_begins_any_more_and_what_runs_hears_of_it(self) -> None:
         _, running = self.bench.running(self.client)
         waiting: list[Channel] = []
-        self.bench.door.start = lambda channel, login, request: waiting.append(channel)
+        self.bench.start = lambda channel, login, request: waiting.append(channel)
         number = self.bench.session(self.client)
         self.ask(number, b"exec", string(b"raw web01"))
         self.say(DATA, uint32(number), string(b"reboot\r"))
@@ -315,7 +315,7 @@ class Ended(BenchCase):
         self.assertEqual([], self.client.got(DISCONNECT))
         self.assertEqual(["closed"], program.heard)
         self.say(DATA, uint32(number), string(b"too late"))
-        self.bench.clock.advance(limits.FAREWELL)
+        self.bench.clock.advance(limits.DISCONNECT_DELAY)
         self.bench.settle()
         self.assertIn(b"the server stops", self.client.got(DISCONNECT)[0])
         self.assertEqual(["closed"], program.heard)
@@ -335,7 +335,7 @@ class Ended(BenchCase):
         self.assertEqual(b"before\x1b[?1049l", self.client.bytes_of(7))
 
     def test_output_leaves_room_in_the_window_for_what_gives_a_terminal_back(self) -> None:
-        for window, left in ((1 << 20, limits.LAST_WORDS), (16384, 256), (60, 0)):
+        for window, left in ((1 << 20, limits.END_RESERVE), (16384, 256), (60, 0)):
             number = self.bench.session(self.client, window=window)
             self.ask(number, b"pty-req", TERMINAL)
             self.ask(number, b"shell")
@@ -351,7 +351,7 @@ class Ended(BenchCase):
         server_of(self.client).pauseProducing()
         program.channel.write(b"the last words")
         program.channel.finish(0)
-        self.bench.pass_time(limits.FINISH_PATIENCE)
+        self.bench.pass_time(limits.FINISH_TIMEOUT)
         self.assertEqual(b"the last words", self.client.bytes_of(7))
         self.assertEqual(1, len(self.client.got(CLOSE)))
         self.assertEqual([], self.bench.logged("output-not-taken"))
@@ -361,7 +361,7 @@ class Ended(BenchCase):
         server_of(self.client).pauseProducing()
         program.channel.write(b"the last words")
         program.channel.finish(0)
-        self.bench.pass_time(limits.FINISH_PATIENCE)
+        self.bench.pass_time(limits.FINISH_TIMEOUT)
         self.assertEqual(b"the last", self.client.bytes_of(7))
         self.assertEqual([6], [event["lost"] for event in self.bench.logged("output-not-taken")])
 
@@ -379,6 +379,6 @@ class Ended(BenchCase):
         server.disconnect("the server stops")
         self.client.transport.loseConnection()
         self.bench.settle()
-        self.bench.clock.advance(limits.FAREWELL)
+        self.bench.clock.advance(limits.DISCONNECT_DELAY)
         self.assertTrue(server.ended)
-        self.assertNotIn(server, self.bench.door.connections)
+        self.assertNotIn(server, self.bench.ssh.connections)

@@ -150,7 +150,7 @@ class KeyExchangeTests(SynchronousTestCase):
                 client.supportedPublicKeys = [b"ssh-ed25519", b"ecdsa-sha2-nistp256"]
                 bench.connect(protocol=client)
                 # NIST's curves are for those who want them: beside an ECDSA host key only.
-                wanted = b"curve" in name or bench.door.privateKeys.keys() == {ecdsa.kind}
+                wanted = b"curve" in name or bench.ssh.privateKeys.keys() == {ecdsa.kind}
                 self.assertEqual((wanted, not wanted), (client.secure, client.lost), name)
 
     def test_what_is_offered(self) -> None:
@@ -318,7 +318,7 @@ class RekeyTests(SynchronousTestCase):
 
     def test_output_waits_while_keys_are_exchanged(self) -> None:
         _, program = self.bench.running(self.client)
-        self.server.renew_keys()
+        self.server._renew_keys()
         self.assertEqual(0, program.channel.room())
         program.channel.write(b"short")
         self.assertEqual(b"", self.client.bytes_of(7))
@@ -328,7 +328,7 @@ class RekeyTests(SynchronousTestCase):
 
     def test_a_client_that_never_agrees_on_keys_is_gone(self) -> None:
         self.client.ssh_KEXINIT = lambda packet: None
-        self.server.renew_keys()
+        self.server._renew_keys()
         for _ in range(60):
             self.client.transport.write(b"")
             self.bench.pass_time(1)
@@ -337,7 +337,7 @@ class RekeyTests(SynchronousTestCase):
     def test_replies_that_wait_for_keys_are_bounded(self) -> None:
         number = self.bench.session(self.client)
         self.client.ssh_KEXINIT = lambda packet: None
-        self.server.renew_keys()
+        self.server._renew_keys()
         for _ in range(limits.BACKLOG_LIMIT // 5 + 1):
             ask(self.client, number, b"env")
         self.bench.settle()

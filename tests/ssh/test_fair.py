@@ -10,7 +10,6 @@ from tests.ssh.bench import ADJUST, DATA, Bench, BenchCase, server_of
 from tests.ssh.hostile import Wire
 from vspc.net.limits import Admissions
 from vspc.net.scheduler import EVENTS, EVENTS_UNPROVEN, FLOOD, FLOODING
-from vspc.ssh.grace_period import GracePeriod
 from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG = 2, 3, 4
@@ -30,7 +29,7 @@ class FairBench(Bench):
     def settle(self) -> None:
         for pump in self.pumps:
             pump.flush()
-        while any(transport.share.waiting for transport in self.door.connections):
+        while any(transport.share.waiting for transport in self.ssh.connections):
             self.clock.turn()  # type: ignore[attr-defined]
             for pump in self.pumps:
                 pump.flush()
@@ -115,7 +114,7 @@ class FairTests(BenchCase):
 
     def test_who_floods_gives_way_before_a_login_that_is_silent(self) -> None:
         admissions: Admissions[Any] = Admissions(2, 100)
-        self.bench.door._newcomers = GracePeriod(admissions, self.bench.clock)
+        self.bench = FairBench(admissions=admissions)
         login, flood = self.bench.connect(), self.bench.connect()
         self.bench.clock.turn(1)  # both count
         for _ in range(FLOODING + 1):
@@ -130,16 +129,16 @@ class FairTests(BenchCase):
 
     def test_who_is_gone_takes_nobodys_place_while_its_end_waits_for_its_turn(self) -> None:
         admissions: Admissions[Any] = Admissions(1, 100)
-        newcomers = self.bench.door._newcomers = GracePeriod(admissions, self.bench.clock)
+        self.bench = FairBench(admissions=admissions)
         old = self.bench.connect()
         self.bench.clock.turn(1)
         new = self.bench.connect()
-        self.assertEqual((len(admissions), len(newcomers)), (1, 1))
-        self.bench.door.scheduler.left = 0  # the turn is full
+        self.assertEqual((len(admissions), len(self.bench.grace_period)), (1, 1))
+        self.bench.context.scheduler.left = 0  # the turn is full
         for client in (old, new):
             server_of(client).connectionLost()
-            self.assertIn(server_of(client), self.bench.door.connections)
-        self.assertEqual((len(admissions), len(newcomers)), (0, 0))
+            self.assertIn(server_of(client), self.bench.ssh.connections)
+        self.assertEqual((len(admissions), len(self.bench.grace_period)), (0, 0))
 
     def typed_in_a_flood_and_lost(self) -> tuple[int, Any]:
         """An operator's connection is lost while it waits, with a last word behind the flood."""
@@ -155,11 +154,11 @@ class FairTests(BenchCase):
 
     def test_what_was_typed_before_the_connection_was_lost_is_delivered(self) -> None:
         _, program = self.typed_in_a_flood_and_lost()
-        self.assertIn(self.server, self.bench.door.connections)
+        self.assertIn(self.server, self.bench.ssh.connections)
         for _ in range(5):
             self.bench.clock.turn()
         self.assertEqual(program.heard, [b"the last word\r", "closed"])
-        self.assertNotIn(self.server, self.bench.door.connections)
+        self.assertNotIn(self.server, self.bench.ssh.connections)
         self.assertEqual(self.bench.clock.getDelayedCalls(), [])
 
     def test_nothing_of_who_is_ended_by_us_meanwhile(self) -> None:
@@ -169,7 +168,7 @@ class FairTests(BenchCase):
         for _ in range(5):
             self.bench.clock.turn()
         self.assertEqual(program.heard, ["closed"])
-        self.assertNotIn(self.server, self.bench.door.connections)
+        self.assertNotIn(self.server, self.bench.ssh.connections)
 
     def test_who_was_not_logged_in_is_gone_at_once(self) -> None:
         client = self.bench.connect()
@@ -181,4 +180,4 @@ class FairTests(BenchCase):
         server.connectionLost()
         for _ in range(2):
             self.bench.clock.turn()
-        self.assertNotIn(server, self.bench.door.connections)
+        self.assertNotIn(server, self.bench.ssh.connections)

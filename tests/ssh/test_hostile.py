@@ -24,7 +24,7 @@ from tests.ssh.hostile import TCP_BUFFER, StormBench, Storming, Wire
 from tests.ssh.test_transport import Raw
 from vspc.net.scheduler import EVENTS_UNPROVEN
 from vspc.ssh import limits
-from vspc.ssh.login_throttle import DELAY_LIMIT, TABLE_LIMIT
+from vspc.ssh.login_limits import DELAY_LIMIT, TABLE_LIMIT
 from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, KEXINIT, NEWKEYS, EXCHANGE_INIT = 2, 3, 4, 20, 21, 30
@@ -58,7 +58,7 @@ class StormCase(SynchronousTestCase):
         self.bench.watch(self)
 
     def assert_all_is_over(self) -> None:
-        self.assertEqual(set(), self.bench.door.connections)
+        self.assertEqual(set(), self.bench.ssh.connections)
         self.assertEqual([], self.bench.clock.getDelayedCalls())
         self.assertEqual(0, len(self.bench.book))
         self.assertEqual([], self.flushLoggedErrors())
@@ -87,9 +87,9 @@ class HalfOpenTests(StormCase):
         self.assertEqual([True] * 68 + [False] * 32, [raw.lost for raw in one])
         for number in range(300):
             self.silent(f"198.51.100.{number % 250}")
-        self.assertLessEqual(len(self.bench.door.connections), 400)
+        self.assertLessEqual(len(self.bench.ssh.connections), 400)
         self.bench.grow_up()
-        self.assertEqual(200, len(self.bench.door.connections))
+        self.assertEqual(200, len(self.bench.ssh.connections))
         self.assertEqual(200, len(self.bench.book))
 
     def test_who_is_right_comes_in_all_the_same(self) -> None:
@@ -99,7 +99,7 @@ class HalfOpenTests(StormCase):
                 self.bench.grow_up()
                 self.bench.pumps = self.bench.pumps[-200:]
                 self.bench.logged_in(host="198.51.100.3")
-        self.assertEqual(4, sum(each.login is not None for each in self.bench.door.connections))
+        self.assertEqual(4, sum(each.login is not None for each in self.bench.ssh.connections))
 
     def test_after_a_minute_all_are_gone_and_nothing_ran_meanwhile(self) -> None:
         for number in range(60):
@@ -115,9 +115,7 @@ class CrowdTests(StormCase):
     """Connections that are many, and quick: while they are new they take nobody's place."""
 
     def new(self) -> int:
-        newcomers = self.bench.door._newcomers
-        assert newcomers is not None
-        return len(newcomers)
+        return len(self.bench.grace_period)
 
     def test_a_crowd_in_the_middle_of_a_login_displaces_nobody(self) -> None:
         crowd = [self.bench.connect(protocol=Raw()) for _ in range(63)]
@@ -145,7 +143,7 @@ class CrowdTests(StormCase):
         self.assertEqual((200, 200), (self.new(), len(self.bench.book)))
         self.bench.grow_up()
         self.assertEqual((0, 200), (self.new(), len(self.bench.book)))
-        self.assertEqual(200, len(self.bench.door.connections))
+        self.assertEqual(200, len(self.bench.ssh.connections))
 
     def test_who_leaves_while_he_is_new_leaves_nothing(self) -> None:
         for raw in [self.bench.connect(protocol=Raw()) for _ in range(20)]:
@@ -407,7 +405,7 @@ class GuessingTests(StormCase):
 
     def test_bad_logins_of_one_operator_delay_no_other_and_no_other_address(self) -> None:
         self.storm(b"alice", 50)
-        attempts, now = self.bench.door.attempts, self.bench.clock.seconds()
+        attempts, now = self.bench.context.throttle, self.bench.clock.seconds()
         self.assertGreater(attempts.delay("192.0.2.66", "alice", now), 0)
         self.assertEqual(0, attempts.delay("192.0.2.66", "bob", now))
         self.assertEqual(0, attempts.delay("192.0.2.1", "alice", now))
@@ -426,7 +424,7 @@ class GuessingTests(StormCase):
         self.assertEqual(1, len(client.got(AUTH_SUCCESS)))
 
     def test_ten_thousand_names_leave_bounded_tables(self) -> None:
-        attempts = self.bench.door.attempts
+        attempts = self.bench.context.throttle
         for number in range(10_000):
             attempts.failed(f"192.0.2.{number % 250}", f"user{number}", number / 170)
         self.assertLessEqual(len(attempts._tallies), TABLE_LIMIT)

@@ -83,9 +83,8 @@ class ChannelTests(StormCase):
             self.client.say(CLOSE, uint32(number))
             self.bench.settle()
         service = connection_of(self.client)
-        for table in (service.channels, service.localToRemoteChannel, service._waiting):
+        for table in (service.channels, service._waiting):
             self.assertEqual(0, len(table))
-        self.assertEqual(0, len(service.channelsToRemoteChannel))
         self.assertEqual(["closed"] * 2000, [p.heard[-1] for p in self.bench.programs])
         self.bench.clock.advance(0)
         self.assertLessEqual(len(self.bench.clock.getDelayedCalls()), 2)  # new keys, and life
@@ -150,7 +149,7 @@ class OrderTests(StormCase):
         self.assert_ended()
 
     def test_a_forwarded_channel_used_before_it_is_confirmed(self) -> None:
-        self.bench.door.start = lambda *_: None
+        self.bench.start = lambda *_: None
         console = string(b"web01") + uint32(1) + string(b"127.0.0.1") + uint32(1)
         self.open(b"direct-tcpip", more=console)
         self.client.say(DATA, uint32(0), string(b"early"))
@@ -223,9 +222,7 @@ class StormTests(StormCase):
         for _ in range(5000):
             self.client.say(ADJUST, uint32(number), uint32(0xFFFFFFFF))
         self.bench.settle()
-        self.assertEqual(
-            (1 << 32) - 1, connection_of(self.client).channels[number].remoteWindowLeft
-        )
+        self.assertEqual((1 << 32) - 1, connection_of(self.client).channels[number].window_out)
         self.assertEqual([], program.heard)
         self.assertLessEqual(program.channel.room(), limits.ROOM)
 
@@ -286,7 +283,7 @@ class GreedyTests(SynchronousTestCase):
         self.assertLess(calls, 60)
         wire.stalled = False
         self.bench.settle()
-        self.assertEqual(set(), self.bench.door.connections)
+        self.assertEqual(set(), self.bench.ssh.connections)
         self.assertEqual(0, len(list(self.console.attachments)))
 
     def test_a_window_that_is_closed_costs_no_turns(self) -> None:
@@ -333,7 +330,7 @@ class GreedyTests(SynchronousTestCase):
             ask(client, number, b"break", uint32(500), reply=False)
         self.bench.settle()
         bridge: Any = connection_of(client).channels[number]._program
-        self.assertLessEqual(len(bridge._pending), 1024)
+        self.assertLessEqual(len(bridge._input._pending), 1024)
         self.assertLessEqual(self.console.input.waiting, WAITING)
         self.assertFalse(client.lost)
 

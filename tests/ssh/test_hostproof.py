@@ -15,8 +15,8 @@ from tests.ssh.bench import (
     Client,
     server_of,
 )
-from vspc.ssh.connection import PROVE, TELL
-from vspc.ssh.keys import HostKey
+from vspc.ssh.connection import HOST_KEYS
+from vspc.ssh.keys import PROVE, HostKey
 from vspc.wire.ssh import SshReader, string
 
 GLOBAL_SUCCESS = 81
@@ -66,7 +66,7 @@ class HostKeyTests(SynchronousTestCase):
     def test_all_are_told_once_he_is_in(self) -> None:
         [told] = self.client().got(GLOBAL_REQUEST)
         reader = SshReader(told)
-        self.assertEqual((TELL, False), (reader.string(), reader.boolean()))
+        self.assertEqual((HOST_KEYS, False), (reader.string(), reader.boolean()))
         blobs = []
         while not reader.ended:
             blobs.append(reader.string())

@@ -80,7 +80,7 @@ class HostKeyTests(SynchronousTestCase):
         small = self.write("small", rsa.generate_private_key(65537, 1024))
         with self.assertRaises(HostKeyError) as caught:
             load_host_key(small)
-        self.assertEqual(f"{small}: 1024 bits where 2048 are the least", str(caught.exception))
+        self.assertEqual(f"{small}: RSA key of 1024 bits, not 2048 or more", str(caught.exception))
         enough = load_host_key(self.write("enough", rsa.generate_private_key(65537, 2048)))
         self.assertTrue(fingerprint_line(enough).startswith("2048 SHA256:"))
 

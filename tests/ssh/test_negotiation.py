@@ -17,7 +17,7 @@ from vspc.ssh.crypto.algorithms import (
     key_exchanges,
 )
 from vspc.ssh.crypto.ciphers import CHACHA
-from vspc.ssh.crypto.negotiation import Agreed, Offer, Phase, agree, permitted, read_offer
+from vspc.ssh.crypto.exchange import Agreed, Offer, Phase, agree, permitted, read_offer
 from vspc.wire.ssh import MalformedSsh, string
 
 HOST_KEYS = (b"ssh-ed25519",)

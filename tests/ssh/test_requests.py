@@ -130,7 +130,7 @@ class OpeningTests(BenchCase):
         self.assertEqual([], self.client.got(CONFIRMATION))
 
     def test_a_forward_that_is_never_started(self) -> None:
-        self.bench.door.start = lambda *_: None
+        self.bench.start = lambda *_: None
         self.forward(b"web01")
         self.bench.pass_time(15)
         self.say(2, string(b""))
@@ -144,10 +144,10 @@ class OpeningTests(BenchCase):
             channel.write(b"banner")
             channels.append(channel)
 
-        self.bench.door.start = start
+        self.bench.start = start
         self.forward(b"web01")
         self.assertEqual([], self.client.messages[2:])
-        self.bench.door.start = self.bench.start
+        self.bench.start = self.bench.remember
         _, program = self.bench.running(self.client)
         channels[0].start(program)
         self.bench.settle()

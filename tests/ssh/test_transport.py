@@ -186,7 +186,7 @@ class LifeTests(SynchronousTestCase):
             self.assertGreaterEqual(len(client.got(GLOBAL_REQUEST)), 3)
             bench.pass_time(5)
             self.assertTrue(client.lost)
-            self.assertEqual(set(), bench.door.connections)
+            self.assertEqual(set(), bench.ssh.connections)
 
     def test_a_client_that_speaks_is_not_asked(self) -> None:
         for _ in range(100):
@@ -224,11 +224,11 @@ class LifeTests(SynchronousTestCase):
     def test_closing_the_door(self) -> None:
         _, program = self.bench.running(self.client)
         waiting = self.bench.connect()
-        self.bench.door.close("the server stops")
+        self.bench.ssh.close("the server stops")
         self.bench.settle()
         self.assertTrue(self.client.lost and waiting.lost)
         self.assertEqual(["closed"], program.heard)
-        self.assertEqual(set(), self.bench.door.connections)
+        self.assertEqual(set(), self.bench.ssh.connections)
         self.assertEqual([], self.bench.clock.getDelayedCalls())
 
 
@@ -259,7 +259,7 @@ class AdmissionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.book = self.Book()
-        self.bench = Bench(admission=self.book)
+        self.bench = Bench(admissions=self.book)
 
     def test_the_newcomer_is_never_refused(self) -> None:
         clients = [self.bench.connect() for _ in range(3)]
@@ -279,7 +279,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual([False, False], [client.lost for client in clients])
 
     def test_who_has_failed_goes_first(self) -> None:
-        bench = Bench(admission=Admissions(per_address=2, in_all=3))
+        bench = Bench(admissions=Admissions(per_address=2, in_all=3))
         silent, failing = bench.asking(), bench.asking()
         authenticate(failing, b"alice", ALICE, signer=STRANGER)
         newcomer = bench.asking()
@@ -287,7 +287,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])
 
     def test_who_speaks_stays_before_who_is_silent(self) -> None:
-        bench = Bench(admission=Admissions(per_address=2, in_all=3))
+        bench = Bench(admissions=Admissions(per_address=2, in_all=3))
         speaking, silent = bench.asking(), bench.asking()
         bench.grow_up()
         speaking.say(IGNORE, string(b""))
@@ -317,7 +317,7 @@ class DefectTests(SynchronousTestCase):
             bench = Bench()
             bench.watch(self)
             left: list[object] = []
-            bench.door.witness.left = left.append  # type: ignore[method-assign, assignment]
+            self.patch(bench.context.observer, "left", left.append)
             client = bench.logged_in()
             server = server_of(client)
 
@@ -331,5 +331,5 @@ class DefectTests(SynchronousTestCase):
                 server.disconnect("you are locked out")
             bench.settle()
             self.assertEqual(len(left), 1, how)
-            self.assertEqual(bench.door.connections, set())
+            self.assertEqual(bench.ssh.connections, set())
             self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

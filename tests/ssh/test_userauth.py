@@ -22,6 +22,7 @@ from tests.ssh.bench import (
     probe,
 )
 from vspc.config.keys import fingerprint
+from vspc.console.logins import Login, LoginConnection, LoginObserver
 from vspc.ssh.limits import PROBES_PER_FAILURE, SshLimits
 from vspc.wire.ssh import string
 
@@ -304,7 +305,7 @@ class Late(SynchronousTestCase):
         bench = Bench(SshLimits(login_timeout=3))
         client = bench.asking()
         for _ in range(40):
-            bench.door.failed(client.server, "alice")
+            client.server.failed("alice")
         authenticate(client, b"alice", ALICE)
         bench.settle()
         client.server.transport.loseConnection = lambda: None  # it takes its time
@@ -335,9 +336,12 @@ class Told(SynchronousTestCase):
         )
 
     def test_one_for_whom_there_is_no_room_was_not_let_in(self) -> None:
-        bench = Bench()
+        class Full(LoginObserver):
+            def came(self, login: Login, connection: LoginConnection) -> str:
+                return "you have 64 already"
+
+        bench = Bench(observer=Full())
         bench.watch(self)
-        bench.door.witness.came = lambda login, connection: "you have 64 already"  # type: ignore[method-assign]
         client = bench.asking()
         authenticate(client, b"alice", ALICE)
         bench.settle()

@@ -20,13 +20,11 @@ from vspc.net.scheduler import Scheduler
 from vspc.server.auth_service import AuthService
 from vspc.server.logins import LoginRecording, LoginService
 from vspc.server.reload import Live
+from vspc.ssh.context import SshContext
 from vspc.ssh.keys import host_keys
-from vspc.ssh.limits import Displaceable, SshLimits
+from vspc.ssh.limits import SshLimits
+from vspc.ssh.login_limits import Displaceable, GracePeriod
 from vspc.ssh.server import SshServer
-
-
-class Admitting(Admissions[Displaceable]):
-    """SSH connections that have not logged in."""
 
 
 class OperatorSide:
@@ -52,8 +50,10 @@ class OperatorSide:
         self.lockouts = self._front.lockouts
         self._guests = LoginService(self.sessions, audit, recording, clock.wall)
         ssh = live.config.ssh
-        self._admitting = Admitting(ssh.max_unauthenticated_per_address, ssh.max_unauthenticated)
-        self._door: SshServer | None = None
+        self._unauthenticated = Admissions[Displaceable](
+            ssh.max_unauthenticated_per_address, ssh.max_unauthenticated
+        )
+        self._ssh: SshServer | None = None
         events.subscribe(self.sessions.on_event)
 
     def _quota(self) -> Quota:
@@ -68,21 +68,23 @@ class OperatorSide:
         self._front.open(config)
         self._reception = Dispatcher(context, self._happenings)
         ssh = config.ssh
-        self._door = SshServer(
-            host_keys(ssh.host_keys, config.state_dir),
-            self._front.gate,
-            self._reception.start,
-            self._reactor,
-            SshLimits(ssh.login_timeout, channels=ssh.max_channels),
-            self._admitting,
-            refusals.worth_a_line,
-            self._guests,
-            scheduler=self._scheduler,
+        self._ssh = SshServer(
+            SshContext(
+                host_keys=host_keys(ssh.host_keys, config.state_dir),
+                authenticator=self._front.gate,
+                start=self._reception.start,
+                clock=self._reactor,
+                scheduler=self._scheduler,
+                grace_period=GracePeriod(self._unauthenticated, self._reactor),
+                limits=SshLimits(ssh.login_timeout, channels=ssh.max_channels),
+                observer=self._guests,
+                refusals=refusals,
+            )
         )
         control = listen_locally(
             self._reactor, config.state_dir, self._local, self._guests.stranger
         )
-        return self._door, control
+        return self._ssh, control
 
     def _local(self, channel: Channel, words: list[str]) -> Callable[[], None]:
         session, left = self._guests.local(channel)
@@ -91,10 +93,10 @@ class OperatorSide:
 
     def condition(self) -> dict[str, object]:
         """For `status`."""
-        connections = 0 if self._door is None else len(self._door.connections)
+        connections = 0 if self._ssh is None else len(self._ssh.connections)
         return {
             "connections": connections,
-            "not_logged_in": len(self._admitting),
+            "not_logged_in": len(self._unauthenticated),
             "passwords_turned_away": self._front.passwords_turned_away,
         }
 
@@ -129,6 +131,6 @@ class OperatorSide:
         for present in self.sessions:
             for attachment in list(present.attachments):
                 attachment.expel(text)
-        seconds = 0.0 if self._door is None else self._door.close(text)
+        seconds = 0.0 if self._ssh is None else self._ssh.close(text)
         self._front.close()
         return seconds

@@ -2,41 +2,50 @@
 
 Output: what the window and the transport do not take now is kept, at most `OUTBOX_LIMIT` bytes;
 a program that writes beyond it has not looked at `room` and loses its channel. Input: at most
-`WINDOW` bytes are under way until the program says `consumed`. A program that raises ends with
-status 1 and one traceback of ours; no other is affected.
+`WINDOW` bytes are under way until the program calls `consumed`. A program that raises ends with
+status 1 and one traceback in the log; no other is affected.
 """
 
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from twisted.conch.ssh.channel import SSHChannel
 from twisted.conch.ssh.connection import (
     MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EOF,
     MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_OPEN_CONFIRMATION,
     MSG_CHANNEL_WINDOW_ADJUST,
 )
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from vspc.console.logins import Request
 from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
-from vspc.ssh.quiet import quiet
+from vspc.ssh.conch import Timers
+from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
-if TYPE_CHECKING:
-    from vspc.ssh.connection import SshConnection
-from collections import deque
+log = Logger()
 
 STDOUT = 0
 STDERR = 1
 """RFC 4254 section 5.2 calls it SSH_EXTENDED_DATA_STDERR."""
 
+_WINDOW_LIMIT = (1 << 32) - 1
+
+Granted = tuple[bool, Callable[[], object] | None]
+"""Whether a request is granted, and what to do after the reply."""
+
+REFUSED: Granted = (False, None)
+
 
 class Outbox:
-    """First in, first out; neighbours of one stream become one piece."""
+    """Output that a client does not take yet: pieces of two streams, in order, bounded. Pure.
+
+    Neighbours of one stream become one piece.
+    """
 
     __slots__ = ("_pieces", "held", "limit")
 
@@ -68,88 +77,95 @@ class Outbox:
         return stream, data
 
     def clear(self) -> None:
-        """Throw everything away."""
+        """Discard everything."""
         self._pieces.clear()
         self.held = 0
 
 
-log = Logger()
-
-_WINDOW_LIMIT = (1 << 32) - 1
-
-Asked = tuple[bool, Callable[[], None] | None]
-"""Whether a request is granted, and what to do once that has been said."""
-
-
-class SshChannel(SSHChannel):
-    """What sessions and forwarded connections share."""
-
-    _log = quiet
-    conn: "SshConnection"
-    id: int  # type: ignore[assignment]
-    terminal: Terminal | None = None
-
-    def __init__(self, conn: "SshConnection", window: int, largest: int) -> None:
-        super().__init__(
-            localWindow=limits.WINDOW,
-            localMaxPacket=limits.CHANNEL_PACKET,
-            remoteWindow=window,
-            remoteMaxPacket=largest,
-        )
-        self.conn = conn
-        self._first_window = window
-        self.confirmed = False
-        self._program: Program | None = None
-        self._outbox = Outbox(limits.OUTBOX_LIMIT)
-        self._early = bytearray()
-        self._ended_input = False
-        self._credit = 0
-        self._wants_room = False
-        self._status: int | None = None
-        self._is_gone = False
-        self._told = False
-        self._timer: IDelayedCall | None = None
+class ChannelTable(Protocol):
+    """The channels of one connection, as each of them uses it."""
 
     @property
-    def address(self) -> str:
-        """Where the operator comes from."""
-        return self.conn.transport.address
+    def transport(self) -> SshTransport: ...
 
-    def opening(self, reader: SshReader) -> None:
-        """The client has asked for this channel; `reader` has what belongs to its kind."""
-        raise NotImplementedError
+    def wait(self, channel: "SshChannel") -> None:
+        """Call `channel.resume` when the transport flows again."""
 
-    def asked(self, request: bytes, reader: SshReader) -> Asked:
+    def refuse(self, channel: "SshChannel", reason: int, text: str) -> None:
+        """Refuse to open `channel`, with a code and a text of RFC 4254 section 5.1."""
+
+
+class SshChannel:
+    """What sessions and forwarded connections share.
+
+    `number` is the server's, `remote` the client's; `window` and `largest`, bytes, are the
+    client's, too.
+    """
+
+    terminal: Terminal | None = None
+
+    def __init__(
+        self, table: ChannelTable, number: int, remote: int, window: int, largest: int
+    ) -> None:
+        self._table = table
+        self._transport = table.transport
+        self.number = number
+        self.remote = remote
+        self.address = self._transport.address
+        self.window_out = self._first_window = window
+        self._largest = largest
+        self._window_in = limits.WINDOW
+        self._credit = 0  # of what is missing in `_window_in`, how much is consumed
+        self.confirmed = False
+        self._outbox = Outbox(limits.OUTBOX_LIMIT)
+        self._wants_room = False
+        self._program: Program | None = None
+        self._early = bytearray()
+        self._ended_input = False
+        self._status: int | None = None
+        self.is_closed = False
+        """Whether CLOSE is sent, or nothing can be sent."""
+        self._is_gone = False
+        self._told_closed = False
+        self._timers = Timers(self._transport.context.clock)
+
+    def confirm(self) -> None:
+        """Tell the client that the channel is open."""
+        self.confirmed = True
+        numbers = (self.remote, self.number, limits.WINDOW, limits.CHANNEL_PACKET)
+        body = b"".join(map(uint32, numbers))
+        self._transport.sendPacket(MSG_CHANNEL_OPEN_CONFIRMATION, body)
+
+    def requested(self, request: bytes, reader: SshReader) -> Granted:
         """A channel request: granted or not."""
         del request, reader
-        return False, None
+        return REFUSED
 
     # The program
 
     def run(self, request: Request) -> None:
-        """Let the service decide what runs here."""
-        transport = self.conn.transport
-        assert transport.login is not None
-        self._safely(transport.factory.start, self, transport.login, request)
+        """Let `context.start` decide what runs here."""
+        assert self._transport.login is not None
+        self._call(self._transport.context.start, self, self._transport.login, request)
 
     def start(self, program: Program) -> None:
-        """From now on `program` hears; what was typed before comes first."""
-        if self._over:  # whatever was prepared for this program must be undone
+        """Run `program`; it gets what was typed before."""
+        if self._over:  # it has to undo what was prepared for it
             self._program = self._program or program
-            self.conn.transport.factory.clock.callLater(0, self._dismiss, program)
+            self._transport.context.clock.callLater(0, self._dismiss, program)
             return
         self._program = program
         if self._early:
             early, self._early = bytes(self._early), bytearray()
-            self._safely(program.received, early)
+            self._call(program.received, early)
         if self._ended_input and self._program is program:
-            self._safely(program.ended_input)
+            self._call(program.ended_input)
 
     @property
     def _over(self) -> bool:
         return self._is_gone or self._status is not None
 
-    def _safely(self, call: Callable[..., object], *arguments: object) -> object:
+    def _call(self, call: Callable[..., object], *arguments: object) -> object:
         try:
             return call(*arguments)
         except Exception:
@@ -158,23 +174,18 @@ class SshChannel(SSHChannel):
             return None
 
     def ask_program(self, call: Callable[[Program], object]) -> object:
-        """What the program says to `call`; None where none runs."""
+        """What `call` returns for the program; None where none runs."""
         if self._program is None or self._over:
             return None
-        return self._safely(call, self._program)
-
-    def _soon_told(self) -> None:
-        """`closed` comes in a turn of its own: `finish` may have been called by the program."""
-        self._after(0, self._tell_closed)
+        return self._call(call, self._program)
 
     def _tell_closed(self) -> None:
-        if self._told or self._program is None:
-            return
-        self._told = True
-        self._close_program(self._program)
+        if not self._told_closed and self._program is not None:
+            self._told_closed = True
+            self._close_program(self._program)
 
     def _dismiss(self, program: Program) -> None:
-        """`program` came when all was over."""
+        """`program` was started when the channel was over."""
         if program is self._program:
             self._tell_closed()
         else:
@@ -186,37 +197,28 @@ class SshChannel(SSHChannel):
         except Exception:
             log.failure("program-failed", address=self.address)
 
-    def _after(self, delay: float, call: Callable[[], None]) -> None:
-        self._never()
-        self._timer = self.conn.transport.factory.clock.callLater(delay, call)
-
-    def _never(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-
     # Output
 
     def _window(self, stalled: bool = False) -> int:
-        transport = self.conn.transport
+        transport = self._transport
         takes = transport.flowing or (stalled and transport.may_write)
-        return self.remoteWindowLeft if self.confirmed and takes else 0
+        return self.window_out if self.confirmed and takes else 0
 
     @property
     def _reserve(self) -> int:
         """Bytes of the window for the end."""
         if self.terminal is None:
             return 0
-        return min(limits.LAST_WORDS, self._first_window * limits.LAST_WORDS // limits.WINDOW)
+        return min(limits.END_RESERVE, self._first_window * limits.END_RESERVE // limits.WINDOW)
 
     def room(self) -> int:
-        """Bytes that may be written now; asking and finding 0 brings `drained` later."""
+        """Bytes that may be written now; after a 0 `drained` follows."""
         if self._over:
             return 0
         room = max(0, min(self._window() - self._reserve, limits.ROOM) - self._outbox.held)
         if not room:
             self._wants_room = True
-            self.conn.wait(self)
+            self._table.wait(self)
         return room
 
     def write(self, data: bytes) -> None:
@@ -238,37 +240,39 @@ class SshChannel(SSHChannel):
 
     def send_last(self) -> None:
         """Send what the window takes though the client does not read yet: this is the end, and what
-        gives a terminal back is among it.
+        restores a terminal is among it.
         """
         self._flush(stalled=True)
 
     def _flush(self, stalled: bool = False) -> None:
         """Send what window and transport take."""
         while self._outbox.held and (window := self._window(stalled)):
-            stream, data = self._outbox.take(min(window, self.remoteMaxPacket))
-            self.remoteWindowLeft -= len(data)
+            stream, data = self._outbox.take(min(window, self._largest))
+            self.window_out -= len(data)
             self._send_data(stream, data)
         if self._outbox.held:
-            self.conn.wait(self)
+            self._table.wait(self)
         elif self._status is not None:
-            self._close()
+            self._close(self._status)
 
     def _send_data(self, stream: int, data: bytes) -> None:
-        remote = uint32(self.conn.remote(self))
         if stream == STDOUT:
-            self.conn.transport.sendPacket(MSG_CHANNEL_DATA, remote + string(data))
+            self.send(MSG_CHANNEL_DATA, string(data))
         else:
-            body = remote + uint32(stream) + string(data)
-            self.conn.transport.sendPacket(MSG_CHANNEL_EXTENDED_DATA, body)
+            self.send(MSG_CHANNEL_EXTENDED_DATA, uint32(stream) + string(data))
 
-    def addWindowBytes(self, data: int) -> None:
-        """The client takes `data` bytes more."""
-        self.remoteWindowLeft = min(self.remoteWindowLeft + data, _WINDOW_LIMIT)
+    def send(self, message: int, body: bytes = b"") -> None:
+        """A message about this channel."""
+        self._transport.sendPacket(message, uint32(self.remote) + body)
+
+    def adjust_window(self, count: int) -> None:
+        """The client takes `count` bytes more."""
+        self.window_out = min(self.window_out + count, _WINDOW_LIMIT)
         self.resume()
 
     def resume(self) -> None:
         """There may be room again."""
-        if self._is_gone or self.localClosed:
+        if self._is_gone or self.is_closed:
             return
         self._flush()
         if self._wants_room and not self._over and self.room():
@@ -278,41 +282,39 @@ class SshChannel(SSHChannel):
     # Input
 
     def take(self, data: bytes) -> None:
-        """The client typed `data`; more than the window is against the protocol."""
-        if len(data) > self.localWindowLeft:
-            raise MalformedSsh("data beyond the window")
-        self.localWindowLeft -= len(data)
+        """The client typed `data`."""
+        self._count(len(data))
         if self._over or not data:
             return
         if self._program is None:
             self._early += data
         else:
-            self._safely(self._program.received, data)
+            self._call(self._program.received, data)
 
     def skip(self, count: int) -> None:
-        """`count` bytes came that nobody wants."""
-        if count > self.localWindowLeft:
-            raise MalformedSsh("data beyond the window")
-        self.localWindowLeft -= count
+        """`count` bytes arrived that are not used."""
+        self._count(count)
         self.consumed(count)
 
+    def _count(self, count: int) -> None:
+        if count > self._window_in:
+            raise MalformedSsh("data beyond the window")
+        self._window_in -= count
+
     def consumed(self, count: int) -> None:
-        """Open the window again by `count`; said to the client when it is half of the window."""
-        under_way = self.localWindowSize - self.localWindowLeft
-        self._credit = min(self._credit + count, under_way)
-        if self._credit * 2 < self.localWindowSize or self._over or self.localClosed:
+        """Open the window again by `count`; the client is told when it is half of the window."""
+        self._credit = min(self._credit + count, limits.WINDOW - self._window_in)
+        if self._credit * 2 < limits.WINDOW or self._over or self.is_closed:
             return
         credit, self._credit = self._credit, 0
-        self.localWindowLeft += credit
-        body = uint32(self.conn.remote(self)) + uint32(credit)
-        self.conn.transport.sendPacket(MSG_CHANNEL_WINDOW_ADJUST, body)
+        self._window_in += credit
+        self.send(MSG_CHANNEL_WINDOW_ADJUST, uint32(credit))
 
-    def eofReceived(self) -> None:
+    def end_input(self) -> None:
         """The client types no more."""
-        if self._ended_input:
-            return
-        self._ended_input = True
-        self.ask_program(lambda program: program.ended_input())
+        if not self._ended_input:
+            self._ended_input = True
+            self.ask_program(lambda program: program.ended_input())
 
     # The end
 
@@ -321,42 +323,39 @@ class SshChannel(SSHChannel):
         if self._over:
             return
         self._status = status
-        self._after(limits.FINISH_PATIENCE, self._lose_patience)
+        self._timers.later("end", limits.FINISH_TIMEOUT, self._cut_short)
         self._flush()
 
-    def _lose_patience(self) -> None:
+    def _cut_short(self) -> None:
         self.send_last()
-        if self.localClosed:
+        if self.is_closed:
             return
         log.info("output-not-taken", address=self.address, lost=self._outbox.held)
         self._outbox.clear()
-        self._status = self._status or 1  # what is cut short was no success
-        self._close()
+        self._close(self._status or 1)  # output that is lost is no success
 
-    def _close(self) -> None:
-        if self.localClosed:
+    def _close(self, status: int) -> None:
+        if self.is_closed:
             return
-        self.send_status(self._status or 0)
-        remote = uint32(self.conn.remote(self))
-        self.conn.transport.sendPacket(MSG_CHANNEL_EOF, remote)
-        self.conn.transport.sendPacket(MSG_CHANNEL_CLOSE, remote)
-        self.localClosed = True
-        self._soon_told()
+        self.send_status(status)
+        self.send(MSG_CHANNEL_EOF)
+        self.send(MSG_CHANNEL_CLOSE)
+        self.is_closed = True
+        # In a turn of its own: the program may have called `finish`.
+        self._timers.later("end", 0, self._tell_closed)
 
     def send_status(self, status: int) -> None:
-        """Tell the client how it ended, where its kind of channel can."""
+        """Send the exit status, if the channel is of a type that has one."""
 
-    def closeReceived(self) -> None:
-        """The client is done; it hears the same, unless it has."""
-        self.remoteClosed = True
-        if not self.localClosed:
-            self.localClosed = True
-            self.conn.transport.sendPacket(MSG_CHANNEL_CLOSE, uint32(self.conn.remote(self)))
+    def remote_closed(self) -> None:
+        """The client has closed the channel; it is closed here, too."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.send(MSG_CHANNEL_CLOSE)
 
     def gone(self) -> None:
-        """Nothing more can be sent or heard."""
-        self._is_gone = True
-        self.localClosed = self.remoteClosed = True
+        """Nothing more can be sent or received."""
+        self._is_gone = self.is_closed = True
         self._outbox.clear()
-        self._never()
+        self._timers.stop()
         self._tell_closed()

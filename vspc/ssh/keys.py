@@ -1,7 +1,6 @@
-"""The door's own keys, and the fingerprints of everybody's.
+"""Host keys: read from files, or one ed25519 key made in the state directory, and proved.
 
-Host keys are read from files, or one ed25519 key is made in the state directory and never made
-again while it is there.
+A key in the state directory is never made again while it is there.
 """
 
 import base64
@@ -16,6 +15,7 @@ from vspc.common.textfile import read_text
 from vspc.common.values import InvalidValue
 from vspc.config.keys import RSA_BITS, fingerprint
 from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
+from vspc.wire.ssh import SshReader, string
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"
 
@@ -81,13 +81,13 @@ def load_host_key(path: Path) -> HostKey:
         key = Key.fromString(text.encode())  # type: ignore[no-untyped-call]
     except Exception as error:
         # Conch lets through whatever the parsers below it raise.
-        raise HostKeyError(f"{path}: no private key that can be read: {_why(error)}") from None
+        raise HostKeyError(f"{path}: not a readable private key: {_why(error)}") from None
     if key.isPublic():
-        raise HostKeyError(f"{path}: a public key where the private one is wanted")
+        raise HostKeyError(f"{path}: a public key; name the private one")
     if key.sshType() not in HOST_SIGNATURES:
-        raise HostKeyError(f"{path}: keys of this type are not used")
+        raise HostKeyError(f"{path}: this key type is not supported")
     if key.type() == "RSA" and key.size() < RSA_BITS:
-        raise HostKeyError(f"{path}: {key.size()} bits where {RSA_BITS} are the least")
+        raise HostKeyError(f"{path}: RSA key of {key.size()} bits, not {RSA_BITS} or more")
     return HostKey(path, key)
 
 
@@ -125,3 +125,28 @@ def host_keys(paths: Sequence[Path], state_dir: Path) -> tuple[HostKey, ...]:
         if kinds.count(kind) > 1:
             raise HostKeyError(f"{key.path}: another host key has the same type")
     return loaded
+
+
+PROVE = b"hostkeys-prove-00@openssh.com"
+
+
+def prove_host_keys(
+    asked: SshReader, keys: Sequence[HostKey], session: bytes, agreed: bytes
+) -> list[bytes] | None:
+    """A signature for each key that is asked for; None where one is none of `keys`.
+
+    So a client that knows one of them accepts another one without a question (OpenSSH's PROTOCOL
+    2.5). `agreed` is the host key algorithm of the key exchange: an RSA key signs by it if it can.
+    No key is signed with twice. Raises `MalformedSsh`.
+    """
+    left = {key.blob: key for key in keys}
+    proofs = []
+    while not asked.ended:
+        blob = asked.string()
+        key = left.pop(blob, None)
+        if key is None:
+            return None
+        name = agreed if agreed in key.signatures else key.signatures[0]
+        text = string(PROVE) + string(session) + string(blob)
+        proofs.append(bytes(key.key.sign(text, signatureType=name)))
+    return proofs or None

@@ -1,11 +1,13 @@
-"""A session channel: terminal, shell, command, window size and BREAK (RFC 4254 section 6).
+"""The types of channels that a client can open (RFC 4254 sections 6 and 7).
 
-Environment and signals are ignored; subsystems, agents and X11 are refused.
+Sessions have terminal, shell, command, window size and BREAK; environment and signals are ignored;
+subsystems, agents and X11 are refused. `ssh -W NAME:1` and `-L PORT:NAME:1` forward to a console
+by its name as if it were a host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-from twisted.conch.avatar import ConchUser
 from twisted.conch.ssh.connection import MSG_CHANNEL_REQUEST, OPEN_CONNECT_FAILED
 from twisted.logger import Logger
 
@@ -13,29 +15,37 @@ from vspc.common.text import safe
 from vspc.console.logins import ExecRequest, ForwardRequest, Request, ShellRequest
 from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
-from vspc.ssh.channel import Asked, SshChannel
+from vspc.ssh.channel import REFUSED, Granted, SshChannel
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 log = Logger()
 
 HOST_LIMIT = 1024
-"""Bytes of a name."""
+"""Bytes of the name of a host."""
 
-_WORDS_LIMIT = 200
+_REASON_LIMIT = 200
+
+SIZE_LIMIT = 1000
+"""Columns and rows of a terminal; larger ones are cut to this."""
+
+_KIND_LIMIT = 64
 
 
 class ForwardChannel(SshChannel):
-    """Exact bytes both ways (RFC 4254 section 7.2); it has no stderr and no status."""
+    """Exact bytes both ways (RFC 4254 section 7.2); it has no stderr and no status.
 
-    name = b"direct-tcpip"
-    _words = b""
+    The port is ignored. The channel is confirmed when a program is started on it, and refused with
+    what the program wrote to stderr if it is finished before that.
+    """
 
-    def opening(self, reader: SshReader) -> None:
-        """A console by the name of a host: the service decides."""
+    _reason = b""
+
+    def opened(self, reader: SshReader) -> None:
+        """The client asks for a console by the name of a host."""
         try:
             host = reader.string(HOST_LIMIT).decode("utf-8")
         except UnicodeDecodeError:
-            raise MalformedSsh("a host name that is no text") from None
+            raise MalformedSsh("a host name that is not UTF-8") from None
         reader.uint32()
         originator = reader.string(HOST_LIMIT)
         port = reader.uint32()
@@ -47,37 +57,29 @@ class ForwardChannel(SshChannel):
             originator=safe(originator),
             port=port,
         )
-        self._after(limits.OPENING_PATIENCE, lambda: self.finish(1))
+        self._timers.later("open", limits.OPEN_TIMEOUT, self.finish, 1)
         self.run(ForwardRequest(host))
 
     def start(self, program: Program) -> None:
         """The client hears that it is connected, then the program runs."""
         if not self.confirmed and not self._over:
-            self._never()
-            self.confirmed = True
-            self.conn.confirm(self)
+            self._timers.cancel("open")
+            self.confirm()
         super().start(program)
         self.resume()
 
     def write_error(self, data: bytes) -> None:
-        """Said to the client if the channel is refused; afterwards there is no place for it."""
+        """The reason if the channel is refused; dropped once it is confirmed."""
         if not self.confirmed:
-            self._words = (self._words + data)[:_WORDS_LIMIT]
+            self._reason = (self._reason + data)[:_REASON_LIMIT]
 
     def finish(self, status: int) -> None:
         """Close the channel, or refuse it."""
         if self.confirmed or self._over:
             super().finish(status)
             return
-        words = safe(self._words.strip(), _WORDS_LIMIT) or "refused"
-        self.conn.refuse(self, OPEN_CONNECT_FAILED, words)
-
-
-SIZE_LIMIT = 1000
-"""Columns and rows of a terminal; larger ones are taken for this."""
-
-_KIND_LIMIT = 64
-_REFUSED: Asked = (False, None)
+        reason = safe(self._reason.strip(), _REASON_LIMIT) or "refused"
+        self._table.refuse(self, OPEN_CONNECT_FAILED, reason)
 
 
 def _terminal(kind: str, columns: int, rows: int) -> Terminal:
@@ -88,83 +90,71 @@ def _terminal(kind: str, columns: int, rows: int) -> Terminal:
 
 
 class SessionChannel(SshChannel):
-    """A shell or a command of one operator."""
+    """A shell or a command."""
 
-    name = b"session"
     _running = False
 
-    def opening(self, reader: SshReader) -> None:
-        """Sessions are always had; what runs in it is asked for later."""
+    def opened(self, reader: SshReader) -> None:
+        """Always confirmed; what runs in it is requested later."""
         reader.end()
-        self.confirmed = True
-        self.conn.confirm(self)
+        self.confirm()
 
-    def asked(self, request: bytes, reader: SshReader) -> Asked:
+    def requested(self, request: bytes, reader: SshReader) -> Granted:
         """A channel request; those that are not in the table are refused."""
-        handlers: dict[bytes, Callable[[SshReader], Asked]] = {
-            b"pty-req": self._asked_pty,
-            b"window-change": self._asked_size,
-            b"shell": self._asked_shell,
-            b"exec": self._asked_exec,
-            b"break": self._asked_break,
+        handlers: dict[bytes, Callable[[SshReader], Granted]] = {
+            b"pty-req": self._request_terminal,
+            b"window-change": self._request_size,
+            b"shell": self._request_shell,
+            b"exec": self._request_exec,
+            b"break": self._request_break,
         }
         handler = handlers.get(request)
-        return handler(reader) if handler is not None else _REFUSED
+        return handler(reader) if handler is not None else REFUSED
 
-    def _asked_pty(self, reader: SshReader) -> Asked:
+    def _request_terminal(self, reader: SshReader) -> Granted:
         kind = safe(reader.string(), _KIND_LIMIT)
         columns, rows = reader.uint32(), reader.uint32()
-        login = self.conn.transport.login
+        login = self._transport.login
         if self.terminal is not None or self._running or login is None or not login.limits.pty:
-            return _REFUSED
+            return REFUSED
         self.terminal = _terminal(kind, columns, rows)
         return True, None
 
-    def _asked_size(self, reader: SshReader) -> Asked:
+    def _request_size(self, reader: SshReader) -> Granted:
         columns, rows = reader.uint32(), reader.uint32()
         if self.terminal is None:
-            return _REFUSED
+            return REFUSED
         self.terminal = _terminal(self.terminal.kind, columns, rows)
-        return True, self._tell_size
+        return True, lambda: self.ask_program(lambda program: program.resized())
 
-    def _tell_size(self) -> None:
-        self.ask_program(lambda program: program.resized())
-
-    def _asked_shell(self, reader: SshReader) -> Asked:
+    def _request_shell(self, reader: SshReader) -> Granted:
         reader.end()
-        login = self.conn.transport.login
-        return self._asked_run(ShellRequest(login.target if login is not None else None))
+        login = self._transport.login
+        return self._request_run(ShellRequest(login.target if login is not None else None))
 
-    def _asked_exec(self, reader: SshReader) -> Asked:
+    def _request_exec(self, reader: SshReader) -> Granted:
         line = reader.string()
         reader.end()
-        return self._asked_run(ExecRequest(line))
+        return self._request_run(ExecRequest(line))
 
-    def _asked_run(self, request: Request) -> Asked:
+    def _request_run(self, request: Request) -> Granted:
         if self._running:
-            return _REFUSED
+            return REFUSED
         self._running = True
         return True, lambda: self.run(request)
 
-    def _asked_break(self, reader: SshReader) -> Asked:
-        """RFC 4335; the length in ms is the VM's business. The answer is the program's."""
+    def _request_break(self, reader: SshReader) -> Granted:
+        """RFC 4335; its length in ms is not used. The program's answer is the reply."""
         reader.uint32()
         return bool(self.ask_program(lambda program: program.break_requested())), None
 
     def send_status(self, status: int) -> None:
         """exit-status (RFC 4254 section 6.10)."""
-        body = uint32(self.conn.remote(self)) + string(b"exit-status") + b"\0" + uint32(status)
-        self.conn.transport.sendPacket(MSG_CHANNEL_REQUEST, body)
+        self.send(MSG_CHANNEL_REQUEST, string(b"exit-status") + b"\0" + uint32(status))
 
 
-class Avatar(ConchUser):
-    """One operator on one connection.
+Channel = SessionChannel | ForwardChannel
 
-    Forwarding of ports to the server, agents, X11, subsystems: all are refused, because nothing
-    here takes them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.channelLookup = {b"session": SessionChannel, b"direct-tcpip": ForwardChannel}
-        self.subsystemLookup = {}
+CHANNEL_TYPES: Mapping[bytes, type[SessionChannel] | type[ForwardChannel]] = MappingProxyType(
+    {b"session": SessionChannel, b"direct-tcpip": ForwardChannel}
+)

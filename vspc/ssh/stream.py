@@ -14,9 +14,9 @@ def read_version(line: bytes) -> bytes:
     """A client's version without its line end; raises `MalformedSsh`."""
     version = line.rstrip(b"\r\n")
     if not version.startswith(_VERSIONS):
-        raise MalformedSsh("the first line is not that of an SSH client")
+        raise MalformedSsh("the first line is not an SSH version")
     if not all(0x20 <= byte < 0x7F for byte in version):
-        raise MalformedSsh("a version that is not printable")
+        raise MalformedSsh("an SSH version with unprintable characters")
     return version
 
 
@@ -40,7 +40,7 @@ class Incoming:
         self._received += data
 
     def forget(self) -> None:
-        """Nothing more is wanted of what came."""
+        """Discard what was received."""
         self._received.clear()
 
     def version(self) -> bytes | None:
@@ -48,7 +48,7 @@ class Incoming:
         end = self._received.find(b"\n", 0, VERSION_LIMIT)
         if end < 0:
             if len(self._received) >= VERSION_LIMIT:
-                raise MalformedSsh("a first line without an end")
+                raise MalformedSsh("a first line that is too long")
             return None
         line = self._take(end + 1)
         return read_version(line)
@@ -83,7 +83,7 @@ class Incoming:
 
 
 class Outgoing:
-    """What the door sends."""
+    """What the server sends."""
 
     __slots__ = ("_sealer", "count", "sequence")
 

@@ -1,172 +1,208 @@
-"""One client's connection, from TCP to the services above.
+"""One client's connection: packets, key exchange, flow, end (RFC 4253 sections 4 to 11).
 
-The login time runs from connect; what comes is worked on in the connection's share of each turn
-(`vspc.net.scheduler`); whatever is malformed ends the connection with one log line;
-Conch's own log lines go nowhere (`vspc.ssh.quiet`). Three things make it silent towards channels,
-`flowing` is then False: a key exchange, a full TCP buffer, and the end.
+Conch's cryptography in a stricter state machine. What Conch would do by default and this does not:
+compression, SHA-1, CBC, packets of 1 MiB, key exchange messages in any order, a queue without
+bounds while keys are exchanged. The server asks for new keys itself, by bytes and by time.
+
+The login time runs from connect; what arrives is handled in the connection's share of each turn
+(`vspc.net.scheduler`); what is malformed ends the connection with one log line. Channels may not
+write (`flowing` is False) during a key exchange, while TCP's buffer is full, and after the end.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from twisted.conch.ssh.service import SSHService
 from twisted.conch.ssh.transport import (
     DISCONNECT_PROTOCOL_ERROR,
     DISCONNECT_TOO_MANY_CONNECTIONS,
     MSG_DISCONNECT,
+    MSG_KEXINIT,
     MSG_SERVICE_ACCEPT,
+    MSG_UNIMPLEMENTED,
+    SSHServerTransport,
+    SSHTransportBase,
 )
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from vspc import __version__
+from vspc.common.addresses import address_text
 from vspc.common.text import safe
 from vspc.console.logins import Login
 from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
-from vspc.net.scheduler import BYTES, CLOSING, EVENTS, FLOOD, HANDSHAKE, SIGNATURE, Share
+from vspc.net.scheduler import CLOSING, EVENTS, SIGNATURE, Share
 from vspc.ssh import limits
-from vspc.ssh.crypto.exchange import ExchangeTransport
-from vspc.ssh.timers import Timers
+from vspc.ssh.conch import Timers, quiet
+from vspc.ssh.context import SshContext
+from vspc.ssh.crypto.algorithms import (
+    CIPHERS,
+    COMPRESSIONS,
+    MACS,
+    STRICT_SERVER,
+    key_exchanges,
+    server_signature_algorithms,
+)
+from vspc.ssh.crypto.exchange import KeyExchange, Phase, read_offer
+from vspc.ssh.input import ClientInput
+from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
-
-if TYPE_CHECKING:
-    from vspc.ssh.server import SshServer
-    from vspc.ssh.session import Avatar
 
 log = Logger()
 
-_KEY_EXCHANGE = range(30, 50)
-"""Messages of a key exchange method (RFC 4253 section 12)."""
+_VERSION = b"SSH-2.0-vspc_" + __version__.replace("-", "_").encode("ascii")
+_SERVICE_MESSAGES = 50
 
 
-def _cost(payload: bytes) -> int:
-    """Events that a packet counts as."""
-    return HANDSHAKE if payload[0] in _KEY_EXCHANGE else 1 + len(payload) // BYTES
+class ChannelService(Protocol):
+    """The service of a client that has logged in, as its transport uses it."""
+
+    @property
+    def channels(self) -> Mapping[int, object]:
+        """Those that are open."""
+
+    def give_back(self) -> bool:
+        """Restore the clients' terminals now; whether there are any."""
+
+    def resume_channels(self) -> None:
+        """Channels may write again."""
+
+
+class Registry(Protocol):
+    """The factory of a transport."""
+
+    connections: set["SshTransport"]
+    services: Mapping[bytes, Callable[[], SSHService]]
+
+
+def _host(address: object) -> str:
+    """The client's IP address, a v4-mapped one as v4; `local` for anything else."""
+    host = getattr(address, "host", None)
+    return address_text(host) if isinstance(host, str) else "local"
 
 
 @implementer(IPushProducer)
-class SshTransport(ExchangeTransport):
-    """A connection: who is at its other end, how it flows, how it ends."""
+class SshTransport(SSHServerTransport):
+    """A connection. `channels` is its service once the client has logged in."""
 
-    factory: "SshServer"
-    avatar: "Avatar"
+    _log = quiet
+    transport: Any
+    factory: Registry  # type: ignore[assignment]
+    ourVersionString = _VERSION
+    supportedCiphers = list(CIPHERS)
+    supportedMACs = list(MACS)
+    supportedCompressions = list(COMPRESSIONS)
+    input: ClientInput
     share: Share
 
-    def __init__(self, factory: "SshServer") -> None:
-        super().__init__(Timers(factory.clock))
+    def __init__(self, context: SshContext, factory: Registry) -> None:
+        self.context = context
         self.factory = factory
+        self.timers = Timers(context.clock)
         self.address = ""
         self.login: Login | None = None
+        self.channels: ChannelService | None = None
+        self.ended = False
         self.heard = False
-        """Whether a packet came since somebody set this to False."""
+        """Whether a packet came since this was set to False."""
+        self.incoming = Incoming()
+        self.outgoing = Outgoing()
+        self.supportedPublicKeys = [name for key in context.host_keys for name in key.signatures]
+        exchanges = key_exchanges(self.supportedPublicKeys)
+        self.supportedKeyExchanges = [*exchanges, STRICT_SERVER]
+        self._exchange = KeyExchange(self.supportedPublicKeys, self.incoming, self.outgoing)
+        self.nextEncryptions: Any = self._exchange
+        self._rekeys = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
         self._stalled = False
         self._backlog = 0
-        self._held: set[str] = set()
-        self._lost = False
-        self._parsing = False
-        self._asking = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
 
-    # The connection
+    # Begin and end
 
     def connectionMade(self) -> None:
-        """Say who we are; from here on the login time runs."""
-        self.address = self.factory.welcome(self)
-        self.share = self.factory.scheduler.share(self.address)
+        """Send the version and KEXINIT; from here on the login time runs."""
+        self.factory.connections.add(self)
+        self.address = _host(self.transport.getPeer())
+        self.context.grace_period.came(self, self.address)
+        self.share = self.context.scheduler.share(self.address)
+        self.input = ClientInput(self, self.incoming, self.share)
         keep_alive(self.transport)
         self.transport.registerProducer(self, True)
-        self.timers.later("login", self.factory.limits.login_timeout, self._too_late)
+        self.timers.later("login", self.context.limits.login_timeout, self._login_timed_out)
         self.transport.write(self.ourVersionString + b"\r\n")
         self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """Whatever ran for this client hears that it is gone, behind what it sent before."""
+        """The programs hear of it once what was received before is handled."""
         del reason
-        self._lost = True
-        if self.login is None or self.ended or self._held != {"turn"}:
-            self._end()
+        self.input.connection_lost()
 
-    def _end(self) -> None:
+    def finished(self) -> None:
+        """The connection is lost, and what arrived before that is handled."""
         self.ended = True
         self.timers.stop()
         self.share.leave()
-        self.factory.gone(self)
+        self.context.grace_period.leave(self)
         if self.share.open() or not self.share.wait(self._depart):
             self._depart()
 
     def _depart(self) -> None:
         self.share.spend(CLOSING)
         self._stop_service()
-        self.factory.farewell(self)
+        self.factory.connections.discard(self)
+        if self.login is not None:
+            self.context.observer.left(self.login)
 
     def _stop_service(self) -> None:
-        """Once: what ran ends now, however long the client keeps its end open."""
-        service, self.service = self.service, None
+        """Once: programs end now, however long the client keeps its end open."""
+        service, self.service, self.channels = self.service, None, None
         if service:
             try:
                 service.serviceStopped()  # type: ignore[no-untyped-call]
-            except Exception:  # a defect: he is gone all the same, and counts no more
+            except Exception:  # a defect: the connection is over all the same
                 log.failure("ssh-failed", address=self.address)
-
-    def authenticated(self, login: Login) -> bool:
-        """The client has proved who it is: it is in, unless there is no room for it."""
-        why_not = self.factory.entered(self, login)
-        if why_not:
-            self.disconnect(why_not, DISCONNECT_TOO_MANY_CONNECTIONS)
-            return False
-        self.login = login
-        self.share.proven = True
-        self.timers.never("login")
-        return True
 
     @property
     def idle(self) -> bool:
-        """Whether the client, who is in, has nothing open."""
-        return not getattr(self.service, "channels", None)
-
-    def _too_late(self) -> None:
-        if self.factory.tellable(self.address):
-            log.info("login-too-late", address=self.address)
-        self.disconnect("not logged in in time")
-
-    def failed(self, operator: str) -> None:
-        """An attempt to log in as `operator` failed."""
-        self.factory.failed(self, operator)
+        """Whether a client that has logged in has no channel open."""
+        return self.channels is None or not self.channels.channels
 
     def abort(self) -> None:
-        """End the connection without a word."""
+        """End the connection without a message."""
         self.ended = True
         self.transport.abortConnection()
 
     def displace(self) -> None:
-        """Give way to a newcomer."""
+        """End it in favour of a new connection."""
         log.debug("login-displaced", address=self.address)
         self.abort()
 
     def disconnect(self, text: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
-        """Tell the client why and end the connection; nothing that it sends is read any more.
+        """End the connection and send the client the reason; it is not read any more.
 
-        Its terminals are given back first, and the client has `limits.FAREWELL` seconds for that.
+        Its terminals are restored first; it has `limits.DISCONNECT_DELAY` seconds for that.
         """
         if self.ended:
             return
         packet = bytes((MSG_DISCONNECT,)) + uint32(code) + string(text.encode()) + string(b"")
-        gives_back = getattr(self.service, "give_back", None)
-        has_terminals = self.login is not None and gives_back is not None and gives_back()
+        has_terminals = self.channels is not None and self.channels.give_back()
         self._cease()
         if has_terminals:
-            self.timers.later("farewell", limits.FAREWELL, self._leave, packet)
+            self.timers.later("farewell", limits.DISCONNECT_DELAY, self._close, packet)
         else:
-            self._leave(packet)
+            self._close(packet)
 
     def _cease(self) -> None:
-        """Nothing is read any more, and nothing runs."""
+        """Read nothing more, and end the programs."""
         self.ended = True
         self.incoming.forget()
         if self.login is not None:
             self._stop_service()
-        self.factory.leaving(self)
+        self.context.grace_period.failed(self)
 
-    def _leave(self, packet: bytes = b"") -> None:
+    def _close(self, packet: bytes = b"") -> None:
         if packet:
             self.transport.write(self.outgoing.seal(packet))
         self.transport.unregisterProducer()
@@ -174,98 +210,108 @@ class SshTransport(ExchangeTransport):
         self.timers.later("linger", limits.LINGER, self.transport.abortConnection)
 
     def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
-        """Conch's word for `disconnect`: something in the key exchange was wrong."""
+        """Conch's way to end a connection whose key exchange went wrong."""
         text = desc if isinstance(desc, str) else desc.decode("ascii", "replace")
         self.refuse(text, reason)
 
     def refuse(self, reason: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
-        """The one log line about a client that breaks the protocol."""
+        """End the connection of a client that breaks the protocol, with one log line."""
         if self.ended:
             return
-        if self.factory.tellable(self.address):
+        if self.context.loggable(self.address):
             log.warn("ssh-refused", address=self.address, reason=safe(reason))
         self.disconnect("protocol error", code)
 
-    # From the client
+    # Login
+
+    def authenticated(self, login: Login) -> bool:
+        """The client has logged in; False, and it is disconnected, if there are too many."""
+        self.context.throttle.succeeded(self.address, login.operator)
+        self.context.grace_period.leave(self)
+        why_not = self.context.observer.came(login, self)
+        if why_not:
+            self.disconnect(why_not, DISCONNECT_TOO_MANY_CONNECTIONS)
+            return False
+        self.login = login
+        self.share.proven = True
+        self.timers.cancel("login")
+        return True
+
+    def failed(self, operator: str) -> None:
+        """An attempt to log in as `operator` failed."""
+        self.context.throttle.failed(self.address, operator, self.context.clock.seconds())
+        self.context.grace_period.failed(self)
+
+    def _login_timed_out(self) -> None:
+        if self.context.loggable(self.address):
+            log.info("login-too-late", address=self.address)
+        self.disconnect("not logged in in time")
+
+    # Input
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from TCP."""
-        if self.ended:
+        if not self.ended:
+            self.input.received(data)
+
+    def version_received(self, version: bytes) -> None:
+        """The client's first line."""
+        self.gotVersion = True
+        self.otherVersionString = version
+
+    def packet_received(self, payload: bytes) -> None:
+        """A whole packet."""
+        self.heard = True
+        self.dispatchMessage(payload[0], payload[1:])
+
+    def all_received(self) -> None:
+        """Begin a key exchange if the keys have served for enough bytes."""
+        if self.incoming.count + self.outgoing.count >= limits.REKEY_BYTES:
+            self._renew_keys()
+
+    def started(self) -> None:
+        """The client has started something that takes time: a turn has room for few of these."""
+        self.share.spend(EVENTS // limits.STARTS)
+
+    def check_signature(self) -> None:
+        """A signature of the client's is about to be checked."""
+        self.share.spend(SIGNATURE)
+
+    # Messages
+
+    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
+        """One message: to the key exchange, to Conch's transport, or to the service."""
+        if not self._exchange.receives(messageNum):
             return
-        if self.login is None:
-            self.factory.heard(self)
-        self.incoming.feed(data)
-        if self._held:
-            return
-        if self.share.open():
-            self.share.spend()
-            self._parse()
-        else:
-            self._wait()
+        if messageNum >= _SERVICE_MESSAGES and self.service is None:
+            raise MalformedSsh(f"message {messageNum} before a service")
+        super().dispatchMessage(messageNum, payload)  # type: ignore[no-untyped-call]
 
-    def _wait(self) -> None:
-        """Read and parse nothing more until the share of a later turn."""
-        self.hold("turn")
-        if not self.share.wait(self._turn_came):
-            self.refuse(FLOOD)
-        elif self.share.floods:
-            self.factory.leaving(self)
+    def ssh_IGNORE(self, packet: bytes) -> None:
+        """Nothing."""
 
-    def _turn_came(self) -> None:
-        self.release("turn")
-        if self._lost and (self.ended or self._held != {"turn"}):
-            self._end()
+    ssh_DEBUG = ssh_UNIMPLEMENTED = ssh_EXT_INFO = ssh_IGNORE
 
-    def _parse(self) -> None:
-        if self._parsing:
-            return
-        self._parsing = True
-        try:
-            self._parse_all()
-        except MalformedSsh as error:
-            self.refuse(str(error))
-        except Exception as error:
-            if not self.exchanging and self.factory.tellable(self.address):
-                log.failure("ssh-failed", address=self.address)
-            # In a key exchange Conch and the cryptography below it raise whatever comes to mind.
-            self.refuse(f"{type(error).__name__} on what the client sent")
-        finally:
-            self._parsing = False
-
-    def _parse_all(self) -> None:
-        if not self.gotVersion:
-            version = self.incoming.version()
-            if version is None:
-                return
-            self.gotVersion = True
-            self.otherVersionString = version
-        while not (self.ended or self._held):
-            payload = self.incoming.packet()
-            if payload is None:
-                break
-            self.heard = True
-            self.dispatchMessage(payload[0], payload[1:])
-            more = self.share.spend(_cost(payload))
-            if not (more or self.ended or "turn" in self._held):
-                self._wait()
-        self.renew_if_due()
+    def sendUnimplemented(self) -> None:
+        """Name the packet that was not understood (RFC 4253 section 11.4)."""
+        self.sendPacket(MSG_UNIMPLEMENTED, uint32((self.incoming.sequence - 1) % (1 << 32)))
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
         """The client leaves."""
         del packet
         self._cease()
-        self._leave()
+        self._close()
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
         """ssh-userauth, before anything else; ssh-connection follows a login by itself.
 
-        Some clients ask for it before each method: what was shown until then stays shown.
+        Some clients ask for it before each method: what was proved until then stays proved.
         """
         reader = SshReader(packet)
         name = reader.string()
         reader.end()
         if self.login is not None or name != b"ssh-userauth":
-            raise MalformedSsh("a request for a service that is not to be had")
+            raise MalformedSsh("a request for a service that is not available")
         self.sendPacket(MSG_SERVICE_ACCEPT, string(name))
         if self.service is None:
             self.enter_service(name)
@@ -274,19 +320,79 @@ class SshTransport(ExchangeTransport):
         """From now on messages from 50 on belong to this service."""
         self.setService(self.factory.services[name]())  # type: ignore[no-untyped-call]
 
-    def asked_for_keys(self) -> None:
-        """Signing costs more than asking: who asks too often waits until he may again."""
-        if not self._asking.take(self.factory.clock.seconds()):
-            self.hold("keys")
-            self.timers.later("keys", limits.REKEY_PAUSE, self.release, "keys")
+    # Key exchange
 
-    def started(self) -> None:
-        """The client has begun something that takes time: a turn has room for few of these."""
-        self.share.spend(EVENTS // limits.STARTS)
+    def sendKexInit(self) -> None:
+        """Ask for keys; until they are there only the exchange itself is sent."""
+        self._exchange.phase = Phase.OFFERED
+        super().sendKexInit()  # type: ignore[no-untyped-call]
+        self.timers.later("rekey", limits.REKEY_TIMEOUT, self.refuse, "key exchange timed out")
 
-    def check_signature(self) -> None:
-        """A signature of the client's is about to be checked."""
-        self.share.spend(SIGNATURE)
+    def ssh_KEXINIT(self, packet: bytes) -> None:
+        """The client's offer: agree, and make ours if it is not out yet."""
+        offer = read_offer(packet)
+        if self._exchange.first:
+            self._peerSupportsExtensions = offer.takes_extensions
+        agreed = self._exchange.agree_on(offer)
+        self.otherKexInitPayload = bytes((MSG_KEXINIT,)) + packet
+        self.kexAlg = agreed.key_exchange
+        self.keyAlg = agreed.host_key
+        if not self._exchange.active:
+            self._limit_rekeys()
+            self.sendKexInit()
+        self._exchange.begin(agreed)
+
+    def _limit_rekeys(self) -> None:
+        """Signing costs more than asking: a client that asks too often is not read for a while."""
+        if not self._rekeys.take(self.context.clock.seconds()):
+            self.input.hold("keys")
+            self.timers.later("keys", limits.REKEY_PAUSE, self.input.release, "keys")
+
+    def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:
+        """Conch has the secret: derive the keys, send NEWKEYS, and use them at once."""
+        SSHTransportBase._keySetup(self, sharedSecret, exchangeHash)
+        self._exchange.sent_new_keys()
+        if self._exchange.first:
+            # RFC 8308 section 2.4: the first packet behind the first NEWKEYS.
+            algorithms = [(b"server-sig-algs", server_signature_algorithms())]
+            self.sendExtInfo(algorithms)  # type: ignore[no-untyped-call]
+
+    def ssh_NEWKEYS(self, packet: bytes) -> None:
+        """The client uses the new keys from here on; what waited goes out."""
+        SshReader(packet).end()
+        waiting = self._exchange.received_new_keys()
+        self.otherKexInitPayload = self.ourKexInitPayload = b""  # up to 64 KiB, done with
+        self._keyExchangeState = self._KEY_EXCHANGE_NONE
+        self.timers.cancel("rekey")
+        self.timers.later("renew", limits.REKEY_INTERVAL, self._renew_keys)
+        for message in waiting:
+            self._send(message)
+        self._flow()
+
+    def _renew_keys(self) -> None:
+        if not (self._exchange.active or self.ended):
+            self.sendKexInit()
+
+    # Output
+
+    def sendPacket(self, messageType: int, payload: bytes) -> None:
+        """Send a message, or keep it until the key exchange is over."""
+        if self.ended:
+            return
+        message = bytes((messageType,)) + payload
+        if not self._exchange.delays(message):
+            self._send(message)
+        elif self._exchange.waiting_bytes > limits.BACKLOG_LIMIT:
+            self.refuse("too much output waits for a key exchange")
+
+    def _send(self, message: bytes) -> None:
+        packet = self.outgoing.seal(message)
+        self.transport.write(packet)
+        if self._stalled:  # replies to a client that does not read
+            self._backlog += len(packet)
+            if self._backlog > limits.BACKLOG_LIMIT:
+                self.input.hold("backlog")
+        self.all_received()
 
     @property
     def flowing(self) -> bool:
@@ -294,38 +400,18 @@ class SshTransport(ExchangeTransport):
         return self.may_write and not self._stalled
 
     @property
+    def exchanging(self) -> bool:
+        """Whether keys are being exchanged."""
+        return self._exchange.active
+
+    @property
     def may_write(self) -> bool:
         """Whether channels may write what the client will read later."""
         return not (self.ended or self.exchanging)
 
-    def written(self, count: int) -> None:
-        """Count what a client that does not read is sent nevertheless: replies."""
-        if not self._stalled:
-            return
-        self._backlog += count
-        if self._backlog > limits.BACKLOG_LIMIT:
-            self.hold("backlog")
-
-    def flow(self) -> None:
-        """Channels that waited go on, if they may."""
-        resume = getattr(self.service, "resume_channels", None)
-        if resume is not None and self.flowing:
-            resume()
-
-    def hold(self, why: str) -> None:
-        """Read nothing more from the client, until `release` for every reason to."""
-        self._held.add(why)
-        self.transport.pauseProducing()
-
-    def release(self, why: str) -> None:
-        """Take `hold` back."""
-        if why not in self._held:
-            return
-        self._held.discard(why)
-        if not (self._held or self.ended):
-            self._parse()
-        if not (self._held or self.ended):
-            self.transport.resumeProducing()
+    def _flow(self) -> None:
+        if self.channels is not None and self.flowing:
+            self.channels.resume_channels()
 
     def pauseProducing(self) -> None:
         """TCP's buffer is full (IPushProducer)."""
@@ -335,9 +421,9 @@ class SshTransport(ExchangeTransport):
         """TCP's buffer is empty again (IPushProducer)."""
         self._stalled = False
         self._backlog = 0
-        self.release("backlog")
-        self.flow()
+        self.input.release("backlog")
+        self._flow()
 
     def stopProducing(self) -> None:
-        """The connection is gone; `connectionLost` follows (IPushProducer)."""
+        """The connection is lost; `connectionLost` follows (IPushProducer)."""
         self._stalled = True

@@ -1,4 +1,4 @@
-"""Which algorithms the door offers, best first: nothing with SHA-1, MD5, CBC or compression.
+"""Which algorithms the server offers, best first: nothing with SHA-1, MD5, CBC or compression.
 
 Key exchange comes from Conch, ciphers and MACs from `vspc.ssh.crypto.ciphers`. The client's order
 decides, not ours (RFC 4253 section 7.1). `docs/security.md` says why each is there.
@@ -20,7 +20,7 @@ NIST_KEY_EXCHANGES = (
     b"ecdh-sha2-nistp384",
     b"ecdh-sha2-nistp521",
 )
-"""For those who want NIST's curves: offered with an ECDSA host key only."""
+"""NIST's curves: offered with an ECDSA host key only."""
 
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"

@@ -1,52 +1,213 @@
-"""Key exchange and packets of the door: Conch's cryptography in a stricter state machine.
+"""Key exchange: what two KEXINITs agree on, which messages are permitted, when keys change. Pure.
 
-RFC 4253 sections 4 to 9. What Conch would do by default and this does not: compression, SHA-1,
-CBC, packets of 1 MiB, key exchange messages in any order, a queue without bounds while keys are
-exchanged. The door asks for new keys itself, by bytes and by time.
+RFC 4253 sections 7 and 9; strict key exchange as OpenSSH's PROTOCOL section 1.10 has it.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from enum import Enum
 
-from twisted.conch.ssh.transport import (
-    DISCONNECT_PROTOCOL_ERROR,
-    MSG_EXT_INFO,
-    MSG_KEXINIT,
-    MSG_NEWKEYS,
-    MSG_SERVICE_ACCEPT,
-    MSG_SERVICE_REQUEST,
-    MSG_UNIMPLEMENTED,
-    SSHServerTransport,
-    SSHTransportBase,
-)
+from attrs import frozen
 
-from vspc.ssh import limits
 from vspc.ssh.crypto.algorithms import (
     CIPHERS,
     COMPRESSIONS,
+    EXTENSIONS_CLIENT,
     MACS,
-    STRICT_SERVER,
+    STRICT_CLIENT,
     key_exchanges,
-    server_signature_algorithms,
 )
-from vspc.ssh.crypto.ciphers import direction
-from vspc.ssh.crypto.negotiation import Agreed, Phase, agree, permitted, read_offer
-from vspc.ssh.quiet import quiet
+from vspc.ssh.crypto.ciphers import CHACHA, authenticates, direction
 from vspc.ssh.stream import Incoming, Outgoing
-from vspc.ssh.timers import Timers
-from vspc.wire.ssh import MalformedSsh, SshReader, uint32
+from vspc.wire.ssh import MalformedSsh, SshReader
 
-_SERVICE_MESSAGES = 50
-_METHOD_MESSAGES = range(30, 50)
-_SERVICE_TALK = (MSG_SERVICE_REQUEST, MSG_SERVICE_ACCEPT)
+_COOKIE = 16
 
 
-class _NextKeys:
-    """Where Conch puts the keys of a key exchange that it has finished."""
+@frozen
+class Offer:
+    """A client's KEXINIT. Pairs are (from the client, to the client)."""
 
-    def __init__(self, agreed: Agreed, strict: bool) -> None:
+    key_exchanges: tuple[bytes, ...]
+    host_keys: tuple[bytes, ...]
+    ciphers: tuple[tuple[bytes, ...], tuple[bytes, ...]]
+    macs: tuple[tuple[bytes, ...], tuple[bytes, ...]]
+    compressions: tuple[tuple[bytes, ...], tuple[bytes, ...]]
+    guessed: bool
+
+    @property
+    def strict(self) -> bool:
+        """Whether the client speaks strict key exchange; counts in its first offer only."""
+        return STRICT_CLIENT in self.key_exchanges
+
+    @property
+    def takes_extensions(self) -> bool:
+        """Whether the client reads EXT_INFO."""
+        return EXTENSIONS_CLIENT in self.key_exchanges
+
+
+@frozen
+class Agreed:
+    """What is used from the next NEWKEYS on. Pairs are (from the client, to the client)."""
+
+    key_exchange: bytes
+    host_key: bytes
+    ciphers: tuple[bytes, bytes]
+    macs: tuple[bytes, bytes]
+    skip_guess: bool
+
+
+def read_offer(payload: bytes) -> Offer:
+    """A KEXINIT without its message number; raises `MalformedSsh`."""
+    reader = SshReader(payload)
+    reader.take(_COOKIE)
+    lists = [reader.names() for _ in range(10)]
+    guessed = reader.boolean()
+    reader.uint32()
+    reader.end()
+    return Offer(
+        key_exchanges=lists[0],
+        host_keys=lists[1],
+        ciphers=(lists[2], lists[3]),
+        macs=(lists[4], lists[5]),
+        compressions=(lists[6], lists[7]),
+        guessed=guessed,
+    )
+
+
+def _first(theirs: Sequence[bytes], ours: Sequence[bytes], what: str) -> bytes:
+    for name in theirs:
+        if name in ours:
+            return name
+    raise MalformedSsh(f"no {what} in common")
+
+
+def _mac(theirs: Sequence[bytes], cipher: bytes) -> bytes:
+    return b"" if authenticates(cipher) else _first(theirs, MACS, "MAC")
+
+
+def agree(offer: Offer, host_keys: Sequence[bytes], *, strict: bool) -> Agreed:
+    """The client's first choice that the server has, of each kind; `host_keys` names signatures.
+
+    Raises `MalformedSsh` where there is none. A guessed packet is skipped unless the guess was
+    right in both places (RFC 4253 section 7.1). `strict`: both ends speak strict key exchange;
+    without it the one cipher that Terrapin (CVE-2023-48795) breaks is not to be had.
+    """
+    for compressions in offer.compressions:
+        _first(compressions, COMPRESSIONS, "compression")
+    usable = CIPHERS if strict else tuple(name for name in CIPHERS if name != CHACHA)
+    ciphers = (
+        _first(offer.ciphers[0], usable, "cipher"),
+        _first(offer.ciphers[1], usable, "cipher"),
+    )
+    exchanges = key_exchanges(host_keys)
+    key_exchange = _first(offer.key_exchanges, exchanges, "key exchange")
+    host_key = _first(offer.host_keys, host_keys, "host key algorithm")
+    right = offer.key_exchanges[0] == exchanges[0] and offer.host_keys[0] == host_keys[0]
+    return Agreed(
+        key_exchange=key_exchange,
+        host_key=host_key,
+        ciphers=ciphers,
+        macs=(_mac(offer.macs[0], ciphers[0]), _mac(offer.macs[1], ciphers[1])),
+        skip_guess=offer.guessed and not right,
+    )
+
+
+class Phase(Enum):
+    """How far a key exchange has come."""
+
+    IDLE = "none"
+    OFFERED = "our KEXINIT is sent, theirs is awaited"
+    EXCHANGING = "both KEXINITs are known, their public key is awaited"
+    CLOSING = "our NEWKEYS is sent, theirs is awaited"
+
+
+_DISCONNECT = 1
+_CHATTER = frozenset({1, 2, 3, 4})  # DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG
+_SERVICE = frozenset({5, 6})  # SERVICE_REQUEST, SERVICE_ACCEPT
+_EXTENSIONS = 7
+_KEXINIT = 20
+_NEWKEYS = 21
+_EXCHANGE_INIT = 30
+
+METHOD_MESSAGES = range(30, 50)
+"""Messages of a key exchange method (RFC 4253 section 12)."""
+
+_EXPECTED = {Phase.EXCHANGING: _EXCHANGE_INIT, Phase.CLOSING: _NEWKEYS}
+
+
+def permitted(phase: Phase, message: int, *, first: bool, strict: bool) -> bool:
+    """Whether the client may send `message` now.
+
+    `first`: no key exchange has been completed yet; nothing but the exchange is then permitted,
+    and if it is also `strict` not even IGNORE and DEBUG. `strict` is known once the client's
+    KEXINIT is here; that this was its first packet is checked there.
+    """
+    if phase in _EXPECTED:
+        if message == _EXPECTED[phase] or message == _DISCONNECT:
+            return True
+        return message in _CHATTER and not (first and strict)
+    if message == _NEWKEYS or message in METHOD_MESSAGES:
+        return False
+    return not first or message == _KEXINIT or message in _CHATTER
+
+
+def _belongs_to_exchange(phase: Phase, message: int) -> bool:
+    """Whether the server may send `message` while keys are exchanged."""
+    if message == _EXTENSIONS:
+        return phase is Phase.CLOSING
+    return message not in _SERVICE and (message <= _NEWKEYS or message in METHOD_MESSAGES)
+
+
+class KeyExchange:
+    """The key exchanges of one connection; `incoming` and `outgoing` get the keys.
+
+    What may not be sent during an exchange waits.
+    """
+
+    def __init__(self, host_keys: Sequence[bytes], incoming: Incoming, outgoing: Outgoing) -> None:
+        self._host_keys = host_keys
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self.phase = Phase.IDLE
+        self.first = True
+        """Whether no key exchange has been completed yet."""
+        self._strict = False
+        self._skip_guess = False
+        self._agreed: Agreed | None = None
+        self._keys: tuple[bytes, ...] = ()
+        self._waiting: list[bytes] = []
+        self.waiting_bytes = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether keys are being exchanged."""
+        return self.phase is not Phase.IDLE
+
+    def receives(self, message: int) -> bool:
+        """Whether the client's `message` is to be handled; False: dropped, as it was a wrong guess.
+
+        Raises `MalformedSsh` if it is not permitted now.
+        """
+        if self._skip_guess and message in METHOD_MESSAGES:
+            self._skip_guess = False
+            return False
+        if not permitted(self.phase, message, first=self.first, strict=self._strict):
+            raise MalformedSsh(f"message {message} out of order")
+        return True
+
+    def agree_on(self, offer: Offer) -> Agreed:
+        """What is used if this KEXINIT of the client's is taken up; raises `MalformedSsh`."""
+        if self.first:
+            self._strict = offer.strict
+            if self._strict and self._incoming.sequence != 1:
+                raise MalformedSsh("a packet before KEXINIT under strict key exchange")
+        return agree(offer, self._host_keys, strict=self._strict)
+
+    def begin(self, agreed: Agreed) -> None:
+        """Both KEXINITs are out."""
         self._agreed = agreed
-        self._strict = strict
-        self._arguments: tuple[bytes, ...] = ()
+        self._skip_guess = agreed.skip_guess
+        self.phase = Phase.EXCHANGING
 
     def setKeys(
         self,
@@ -57,184 +218,34 @@ class _NextKeys:
         out_mac: bytes,
         in_mac: bytes,
     ) -> None:
-        """Conch's name and order of arguments."""
-        self._arguments = (out_vector, out_key, out_mac, in_vector, in_key, in_mac)
+        """Conch has derived the keys; the name and the order are Conch's."""
+        self._keys = (out_vector, out_key, out_mac, in_vector, in_key, in_mac)
 
-    def outward(self, outgoing: Outgoing) -> None:
-        """Our NEWKEYS is out."""
-        vector, key, mac = self._arguments[:3]
-        sealer = direction(self._agreed.ciphers[1], self._agreed.macs[1], vector, key, mac)
-        outgoing.rekey(sealer, reset=self._strict)
+    def sent_new_keys(self) -> None:
+        """NEWKEYS is sent: what follows is sealed with the new keys."""
+        assert self._agreed is not None
+        sealer = direction(self._agreed.ciphers[1], self._agreed.macs[1], *self._keys[:3])
+        self._outgoing.rekey(sealer, reset=self._strict)
+        self.phase = Phase.CLOSING
 
-    def inward(self, incoming: Incoming) -> None:
-        """Their NEWKEYS is here."""
-        vector, key, mac = self._arguments[3:]
-        opener = direction(self._agreed.ciphers[0], self._agreed.macs[0], vector, key, mac)
-        incoming.rekey(opener, reset=self._strict)
+    def received_new_keys(self) -> list[bytes]:
+        """The client's NEWKEYS is here, the exchange is over; returns the messages that waited."""
+        assert self._agreed is not None
+        opener = direction(self._agreed.ciphers[0], self._agreed.macs[0], *self._keys[3:])
+        self._incoming.rekey(opener, reset=self._strict)
+        self._agreed, self._keys = None, ()
+        self.first = False
+        self.phase = Phase.IDLE
+        waiting, self._waiting, self.waiting_bytes = self._waiting, [], 0
+        return waiting
 
+    def delays(self, message: bytes) -> bool:
+        """Whether the server's `message` has to wait until the exchange is over; it is kept then.
 
-class ExchangeTransport(SSHServerTransport):
-    """Packets both ways, and their keys. `DoorTransport` is the rest of a connection."""
-
-    _log = quiet
-    transport: Any
-    supportedCiphers = list(CIPHERS)
-    supportedMACs = list(MACS)
-    supportedCompressions = list(COMPRESSIONS)
-
-    def __init__(self, timers: Timers) -> None:
-        self.timers = timers
-        self.incoming = Incoming()
-        self.outgoing = Outgoing()
-        self.ended = False
-        self._phase = Phase.IDLE
-        self._first = True
-        self._strict = False
-        self._skip_guess = False
-        self._next_keys: _NextKeys | None = None
-        self._queue: list[bytes] = []
-        self._queued = 0
-
-    @property
-    def supportedKeyExchanges(self) -> list[bytes]:  # type: ignore[override]
-        """What Conch offers."""
-        return [*key_exchanges(self.supportedPublicKeys), STRICT_SERVER]
-
-    # What the rest of the connection does
-
-    def refuse(self, reason: str, code: int = DISCONNECT_PROTOCOL_ERROR) -> None:
-        """The client broke the protocol."""
-        raise NotImplementedError
-
-    def written(self, count: int) -> None:
-        """`count` bytes were given to TCP."""
-        raise NotImplementedError
-
-    def asked_for_keys(self) -> None:
-        """The client begins a key exchange of its own."""
-        raise NotImplementedError
-
-    def flow(self) -> None:
-        """A key exchange is over: what waited for it may go on."""
-        raise NotImplementedError
-
-    # Messages
-
-    def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
-        """One message: to the key exchange, to Conch's transport, or to the service."""
-        if self._skip_guess and messageNum in _METHOD_MESSAGES:
-            self._skip_guess = False
-            return
-        if not permitted(self._phase, messageNum, first=self._first, strict=self._strict):
-            raise MalformedSsh(f"message {messageNum} out of order")
-        if messageNum >= _SERVICE_MESSAGES and self.service is None:
-            raise MalformedSsh(f"message {messageNum} before a service")
-        super().dispatchMessage(messageNum, payload)  # type: ignore[no-untyped-call]
-
-    def ssh_IGNORE(self, packet: bytes) -> None:
-        """Nothing."""
-
-    ssh_DEBUG = ssh_UNIMPLEMENTED = ssh_EXT_INFO = ssh_IGNORE
-
-    def sendUnimplemented(self) -> None:
-        """Name the packet that nobody understood (RFC 4253 section 11.4)."""
-        self.sendPacket(MSG_UNIMPLEMENTED, uint32((self.incoming.sequence - 1) % (1 << 32)))
-
-    # Key exchange
-
-    def sendKexInit(self) -> None:
-        """Ask for keys; until they are there only the exchange itself is sent."""
-        self._phase = Phase.OFFERED
-        super().sendKexInit()  # type: ignore[no-untyped-call]
-        self.timers.later("rekey", limits.REKEY_PATIENCE, self.refuse, "a key exchange without end")
-
-    def ssh_KEXINIT(self, packet: bytes) -> None:
-        """The client's offer: agree, and make ours if it is not out yet."""
-        offer = read_offer(packet)
-        if self._first:
-            self._strict = offer.strict
-            self._peerSupportsExtensions = offer.takes_extensions
-            if self._strict and self.incoming.sequence != 1:
-                raise MalformedSsh("a packet before KEXINIT under strict key exchange")
-        agreed = agree(offer, self.supportedPublicKeys, strict=self._strict)
-        self.otherKexInitPayload = bytes((MSG_KEXINIT,)) + packet
-        self.kexAlg = agreed.key_exchange
-        self.keyAlg = agreed.host_key
-        self._next_keys = _NextKeys(agreed, self._strict)
-        self.nextEncryptions: Any = self._next_keys
-        if self._phase is Phase.IDLE:
-            self.asked_for_keys()
-            self.sendKexInit()
-        self._skip_guess = agreed.skip_guess
-        self._phase = Phase.EXCHANGING
-
-    def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:
-        """Conch has the secret: derive the keys, send NEWKEYS, and use them at once."""
-        SSHTransportBase._keySetup(self, sharedSecret, exchangeHash)
-        assert self._next_keys is not None
-        self._next_keys.outward(self.outgoing)
-        self._phase = Phase.CLOSING
-        if self._first:
-            # RFC 8308 section 2.4: the first packet behind the first NEWKEYS.
-            algorithms = [(b"server-sig-algs", server_signature_algorithms())]
-            self.sendExtInfo(algorithms)  # type: ignore[no-untyped-call]
-
-    def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """The client uses the new keys from here on; what waited goes out."""
-        SshReader(packet).end()
-        assert self._next_keys is not None
-        self._next_keys.inward(self.incoming)
-        self._next_keys = None
-        self.otherKexInitPayload = self.ourKexInitPayload = b""  # up to 64 KiB, done with
-        self._first = False
-        self._phase = Phase.IDLE
-        self._keyExchangeState = self._KEY_EXCHANGE_NONE
-        self.timers.never("rekey")
-        self.timers.later("renew", limits.REKEY_INTERVAL, self.renew_keys)
-        queue, self._queue, self._queued = self._queue, [], 0
-        for payload in queue:
-            self._send(payload)
-        self.flow()
-
-    def renew_keys(self) -> None:
-        """Begin a key exchange, unless one is under way."""
-        if self._phase is Phase.IDLE and not self.ended:
-            self.sendKexInit()
-
-    def renew_if_due(self) -> None:
-        """Begin a key exchange if the keys have served for enough bytes."""
-        if self.incoming.count + self.outgoing.count >= limits.REKEY_BYTES:
-            self.renew_keys()
-
-    # To the client
-
-    def sendPacket(self, messageType: int, payload: bytes) -> None:
-        """Send a message, or keep it until the key exchange is over."""
-        if self.ended:
-            return
-        message = bytes((messageType,)) + payload
-        if self._phase is Phase.IDLE or self._belongs_to_exchange(messageType):
-            self._send(message)
-            return
-        self._queue.append(message)
-        self._queued += len(message)
-        if self._queued > limits.BACKLOG_LIMIT:
-            self.refuse("too much waits for a key exchange")
-
-    def _belongs_to_exchange(self, message: int) -> bool:
-        if message == MSG_EXT_INFO:
-            return self._phase is Phase.CLOSING
-        if message in _SERVICE_TALK:
+        The caller ends the connection if `waiting_bytes` becomes too much.
+        """
+        if not self.active or _belongs_to_exchange(self.phase, message[0]):
             return False
-        return message <= MSG_NEWKEYS or message in _METHOD_MESSAGES
-
-    def _send(self, message: bytes) -> None:
-        packet = self.outgoing.seal(message)
-        self.transport.write(packet)
-        self.written(len(packet))
-        self.renew_if_due()
-
-    @property
-    def exchanging(self) -> bool:
-        """Whether keys are being exchanged."""
-        return self._phase is not Phase.IDLE
+        self._waiting.append(message)
+        self.waiting_bytes += len(message)
+        return True

@@ -41,9 +41,9 @@ def _with_token(key: Key, signed: bytes, token: SshReader, verified: bool) -> by
     counter = token.take(4)
     token.end()
     if not flags[0] & _USER_PRESENT:
-        raise MalformedSsh("a token that nobody touched")
+        raise MalformedSsh("a FIDO key that was not touched")
     if verified and not flags[0] & _USER_VERIFIED:
-        raise MalformedSsh("a token that asked for neither PIN nor finger")
+        raise MalformedSsh("a FIDO key that asked for neither PIN nor fingerprint")
     application = sha256(key.application).digest()
     return application + flags + counter + sha256(signed).digest()
 

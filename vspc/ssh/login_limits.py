@@ -1,0 +1,237 @@
+"""Limits for clients that have not logged in: connections, failures, delays."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from vspc.common.addresses import rate_key
+from vspc.common.text import safe
+from vspc.console.logins import LoginFailure, LoginObserver
+from vspc.console.session import Proof
+from vspc.net.limits import Admissions
+from vspc.ssh import limits
+
+log = Logger()
+
+
+class Displaceable(Protocol):
+    """A connection that may have to give way to a new one."""
+
+    def displace(self) -> None: ...
+    def __hash__(self) -> int: ...
+
+
+@define
+class _NewConnection:
+    address: str
+    timer: IDelayedCall
+    failed: bool = False
+
+
+class GracePeriod:
+    """The first `GRACE_PERIOD` seconds of a connection, in which it displaces no other one.
+
+    Most logins are over before that. So a crowd that is quick, however large, displaces no client
+    that is as quick; a connection that stays is counted in `admissions`. At most
+    `GRACE_PER_ADDRESS` and `GRACE_IN_ALL` are new: over that the oldest ones are counted.
+    """
+
+    def __init__(self, admissions: Admissions[Displaceable], clock: IReactorTime) -> None:
+        self._admissions = admissions
+        self._clock = clock
+        # Oldest first.
+        self._new: OrderedDict[Displaceable, _NewConnection] = OrderedDict()
+        self._new_of: dict[str, OrderedDict[Displaceable, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._new)
+
+    def came(self, connection: Displaceable, address: str) -> None:
+        """A connection was made."""
+        timer = self._clock.callLater(limits.GRACE_PERIOD, self._admit, connection)
+        self._new[connection] = _NewConnection(address, timer)
+        same_address = self._new_of.setdefault(address, OrderedDict())
+        same_address[connection] = None
+        if len(same_address) > limits.GRACE_PER_ADDRESS:
+            self._admit(next(iter(same_address)))
+        elif len(self._new) > limits.GRACE_IN_ALL:
+            self._admit(next(iter(self._new)))
+
+    def touched(self, connection: Displaceable) -> None:
+        """Data arrived on `connection`."""
+        if connection not in self._new:
+            self._admissions.touched(connection, self._clock.seconds())
+
+    def failed(self, connection: Displaceable) -> None:
+        """It has failed to log in, floods, or is closing: it is displaced before others."""
+        new = self._new.get(connection)
+        if new is not None:
+            new.failed = True
+        else:
+            self._admissions.failed(connection)
+
+    def leave(self, connection: Displaceable) -> None:
+        """It has logged in, or is lost; unknown ones are ignored."""
+        if self._forget(connection) is None:
+            self._admissions.leave(connection)
+
+    def _forget(self, connection: Displaceable) -> _NewConnection | None:
+        new = self._new.pop(connection, None)
+        if new is None:
+            return None
+        if new.timer.active():
+            new.timer.cancel()
+        same_address = self._new_of[new.address]
+        del same_address[connection]
+        if not same_address:
+            del self._new_of[new.address]
+        return new
+
+    def _admit(self, connection: Displaceable) -> None:
+        """From now on it is counted."""
+        new = self._forget(connection)
+        assert new is not None
+        displaced = self._admissions.admit(connection, new.address, self._clock.seconds())
+        if new.failed:
+            self._admissions.failed(connection)
+        if displaced is not None:
+            displaced.displace()
+
+
+FREE_FAILURES = 20
+"""Failures of one (address, operator) without a delay; one is forgiven every 3 s."""
+
+FORGIVEN_PER_SECOND = FREE_FAILURES / 60
+
+DELAY_STEP = 0.5
+DELAY_LIMIT = 5.0
+"""Seconds by which each further failure delays an answer, and the longest delay."""
+
+TABLE_LIMIT = 4096
+"""Pairs in the table; the one that failed longest ago is dropped first."""
+
+
+@define
+class _Tally:
+    count: float
+    at: float
+
+
+class LoginThrottle:
+    """Delays logins after too many failures of one (address, operator) in a minute.
+
+    They are never refused: an operator cannot be locked out by others. A success resets the pair.
+    `now` is seconds; a clock that is set back makes nothing worse.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: OrderedDict[tuple[str, str], _Tally] = OrderedDict()
+
+    def _count(self, key: tuple[str, str], now: float) -> float:
+        tally = self._tallies.get(key)
+        if tally is None:
+            return 0.0
+        return max(0.0, tally.count - max(0.0, now - tally.at) * FORGIVEN_PER_SECOND)
+
+    def failed(self, address: str, operator: str, now: float) -> None:
+        """One more failure."""
+        key = (rate_key(address), operator)
+        self._tallies[key] = _Tally(self._count(key, now) + 1, now)
+        self._tallies.move_to_end(key)
+        if len(self._tallies) > TABLE_LIMIT:
+            self._tallies.popitem(last=False)
+
+    def succeeded(self, address: str, operator: str) -> None:
+        """Forget the failures."""
+        self._tallies.pop((rate_key(address), operator), None)
+
+    def delay(self, address: str, operator: str, now: float) -> float:
+        """Seconds by which the next attempt is delayed, at most `DELAY_LIMIT`."""
+        beyond = self._count((rate_key(address), operator), now) - FREE_FAILURES
+        return min(DELAY_LIMIT, max(0.0, beyond * DELAY_STEP))
+
+
+REASON_SHOWN = 300
+"""Characters of a reason in the server's log."""
+
+
+@define(eq=False)
+class LoginFailures:
+    """The failures of one connection. `attempts` count as failures, `probes` are look-ups of keys.
+
+    A key that was not accepted is reported before the failure of another method that follows it:
+    a client that is asked for a password since then was meant to log in with the key.
+    """
+
+    address: str
+    observer: LoginObserver
+    attempts: int = field(default=0, init=False)
+    probes: int = field(default=0, init=False)
+    _reported: int = field(default=0, init=False)  # `probes` at the last report
+    _reason: str = field(default="", init=False)
+    _proof: Proof = field(default=Proof(""), init=False)
+    _failures: list[LoginFailure] = field(factory=list, init=False)  # reported, of one operator
+    _is_known: bool = field(default=False, init=False)  # whether `_reason` is about a known key
+    _key: tuple[str, Proof] | None = field(default=None, init=False)  # refused, not yet reported
+    _last_key: str = field(default="", init=False)  # fingerprint of the last refused key
+
+    def probe(self, proof: Proof, reason: str, known: bool) -> bool:
+        """One look-up without success; whether it counts as a failure.
+
+        The reason for a `known` key is kept in preference to those of unknown ones.
+        """
+        self.probes += 1
+        if self.probes % limits.PROBES_PER_FAILURE == 0:
+            return True
+        if reason and (known or not self._is_known):
+            self._reason, self._proof, self._is_known = reason, proof, known
+            if proof.fingerprint:
+                self._key, self._last_key = (reason, proof), proof.fingerprint
+        return False
+
+    def fail(self, operator: str, proof: Proof, reason: str) -> None:
+        """One failure."""
+        if self._key is not None and not proof.fingerprint:
+            self._reason, self._proof = self._key
+            self._report(operator, last=False)
+        self._key = None
+        self.attempts += 1
+        self._reason, self._proof = reason or "nothing was shown", proof
+        self._report(operator, last=False)
+
+    def conclude(self, operator: str, loggable: Callable[[str], bool]) -> None:
+        """No more attempts as `operator`: log them, if `loggable` allows a line of the address."""
+        if not self._reason:
+            return
+        if self.probes > self._reported:
+            self._report(operator, last=True)
+        if loggable(self.address):
+            log.warn(
+                "login-failed",
+                operator=safe(operator),
+                address=self.address,
+                via=self._proof.via,
+                key=self._proof.fingerprint or self._last_key,
+                reason=safe(self._reason, REASON_SHOWN),
+                attempts=self.attempts,
+                probes=self.probes,
+            )
+        self._reason, self._is_known, self._last_key, self._key = "", False, "", None
+        self._failures.clear()
+
+    def admitted(self) -> None:
+        """The connection has logged in as the same operator."""
+        if self._failures:
+            self.observer.excused(tuple(self._failures))
+
+    def _report(self, operator: str, last: bool) -> None:
+        self._reported = self.probes
+        failure = LoginFailure(
+            operator, self.address, self._reason, self._proof, self.attempts, self.probes, last
+        )
+        self._failures.append(failure)
+        self.observer.failed(failure)
