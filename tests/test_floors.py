@@ -256,7 +256,7 @@ class Plan(SynchronousTestCase):
             ("vspc.console.console", "from vspc.common.text import safe"),
             (
                 "vspc.vm.lines.binary",
-                "from vspc.vm.line_observer import Keeper\nfrom vspc.net import tls",
+                "from vspc.vm.ports import Keeper\nfrom vspc.net import tls",
             ),
             ("vspc.ssh.server", "from vspc import __version__"),
             ("vspc.server.service", "from vspc.apps.dispatch import Reception"),

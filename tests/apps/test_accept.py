@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import OpsDesk
 from tests.apps.support import ROOT, FakeChannel
 from vspc.console.access import Operator
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.vmware import VmVcUuid
 
 FRANK = Operator("frank", roles=frozenset({"admin"}))

@@ -99,7 +99,7 @@ class Boots(RestartCase):
         self.restart()
         self.vm()
         self.assertEqual(self.boots(), [["new line"]])
-        self.assertEqual(self.markers()[1], ("away", "the concentrator is shutting down"))
+        self.assertEqual(self.markers()[1], ("away", "the server is shutting down"))
 
     def test_a_vm_that_was_switched_off_before_the_restart_boots_after_it(self) -> None:
         for clean in (True, False):

@@ -65,7 +65,7 @@ class TurnedAway(SynchronousTestCase):
         self.scene.host().agree()
         self.scene.clock.advance(31)
         [one] = self.told()
-        self.assertIn("did not say", one.reason)
+        self.assertIn("not received within", one.reason)
 
     def test_one_that_is_refused_is_told_of_once(self) -> None:
         host = self.scene.host()

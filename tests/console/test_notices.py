@@ -190,7 +190,7 @@ EVENTS = (
     r"message from {}: {}",
     r"note by {}",
     r"recording {} {}",
-    r"{} bytes of {} before these are lost",
+    r"output of {} lost: {} bytes before these",
 )
 """What happens at once, and is over when it is told; `{}` stands for what is made up then."""
 

@@ -15,7 +15,8 @@ from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.lineside import NoOutputObserver
 from vspc.log.log import Log
-from vspc.vm.server import LineServer, LineTimeouts
+from vspc.vm.context import LineTimeouts
+from vspc.vm.server import LineServer
 
 LATE = 60.0
 """Seconds after which a thread that says nothing is taken to be dead."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tests.vm.support import Host, Scene
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, subnegotiation
 from vspc.wire.vmware import DoProxy, GetVmVcUuid, VmName, VMotionGoahead, VmVcUuid, encode
 

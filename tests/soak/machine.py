@@ -31,7 +31,7 @@ from tests.soak.model import (
 from tests.vm.support import Scene
 from vspc.console.console import Console, ConsoleState
 from vspc.console.peers import MIGRATION, TALKING
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.vmware import (
     VmName,
     VMotionAbort,

@@ -13,7 +13,7 @@ from tests.fakes import FakeSink
 from tests.soak.hosts import Connection, tokens
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 
 _CHANGED = re.compile(r"is on (\S+) now; it was on ")
 _MOVED = re.compile(r" moved from \S+ to (\S+) in ")

@@ -14,10 +14,10 @@ from vspc.console.events import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.context import Zone
 from vspc.vm.lines.vmware import Terms, VMwareLine
+from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.server import LineServer
-from vspc.vm.zone import Zone
 from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.telnet import WILL as TELNET_WILL
 from vspc.wire.vmware import (

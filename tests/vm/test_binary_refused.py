@@ -98,8 +98,7 @@ class Refusing(DoorTest):
 
     def test_another_process_goes_on_between_cr_and_nul(self) -> None:
         self.hear(negotiation(WONT, BINARY), b"\r")
-        state = self.line.protocol.state
-        self.assertTrue(state.after_cr)
+        self.assertTrue(self.line.protocol.after_cr)
         heard: list[bytes] = []
 
         class Keeper:
@@ -112,10 +111,12 @@ class Refusing(DoorTest):
         observer: Any = Keeper()
 
         def make() -> TelnetLine:
-            return TelnetLine(lambda _line: observer, "acs", state)
+            line = TelnetLine(lambda _line: observer, "acs")
+            line.continues = line.after_cr = True
+            return line
 
         share = self.scene.server.scheduler.share("10.0.0.1")
-        successor = LineTransport(make, self.scene.now, share, state.transport)
+        successor = LineTransport(make, self.scene.now, share, self.line.value)
         successor.makeConnection(Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4)))
         successor.dataReceived(b"\0x\r\0y")
         self.assertEqual(heard, [b"x\ry"])

@@ -8,7 +8,7 @@ from tests.vm.test_server import DoorTest
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import ConsoleState
 from vspc.console.takeover import Takeover
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.vmware import (
     DoProxy,
     KnownSuboptions1,
@@ -181,9 +181,9 @@ class Moved(MovedTest):
         self.restart()
         self.scene.clock.advance(6)
         self.scene.host("10.1.1.9").register()
-        line = self.scene.server.session_of(self.console().line)
+        line = self.console().line
         assert line is not None
-        line.lives()
+        self.scene.server.sessions[line].lives()
         self.assertTrue(self.scene.server.accept(self.console(), "10.1.1.9"))
         self.is_at("10.1.1.9")
         self.assertTrue(self.old.closed)
@@ -191,9 +191,9 @@ class Moved(MovedTest):
     def test_an_administrator_says_who_is_right(self) -> None:
         new = self.restart()
         self.old.say(ANSWER)
-        contenders, console = self.scene.server.contenders, self.console()
-        self.assertFalse(contenders.accept(console, "10.9.9.9"))
-        self.assertTrue(contenders.accept(console, NEW))
+        server, console = self.scene.server, self.console()
+        self.assertFalse(server.accept(console, "10.9.9.9"))
+        self.assertTrue(server.accept(console, NEW))
         self.is_at(NEW)
         self.assertTrue(self.old.closed)
         self.assertFalse(new.closed)

@@ -12,7 +12,7 @@ from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.away import PER_HOST
 from vspc.console.console import Console, ConsoleState
 from vspc.console.resolve import Ambiguous, Found
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.telnet import IAC
 from vspc.wire.vmware import VmName, VMotionComplete, VmVcUuid
 
@@ -159,7 +159,7 @@ class Lies(DoorTest):
         self.assertNotIn(b"p", liar.wire.take())
         self.scene.turn()
         self.assertIn(
-            f"the line before does not answer: {waiting} bytes not sent", self.sink.notices
+            f"the previous line does not answer: {waiting} bytes not sent", self.sink.notices
         )
 
     # 3

@@ -15,7 +15,7 @@ from tests.net.ends import Wire
 from tests.vm.support import Scene
 from tests.vm.test_server import DoorTest
 from vspc.net import preaccept
-from vspc.net.limits import Admissions, Allow, Refusals
+from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
 from vspc.vm import listen, server
 from vspc.vm.lines.vmware import Terms
@@ -249,7 +249,9 @@ class Crowds(ListenTest):
         self.assertEqual(len(self.scene.server.queue), 2)
 
     def test_no_host_loses_its_new_line_to_those_of_another_that_say_nothing(self) -> None:
-        self.scene.server.unidentified = Admissions(4, 6)
+        self.patch(server, "UNIDENTIFIED", 6)
+        self.scene = Scene()
+        self.listener = self.factory()
         silent = [self.connect("10.0.0.2") for _ in range(4)]
         self.scene.clock.advance(5.1)
         wires = [self.connect() for _ in range(4)]

@@ -171,7 +171,7 @@ class Process:
         """Another process that takes everything up."""
         self.listen()
         state = decode(encode(save(self.scene.server)))
-        addresses = [session.address for session in state.sessions]
+        addresses = [line.address for line in state.lines]
         heir = Process(heard=dict(self.heard))
         # Its clock has another zero; what people read goes on.
         heir.scene.clock.twisted.rightNow = 12345.0
@@ -357,7 +357,7 @@ class Bytes(SynchronousTestCase):
             self.refused(self.data[:at] + flipped + self.data[at + 1 :])
 
     def test_whole_bytes_that_hold_something_else(self) -> None:
-        for body in (b"{}", b"[]", b"nonsense", b'{"sessions": 1}'):
+        for body in (b"{}", b"[]", b"nonsense", b'{"lines": 1}'):
             self.refused(MAGIC + b"%08x\n" % crc32(body) + body)
 
     def test_of_another_version(self) -> None:

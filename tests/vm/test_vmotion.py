@@ -15,7 +15,7 @@ from vspc.console.console import ConsoleState
 from vspc.console.migration import TABLE, Act, MigrationEvent, step
 from vspc.console.migration import MigrationState as Migration
 from vspc.net.limits import Allow
-from vspc.vm.zone import Zone
+from vspc.vm.context import Zone
 from vspc.wire.vmware import (
     DoProxy,
     VmName,
@@ -608,7 +608,7 @@ class Talking(VmotionTest):
         target.complete()
         self.scene.turn()
         self.assertEqual(len(self.sink.output), 64 * 1024)
-        lost = "1024 bytes of web01 before these are lost"
+        lost = "output of web01 lost: 1024 bytes before these"
         self.assertEqual(self.sink.notices[-1], lost)
 
     def test_a_target_that_never_completes_is_not_shown(self) -> None:

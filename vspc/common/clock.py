@@ -28,3 +28,36 @@ class Clock(Protocol):
         """Seconds since 1970 (UTC), for what people read."""
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable: ...
+
+
+class Timer:
+    """One call that is put off; starting it again takes the place of the call before."""
+
+    __slots__ = ("_clock", "_due", "_waiting")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due = 0.0
+        self._waiting: Cancellable | None = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the call, at least 0; None where none is put off."""
+        return None if self._waiting is None else max(0.0, self._due - self._clock.seconds())
+
+    def start(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call `call` in `seconds`, and nothing else."""
+
+        def due() -> None:
+            self._waiting = None
+            call()
+
+        self.stop()
+        self._due = self._clock.seconds() + seconds
+        self._waiting = self._clock.call_later(seconds, due)
+
+    def stop(self) -> None:
+        """Take the call back, if there is one."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()

@@ -45,7 +45,8 @@ from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.status import ServerStatus
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
-from vspc.vm.server import LineServer, LineTimeouts
+from vspc.vm.context import LineTimeouts
+from vspc.vm.server import LineServer
 
 TICK = 1.0
 """Seconds between looks at migrations and away consoles."""

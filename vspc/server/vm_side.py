@@ -15,10 +15,10 @@ from vspc.console.takeover import Takeover
 from vspc.net.certificates import Validity, validity_of
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ListeningTlsFactory, Pair, ServerTls
+from vspc.vm.context import ANYWHERE, Zone
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
 from vspc.vm.server import LineServer
-from vspc.vm.zone import ANYWHERE, Zone
 
 Listener = tuple[str, Factory, str]
 """An endpoint string, what listens there, and what it is for the log."""

@@ -1,40 +1,130 @@
-"""Which console a newcomer belongs to: old lines are asked whether they live, then it is decided.
+"""Which console a line belongs to: lines that are there are probed, then it is decided.
 
-The decision itself is the table of `vspc.console.takeover`; here are the asking and the doing.
+The decision is the table of `vspc.console.takeover`; here are the probes before it and what follows
+from it. What becomes of lines is told to them as events (`vspc.vm.roles`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from sys import intern
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from vspc.common.clock import Cancellable
+from vspc.common.clock import Timer
 from vspc.console.console import Console
 from vspc.console.events import How
 from vspc.console.identity import PLAIN, Claim, Provenance
 from vspc.console.peers import ORPHANED
+from vspc.console.ports import Line
 from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
 from vspc.console.vm import Vm
-from vspc.vm.probe import Probing
-
-if TYPE_CHECKING:
-    from vspc.vm.presence import LinePresence
+from vspc.vm.context import LineContext, LineHandle, Zone
+from vspc.vm.ports import VmLine
+from vspc.vm.registration import Joined
+from vspc.vm.roles import LineEvent, LineRole
 
 WAIT = 1.0
-"""Seconds between looks at a migration that a newcomer waits for."""
+"""Seconds between looks at a migration that a line waits for."""
 
 MAX_PORTS = 32
 """Serial ports of one VM that cannot be told apart otherwise: as many as ESXi gives a VM."""
 
+UNDECIDED = frozenset({LineRole.CLAIMANT, LineRole.QUARANTINED})
+
+
+def identified_claim(joined: Joined, line: VmLine, zone: Zone) -> Claim:
+    """The claim of a line that has identified itself."""
+    return Claim(
+        zone.name,
+        joined.uuid,
+        joined.uuid_kind,
+        joined.name,
+        line.address,
+        line.provenance,
+        intern(joined.service_uri),
+        joined.port_label,
+    )
+
+
+def proved_claim(console: Console, line: VmLine, zone: Zone) -> Claim:
+    """The claim of the target of a vMotion: it is the VM of `console`."""
+    vm = console.vm
+    return Claim(
+        zone.name,
+        vm.uuid,
+        vm.identity.kind,
+        vm.said_name,
+        line.address,
+        line.provenance,
+        console.service_uri,
+        console.label,
+    )
+
+
+class Probes:
+    """The lines that one line asks whether they are alive: each once, and what they have shown.
+
+    Lines, not consoles: another line may have taken a console meanwhile.
+    """
+
+    __slots__ = ("_context", "_decide", "_shown", "_waiting")
+
+    def __init__(self, context: LineContext, decide: Callable[[], None]) -> None:
+        """`decide` is called whenever a line has shown something new."""
+        self._context = context
+        self._decide = decide
+        self._shown: dict[Line, Old] = {}
+        self._waiting: dict[Line, Timer] = {}
+
+    def shown(self, line: Line) -> Old:
+        """What is known of `line`."""
+        return self._shown.get(line, Old.THERE)
+
+    def ask(self, consoles: Iterable[Console]) -> bool:
+        """Probe the lines of `consoles` that were not probed; whether an answer is to come."""
+        for console in consoles:
+            line = console.line
+            if line is not None and line not in self._shown and line not in self._waiting:
+                self._ask(line)
+        return bool(self._waiting)
+
+    def _ask(self, line: Line) -> None:
+        session = self._context.sessions.get(line)
+        if session is not None and session.probe(partial(self._learn, line)):
+            timer = self._waiting[line] = Timer(self._context.clock)
+            timer.start(self._context.timeouts.probe, partial(self._learn, line, Old.SILENT))
+        else:
+            # A line that cannot be probed counts as alive: keepalive ends it if it is not.
+            self._shown[line] = Old.ANSWERED
+
+    def _learn(self, line: Line, old: Old) -> None:
+        timer = self._waiting.pop(line, None)
+        if timer is not None:
+            timer.stop()
+            self._shown[line] = old
+            self._decide()
+
+    def stop(self) -> None:
+        """Wait for no answer any more."""
+        for timer in self._waiting.values():
+            timer.stop()
+        self._waiting.clear()
+
+    def forget(self) -> None:
+        """What was shown counts no longer: all are probed again."""
+        self.stop()
+        self._shown.clear()
+
 
 class Assignment:
-    """One newcomer's way to its console."""
+    """One line's way to its console."""
 
-    __slots__ = ("_probing", "_session", "_waiting")
+    __slots__ = ("_context", "_probes", "_retry", "_session")
 
-    def __init__(self, session: "LinePresence") -> None:
+    def __init__(self, context: LineContext, session: LineHandle) -> None:
+        self._context = context
         self._session = session
-        self._probing = Probing(session.server, self.decide)
-        self._waiting: Cancellable | None = None  # for a migration to be over
+        self._probes = Probes(context, self.decide)
+        self._retry = Timer(context.clock)  # while a migration is open
 
     @property
     def _claim(self) -> Claim:
@@ -44,11 +134,11 @@ class Assignment:
     # Deciding
 
     def decide(self) -> None:
-        """Which console is it? Asked again each time that an old line has shown what it is."""
-        if not self._session.is_undecided:
+        """Which console is it? Decided again each time that a line has shown something new."""
+        if self._session.role not in UNDECIDED:
             return
-        roster, claim = self._session.server.roster, self._claim
-        consoles = roster.ports(claim)
+        claim = self._claim
+        consoles = self._context.roster.ports(claim)
         standings = [self._standing(console) for console in consoles]
         rivals = self._rivals()
         newcomer = Newcomer(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
@@ -62,8 +152,8 @@ class Assignment:
             _VERDICTS[verdict](self, console)
             return
         mine = [c for c, s in zip(consoles, standings, strict=True) if s.same_name]
-        if not self._probing.ask([*mine, *rivals]):
-            self.decide()  # none of them could be asked: they count as alive
+        if not self._probes.ask([*mine, *rivals]):
+            self.decide()  # none of them could be probed: they count as alive
 
     def _standing(self, console: Console) -> Standing:
         claim = self._claim
@@ -79,21 +169,20 @@ class Assignment:
         line = console.line
         if console.migrating:
             return Old.GONE if self._is_orphan(console) else Old.MIGRATING
-        return Old.GONE if line is None else self._probing.old(line)
+        return Old.GONE if line is None else self._probes.shown(line)
 
     def _is_orphan(self, console: Console) -> bool:
-        server = self._session.server
-        migration = server.peers.of(console)
+        migration = self._context.peers.of(console)
         if migration is None or migration.orphaned is None or migration.target is not None:
             return False
-        return server.clock.seconds() - migration.orphaned >= ORPHANED
+        return self._context.clock.seconds() - migration.orphaned >= ORPHANED
 
     def _rivals(self) -> list[Console]:
-        """Live consoles of the VM that it says it is, on another host."""
+        """Live consoles of the VM that it claims to be, on another host."""
         claim = self._claim
         return [
             console
-            for vm in self._session.server.roster.vms(claim)
+            for vm in self._context.roster.vms(claim)
             if vm.said_name == claim.name
             for console in vm.consoles.values()
             if console.live and console.last_address != claim.address
@@ -101,57 +190,58 @@ class Assignment:
 
     def _is_lesser(self) -> bool:
         claim = self._claim
-        vm = self._session.server.roster.named(claim)
+        vm = self._context.roster.named(claim)
         if vm is None:
             return False
         return claim.provenance < vm.provenance and vm.last_address != claim.address
 
     def _bounded(self, verdict: Verdict, ports: int) -> Verdict:
         """What the verdict comes to for plain listeners, and for too many ports."""
-        if self._claim.uuid_kind == PLAIN:  # one console, whoever dials it
+        if self._claim.uuid_kind == PLAIN:  # one console, whatever connects
             apart = verdict is Verdict.QUARANTINE or (verdict is Verdict.OTHER and ports)
             return Verdict.REFUSE if apart else verdict
         too_many = verdict is Verdict.OTHER and ports >= MAX_PORTS
         return Verdict.REFUSE if too_many else verdict
 
-    # Waiting
-
-    def reconsider(self) -> None:
-        """Something has changed for one that is kept apart: ask everybody again."""
+    def decide_anew(self) -> None:
+        """Another line of the VM is gone: probe all again."""
         self.stop()
-        self._probing.forget()
+        self._probes.forget()
         self.decide()
 
     def stop(self) -> None:
         """Wait for nothing any more."""
-        if self._waiting is not None and self._waiting.active():
-            self._waiting.cancel()
-        self._waiting = None
-        self._probing.stop()
+        self._retry.stop()
+        self._probes.stop()
 
-    # Doing
+    # What follows from the verdict
 
     def _join(self, console: Console | None) -> None:
         if console is None:
             self._open(None)
             return
-        released = self._session.server.peers.supersede(console, "the VM came back by itself")
+        released = self._context.peers.supersede(console, "the VM registered again without it")
         if released is not None:
-            self._session.server.release(released)
+            self._context.release(released)
+            if console.live:  # a line that was quarantined has got it
+                self.decide()
+                return
         self._take(console)
 
     def _open(self, _console: Console | None) -> None:
-        """A console that was not there, of the VM whose name it says, or of a new one."""
-        roster, claim = self._session.server.roster, self._claim
+        """A new console, of the VM whose name it says, or of a new one."""
+        roster, claim = self._context.roster, self._claim
         # Never of a VM with another name: that one would be renamed by it, and its log read.
         identity = roster.identity(claim)
         if identity.duplicate and roster.vm(identity) is None:
-            self._tell_duplicate(claim)
-        self._tell_alike()
+            self._report_duplicate(claim)
+        alike = roster.alike(claim)
+        if alike is not None:
+            self._suspect(*alike, f"its name is {claim.name}")
         self._take(roster.open(claim, identity))
 
-    def _tell_duplicate(self, claim: Claim) -> None:
-        roster = self._session.server.roster
+    def _report_duplicate(self, claim: Claim) -> None:
+        roster = self._context.roster
         own = roster.vm(claim.identity)
         detail = "another VM has this UUID"
         if own is None or not own.live:
@@ -160,124 +250,123 @@ class Assignment:
         first = None if own is None else next(iter(own.consoles.values()))
         self._suspect("duplicate-uuid", first, detail)
 
-    def _tell_alike(self) -> None:
-        """A new console that could be taken for one of another VM."""
-        alike = self._session.server.roster.alike(self._claim)
-        if alike is not None:
-            self._suspect(*alike, f"it calls itself {self._claim.name}")
-
-    def tell_namesake(self) -> None:
-        """The VM has another name now: somebody else's?"""
-        roster, claim = self._session.server.roster, self._claim
-        namesake = roster.namesake(claim)
+    def report_namesake(self) -> None:
+        """The VM has another name now, which another VM may have, too."""
+        namesake = self._context.roster.namesake(self._claim)
         if namesake is not None:
-            self._suspect("name-of-another", namesake, f"it calls itself {claim.name}")
+            self._suspect("name-of-another", namesake, f"its name is {self._claim.name}")
 
     def _take(self, console: Console) -> None:
-        session, claim = self._session, self._claim
-        self._leave_custody()
+        line, claim = self._session.line, self._claim
+        self._session.handle(LineEvent.SELECTED)
         console.service_uri = claim.service_uri
-        console.connect(session.line)
-        session.leads_at(console)
-        session.server.log.info(
+        console.connect(line)
+        self._session.handle(LineEvent.ASSIGNED, console)
+        self._context.log.info(
             "vm-registered",
             console=console.title,
             id=console.id,
-            address=session.line.address,
-            secure=session.line.secure,
+            address=line.address,
+            secure=line.secure,
             uuid=claim.uuid,
             service_uri=claim.service_uri,
         )
 
     def _replace(self, console: Console | None) -> None:
         assert console is not None
-        former = self._session.server.session_of(console.line)
-        self._supplant(console, "the line before does not answer", How.REPLACED)
-        if former is not None:
-            former.retire("another line of this VM took over; this one no longer answered")
+        former = console.line
+        self._supplant(console, "the previous line does not answer", How.REPLACED)
+        self._context.send(former, LineEvent.DISMISSED)
 
     def _take_over(self, console: Console | None) -> None:
         assert console is not None
-        former = self._session.server.session_of(console.line)
-        self._supplant(console, "the line before does not answer", How.TOOK_OVER)
-        if former is None:
-            return
-        if self._session.zone.takeover is Takeover.ALLOW:  # nobody was asked: it may well speak
-            former.retire("another line of this VM took over")
+        former = console.line
+        self._supplant(console, "the previous line does not answer", How.TOOK_OVER)
+        if self._session.zone.takeover is Takeover.ALLOW:  # it was not probed: it may be alive
+            self._context.send(former, LineEvent.DISMISSED)
         else:
-            self._session.server.contenders.suspect(former, console)
+            self._context.send(former, LineEvent.SUSPECTED)
 
-    def accept(self, console: Console) -> None:
-        """An administrator says that this is the VM: whoever has its console is closed."""
-        server = self._session.server
+    def take_accepted(self, console: Console) -> None:
+        """An administrator says that this is the VM of `console`: its other lines are closed."""
+        context, former = self._context, console.line
         self.stop()
-        former = server.session_of(console.line)
-        released = server.peers.supersede(console, "an administrator chose another line")
+        released = context.peers.supersede(console, "an administrator accepted another line")
         console.provenance = self._claim.provenance
-        self._supplant(console, "an administrator chose another line", How.ACCEPTED)
+        self._supplant(console, "an administrator accepted another line", How.ACCEPTED)
         if released is not None:
-            server.close_target(released)
-        for loser in [*server.contenders.of(console), former]:
-            if loser is not None:
-                if loser is not former:
-                    server.contenders.forget(loser)
-                loser.retire("an administrator chose another line")
+            context.send(released.target, LineEvent.DISMISSED)
+        for line in [*context.suspects.of(console), former]:
+            context.send(line, LineEvent.DISMISSED)
 
     def _supplant(self, console: Console, why: str, how: How) -> None:
-        session, old = self._session, console.last_address
-        self._leave_custody()
+        line, old = self._session.line, console.last_address
+        self._session.handle(LineEvent.SELECTED)
         console.service_uri = self._claim.service_uri
-        console.replace(session.line, why, how)
-        session.leads_at(console)
-        session.server.log.warn(
+        console.replace(line, why, how)
+        self._session.handle(LineEvent.ASSIGNED, console)
+        self._context.log.warn(
             "vm-replaced",
             console=console.title,
             id=console.id,
             old=old,
-            new=session.line.address,
+            new=line.address,
             reason=why,
         )
 
-    def _leave_custody(self) -> None:
-        if self._session.is_held:
-            self._session.server.contenders.free(self._session)
-
-    def _hold(self, console: Console | None) -> None:
-        if self._session.is_held:
+    def come_back(self, console: Console) -> None:
+        """It had `console`, did not answer, and sends again."""
+        context, session = self._context, self._session
+        if not context.roster.knows(console):
+            session.handle(LineEvent.FORGOTTEN)
             return
-        vm = self._about(console)
+        other = console.line
+        released = context.peers.supersede(console, "the previous line sends again")
+        if other is None and not console.migrating:
+            console.connect(session.line)
+        else:
+            console.replace(session.line, "the previous line sends again", How.CAME_BACK)
+        context.send(other, LineEvent.OUSTED, console.vm)
+        if released is not None:
+            context.send(released.target, LineEvent.DISMISSED)
+        session.handle(LineEvent.ASSIGNED, console)
+
+    def _quarantine(self, console: Console | None) -> None:
+        if self._session.role is LineRole.QUARANTINED:
+            return
+        vm = console.vm if console is not None else self._context.roster.named(self._claim)
+        assert vm is not None
         weaker = self._claim.provenance < vm.provenance
         kind = "weaker-provenance" if weaker else "claimed-while-there"
         rival = console or next(iter(vm.consoles.values()))
-        self._suspect(kind, rival, f"it says that it is {vm.name}, and is kept apart")
-        self._session.server.contenders.hold(self._session, vm)
+        self._suspect(kind, rival, f"it claims to be {vm.name}, and is quarantined")
+        self.quarantine(vm)
 
-    def _about(self, console: Console | None) -> Vm:
-        if console is not None:
-            return console.vm
-        vm = self._session.server.roster.named(self._claim)
-        assert vm is not None
-        return vm
+    def quarantine(self, vm: Vm) -> None:
+        """It claims to be `vm`; refused where too many do."""
+        console = self._context.roster.hold(self._claim, vm)
+        if console is None:
+            reason = f"too many quarantined lines claim to be {vm.name}"
+            self._session.handle(LineEvent.REFUSED, reason, "")
+        else:
+            self._session.handle(LineEvent.QUARANTINED, console)
 
     def _wait(self, _console: Console | None) -> None:
-        self._waiting = self._session.server.clock.call_later(WAIT, self._look_again)
-
-    def _look_again(self) -> None:
-        self._waiting = None
-        self.decide()
+        self._retry.start(WAIT, self.decide)
 
     def _refuse(self, console: Console | None) -> None:
         assert console is not None
         other = console.line.address if console.line else "another host"
-        self._session.refused(
+        reason = (
             f"{console.title} is connected from {other} and answers; "
             "two lines cannot both be its serial port"
         )
+        self._session.handle(LineEvent.REFUSED, reason, "")
 
     def _suspect(self, kind: str, console: Console | None, detail: str) -> None:
         holder = console.last_address if console is not None else ""
         address = self._session.line.address
-        self._session.server.suspect(kind, console, address, holder, detail)
+        self._context.report_suspicion(kind, console, address, holder, detail)
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Assignment, Console | None], None]] = MappingProxyType(
@@ -287,7 +376,7 @@ _VERDICTS: Mapping[Verdict, Callable[[Assignment, Console | None], None]] = Mapp
         Verdict.CLONE: Assignment._open,
         Verdict.REPLACE: Assignment._replace,
         Verdict.TAKE_OVER: Assignment._take_over,
-        Verdict.QUARANTINE: Assignment._hold,
+        Verdict.QUARANTINE: Assignment._quarantine,
         Verdict.WAIT: Assignment._wait,
         Verdict.REFUSE: Assignment._refuse,
     }

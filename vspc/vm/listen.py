@@ -13,12 +13,12 @@ from vspc.net.limits import Allow, Refusals
 from vspc.net.line_protocol import LineProtocol
 from vspc.net.preaccept import ProxiedConnection
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.vm.context import Zone
 from vspc.vm.lines.binary import host_of
 from vspc.vm.lines.plain import RawLine, TelnetLine
 from vspc.vm.lines.vmware import Terms, VMwareLine
+from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.server import LINES_PER_ADDRESS, Admittance, LineServer
-from vspc.vm.zone import Zone
 
 _log = Logger(namespace="vspc.vm")
 
@@ -112,7 +112,7 @@ class GuardedFactory(Factory):
     def _let_in(self, addr: IAddress | None) -> Protocol | None:
         """`addr` is where the connection really comes from."""
         if not self._filter.permits(addr, self._listener):
-            reason = f"it may not connect to {self._listener}"
+            reason = f"not allowed to connect to {self._listener}"
             self._publish(addr, reason, self._filter.line_for(addr))
             return None
         host = host_of(addr)
@@ -122,7 +122,7 @@ class GuardedFactory(Factory):
             case Admittance.WAIT:
                 return self._let_wait(host, addr)
             case Admittance.FULL:
-                reason = f"{LINES_PER_ADDRESS} lines of its address are connected"
+                reason = f"{LINES_PER_ADDRESS} lines from its address are connected already"
                 self._filter.refuse("vm-too-many-lines", addr, reason)
                 self._publish(addr, reason)
                 return None
@@ -133,7 +133,7 @@ class GuardedFactory(Factory):
             host, lambda: self._build(addr), server.clock.call_later, refuse
         )
         if waiting is None:
-            refuse("too many lines wait for room already")
+            refuse("too many connections from its address wait to be accepted")
         return waiting
 
     def _build(self, addr: IAddress | None) -> Protocol | None:
@@ -163,11 +163,11 @@ class VMwareFactory(Factory):
         terms = self._terms()
 
         def make() -> LineProtocol:
-            return VMwareLine(self._keep, self._secure, terms)
+            return VMwareLine(self._observe, self._secure, terms)
 
         return LineTransport(make, terms.now, self._server.scheduler.share(host_of(addr)))
 
-    def _keep(self, line: VmLine) -> LineObserver:
+    def _observe(self, line: VmLine) -> LineObserver:
         return self._server.arrive(line, self._zone)
 
 

@@ -117,7 +117,7 @@ class Registration:
         """What the VM has not said yet, for the log when it never does."""
         if self.request is None and self.credential is None:
             return "DO-PROXY or VMOTION-PEER" if self.known else "VMware's telnet extension"
-        lacks = [] if self._settled else ["a UUID"]
+        lacks = [] if self._settled else ["UUID"]
         return " and ".join(lacks + ([] if self._named else ["VM-NAME"])) or "nothing"
 
     def knows(self, codes: frozenset[int]) -> list[Action]:
@@ -158,13 +158,10 @@ class Registration:
         if self.request is not None or self.confirmed:
             return []
         first, self.credential = self.credential is None, credential
-        if not first:
-            return [PeerClaim(credential)]
-        return [*self._ask(), PeerClaim(credential), *self._progress()]
-
-    def confirm(self) -> None:
-        """The credential is right."""
-        self.confirmed = True
+        if first:
+            return [*self._ask(), PeerClaim(credential), *self._progress()]
+        # What it said with a wrong credential did not count; now it may.
+        return [PeerClaim(credential), *([self._joined()] if self.over else [])]
 
     def _ask(self) -> list[Action]:
         self._asked = True

@@ -1,32 +1,39 @@
 """All lines as one value, in versioned bytes, and taken up again by another process (law 10).
 
-The descriptors are handed over by somebody else: `TakeUp.protocols` are to be connected to
-transports in their order, then `finish` gives each line its console. Nothing is said to a VM that
-would not have been said; a newcomer that was being decided is decided anew.
+Nothing uses this yet but its tests; it is here whole, so that no other module of the room has a
+part in it. The descriptors are handed over by other means: `TakeUp.protocols` are to be connected
+to transports in their order, then `finish` gives each line its console. Nothing is sent to a VM
+that would not have been sent; a line whose console was being decided is decided about anew.
 """
 
 import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cattrs.preconf.json import make_converter
 from twisted.internet.protocol import Protocol
 
 from vspc.console import values as consoles
 from vspc.console.console import Console
+from vspc.console.identity import Claim
 from vspc.console.ports import Line
-from vspc.net.telnet_transport import LineTransport
-from vspc.vm.line_observer import LineObserver, VmLine
+from vspc.net.telnet_transport import LineTransport, TransportState
+from vspc.vm.context import Zone
+from vspc.vm.lines.binary import BinaryLine, LineQuestion
 from vspc.vm.lines.plain import RawLine, TelnetLine
 from vspc.vm.lines.vmware import Terms, VMwareLine
-from vspc.vm.presence import SavedLine
-from vspc.vm.role import LineRole
+from vspc.vm.ports import LineObserver, VmLine
+from vspc.vm.registration import Registration
+from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
-from vspc.vm.zone import Zone
+from vspc.vm.session import LineSession, OutputBuffer
+from vspc.vm.vmotion import Vmotion
 
 MAGIC = b"vspc-lines 1\n"
 """What the bytes begin with: kind and version."""
+
+_KINDS: Mapping[type, str] = {RawLine: "raw", TelnetLine: "plain", VMwareLine: "vmware"}
 
 
 class BadState(ValueError):
@@ -34,14 +41,59 @@ class BadState(ValueError):
 
 
 @frozen
-class SavedServer:
-    """Everything on the VM's side. `sessions` are numbered as they stand here, from 0.
+class SavedTelnet:
+    """What the telnet layers of a line hold. `agreed`, `registration`: of VMware's extension.
 
-    `consoles_of` are indexes of their consoles, where they have one.
+    `after_cr`: the last byte of an NVT peer was a CR.
     """
 
-    sessions: tuple[SavedLine, ...]
-    consoles_of: tuple[int | None, ...]
+    transport: TransportState
+    questions: tuple[LineQuestion, ...]
+    after_cr: bool
+    agreed: bool = False
+    registration: Registration | None = None
+
+
+@frozen
+class SavedVmotion:
+    """A line's part in vMotions: a BEGIN without a decision, a GOAHEAD not acknowledged yet.
+
+    What is left of waits is in seconds; `since_goahead` are bytes written after it.
+    """
+
+    pending: bytes | None
+    pending_left: float | None
+    unacknowledged: bytes | None
+    unacknowledged_left: float | None
+    since_goahead: int
+    guesses: int
+
+
+@frozen
+class SavedLine:
+    """One line and its session; `limit_left` are seconds, `console` an index."""
+
+    kind: str
+    secure: bool
+    telnet: SavedTelnet | None
+    zone: str
+    address: str
+    role: LineRole
+    claim: Claim | None
+    buffered: bytes
+    dropped: int
+    quarantine_output: float | None
+    said_name: str | None
+    limit_left: float | None
+    vmotion: SavedVmotion
+    console: int | None
+
+
+@frozen
+class SavedServer:
+    """Everything on the VM's side. Lines are numbered as they stand here, from 0."""
+
+    lines: tuple[SavedLine, ...]
     consoles: consoles.SavedConsoles
 
 
@@ -57,19 +109,22 @@ def encode(state: SavedServer) -> bytes:
 def decode(data: bytes) -> SavedServer:
     """The state in `data`. BadState."""
     if not data.startswith(MAGIC):
-        raise BadState("it begins like no state of this version")
+        raise BadState("not a state of this version")
     check, _, body = data[len(MAGIC) :].partition(b"\n")
     if check != b"%08x" % binascii.crc32(body):
-        raise BadState("it is damaged, or not whole")
+        raise BadState("damaged or truncated")
     try:
         return _converter.loads(body, SavedServer)
     except Exception as error:  # cattrs raises groups of what it finds
-        raise BadState(f"it does not hold what it should: {type(error).__name__}") from error
+        raise BadState(f"unexpected contents: {type(error).__name__}") from error
+
+
+# Saving
 
 
 def save(server: LineServer) -> SavedServer:
     """Every line that is not being closed, and all consoles."""
-    kept = [a for a in server.sessions.values() if a.role is not LineRole.RETIRED]
+    kept = [s for s in server.sessions.values() if s.role is not LineRole.RETIRED]
     numbers: dict[Line, int] = {session.line: at for at, session in enumerate(kept)}
 
     def number(line: Line | None) -> int | None:
@@ -77,11 +132,51 @@ def save(server: LineServer) -> SavedServer:
 
     saved = consoles.save(server.roster, server.peers, number, server.clock.seconds())
     index = {console: at for at, console in enumerate(server.roster)}
-    return SavedServer(
-        tuple(session.state for session in kept),
-        tuple(None if a.console is None else index.get(a.console) for a in kept),
-        saved,
+    return SavedServer(tuple(_save_line(session, index) for session in kept), saved)
+
+
+def _save_line(session: LineSession, index: Mapping[Console, int]) -> SavedLine:
+    line = session.line
+    return SavedLine(
+        _KINDS[type(line)],
+        line.secure,
+        _save_telnet(line) if isinstance(line, BinaryLine) else None,
+        session.zone.name,
+        line.address,
+        session.role,
+        session.claim,
+        bytes(session.buffer.data),
+        session.buffer.dropped,
+        session.quarantine_output,
+        session.said_name,
+        session.limit.left,
+        _save_vmotion(session.vmotion, line),
+        None if session.console is None else index.get(session.console),
     )
+
+
+def _save_telnet(line: BinaryLine) -> SavedTelnet:
+    saved = SavedTelnet(line.transport.value, tuple(line.questions), line.after_cr)
+    if isinstance(line, VMwareLine):
+        return evolve(saved, agreed=line.agreed, registration=line.registration)
+    return saved
+
+
+def _save_vmotion(vmotion: Vmotion, line: VmLine) -> SavedVmotion:
+    since = 0
+    if vmotion.unacknowledged is not None and isinstance(line, VMwareLine):
+        since = line.transport.written - line.written_to_goahead
+    return SavedVmotion(
+        vmotion.pending,
+        vmotion.pending_timer.left,
+        vmotion.unacknowledged,
+        vmotion.unacknowledged_timer.left,
+        since,
+        vmotion.guesses,
+    )
+
+
+# Taking up
 
 
 class TakeUp:
@@ -98,40 +193,79 @@ class TakeUp:
         self._server = server
         self._state = state
         self._terms = terms
-        self._lines: dict[int, VmLine] = {}
+        self._sessions: dict[int, LineSession] = {}
         self._consoles: list[Console] = consoles.restore(state.consoles, server.roster)
         self.protocols: list[Protocol] = [
-            self._protocol(number, session, zones.get(session.zone) or Zone(session.zone))
-            for number, session in enumerate(state.sessions)
+            self._protocol(number, line, zones.get(line.zone) or Zone(line.zone))
+            for number, line in enumerate(state.lines)
         ]
 
-    def _protocol(self, number: int, state: SavedLine, zone: Zone) -> Protocol:
-        def keep(line: VmLine) -> LineObserver:
-            self._lines[number] = line
-            return self._server.resume(line, zone, state)
+    def _protocol(self, number: int, saved: SavedLine, zone: Zone) -> Protocol:
+        def observe(line: VmLine) -> LineObserver:
+            session = self._sessions[number] = self._session(line, zone, saved)
+            return session
 
-        name = state.claim.name if state.claim is not None else ""
-        line, now = state.line, self._server.clock.seconds
-        share = self._server.scheduler.share(state.address)
-        if line.kind == RawLine.kind:
-            return RawLine(keep, name, share, line)
+        name = saved.claim.name if saved.claim is not None else ""
+        share = self._server.scheduler.share(saved.address)
+        telnet = saved.telnet
+        if telnet is None:
+            raw = RawLine(observe, name, share)
+            raw.continues = True
+            return raw
 
         def make() -> Any:
-            if line.kind == TelnetLine.kind:
-                return TelnetLine(keep, name, line)
-            return VMwareLine(keep, line.secure, self._terms(zone), line)
+            line: BinaryLine
+            if telnet.registration is None:
+                line = TelnetLine(observe, name)
+            else:
+                line = VMwareLine(observe, saved.secure, self._terms(zone))
+                line.opening, line.agreed = None, telnet.agreed
+                line.registration = telnet.registration
+            line.continues, line.after_cr = True, telnet.after_cr
+            line.questions.extend(telnet.questions)
+            return line
 
-        return LineTransport(make, now, share, line.transport)
+        return LineTransport(make, self._server.clock.seconds, share, telnet.transport)
+
+    def _session(self, line: VmLine, zone: Zone, saved: SavedLine) -> LineSession:
+        """The session of `line`, without its console."""
+        server = self._server
+        session = LineSession(server.context, line, zone, saved.role)
+        session.claim = saved.claim
+        session.buffer = OutputBuffer(saved.buffered, saved.dropped)
+        session.quarantine_output = saved.quarantine_output
+        session.said_name = saved.said_name
+        if saved.limit_left is not None:
+            session.start_limit(saved.limit_left)
+        if session.is_unidentified:
+            server.unidentified.admit(line, line.address, server.clock.seconds())
+        else:
+            line.identified()
+        server.add(session)
+        return session
 
     def finish(self) -> None:
         """All protocols are connected: give the lines their consoles, and go on."""
         server, state = self._server, self._state
-        lines: dict[int, Line] = dict(self._lines)
+        sessions = [self._sessions[number] for number in range(len(self.protocols))]
+        lines: dict[int, Line] = {number: s.line for number, s in enumerate(sessions)}
         now = server.clock.seconds()
         consoles.adopt(state.consoles, self._consoles, server.roster, server.peers, lines, now)
-        sessions = [server.sessions[self._lines[number]] for number in range(len(self.protocols))]
-        for session, saved, at in zip(sessions, state.sessions, state.consoles_of, strict=True):
-            session.adopted(None if at is None else self._consoles[at], saved)
+        for session, saved in zip(sessions, state.lines, strict=True):
+            session.console = None if saved.console is None else self._consoles[saved.console]
+            _resume_vmotion(session.vmotion, session.line, saved.vmotion)
+            if session.role is LineRole.SUSPECT and session.console is not None:
+                server.context.suspects.add(session.console, session.line)
         for session in sessions:
-            if session.role is LineRole.STRANGER:
-                session.joining.decide()
+            if session.role is LineRole.CLAIMANT:
+                session.assignment.decide()
+
+
+def _resume_vmotion(vmotion: Vmotion, line: VmLine, saved: SavedVmotion) -> None:
+    vmotion.guesses = saved.guesses
+    if saved.pending is not None and saved.pending_left is not None:
+        vmotion.wait_for_decision(saved.pending, saved.pending_left)
+    if saved.unacknowledged is not None and saved.unacknowledged_left is not None:
+        assert isinstance(line, VMwareLine)
+        line.written_to_goahead = line.transport.written - saved.since_goahead
+        vmotion.await_acknowledgement(saved.unacknowledged, saved.unacknowledged_left)

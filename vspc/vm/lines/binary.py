@@ -8,7 +8,6 @@ from collections.abc import Callable
 from enum import Enum
 from sys import intern
 
-from attrs import frozen
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
@@ -20,11 +19,10 @@ from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.line_protocol import LineProtocol
-from vspc.net.telnet_transport import LineTransport, TransportState
+from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
-from vspc.vm.line_observer import LineObserver, VmLine
 from vspc.vm.mismatch import TLS_FAILED
-from vspc.vm.registration import Registration
+from vspc.vm.ports import LineObserver, VmLine
 from vspc.wire import telnet
 
 CUT_OFF = "the connection was reset, cut short or timed out"
@@ -37,22 +35,6 @@ class LineQuestion(Enum):
     IDENTITY = "identity"
     GATE = "gate"
     PROBE = "probe"
-
-
-@frozen
-class LineState:
-    """A line as a value. `agreed` and `registration` are of lines with VMware's extension.
-
-    `after_cr`: the last byte of an NVT peer was a CR.
-    """
-
-    kind: str
-    secure: bool
-    transport: TransportState | None
-    questions: tuple[LineQuestion, ...] = ()
-    agreed: bool = False
-    registration: Registration | None = None
-    after_cr: bool = False
 
 
 def one_byte(number: int) -> bytes:
@@ -101,43 +83,29 @@ class BinaryLine(LineProtocol):
     carries_break = True
     only_break = True
 
-    kind = "telnet"
+    def __init__(self, observe: Callable[[VmLine], LineObserver], secure: bool) -> None:
+        """`observe` gives the observer of this line once it is connected.
 
-    def __init__(
-        self,
-        keep: Callable[[VmLine], LineObserver],
-        secure: bool,
-        state: LineState | None = None,
-    ) -> None:
-        """`state`: the line goes on from there, and negotiates nothing anew."""
-        self._keep = keep
+        `continues`: another process has had the line, and nothing is negotiated anew; `questions`
+        are not answered yet, oldest first, and answers come in order; `after_cr`: the last byte of
+        an NVT peer was a CR.
+        """
+        self._observe = observe
         self.secure = secure
         self.address = ""
         self.observer: LineObserver
-        # Questions that are not answered yet, oldest first; answers come in order.
-        self._questions: deque[LineQuestion] = deque(() if state is None else state.questions)
-        self._after_cr = state is not None and state.after_cr
-        self._goes_on = state is not None
+        self.continues = False
+        self.questions: deque[LineQuestion] = deque()
+        self.after_cr = False
         self._reason = ""
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
-        self.observer = self._keep(self)
+        self.observer = self._observe(self)
         self.transport.stirred = self._stirred
-        if not self._goes_on:
+        if not self.continues:
             self.negotiate()
-
-    @property
-    def state(self) -> LineState:
-        """What another process needs to go on."""
-        return LineState(
-            self.kind,
-            self.secure,
-            self.transport.value,
-            tuple(self._questions),
-            after_cr=self._after_cr,
-        )
 
     def _stirred(self) -> None:
         if not self.observer.stirred():
@@ -152,7 +120,7 @@ class BinaryLine(LineProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.transport.refuses(False, _BINARY):
-            data, self._after_cr = telnet.decode(data, self._after_cr)
+            data, self.after_cr = telnet.decode(data, self.after_cr)
             if not data:
                 return
         self.observer.output(data)
@@ -165,7 +133,7 @@ class BinaryLine(LineProtocol):
 
     def enableRemote(self, option: bytes) -> bool:
         if option == _BINARY:
-            self._after_cr = False  # a NUL is a NUL from here on
+            self.after_cr = False  # a NUL is a NUL from here on
         return option in self.DEMANDS
 
     def disableLocal(self, option: bytes) -> None:
@@ -219,7 +187,7 @@ class BinaryLine(LineProtocol):
         """Ask whether the VM's host lives; `LineObserver.lives` follows. False if it cannot be
         asked.
         """
-        return LineQuestion.PROBE in self._questions or self._ask(LineQuestion.PROBE)
+        return LineQuestion.PROBE in self.questions or self._ask(LineQuestion.PROBE)
 
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport.transport)
@@ -246,7 +214,7 @@ class BinaryLine(LineProtocol):
     def _ask(self, question: LineQuestion) -> bool:
         if not self._put_question():
             return False
-        self._questions.append(question)
+        self.questions.append(question)
         return True
 
     def _put_question(self) -> bool:
@@ -254,7 +222,7 @@ class BinaryLine(LineProtocol):
         return True
 
     def _answered(self) -> None:
-        question = self._questions.popleft() if self._questions else None
+        question = self.questions.popleft() if self.questions else None
         if question is LineQuestion.GATE:
             self.observer.answered()
         elif question is LineQuestion.PROBE:

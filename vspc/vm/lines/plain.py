@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
-from vspc.vm.line_observer import LineObserver, VmLine
-from vspc.vm.lines.binary import BinaryLine, LineState, host_of, why_lost
+from vspc.vm.lines.binary import BinaryLine, host_of, why_lost
+from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Joined
 
 
@@ -26,17 +26,13 @@ def joined_as(name: str) -> Joined:
 class TelnetLine(BinaryLine):
     """Telnet without the extension."""
 
-    kind = "plain"
-
-    def __init__(
-        self, keep: Callable[[VmLine], LineObserver], name: str, state: LineState | None = None
-    ) -> None:
-        super().__init__(keep, False, state)
+    def __init__(self, observe: Callable[[VmLine], LineObserver], name: str) -> None:
+        super().__init__(observe, False)
         self._name = name
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        if not self._goes_on:
+        if not self.continues:
             self.observer.joined(joined_as(self._name))
 
 
@@ -48,19 +44,11 @@ class RawLine(Protocol):
     provenance = Provenance.PLAIN
     carries_break = False
 
-    kind = "raw"
-
-    def __init__(
-        self,
-        keep: Callable[[VmLine], LineObserver],
-        name: str,
-        share: Share,
-        state: LineState | None = None,
-    ) -> None:
-        self._keep = keep
+    def __init__(self, observe: Callable[[VmLine], LineObserver], name: str, share: Share) -> None:
+        self._observe = observe
         self._name = name
         self._share = share
-        self._goes_on = state is not None
+        self.continues = False  # another process has had it
         self._reason = ""
         self._unread = b""  # at most what was read at once; it waits for a later turn
         self._paused = False
@@ -72,14 +60,9 @@ class RawLine(Protocol):
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport)
-        self.observer = self._keep(self)
-        if not self._goes_on:
+        self.observer = self._observe(self)
+        if not self.continues:
             self.observer.joined(joined_as(self._name))
-
-    @property
-    def state(self) -> LineState:
-        """What another process needs to go on."""
-        return LineState(self.kind, False, None)
 
     def dataReceived(self, data: bytes) -> None:
         self._unread += data

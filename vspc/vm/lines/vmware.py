@@ -6,14 +6,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.net.limits import TokenBucket
 from vspc.vm import registration
-from vspc.vm.line_observer import LineObserver, VmLine
-from vspc.vm.lines.binary import LineQuestion, LineState, one_byte
+from vspc.vm.lines.binary import LineQuestion, one_byte
 from vspc.vm.lines.comport import ComPortLine
+from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Action, Registration
 from vspc.wire import telnet, vmware
 from vspc.wire.opening import DECIDED, recognise
@@ -61,54 +61,38 @@ class VMwareLine(ComPortLine):
 
     DEMANDS = (*ComPortLine.DEMANDS, _VMWARE)
 
-    kind = "vmware"
-
     def __init__(
-        self,
-        keep: Callable[[VmLine], LineObserver],
-        secure: bool,
-        terms: Terms,
-        state: LineState | None = None,
+        self, observe: Callable[[VmLine], LineObserver], secure: bool, terms: Terms
     ) -> None:
-        super().__init__(keep, secure, state)
-        saved = state.registration if state is not None else None
-        self.registration = saved or Registration(terms.service_uris)
+        super().__init__(observe, secure)
+        self.registration = Registration(terms.service_uris)
         self._terms = terms
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
-        self.agreed = state is not None and state.agreed
-        self._went_ahead = 0  # bytes written up to the last GOAHEAD
+        self.agreed = False
+        self.written_to_goahead = 0  # bytes written up to the last GOAHEAD
         # What came before any telnet, a few bytes; None once that is known to be a VM's.
-        self._opening: bytes | None = b"" if state is None and not secure else None
-
-    @property
-    def state(self) -> LineState:
-        return evolve(super().state, agreed=self.agreed, registration=self.registration)
-
-    @property
-    def missing(self) -> str:
-        """What the VM has not said yet."""
-        return self.registration.missing
+        self.opening: bytes | None = None if secure else b""
 
     def dataReceived(self, data: bytes) -> None:
-        if self._opening is not None:
+        if self.opening is not None:
             self._examine(data)
         super().dataReceived(data)
 
     def _examine(self, data: bytes) -> None:
         """Is it a VM's host at all? One speaks telnet first."""
-        opening = (self._opening or b"") + data[:DECIDED]
-        self._opening = opening if len(opening) < DECIDED else None
+        opening = (self.opening or b"") + data[:DECIDED]
+        self.opening = opening if len(opening) < DECIDED else None
         spoken = recognise(opening)
         if spoken is not None:
-            self._opening = None
+            self.opening = None
             self.observer.speaks(spoken)
 
     def enableLocal(self, option: bytes) -> bool:
-        self._opening = None
+        self.opening = None
         return super().enableLocal(option)
 
     def enableRemote(self, option: bytes) -> bool:
-        self._opening = None
+        self.opening = None
         if option == _AUTHENTICATION and self._may_start_tls:
             self.transport.requestNegotiation(option, SEND_TLS)
             return True
@@ -127,7 +111,7 @@ class VMwareLine(ComPortLine):
         if option == _VMWARE:
             self.agreed = False
             # Nobody will answer them any more; who said this lives, and has read all before it.
-            while self._questions:
+            while self.questions:
                 self._answered()
         super().disableRemote(option)
 
@@ -173,8 +157,8 @@ class VMwareLine(ComPortLine):
         self.secure = True
         self.agreed = False
         self.registration = Registration(self._terms.service_uris)
-        self._questions.clear()
-        self._after_cr = False
+        self.questions.clear()
+        self.after_cr = False
         self.observer.secured()
         self.transport.startTLS(self._terms.tls)
         self.negotiate()
@@ -183,7 +167,7 @@ class VMwareLine(ComPortLine):
 
     def _is_answer(self, body: bytes) -> bool:
         """Whether this is what we asked for: as many as we ask for are no storm."""
-        return bool(self._questions) and (body[:1] == _VC_UUID or body == _NO_VC_UUID)
+        return bool(self.questions) and (body[:1] == _VC_UUID or body == _NO_VC_UUID)
 
     def _receive(self, body: bytes) -> None:
         try:
@@ -207,29 +191,20 @@ class VMwareLine(ComPortLine):
     def _say(self, message: vmware.Suboption) -> None:
         self.transport.requestNegotiation(_VMWARE, vmware.encode(message))
 
-    # vMotion: the server answers
+    # vMotion: what the session answers
 
     def go_ahead(self, credential: bytes) -> None:
         """VMOTION-GOAHEAD."""
         self._say(vmware.VMotionGoahead(credential))
-        self._went_ahead = self.transport.written
+        self.written_to_goahead = self.transport.written
 
-    @property
-    def since_goahead(self) -> int:
-        """Bytes written after the last GOAHEAD."""
-        return self.transport.written - self._went_ahead
-
-    def resume_goahead(self, since: int) -> None:
-        """Another process wrote GOAHEAD, and `since` bytes after it."""
-        self._went_ahead = self.transport.written - since
-
-    def was_heard(self) -> bool:
+    def has_acknowledged_goahead(self) -> bool:
         """Whether the VM's host has acknowledged the last GOAHEAD, as far as TCP can tell.
 
         Over TLS only while nothing was written since: its records are longer than what is in them.
         """
         unacknowledged = self.unacknowledged()
-        since = self.since_goahead
+        since = self.transport.written - self.written_to_goahead
         if unacknowledged is None or (self.secure and since):
             return True
         return unacknowledged <= since
@@ -312,7 +287,7 @@ class VMwareLine(ComPortLine):
 
     def _say_registering(self, message: vmware.Suboption) -> None:
         if isinstance(message, vmware.GetVmVcUuid):
-            self._questions.append(LineQuestion.IDENTITY)
+            self.questions.append(LineQuestion.IDENTITY)
         self._say(message)
 
 

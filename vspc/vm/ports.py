@@ -1,30 +1,25 @@
-"""What a line tells whoever keeps it: the seam between the three telnet layers and the server."""
+"""The seam between the telnet layers of a line and its session."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from vspc.console.ports import Line
 from vspc.vm.registration import Joined
 from vspc.wire.opening import Spoken
 
-if TYPE_CHECKING:
-    from vspc.vm.lines.binary import LineState
-
 
 class VmLine(Line, Protocol):
-    """A line as the server sees it: a console's, which can be asked whether it lives."""
+    """A line as its session sees it: a console's, which can be probed."""
+
+    def __hash__(self) -> int: ...
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
 
     def identified(self) -> None:
-        """The server knows whose line it is: it has a whole share of each turn from now on."""
-
-    @property
-    def state(self) -> "LineState":
-        """What another process needs to go on with it."""
+        """The line is identified: it has a whole share of each turn from now on."""
 
     def probe(self) -> bool:
-        """Ask whether the VM's host lives; `LineObserver.lives` follows. False if it cannot be
+        """Ask whether the VM's host is alive; `LineObserver.lives` follows. False if it cannot be
         asked.
         """
 
@@ -33,7 +28,7 @@ class LineObserver(Protocol):
     """Hears from one line. The layers call it; none of them knows what a console is."""
 
     def stirred(self) -> bool:
-        """Something came, whatever it is; False if that is of no interest any more."""
+        """Something came, whatever it is; False if this need not be called any more."""
 
     def output(self, data: bytes) -> None:
         """The VM said `data`."""
@@ -54,13 +49,13 @@ class LineObserver(Protocol):
         """A probe is answered."""
 
     def joined(self, joined: Joined) -> None:
-        """The VM has said who it is."""
+        """The VM has identified itself."""
 
     def renamed(self, name: str) -> None:
         """The VM has another name now."""
 
     def became(self, uuid: str) -> None:
-        """The VM says that it is another one: the line is about to be ended (law 4)."""
+        """The VM's UUID has changed: the line is about to be ended (law 4)."""
 
     def claimed(self, credential: bytes) -> None:
         """VMOTION-PEER."""
@@ -81,7 +76,7 @@ class LineObserver(Protocol):
         """
 
     def dropped(self, what: str) -> None:
-        """Something that the peer sent made no sense; `what` is short and safe to show."""
+        """Something that the peer sent was dropped; `what` is short and safe to show."""
 
     def failed(self, reason: str) -> None:
         """The line is being ended for what its peer did (law 4)."""

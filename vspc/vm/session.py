@@ -1,0 +1,508 @@
+"""One line, from its connection to its end: what its telnet layers report is put to the table of
+`vspc.vm.roles`, and what the table says is done.
+
+Which console it belongs to is decided by `vspc.vm.assignment`, its part in vMotions by
+`vspc.vm.vmotion`. No other module assigns a role.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from attrs import evolve
+
+from vspc.common.clock import Timer
+from vspc.common.text import safe
+from vspc.console.console import Console
+from vspc.console.events import VmRefused
+from vspc.console.identity import Claim
+from vspc.console.migration import Unknown
+from vspc.console.takeover import Old
+from vspc.console.vm import Vm
+from vspc.vm.assignment import Assignment, identified_claim, proved_claim
+from vspc.vm.contenders import put_first
+from vspc.vm.context import LineContext, Zone
+from vspc.vm.lines.vmware import VMwareLine
+from vspc.vm.mismatch import RemotePeer, at_telnet, of_handshake
+from vspc.vm.ports import VmLine
+from vspc.vm.registration import Joined
+from vspc.vm.reports import Reports
+from vspc.vm.roles import LineAction, LineEvent, LineRole, step
+from vspc.vm.vmotion import Vmotion
+from vspc.wire.opening import Spoken
+
+LINGER = 5.0
+"""Seconds that a peer may take to close a line that we have closed."""
+
+SUSPECT = 600.0
+"""Seconds that a line stays suspect before it is closed."""
+
+BUFFER = 64 * 1024
+"""Bytes of output that are kept until a line has a console; the oldest are dropped, and counted."""
+
+_UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
+
+
+class OutputBuffer:
+    """Output that waits for a console: the last `BUFFER` bytes, and how many before are dropped."""
+
+    __slots__ = ("data", "dropped")
+
+    def __init__(self, data: bytes = b"", dropped: int = 0) -> None:
+        self.data = bytearray(data)
+        self.dropped = dropped
+
+    def add(self, data: bytes) -> None:
+        """The line said `data`."""
+        self.data += data
+        over = len(self.data) - BUFFER
+        if over > 0:
+            self.dropped += over
+            del self.data[:over]
+
+    def take(self) -> tuple[int, bytes]:
+        """How many bytes were dropped, and those that followed; nothing waits afterwards."""
+        taken = self.dropped, bytes(self.data)
+        self.clear()
+        return taken
+
+    def clear(self) -> None:
+        """What was said does not count."""
+        self.data.clear()
+        self.dropped = 0
+
+
+class LineSession:
+    """A `LineObserver` for the layers of its line, a `LineHandle` for its parts and other lines.
+
+    `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
+    `limit` is the time limit of its role; `said_name` the last name that it gave;
+    `quarantine_output` when it said something last while it was quarantined, in seconds since 1970.
+    """
+
+    __slots__ = (
+        "_context",
+        "_probers",
+        "assignment",
+        "buffer",
+        "claim",
+        "console",
+        "limit",
+        "line",
+        "quarantine_output",
+        "reports",
+        "role",
+        "said_name",
+        "vmotion",
+        "zone",
+    )
+
+    def __init__(
+        self,
+        context: LineContext,
+        line: VmLine,
+        zone: Zone,
+        role: LineRole = LineRole.UNIDENTIFIED,
+    ) -> None:
+        self._context = context
+        self.line = line
+        self.zone = zone
+        self.role = role
+        self.console: Console | None = None
+        self.claim: Claim | None = None
+        self.buffer = OutputBuffer()
+        self.said_name: str | None = None
+        self.quarantine_output: float | None = None
+        self.limit = Timer(context.clock)
+        self.reports = Reports(context.log, context.refusals, context.clock.seconds, line.address)
+        self.assignment = Assignment(context, self)
+        self.vmotion = Vmotion(context, self)
+        self._probers: list[Callable[[Old], None]] = []
+
+    def handle(self, event: LineEvent, *facts: object) -> None:
+        """`event` happens: its role and what is done are in the table."""
+        before = self.role
+        self.role, actions = step(before, event)
+        for action in actions:
+            if action is LineAction.AGAIN:
+                self.handle(event, *facts)
+            elif action is LineAction.REPORT_ILLEGAL:
+                self.reports.dropped(f"{event.value} on a line that is {before.value}")
+            else:
+                _ACTIONS[action](self, *facts)
+
+    def probe(self, answer: Callable[[Old], None]) -> bool:
+        """Call `answer` when the line answers, or is lost. False if it cannot be probed."""
+        if not self._probers and not self.line.probe():
+            return False
+        self._probers.append(answer)
+        return True
+
+    def start_limit(self, seconds: float) -> None:
+        """The time limit of its role is over in `seconds`."""
+        self.limit.start(seconds, self._time_over)
+
+    def _time_over(self) -> None:
+        self.handle(LineEvent.TIME_OVER)
+
+    # From its layers
+
+    def stirred(self) -> bool:
+        self._context.unidentified.touched(self.line, self._context.clock.seconds())
+        return self.is_unidentified
+
+    @property
+    def is_unidentified(self) -> bool:
+        """Whether it has not identified itself."""
+        return self.role in _UNIDENTIFIED
+
+    def output(self, data: bytes) -> None:
+        self.handle(LineEvent.OUTPUT, data)
+
+    def secured(self) -> None:
+        self.handle(LineEvent.SECURED)
+
+    def broke(self) -> None:
+        if self.reports.counts_break():
+            self.handle(LineEvent.BREAK)
+        else:
+            self.reports.dropped("BREAK over the limit")
+
+    def answered(self) -> None:
+        self.handle(LineEvent.ANSWERED)
+
+    def lives(self) -> None:
+        self.handle(LineEvent.ALIVE)
+
+    def joined(self, joined: Joined) -> None:
+        self.said_name = joined.name
+        self.handle(LineEvent.IDENTIFIED, joined)
+
+    def renamed(self, name: str) -> None:
+        self.handle(LineEvent.RENAMED, name)
+
+    def became(self, uuid: str) -> None:
+        console = self.console
+        self._context.report_suspicion(
+            "identity-changed",
+            console,
+            self.line.address,
+            console.last_address if console else "",
+            f"its UUID changed to {uuid} on a connected line",
+        )
+
+    def began(self, sequence: bytes) -> None:
+        self.handle(LineEvent.BEGIN, sequence)
+
+    def claimed(self, credential: bytes) -> None:
+        self.handle(LineEvent.PEER, credential)
+
+    def completed(self, sequence: bytes) -> None:
+        self.handle(LineEvent.COMPLETE, sequence)
+
+    def aborted(self) -> None:
+        self.handle(LineEvent.ABORT)
+
+    def refused(self, reason: str, hint: str = "") -> None:
+        self.handle(LineEvent.REFUSED, reason, hint)
+
+    def failed(self, reason: str) -> None:
+        self.reports.warn("vm-failed", reason)
+
+    def dropped(self, what: str) -> None:
+        self.reports.dropped(what)
+
+    def speaks(self, spoken: Spoken) -> None:
+        found = at_telnet(spoken, self._peer)
+        if found is not None:
+            self.handle(LineEvent.REFUSED, found.reason, found.hint)
+
+    def lost(self, reason: str, error: BaseException | None = None) -> None:
+        self._context.left(self.line)
+        self._stop_waiting()
+        self.handle(LineEvent.LOST, safe(reason), error)
+        self._tell_probers(Old.GONE)
+        self.console = None
+
+    # Output
+
+    def _buffer_output(self, data: bytes) -> None:
+        self.buffer.add(data)
+
+    def _show_output(self, data: bytes) -> None:
+        console = self._its_console
+        console.output(data)
+        if console.migrating:
+            self.vmotion.spoke()
+
+    @property
+    def _its_console(self) -> Console:
+        assert self.console is not None
+        return self.console
+
+    def _show_break(self) -> None:
+        self._its_console.broke()
+
+    def _resume_input(self) -> None:
+        self._its_console.answered()
+
+    def _tell_probers(self, old: Old = Old.ANSWERED) -> None:
+        probers, self._probers = self._probers, []
+        for answer in probers:
+            answer(old)
+
+    def _clear_buffer(self) -> None:
+        self.buffer.clear()
+
+    # Who it is
+
+    def _identify(self, joined: Joined) -> None:
+        self._end_limit()
+        self.claim = identified_claim(joined, self.line, self.zone)
+
+    def _end_limit(self) -> None:
+        """It is identified: what it waits for has time limits of its own."""
+        self._context.unidentified.leave(self.line)
+        self.limit.stop()
+        self.line.identified()
+
+    def _check_identity(self, joined: Joined) -> None:
+        """It came by vMotion: it is the migration's VM, or a liar."""
+        console = self._its_console
+        vm = console.vm
+        if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
+            reason = f"the target's UUID is {joined.uuid}, the source's is {vm.uuid}"
+            self.vmotion.refute(console, reason)
+        elif self.role is LineRole.LEADING:
+            self._context.roster.rename(vm, joined.name)
+
+    def _note_name(self, name: str) -> None:
+        self.said_name = name
+        if self.claim is not None:
+            self.claim = evolve(self.claim, name=name)
+
+    def _rename_vm(self, name: str) -> None:
+        console = self._its_console
+        old = console.name
+        self._context.roster.rename(console.vm, name)
+        self.reports.note("vm-renamed", console=console.title, old=old)
+        self.assignment.report_namesake()
+
+    # Which console
+
+    def _decide(self, *_: object) -> None:
+        self.assignment.decide()
+
+    def _decide_anew(self) -> None:
+        self.assignment.decide_anew()
+
+    def _take_console(self, console: Console) -> None:
+        self.assignment.take_accepted(console)
+
+    def _lead(self, console: Console) -> None:
+        """`console` has this line: names, and what it said before, go there."""
+        self.console = console
+        if self.said_name is not None:
+            self._context.roster.rename(console.vm, self.said_name)
+        self._context.roster.settle(console)
+        last, self.quarantine_output = self.quarantine_output, None
+        dropped, output = self.buffer.take()
+        if last is not None and (console.last_output or 0) > last:
+            dropped, output = dropped + len(output), b""  # older than what the console has
+        if dropped:
+            console.tell(f"output of {console.title} lost: {dropped} bytes before these")
+        if output:
+            console.output(output)
+        self.vmotion.decide_pending(console)
+
+    def _enter_quarantine(self, console: Console) -> None:
+        self.console = console
+        console.connect(self.line)
+        _, output = self.buffer.take()
+        if output:
+            console.output(output)
+
+    def _leave_quarantine(self) -> None:
+        console = self._its_console
+        history, self.quarantine_output = console.history, console.last_output
+        self.buffer.dropped += history.start
+        self.buffer.add(history.read(history.start, history.end - history.start))
+        self._free_console()
+
+    def _free_console(self, *_: object) -> None:
+        console, self.console = self._its_console, None
+        self._context.roster.free(console)
+
+    def _contend(self, vm: Vm) -> None:
+        self.console = None
+        self.assignment.quarantine(vm)
+        if self.console is not None:  # it had the console of `vm` once
+            put_first(vm, self.console)
+
+    def _become_suspect(self) -> None:
+        self.start_limit(SUSPECT)
+        self._context.send(
+            self._context.suspects.add(self._its_console, self.line), LineEvent.DISMISSED
+        )
+
+    def _forget_suspicion(self, *_: object) -> None:
+        self.limit.stop()
+        self._context.suspects.remove(self._its_console, self.line)
+
+    def _come_back(self, *_: object) -> None:
+        self._forget_suspicion()
+        self.assignment.come_back(self._its_console)
+
+    # vMotion
+
+    def _decide_begin(self, sequence: bytes) -> None:
+        self.vmotion.decide(self._its_console, sequence)
+
+    def _postpone_begin(self, sequence: bytes) -> None:
+        self.vmotion.postpone(sequence)
+
+    def _refuse_begin(self, sequence: bytes) -> None:
+        self.vmotion.refuse(sequence, "the line is quarantined")
+
+    def _claim_migration(self, credential: bytes) -> None:
+        self.vmotion.claim(credential)
+
+    def _await_complete(self, console: Console) -> None:
+        self._end_limit()
+        self.console = console
+        self.claim = proved_claim(console, self.line, self.zone)
+
+    def _report_peer(self, unknown: Unknown) -> None:
+        self.vmotion.report_unknown(unknown)
+
+    def _complete_migration(self, sequence: bytes) -> None:
+        self.vmotion.complete(sequence)
+
+    def _abort_migration(self) -> None:
+        self.vmotion.abort()
+
+    # The end
+
+    def _refuse_unidentified(self) -> None:
+        seconds = self._context.timeouts.identify
+        missing, hint = "identification", ""
+        if isinstance(self.line, VMwareLine):
+            missing = self.line.registration.missing
+            if not self.line.agreed:
+                hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
+        self._refuse(f"{missing} not received within {seconds:g} s{hint}")
+
+    def _refuse_failed_peer(self) -> None:
+        self._refuse("no open migration has its vMotion credential")
+
+    def _refuse(self, reason: str) -> None:
+        self._report_refusal(reason)
+        self._close(reason)
+
+    def _report_refusal(self, reason: str, hint: str = "") -> None:
+        name = self._name
+        facts = {"name": name} if name else {}
+        self.reports.warn("vm-refused", reason, **facts)
+        self._context.roster.publish(
+            VmRefused(self.line.address, self.zone.name, reason, hint, name)
+        )
+
+    @property
+    def _name(self) -> str:
+        """The last name that it gave, identified or not."""
+        given = self.line.registration.name if isinstance(self.line, VMwareLine) else None
+        return given or self.said_name or ""
+
+    @property
+    def _peer(self) -> RemotePeer:
+        return RemotePeer(self.line.address, self.zone.name)
+
+    def _report_unidentified(self, reason: str, error: BaseException | None) -> None:
+        """It went before it was identified: worth a line only where TLS tells why."""
+        found = None if error is None else of_handshake(error, self._peer)
+        if found is not None:
+            self._report_refusal(found.reason, found.hint)
+        else:
+            self._context.log.debug("vm-left", address=self.line.address, reason=reason)
+
+    def _report_lost_output(self, *_: object) -> None:
+        lost = self.buffer.dropped + len(self.buffer.data)
+        if lost:
+            self.reports.note("vmotion-output-dropped", bytes=lost)
+
+    def _leave_migration(self, reason: str, *_: object) -> None:
+        self.vmotion.leave(reason)
+
+    def _leave_console(self, reason: str, *_: object) -> None:
+        console = self._its_console
+        if self.vmotion.leave(reason):
+            return
+        console.disconnect(reason)
+        self._context.roster.settle(console)
+        self._context.log.info(
+            "vm-lost",
+            console=console.title,
+            id=console.id,
+            address=self.line.address,
+            reason=reason,
+        )
+        self._context.reconsider(console.vm)
+
+    def _close(self, reason: str = "", *_: object) -> None:
+        self._stop_waiting()
+        self.line.close(reason or self.role.value)
+        self.start_limit(LINGER)
+
+    def _stop_waiting(self) -> None:
+        self._context.unidentified.leave(self.line)
+        self.limit.stop()
+        self.assignment.stop()
+        self.vmotion.stop()
+
+    def _abort_connection(self) -> None:
+        self.line.abort()
+
+
+_A = LineAction
+
+_ACTIONS: Mapping[LineAction, Callable[..., None]] = MappingProxyType(
+    {
+        _A.BUFFER_OUTPUT: LineSession._buffer_output,
+        _A.SHOW_OUTPUT: LineSession._show_output,
+        _A.SHOW_BREAK: LineSession._show_break,
+        _A.RESUME_INPUT: LineSession._resume_input,
+        _A.TELL_PROBERS: LineSession._tell_probers,
+        _A.CLEAR_BUFFER: LineSession._clear_buffer,
+        _A.NOTE_NAME: LineSession._note_name,
+        _A.RENAME_VM: LineSession._rename_vm,
+        _A.CHECK_IDENTITY: LineSession._check_identity,
+        _A.IDENTIFY: LineSession._identify,
+        _A.DECIDE: LineSession._decide,
+        _A.DECIDE_ANEW: LineSession._decide_anew,
+        _A.TAKE_CONSOLE: LineSession._take_console,
+        _A.LEAD: LineSession._lead,
+        _A.ENTER_QUARANTINE: LineSession._enter_quarantine,
+        _A.LEAVE_QUARANTINE: LineSession._leave_quarantine,
+        _A.FREE_CONSOLE: LineSession._free_console,
+        _A.CONTEND: LineSession._contend,
+        _A.BECOME_SUSPECT: LineSession._become_suspect,
+        _A.FORGET_SUSPICION: LineSession._forget_suspicion,
+        _A.COME_BACK: LineSession._come_back,
+        _A.DECIDE_BEGIN: LineSession._decide_begin,
+        _A.POSTPONE_BEGIN: LineSession._postpone_begin,
+        _A.REFUSE_BEGIN: LineSession._refuse_begin,
+        _A.CLAIM_MIGRATION: LineSession._claim_migration,
+        _A.AWAIT_COMPLETE: LineSession._await_complete,
+        _A.REPORT_PEER: LineSession._report_peer,
+        _A.COMPLETE_MIGRATION: LineSession._complete_migration,
+        _A.ABORT_MIGRATION: LineSession._abort_migration,
+        _A.REFUSE_UNIDENTIFIED: LineSession._refuse_unidentified,
+        _A.REFUSE_FAILED_PEER: LineSession._refuse_failed_peer,
+        _A.REPORT_REFUSAL: LineSession._report_refusal,
+        _A.REPORT_UNIDENTIFIED: LineSession._report_unidentified,
+        _A.REPORT_LOST_OUTPUT: LineSession._report_lost_output,
+        _A.LEAVE_MIGRATION: LineSession._leave_migration,
+        _A.LEAVE_CONSOLE: LineSession._leave_console,
+        _A.CLOSE: LineSession._close,
+        _A.ABORT_CONNECTION: LineSession._abort_connection,
+    }
+)
