@@ -47,7 +47,7 @@ def written_size(count: float) -> str:
     for unit, scale in list(_SIZES.items())[1:]:
         if count >= scale and not count % scale:
             return f"{int(count) // scale}{unit}"
-    return f"{count:g}B"
+    return f"{count:.15g}B"
 
 
 def written_duration(seconds: float) -> str:
@@ -55,7 +55,7 @@ def written_duration(seconds: float) -> str:
     for unit, scale in _DURATIONS.items():
         if seconds >= scale and not seconds % scale:
             return f"{int(seconds) // scale}{unit}"
-    return f"{seconds:g} seconds"
+    return f"{seconds:.15g} seconds"
 
 
 def size_text(count: float) -> str:
