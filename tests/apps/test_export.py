@@ -6,7 +6,7 @@ from typing import Any
 from tests.apps.support import BOB
 from tests.apps.test_log import LogTestCase
 from tests.log.inline import Logged
-from vspc.config.classes import LogSettings
+from vspc.config.settings import LogSettings
 from vspc.console.access import Operator
 
 

@@ -20,8 +20,8 @@ from tests.fakes import FakeClock, World, session
 from vspc.audit.copies import copies
 from vspc.audit.file import former
 from vspc.audit.service import AuditService
-from vspc.config.entry import AuditSettings
-from vspc.config.units import Readable, StateFile, Target
+from vspc.config.settings import AuditSettings
+from vspc.config.values import Readable, StateFile, Target
 from vspc.console.audit import AuditPage, AuditQuery, AuditUnavailable, NoAuditReader
 from vspc.console.events import VmRefused
 from vspc.net import tls as net_tls

@@ -15,7 +15,7 @@ from tests.audit.test_service import Inline
 from tests.fakes import FakeLine, session
 from vspc.apps.dispatch import Dispatcher
 from vspc.audit.service import AuditService
-from vspc.config.entry import AuditSettings
+from vspc.config.settings import AuditSettings
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request, ShellRequest
 from vspc.server.own_log import ServerLog
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.authentication import Claimant, ProofRefused, Question, Verdict
 
 

@@ -23,7 +23,7 @@ from vspc.common.clock import Cancellable
 from vspc.config import load
 from vspc.config.keys import fingerprint
 from vspc.config.secrets import Cost
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.access import Operator
 from vspc.console.authentication import (
     Claimant,

@@ -21,8 +21,8 @@ from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.certkeys import FOREVER, parse, unsound
 from vspc.auth.directory import PrincipalMatch, filled, is_plain, standing
 from vspc.auth.revoked import Draft
-from vspc.config.entry import CertificateMap
 from vspc.config.keys import fingerprint
+from vspc.config.settings import CertificateMap
 from vspc.console.access import Voucher
 from vspc.console.authentication import Claimant, ProofRefused
 from vspc.console.session import SessionLimits

@@ -20,7 +20,7 @@ from tests.fakes import FakeClock
 from vspc.auth.children import Child, Parent
 from vspc.auth.programs import RUNNING, WAITING, Programs
 from vspc.auth.runs import PATIENCE, STEP, TURN
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.authentication import ProofRefused, Proved, Question
 
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])

@@ -16,7 +16,7 @@ from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
 from tests.programs import missing
 from vspc.auth.programs import Programs
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question
 
 reactor: Any = any_reactor

@@ -15,7 +15,7 @@ from vspc.auth.programs import OUTPUT, RUNNING, WAITING, Programs, expanded
 from vspc.auth.runs import PATIENCE, STEP, TURN
 from vspc.auth.stderr import LINES, WITHHELD
 from vspc.config.keys import fingerprint
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question
 from vspc.net.reactor import ReactorClock
 

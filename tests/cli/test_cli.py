@@ -15,7 +15,7 @@ from tests.config.test_proofs import HASH
 from vspc.apps.verbs.table import VERBS
 from vspc.cli.main import UNREAD, main
 from vspc.cli.tap import Options, makeService
-from vspc.config import place
+from vspc.config import file as config_file
 
 
 class CliTest(SynchronousTestCase):
@@ -153,15 +153,15 @@ class Defaults(CliTest):
         other.write_text("")
         third = self.directory / "third.toml"
         third.write_text("")
-        self.patch(place, "DEFAULT_FILE", third)
-        self.patch(place, "DEFAULT_STATE", self.directory / "lib")
+        self.patch(config_file, "DEFAULT_FILE", third)
+        self.patch(config_file, "DEFAULT_STATE", self.directory / "lib")
         for words, variable, path, state in (
             (["--config", one], str(other), one, "state"),
             ([], str(other), other, "state"),
             ([], "", third, "lib"),
             (["--config", third], str(other), third, "lib"),
         ):
-            with patch.dict(os.environ, {place.VARIABLE: variable}):
+            with patch.dict(os.environ, {config_file.VARIABLE: variable}):
                 status, out, _ = self.run_main("check", *words)
             self.assertEqual(status, 0)
             said = out.splitlines()[:2]
@@ -171,7 +171,7 @@ class Defaults(CliTest):
 
     def test_every_command_and_verb_takes_it_from_there(self) -> None:
         path = self.write('state_dir = "here"\n[ssh]\nlisten = []\n[vm]\ntelnets = []\n')
-        with patch.dict(os.environ, {place.VARIABLE: str(path)}):
+        with patch.dict(os.environ, {config_file.VARIABLE: str(path)}):
             for words, wanted, where in (
                 (["proxy-uri", "--host", "h"], 0, "telnet://h:13370"),
                 (["fingerprints"], 0, "SHA256:"),
@@ -185,8 +185,8 @@ class Defaults(CliTest):
                 self.assertIn(where, out + err)
 
     def test_what_is_missing_is_named_with_how_to_name_another(self) -> None:
-        self.patch(place, "DEFAULT_FILE", self.directory / "none.toml")
-        with patch.dict(os.environ, {place.VARIABLE: ""}):
+        self.patch(config_file, "DEFAULT_FILE", self.directory / "none.toml")
+        with patch.dict(os.environ, {config_file.VARIABLE: ""}):
             for word in ("check", "run", "list"):
                 status, out, err = self.run_main(word)
                 self.assertEqual((status, out), (1, ""))
@@ -198,19 +198,21 @@ class Defaults(CliTest):
         options.parseOptions([])
         path = self.write("state_dir = 7\n")
         err = io.StringIO()
-        with patch.dict(os.environ, {place.VARIABLE: str(path)}), redirect_stderr(err):
+        with patch.dict(os.environ, {config_file.VARIABLE: str(path)}), redirect_stderr(err):
             self.assertRaises(SystemExit, makeService, options)
         self.assertIn(f"{path} line 1: state_dir: ", err.getvalue())
 
     def test_the_contract_names_them(self) -> None:
-        self.assertEqual(str(place.DEFAULT_FILE), "/etc/vspc/vspc.toml")
-        self.assertEqual(str(place.default_state(Path("/etc/vspc/vspc.toml"))), "/var/lib/vspc")
-        self.assertEqual(str(place.default_state(Path("/etc/vspc/other.toml"))), "state")
+        self.assertEqual(str(config_file.DEFAULT_FILE), "/etc/vspc/vspc.toml")
+        self.assertEqual(
+            str(config_file.default_state(Path("/etc/vspc/vspc.toml"))), "/var/lib/vspc"
+        )
+        self.assertEqual(str(config_file.default_state(Path("/etc/vspc/other.toml"))), "state")
 
 
 class Verbs(CliTest):
     def test_help_needs_neither_a_configuration_nor_a_server(self) -> None:
-        nowhere = {place.VARIABLE: str(self.directory / "none.toml")}
+        nowhere = {config_file.VARIABLE: str(self.directory / "none.toml")}
         with patch.dict(os.environ, nowhere):
             status, out, err = self.run_main("help")
             self.assertEqual((status, err), (0, ""))

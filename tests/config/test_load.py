@@ -8,23 +8,21 @@ from attrs import fields
 from twisted.trial.unittest import TestCase
 
 from vspc.config import Config, ConfigError, load, state_dir, summary
-from vspc.config.classes import (
-    ConsoleSettings,
-    LogPolicy,
-    LogSettings,
-    PlainSettings,
-    SinkSettings,
-    TlsSettings,
-    VmSettings,
-    ZoneSettings,
-)
-from vspc.config.entry import (
+from vspc.config.settings import (
     AccessRule,
     AuditSettings,
     CertificateMap,
     CertificateSettings,
+    ConsoleSettings,
+    LogPolicy,
+    LogSettings,
     OperatorSettings,
+    PlainSettings,
+    SinkSettings,
     SshSettings,
+    TlsSettings,
+    VmSettings,
+    ZoneSettings,
 )
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"

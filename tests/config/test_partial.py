@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY, ConfigTest
 from tests.config.test_proofs import HASH
 from vspc.config import ConfigError, load
-from vspc.config.errors import Tainted
+from vspc.config.mistakes import Tainted
 
 
 class Together(ConfigTest):
@@ -91,21 +91,21 @@ class Together(ConfigTest):
         )
         with self.assertRaises(ConfigError) as caught:
             load(path)
-        remains = caught.exception.remains
-        assert remains is not None
-        self.assertEqual(remains.state_dir, path.absolute().parent / "here")
-        self.assertEqual((remains.vm.telnet, remains.vm.probe_timeout), (("tcp:13370",), 9))
-        self.assertEqual([each.name for each in remains.vm.plain], ["a"])
-        self.assertEqual(remains.ssh.listen, ("tcp:1", "tcp:3"))
-        self.assertEqual(remains.console.history, 64 << 10)
-        self.assertEqual(set(remains.operators), {"a", "b"})
-        self.assertEqual(remains.operators["a"].roles, ("admin",))
-        self.assertIsNotNone(remains.operators["a"].password)
+        partial = caught.exception.partial
+        assert partial is not None
+        self.assertEqual(partial.state_dir, path.absolute().parent / "here")
+        self.assertEqual((partial.vm.telnet, partial.vm.probe_timeout), (("tcp:13370",), 9))
+        self.assertEqual([each.name for each in partial.vm.plain], ["a"])
+        self.assertEqual(partial.ssh.listen, ("tcp:1", "tcp:3"))
+        self.assertEqual(partial.console.history, 64 << 10)
+        self.assertEqual(set(partial.operators), {"a", "b"})
+        self.assertEqual(partial.operators["a"].roles, ("admin",))
+        self.assertIsNotNone(partial.operators["a"].password)
 
     def test_of_what_is_no_toml_nothing_remains(self) -> None:
         with self.assertRaises(ConfigError) as caught:
             load(self.write("= ="))
-        self.assertIsNone(caught.exception.remains)
+        self.assertIsNone(caught.exception.partial)
         self.assertFalse(Path("state").exists())
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from tests.config.test_load import KEY, ConfigTest
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=1$" + "A" * 22 + "$" + "A" * 43
 CERTIFICATES = f"[ssh.certificates]\nauthorities = ['{KEY}']\n"

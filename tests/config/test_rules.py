@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
-from vspc.common.globs import MANY, Seen, impossible, parsed
+from vspc.common.globs import parse_pattern
 from vspc.config import ConfigError
+from vspc.config.rules import WILD_COMPARED, EarlierRules, unmatchable
 from vspc.console.access import Subject, matches
 
 LETTERS = "ab*?[!]/-"
@@ -24,7 +25,7 @@ SUBJECTS = st.builds(
 
 
 def covers(wide: str, narrow: str) -> bool:
-    return parsed(wide).covers(parsed(narrow))
+    return parse_pattern(wide).covers(parse_pattern(narrow))
 
 
 class Globs(SynchronousTestCase):
@@ -68,15 +69,15 @@ class Globs(SynchronousTestCase):
     @given(PATTERNS, SUBJECTS)
     def test_what_is_impossible_never_matches(self, pattern: str, subject: Subject) -> None:
         usable = subject.uuid not in ("0" * 32, "f" * 32)
-        if usable and impossible(parsed(pattern)):
+        if usable and unmatchable(parse_pattern(pattern)):
             self.assertFalse(matches(pattern, subject))
 
     def test_more_patterns_than_are_compared(self) -> None:
-        seen = Seen()
-        seen.add([parsed(f"a{n}-*") for n in range(2 * MANY)], 0)
-        self.assertEqual(seen.rule(parsed("a1-b")), 0)
-        self.assertIsNone(seen.rule(parsed(f"a{2 * MANY - 1}-b")))
-        self.assertEqual(seen.rule(parsed(f"a{2 * MANY - 1}-*")), 0)
+        seen = EarlierRules()
+        seen.add([parse_pattern(f"a{n}-*") for n in range(2 * WILD_COMPARED)], 0)
+        self.assertEqual(seen.rule(parse_pattern("a1-b")), 0)
+        self.assertIsNone(seen.rule(parse_pattern(f"a{2 * WILD_COMPARED - 1}-b")))
+        self.assertEqual(seen.rule(parse_pattern(f"a{2 * WILD_COMPARED - 1}-*")), 0)
 
 
 class Warnings(ConfigTest):

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import BLOB, KEY, ConfigTest
 from vspc.common.values import InvalidLines, InvalidValue, written_duration, written_size
-from vspc.config import ConfigError, load, units
+from vspc.config import ConfigError, load, values
 from vspc.config.keys import KEY_TYPES, authorized_key, keys_file
-from vspc.config.patterns import pattern
+from vspc.config.rule_terms import pattern
 
 HERE = Path("/etc/vspc")
 
@@ -47,19 +47,19 @@ def line_of(*parts: bytes) -> str:
 class UnitTests(SynchronousTestCase):
     def test_sizes_are_written_as_they_are_read(self) -> None:
         for text in ("1B", "4KiB", "63KiB", "256MiB", "20GiB"):
-            self.assertEqual(text, written_size(units.size(text)))
-        self.assertEqual(1536, units.size("1536 B"))
+            self.assertEqual(text, written_size(values.size(text)))
+        self.assertEqual(1536, values.size("1536 B"))
 
     def test_times_are_written_as_they_are_read(self) -> None:
         for text in ("1s", "90s", "10m", "12h", "7d"):
-            self.assertEqual(text, written_duration(units.duration(text)))
-        self.assertEqual("0.5 seconds", written_duration(units.duration(0.5)))
+            self.assertEqual(text, written_duration(values.duration(text)))
+        self.assertEqual("0.5 seconds", written_duration(values.duration(0.5)))
 
     def test_a_number_too_large_for_a_time(self) -> None:
-        self.assertRaises(InvalidValue, units.duration, 10**400)
+        self.assertRaises(InvalidValue, values.duration, 10**400)
 
     def test_digits_of_other_scripts_are_none(self) -> None:
-        for read in (units.size, units.duration):
+        for read in (values.size, values.duration):
             self.assertRaises(InvalidValue, read, "\u0663s")
             self.assertRaises(InvalidValue, read, "\u0663KiB")
 
@@ -69,16 +69,16 @@ class UnitTests(SynchronousTestCase):
             ("unix:/run/door:mode=660", "unix:/run/door:mode=660"),
             ("tcp:1:interface=::1".replace("::", "\\:\\:"), "tcp:1:interface=\\:\\:1"),
         ):
-            self.assertEqual(meant, units.endpoint(given_text, HERE))
-        self.assertEqual("unix:/a\\:b/door", units.endpoint("unix:door", Path("/a:b")))
+            self.assertEqual(meant, values.endpoint(given_text, HERE))
+        self.assertEqual("unix:/a\\:b/door", values.endpoint("unix:door", Path("/a:b")))
 
     def test_endpoints_that_are_none(self) -> None:
         for text in ("", "2222", "tcp:", "tcp:65536", "tcp:ssh", "ssl:443", "unix:", "tcp:1:x=2"):
-            self.assertRaises(InvalidValue, units.endpoint, text, HERE)
+            self.assertRaises(InvalidValue, values.endpoint, text, HERE)
 
     def test_a_network_with_bits_behind_the_slash(self) -> None:
         with self.assertRaises(InvalidValue) as caught:
-            units.network("10.0.0.1/8")
+            values.network("10.0.0.1/8")
         self.assertIn("bits are set", caught.exception.problem)
 
     def test_patterns_of_uuids(self) -> None:
@@ -91,13 +91,13 @@ class UnitTests(SynchronousTestCase):
     @given(ANYTHING)
     def test_whatever_a_value_is_it_is_read_or_wrong(self, value: object) -> None:
         for read in (
-            units.size,
-            units.duration,
-            units.network,
+            values.size,
+            values.duration,
+            values.network,
             pattern,
             authorized_key,
-            lambda v: units.endpoint(v, HERE),
-            lambda v: units.place(v, HERE),
+            lambda v: values.endpoint(v, HERE),
+            lambda v: values.place(v, HERE),
         ):
             try:
                 read(value)

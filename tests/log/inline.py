@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.fakes import World
 from vspc.common.files import Disk
-from vspc.config.classes import LogSettings
+from vspc.config.settings import LogSettings
 from vspc.log.batch import Batch
 from vspc.log.log import Log
 from vspc.log.store import Sizes

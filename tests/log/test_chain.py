@@ -5,8 +5,8 @@ from pathlib import Path
 import zstandard
 
 from tests.log.test_log import WholeLog
-from vspc.config.classes import LogSettings
-from vspc.config.units import Floor, Size
+from vspc.config.settings import LogSettings
+from vspc.config.values import Floor, Size
 from vspc.log.chain import Chain, links
 from vspc.log.verify import recorded_heads, verify
 

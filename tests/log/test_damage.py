@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine, World
 from tests.log.inline import Logged
 from tests.log.support import bytes_of, markers_of
-from vspc.config.classes import LogSettings
-from vspc.config.units import Floor
+from vspc.config.settings import LogSettings
+from vspc.config.values import Floor
 from vspc.console.console import Console
 from vspc.console.events import Connected
 from vspc.console.identity import Claim

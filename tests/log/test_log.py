@@ -10,8 +10,8 @@ from tests.fakes import FakeLine, World
 from tests.log.inline import Logged
 from tests.log.support import bytes_of, markers_of
 from vspc.common.files import Disk
-from vspc.config.classes import LogPolicy, LogSettings
-from vspc.config.units import Duration, Floor, Pattern, Size
+from vspc.config.settings import LogPolicy, LogSettings
+from vspc.config.values import Duration, Floor, Pattern, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Item, LogView, Marker, MarkerKind

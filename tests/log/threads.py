@@ -10,7 +10,7 @@ from tests.fakes import READ, FakeLine, World, session
 from vspc.apps.following import Following
 from vspc.apps.verbs.context import VerbContext as Verbs
 from vspc.common.clock import Cancellable
-from vspc.config.classes import LogSettings
+from vspc.config.settings import LogSettings
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.lineside import NoOutputObserver

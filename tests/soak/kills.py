@@ -26,8 +26,8 @@ from attrs import define, field
 from tests.fakes import FakeLine, World
 from vspc.common.clock import Cancellable
 from vspc.common.files import Disk
-from vspc.config.classes import LogSettings
-from vspc.config.units import Floor, Size
+from vspc.config.settings import LogSettings
+from vspc.config.values import Floor, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Marker, Output

@@ -11,8 +11,8 @@ from tests.log.inline import Logged
 from tests.log.support import bytes_of
 from tests.vm.support import Host, Scene
 from tests.vm.test_server import DoorTest
-from vspc.config.classes import LogSettings
-from vspc.config.units import Floor
+from vspc.config.settings import LogSettings
+from vspc.config.values import Floor
 from vspc.console.console import Console, ConsoleState
 from vspc.console.logs import Item, LogView
 from vspc.console.resolve import Found

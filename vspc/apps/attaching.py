@@ -7,7 +7,7 @@ from vspc.apps.verbs.grammar import Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NUMBER, WORD, UsageError, ValueKind
 from vspc.apps.verbs.parser import parse
 from vspc.common.values import InvalidValue
-from vspc.config.units import EscapeKey, escape_key
+from vspc.config.values import EscapeKey, escape_key
 
 REPLAY_LINES = 20
 """Lines that a terminal is shown of what was said before it came."""

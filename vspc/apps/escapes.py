@@ -10,7 +10,7 @@ import contextlib
 from attrs import define, field, frozen
 
 from vspc.common.values import InvalidValue
-from vspc.config.units import DEFAULT_ESCAPE, escape_key
+from vspc.config.values import DEFAULT_ESCAPE, escape_key
 
 PATIENCE = 1.0
 """Seconds that a half-typed escape is kept back: `^E` is end-of-line in every shell."""

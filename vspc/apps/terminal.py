@@ -14,7 +14,7 @@ from vspc.apps.verbs.context import DONE, FAILED, Call
 from vspc.apps.verbs.who import presences
 from vspc.common.clock import Cancellable, cancel
 from vspc.common.text import safe_output
-from vspc.config.units import DEFAULT_ESCAPE
+from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.attachment import AttachmentKind, Hint, Refusal
 from vspc.console.console import Console
 from vspc.console.ports import Program

@@ -15,7 +15,7 @@ from threading import Condition, Thread
 from attrs import define, field
 
 from vspc.audit.file import Tell
-from vspc.config.entry import AuditSettings
+from vspc.config.settings import AuditSettings
 from vspc.net.connection import (
     Backoff,
     Connection,

@@ -22,7 +22,7 @@ from vspc.audit.subscriber import AuditSubscriber
 from vspc.audit.writer import AuditWriter
 from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
-from vspc.config.entry import AuditSettings
+from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.events import EventBus

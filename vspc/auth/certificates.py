@@ -22,7 +22,7 @@ from vspc.common.times import LATEST, rfc3339
 from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import Sources
 from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
-from vspc.config.units import network
+from vspc.config.values import network
 from vspc.console.access import Voucher
 from vspc.console.authentication import Claimant, ProofRefused
 from vspc.console.session import Proof, SessionLimits

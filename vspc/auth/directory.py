@@ -9,8 +9,8 @@ from types import MappingProxyType
 from attrs import field, frozen
 
 from vspc.config import Config
-from vspc.config.entry import CertificateMap, OperatorSettings
 from vspc.config.keyoptions import KeyOptions
+from vspc.config.settings import CertificateMap, OperatorSettings
 from vspc.console.access import Operator, Voucher
 
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)

@@ -9,9 +9,9 @@ from vspc.auth.certificates import Authorities, Vouched, examine
 from vspc.auth.context import AuthContext
 from vspc.auth.directory import NOBODY, OperatorDirectory, Person
 from vspc.common.clock import Cancellable
-from vspc.config.entry import SshSettings
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.keys import fingerprint, key_lines
+from vspc.config.settings import SshSettings
 from vspc.console.authentication import Claimant, Offered, ProofRefused
 from vspc.console.session import Proof, SessionLimits
 from vspc.wire.ssh import is_certificate, key_type

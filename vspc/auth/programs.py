@@ -21,7 +21,7 @@ from vspc.auth.stderr import Allowance
 from vspc.common.addresses import rate_key
 from vspc.common.clock import Cancellable, Clock
 from vspc.config.keys import KEY_TYPES, fingerprint
-from vspc.config.units import ProgramPath
+from vspc.config.values import ProgramPath
 from vspc.console.authentication import Claimant, ProofRefused, Question, Verdict
 from vspc.console.session import Proof
 from vspc.wire.ssh import key_type

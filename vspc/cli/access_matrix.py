@@ -6,11 +6,11 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from vspc.common.globs import Glob, parsed
+from vspc.common.globs import Glob, parse_pattern
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.entry import CertificateMap, OperatorSettings
-from vspc.config.people import filled
+from vspc.config.rule_terms import filled
+from vspc.config.settings import CertificateMap, OperatorSettings
 from vspc.console.access import (
     AUDITORS,
     NOTHING,
@@ -238,7 +238,7 @@ def columns_of(config: Config) -> list[AccessColumn]:
 
 def column_of(pattern: str, zones: Sequence[str]) -> AccessColumn:
     """A console as `pattern` describes it: the name where it is one, else one that it matches."""
-    found = parsed(pattern)
+    found = parse_pattern(pattern)
     if found.uuid is not None:
         digits = _example(found.uuid, "0")
         missing = 32 - len(digits.replace("*", ""))

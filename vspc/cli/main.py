@@ -10,8 +10,8 @@ from pathlib import Path
 from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS, help_wanted
 from vspc.config import Config, ConfigError, load, state_dir, summary
-from vspc.config.errors import shown
-from vspc.config.place import HELP, chosen
+from vspc.config.file import HELP, chosen
+from vspc.config.mistakes import shown
 from vspc.server.files import load_to_start, load_with_files, oddities
 
 USAGE = 2

@@ -1,10 +1,18 @@
 """The configuration: TOML to frozen classes, every mistake of a file named in one go."""
 
-from vspc.config.classes import Config, ConsoleSettings, PlainSettings, TlsSettings, VmSettings
-from vspc.config.entry import AccessRule, OperatorSettings, SshSettings
-from vspc.config.errors import ConfigMistake
+from vspc.config.file import ConfigError, load, state_dir
 from vspc.config.keys import AuthorizedKey
-from vspc.config.load import ConfigError, load, state_dir
+from vspc.config.mistakes import ConfigMistake
+from vspc.config.settings import (
+    AccessRule,
+    Config,
+    ConsoleSettings,
+    OperatorSettings,
+    PlainSettings,
+    SshSettings,
+    TlsSettings,
+    VmSettings,
+)
 from vspc.config.summary import summary
 
 __all__ = [

@@ -15,8 +15,8 @@ from attrs import evolve, frozen
 
 from vspc.common.addresses import Address, Network, parse_address
 from vspc.common.values import InvalidValue
-from vspc.config.errors import shown
-from vspc.config.units import network
+from vspc.config.mistakes import shown
+from vspc.config.values import network
 
 _WITHOUT_EFFECT = frozenset(
     {"agent-forwarding", "x11-forwarding", "user-rc"}

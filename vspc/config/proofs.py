@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from vspc.config.classes import Config
-from vspc.config.entry import CertificateSettings, OperatorSettings
-from vspc.config.errors import Tainted, join, shown
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
+from vspc.config.mistakes import Tainted, join, shown
+from vspc.config.settings import CertificateSettings, Config, OperatorSettings
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""

@@ -12,11 +12,9 @@ from typing import Any
 
 from vspc.common.addresses import Network
 from vspc.config import proofs, rules
-from vspc.config.classes import Config, VmSettings
-from vspc.config.entry import SshSettings
-from vspc.config.errors import Tainted, join
-from vspc.config.people import filled
-from vspc.config.tables import dicts, table, values
+from vspc.config.mistakes import Tainted, dicts, join, table, values
+from vspc.config.rule_terms import filled
+from vspc.config.settings import Config, SshSettings, VmSettings
 
 Relation = tuple[str, str, str]
 """A key path, the problem, what is allowed."""

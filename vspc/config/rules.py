@@ -1,28 +1,32 @@
 """Rules that are allowed and probably not meant: above all those that can never match."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from vspc.common.globs import Pattern, Seen, impossible, parsed
+from vspc.common.globs import ConsolePattern, parse_pattern
 from vspc.common.textfile import located
 from vspc.common.values import InvalidValue
-from vspc.config.classes import Config
-from vspc.config.entry import AccessRule, OperatorSettings
-from vspc.config.errors import Tainted, shown
+from vspc.config.mistakes import Tainted, shown
+from vspc.config.settings import AccessRule, Config, OperatorSettings
 
 COMPARED = 2000
-"""Patterns of one rule that are held against those of earlier ones; a rule with more is not."""
+"""Patterns of one rule that are compared with those of earlier ones; a rule with more is not."""
 
 NAMED = 3
-"""Patterns, or earlier rules, that one warning names; of others there is a count."""
+"""Patterns, or earlier rules, that one warning names; others are counted."""
+
+WILD_COMPARED = 200
+"""Patterns with wildcards of earlier rules that one is compared with."""
+
+UUID_DIGITS = 32
 
 
 def warnings(config: Config) -> Iterator[str]:
     """What is odd in [[access]], in the order of the rules."""
     zones = [zone.name for zone in config.vm.zones]
     groups = _groups(config.operators)
-    seen: dict[str, Seen] = defaultdict(Seen)
+    seen: dict[str, EarlierRules] = defaultdict(EarlierRules)
     for index, rule in enumerate(config.access):
         name = called(config, index)
         yield from (f"{name}: {text}" for text in _alone(rule, config))
@@ -30,7 +34,7 @@ def warnings(config: Config) -> Iterator[str]:
         if _is_all(rule) and index + 1 < len(config.access):
             yield f"{name}: it matches everybody everywhere; later rules never count"
             return
-        patterns = [parsed(text) for text in rule.patterns[: COMPARED + 1]]
+        patterns = [parse_pattern(text) for text in rule.patterns[: COMPARED + 1]]
         earlier = _taken(rule, patterns, seen, groups)
         if earlier:
             which = [called(config, one) for one in sorted(earlier)]
@@ -112,14 +116,14 @@ def _impossible(text: str, zones: list[str]) -> str:
     zone, slash, _ = text.partition("/")
     if slash and not text.startswith("uuid:") and not any(fnmatchcase(z, zone) for z in zones):
         return f"there is no zone {zone if zone.isprintable() and len(zone) < 40 else shown(zone)}"
-    why = impossible(parsed(text))
+    why = unmatchable(parse_pattern(text))
     return why and f"{shown(text)} never matches: {why}"
 
 
 def _taken(
     rule: AccessRule,
-    patterns: list[Pattern],
-    seen: Mapping[str, Seen],
+    patterns: list[ConsolePattern],
+    seen: Mapping[str, "EarlierRules"],
     groups: Mapping[str, tuple[str, ...]],
 ) -> set[int]:
     """Earlier rules that together match all that `rule` does; none where that is not known."""
@@ -134,3 +138,38 @@ def _taken(
                 return set()
             earlier.add(min(found))
     return earlier
+
+
+def unmatchable(pattern: ConsolePattern) -> str:
+    """Why no console can match it; empty if one may."""
+    if pattern.uuid is None:
+        return "a slash in a VM's name is matched as %2F" if "/" in pattern.name.tokens else ""
+    tokens = pattern.uuid.tokens
+    least = sum(word != "*" for word in tokens)
+    if least > UUID_DIGITS or (tokens and "*" not in tokens and least < UUID_DIGITS):
+        return f"a UUID has {UUID_DIGITS} digits"
+    if pattern.uuid.text in ("0" * UUID_DIGITS, "f" * UUID_DIGITS):
+        return "a VM with that UUID is identified by its address and name"
+    return ""
+
+
+class EarlierRules:
+    """ConsolePatterns of earlier rules, all for the same people."""
+
+    def __init__(self) -> None:
+        self._all: dict[ConsolePattern, int] = {}
+        self._wild: list[tuple[ConsolePattern, int]] = []
+
+    def add(self, patterns: Iterable[ConsolePattern], rule: int) -> None:
+        """Rule number `rule`, a later one than all before, has these."""
+        for pattern in patterns:
+            self._all.setdefault(pattern, rule)
+            if pattern.is_wild and len(self._wild) < WILD_COMPARED:
+                self._wild.append((pattern, rule))
+
+    def rule(self, pattern: ConsolePattern) -> int | None:
+        """The number of a rule whose patterns cover `pattern`; None if none is known to."""
+        same = self._all.get(pattern)
+        if same is not None:
+            return same
+        return next((rule for wild, rule in self._wild if wild.covers(pattern)), None)

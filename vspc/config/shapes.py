@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from vspc.common.values import InvalidValue
-from vspc.config.errors import SHOWN, shown
+from vspc.config.mistakes import SHOWN, shown
 
 _WANTED: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 

@@ -1,4 +1,9 @@
-"""Tables to classes through cattrs: no coercion, no extra keys, each mistake with its key path."""
+"""Tables to classes through cattrs: no coercion, no extra keys, each mistake with its key path.
+
+With `partial` it makes what is right in a file that has mistakes, so that the rest can be checked
+against it; nothing may run by that. A wrong value is as if it were missing; a list lacks its wrong
+items, a list of tables all from the first wrong one on.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -17,11 +22,8 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.common.addresses import Network
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import disk, patterns, shapes, units
+from vspc.config import rule_terms, shapes, values
 from vspc.config.checks import CHECK, operator_name
-from vspc.config.classes import LATER, Config
-from vspc.config.entry import OperatorSettings
-from vspc.config.errors import join, shown
 from vspc.config.keys import (
     AuthoritiesFile,
     Authority,
@@ -32,7 +34,8 @@ from vspc.config.keys import (
     authorized_key,
     keys_file,
 )
-from vspc.config.people import ConfiguredPeople
+from vspc.config.mistakes import join, shown
+from vspc.config.rule_terms import ConfiguredPeople
 from vspc.config.secrets import (
     HashFile,
     PasswordHash,
@@ -41,67 +44,76 @@ from vspc.config.secrets import (
     password_hash,
     totp_file,
 )
+from vspc.config.settings import LATER, Config, OperatorSettings
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Kinds of values that may hold a secret, put there by mistake."""
 
 
-def converter(base: Path, people: ConfiguredPeople) -> Converter:
-    """For one file in `base`, in which rules may speak of `people`."""
+def structured(
+    tables: dict[str, Any], base: Path, people: ConfiguredPeople, partial: bool = False
+) -> Config:
+    """The configuration in `tables`, of a file in `base`, in which rules may name `people`. Raises
+    what `mistakes` understands, unless `partial`.
+    """
+    return _converter(base, people, partial).structure(tables, Config)
+
+
+def _converter(base: Path, people: ConfiguredPeople, partial: bool) -> Converter:
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
         made.register_structure_hook(kind, shapes.exactly)
-    values: dict[Any, Callable[[Any], Any]] = {
-        Path: lambda v: units.place(v, base),
-        units.StateFile: units.state_file,
-        units.Readable: lambda v: disk.readable(v, base),
-        KeysFile: lambda v: keys_file(units.place(v, base)),
-        AuthoritiesFile: lambda v: authorities_file(units.place(v, base)),
+    readers: dict[Any, Callable[[Any], Any]] = {
+        Path: lambda v: values.place(v, base),
+        values.StateFile: values.state_file,
+        values.Readable: lambda v: values.readable(v, base),
+        KeysFile: lambda v: keys_file(values.place(v, base)),
+        AuthoritiesFile: lambda v: authorities_file(values.place(v, base)),
         Authority: authority,
-        HashFile: lambda v: hash_file(units.place(v, base)),
-        TotpFile: lambda v: totp_file(units.place(v, base)),
+        HashFile: lambda v: hash_file(values.place(v, base)),
+        TotpFile: lambda v: totp_file(values.place(v, base)),
         PasswordHash: password_hash,
-        units.Consoles: lambda v: patterns.consoles_file(units.place(v, base)),
-        units.ProgramPath: disk.program,
-        units.Endpoint: lambda v: units.endpoint(v, base),
-        units.Size: units.size,
-        units.Duration: units.duration,
-        units.EscapeKey: units.escape_key,
-        units.Floor: units.floor,
-        units.Expression: units.expression,
-        units.Target: lambda v: units.target(v, base),
-        Network: units.network,
-        units.Pattern: patterns.pattern,
-        units.Who: lambda v: _who(v, people),
+        values.Consoles: lambda v: rule_terms.consoles_file(values.place(v, base)),
+        values.ProgramPath: values.program,
+        values.Endpoint: lambda v: values.endpoint(v, base),
+        values.Size: values.size,
+        values.Duration: values.duration,
+        values.EscapeKey: values.escape_key,
+        values.Floor: values.floor,
+        values.Expression: values.expression,
+        values.Target: lambda v: values.target(v, base),
+        Network: values.network,
+        values.Pattern: rule_terms.pattern,
+        values.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,
     }
-    made.register_structure_hook_factory(has, lambda kind: table_hook(made, kind))
-    made.register_structure_hook_func(made_of(Literal), _choice)
-    made.register_structure_hook_func(made_of(tuple), lambda v, kind: _list(made, v, kind))
-    made.register_structure_hook_func(made_of(Mapping), lambda v, kind: _tables(made, v, kind))
-    for kind, structure in values.items():
-        _register(made, kind, structure if kind is units.ProgramPath else _single(kind, structure))
+    made.register_structure_hook_factory(has, lambda kind: _table_hook(made, kind, partial))
+    made.register_structure_hook_func(_is(Literal), _choice)
+    made.register_structure_hook_func(_is(tuple), lambda v, kind: _list(made, v, kind, partial))
+    made.register_structure_hook_func(_is(Mapping), lambda v, kind: _tables(made, v, kind, partial))
+    for kind, read in readers.items():
+        _register(made, kind, read if kind is values.ProgramPath else _single(kind, read))
     return made
 
 
-def _single(kind: Any, structure: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`structure` of values that are neither lists nor tables."""
+def _single(kind: Any, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`read` for values that are neither lists nor tables."""
 
     def checked(value: Any) -> Any:
         shapes.examine_single(value, kind in _QUIET)
-        return structure(value)
+        return read(value)
 
     return checked
 
 
-def _register(made: Converter, kind: Any, structure: Callable[[Any], Any]) -> None:
+def _register(made: Converter, kind: Any, read: Callable[[Any], Any]) -> None:
     if isinstance(kind, type):
-        made.register_structure_hook(kind, lambda v, _: structure(v))
+        made.register_structure_hook(kind, lambda v, _: read(v))
     else:  # a NewType or a union
-        made.register_structure_hook_func(lambda other: other == kind, lambda v, _: structure(v))
+        made.register_structure_hook_func(lambda other: other == kind, lambda v, _: read(v))
 
 
-def made_of(origin: Any) -> Callable[[Any], bool]:
+def _is(origin: Any) -> Callable[[Any], bool]:
     """Whether a type is a `tuple[...]`, `Mapping[...]` and so on."""
     return lambda kind: get_origin(kind) is origin
 
@@ -110,17 +122,17 @@ def _choice(value: Any, kind: Any) -> Any:
     return shapes.choice(value, get_args(kind))
 
 
-def _who(value: Any, people: ConfiguredPeople) -> units.Who:
+def _who(value: Any, people: ConfiguredPeople) -> values.Who:
     if not isinstance(value, str) or not (value == "*" or people.has(value)):
         near = get_close_matches(value, people.names, 1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}? " if near else ""
         allowed = 'an operator of [operators], "@group" of one of them, or "*" is allowed'
         what = "group" if isinstance(value, str) and value.startswith("@") else "operator"
         raise InvalidValue(f"unknown {what} {shown(value)}", hint + allowed)
-    return units.Who(value)
+    return values.Who(value)
 
 
-def _list(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
+def _list(made: Converter, value: Any, kind: Any, partial: bool) -> tuple[Any, ...]:
     inner = get_args(kind)[0]
     if not isinstance(value, list):
         is_quiet = inner in _QUIET
@@ -129,10 +141,14 @@ def _list(made: Converter, value: Any, kind: Any) -> tuple[Any, ...]:
     for index, item in enumerate(value):
         with _noting(errors, index, inner):
             items.append(made.structure(item, inner))
-    return tuple(_unless(errors, items, kind))
+        if errors and partial and has(inner):
+            break
+    if errors and not partial:
+        raise IterableValidationError("in a list", errors, kind)
+    return tuple(items)
 
 
-def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
+def _tables(made: Converter, value: Any, kind: Any, partial: bool) -> dict[str, Any]:
     """Tables by name; the names are operators'."""
     inner = get_args(kind)[1]
     if not isinstance(value, dict):
@@ -145,7 +161,9 @@ def _tables(made: Converter, value: Any, kind: Any) -> dict[str, Any]:
             operator_name(name)
         with _noting(errors, name, inner):
             found[name] = made.structure(table, inner)
-    return dict(_unless(errors, found, kind))
+    if errors and not partial:
+        raise IterableValidationError("in a table", errors, kind)
+    return found
 
 
 class _noting:
@@ -166,14 +184,8 @@ class _noting:
         return True
 
 
-def _unless(errors: list[Exception], found: Any, kind: Any) -> Any:
-    if errors:
-        raise IterableValidationError("in a list", errors, kind)
-    return found
-
-
-def table_hook(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
-    """Makes a table of `kind` of what TOML has. Raises what `mistakes` understands."""
+def _table_hook(made: Converter, kind: Any, partial: bool) -> Callable[[Any, Any], Any]:
+    """Makes a `kind` of a table."""
     special: dict[str, Any] = {}
     for key in fields(kind):
         if key.metadata.get("computed"):
@@ -185,9 +197,23 @@ def table_hook(made: Converter, kind: Any) -> Callable[[Any, Any], Any]:
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
             raise shapes.no_table(value)
-        return inner(value, cls)
+        try:
+            return inner(value, cls)
+        except ClassValidationError as error:
+            if not partial:
+                raise
+            wrong = _names(error)
+            # A key without a default is missing now: then the whole table is wrong.
+            return inner({key: v for key, v in value.items() if key not in wrong}, cls)
 
     return structure
+
+
+def _names(error: ClassValidationError) -> set[str]:
+    """The keys that are wrong."""
+    noted, others = error.group_exceptions()
+    extra = (one.extra_fields for one in others if isinstance(one, ForbiddenExtraKeysError))
+    return {note.name for _, note in noted}.union(*extra)
 
 
 def _checked(made: Converter, check: Callable[[Any], None]) -> Callable[[Any, Any], Any]:

@@ -5,8 +5,13 @@ from types import MappingProxyType
 from vspc.common.text import safe
 from vspc.common.values import written_duration
 from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.classes import Config
-from vspc.config.entry import AccessRule, AuditSettings, CertificateSettings, OperatorSettings
+from vspc.config.settings import (
+    AccessRule,
+    AuditSettings,
+    CertificateSettings,
+    Config,
+    OperatorSettings,
+)
 
 
 def summary(config: Config) -> list[str]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from vspc.config.errors import join
+from vspc.config.mistakes import join
 
 _STRING = (
     r'"""(?:[^"\\]|\\.|"{1,2}+(?!"))*+"{3,5}'

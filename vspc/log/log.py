@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock
 from vspc.common.files import Disk
-from vspc.config.classes import LogSettings
+from vspc.config.settings import LogSettings
 from vspc.console.console import Console
 from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
 from vspc.console.logs import LogView, Output

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.common.values import written_size
-from vspc.config.classes import LogPolicy, LogSettings
+from vspc.config.settings import LogPolicy, LogSettings
 from vspc.console import events
 from vspc.console.access import Subject, matches
 from vspc.console.events import Event

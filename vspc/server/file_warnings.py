@@ -10,7 +10,7 @@ from cryptography import x509
 
 from vspc.common.text import safe
 from vspc.config import Config, OperatorSettings
-from vspc.config.errors import join
+from vspc.config.mistakes import join
 from vspc.config.proofs import ways
 from vspc.net.certificates import PemError, chain_problems, name_of, read_pem, validity
 from vspc.net.tls import CERTIFICATE

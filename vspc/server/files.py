@@ -13,10 +13,9 @@ from vspc.apps.verbs.table import VERBS, Invocation, glob_of
 from vspc.auth.revocation import unread
 from vspc.common.text import safe
 from vspc.config import Config, ConfigError, load
-from vspc.config.classes import SinkSettings
-from vspc.config.entry import AuditSettings
-from vspc.config.errors import Tainted, join
-from vspc.config.load import mistake_in
+from vspc.config.file import mistake_in
+from vspc.config.mistakes import Tainted, join
+from vspc.config.settings import AuditSettings, SinkSettings
 from vspc.net.connection import client_context
 from vspc.net.tls import (
     TlsError,
@@ -41,12 +40,12 @@ def load_with_files(path: Path, unread_revoked: Callable[[Path], str] = unread) 
     try:
         config = load(path)
     except ConfigError as error:
-        if error.remains is None:
+        if error.partial is None:
             raise
         doubts = Tainted(mistake.key for mistake in error.mistakes)
-        more = [*_mistakes(error.remains, doubts), *_revoked(error.remains, unread_revoked)]
-        found = [mistake_in(error.remains, *mistake) for mistake in more]
-        raise ConfigError(error.mistakes + found, error.remains) from None
+        more = [*_mistakes(error.partial, doubts), *_revoked(error.partial, unread_revoked)]
+        found = [mistake_in(error.partial, *mistake) for mistake in more]
+        raise ConfigError(error.mistakes + found, error.partial) from None
     more = [*_mistakes(config, Tainted()), *_revoked(config, unread_revoked)]
     if more:
         raise ConfigError([mistake_in(config, *mistake) for mistake in more], config)

@@ -14,7 +14,7 @@ from vspc.common.files import Disk
 from vspc.common.text import safe
 from vspc.common.values import written_duration, written_size
 from vspc.config import Config
-from vspc.config.classes import LogPolicy
+from vspc.config.settings import LogPolicy
 from vspc.console.roster import Roster
 from vspc.log.examine import examine
 from vspc.log.log import Log

@@ -9,8 +9,7 @@ from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
-from vspc.config.classes import LogSettings
-from vspc.config.entry import AccessRule, AuditSettings
+from vspc.config.settings import AccessRule, AuditSettings, LogSettings
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000

@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.internet.protocol import Factory
 
 from vspc.config import Config
-from vspc.config.classes import ZoneSettings
+from vspc.config.settings import ZoneSettings
 from vspc.console.takeover import Takeover
 from vspc.net.certificates import Validity, validity_of
 from vspc.net.limits import Allow, Refusals

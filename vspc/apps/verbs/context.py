@@ -14,7 +14,7 @@ from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.common.times import rfc3339
-from vspc.config.units import DEFAULT_ESCAPE
+from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from vspc.config.classes import SinkSettings
+from vspc.config.settings import SinkSettings
 from vspc.console.access import Subject, matches
 from vspc.console.logs import About
 from vspc.log.sinks.feeder import Feeder, Told

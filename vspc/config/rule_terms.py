@@ -1,27 +1,34 @@
-"""Which consoles a rule is about, as people write it: in the configuration, or one in each line of
-a file.
+"""What access rules name: consoles, by patterns in the configuration or in a file of one a line;
+and operators and groups, which the tables have or certificates can make.
 
-A pattern that can match nothing is a mistake, not a rule that says nothing: it may be all that
-keeps somebody out.
+A pattern that can match nothing is a mistake: it may be all that denies access.
 """
 
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
+
+from attrs import frozen
 
 from vspc.common.globs import is_glob
 from vspc.common.textfile import lines, located, read_text
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config.errors import shown
-from vspc.config.units import Consoles, Pattern
+from vspc.config.checks import is_name
+from vspc.config.mistakes import dicts, shown, table, words
+from vspc.config.values import Consoles, Pattern
 
 CONSOLES_LIMIT = 4 * 1024 * 1024
 """Bytes of a consoles_file."""
 
 WILD_LIMIT = 10_000
-"""Patterns with wildcards in a consoles_file: they are tried one after the other."""
+"""Patterns with wildcards in a consoles_file: they are compared one after the other."""
 
 WRONG_LINES = 20
 """Wrong lines of a consoles_file that are named."""
+
+_PLACE = re.compile(r"\{(principal|key_id)\}")
 
 _UUID = re.compile(r"[0-9a-f]{32}|(?=.*[*?\[])[0-9a-f*?\[\]!-]+", re.ASCII)
 
@@ -31,7 +38,7 @@ _ANY = 'a "?" stands for any character'
 
 
 def pattern(value: object) -> Pattern:
-    """Which consoles a rule is about; `InvalidValue` for what can match none."""
+    """A pattern of consoles; `InvalidValue` for one that can match none."""
     if not isinstance(value, str) or not value:
         allowed = 'consoles are written "web*", "uuid:4213...", "default/web*" or "*"'
         raise InvalidValue(f"{shown(value)} names no console", allowed)
@@ -56,7 +63,7 @@ def _examine_uuid(value: str) -> None:
 
 
 def _examine_name(value: str) -> None:
-    """What people write around and between patterns is taken for a part of a name."""
+    """Quotes, commas and comments would be taken for a part of a name."""
     if value[0] in _QUOTES or value[-1] in _QUOTES:
         raise InvalidValue(f"{shown(value)} has quotes in it", f"write it without; {_ANY}")
     if "," in value:
@@ -100,3 +107,45 @@ def _line(line: str) -> Pattern:
         allowed = f'each stands in a line of its own; {_ANY}, or write consoles = ["my vm"]'
         raise InvalidValue(f"{shown(line)} has a blank in it", allowed)
     return found
+
+
+@frozen
+class ConfiguredPeople:
+    """Operators, and groups with an @ in front; `globs` match names that certificates can make."""
+
+    names: frozenset[str]
+    globs: tuple[str, ...] = ()
+
+    def has(self, who: str) -> bool:
+        """Whether `who`, a name or "@group", is in the tables or may come from a certificate."""
+        if who in self.names:
+            return True
+        return is_name(who) and any(fnmatchcase(who, glob) for glob in self.globs)
+
+
+def people(tables: dict[str, Any]) -> ConfiguredPeople:
+    """The operators and groups of a file. They are taken from its tables as they stand, so that a
+    mistake in one of these causes no others.
+    """
+    operators = table(tables, "operators")
+    maps = dicts(table(table(tables, "ssh"), "certificates"), "map")
+    owners = [owner for owner in operators.values() if isinstance(owner, dict)]
+    groups = (f"@{group}" for owner in [*owners, *maps] for group in words(owner, "groups"))
+    made = list(_made(maps))
+    fixed = frozenset(name for name in made if not is_glob(name))
+    return ConfiguredPeople(frozenset(operators) | frozenset(groups) | fixed, tuple(made))
+
+
+def _made(maps: list[dict[str, Any]]) -> Iterator[str]:
+    """Globs of the names that certificates can make: more perhaps, never fewer."""
+    for each in maps:
+        name = each.get("operator", "{principal}")
+        if not isinstance(name, str):
+            continue
+        for glob in words(each, "principals"):
+            yield filled(name, glob)
+
+
+def filled(name: str, glob: str) -> str:
+    """A glob of the names that `name`, a template, makes of principals that `glob` matches."""
+    return _PLACE.sub(lambda found: glob if found[1] == "principal" else "*", name)

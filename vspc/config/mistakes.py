@@ -88,3 +88,25 @@ def join(key: str, inner: Any) -> str:
         return f"{key}[{inner}]"
     word = inner if _PLAIN.fullmatch(inner) else shown(inner)
     return f"{key}.{word}" if key else word
+
+
+def table(tables: dict[str, Any], key: str) -> dict[str, Any]:
+    """The table at `key`, an empty one if there is none."""
+    value = tables.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def values(tables: dict[str, Any], key: str) -> list[Any]:
+    """The list at `key`, an empty one if there is none."""
+    value = tables.get(key)
+    return value if isinstance(value, list) else []
+
+
+def dicts(tables: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The tables in the list at `key`."""
+    return [value for value in values(tables, key) if isinstance(value, dict)]
+
+
+def words(tables: dict[str, Any], key: str) -> list[str]:
+    """The texts in the list at `key`."""
+    return [value for value in values(tables, key) if isinstance(value, str)]

@@ -1,7 +1,9 @@
 """Reading a configuration file: what is right becomes a `Config`, what is wrong is named."""
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +11,54 @@ from attrs import evolve
 
 from vspc.common.textfile import read, text_of
 from vspc.common.values import InvalidValue
-from vspc.config.classes import Config
-from vspc.config.errors import ConfigMistake, Tainted, join
-from vspc.config.partial import remains
-from vspc.config.people import people
-from vspc.config.place import default_state, unread
+from vspc.config.mistakes import ConfigMistake, Tainted, join, table
 from vspc.config.relations import conflicts, relations, warnings
-from vspc.config.structure import converter, mistakes
-from vspc.config.tables import table
+from vspc.config.rule_terms import people
+from vspc.config.settings import STATE_DIR, Config
+from vspc.config.structure import mistakes, structured
 from vspc.config.toml_lines import TomlLines, lines_of
-from vspc.config.units import StateFile, place
+from vspc.config.values import StateFile, place
 
-_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+VARIABLE = "VSPC_CONFIG"
+"""The environment variable that names the file where `--config` does not."""
+
+DEFAULT_FILE = Path("/etc/vspc/vspc.toml")
+"""The file where neither does."""
+
+DEFAULT_STATE = Path("/var/lib/vspc")
+"""Its default state_dir."""
+
+HELP = f"the configuration file; else ${VARIABLE}, else {DEFAULT_FILE}"
+"""What `--help` says of `--config`."""
 
 FILE_LIMIT = 16 * 1024 * 1024
 """Bytes of a configuration file."""
+
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+_AT_LINE = re.compile(r"\(at line ([0-9]{1,9}),")
+_UNQUOTED = re.compile(r"[ \t]*[A-Za-z0-9_.\"-]+[ \t]*=[ \t]*(?:\[[ \t]*)?[A-Za-z/$@*.]")
+
+
+def chosen(named: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The configuration file: `named` by `--config`, else by the environment, else the default."""
+    return Path(named or environment.get(VARIABLE) or DEFAULT_FILE)
+
+
+def default_state(path: Path) -> Path:
+    """The state_dir of the configuration at `path` where it names none."""
+    return DEFAULT_STATE if Path(os.path.abspath(path)) == DEFAULT_FILE else STATE_DIR
 
 
 class ConfigError(Exception):
     """A configuration that cannot be used, with every mistake in it, in the order of the lines.
 
-    `remains` is what is right in it, if anything can be said of that; nothing may run by it.
+    `partial` is what is right in it, None if the file cannot be read; nothing may run by that.
     """
 
-    def __init__(self, mistakes: list[ConfigMistake], remains: Config | None = None) -> None:
+    def __init__(self, mistakes: list[ConfigMistake], partial: Config | None = None) -> None:
         self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
         super().__init__("; ".join(map(str, self.mistakes)))
-        self.remains = remains
+        self.partial = partial
 
 
 def load(path: Path) -> Config:
@@ -51,10 +74,10 @@ def load(path: Path) -> Config:
     tables = {"state_dir": str(default_state(path))} | tables
     everybody = people(tables)
     try:
-        config = converter(path.parent, everybody).structure(tables, Config)
+        config = structured(tables, path.parent, everybody)
     except Exception as error:
         found += mistakes(error)
-        config = remains(path.parent, everybody, tables)
+        config = structured(tables, path.parent, everybody, partial=True)
     doubts = _doubts(tables, found)
     found += relations(tables)
     found += conflicts(config, doubts)
@@ -121,11 +144,12 @@ def _completed(config: Config, path: Path, lines: TomlLines) -> Config:
 
 
 def _read(path: Path) -> str:
-    """A pipe is as good as a file for a command that reads it once."""
+    """The text of the file, which may be a pipe. `InvalidValue`."""
     try:
         data = read(path, FILE_LIMIT, pipe=True).data
     except InvalidValue as wrong:
-        raise unread(wrong) from None
+        allowed = f"{wrong.allowed}; --config FILE or ${VARIABLE} names another one"
+        raise InvalidValue(wrong.problem, allowed) from None
     return text_of(data)
 
 
@@ -136,7 +160,7 @@ def _parse(text: str) -> dict[str, Any]:
         place = _AT_LINE.search(str(error))
         line = text.split("\n")[int(place[1]) - 1] if place else ""
         allowed = "see toml.io for how TOML is written"
-        if _BARE.match(line):
+        if _UNQUOTED.match(line):
             allowed = 'text stands in quotes: key = "text"'
         elif any(quote in line for quote in "\u2018\u2019\u201c\u201d"):
             allowed = "quotes are straight ones"
@@ -145,7 +169,3 @@ def _parse(text: str) -> dict[str, Any]:
         elif "Illegal character '\\n'" in str(error):
             allowed = "text ends with the quote with which it begins, in the same line"
         raise InvalidValue(f"invalid TOML: {error}", allowed) from None
-
-
-_AT_LINE = re.compile(r"\(at line ([0-9]{1,9}),")
-_BARE = re.compile(r"[ \t]*[A-Za-z0-9_.\"-]+[ \t]*=[ \t]*(?:\[[ \t]*)?[A-Za-z/$@*.]")
