@@ -318,7 +318,7 @@ class Raw(VerbTest):
         certain = self.desk.say("raw secret --strict")
         self.assertEqual((certain.status, certain.complaint), (None, ""))
         told = self.desk.say("raw web01:2")
-        self.assertIn("by the order in which they came", told.complaint)
+        self.assertIn("only by the order in which the VM's ports connected", told.complaint)
         for command in ("raw web01:2 --strict", "console web01:2 strict"):
             self.assertEqual(self.desk.say(command).status, 1)
 

@@ -157,7 +157,7 @@ class Evacuation(MovingTestCase):
                 raw = self.attach_and_wait(port)
                 raw.type(b"echo after %b\r" % fault.encode())
                 raw.out.expect(rb"^after %b" % fault.encode())
-                raw.err.expect(rb"order in which they came")
+                raw.err.expect(rb"order in which the VM's ports connected")
                 raw.stop()
         self.assertEqual({row[2] for row in self.rows()}, {FIRST})
         self.assertEqual(self.ssh("raw", "web1:1", "--strict").status, 1)

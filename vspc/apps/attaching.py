@@ -10,7 +10,7 @@ from vspc.common.values import InvalidValue
 from vspc.config.values import EscapeKey, escape_key
 
 REPLAY_LINES = 20
-"""Lines that a terminal is shown of what was said before it came."""
+"""Lines of earlier output that a terminal is shown first."""
 
 MAX_REPLAY = 10_000
 """Lines that can be asked for; the history may hold fewer."""
@@ -47,7 +47,7 @@ class AttachOptions:
     reason: str = ""
 
     def with_words(self, parsed: Parsed) -> "AttachOptions":
-        """The same with what a verb says."""
+        """The same with the options of a verb."""
         escape = parsed.get(ESCAPE)
         return evolve(
             self,
@@ -60,5 +60,5 @@ class AttachOptions:
 
 
 def options(words: tuple[str, ...]) -> AttachOptions:
-    """What is behind a login's comma. Raises `UsageError`."""
+    """Parse the options behind a login's comma. Raises `UsageError`."""
     return AttachOptions().with_words(parse(LOGIN, Words(words), 0.0))

@@ -13,9 +13,9 @@ def writers(console: Console) -> list[str]:
 
 
 def typing(session: Session, console: Console) -> str:
-    """Who has the pen, for whoever has `session`: "bob is typing"."""
+    """Who has the pen, from the view of `session`: "bob is typing"."""
     if console.pen is None:  # laid down meanwhile
-        return "somebody is typing"
+        return "another operator is typing"
     return session.about(console.pen.session, "is typing", "are typing")
 
 
@@ -46,12 +46,12 @@ def refusal_text(
 
 
 def readers(console: Console) -> list[str]:
-    """Operators who are on the console without the pen, sorted, each as often as he is there."""
+    """Operators on the console without the pen, sorted, one for each attachment."""
     return sorted(a.operator.name for a in console.attachments if not a.has_pen)
 
 
 def port_certain(console: Console) -> bool:
-    """Whether the port is told apart by what the VM says, not only by the order of arrival."""
+    """Whether the port is identified by more than the order in which the VM's ports connected."""
     if console.label is not None:
         return True
     alike = (c for c in console.vm.consoles.values() if c.port_key == console.port_key)
@@ -115,8 +115,8 @@ def move(console: Console) -> dict[str, object] | None:
 
 
 def change(console: Console) -> dict[str, object] | None:
-    """The last change of host that was no vMotion, if no administrator has seen it, or nobody has
-    asked for the pen since.
+    """The last change of host without a vMotion, unless an administrator has seen it and the pen
+    was asked for since.
     """
     last = console.unseen_change or console.host_change
     if last is None:
@@ -125,7 +125,7 @@ def change(console: Console) -> dict[str, object] | None:
 
 
 def cautions(context: VerbContext, console: Console) -> list[str]:
-    """What somebody who comes to a console has to know before he types."""
+    """What an operator has to be warned of before typing on `console`."""
     title, found = console.title, list[str]()
     if console.host_change is not None:
         last = console.host_change
@@ -139,14 +139,14 @@ def cautions(context: VerbContext, console: Console) -> list[str]:
         found.append(f"{have} this name, too; this one is {console.id}")
     if not port_certain(console):
         found.append(
-            f"{title} is told from the VM's other ports by the order in which they came: it may "
-            "be another one after a power cycle; ?port=LABEL in the service URI makes it certain"
+            f"{title} is identified only by the order in which the VM's ports connected: after a "
+            "power cycle it may be another port; ?port=LABEL in the service URI makes it certain"
         )
     return found
 
 
 def presence(attachment: Attachment) -> dict[str, object]:
-    """Somebody on a console, as `who` has it."""
+    """An attachment, as `who` has it."""
     return {
         "console": attachment.console.title,
         "handle": handle_of(attachment.console),
@@ -158,9 +158,9 @@ def presence(attachment: Attachment) -> dict[str, object]:
 
 
 def banner(console: Console, now: float, mine: Attachment) -> str:
-    """One line: what state it is in, when it last spoke, who types, how many others there are."""
+    """One line: its state, the age of its output, its writer, how many others are attached."""
     silent = None if console.last_output is None else now - console.last_output
-    spoke = "nothing said yet" if silent is None else f"output {age_text(silent)} ago"
+    spoke = "no output yet" if silent is None else f"output {age_text(silent)} ago"
     pen = "no writer"
     if console.pen is not None:
         pen = mine.session.about(console.pen.session, "writes", "write")

@@ -16,7 +16,7 @@ PATIENCE = 1.0
 """Seconds that a half-typed escape is kept back: `^E` is end-of-line in every shell."""
 
 PACKET = 64
-"""Bytes in one packet beyond which nobody has typed it by hand."""
+"""Bytes in one packet; a longer one was not typed by hand."""
 
 PASTE = 4 * 1024 * 1024
 """Bytes of a bracketed paste after which escapes count again, should its end mark never come: a
@@ -117,7 +117,7 @@ class Escapes:
             return []
         if typed in (escape * 2, (escape + letter) * 2):
             return self._data(escape)
-        # ESC is no command: it begins an arrow key, or a bracketed paste.
+        # ESC is not a command: it begins an arrow key, or a bracketed paste.
         if not typed.startswith(escape + letter) or typed[2:3] in (escape, b"\x1b"):
             return self._data(typed)
         if typed[2:] == _TAKES_DIGIT:

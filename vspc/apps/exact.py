@@ -40,7 +40,7 @@ class ExactBridge(Program):
         self._refusals = RefusedInput(call, console, self._print)
 
     def begin(self) -> None:
-        """Cautions on stderr, then what is said from `offset` on."""
+        """Cautions on stderr, then output from `offset` on."""
         for caution in cautions(self._call.context, self._console):
             self._print(caution)
         self._channel.start(self)
@@ -102,7 +102,7 @@ class ExactBridge(Program):
         return self._channel.room()
 
     def said(self, _offset: int, data: bytes) -> None:
-        """The VM said `data`."""
+        """Output of the VM."""
         self._channel.write(data)
 
     def missing(self, start: int, end: int, why: str) -> None:

@@ -71,7 +71,7 @@ class OperatorInput:
         self._pending: deque[_Item] = deque()
         self._waiting = 0  # bytes of it
         self._pumping = False
-        self._owed = 0  # bytes received for which the channel was not told `consumed`
+        self._owed = 0  # bytes received for which `Channel.consumed` was not called
         self._closed = False
 
     def __bool__(self) -> bool:
@@ -155,7 +155,7 @@ class OperatorInput:
             self._channel.consumed(done)
 
     def close(self) -> int:
-        """Drop what waits; how many bytes the channel was not told to be consumed."""
+        """Drop what waits; for how many bytes `Channel.consumed` was not called."""
         self._closed = True
         self._pending.clear()
         self._waiting = 0

@@ -1,7 +1,7 @@
-"""An operator's terminal as a console writes to it: what its VM says, and lines of ours among it.
+"""An operator's terminal as a console writes to it: output of the VM, with notices among it.
 
-What the VM turns on in the terminal is followed, so that lines of ours are readable and the
-terminal is given back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
+The modes that the VM sets are followed, so that notices are readable and the terminal is given
+back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ COLOURS = 1024
 
 
 SHOWN = 2048
-"""Sequences in a turn of what a VM says, shared by all who are on its console. Colours that are
+"""Sequences of a VM's output in a turn, shared by all terminals on its console. Colours that are
 reset in the same piece do not count: a listing in colours is shown as fast as text."""
 
 LEAST = 16
@@ -37,15 +37,15 @@ class Screen:
         self._asked = 0.0  # when the VM asked last where the cursor is
         self._at_margin = True  # whether the cursor is in the first column
 
-    # What the VM says
+    # Output of the VM
 
     def show(self, data: bytes) -> None:
-        """The VM said `data`."""
+        """Show `data`."""
         self.show_some(data, len(data))
 
     def show_some(self, data: bytes, most: int) -> tuple[int, int]:
-        """It said `data`: as much of it is shown as has `most` sequences that count. How many bytes
-        that were, and how many sequences.
+        """Show as much of `data` as has `most` sequences that count; how many bytes that were, and
+        how many sequences.
         """
         modes, size, count = self._modes, len(data), 0
         if modes is not None:
@@ -59,8 +59,8 @@ class Screen:
         return size, count
 
     def replay(self, title: str, text: bytes) -> None:
-        """What it said before, text and colours only, and `title` over it. The unfinished last line
-        is the prompt: it stands below, where typing goes on.
+        """Earlier output, text and colours only, below `title`. The unfinished last line is the
+        prompt: it stands at the end, where typing goes on.
         """
         whole, newline, prompt = text.rpartition(b"\n")
         live, replayed = self._modes, None
@@ -90,14 +90,14 @@ class Screen:
             text = text[start:]
         self.show(text)
 
-    # Ours
+    # Notices
 
     def line(self, text: str) -> None:
-        """A line, in brackets so that nobody takes it for the VM's."""
+        """A notice, in brackets to tell it from output."""
         self.lines(f"[{text}]")
 
     def lines(self, *texts: str) -> None:
-        """Lines of ours as they are, plain whatever the VM has made of the terminal."""
+        """Lines as they are, in plain text whatever modes the VM has set."""
         before, after = b"", b""
         if self._modes is not None:
             before, after = self._modes.neutral, self._modes.again
@@ -108,17 +108,17 @@ class Screen:
         self._at_margin = True
 
     def break_off(self) -> None:
-        """What the VM said next is lost: a sequence that is half said does not go on."""
+        """Output is lost here: end a control sequence that is incomplete."""
         if self._modes is not None:
             self._channel.write(self._modes.break_off())
 
     def give_back(self) -> bool:
-        """Turn off what the VM turned on, and nothing else; whether anything was."""
+        """Reset the modes that the VM has set, and nothing else; whether there were any."""
         if self._modes is None:
             return False
         is_moved = self._modes.is_moved
         undone = self._modes.give_back()
-        if is_moved:  # nobody knows in which column the cursor is now
+        if is_moved:  # the column of the cursor is unknown now
             self._at_margin = False
         if undone:
             self._channel.write(undone)
@@ -127,7 +127,7 @@ class Screen:
     # What the terminal may answer
 
     def asked(self) -> bool:
-        """Whether the VM asked lately where the cursor is, and this is the answer: it counts."""
+        """Whether the VM has asked where the cursor is within `ASKED`; one answer is counted."""
         modes = self._modes
         if modes is None or not modes.asked:
             return False
@@ -138,7 +138,7 @@ class Screen:
         return True
 
     def utf8_mouse(self) -> bool:
-        """Whether the VM wants the mouse reported in UTF-8."""
+        """Whether the VM has asked for reports of the mouse in UTF-8."""
         return self._modes is not None and self._modes.utf8_mouse
 
 

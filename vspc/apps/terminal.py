@@ -68,10 +68,10 @@ class TerminalBridge(Program):
         self._last_notice = ""
         self._is_replaying = False
         self._replay: Cancellable | None = None
-        self._breaks = 0  # that wait, and whose going is to be told
+        self._breaks = 0  # that wait, and are to be reported when they are sent
 
     def begin(self) -> None:
-        """Banner, replay, then what is said from now on."""
+        """Banner, replay, then output from now on."""
         self._screen.line(self._banner() + self._keys_for("?", ". Enter {} for help"))
         for caution in cautions(self._call.context, self._console):
             self._screen.line(caution)
@@ -98,7 +98,7 @@ class TerminalBridge(Program):
         self.ready()
 
     def break_requested(self) -> bool:
-        # Not before what was typed before it, and the client wants to hear at once.
+        # Not before what was typed before it, and the client expects an answer at once.
         return not self._keys.unparsed and self._input.send_break()
 
     def give_back(self) -> bool:
@@ -135,7 +135,7 @@ class TerminalBridge(Program):
         return 0 if self._is_replaying or self._showing.is_over else self._channel.room()
 
     def said(self, _offset: int, data: bytes) -> None:
-        """The VM said `data`: as much of it is shown as this turn's share allows."""
+        """Output of the VM: shown as far as this turn's share goes."""
         left = self._showing.left(len(self._console.attachments))
         size, count = self._screen.show_some(data, left)
         self._showing.spend(count, size == len(data))
@@ -163,7 +163,7 @@ class TerminalBridge(Program):
         self._screen.line(text)
 
     def _show_last(self, lines: int) -> None:
-        """Replay: what is said meanwhile is shown after it."""
+        """Replay; output that comes meanwhile is shown after it."""
         if self._channel.room() and lines and not self._is_replaying:
             self._is_replaying = True
             self._replay = replay(

@@ -15,7 +15,7 @@ PIECE = 64 * 1024
 RESULTS: Mapping[int, str] = MappingProxyType(
     {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
 )
-"""What the audit file says of an exit status."""
+"""An exit status as the audit file has it."""
 
 
 class Typist:

@@ -16,7 +16,7 @@ ELLIPSIS = "…"
 """What stands in the middle of text that was cut."""
 
 BEGINNING = 6
-"""Columns of the beginning of a name that is cut before what tells it from its neighbours."""
+"""Columns of the beginning of a name that is cut in front of the part in which it differs."""
 
 OCTETS = 4
 """Bytes of UTF-8 that a cell is allowed: more are piled accents."""
@@ -79,7 +79,7 @@ def shared_beginnings(names: Sequence[str]) -> list[int]:
 
 
 def _common(one: str, other: str) -> int:
-    """Characters with which both begin; 0 where nothing tells one from the other."""
+    """Characters with which both begin; 0 if they are equal."""
     differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return 0 if one == other else next(differing, min(len(one), len(other)))
 

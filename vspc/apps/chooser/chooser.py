@@ -1,7 +1,7 @@
-"""The chooser: an operator's terminal shows the consoles there are, and he takes one.
+"""The chooser: a terminal shows the consoles there are, and the operator selects one.
 
-`Chooser` is the program on the channel; `chooser_screen` and `chooser_plain` are its two faces,
-for terminals with a cursor and for those without.
+`Chooser` is the program on the channel; `screen` and `plain` are its two views, for terminals
+with a cursor and for those without.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,28 +13,28 @@ from vspc.apps.chooser.plain import PlainView
 from vspc.apps.chooser.screen import ScreenView
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
-from vspc.console.ports import Channel
+from vspc.console.ports import Channel, Program
 
 __all__ = ["Chooser", "Row", "Visit"]
 
 CHANGE_INTERVAL = 0.25
-"""Seconds between two looks at the list, however often it changes."""
+"""Seconds between two refreshes of the list, however often it changes."""
 
 SHARE = 20
-"""Looks take one part in so many of the time at most: a long list is looked at less often."""
+"""Refreshes take one part in so many of the time at most: a long list has fewer."""
 
 LONGEST = 30.0
-"""Seconds between two looks at most, whatever one takes."""
+"""Seconds between two refreshes at most."""
 
 AGE_INTERVAL = 5.0
-"""Seconds after which the list is looked at though nothing was said to change."""
+"""Seconds after which the list is refreshed without a change."""
 
 TURN_BYTES = 128
-"""Bytes typed that one reactor turn deals with: filters over thousands of rows take their time."""
+"""Bytes typed that one reactor turn deals with: a filter over thousands of rows is slow."""
 
 
 class _View(Protocol):
-    """How a chooser shows itself. Only `paint` and `close` write."""
+    """What a chooser shows and what keys do. Only `paint` and `close` write."""
 
     @property
     def filter(self) -> str: ...
@@ -45,7 +45,7 @@ class _View(Protocol):
     def close(self) -> bool: ...
 
 
-class Chooser:
+class Chooser(Program):
     """A `vspc.console.ports.Program`: start it on `channel` when it has been made.
 
     Exactly one of `chosen` and `left` is called, once, when the terminal has been given back;
@@ -66,7 +66,7 @@ class Chooser:
         visit: Visit | None = None,
     ) -> None:
         """`visit` is where the operator has been: Enter goes there again, and the filter is as it
-        was. `remark` is why he had to leave; it stays until Enter, which then takes nothing.
+        was. `remark` is why that ended; it is shown until Enter, which then selects nothing.
         """
         self._channel = channel
         self._clock = clock
@@ -97,7 +97,7 @@ class Chooser:
     # The list
 
     def changed(self) -> None:
-        """The list is another: it is looked at soon, once for many calls."""
+        """The list has changed: it is refreshed soon, once for many calls."""
         if self._over or self._hurried:
             return
         self._hurried = True
@@ -124,7 +124,7 @@ class Chooser:
     # Keys
 
     def received(self, data: bytes) -> None:
-        """Keys. `consumed` is said as they are dealt with."""
+        """Keys. `consumed` is called as they are dealt with."""
         if self._over:
             self._channel.consumed(len(data))
             return
@@ -146,7 +146,7 @@ class Chooser:
     def _pressed(self, keys: list[Pressed]) -> None:
         for key in keys:
             if key is Key.ENTER and self._hurried:
-                self._refresh()  # what has gone meanwhile is not to be had
+                self._refresh()  # a console that has gone meanwhile cannot be selected
             self._decide(self._view.press(key))
             if self._over:
                 return
@@ -188,7 +188,7 @@ class Chooser:
     # The rest of a Program
 
     def ended_input(self) -> None:
-        """Nobody can choose any more: leave when what was typed has been dealt with."""
+        """Leave when what was typed has been dealt with."""
         self._ended = True
         if not self._over:
             self._work()
@@ -202,16 +202,12 @@ class Chooser:
         self._view.resized()
         self._soon()
 
-    def break_requested(self) -> bool:
-        """There is no console to break."""
-        return False
-
     def give_back(self) -> bool:
         """The list goes from the screen."""
         return not self._over and self._view.close()
 
     def closed(self) -> None:
-        """The channel is gone, and with it the operator."""
+        """The channel is gone."""
         if not self._over:
             self._stop()
             self._left()

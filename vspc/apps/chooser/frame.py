@@ -228,7 +228,7 @@ class ChooserFrame:
         return [ScreenLine(line) for text in texts for line in textwrap.wrap(text, self.columns)]
 
     def _remark(self) -> str:
-        """Its end gives way: what Enter does is said in any case."""
+        """Its end is cut, if need be: what Enter does is always shown."""
         return clip(self.remark, max(0, self.columns - len(_GO_ON))) + _GO_ON
 
     def _footer(self, layout: Layout) -> ScreenLine:

@@ -21,7 +21,7 @@ SEQUENCE_LIMIT = 32
 
 
 class Key(Enum):
-    """A key that is no text."""
+    """A key that is not text."""
 
     ENTER = auto()
     BACKSPACE = auto()
@@ -55,7 +55,7 @@ class _State(Enum):
     ESCAPE_TWICE = auto()  # Escape typed twice, or the first half of Alt with an arrow key
     FUNCTION = auto()  # SS3: one more byte
     CONTROL = auto()  # CSI: parameters and a final byte
-    STRING = auto()  # OSC, DCS and the like: a late answer of the terminal to somebody else
+    STRING = auto()  # OSC, DCS and the like: a late answer of the terminal to another program
 
 
 class Parser:
@@ -210,7 +210,7 @@ _ARROWS: dict[int, Pressed] = {
     ord("H"): Key.HOME,
 }
 
-# The keypad in application mode, which somebody before us may have left on: M is its Enter, j to y
+# The keypad in application mode, which another program may have left on: M is its Enter, j to y
 # are * + , - . / and the digits.
 _FUNCTIONS: dict[int, Pressed] = {
     **_ARROWS,

@@ -1,4 +1,4 @@
-"""What a chooser chooses from: consoles, a filter, a selection. Pure: no terminal, no clock."""
+"""What a chooser holds: consoles, a filter, a selection. Pure: no terminal, no clock."""
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
@@ -12,7 +12,7 @@ FILTER_LIMIT = 64
 """Characters of a filter; more are not taken."""
 
 USUAL_STATE = "connected"
-"""The state that says nothing of a console."""
+"""The state of nearly all consoles."""
 
 NO_WRITER = "-"
 """In place of a writer where there is none."""
@@ -38,7 +38,7 @@ class Row:
 
 
 class Left(Enum):
-    """The operator wants none of them."""
+    """The operator leaves without a selection."""
 
     LEFT = auto()
 
@@ -49,7 +49,7 @@ Outcome = Row | Left | None
 
 @frozen
 class Visit:
-    """Where an operator was: the console that he chose, and the filter by which he found it."""
+    """Where an operator was: the console selected, and the filter at that time."""
 
     row: Row
     text: str = ""
@@ -91,7 +91,7 @@ def matching(
 
     A word is a part of the name, or the beginning of the state or of the writer's name; with a dot
     or colon it may be a part of the address: a bare number would be in them all. `state:`,
-    `writer:`, `name:` and `address:` before it say which; `writer:-` is nobody.
+    `writer:`, `name:` and `address:` before it restrict it to one field; `writer:-` is no writer.
     """
     tests = [_test(word) for word in dict.fromkeys(text.casefold().split())]
     if not tests:
@@ -145,7 +145,7 @@ class Choice:
     entries: Sequence[ChooserEntry] = ()
     text: str = ""
     gone: str | None = None
-    """The selected console that has just left the list; Enter does not take its successor."""
+    """The selected console if it has just left the list; Enter does not select its successor."""
     _visit: Visit | None = None
     _awaited: ChooserEntry | None = (
         None  # the visited console, before there is a list to find it in
@@ -168,7 +168,7 @@ class Choice:
         return choice
 
     def begin_again(self) -> None:
-        """Without a filter, on the console that was visited: what was typed since was not meant."""
+        """Without a filter, on the console that was visited: later keys were for that console."""
         self.text, self.gone, self._top, self._at = "", None, 0, 0
         if self._visit is not None:
             self._return_to(self._visit)
@@ -199,7 +199,7 @@ class Choice:
 
     @property
     def is_deliberate(self) -> bool:
-        """Whether the selection was put where it is by who sees it, now or before a visit."""
+        """Whether the operator has moved the selection, now or before a visit."""
         return self._moved
 
     def _held(self) -> ChooserEntry | None:
@@ -255,7 +255,7 @@ class Choice:
         self._at, self._awaited = place, None
 
     def take(self) -> Row | None:
-        """What Enter means: the selected row, or None where it would be a surprise."""
+        """The row that Enter selects; None if the selection has just changed by itself."""
         if self.gone is not None:
             self.gone = None
             return None

@@ -43,7 +43,7 @@ class PlainView:
     def __init__(
         self, channel: Channel, title: str, remark: str = "", visit: Visit | None = None
     ) -> None:
-        """With a `remark` the first line typed is for nobody: it was meant for a console."""
+        """With a `remark` the first line typed is dropped: it was meant for a console."""
         self._channel = channel
         self._title = title
         self._remark = remark
@@ -54,7 +54,7 @@ class PlainView:
         self._output = ""
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """The list has changed: said only where there was nothing to choose from."""
+        """The list has changed: it is printed again only where it was empty."""
         before, self._entries = self._listed, [entry(row) for row in rows]
         if before is None or (not before and self._entries):
             self._list(self._entries, *filter(None, (self._title, self._remark)))

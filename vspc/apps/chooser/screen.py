@@ -62,7 +62,7 @@ class ScreenView:
     def __init__(
         self, channel: Channel, title: str, remark: str = "", visit: Visit | None = None
     ) -> None:
-        """Until Enter `remark` is shown: what was typed for a console must choose none."""
+        """`remark` is shown until Enter: keys that were meant for a console select nothing."""
         self._channel = channel
         self._title = title
         self._remark = remark
@@ -105,7 +105,7 @@ class ScreenView:
         return self._choice.text
 
     def _turn(self, key: Pressed) -> None:
-        """The keys that decide nothing."""
+        """Keys that change the view."""
         if key is Key.CTRL_L:
             self._painter.forget()
         elif key == "?" and not self._choice.text:
@@ -116,7 +116,7 @@ class ScreenView:
             _KEYS[key](self._choice)
 
     def paint(self) -> None:
-        """Show how it stands."""
+        """Paint the present state."""
         terminal = self._channel.terminal or Terminal("", 80, 24)
         frame = ChooserFrame(
             self._choice,
@@ -130,7 +130,7 @@ class ScreenView:
         self._painter.paint(frame.encoded())
 
     def resized(self) -> None:
-        """Terminals do as they like with what they showed."""
+        """What the terminal shows now is unknown."""
         self._painter.forget()
 
     def close(self) -> bool:

@@ -44,7 +44,7 @@ def is_refused(call: Call, console: Console, chosen: AttachOptions) -> bool:
         return False
     call.fail(
         FAILED,
-        f"{console.title} is told from the VM's other ports only by the order in which they came; "
+        f"{console.title} is identified only by the order in which the VM's ports connected; "
         "?port=LABEL in the service URI makes it certain",
     )
     return True
