@@ -76,7 +76,6 @@ class ExactBridge(Program):
         self._output.go_on()
 
     def writable(self) -> None:
-        """The console takes input again."""
         self._input.pump()
         self._input.settle()
         self._leave_at_end()
@@ -87,26 +86,21 @@ class ExactBridge(Program):
             self._leave(DONE)
 
     def host_changed(self, old: str, new: str) -> None:
-        """No vMotion has proved that the VM at `new` is the one that was at `old`."""
         title = self._console.title
         self._attachment.end(f"{title}: ended, because its host changed; to go on, connect again")
 
     def ended(self, reason: str) -> None:
-        """The console is gone."""
         self.over(f"{self._attachment.title}: {reason}")
 
     # `FollowReader`
 
     def room(self) -> int:
-        """Bytes that the channel takes."""
         return self._channel.room()
 
     def said(self, _offset: int, data: bytes) -> None:
-        """Output of the VM."""
         self._channel.write(data)
 
     def missing(self, start: int, end: int, why: str) -> None:
-        """`start` to `end` are kept nowhere."""
         self._print(
             f"output lost: offsets {start} to {end} of {self._console.title} are no longer kept"
             + (f" ({why})" if why else "")
@@ -114,12 +108,10 @@ class ExactBridge(Program):
         self._leave(FAILED)
 
     def notice(self, text: str, _hint: Hint | None) -> None:
-        """One line about the console."""
         self._refusals.report()
         self._print(text)
 
     def over(self, reason: str) -> None:
-        """Nothing more comes."""
         self._refusals.report()
         self._print(reason)
         self._leave(FAILED)

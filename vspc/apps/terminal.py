@@ -114,18 +114,15 @@ class TerminalBridge(Program):
         self._output.go_on()
 
     def writable(self) -> None:
-        """The console takes input again."""
         self._input.pump()
         self.parsed()
 
     def host_changed(self, old: str, new: str) -> None:
-        """No vMotion has proved that the VM at `new` is the one that was at `old`."""
         if "write" in self._attachment.rights:
             hint = self._keys_for("a", " with {}")
             self._attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
 
     def ended(self, reason: str) -> None:
-        """The console is gone."""
         self.over(f"{self._attachment.title}: {reason}")
 
     # `FollowReader`
@@ -142,17 +139,14 @@ class TerminalBridge(Program):
         self._attachment.offset -= len(data) - size
 
     def missing(self, start: int, end: int, _why: str) -> None:
-        """`start` to `end` are no longer in memory."""
         self._screen.break_off()
         self._screen.line(f"output lost: client too slow (offsets {start} to {end})")
 
     def notice(self, text: str, hint: Hint | None) -> None:
-        """One line about the console."""
         self._refusals.report()  # the notice may be that the reason has gone
         self._notice(text + ("" if hint is None else self._keys_for(*hint)))
 
     def over(self, reason: str) -> None:
-        """Nothing more comes."""
         self.give_back()
         self._refusals.report()
         self._notice(reason)
@@ -180,11 +174,9 @@ class TerminalBridge(Program):
     # `TerminalInputHandler`
 
     def typed(self, data: bytes) -> None:
-        """Keys for the VM."""
         self._input.type(data)
 
     def answered(self, data: bytes) -> None:
-        """The terminal sent `data` by itself."""
         self._input.answer(data)
 
     def commanded(self, name: str) -> None:

@@ -54,7 +54,6 @@ class ControlLine(LineReceiver):
         self._open = True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Answers are dropped from now on."""
         self._open = False
 
     def lineReceived(self, line: bytes) -> None:
@@ -85,5 +84,4 @@ class SimulatorControlFactory(Factory):
         self._control = control
 
     def buildProtocol(self, _address: object) -> ControlLine:
-        """A connection."""
         return ControlLine(self._control)

@@ -46,15 +46,12 @@ class Machine:
         return any(done)
 
     def power_on(self) -> bool:
-        """Switch it on; False if it is."""
         return self._each(lambda port: port.power_on())
 
     def power_off(self) -> bool:
-        """Switch it off; False if it is."""
         return self._each(lambda port: port.power_off())
 
     def reboot(self) -> bool:
-        """The reset button; False if that cannot be."""
         return self._each(lambda port: port.reboot())
 
     def rename(self, name: str, announce: bool) -> None:

@@ -65,17 +65,14 @@ class ToyGuest:
     # Power.
 
     def boot(self, port: SerialPort) -> None:
-        """Power on."""
         self._port = port
         self._start()
 
     def stop(self) -> None:
-        """Power off, at once."""
         self._forget()
         self._port = None
 
     def reboot(self) -> bool:
-        """The reset button."""
         self._forget()
         self._start()
         return True
@@ -130,7 +127,6 @@ class ToyGuest:
     # Output.
 
     def writable(self) -> None:
-        """The line has room again."""
         self._printer.pump()
 
     def break_received(self) -> None:
@@ -143,13 +139,11 @@ class ToyGuest:
     # Input.
 
     def wants(self) -> int:
-        """Bytes that it reads now."""
         if self._port is None or self.deaf:
             return 0
         return TYPE_AHEAD - len(self._input)
 
     def read(self, data: bytes) -> None:
-        """Typed at it."""
         if self._dead:
             return
         self._input += data
@@ -166,7 +160,6 @@ class ToyGuest:
         self._printer.show([b"^C\r\n", self._prompt()])
 
     def read_with(self, reader: GuestReader) -> None:
-        """Raw bytes go to `reader`."""
         self._reader = reader
         self._editor.reset()
 

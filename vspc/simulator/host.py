@@ -153,7 +153,6 @@ class HostConnection(protocol.Protocol):
         self.say(self.options.offer(AUTHENTICATION))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The line is gone."""
         self.gone = True
         self.failed(reason.getErrorMessage())
 
@@ -206,35 +205,28 @@ class HostConnection(protocol.Protocol):
 
     @property
     def identity(self) -> VmIdentity:
-        """The VM's identity, now."""
         return self.port.identity
 
     def offer_com_port(self) -> None:
-        """WILL COM-PORT-OPTION."""
         self.say(self.options.offer(COM_PORT))
 
     def accepted(self) -> None:
-        """WILL-PROXY."""
         self._end_setup()
         self.port.line_up(self)
 
     def goahead(self, payload: bytes) -> None:
-        """VMOTION-GOAHEAD."""
         self.port.goahead(self, payload)
 
     def notnow(self, sequence: bytes) -> None:
-        """VMOTION-NOTNOW."""
         self.port.notnow(self, sequence)
 
     def peer_ok(self, sequence: bytes) -> None:
-        """VMOTION-PEER-OK."""
         self._end_setup()
         self.port.peer_ok(self, sequence)
 
     # What comes in.
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes from the proxy."""
         if self._over:
             return
         self._decoder.feed(data)

@@ -40,28 +40,22 @@ class RecordingPort(Port):
         return bytes(self._kept)
 
     def line_up(self, connection: HostConnection) -> None:
-        """WILL-PROXY."""
         self.state = "accepted"
 
     def peer_ok(self, connection: HostConnection, sequence: bytes) -> None:
-        """VMOTION-PEER-OK."""
         self.state = "accepted"
 
     def input_room(self, connection: HostConnection) -> int:
-        """Bytes that may come in now."""
         return KEPT
 
     def received(self, connection: HostConnection, data: bytes) -> None:
-        """Input."""
         self.size += len(data)
         self._kept += data[: KEPT - len(self._kept)]
 
     def break_received(self, connection: HostConnection) -> None:
-        """A BREAK."""
         self.breaks += 1
 
     def lost(self, connection: HostConnection, reason: str) -> None:
-        """The connection is over."""
         self.state, self.reason = "closed", reason
 
 

@@ -43,7 +43,6 @@ class End:
         self._pausing = False
 
     def write(self, data: bytes) -> None:
-        """To the other end."""
         if self.over or self.disconnecting:
             return
         self.written += data
@@ -54,11 +53,9 @@ class End:
             self._producer.pauseProducing()  # type: ignore[attr-defined]
 
     def writeSequence(self, data: "list[bytes]") -> None:  # type: ignore[override]
-        """To the other end, joined."""
         self.write(b"".join(data))
 
     def loseConnection(self) -> None:
-        """Close, after what was written."""
         self.disconnecting = True
         self._plan()
 
@@ -68,32 +65,25 @@ class End:
         self._end(ConnectionLost())
 
     def pauseProducing(self) -> None:
-        """Read no more."""
         self.paused = True
 
     def resumeProducing(self) -> None:
-        """Read on."""
         self.paused = False
         self.other._plan()
 
     def stopProducing(self) -> None:
-        """As a producer: end."""
         self.loseConnection()
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
-        """Ask `producer` to pause when too much waits."""
         self._producer = producer
 
     def unregisterProducer(self) -> None:
-        """There is none any more."""
         self._producer = None
 
     def getHost(self) -> IPv4Address:
-        """This end's address."""
         return self._here
 
     def getPeer(self) -> IPv4Address:
-        """The other end's address."""
         return self._there
 
     def _plan(self) -> None:

@@ -44,17 +44,14 @@ class GuestLine(Protocol):
         self._reading = True
 
     def connectionMade(self) -> None:
-        """The guest is there."""
         cast(IConsumer, self.transport).registerProducer(self, True)
         self.read_on(False)
         self._guest.came(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Output of the guest."""
         self._guest.said(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The guest is gone."""
         self._guest.went(self)
 
     def read_on(self, reading: bool) -> None:
@@ -135,13 +132,11 @@ class RemoteGuest:
     # What the VM asks.
 
     def boot(self, port: SerialPort) -> None:
-        """Power on."""
         self._port = port
         if self._line is not None:
             self._begin(port)
 
     def stop(self) -> None:
-        """Power off: the connection closes."""
         self._port = None
         line, self._line = self._line, None
         if line is not None:
@@ -152,11 +147,9 @@ class RemoteGuest:
         return False
 
     def wants(self) -> int:
-        """Bytes that it takes now."""
         return 0 if self._line is None or self._line.full else PIECE
 
     def read(self, data: bytes) -> None:
-        """Typed at it."""
         if self._line is not None:
             self._line.write(data)
 
@@ -186,7 +179,6 @@ class DialledGuest(RemoteGuest):
         self._dial()
 
     def stop(self) -> None:
-        """Power off."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -216,7 +208,6 @@ class DiallingGuest(RemoteGuest):
         self.arrived: Callable[[], object] = lambda: None
 
     def came(self, line: GuestLine) -> None:
-        """A connection was made."""
         super().came(line)
         if self._port is None:
             self.arrived()

@@ -239,7 +239,6 @@ class Flow:
             self.line.run()
 
     def readable(self) -> None:
-        """The guest may read again."""
         self.feed()
 
     # Output.
@@ -251,7 +250,6 @@ class Flow:
         return self.line.room() if self.line is not None and self.up else ROOM
 
     def transmit(self, data: bytes) -> None:
-        """Output of the guest."""
         if not self.still:
             self._send(data)
         elif len(self._held) + len(data) <= HELD_OUTPUT:
@@ -307,5 +305,4 @@ class Flow:
         self.running = self.up = self.still = False
 
     def powered_off(self) -> None:
-        """The guest has shut down."""
         self._power_off()

@@ -278,7 +278,6 @@ class VirtualMachine:
         self.flow.resume()
 
     def lost(self, connection: HostConnection, reason: str) -> None:
-        """A line is gone; another is made, as long as the VM runs."""
         if connection is self.flow.line:
             self.flow.line, self.flow.up = None, False
             log.info("line-lost", name=self.name, reason=reason)
@@ -296,13 +295,11 @@ class VirtualMachine:
     # What the line brings.
 
     def input_room(self, connection: HostConnection) -> int:
-        """Bytes that `connection` may take from its socket."""
         if self._migration is not None:
             return self._migration.input_room(connection)
         return self.flow.uart.room()
 
     def received(self, connection: HostConnection, data: bytes) -> None:
-        """Input from the proxy."""
         if self._migration is not None:
             self._migration.received(connection, data)
         elif connection is self.flow.line:
@@ -310,13 +307,11 @@ class VirtualMachine:
             self.flow.feed()
 
     def break_received(self, connection: HostConnection) -> None:
-        """A BREAK from the proxy."""
         self.counters.breaks += 1
         self.flow.uart.push_break()
         self.flow.feed()
 
     def writable(self, connection: HostConnection) -> None:
-        """The line has room again."""
         if connection is self.flow.line:
             self.flow.writable()
 
@@ -352,17 +347,14 @@ class VirtualMachine:
         return line
 
     def goahead(self, connection: HostConnection, payload: bytes) -> None:
-        """The proxy's answer to VMOTION-BEGIN."""
         if self._migration is not None:
             self._migration.goahead(connection, payload)
 
     def notnow(self, connection: HostConnection, sequence: bytes) -> None:
-        """The proxy's refusal."""
         if self._migration is not None:
             self._migration.notnow(connection, sequence)
 
     def peer_ok(self, connection: HostConnection, sequence: bytes) -> None:
-        """The proxy accepts the target."""
         if self._migration is not None:
             self._migration.peer_ok(connection, sequence)
 

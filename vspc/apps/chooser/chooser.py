@@ -37,12 +37,23 @@ class _View(Protocol):
     """What a chooser shows and what keys do. Only `paint` and `close` write."""
 
     @property
-    def filter(self) -> str: ...
-    def replace(self, rows: Sequence[Row]) -> None: ...
-    def press(self, key: Pressed) -> Outcome: ...
-    def paint(self) -> None: ...
-    def resized(self) -> None: ...
-    def close(self) -> bool: ...
+    def filter(self) -> str:
+        """What was typed to find a console; empty in a view that does not keep it."""
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """The list has changed."""
+
+    def press(self, key: Pressed) -> Outcome:
+        """What `key` decides."""
+
+    def paint(self) -> None:
+        """Show the present state, as far as the channel has room."""
+
+    def resized(self) -> None:
+        """The terminal's size has changed: what it shows now is unknown."""
+
+    def close(self) -> bool:
+        """Give the terminal back; whether anything was written."""
 
 
 class Chooser(Program):
@@ -194,11 +205,9 @@ class Chooser(Program):
             self._work()
 
     def drained(self) -> None:
-        """Paint what could not be."""
         self._soon()
 
     def resized(self) -> None:
-        """Paint anew."""
         self._view.resized()
         self._soon()
 
@@ -207,7 +216,6 @@ class Chooser(Program):
         return not self._over and self._view.close()
 
     def closed(self) -> None:
-        """The channel is gone."""
         if not self._over:
             self._stop()
             self._left()

@@ -54,13 +54,11 @@ class PlainView:
         self._output = ""
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """The list has changed: it is printed again only where it was empty."""
         before, self._entries = self._listed, [entry(row) for row in rows]
         if before is None or (not before and self._entries):
             self._list(self._entries, *filter(None, (self._title, self._remark)))
 
     def press(self, key: Pressed) -> Outcome:
-        """What `key` decides."""
         match key:
             case Key.CTRL_C | Key.CTRL_D | Key.ESCAPE:
                 return Left.LEFT
@@ -79,7 +77,6 @@ class PlainView:
         return None
 
     def paint(self) -> None:
-        """Print what waits, if the terminal takes it."""
         if self._output and self._channel.room() > 0:
             output, self._output = self._output, ""
             self._channel.write(output.encode())

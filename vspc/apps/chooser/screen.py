@@ -72,12 +72,10 @@ class ScreenView:
         self._painter = Painter(channel)
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """The list has changed."""
         self._choice.replace(rows)
         self._widths = measure(self._choice.entries)
 
     def press(self, key: Pressed) -> Outcome:
-        """What `key` decides."""
         if key in (Key.CTRL_C, Key.CTRL_D):
             return Left.LEFT
         if self._help:
@@ -101,7 +99,6 @@ class ScreenView:
 
     @property
     def filter(self) -> str:
-        """What was typed to find a console."""
         return self._choice.text
 
     def _turn(self, key: Pressed) -> None:
@@ -116,7 +113,6 @@ class ScreenView:
             _KEYS[key](self._choice)
 
     def paint(self) -> None:
-        """Paint the present state."""
         terminal = self._channel.terminal or Terminal("", 80, 24)
         frame = ChooserFrame(
             self._choice,
@@ -130,11 +126,9 @@ class ScreenView:
         self._painter.paint(frame.encoded())
 
     def resized(self) -> None:
-        """What the terminal shows now is unknown."""
         self._painter.forget()
 
     def close(self) -> bool:
-        """Give the terminal back; whether anything was to be done."""
         return self._painter.close()
 
 
