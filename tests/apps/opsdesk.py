@@ -9,7 +9,7 @@ from tests.apps.support import ALICE, Desk, FakeChannel
 from tests.audit.holding import Recorded
 from tests.fakes import FakeSink
 from vspc.apps.verbs.context import Call
-from vspc.apps.verbs.table import run_line
+from vspc.apps.verbs.table import VERBS
 from vspc.console.access import Access, Operator, Rule
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
@@ -75,7 +75,7 @@ class OpsDesk(Desk):
     ) -> FakeChannel:
         """Run a command line in `session`."""
         channel = FakeChannel(terminal, window)
-        run_line(Call(self.context, session or self.login(), channel), line)
+        VERBS.run_line(Call(self.context, session or self.login(), channel), line)
         return channel
 
     def console_attachment(self, console: Console, operator: Operator = CAROL) -> Attachment:

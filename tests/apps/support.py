@@ -3,7 +3,7 @@
 from tests.fakes import session
 from tests.vm.support import Scene
 from vspc.apps.verbs.context import Call, VerbContext
-from vspc.apps.verbs.table import run_line
+from vspc.apps.verbs.table import VERBS
 from vspc.console.access import Access, Operator, Rights, Rule, Subject
 from vspc.console.ports import Program, Terminal
 
@@ -102,5 +102,5 @@ class Desk(Scene):
     ) -> FakeChannel:
         """Run a command line as `operator`."""
         channel = FakeChannel(terminal, window)
-        run_line(Call(self.context, session(operator), channel), line)
+        VERBS.run_line(Call(self.context, session(operator), channel), line)
         return channel

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs import expect_options, send
+from vspc.apps.verbs import expect, send
 from vspc.apps.verbs.commandline import LINE, TRAILING, CommandLine, CommandSource, Words
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.log_options import GRAMMAR as LOG
 from vspc.apps.verbs.log_options import GREP, LINES
 from vspc.apps.verbs.parser import parse
-from vspc.apps.verbs.stream_search import SearchPatterns
+from vspc.apps.verbs.stream_search import SearchPattern
 
 BLANKS = " \t\n\r\v\f"
 PIECES = ("web1", "--", "--enter", "--json", "--timeout", "5", "'", '"', "\\", " ", "  ", "a", "=")
@@ -36,7 +36,7 @@ def typed(source: str | list[str]) -> bytes | None:
 
 
 def pattern(line: str) -> str:
-    found = parse(expect_options.GRAMMAR, CommandLine(line), 0.0)[expect_options.PATTERN]
+    found = parse(expect.GRAMMAR, CommandLine(line), 0.0)[expect.PATTERN]
     return str(found.pattern.pattern.removeprefix(b"(?m)").decode())
 
 
@@ -97,10 +97,8 @@ class Text(SynchronousTestCase):
                 self.assertEqual(found.get(send.TEXT), b"a  b", source)
                 self.assertTrue(found.has(send.ENTER), source)
         self.assertEqual(typed("web1 ls  --enter"), b"ls ")  # ssh h send web1 'ls ' --enter
-        found = parse(
-            expect_options.GRAMMAR, CommandLine("web1 x --fail 'a --json' --timeout 9"), 0.0
-        )
-        self.assertEqual(found.get(expect_options.TIME_OUT), 9.0)
+        found = parse(expect.GRAMMAR, CommandLine("web1 x --fail 'a --json' --timeout 9"), 0.0)
+        self.assertEqual(found.get(expect.TIME_OUT), 9.0)
         self.assertEqual(pattern("web1 x --fail 'a --json' --timeout 9"), "x")
 
     def test_what_only_looks_like_options_is_text(self) -> None:
@@ -135,10 +133,10 @@ class Text(SynchronousTestCase):
             ("--send=''", b""),
         ):
             for line in (f"web1 {said} x", f"{said} web1 x", f"web1 x {said}"):
-                found = parse(expect_options.GRAMMAR, CommandLine(line), 0.0)
-                self.assertEqual(found.get(expect_options.SEND), wanted, line)
+                found = parse(expect.GRAMMAR, CommandLine(line), 0.0)
+                self.assertEqual(found.get(expect.SEND), wanted, line)
         found = parse(LOG, CommandLine(r"web1 --grep eth\d -n5"), 0.0)
-        self.assertEqual(found.get(GREP, SearchPatterns(None)).pattern.pattern, rb"(?m)eth\d")
+        self.assertEqual(found.get(GREP, SearchPattern(None)).pattern.pattern, rb"(?m)eth\d")
         self.assertEqual(found.get(LINES), 5)
 
     def test_a_process_says_its_words_as_they_are(self) -> None:
@@ -147,11 +145,9 @@ class Text(SynchronousTestCase):
 
     def test_quotes_that_are_gone_are_hinted_at(self) -> None:
         line = "web1 login: --send uname -a --enter"
-        (remark,) = parse(expect_options.GRAMMAR, CommandLine(line), 0.0).remarks
+        (remark,) = parse(expect.GRAMMAR, CommandLine(line), 0.0).remarks
         self.assertIn("--send is part of REGEX here", remark)
-        self.assertEqual(
-            parse(expect_options.GRAMMAR, CommandLine("web1 x --send y"), 0.0).remarks, ()
-        )
+        self.assertEqual(parse(expect.GRAMMAR, CommandLine("web1 x --send y"), 0.0).remarks, ())
 
     def test_a_value_whose_quotes_are_gone_is_hinted_at(self) -> None:
         wrong = self.assertRaises(UsageError, parse, LOG, CommandLine("web1 --grep link up"), 0.0)

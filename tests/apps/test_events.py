@@ -88,7 +88,9 @@ class Events(Reading):
     def test_an_event_that_does_not_exist(self) -> None:
         channel = self.desk.say("events --event 'bo\x1bgus'", ROOT)
         self.assertEqual(channel.status, 2)
-        self.assertIn("no event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint)
+        self.assertIn(
+            "unknown event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint
+        )
         self.assertEqual(self.trail.reading, [])
         self.desk.say("events --event kick", ROOT)
         self.assertEqual(self.trail.sought[0].event, "kick")

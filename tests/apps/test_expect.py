@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import evolve
 from hypothesis import given, settings
@@ -14,13 +14,13 @@ from tests.apps.support import BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
 from tests.log.inline import Logged
 from vspc.apps.verbs.commandline import Words as Source
-from vspc.apps.verbs.expect_options import GRAMMAR, ExpectOptions, wanted_of
+from vspc.apps.verbs.expect import GRAMMAR, ExpectOptions, expect_options
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.limits import EXPECTING
 from vspc.apps.verbs.log_cursor import Memory
 from vspc.apps.verbs.parser import parse as parse_words
 from vspc.apps.verbs.stream_search import WINDOW
-from vspc.apps.verbs.work_pool import Task, WorkPool
+from vspc.apps.verbs.work_pool import WorkPool, WorkPoolFull
 from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.events import How
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 def parse(words: tuple[str, ...]) -> ExpectOptions:
     """What the words of a process say."""
-    return wanted_of(parse_words(GRAMMAR, Source(words), 0.0))
+    return expect_options(parse_words(GRAMMAR, Source(words), 0.0))
 
 
 PATTERNS = ("login: ", "a+b", "(?s)a.*b", "^x", "b\\r\\n", "(a|b){3}", "[^x]x")
@@ -56,7 +56,7 @@ class Words(SynchronousTestCase):
         self.assertTrue(wanted.json)
         self.assertEqual(parse(("web01", "x", "--from", "12")).start, 12)
         self.assertEqual(parse(("web01", "x", "--send", "a b", "--enter")).text, b"a b\r")
-        self.assertEqual(parse(("web01", "--", "--x")).sought[0].pattern.pattern, b"(?m)--x")
+        self.assertEqual(parse(("web01", "--", "--x")).patterns[0].pattern.pattern, b"(?m)--x")
 
     def test_what_makes_no_sense(self) -> None:
         for words in (
@@ -632,9 +632,11 @@ class Crowded(WorkPool):
 
     asked = 0
 
-    def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
+    async def do(self, cost: int, work: Callable[[], T]) -> T | None:
         self.asked += 1
-        return None if self.asked == 1 else super().do(cost, work, done)
+        if self.asked == 1:
+            raise WorkPoolFull
+        return await super().do(cost, work)
 
 
 class Counting(WorkPool):
@@ -644,9 +646,9 @@ class Counting(WorkPool):
         super().__init__()
         self.costs = costs
 
-    def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
+    async def do(self, cost: int, work: Callable[[], T]) -> T | None:
         self.costs.append(cost)
-        return super().do(cost, work, done)
+        return await super().do(cost, work)
 
 
 class AsThoughInOne(SynchronousTestCase):
@@ -671,7 +673,7 @@ class AsThoughInOne(SynchronousTestCase):
         channel = desk.ask(f"expect web01 --json {extra} '{pattern}'")
         whole, at = b"", 0
         expected = None
-        compiled = parse(("web01", "--", pattern)).sought[0].pattern
+        compiled = parse(("web01", "--", pattern)).patterns[0].pattern
         for cut in [*cuts, len(text)]:
             piece = text[at : at + cut]
             at += cut

@@ -156,7 +156,7 @@ class Out(KickCase):
         for word in ("nobody", "''", "session14x"):
             none = self.desk.ask(f"kick --session {word}", self.daves)
             self.assertEqual(none.status, 1)
-            self.assertIn("there is no session", none.complaint)
+            self.assertIn("no session '", none.complaint)
         mine = there[-1].id
         self.assertEqual(mine, "session14")
         self.assertEqual(self.desk.ask("kick --session session14", self.daves).status, 0)

@@ -12,7 +12,7 @@ from tests.fakes import FakeLine
 from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse as parse_words
-from vspc.apps.verbs.send import GRAMMAR, SendOptions, wanted_of
+from vspc.apps.verbs.send import GRAMMAR, SendOptions, send_options
 from vspc.console.access import Access, Rule
 from vspc.console.console import Console
 from vspc.console.events import How
@@ -21,7 +21,7 @@ from vspc.console.input_flow import WAITING
 
 def parse(words: tuple[str, ...]) -> SendOptions:
     """The words behind the name."""
-    return wanted_of(parse_words(GRAMMAR, Source(words), 0.0, "web01"))
+    return send_options(parse_words(GRAMMAR, Source(words), 0.0, "web01"))
 
 
 def answer(console: Console, line: FakeLine, most: int = 1 << 30) -> None:

@@ -13,7 +13,7 @@ from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.stream_search import (
     WINDOW,
     Match,
-    SearchPatterns,
+    SearchPattern,
     StreamSearch,
     compiled,
     reach,
@@ -30,8 +30,8 @@ PATTERNS = st.lists(
 ).map(lambda parts: "".join(atom + often for atom, often in parts))
 
 
-def sought(*patterns: str) -> tuple[SearchPatterns, ...]:
-    return tuple(SearchPatterns.of("REGEX", pattern) for pattern in patterns)
+def sought(*patterns: str) -> tuple[SearchPattern, ...]:
+    return tuple(SearchPattern.of("REGEX", pattern) for pattern in patterns)
 
 
 def hunt(hunting: StreamSearch, pieces: list[bytes], start: int = 0) -> Match | None:
@@ -166,17 +166,17 @@ class Patterns(SynchronousTestCase):
 
     def test_a_mistake_is_told_with_its_place(self) -> None:
         with self.assertRaises(UsageError) as caught:
-            SearchPatterns.of("REGEX", "login: (?=x)")
+            SearchPattern.of("REGEX", "login: (?=x)")
         said = str(caught.exception)
         self.assertIn("REGEX", said)
         self.assertIn("invalid perl operator: (?=", said)
         self.assertIn("at character 8", said)
         self.assertNotIn("(?m)", said)
-        self.assertRaises(UsageError, SearchPatterns.of, "REGEX", "\udcff")
+        self.assertRaises(UsageError, SearchPattern.of, "REGEX", "\udcff")
 
     def test_a_pattern_that_is_too_large(self) -> None:
         with self.assertRaises(UsageError) as caught:
-            SearchPatterns.of("--fail", "(.{30}){30}")
+            SearchPattern.of("--fail", "(.{30}){30}")
         self.assertIn("--fail is too large", str(caught.exception))
 
     def test_what_is_too_large_is_found_out_with_little_memory_and_time(self) -> None:

@@ -179,15 +179,15 @@ class Asking(VerbTest):
     def test_help_names_every_verb(self) -> None:
         text = self.desk.say("help").text
         for verb in VERBS.values():
-            self.assertIn(f"  {verb.usage.split()[0]} ", text)
-            self.assertIn(verb.summary, text)
+            self.assertIn(f"  {verb.grammar.usage.split()[0]} ", text)
+            self.assertIn(verb.grammar.summary, text)
         self.assertIn("usage: list [--json] [GLOB]\n", self.desk.say("help list").text)
 
     def test_help_of_each_verb_by_both_ways(self) -> None:
         for word, verb in VERBS.items():
             told = self.desk.say(f"help {word}")
             self.assertEqual((told.status, told.complaint), (0, ""), word)
-            for form in verb.usage.split(" | "):
+            for form in verb.grammar.usage.split(" | "):
                 self.assertIn(f"usage: {form} ", " ".join(told.text.split()) + " ")
             for option in verb.grammar.every_option:
                 self.assertIn(f"{option.shown} ", told.text)

@@ -1,16 +1,18 @@
 """Heavy work: in one thread, the cheapest first, and little at once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs.work_pool import AT_ONCE, LIMIT, RATE, WorkPool
+from vspc.apps.verbs.work_pool import AT_ONCE, LIMIT, RATE, WorkPool, WorkPoolFull
 
 MUCH = AT_ONCE + 1
 
 
-class AsideTest(SynchronousTestCase):
+class WorkPoolTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.held: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
         self.done: list[object] = []
@@ -23,85 +25,95 @@ class AsideTest(SynchronousTestCase):
     def fails(self) -> None:
         self.failures += 1
 
+    def do(
+        self,
+        cost: int,
+        work: Callable[[], Any],
+        done: Callable[[Any], object] | None = None,
+    ) -> "Deferred[Any]":
+        """Ask for `work`; `done` gets what it returned."""
+        doing = Deferred.fromCoroutine(self.pool.do(cost, work))
+        return doing.addCallback(done or self.done.append)
+
     def go(self) -> None:
         """The thread does what it has."""
         work, then = self.held.pop(0)
         then(work())
 
     def test_little_is_done_at_once(self) -> None:
-        task = self.pool.do(AT_ONCE, lambda: "little", self.done.append)
-        assert task is not None
-        self.assertEqual((self.done, self.held, task.active()), (["little"], [], False))
+        self.do(AT_ONCE, lambda: "little")
+        self.assertEqual((self.done, self.held), (["little"], []))
 
     def test_much_is_done_one_after_the_other_the_cheapest_first(self) -> None:
         for cost in (3, 9, 1, 2):
-            self.pool.do(MUCH + cost, lambda cost=cost: cost, self.done.append)  # type: ignore[misc]
+            self.do(MUCH + cost, partial(int, cost))
         for _ in range(4):
             self.assertEqual(len(self.held), 1)
             self.go()
         self.assertEqual(self.done, [3, 1, 2, 9])
 
-    def test_what_is_not_wanted_any_more(self) -> None:
-        first = self.pool.do(MUCH, lambda: "first", self.done.append)
-        second = self.pool.do(MUCH, lambda: "second", self.done.append)
-        self.pool.do(MUCH, lambda: "third", self.done.append)
-        assert first is not None
-        assert second is not None
-        first.cancel()
-        second.cancel()
+    def test_what_is_cancelled_is_not_done(self) -> None:
+        first = self.do(MUCH, lambda: "first")
+        second = self.do(MUCH, lambda: "second")
+        self.do(MUCH, lambda: "third")
+        for cancelled in (first, second):
+            cancelled.cancel()
+            self.failureResultOf(cancelled, CancelledError)
         self.go()
         self.go()
         self.assertEqual((self.done, self.held), (["third"], []))
 
-    def test_whoever_raises_when_it_is_done_keeps_nobody_waiting(self) -> None:
+    def test_an_error_of_one_coroutine_does_not_hold_up_the_next_work(self) -> None:
         def bad(_found: object) -> None:
             raise ValueError
 
-        self.pool.do(MUCH, lambda: 1, bad)
-        self.pool.do(MUCH, lambda: 2, self.done.append)
+        raised = self.do(MUCH, lambda: 1, bad)
+        self.do(MUCH, lambda: 2)
         self.go()
         self.go()
-        self.assertEqual((self.done, self.failures), ([2], 1))
+        self.assertEqual(self.done, [2])
+        self.failureResultOf(raised, ValueError)
 
-    def test_who_has_gone_takes_nobodys_place(self) -> None:
-        self.pool.do(MUCH, lambda: 0, self.done.append)
+    def test_cancelled_work_takes_no_place(self) -> None:
+        self.do(MUCH, lambda: 0)
         for _ in range(LIMIT):
-            task = self.pool.do(MUCH + 9, lambda: 1, self.done.append)
-            assert task is not None
-            task.cancel()
-            self.assertIsNone(task.work)
-        self.assertIsNotNone(self.pool.do(MUCH + 99, lambda: 2, self.done.append))
+            cancelled = self.do(MUCH + 9, lambda: 1)
+            cancelled.cancel()
+            self.failureResultOf(cancelled, CancelledError)
+        self.assertNoResult(self.do(MUCH + 99, lambda: 2))
 
     def test_without_a_thread_it_is_not_taken_and_later_it_is(self) -> None:
         def none(_work: object, _then: object) -> None:
             raise RuntimeError("can't start new thread")
 
         thread, self.pool._in_thread = self.pool._in_thread, none
-        self.assertIsNone(self.pool.do(MUCH, lambda: 1, self.done.append))
+        self.failureResultOf(self.do(MUCH, lambda: 1), WorkPoolFull)
         self.pool._in_thread = thread
-        self.assertIsNotNone(self.pool.do(MUCH, lambda: 2, self.done.append))
+        self.do(MUCH, lambda: 2)
         self.go()
         self.assertEqual((self.done, self.held), ([2], []))
 
     def test_work_that_raises(self) -> None:
         for cost in (1, MUCH):
-            self.pool.do(cost, lambda: 1 // 0, self.done.append)
+            self.do(cost, lambda: 1 // 0)
         self.go()
         self.assertEqual((self.done, self.failures), ([None, None], 2))
-        self.pool.do(MUCH, lambda: "next", self.done.append)
+        self.do(MUCH, lambda: "next")
         self.go()
         self.assertEqual(self.done[-1], "next")
 
     def test_much_of_little_is_much(self) -> None:
         for _ in range(2 * RATE // AT_ONCE):
-            self.pool.do(AT_ONCE, lambda: "", self.done.append)
+            self.do(AT_ONCE, lambda: "")
         self.assertEqual(len(self.done), RATE // AT_ONCE)
         self.now += 0.5
         done = len(self.done)
         for _ in range(RATE // AT_ONCE):
-            self.pool.do(AT_ONCE, lambda: "", self.done.append)
+            self.do(AT_ONCE, lambda: "")
         self.assertEqual(len(self.done) - done, RATE // AT_ONCE // 2)
 
     def test_no_more_waits_than_may(self) -> None:
-        tasks = [self.pool.do(MUCH, lambda: "", self.done.append) for _ in range(LIMIT + 2)]
-        self.assertEqual([tasks.index(None), self.done], [LIMIT + 1, []])
+        for _ in range(LIMIT + 1):
+            self.assertNoResult(self.do(MUCH, lambda: ""))
+        self.failureResultOf(self.do(MUCH, lambda: ""), WorkPoolFull)
+        self.assertEqual(self.done, [])

@@ -234,6 +234,6 @@ class Verbs(CliTest):
         for word, verb in VERBS.items():
             status, out, err = self.run_main(word, "--help")
             self.assertEqual((status, err), (0, ""))
-            for form in verb.usage.split(" | "):
+            for form in verb.grammar.usage.split(" | "):
                 self.assertIn(f"usage: vspc {form} ", " ".join(out.split()) + " ")
             self.assertLessEqual(max(map(len, out.splitlines())), 80, word)

@@ -24,7 +24,8 @@ class RunningCoroutine:
 
     def cancel(self) -> None:
         """End it where it waits."""
-        if not self._coroutine.cr_running:
+        # Without a frame it has ended, perhaps because all that refers to it was collected.
+        if self._coroutine.cr_frame is not None and not self._coroutine.cr_running:
             self._deferred.cancel()
 
     def active(self) -> bool:

@@ -6,18 +6,9 @@ from vspc.apps.attaching import options
 from vspc.apps.chooser.consoles import ConsoleChooser
 from vspc.apps.verbs import raw as raw_verb
 from vspc.apps.verbs.commandline import CommandLine, Words
-from vspc.apps.verbs.context import DENIED, USAGE, Call, VerbContext, complain
+from vspc.apps.verbs.context import DENIED, USAGE, Call, VerbContext, complain, run_verb
 from vspc.apps.verbs.kinds import UsageError
-from vspc.apps.verbs.table import (
-    VERBS,
-    Invocation,
-    glob_of,
-    overview,
-    run_line,
-    run_said,
-    run_words,
-    unknown,
-)
+from vspc.apps.verbs.table import VERBS, Invocation
 from vspc.common.text import safe
 from vspc.console.events import EventBus
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
@@ -59,7 +50,7 @@ class Dispatcher:
 
     def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb whose words are separate, as a process has them."""
-        run_words(Call(self.context, session, channel), words)
+        VERBS.run_words(Call(self.context, session, channel), words)
 
     def _forced(self, call: Call, login: Login, command: str, request: Request) -> None:
         """The command of the key, or of the certificate, whatever is requested.
@@ -67,9 +58,9 @@ class Dispatcher:
         Where it is a verb with a glob of consoles, the request may be the same verb with words of
         its own; no console exists for it that the glob does not match.
         """
-        glob = glob_of(command)
+        glob = VERBS.glob_of(command)
         if glob is None:
-            run_line(call, command)
+            VERBS.run_line(call, command)
             return
         call = _among(call, (glob,))
         verb = Invocation.of(CommandLine(command)).verb
@@ -80,13 +71,13 @@ class Dispatcher:
             return
         grammar = VERBS[verb].grammar
         if asked is not None and asked.verb == verb:
-            run_said(evolve(call, target=login.target or None), asked)
+            VERBS.run(evolve(call, target=login.target or None), asked)
         elif grammar.needs_more:
             usage = grammar.usage.partition(" |")[0]
             what = f"this key may do nothing but {usage}, where NAME is among {safe(glob)}"
             evolve(call, verb=verb).fail(DENIED, what)
         else:
-            run_line(call, command)
+            VERBS.run_line(call, command)
 
     def _forward(self, call: Call, login: Login, host: str) -> None:
         call = evolve(call, verb=raw_verb.FORWARD)
@@ -96,7 +87,7 @@ class Dispatcher:
             return
         if limits.opens is not None:
             call = _among(call, limits.opens)
-        raw_verb.attach(call, host, call.options)
+        run_verb(call, raw_verb.attach(call, host, call.options), attaches=True)
 
     def _requested(self, call: Call, login: Login, request: Request) -> None:
         """A verb, a console by its name alone, or the chooser."""
@@ -108,13 +99,13 @@ class Dispatcher:
         if asked is not None and _is_console(call, login, asked):
             if call.channel.terminal is None:
                 hint = "it names a console; attaching to one needs a terminal"
-                call.fail(USAGE, f"{unknown(asked.verb)}; {hint}")
+                call.fail(USAGE, f"{VERBS.unknown(asked.verb)}; {hint}")
                 return
-            run_said(evolve(call, target=asked.verb), evolve(asked, verb="console"))
+            VERBS.run(evolve(call, target=asked.verb), evolve(asked, verb="console"))
         elif asked is not None:
-            run_said(evolve(call, target=login.target or None), asked)
+            VERBS.run(evolve(call, target=login.target or None), asked)
         elif call.channel.terminal is None:
-            call.fail(USAGE, "without a terminal a verb is needed", *overview().splitlines())
+            call.fail(USAGE, "without a terminal a verb is needed", *VERBS.overview().splitlines())
         else:
             ConsoleChooser(call, self.events, call.options).show()
 

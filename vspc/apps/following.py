@@ -1,19 +1,20 @@
-"""Reading on from any offset: from memory, and from the log what that has lost."""
+"""Reading on from any offset: from the history, and from the log what that has lost."""
 
 from typing import Protocol
 
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import VerbContext
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor
+from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
 from vspc.console.attachment import Attachment, Ended, Hint, Lost, Notice, OutputChunk
-from vspc.console.console import Console
 from vspc.console.logs import Item, MarkerKind, Output
+from vspc.net.waiting import Wakeup
 
 
 class FollowReader(Protocol):
-    """Who reads. No method may raise."""
+    """Takes what `Following` reads. No method may raise."""
 
     def room(self) -> int:
-        """Bytes that he takes now; where it grows he says `Following.go_on`."""
+        """Bytes that it takes now; call `Following.go_on` when that grows."""
 
     def said(self, offset: int, data: bytes) -> None:
         """The VM said `data`."""
@@ -29,7 +30,9 @@ class FollowReader(Protocol):
 
 
 class Following:
-    """What an attachment shows to a reader, which may be behind what is kept in memory."""
+    """What an attachment shows to a reader, which may be behind what is kept in memory: what the
+    history has lost is read from the console's log, at the same offsets (law 1).
+    """
 
     def __init__(
         self,
@@ -38,39 +41,45 @@ class Following:
         reader: FollowReader,
         from_log: bool = True,
     ) -> None:
-        """Without `from_log` what memory has lost is missing, whether the log has it or not."""
-        self._from_log_too = from_log
+        """Without `from_log` what the history has lost is missing, whether it is logged or not."""
         self._context = context
         self._attachment = attachment
         self._reader = reader
-        self._reel: LogCursor | None = None
+        logs = context.logs
+        is_logged = logs is not None and logs.keeps(attachment.console.id)
+        self._from_log = from_log and is_logged
+        self._catching_up: RunningCoroutine | None = None
+        self._more_room = Wakeup(context.clock)
+        self._is_reading = False
         self._over = False
-        self._reading = False
-
-    @property
-    def _console(self) -> Console:
-        return self._attachment.console
 
     def go_on(self) -> None:
         """Read on, as much as there is room for."""
-        if self._over or self._reading:
+        if self._is_reading or self._over:
             return
-        if self._reel is not None:
-            self._reel.pump()
+        if self._is_behind:
+            self._more_room.set()
             return
-        self._reading = True
-        while not self._over and self._reel is None and (room := self._reader.room()) > 0:
+        self._is_reading = True
+        while not (self._over or self._is_behind) and (room := self._reader.room()) > 0:
             if not self._show(room):
                 break
-        self._reading = False
+        self._is_reading = False
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._catching_up is not None and self._catching_up.active()
 
     def _show(self, room: int) -> bool:
         """The next thing; False: there is none."""
         match self._attachment.next(min(room, PIECE)):
             case OutputChunk(offset, data):
                 self._reader.said(offset, data)
+            case Lost(start, end) if self._from_log:
+                self._attachment.offset = start
+                self._catching_up = RunningCoroutine(self._catch_up(start))
             case Lost(start, end):
-                self._lost(start, end)
+                self._reader.missing(start, end, "")
             case Notice(text, hint):
                 self._reader.notice(text, hint)
             case Ended(reason):
@@ -80,24 +89,31 @@ class Following:
                 return False
         return True
 
-    def _lost(self, start: int, end: int) -> None:
-        logs = self._context.logs
-        if not self._from_log_too or logs is None or not logs.keeps(self._console.id):
-            self._reader.missing(start, end, "")
-            return
-        self._attachment.offset = start
-        self._reel = LogCursor(
-            self._context,
-            self._console,
-            start,
-            self._reader.room,
-            self._from_log,
-            self._caught_up,
-            self._unreadable,
-        )
-        self._reel.pump()
+    async def _catch_up(self, offset: int) -> None:
+        """Show the log from `offset` to where the history begins."""
+        history = self._attachment.console.history
+        cursor = LogCursor(self._context, self._attachment.console, offset)
+        while not (self._over or self._has_caught_up(cursor.offset)):
+            while (room := self._reader.room()) <= 0:
+                await self._more_room.wait()
+            try:
+                items = await cursor.read(room)
+            except LogStalled:
+                self._reader.missing(cursor.offset, history.start, "")
+                cursor.offset = history.start
+                break
+            for item in items:
+                if not self._over:
+                    self._show_logged(item)
+        self._attachment.offset = cursor.offset
+        self._context.clock.call_later(0, self.go_on)
 
-    def _from_log(self, item: Item) -> None:
+    def _has_caught_up(self, offset: int) -> bool:
+        last = self._attachment.last
+        starts = self._attachment.console.history.start
+        return offset >= starts or (last is not None and offset >= last)
+
+    def _show_logged(self, item: Item) -> None:
         if isinstance(item, Output):
             last = self._attachment.last
             data = item.data if last is None else item.data[: max(0, last - item.offset)]
@@ -106,27 +122,8 @@ class Following:
         elif item.kind is MarkerKind.GAP:
             self._reader.missing(item.offset, item.end, item.text)
 
-    def _caught_up(self, offset: int, ended: bool) -> bool:
-        del ended
-        last = self._attachment.last
-        if offset < self._console.history.start and (last is None or offset < last):
-            return False
-        self._from_memory(offset)
-        return True
-
-    def _unreadable(self) -> None:
-        assert self._reel is not None
-        start = self._console.history.start
-        self._reader.missing(self._reel.offset, start, "")
-        self._from_memory(start)
-
-    def _from_memory(self, offset: int) -> None:
-        self._reel = None
-        self._attachment.offset = offset
-        self._context.clock.call_later(0, self.go_on)
-
     def stop(self) -> None:
-        """Nothing more is wanted."""
+        """Read nothing more."""
         self._over = True
-        if self._reel is not None:
-            self._reel.stop()
+        if self._catching_up is not None:
+            self._catching_up.cancel()

@@ -1,9 +1,10 @@
 """The last lines of a console for a terminal: from the ring, or from the log behind it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from attrs import define, field
 
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.log_cursor import ask
 from vspc.common.clock import Cancellable, cancel
@@ -40,9 +41,8 @@ def replay(
     earliest = None if restricted is None else context.clock.wall() - restricted
     query = _LogQuery(lambda data: show(lines, data), b"" if restricted is not None else rest)
     query.timer = context.clock.call_later(PATIENCE, query.time_out)
-    query.question = ask(
-        context, console, lambda kept: _last(kept, lines, limit, end, earliest), query.answered
-    )
+    question = ask(context, console, lambda kept: _last(kept, lines, limit, end, earliest))
+    query.question = RunningCoroutine(query.run(question))
     return query
 
 
@@ -65,6 +65,10 @@ class _LogQuery:
     timer: Cancellable | None = field(default=None, init=False)
     question: Cancellable | None = field(default=None, init=False)
     over: bool = field(default=False, init=False)
+
+    async def run(self, question: Awaitable[bytes | None]) -> None:
+        """Show the answer to `question`."""
+        self.answered(await question)
 
     def answered(self, data: bytes | None) -> None:
         """The log's answer; None if it cannot be read."""

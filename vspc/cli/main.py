@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from vspc import __version__
-from vspc.apps.verbs.table import REASON, VERBS, help_wanted
+from vspc.apps.verbs.table import REASON, VERBS
 from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.file import HELP, chosen
 from vspc.config.mistakes import shown
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "proxy-uri":
             command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
     for word, verb in VERBS.items():  # without help here: `_verbs` lists them
-        commands.add_parser(word, usage=f"vspc {verb.usage} [--config FILE]")
+        commands.add_parser(word, usage=f"vspc {verb.grammar.usage} [--config FILE]")
     text = "read a password from the terminal or standard input, print its argon2id hash"
     commands.add_parser("hash-password", help=text, description=text).set_defaults(
         run=_hash_password
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verbs() -> str:
     """A list of the operators' verbs, under a heading of their own."""
-    lines = [f"  {word:<20}  {verb.summary}" for word, verb in VERBS.items()]
+    lines = [f"  {word:<20}  {verb.grammar.summary}" for word, verb in VERBS.items()]
     heading = "operators' verbs, through the running server (vspc VERB ... [--config FILE]):"
     return "\n".join([heading, *lines])
 
@@ -117,7 +117,7 @@ def _local(words: list[str]) -> int:
             path = word.removeprefix("--config=")
         else:
             rest.append(word)
-    explained = help_wanted(rest)
+    explained = VERBS.help_of(rest)
     if explained is not None:
         print(explained, end="")
         return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from vspc.apps.verbs.commandline import CommandLine
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse
-from vspc.apps.verbs.table import VERBS, Invocation, glob_of
+from vspc.apps.verbs.table import VERBS, Invocation
 from vspc.auth.revocation import unread
 from vspc.common.text import safe
 from vspc.config import Config, ConfigError, load
@@ -181,13 +181,13 @@ def _odd_command(command: str | None) -> str:
         what = f"unknown verb '{safe(said.verb, 40)}'" if said.verb else "a verb is missing"
         form = "a verb and one pattern is usual, as expect 'test-*'"
         return f"the option command does nothing: {what}; {form}"
-    if glob_of(command) is not None:
+    if VERBS.glob_of(command) is not None:
         return ""
     try:
         parse(verb.grammar, said.rest, 0.0)
     except UsageError as mistake:
         form = f"{said.verb} 'PATTERN' leaves the rest to the client"
-        return f"the option command is wrong: {mistake}: {safe(verb.usage)}; {form}"
+        return f"the option command is wrong: {mistake}: {safe(verb.grammar.usage)}; {form}"
     return ""
 
 

@@ -9,7 +9,7 @@ from vspc.apps.chooser.chooser import Chooser
 from vspc.apps.chooser.model import Row, Visit
 from vspc.apps.describe import readers
 from vspc.apps.verbs import console as console_verb
-from vspc.apps.verbs.context import DONE, Call, handle_of
+from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb
 from vspc.console.console import Console, ConsoleState
 from vspc.console.events import EventBus
 from vspc.console.resolve import name_order
@@ -102,8 +102,9 @@ class ConsoleChooser:
         console = visit.row.key
         assert isinstance(console, Console)
         if self._call.may_read(console):
-            console_verb.attach(
+            attaching = console_verb.attach(
                 self._call, console, self._options, left=lambda why: self.show(why, visit)
             )
+            run_verb(self._call, attaching, attaches=True)
         else:  # its name, or the rules, changed since it was shown
             self.show(visit=visit)

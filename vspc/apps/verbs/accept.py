@@ -1,6 +1,6 @@
 """`accept`: an administrator says which line is the VM."""
 
-from vspc.apps.verbs.context import FAILED, Call, VerbPrinter
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
 from vspc.common.addresses import address_text
@@ -19,55 +19,55 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Give the console to that line; whoever has it is closed."""
-    console = call.find_as_administrator(parsed[NAME])
-    if console is None:
-        return
+    console = call.find(parsed[NAME])
+    call.require_administrator()
     said = parsed.get(ADDRESS, "")
     address = address_text(said)
     if console.quarantined:
-        _line(call, console, address)
+        text = _accept_line(call, console, address)
     elif address:
-        _from(call, console, address)
+        text = _accept_address(call, console, address)
     else:
         raise UsageError(f"say the ADDRESS at which {console.title} is")
+    await call.print(text)
 
 
-def _from(call: Call, console: Console, address: str) -> None:
+def _accept_address(call: Call, console: Console, address: str) -> str:
     """The VM of `console` is at `address`."""
-    keeper = call.context.line_registry
-    accepted = keeper.accept(console, address)
+    lines = call.context.line_registry
+    accepted = lines.accept(console, address)
     call.record("accept", console, host=address, result="ok" if accepted else "failed")
     if accepted:
         console.host_change_seen()
-        VerbPrinter(call.channel, f"{console.title} is at {safe(address)} now\n")
-        return
-    waiting = ", ".join(keeper.waiting(console)) or "none is"
-    call.fail(
+        return f"{console.title} is at {safe(address)} now\n"
+    waiting = ", ".join(lines.waiting(console)) or "none is"
+    raise VerbExit(
         FAILED,
         f"no line from {safe(address)} says that it is {console.title} and is kept apart; "
         f"kept apart: {waiting}",
     )
 
 
-def _line(call: Call, line: Console, address: str) -> None:
+def _accept_line(call: Call, line: Console, address: str) -> str:
     """`line`, which is kept apart, is the VM. Of whom it says that it is, he hears the name only
     if he may read that console.
     """
     title, host = line.title, line.last_address
     if address and address != host:
         call.record("accept", line, host=address, result="failed")
-        call.fail(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
-        return
+        raise VerbExit(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
     console = call.context.line_registry.accept_line(line)
     result = "failed" if console is None else "ok"
     call.record("accept", line if console is None else console, host=host, result=result)
     if console is None:
-        call.fail(FAILED, f"{title} is kept apart no longer, or its VM has no such console now")
-        return
+        text = f"{title} is kept apart no longer, or its VM has no such console now"
+        raise VerbExit(FAILED, text)
     console.host_change_seen()
     if call.may_read(console):
-        VerbPrinter(call.channel, f"{console.title} is at {safe(host)} now\n")
-    else:
-        VerbPrinter(call.channel, f"{title} is the VM that it says it is; it is at {safe(host)}\n")
+        return f"{console.title} is at {safe(host)} now\n"
+    return f"{title} is the VM that it says it is; it is at {safe(host)}\n"
+
+
+VERB = Verb(GRAMMAR, run)

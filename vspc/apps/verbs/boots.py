@@ -1,11 +1,9 @@
 """`boots NAME`: when a VM booted, and where in its log that is."""
 
-import json
-
-from vspc.apps.verbs.context import FAILED, Call, VerbPrinter, timestamp
+from vspc.apps.verbs.context import Call, Verb, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
-from vspc.apps.verbs.log_cursor import ask
+from vspc.apps.verbs.log_cursor import read_log
 from vspc.console.boots import Boot, boots
 
 NAME = Argument("NAME", "the console", CONSOLE)
@@ -19,42 +17,21 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """A line for each boot that its log has."""
     console = call.find(parsed[NAME])
-    if console is None:
-        return
-    limit = call.history_limit(console)
-    earliest = 0.0 if limit is None else call.context.clock.wall() - limit
-
-    title = console.title
-
-    def found(known: list[Boot] | None) -> None:
-        if not call.still_reads(console, title):
-            return
-        if known is None:
-            call.fail(FAILED, f"the log of {title} cannot be read now")
-            return
-        seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
-        if parsed.has(JSON):
-            VerbPrinter(call.channel, _as_json(seen))
-        else:
-            VerbPrinter(call.channel, _as_table(seen) if seen else f"no boot of {title} is kept\n")
-
-    ask(call.context, console, boots, found)
+    earliest, title = call.earliest(console) or 0.0, console.title
+    known = await read_log(call, console, boots)
+    seen = [(n, boot) for n, boot in enumerate(known, 1) if boot.at >= earliest]
+    if parsed.has(JSON):
+        await call.print_json([_facts(number, boot) for number, boot in seen])
+    else:
+        await call.print(_as_table(seen) if seen else f"no boot of {title} is kept\n")
 
 
-def _as_json(seen: list[tuple[int, Boot]]) -> str:
-    facts = [
-        {
-            "boot": number,
-            "time": timestamp(boot.at),
-            "offset": boot.offset,
-            "signs": list(boot.signs),
-        }
-        for number, boot in seen
-    ]
-    return json.dumps(facts, indent=1) + "\n"
+def _facts(number: int, boot: Boot) -> dict[str, object]:
+    at, signs = timestamp(boot.at), list(boot.signs)
+    return {"boot": number, "time": at, "offset": boot.offset, "signs": signs}
 
 
 def _as_table(seen: list[tuple[int, Boot]]) -> str:
@@ -68,3 +45,6 @@ def _as_table(seen: list[tuple[int, Boot]]) -> str:
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) + "\n"
         for row in rows
     )
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

@@ -6,7 +6,7 @@ from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
 from vspc.apps.terminal import TerminalBridge
-from vspc.apps.verbs.context import FAILED, Call, complain
+from vspc.apps.verbs.context import FAILED, Call, Startable, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.console.console import Console
@@ -27,42 +27,36 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> Startable:
     """Attach as the words say."""
-    console = call.find(parsed[NAME])
-    if console is not None:
-        attach(call, console, call.options.with_words(parsed))
+    return await attach(call, call.find(parsed[NAME]), call.options.with_words(parsed))
 
 
-def is_refused(call: Call, console: Console, chosen: AttachOptions) -> bool:
-    """Whether there is no place on `console`, or `strict` forbids it, because it may be another
-    port than it was.
-    """
-    if not call.has_place():
-        return True
-    if not chosen.strict or port_certain(console):
-        return False
-    call.fail(
-        FAILED,
-        f"{console.title} is identified only by the order in which the VM's ports connected; "
-        "?port=LABEL in the service URI makes it certain",
-    )
-    return True
+def require_attachable(call: Call, console: Console, chosen: AttachOptions) -> None:
+    """There must be a place on `console`, and with `strict` it must be certain which port it is."""
+    call.require_place()
+    if chosen.strict and not port_certain(console):
+        raise VerbExit(
+            FAILED,
+            f"{console.title} is identified only by the order in which the VM's ports connected; "
+            "?port=LABEL in the service URI makes it certain",
+        )
 
 
-def attach(
+async def attach(
     call: Call, console: Console, chosen: AttachOptions, left: Callable[[str], None] | None = None
-) -> None:
-    """Join the channel of `call` to `console`; `left` is called where a terminal leaves it,
-    with why it had to.
+) -> Startable:
+    """A bridge from the channel of `call` to `console`. `left` is called where a terminal leaves
+    it, with the reason if it had to.
     """
-    if is_refused(call, console, chosen):
-        return
+    require_attachable(call, console, chosen)
     call = call.because(chosen.reason)
     if call.channel.terminal is None:
-        complain(call.channel, f"[{NO_TERMINAL}]")
+        call.remark(NO_TERMINAL)
         end = console.history.end
-        ExactBridge(call, console, end, chosen.read_only, ends_with_input=True).begin()
-    else:
-        escape = call.context.escape() if chosen.escape is None else chosen.escape
-        TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left).begin()
+        return ExactBridge(call, console, end, chosen.read_only, ends_with_input=True)
+    escape = call.context.escape() if chosen.escape is None else chosen.escape
+    return TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left)
+
+
+VERB = Verb(GRAMMAR, run, attaches=True)

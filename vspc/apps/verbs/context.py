@@ -1,14 +1,18 @@
-"""What every verb is given, and what several need: finding a console, saying no, printing."""
+"""What every verb gets: its context, its call, and how it ends."""
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import translate
-from typing import Protocol
+from typing import Any, Protocol
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from vspc.apps.attaching import AttachOptions
+from vspc.apps.verbs.grammar import Grammar, Parsed
 from vspc.apps.verbs.limits import VerbLimits
+from vspc.apps.verbs.output import VerbOutput
 from vspc.apps.verbs.work_pool import WorkPool
 from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
@@ -20,7 +24,7 @@ from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
 from vspc.console.names import handle
-from vspc.console.ports import Channel, Lockouts, Program
+from vspc.console.ports import Channel, Lockouts
 from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
 from vspc.console.session import Fact, Session
@@ -83,10 +87,27 @@ class VerbContext:
     escape: Callable[[], bytes] = lambda: DEFAULT_ESCAPE
 
 
+class VerbExit(Exception):
+    """Ends a verb with an exit status and lines on stderr. A denial is recorded, with `console` and
+    `detail` where they are given.
+    """
+
+    def __init__(
+        self, status: int, *lines: str, console: Console | None = None, detail: str | None = None
+    ) -> None:
+        super().__init__(status, *lines)
+        self.status = status
+        self.lines = lines
+        self.console = console
+        self.detail = detail
+
+
 @frozen
 class Call:
     """One verb on one channel. `target` is the console that the login names, `options` are those
     behind its comma.
+
+    Methods that find or require something raise `VerbExit` where it is missing.
     """
 
     context: VerbContext
@@ -95,10 +116,13 @@ class Call:
     verb: str = ""
     target: str | None = None
     options: AttachOptions = field(default=AttachOptions())
+    output: VerbOutput = field(
+        default=Factory(lambda self: VerbOutput(self.channel), takes_self=True), eq=False
+    )
 
     @property
     def operator(self) -> Operator:
-        """Who says it."""
+        """The operator who gave the command."""
         return self.session.operator
 
     @property
@@ -108,83 +132,127 @@ class Call:
         return None if terminal is None else terminal.columns
 
     def because(self, reason: str) -> "Call":
-        """The same for a reason; an empty one is none."""
+        """The same call for a reason; an empty one changes nothing."""
         return evolve(self, session=self.session.because(reason)) if reason else self
-
-    def has_place(self) -> bool:
-        """Whether the operator may be on one more console; if not, say so and end with 1."""
-        why_not = self.context.sessions.attaching(self.session)
-        if why_not:
-            self.record("limit", limit="max_attachments", result="refused")
-            self.fail(FAILED, why_not)
-        return not why_not
 
     def record(self, event: str, console: Console | None = None, **facts: Fact) -> None:
         """An event of this session for the audit file; never what was typed."""
         self.context.audit.record(event, self.session, console, **facts)
+
+    # Printing and ending
+
+    async def print(self, text: str) -> None:
+        """Print to stdout; return when the channel has taken it."""
+        await self.output.print(text)
+
+    async def print_json(self, facts: object) -> None:
+        """Print `facts` as indented JSON."""
+        await self.output.print(json.dumps(facts, indent=1) + "\n")
+
+    def remark(self, text: str) -> None:
+        """One line about what is printed, in brackets, on stderr."""
+        complain(self.channel, f"[{text}]")
+
+    def fail(
+        self,
+        status: int,
+        *lines: str,
+        console: Console | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Print `lines` on stderr and end with `status`; a denial is recorded."""
+        if status == DENIED:
+            facts = {} if detail is None else {"detail": detail}
+            self.record("denied", console, verb=self.verb or "console", **facts)
+        complain(self.channel, *lines)
+        self.channel.finish(status)
+
+    # Rights
 
     def rights(self, console: Console) -> Rights:
         """What the operator may do on `console`."""
         rights = self.context.rights(self.operator, console.subject)
         return self.session.narrowed(rights, console.subject)
 
-    def may(self, right: str, console: Console, what: str) -> bool:
-        """Whether the operator has `right`; if not, say what he may not do and end with 4."""
-        if right in self.rights(console):
-            return True
-        text = f"you have no right to {what} {console.title}"
-        if self.session.read_only:
-            text = f"{console.title}: {READ_ONLY}"
-        self.fail(DENIED, text, console=console)
-        return False
-
-    def history_limit(self, console: Console) -> float | None:
-        """Seconds that the operator may look back on `console`; None: to the beginning."""
-        return self.context.history_limit(self.operator, console.subject)
-
     def may_read(self, console: Console) -> bool:
         """Whether `console` exists for the operator."""
         return "read" in self.rights(console)
 
     def readable(self) -> list[Console]:
-        """Every console that the operator may know of."""
+        """All consoles that exist for the operator."""
         return [console for console in self.context.roster if self.may_read(console)]
 
-    def fail(self, status: int, *lines: str, console: Console | None = None) -> None:
-        """Say `lines` on stderr and end with `status`; what was denied is recorded."""
-        if status == DENIED:
-            self.record("denied", console, verb=self.verb or "console")
-        complain(self.channel, *lines)
-        self.channel.finish(status)
+    def history_limit(self, console: Console) -> float | None:
+        """Seconds that the operator may look back on `console`; None: to the beginning."""
+        return self.context.history_limit(self.operator, console.subject)
+
+    def earliest(self, console: Console) -> float | None:
+        """The time (seconds since 1970) to which the operator may look back; None: no limit."""
+        limit = self.history_limit(console)
+        return None if limit is None else self.context.clock.wall() - limit
 
     @property
     def roles(self) -> frozenset[str]:
-        """The roles that the operator has now, whatever he had when he came."""
+        """The roles that the operator has now; a reload may have changed them."""
         operator = self.context.current(self.operator)
         return frozenset() if operator is None else operator.roles
 
-    def is_administrator(self) -> bool:
-        """Whether the operator has the role `admin`; if not, say so and end with 4."""
-        if "admin" in self.operator.roles:
-            return True
-        self.fail(DENIED, ADMINISTRATORS)
-        return False
+    def require_right(self, right: str, console: Console, what: str) -> None:
+        """The operator must have `right` on `console`; `what` names what it is needed for."""
+        if right not in self.rights(console):
+            text = f"you have no right to {what} {console.title}"
+            if self.session.read_only:
+                text = f"{console.title}: {READ_ONLY}"
+            raise VerbExit(DENIED, text, console=console)
 
-    def find(self, typed: str) -> Console | None:
-        """The console that `typed` means; if there is none or several, say so and end with 3."""
+    def require_readable(self, console: Console, title: str, status: int = NOT_FOUND) -> None:
+        """The operator must still be able to read `console`: rules may have changed during a wait.
+
+        `title` is its name when the verb began: the operator may not learn a later one.
+        """
+        if not self.may_read(console):
+            raise VerbExit(status, f"{title}: you may no longer read this console")
+
+    def require_administrator(self) -> None:
+        """The operator must have the role `admin`."""
+        if "admin" not in self.operator.roles:
+            raise VerbExit(DENIED, ADMINISTRATORS)
+
+    def require_place(self) -> None:
+        """The operator must be allowed to attach to one more console."""
+        why_not = self.context.sessions.attaching(self.session)
+        if why_not:
+            self.record("limit", limit="max_attachments", result="refused")
+            raise VerbExit(FAILED, why_not)
+
+    @contextmanager
+    def following(self, console: Console | None = None) -> Iterator[None]:
+        """Takes one of the places for what an operator follows with `-f`."""
+        place = self.context.sessions.follow(self.session)
+        if isinstance(place, str):
+            self.record("limit", console, limit="max_followed")
+            raise VerbExit(FAILED, place)
+        try:
+            yield
+        finally:
+            place.release()
+
+    # Consoles
+
+    def find(self, typed: str) -> Console:
+        """The one console that `typed` names."""
         match self.context.roster.resolve(typed, self.may_read):
             case Found(console):
                 return console
             case Ambiguous(consoles):
                 names = [f"  {self._typeable(console)}" for console in consoles]
-                self.fail(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
+                raise VerbExit(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
             case NotFound():
-                self.fail(NOT_FOUND, f"no console {safe(typed)}; `list` shows those there are")
-        return None
+                raise VerbExit(NOT_FOUND, no_console(typed))
 
     def matching(self, glob: str) -> list[Console]:
-        """Every console that the operator may know of and that `glob` fits, whatever the case:
-        its name with its zone, with or without its port, or its handle.
+        """All consoles that exist for the operator and match `glob`, without regard to case: by
+        name with the zone, with or without the port, or by handle.
         """
         fits = re.compile(translate(glob.casefold())).match
         escaped = "%" in glob
@@ -195,7 +263,7 @@ class Call:
         ]
 
     def means_many(self, word: str) -> bool:
-        """Whether `word` is a pattern, and not the very name of a console that has such letters."""
+        """Whether `word` is a pattern, and not the exact name of a console that contains `*`."""
         if not is_glob(word):
             return False
         match self.context.roster.resolve(word, self.may_read):
@@ -204,28 +272,64 @@ class Call:
         return True
 
     def _typeable(self, console: Console) -> str:
-        """Its handle; behind that its id, where the handle means another one, too."""
+        """Its handle; with its id where the handle is ambiguous too."""
         found = handle_of(console)
         if self.context.roster.resolve(found, self.may_read) == Found(console):
             return found
         return f"{found}  (id {console.id})"
 
-    def still_reads(self, console: Console, title: str) -> bool:
-        """Whether that has not changed while something was asked; if it has, say so, by the name
-        that the operator knows, and end with 3.
-        """
-        if self.may_read(console):
-            return True
-        self.fail(NOT_FOUND, f"{title}: you may no longer read this console")
-        return False
 
-    def find_as_administrator(self, typed: str) -> Console | None:
-        """The same for what only administrators decide; without the role it ends with 4."""
-        console = self.find(typed)
-        if console is None or "admin" in self.operator.roles:
-            return console
-        self.fail(DENIED, ADMINISTRATORS)
-        return None
+class Startable(Protocol):
+    """A program that takes over the channel of a verb."""
+
+    def begin(self) -> None:
+        """Start on the channel."""
+
+
+VerbRun = Coroutine[Any, Any, Startable | None]
+"""A verb that runs. None: it is done, and its exit status is 0."""
+
+
+@frozen
+class Verb:
+    """One verb. Each has a module of its own, with `VERB` at its foot.
+
+    `recorded`: it records audit events itself, else `command` is recorded for it. `attaches`:
+    a program takes over the channel, so input is left to that.
+    """
+
+    grammar: Grammar
+    run: Callable[[Call, Parsed], VerbRun]
+    recorded: bool = True
+    attaches: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names of the verb."""
+        return (self.grammar.name, *self.aliases)
+
+
+def run_verb(call: Call, work: VerbRun, attaches: bool = False) -> None:
+    """Run the coroutine of a verb on the channel of `call`, up to its exit status."""
+    call.output.run(_run_to_end(call, work), hears=not attaches)
+
+
+async def _run_to_end(call: Call, work: VerbRun) -> None:
+    try:
+        program = await work
+    except VerbExit as end:
+        call.fail(end.status, *end.lines, console=end.console, detail=end.detail)
+        return
+    if program is None:
+        call.channel.finish(DONE)
+    else:
+        program.begin()
+
+
+def no_console(typed: str) -> str:
+    """The message for a name, or a pattern, that no console has that exists for the operator."""
+    return f"no console {safe(typed)}; `list` shows those there are"
 
 
 def complain(channel: Channel, *lines: str) -> None:
@@ -252,65 +356,3 @@ def handle_of(console: Console) -> str:
 def timestamp(seconds: float | None) -> str | None:
     """RFC 3339, UTC, milliseconds; None stays None."""
     return None if seconds is None else rfc3339(seconds)
-
-
-class Spool:
-    """Output of a verb that its channel has not taken yet. Print only while there is `room`."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._rest = bytearray()
-        self.written = 0
-        """Bytes that the channel took."""
-
-    def __bool__(self) -> bool:
-        """Whether there is anything left."""
-        return bool(self._rest)
-
-    def room(self) -> int:
-        """Bytes worth printing now: none while something is left."""
-        return 0 if self._rest else self._channel.room()
-
-    def print(self, pieces: Iterable[bytes]) -> None:
-        """Write `pieces`, or keep what is not taken."""
-        for piece in pieces:
-            self._rest += piece
-        self.drain()
-
-    def drain(self) -> None:
-        """Write what is left."""
-        while self._rest and (room := self._channel.room()) > 0:
-            piece = bytes(self._rest[:room])
-            del self._rest[:room]
-            self._channel.write(piece)
-            self.written += len(piece)
-
-    def clear(self) -> None:
-        """Drop what is left."""
-        self._rest.clear()
-
-
-class VerbPrinter(Program):
-    """Prints a text of any length as the operator takes it, and ends. Input is ignored."""
-
-    def __init__(self, channel: Channel, text: str, status: int = DONE) -> None:
-        self._channel = channel
-        self._spool = Spool(channel)
-        self._status = status
-        channel.start(self)
-        self._spool.print([(text.replace("\n", "\r\n") if channel.terminal else text).encode()])
-        self.drained()
-
-    def drained(self) -> None:
-        """Print on."""
-        self._spool.drain()
-        if not self._spool:
-            self._channel.finish(self._status)
-
-    def received(self, data: bytes) -> None:
-        """Ignore it."""
-        self._channel.consumed(len(data))
-
-    def closed(self) -> None:
-        """Drop what is left."""
-        self._spool.clear()

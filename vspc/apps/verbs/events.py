@@ -1,20 +1,17 @@
-"""`events`: the audit file, for those whose task it is to read it."""
+"""`events`: the audit file, for administrators and auditors."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 
-from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError
 
-from vspc.apps.coroutines import RunningCoroutine
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Spool, complain, timestamp
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Verb, VerbExit, timestamp
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
 from vspc.common.text import safe
-from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, AuditUnavailable
+from vspc.console.audit import AuditPosition, AuditQuery, AuditUnavailable
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.console.ports import Program
-from vspc.console.sessions import Follow
 
 SINCE = Option("--since", "begin there (1h)", MOMENT)
 FOLLOW = Flag("--follow", "go on with what happens from now on", short="-f")
@@ -30,7 +27,7 @@ GRAMMAR = Grammar(
 )
 
 READERS = frozenset({"admin", "audit"})
-"""Roles that may read it; whoever is no auditor hears of no console that he may not read."""
+"""Roles that may read it. Without `audit` only of consoles that exist for the operator."""
 
 _DENIED = 'only operators with roles = ["admin"] or ["audit"] may do this'
 
@@ -42,134 +39,65 @@ _PLACE = frozenset({"console", "name", "zone", "port"})
 _PROOF = frozenset({"via", "fingerprint", "serial", "key_id", "ca"})
 
 
-@frozen
-class EventOptions:
-    """What of it, and how."""
+async def run(call: Call, parsed: Parsed) -> None:
+    """Print events, oldest first, and with `--follow` those that come."""
+    if not call.roles & READERS:
+        raise VerbExit(DENIED, _DENIED)
+    query, follow = _query(parsed, call.context.clock.wall()), parsed.has(FOLLOW)
+    _check(query.event, call.context.audit_reader.events())
+    with call.following() if follow else nullcontext():
+        call.record("audit-read", follow=follow, since=timestamp(query.since))
+        try:
+            await _print(call, query, follow, _raw if parsed.has(JSON) else readable)
+        except AuditUnavailable as error:
+            raise VerbExit(FAILED, str(error)) from None
+        except CancelledError:
+            raise VerbExit(DONE) from None
 
-    sought: AuditQuery
-    follow: bool = False
-    json: bool = False
 
-
-def wanted_of(parsed: Parsed, now: float) -> EventOptions:
-    """What was said."""
-    sought = AuditQuery(
+def _query(parsed: Parsed, now: float) -> AuditQuery:
+    return AuditQuery(
         max(0.0, parsed.get(SINCE, now - HOUR)),
         parsed.get(OPERATOR),
         parsed.get(CONSOLE),
         parsed.get(EVENT),
     )
-    return EventOptions(sought, parsed.has(FOLLOW), parsed.has(JSON))
-
-
-def run(call: Call, parsed: Parsed) -> None:
-    """Print them, the oldest first."""
-    if not call.roles & READERS:
-        call.fail(DENIED, _DENIED)
-        return
-    wanted = wanted_of(parsed, call.context.clock.wall())
-    _check(wanted.sought.event, call.context.audit_reader.events())
-    sessions = call.context.sessions
-    place: Follow | str = sessions.follow(call.session) if wanted.follow else Follow(None)
-    if isinstance(place, str):
-        call.record("limit", limit="max_followed")
-        call.fail(FAILED, place)
-        return
-    call.record("audit-read", follow=wanted.follow, since=timestamp(wanted.sought.since))
-    EventPrinter(call, wanted, place).begin()
 
 
 def _check(event: str | None, known: Collection[str]) -> None:
     if event is not None and known and event not in known:
-        raise UsageError(f"there is no event '{safe(event)}'; there are {', '.join(sorted(known))}")
+        raise UsageError(f"unknown event '{safe(event)}'; there are {', '.join(sorted(known))}")
 
 
-class EventPrinter(Program):
-    """A `Program` that prints events as the operator takes them."""
+async def _print(call: Call, query: AuditQuery, follow: bool, show: Callable[[str], bytes]) -> None:
+    reader = call.context.audit_reader
+    position: AuditPosition | None = None
+    end = b"\n" if call.channel.terminal is None else b"\r\n"
+    while True:
+        page = await reader.read(query, position)
+        roles = call.roles
+        if not roles & READERS:  # a reload took them away
+            raise VerbExit(DENIED, _DENIED)
+        if position is None and page.begins:
+            call.remark(f"what was before {page.begins} is in older files")
+        position = page.position
+        call.output.put(
+            *(show(line) + end for line in page.lines if "audit" in roles or _may_see(call, line))
+        )
+        await call.output.flush()
+        if page.ended and not follow:
+            return
+        if page.ended:
+            await reader.wait(page)
 
-    def __init__(self, call: Call, wanted: EventOptions, place: Follow) -> None:
-        self._call = call
-        self._follow = place
-        self._wanted = wanted
-        self._spool = Spool(call.channel)
-        self._task: RunningCoroutine | None = None
-        self._drained: Deferred[None] | None = None
-        self._over = False
 
-    def begin(self) -> None:
-        """Print until all is printed, or for as long as the operator follows."""
-        self._call.channel.start(self)
-        self._task = RunningCoroutine(self._print())
-
-    async def _print(self) -> None:
-        try:
-            await self._pages()
-        except AuditUnavailable as error:
-            complain(self._call.channel, str(error))
-            self._leave(FAILED)
-
-    async def _pages(self) -> None:
-        reader = self._call.context.audit_reader
-        position: AuditPosition | None = None
-        while not self._over:
-            page = await reader.read(self._wanted.sought, position)
-            if not self._call.roles & READERS:  # a reload took them away
-                complain(self._call.channel, _DENIED)
-                self._leave(DENIED)
-                return
-            if position is None and page.begins:
-                complain(self._call.channel, f"[what was before {page.begins} is in older files]")
-            position = page.position
-            self._show(page)
-            if self._spool:
-                self._drained = Deferred()
-                await self._drained
-            if page.ended and not self._wanted.follow:
-                self._leave(DONE)
-                return
-            if page.ended:
-                await reader.wait(page)
-
-    def _show(self, page: AuditPage) -> None:
-        every = "audit" in self._call.roles
-        lines = page.lines if every else list(filter(self._may_see, page.lines))
-        show = _raw if self._wanted.json else readable
-        end = b"\n" if self._call.channel.terminal is None else b"\r\n"
-        self._spool.print(show(line) + end for line in lines)
-
-    def _may_see(self, line: str) -> bool:
-        """Whether an event is about no console, or about one that exists for the operator."""
-        event = json.loads(line)
-        if "console" not in event:
-            return True
-        console = self._call.context.roster.get(event["console"])
-        return console is not None and self._call.may_read(console)
-
-    def _leave(self, status: int) -> None:
-        self.closed()
-        self._call.channel.finish(status)
-
-    # `Program`
-
-    def drained(self) -> None:
-        """The operator takes more."""
-        self._spool.drain()
-        if not self._spool and self._drained is not None:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
-
-    def received(self, data: bytes) -> None:
-        """Control-C ends it where a terminal sends it as a key."""
-        self._call.channel.consumed(len(data))
-        if b"\x03" in data and self._call.channel.terminal is not None:
-            self._leave(DONE)
-
-    def closed(self) -> None:
-        """The operator has gone."""
-        self._over = True
-        self._follow.release()
-        if self._task is not None:
-            self._task.cancel()
+def _may_see(call: Call, line: str) -> bool:
+    """Whether an event is about no console, or about one that exists for the operator."""
+    event = json.loads(line)
+    if "console" not in event:
+        return True
+    console = call.context.roster.get(event["console"])
+    return console is not None and call.may_read(console)
 
 
 def _raw(line: str) -> bytes:
@@ -203,3 +131,6 @@ def _word(value: object) -> str:
     if shown and not any(character in shown for character in ' "='):
         return shown
     return '"' + shown.replace('"', '\\"') + '"'
+
+
+VERB = Verb(GRAMMAR, run)

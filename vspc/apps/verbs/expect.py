@@ -1,288 +1,356 @@
-"""`expect NAME REGEX`: wait until a VM says something."""
+"""`expect NAME REGEX`: wait until the VM prints something that matches."""
 
 import json
 
+from attrs import field, frozen
+
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import cautions
-from vspc.apps.following import Following
+from vspc.apps.following import Following, FollowReader
 from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, VerbPrinter, complain
-from vspc.apps.verbs.expect_options import ExpectOptions, NoStart, Start, begin_at, wanted_of
-from vspc.apps.verbs.grammar import Parsed
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, Verb, VerbExit
+from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError, ValueKind, is_number
 from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.stream_search import BackgroundSearch, Match
-from vspc.common.clock import Cancellable
+from vspc.apps.verbs.log_cursor import ask, look_back_denial
+from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, SearchPattern
+from vspc.apps.verbs.verbatim import VALUES, rule
 from vspc.common.text import safe, safe_output
-from vspc.console.access import NOTHING
-from vspc.console.attachment import Attachment, Hint
+from vspc.console.attachment import Attachment, Hint, Sink
+from vspc.console.boots import boots
 from vspc.console.console import Console
-from vspc.console.ports import Program
+from vspc.console.logs import LogView
+from vspc.net.waiting import Wakeup, within
 
 SHOWN = 1000
-"""Characters of what `--fail` found that are shown."""
+"""Characters of a match of `--fail` that are shown."""
+
+TIMEOUT = 60.0
+"""Seconds that `expect` waits, unless the operator says something else."""
+
+NOW, BOOT, LAST = "now", "boot", "last"
 
 
-def run(call: Call, parsed: Parsed) -> None:
-    """Wait for it."""
-    wanted = wanted_of(parsed)
-    console = call.find(wanted.name)
-    if console is None:
-        return
-    if wanted.text and not call.may("write", console, "type on"):
-        return
-    if not call.has_place():
-        return
-    if call.context.limits.begins_to_expect(call.operator.name):
-        Expecting(call, console, wanted).begin()
-    else:
+def _start(label: str, word: str, _now: float) -> int | str:
+    if word in (NOW, BOOT, LAST):
+        return word
+    if is_number(word):
+        return int(word)
+    raise UsageError(f"{label} takes an offset in bytes, now, boot or last, not '{safe(word)}'")
+
+
+_START = ValueKind("OFFSET|now|boot|last", _start, choices=(NOW, BOOT, LAST))
+
+NAME = Argument("NAME", "the console", CONSOLE)
+PATTERN = Argument("REGEX", "what to wait for (RE2)", REGEX)
+TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
+FROM = Option("--from", "where to begin (now)", _START)
+FAIL = Option("--fail", "end with status 1 when the VM says this", REGEX)
+SEND = Option("--send", "type this when it listens", TYPED)
+ENTER = Flag("--enter", "type a CR behind it")
+JSON = Flag("--json", "print match, offset, end and groups")
+FORCE = Flag("--force", "take the pen from whoever types (right force)")
+
+GRAMMAR = Grammar(
+    "expect",
+    "wait until a console says something (RE2), and print it",
+    arguments=(NAME, PATTERN),
+    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, JSON),
+    examples=("expect web1 login: --timeout 5m", "expect web1 --send reboot --enter 'login: $'"),
+    notes=(*rule("REGEX"), *VALUES, "`help send` has examples."),
+)
+
+
+@frozen
+class ExpectOptions:
+    """What to wait for and from where, what to type meanwhile, and how to print it.
+
+    `patterns` is REGEX, behind what `--fail` names; `start` an offset, or one of the words.
+    """
+
+    name: str
+    patterns: tuple[SearchPattern, ...]
+    start: int | str = NOW
+    timeout: float = TIMEOUT
+    text: bytes = field(default=b"", repr=False)
+    force: bool = False
+    json: bool = False
+
+
+def expect_options(parsed: Parsed) -> ExpectOptions:
+    """What was said. Raises `UsageError`."""
+    pattern, fail = parsed[PATTERN], parsed.get(FAIL)
+    for option, each in (("REGEX", pattern), ("--fail", fail)):
+        if each is not None and each.is_empty:
+            raise UsageError(f"{option} is empty: everything matches it")
+    text = parsed.get(SEND, b"")
+    if parsed.has(ENTER):
+        text += b"\r"
+    if parsed.has(FORCE) and not text:
+        raise UsageError("--force takes the pen for --send, and nothing is to be sent")
+    return ExpectOptions(
+        parsed[NAME],
+        (pattern,) if fail is None else (fail, pattern),
+        parsed.get(FROM, NOW),
+        parsed.get(TIME_OUT, TIMEOUT),
+        text,
+        parsed.has(FORCE),
+        parsed.has(JSON),
+    )
+
+
+async def run(call: Call, parsed: Parsed) -> None:
+    """Wait for it and print it."""
+    options, limits, operator = expect_options(parsed), call.context.limits, call.operator.name
+    console = call.find(options.name)
+    if options.text:
+        call.require_right("write", console, "type on")
+    call.require_place()
+    if not limits.begins_to_expect(operator):
         call.record("limit", console, limit="expecting", value=EXPECTING)
-        call.fail(FAILED, f"you wait for {EXPECTING} patterns already")
+        raise VerbExit(FAILED, f"you wait for {EXPECTING} patterns already")
+    try:
+        found = await _Expectation(call, console, options).run()
+    finally:
+        limits.has_expected(operator)
+    limits.matched(operator, console.id, found.end)
+    await call.print(_as_json(found) if options.json else _as_text(found))
 
 
-class Expecting(Program):
-    """A `Program` that waits, the `Sink` of its attachment, and the `Reader` of what that shows."""
+class _Expectation(Sink, FollowReader):
+    """Searches what is attached, and types what is to be typed. All that may decide how it ends is
+    looked at by `_outcome`, again after each change.
+    """
 
-    def __init__(self, call: Call, console: Console, wanted: ExpectOptions) -> None:
+    def __init__(self, call: Call, console: Console, options: ExpectOptions) -> None:
         self._call = call
-        self._channel = call.channel
-        self._clock = call.context.clock
         self._console = console
-        self._wanted = wanted
-        self._title = console.title  # as he knows it: he may not learn the name it has then
+        self._options = options
+        self._title = console.title  # as the operator knows it: he may not learn a later one
         self._from = console.history.end
-        self._began = self._clock.seconds()
-        self._over = False
-        self._failing = ""  # why it ends once all that was said is searched
         self._found: Match | None = None
-        self._asked: Cancellable | None = None  # the log, about where to begin
-        self._soon: Cancellable | None = None
-        self._deadline: Cancellable | None = None
+        self._ended = ""  # why nothing more comes; what came is still searched
+        self._changed = Wakeup(call.context.clock)
         self._attachment: Attachment | None = None
         self._following: Following | None = None
         self._typist: Typist | None = None
-        self._searching = BackgroundSearch(call.context, wanted.sought, self._match, self._go_on)
+        self._searching = BackgroundSearch(call.context, options.patterns, self._searched)
+        self._search = RunningCoroutine(self._find())
 
-    # Where it begins
+    async def run(self) -> Match:
+        """The match. Raises `VerbExit`."""
+        clock, concluded = self._call.context.clock, False
+        began, status, detail = clock.seconds(), FAILED, "left"
+        try:
+            found = await self._match()
+            concluded = True
+            self._require_wanted(found)
+            status, detail = DONE, ""
+        except VerbExit as end:
+            status, detail = end.status, end.detail or ""
+            raise
+        finally:
+            self._stop()
+            match, typist = self._found if concluded else None, self._typist
+            self._call.record(
+                "expect",
+                self._console,
+                result=RESULTS[status],
+                bytes=None if typist is None else typist.typed,
+                offset=None if match is None else match.offset,
+                end=None if match is None else match.end,
+                seconds=round(clock.seconds() - began, 3),
+                detail=detail or None,
+            )
+        return found
 
-    def begin(self) -> None:
-        """Find out where to begin."""
-        self._deadline = self._clock.call_later(self._wanted.timeout, self._late)
-        self._channel.start(self)
-        if not self._over:
-            asked = begin_at(self._call, self._console, self._wanted.start, self._told_start)
-            self._asked = asked
+    async def _match(self) -> Match:
+        """The first match, also of `--fail`."""
+        try:
+            return await within(self._call.context.clock, self._options.timeout, self._wait())
+        except TimeoutError:
+            # What is there already, and takes no time, counts.
+            self._searching.hurry()
+            found = self._outcome()
+            if found is None:
+                raise self._timed_out() from None
+            return found
 
-    def _told_start(self, start: Start | NoStart) -> None:
-        if self._over:
-            return
-        if isinstance(start, NoStart):
-            self._finish(start.status, start.detail, start.text)
-            return
-        if start.notice:
-            self.notice(start.notice)
-        self._arm(start.offset)
+    async def _wait(self) -> Match:
+        self._from = await _start_offset(self._call, self._console, self._options.start)
+        if not self._call.may_read(self._console):  # the rules changed while the log was asked
+            text = f"{self._title}: you may no longer read this console"
+            raise self._failure(FAILED, "rights", text)
+        self._attach()
+        while (found := self._outcome()) is None:
+            await self._changed.wait()
+        return found
 
-    def _arm(self, offset: int) -> None:
-        """Look from `offset` on, then type."""
-        self._from = offset
-        call, console = self._call, self._console
-        if not call.may_read(console):  # the rules have changed while the log was asked
-            title = self._title
-            self._finish(FAILED, "rights", f"{title}: you may no longer read this console")
-            return
-        attachment = console.attach(call.session, call.rights(console), self, offset)
+    def _attach(self) -> None:
+        """Search from where it begins, then type."""
+        call, console, options = self._call, self._console, self._options
+        attachment = console.attach(call.session, call.rights(console), self, self._from)
         self._attachment = attachment
-        for caution in cautions(call.context, console) if self._wanted.text else ():
-            self.notice(caution)
+        for caution in cautions(call.context, console) if options.text else ():
+            call.remark(caution)
         self._following = Following(call.context, attachment, self)
-        if self._wanted.text:
-            self._typist = Typist(attachment, self._changed)
-            self._typist.refusal = take_pen(attachment, self._wanted.force)
-            self._typist.type(self._wanted.text)
-        self._settle()
+        if options.text:
+            self._typist = Typist(attachment, self._changed.set_later)
+            self._typist.refusal = take_pen(attachment, options.force)
+            self._typist.type(options.text)
         self.ready()
 
-    # Reading and searching
+    async def _find(self) -> None:
+        self._found = await self._searching.run()
+        self._changed.set()
 
-    def room(self) -> int:
-        """`Reader`."""
-        return self._searching.room
-
-    def said(self, offset: int, data: bytes) -> None:
-        """`Reader`: more to search."""
-        self._searching.feed(offset, data)
-
-    def missing(self, start: int, end: int, _why: str) -> None:
-        """`Reader`: nothing is found across a gap."""
-        self.notice(f"lost: offsets {start} to {end} of {self._console.title} are not kept")
-
-    def notice(self, text: str, _hint: Hint | None = None) -> None:
-        """One line about the console."""
-        complain(self._channel, f"[{text}]")
-
-    def over(self, reason: str) -> None:
-        """`Reader`: it ends when what was said until now is searched."""
-        self._failing = reason
-        self._settle()
-
-    def _match(self, found: Match) -> None:
-        self._found = found
-        self._settle()
-
-    def _go_on(self) -> None:
+    def _searched(self) -> None:
         self.ready()
-        self._settle()
+        self._changed.set()
 
     # What becomes of it
 
-    def _changed(self) -> None:
-        if self._soon is None and not self._over:
-            self._soon = self._clock.call_later(0, self._settle_soon)
-
-    def _settle_soon(self) -> None:
-        self._soon = None
-        self._settle()
-
-    def _settle(self) -> None:
-        """See where things are."""
+    def _outcome(self) -> Match | None:
+        """The match, or None while it goes on. Raises `VerbExit`."""
         typist = self._typist
-        if self._over:
-            return
         if typist is not None and typist.refusal is not None:
-            typist.stop()
-            what = so_much(typist.typed, typist.dropped)
-            attachment = self._attachment
-            rights = attachment.rights if attachment is not None else NOTHING
-            powerless = self._wanted.force and "force" not in rights
-            text, status = refused(
-                self._console, self._call.session, typist.refusal, what, powerless
-            )
-            self._finish(status, typist.refusal.value, text)
-        elif typist is not None and typist.dropped:
-            why = f"{self._console.title} is {self._console.state.value}"
-            self._finish(FAILED, "dropped", f"{why}; {self._so_much()}")
-        elif self._found is not None:
-            # What it waits for may have been there already: the text is to be typed all the same.
-            if typist is None or not typist.waiting:
-                self._conclude(self._found)
-        elif self._failing and not self._searching.due:
-            self._finish(FAILED, "ended", self._failing)
+            raise self._refused(typist)
+        if typist is not None and typist.dropped:
+            why = f"{self._title} is {self._console.state.value}"
+            raise self._failure(FAILED, "dropped", f"{why}; {self._so_much(typist)}")
+        if self._found is not None:
+            # It may have been there already: the text is to be typed all the same.
+            return None if typist is not None and typist.waiting else self._found
+        if self._ended and not self._searching.due:
+            raise self._failure(FAILED, "ended", self._ended)
+        return None
 
-    def _so_much(self) -> str:
-        typist = self._typist
-        if typist is None:
-            return ""
+    def _failure(self, status: int, detail: str, *lines: str) -> VerbExit:
+        return VerbExit(status, *lines, console=self._console, detail=detail)
+
+    def _refused(self, typist: Typist) -> VerbExit:
+        assert typist.refusal is not None
+        assert self._attachment is not None
+        what = self._so_much(typist)
+        powerless = self._options.force and "force" not in self._attachment.rights
+        session = self._call.session
+        text, status = refused(self._console, session, typist.refusal, what, powerless)
+        return self._failure(status, typist.refusal.value, text)
+
+    def _so_much(self, typist: Typist) -> str:
         left = typist.stop()
         return so_much(typist.typed, left)
 
-    def _late(self) -> None:
-        """Time is over; what is there already, and takes no time, is looked at."""
-        self._searching.hurry()
-        if self._over:
-            return
-        title, wanted = self._console.title, self._wanted
-        lines = [f"timed out after {wanted.timeout:g} s: {title} has not said it"]
-        if self._found is not None:
-            lines = [f"timed out after {wanted.timeout:g} s: {title} does not take what is typed"]
-        if self._typist is not None and self._typist.waiting:
-            lines.append(self._so_much())
-        lines.append(f"looked at offsets {self._from} to {self._looked}; --from goes on")
-        self._finish(TIMED_OUT, "timed-out", *lines)
+    def _timed_out(self) -> VerbExit:
+        title, typist = self._title, self._typist
+        what = "has not said it" if self._found is None else "does not take what is typed"
+        lines = [f"timed out after {self._options.timeout:g} s: {title} {what}"]
+        if typist is not None and typist.waiting:
+            lines.append(self._so_much(typist))
+        looked = max(self._from, self._searching.end)
+        lines.append(f"looked at offsets {self._from} to {looked}; --from goes on")
+        return self._failure(TIMED_OUT, "timed-out", *lines)
 
-    @property
-    def _looked(self) -> int:
-        return max(self._from, self._searching.end)
-
-    def _conclude(self, found: Match) -> None:
-        if found.which < len(self._wanted.sought) - 1:
+    def _require_wanted(self, found: Match) -> None:
+        """It must not be a match of `--fail`."""
+        if found.which < len(self._options.patterns) - 1:
             shown = safe(safe_output(found.text), SHOWN)
             text = f"{self._console.title} said at offset {found.offset}: {shown}"
-            self._finish(FAILED, "fail", text, found=found)
-            return
-        remembered = self._call.context.limits
-        remembered.matched(self._call.operator.name, self._console.id, found.end)
-        self._leave(DONE, "", found)
-        text = _as_json(found) if self._wanted.json else _as_text(found)
-        VerbPrinter(self._channel, text)
+            raise self._failure(FAILED, "fail", text)
 
-    # Sink
+    def _stop(self) -> None:
+        self._search.cancel()
+        if self._following is not None:
+            self._following.stop()
+        if self._typist is not None:
+            self._typist.stop()
+        if self._attachment is not None:
+            self._attachment.detach()
+
+    # `FollowReader`
+
+    def room(self) -> int:
+        return self._searching.room
+
+    def said(self, offset: int, data: bytes) -> None:
+        self._searching.feed(offset, data)
+
+    def missing(self, start: int, end: int, why: str) -> None:
+        """Nothing is found across a gap."""
+        self._call.remark(f"lost: offsets {start} to {end} of {self._console.title} are not kept")
+
+    def notice(self, text: str, hint: Hint | None) -> None:
+        self._call.remark(text)
+
+    def over(self, reason: str) -> None:
+        self._ended = reason
+        self._changed.set()
+
+    # `Sink`
 
     def ready(self) -> None:
-        """The VM said more."""
         if self._following is not None:
             self._following.go_on()
 
     def writable(self) -> None:
-        """The console takes more."""
         if self._typist is not None:
             self._typist.pump()
-            self._changed()
+            self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
-        """Nobody knows whether this is the VM: what it said before still counts."""
-        if self._over or self._attachment is None:
-            return
-        text = moved_without_proof(self._console, old, new, self._so_much() or "ended")
-        if self._found is not None or (self._typist is not None and self._typist.dropped):
-            self._finish(FAILED, "host-changed", text)
+        """It may be another VM now: what was said before still counts."""
+        assert self._attachment is not None
+        typist = self._typist
+        left = "ended" if typist is None else self._so_much(typist)
+        text = moved_without_proof(self._console, old, new, left)
+        if self._found is not None or (typist is not None and typist.dropped):
+            self._changed.throw(self._failure(FAILED, "host-changed", text))
         else:
             self._attachment.end(text)
 
     def ended(self, reason: str) -> None:
-        """The console is gone, or the operator was sent away."""
-        if not self._over and self._attachment is not None:
-            self._finish(FAILED, "ended", f"{self._attachment.title}: {reason}")
+        assert self._attachment is not None
+        text = f"{self._attachment.title}: {reason}"
+        self._changed.throw(self._failure(FAILED, "ended", text))
 
-    # Program
 
-    def received(self, data: bytes) -> None:
-        """Control-C ends it where a terminal sends it as a key."""
-        self._channel.consumed(len(data))
-        if b"\x03" in data and self._channel.terminal is not None and not self._over:
-            self._finish(FAILED, "left")
+async def _start_offset(call: Call, console: Console, start: int | str) -> int:
+    """The offset that `start` (`ExpectOptions`) means. Raises `VerbExit`."""
+    now, title = console.history.end, console.title
+    if start == BOOT:
+        return await _last_boot_of(call, console)
+    if start == LAST:
+        last = call.context.limits.last_match(call.operator.name, console.id)
+        if last is None:
+            call.remark(f"you have expected nothing on {title} yet: it begins now")
+        start = now if last is None else last
+    offset = start if isinstance(start, int) else now
+    if offset > now:
+        text = f"offset {offset} of {title} is not said yet; it ends at {now}"
+        raise VerbExit(FAILED, text, detail="not-said")
+    denial = await look_back_denial(call, console, offset)
+    if denial:
+        raise VerbExit(DENIED, denial, console=console, detail="history")
+    return offset
 
-    def closed(self) -> None:
-        """The operator has gone."""
-        if not self._over:
-            self._leave(FAILED, "left")
 
-    # Ending
+async def _last_boot_of(call: Call, console: Console) -> int:
+    earliest, title = call.earliest(console), console.title
+    found = await ask(call.context, console, lambda kept: (_last_boot(kept, earliest),))
+    if found is None:
+        raise VerbExit(FAILED, f"the log of {title} cannot be read now", detail="log")
+    (offset,) = found
+    if offset is None:
+        raise VerbExit(FAILED, f"no boot of {title} is kept: see boots", detail="no-boot")
+    return offset
 
-    def _finish(self, status: int, detail: str, *lines: str, found: Match | None = None) -> None:
-        if lines:
-            complain(self._channel, *lines)
-        self._leave(status, detail, found)
-        self._channel.finish(status)
 
-    def _leave(self, status: int, detail: str, found: Match | None = None) -> None:
-        call, typist = self._call, self._typist
-        if not self._over:
-            call.context.limits.has_expected(call.operator.name)
-        self._over = True
-        self._stop_waiting()
-        if typist is not None:
-            typist.stop()
-        if status == DENIED:
-            call.record("denied", self._console, verb="expect", detail=detail)
-        call.record(
-            "expect",
-            self._console,
-            result=RESULTS[status],
-            bytes=None if typist is None else typist.typed,
-            offset=None if found is None else found.offset,
-            end=None if found is None else found.end,
-            seconds=round(self._clock.seconds() - self._began, 3),
-            detail=detail or None,
-        )
-        if self._attachment is not None:
-            self._attachment.detach()
-
-    def _stop_waiting(self) -> None:
-        for waiting in (self._asked, self._soon, self._deadline):
-            if waiting is not None and waiting.active():
-                waiting.cancel()
-        self._searching.stop()
-        if self._following is not None:
-            self._following.stop()
+def _last_boot(kept: LogView, earliest: float | None) -> int | None:
+    """The offset of the last boot that is kept, unless it was before `earliest`."""
+    found = boots(kept)
+    if not found or (earliest is not None and found[-1].at < earliest):
+        return None
+    return found[-1].offset
 
 
 def _as_text(found: Match) -> str:
@@ -297,3 +365,6 @@ def _as_json(found: Match) -> str:
         "groups": [None if g is None else g.decode("utf-8", "replace") for g in found.groups],
     }
     return json.dumps(facts) + "\n"
+
+
+VERB = Verb(GRAMMAR, run)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from attrs import frozen
+from attrs import define, field, frozen
+from twisted.internet.defer import CancelledError
 
 from vspc.apps.verbs.asciicast import Cast
-from vspc.apps.verbs.context import DONE, FAILED, Call, Spool, complain
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
@@ -15,7 +16,6 @@ from vspc.common.text import safe, safe_output
 from vspc.console.console import Console
 from vspc.console.logs import Item, LogView, Marker, Output
 from vspc.console.output_lines import OutputLines
-from vspc.console.ports import Program
 
 TERMINAL = (80, 24)
 """Columns and rows of an asciicast: a serial line does not say how large its terminal is."""
@@ -154,12 +154,6 @@ class CastFormat:
             yield line.encode()
 
 
-def _format(wanted: "ExportOptions", title: str, started: float) -> Format:
-    if wanted.form == "raw":
-        return RawFormat()
-    return TextFormat() if wanted.form == "text" else CastFormat(title, started, wanted.size)
-
-
 @frozen
 class ExportPiece:
     """What is exported: from `start` to `end` (exclusive), and of the markers there none before
@@ -189,7 +183,7 @@ class ExportOptions:
         return self.recording is not None or any(p is not None and p.at is None for p in places)
 
 
-def wanted_of(parsed: Parsed) -> ExportOptions:
+def export_options(parsed: Parsed) -> ExportOptions:
     """What was said. Raises `UsageError`."""
     start, end, number = parsed.get(FROM), parsed.get(TO), parsed.get(RECORDING)
     if number is not None and (start is not None or end is not None):
@@ -200,155 +194,113 @@ def wanted_of(parsed: Parsed) -> ExportOptions:
     return ExportOptions(start, end, number, form, size or TERMINAL)
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    wanted, now = wanted_of(parsed), call.context.clock.wall()
+    options = export_options(parsed)
     console = call.find(parsed[NAME])
-    if console is None:
-        return
-    limit = call.history_limit(console)
-    earliest = None if limit is None else now - limit
+    piece = await _find_piece(call, console, options)
+    printed = _Export(call, console, piece, _format(call, console, options))
+    result = "failed"
+    try:
+        await printed.run()
+        result = "ok"
+    except CancelledError:
+        result = "ended"
+        raise
+    finally:
+        call.record(
+            "export",
+            console,
+            format=options.form,
+            offset=piece.start,
+            end=piece.end,
+            bytes=call.output.written,
+            result=result,
+        )
 
-    def found(answer: tuple[ExportPiece | str, int] | None) -> None:
-        if answer is None and (wanted.timed or console.history.start == console.history.end):
-            call.fail(FAILED, f"the log of {console.title} cannot be read now")
-            return
-        if answer is None:
-            complain(call.channel, f"[{from_memory(console.title)}]")
-            answer = _span(remembered(console), wanted, earliest), 0
-        span, unwritten = answer
-        if unwritten:
-            complain(call.channel, f"[{not_written(unwritten)}]")
-        if isinstance(span, str):
-            call.fail(FAILED, span)
-        else:
-            Exporter(call, console, wanted, span).begin()
 
-    ask(
-        call.context,
-        console,
-        lambda kept: (_span(kept, wanted, earliest), kept.unwritten),
-        found,
+async def _find_piece(call: Call, console: Console, options: ExportOptions) -> ExportPiece:
+    earliest, title = call.earliest(console), console.title
+    answer = await ask(
+        call.context, console, lambda kept: (_span(kept, options, earliest), kept.unwritten)
     )
+    if answer is None and (options.timed or console.history.start == console.history.end):
+        raise VerbExit(FAILED, f"the log of {title} cannot be read now")
+    if answer is None:
+        call.remark(from_memory(title))
+        answer = _span(remembered(console), options, earliest), 0
+    piece, unwritten = answer
+    if unwritten:
+        call.remark(not_written(unwritten))
+    if isinstance(piece, str):
+        raise VerbExit(FAILED, piece)
+    return piece
 
 
-def _span(kept: LogView, wanted: ExportOptions, earliest: float | None) -> ExportPiece | str:
+def _format(call: Call, console: Console, options: ExportOptions) -> Format:
+    if options.form == "raw":
+        return RawFormat()
+    if options.form == "text":
+        return TextFormat()
+    return CastFormat(console.title, call.context.clock.wall(), options.size)
+
+
+def _span(kept: LogView, options: ExportOptions, earliest: float | None) -> ExportPiece | str:
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
     begun: Marker | None = None
     ended: Marker | None = None
-    if wanted.recording is not None:
+    if options.recording is not None:
         known = recordings(kept)
-        if not 1 <= wanted.recording <= len(known):
-            return f"there is no recording {wanted.recording}; there are {len(known)}"
-        one = known[wanted.recording - 1]
+        if not 1 <= options.recording <= len(known):
+            return f"there is no recording {options.recording}; there are {len(known)}"
+        one = known[options.recording - 1]
         start, end = one.start, end if one.end is None else one.end
         begun, ended = one.first if start >= first else None, one.last
-    if wanted.start is not None:
-        start = wanted.start.offset(kept)
-    if wanted.end is not None:
-        end = wanted.end.offset(kept)
+    if options.start is not None:
+        start = options.start.offset(kept)
+    if options.end is not None:
+        end = options.end.offset(kept)
     start = max(start, first)
     return ExportPiece(start, max(start, min(end, kept.end)), begun, ended)
 
 
-class Exporter(Program):
-    """A `Program` that prints a piece of a log in one format."""
+@define(eq=False)
+class _Export:
+    """Prints a piece of a log in one format, as the operator takes it."""
 
-    def __init__(
-        self, call: Call, console: Console, wanted: ExportOptions, piece: ExportPiece
-    ) -> None:
-        self._call = call
-        self._channel = call.channel
-        self._console = console
-        self._title = console.title  # as he knows it: he may not learn the name it has then
-        self._form = wanted.form
-        self._start, self._end = piece.start, piece.end
-        self._first, self._last = piece.first, piece.last
-        self._recorded = False
-        self._closed = False  # whether the end of the recording has come
-        self._spool = Spool(call.channel)
-        self._done = False
-        self._format = _format(wanted, console.title, call.context.clock.wall())
-        self._reel = LogCursor(
-            call.context,
-            console,
-            piece.start,
-            self._spool.room,
-            self._give,
-            self._reached,
-            self._fail,
-        )
+    _call: Call
+    _console: Console
+    _piece: ExportPiece
+    _format: Format
+    _has_begun: bool = field(init=False)  # whether the first marker of the recording has come
+    _is_over: bool = field(default=False, init=False)  # whether the last one has
 
-    def begin(self) -> None:
-        """Print what the channel takes."""
-        self._channel.start(self)
-        self._reel.pump(self._end)
+    def __attrs_post_init__(self) -> None:
+        self._has_begun = self._piece.first is None
 
-    def _give(self, item: Item) -> None:
-        if self._first is not None:
-            if isinstance(item, Marker) and item.offset == self._start and item != self._first:
-                return  # it happened before the recording began
-            self._first = None
-        if not self._closed:
-            self._spool.print(self._format.feed(item))
-            self._closed = item == self._last
+    async def run(self) -> None:
+        """Print all of it."""
+        call, console, title = self._call, self._console, self._console.title
+        cursor = LogCursor(call.context, console, self._piece.start, self._piece.end)
+        is_done = False
+        while not is_done:
+            for item in await cursor.read(await call.output.room()):
+                call.output.put(*self._formatted(item))
+            call.require_readable(console, title, FAILED)
+            is_done = cursor.ended or cursor.offset >= self._piece.end
+        call.output.put(*self._format.end())
+        await call.output.flush()
 
-    def _reached(self, offset: int, ended: bool) -> bool:
-        if not self._call.may_read(self._console):  # the rules have changed since it began
-            complain(self._channel, f"[{self._title}: you may no longer read this console]")
-            self._leave(FAILED, "failed")
-            return True
-        if not ended and offset < self._end:
-            return False
-        self._done = True
-        self._spool.print(self._format.end())
-        self._leave_if_done()
-        return True
+    def _formatted(self, item: Item) -> Iterator[bytes]:
+        piece = self._piece
+        if not self._has_begun:
+            if isinstance(item, Marker) and item.offset == piece.start and item != piece.first:
+                return  # it was there before the recording began
+            self._has_begun = True
+        if not self._is_over:
+            yield from self._format.feed(item)
+            self._is_over = item == piece.last
 
-    def _fail(self) -> None:
-        complain(self._channel, f"[the log of {self._console.title} cannot be read any further]")
-        self._leave(FAILED, "failed")
 
-    def _leave_if_done(self) -> None:
-        if self._done and not self._spool:
-            self._leave(DONE, "ok")
-
-    def _leave(self, status: int, result: str) -> None:
-        self._record(result)
-        self._channel.finish(status)
-
-    def _record(self, result: str) -> None:
-        """Once, whatever ends it first."""
-        if not self._recorded:
-            self._recorded = True
-            self._call.record(
-                "export",
-                self._console,
-                format=self._form,
-                offset=self._start,
-                end=self._end,
-                bytes=self._spool.written,
-                result=result,
-            )
-
-    # Program
-
-    def drained(self) -> None:
-        """There is room again."""
-        self._spool.drain()
-        self._leave_if_done()
-        if not self._done:
-            self._reel.pump(self._end)
-
-    def received(self, data: bytes) -> None:
-        """Control-C ends it where a terminal sends it as a key."""
-        self._channel.consumed(len(data))
-        if b"\x03" in data and self._channel.terminal is not None:
-            self.closed()
-            self._channel.finish(FAILED)
-
-    def closed(self) -> None:
-        """The operator has gone."""
-        self._record("ended")
-        self._reel.stop()
+VERB = Verb(GRAMMAR, run)

@@ -1,16 +1,16 @@
 """`forget`: consoles whose VMs are gone leave the list, their histories with them."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
-from vspc.apps.verbs.context import DONE, FAILED, NOT_FOUND, USAGE, Call, VerbPrinter, complain
+from vspc.apps.verbs.context import FAILED, NOT_FOUND, USAGE, Call, Verb, VerbExit, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
-from vspc.common.clock import Cancellable
 from vspc.common.columns import Heading, table
 from vspc.common.values import age_text
 from vspc.console.console import Console, ConsoleState
-from vspc.console.ports import Program
 from vspc.console.resolve import reading_order
+from vspc.net.waiting import sleep
 
 BATCH = 64
 """Consoles that are forgotten in one turn of the reactor."""
@@ -35,28 +35,28 @@ GRAMMAR = Grammar(
 _HEADINGS = (Heading("NAME", names=True, least=16), Heading("AWAY", right=True))
 
 
-def run(call: Call, parsed: Parsed) -> None:
-    """Forget one, unless its VM is connected, or as many as were counted."""
+async def run(call: Call, parsed: Parsed) -> None:
+    """Forget one, unless its VM is connected, or as many as `--yes` says."""
     name, seconds, count = parsed.get(NAME), parsed.get(AWAY), parsed.get(YES)
     if name is None and seconds is None:
         raise UsageError("say NAME, a glob or --away TIME")
     if name is not None and seconds is None and not call.means_many(name):
         if count not in (None, 1):
             raise UsageError("--yes COUNT is for a glob or --away; NAME is one console")
-        _one(call, name)
-    elif call.is_administrator():
-        _many(call, _away(call, name, seconds), count)
-
-
-def _one(call: Call, name: str) -> None:
-    console = call.find_as_administrator(name)
-    if console is None:
-        return
-    title = console.title
-    if _forget(call, console):
-        VerbPrinter(call.channel, f"{title} is forgotten\n")
+        await _forget_one(call, name)
     else:
-        call.fail(FAILED, f"{title} is {console.state.value}; only an away console is forgotten")
+        call.require_administrator()
+        await _forget_many(call, _away(call, name, seconds), count)
+
+
+async def _forget_one(call: Call, name: str) -> None:
+    console = call.find(name)
+    call.require_administrator()
+    title = console.title
+    if not _forget(call, console):
+        state = console.state.value
+        raise VerbExit(FAILED, f"{title} is {state}; only an away console is forgotten")
+    await call.print(f"{title} is forgotten\n")
 
 
 def _forget(call: Call, console: Console) -> bool:
@@ -80,53 +80,31 @@ def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
     )
 
 
-def _many(call: Call, found: Sequence[Console], count: int | None) -> None:
-    """All of `found`, if there are as many as were counted."""
+async def _forget_many(call: Call, found: Sequence[Console], count: int | None) -> None:
+    """All of `found`, if `count` is how many they are. Some in each turn of the reactor; the rest
+    stays when the operator leaves.
+    """
     if not found:
-        call.fail(NOT_FOUND, "no away console is meant by that; `list` shows those there are")
-    elif count == len(found):
-        Forgetting(call, found).begin()
-    else:
-        those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
-        complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
-        now = call.context.clock.wall()
-        rows = [[console.title, age_text(now - console.since)] for console in found]
-        VerbPrinter(call.channel, table(_HEADINGS, rows, call.columns), USAGE)
+        raise VerbExit(NOT_FOUND, "no away console matches; `list` shows those there are")
+    if count != len(found):
+        await _refuse(call, found)
+    done = 0
+    for number, console in enumerate(found):
+        if number and number % BATCH == 0:
+            await sleep(call.context.clock, 0)
+        known = call.context.roster.get(console.id) is console
+        done += known and console.state is ConsoleState.AWAY and _forget(call, console)
+    were = "1 console is" if done == 1 else f"{done} consoles are"
+    await call.print(f"{were} forgotten\n")
 
 
-class Forgetting(Program):
-    """A `Program` that forgets some in each turn of the reactor. Who leaves stops it."""
+async def _refuse(call: Call, found: Sequence[Console]) -> NoReturn:
+    those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
+    complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
+    now = call.context.clock.wall()
+    rows = [[console.title, age_text(now - console.since)] for console in found]
+    await call.print(table(_HEADINGS, rows, call.columns))
+    raise VerbExit(USAGE)
 
-    def __init__(self, call: Call, consoles: Sequence[Console]) -> None:
-        self._call = call
-        self._left = list(reversed(consoles))
-        self._done = 0
-        self._next: Cancellable | None = None
 
-    def begin(self) -> None:
-        """Forget the first ones."""
-        self._call.channel.start(self)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        call = self._call
-        for _ in range(min(BATCH, len(self._left))):
-            console = self._left.pop()
-            known = call.context.roster.get(console.id) is console
-            if known and console.state is ConsoleState.AWAY and _forget(call, console):
-                self._done += 1
-        if self._left:
-            self._next = call.context.clock.call_later(0, self._go_on)
-            return
-        were = "1 console is" if self._done == 1 else f"{self._done} consoles are"
-        call.channel.write(f"{were} forgotten\n".encode())
-        call.channel.finish(DONE)
-
-    def received(self, data: bytes) -> None:
-        """Nobody reads what is typed meanwhile."""
-        self._call.channel.consumed(len(data))
-
-    def closed(self) -> None:
-        """What is left stays."""
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+VERB = Verb(GRAMMAR, run)

@@ -1,11 +1,10 @@
 """`info NAME [--json]`: everything known of one console."""
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from vspc.apps.describe import details
-from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 
@@ -20,19 +19,17 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print it, a fact a line or as JSON."""
     console = call.find(parsed[NAME])
-    if console is None:
-        return
     facts = details(console)
     if "admin" in call.operator.roles:
         console.host_change_seen()
     if parsed.has(JSON):
-        VerbPrinter(call.channel, json.dumps(facts, indent=1) + "\n")
+        await call.print_json(facts)
         return
     lines = [f"{key.replace('_', ' ')}: {_shown(key, value)}\n" for key, value in facts.items()]
-    VerbPrinter(call.channel, "".join(lines))
+    await call.print("".join(lines))
 
 
 _SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -53,3 +50,6 @@ def _shown(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None or value == "" else str(value)
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

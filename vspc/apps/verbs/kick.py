@@ -1,10 +1,9 @@
 """`kick`: send an operator off a console, or end sessions."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from vspc.apps.verbs.context import DENIED, FAILED, Call, VerbPrinter, handle_of
+from vspc.apps.verbs.context import DENIED, FAILED, Call, Verb, VerbExit, handle_of
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
 from vspc.common.text import safe
@@ -26,6 +25,9 @@ GRAMMAR = Grammar(
     examples=("kick web1 bob", "kick --session 4f1c"),
 )
 
+Kicked = tuple[list[dict[str, object]], str]
+"""Facts of each attachment or session that was ended, and the same in words."""
+
 AMBIGUOUS = 8
 """Sessions that are named where the beginning of an id is that of several."""
 
@@ -35,7 +37,7 @@ def _ways(parsed: Parsed) -> int:
     return sum(said) + parsed.has(WRITERS)
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Whichever of the four it is."""
     name, whom = parsed.get(NAME), parsed.get(OPERATOR)
     off_console = name is not None and whom is not None
@@ -43,93 +45,88 @@ def run(call: Call, parsed: Parsed) -> None:
     if _ways(parsed) != (0 if off_console else 1) or (named and not off_console):
         raise UsageError("say NAME and OPERATOR, or one of the options")
     if off_console:
-        _off_console(call, parsed)
+        ended, text = _off_console(call, parsed[NAME], parsed[OPERATOR])
     elif call.session.among is not None:
-        call.fail(DENIED, "this key is for certain consoles, not for the whole server")
-    elif call.is_administrator():
-        _from_server(call, parsed)
-
-
-def _from_server(call: Call, parsed: Parsed) -> None:
-    if parsed.get(SESSION) is not None:
-        _session(call, parsed)
-    elif parsed.get(EVERYWHERE) is not None:
-        _operator(call, parsed)
+        raise VerbExit(DENIED, "this key is for certain consoles, not for the whole server")
     else:
-        _writers(call, parsed)
+        call.require_administrator()
+        ended, text = _from_server(call, parsed)
+    if parsed.has(JSON):
+        await call.print_json(ended)
+    else:
+        await call.print(f"{text}\n")
 
 
-def _off_console(call: Call, parsed: Parsed) -> None:
-    console = call.find(parsed[NAME])
-    if console is None:
-        return
+def _from_server(call: Call, parsed: Parsed) -> Kicked:
+    if (session := parsed.get(SESSION)) is not None:
+        return _session(call, session)
+    if (operator := parsed.get(EVERYWHERE)) is not None:
+        return _operator(call, operator)
+    return _writers(call)
+
+
+def _off_console(call: Call, name: str, whom: str) -> Kicked:
+    console = call.find(name)
     if "admin" not in call.rights(console) and "admin" not in call.operator.roles:
         denied = f"you have no right to send anybody off {console.title}"
-        call.fail(DENIED, denied, console=console)
-        return
-    whom = parsed[OPERATOR]
+        raise VerbExit(DENIED, denied, console=console)
     there = [each for each in console.attachments if each.operator.name == whom]
     if not there:
         call.record("kick", console, kind="console", count=0, subject=whom, result="failed")
-        call.fail(FAILED, f"{safe(whom)} is not on {console.title}")
-        return
+        raise VerbExit(FAILED, f"{safe(whom)} is not on {console.title}")
     ended = [_facts(each) for each in there]
     for each in there:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
-    _print(call, parsed, ended, f"{safe(whom)} was sent off {console.title}")
+    return ended, f"{safe(whom)} was sent off {console.title}"
 
 
-def _session(call: Call, parsed: Parsed) -> None:
+def _session(call: Call, wanted: str) -> Kicked:
     """By its id, or the beginning of one that no other has."""
-    wanted = parsed.get(SESSION, "")
     exact = call.context.sessions.get(wanted)
     every = [each for each in call.context.sessions if each.session.id.startswith(wanted)]
     found = every if exact is None else [exact]
     if not found or not wanted:
-        _nobody(call, "session", wanted, f"there is no session '{safe(wanted)}'; see `sessions`")
-    elif len(found) > 1:
+        raise _nobody(call, "session", wanted, f"no session '{safe(wanted)}'; see `sessions`")
+    if len(found) > 1:
         ids = ", ".join(each.session.id for each in found[:AMBIGUOUS])
         more = ", ..." if len(found) > AMBIGUOUS else ""
         why = f"{len(found)} sessions begin with '{safe(wanted)}': {ids}{more}"
-        _nobody(call, "session", wanted, why)
-    elif _is_own(call, found[0]):
-        call.fail(FAILED, "that is this session; log out to end it")
-    else:
-        _end(call, parsed, "session", found[0].session.id, found)
+        raise _nobody(call, "session", wanted, why)
+    if _is_own(call, found[0]):
+        raise VerbExit(FAILED, "that is this session; log out to end it")
+    return _end(call, "session", found[0].session.id, found)
 
 
-def _operator(call: Call, parsed: Parsed) -> None:
-    wanted = parsed.get(EVERYWHERE, "")
+def _operator(call: Call, wanted: str) -> Kicked:
     there = [each for each in call.context.sessions.of(wanted) if not _is_own(call, each)]
-    if there:
-        _end(call, parsed, "operator", wanted, there)
-    else:
+    if not there:
         other = "other " if wanted == call.operator.name else ""
-        _nobody(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
+        raise _nobody(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
+    return _end(call, "operator", wanted, there)
 
 
-def _nobody(call: Call, kind: str, subject: str, why: str) -> None:
+def _nobody(call: Call, kind: str, subject: str, why: str) -> VerbExit:
     call.record("kick", kind=kind, count=0, subject=subject, result="failed")
-    call.fail(FAILED, why)
+    return VerbExit(FAILED, why)
 
 
-def _end(call: Call, parsed: Parsed, kind: str, subject: str, there: list[Present]) -> None:
+def _end(call: Call, kind: str, subject: str, there: list[Present]) -> Kicked:
     ended = [session_facts(each) for each in there]
     names = _names(each.session.operator.name for each in there)
     end_sessions(there, f"{call.operator.name} has ended your session")
     call.record("kick", kind=kind, count=len(there), subject=subject, operators=names, result="ok")
     many = f"{len(there)} sessions were" if len(there) > 1 else "1 session was"
-    _print(call, parsed, ended, f"{many} ended: {names}")
+    return ended, f"{many} ended: {names}"
 
 
-def _writers(call: Call, parsed: Parsed) -> None:
+def _writers(call: Call) -> Kicked:
     pens = [console.pen for console in call.context.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
     # Of what one may not read one hears no name, though its writer goes and is counted, too.
     seen = [each for each in there if call.may_read(each.console)]
     named = set(seen)
-    ended = [_facts(each) if each in named else _UNSEEN for each in there]
+    ended = [_facts(each) if each in named else dict(_UNSEEN) for each in there]
     told = [f"{each.operator.name} on {each.console.title}" for each in seen]
     if len(seen) < len(there):
         told.append(f"{len(there) - len(seen)} on consoles that you may not read")
@@ -138,7 +135,7 @@ def _writers(call: Call, parsed: Parsed) -> None:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
     who = f"{len(there)} sent off: {', '.join(told)}" if told else "nobody was sent off"
-    _print(call, parsed, ended, f"nobody else types any more; {who}")
+    return ended, f"nobody else types any more; {who}"
 
 
 def _is_own(call: Call, present: Present) -> bool:
@@ -173,7 +170,4 @@ def session_facts(present: Present) -> dict[str, object]:
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
 
 
-def _print(call: Call, parsed: Parsed, ended: Sequence[Mapping[str, object]], text: str) -> None:
-    facts = [dict(each) for each in ended]
-    shown = json.dumps(facts, indent=1) if parsed.has(JSON) else text
-    VerbPrinter(call.channel, shown + "\n")
+VERB = Verb(GRAMMAR, run)

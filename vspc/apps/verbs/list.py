@@ -1,9 +1,7 @@
 """`list [--json] [GLOB]`: the consoles that you may read."""
 
-import json
-
 from vspc.apps.describe import readers, summary, writers
-from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB
 from vspc.common.columns import Heading, table
@@ -31,24 +29,19 @@ _HEADINGS = (
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print them as people read them, or as JSON sorted by name, then port."""
     glob = parsed.get(PATTERN, "")
     consoles = call.matching(glob) if glob else call.readable()
     if parsed.has(JSON):
         consoles.sort(key=sort_key)
-        text = json.dumps([summary(c) for c in consoles], indent=1) + "\n"
+        await call.print_json([summary(console) for console in consoles])
+    elif not consoles:
+        await call.print("no console matches\n" if glob else "no consoles yet\n")
     else:
-        consoles.sort(key=reading_order)
         now = call.context.clock.wall()
-        nothing = "no console matches" if glob else "no consoles yet"
-        text = _shown(call, consoles, now) if consoles else f"{nothing}\n"
-    VerbPrinter(call.channel, text)
-
-
-def _shown(call: Call, consoles: list[Console], now: float) -> str:
-    """Within the operator's terminal; for a program nothing is cut."""
-    return table(_HEADINGS, [_row(console, now) for console in consoles], call.columns)
+        rows = [_row(console, now) for console in sorted(consoles, key=reading_order)]
+        await call.print(table(_HEADINGS, rows, call.columns))
 
 
 def _row(console: Console, now: float) -> tuple[str, ...]:
@@ -61,3 +54,6 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
         age_text(silent),
         console.line.address if console.line else "-",
     )
+
+
+VERB = Verb(GRAMMAR, run, recorded=False, aliases=("ls",))

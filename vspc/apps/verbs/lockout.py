@@ -1,19 +1,21 @@
-"""`lockout`: an operator, a key or an authority may not come in any more, and goes at once."""
+"""`lockout`: refuse logins of an operator, a key or an authority, and end its sessions."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Any
 
-from attrs import frozen
+from attrs import define, field
+from twisted.internet.defer import CancelledError
 
-from vspc.apps.verbs.context import FAILED, Call, VerbPrinter, complain, timestamp
+from vspc.apps.coroutines import RunningCoroutine
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
-from vspc.common.clock import Cancellable
 from vspc.common.text import safe
-from vspc.console.ports import Lockout, Lockouts, Program
-from vspc.console.session import Session
+from vspc.console.ports import Lockout, Lockouts
+from vspc.console.session import Fact, Session
 from vspc.console.sessions import end_sessions
+from vspc.net.waiting import Wakeup
 
 LONGEST = 3650 * 86400.0
 """Seconds of a lockout that ends by itself."""
@@ -54,24 +56,30 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
-    """Lock, lift or list."""
+async def run(call: Call, parsed: Parsed) -> None:
+    """Lock out, lift or list."""
     _check(parsed)
-    seconds = parsed.get(FOR)
-    if seconds is not None and seconds > LONGEST:
-        raise UsageError("--for is at most 3650d; without it a lockout counts until it is lifted")
     subject = parsed.get(WHOM) or parsed.get(LIFT)
-    if not call.is_administrator():
-        return
+    call.require_administrator()
     lockouts = call.context.lockouts
     if lockouts is None:
-        call.fail(FAILED, "no lockouts are kept here")
-    elif subject is None:
-        _list(call, parsed, lockouts)
-    elif parsed.get(LIFT) is not None:
-        _lift(call, parsed, lockouts, subject)
+        raise VerbExit(FAILED, "no lockouts are kept here")
+    if subject is None:
+        await _list(call, parsed, lockouts)
+        return
+    is_lift = parsed.get(LIFT) is not None
+    change = _Change(call, subject, "unlock" if is_lift else "lockout")
+    if is_lift:
+        text, facts = _lift(change, lockouts)
     else:
-        _lock(call, parsed, lockouts, subject, seconds)
+        text, facts = _lock(change, lockouts, parsed.get(FOR))
+    error = await change.recorded()
+    if error:
+        raise VerbExit(FAILED, text, f"it counts now, but not after a restart: {error}")
+    if parsed.has(JSON):
+        await call.print_json(facts)
+    else:
+        await call.print(f"{text}\n")
 
 
 def _check(parsed: Parsed) -> None:
@@ -80,38 +88,80 @@ def _check(parsed: Parsed) -> None:
         raise UsageError("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
     if parsed.get(FOR) is not None and whom is None:
         raise UsageError("--for says how long OPERATOR or FINGERPRINT is locked out")
+    if (parsed.get(FOR) or 0) > LONGEST:
+        raise UsageError("--for is at most 3650d; without it a lockout counts until it is lifted")
 
 
 def _kind(subject: str) -> str:
     return "fingerprint" if subject.startswith("SHA256:") else "operator"
 
 
-def _lock(
-    call: Call, parsed: Parsed, lockouts: Lockouts, subject: str, seconds: float | None
-) -> None:
+@define(eq=False)
+class _Change:
+    """A change of the lockouts, which is in force at once, on its way to the disk. `event` is its
+    name in the audit file, `facts` are more that belong there.
+    """
+
+    call: Call
+    subject: str
+    event: str
+    facts: dict[str, Fact] = field(factory=dict, init=False)
+    _error: str = field(default="", init=False)
+    _saved: Wakeup = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._saved = Wakeup(self.call.context.clock)
+
+    def saved(self, error: str) -> None:
+        """It is on the disk, or `error` says why it is not."""
+        self._error = error
+        self._saved.set()
+
+    async def recorded(self) -> str:
+        """Record it when it is on the disk; why it is not, if so. It is recorded too when the
+        operator leaves meanwhile.
+        """
+        try:
+            if not await self._saved.wait(PATIENCE):
+                self._error = f"the disk has not taken it for {PATIENCE:g} s"
+        except CancelledError:
+            RunningCoroutine(self._recorded_later())
+            raise
+        facts: dict[str, Any] = {"subject": self.subject, "kind": _kind(self.subject), **self.facts}
+        if self._error and self.event == "lockout":
+            facts["detail"] = self._error
+        self.call.record(self.event, **facts, result="failed" if self._error else "ok")
+        return self._error
+
+    async def _recorded_later(self) -> None:
+        await self.recorded()
+
+
+Words = tuple[str, dict[str, object]]
+"""What was done, for people and as JSON."""
+
+
+def _lock(change: _Change, lockouts: Lockouts, seconds: float | None) -> Words:
+    call, subject = change.call, change.subject
     if subject.endswith(_LOCAL):
-        call.fail(FAILED, f"{subject} is who has this machine, and is not locked out")
-        return
+        raise VerbExit(FAILED, f"{subject} has this machine, and cannot be locked out")
     if is_about(call.session, subject):
-        call.fail(
+        raise VerbExit(
             FAILED,
             f"that is you: {subject} would be locked out with nobody to lift it; ask another "
             "administrator, or say it on the server's machine: vspc lockout",
         )
-        return
     now = call.context.clock.wall()
     until = None if seconds is None else now + seconds
     locked = Lockout(subject, call.operator.name, now, until, call.session.reason)
-    saving = _Saving(call, _Words(subject, "lockout", timestamp(until)))
-    if not lockouts.lock(locked, saving.saved):
-        call.fail(FAILED, "there are as many lockouts as there may be: lift some")
-        return
+    if not lockouts.lock(locked, change.saved):
+        raise VerbExit(FAILED, "there are as many lockouts as there may be: lift some")
     there = [each for each in call.context.sessions if is_about(each.session, subject)]
     end_sessions(there, "you are locked out")
     known = _kind(subject) == "fingerprint" or call.context.is_operator(subject)
+    change.facts = {"until": timestamp(until), "ended": len(there)}
     facts = _facts(locked) | {"ended": len(there), "known": known}
-    told = _told(locked, len(there), known)
-    saving.begin(told, facts if parsed.has(JSON) else None, len(there))
+    return _told(locked, len(there), known), facts
 
 
 def _told(locked: Lockout, count: int, known: bool) -> str:
@@ -122,14 +172,12 @@ def _told(locked: Lockout, count: int, known: bool) -> str:
     return f"{locked.what} is locked out {term}, {ended}{unknown}"
 
 
-def _lift(call: Call, parsed: Parsed, lockouts: Lockouts, subject: str) -> None:
-    saving = _Saving(call, _Words(subject, "unlock"))
-    if lockouts.lift(subject, saving.saved):
-        facts = {"subject": subject, "kind": _kind(subject), "lifted": True}
-        told = f"{subject} is not locked out any more"
-        saving.begin(told, facts if parsed.has(JSON) else None)
-    else:
-        call.fail(FAILED, f"{subject} is not locked out")
+def _lift(change: _Change, lockouts: Lockouts) -> Words:
+    subject = change.subject
+    if not lockouts.lift(subject, change.saved):
+        raise VerbExit(FAILED, f"{subject} is not locked out")
+    facts: dict[str, object] = {"subject": subject, "kind": _kind(subject), "lifted": True}
+    return f"{subject} is not locked out any more", facts
 
 
 def is_about(session: Session, subject: str) -> bool:
@@ -137,100 +185,14 @@ def is_about(session: Session, subject: str) -> bool:
     return subject in (session.operator.name, session.proof.fingerprint, session.proof.ca)
 
 
-@frozen
-class _Words:
-    """What was asked for: `event` is the audit file's name of it."""
-
-    subject: str
-    event: str
-    until: str | None = None
-
-
-class _Saving(Program):
-    """It counts already; it is said when it is on the disk. A `Program` meanwhile."""
-
-    def __init__(self, call: Call, words: _Words) -> None:
-        self._call = call
-        self._words = words
-        self._text: str | None = None
-        self._ended: int | None = None
-        self._facts: Mapping[str, object] | None = None
-        self._error: str | None = None
-        self._timer: Cancellable | None = None
-        self._over = False
-        self._gone = False
-
-    def begin(
-        self, text: str, facts: Mapping[str, object] | None, ended: int | None = None
-    ) -> None:
-        """Wait for the disk, then say `text`, or print `facts` instead where there are some."""
-        self._text, self._ended, self._facts = text, ended, facts
-        self._timer = self._call.context.clock.call_later(PATIENCE, self._late)
-        self._call.channel.start(self)
-        self._go_on()
-
-    def saved(self, error: str) -> None:
-        """It is on the disk, or `error` says why it is not."""
-        self._error = error
-        self._go_on()
-
-    def _late(self) -> None:
-        self._error = self._error or f"the disk has not taken it for {PATIENCE:g} s"
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self._error is None or self._text is None or self._over:
-            return
-        self._finish(self._error)
-        if self._gone:
-            return
-        if self._error:
-            why = f"it counts now, but not after a restart: {self._error}"
-            self._call.fail(FAILED, self._text, why)
-        else:
-            facts = self._facts
-            shown = self._text if facts is None else json.dumps(facts, indent=1)
-            VerbPrinter(self._call.channel, shown + "\n")
-
-    def _finish(self, detail: str) -> None:
-        self._over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        words, call = self._words, self._call
-        kind, result = _kind(words.subject), "failed" if detail else "ok"
-        if words.event == "lockout":
-            call.record(
-                "lockout",
-                subject=words.subject,
-                kind=kind,
-                until=words.until,
-                ended=self._ended,
-                result=result,
-                detail=detail or None,
-            )
-        else:
-            call.record("unlock", subject=words.subject, kind=kind, result=result)
-
-    # Program
-
-    def received(self, data: bytes) -> None:
-        """Nobody reads it."""
-        self._call.channel.consumed(len(data))
-
-    def closed(self) -> None:
-        """Whoever asked has gone; it counts all the same, and what the disk says is recorded."""
-        self._gone = True
-
-
-def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:
+async def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:
     listed = lockouts.listed()
     if parsed.has(JSON):
-        text = json.dumps([_facts(each) for each in listed], indent=1) + "\n"
-    else:
-        text = "".join(line + "\n" for line in _lines(listed))
-        if not listed:
-            complain(call.channel, "[there are no lockouts]")
-    VerbPrinter(call.channel, text)
+        await call.print_json([_facts(each) for each in listed])
+        return
+    if not listed:
+        call.remark("there are no lockouts")
+    await call.print("".join(line + "\n" for line in _lines(listed)))
 
 
 def _facts(locked: Lockout) -> dict[str, object]:
@@ -252,3 +214,6 @@ def _lines(listed: Iterable[Lockout]) -> list[str]:
         line = f"{safe(each.what)}  {term}  by {safe(each.by)} since {timestamp(each.since)}{why}"
         lines.append(line)
     return lines
+
+
+VERB = Verb(GRAMMAR, run)

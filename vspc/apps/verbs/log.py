@@ -1,318 +1,320 @@
-"""`log NAME`: what a console said, from its log; with `-f` what it says, too."""
+"""`log NAME`: the log of a console; with `-f` also its output from now on. `log 'web*' --grep
+REGEX` searches the logs of many consoles, one after the other.
+"""
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 
-from attrs import evolve
+from attrs import define, field
+from twisted.internet.defer import CancelledError
 
-from vspc.apps.verbs import log_many
-from vspc.apps.verbs.context import DONE, FAILED, Call, Spool, complain
+from vspc.apps.verbs.context import (
+    DONE,
+    FAILED,
+    NOT_FOUND,
+    USAGE,
+    Call,
+    Verb,
+    VerbExit,
+    handle_of,
+    no_console,
+)
 from vspc.apps.verbs.grammar import Parsed
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor, ask, from_memory, not_written
+from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled, from_memory, not_written
+from vspc.apps.verbs.log_lines import SEARCHED, LogFormat, LogSearch
 from vspc.apps.verbs.log_options import (
+    GRAMMAR,
     NAME,
     LogOptions,
     NoSuchBoot,
     Span,
-    remembered_span,
-    span,
-    wanted_of,
+    find_span,
+    log_options,
 )
-from vspc.apps.verbs.log_print import Printed
-from vspc.apps.verbs.log_search import Search
-from vspc.apps.verbs.log_search import SearchEnded as Searched
-from vspc.common.clock import Cancellable
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
+from vspc.console.attachment import Ended, Lost, Notice, OutputChunk, Sink
 from vspc.console.console import Console
 from vspc.console.logs import Item, Marker, MarkerKind, Output
-from vspc.console.ports import Program
-from vspc.console.sessions import Follow
+from vspc.console.resolve import reading_order
+from vspc.net.waiting import Wakeup
 
 IDLE = 2.0
 """Seconds after which an unfinished line is shown as it is, where lines are shown one by one."""
 
-NOWHERE = Follow(None)
-"""In place of a place, where nothing is followed."""
 
-
-def run(call: Call, parsed: Parsed) -> None:
-    """Print it."""
-    wanted = wanted_of(parsed)
-    if wanted.grep is not None and call.means_many(parsed[NAME]):
-        log_many.search(call, parsed[NAME], wanted)
-        return
-    console = call.find(parsed[NAME])
-    if console is None:
-        return
-    place: Follow | str = call.context.sessions.follow(call.session) if wanted.follow else NOWHERE
-    if isinstance(place, str):
-        call.record("limit", console, limit="max_followed")
-        call.fail(FAILED, place)
-    else:
-        LogReader(call, console, wanted, place).begin()
-
-
-class LogReader(Program):
-    """A `Program` that prints a log, and the `Sink` of an attachment once it has caught up."""
-
-    def __init__(self, call: Call, console: Console, wanted: LogOptions, place: Follow) -> None:
-        self._call = call
-        self._channel = call.channel
-        self._console = console
-        self._wanted = wanted
-        self._place = place
-        self._start: int | None = None
-        self._printed = Printed(wanted, call.channel.terminal is not None)
-        self._spool = Spool(call.channel)
-        self._end = 0
-        self._reel: LogCursor | None = None
-        self._attachment: Attachment | None = None
-        self._title = console.title  # as he knows it: he may not learn the name it has then
-        self._asked: Cancellable | None = None
-        self._search: Search | None = None
-        self._late: Cancellable | None = None  # when an unfinished line is shown
-        self._over = False
-        self._read_all = False
-
-    def begin(self) -> None:
-        """Find out where to begin."""
-        self._channel.start(self)
-        limit = self._call.history_limit(self._console)
-        earliest = None if limit is None else self._call.context.clock.wall() - limit
-        self._asked = ask(
-            self._call.context,
-            self._console,
-            lambda kept: (span(self._wanted, kept, earliest), kept.unwritten, kept.end),
-            lambda answer: self._answered(answer, earliest),
-        )
-
-    def _answered(
-        self, answer: tuple[Span | NoSuchBoot, int, int] | None, earliest: float | None
-    ) -> None:
-        if self._over:
+async def run(call: Call, parsed: Parsed) -> None:
+    """Print it. Control-C ends it with status 0."""
+    options = log_options(parsed)
+    try:
+        if options.grep is not None and call.means_many(parsed[NAME]):
+            await _search_many(call, parsed[NAME], options)
             return
-        wanted, end = self._wanted, self._console.history.end
-        if answer is None:
-            kept_in_memory = remembered_span(wanted, self._console, earliest)
-            if kept_in_memory is None:
-                self._fail(f"the log of {self._console.title} cannot be read now")
-                return
-            self._remark(from_memory(self._console.title))
-            self._found(kept_in_memory)
-            return
-        found, unwritten, kept = answer
-        if unwritten:
-            self._remark(not_written(unwritten))
-        whole = wanted.until is None and wanted.count is None
-        if isinstance(found, Span) and whole and found.end == kept < end:
-            found = evolve(found, end=end)  # what the log does not have memory may have
-        self._found(found)
+        console = call.find(parsed[NAME])
+        with call.following(console) if options.follow else nullcontext():
+            await _Reader(call, console, options).run()
+    except CancelledError:
+        raise VerbExit(DONE) from None
 
-    def _found(self, found: Span | NoSuchBoot) -> None:
-        if isinstance(found, NoSuchBoot):
-            self._fail(str(found))
-            return
-        end = self._console.history.end
-        if self._wanted.offset is not None and self._wanted.offset > end:
-            self._fail(f"offset {self._wanted.offset} is not said yet; it ends at {end}")
-            return
-        self._start, self._end = found.start, found.end
-        if self._wanted.follow:
+
+@define(eq=False)
+class _Reader:
+    """Prints the log of one console."""
+
+    _call: Call
+    _console: Console
+    _options: LogOptions
+    _title: str = field(init=False)  # as the operator knows it: he may not learn a later one
+    _format: LogFormat = field(init=False)
+    _span: Span = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._title = self._console.title
+        self._format = LogFormat(self._options, self._call.channel.terminal is not None)
+
+    async def run(self) -> None:
+        """Print it, and follow the console where that was asked for."""
+        self._span = await self._find_span()
+        if self._options.follow:
             self._record("begun")
-        if found.late:
-            self._remark(f"it begins at offset {found.start}: what came before is not kept")
-        if self._wanted.grep is None:
-            self._read_from(found.start)
-            return
-        self._search = Search(
-            self._call.context,
-            self._console,
-            self._wanted,
-            found,
-            self._spool.room,
-            self._give_found,
-            self._searched,
-        )
-        self._search.go_on()
+        if self._span.late:
+            self._call.remark(f"begins at offset {self._span.start}: nothing older is kept")
+        try:
+            await self._print()
+        finally:
+            self._record("ok")
+
+    async def _find_span(self) -> Span:
+        call, options, console = self._call, self._options, self._console
+        found = await find_span(call, console, options)
+        call.require_readable(console, self._title, FAILED)
+        if found is None:
+            raise VerbExit(FAILED, f"the log of {self._title} cannot be read now")
+        if isinstance(found, NoSuchBoot):
+            raise VerbExit(FAILED, str(found))
+        if found.remembered:
+            call.remark(from_memory(self._title))
+        if found.unwritten:
+            call.remark(not_written(found.unwritten))
+        end = console.history.end
+        if options.offset is not None and options.offset > end:
+            raise VerbExit(FAILED, f"offset {options.offset} is not said yet; it ends at {end}")
+        return found
+
+    async def _print(self) -> None:
+        start = self._span.start
+        offset = await (self._read(start) if self._options.grep is None else self._search(start))
+        while self._options.follow:
+            offset = await self._read(await self._follow(offset))
+        output = self._call.output
+        output.put(*self._format.end())
+        await output.flush()
+        if self._options.grep is not None and not self._format.matches:
+            raise VerbExit(FAILED)
 
     # From the log
 
-    def _read_from(self, offset: int) -> None:
-        self._reel = LogCursor(
-            self._call.context,
-            self._console,
-            offset,
-            self._spool.room,
-            self._give,
-            self._reached,
-            lambda: self._fail(f"the log of {self._console.title} cannot be read any further"),
-        )
-        self._reel.pump(None if self._wanted.follow else self._end)
+    async def _read(self, start: int) -> int:
+        """Print the log from `start` to its end, or to where the history begins; that offset."""
+        call, history, follow = self._call, self._console.history, self._options.follow
+        end = self._span.end
+        cursor = LogCursor(call.context, self._console, start, None if follow else end)
+        while True:
+            try:
+                items = await cursor.read(await call.output.room())
+            except LogStalled:
+                why = f"the log of {self._title} cannot be read any further"
+                raise VerbExit(FAILED, why) from None
+            for item in items:
+                self._put(item)
+            call.require_readable(self._console, self._title, FAILED)
+            if follow and cursor.ended and cursor.offset >= history.start:
+                return cursor.offset
+            if not follow and (cursor.ended or cursor.offset >= end):
+                return cursor.offset
 
-    def _give(self, item: Item) -> None:
-        shown = self._wanted.json and self._wanted.grep is None
-        if isinstance(item, Marker) and item.kind is MarkerKind.GAP and not shown:
-            self._remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
-        self._spool.print(self._printed.feed(item))
+    async def _search(self, start: int) -> int:
+        call, end = self._call, self._span.end
+        search = LogSearch(call.context, self._console, self._options, start, end)
+        while not search.ended:
+            await call.output.room()
+            found = await search.next()
+            call.require_readable(self._console, self._title, FAILED)
+            for item in found:
+                self._put(item)
+            call.output.put(*self._format.end())
+        if search.is_over_limit:
+            more = f"--from {search.offset} goes on"
+            raise VerbExit(FAILED, f"{search.searched} bytes are searched; {more}")
+        return search.offset
 
-    def _is_forbidden(self) -> bool:
-        """Whether the rules have changed since it began; then it is over."""
-        if not self._call.may_read(self._console):
-            self._fail(f"{self._title}: you may no longer read this console")
-        return self._over
+    def _put(self, item: Item) -> None:
+        is_shown = self._options.json and self._options.grep is None
+        if isinstance(item, Marker) and item.kind is MarkerKind.GAP and not is_shown:
+            self._call.remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
+        self._call.output.put(*self._format.feed(item))
 
-    def _reached(self, offset: int, ended: bool) -> bool:
-        if self._is_forbidden():
-            return True
-        if self._wanted.follow:
-            if offset < self._console.history.start or not ended:
-                return False
-            self._follow(offset)
-            return True
-        if not ended and offset < self._end:
-            return False
-        self._finish()
-        return True
+    # From the console
 
-    def _give_found(self, items: Sequence[Item]) -> bool:
-        if self._is_forbidden():
-            return False
-        for item in items:
-            self._give(item)
-        self._spool.print(self._printed.end())
-        return True
+    async def _follow(self, offset: int) -> int:
+        """Print what the VM says from `offset` on; the offset from which on the history has lost
+        some of it.
+        """
+        call, console, output = self._call, self._console, self._call.output
+        call.require_readable(console, self._title, FAILED)
+        output.put(*self._format.pause())
+        events = _FollowSink(self._title, console, call)
+        attachment = console.attach(call.session, call.rights(console), events, offset)
+        try:
+            while True:
+                match attachment.next(min(await output.room(), PIECE)):
+                    case OutputChunk(start, data):
+                        self._put(Output(start, call.context.clock.wall(), data))
+                    case Lost(start):
+                        return start
+                    case Notice(text):
+                        if self._options.grep is None:
+                            call.remark(text)
+                    case Ended(reason):
+                        raise VerbExit(FAILED, reason)
+                    case None:
+                        await self._pause(events.wakeup)
+        finally:
+            attachment.detach()
 
-    def _searched(self, ended: Searched) -> None:
-        if not ended.complete:
-            assert self._search is not None
-            self._fail(f"{self._search.searched} bytes are searched; --from {ended.offset} goes on")
-        elif self._wanted.follow:
-            self._follow(ended.offset)
-        else:
-            self._finish()
-
-    # As it is said
-
-    def _follow(self, offset: int) -> None:
-        if self._is_forbidden():
-            return
-        self._spool.print(self._printed.pause())
-        call = self._call
-        self._attachment = self._console.attach(
-            call.session, call.rights(self._console), self, offset
-        )
-        self.ready()
-
-    def ready(self) -> None:
-        """`Sink`: the VM said more."""
-        self._stop_waiting()
-        while not self._over and self._attachment is not None and (room := self._spool.room()) > 0:
-            match self._attachment.next(min(room, PIECE)):
-                case OutputChunk(offset, data):
-                    self._give(Output(offset, self._call.context.clock.wall(), data))
-                case Lost(start, _):
-                    self._attachment.detach()
-                    self._attachment = None
-                    self._read_from(start)
-                    return
-                case Notice(text):
-                    if self._wanted.grep is None:
-                        self._remark(text)
-                case Ended(reason):
-                    self._fail(reason)
-                case None:
-                    self._pause()
-                    return
-
-    def _pause(self) -> None:
-        """Nothing more has come for now."""
-        self._spool.print(self._printed.pause())
-        if self._printed.waits:
-            self._late = self._call.context.clock.call_later(IDLE, self._show_unfinished)
-
-    def _show_unfinished(self) -> None:
-        self._spool.print(self._printed.late())
-
-    def _stop_waiting(self) -> None:
-        if self._late is not None and self._late.active():
-            self._late.cancel()
-
-    def writable(self) -> None:
-        """Nothing is typed here."""
-
-    def host_changed(self, old: str, new: str) -> None:
-        """A reader goes on; the notice tells."""
-
-    def ended(self, reason: str) -> None:
-        """The console is gone."""
-        self._fail(f"{self._title}: {reason}; --from {self._console.history.end} goes on")
-
-    # Program
-
-    def drained(self) -> None:
-        """The operator takes more."""
-        self._spool.drain()
-        if self._over or self._spool:
-            return
-        if self._read_all:
-            self._finish()
-        elif self._attachment is not None:
-            self.ready()
-        elif self._search is not None and self._reel is None:
-            self._search.go_on()
-        elif self._reel is not None:
-            self._reel.pump(None if self._wanted.follow else self._end)
-
-    def received(self, data: bytes) -> None:
-        """Control-C ends it where a terminal sends it as a key."""
-        self._channel.consumed(len(data))
-        if b"\x03" in data and self._channel.terminal is not None:
-            self._leave(DONE)
-
-    def closed(self) -> None:
-        """The operator has gone."""
-        if not self._over and self._start is not None:
-            self._record("ok")
-        self._place.release()
-        self._over = True
-        if self._asked is not None and self._asked.active():
-            self._asked.cancel()
-        if self._search is not None:
-            self._search.stop()
-        self._stop_waiting()
-        if self._reel is not None:
-            self._reel.stop()
-        if self._attachment is not None:
-            self._attachment.detach()
-
-    # Writing
+    async def _pause(self, more: Wakeup) -> None:
+        """Wait for more. An unfinished line is shown after a while."""
+        output, line = self._call.output, self._format
+        output.put(*line.pause())
+        if not await more.wait(IDLE if line.waits else None):
+            output.put(*line.late())
+            await more.wait()
 
     def _record(self, result: str) -> None:
         self._call.record(
             "log-read",
             self._console,
             verb="log",
-            offset=self._start,
-            end=self._end,
-            bytes=self._spool.written,
-            follow=self._wanted.follow,
+            offset=self._span.start,
+            end=self._span.end,
+            bytes=self._call.output.written,
+            follow=self._options.follow,
             result=result,
         )
 
-    def _remark(self, text: str) -> None:
-        complain(self._channel, f"[{text}]")
 
-    def _finish(self) -> None:
-        self._read_all = True
-        self._spool.print(self._printed.end())
-        if not self._spool:
-            nothing = self._wanted.grep is not None and not self._printed.matches
-            self._leave(FAILED if nothing else DONE)
+@define(eq=False)
+class _FollowSink(Sink):
+    """The sink of a console that is followed. `wakeup` is set when there is more."""
+
+    _title: str
+    _console: Console
+    _call: Call
+    wakeup: Wakeup = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.wakeup = Wakeup(self._call.context.clock)
+
+    def ready(self) -> None:
+        self.wakeup.set()
+
+    def writable(self) -> None:
+        """Nothing is typed."""
+
+    def host_changed(self, old: str, new: str) -> None:
+        """A notice says it."""
+
+    def ended(self, reason: str) -> None:
+        end = self._console.history.end
+        error = VerbExit(FAILED, f"{self._title}: {reason}; --from {end} goes on")
+        self._call.output.throw(error)
+        self.wakeup.throw(error)
+
+
+async def _search_many(call: Call, pattern: str, options: LogOptions) -> None:
+    """Search the logs of all consoles that match `pattern`, in the order of `list`. A log that
+    cannot be read is told and the others are searched; the status is 1 then, as without a match.
+    """
+    if options.follow or options.offset is not None:
+        raise VerbExit(USAGE, "-f and --from are for one console, not for a pattern")
+    consoles = sorted(call.matching(pattern), key=reading_order)
+    if not consoles:
+        raise VerbExit(NOT_FOUND, no_console(pattern))
+    search = _SearchOfMany(call, options)
+    # With the titles that the operator knows: he may not learn those that they have later.
+    named = [(console, console.title) for console in consoles]
+    for number, (console, title) in enumerate(named):
+        if search.searched >= SEARCHED:
+            left = len(named) - number
+            more = f"{left} more console{'' if left == 1 else 's'} not"
+            raise VerbExit(FAILED, f"{search.searched} bytes are searched; {more}")
+        if call.may_read(console):
+            await search.one(console, title)
+    await call.output.flush()
+    if search.failed or not search.matches:
+        raise VerbExit(FAILED)
+
+
+@define(eq=False)
+class _SearchOfMany:
+    """`failed`: some of it was not searched."""
+
+    _call: Call
+    _options: LogOptions
+    searched: int = 0
+    matches: int = 0
+    failed: bool = False
+
+    async def one(self, console: Console, title: str) -> None:
+        """Search one log, and print what matches with the name before it."""
+        call = self._call
+        found = await find_span(call, console, self._options)
+        if not call.may_read(console) or isinstance(found, NoSuchBoot):
+            return
+        if found is None:
+            self._fail(f"the log of {title} cannot be read now")
+            return
+        if found.remembered:
+            self._fail(from_memory(title))
+        if found.start < found.end:
+            await self._print(console, title, found)
 
     def _fail(self, why: str) -> None:
-        if not self._over:
-            self._remark(why)
-            self._leave(FAILED)
+        self.failed = True
+        self._call.remark(why)
 
-    def _leave(self, status: int) -> None:
-        self.closed()
-        self._channel.finish(status)
+    async def _print(self, console: Console, title: str, found: Span) -> None:
+        call, output, before = self._call, self._call.output, self._call.output.written
+        about = {"console": title, "handle": handle_of(console)}
+        lines = LogFormat(self._options, call.channel.terminal is not None, about)
+        search = LogSearch(
+            call.context, console, self._options, found.start, found.end, self.searched
+        )
+        result = "ok"
+        try:
+            while not search.ended:
+                await output.room()
+                items = await search.next()
+                if not call.may_read(console):
+                    result = "failed"
+                    return
+                for item in items:
+                    if isinstance(item, Marker) and item.kind is MarkerKind.GAP:
+                        lost = f"lost: offsets {item.offset} to {item.end}: {item.text}"
+                        call.remark(f"{title}: {lost}")
+                    output.put(*lines.feed(item))
+                output.put(*lines.end())
+        finally:
+            self.searched, self.matches = search.searched, self.matches + lines.matches
+            call.record(
+                "log-read",
+                console,
+                verb="log",
+                offset=found.start,
+                end=search.offset,
+                bytes=output.written - before,
+                follow=False,
+                result=result,
+            )
+        if search.is_over_limit:
+            self._fail(f"{title} is searched up to offset {search.offset}")
+
+
+VERB = Verb(GRAMMAR, run)

@@ -1,16 +1,19 @@
-"""Reading what consoles said before: from their logs, or from memory where there is none."""
+"""Reading what consoles said before: from their logs, or from memory where there is none.
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+The history of a console can be asked like a log: for consoles that are not logged, and for those
+whose log cannot be read.
+"""
 
-from attrs import evolve, frozen
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from vspc.apps.coroutines import RunningCoroutine
-from vspc.apps.verbs.context import VerbContext
-from vspc.common.clock import Cancellable
+from attrs import define, evolve, field, frozen
+
+from vspc.apps.verbs.context import FAILED, Call, VerbContext, VerbExit
 from vspc.console.console import Console
 from vspc.console.history import History
 from vspc.console.logs import Item, LogPage, LogView, Marker, MarkerKind, Output
+from vspc.net.waiting import sleep
 
 NOT_LOGGED = "not logged, and no longer in memory"
 UNREADABLE = "no longer in memory, and the log cannot be read now"
@@ -18,9 +21,8 @@ UNREADABLE = "no longer in memory, and the log cannot be read now"
 
 @frozen
 class Memory:
-    """`vspc.console.logs.Kept` over a ring. Nobody knows when each byte came: it is `last`.
-
-    `why` is said of what is missing.
+    """`vspc.console.logs.LogView` over the history of a console. When each byte came is not kept:
+    `last` is given for all of them. `why` explains what is missing.
     """
 
     history: History
@@ -39,17 +41,17 @@ class Memory:
 
     @property
     def booted(self) -> bool:
-        """Nobody looked."""
+        """Unknown."""
         return False
 
     @property
     def unwritten(self) -> int:
-        """Nothing: it is not to be written."""
+        """None: nothing is to be written."""
         return 0
 
     @property
     def cancelled(self) -> bool:
-        """It takes no time."""
+        """Never: reading takes no time."""
         return False
 
     def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
@@ -68,7 +70,7 @@ class Memory:
         return LogPage(tuple(items), at, at >= stop)
 
     def since(self, at: float) -> int:
-        """Nothing: nobody knows when each byte came, and it may decide what one may see."""
+        """`end`: when each byte came is unknown, and rights may depend on it."""
         del at
         return self.end
 
@@ -77,7 +79,7 @@ class Memory:
         return self.history.last_lines(lines, limit)
 
     def markers(self, kinds: Sequence[MarkerKind]) -> list[Marker]:
-        """None are kept."""
+        """None."""
         del kinds
         return []
 
@@ -88,38 +90,44 @@ PIECE = 64 * 1024
 """Bytes that are read at once."""
 
 AGAIN = 0.1
-"""Seconds between two looks at a log that has not got yet what the ring has lost."""
+"""Seconds between two looks at a log that does not have yet what the history has lost."""
 
 PATIENCE = 30.0
-"""Seconds after which such a log is not waited for any more."""
+"""Seconds after which such a log is given up."""
 
 
-class Answered:
-    """A question that had its answer at once."""
-
-    def cancel(self) -> None:
-        """Too late."""
-
-    def active(self) -> bool:
-        """It is over."""
-        return False
-
-
-def ask(
-    context: VerbContext,
-    console: Console,
-    question: Callable[[LogView], T],
-    answer: Callable[[T | None], Any],
-) -> Cancellable:
-    """Ask the log of `console`, or its ring where there is none: then `answer` hears at once."""
-    if context.logs is not None and context.logs.keeps(console.id):
-        return RunningCoroutine(_answered(context.logs.query(console.id, question), answer))
-    answer(question(Memory(console.history, console.last_output or 0.0)))
-    return Answered()
+async def ask(context: VerbContext, console: Console, question: Callable[[LogView], T]) -> T | None:
+    """The answer of the log of `console`, or of its history where there is no log. None: the log
+    cannot be read.
+    """
+    logs = context.logs
+    if logs is None or not logs.keeps(console.id):
+        return question(Memory(console.history, console.last_output or 0.0))
+    return await logs.query(console.id, question)
 
 
-async def _answered(query: Awaitable[T | None], answer: Callable[[T | None], Any]) -> None:
-    answer(await query)
+async def read_log(call: Call, console: Console, question: Callable[[LogView], T]) -> T:
+    """The same for a verb: raises `VerbExit` where the log cannot be read, or where the operator
+    can no longer read the console when the answer comes.
+    """
+    title = console.title
+    found = await ask(call.context, console, lambda kept: (question(kept),))
+    call.require_readable(console, title)
+    if found is None:
+        raise VerbExit(FAILED, f"the log of {title} cannot be read now")
+    return found[0]
+
+
+async def look_back_denial(call: Call, console: Console, offset: int) -> str:
+    """Why the operator may not look back as far as `offset`; empty if that is allowed."""
+    limit, earliest = call.history_limit(console), call.earliest(console)
+    if limit is None or earliest is None or offset >= console.history.end:
+        return ""
+    first = await ask(call.context, console, lambda kept: kept.since(earliest))
+    if first is not None and offset >= first:
+        return ""
+    since = "" if first is None else f", offset {first}"
+    return f"you may look back {limit:g} seconds on {console.title}{since}"
 
 
 def remembered(console: Console) -> Memory:
@@ -128,115 +136,80 @@ def remembered(console: Console) -> Memory:
 
 
 def from_memory(title: str) -> str:
-    """What is said of a log that is shown from memory."""
+    """The remark about a log that is shown from memory."""
     return f"the log of {title} cannot be read now: this is from memory"
 
 
 def not_written(count: int) -> str:
-    """What is said of a log whose last `count` bytes the disk does not take."""
+    """The remark about a log whose last `count` bytes the disk does not take."""
     return f"the last {count} bytes are from memory: the disk does not take them now"
 
 
-class LogCursor:
-    """Reads on from an offset, as fast as its reader takes it, until `reached` says so.
+class LogStalled(Exception):
+    """Nothing more has come into a log for `PATIENCE` seconds."""
 
-    What the log cannot give now comes from memory, with a gap where that does not reach.
+
+@define(eq=False)
+class LogCursor:
+    """Reads on from `offset`, up to `until` where that is given; each item once and in order.
+
+    What the log cannot give now comes from memory, with a gap where memory does not reach.
+    `ended`: nothing more was there at the last `read`.
     """
 
-    def __init__(
-        self,
-        context: VerbContext,
-        console: Console,
-        offset: int,
-        room: Callable[[], int],
-        give: Callable[[Item], None],
-        reached: Callable[[int, bool], bool],
-        failed: Callable[[], None],
-    ) -> None:
-        """`give` gets each item, once and in order. After each piece `reached` is asked, with the
-        offset and whether that is the end for now; False there means to wait for more. `failed`:
-        the log does not answer, or nothing more has come for `PATIENCE` seconds.
+    _context: VerbContext
+    _console: Console
+    offset: int
+    until: int | None = None
+    ended: bool = field(default=False, init=False)
+    _waited: float = field(default=0.0, init=False)
+    _is_first: bool = field(default=True, init=False)
+    _seen: list[Marker] = field(factory=list, init=False)  # those at `offset` that were given
+
+    async def read(self, room: int) -> list[Item]:
+        """The next items, about `room` bytes; each call but the first in a new turn of the reactor.
+
+        At the end of the log it waits for a moment. Raises `LogStalled`.
         """
-        self._context = context
-        self._console = console
-        self.offset = offset
-        self._room = room
-        self._give = give
-        self._reached = reached
-        self._failed = failed
-        self._asked: Cancellable | None = None
-        self._timer: Cancellable | None = None
-        self._waited = 0.0
-        self._seen: list[Marker] = []  # markers at `offset` that were given already
-        self._pumping = False
-        self.over = False
+        if self._waited >= PATIENCE:
+            raise LogStalled
+        if not self._is_first:
+            await sleep(self._context.clock, AGAIN if self.ended else 0.0)
+        self._is_first = False
+        offset, room, until = self.offset, min(room, PIECE), self.until
+        page = await ask(self._context, self._console, lambda kept: kept.read(offset, room, until))
+        if page is None or self._is_short(page):
+            # The disk is full, or does not answer: memory may have more.
+            page = remembered(self._console).read(offset, PIECE, until)
+        page = self._filled(page, room)
+        moved = page.next > offset
+        items = list(self._unseen(page))
+        self.ended = page.ended
+        self._waited = self._waited + AGAIN if page.ended and not moved else 0.0
+        return items
 
-    def pump(self, until: int | None = None) -> None:
-        """Read on if there is room; nothing if that is under way."""
-        if self.over or self._pumping or (self._asked is not None and self._asked.active()):
-            return
-        if self._timer is not None and self._timer.active():
-            return
-        room = min(self._room(), PIECE)
-        if room <= 0:
-            return
-        offset = self.offset
-        self._pumping = True
-        self._asked = ask(
-            self._context,
-            self._console,
-            lambda kept: kept.read(offset, room, until),
-            lambda passage: self._arrived(passage, until),
-        )
-        self._pumping = False
-
-    def _arrived(self, passage: LogPage | None, until: int | None) -> None:
-        self._asked = None
-        if self.over:
-            return
-        if passage is None or self._is_short(passage, until):
-            # The disk is full, or stands still: memory may have more.
-            passage = remembered(self._console).read(self.offset, PIECE, until)
-        passage = self._filled(passage)
-        moved = passage.next > self.offset
-        for item in list(self._unseen(passage)):
-            self._give(item)
-            if self.over:
-                return
-        if self._reached(self.offset, passage.ended):
-            self.over = True
-        elif not passage.ended:
-            self._soon(0.0, until)
-        else:
-            self._waited = 0.0 if moved else self._waited + AGAIN
-            if self._waited >= PATIENCE:
-                self._end(self._failed)
-            else:
-                self._soon(AGAIN, until)
-
-    def _is_short(self, passage: LogPage, until: int | None) -> bool:
-        """Whether it ends before `until`, which was said."""
-        if until is None or passage.items or not passage.ended:
+    def _is_short(self, page: LogPage) -> bool:
+        """Whether it ends before `until` although the console said more."""
+        if self.until is None or page.items or not page.ended:
             return False
-        return self.offset < min(until, self._console.history.end)
+        return self.offset < min(self.until, self._console.history.end)
 
-    def _filled(self, passage: LogPage) -> LogPage:
-        """`passage`, up to the first gap of which memory has something, and what that is."""
-        history, said = self._console.history, 0
-        for number, item in enumerate(passage.items):
+    def _filled(self, page: LogPage, room: int) -> LogPage:
+        """`page` up to the first gap of which memory has something, and what memory has."""
+        history, before = self._console.history, 0
+        for number, item in enumerate(page.items):
             start = max(item.offset, history.start)
             if isinstance(item, Output):
-                said += len(item.data)
+                before += len(item.data)
             elif item.kind is MarkerKind.GAP and start < item.end <= history.end:
-                room = max(1, min(self._room(), PIECE) - said)
-                data = history.read(start, min(item.end - start, room))
+                data = history.read(start, min(item.end - start, max(1, room - before)))
                 missing = (evolve(item, end=start),) if start > item.offset else ()
-                items = (*passage.items[:number], *missing, Output(start, item.at, data))
+                items = (*page.items[:number], *missing, Output(start, item.at, data))
                 return LogPage(items, start + len(data), ended=False)
-        return passage
+        return page
 
-    def _unseen(self, passage: LogPage) -> Iterator[Item]:
-        for item in passage.items:
+    def _unseen(self, page: LogPage) -> Iterator[Item]:
+        for item in page.items:
             if isinstance(item, Marker) and item.end == item.offset:
                 if item.offset == self.offset:
                     if item in self._seen:
@@ -249,23 +222,5 @@ class LogCursor:
                 self.offset = item.end
                 self._seen = []
             yield item
-        if passage.next > self.offset:
-            self.offset, self._seen = passage.next, []
-
-    def _soon(self, delay: float, until: int | None) -> None:
-        def again() -> None:
-            self._timer = None
-            self.pump(until)
-
-        self._timer = self._context.clock.call_later(delay, again)
-
-    def _end(self, call: Callable[[], None]) -> None:
-        self.over = True
-        call()
-
-    def stop(self) -> None:
-        """Nothing more is wanted."""
-        self.over = True
-        for waiting in (self._asked, self._timer):
-            if waiting is not None and waiting.active():
-                waiting.cancel()
+        if page.next > self.offset:
+            self.offset, self._seen = page.next, []

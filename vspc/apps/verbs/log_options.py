@@ -1,12 +1,13 @@
-"""What one can say to `log`, and what of a log it means."""
+"""The grammar of `log`, its options, and the part of a log that they mean."""
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, UsageError
-from vspc.apps.verbs.log_cursor import remembered
+from vspc.apps.verbs.log_cursor import ask, remembered
 from vspc.apps.verbs.stream_search import REGEX
 from vspc.apps.verbs.verbatim import VALUES
 from vspc.console.boots import boots
@@ -44,7 +45,7 @@ LINES_LIMIT = 1 << 40
 
 
 class NoSuchBoot(Exception):
-    """The boot that was asked for is not kept; the text says which are."""
+    """The boot that was asked for is not in the log; the text says how many are."""
 
 
 @frozen
@@ -69,10 +70,10 @@ class LogOptions:
         return self.timestamps or self.json or self.grep is not None
 
 
-def wanted_of(parsed: Parsed) -> LogOptions:
+def log_options(parsed: Parsed) -> LogOptions:
     """What was said. Raises `UsageError`."""
     grep = parsed.get(GREP)
-    wanted = LogOptions(
+    options = LogOptions(
         follow=parsed.has(FOLLOW),
         lines=parsed.get(LINES),
         offset=parsed.get(FROM),
@@ -85,65 +86,84 @@ def wanted_of(parsed: Parsed) -> LogOptions:
         json=parsed.has(JSON),
         raw=parsed.has(RAW),
     )
-    _check(wanted)
-    return wanted
+    _check(options)
+    return options
 
 
-def _check(wanted: LogOptions) -> None:
-    if wanted.raw + wanted.json + wanted.timestamps > 1:
+def _check(options: LogOptions) -> None:
+    if options.raw + options.json + options.timestamps > 1:
         raise UsageError("--raw, --json and --timestamps exclude each other")
-    starts = (wanted.offset, wanted.since, wanted.boot, wanted.lines)
+    starts = (options.offset, options.since, options.boot, options.lines)
     if sum(start is not None for start in starts) > 1:
         raise UsageError("--from, --since, --boot and -n each say where to begin: give one of them")
-    if wanted.follow and (wanted.until is not None or wanted.count is not None):
+    if options.follow and (options.until is not None or options.count is not None):
         raise UsageError("-f has no end: --until and --bytes do not go with it")
 
 
 @frozen
 class Span:
-    """Offsets from which and to which (exclusive) is read; `late` if less is kept than asked."""
+    """What is read: the offsets from `start` to `end` (exclusive).
+
+    `late`: less is kept than was asked for. `remembered`: it comes from memory, as the log cannot
+    be read. `unwritten`: bytes at the end that the disk does not take.
+    """
 
     start: int
     end: int
     late: bool = False
+    remembered: bool = False
+    unwritten: int = 0
 
 
-def span(wanted: LogOptions, kept: LogView, earliest: float | None) -> Span | NoSuchBoot:
-    """What `wanted` means in `kept`; nothing that came before `earliest` (seconds since 1970)."""
+async def find_span(call: Call, console: Console, options: LogOptions) -> Span | NoSuchBoot | None:
+    """What `options` mean for the log of `console`. None: the log cannot be read, and only a log
+    can tell, or memory has nothing.
+    """
+    earliest, history = call.earliest(console), console.history
+    answer = await ask(
+        call.context,
+        console,
+        lambda kept: (span(options, kept, earliest), kept.unwritten, kept.end),
+    )
+    if answer is None:
+        timed = options.since is not None or options.until is not None
+        if timed or options.boot is not None or history.start == history.end:
+            return None
+        found = span(options, remembered(console), earliest)
+        return evolve(found, remembered=True) if isinstance(found, Span) else None
+    found, unwritten, end = answer
+    if isinstance(found, NoSuchBoot):
+        return found
+    is_open = options.until is None and options.count is None
+    if is_open and found.end == end < history.end:
+        found = evolve(found, end=history.end)  # what the log does not have memory may have
+    return evolve(found, unwritten=unwritten)
+
+
+def span(options: LogOptions, kept: LogView, earliest: float | None) -> Span | NoSuchBoot:
+    """What `options` mean in `kept`; nothing that came before `earliest` (seconds since 1970)."""
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
-    if wanted.offset is not None:
-        start = wanted.offset
-    elif wanted.since is not None:
-        start = kept.since(wanted.since)
-    elif wanted.lines is not None:
-        start = last_lines(kept, wanted.lines, LINES_LIMIT)
-    elif wanted.boot is not None:
+    if options.offset is not None:
+        start = options.offset
+    elif options.since is not None:
+        start = kept.since(options.since)
+    elif options.lines is not None:
+        start = last_lines(kept, options.lines, LINES_LIMIT)
+    elif options.boot is not None:
         found = boots(kept)
-        at = wanted.boot - 1 if wanted.boot > 0 else len(found) - 1 + wanted.boot
+        at = options.boot - 1 if options.boot > 0 else len(found) - 1 + options.boot
         if not 0 <= at < len(found):
-            return NoSuchBoot(f"boot {wanted.boot} is not kept (of {len(found)}): see boots")
+            return NoSuchBoot(f"boot {options.boot} is not kept (of {len(found)}): see boots")
         start = found[at].offset
         if at + 1 < len(found):
             end = found[at + 1].offset
-    if wanted.until is not None:
-        end = min(end, kept.since(wanted.until))
-    late = wanted.offset is not None and start < first
+    if options.until is not None:
+        end = min(end, kept.since(options.until))
+    late = options.offset is not None and start < first
     start = max(start, first)
-    if wanted.count is not None:
-        end = min(end, start + wanted.count)
-    if wanted.grep is not None and first < start <= end and (start < end or wanted.follow):
+    if options.count is not None:
+        end = min(end, start + options.count)
+    if options.grep is not None and first < start <= end and (start < end or options.follow):
         start = line_start(kept, start, first)  # whole lines are searched
     return Span(start, max(start, end), late)
-
-
-def remembered_span(wanted: LogOptions, console: Console, earliest: float | None) -> Span | None:
-    """What `wanted` means in what memory has of a console whose log cannot be read now; None if
-    only a log can tell, or memory has nothing.
-    """
-    history = console.history
-    timed = wanted.since is not None or wanted.until is not None
-    if timed or wanted.boot is not None or history.start == history.end:
-        return None
-    found = span(wanted, remembered(console), earliest)
-    return found if isinstance(found, Span) else None

@@ -1,6 +1,6 @@
 """`msg NAME TEXT`: one line for everybody who is on a console; the VM gets nothing."""
 
-from vspc.apps.verbs.context import DONE, FAILED, USAGE, Call
+from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, TEXT
 from vspc.apps.verbs.limits import MESSAGES
@@ -22,24 +22,21 @@ LIMIT = 1000
 """Characters of a message."""
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Tell them. Who may read may speak, a few times a minute."""
     text = parsed[MESSAGE]
     if not text.strip() or len(text) > LIMIT:
-        call.fail(USAGE, f"a message has from 1 to {LIMIT} characters, not {len(text)}")
-        return
+        raise VerbExit(USAGE, f"a message has from 1 to {LIMIT} characters, not {len(text)}")
     console = call.find(parsed[NAME])
-    if console is None:
-        return
     if not console.attachments:
-        call.fail(FAILED, f"nobody is on {console.title}; nobody was told")
-        return
+        raise VerbExit(FAILED, f"nobody is on {console.title}; nobody was told")
     if not call.context.limits.may_say(call.operator.name, call.context.clock.seconds()):
         call.record("limit", console, limit="messages", value=MESSAGES)
-        call.fail(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
-        return
+        raise VerbExit(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
     recipients = len(console.attachments)
     console.tell(f"message from {safe(call.operator.name)}: {safe(text, LIMIT)}")
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("msg", console, bytes=size, recipients=recipients)
-    call.channel.finish(DONE)
+
+
+VERB = Verb(GRAMMAR, run)

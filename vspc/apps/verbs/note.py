@@ -1,6 +1,6 @@
 """`note NAME TEXT`: words for whoever reads the log later, and for everybody attached."""
 
-from vspc.apps.verbs.context import DONE, FAILED, USAGE, Call
+from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, TEXT
 from vspc.apps.verbs.verbatim import rule
@@ -22,24 +22,21 @@ LIMIT = 1000
 """Characters of a note."""
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Put it there."""
     console = call.find(parsed[NAME])
-    if console is None:
-        return
-    if not call.may("write", console, "write on"):
-        return
+    call.require_right("write", console, "write on")
     text = parsed[NOTE]
     if len(text) > LIMIT:
-        call.fail(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
-        return
+        raise VerbExit(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
     logs = call.context.logs
     words = f"{call.operator.name}: {text}"
     marked = logs is not None and logs.mark(console, MarkerKind.NOTE, words)
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("note", console, bytes=size, result="ok" if marked else "failed")
     if not marked:
-        call.fail(FAILED, f"{console.title} has no log that takes a note now")
-        return
+        raise VerbExit(FAILED, f"{console.title} has no log that takes a note now")
     console.tell(f"note by {safe(words, LIMIT * 2)}")
-    call.channel.finish(DONE)
+
+
+VERB = Verb(GRAMMAR, run)

@@ -1,16 +1,13 @@
 """`raw NAME`: exact bytes both ways, for programs."""
 
-from collections.abc import Callable
-
 from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.exact import ExactBridge
-from vspc.apps.verbs.console import is_refused
-from vspc.apps.verbs.context import DENIED, FAILED, Call
+from vspc.apps.verbs.console import require_attachable
+from vspc.apps.verbs.context import DENIED, FAILED, Call, Startable, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, OFFSET
-from vspc.apps.verbs.log_cursor import ask
+from vspc.apps.verbs.log_cursor import look_back_denial
 from vspc.common.text import safe
-from vspc.console.console import Console
 
 NAME = Argument("NAME", "the console", CONSOLE)
 FROM = Option("--from", "begin at this offset of the log", OFFSET)
@@ -27,57 +24,40 @@ FORWARD = "forward"
 """What `-W` and `-L` are called where verbs have names."""
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> Startable:
     """Attach without a terminal's manners."""
-    attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
+    return await attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
 
 
-def attach(call: Call, typed: str, chosen: AttachOptions, offset: int | None = None) -> None:
-    """`raw` on what `typed` means, from `offset` or from now on; `-W` comes here, too."""
-    console = call.find(typed)
-    if console is None and call.verb == FORWARD:
-        call.record(FORWARD, result="failed", target=typed)
-    if console is None or is_refused(call, console, chosen):
-        return
+async def attach(
+    call: Call, typed: str, chosen: AttachOptions, offset: int | None = None
+) -> Startable:
+    """`raw` on the console that `typed` names, from `offset` or from now on; also for `-W`."""
+    try:
+        console = call.find(typed)
+    except VerbExit:
+        if call.verb == FORWARD:
+            call.record(FORWARD, result="failed", target=typed)
+        raise
+    require_attachable(call, console, chosen)
     call = call.because(chosen.reason)
-    end = console.history.end
+    end, title = console.history.end, console.title
     if offset is None:
-        _begin(call, console, end, chosen)
+        offset = end
     elif offset > end:
-        call.fail(FAILED, f"offset {offset} of {safe(typed)} is not said yet; it ends at {end}")
-    else:
-        within_history(
-            call,
-            console,
-            offset,
-            lambda: _begin(call, console, offset, chosen),
+        raise VerbExit(
+            FAILED, f"offset {offset} of {safe(typed)} is not said yet; it ends at {end}"
         )
-
-
-def _begin(call: Call, console: Console, offset: int, chosen: AttachOptions) -> None:
+    else:
+        denial = await look_back_denial(call, console, offset)
+        call.require_readable(console, title)
+        if denial:
+            raise VerbExit(DENIED, denial, console=console)
     if call.verb == FORWARD:
         call.record(FORWARD, console, result="ok", offset=offset)
     else:
         call.record("raw", console, offset=offset)
-    ExactBridge(call, console, offset, chosen.read_only).begin()
+    return ExactBridge(call, console, offset, chosen.read_only)
 
 
-def within_history(call: Call, console: Console, offset: int, then: Callable[[], None]) -> None:
-    """Do `then` if the operator may look back as far as `offset`; else end with status 4."""
-    limit = call.history_limit(console)
-    if limit is None or offset >= console.history.end:
-        then()
-        return
-    earliest, title = call.context.clock.wall() - limit, console.title
-
-    def found(first: int | None) -> None:
-        if not call.still_reads(console, title):
-            return
-        if first is not None and offset >= first:
-            then()
-        else:
-            since = "" if first is None else f", offset {first}"
-            text = f"you may look back {limit:g} seconds on {title}{since}"
-            call.fail(DENIED, text, console=console)
-
-    ask(call.context, console, lambda kept: kept.since(earliest), found)
+VERB = Verb(GRAMMAR, run, attaches=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
-from vspc.apps.verbs.context import FAILED, Call, VerbPrinter, complain, timestamp
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, choice
-from vspc.apps.verbs.log_cursor import ask
+from vspc.apps.verbs.log_cursor import read_log
 from vspc.console.console import Console
 from vspc.console.logs import LogView, Marker, MarkerKind
 
@@ -58,51 +58,41 @@ def gather(markers: Iterable[Marker]) -> list[Recording]:
     return found
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Begin or end one, or list them."""
     what = parsed[ACTION]
     console = call.find(parsed[NAME])
-    if console is None:
+    if what != "list":
+        call.require_right("write", console, "write on")
+    known = await read_log(call, console, recordings)
+    if what != "list":
+        await call.print(f"{_mark(call, console, known, what)}\n")
         return
-    if what != "list" and not call.may("write", console, "write on"):
-        return
-
-    title = console.title
-
-    def found(known: list[Recording] | None) -> None:
-        if not call.still_reads(console, title):
-            return
-        if known is None:
-            call.fail(FAILED, f"the log of {title} cannot be read now")
-        else:
-            _go_on(call, console, known, what)
-
-    ask(call.context, console, recordings, found)
+    if not known:
+        call.remark(f"the log of {console.title} has no recordings")
+    await call.print("".join(_line(n, one) for n, one in enumerate(known, 1)))
 
 
-def _go_on(call: Call, console: Console, known: list[Recording], what: str) -> None:
+def _mark(call: Call, console: Console, known: list[Recording], what: str) -> int:
+    """Put the marker of the beginning or the end into the log; the number of the recording."""
     running = bool(known) and known[-1].end is None
-    if what == "list":
-        if not known:
-            complain(call.channel, f"[the log of {console.title} has no recordings]")
-        VerbPrinter(call.channel, "".join(_line(n, one) for n, one in enumerate(known, 1)))
-        return
     if what == "stop" and not running:
-        call.fail(FAILED, f"no recording of {console.title} goes on")
-        return
+        raise VerbExit(FAILED, f"no recording of {console.title} goes on")
     if what == "start" and running:
-        call.fail(FAILED, f"recording {len(known)} of {console.title} goes on, by {known[-1].by}")
-        return
+        who = f"goes on, by {known[-1].by}"
+        raise VerbExit(FAILED, f"recording {len(known)} of {console.title} {who}")
     logs = call.context.logs
     words = (_START if what == "start" else _STOP) + call.operator.name
     if logs is None or not logs.mark(console, MarkerKind.RECORDING, words):
-        call.fail(FAILED, f"{console.title} has no log that takes it now")
-        return
+        raise VerbExit(FAILED, f"{console.title} has no log that takes it now")
     number = len(known) + (what == "start")
     console.tell(f"recording {number} {words}")
-    VerbPrinter(call.channel, f"{number}\n")
+    return number
 
 
 def _line(number: int, one: Recording) -> str:
     end = "-" if one.end is None else str(one.end)
     return f"{number} {timestamp(one.at)} {one.start} {end} {one.by}\n"
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

@@ -1,10 +1,8 @@
 """`refusals`: what was turned away lately, with the line of the configuration to add."""
 
-import json
-
 from attrs import asdict, evolve
 
-from vspc.apps.verbs.context import Call, VerbPrinter, timestamp
+from vspc.apps.verbs.context import Call, Verb, timestamp
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
 from vspc.common.values import age_text, duration_text
 from vspc.console.audit import AccessRefusal
@@ -17,25 +15,24 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
-    """Print them, the last one last."""
-    if not call.is_administrator():
-        return
+async def run(call: Call, parsed: Parsed) -> None:
+    """Print them, oldest first."""
+    call.require_administrator()
     found = [_fitting(call, one) for one in call.context.audit_reader.refusals()]
     if parsed.has(JSON):
         shown = [
             asdict(one) | {"first": timestamp(one.first), "last": timestamp(one.last)}
             for one in found
         ]
-        VerbPrinter(call.channel, json.dumps(shown, indent=1) + "\n")
+        await call.print_json(shown)
         return
     now = call.context.clock.wall()
     lines = [line for one in found for line in _lines(one, now)] or ["nothing was turned away"]
-    VerbPrinter(call.channel, "".join(line + "\n" for line in lines))
+    await call.print("".join(line + "\n" for line in lines))
 
 
 def _fitting(call: Call, one: AccessRefusal) -> AccessRefusal:
-    """The same with a hint for who has a table already: TOML takes no second one."""
+    """The same with a hint for an operator that has a table already: TOML takes no second one."""
     table, _, key = one.hint.partition("\n")
     if (
         one.what != "login"
@@ -55,3 +52,6 @@ def _lines(one: AccessRefusal, now: float) -> list[str]:
     name = " " + "/".join(filter(None, (one.name, one.vm_name))) if one.name else ""
     lines = [f"{age_text(now - one.last)} ago  {one.what} {one.address}{name}: {one.reason}{often}"]
     return lines + [f"    {line}" for line in one.hint.splitlines()]
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

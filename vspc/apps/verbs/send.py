@@ -1,4 +1,4 @@
-"""`send NAME TEXT`: type something at a VM, and know that it got it."""
+"""`send NAME TEXT`: type something at a VM, and report when it has it."""
 
 import json
 
@@ -6,14 +6,14 @@ from attrs import field, frozen
 
 from vspc.apps.describe import cautions
 from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, USAGE, Call, complain
+from vspc.apps.verbs.context import DONE, FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError
+from vspc.apps.verbs.output import INTERRUPT, InputReader
 from vspc.apps.verbs.verbatim import examples, rule
-from vspc.common.clock import Cancellable
-from vspc.console.attachment import Attachment, Ended, Notice
+from vspc.console.attachment import Ended, Notice, Refusal, Sink
 from vspc.console.console import Console
-from vspc.console.ports import Program
+from vspc.net.waiting import Wakeup
 
 TIMEOUT = 60.0
 """Seconds in which the VM must take some of what is to be typed, unless the operator says more."""
@@ -48,7 +48,7 @@ class SendOptions:
     timeout: float = TIMEOUT
 
 
-def wanted_of(parsed: Parsed) -> SendOptions:
+def send_options(parsed: Parsed) -> SendOptions:
     """What was said. Raises `UsageError`."""
     text, enter = parsed.get(TEXT), parsed.has(ENTER)
     if text == b"" and not enter:
@@ -57,223 +57,170 @@ def wanted_of(parsed: Parsed) -> SendOptions:
     return SendOptions(text, enter, parsed.has(JSON), parsed.has(FORCE), timeout)
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Type it."""
-    wanted = wanted_of(parsed)
-    if wanted.text is None and call.channel.terminal is not None:
-        call.fail(USAGE, "say TEXT; standard input is typed where it is no terminal")
-        return
+    options = send_options(parsed)
+    if options.text is None and call.channel.terminal is not None:
+        raise VerbExit(USAGE, "say TEXT; standard input is typed where it is no terminal")
     console = call.find(parsed[NAME])
-    if console is None:
-        return
-    if not call.may("write", console, "type on"):
-        return
-    if call.has_place():
-        Sending(call, console, wanted).begin()
+    call.require_right("write", console, "type on")
+    call.require_place()
+    sending = _Sending(call, console, options)
+    offset, count = await sending.run()
+    if options.json:
+        call.output.put(json.dumps({"offset": offset, "bytes": count}).encode() + b"\n")
 
 
-class Sending(Program):
-    """A `Program` that types, and the `Sink` of the attachment at which it does."""
+class _Sending(Sink, InputReader):
+    """Types TEXT or standard input at one attachment."""
 
-    def __init__(self, call: Call, console: Console, wanted: SendOptions) -> None:
+    def __init__(self, call: Call, console: Console, options: SendOptions) -> None:
         self._call = call
-        self._channel = call.channel
         self._console = console
-        self._wanted = wanted
-        self._began = call.context.clock.seconds()
-        self._over = False
-        self._whole = False  # whether nothing more comes that is to be typed
-        self._owed = 0  # bytes of input for which the channel was not told `consumed`
-        self._timer: Cancellable | None = None
-        self._timed = 0  # bytes that had gone to the VM when the timer was set
-        self._soon: Cancellable | None = None
-        self._attachment: Attachment = console.attach(
+        self._options = options
+        self._is_whole = False  # whether nothing more comes that is to be typed
+        self._unconsumed = 0  # bytes of input for which the channel was not told `consumed`
+        self._changed = Wakeup(call.context.clock)
+        self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
         )
-        self._typist = Typist(self._attachment, self._changed)
+        self._typist = Typist(self._attachment, self._changed.set_later)
 
-    def begin(self) -> None:
-        """Type what there is."""
-        for caution in cautions(self._call.context, self._console):
-            self._remark(caution)
-        if self._is_refused():
-            return
-        self._channel.start(self)
-        if self._wanted.text is not None and not self._over:
-            self._typist.type(self._wanted.text)
-            self._end_text()
-        self._settle()
-
-    def _is_refused(self) -> bool:
-        """Before anything is read: somebody may be typing, the VM may be away."""
-        refusal = take_pen(self._attachment, self._wanted.force)
-        if refusal is not None:
-            powerless = self._wanted.force and "force" not in self._attachment.rights
-            text, status = refused(
-                self._console, self._attachment.session, refusal, "nothing was sent", powerless
+    async def run(self) -> tuple[int, int]:
+        """Where the output stood when the last byte went to the VM, and how many bytes did."""
+        call, typist, clock = self._call, self._typist, self._call.context.clock
+        began, status, detail = clock.seconds(), FAILED, "left"
+        try:
+            await self._send()
+            status, detail = DONE, ""
+        except VerbExit as end:
+            status, detail = end.status, end.detail or ""
+            raise
+        finally:
+            self._consume()
+            typist.stop()
+            call.record(
+                "send",
+                self._console,
+                bytes=typist.typed,
+                result=RESULTS[status],
+                offset=typist.offset,
+                detail=detail or None,
+                seconds=round(clock.seconds() - began, 3),
             )
-            self._finish(status, refusal.value, text)
-        return refusal is not None
+            self._attachment.detach()
+        return typist.offset, typist.typed
+
+    async def _send(self) -> None:
+        for caution in cautions(self._call.context, self._console):
+            self._call.remark(caution)
+        # Before anything is read: somebody may be typing, the VM may be away.
+        refusal = take_pen(self._attachment, self._options.force)
+        if refusal is not None:
+            raise self._refused(refusal, self._options.force)
+        self._call.output.reader = self
+        if self._options.text is not None:
+            self._typist.type(self._options.text)
+            self._end_text()
+        await self._until_typed()
 
     def _end_text(self) -> None:
-        self._whole = True
-        if self._wanted.enter:
+        self._is_whole = True
+        if self._options.enter:
             self._typist.type(CR)
 
-    # What becomes of it
+    async def _until_typed(self) -> None:
+        """Wait until the VM has everything. It must take something in the time-out while there is
+        something to take.
+        """
+        typist, clock, timeout = self._typist, self._call.context.clock, self._options.timeout
+        typed, since = -1, 0.0
+        while True:
+            if typist.refusal is not None:
+                raise self._refused(typist.refusal)
+            if typist.dropped:
+                state = self._console.state.value
+                raise self._failure(FAILED, "dropped", f"{self._console.title} is {state}")
+            if self._is_whole and not typist.waiting:
+                return
+            self._consume()
+            if not typist.waiting:
+                typed = -1
+                await self._changed.wait()
+                continue
+            if typist.typed != typed:
+                typed, since = typist.typed, clock.seconds()
+            if not await self._changed.wait(since + timeout - clock.seconds()):
+                held = ", its vMotion goes on" if self._console.input.held else ""
+                why = f"{self._console.title} took nothing for {timeout:g} s{held}"
+                raise self._failure(TIMED_OUT, "timed-out", why)
 
-    def _changed(self) -> None:
-        if self._soon is None and not self._over:
-            self._soon = self._call.context.clock.call_later(0, self._settle)
+    def _refused(self, refusal: Refusal, force: bool = False) -> VerbExit:
+        what = so_much(self._typist.typed, self._typist.stop())
+        powerless = force and "force" not in self._attachment.rights
+        session = self._attachment.session
+        text, status = refused(self._console, session, refusal, what, powerless)
+        return VerbExit(status, text, console=self._console, detail=refusal.value)
 
-    def _settle(self) -> None:
-        """See where things are."""
-        if self._soon is not None and self._soon.active():
-            self._soon.cancel()
-        self._soon = None
-        if self._over:
-            return
-        typist = self._typist
-        if typist.refusal is not None:
-            self._not_allowed()
-        elif typist.dropped:
-            self._fail(FAILED, "dropped", f"{self._console.title} is {self._console.state.value}")
-        elif self._whole and not typist.waiting:
-            self._finish(DONE, "")
-        else:
-            self._pay()
-            self._watch()
-
-    def _not_allowed(self) -> None:
-        refusal = self._typist.refusal
-        assert refusal is not None
-        self._typist.stop()
-        what = so_much(self._typist.typed, self._typist.dropped)
-        text, status = refused(self._console, self._attachment.session, refusal, what)
-        self._finish(status, refusal.value, text)
-
-    def _fail(self, status: int, detail: str, why: str) -> None:
+    def _failure(self, status: int, detail: str, why: str) -> VerbExit:
         left = self._typist.stop()
-        self._finish(status, detail, f"{why}; {so_much(self._typist.typed, left)}")
+        text = f"{why}; {so_much(self._typist.typed, left)}"
+        return VerbExit(status, text, console=self._console, detail=detail)
 
-    def _pay(self) -> None:
+    def _consume(self) -> None:
         """Open the operator's window by what the console has taken."""
-        done = self._owed - self._typist.pending
+        done = self._unconsumed - self._typist.pending
         if done > 0:
-            self._owed -= done
-            self._channel.consumed(done)
+            self._unconsumed -= done
+            self._call.channel.consumed(done)
 
-    def _watch(self) -> None:
-        """Something must go to the VM, as long as there is something."""
-        typed = self._typist.typed
-        running = self._timer is not None and self._timer.active()
-        if running and typed == self._timed and self._typist.waiting:
-            return
-        self._stop_watching()
-        self._timed = typed
-        if self._typist.waiting:
-            self._timer = self._call.context.clock.call_later(self._wanted.timeout, self._late)
-
-    def _stop_watching(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-
-    def _late(self) -> None:
-        held = ", its vMotion goes on" if self._console.input.held else ""
-        why = f"{self._console.title} took nothing for {self._wanted.timeout:g} s{held}"
-        self._fail(TIMED_OUT, "timed-out", why)
-
-    # Sink
+    # `Sink`
 
     def ready(self) -> None:
-        """What is said of the console meanwhile goes to stderr; its output is not looked at."""
+        """Notices go to stderr; what the VM says is not looked at."""
         self._attachment.offset = self._console.history.end
-        while not self._over:
+        while True:
             match self._attachment.next(1):
                 case Notice(text):
-                    self._remark(text)
+                    self._call.remark(text)
                 case Ended(reason):
-                    self._fail(FAILED, "ended", reason)
+                    self._changed.throw(self._failure(FAILED, "ended", reason))
+                    return
                 case _:
                     return
 
     def writable(self) -> None:
-        """The console takes more."""
         self._typist.pump()
-        self._changed()
+        self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
-        """Nobody knows at whom this would be typed."""
-        if not self._over:
-            left = self._typist.stop()
-            what = so_much(self._typist.typed, left)
-            text = moved_without_proof(self._console, old, new, what)
-            self._finish(FAILED, "host-changed", text)
+        """It may be another VM now: nothing more is typed."""
+        left = self._typist.stop()
+        what = so_much(self._typist.typed, left)
+        text = moved_without_proof(self._console, old, new, what)
+        self._changed.throw(VerbExit(FAILED, text, detail="host-changed"))
 
     def ended(self, reason: str) -> None:
-        """The console is gone, or the operator was sent away."""
-        if not self._over:
-            self._fail(FAILED, "ended", f"{self._attachment.title}: {reason}")
+        text = f"{self._attachment.title}: {reason}"
+        self._changed.throw(self._failure(FAILED, "ended", text))
 
-    # Program
+    # `InputReader`
 
     def received(self, data: bytes) -> None:
         """Standard input. Control-C ends it where a terminal sends it as a key."""
-        if self._over or self._whole:
-            self._channel.consumed(len(data))
-            if b"\x03" in data and self._channel.terminal is not None and not self._over:
-                self._fail(FAILED, "left", "interrupted")
+        if self._is_whole:
+            self._call.channel.consumed(len(data))
+            if INTERRUPT in data and self._call.channel.terminal is not None:
+                self._changed.throw(self._failure(FAILED, "left", "interrupted"))
             return
-        self._owed += len(data)
+        self._unconsumed += len(data)
         self._typist.type(data)
-        self._settle()
+        self._changed.set()
 
     def ended_input(self) -> None:
-        """All of it is here."""
-        if not self._over and not self._whole:
+        if not self._is_whole:
             self._end_text()
-            self._settle()
+            self._changed.set()
 
-    def give_back(self) -> bool:
-        """Nothing was shown."""
-        return False
 
-    def closed(self) -> None:
-        """The operator has gone: what has not gone to the VM does not go any more."""
-        if not self._over:
-            self._typist.stop()
-            self._leave(FAILED, "left")
-
-    # Ending
-
-    def _remark(self, text: str) -> None:
-        complain(self._channel, f"[{text}]")
-
-    def _finish(self, status: int, detail: str, *lines: str) -> None:
-        if lines:
-            complain(self._channel, *lines)
-        if status == DONE and self._wanted.json:
-            facts = {"offset": self._typist.offset, "bytes": self._typist.typed}
-            self._channel.write(json.dumps(facts).encode() + b"\n")
-        self._pay()
-        self._leave(status, detail)
-        self._channel.finish(status)
-
-    def _leave(self, status: int, detail: str) -> None:
-        self._over = True
-        self._stop_watching()
-        self._typist.stop()
-        call, typist = self._call, self._typist
-        if status == DENIED:
-            call.record("denied", self._console, verb="send", detail=detail)
-        call.record(
-            "send",
-            self._console,
-            bytes=typist.typed,
-            result=RESULTS[status],
-            offset=typist.offset,
-            detail=detail or None,
-            seconds=round(call.context.clock.seconds() - self._began, 3),
-        )
-        self._attachment.detach()
+VERB = Verb(GRAMMAR, run)

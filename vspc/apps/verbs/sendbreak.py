@@ -1,7 +1,7 @@
 """`break NAME`: one BREAK on a VM's serial line."""
 
 from vspc.apps.describe import typing
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, Call
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.console.attachment import Attachment, Refusal
@@ -25,13 +25,10 @@ class _Bystander:
     def ended(self, reason: str) -> None: ...
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Send it, unless somebody else is typing."""
     console = call.find(parsed[NAME])
-    if console is None:
-        return
-    if not call.has_place():
-        return
+    call.require_place()
     attachment = console.attach(
         call.session,
         call.rights(console),
@@ -41,7 +38,8 @@ def run(call: Call, parsed: Parsed) -> None:
     typed = attachment.send_break()
     text, status = _answer(attachment, typed.refusal, typed.taken)
     attachment.detach()
-    call.fail(status, *([text] if text else []), console=console)
+    if text:
+        raise VerbExit(status, text, console=console)
 
 
 def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tuple[str, int]:
@@ -70,3 +68,6 @@ def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tupl
         case _ if not taken:
             return f"too much input waits for {console.title}; the BREAK was not sent", FAILED
     return "", DONE
+
+
+VERB = Verb(GRAMMAR, run)

@@ -1,9 +1,8 @@
 """`sessions`: who is in, since when, by what proof, and on which consoles."""
 
-import json
 from collections.abc import Sequence
 
-from vspc.apps.verbs.context import DENIED, Call, VerbPrinter, handle_of, timestamp
+from vspc.apps.verbs.context import DENIED, Call, Verb, VerbExit, handle_of, timestamp
 from vspc.apps.verbs.grammar import JSON, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NAME
 from vspc.common.columns import Heading, table
@@ -33,24 +32,21 @@ _HEADINGS = (
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print them, oldest first. Without the role `admin` there are only one's own."""
     own, administrator = call.operator.name, "admin" in call.operator.roles
     whose = parsed.get(OPERATOR) or (None if administrator else own)
     if whose != own and not administrator:
-        call.fail(DENIED, 'only operators with roles = ["admin"] see sessions of others')
-        return
+        raise VerbExit(DENIED, 'only operators with roles = ["admin"] see sessions of others')
     there = call.context.sessions
     shown = list(there) if whose is None else there.of(whose)
     if parsed.has(JSON):
-        VerbPrinter(
-            call.channel, json.dumps([facts(call, each) for each in shown], indent=1) + "\n"
-        )
+        await call.print_json([facts(call, each) for each in shown])
     elif shown:
-        VerbPrinter(call.channel, _table(call, shown))
+        await call.print(_table(call, shown))
     else:
         of = "" if whose is None else f" of {ensure_safe(whose)}"
-        VerbPrinter(call.channel, f"no sessions{of}\n")
+        await call.print(f"no sessions{of}\n")
 
 
 def facts(call: Call, present: Present) -> dict[str, object]:
@@ -107,3 +103,6 @@ def _on(call: Call, present: Present) -> list[Attachment]:
     """Where it is, as far as the operator who asks may know of it."""
     on = [each for each in present.attachments if call.may_read(each.console)]
     return sorted(on, key=lambda each: reading_order(each.console))
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

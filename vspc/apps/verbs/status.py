@@ -1,6 +1,5 @@
 """`status`: how the server is, as administrators want to know it at 3 a.m."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -8,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
 from vspc.common.columns import cells
 from vspc.common.text import ensure_safe
@@ -156,15 +155,14 @@ GRAMMAR = Grammar(
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    if not call.is_administrator():
-        return
+    call.require_administrator()
     found = facts(call)
     if parsed.has(JSON):
-        VerbPrinter(call.channel, json.dumps(found, indent=1) + "\n")
+        await call.print_json(found)
     else:
-        VerbPrinter(call.channel, "".join(f"{line}\n" for line in lines(found)))
+        await call.print("".join(f"{line}\n" for line in lines(found)))
 
 
 def facts(call: Call) -> dict[str, object]:
@@ -187,3 +185,6 @@ def facts(call: Call) -> dict[str, object]:
         "audit_refuses": context.audit.refuses,
         **context.status(),
     }
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

@@ -8,7 +8,6 @@ is: that product has a bound, too (law 5).
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import re2
@@ -16,8 +15,9 @@ from attrs import define, field, frozen
 
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.kinds import UsageError, ValueKind
-from vspc.common.clock import Cancellable
+from vspc.apps.verbs.work_pool import WorkPoolFull
 from vspc.common.text import safe
+from vspc.net.waiting import Wakeup
 
 WINDOW = 256 * 1024
 """Bytes that are searched at once, at most."""
@@ -92,14 +92,14 @@ def reach(pattern: str) -> int:
 
 
 @frozen
-class SearchPatterns:
+class SearchPattern:
     """A pattern, and how long its matches may be (`reach`)."""
 
     pattern: Any
     reach: int = WINDOW
 
     @classmethod
-    def of(cls, option: str, pattern: str) -> "SearchPatterns":
+    def of(cls, option: str, pattern: str) -> "SearchPattern":
         """From text. Raises `UsageError`."""
         return cls(compiled(option, pattern), reach(pattern))
 
@@ -109,9 +109,7 @@ class SearchPatterns:
         return not self.reach
 
 
-REGEX = ValueKind(
-    "REGEX", lambda label, value, _now: SearchPatterns.of(label, value), verbatim=True
-)
+REGEX = ValueKind("REGEX", lambda label, value, _now: SearchPattern.of(label, value), verbatim=True)
 """The one reader of regular expressions."""
 
 
@@ -168,7 +166,7 @@ class Look:
 class StreamSearch:
     """One search for several patterns, from where the first `feed` begins."""
 
-    _sought: tuple[SearchPatterns, ...]
+    _patterns: tuple[SearchPattern, ...]
     _text: bytearray = field(factory=bytearray, init=False, repr=False)
     _base: int = field(default=0, init=False)  # the offset of the first byte of the text
     _first: int = field(default=0, init=False)  # where in the text a match may begin
@@ -177,7 +175,7 @@ class StreamSearch:
     window: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        size = sum(each.pattern.programsize for each in self._sought)
+        size = sum(each.pattern.programsize for each in self._patterns)
         self.window = min(WINDOW, STEPS // max(1, size))
 
     @property
@@ -210,11 +208,11 @@ class StreamSearch:
     def look(self) -> Look:
         """What is to be searched now; `missed` follows if nothing was found."""
         self._under_way = len(self._text)
-        starts = [max(self._first, self._searched - each.reach) for each in self._sought]
+        starts = [max(self._first, self._searched - each.reach) for each in self._patterns]
         cut = max(0, min(starts) - 1)
         with memoryview(self._text) as text:
             copied = bytes(text[cut:])
-        patterns = tuple(each.pattern for each in self._sought)
+        patterns = tuple(each.pattern for each in self._patterns)
         return Look(patterns, tuple(at - cut for at in starts), copied, self._base + cut)
 
     def missed(self) -> None:
@@ -237,84 +235,63 @@ AGAIN = 1.0
 
 
 class BackgroundSearch:
-    """One search: `found` hears of its match, `more` when it takes more, or has nothing to do."""
+    """Searches a stream in a `WorkPool`. `more` is called when it takes more after a search."""
 
     def __init__(
         self,
         context: VerbContext,
-        sought: tuple[SearchPatterns, ...],
-        found: Callable[[Match], None],
+        patterns: tuple[SearchPattern, ...],
         more: Callable[[], None],
     ) -> None:
         self._context = context
-        self._hunt = StreamSearch(sought)
-        self._tell_found = found
+        self._stream = StreamSearch(patterns)
         self._more = more
-        self._over = False
-        self._looking: Cancellable | None = None
-        self._pause: Cancellable | None = None
+        self._is_over = False
+        self._fed = Wakeup()
+        self._rested = Wakeup(context.clock)
 
     @property
     def room(self) -> int:
         """Bytes that it takes now."""
-        return 0 if self._over else self._hunt.room
+        return 0 if self._is_over else self._stream.room
 
     @property
     def due(self) -> bool:
         """Whether there is something that was not searched."""
-        return self._hunt.due
+        return self._stream.due
 
     @property
     def end(self) -> int:
         """The offset behind what it has searched."""
-        return self._hunt.searched
+        return self._stream.searched
 
     def feed(self, offset: int, data: bytes) -> None:
         """The VM said `data`."""
-        self._hunt.feed(offset, data)
-        self._look()
+        self._stream.feed(offset, data)
+        if self._fed.is_awaited:
+            self._fed.set()
 
     def hurry(self) -> None:
-        """Look now, instead of in a moment."""
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
-        self._look()
+        """Search now, instead of in a moment."""
+        if self._rested.is_awaited:
+            self._rested.set()
 
-    def _look(self) -> None:
-        resting = self._pause is not None and self._pause.active()
-        if self._over or self._looking is not None or resting or not self._hunt.due:
-            return
-        look = self._hunt.look()
-        task = self._context.work_pool.do(look.cost, look.search, partial(self._looked, look))
-        if task is None:
-            self._rest(AGAIN)
-        elif task.active():
-            self._looking = task
-
-    def _looked(self, look: Look, found: Match | None) -> None:
-        self._looking = None
-        if self._over:
-            return
-        if found is None:
-            self._hunt.missed()
+    async def run(self) -> Match:
+        """Wait for a match."""
+        stream = self._stream
+        while True:
+            if not stream.due:
+                await self._fed.wait()
+            look = stream.look()
+            try:
+                found = await self._context.work_pool.do(look.cost, look.search)
+            except WorkPoolFull:
+                await self._rested.wait(AGAIN)
+                continue
+            if found is not None:
+                self._is_over = True
+                return found
+            stream.missed()
             # Output in drops is searched together: each search may be of a whole window again.
-            self._rest(PAUSE * look.length / WINDOW)
-        else:
-            self._over = True
-            self._tell_found(found)
-
-    def _rest(self, seconds: float) -> None:
-        self._pause = self._context.clock.call_later(seconds, self._rested)
-
-    def _rested(self) -> None:
-        self._pause = None
-        self._look()
-        if not self._over:
+            await self._rested.wait(PAUSE * look.length / WINDOW)
             self._more()
-
-    def stop(self) -> None:
-        """Nothing is wanted any more."""
-        self._over = True
-        for waiting in (self._looking, self._pause):
-            if waiting is not None and waiting.active():
-                waiting.cancel()

@@ -1,7 +1,6 @@
-"""The table of verbs, running one, and `help`."""
+"""The table of verbs, and how a command line runs one of them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -11,7 +10,6 @@ from vspc.apps.verbs import (
     console,
     events,
     expect,
-    expect_options,
     export,
     forget,
     help_text,
@@ -19,7 +17,6 @@ from vspc.apps.verbs import (
     kick,
     lockout,
     log,
-    log_options,
     msg,
     note,
     raw,
@@ -33,8 +30,8 @@ from vspc.apps.verbs import (
 )
 from vspc.apps.verbs import list as list_verb
 from vspc.apps.verbs.commandline import CommandLine, CommandSource, Words
-from vspc.apps.verbs.context import USAGE, Call, VerbPrinter, complain
-from vspc.apps.verbs.grammar import Grammar, Parsed
+from vspc.apps.verbs.context import USAGE, Call, Startable, Verb, VerbExit, complain, run_verb
+from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import GLOB, UsageError
 from vspc.apps.verbs.parser import nearest, parse
 from vspc.common.globs import is_glob
@@ -45,29 +42,8 @@ REASON = "reason="
 
 
 @frozen
-class Verb:
-    """One verb: its words, and what it does. `recorded`: by itself, as an event of its own, or not
-    at all.
-    """
-
-    grammar: Grammar
-    run: Callable[[Call, Parsed], None]
-    recorded: bool = True
-
-    @property
-    def usage(self) -> str:
-        """How it is written."""
-        return self.grammar.usage
-
-    @property
-    def summary(self) -> str:
-        """What it is for."""
-        return self.grammar.summary
-
-
-@frozen
 class Invocation:
-    """The beginning of a command: why, which verb, and the rest of it. Raises `UsageError`."""
+    """The beginning of a command: the reason, the verb, and the rest of it."""
 
     reason: str
     verb: str
@@ -75,7 +51,7 @@ class Invocation:
 
     @classmethod
     def of(cls, source: CommandSource) -> "Invocation":
-        """Take it from `source`; `verb` is empty where nothing is said."""
+        """Take it from `source`; `verb` is empty for an empty command. Raises `UsageError`."""
         reason, word = "", "" if source.done() else source.word()
         if word.startswith(REASON):
             reason = word.removeprefix(REASON)
@@ -83,122 +59,113 @@ class Invocation:
         return cls(reason, word, source)
 
 
-def glob_of(command: str) -> str | None:
-    """The glob of consoles, where that is all that follows the verb in `command`: what a key is
-    for, whose holder says the rest.
-    """
-    try:
-        said = Invocation.of(CommandLine(command))
-        glob = "" if said.rest.done() else said.rest.word()
-        alone = said.rest.done() and not said.reason
-    except UsageError:
-        return None
-    verb = VERBS.get(said.verb)
-    if verb is None or not alone or not is_glob(glob):
-        return None
-    kinds = [argument.kind for argument in verb.grammar.arguments]
-    return glob if any(kind.console or kind is GLOB for kind in kinds) else None
+class VerbTable(Mapping[str, Verb]):
+    """Verbs by name, in the order in which `help` lists them."""
+
+    def __init__(self, verbs: Iterable[Verb]) -> None:
+        self.verbs = (*verbs, Verb(help_text.GRAMMAR, self._help))
+        self._by_name = {name: verb for verb in self.verbs for name in verb.names}
+
+    def __getitem__(self, name: str) -> Verb:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def run_line(self, call: Call, line: str) -> None:
+        """Run a command line."""
+        try:
+            said = Invocation.of(CommandLine(line))
+        except UsageError as mistake:
+            call.fail(USAGE, str(mistake))
+        else:
+            self.run(call, said)
+
+    def run_words(self, call: Call, words: Sequence[str]) -> None:
+        """Run a verb from the arguments of a process."""
+        self.run(call, Invocation.of(Words(words)))
+
+    def run(self, call: Call, said: Invocation) -> None:
+        """Run a verb."""
+        call = call.because(said.reason)
+        verb = self.get(said.verb)
+        if verb is None:
+            call.fail(USAGE, self.unknown(said.verb))
+        else:
+            call = evolve(call, verb=said.verb)
+            run_verb(call, _parse_and_run(call, verb, said), verb.attaches)
+
+    def unknown(self, word: str) -> str:
+        """The message for a word that names no verb."""
+        if not word:
+            return "a verb is missing; `help` lists them"
+        return f"unknown verb '{safe(word)}'{nearest(word, list(self))}; `help` lists them"
+
+    def glob_of(self, command: str) -> str | None:
+        """The pattern of consoles in `command`, where only that follows the verb: a key with such a
+        command leaves the rest to the client.
+        """
+        try:
+            said = Invocation.of(CommandLine(command))
+            glob = "" if said.rest.done() else said.rest.word()
+            alone = said.rest.done() and not said.reason
+        except UsageError:
+            return None
+        verb = self.get(said.verb)
+        if verb is None or not alone or not is_glob(glob):
+            return None
+        kinds = [argument.kind for argument in verb.grammar.arguments]
+        return glob if any(kind.console or kind is GLOB for kind in kinds) else None
+
+    async def _help(self, call: Call, parsed: Parsed) -> None:
+        word = parsed.get(help_text.VERB)
+        if word is None:
+            await call.print(self.overview())
+        elif word in self:
+            await call.print(help_text.described(self[word].grammar))
+        else:
+            raise VerbExit(USAGE, self.unknown(word))
+
+    def overview(self) -> str:
+        """The text of `help`."""
+        heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
+        rows = help_text.overview(verb.grammar for verb in self.verbs)
+        return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
+
+    def help_of(self, words: Sequence[str]) -> str | None:
+        """The text of `VERB --help` for the `vspc` command, which needs no server for it; None for
+        other words.
+        """
+        try:
+            said = Invocation.of(Words(words))
+            grammar = self[said.verb].grammar
+            is_help = parse(grammar, said.rest, 0.0).help
+        except (KeyError, UsageError):
+            return None
+        return help_text.described(grammar, "vspc ") if is_help else None
 
 
-def run_line(call: Call, line: str) -> None:
-    """Run a command line."""
-    try:
-        said = Invocation.of(CommandLine(line))
-    except UsageError as mistake:
-        call.fail(USAGE, str(mistake))
-        return
-    run_said(call, said)
-
-
-def run_words(call: Call, words: Sequence[str]) -> None:
-    """Run a verb whose words are apart."""
-    run_said(call, Invocation.of(Words(words)))
-
-
-def run_said(call: Call, said: Invocation) -> None:
-    """Run a verb."""
-    call = call.because(said.reason)
-    verb = VERBS.get(said.verb)
-    if verb is None:
-        call.fail(USAGE, unknown(said.verb))
-        return
-    call = evolve(call, verb=said.verb)
+async def _parse_and_run(call: Call, verb: Verb, said: Invocation) -> Startable | None:
     try:
         parsed = parse(verb.grammar, said.rest, call.context.clock.wall(), call.target)
         if parsed.help:
-            VerbPrinter(call.channel, help_text.described(verb.grammar))
-            return
+            await call.print(help_text.described(verb.grammar))
+            return None
         if not verb.recorded:
             call.record("command", verb=said.verb)
         complain(call.channel, *parsed.remarks)
-        verb.run(call, parsed)
+        return await verb.run(call, parsed)
     except UsageError as mistake:
-        call.fail(USAGE, str(mistake), *help_text.usage(verb.grammar))
+        raise VerbExit(USAGE, str(mistake), *help_text.usage(verb.grammar)) from None
 
 
-def unknown(word: str) -> str:
-    """What is said about a word that names no verb."""
-    if not word:
-        return "a verb is missing; `help` lists them"
-    return f"unknown verb '{safe(word)}'{nearest(word, list(VERBS))}; `help` lists them"
-
-
-def _help(call: Call, parsed: Parsed) -> None:
-    word = parsed.get(help_text.VERB)
-    if word is None:
-        VerbPrinter(call.channel, overview())
-    elif word in VERBS:
-        VerbPrinter(call.channel, help_text.described(VERBS[word].grammar))
-    else:
-        call.fail(USAGE, unknown(word))
-
-
-def overview() -> str:
-    """What `help` prints."""
-    heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
-    rows = help_text.overview(verb.grammar for verb in dict.fromkeys(VERBS.values()))
-    return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
-
-
-def help_wanted(words: Sequence[str]) -> str | None:
-    """What `VERB --help` prints, for whoever has no server to ask; None for other words."""
-    try:
-        said = Invocation.of(Words(words))
-        grammar = VERBS[said.verb].grammar
-        return (
-            help_text.described(grammar, "vspc ") if parse(grammar, said.rest, 0.0).help else None
-        )
-    except (KeyError, UsageError):
-        return None
-
-
-_LIST = Verb(list_verb.GRAMMAR, list_verb.run, recorded=False)
-
-VERBS: Mapping[str, Verb] = MappingProxyType(
-    {
-        "list": _LIST,
-        "ls": _LIST,
-        "console": Verb(console.GRAMMAR, console.run),
-        "raw": Verb(raw.GRAMMAR, raw.run),
-        "log": Verb(log_options.GRAMMAR, log.run),
-        "boots": Verb(boots.GRAMMAR, boots.run, recorded=False),
-        "export": Verb(export.GRAMMAR, export.run),
-        "record": Verb(record.GRAMMAR, record.run, recorded=False),
-        "note": Verb(note.GRAMMAR, note.run),
-        "send": Verb(send.GRAMMAR, send.run),
-        "expect": Verb(expect_options.GRAMMAR, expect.run),
-        "msg": Verb(msg.GRAMMAR, msg.run),
-        "info": Verb(info.GRAMMAR, info.run, recorded=False),
-        "who": Verb(who.GRAMMAR, who.run, recorded=False),
-        "break": Verb(sendbreak.GRAMMAR, sendbreak.run),
-        "kick": Verb(kick.GRAMMAR, kick.run),
-        "sessions": Verb(sessions.GRAMMAR, sessions.run, recorded=False),
-        "lockout": Verb(lockout.GRAMMAR, lockout.run),
-        "status": Verb(status.GRAMMAR, status.run, recorded=False),
-        "accept": Verb(accept.GRAMMAR, accept.run),
-        "forget": Verb(forget.GRAMMAR, forget.run),
-        "events": Verb(events.GRAMMAR, events.run),
-        "refusals": Verb(refusals.GRAMMAR, refusals.run, recorded=False),
-        "help": Verb(help_text.GRAMMAR, _help),
-    }
+_MODULES = (
+    *(list_verb, console, raw, log, boots, export, record, note, send, expect, msg, info, who),
+    *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals),
 )
+
+VERBS = VerbTable(module.VERB for module in _MODULES)
+"""A new verb is a module with `GRAMMAR`, `run` and `VERB`, and a word in `_MODULES`."""

@@ -1,10 +1,9 @@
 """`who [NAME]`: the operators on the consoles that you may read."""
 
-import json
 from collections.abc import Mapping
 
 from vspc.apps.describe import presence
-from vspc.apps.verbs.context import Call, VerbPrinter
+from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.common.columns import Heading, table
@@ -30,24 +29,21 @@ _HEADINGS = (
 )
 
 
-def run(call: Call, parsed: Parsed) -> None:
+async def run(call: Call, parsed: Parsed) -> None:
     """Print them by console, in the order in which they came."""
     name = parsed.get(NAME)
     if name is not None:
-        console = call.find(name)
-        if console is None:
-            return
-        consoles = [console]
+        consoles = [call.find(name)]
     else:
         consoles = sorted((c for c in call.readable() if c.attachments), key=reading_order)
     people = [presence(a) for console in consoles for a in console.attachments]
     if parsed.has(JSON):
-        VerbPrinter(call.channel, json.dumps(people, indent=1) + "\n")
+        await call.print_json(people)
     elif people:
-        VerbPrinter(call.channel, table(_HEADINGS, [_row(each) for each in people], call.columns))
+        await call.print(table(_HEADINGS, [_row(each) for each in people], call.columns))
     else:
         where = f" to {consoles[0].title}" if name is not None else ""
-        VerbPrinter(call.channel, f"no operators are connected{where}\n")
+        await call.print(f"no operators are connected{where}\n")
 
 
 def _row(found: Mapping[str, object]) -> list[str]:
@@ -63,3 +59,6 @@ def presences(console: Console) -> list[str]:
         f"from {p['address']} since {p['since']}"
         for p in map(presence, console.attachments)
     ]
+
+
+VERB = Verb(GRAMMAR, run, recorded=False)

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from vspc.console.ports import InThread
 
@@ -20,7 +21,7 @@ AT_ONCE = 1 << 20
 instruction of a pattern."""
 
 RATE = 20 * AT_ONCE
-"""Steps a second that are done without a thread, for everybody together: a tenth of the time."""
+"""Steps a second, of all operators, that are done without a thread: a tenth of the time."""
 
 
 def at_once(work: Callable[[], Any], then: Callable[[Any], None]) -> None:
@@ -28,27 +29,28 @@ def at_once(work: Callable[[], Any], then: Callable[[Any], None]) -> None:
     then(work())
 
 
+class WorkPoolFull(Exception):
+    """Too much work waits already, or there is no thread for it."""
+
+
 @define(eq=False, order=False)
 class Task:
-    """One piece of work on its way: `vspc.common.clock.Cancellable`."""
+    """A piece of work that waits; `work` is None once it is cancelled."""
 
     work: Callable[[], Any] | None
-    done: Callable[[Any], Any]
-    over: bool = False
+    done: "Deferred[Any]" = field(init=False)
 
-    def cancel(self) -> None:
-        """Nobody wants it any more: what it would work on need not be kept."""
-        self.over, self.work = True, None
+    def __attrs_post_init__(self) -> None:
+        self.done = Deferred(self._cancel)
 
-    def active(self) -> bool:
-        """Whether it is still to be done."""
-        return not self.over
+    def _cancel(self, _done: "Deferred[Any]") -> None:
+        self.work = None  # what it would work on need not be kept
 
 
 @define(eq=False)
 class WorkPool:
-    """One thread's worth of work, whoever wants it: whoever wants much waits behind who wants
-    little, and no number of them takes more than one processor.
+    """One thread's worth of work for all operators: expensive work waits behind cheap work, and
+    however much there is, it takes one processor at most.
 
     `seconds` is for measuring; `failed` is called inside the except block of work that raised.
     """
@@ -62,27 +64,27 @@ class WorkPool:
     _allowed: float = field(default=RATE, init=False)  # steps that need no thread now
     _at: float = field(default=0.0, init=False)
 
-    def do(self, cost: int, work: Callable[[], T], done: Callable[[T | None], Any]) -> Task | None:
-        """`done` hears what `work`, which takes `cost` steps, returned (None if it raised): at
-        once if that is little. Without a `Task` too much waits already, or there is no thread, and
-        nobody hears.
+    async def do(self, cost: int, work: Callable[[], T]) -> T | None:
+        """What `work`, which takes `cost` steps, returns: at once if that is little. None: it
+        raised. Raises `WorkPoolFull`.
         """
-        task = Task(work, done)
         if self._is_little(cost):
-            self._conclude(task, self._run(task))
-        elif self._is_full():
-            return None
-        else:
-            heappush(self._waiting, (cost, next(self._numbers), task))
-            self._next()
-            if not self._busy and task.active():  # there is no thread for it
-                task.cancel()
-                return None
-        return task
+            found: T | None = self._run(work)
+            return found
+        if self._is_full():
+            raise WorkPoolFull
+        task = Task(work)
+        heappush(self._waiting, (cost, next(self._numbers), task))
+        self._next()
+        if not self._busy and not task.done.called:  # there is no thread for it
+            task.work = None
+            raise WorkPoolFull
+        outcome: T | None = await task.done
+        return outcome
 
     def _is_full(self) -> bool:
-        if len(self._waiting) >= LIMIT:  # who has gone takes nobody's place
-            self._waiting = [each for each in self._waiting if not each[2].over]
+        if len(self._waiting) >= LIMIT:  # cancelled work takes no place
+            self._waiting = [each for each in self._waiting if each[2].work is not None]
             heapify(self._waiting)
         return len(self._waiting) >= LIMIT
 
@@ -99,34 +101,26 @@ class WorkPool:
         while self._waiting and not self._busy:
             first = heappop(self._waiting)
             task = first[2]
-            if task.over:
+            if task.work is None:
                 continue
             self._busy = True
             try:
-                self._in_thread(partial(self._run, task), partial(self._finished, task))
-            except RuntimeError:  # the system has no thread now: the next that is wanted tries it
+                self._in_thread(partial(self._run, task.work), partial(self._finished, task))
+            except RuntimeError:  # the system has no thread now: the next work tries again
                 self._busy = False
                 heappush(self._waiting, first)
                 return
 
-    def _run(self, task: Task) -> Any:
+    def _run(self, work: Callable[[], Any]) -> Any:
         """Perhaps in the thread."""
-        work = task.work
         try:
-            return None if work is None else work()
+            return work()
         except Exception:
             self._failed()
             return None
 
     def _finished(self, task: Task, found: Any) -> None:
         self._busy = False
-        if not task.over:
-            try:
-                self._conclude(task, found)
-            except Exception:  # others wait behind it
-                self._failed()
+        if task.work is not None:
+            task.done.callback(found)
         self._next()
-
-    def _conclude(self, task: Task, found: Any) -> None:
-        task.cancel()
-        task.done(found)

@@ -1,0 +1,102 @@
+"""Waiting in a coroutine: for a time, and for something to change.
+
+Each wait ends with `twisted.internet.defer.CancelledError` when its coroutine is cancelled, and
+leaves no timer behind.
+"""
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from vspc.common.clock import Clock, cancel
+
+T = TypeVar("T")
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Go on `seconds` later; with 0 in the next turn of the reactor."""
+    await Wakeup(clock).wait(seconds)
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Raises TimeoutError after `seconds`, when `work` is cancelled."""
+    running: Deferred[T] = Deferred.fromCoroutine(work)
+    is_late = False
+
+    def time_out() -> None:
+        nonlocal is_late
+        is_late = True
+        running.cancel()
+
+    timer = clock.call_later(seconds, time_out)
+    try:
+        return await running
+    except CancelledError:
+        if is_late:
+            raise TimeoutError from None
+        raise
+    finally:
+        cancel(timer)
+
+
+class Wakeup:
+    """`set` ends a `wait`, or the next one where none is under way. `clock` is for time limits."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
+        self._is_set = False
+        self._is_due = False
+        self._error: Exception | None = None
+        self._waiting: Deferred[bool] | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a coroutine waits."""
+        return self._waiting is not None
+
+    def set(self) -> None:
+        """The coroutine that waits goes on at once, within this call."""
+        self._is_set = True
+        self._end()
+
+    def set_later(self) -> None:
+        """The same in the next turn of the reactor, for calls out of what must not be changed."""
+        assert self._clock is not None
+        if not self._is_due:
+            self._is_due = True
+            self._clock.call_later(0, self._set_now)
+
+    def _set_now(self) -> None:
+        self._is_due = False
+        self.set()
+
+    def throw(self, error: Exception) -> None:
+        """The coroutine that waits gets `error`, or the next one that does."""
+        self._error = error
+        self._end()
+
+    def _end(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(True)
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait until `set`, at most `seconds`. False: they are over."""
+        if not self._is_set and self._error is None:
+            waiting: Deferred[bool] = Deferred()
+            self._waiting = waiting
+            timer = None
+            if seconds is not None:
+                assert self._clock is not None
+                timer = self._clock.call_later(seconds, self._end)
+            try:
+                await waiting
+            finally:
+                self._waiting = None
+                cancel(timer)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        was_set, self._is_set = self._is_set, False
+        return was_set
