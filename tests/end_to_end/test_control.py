@@ -54,7 +54,7 @@ class Local(SimulatorTestCase):
         self.serve()
         path = self.directory / "state" / "control"
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
-        for nonsense in (b"\0" * 5, frame(b"I", b"x"), b"V\xff\xff\xff\xff", frame(b"V", b"[]")):
+        for nonsense in (b"\0" * 5, frame(b"I", b"x"), b"\xff\xff\xff\xffV", frame(b"V", b"[]")):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(str(path))
                 connection.sendall(nonsense)

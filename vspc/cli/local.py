@@ -1,4 +1,7 @@
-"""`vspc VERB ...`: the other end of `vspc.doors.control`, in an administrator's shell."""
+"""`vspc VERB`: a verb for the server on this machine, through its control socket.
+
+The server does all the work; this end moves bytes until there is an exit status.
+"""
 
 import errno
 import json
@@ -15,14 +18,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from vspc.doors.control import CONTROL, FRAME, LONGEST, WINDOW, Frames, frame
+from vspc.doors.control import CONTROL, FRAME, WINDOW, FrameReceiver, frame, socket_address
 
-ANSWER = 30.0
-"""Seconds that a server may take for a piece of an answer that no person waits for."""
+ANSWER_TIMEOUT = 30.0
+"""Seconds that a server may take for a piece of an answer to a program."""
 
 
 def run(state_dir: Path, words: list[str]) -> int:
-    """Say `words` to the server that has `state_dir`; the verb's exit status."""
+    """Send the verb `words` to the server that has `state_dir`; the verb's exit status."""
     try:
         connection = _connect(state_dir)
     except OSError as error:
@@ -37,41 +40,48 @@ def run(state_dir: Path, words: list[str]) -> int:
 
 def _connect(state_dir: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    path = state_dir / CONTROL
-    if len(os.fsencode(path)) <= LONGEST:
-        connection.connect(str(path))
-        return connection
-    # A long path does not fit into a socket's address; one through an open directory does.
     directory = os.open(state_dir, os.O_PATH | os.O_DIRECTORY)
     try:
-        connection.connect(f"/proc/self/fd/{directory}/{CONTROL}")
+        connection.connect(socket_address(state_dir, directory))
     finally:
         os.close(directory)
     return connection
 
 
-def ask(state_dir: Path, words: list[str], timeout: float = ANSWER) -> tuple[int, bytes]:
-    """The exit status and the standard output of `words`, said without a terminal or input.
+def _verb(words: list[str], terminal: dict[str, object] | None) -> bytes:
+    return frame(b"V", json.dumps({"words": words, "terminal": terminal}).encode())
 
-    Raises OSError if no server answers within `timeout` seconds.
+
+def ask(state_dir: Path, words: list[str], timeout: float = ANSWER_TIMEOUT) -> tuple[int, bytes]:
+    """The exit status and the standard output of the verb `words`, without a terminal or input.
+
+    Raises OSError if no server answers within `timeout` seconds, or a malformed answer.
     """
+    output, status = bytearray(), list[int]()
+
+    def received(kind: bytes, data: bytes) -> None:
+        if kind == b"O":
+            output.extend(data)
+        elif kind == b"S":
+            status.append(int(data))
+
+    frames = FrameReceiver(received)
     with _connect(state_dir) as connection:
         connection.settimeout(timeout)
-        facts = {"words": words, "terminal": None}
-        connection.sendall(frame(b"V", json.dumps(facts).encode()) + frame(b"E"))
-        frames, said = Frames(), bytearray()
-        while data := connection.recv(FRAME):
-            for kind, body in frames.feed(data):
-                if kind == b"O":
-                    said += body
-                elif kind == b"S":
-                    return int(body), bytes(said)
-    raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        connection.sendall(_verb(words, None) + frame(b"E"))
+        while not status and (data := connection.recv(FRAME)):
+            try:
+                frames.dataReceived(data)  # type: ignore[no-untyped-call]
+            except ValueError:
+                raise OSError(errno.EPROTO, os.strerror(errno.EPROTO)) from None
+    if not status:
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    return status[0], bytes(output)
 
 
 @contextmanager
 def _raw(terminal: bool) -> Iterator[None]:
-    """Keys go to the server as they are."""
+    """The terminal passes on each key, until the end."""
     if not terminal:
         yield
         return
@@ -89,16 +99,15 @@ class _Client:
     def __init__(self, connection: socket.socket, terminal: bool) -> None:
         self._connection = connection
         self._terminal = terminal
-        self._frames = Frames()
+        self._frames = FrameReceiver(self._received)
         self._window = WINDOW
         self._selector = selectors.DefaultSelector()
         self._reading = False
         self._status: int | None = None
 
     def talk(self, words: list[str]) -> int:
-        """The exit status; 1 if the server goes without one."""
-        facts = {"words": words, "terminal": self._size() if self._terminal else None}
-        self._send(frame(b"V", json.dumps(facts).encode()))
+        """The exit status; 1 if the server ends without one."""
+        self._send(_verb(words, self._size() if self._terminal else None))
         self._selector.register(self._connection, selectors.EVENT_READ, self._hear)
         self._read(True)
         if self._terminal:
@@ -118,7 +127,7 @@ class _Client:
         }
 
     def _watch_size(self) -> None:
-        """A handler of its own would write its frame into the midst of another one."""
+        """Not in a signal handler, whose frame could be written into the midst of another one."""
         woken, waker = socket.socketpair()
         waker.setblocking(False)
         signal.signal(signal.SIGWINCH, lambda _number, _frame: None)
@@ -130,18 +139,20 @@ class _Client:
         self._send(frame(b"W", json.dumps(self._size()).encode()))
 
     def _send(self, data: bytes) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # its last words are still to be read
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # its last frames are still to be read
             self._connection.sendall(data)
 
     def _read(self, wanted: bool) -> None:
-        """Whether standard input is read: not while the server has enough of it."""
+        """Whether standard input is read: not while the window is full."""
         if wanted == self._reading:
             return
         self._reading = wanted
         if wanted:
             try:
                 self._selector.register(sys.stdin, selectors.EVENT_READ, self._type)
-            except PermissionError:  # a plain file is always ready, and epoll does not take it
+            except PermissionError:  # epoll does not take a plain file, which is always ready
                 self._type_all()
         else:
             self._selector.unregister(sys.stdin)
@@ -150,7 +161,7 @@ class _Client:
         data = os.read(sys.stdin.fileno(), min(self._window, FRAME))
         if not data:
             self._read(False)
-            self._reading = True  # it is never read again
+            self._reading = True  # so that it is never registered again
             self._send(frame(b"E"))
             return
         self._send(frame(b"I", data))
@@ -170,24 +181,32 @@ class _Client:
     def _hear(self) -> None:
         data = self._connection.recv(FRAME)
         if not data:
-            print("vspc: the server has gone", file=sys.stderr)
-            self._status = 1
+            self._fail("the server has closed the connection")
             return
-        for kind, body in self._frames.feed(data):
-            if kind == b"O":
-                self._print(1, body)
-            elif kind == b"X":
-                self._print(2, body)
-            elif kind == b"A":
-                self._window += int(body)
-                self._read(True)
-            elif kind == b"S":
-                self._status = int(body)
+        try:
+            self._frames.dataReceived(data)  # type: ignore[no-untyped-call]
+        except ValueError:  # a server that was started before an upgrade
+            self._fail("malformed answer; restart the server")
+
+    def _fail(self, why: str) -> None:
+        print(f"vspc: {why}", file=sys.stderr)
+        self._status = 1
+
+    def _received(self, kind: bytes, data: bytes) -> None:
+        if kind == b"O":
+            self._print(1, data)
+        elif kind == b"X":
+            self._print(2, data)
+        elif kind == b"A":
+            self._window += int(data)
+            self._read(True)
+        elif kind == b"S":
+            self._status = int(data)
 
     def _print(self, descriptor: int, data: bytes) -> None:
         rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
-        except BrokenPipeError:  # whoever reads has seen enough
+        except BrokenPipeError:  # the reader of our output has seen enough
             self._status = 1
