@@ -139,9 +139,8 @@ class _Client:
         self._send(frame(b"W", json.dumps(self._size()).encode()))
 
     def _send(self, data: bytes) -> None:
-        with suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # its last frames are still to be read
+        # If the server has closed it, its last frames are still to be read.
+        with suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(data)
 
     def _read(self, wanted: bool) -> None:
