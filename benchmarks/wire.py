@@ -13,8 +13,8 @@ from time import process_time
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from vspc.net.line_protocol import LineProtocol
 from vspc.net.scheduler import Scheduler
+from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import Decoder, escape
 

@@ -27,7 +27,7 @@ class Rfc3339(SynchronousTestCase):
         self.assertEqual(parse_rfc3339("1970-01-02"), 86400.0)
 
     def test_what_is_not_a_time(self) -> None:
-        for text in ("", "yesterday", "2023-13-01", "1" * 100):
+        for text in ("", "yesterday", "2023-13-01", "9" * 100):
             self.assertRaises(ValueError, parse_rfc3339, text)
 
     @given(st.integers(0, int(LATEST * 1000)))

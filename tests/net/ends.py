@@ -11,8 +11,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from vspc.net.line_protocol import LineProtocol
 from vspc.net.scheduler import Scheduler
+from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import BINARY, ECHO, SGA, VMWARE
 

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.ends import B_BINARY, B_ECHO, B_VMWARE, End, Recorder
-from vspc.net.telnet_transport import NEGOTIATION_RATE, NEGOTIATIONS
+from vspc.net.telnet_options import NEGOTIATION_RATE, NEGOTIATIONS
 from vspc.wire.telnet import (
     BINARY,
     DO,

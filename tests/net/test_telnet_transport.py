@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.ends import B_BINARY, B_ECHO, B_SGA, B_VMWARE, End, Recorder
 from vspc.net.scheduler import EVENTS
-from vspc.net.telnet_transport import NEGOTIATIONS, LineTransport
+from vspc.net.telnet_options import NEGOTIATIONS
+from vspc.net.telnet_transport import LineTransport
 from vspc.wire.telnet import (
     AYT,
     BINARY,

@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from vspc.common.addresses import parse_address
 from vspc.console.events import VmRefused
 from vspc.net.limits import Allow, Refusals
-from vspc.net.line_protocol import LineProtocol
 from vspc.net.preaccept import ProxiedConnection
+from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.context import Zone
 from vspc.vm.lines.binary import host_of

@@ -18,7 +18,7 @@ from vspc.common.addresses import address_text
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
-from vspc.net.line_protocol import LineProtocol
+from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.mismatch import TLS_FAILED
@@ -103,13 +103,13 @@ class BinaryLine(LineProtocol):
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
         self.observer = self._observe(self)
-        self.transport.stirred = self._stirred
+        self.transport.on_traffic = self._stirred
         if not self.continues:
             self.negotiate()
 
     def _stirred(self) -> None:
         if not self.observer.stirred():
-            self.transport.stirred = None
+            self.transport.on_traffic = None
 
     def negotiate(self) -> None:
         """Offer and demand the options of this line, at its start."""
@@ -193,10 +193,10 @@ class BinaryLine(LineProtocol):
         return unacknowledged(self.transport.transport)
 
     def rest(self) -> None:
-        self.transport.rest()
+        self.transport.pause_reading()
 
     def go_on(self) -> None:
-        self.transport.go_on()
+        self.transport.resume_reading()
 
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
