@@ -5,7 +5,13 @@ import resource
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.descriptors import REMINDER, WANTED, Watch, raise_limit, shortage
+from vspc.net.endpoints import (
+    DESCRIPTORS,
+    SHORTAGE_INTERVAL,
+    DescriptorWatch,
+    raise_limit,
+    shortage,
+)
 
 
 class Limits(SynchronousTestCase):
@@ -17,14 +23,14 @@ class Limits(SynchronousTestCase):
         self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[0], hard)
 
     def test_few_are_told_with_what_to_do(self) -> None:
-        self.assertIsNone(shortage(WANTED))
+        self.assertIsNone(shortage(DESCRIPTORS))
         self.assertIn("LimitNOFILE=20000", shortage(1024) or "")
 
     def test_a_limit_that_cannot_be_raised_stays(self) -> None:
         def refuse(_what: int, _limits: tuple[int, int]) -> None:
             raise ValueError("not allowed to raise maximum limit")
 
-        self.patch(resource, "getrlimit", lambda _what: (256, WANTED))
+        self.patch(resource, "getrlimit", lambda _what: (256, DESCRIPTORS))
         self.patch(resource, "setrlimit", refuse)
         self.assertEqual(raise_limit(), 256)
 
@@ -34,7 +40,7 @@ class RunningOut(SynchronousTestCase):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.limits = soft, hard
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, self.limits)
-        self.watch = Watch()
+        self.watch = DescriptorWatch()
 
     def run_out(self) -> None:
         """No descriptor is free from now on."""
@@ -46,12 +52,12 @@ class RunningOut(SynchronousTestCase):
         self.assertFalse(self.watch.ran_out(0.0))
         self.run_out()
         told = [second for second in range(150) if self.watch.ran_out(float(second))]
-        self.assertEqual(told, [0, REMINDER, 2 * REMINDER])
+        self.assertEqual(told, [0, SHORTAGE_INTERVAL, 2 * SHORTAGE_INTERVAL])
 
     def test_it_is_not_told_when_there_are_some_again_and_no_descriptor_is_kept(self) -> None:
         before = len(os.listdir("/proc/self/fd"))
         self.run_out()
         self.assertTrue(self.watch.ran_out(0.0))
         resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
-        self.assertFalse(self.watch.ran_out(REMINDER))
+        self.assertFalse(self.watch.ran_out(SHORTAGE_INTERVAL))
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)

@@ -20,7 +20,8 @@ from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.audit import AccessRefusal
 from vspc.console.events import VmRefused
-from vspc.net.tls import ListeningTlsFactory, ServerTls
+from vspc.net.fair_tls import ListeningTlsFactory
+from vspc.net.tls import ServerTls
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import VMwareFactory
 from vspc.wire.telnet import VMWARE, WILL, negotiation

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.wire.uri import ARGUMENTS, LENGTH, ServiceUri, proxy_uri
+from vspc.wire.vmware import URI_ARGUMENTS, URI_LENGTH, ServiceUri, proxy_uri
 
 
 class Service(SynchronousTestCase):
@@ -42,11 +42,11 @@ class Service(SynchronousTestCase):
         self.assertEqual(self.parsed(b""), ("", {}))
 
     def test_only_so_many_arguments_are_read(self) -> None:
-        raw = b"vspc?" + b"&".join(b"k%d=v" % i for i in range(ARGUMENTS + 5))
-        self.assertEqual(len(ServiceUri.parse(raw).arguments), ARGUMENTS)
+        raw = b"vspc?" + b"&".join(b"k%d=v" % i for i in range(URI_ARGUMENTS + 5))
+        self.assertEqual(len(ServiceUri.parse(raw).arguments), URI_ARGUMENTS)
 
     def test_only_so_many_bytes_are_read(self) -> None:
-        self.assertEqual(len(ServiceUri.parse(b"x" * (LENGTH + 1)).text), LENGTH)
+        self.assertEqual(len(ServiceUri.parse(b"x" * (URI_LENGTH + 1)).text), URI_LENGTH)
 
     def test_bytes_that_are_not_utf_8_show_as_escapes(self) -> None:
         self.assertEqual(ServiceUri.parse(b"vsp\xff").word, "vsp\\xff")

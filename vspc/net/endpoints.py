@@ -1,9 +1,13 @@
-"""Endpoint strings of the configuration to Twisted's server endpoints."""
+"""Where the server listens: endpoint strings, connections accepted in a turn, file descriptors."""
 
 import errno
+import os
 import re
+import resource
+from contextlib import suppress
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -80,3 +84,55 @@ def pace(port: Any) -> None:
         accept()
 
     port.doRead = accept_few
+
+
+DESCRIPTORS = 20_000
+"""Descriptors for the lines that one host may have, and operators."""
+
+SHORTAGE_INTERVAL = 60.0
+"""Seconds between two log lines about descriptors that have run out."""
+
+
+def raise_limit() -> int:
+    """Raise the soft limit of this process to the hard one; the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # Fails if fs.nr_open has been lowered below the hard limit.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def shortage(limit: int) -> str | None:
+    """A warning about a limit that is too low; None if it is not."""
+    if limit >= DESCRIPTORS:
+        return None
+    return (
+        f"this process may open {limit} files and connections, each VM and each operator is one; "
+        f"LimitNOFILE={DESCRIPTORS} in its systemd unit, or `ulimit -n {DESCRIPTORS}`, raises it"
+    )
+
+
+@define
+class DescriptorWatch:
+    """Notices that descriptors have run out: Twisted closes new connections then, silently."""
+
+    _last: float | None = field(default=None, init=False)
+
+    def ran_out(self, now: float) -> bool:
+        """Whether none is left, and no line was logged about that for `SHORTAGE_INTERVAL`. Call it
+        periodically.
+        """
+        if not _none_left() or (self._last is not None and now - self._last < SHORTAGE_INTERVAL):
+            return False
+        self._last = now
+        return True
+
+
+def _none_left() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False

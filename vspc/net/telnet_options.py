@@ -65,7 +65,7 @@ class LineProtocol(TelnetProtocol):
 
 
 class OptionsOwner(Protocol):
-    """What `TelnetOptions` needs of its transport."""
+    """What `OptionNegotiation` needs of its transport."""
 
     protocol: LineProtocol | None
 
@@ -82,7 +82,7 @@ class OptionsOwner(Protocol):
         """End the connection."""
 
 
-class TelnetOptions:
+class OptionNegotiation:
     """`states` and `marks` are those of a connection that another process had."""
 
     __slots__ = ("_bucket", "_owner", "_requests", "marks", "states")

@@ -28,7 +28,7 @@ from vspc.net.scheduler import (
     SUBNEGOTIATION_BYTES,
     Share,
 )
-from vspc.net.telnet_options import LineProtocol, TelnetOptions
+from vspc.net.telnet_options import LineProtocol, OptionNegotiation
 from vspc.wire import telnet
 from vspc.wire.qmethod import OptionStates
 from vspc.wire.telnet import (
@@ -85,9 +85,9 @@ class LineTransport(TelnetTransport):
         self.share = share
         self._decoder = Decoder()
         if state is None:
-            self._options = TelnetOptions(self, OptionStates(), 0)
+            self._options = OptionNegotiation(self, OptionStates(), 0)
         else:
-            self._options = TelnetOptions(self, OptionStates(state.options), state.marks)
+            self._options = OptionNegotiation(self, OptionStates(state.options), state.marks)
             self._decoder.receive(state.tail)
         self._undelivered: list[bytes] = []  # data, to be joined with what follows it
         self._withheld: list[bytes] | None = None  # written while our answer is not decided
@@ -249,7 +249,7 @@ class LineTransport(TelnetTransport):
     # Options
 
     def refuses(self, ours: bool, option: bytes) -> bool:
-        """As `TelnetOptions.refuses`."""
+        """As `OptionNegotiation.refuses`."""
         return self._options.refuses(ours, option)
 
     def will(self, option: bytes) -> "Deferred[bool]":

@@ -16,7 +16,7 @@ from vspc.console.events import (
     Stalled,
     Suspicion,
 )
-from vspc.net.descriptors import Watch
+from vspc.net.endpoints import DescriptorWatch
 from vspc.net.limits import Refusals
 
 
@@ -83,7 +83,7 @@ class EventLog:
         self._clock = clock
         self._refusals = refusals
         self._suspicions = Refusals()
-        self._descriptors = Watch()
+        self._descriptors = DescriptorWatch()
 
     def heard(self, happening: Event) -> None:
         """One line, or none; a security event has a few a minute for each claimant."""

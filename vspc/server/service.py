@@ -31,8 +31,7 @@ from vspc.console.lineside import ConsoleContext, NoOutputObserver
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.wakeups import Wakeups
-from vspc.net.descriptors import raise_limit, shortage
-from vspc.net.endpoints import pace, server
+from vspc.net.endpoints import pace, raise_limit, server, shortage
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler

@@ -13,8 +13,9 @@ from vspc.config import Config
 from vspc.config.settings import ZoneSettings
 from vspc.console.takeover import Takeover
 from vspc.net.certificates import Validity, validity_of
+from vspc.net.fair_tls import ListeningTlsFactory
 from vspc.net.limits import Allow, Refusals
-from vspc.net.tls import ListeningTlsFactory, Pair, ServerTls
+from vspc.net.tls import Pair, ServerTls
 from vspc.vm.context import ANYWHERE, Zone
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory

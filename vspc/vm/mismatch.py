@@ -11,7 +11,8 @@ from OpenSSL import SSL
 
 from vspc.common.addresses import parse_address
 from vspc.console.identity import DEFAULT_ZONE
-from vspc.net.tls import HandshakeFailed, tls_reason
+from vspc.net.fair_tls import HandshakeFailed
+from vspc.net.tls import tls_reason
 from vspc.wire.opening import Spoken, offered_version
 
 TLS_FAILED = "TLS failed"

@@ -12,8 +12,7 @@ from attrs import define, field, frozen
 
 from vspc.common.text import safe
 from vspc.wire import vmware
-from vspc.wire.uri import ServiceUri
-from vspc.wire.vmware import Suboption
+from vspc.wire.vmware import ServiceUri, Suboption
 
 NAME = 80
 """Characters of a VM's name that are shown and typed; what is cut off is counted."""
