@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from sys import intern
+from typing import Any, ClassVar
 
+from attrs import frozen
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
@@ -37,15 +39,27 @@ class LineQuestion(Enum):
     PROBE = "probe"
 
 
-def one_byte(number: int) -> bytes:
-    """An option or command as Twisted's telnet names it."""
-    return bytes((number,))
+_BINARY = bytes((telnet.BINARY,))
+_BREAK = bytes((telnet.BRK,))
 
 
-_BINARY = one_byte(telnet.BINARY)
-_ECHO = one_byte(telnet.ECHO)
-_SGA = one_byte(telnet.SGA)
-_BREAK = one_byte(telnet.BRK)
+@frozen
+class LineOption:
+    """One telnet option as a layer treats it; layers list theirs in `OPTIONS`.
+
+    `offered`: we ask to do it, and do it when asked. `demanded`: we ask the peer to do it, and let
+    it. Neither: declined. A passive option is that and no more. The calls get the line: `accept`
+    decides in place of `demanded` when the peer wants to do it, `ended` follows when it does it no
+    longer, `refused` when it answers WONT to our DO, `received` for the body of a subnegotiation.
+    """
+
+    code: int
+    offered: bool = False
+    demanded: bool = False
+    accept: Callable[[Any], bool] | None = None
+    ended: Callable[[Any], None] | None = None
+    refused: Callable[[Any], None] | None = None
+    received: Callable[[Any, bytes], None] | None = None
 
 
 def host_of(address: IAddress | None) -> str:
@@ -76,9 +90,8 @@ class BinaryLine(LineProtocol):
 
     transport: LineTransport  # type: ignore[assignment]
 
-    # Asked for at the start, as in VMware's sample session, in this order.
-    OFFERS: tuple[bytes, ...] = (_BINARY, _SGA, _ECHO)
-    DEMANDS: tuple[bytes, ...] = (_BINARY, _SGA)
+    OPTIONS: ClassVar[tuple[LineOption, ...]]
+    """All that are not declined without a word, in the order in which they are asked for."""
 
     carries_break = True
     only_break = True
@@ -113,10 +126,16 @@ class BinaryLine(LineProtocol):
 
     def negotiate(self) -> None:
         """Offer and demand the options of this line, at its start."""
-        for offer in self.OFFERS:
-            self.transport.will(offer)
-        for demand in self.DEMANDS:
-            self.transport.do(demand)
+        for option in self.OPTIONS:
+            if option.offered:
+                self.transport.will(bytes((option.code,)))
+        for option in self.OPTIONS:
+            if option.demanded:
+                self.transport.do(bytes((option.code,)))
+
+    def _option(self, option: bytes) -> LineOption:
+        code = option[0]
+        return next((each for each in self.OPTIONS if each.code == code), LineOption(code))
 
     def dataReceived(self, data: bytes) -> None:
         if self.transport.refuses(False, _BINARY):
@@ -129,18 +148,28 @@ class BinaryLine(LineProtocol):
         self.observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
 
     def enableLocal(self, option: bytes) -> bool:
-        return option in self.OFFERS
+        return self._option(option).offered
 
     def enableRemote(self, option: bytes) -> bool:
-        if option == _BINARY:
-            self.after_cr = False  # a NUL is a NUL from here on
-        return option in self.DEMANDS
+        found = self._option(option)
+        return found.demanded if found.accept is None else found.accept(self)
 
     def disableLocal(self, option: bytes) -> None:
-        """Nothing is kept of these options but what the transport knows."""
+        """Nothing is kept of what we do but what the transport knows."""
 
     def disableRemote(self, option: bytes) -> None:
-        """As `disableLocal`."""
+        found = self._option(option)
+        if found.ended is not None:
+            found.ended(self)
+
+    def refused_remote(self, option: bytes) -> None:
+        found = self._option(option)
+        if found.refused is not None:
+            found.refused(self)
+
+    def _enter_binary(self) -> bool:
+        self.after_cr = False  # a NUL is a NUL from here on
+        return True
 
     def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
         if command == _BREAK:
@@ -149,7 +178,11 @@ class BinaryLine(LineProtocol):
             self.observer.dropped(f"unknown telnet command {command[0]}")
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        self.observer.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
+        found = self._option(option)
+        if found.received is not None:
+            found.received(self, body)
+        else:
+            self.observer.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
 
     def timing_mark_received(self) -> None:
         """The answer to `_put`, at this layer."""
@@ -227,3 +260,10 @@ class BinaryLine(LineProtocol):
             self.observer.answered()
         elif question is LineQuestion.PROBE:
             self.observer.lives()
+
+
+BinaryLine.OPTIONS = (
+    LineOption(telnet.BINARY, offered=True, demanded=True, accept=BinaryLine._enter_binary),
+    LineOption(telnet.SGA, offered=True, demanded=True),
+    LineOption(telnet.ECHO, offered=True),
+)

@@ -4,20 +4,18 @@ The VM is the RFC 2217 client and offers the option after WILL-PROXY; this layer
 declined here, which VMware's own sample proxy does too: the VM goes on without.
 """
 
-from vspc.vm.lines.binary import BinaryLine, one_byte
+from vspc.vm.lines.binary import BinaryLine, LineOption
 from vspc.wire import telnet
-
-_COM_PORT = one_byte(telnet.COM_PORT)
 
 
 class ComPortLine(BinaryLine):
     """A line whose peer may want to negotiate a serial port's settings."""
 
-    def enableRemote(self, option: bytes) -> bool:
-        return False if option == _COM_PORT else super().enableRemote(option)
+    def _settings(self, _body: bytes) -> None:
+        self.observer.dropped("RFC 2217 settings: the option was declined")
 
-    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        if option == _COM_PORT:
-            self.observer.dropped("RFC 2217 settings, which were declined")
-        else:
-            super().unhandledSubnegotiation(option, body)
+
+ComPortLine.OPTIONS = (
+    *BinaryLine.OPTIONS,
+    LineOption(telnet.COM_PORT, received=ComPortLine._settings),
+)

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.net.limits import TokenBucket
 from vspc.vm import registration
-from vspc.vm.lines.binary import LineQuestion, one_byte
+from vspc.vm.lines.binary import LineOption, LineQuestion
 from vspc.vm.lines.comport import ComPortLine
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Action, Registration
@@ -20,8 +20,8 @@ from vspc.wire.opening import DECIDED, recognise
 from vspc.wire.starttls import REPLY_ACCEPTED, SEND_TLS, Is, MalformedAuthentication
 from vspc.wire.starttls import parse as parse_authentication
 
-_VMWARE = one_byte(telnet.VMWARE)
-_AUTHENTICATION = one_byte(telnet.AUTHENTICATION)
+_VMWARE = bytes((telnet.VMWARE,))
+_AUTHENTICATION = bytes((telnet.AUTHENTICATION,))
 
 MESSAGES = 512
 """Messages of the extension that a line may send at once; more, and it is a storm (law 4)."""
@@ -59,8 +59,6 @@ class Terms:
 class VMwareLine(ComPortLine):
     """A line from an ESXi host."""
 
-    DEMANDS = (*ComPortLine.DEMANDS, _VMWARE)
-
     def __init__(
         self, observe: Callable[[VmLine], LineObserver], secure: bool, terms: Terms
     ) -> None:
@@ -93,11 +91,11 @@ class VMwareLine(ComPortLine):
 
     def enableRemote(self, option: bytes) -> bool:
         self.opening = None
-        if option == _AUTHENTICATION and self._may_start_tls:
-            self.transport.requestNegotiation(option, SEND_TLS)
-            return True
-        if option != _VMWARE:
-            return super().enableRemote(option)
+        return super().enableRemote(option)
+
+    # The extension as an option
+
+    def _agree(self) -> bool:
         if self._terms.start_tls == "require" and not self.secure:
             self.observer.refused(
                 "it does not start TLS, which vm.start_tls requires: set its proxy URI to telnets://"
@@ -107,29 +105,22 @@ class VMwareLine(ComPortLine):
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
         return True
 
-    def disableRemote(self, option: bytes) -> None:
-        if option == _VMWARE:
-            self.agreed = False
-            # Nobody will answer them any more; who said this lives, and has read all before it.
-            while self.questions:
-                self._answered()
-        super().disableRemote(option)
+    def _disagree(self) -> None:
+        self.agreed = False
+        # They will not be answered; a peer that sent this is alive, and has read all before it.
+        while self.questions:
+            self._answered()
 
-    def refused_remote(self, option: bytes) -> None:
-        """The peer answered WONT to our DO."""
-        if option == _VMWARE and not self.registration.over:
+    def _refused(self) -> None:
+        if not self.registration.over:
             self.observer.refused(
                 "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
                 "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener",
                 PLAIN_HINT,
             )
 
-    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        if option == _AUTHENTICATION and self._may_start_tls:
-            self._authenticate(body)
-        elif option != _VMWARE:
-            super().unhandledSubnegotiation(option, body)
-        elif not self.agreed:
+    def _message(self, body: bytes) -> None:
+        if not self.agreed:
             self.observer.dropped("a message of the extension before it was agreed on")
         elif not self._is_answer(body) and not self._bucket.take(self._terms.now()):
             self.transport.fail("too many messages of the extension")
@@ -142,8 +133,17 @@ class VMwareLine(ComPortLine):
     def _may_start_tls(self) -> bool:
         return self._terms.start_tls != "off" and not self.secure and not self.registration.over
 
+    def _accept_authentication(self) -> bool:
+        if not self._may_start_tls:
+            return False
+        self.transport.requestNegotiation(_AUTHENTICATION, SEND_TLS)
+        return True
+
     def _authenticate(self, body: bytes) -> None:
         """IS, START: the very next byte is TLS, both ways."""
+        if not self._may_start_tls:
+            self.observer.dropped("a message of the AUTHENTICATION option, which was declined")
+            return
         try:
             message = parse_authentication(body)
         except MalformedAuthentication as malformed:
@@ -304,3 +304,20 @@ _HANDLERS: dict[type, Callable[[VMwareLine, Any], None]] = {
     vmware.VMotionComplete: VMwareLine._complete,
     vmware.VMotionAbort: VMwareLine._abort,
 }
+
+VMwareLine.OPTIONS = (
+    *ComPortLine.OPTIONS,
+    LineOption(
+        telnet.VMWARE,
+        demanded=True,
+        accept=VMwareLine._agree,
+        ended=VMwareLine._disagree,
+        refused=VMwareLine._refused,
+        received=VMwareLine._message,
+    ),
+    LineOption(
+        telnet.AUTHENTICATION,
+        accept=VMwareLine._accept_authentication,
+        received=VMwareLine._authenticate,
+    ),
+)
