@@ -98,8 +98,8 @@ class Dispatcher:
             return
         if asked is not None and _is_console(call, login, asked):
             if call.channel.terminal is None:
-                hint = "it names a console; attaching to one needs a terminal"
-                call.fail(USAGE, f"{VERBS.unknown(asked.verb)}; {hint}")
+                hint = "it is the name of a console; attaching to one needs a terminal"
+                call.fail(USAGE, f"unknown verb {safe(asked.verb)!r}: {hint}")
                 return
             VERBS.run(evolve(call, target=asked.verb), evolve(asked, verb="console"))
         elif asked is not None:
