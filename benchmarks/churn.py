@@ -27,7 +27,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.threadable import isInIOThread
 
 from vspc.console.console import ConsoleState
-from vspc.server.files import load_with_files
+from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (

@@ -11,7 +11,7 @@ from vspc.apps.verbs.table import VERBS
 from vspc.cli.main import _COMMANDS
 from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options
-from vspc.server.files import load_with_files, oddities
+from vspc.server.config_files import file_warnings, load_with_files
 
 TEXT = (Path(__file__).parents[1] / "docs" / "access.md").read_text()
 
@@ -57,7 +57,7 @@ class Told(SynchronousTestCase):
         config = load_with_files(path)
         self.assertEqual(config.operators["ci"].keys[0].options.command, "expect 'test-*'")
         self.assertNotIn("lets in without", " ".join(config.warnings))
-        self.assertEqual(list(oddities(config)), [])
+        self.assertEqual(list(file_warnings(config)), [])
 
     def test_every_command_is_there(self) -> None:
         words = set(re.findall(r"(?:^|[ `])vspc ([a-z][a-z-]+)", TEXT, re.M))

@@ -15,7 +15,7 @@ from tests.config.test_proofs import HASH
 from tests.documents import KINDS, NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
 from vspc.apps.verbs.table import VERBS
 from vspc.cli.main import _COMMANDS
-from vspc.server.files import load_with_files
+from vspc.server.config_files import load_with_files
 from vspc.ssh.keys import make_host_key
 
 SECRET = base64.b32encode(bytes(20)).decode()

@@ -12,7 +12,7 @@ from tests.config.test_load import KEY
 from tests.net.authorities import certificate
 from vspc.common.state_dir import make
 from vspc.net.tls import load_pair
-from vspc.server.files import load_with_files, oddities
+from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.service import VspcService
 from vspc.ssh.keys import make_host_key
 
@@ -33,7 +33,7 @@ class WarningsTest(SynchronousTestCase):
         """What is said, each with its line."""
         self.write("vspc.toml", (text + login).encode())
         config = load_with_files(self.directory / "vspc.toml")
-        return [config.lines.placed(one) for one in [*config.warnings, *oddities(config)]]
+        return [config.lines.placed(one) for one in [*config.warnings, *file_warnings(config)]]
 
 
 class Certificates(WarningsTest):
@@ -163,7 +163,7 @@ class Logins(WarningsTest):
             f"[operators.alice]\nauthorized_keys = ['expiry-time=\"20200101Z\" {KEY}']\n",
         ):
             said = self.warnings("", text + RULE)
-            what = "none of them has anything to log in with, so nobody can log in"
+            what = "no operator has a key, password or other proof, so no login can succeed"
             self.assertIn(f"operators (line 1): {what}", said)
 
     def test_certificates_let_in_who_has_no_table(self) -> None:

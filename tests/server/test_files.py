@@ -11,7 +11,7 @@ from tests.config.test_load import KEY
 from vspc.auth.krl import MAGIC
 from vspc.config import ConfigError
 from vspc.net.tls import load_pair
-from vspc.server.files import load_to_start, load_with_files, oddities
+from vspc.server.config_files import file_warnings, load_to_start, load_with_files
 from vspc.ssh.keys import make_host_key
 
 
@@ -100,7 +100,7 @@ class Files(FilesTest):
 
     def test_files_for_copies_are_not_tried_where_one_is_not_there(self) -> None:
         text = '[audit]\nsyslog = "tls:h:1"\nca = "bad.pem"\n'
-        self.assertIn("do not serve", self.mistakes(text)["audit.ca"])
+        self.assertIn("cannot be used", self.mistakes(text)["audit.ca"])
         found = self.mistakes(f'{text}certificate = "gone"\nprivate_key = "gone"\n')
         self.assertEqual(set(found), {"audit.certificate", "audit.private_key"})
 
@@ -158,7 +158,7 @@ class Oddities(FilesTest):
 
     def odd(self, text: str) -> list[str]:
         self.write("vspc.toml", text.encode())
-        return list(oddities(load_with_files(self.directory / "vspc.toml")))
+        return list(file_warnings(load_with_files(self.directory / "vspc.toml")))
 
     def test_commands_of_keys_that_do_nothing(self) -> None:
         for command, why in (

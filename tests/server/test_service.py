@@ -16,7 +16,7 @@ from vspc.console.access import Operator, Subject
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session
 from vspc.net.tls import load_pair
-from vspc.server.files import load_with_files
+from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 from vspc.ssh.keys import make_host_key
 

@@ -18,7 +18,7 @@ from tests.log.test_damage import NAMES, state
 from tests.server.test_service import CONFIG, SSH
 from vspc.audit.file import AuditFile
 from vspc.auth.statefile import StateFile
-from vspc.server.files import load_with_files
+from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 
 KEYS = ("ssh_host_ed25519_key", "tls.pem", "tls.key")

@@ -12,7 +12,7 @@ from vspc.apps.verbs.table import REASON, VERBS
 from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.file import HELP, chosen
 from vspc.config.mistakes import shown
-from vspc.server.files import load_to_start, load_with_files, oddities
+from vspc.server.config_files import file_warnings, load_to_start, load_with_files
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -174,7 +174,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     for line in [*summary(config), *forecast(config)]:
         print(line)
-    for warning in [*config.warnings, *oddities(config)]:
+    for warning in [*config.warnings, *file_warnings(config)]:
         print(f"warning: {config.lines.placed(warning)}")
     return 0
 

@@ -6,7 +6,7 @@ from twisted.python import usage
 
 from vspc.config import ConfigError
 from vspc.config.file import HELP, chosen
-from vspc.server.files import load_to_start
+from vspc.server.config_files import load_to_start
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 

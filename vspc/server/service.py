@@ -36,8 +36,8 @@ from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
+from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.events import EventLog
-from vspc.server.files import load_with_files, oddities
 from vspc.server.log_side import LogError, close_log, make_log, open_log
 from vspc.server.operator_side import OperatorSide
 from vspc.server.reload import Live, changes, needs_restart
@@ -216,7 +216,7 @@ class VspcService(MultiService):
     def _warn(self) -> None:
         """What is allowed in the configuration and probably not meant."""
         config = self.live.config
-        for warning in [*config.warnings, *oddities(config)]:
+        for warning in [*config.warnings, *file_warnings(config)]:
             self._log.warn("configuration-warning", what=config.lines.placed(warning))
 
     def _on_tick(self) -> None:
