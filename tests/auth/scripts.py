@@ -1,17 +1,22 @@
 """Small programs that tests write and run, in the place of an administrator's."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet import reactor as any_reactor
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from vspc.auth.program_run import ProgramFailed
 from vspc.config.values import ProgramPath
-from vspc.console.authentication import Claimant, ProofRefused, Question, Verdict
+from vspc.console.authentication import Claimant, ProofRefused, Question
+
+reactor: Any = any_reactor
 
 
 def claimant(name: str = "alice", address: str = "192.0.2.1") -> Claimant:
@@ -20,26 +25,55 @@ def claimant(name: str = "alice", address: str = "192.0.2.1") -> Claimant:
 
 @define(eq=False)
 class Ear:
-    """Hears what a conversation or a look-up tells, and waits for it."""
+    """Hears the questions of a conversation or look-up and what it comes to, and can be waited on;
+    `answer` answers the last question.
+    """
 
     said: list[Any] = field(factory=list)
-    _waiting: Deferred[Any] | None = None
+    call: "Deferred[None]" = field(factory=Deferred)
+    asked: "Deferred[bytes]" = field(factory=Deferred)
+    _waiting: "Deferred[Any] | None" = None
 
-    def __call__(self, said: Question | Verdict | bytes) -> None:
+    def follow(self, coroutine: Coroutine[Any, Any, Any]) -> "Ear":
+        """Hear what `coroutine` comes to."""
+        self.call = Deferred.fromCoroutine(coroutine).addCallbacks(self.hear, self.failed)
+        return self
+
+    def failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, ProgramFailed):
+            self.hear(ProofRefused(str(failure.value)))
+        else:
+            failure.trap(CancelledError)
+
+    def hear(self, said: Any) -> None:
         self.said.append(said)
         waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(said)
+        if waiting is not None:  # not from within the conversation, which may be cancelled now
+            reactor.callLater(0, waiting.callback, said)
 
-    def next(self) -> Deferred[Any]:
-        """What is told next; call it before that."""
+    def ask(self, question: Question) -> "Deferred[bytes]":
+        """An `Asker`."""
+        self.asked = Deferred()
+        self.hear(question)
+        return self.asked
+
+    def answer(self, text: bytes) -> None:
+        """To the last question."""
+        self.asked.callback(text)
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        self.call.cancel()
+
+    def next(self) -> "Deferred[Any]":
+        """What is heard next; call it before that."""
         assert self._waiting is None
         self._waiting = Deferred()
         return self._waiting
 
     @property
     def reason(self) -> str:
-        """Why the last thing was a no."""
+        """Why the last thing was a refusal."""
         assert isinstance(self.said[-1], ProofRefused), self.said
         return self.said[-1].reason
 

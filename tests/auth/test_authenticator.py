@@ -1,29 +1,30 @@
 """Who comes in, by what, in which order; and that nobody learns who there is."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyotp
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
-from vspc.auth.authenticator import CODE, LEAST, PASSWORD, OperatorAuthenticator
-from vspc.auth.context import AuthContext
+from vspc.auth.authenticator import LEAST, OperatorAuthenticator
+from vspc.auth.children import Child, Parent
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
-from vspc.auth.passwords import hash_password, verify
-from vspc.auth.programs import Conversation
+from vspc.auth.method import AuthContext
+from vspc.auth.methods import SETTINGS, password, totp
+from vspc.auth.passwords import Passwords, hash_password
+from vspc.auth.programs import Programs
 from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import WINDOW, WRONG, Codes
-from vspc.common.clock import Cancellable
 from vspc.config import load
 from vspc.config.keys import fingerprint
 from vspc.config.secrets import Cost
-from vspc.config.values import ProgramPath
 from vspc.console.access import Operator
 from vspc.console.authentication import (
     Claimant,
@@ -35,6 +36,7 @@ from vspc.console.authentication import (
 )
 from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
+from vspc.net.reactor import sleep
 from vspc.wire.ssh import string
 
 CHEAP = Cost(7168, 5, 1)
@@ -54,68 +56,74 @@ def at_once(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
     then(call())
 
 
-class Inline:
-    """Passwords without threads."""
+class CountedPasswords(Passwords):
+    """Without threads: a check takes a tenth of a second of the fake clock."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
         self.looked = 0
-        self.askers: list[str] = []
+        self.clients: list[str] = []
         self.imitated: list[str] = []
+        super().__init__(lambda call: sleep(clock, 0.1).addCallback(lambda _: call()), failed)
 
     def imitate(self, hashes: Iterable[str]) -> None:
         self.imitated = list(hashes)
+        super().imitate(self.imitated)
 
-    def check(
-        self, hashed: str | None, password: bytes, answer: Callable[[bool], None], asker: str = ""
-    ) -> Cancellable:
+    async def check(self, hashed: str | None, password: bytes, client: str = "") -> bool:
         self.looked += 1
-        self.askers.append(asker)
-        right = hashed is not None and verify(password, hashed)
-        return self.clock.call_later(0.1, lambda: answer(right))
+        self.clients.append(client)
+        return await super().check(hashed, password, client)
 
 
-class Helper:
-    """The administrator's programs: one that knows a word, and a table of keys."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.keys_of: dict[str, str] = {}
-        self.asked: list[str] = []
-
-    def converse(
-        self, command: ProgramPath, claimant: Claimant, heard: Callable[[Question | Verdict], None]
-    ) -> Conversation:
-        self.asked.append(claimant.name)
-        self.heard = heard
-        self.clock.call_later(0, lambda: heard(Question("Directory password: ")))
-        return self
-
-    def answer(self, text: bytes) -> None:
-        proof = Proof("auth_command")
-        said = Proved("auth_command", proof) if text == b"right" else ProofRefused("no", proof)
-        self.clock.call_later(0, lambda: self.heard(said))
-
-    def cancel(self) -> None:
-        """Nothing to stop."""
-
-    def active(self) -> bool:
-        return False
-
-    def keys(
-        self,
-        command: ProgramPath,
-        claimant: Claimant,
-        blob: bytes,
-        answer: Callable[[bytes | ProofRefused], None],
-    ) -> Cancellable:
-        self.asked.append(claimant.name)
-        text = self.keys_of.get(claimant.name, "").encode()
-        return self.clock.call_later(0, lambda: answer(text))
+def failed() -> None:
+    raise AssertionError("a password could not be checked")
 
 
-class GateTest(SynchronousTestCase):
-    """A gatekeeper over a configuration file."""
+@define
+class Helpers:
+    """The administrator's programs: one that accepts a word, and one with a table of keys."""
+
+    clock: FakeClock
+    keys_of: dict[str, str] = field(factory=dict)
+    asked: list[str] = field(factory=list)
+
+    def start(self, _reactor: object, words: Sequence[str], parent: Parent) -> Child:
+        return HelperChild(self, words, parent)
+
+
+@define(eq=False)
+class HelperChild(Child):
+    helpers: Helpers
+    words: Sequence[str]
+    parent: Parent
+    asks: bool = False
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"version 1\noperator "):
+            self.asks = True
+            self.helpers.asked.append(data.split(b"\n")[1].partition(b" ")[2].decode())
+            self.say(b"ask Directory password: \n")
+        else:
+            self.say(b"ok\n" if data == b"answer right\n" else b"no\n")
+
+    def say(self, data: bytes) -> None:
+        self.helpers.clock.call_later(0, lambda: self.parent.said(data))
+
+    def close_input(self) -> None:
+        if not self.asks:
+            self.helpers.asked.append(self.words[1])
+            self.say(self.helpers.keys_of.get(self.words[1], "").encode())
+        self.helpers.clock.call_later(0, lambda: self.parent.exited(0))
+
+    def deafen(self) -> None:
+        pass
+
+    def end(self, force: bool = False) -> None:
+        pass
+
+
+class AuthenticatorTest(SynchronousTestCase):
+    """An authenticator over a configuration file."""
 
     def setUp(self) -> None:
         self.clock = FakeClock()
@@ -124,68 +132,64 @@ class GateTest(SynchronousTestCase):
         self.directory.mkdir()
         self.revoked: Revoked | str = Revoked()
         self.known: Revoked | str = Revoked()
-        self.passwords = Inline(self.clock)
-        self.helper = Helper(self.clock)
+        self.passwords = CountedPasswords(self.clock)
+        self.helpers = Helpers(self.clock)
         self.lockouts = LockoutStore(
             StateFile(self.directory / "lockouts", at_once), self.clock.wall
         )
         self.codes = Codes(self.clock, StateFile(self.directory / "codes", at_once))
-        self.means: Any = AuthContext(
-            self.clock,
-            self.passwords,  # type: ignore[arg-type]
-            self.codes,
-            self.helper,  # type: ignore[arg-type]
-            self.lockouts,
-            lambda: self,
+        programs = Programs(None, self.clock, self.helpers.start)  # type: ignore[arg-type]
+        self.context = AuthContext(
+            self.clock, self.passwords, self.codes, programs, self.lockouts, lambda: self
         )
 
     def current(self) -> Revoked | str:
         """What is revoked, in place of a file."""
         return self.revoked
 
-    def gate(self, text: str) -> OperatorAuthenticator:
+    def authenticator(self, text: str) -> OperatorAuthenticator:
         path = self.directory / "vspc.toml"
         path.write_text(text)
-        config = load(path)
-        return OperatorAuthenticator(self.means, config, OperatorDirectory(config))
+        config = load(path, SETTINGS)
+        return OperatorAuthenticator(self.context, config, OperatorDirectory(config))
 
     def key(
         self,
-        gate: OperatorAuthenticator,
+        authenticator: OperatorAuthenticator,
         blob: bytes,
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
     ) -> Offered | ProofRefused:
-        answer = Deferred.fromCoroutine(gate.key(claimant, shown, blob))
+        answer = Deferred.fromCoroutine(authenticator.key(claimant, shown, blob))
         self.clock.advance(0)
         return self.successResultOf(answer)
 
     def refusal(
         self,
-        gate: OperatorAuthenticator,
+        authenticator: OperatorAuthenticator,
         blob: bytes,
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
     ) -> str:
-        answer = self.key(gate, blob, claimant, shown)
+        answer = self.key(authenticator, blob, claimant, shown)
         assert isinstance(answer, ProofRefused), answer
         return answer.reason
 
     def password(
         self,
-        gate: OperatorAuthenticator,
+        authenticator: OperatorAuthenticator,
         word: bytes,
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
     ) -> Verdict:
-        answer = Deferred.fromCoroutine(gate.password(claimant, shown, word))
+        answer = Deferred.fromCoroutine(authenticator.password(claimant, shown, word))
         self.clock.advance(0.2)
         self.clock.advance(LEAST)
         return self.successResultOf(answer)
 
     def talk(
         self,
-        gate: OperatorAuthenticator,
+        authenticator: OperatorAuthenticator,
         *answers: bytes,
         claimant: Claimant = ALICE,
         shown: tuple[str, ...] = (),
@@ -199,7 +203,9 @@ class GateTest(SynchronousTestCase):
             asked.append(Deferred())
             return asked[-1]
 
-        Deferred.fromCoroutine(gate.converse(claimant, shown, ask)).addCallback(heard.append)
+        Deferred.fromCoroutine(authenticator.converse(claimant, shown, ask)).addCallback(
+            heard.append
+        )
         self.clock.advance(0)
         for answer in answers:
             asked.pop().callback(answer)
@@ -208,101 +214,109 @@ class GateTest(SynchronousTestCase):
         return heard
 
 
-class Keys(GateTest):
+class Keys(AuthenticatorTest):
     def lines(self, *options: str) -> str:
         quoted = ", ".join(f"'{each}{line_of(plain(1))}'" for each in options)
         return f"[operators.alice]\nauthorized_keys = [{quoted}]\n"
 
     def test_a_key_of_the_table_and_no_other(self) -> None:
-        gate = self.gate(self.lines(""))
-        offered = self.key(gate, plain(1))
+        authenticator = self.authenticator(self.lines(""))
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         self.assertEqual(offered.proof, Proof("publickey", fingerprint(plain(1))))
         self.assertEqual(offered.key, plain(1))
-        self.assertEqual(self.refusal(gate, plain(2)), "key not authorised")
-        self.assertEqual(self.refusal(gate, plain(1), NOBODY), "key not authorised")
+        self.assertEqual(self.refusal(authenticator, plain(2)), "key not authorised")
+        self.assertEqual(self.refusal(authenticator, plain(1), NOBODY), "key not authorised")
 
     def test_options_of_the_line_are_limits_of_the_session(self) -> None:
-        gate = self.gate(self.lines('restrict,pty,command="list",permitopen="web01:1" '))
-        offered = self.key(gate, plain(1))
+        authenticator = self.authenticator(
+            self.lines('restrict,pty,command="list",permitopen="web01:1" ')
+        )
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         self.assertEqual(offered.limits, SessionLimits("list", True, False, ("web01",)))
 
     def test_where_a_key_stands_twice_the_first_line_that_fits_counts(self) -> None:
-        gate = self.gate(
+        authenticator = self.authenticator(
             self.lines('from="10.0.0.0/8" ', 'expiry-time="20200101Z" ', 'from="192.0.2.*",no-pty ')
         )
-        offered = self.key(gate, plain(1))
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         self.assertFalse(offered.limits.pty)
         elsewhere = Claimant("alice", "203.0.113.5")
-        self.assertIn("from=", self.refusal(gate, plain(1), elsewhere))
+        self.assertIn("from=", self.refusal(authenticator, plain(1), elsewhere))
 
     def test_a_key_that_nobody_knows_is_told_from_one_that_will_not_do_here(self) -> None:
-        gate = self.gate(self.lines('from="10.0.0.0/8" '))
-        known, strange = self.key(gate, plain(1)), self.key(gate, plain(2))
+        authenticator = self.authenticator(self.lines('from="10.0.0.0/8" '))
+        known, strange = self.key(authenticator, plain(1)), self.key(authenticator, plain(2))
         assert isinstance(known, ProofRefused)
         assert isinstance(strange, ProofRefused)
         self.assertEqual((known.unknown_key, strange.unknown_key), (False, True))
 
     def test_a_key_that_has_expired(self) -> None:
-        gate = self.gate(self.lines('expiry-time="20200101Z" '))
-        self.assertIn("expiry-time", self.refusal(gate, plain(1)))
+        authenticator = self.authenticator(self.lines('expiry-time="20200101Z" '))
+        self.assertIn("expiry-time", self.refusal(authenticator, plain(1)))
 
     def test_a_key_that_is_revoked(self) -> None:
-        gate = self.gate(self.lines(""))
+        authenticator = self.authenticator(self.lines(""))
         draft = Draft()
         draft.key(plain(1))
         self.known = draft.done()
-        self.assertIn("is revoked", self.refusal(gate, plain(1)))
+        self.assertIn("is revoked", self.refusal(authenticator, plain(1)))
         proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
-        self.assertFalse(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
+        self.assertFalse(
+            authenticator.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW))
+        )
 
     def test_plain_keys_go_by_what_was_last_known_to_be_revoked(self) -> None:
-        gate = self.gate(self.lines(""))
+        authenticator = self.authenticator(self.lines(""))
         self.revoked = "the file cannot be read"
-        self.assertIsInstance(self.key(gate, plain(1)), Offered)
+        self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
 
     def test_no_plain_key_is_accepted_where_what_is_revoked_was_never_known(self) -> None:
-        gate = self.gate(self.lines(""))
+        authenticator = self.authenticator(self.lines(""))
         self.revoked = self.known = "the file cannot be read"
         for number in (1, 2):
-            why = self.refusal(gate, plain(number))
-            self.assertIn("not known what is revoked: the file cannot be read", why)
+            why = self.refusal(authenticator, plain(number))
+            self.assertIn("revocation list cannot be read: the file cannot be read", why)
         proof = Proof("publickey", fingerprint(plain(1)), key=plain(1))
-        self.assertTrue(gate.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW)))
+        self.assertTrue(
+            authenticator.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW))
+        )
 
     def test_verify_required_wants_a_token_that_asks_for_more_than_a_touch(self) -> None:
         token = Token()
         keys = f'["{line_of(plain(1))}", "{line_of(token.blob)}"]'
-        gate = self.gate(f"[operators.alice]\nauthorized_keys = {keys}\nverify_required = true\n")
-        self.assertIn("FIDO", self.refusal(gate, plain(1)))
-        offered = self.key(gate, token.blob)
+        authenticator = self.authenticator(
+            f"[operators.alice]\nauthorized_keys = {keys}\nverify_required = true\n"
+        )
+        self.assertIn("FIDO", self.refusal(authenticator, plain(1)))
+        offered = self.key(authenticator, token.blob)
         assert isinstance(offered, Offered)
         self.assertTrue(offered.verified)
 
     def test_nobody_signs_with_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
-        gate = self.gate(self.lines("verify-required "))
-        self.assertIn("FIDO", self.refusal(gate, plain(1)))
-        self.assertEqual(self.refusal(gate, plain(2)), "key not authorised")
+        authenticator = self.authenticator(self.lines("verify-required "))
+        self.assertIn("FIDO", self.refusal(authenticator, plain(1)))
+        self.assertEqual(self.refusal(authenticator, plain(2)), "key not authorised")
 
     def test_locked_out_by_name_and_by_fingerprint(self) -> None:
-        gate = self.gate(self.lines(""))
+        authenticator = self.authenticator(self.lines(""))
         for what in ("alice", fingerprint(plain(1))):
             lockout = Lockout(what, "root", NOW, self.clock.wall() + 60)
             self.lockouts.lock(lockout, lambda error: None)
-            self.assertIn("locked out", self.refusal(gate, plain(1)))
+            self.assertIn("locked out", self.refusal(authenticator, plain(1)))
             self.clock.advance(61)
-            self.assertIsInstance(self.key(gate, plain(1)), Offered)
+            self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
 
     def test_the_methods_are_the_same_for_everybody(self) -> None:
-        gate = self.gate(self.lines(""))
-        self.assertEqual(gate.methods(ALICE, ()), ("publickey",))
-        self.assertEqual(gate.methods(NOBODY, ()), ("publickey",))
-        self.assertEqual(gate.methods(ALICE, ("publickey",)), ())
+        authenticator = self.authenticator(self.lines(""))
+        self.assertEqual(authenticator.methods(ALICE, ()), ("publickey",))
+        self.assertEqual(authenticator.methods(NOBODY, ()), ("publickey",))
+        self.assertEqual(authenticator.methods(ALICE, ("publickey",)), ())
 
 
-class KeysOfAProgram(GateTest):
+class KeysOfAProgram(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.program = self.directory / "keys"
@@ -314,36 +328,38 @@ class KeysOfAProgram(GateTest):
         )
 
     def test_it_is_asked_for_keys_that_the_table_has_not(self) -> None:
-        gate = self.gate(self.text)
-        self.helper.keys_of["alice"] = f"no-pty {line_of(plain(2))}\n"
-        self.assertIsInstance(self.key(gate, plain(1)), Offered)
-        self.assertEqual(self.helper.asked, [])
-        offered = self.key(gate, plain(2))
+        authenticator = self.authenticator(self.text)
+        self.helpers.keys_of["alice"] = f"no-pty {line_of(plain(2))}\n"
+        self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
+        self.assertEqual(self.helpers.asked, [])
+        offered = self.key(authenticator, plain(2))
         assert isinstance(offered, Offered)
         self.assertFalse(offered.limits.pty)
-        self.assertEqual(self.refusal(gate, plain(3)), "key not authorised")
+        self.assertEqual(self.refusal(authenticator, plain(3)), "key not authorised")
 
     def test_a_line_with_an_option_that_nobody_knows_is_none(self) -> None:
-        gate = self.gate(self.text)
-        self.helper.keys_of["alice"] = f"sudo {line_of(plain(2))}\n"
-        self.assertIn("line 1", self.refusal(gate, plain(2)))
+        authenticator = self.authenticator(self.text)
+        self.helpers.keys_of["alice"] = f"sudo {line_of(plain(2))}\n"
+        self.assertIn("line 1", self.refusal(authenticator, plain(2)))
 
     def test_it_is_asked_of_those_too_of_whom_something_else_is_wanted(self) -> None:
         word = hash_password(b"secret", CHEAP)
-        gate = self.gate(f'{self.text}require = ["password"]\npassword_hash = "{word}"\n')
-        self.assertIn("password is required", self.refusal(gate, plain(2)))
+        authenticator = self.authenticator(
+            f'{self.text}require = ["password"]\npassword_hash = "{word}"\n'
+        )
+        self.assertIn("password is required", self.refusal(authenticator, plain(2)))
         self.lockouts.lock(Lockout("alice", "root", NOW, None), lambda error: None)
-        self.refusal(gate, plain(2))
-        self.assertEqual(self.helper.asked, ["alice", "alice"])
+        self.refusal(authenticator, plain(2))
+        self.assertEqual(self.helpers.asked, ["alice", "alice"])
 
     def test_it_makes_nobody_an_operator_and_is_asked_all_the_same(self) -> None:
-        gate = self.gate(self.text)
-        self.helper.keys_of["mallory"] = f"{line_of(plain(2))}\n"
-        self.assertIn("no such operator", self.refusal(gate, plain(2), NOBODY))
-        self.assertEqual(self.helper.asked, ["mallory"])
+        authenticator = self.authenticator(self.text)
+        self.helpers.keys_of["mallory"] = f"{line_of(plain(2))}\n"
+        self.assertIn("unknown operator", self.refusal(authenticator, plain(2), NOBODY))
+        self.assertEqual(self.helpers.asked, ["mallory"])
 
 
-class Certificates(GateTest):
+class CertificateLogins(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.workshop = Workshop(self.mktemp())
@@ -357,70 +373,76 @@ class Certificates(GateTest):
         )
 
     def test_of_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
-        gate = self.gate(self.certificates + "[operators.alice]\nverify_required = true\n")
-        self.assertIn("FIDO", self.refusal(gate, self.signed()))
+        authenticator = self.authenticator(
+            self.certificates + "[operators.alice]\nverify_required = true\n"
+        )
+        self.assertIn("FIDO", self.refusal(authenticator, self.signed()))
 
     def signed(self, *words: str, names: str = "alice", key_id: str = "alice") -> bytes:
         return self.workshop.sign("ca", "laptop", "-I", key_id, *words, names=names)
 
     def admitted(
-        self, gate: OperatorAuthenticator, blob: bytes, claimant: Claimant
+        self, authenticator: OperatorAuthenticator, blob: bytes, claimant: Claimant
     ) -> Operator | ProofRefused:
-        offered = self.key(gate, blob, claimant)
+        offered = self.key(authenticator, blob, claimant)
         assert isinstance(offered, Offered), offered
-        return gate.admit(claimant, (Proved("certificate", offered.proof, offered.limits),))
+        return authenticator.admit(
+            claimant, (Proved("certificate", offered.proof, offered.limits),)
+        )
 
     def test_a_principal_who_has_a_table(self) -> None:
-        gate = self.gate(self.certificates + '[operators.alice]\ngroups = ["staff"]\n')
-        operator = self.admitted(gate, self.signed(), ALICE)
+        authenticator = self.authenticator(
+            self.certificates + '[operators.alice]\ngroups = ["staff"]\n'
+        )
+        operator = self.admitted(authenticator, self.signed(), ALICE)
         assert isinstance(operator, Operator)
         self.assertEqual(operator.groups, {"staff"})
 
     def test_a_principal_without_table_and_map_is_no_operator(self) -> None:
-        gate = self.gate(self.certificates)
-        self.assertIn("no [operators] table", self.refusal(gate, self.signed()))
+        authenticator = self.authenticator(self.certificates)
+        self.assertIn("neither an [operators] table", self.refusal(authenticator, self.signed()))
 
     def test_a_map_makes_operators_with_groups_and_roles(self) -> None:
-        gate = self.gate(self.mapped)
+        authenticator = self.authenticator(self.mapped)
         blob = self.signed(names="net-1,other", key_id="dora")
-        operator = self.admitted(gate, blob, Claimant("dora", "192.0.2.1"))
+        operator = self.admitted(authenticator, blob, Claimant("dora", "192.0.2.1"))
         assert isinstance(operator, Operator)
         self.assertEqual((operator.groups, operator.roles), ({"netops"}, {"audit"}))
-        self.assertIn("do not stand for", self.refusal(gate, blob, ALICE))
+        self.assertIn("do not stand for", self.refusal(authenticator, blob, ALICE))
 
     def test_groups_of_table_and_map_come_together_and_a_reload_counts(self) -> None:
         table = '[operators.alice]\ngroups = ["staff"]\n'
-        gate = self.gate(self.mapped + table)
-        operator = self.admitted(gate, self.signed(names="net-1"), ALICE)
+        authenticator = self.authenticator(self.mapped + table)
+        operator = self.admitted(authenticator, self.signed(names="net-1"), ALICE)
         assert isinstance(operator, Operator)
         self.assertEqual(operator.groups, {"netops", "staff"})
         proof = Proof("certificate", "SHA256:x", ca=fingerprint(self.ca))
         session = Session("1", operator, proof, "192.0.2.1", NOW)
-        self.assertTrue(gate.stands(session))
-        self.assertFalse(self.gate(self.mapped.replace("net-*", "db-*")).stands(session))
+        self.assertTrue(authenticator.stands(session))
+        self.assertFalse(self.authenticator(self.mapped.replace("net-*", "db-*")).stands(session))
         untrusted = self.mapped.replace(line_of(self.ca), line_of(plain(9)))
-        self.assertFalse(self.gate(untrusted + table).stands(session))
+        self.assertFalse(self.authenticator(untrusted + table).stands(session))
 
     def test_a_force_command_and_what_is_revoked(self) -> None:
-        gate = self.gate(self.certificates + "[operators.alice]\n")
-        offered = self.key(gate, self.signed("-O", "force-command=list", "-z", "7"))
+        authenticator = self.authenticator(self.certificates + "[operators.alice]\n")
+        offered = self.key(authenticator, self.signed("-O", "force-command=list", "-z", "7"))
         assert isinstance(offered, Offered)
         self.assertEqual(offered.limits.command, "list")
         draft = Draft()
         draft.range(self.ca, 7, 7)
         self.revoked = draft.done()
-        self.assertIn("7 is revoked", self.refusal(gate, self.signed("-z", "7")))
+        self.assertIn("7 is revoked", self.refusal(authenticator, self.signed("-z", "7")))
         self.revoked = "the file is gone"
-        self.assertIn("the file is gone", self.refusal(gate, self.signed("-z", "8")))
+        self.assertIn("the file is gone", self.refusal(authenticator, self.signed("-z", "8")))
 
     def test_a_locked_out_authority(self) -> None:
-        gate = self.gate(self.certificates + "[operators.alice]\n")
+        authenticator = self.authenticator(self.certificates + "[operators.alice]\n")
         lockout = Lockout(fingerprint(self.ca), "root", NOW, None)
         self.lockouts.lock(lockout, lambda error: None)
-        self.assertIn("locked out", self.refusal(gate, self.signed()))
+        self.assertIn("locked out", self.refusal(authenticator, self.signed()))
 
 
-class Passwords(GateTest):
+class PasswordLogins(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.text = (
@@ -429,17 +451,19 @@ class Passwords(GateTest):
         )
 
     def test_right_and_wrong(self) -> None:
-        gate = self.gate(self.text)
-        self.assertEqual(self.password(gate, b"secret"), Proved("password", Proof("password")))
+        authenticator = self.authenticator(self.text)
+        self.assertEqual(
+            self.password(authenticator, b"secret"), Proved("password", Proof("password"))
+        )
         for claimant in (ALICE, NOBODY, Claimant("carol", "192.0.2.1")):
-            self.assertIsInstance(self.password(gate, b"wrong", claimant), ProofRefused)
+            self.assertIsInstance(self.password(authenticator, b"wrong", claimant), ProofRefused)
         self.assertEqual(self.passwords.looked, 4)  # for whom there is no hash, too
 
     def test_a_no_takes_its_time_and_a_yes_does_not(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         said: list[Verdict] = []
         for claimant, word in ((ALICE, b"secret"), (ALICE, b"wrong"), (NOBODY, b"wrong")):
-            checking = Deferred.fromCoroutine(gate.password(claimant, (), word))
+            checking = Deferred.fromCoroutine(authenticator.password(claimant, (), word))
             checking.addCallback(said.append)
         self.clock.advance(0.5)
         self.assertEqual(len(said), 1)
@@ -449,15 +473,15 @@ class Passwords(GateTest):
         self.assertEqual(len(said), 3)
 
     def test_a_host_has_one_turn_however_many_addresses_it_takes(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         for last in range(3):
-            self.password(gate, b"wrong", Claimant("alice", f"2001:db8::{last}"))
-        self.assertEqual(len(set(self.passwords.askers)), 1)
+            self.password(authenticator, b"wrong", Claimant("alice", f"2001:db8::{last}"))
+        self.assertEqual(len(set(self.passwords.clients)), 1)
 
     def test_who_goes_away_hears_nothing(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         for passed in (0.0, 0.5):
-            waiting = Deferred.fromCoroutine(gate.password(ALICE, (), b"wrong"))
+            waiting = Deferred.fromCoroutine(authenticator.password(ALICE, (), b"wrong"))
             self.clock.advance(passed)
             self.assertNoResult(waiting)
             waiting.cancel()
@@ -465,24 +489,26 @@ class Passwords(GateTest):
         self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
 
     def test_methods_and_conversations_are_alike_for_all(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         for claimant in (ALICE, NOBODY, Claimant("carol", "192.0.2.1")):
             self.assertEqual(
-                gate.methods(claimant, ()), ("publickey", "keyboard-interactive", "password")
+                authenticator.methods(claimant, ()),
+                ("publickey", "keyboard-interactive", "password"),
             )
-            heard = self.talk(gate, b"wrong", claimant=claimant)
-            self.assertEqual(heard[0], Question(PASSWORD))
+            heard = self.talk(authenticator, b"wrong", claimant=claimant)
+            self.assertEqual(heard[0], Question(password.PROMPT))
             self.assertIsInstance(heard[1], ProofRefused)
         self.assertEqual(
-            self.talk(gate, b"secret"), [Question(PASSWORD), Proved("password", Proof("password"))]
+            self.talk(authenticator, b"secret"),
+            [Question(password.PROMPT), Proved("password", Proof("password"))],
         )
 
     def test_the_hashes_of_the_table_are_imitated(self) -> None:
-        self.gate(self.text)
+        self.authenticator(self.text)
         self.assertEqual(len(self.passwords.imitated), 1)
 
 
-class SeveralProofs(GateTest):
+class SeveralProofs(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         (self.directory / "totp").write_text(SECRET + "\n")
@@ -497,63 +523,68 @@ class SeveralProofs(GateTest):
         return pyotp.TOTP(SECRET).at(int(self.clock.wall())).encode()
 
     def test_each_in_its_turn(self) -> None:
-        gate = self.gate(self.text)
-        self.assertIsInstance(self.key(gate, plain(1)), Offered)
-        self.assertEqual(gate.methods(ALICE, ("publickey",)), ("password", "keyboard-interactive"))
-        self.assertEqual(gate.methods(ALICE, ("publickey", "password")), ("keyboard-interactive",))
+        authenticator = self.authenticator(self.text)
+        self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
+        self.assertEqual(
+            authenticator.methods(ALICE, ("publickey",)), ("password", "keyboard-interactive")
+        )
+        self.assertEqual(
+            authenticator.methods(ALICE, ("publickey", "password")), ("keyboard-interactive",)
+        )
         shown = ("publickey", "password")
-        heard = self.talk(gate, self.code(), shown=shown)
-        self.assertEqual(heard, [Question(CODE), Proved("totp", Proof("totp"))])
-        self.assertEqual(gate.methods(ALICE, (*shown, "totp")), ())
+        heard = self.talk(authenticator, self.code(), shown=shown)
+        self.assertEqual(heard, [Question(totp.PROMPT), Proved("totp", Proof("totp"))])
+        self.assertEqual(authenticator.methods(ALICE, (*shown, "totp")), ())
 
     def test_nothing_counts_out_of_its_turn(self) -> None:
-        gate = self.gate(self.text)
-        early = self.password(gate, b"secret")
+        authenticator = self.authenticator(self.text)
+        early = self.password(authenticator, b"secret")
         assert isinstance(early, ProofRefused)
         self.assertIn("publickey is required", early.reason)
-        self.assertIn("password is required", self.refusal(gate, plain(1), shown=("publickey",)))
-        self.assertIsInstance(self.talk(gate, b"secret")[-1], ProofRefused)
+        self.assertIn(
+            "password is required", self.refusal(authenticator, plain(1), shown=("publickey",))
+        )
+        self.assertIsInstance(self.talk(authenticator, b"secret")[-1], ProofRefused)
 
     def test_no_code_twice_also_after_a_restart(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         shown, code = ("publickey", "password"), self.code()
-        self.assertIsInstance(self.talk(gate, code, shown=shown)[-1], Proved)
-        self.assertIsInstance(self.talk(gate, code, shown=shown)[-1], ProofRefused)
+        self.assertIsInstance(self.talk(authenticator, code, shown=shown)[-1], Proved)
+        self.assertIsInstance(self.talk(authenticator, code, shown=shown)[-1], ProofRefused)
         again = Codes(self.clock, StateFile(self.directory / "codes", at_once))
         again.load()
-        answers: list[str] = []
-        again.check("alice", SECRET, code, answers.append)
-        self.assertNotEqual(answers, [""])
+        checking = Deferred.fromCoroutine(again.check("alice", SECRET, code))
+        self.assertNotEqual(self.successResultOf(checking), "")
 
     def test_codes_cannot_be_guessed(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         shown = ("publickey", "password")
         for _ in range(WRONG):
-            self.talk(gate, b"x", shown=shown)
-        said = self.talk(gate, self.code(), shown=shown)[-1]
+            self.talk(authenticator, b"x", shown=shown)
+        said = self.talk(authenticator, self.code(), shown=shown)[-1]
         assert isinstance(said, ProofRefused)
-        self.assertIn("none is looked at", said.reason)
+        self.assertIn("none is checked", said.reason)
         self.clock.advance(WINDOW)
-        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        self.assertIsInstance(self.talk(authenticator, self.code(), shown=shown)[-1], Proved)
 
     def test_who_guesses_elsewhere_keeps_nobody_out_who_is_where_he_always_is(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         shown, elsewhere = ("publickey", "password"), Claimant("alice", "203.0.113.9")
-        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        self.assertIsInstance(self.talk(authenticator, self.code(), shown=shown)[-1], Proved)
         self.clock.advance(60)
         for _ in range(WRONG):
-            self.talk(gate, b"x", shown=shown, claimant=elsewhere)
-        said = self.talk(gate, self.code(), shown=shown, claimant=elsewhere)[-1]
+            self.talk(authenticator, b"x", shown=shown, claimant=elsewhere)
+        said = self.talk(authenticator, self.code(), shown=shown, claimant=elsewhere)[-1]
         self.assertIsInstance(said, ProofRefused)
-        self.assertIsInstance(self.talk(gate, self.code(), shown=shown)[-1], Proved)
+        self.assertIsInstance(self.talk(authenticator, self.code(), shown=shown)[-1], Proved)
         for _ in range(WRONG):
-            self.talk(gate, b"x", shown=shown)
+            self.talk(authenticator, b"x", shown=shown)
         self.clock.advance(60)
-        said = self.talk(gate, self.code(), shown=shown)[-1]
+        said = self.talk(authenticator, self.code(), shown=shown)[-1]
         self.assertIsInstance(said, ProofRefused)
 
 
-class Programs(GateTest):
+class OwnPrograms(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         program = self.directory / "helper"
@@ -566,22 +597,22 @@ class Programs(GateTest):
         )
 
     def test_it_asks_and_decides(self) -> None:
-        gate = self.gate(self.text)
-        self.assertEqual(gate.methods(ALICE, ()), ("publickey", "keyboard-interactive"))
-        heard = self.talk(gate, b"right")
+        authenticator = self.authenticator(self.text)
+        self.assertEqual(authenticator.methods(ALICE, ()), ("publickey", "keyboard-interactive"))
+        heard = self.talk(authenticator, b"right")
         self.assertEqual(heard[0], Question("Directory password: "))
         self.assertEqual(heard[1], Proved("auth_command", Proof("auth_command")))
-        self.assertIsInstance(self.talk(gate, b"wrong")[-1], ProofRefused)
+        self.assertIsInstance(self.talk(authenticator, b"wrong")[-1], ProofRefused)
 
     def test_it_makes_nobody_an_operator_and_lets_in_nobody_of_whom_more_is_wanted(self) -> None:
-        gate = self.gate(self.text)
+        authenticator = self.authenticator(self.text)
         for name in ("mallory", "root"):
-            heard = self.talk(gate, b"right", claimant=Claimant(name, "192.0.2.1"))
+            heard = self.talk(authenticator, b"right", claimant=Claimant(name, "192.0.2.1"))
             self.assertEqual(heard[0], Question("Directory password: "))
             self.assertIsInstance(heard[-1], ProofRefused)
 
 
-class Standing(GateTest):
+class Standing(AuthenticatorTest):
     """Who may stay after a reload, and who may not even come in."""
 
     LINE = line_of(plain(1))
@@ -589,36 +620,42 @@ class Standing(GateTest):
     def table(self, line: str = LINE, more: str = "") -> str:
         return f"[operators.alice]\nauthorized_keys = ['{line}']\n{more}"
 
-    def session(self, gate: OperatorAuthenticator) -> Session:
-        offered = self.key(gate, plain(1))
+    def session(self, authenticator: OperatorAuthenticator) -> Session:
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         who = Operator("alice")
         return Session("1", who, offered.proof, "192.0.2.1", NOW, offered.limits)
 
     def test_a_key_that_was_taken_out_and_an_operator_who_was(self) -> None:
-        gate = self.gate(self.table())
-        session = self.session(gate)
-        self.assertTrue(gate.stands(session))
-        self.assertFalse(self.gate(self.table(line_of(plain(2)))).stands(session))
-        self.assertFalse(self.gate("").stands(session))
+        authenticator = self.authenticator(self.table())
+        session = self.session(authenticator)
+        self.assertTrue(authenticator.stands(session))
+        self.assertFalse(self.authenticator(self.table(line_of(plain(2)))).stands(session))
+        self.assertFalse(self.authenticator("").stands(session))
 
     def test_a_key_that_is_for_less_than_it_was(self) -> None:
-        session = self.session(self.gate(self.table()))
+        session = self.session(self.authenticator(self.table()))
         for option in ('command="list"', "restrict", 'permitopen="web01:1"', 'from="10.0.0.0/8"'):
-            self.assertFalse(self.gate(self.table(f"{option} {self.LINE}")).stands(session), option)
-        self.assertTrue(self.gate(self.table(f'from="192.0.2.0/24" {self.LINE}')).stands(session))
+            self.assertFalse(
+                self.authenticator(self.table(f"{option} {self.LINE}")).stands(session), option
+            )
+        self.assertTrue(
+            self.authenticator(self.table(f'from="192.0.2.0/24" {self.LINE}')).stands(session)
+        )
 
     def test_a_key_that_is_for_more_than_it_was(self) -> None:
-        narrow = self.session(self.gate(self.table(f'no-pty,command="list" {self.LINE}')))
-        self.assertTrue(self.gate(self.table(f"no-pty {self.LINE}")).stands(narrow))
+        narrow = self.session(self.authenticator(self.table(f'no-pty,command="list" {self.LINE}')))
+        self.assertTrue(self.authenticator(self.table(f"no-pty {self.LINE}")).stands(narrow))
 
     def test_more_is_required_than_when_he_came(self) -> None:
-        session = self.session(self.gate(self.table()))
+        session = self.session(self.authenticator(self.table()))
         (self.directory / "totp").write_text(SECRET)
         (self.directory / "totp").chmod(0o600)
         more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
-        self.assertFalse(self.gate(self.table(more=more)).stands(session))
-        self.assertTrue(self.gate(self.table(more='require = ["publickey"]\n')).stands(session))
+        self.assertFalse(self.authenticator(self.table(more=more)).stands(session))
+        self.assertTrue(
+            self.authenticator(self.table(more='require = ["publickey"]\n')).stands(session)
+        )
 
     def test_no_program_is_asked_any_more(self) -> None:
         program = self.directory / "helper"
@@ -627,47 +664,49 @@ class Standing(GateTest):
         asked = f'[ssh]\nauth_command = ["{program.absolute()}"]\n'
         proof = Proof("auth_command")
         session = Session("1", Operator("alice"), proof, "192.0.2.1", NOW)
-        self.assertTrue(self.gate(asked + self.table()).stands(session))
-        self.assertFalse(self.gate(self.table()).stands(session))
+        self.assertTrue(self.authenticator(asked + self.table()).stands(session))
+        self.assertFalse(self.authenticator(self.table()).stands(session))
 
     def test_another_password(self) -> None:
         hashes = [hash_password(word, CHEAP) for word in (b"secret", b"another")]
         tables = [f'[operators.alice]\npassword_hash = "{each}"\n' for each in hashes]
-        gate = self.gate(tables[0])
-        proved = self.password(gate, b"secret")
+        authenticator = self.authenticator(tables[0])
+        proved = self.password(authenticator, b"secret")
         assert isinstance(proved, Proved)
         session = Session("1", Operator("alice"), proved.proof, "192.0.2.1", NOW)
-        self.assertTrue(gate.stands(session))
-        self.assertFalse(self.gate(tables[1]).stands(session))
-        self.assertFalse(self.gate(self.table()).stands(session))
+        self.assertTrue(authenticator.stands(session))
+        self.assertFalse(self.authenticator(tables[1]).stands(session))
+        self.assertFalse(self.authenticator(self.table()).stands(session))
 
     def test_a_reload_between_two_proofs_and_before_the_last_counts(self) -> None:
         more = 'totp_secret_file = "totp"\nrequire = ["publickey", "totp"]\n'
         (self.directory / "totp").write_text(SECRET)
         (self.directory / "totp").chmod(0o600)
-        gate = self.gate(self.table(more=more))
-        offered = self.key(gate, plain(1))
+        authenticator = self.authenticator(self.table(more=more))
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         proved = (
             Proved("publickey", offered.proof, offered.limits),
             Proved("totp", Proof("totp")),
         )
-        self.assertIsInstance(gate.admit(ALICE, proved), Operator)
+        self.assertIsInstance(authenticator.admit(ALICE, proved), Operator)
         for line in (line_of(plain(2)), f'command="list" {self.LINE}'):
-            refused = self.gate(self.table(line, more)).admit(ALICE, proved)
+            refused = self.authenticator(self.table(line, more)).admit(ALICE, proved)
             self.assertIsInstance(refused, ProofRefused)
         draft = Draft()
         draft.key(plain(1))
         self.known = draft.done()
-        self.assertIsInstance(gate.admit(ALICE, proved), ProofRefused)
+        self.assertIsInstance(authenticator.admit(ALICE, proved), ProofRefused)
 
     def test_a_lockout_between_the_offer_and_the_signature_counts(self) -> None:
-        gate = self.gate(self.table())
-        offered = self.key(gate, plain(1))
+        authenticator = self.authenticator(self.table())
+        offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         for what in ("alice", fingerprint(plain(1))):
             self.lockouts.lock(Lockout(what, "root", NOW, None), lambda error: None)
-            refused = gate.admit(ALICE, (Proved("publickey", offered.proof, offered.limits),))
+            refused = authenticator.admit(
+                ALICE, (Proved("publickey", offered.proof, offered.limits),)
+            )
             assert isinstance(refused, ProofRefused)
             self.assertIn("locked out", refused.reason)
             self.lockouts.lift(what, lambda error: None)
@@ -677,15 +716,15 @@ class Standing(GateTest):
         ca = workshop.key("ca")
         workshop.key("laptop")
         text = f'[ssh.certificates]\nauthorities = ["{line_of(ca)}"]\n[operators.alice]\n'
-        gate, long = self.gate(text), "x" * 300
-        offered = self.key(gate, workshop.sign("ca", "laptop", "-I", long, names="alice"))
+        authenticator, long = self.authenticator(text), "x" * 300
+        offered = self.key(authenticator, workshop.sign("ca", "laptop", "-I", long, names="alice"))
         assert isinstance(offered, Offered)
         proved = Proved("certificate", offered.proof, offered.limits)
-        operator = gate.admit(ALICE, (proved,))
+        operator = authenticator.admit(ALICE, (proved,))
         assert isinstance(operator, Operator)
         session = Session("1", operator, offered.proof, "192.0.2.1", NOW, offered.limits)
-        self.assertTrue(gate.stands(session))
+        self.assertTrue(authenticator.stands(session))
         draft = Draft()
         draft.key_id(ca, long)
         self.known = draft.done()
-        self.assertFalse(gate.stands(session))
+        self.assertFalse(authenticator.stands(session))

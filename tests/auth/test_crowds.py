@@ -15,11 +15,13 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.auth.scripts import claimant
+from tests.auth.scripts import Ear, claimant
 from tests.fakes import FakeClock
 from vspc.auth.children import Child, Parent
-from vspc.auth.programs import RUNNING, WAITING, Programs
-from vspc.auth.runs import PATIENCE, STEP, TURN
+from vspc.auth.methods.command import converse
+from vspc.auth.methods.publickey import authorized_keys
+from vspc.auth.program_run import PATIENCE, STEP
+from vspc.auth.programs import RUNNING, TURN, WAITING, Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import ProofRefused, Proved, Question
 
@@ -55,20 +57,15 @@ class FakeChild(Child):
         self.parent.exited(status)
 
 
-@define(eq=False)
-class Asker:
-    """Somebody who waits for a verdict."""
+class Asker(Ear):
+    """A login that waits for a verdict."""
 
-    said: list[Any] = field(factory=list)
     cancelled: bool = False
-    within: bool = True
-    call: Any = None
 
-    def __call__(self, said: Any) -> None:
-        assert not self.within, "told from within a call"
-        assert not self.cancelled, "told after cancel"
-        assert not self.is_over, "told after the verdict"
-        self.said.append(said)
+    def hear(self, said: Any) -> None:
+        assert not self.cancelled, "heard after cancel"
+        assert not self.is_over, "heard after the verdict"
+        super().hear(said)
 
     @property
     def is_over(self) -> bool:
@@ -99,12 +96,11 @@ class Crowd(RuleBasedStateMachine):
         for _ in range(count):
             asker = Asker()
             who, command = claimant(address=address), ProgramPath(("/x", "%u"))
-            if asks:
-                asker.call = self.programs.converse(command, who, asker)
-            else:
-                asker.call = self.programs.keys(command, who, KEY, asker)
-            asker.within = False
             self.askers.append(asker)
+            if asks:
+                asker.follow(converse(self.programs, command, who, asker.ask))
+            else:
+                asker.follow(authorized_keys(self.programs, command, who, KEY))
 
     @precondition(lambda self: self.living)
     @rule(data=st.data(), text=TEXTS, error=st.booleans())
@@ -124,17 +120,15 @@ class Crowd(RuleBasedStateMachine):
     @rule(data=st.data(), text=st.sampled_from([b"", b"secret", b"x" * 2000]))
     def answer(self, data: st.DataObject, text: bytes) -> None:
         asker = data.draw(st.sampled_from(self.askers))
-        if asker.said and isinstance(asker.said[-1], Question):
-            asker.within = True
-            asker.call.answer(text)
-            asker.within = False
+        if asker.said and isinstance(asker.said[-1], Question) and not asker.asked.called:
+            asker.answer(text)
 
     @precondition(lambda self: self.askers)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         asker = data.draw(st.sampled_from(self.askers))
-        asker.call.cancel()
         asker.cancelled = True
+        asker.cancel()
 
     @rule(seconds=st.sampled_from([0, 1, PATIENCE, STEP, TURN]))
     def wait(self, seconds: float) -> None:
@@ -156,7 +150,7 @@ class Crowd(RuleBasedStateMachine):
         for asker in self.askers:
             if asker.said and not asker.is_over:
                 asker.cancelled = True
-                asker.call.cancel()
+                asker.cancel()
         for _ in range(20):
             self.clock.advance(PATIENCE)
             for child in self.living:

@@ -10,6 +10,8 @@ from twisted.internet.defer import inlineCallbacks
 
 from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
+from vspc.auth.methods.command import converse
+from vspc.auth.methods.publickey import authorized_keys
 from vspc.auth.programs import Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question
@@ -46,11 +48,11 @@ class Examples(ScriptTest):
     @inlineCallbacks
     def ask(self, command: ProgramPath, name: str, answer: bytes) -> Any:
         ear = Ear()
-        conversation = self.programs.converse(command, claimant(name), ear)
+        ear.follow(converse(self.programs, command, claimant(name), ear.ask))
         said = yield ear.next()
         if isinstance(said, Question):
             self.assertFalse(said.echo)
-            conversation.answer(answer)
+            ear.answer(answer)
             said = yield ear.next()
         return said
 
@@ -94,7 +96,7 @@ class Examples(ScriptTest):
         command = self.example("program", ("/srv/keys", str(self.directory)))
         for name, wanted in (("bob", b"ssh-ed25519 AAAA\n"), ("eve", None), ("../x/bob", None)):
             ear = Ear()
-            self.programs.keys(command, claimant(name), BLOB, ear)
+            ear.follow(authorized_keys(self.programs, command, claimant(name), BLOB))
             said = yield ear.next()
             if wanted is None:
                 self.assertIn("ended with status 1", said.reason)

@@ -15,6 +15,7 @@ from twisted.internet.defer import inlineCallbacks
 from tests.auth.scripts import Ear, ScriptTest, claimant, until
 from tests.fakes import FakeClock
 from tests.programs import missing
+from vspc.auth.methods.command import converse
 from vspc.auth.programs import Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question
@@ -58,8 +59,9 @@ class PamTest(ScriptTest):
     def converse(self, *arguments: str, who: str = "alice") -> Any:
         ear = Ear()
         words = (sys.executable, "-I", str(HELPER), "--confdir", str(self.confdir), *arguments)
-        conversation = self.programs.converse(ProgramPath(words), claimant(who, "2001:db8::7"), ear)
-        return conversation, ear
+        asker = claimant(who, "2001:db8::7")
+        ear.follow(converse(self.programs, ProgramPath(words), asker, ear.ask))
+        return ear, ear
 
     def verdict(self, *arguments: str, who: str = "alice") -> Any:
         _conversation, ear = self.converse(*arguments, who=who)
@@ -77,13 +79,13 @@ class Deciding(PamTest):
         self.service("auth required pam_deny.so", PERMIT)
         self.assertIn("Authentication failure", (yield self.verdict()).reason)
         self.service("auth required pam_permit.so", "account required pam_deny.so")
-        self.assertIn("it said no: ", (yield self.verdict()).reason)
+        self.assertIn("refused: ", (yield self.verdict()).reason)
 
     @inlineCallbacks
     def test_another_service_and_one_that_is_not_there(self) -> Any:
         self.service("auth required pam_permit.so", PERMIT, name="consoles")
         self.assertIsInstance((yield self.verdict("consoles")), Proved)
-        self.assertIn("it said no: ", (yield self.verdict("other-consoles")).reason)
+        self.assertIn("refused: ", (yield self.verdict("other-consoles")).reason)
 
     @inlineCallbacks
     def test_a_password_is_asked_for_and_goes_to_the_module(self) -> Any:
@@ -119,7 +121,7 @@ class Deciding(PamTest):
         """A module that forgets where it runs: here a program that writes where we were started."""
         check = self.shell("for each in 1 2; do echo ok >&$each; done; exit 1")
         self.service(f"auth required pam_exec.so quiet {check.words[0]}", PERMIT)
-        self.assertIn("it said no: ", (yield self.verdict()).reason)
+        self.assertIn("refused: ", (yield self.verdict()).reason)
 
     @inlineCallbacks
     def test_it_is_over_when_the_operator_goes(self) -> Any:

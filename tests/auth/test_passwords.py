@@ -1,16 +1,15 @@
-"""Passwords: hashes as other programs know them, threads, turns, and nobody told apart by time."""
+"""Passwords: hashes as other programs write them, threads, turns, and the same time for all."""
 
 import sys
 from collections.abc import Callable
-from threading import Event, get_ident
 from typing import Any
 
 from twisted.internet import reactor as any_reactor
-from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.auth.scripts import until
-from tests.fakes import FakeClock
 from vspc.auth.passwords import (
     HASHERS,
     LONGEST,
@@ -60,159 +59,157 @@ class RealThreads(TestCase):
     @inlineCallbacks
     def test_many_at_once_are_all_answered(self) -> Any:
         failures: list[object] = []
+        pool = ThreadPool(0, HASHERS)
+        pool.start()
+        self.addCleanup(pool.stop)
         passwords = Passwords(
-            FakeClock(), reactor.callFromThread, lambda: failures.append(sys.exc_info())
+            lambda call: deferToThreadPool(reactor, pool, call),
+            lambda: failures.append(sys.exc_info()),
         )
         self.addCleanup(passwords.close)
         hashed = hash_password(b"right")
         answers: list[Deferred[bool]] = []
         for number in range(6):
-            answer: Deferred[bool] = Deferred()
             word = b"right" if number % 2 else b"wrong"
-            passwords.check(hashed if number < 4 else None, word, answer.callback, str(number))
-            answers.append(answer)
+            check = passwords.check(hashed if number < 4 else None, word, str(number))
+            answers.append(Deferred.fromCoroutine(check))
         right = yield gatherResults(answers)
         self.assertEqual(right, [False, True, False, True, False, False])
         self.assertEqual(failures, [])
 
 
-class Slow:
-    """In the place of hashing: remembers what is checked, and takes as long as it is told."""
+class Hashers:
+    """In the place of hashing and its threads: a call is done when the test says so."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bytes, str]] = []
-        self.threads: set[int] = set()
-        self.go = Event()
+        self.busy: list[tuple[Callable[[], bool], Deferred[bool]]] = []
 
-    def __call__(self, password: bytes, hashed: str) -> bool:
-        self.threads.add(get_ident())
+    def __call__(self, call: Callable[[], bool]) -> Deferred[bool]:
+        self.busy.append((call, Deferred()))
+        return self.busy[-1][1]
+
+    def verify(self, password: bytes, hashed: str) -> bool:
         self.seen.append((password, hashed))
-        assert self.go.wait(30)
         if password == b"raise":
             raise RuntimeError("no secret in here")
         return password == hashed.encode()
 
+    def step(self) -> None:
+        """One call is done."""
+        call, done = self.busy.pop(0)
+        try:
+            done.callback(call())
+        except RuntimeError:
+            done.errback()
 
-class Checking(TestCase):
-    timeout = 20
+    def finish(self) -> None:
+        while self.busy:
+            self.step()
 
+
+class Checking(SynchronousTestCase):
     def setUp(self) -> None:
         self.failures = 0
-        self.slow = Slow()
-        self.passwords = self.make(self.slow)
-        self.addCleanup(self.slow.go.set)
-
-    def make(self, check: Callable[[bytes, str], bool]) -> Passwords:
-        passwords = Passwords(FakeClock(), reactor.callFromThread, self.fail_once, check)
-        self.addCleanup(passwords.close)
-        return passwords
+        self.hashers = Hashers()
+        self.passwords = Passwords(self.hashers, self.fail_once, self.hashers.verify)
 
     def fail_once(self) -> None:
+        self.assertIsNotNone(sys.exc_info()[1])
         self.failures += 1
 
-    def check(self, hashed: str | None, password: bytes, asker: str = "a") -> Deferred[bool]:
-        done: Deferred[bool] = Deferred()
-        self.passwords.check(hashed, password, done.callback, asker)
-        return done
+    def check(self, hashed: str | None, password: bytes, client: str = "a") -> Deferred[bool]:
+        return Deferred.fromCoroutine(self.passwords.check(hashed, password, client))
 
-    @inlineCallbacks
-    def test_for_real(self) -> Any:
-        self.passwords = self.make(verify)
+    def answer(self, hashed: str | None, password: bytes) -> bool:
+        checking = self.check(hashed, password)
+        self.assertNoResult(checking)
+        self.hashers.finish()
+        return self.successResultOf(checking)
+
+    def test_for_real(self) -> None:
+        self.passwords = Passwords(self.hashers, self.fail_once)
         text = hash_password(b"hunter2", CHEAP)
-        self.assertTrue((yield self.check(text, b"hunter2")))
-        self.assertFalse((yield self.check(text, b"hunter3")))
-        self.assertFalse((yield self.check(None, b"hunter2")))
+        self.assertTrue(self.answer(text, b"hunter2"))
+        self.assertFalse(self.answer(text, b"hunter3"))
+        self.assertFalse(self.answer(None, b"hunter2"))
 
-    @inlineCallbacks
-    def test_an_empty_password_is_never_right(self) -> Any:
-        self.slow.go.set()
-        self.assertFalse((yield self.check("", b"")))
+    def test_an_empty_password_is_never_right(self) -> None:
+        self.assertFalse(self.answer("", b""))
 
-    @inlineCallbacks
-    def test_nothing_is_answered_from_within(self) -> Any:
-        self.slow.go.set()
-        done = self.check("x", b"x")
-        self.assertNoResult(done)
-        self.assertTrue((yield done))
-
-    @inlineCallbacks
-    def test_at_most_two_at_once_and_none_in_the_reactors_thread(self) -> Any:
+    def test_at_most_two_at_once(self) -> None:
         waiting = [self.check("x", b"x", str(number)) for number in range(10)]
-        yield until(reactor, lambda: len(self.slow.seen) == HASHERS)
-        self.slow.go.set()
-        self.assertEqual((yield gatherResults(waiting)), [True] * 10)
-        self.assertLessEqual(len(self.slow.threads), HASHERS)
-        self.assertNotIn(get_ident(), self.slow.threads)
+        while self.hashers.busy:
+            self.assertLessEqual(len(self.hashers.busy), HASHERS)
+            self.hashers.step()
+        self.assertEqual([self.successResultOf(each) for each in waiting], [True] * 10)
 
-    @inlineCallbacks
-    def test_who_is_unknown_costs_as_much_as_most_of_the_others(self) -> Any:
-        self.slow.go.set()
-        self.assertFalse((yield self.check(None, b"x")))
+    def test_an_unknown_operator_costs_as_much_as_most_of_the_others(self) -> None:
+        self.assertFalse(self.answer(None, b"x"))
         dear, cheap = hash_password(b"a", Cost(8192, 6, 2)), hash_password(b"a", CHEAP)
         self.passwords.imitate([cheap, dear, dear, "nonsense"])
-        self.assertFalse((yield self.check(None, b"x")))
+        self.assertFalse(self.answer(None, b"x"))
         self.passwords.imitate([])
-        self.assertFalse((yield self.check(None, b"x")))
-        costs = [cost_of(hashed) for _password, hashed in self.slow.seen]
+        self.assertFalse(self.answer(None, b"x"))
+        costs = [cost_of(hashed) for _password, hashed in self.hashers.seen]
         self.assertEqual(costs, [COST, Cost(8192, 6, 2), COST])
-        for _password, hashed in self.slow.seen:
+        for _password, hashed in self.hashers.seen:
             self.assertFalse(verify(b"", hashed))
 
-    @inlineCallbacks
-    def test_a_password_that_is_too_long_is_wrong_after_as_long_a_time(self) -> Any:
-        self.slow.go.set()
+    def test_a_password_that_is_too_long_is_wrong_after_as_long_a_time(self) -> None:
         long = b"x" * (LONGEST + 1)
-        self.assertFalse((yield self.check(long.decode(), long)))
-        self.assertEqual(self.slow.seen[0][0], b"")
+        self.assertFalse(self.answer(long.decode(), long))
+        self.assertEqual(self.hashers.seen[0][0], b"")
 
-    @inlineCallbacks
-    def test_a_crowd_of_one_address_keeps_nobody_out(self) -> Any:
-        crowd = [self.check("x", b"x", "crowd") for _ in range(HASHERS + WAITING + 50)]
-        yield until(reactor, lambda: len(self.slow.seen) == HASHERS)
+    def test_many_of_one_address_do_not_lock_out_another(self) -> None:
+        many = [self.check("x", b"x", "many") for _ in range(HASHERS + WAITING + 50)]
         good = self.check("y", b"y", "good")
-        self.slow.go.set()
-        self.assertTrue((yield good))
-        self.assertLess(self.slow.seen.index((b"y", "y")), HASHERS + 3)
-        self.assertGreaterEqual(self.passwords.overflowed, 50)
-        for each in crowd:
-            each.addErrback(lambda _: None)
+        self.hashers.finish()
+        self.assertTrue(self.successResultOf(good))
+        self.assertLess(self.hashers.seen.index((b"y", "y")), HASHERS + 3)
+        self.assertEqual(self.passwords.overflowed, 51)
+        self.assertEqual([self.successResultOf(each) for each in many].count(False), 51)
 
-    @inlineCallbacks
-    def test_who_has_gone_is_passed_over_and_hears_nothing(self) -> Any:
+    def test_a_cancelled_check_in_the_queue_is_not_made(self) -> None:
         busy = [self.check("x", b"x") for _ in range(HASHERS)]
-        yield until(reactor, lambda: len(self.slow.seen) == HASHERS)
-        heard: list[bool] = []
-        call = self.passwords.check("z", b"z", heard.append)
-        self.assertTrue(call.active())
-        call.cancel()
-        call.cancel()
-        self.assertFalse(call.active())
+        cancelled = self.check("z", b"z")
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
         last = self.check("y", b"y")
-        self.slow.go.set()
-        yield gatherResults([*busy, last])
-        self.assertEqual(heard, [])
-        self.assertNotIn((b"z", "z"), self.slow.seen)
+        self.hashers.finish()
+        for each in (*busy, last):
+            self.assertTrue(self.successResultOf(each))
+        self.assertNotIn((b"z", "z"), self.hashers.seen)
 
-    @inlineCallbacks
-    def test_an_exception_is_a_no_and_the_thread_goes_on(self) -> Any:
-        self.slow.go.set()
+    def test_a_cancelled_check_keeps_its_thread_until_that_is_done(self) -> None:
+        for _ in range(3 * HASHERS):
+            cancelled = self.check("z", b"z")
+            cancelled.cancel()
+            self.failureResultOf(cancelled, CancelledError)
+        self.assertEqual(len(self.hashers.busy), HASHERS)
+        last = self.check("y", b"y")
+        self.assertEqual(len(self.hashers.busy), HASHERS)
+        self.hashers.finish()
+        self.assertTrue(self.successResultOf(last))
+
+    def test_an_exception_is_a_no_and_the_next_one_is_checked(self) -> None:
         for _ in range(HASHERS + 1):
-            self.assertFalse((yield self.check("raise", b"raise")))
-        self.assertTrue((yield self.check("x", b"x")))
+            self.assertFalse(self.answer("raise", b"raise"))
+        self.assertTrue(self.answer("x", b"x"))
         self.assertEqual(self.failures, HASHERS + 1)
 
-    @inlineCallbacks
-    def test_closed_it_answers_nobody(self) -> Any:
+    def test_closed_it_answers_nothing_and_checks_nothing_more(self) -> None:
         waiting = [self.check("x", b"x") for _ in range(5)]
-        yield until(reactor, lambda: len(self.slow.seen) == HASHERS)
         self.passwords.close()
-        self.slow.go.set()
         late = self.check("x", b"x")
-        yield until(reactor, lambda: not any(t.is_alive() for t in self.passwords.threads))
-        for each in (*waiting, late):
+        self.hashers.finish()
+        for each in waiting[:HASHERS]:
             self.assertNoResult(each)
+        for each in (*waiting[HASHERS:], late):
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual(len(self.hashers.seen), HASHERS)
 
     def test_nothing_of_it_is_shown(self) -> None:
-        call = self.passwords.check("the hash", b"the password", lambda right: None)
-        self.assertNotIn("the hash", repr(call))
-        self.assertNotIn("the password", repr(call))
+        for check in (self.check("the hash", b"the password") for _ in range(HASHERS + 1)):
+            self.assertNotIn("the hash", repr(check))
+            self.assertNotIn("the password", repr(check))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import claimant
-from vspc.auth.program_protocol import QUESTIONS, ProgramDialogue, decoded, encoded
+from vspc.auth.methods.command import QUESTIONS, ProgramDialogue, decoded, encoded
 from vspc.console.authentication import ProofRefused, Proved, Question
 
 TEXTS = st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "%", "%41", "a b", "\r", "\n"])
@@ -81,7 +81,7 @@ class Dialogues(SynchronousTestCase):
 
     def test_what_is_refused(self) -> None:
         for text in (b"\n", b"OK\n", b"ok \n\n"[:3] + b"x\n", b"ask\0x\n", b" ok\n", b"okay\n"):
-            self.assertIn("no line of its protocol", self.reason(text))
+            self.assertIn("not in the protocol", self.reason(text))
         self.assertIn("64 KiB", self.reason(b"x" * 65537))
 
     @given(st.lists(st.binary() | st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"%", b"\n"])))

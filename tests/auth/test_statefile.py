@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyotp
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
@@ -46,7 +47,7 @@ class Files(StateTest):
 
     def test_what_was_saved_is_there_for_the_next_process_and_for_nobody_else(self) -> None:
         errors: list[str] = []
-        self.file.save(lambda: {"a": 1}, errors.append)
+        self.file.save(lambda: {"a": 1}).addCallback(errors.append)
         self.assertEqual(errors, [])
         self.threads.run()
         self.assertEqual(errors, [""])
@@ -62,24 +63,27 @@ class Files(StateTest):
         errors: list[str] = []
         file = StateFile(self.path, none_left)
         for _ in range(2):
-            file.save(lambda: 1, errors.append)
+            file.save(lambda: 1).addCallback(errors.append)
         self.assertEqual(errors, ["no thread could be started for it"] * 2)
 
     def test_while_one_is_written_only_the_latest_waits_and_everybody_is_told(self) -> None:
         told: list[int] = []
         for number in range(5):
-            self.file.save(partial(int, number), lambda error, n=number: told.append(n))  # type: ignore[misc]
+            self.file.save(partial(int, number)).addCallback(partial(self.tell, told, number))
         self.assertEqual(len(self.threads.waiting), 1)
         self.threads.run()
         self.assertEqual(told, [0, 1, 2, 3, 4])
         self.assertEqual(self.file.load(), 4)
+
+    def tell(self, told: list[int], number: int, _error: str) -> None:
+        told.append(number)
 
     def test_a_disk_that_does_not_take_it_is_told_and_the_old_file_stays(self) -> None:
         self.file.save(lambda: 1)
         self.threads.run()
         (self.path.parent / f"state.json.{os.getpid()}.new").mkdir()
         errors: list[str] = []
-        self.file.save(lambda: 2, errors.append)
+        self.file.save(lambda: 2).addCallback(errors.append)
         self.threads.run()
         self.assertEqual(len(errors), 1)
         self.assertTrue(errors[0])
@@ -101,7 +105,7 @@ class Files(StateTest):
                 file = StateFile(self.path, self.threads)
                 self.assertEqual(file.load(), [{"what": "alice"}], damaged)
                 if path == self.path and file.damage:
-                    self.assertRegex(file.damage, r"state.json: .*; it is made anew from")
+                    self.assertRegex(file.damage, r"state.json: .*; it is written anew from")
                     self.assertEqual(path.read_bytes(), whole)
                 path.write_bytes(whole)
             path.unlink()
@@ -169,23 +173,22 @@ class CodeTests(StateTest):
         clock = FakeClock()
         codes = Codes(clock, self.file)
         secret = pyotp.random_base32()
-        answers: list[str] = []
         code = pyotp.TOTP(secret).at(int(clock.wall())).encode()
         (self.path.parent / f"state.json.{os.getpid()}.new").mkdir()
-        codes.check("alice", secret, code, answers.append)
-        self.assertEqual(answers, [])
+        answer = Deferred.fromCoroutine(codes.check("alice", secret, code))
+        self.assertNoResult(answer)
         self.threads.run()
-        self.assertEqual(answers, [""])
-        codes.check("alice", secret, code, answers.append)
-        self.assertIn("used", answers[1])
+        self.assertEqual(self.successResultOf(answer), "")
+        again = Deferred.fromCoroutine(codes.check("alice", secret, code))
+        self.assertIn("used", self.successResultOf(again))
 
     def test_a_disk_that_hangs_keeps_nobody_out(self) -> None:
         clock = FakeClock()
         codes = Codes(clock, self.file)
         secret = pyotp.random_base32()
-        answers: list[str] = []
-        codes.check("alice", secret, pyotp.TOTP(secret).at(clock.wall()).encode(), answers.append)
+        code = pyotp.TOTP(secret).at(int(clock.wall())).encode()
+        answer = Deferred.fromCoroutine(codes.check("alice", secret, code))
         clock.advance(PATIENCE)
-        self.assertEqual(answers, [""])
+        self.assertEqual(self.successResultOf(answer), "")
         self.threads.run()
-        self.assertEqual(answers, [""])
+        self.assertEqual(clock.twisted.getDelayedCalls(), [])

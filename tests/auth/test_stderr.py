@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import events_of
 from tests.fakes import FakeClock
-from vspc.auth.program_protocol import encoded
+from vspc.auth.methods.command import encoded
 from vspc.auth.stderr import BYTES, LINE, LINES, MINUTE, WITHHELD, Allowance, Secrets, StderrLog
 from vspc.common.text import SAFE_LIMIT
 

@@ -204,7 +204,8 @@ class Refused(SynchronousTestCase):
     def test_any_command_comes_through_its_quotes(self, command: str) -> None:
         if command.strip() and not command.endswith("\\"):
             quoted = command.replace('"', '\\"')
-            if '\\\\"' not in quoted:  # sshd has no way to write that
+            # sshd has no way to write the one, and refuses the other as somebody's secret.
+            if '\\\\"' not in quoted and "PRIVATE KEY" not in command:
                 self.assertEqual(options(f'command="{quoted}"').command, command)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import fields
 from twisted.trial.unittest import TestCase
 
+from vspc.auth.methods import SETTINGS
 from vspc.config import Config, ConfigError, load, state_dir, summary
 from vspc.config.settings import (
     AccessRule,
@@ -44,7 +45,7 @@ class ConfigTest(TestCase):
         return path
 
     def load(self, text: str) -> Config:
-        return load(self.write(text))
+        return load(self.write(text), SETTINGS)
 
     def mistakes(self, text: str) -> dict[str, str]:
         with self.assertRaises(ConfigError) as caught:
@@ -201,7 +202,7 @@ class Refusing(ConfigTest):
 
 class Example(ConfigTest):
     def test_it_loads_as_it_stands(self) -> None:
-        load(EXAMPLE)
+        load(EXAMPLE, SETTINGS)
 
     def test_its_commented_defaults_are_the_defaults(self) -> None:
         lines = EXAMPLE.read_text().splitlines()

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
 from tests.config.test_proofs import HASH
+from vspc.auth.methods import SETTINGS
 from vspc.config import ConfigError, load
 from vspc.config.mistakes import Tainted
 
@@ -90,7 +91,7 @@ class Together(ConfigTest):
             "[operators.b]\n"
         )
         with self.assertRaises(ConfigError) as caught:
-            load(path)
+            load(path, SETTINGS)
         partial = caught.exception.partial
         assert partial is not None
         self.assertEqual(partial.state_dir, path.absolute().parent / "here")

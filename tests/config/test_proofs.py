@@ -254,7 +254,7 @@ class Programs(ConfigTest):
                 self.load(text)
                 continue
             found = self.mistakes(text)["ssh.authorized_keys_command[1]"]
-            self.assertIn(f"'{odd}' is no token", found)
+            self.assertIn(f"'{odd}' is not a token", found)
 
     def test_a_program_that_others_may_change(self) -> None:
         for mode in (0o775, 0o757):

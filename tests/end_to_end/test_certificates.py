@@ -58,7 +58,7 @@ class Judged(CertificateTestCase):
         ]
         for words, keys, expected in cases:
             self.reason(self.certify("alice", *words, **keys), expected)
-        self.reason(self.certify("bob", names="bob"), r"no \[operators\] table", user="bob")
+        self.reason(self.certify("bob", names="bob"), r"neither an \[operators\] table", user="bob")
         self.assert_no_defects()
 
     def test_what_ssh_itself_would_not_show(self) -> None:
@@ -266,7 +266,7 @@ class Revoked(CertificateTestCase):
         inside = self.enter("alice", key="alice")
         write(path, "serial: seventeen\n")
         self.until(lambda: self.login("alice", key="alice"), 255)
-        self.server.out.expect(rb"not known what is revoked")
+        self.server.out.expect(rb"revocation list cannot be read")
         self.assert_in(self.login("bob", key="bob"))
         self.assertTrue(inside.running)  # he came in when it could be read
         write(path, "# nothing\n")
@@ -287,7 +287,7 @@ class Revoked(CertificateTestCase):
         [said] = re.findall(rb".* error .*", self.server.out.data)
         self.assertRegex(said, rb"revocations-unknown .*UTF-16.*no public key and no certificate")
         for name, key in (("bob", "bob"), ("alice", "alice"), ("alice", "carol")):
-            self.assert_out(self.login(name, key=key), "not known what is revoked")
+            self.assert_out(self.login(name, key=key), "revocation list cannot be read")
         path.write_bytes(b"\xef\xbb\xbf" + self.public("bob").encode() + b"\r\n")
         self.until(lambda: self.login("alice", key="alice"), 0)
         self.assert_in(self.login("alice", key="carol"))

@@ -128,7 +128,7 @@ class Tokens(AccessTestCase):
             self.assert_in(self.touch(user, token, VERIFIED))
             self.assert_out(self.touch(user, token, TOUCHED), "without PIN or finger")
             self.assert_out(self.touch(user, token, UNTOUCHED), "without PIN or finger")
-        self.assert_out(self.login("bob", key="plain"), "a FIDO key is wanted")
+        self.assert_out(self.login("bob", key="plain"), "a FIDO key is required")
         self.assert_no_defects()
 
     def test_certificates_of_tokens(self) -> None:

@@ -246,7 +246,7 @@ class Programs(AskedTestCase):
             self.assertEqual(self.asked, [f"Word of the day for {user}: "])
             self.server.out.expect(rb"login-accepted .* via=auth_command ")
         wrong = self.say("bob", "haddock", options=ASKED)
-        self.assert_out(wrong, "auth_command: it said no: wrong word")
+        self.assert_out(wrong, "auth_command: refused: wrong word")
         both = self.say("carol", "swordfish", key="carol", options=BOTH)
         self.assert_in(both)
         self.assertIn(b"partial success", both.err)
@@ -254,7 +254,7 @@ class Programs(AskedTestCase):
         early = self.say("carol", "swordfish", options=ASKED)
         self.assert_out(early, "publickey is required")
         done = self.say("mallory", "swordfish", options=ASKED)
-        self.assert_out(done, "there is no such operator")
+        self.assert_out(done, "unknown operator")
         elsewhere = self.login(
             "alice",
             address="127.9.9.9",
@@ -279,7 +279,7 @@ class Programs(AskedTestCase):
         self.serve()
         self.assertIn(b"Verbs", self.login("alice", key="alice").out)
         self.assertNotIn(b"Verbs", self.login("alice", key="own").out)
-        self.assert_out(self.login("mallory", key="alice"), "there is no such operator")
+        self.assert_out(self.login("mallory", key="alice"), "unknown operator")
         write(self.directory / "alice.keys", f"no-such-option {alice}\n")
         self.assert_out(self.login("alice", key="alice"), "no-such-option")
         self.assert_no_defects()

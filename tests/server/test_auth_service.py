@@ -28,10 +28,10 @@ class Revoking(SynchronousTestCase):
     def start(self, revoked: str | None) -> None:
         """As a new process."""
         config = self.config(revoked)
-        self.door = AuthService(
+        self.service = AuthService(
             config, OperatorDirectory(config), FakeClock(), MemoryReactorClock(), self.fail
         )
-        self.door.open(config)
+        self.service.open(config)
 
     def config(self, revoked: str | None) -> Config:
         path = self.directory / "vspc.toml"
@@ -44,11 +44,11 @@ class Revoking(SynchronousTestCase):
 
     def take(self, revoked: str) -> None:
         config = self.config(revoked)
-        self.door.take(config, OperatorDirectory(config))
+        self.service.take(config, OperatorDirectory(config))
 
     def is_revoked(self, number: int) -> bool:
         alice = Claimant("alice", "192.0.2.1")
-        answer = Deferred.fromCoroutine(self.door.gate.key(alice, (), plain(number)))
+        answer = Deferred.fromCoroutine(self.service.authenticator.key(alice, (), plain(number)))
         return isinstance(self.successResultOf(answer), ProofRefused)
 
     def test_another_file_counts_at_once(self) -> None:
@@ -77,16 +77,16 @@ class Revoking(SynchronousTestCase):
                 path.write_bytes(data)
             self.start("broken")
             self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, True), data)
-            self.assertTrue(self.door.unread(path), data)
+            self.assertTrue(self.service.unread(path), data)
         for data in (b"\xef\xbb\xbf" + keys.encode(), revoked):
             path.write_bytes(data)
             self.start("broken")
             self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False), data)
-            self.assertEqual(self.door.unread(path), "")
+            self.assertEqual(self.service.unread(path), "")
 
     def test_a_file_that_is_damaged_later_leaves_what_it_said(self) -> None:
         (self.directory / "revoked1").write_bytes(b"\xff\xfe")
-        self.assertIn("UTF-16", self.door.unread(self.directory / "revoked1"))
+        self.assertIn("UTF-16", self.service.unread(self.directory / "revoked1"))
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))
 
     def test_a_first_file_that_cannot_be_read_lets_no_key_in(self) -> None:

@@ -105,7 +105,7 @@ def hint_for(operator: str, proof: Proof, reason: str) -> tuple[str, ...]:
         if not key:
             return (f"add the key {safe(proof.fingerprint)} to authorized_keys of {table}",)
         return (table, f"authorized_keys = [{_quoted(key)}]")
-    if "no such operator" in reason or "makes him an operator" in reason:
+    if "unknown operator" in reason or "neither an [operators] table" in reason:
         return (table,)
     return ()
 

@@ -1,23 +1,17 @@
-"""The gatekeeper: what a claimant shows, held against what the configuration says of him.
+"""The authenticator: which proofs an operator has to give, checked by the methods there are.
 
-Everything is judged by what the last reload read. An operator whom nobody knows is asked the same
-questions as one who has nothing that would do, and a wrong answer takes as long.
+Everything is decided by what the last reload read. An unknown operator is asked the same questions
+as one who has nothing that would be accepted, and a refusal takes as long.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, DeferredQueue, race
-
-from vspc.auth.context import AuthContext
-from vspc.auth.directory import NOBODY, OperatorDirectory, Person, wire_methods
-from vspc.auth.offers import Offers
-from vspc.auth.programs import Conversation
-from vspc.common.addresses import rate_key
-from vspc.common.clock import Cancellable
-from vspc.config import Config
-from vspc.console.access import Operator, Voucher
+from vspc.auth.directory import OperatorDirectory, voucher_of
+from vspc.auth.method import WIRE, Attempt, AuthContext, AuthMethod, Evidence, no_questions
+from vspc.auth.methods import METHODS
+from vspc.config import Config, OperatorSettings
+from vspc.config.proofs import ways
+from vspc.console.access import Operator
 from vspc.console.authentication import (
     Asker,
     Claimant,
@@ -27,199 +21,197 @@ from vspc.console.authentication import (
     Question,
     Verdict,
 )
-from vspc.console.session import Proof, Session, SessionLimits
+from vspc.console.session import Session
 from vspc.net.reactor import sleep
+from vspc.wire.ssh import is_certificate
 
 LEAST = 1.0
 """Seconds that a wrong password or answer takes at least, whatever was wrong."""
 
-T = TypeVar("T")
-
-Heard = Callable[[Question | Verdict], None]
-
-
-def _answered(ask: Callable[[Callable[[T], None]], Cancellable | None]) -> Deferred[T]:
-    """The answer of what has a callback for it; cancelling ends the work for it."""
-    answer = Deferred[T](lambda _: work.cancel() if work is not None else None)
-    work = ask(answer.callback)
-    return answer
-
-
-async def _relay(converse: Callable[[Heard], Conversation], ask: Asker) -> Verdict:
-    """What a conversation comes to that a program leads."""
-
-    async def put(question: Question) -> bytes:
-        return await ask(question)
-
-    heard = DeferredQueue[Question | Verdict]()
-    conversation = converse(heard.put)
-    try:
-        said = await heard.get()
-        while isinstance(said, Question):
-            either: list[Deferred[Any]] = [Deferred.fromCoroutine(put(said)), heard.get()]
-            first, result = await race(either)
-            if first == 0:
-                conversation.answer(result)
-                result = await heard.get()
-            said = result
-        return said
-    finally:
-        conversation.cancel()
-
-
-PASSWORD, CODE = "Password: ", "One-time code: "
+KEYS = "publickey"
+"""SSH's method that is offered unless no operator could begin with it."""
 
 
 class OperatorAuthenticator:
-    """`vspc.console.authentication.Gatekeeper` over one configuration at a time."""
+    """`vspc.console.authentication.Authenticator` over one configuration at a time."""
 
-    def __init__(self, means: AuthContext, config: Config, people: OperatorDirectory) -> None:
-        self._means = means
-        self.take(config, people)
+    def __init__(
+        self,
+        context: AuthContext,
+        config: Config,
+        directory: OperatorDirectory,
+        kinds: Sequence[type[AuthMethod]] = METHODS,
+    ) -> None:
+        self._context = context
+        self._kinds = kinds
+        self.take(config, directory)
 
-    def take(self, config: Config, people: OperatorDirectory) -> None:
-        """`config`, and those whom it knows, are in force from now on."""
-        self._ssh = config.ssh
-        self._people = people
-        self._offers = Offers(self._means, config.ssh, people)
-        self._means.passwords.imitate(people.hashes())
+    def take(self, config: Config, directory: OperatorDirectory) -> None:
+        """`config` and its operators are in force from now on."""
+        self._directory = directory
+        methods = [kind(self._context, config, directory) for kind in self._kinds]
+        self._methods = {each.settings.word: each for each in methods}
+        settings = [each.settings for each in methods]
+        self._ways = {name: ways(o, config, settings) for name, o in config.operators.items()}
+        self._unknown_ways = ways(OperatorSettings(), config, settings)
+        self._first = self._offered_first(config)
 
     def stands(self, session: Session) -> bool:
-        """Whether what `session` showed would still do, and for as much: its key is there and not
-        revoked, its authority trusted, its password the same, and no more is required.
+        """Whether what `session` showed would still be accepted, and for as much: its key is there
+        and not revoked, its authority trusted, its password the same, and no more is required.
         """
-        operator = session.operator
-        if self._people.operator(operator.name, operator.voucher) is None:
+        operator, proof = session.operator, session.proof
+        if self._directory.operator(operator.name, operator.voucher) is None:
             return False
-        claimant = Claimant(operator.name, session.address)
-        if self._person(claimant).next_step(tuple(session.proof.via.split("+"))) is not None:
-            return False  # more is required than when he came
-        return not self._fallen(claimant, session.proof, session.limits)
+        claimant, shown = Claimant(operator.name, session.address), tuple(proof.via.split("+"))
+        if self._next_step(claimant, shown) is not None:
+            return False
+        return not any(self._lapsed(claimant, Proved(w, proof, session.limits)) for w in shown)
 
     # The port
 
     def methods(self, claimant: Claimant, shown: tuple[str, ...]) -> tuple[str, ...]:
         """SSH's names of what may be tried next."""
         if not shown:
-            return self._people.methods
-        step = self._person(claimant).next_step(shown)
-        return () if step is None else wire_methods(step)
+            return self._first
+        step = self._next_step(claimant, shown)
+        return () if step is None else WIRE[self._methods[step].evidence]
 
     async def key(
         self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
     ) -> Offered | ProofRefused:
-        """A certificate, a key of the table, or one that the administrator's program knows."""
-        return await _answered(partial(self._offers.offer, claimant, shown, blob))
+        """A certificate or a plain key."""
+        asked = Evidence.CERTIFICATE if is_certificate(blob) else Evidence.KEY
+        method = self._asking_for(asked)
+        found = await method.prove(self._attempt(method, claimant, shown, key=blob))
+        assert not isinstance(found, Proved), "a key is proved by a signature"
+        return found
 
     async def password(
         self, claimant: Claimant, shown: tuple[str, ...], password: bytes
     ) -> Verdict:
-        """Against the hash of the table."""
-        since = self._means.clock.seconds()
-        return await self._slowly(since, await self._check_password(claimant, shown, password))
+        """The client has sent the password already."""
+
+        async def given(_question: Question) -> bytes:
+            return password
+
+        return await self._questioned(self._asking_for(Evidence.PASSWORD), claimant, shown, given)
 
     async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
-        """One step: a password, a code, or what the administrator's program asks."""
-        since = self._means.clock.seconds()
-
-        async def timed(question: Question) -> bytes:
-            nonlocal since
-            answer = await ask(question)
-            since = self._means.clock.seconds()
-            return answer
-
-        return await self._slowly(since, await self._conversed(claimant, shown, timed))
-
-    async def _conversed(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
-        command = self._ssh.auth_command
-        step = self._person(claimant).next_step(shown)
-        if step == "totp":
-            return await self._check_code(claimant, await ask(Question(CODE)))
-        own = step in ("", "publickey", "certificate") and self._has_password(claimant)
-        if command is None or step == "password" or own:
-            return await self._check_password(claimant, shown, await ask(Question(PASSWORD)))
-        verdict = await _relay(partial(self._means.programs.converse, command, claimant), ask)
-        return self._program_says(claimant, shown, verdict)
-
-    async def _slowly(self, since: float, verdict: Verdict) -> Verdict:
-        """`verdict`; a refusal not before `LEAST` after `since`."""
-        left = since + LEAST - self._means.clock.seconds()
-        if isinstance(verdict, ProofRefused) and left > 0:
-            await sleep(self._means.clock, left)
-        return verdict
+        """One step: what `require` names, or the preferred method of those that are there."""
+        step = self._next_step(claimant, shown) or ""
+        method = self._methods.get(step)
+        if method is None or "keyboard-interactive" not in WIRE[method.evidence]:
+            method = self._preferred(claimant)
+        return await self._questioned(method, claimant, shown, ask)
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | ProofRefused:
-        """Who comes in: with the groups and roles of the table, and of a certificate.
+        """With the groups and roles of the operator's table, and of a certificate.
 
         Between the first proof and this a minute may have passed, and a reload.
         """
         for one in proved:
-            why = self._means.locked(claimant.name, one.proof)
-            why = why or self._fallen(claimant, one.proof, one.limits)
+            why = self._context.locked(claimant.name, one.proof) or self._lapsed(claimant, one)
             if why:
                 return ProofRefused(why, one.proof)
-        vouchers = (_voucher(one.proof) for one in proved if one.method == "certificate")
-        operator = self._people.operator(claimant.name, next(vouchers, None))
-        return ProofRefused("there is no such operator") if operator is None else operator
+        vouchers = (voucher_of(one.proof) for one in proved if one.proof.ca)
+        operator = self._directory.operator(claimant.name, next(vouchers, None))
+        return ProofRefused("unknown operator") if operator is None else operator
 
-    # What they are judged by
+    # Which method
 
-    def _person(self, claimant: Claimant) -> Person:
-        return self._people.person(claimant.name) or NOBODY
+    def _asking_for(self, evidence: Evidence) -> AuthMethod:
+        return next(each for each in self._methods.values() if each.evidence is evidence)
 
-    def _has_password(self, claimant: Claimant) -> bool:
-        return self._person(claimant).password is not None
-
-    def _fallen(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
-        """Why that would not do any more; empty if it would."""
-        why = ""
-        if proof.fingerprint:
-            why = self._offers.fallen(claimant, proof, limits, _voucher(proof).key_id)
-        if "password" in proof.via.split("+") and proof.stamp != self._person(claimant).stamp:
-            why = why or "the password is another one now"
-        if "auth_command" in proof.via.split("+") and self._ssh.auth_command is None:
-            why = why or "no program is asked any more"
-        return why
-
-    # Passwords, codes and programs
-
-    async def _check_password(
-        self, claimant: Claimant, shown: tuple[str, ...], password: bytes
-    ) -> Verdict:
-        person = self._person(claimant)
-        proof = Proof("password", stamp=person.stamp)
-        why = person.not_now(shown, "password") or self._means.locked(claimant.name, proof)
-        if person.password is None:
-            why = why or "there is no such operator, or he has no password"
-        hashed, asker = None if why else person.password, rate_key(claimant.address)
-        check = self._means.passwords.check
-        checking: Deferred[bool] = _answered(lambda answer: check(hashed, password, answer, asker))
-        right = await checking
-        if right and not why:
-            return Proved("password", proof)
-        return ProofRefused(why or "wrong password", proof)
-
-    async def _check_code(self, claimant: Claimant, code: bytes) -> Verdict:
-        proof, secret = Proof("totp"), self._person(claimant).code_secret
-        place, check = rate_key(claimant.address), self._means.codes.check
-        checking: Deferred[str] = _answered(
-            lambda answer: check(claimant.name, secret, code, answer, place)
+    def _preferred(self, claimant: Claimant) -> AuthMethod:
+        """The method with questions that an operator may begin with; an unknown one is asked as if
+        there were one without any: by a program, or for a password.
+        """
+        there = self._ways.get(claimant.name, self._unknown_ways)
+        usable = (
+            each
+            for word, each in self._methods.items()
+            if word in there
+            and each.settings.first
+            and "keyboard-interactive" in WIRE[each.evidence]
         )
-        why = await checking or self._means.locked(claimant.name, proof)
-        return ProofRefused(why, proof) if why else Proved("totp", proof)
+        return next(usable, None) or self._asking_for(Evidence.PASSWORD)
 
-    def _program_says(
-        self, claimant: Claimant, shown: tuple[str, ...], verdict: Verdict
+    def _offered_first(self, config: Config) -> tuple[str, ...]:
+        """SSH's names of what is offered to a client that has shown nothing: the same for all."""
+        there = self._unknown_ways.union(*self._ways.values())
+        names = {name for word in there for name in WIRE[self._methods[word].evidence]}
+        # OpenSSH tries its keys first, and does not try one again that was refused as too early.
+        early = (
+            not config.operators
+            or config.ssh.certificates.map
+            or any(
+                not each.require or KEYS in WIRE[self._methods[each.require[0]].evidence]
+                for each in config.operators.values()
+            )
+        )
+        others = [name for name in ("keyboard-interactive", "password") if name in names]
+        return (KEYS, *others) if early else tuple(others)
+
+    # Which step
+
+    def _next_step(self, claimant: Claimant, shown: tuple[str, ...]) -> str | None:
+        """The word of `require` that follows `shown`; "" for any one method, None: enough."""
+        require = self._directory.record(claimant.name).settings.require
+        if not require:
+            return None if shown else ""
+        for index, step in enumerate(require):
+            if index >= len(shown) or not self._satisfies(shown[index], step):
+                return step
+        return None
+
+    def _satisfies(self, word: str, step: str) -> bool:
+        method = self._methods.get(word)
+        return method is not None and step in (word, *method.settings.also)
+
+    def _untimely(self, method: AuthMethod, claimant: Claimant, shown: tuple[str, ...]) -> str:
+        """Empty, or why `method` is of no use after `shown`."""
+        step, word = self._next_step(claimant, shown), method.settings.word
+        if step == "" or (step is not None and self._satisfies(word, step)):
+            return ""
+        return f"{word} is shown, and {step} is required" if step else "nothing more is required"
+
+    # What comes of it
+
+    def _attempt(
+        self,
+        method: AuthMethod,
+        claimant: Claimant,
+        shown: tuple[str, ...],
+        key: bytes = b"",
+        ask: Asker = no_questions,
+    ) -> Attempt:
+        operator = self._directory.record(claimant.name)
+        return Attempt(claimant, operator, self._untimely(method, claimant, shown), key, ask)
+
+    async def _questioned(
+        self, method: AuthMethod, claimant: Claimant, shown: tuple[str, ...], ask: Asker
     ) -> Verdict:
-        if isinstance(verdict, ProofRefused):
-            return verdict
-        why = self._person(claimant).not_now(shown, "auth_command")
-        if self._people.person(claimant.name) is None:
-            why = "there is no such operator"
-        why = why or self._means.locked(claimant.name, verdict.proof)
-        return ProofRefused(why, verdict.proof) if why else verdict
+        """A refusal not before `LEAST` after the last answer."""
+        clock = self._context.clock
+        since = clock.seconds()
 
+        async def timed(question: Question) -> bytes:
+            nonlocal since
+            answer = await ask(question)
+            since = clock.seconds()
+            return answer
 
-def _voucher(proof: Proof) -> Voucher:
-    """What a certificate says of its holder."""
-    return proof.voucher or Voucher(proof.key_id, proof.principals)
+        verdict = await method.prove(self._attempt(method, claimant, shown, ask=timed))
+        assert not isinstance(verdict, Offered), "an answer is a proof by itself"
+        left = since + LEAST - clock.seconds()
+        if isinstance(verdict, ProofRefused) and left > 0:
+            await sleep(clock, left)
+        return verdict
+
+    def _lapsed(self, claimant: Claimant, proved: Proved) -> str:
+        """Why that proof would not be accepted any more; empty if it would."""
+        method = self._methods.get(proved.method)
+        if method is None:
+            return f"there is no method {proved.method} any more"
+        return method.lapsed(claimant, proved.proof, proved.limits)

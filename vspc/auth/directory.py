@@ -1,10 +1,9 @@
-"""What one configuration says of operators: made at start and reload, looked up at logins."""
+"""Operators of one configuration, and those that certificates make: built at start and reload."""
 
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from types import MappingProxyType
 
 from attrs import field, frozen
 
@@ -12,18 +11,19 @@ from vspc.config import Config
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.settings import CertificateMap, OperatorSettings
 from vspc.console.access import Operator, Voucher
+from vspc.console.session import Proof
 
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
-_PLACES = re.compile(r"\{(principal|key_id)\}")
+_PLACEHOLDERS = re.compile(r"\{(principal|key_id)\}")
 
-_OURS = "@local"
-"""The end of names that only commands from the machine itself have."""
+_LOCAL = "@local"
+"""The end of the names of local commands' operators."""
 
 
 @frozen
 class PrincipalMatch:
-    """What a certificate is to one operator. `named`: he is among its principals; `mapped`: a map
-    makes him of them, with its groups and roles. One of them is true.
+    """How a certificate stands for one operator. `named`: the name is among its principals;
+    `mapped`: a map makes it of one of them, with groups and roles. One of them is true.
     """
 
     named: bool
@@ -32,8 +32,15 @@ class PrincipalMatch:
     roles: frozenset[str] = frozenset()
 
 
-def standing(maps: Iterable[CertificateMap], voucher: Voucher, name: str) -> PrincipalMatch | None:
-    """What the certificate of `voucher` is to the operator `name`; None: nothing.
+def voucher_of(proof: Proof) -> Voucher:
+    """What the certificate of `proof` says of its holder."""
+    return proof.voucher or Voucher(proof.key_id, proof.principals)
+
+
+def match_principals(
+    maps: Iterable[CertificateMap], voucher: Voucher, name: str
+) -> PrincipalMatch | None:
+    """How the certificate of `voucher` stands for the operator `name`; None: not at all.
 
     Groups and roles are those of all maps that match, together.
     """
@@ -58,84 +65,59 @@ def _matches(each: CertificateMap, voucher: Voucher, name: str) -> bool:
 
 
 def filled(template: str, principal: str, key_id: str) -> str:
-    """`{principal}` and `{key_id}` in an operator's name; what was put in is not read again."""
+    """`template` with its `{principal}` and `{key_id}` replaced, once."""
     values = {"principal": principal, "key_id": key_id}
-    return _PLACES.sub(lambda place: values[place[1]], template)
+    return _PLACEHOLDERS.sub(lambda place: values[place[1]], template)
 
 
 def is_plain(name: str) -> bool:
-    """Whether a certificate can make somebody an operator of this name.
+    """Whether a map of certificates may make an operator of this name.
 
-    1 to 64 letters, digits and `. _ @ -`, no `@` (a group) or `-` in front, and no name of ours.
+    1 to 64 letters, digits and `. _ @ -`, no `@` (a group) or `-` in front, and not a local
+    command's.
     """
-    return bool(_NAME.fullmatch(name)) and not name.casefold().endswith(_OURS)
-
-
-KEYS = "publickey"
-"""The method that is offered unless nobody could use it."""
-
-_ASKED = "keyboard-interactive"
-
-_WIRE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "publickey": ("publickey",),
-        "certificate": ("publickey",),
-        "password": ("password", _ASKED),
-        "totp": (_ASKED,),
-        "auth_command": (_ASKED,),
-    }
-)
-"""SSH's names for the words of `require`."""
+    return bool(_NAME.fullmatch(name)) and not name.casefold().endswith(_LOCAL)
 
 
 @frozen
-class Person:
-    """One operator. A key may stand on several lines, each with options of its own."""
+class OperatorRecord:
+    """What the configuration says of one operator. A key may stand on several lines, each with
+    options of its own.
+    """
 
-    keys: Mapping[bytes, tuple[KeyOptions, ...]] = field(factory=dict)
-    password: str | None = field(default=None, repr=False)
-    code_secret: str | None = field(default=None, repr=False)
-    require: tuple[str, ...] = ()
-    verify_required: bool = False
+    settings: OperatorSettings = field(default=OperatorSettings(), repr=False)
+    keys: Mapping[bytes, tuple[KeyOptions, ...]] = field(init=False, repr=False)
+
+    @keys.default
+    def _grouped(self) -> Mapping[bytes, tuple[KeyOptions, ...]]:
+        found: dict[bytes, tuple[KeyOptions, ...]] = {}
+        for key in self.settings.keys:
+            found[key.blob] = (*found.get(key.blob, ()), key.options)
+        return found
+
+    @property
+    def password(self) -> str | None:
+        """The hash of the password."""
+        return None if self.settings.password is None else self.settings.password.text
+
+    @property
+    def code_secret(self) -> str | None:
+        """The secret of one-time codes."""
+        codes = self.settings.totp_secret_file
+        return None if codes is None else codes.secret.text
 
     @property
     def stamp(self) -> bytes:
-        """Another one for another password; never empty, even where there is none."""
-        return sha256(b"" if self.password is None else self.password.encode()).digest()
-
-    def next_step(self, shown: tuple[str, ...]) -> str | None:
-        """The word of `require` that is next after `shown`; "" for any one method, None: enough."""
-        if not self.require:
-            return None if shown else ""
-        left = list(shown)
-        for step in self.require:
-            if not left or not _satisfies(left.pop(0), step):
-                return step
-        return None
-
-    def not_now(self, shown: tuple[str, ...], method: str) -> str:
-        """Empty, or why `method` is of no use after `shown`."""
-        step = self.next_step(shown)
-        if step == "" or (step is not None and _satisfies(method, step)):
-            return ""
-        return f"{method} is shown, and {step} is required" if step else "nothing more is required"
+        """Changes with the password; never empty, even where there is none."""
+        return sha256((self.password or "").encode()).digest()
 
 
-NOBODY = Person()
-"""Whom the table does not have, and whoever comes by a certificate alone."""
-
-
-def _satisfies(method: str, step: str) -> bool:
-    return method == step or (method == "certificate" and step == "publickey")
-
-
-def wire_methods(step: str) -> tuple[str, ...]:
-    """SSH's names of the methods that may show `step`."""
-    return _WIRE[step]
+UNKNOWN = OperatorRecord()
+"""For a name without an [operators] table; a certificate can make it an operator all the same."""
 
 
 class OperatorDirectory:
-    """Everybody whom one configuration knows."""
+    """All operators of one configuration."""
 
     def __init__(self, config: Config) -> None:
         self._maps: tuple[CertificateMap, ...] = config.ssh.certificates.map
@@ -143,21 +125,20 @@ class OperatorDirectory:
             name: Operator(name, frozenset(o.groups), frozenset(o.roles))
             for name, o in config.operators.items()
         }
-        self._persons = {name: _person(o) for name, o in config.operators.items()}
-        self.methods = _methods(config)
+        self._records = {name: OperatorRecord(o) for name, o in config.operators.items()}
 
-    def person(self, name: str) -> Person | None:
-        """Who has a table."""
-        return self._persons.get(name)
+    def record(self, name: str) -> OperatorRecord:
+        """What the table of `name` says; `UNKNOWN` if there is none."""
+        return self._records.get(name, UNKNOWN)
 
     def operator(self, name: str, voucher: Voucher | None) -> Operator | None:
-        """`name` with the groups and roles of his table, and of what vouches for him; None where
-        neither makes him an operator.
+        """`name` with the groups and roles of its table, and of the certificate of `voucher`; None
+        where neither makes it an operator.
         """
         table = self.operators.get(name)
         if voucher is None:
             return table
-        found = standing(self._maps, voucher, name)
+        found = match_principals(self._maps, voucher, name)
         if found is None or not (found.mapped or table):
             return None
         groups, roles = found.groups, found.roles
@@ -166,38 +147,6 @@ class OperatorDirectory:
         return Operator(name, groups, roles, voucher)
 
     def hashes(self) -> list[str]:
-        """Those of all passwords."""
-        return [p.password for p in self._persons.values() if p.password is not None]
-
-
-def _person(settings: OperatorSettings) -> Person:
-    keys: dict[bytes, tuple[KeyOptions, ...]] = {}
-    for key in settings.keys:
-        keys[key.blob] = (*keys.get(key.blob, ()), key.options)
-    hashed, codes = settings.password, settings.totp_secret_file
-    return Person(
-        keys,
-        None if hashed is None else hashed.text,
-        None if codes is None else codes.secret.text,
-        settings.require,
-        settings.verify_required,
-    )
-
-
-def _methods(config: Config) -> tuple[str, ...]:
-    """What is offered to whoever has shown nothing: the same for all."""
-    persons = config.operators.values()
-    passwords = any(p.password is not None for p in persons)
-    asked = config.ssh.auth_command is not None or any(p.totp_secret_file for p in persons)
-    # OpenSSH tries its keys first, and does not try one again that was refused as too early.
-    early = not persons or config.ssh.certificates.map or any(map(_begins_with_key, persons))
-    methods = [KEYS] if early else []
-    if passwords or asked:
-        methods.append(_ASKED)
-    if passwords:
-        methods.append("password")
-    return tuple(methods)
-
-
-def _begins_with_key(operator: OperatorSettings) -> bool:
-    return not operator.require or _satisfies(operator.require[0], KEYS)
+        """The hashes of all passwords."""
+        found = (record.password for record in self._records.values())
+        return [each for each in found if each is not None]

@@ -1,6 +1,4 @@
-"""A queue in which nobody's crowd keeps others out: each asker has his turn, and a full queue
-sends away from the longest row.
-"""
+"""A bounded queue that serves its clients in turn: one that fills it does not lock out others."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """At most `limit` items, each of an asker (an address or a crowd of them), served in turn."""
+    """At most `limit` items, each of a client (an address or a network), served round-robin."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -21,46 +19,46 @@ class FairQueue(Generic[T]):
         return self._count
 
     def __iter__(self) -> Iterator[T]:
-        """All that wait, by asker."""
+        """All items, by client."""
         return (item for row in self._rows.values() for item in row)
 
-    def add(self, asker: str, item: T) -> T | None:
-        """Put `item` behind the others of `asker`; returns what must go for it: maybe `item`.
+    def add(self, client: str, item: T) -> T | None:
+        """Append `item` to the row of `client`; returns the item that is dropped for it, or None.
 
-        From a full queue goes the newest of the asker who has most; the newcomer's own, if nobody
-        has more than he.
+        A full queue drops the newest item of the client that has most: `item` itself, unless
+        another client has more.
         """
-        row = self._rows.setdefault(asker, deque())
+        row = self._rows.setdefault(client, deque())
         row.append(item)
         self._count += 1
         if self._count <= self._limit:
             return None
         longest = max(self._rows, key=lambda each: len(self._rows[each]))
         if len(self._rows[longest]) == len(row):
-            longest = asker
+            longest = client
         return self._take(longest, last=True)
 
     def next(self) -> T | None:
-        """The first item of the asker whose turn it is; None if nobody waits."""
-        for asker in self._rows:
-            return self._take(asker)
+        """Take the first item of the client whose turn it is; None if the queue is empty."""
+        for client in self._rows:
+            return self._take(client)
         return None
 
-    def remove(self, asker: str, item: T) -> None:
-        """Forget `item`; nothing happens if it does not wait."""
-        row = self._rows.get(asker, deque())
+    def remove(self, client: str, item: T) -> None:
+        """Remove `item`, if it is in the queue."""
+        row = self._rows.get(client, deque())
         if item in row:
             row.remove(item)
             self._count -= 1
             if not row:
-                del self._rows[asker]
+                del self._rows[client]
 
-    def _take(self, asker: str, last: bool = False) -> T:
-        row = self._rows[asker]
+    def _take(self, client: str, last: bool = False) -> T:
+        row = self._rows[client]
         item = row.pop() if last else row.popleft()
         self._count -= 1
         if not row:
-            del self._rows[asker]
+            del self._rows[client]
         elif not last:
-            self._rows.move_to_end(asker)
+            self._rows.move_to_end(client)
         return item

@@ -1,6 +1,6 @@
-"""Operators and keys that may not come in, whatever the configuration says: until it is lifted.
+"""Operators and keys that may not log in, whatever the configuration says, until that is lifted.
 
-For the night when a key is stolen: it counts at once, and survives a restart and a reload.
+For the night when a key is stolen: it takes effect at once, and survives restarts and reloads.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ LIMIT = 1000
 
 
 class LockoutStore:
-    """All of them, and the file in which they are kept."""
+    """All lockouts, and the file in which they are kept."""
 
     def __init__(self, file: StateFile, wall: Callable[[], float]) -> None:
         self._file = file
@@ -24,16 +24,16 @@ class LockoutStore:
         self._locked: dict[str, Lockout] = {}
 
     def load(self) -> None:
-        """Take up what an earlier process had locked. Raises ValueError or OSError."""
+        """Read the lockouts of earlier processes. Raises ValueError or OSError."""
         self._locked = {each.what: each for each in map(_lockout, self._file.load() or ())}
 
     def lock(self, lockout: Lockout, saved: Callable[[str], None]) -> bool:
-        """It counts from now on; `saved` gets why it could not be written, or "".
+        """In effect from now on; `saved` gets why it could not be written, or "".
 
-        False: there are too many.
+        False: there are `LIMIT` others.
         """
         if len(self._locked) >= LIMIT:
-            self._drop_over()
+            self._drop_expired()
         if lockout.what not in self._locked and len(self._locked) >= LIMIT:
             return False
         self._locked[lockout.what] = lockout
@@ -41,7 +41,7 @@ class LockoutStore:
         return True
 
     def lift(self, what: str, saved: Callable[[str], None]) -> bool:
-        """Lift it; False if there is none."""
+        """Lift the lockout of `what`; False if there is none."""
         if self._current(what) is None:
             return False
         del self._locked[what]
@@ -53,24 +53,25 @@ class LockoutStore:
         return next((found for name in names if (found := self._current(name))), None)
 
     def listed(self) -> list[Lockout]:
-        """All that count, oldest first."""
-        self._drop_over()
+        """All in effect, oldest first."""
+        self._drop_expired()
         return sorted(self._locked.values(), key=lambda each: each.since)
 
     def _current(self, what: str) -> Lockout | None:
         found = self._locked.get(what)
-        over = found is not None and found.until is not None and found.until <= self._wall()
-        return None if over else found
+        expired = found is not None and found.until is not None and found.until <= self._wall()
+        return None if expired else found
 
-    def _drop_over(self) -> None:
+    def _drop_expired(self) -> None:
         self._locked = {what: each for what, each in self._locked.items() if self._current(what)}
 
     def _save(self, saved: Callable[[str], None]) -> None:
-        self._file.save(lambda: [asdict(each) for each in self._locked.values()], saved)
+        saving = self._file.save(lambda: [asdict(each) for each in self._locked.values()])
+        saving.addCallback(saved)
 
 
 def _lockout(value: Any) -> Lockout:
-    """From the file; ValueError if it is none."""
+    """From the file. Raises ValueError."""
     match value:
         case {
             "what": str(what),
@@ -80,4 +81,4 @@ def _lockout(value: Any) -> Lockout:
             "reason": str(reason),
         }:
             return Lockout(what, by, since, until, reason)
-    raise ValueError("that is no list of lockouts")
+    raise ValueError("it is not a list of lockouts")

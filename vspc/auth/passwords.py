@@ -1,4 +1,4 @@
-"""Passwords: argon2id (RFC 9106), hashed in at most two threads, alike for whoever is unknown.
+"""Passwords: argon2id (RFC 9106), hashed in at most two threads, as long for unknown operators.
 
 A hash is a PHC string, `$argon2id$v=19$m=65536,t=3,p=4$SALT$HASH`, as other programs write it too.
 """
@@ -8,16 +8,15 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from threading import Condition, Thread
 
 # Not OpenSSL's by way of cryptography: there two hashings at once, of several lanes each, wait for
 # each other's threads for ever (OpenSSL 4.0.3).
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from argon2.low_level import Type, hash_secret, verify_secret
-from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from vspc.auth.fair_queue import FairQueue
-from vspc.common.clock import Cancellable, Clock
 from vspc.config.secrets import COST, Cost, cost_of
 
 LONGEST = 1024
@@ -27,7 +26,7 @@ HASHERS = 2
 """Threads that hash at once: with the default cost 128 MiB in all."""
 
 WAITING = 32
-"""Passwords that wait for a thread; over it the address that has most of them is refused."""
+"""Passwords that wait for a thread; over it one of the address that has most is refused."""
 
 _SALT, _HASH = 16, 32  # bytes of ours
 
@@ -54,7 +53,7 @@ def hash_password(password: bytes, cost: Cost = COST) -> str:
 
 
 def verify(password: bytes, hashed: str) -> bool:
-    """Whether that is the password. Takes as long as hashing. Raises ValueError: no such hash."""
+    """Whether `hashed` is of `password`; as slow as hashing. Raises ValueError: not a hash."""
     try:
         return verify_secret(hashed.encode("ascii"), password, Type.ID)
     except VerifyMismatchError:
@@ -63,152 +62,98 @@ def verify(password: bytes, hashed: str) -> bool:
         raise ValueError(f"it is not an argon2id hash that can be checked: {error}") from None
 
 
-def _nobodys(cost: Cost) -> str:
-    """A hash of no password at all."""
+def _dummy(cost: Cost) -> str:
+    """A hash that no password has."""
     salt, digest = (b64encode(os.urandom(n)).decode().rstrip("=") for n in (_SALT, _HASH))
     return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
-@define(eq=False)
-class _Check:
-    """One password on its way; empties itself when it was used or nobody wants to know."""
-
-    asker: str
-    hashed: str | None = field(repr=False)
-    _password: bytes = field(repr=False)
-    _answer: Callable[[bool], None] | None
-    _gone: Callable[["_Check"], None]
-
-    def cancel(self) -> None:
-        self._answer, self._password = None, b""
-        self._gone(self)
-
-    def active(self) -> bool:
-        return self._answer is not None
-
-    def take(self) -> bytes:
-        """The password, once."""
-        password, self._password = self._password, b""
-        return password
-
-    def conclude(self, right: bool) -> None:
-        answer, self._answer, self._password = self._answer, None, b""
-        if answer is not None:
-            answer(right)
+InHasher = Callable[[Callable[[], bool]], Deferred[bool]]
+"""Runs a call in one of `HASHERS` threads."""
 
 
 class Passwords:
-    """Checks passwords in threads, at most `HASHERS` at once; addresses have their turns.
+    """Checks passwords in threads, at most `HASHERS` at once; addresses take turns.
 
-    `call_from_thread` runs a call in the reactor's thread; `failed` is called, in any thread, while
-    an exception is being handled that should not have been raised.
+    `failed` is called inside the except block of an exception that should not have been raised.
     """
 
     def __init__(
         self,
-        clock: Clock,
-        call_from_thread: Callable[[Callable[[], None]], None],
+        in_hasher: InHasher,
         failed: Callable[[], None],
         verify: Callable[[bytes, str], bool] = verify,
     ) -> None:
-        self._clock = clock
-        self._call_from_thread = call_from_thread
+        self._in_hasher = in_hasher
         self._failed = failed
         self._verify = verify
-        self._nobodys = _nobodys(COST)
-        self._changed = Condition()
-        self._turns = FairQueue[_Check](WAITING)
-        self.threads: list[Thread] = []
-        self._idle = 0
+        self._dummy = _dummy(COST)
+        self._queue = FairQueue[Deferred[bool]](WAITING)
+        self._running = 0
         self._closed = False
         self.overflowed = 0
-        """Passwords that were refused without a look, as too many waited."""
+        """Passwords that were refused unchecked, as too many waited."""
 
     def imitate(self, hashes: Iterable[str]) -> None:
         """Take as long over unknown operators as over most of those who have `hashes`."""
         costs = Counter(cost for each in hashes if (cost := cost_of(each)) is not None)
         [(cost, _count)] = costs.most_common(1) or [(COST, 0)]
-        self._nobodys = _nobodys(cost)
+        self._dummy = _dummy(cost)
 
-    def check(
-        self,
-        hashed: str | None,
-        password: bytes,
-        answer: Callable[[bool], None],
-        asker: str = "",
-    ) -> Cancellable:
-        """`answer` is called later with whether that is his password; never after `cancel`.
+    async def check(self, hashed: str | None, password: bytes, client: str = "") -> bool:
+        """Whether `password` is the one that was hashed; `client` is whose turn it takes.
 
-        `hashed` is None for whoever is unknown or has no password: takes as long, and is False.
-        So is an empty password, and one over `LONGEST`. `asker` is whom he counts as, for turns.
+        `hashed` is None where the operator is unknown or has no password: takes as long, and is
+        False. So is an empty password, and one over `LONGEST`.
         """
-        check = _Check(asker, hashed, password, answer, self._forget)
-        with self._changed:
-            if self._closed:
-                check.cancel()
-                return check
-            over = self._turns.add(asker, check)
-            if over is not check:
-                self._rouse()
-        if over is not None:
-            self.overflowed += 1
-            self._clock.call_later(0, partial(over.conclude, False))
-        return check
-
-    def _rouse(self) -> None:
-        if self._idle >= len(self._turns):
-            self._changed.notify()
-        elif len(self.threads) < HASHERS:
-            name = f"password-hasher-{len(self.threads) + 1}"
-            thread = Thread(target=self._run, name=name, daemon=True)
-            thread.start()  # which may raise; the next password tries again then
-            self.threads.append(thread)
+        if self._closed:
+            raise CancelledError
+        if self._running >= HASHERS and not await self._turn(client):
+            return False
+        return await self._hash(hashed, password)
 
     def close(self) -> None:
-        """Answer nobody any more; threads end as soon as they have hashed what they hash."""
-        with self._changed:
-            self._closed = True
-            for check in list(self._turns):
-                check.cancel()
-            self._changed.notify_all()
+        """Check nothing more, and cancel what waits for its turn."""
+        self._closed = True
+        for turn in list(self._queue):
+            turn.cancel()
 
-    def _forget(self, check: _Check) -> None:
-        with self._changed:
-            self._turns.remove(check.asker, check)
+    def _turn(self, client: str) -> Deferred[bool]:
+        """Fires with True when a thread is free, with False if too many wait."""
+        turn = Deferred[bool](lambda turn: self._queue.remove(client, turn))
+        dropped = self._queue.add(client, turn)
+        if dropped is not None:
+            self.overflowed += 1
+            dropped.callback(False)
+        return turn
 
-    # In a thread
+    def _hash(self, hashed: str | None, password: bytes) -> Deferred[bool]:
+        """The thread goes on if this is cancelled, and is taken until it is done."""
+        answer = Deferred[bool]()
 
-    def _run(self) -> None:
-        while (check := self._next()) is not None:
-            try:
-                right = self._is_right(check)
-            except Exception:
-                right = False
-                self._failed()
-            self._call_from_thread(partial(self._conclude, check, right))
+        def done(right: bool) -> None:
+            self._running -= 1
+            turn = None if self._closed else self._queue.next()
+            if turn is not None:
+                turn.callback(True)
+            if not self._closed:
+                answer.callback(right)
 
-    def _next(self) -> _Check | None:
-        """Who is next; None when it is over. Who has gone meanwhile is passed over."""
-        with self._changed:
-            while True:
-                self._idle += 1
-                self._changed.wait_for(lambda: len(self._turns) or self._closed)
-                self._idle -= 1
-                check = self._turns.next()
-                if self._closed:
-                    return None
-                if check is not None and check.active():
-                    return check
+        self._running += 1
+        hashing = self._in_hasher(partial(self._is_right, hashed, password))
+        hashing.addErrback(self._broken).addCallback(done)
+        return answer
 
-    def _is_right(self, check: _Check) -> bool:
-        password, hashed = check.take(), check.hashed
+    def _broken(self, failure: Failure) -> bool:
+        try:
+            failure.raiseException()
+        except Exception:
+            self._failed()
+        return False
+
+    def _is_right(self, hashed: str | None, password: bytes) -> bool:
+        """In a thread."""
         if hashed is None or not 0 < len(password) <= LONGEST:
-            self._verify(b"", self._nobodys)
+            self._verify(b"", self._dummy)
             return False
         return self._verify(password, hashed)
-
-    # In the reactor's thread again
-
-    def _conclude(self, check: _Check, right: bool) -> None:
-        if not self._closed:
-            check.conclude(right)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from vspc.common.files import Disk
 from vspc.console.ports import InThread
 
@@ -17,14 +19,14 @@ LIMIT = 16 * 1024 * 1024
 
 
 COPY = ".copy"
-"""What the name of the second one ends in."""
+"""The end of the second copy's name."""
 
 _NAMES = frozenset({"checksum", "value"})
 
 
 class StateFile:
-    """One such file. What it holds is replaced as a whole, and is on the disk once `saved` was
-    called. `damage` says what was wrong with one of both when the other was loaded.
+    """One such file. What it holds is replaced as a whole. `damage` says what was wrong with one of
+    both copies when the other was loaded.
     """
 
     def __init__(self, path: Path, in_thread: InThread) -> None:
@@ -33,7 +35,7 @@ class StateFile:
         self._in_thread = in_thread
         self._writing = False
         self._value: Callable[[], Any] = lambda: None
-        self._waiting: list[Callable[[str], None]] = []
+        self._waiting: list[Deferred[str]] = []
 
     def load(self) -> Any:
         """What was written last; None if nothing was. Raises ValueError or OSError where it cannot
@@ -51,7 +53,7 @@ class StateFile:
             found = self._spare()
         if found is None:
             return None
-        self.damage = f"{self._path}: {why}; it is made anew from {_copy(self._path).name}"
+        self.damage = f"{self._path}: {why}; it is written anew from {_copy(self._path).name}"
         _replace(self._path, found[0])
         return found[0]
 
@@ -61,16 +63,16 @@ class StateFile:
         except (OSError, ValueError):
             return None
 
-    def save(
-        self, value: Callable[[], Any], saved: Callable[[str], None] = lambda error: None
-    ) -> None:
-        """Write what `value` returns when it is its turn, which nobody changes then; `saved` gets
-        why it failed, or "". While one is written only the latest waits.
+    def save(self, value: Callable[[], Any]) -> Deferred[str]:
+        """Write what `value` returns when the file before it is written; it may not change then.
+        Fires with why that failed, or "". While one is written only the latest waits.
         """
         self._value = value
+        saved = Deferred[str]()
         self._waiting.append(saved)
         if not self._writing:
             self._write()
+        return saved
 
     def _write(self) -> None:
         self._writing = True
@@ -80,13 +82,13 @@ class StateFile:
         def written(error: str) -> None:
             self._writing = False
             for saved in waiting:
-                saved(error)
+                saved.callback(error)
             if self._waiting and not self._writing:
                 self._write()
 
         try:
             self._in_thread(lambda: _replace(self._path, value), written)
-        except RuntimeError:  # the system has none left; the next save tries again
+        except RuntimeError:  # out of threads; the next save tries again
             written("no thread could be started for it")
 
 
@@ -112,7 +114,7 @@ def _read(path: Path) -> tuple[Any] | None:
     except RecursionError:
         raise ValueError("invalid JSON") from None
     if not (isinstance(found, dict) and len(found) == len(_NAMES) and _NAMES & set(found)):
-        return (found,)  # of a server before there were checksums
+        return (found,)  # written by a server without checksums
     value = found.get("value")
     if found.get("checksum") != _checksum(value):
         raise ValueError("wrong checksum")

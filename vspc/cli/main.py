@@ -9,10 +9,15 @@ from pathlib import Path
 
 from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS
-from vspc.config import Config, ConfigError, load, state_dir, summary
+from vspc.config import Config, ConfigError, state_dir, summary
 from vspc.config.file import HELP, chosen
 from vspc.config.mistakes import shown
-from vspc.server.config_files import file_warnings, load_to_start, load_with_files
+from vspc.server.config_files import (
+    file_warnings,
+    load_config,
+    load_to_start,
+    load_with_files,
+)
 
 USAGE = 2
 """Exit status for a command line that makes no sense (contract)."""
@@ -153,7 +158,7 @@ def _unknown(word: str) -> int:
     return USAGE
 
 
-def _load(named: str | None, read: Callable[[Path], Config] = load) -> Config | None:
+def _load(named: str | None, read: Callable[[Path], Config] = load_config) -> Config | None:
     """The configuration, or None after every mistake has been said."""
     path = chosen(named)
     try:

@@ -12,6 +12,7 @@ from attrs import evolve
 from vspc.common.textfile import read, text_of
 from vspc.common.values import InvalidValue
 from vspc.config.mistakes import ConfigMistake, Tainted, join, table
+from vspc.config.proofs import Methods
 from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.rule_terms import people
 from vspc.config.settings import STATE_DIR, Config
@@ -61,8 +62,11 @@ class ConfigError(Exception):
         self.partial = partial
 
 
-def load(path: Path) -> Config:
-    """The configuration in `path`. Raises `ConfigError` with every mistake that is in it."""
+def load(path: Path, methods: Methods = ()) -> Config:
+    """The configuration in `path`. Raises `ConfigError` with every mistake that is in it.
+
+    `methods` are those that `require` may name.
+    """
     path = path.absolute()
     try:
         text = _read(path)
@@ -80,12 +84,12 @@ def load(path: Path) -> Config:
         config = structured(tables, path.parent, everybody, partial=True)
     doubts = _doubts(tables, found)
     found += relations(tables)
-    found += conflicts(config, doubts)
+    found += conflicts(config, doubts, methods)
     lines = lines_of(text)
     config = _completed(config, path, lines)
     if found:
         raise ConfigError([mistake_in(config, *mistake) for mistake in found], config)
-    return evolve(config, warnings=tuple(warnings(config)))
+    return evolve(config, warnings=tuple(warnings(config, methods)))
 
 
 def mistake_in(config: Config, key: str, problem: str, allowed: str) -> ConfigMistake:

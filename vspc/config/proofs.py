@@ -1,9 +1,12 @@
-"""How operators can prove who they are: what is asked for must be there to be shown."""
+"""`require` and what operators have for it: a proof that is required must be there to be given."""
 
 import re
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 
+from attrs import frozen
+
+from vspc.common.values import InvalidValue
+from vspc.config import shapes
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
 from vspc.config.mistakes import Tainted, join, shown
@@ -17,103 +20,94 @@ NAMED = 10
 
 _ODD_TOKEN = re.compile(r"(?<!%)(?:%%)*+(%(?![%ufkt]).?)", re.DOTALL)
 
-_NEEDED: Mapping[str, str] = MappingProxyType(
-    {
-        "publickey": "authorized_keys, or [ssh.certificates] authorities, are needed for it",
-        "certificate": "[ssh.certificates] authorities are needed for it",
-        "password": "password_hash or password_hash_file is needed for it",
-        "totp": "totp_secret_file is needed for it",
-        "auth_command": "[ssh] auth_command is needed for it",
-    }
-)
+
+@frozen
+class MethodSettings:
+    """What the configuration has to do with one authentication method.
+
+    `word` stands for it in `require`. `keys` are the key paths that `available` looks at, with the
+    operator's table for {}, and `needed` says what to do if an operator has nothing for it.
+    """
+
+    word: str
+    keys: tuple[str, ...]
+    needed: str
+    available: Callable[[OperatorSettings, Config], bool]
+    also: tuple[str, ...] = ()  # other words of `require` that it satisfies
+    first: bool = True  # whether it may be the first proof
+    own: str = ""  # the key of the operator's table that is of no use where `require` is without it
+    unlimited: str = ""  # what else lets in without the limits that options of keys set
 
 
-def ways(operator: OperatorSettings, config: Config) -> frozenset[str]:
+Methods = Sequence[MethodSettings]
+"""All methods that there are, in the order in which they are preferred."""
+
+
+def ways(operator: OperatorSettings, config: Config, methods: Methods) -> frozenset[str]:
     """Words of `require` that `operator` can satisfy."""
-    ssh = config.ssh
-    certified = bool(ssh.certificates.keys)
-    keyed = bool(operator.keys) or ssh.authorized_keys_command is not None
-    found = {
-        "publickey": keyed or certified,
-        "certificate": certified,
-        "password": operator.password is not None,
-        "totp": operator.totp_secret_file is not None,
-        "auth_command": ssh.auth_command is not None,
-    }
-    return frozenset(word for word, there in found.items() if there)
+    return frozenset(each.word for each in methods if each.available(operator, config))
 
 
-_KEYS = ("{}.authorized_keys", "{}.authorized_keys_file", "ssh.authorized_keys_command")
-_AUTHORITIES = ("ssh.certificates.authorities", "ssh.certificates.authorities_file")
-
-_SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "publickey": _KEYS + _AUTHORITIES,
-        "certificate": _AUTHORITIES,
-        "password": ("{}.password_hash", "{}.password_hash_file"),
-        "totp": ("{}.totp_secret_file",),
-        "auth_command": ("ssh.auth_command",),
-    }
-)
-"""What `ways` looks at; the operator's table stands for {}."""
-
-
-def conflicts(config: Config, doubts: Tainted) -> Iterator[Relation]:
-    """Mistakes: proofs that are wanted and cannot be given."""
+def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Relation]:
+    """Mistakes: proofs that are required and cannot be given."""
+    named = {each.word: each for each in methods}
     for name, operator in config.operators.items():
-        there = ways(operator, config)
         table = join("operators", name)
         key = f"{table}.require"
-        for index, method in doubts.numbered(key, operator.require):
-            if (index, method) == (0, "totp"):
-                # Anybody could guess at it, use up the guesses, learn that there is an operator.
-                yield f"{key}[0]", "a code is no first proof", "another method stands before totp"
-            sources = (source.format(table) for source in _SOURCES[method])
-            if method not in there and not any(map(doubts.about, sources)):
-                problem = f"the operator has nothing to show for {method}"
-                yield f"{key}[{index}]", problem, _NEEDED[method]
+        for index, word in tainted.numbered(key, operator.require):
+            place = f"{key}[{index}]"
+            try:
+                method = named[shapes.choice(word, tuple(named))]
+            except InvalidValue as wrong:
+                yield place, wrong.problem, wrong.allowed
+                continue
+            if index == 0 and not method.first:
+                # It could be guessed, and its limit of guesses tells that there is an operator.
+                yield place, f"{word} cannot be the first proof", f"put a method before {word}"
+            sources = (source.format(table) for source in method.keys)
+            if not (method.available(operator, config) or any(map(tainted.about, sources))):
+                yield place, f"the operator has nothing to show for {word}", method.needed
     command = config.ssh.authorized_keys_command
     for index, word in enumerate(command.words if command else ()):
         if index and (odd := _ODD_TOKEN.search(word)):
             allowed = "%u (the operator), %f, %k and %t (the key) and %% are allowed"
-            yield f"ssh.authorized_keys_command[{index}]", f"{shown(odd[1])} is no token", allowed
+            problem = f"{shown(odd[1])} is not a token"
+            yield f"ssh.authorized_keys_command[{index}]", problem, allowed
 
 
-def warnings(config: Config) -> Iterator[str]:
+def warnings(config: Config, methods: Methods) -> Iterator[str]:
     """What is allowed and probably not meant."""
     for name, operator in config.operators.items():
         key = join("operators", name)
-        yield from (f"{key}{text}" for text in _odd(operator, config))
+        yield from (f"{key}{text}" for text in _odd(operator, config, methods))
         yield from (f"{key}.{text}" for text in _without_effect(operator))
     yield from _certificates(config.ssh.certificates)
 
 
-def _odd(operator: OperatorSettings, config: Config) -> Iterator[str]:
-    there = ways(operator, config)
-    if not there - {"totp"}:
+def _odd(operator: OperatorSettings, config: Config, methods: Methods) -> Iterator[str]:
+    there = [each for each in methods if each.available(operator, config)]
+    if not any(each.first for each in there):
         yield ": no authorized key, and nothing else to show, so the operator cannot log in"
-    if operator.totp_secret_file is not None and "totp" not in operator.require:
-        yield ".totp_secret_file: require does not name totp, so nobody asks for a code"
-    if operator.password is not None and operator.require and "password" not in operator.require:
-        yield ".password_hash: require does not name password, so nobody asks for it"
+    for each in there:
+        unused = each.own and each.word not in operator.require
+        if unused and (operator.require or not each.first):
+            yield f".{each.own}: require does not name {each.word}, so nobody is asked for it"
     yield from _beside_limits(operator, there)
     keyed = bool(operator.keys) and not config.ssh.certificates.keys
     if operator.verify_required and keyed and not any(_is_token(k) for k in operator.keys):
-        yield ".verify_required: none of the keys is of a FIDO token, so none of them will do"
+        yield ".verify_required: none of the keys is of a FIDO token, so none is accepted"
 
 
-def _beside_limits(operator: OperatorSettings, there: frozenset[str]) -> Iterator[str]:
-    """A door without limits beside keys that have them."""
+def _beside_limits(operator: OperatorSettings, there: Methods) -> Iterator[str]:
+    """A method without limits beside keys that have them."""
     limits = [limited(key.options) for key in operator.keys]
     if not limits or not all(limits) or operator.require:
         return
-    # Who has a password here is asked for that, not what auth_command asks.
-    doors = {"password": "a password", "auth_command": "what auth_command asks for"}
-    door = next((text for method, text in doors.items() if method in there), "")
-    if door:
+    other = next((each.unlimited for each in there if each.unlimited), "")
+    if other:
         words = ", ".join(dict.fromkeys(word for found in limits for word in found))
         how = 'require = ["publickey"] lets in by key only'
-        yield f": all keys have limits ({words}), but {door} lets in without them; {how}"
+        yield f": all keys have limits ({words}), but {other} lets in without them; {how}"
 
 
 def _is_token(key: AuthorizedKey) -> bool:

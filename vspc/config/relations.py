@@ -44,14 +44,14 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
-def conflicts(config: Config, doubts: Tainted) -> Iterator[Relation]:
+def conflicts(config: Config, doubts: Tainted, methods: proofs.Methods) -> Iterator[Relation]:
     """Mistakes that only whole values show. `config` may be what is right of one with mistakes."""
     for index, sink in enumerate(config.log.sink):
         path = Path(sink.target)
         if path.is_absolute() and path.is_relative_to(config.state_dir):
             problem = "it is in state_dir, which is the server's alone"
             yield f"log.sink[{index}].target", problem, "give a place elsewhere"
-    yield from proofs.conflicts(config, doubts)
+    yield from proofs.conflicts(config, doubts, methods)
     yield from rules.conflicts(config, doubts)
 
 
@@ -124,7 +124,7 @@ def _twice(found: Any, allowed: str) -> Iterator[Relation]:
         seen.setdefault(value, key)
 
 
-def warnings(config: Config) -> Iterator[str]:
+def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     """What is allowed and probably not meant."""
     vm = config.vm
     if not vm.plain and not any(zone.telnet or zone.telnets for zone in vm.zones):
@@ -146,7 +146,7 @@ def warnings(config: Config) -> Iterator[str]:
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield "vm.takeover: without client_ca nobody has a certificate to take over with"
     yield from _everybody(vm)
-    yield from proofs.warnings(config)
+    yield from proofs.warnings(config, methods)
     yield from _unruled(config)
     yield from rules.warnings(config)
     yield from _audit_warnings(config)

@@ -47,7 +47,6 @@ from vspc.config.values import (
 
 Right = Literal["read", "write", "break", "force", "admin"]
 Role = Literal["admin", "audit"]
-Method = Literal["publickey", "certificate", "password", "totp", "auth_command"]
 OnFailure = Literal["continue", "refuse"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
@@ -124,7 +123,7 @@ class OperatorSettings:
     password_hash: PasswordHash | None = None
     password_hash_file: HashFile | None = None
     totp_secret_file: TotpFile | None = None
-    require: tuple[Method, ...] = field(default=(), metadata=once())
+    require: tuple[str, ...] = field(default=(), metadata=once())
     verify_required: bool = False
     groups: tuple[str, ...] = field(default=(), metadata=group_names())
     roles: tuple[Role, ...] = ()

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 
 from vspc.common.clock import Cancellable, Clock
 
@@ -31,6 +32,9 @@ class ReactorClock:
         return self._reactor.callLater(delay, call)
 
 
+T = TypeVar("T")
+
+
 def sleep(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after `seconds`."""
     over = Deferred[None](lambda _: waiting.cancel())
@@ -38,7 +42,18 @@ def sleep(clock: Clock, seconds: float) -> Deferred[None]:
     return over
 
 
-T = TypeVar("T")
+def within(clock: Clock, seconds: float, waiting: Deferred[T]) -> Deferred[T]:
+    """`waiting`, which is cancelled after `seconds`: it fails with TimeoutError then."""
+    limit = clock.call_later(seconds, waiting.cancel)
+
+    def settled(result: T | Failure) -> T | Failure:
+        if limit.active():
+            limit.cancel()
+        elif isinstance(result, Failure) and isinstance(result.value, CancelledError):
+            raise TimeoutError
+        return result
+
+    return waiting.addBoth(settled)
 
 
 @define(eq=False)

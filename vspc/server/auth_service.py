@@ -1,16 +1,18 @@
-"""Who may come in: the gatekeeper with all that it needs, and what it remembers."""
+"""The authenticator, all that it needs, and its state on disk."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
 
 from vspc.auth.authenticator import OperatorAuthenticator
-from vspc.auth.context import AuthContext
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
-from vspc.auth.passwords import Passwords
+from vspc.auth.method import AuthContext
+from vspc.auth.passwords import HASHERS, Passwords
 from vspc.auth.programs import Programs
 from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations, unread
 from vspc.auth.statefile import StateFile
@@ -25,14 +27,14 @@ LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 
 
 class AuthService:
-    """The gatekeeper, and what it remembers."""
+    """Builds the authenticator, loads and saves its state, and follows reloads."""
 
     _log = Logger(namespace="vspc.auth")
 
     def __init__(
         self,
         config: Config,
-        people: OperatorDirectory,
+        directory: OperatorDirectory,
         clock: Clock,
         reactor: Any,
         failed: Callable[[], None],
@@ -46,16 +48,16 @@ class AuthService:
         ]
         self.lockouts = LockoutStore(self._files[0], clock.wall)
         self._codes = Codes(clock, self._files[1])
+        self._hashers = ThreadPool(0, HASHERS, "password-hasher")
+        self._hashers.start()
         self._passwords = Passwords(
-            clock,
-            lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
-            failed,
+            lambda call: deferToThreadPool(reactor, self._hashers, call), failed
         )
         self._programs = Programs(reactor, clock)
         self._revocations: Revocations = NothingRevoked()
         self._revoked_path: Path | None = None
         self._seen: object = self._revocations.known
-        means = AuthContext(
+        context = AuthContext(
             clock,
             self._passwords,
             self._codes,
@@ -63,10 +65,10 @@ class AuthService:
             self.lockouts,
             lambda: self._revocations,
         )
-        self.gate = OperatorAuthenticator(means, config, people)
+        self.authenticator = OperatorAuthenticator(context, config, directory)
 
     def open(self, config: Config) -> None:
-        """Take up what an earlier process knew. Raises `StateError`."""
+        """Load the state of earlier processes. Raises `StateError`."""
         for path, load in (
             (self._lockouts_path, self.lockouts.load),
             (self._codes_path, self._codes.load),
@@ -74,7 +76,7 @@ class AuthService:
             try:
                 load()
             except (OSError, ValueError) as error:
-                # Going on without it would let somebody in who was locked out.
+                # Going on without it would let in an operator who was locked out.
                 what = "and so is its copy; mend it, or remove both"
                 raise StateError(f"{path}: {error}, {what}") from None
         for file in self._files:
@@ -84,30 +86,32 @@ class AuthService:
         if isinstance(self._revocations, RevocationFile):
             self._revocations.load()
 
-    def take(self, config: Config, people: OperatorDirectory) -> None:
-        """A reload: `config` counts from now on."""
-        self.gate.take(config, people)
+    def take(self, config: Config, directory: OperatorDirectory) -> None:
+        """A reload: `config` is in force from now on."""
+        self.authenticator.take(config, directory)
         self._revoke(config.ssh.certificates.revoked)
-        self._revocations.current()  # it has looked at the file, a small one, before anybody else
+        self._revocations.current()  # a small file is read before the next login
 
     def close(self) -> None:
-        """Nobody comes in any more."""
+        """End what runs; no more logins."""
         self._passwords.close()
+        self._hashers.adjustPoolsize(0, 0)  # without waiting for what is hashed
         self._programs.close()
 
     @property
     def passwords_turned_away(self) -> int:
-        """Passwords that were refused without a look, as too many waited."""
+        """Passwords that were refused unchecked, as too many waited."""
         return self._passwords.overflowed
 
     def revoked_more(self) -> bool:
-        """Whether another list of what is revoked counts since this was last asked."""
+        """Whether the revocation list has changed since this was last called."""
         before, self._seen = self._seen, self._revocations.current() and self._revocations.known
         return self._seen is not before
 
     def unread(self, path: Path) -> str:
-        """Why the file of what is revoked, of a new configuration, cannot be read; empty if it
-        can. One that is in use and large is read in a thread: what came of that last is said.
+        """Why the revocation list of a new configuration cannot be read; empty if it can.
+
+        A large one that is in use is read in a thread: the result of its last reading is returned.
         """
         if path != self._revoked_path or not isinstance(self._revocations, RevocationFile):
             return unread(path)
@@ -121,7 +125,7 @@ class AuthService:
         if path is None:
             self._revocations = NothingRevoked()
         else:
-            # What was revoked stays so until the other file has been read.
+            # What was revoked stays revoked until the other file has been read.
             before = self._revocations
             known = before.known if isinstance(before, RevocationFile) else None
             self._revocations = RevocationFile(

@@ -16,6 +16,7 @@ from vspc.apps.verbs.commandline import CommandLine
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse
 from vspc.apps.verbs.table import VERBS, Invocation
+from vspc.auth.methods import SETTINGS
 from vspc.auth.revocation import unread
 from vspc.common.text import safe
 from vspc.config import Config, ConfigError, OperatorSettings, load
@@ -40,13 +41,20 @@ _PRIVATE_KEY = "expected a PEM file of the certificate's private key, without a 
 _AUTHORITIES = "expected a PEM file of certificates"
 
 
+def load_config(path: Path) -> Config:
+    """The configuration in `path`, without a look at the files that it names. Raises `ConfigError`
+    with every mistake in it.
+    """
+    return load(path, SETTINGS)
+
+
 def load_with_files(path: Path, unread_revoked: Callable[[Path], str] = unread) -> Config:
     """The configuration in `path`. Raises `ConfigError` with every mistake in it, and in the
     certificates and keys that it names. `unread_revoked` says why `ssh.certificates.revoked`
     cannot be read.
     """
     try:
-        config = load(path)
+        config = load_config(path)
         mistakes, tainted = [], Tainted()
     except ConfigError as error:
         if error.partial is None:
@@ -325,7 +333,7 @@ def _logins(config: Config, now: float) -> Iterator[str]:
 
 
 def _can_log_in(operator: OperatorSettings, config: Config, now: float) -> bool:
-    usable = ways(operator, config) - {"totp"}
+    usable = ways(operator, config, [method for method in SETTINGS if method.first])
     by_key_alone = usable == {"publickey"} and config.ssh.authorized_keys_command is None
     if not by_key_alone:
         return bool(usable)

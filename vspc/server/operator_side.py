@@ -71,7 +71,7 @@ class OperatorSide:
         self._ssh = SshServer(
             SshContext(
                 host_keys=host_keys(ssh.host_keys, config.state_dir),
-                authenticator=self._front.gate,
+                authenticator=self._front.authenticator,
                 start=self._reception.start,
                 clock=self._reactor,
                 scheduler=self._scheduler,
@@ -118,7 +118,7 @@ class OperatorSide:
         gone = [
             present
             for present in self.sessions
-            if present.bounded and not self._front.gate.stands(present.session)
+            if present.bounded and not self._front.authenticator.stands(present.session)
         ]
         end_sessions(gone, "what you logged in with is no longer accepted here")
         return len(gone)

@@ -223,8 +223,13 @@ class SshUserAuth(SSHUserAuthServer):
         prompt = string(question.text.encode()) + (b"\1" if question.echo else b"\0")
         body = string(b"") + string(b"") + string(b"") + uint32(1) + prompt
         self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, body)
-        self.transport.input.release("verdict")
+        # Not from within the authenticator: what is read may cancel the judgement.
+        self.transport.timers.later("question", 0, self._read_answer, answer)
         return answer
+
+    def _read_answer(self, answer: Deferred[bytes]) -> None:
+        if answer is self._answer:
+            self.transport.input.release("verdict")
 
     def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
         """The answer to the one question that was asked (section 3.4)."""

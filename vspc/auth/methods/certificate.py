@@ -1,30 +1,28 @@
-"""Whether a certificate vouches for somebody: trusted, in time, from there, not revoked.
+"""`certificate`: an OpenSSH certificate of a trusted authority that stands for the operator.
 
-As sshd(8) does with TrustedUserCAKeys; whatever is not known is refused (PROTOCOL.certkeys).
+As sshd(8) does with TrustedUserCAKeys; what is unknown in one is refused (PROTOCOL.certkeys).
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from vspc.auth.certkeys import (
-    FOREVER,
-    USER,
-    Certificate,
-    parse,
-    rsa_bits,
-    unsound,
-)
+from vspc.auth.certkeys import FOREVER, USER, Certificate, parse, rsa_bits, unsound
+from vspc.auth.directory import OperatorDirectory, voucher_of
+from vspc.auth.method import Attempt, AuthContext, Evidence
+from vspc.auth.methods.publickey import AUTHORITIES, revoked_meanwhile, unverifiable
 from vspc.auth.revoked import Revoked
 from vspc.common.text import safe
 from vspc.common.times import LATEST, rfc3339
 from vspc.common.values import InvalidValue
+from vspc.config import Config
 from vspc.config.keyoptions import Sources
 from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
+from vspc.config.proofs import MethodSettings
 from vspc.config.values import network
 from vspc.console.access import Voucher
-from vspc.console.authentication import Claimant, ProofRefused
+from vspc.console.authentication import Claimant, Offered, ProofRefused
 from vspc.console.session import Proof, SessionLimits
 
 ROUNDING = 120
@@ -35,9 +33,9 @@ lets it begin up to two minutes before now.
 
 @frozen
 class Authorities:
-    """Whose certificates are taken. `max_validity`: seconds from the first moment to the last.
+    """Whose certificates are accepted. `max_validity`: seconds from the first moment to the last.
 
-    `revoked` is an error text where it is not known what is revoked: then nothing is taken.
+    `revoked` is an error text where the revocation list cannot be read: then none is accepted.
     """
 
     keys: tuple[AuthorizedKey, ...] = ()
@@ -49,27 +47,12 @@ class Authorities:
         return any(key.blob == blob for key in self.keys)
 
 
-@frozen
-class Vouched:
-    """A certificate that is good at this moment, from this address.
-
-    `key` is the blob of its own public key, which a signature still has to be checked with;
-    `verified`: that signature must say that a PIN or a finger was asked for.
-    """
-
-    proof: Proof
-    key: bytes
-    limits: SessionLimits
-    voucher: Voucher
-    verified: bool = False
-
-
 def examine(
     blob: bytes, claimant: Claimant, authorities: Authorities, now: float
-) -> Vouched | ProofRefused:
+) -> Offered | ProofRefused:
     """Whether the certificate `blob` is good for `claimant`'s address, `now` seconds since 1970.
 
-    Whether it is for his name is another question (`principals.standing`). Never raises.
+    Whether it stands for the operator is not asked here. Never raises.
     """
     try:
         certificate = parse(blob)
@@ -77,7 +60,10 @@ def examine(
         return ProofRefused(f"the certificate cannot be read: {error}")
     proof = _proof(certificate)
     why = _wrong(certificate, claimant, authorities, now)
-    return ProofRefused(why, proof) if why else _vouched(certificate, proof)
+    if why:
+        return ProofRefused(why, proof)
+    verified = "verify-required" in certificate.options
+    return Offered(proof, certificate.key, _limits(certificate), verified)
 
 
 def _proof(certificate: Certificate) -> Proof:
@@ -94,27 +80,20 @@ def _proof(certificate: Certificate) -> Proof:
     )
 
 
-def _vouched(certificate: Certificate, proof: Proof) -> Vouched:
+def _limits(certificate: Certificate) -> SessionLimits:
     command = certificate.options.get("force-command")
-    limits = SessionLimits(
+    return SessionLimits(
         command=None if command is None else command.decode("utf-8"),
         pty="permit-pty" in certificate.extensions,
         forwarding="permit-port-forwarding" in certificate.extensions,
-    )
-    return Vouched(
-        proof,
-        certificate.key,
-        limits,
-        Voucher(certificate.key_id, certificate.principals),
-        "verify-required" in certificate.options,
     )
 
 
 def _wrong(
     certificate: Certificate, claimant: Claimant, authorities: Authorities, now: float
 ) -> str:
-    """The first thing that is wrong. What is cheap comes first, but nothing is believed, and told
-    as a reason, before the signature was found right.
+    """The first thing that is wrong. What is cheap comes first, but nothing of the certificate is
+    used, or named as a reason, before its signature is verified.
     """
     if not authorities.trust(certificate.authority):
         return f"the certificate's authority {fingerprint(certificate.authority)} is not trusted"
@@ -144,7 +123,7 @@ def _wrong_kind(certificate: Certificate) -> str:
 
 def _revoked(certificate: Certificate, revoked: Revoked | str) -> str:
     if isinstance(revoked, str):
-        return f"no certificate is taken, as it is not known what is revoked: {revoked}"
+        return f"no certificate is accepted, as the revocation list cannot be read: {revoked}"
     why = revoked.reason(
         certificate.key, certificate.authority, certificate.serial, certificate.key_id
     )
@@ -219,3 +198,55 @@ def _wrong_address(certificate: Certificate, address: str) -> str:
     if sources is not None and sources.has(address):
         return ""
     return f"the certificate is not for the address {safe(address, 60)}"
+
+
+class CertificateMethod:
+    """`vspc.auth.method.AuthMethod`."""
+
+    evidence = Evidence.CERTIFICATE
+    settings = MethodSettings(
+        word="certificate",
+        keys=AUTHORITIES,
+        needed="[ssh.certificates] authorities are needed for it",
+        available=lambda operator, config: bool(config.ssh.certificates.keys),
+        also=("publickey",),
+    )
+
+    def __init__(self, context: AuthContext, config: Config, directory: OperatorDirectory) -> None:
+        self._context = context
+        self._directory = directory
+        certificates = config.ssh.certificates
+        self._authorities = Authorities(certificates.keys, certificates.max_validity)
+
+    async def prove(self, attempt: Attempt) -> Offered | ProofRefused:
+        """Good now, from there, for this operator."""
+        claimant, context = attempt.claimant, self._context
+        authorities = evolve(self._authorities, revoked=context.revocations().current())
+        found = examine(attempt.key, claimant, authorities, context.clock.wall())
+        if isinstance(found, ProofRefused):
+            return found
+        found = evolve(found, verified=found.verified or attempt.operator.settings.verify_required)
+        why = (
+            attempt.untimely
+            or context.locked(claimant.name, found.proof)
+            or self._mismatch(claimant, found.proof)
+            or unverifiable(found.key, found.verified)
+        )
+        return ProofRefused(why, found.proof) if why else found
+
+    def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
+        """It lapses with its authority, and when it is revoked: not with its time."""
+        authority, key_id = proof.authority or None, voucher_of(proof).key_id
+        serial = proof.serial or 0
+        why = revoked_meanwhile(self._context.revocations(), proof.key, authority, serial, key_id)
+        trusted = proof.ca in (fingerprint(key.blob) for key in self._authorities.keys)
+        return why or ("" if trusted else "the certificate's authority is not trusted any more")
+
+    def _mismatch(self, claimant: Claimant, proof: Proof) -> str:
+        """Empty, or why the certificate does not stand for the operator."""
+        voucher = voucher_of(proof)
+        if self._directory.operator(claimant.name, voucher) is not None:
+            return ""
+        if claimant.name in voucher.principals:
+            return "neither an [operators] table nor [[ssh.certificates.map]] has the operator"
+        return "the certificate's principals do not stand for this operator"
