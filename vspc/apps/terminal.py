@@ -3,20 +3,22 @@
 from collections.abc import Callable
 
 from vspc.apps.attaching import REPLAY_LINES
+from vspc.apps.coroutines import RunningCoroutine, within
 from vspc.apps.describe import banner, cautions, details
 from vspc.apps.escapes import CHOSEN, NOT_CHOSEN
 from vspc.apps.following import Following
 from vspc.apps.operator_input import OperatorInput, RefusedInput
-from vspc.apps.replay import replay
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
 from vspc.apps.terminal_input import TerminalInput
 from vspc.apps.verbs.context import DONE, FAILED, Call
+from vspc.apps.verbs.log_cursor import ask
 from vspc.apps.verbs.who import presences
-from vspc.common.clock import Cancellable, cancel
+from vspc.common.clock import cancel
 from vspc.common.text import safe_output
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.attachment import AttachmentKind, Hint, Refusal
 from vspc.console.console import Console
+from vspc.console.logs import LogView, Output
 from vspc.console.ports import Program
 
 REPLAY_LONG = 60
@@ -24,6 +26,15 @@ REPLAY_LONG = 60
 
 REPLAY_MOST = 1000
 """Lines that `^EcR` shows."""
+
+REPLAY_BYTES = 16 * 1024
+"""Bytes that a short replay goes back at most."""
+
+LINE_BYTES = 256
+"""Bytes for each line that a longer one goes back."""
+
+PATIENCE = 2.0
+"""Seconds after which a replay does without the log: it has what is in memory."""
 
 _HELP = (
     "{0}c.  leave            {0}c?  this help          {0}{0}  one {0} to the VM",
@@ -67,7 +78,7 @@ class TerminalBridge(Program):
         self._refusals = RefusedInput(call, console, self._notice, self._remedy)
         self._last_notice = ""
         self._is_replaying = False
-        self._replay: Cancellable | None = None
+        self._replay: RunningCoroutine | None = None
         self._breaks = 0  # that wait, and are to be reported when they are sent
 
     def begin(self) -> None:
@@ -157,15 +168,13 @@ class TerminalBridge(Program):
         self._screen.line(text)
 
     def _show_last(self, lines: int) -> None:
-        """Replay; output that comes meanwhile is shown after it."""
         if self._channel.room() and lines and not self._is_replaying:
             self._is_replaying = True
-            self._replay = replay(
-                self._call, self._console, lines, self._attachment.offset, self._replayed
-            )
+            self._replay = RunningCoroutine(self._show_replay(lines))
 
-    def _replayed(self, lines: int, data: bytes) -> None:
-        self._replay = None
+    async def _show_replay(self, lines: int) -> None:
+        """Replay; output that comes meanwhile is shown after it."""
+        data = await last_lines(self._call, self._console, lines, self._attachment.offset)
         if text := safe_output(data):
             self._screen.replay(f"replay of the last {lines} lines", text)
         self._is_replaying = False
@@ -326,3 +335,31 @@ _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     CHOSEN: TerminalBridge._key_changed,
     NOT_CHOSEN: TerminalBridge._key_unchanged,
 }
+
+
+async def last_lines(call: Call, console: Console, lines: int, end: int) -> bytes:
+    """The last `lines` lines before the offset `end`: from memory, or from the log behind it."""
+    context, history = call.context, console.history
+    limit = max(REPLAY_BYTES, lines * LINE_BYTES)
+    start = max(history.start, min(end, history.last_lines(lines, limit)))
+    rest = history.read(start, end - start) if end >= start else b""
+    earliest = call.earliest(console)
+    is_enough = start > history.start or history.start == 0
+    is_logged = context.logs is not None and context.logs.keeps(console.id)
+    if earliest is not None:
+        rest = b""  # memory does not have the times of its bytes
+    elif is_enough or not is_logged:
+        return rest
+    question = ask(context, console, lambda kept: _last(kept, lines, limit, end, earliest))
+    found = await within(context.clock, PATIENCE, question, None)
+    return rest if found is None else found
+
+
+def _last(kept: LogView, lines: int, limit: int, end: int, earliest: float | None) -> bytes:
+    start = max(kept.start, kept.last_lines(lines, limit))
+    if earliest is not None:
+        start = max(start, kept.since(earliest))
+    if start >= end:
+        return b""
+    items = kept.read(start, end - start, end).items
+    return b"".join(item.data for item in items if isinstance(item, Output))
