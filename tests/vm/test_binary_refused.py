@@ -12,6 +12,7 @@ from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.binary import BinaryLine
 from vspc.vm.lines.plain import TelnetLine
 from vspc.vm.listen import PlainFactory
+from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
 from vspc.wire.telnet import (
     BINARY,
@@ -101,14 +102,14 @@ class Refusing(DoorTest):
         self.assertTrue(self.line.protocol.after_cr)
         heard: list[bytes] = []
 
-        class Keeper:
-            def output(self, data: bytes) -> None:
+        class Observer:
+            def handle(self, _event: LineEvent, data: bytes) -> None:
                 heard.append(data)
 
             def stirred(self) -> bool:
                 return False
 
-        observer: Any = Keeper()
+        observer: Any = Observer()
 
         def make() -> TelnetLine:
             line = TelnetLine(lambda _line: observer, "acs")

@@ -9,6 +9,7 @@ from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import ConsoleState
 from vspc.console.takeover import Takeover
 from vspc.vm.context import Zone
+from vspc.vm.roles import LineEvent
 from vspc.wire.vmware import (
     DoProxy,
     KnownSuboptions1,
@@ -183,7 +184,7 @@ class Moved(MovedTest):
         self.scene.host("10.1.1.9").register()
         line = self.console().line
         assert line is not None
-        self.scene.server.sessions[line].lives()
+        self.scene.server.sessions[line].handle(LineEvent.ALIVE)
         self.assertTrue(self.scene.server.accept(self.console(), "10.1.1.9"))
         self.is_at("10.1.1.9")
         self.assertTrue(self.old.closed)

@@ -303,7 +303,7 @@ class EveryRole(Recorded):
         ends: tuple[Callable[[Lines], None], ...] = (
             lambda lines: lines.hosts[-1].lose(),
             lambda lines: lines.scene.server.close(),
-            lambda lines: lines.sessions[-1].refused("for the test"),
+            lambda lines: lines.sessions[-1].handle(LineEvent.REFUSED, "for the test", ""),
             lambda lines: lines.scene.clock.advance(700),
         )
         for role in LineRole:
@@ -400,7 +400,7 @@ class Corners(Recorded):
 
     def test_a_leading_line_that_is_refused_leaves_its_console(self) -> None:
         self.completes_unidentified()
-        self.lines.sessions[-1].refused("for the test")
+        self.lines.sessions[-1].handle(LineEvent.REFUSED, "for the test", "")
         self.assertTrue(self.target.closed)
         self.assertIs(self.console.state, ConsoleState.AWAY)
 

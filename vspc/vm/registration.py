@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from attrs import define, field, frozen
 
 from vspc.common.text import safe
+from vspc.vm.roles import LineEvent
 from vspc.wire import vmware
 from vspc.wire.vmware import ServiceUri, Suboption
 
@@ -20,13 +21,6 @@ NAME = 80
 
 LABEL = 40
 """Characters of a port's label."""
-
-
-@frozen
-class Say:
-    """Send this to the VM."""
-
-    message: Suboption
 
 
 @frozen
@@ -41,37 +35,19 @@ class Joined:
 
 
 @frozen
-class PeerClaim:
-    """The target of a vMotion, with its credential."""
+class Report:
+    """What the line's session is to handle."""
 
-    credential: bytes
-
-
-@frozen
-class RegistrationRefused:
-    """The line cannot be served; `reason` tells the administrator what to type where, `hint` what
-    to write into the configuration, if anything helps there.
-    """
-
-    reason: str
-    hint: str = ""
+    event: LineEvent
+    facts: tuple[object, ...]
 
 
-@frozen
-class NameChanged:
-    """A VM that has joined says that it has another name."""
-
-    name: str
+Action = Suboption | Report
+"""A message for the VM, or a report."""
 
 
-@frozen
-class UuidChanged:
-    """A VM that has joined says that it is another one: fatal (law 4)."""
-
-    uuid: str
-
-
-Action = Say | Joined | PeerClaim | RegistrationRefused | NameChanged | UuidChanged
+def _report(event: LineEvent, *facts: object) -> Report:
+    return Report(event, facts)
 
 
 @frozen
@@ -119,57 +95,84 @@ class Registration:
         lacks = [] if self._settled else ["UUID"]
         return " and ".join(lacks + ([] if self._named else ["VM-NAME"])) or "nothing"
 
-    def knows(self, codes: frozenset[int]) -> list[Action]:
-        """KNOWN-SUBOPTIONS-1."""
-        self.known = codes
-        return []
+    def receive(self, message: Suboption) -> list[Action] | None:
+        """What follows from a message of the VM; None if it is one that only a proxy sends."""
+        match message:
+            case vmware.KnownSuboptions1(codes=codes):
+                self.known = frozenset(codes)
+                return []
+            case vmware.UnknownSuboption1(code=code):
+                return self._lacks(code)
+            case vmware.DoProxy():
+                return self._asks_for_proxy(message)
+            case vmware.VmVcUuid(text=text):
+                return self._says_uuid("vc", text)
+            case vmware.VmBiosUuid(text=text):
+                return self._says_uuid("bios", text)
+            case vmware.VmLocationUuid(text=text):
+                return self._says_uuid("location", text)
+            case vmware.VmName(name=name):
+                return self._says_name(name)
+            case vmware.VMotionPeer(credential=credential):
+                return self._claims(credential)
+            case vmware.VMotionBegin(sequence=sequence):
+                return [_report(LineEvent.BEGIN, sequence)]
+            case vmware.VMotionComplete(sequence=sequence):
+                return [_report(LineEvent.COMPLETE, sequence)]
+            case vmware.VMotionAbort():
+                return [_report(LineEvent.ABORT)]
+        return None
 
-    def asks_for_proxy(self, request: vmware.DoProxy) -> list[Action]:
+    def _asks_for_proxy(self, request: vmware.DoProxy) -> list[Action]:
         """DO-PROXY: direction and service URI are checked; a repetition changes nothing."""
         if self.request is not None or self.credential is not None:
             return []
         refusal = self._refusal(request)
         if refusal is not None:
             self.over = True
-            return [Say(vmware.WontProxy()), refusal]
+            return [vmware.WontProxy(), refusal]
         self.request = request
         return self._ask() + self._progress()
 
-    def _refusal(self, request: vmware.DoProxy) -> RegistrationRefused | None:
+    def _refusal(self, request: vmware.DoProxy) -> Report | None:
+        """The reason tells the administrator what to type where, the hint what to configure."""
         self._uri = uri = ServiceUri.parse(request.service_uri)
         if request.direction != b"S":
-            return RegistrationRefused(
+            return _report(
+                LineEvent.REFUSED,
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
-                "Direction to Server (the VM is dialled by operators, through this concentrator)"
+                "Direction to Server (the VM is dialled by operators, through this concentrator)",
+                "",
             )
         if any(fnmatchcase(uri.word, pattern) for pattern in self.service_uris):
             return None
         allowed = ", ".join(self.service_uris)
         word = safe(uri.word)
-        return RegistrationRefused(
+        return _report(
+            LineEvent.REFUSED,
             f"the service URI is {word!r}: in vSphere set Port URI to one of {allowed}, "
             f"or add {word!r} to vm.service_uris in the configuration",
             f"add to vm.service_uris: {json.dumps(word)}",
         )
 
-    def claims(self, credential: bytes) -> list[Action]:
+    def _claims(self, credential: bytes) -> list[Action]:
         """VMOTION-PEER. One that was wrong may be followed by another."""
         if self.request is not None or self.confirmed:
             return []
         first, self.credential = self.credential is None, credential
         if first:
-            return [*self._ask(), PeerClaim(credential), *self._progress()]
+            return [*self._ask(), _report(LineEvent.PEER, credential), *self._progress()]
         # What it said with a wrong credential did not count; now it may.
-        return [PeerClaim(credential), *([self._joined()] if self.over else [])]
+        return [_report(LineEvent.PEER, credential), *([self._joined()] if self.over else [])]
 
     def _ask(self) -> list[Action]:
         self._asked = True
         actions: list[Action] = []
         source = self._next_source()
         if source is not None:
-            actions.append(Say(source.question))
+            actions.append(source.question)
         if self.known is None or self.known & _NAME_CODES:
-            actions.append(Say(vmware.GetVmName()))
+            actions.append(vmware.GetVmName())
         else:
             self.nameless = True
         return actions
@@ -186,12 +189,12 @@ class Registration:
     def _is_known(self, source: _Source) -> bool:
         return self.known is None or bool(source.codes & self.known)
 
-    def says_uuid(self, kind: str, text: bytes) -> list[Action]:
+    def _says_uuid(self, kind: str, text: bytes) -> list[Action]:
         """VM-VC-UUID, VM-BIOS-UUID or VM-LOCATION-UUID, whether it was asked for or not."""
         uuid = vmware.normalise_uuid(text)
         if self.over:
             other = kind == self.uuid_kind and uuid is not None and uuid != self.uuid
-            return [UuidChanged(uuid)] if other and uuid is not None else []
+            return [_report(LineEvent.UUID_CHANGED, uuid)] if other else []
         self._told.add(kind)
         if uuid is not None and self._better(kind):
             self.uuid, self.uuid_kind = uuid, kind
@@ -206,34 +209,34 @@ class Registration:
         order = [source.kind for source in _SOURCES]
         return self.uuid is None or order.index(kind) < order.index(self.uuid_kind)
 
-    def lacks_uuid(self, kind: str) -> list[Action]:
-        """UNKNOWN-SUBOPTION-RCVD-1 to a question for a UUID."""
-        if self.over:
-            return []
-        self._told.add(kind)
-        return self._uuid_told()
+    def _lacks(self, code: int) -> list[Action]:
+        """UNKNOWN-SUBOPTION-RCVD-1 to a question for a UUID or the name."""
+        source = next((each for each in _SOURCES if code == each.question.CODE), None)
+        if source is not None:
+            self._told.add(source.kind)
+            return [] if self.over else self._uuid_told()
+        return self._nameless() if code == vmware.GetVmName.CODE else []
 
     def _uuid_told(self) -> list[Action]:
         source = self._next_source() if self._asked else None
         if source is not None and self._told.issuperset(self._before(source)):
-            return [Say(source.question)]
+            return [source.question]
         return self._progress()
 
-    def says_name(self, name: bytes) -> list[Action]:
+    def _says_name(self, name: bytes) -> list[Action]:
         """VM-NAME: the first is who it is, a later one is a rename."""
         shown = safe(name, NAME)
         if not shown:
-            return self.lacks_name()
+            return self._nameless()
         if self.over:
             if shown == self.name:
                 return []
             self.name = shown
-            return [NameChanged(shown)]
+            return [_report(LineEvent.RENAMED, shown)]
         self.name = shown
         return self._progress()
 
-    def lacks_name(self) -> list[Action]:
-        """UNKNOWN-SUBOPTION-RCVD-1 to GET-VM-NAME."""
+    def _nameless(self) -> list[Action]:
         self.nameless = True
         return [] if self.over else self._progress()
 
@@ -251,20 +254,21 @@ class Registration:
         actions: list[Action] = []
         if self.request is not None and not self._accepted:
             self._accepted = True
-            actions.append(Say(vmware.WillProxy()))
+            actions.append(vmware.WillProxy())
         if self._named:
             self.over = True
             actions.append(self._joined())
         return actions
 
-    def _joined(self) -> Joined:
+    def _joined(self) -> Report:
         name = self.name or self.uuid or "unnamed"
         self.name = name
         uri = self._uri
-        return Joined(
+        joined = Joined(
             self.uuid,
             self.uuid_kind,
             name,
             safe(uri.text) if uri else "",
             safe(uri.port_label, LABEL) if uri and uri.port_label else None,
         )
+        return _report(LineEvent.IDENTIFIED, joined)

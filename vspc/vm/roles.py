@@ -63,6 +63,7 @@ class LineEvent(Enum):
     SECURED = "start of TLS"
     IDENTIFIED = "identification"
     RENAMED = "new name"
+    UUID_CHANGED = "another UUID"
     BEGIN = "VMOTION-BEGIN"
     PEER = "VMOTION-PEER"
     COMPLETE = "VMOTION-COMPLETE"
@@ -103,6 +104,7 @@ class LineAction(Enum):
     CLEAR_BUFFER = "drop what was said in clear"
     NOTE_NAME = "keep the name"
     RENAME_VM = "rename its VM"
+    REPORT_UUID_CHANGE = "a security event"
     CHECK_IDENTITY = "compare with the migration's"
     # Which console
     IDENTIFY = "end the time limit, make the claim"
@@ -159,6 +161,7 @@ _COMMON: dict[LineEvent, _Row] = {
     _E.ALIVE: _stay(_A.TELL_PROBERS),
     _E.SECURED: _stay(_A.CLEAR_BUFFER),
     _E.RENAMED: _stay(_A.NOTE_NAME),
+    _E.UUID_CHANGED: _stay(_A.REPORT_UUID_CHANGE),  # the layer ends the line
 }
 
 # What a suspect says shows that it was alive: it says the same again with its console.

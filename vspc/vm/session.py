@@ -15,7 +15,6 @@ from vspc.common.text import safe
 from vspc.console.console import Console
 from vspc.console.events import VmRefused
 from vspc.console.identity import Claim
-from vspc.console.migration import Unknown
 from vspc.console.takeover import Old
 from vspc.console.vm import Vm
 from vspc.vm.assignment import Assignment, identified_claim, proved_claim
@@ -39,42 +38,17 @@ SUSPECT = 600.0
 BUFFER = 64 * 1024
 """Bytes of output that are kept until a line has a console; the oldest are dropped, and counted."""
 
+_QUARANTINED = "the line is quarantined"
+_NO_MIGRATION = "no open migration has its vMotion credential"
+
 _UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
-
-
-class OutputBuffer:
-    """Output that waits for a console: the last `BUFFER` bytes, and how many before are dropped."""
-
-    __slots__ = ("data", "dropped")
-
-    def __init__(self, data: bytes = b"", dropped: int = 0) -> None:
-        self.data = bytearray(data)
-        self.dropped = dropped
-
-    def add(self, data: bytes) -> None:
-        """The line said `data`."""
-        self.data += data
-        over = len(self.data) - BUFFER
-        if over > 0:
-            self.dropped += over
-            del self.data[:over]
-
-    def take(self) -> tuple[int, bytes]:
-        """How many bytes were dropped, and those that followed; nothing waits afterwards."""
-        taken = self.dropped, bytes(self.data)
-        self.clear()
-        return taken
-
-    def clear(self) -> None:
-        """What was said does not count."""
-        self.data.clear()
-        self.dropped = 0
 
 
 class LineSession:
     """A `LineObserver` for the layers of its line, a `LineHandle` for its parts and other lines.
 
     `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
+    `buffered` is output without a console, of which the first `dropped_bytes` are gone already.
     `limit` is the time limit of its role; `said_name` the last name that it gave;
     `quarantine_output` when it said something last while it was quarantined, in seconds since 1970.
     """
@@ -83,9 +57,10 @@ class LineSession:
         "_context",
         "_probers",
         "assignment",
-        "buffer",
+        "buffered",
         "claim",
         "console",
+        "dropped_bytes",
         "limit",
         "line",
         "quarantine_output",
@@ -109,7 +84,8 @@ class LineSession:
         self.role = role
         self.console: Console | None = None
         self.claim: Claim | None = None
-        self.buffer = OutputBuffer()
+        self.buffered = bytearray()
+        self.dropped_bytes = 0
         self.said_name: str | None = None
         self.quarantine_output: float | None = None
         self.limit = Timer(context.clock)
@@ -144,7 +120,7 @@ class LineSession:
     def _time_over(self) -> None:
         self.handle(LineEvent.TIME_OVER)
 
-    # From its layers
+    # From its layers, besides events
 
     def stirred(self) -> bool:
         self._context.unidentified.touched(self.line, self._context.clock.seconds())
@@ -155,108 +131,70 @@ class LineSession:
         """Whether it has not identified itself."""
         return self.role in _UNIDENTIFIED
 
-    def output(self, data: bytes) -> None:
-        self.handle(LineEvent.OUTPUT, data)
-
-    def secured(self) -> None:
-        self.handle(LineEvent.SECURED)
-
-    def broke(self) -> None:
-        if self.reports.counts_break():
-            self.handle(LineEvent.BREAK)
-        else:
-            self.reports.dropped("BREAK over the limit")
-
-    def answered(self) -> None:
-        self.handle(LineEvent.ANSWERED)
-
-    def lives(self) -> None:
-        self.handle(LineEvent.ALIVE)
-
-    def joined(self, joined: Joined) -> None:
-        self.said_name = joined.name
-        self.handle(LineEvent.IDENTIFIED, joined)
-
-    def renamed(self, name: str) -> None:
-        self.handle(LineEvent.RENAMED, name)
-
-    def became(self, uuid: str) -> None:
-        console = self.console
-        self._context.report_suspicion(
-            "identity-changed",
-            console,
-            self.line.address,
-            console.last_address if console else "",
-            f"its UUID changed to {uuid} on a connected line",
-        )
-
-    def began(self, sequence: bytes) -> None:
-        self.handle(LineEvent.BEGIN, sequence)
-
-    def claimed(self, credential: bytes) -> None:
-        self.handle(LineEvent.PEER, credential)
-
-    def completed(self, sequence: bytes) -> None:
-        self.handle(LineEvent.COMPLETE, sequence)
-
-    def aborted(self) -> None:
-        self.handle(LineEvent.ABORT)
-
-    def refused(self, reason: str, hint: str = "") -> None:
-        self.handle(LineEvent.REFUSED, reason, hint)
-
-    def failed(self, reason: str) -> None:
-        self.reports.warn("vm-failed", reason)
-
-    def dropped(self, what: str) -> None:
-        self.reports.dropped(what)
-
     def speaks(self, spoken: Spoken) -> None:
         found = at_telnet(spoken, self._peer)
         if found is not None:
             self.handle(LineEvent.REFUSED, found.reason, found.hint)
 
+    def dropped(self, what: str) -> None:
+        self.reports.dropped(what)
+
+    def failed(self, reason: str) -> None:
+        self.reports.warn("vm-failed", reason)
+
     def lost(self, reason: str, error: BaseException | None = None) -> None:
         self._context.left(self.line)
         self._stop_waiting()
         self.handle(LineEvent.LOST, safe(reason), error)
-        self._tell_probers(Old.GONE)
+        self.tell_probers(Old.GONE)
         self.console = None
 
-    # Output
-
-    def _buffer_output(self, data: bytes) -> None:
-        self.buffer.add(data)
-
-    def _show_output(self, data: bytes) -> None:
-        console = self._its_console
-        console.output(data)
-        if console.migrating:
-            self.vmotion.spoke()
-
-    @property
-    def _its_console(self) -> Console:
-        assert self.console is not None
-        return self.console
-
-    def _show_break(self) -> None:
-        self._its_console.broke()
-
-    def _resume_input(self) -> None:
-        self._its_console.answered()
-
-    def _tell_probers(self, old: Old = Old.ANSWERED) -> None:
+    def tell_probers(self, old: Old) -> None:
+        """Tell those who have probed the line what it has shown."""
         probers, self._probers = self._probers, []
         for answer in probers:
             answer(old)
 
-    def _clear_buffer(self) -> None:
-        self.buffer.clear()
+    # What it sends
+
+    @property
+    def its_console(self) -> Console:
+        """The console of a role that has one."""
+        assert self.console is not None
+        return self.console
+
+    def buffer_output(self, data: bytes) -> None:
+        """Keep `data` until the line has a console."""
+        self.buffered += data
+        over = len(self.buffered) - BUFFER
+        if over > 0:
+            self.dropped_bytes += over
+            del self.buffered[:over]
+
+    def _take_buffered(self) -> tuple[int, bytes]:
+        """How many bytes were dropped, and those that followed; none are left."""
+        taken = self.dropped_bytes, bytes(self.buffered)
+        self.dropped_bytes = 0
+        self.buffered.clear()
+        return taken
+
+    def _show_output(self, data: bytes) -> None:
+        console = self.its_console
+        console.output(data)
+        if console.migrating:
+            self.vmotion.spoke()
+
+    def _show_break(self) -> None:
+        if self.reports.counts_break():
+            self.its_console.broke()
+        else:
+            self.reports.dropped("BREAK over the limit")
 
     # Who it is
 
     def _identify(self, joined: Joined) -> None:
         self._end_limit()
+        self.said_name = joined.name
         self.claim = identified_claim(joined, self.line, self.zone)
 
     def _end_limit(self) -> None:
@@ -267,13 +205,22 @@ class LineSession:
 
     def _check_identity(self, joined: Joined) -> None:
         """It came by vMotion: it is the migration's VM, or a liar."""
-        console = self._its_console
+        console = self.its_console
         vm = console.vm
+        self.said_name = joined.name
         if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
             reason = f"the target's UUID is {joined.uuid}, the source's is {vm.uuid}"
             self.vmotion.refute(console, reason)
         elif self.role is LineRole.LEADING:
             self._context.roster.rename(vm, joined.name)
+
+    def _report_uuid_change(self, uuid: str) -> None:
+        console = self.console
+        holder = console.last_address if console else ""
+        detail = f"its UUID changed to {uuid} on a connected line"
+        self._context.report_suspicion(
+            "identity-changed", console, self.line.address, holder, detail
+        )
 
     def _note_name(self, name: str) -> None:
         self.said_name = name
@@ -281,22 +228,13 @@ class LineSession:
             self.claim = evolve(self.claim, name=name)
 
     def _rename_vm(self, name: str) -> None:
-        console = self._its_console
+        console = self.its_console
         old = console.name
         self._context.roster.rename(console.vm, name)
         self.reports.note("vm-renamed", console=console.title, old=old)
         self.assignment.report_namesake()
 
     # Which console
-
-    def _decide(self, *_: object) -> None:
-        self.assignment.decide()
-
-    def _decide_anew(self) -> None:
-        self.assignment.decide_anew()
-
-    def _take_console(self, console: Console) -> None:
-        self.assignment.take_accepted(console)
 
     def _lead(self, console: Console) -> None:
         """`console` has this line: names, and what it said before, go there."""
@@ -305,7 +243,7 @@ class LineSession:
             self._context.roster.rename(console.vm, self.said_name)
         self._context.roster.settle(console)
         last, self.quarantine_output = self.quarantine_output, None
-        dropped, output = self.buffer.take()
+        dropped, output = self._take_buffered()
         if last is not None and (console.last_output or 0) > last:
             dropped, output = dropped + len(output), b""  # older than what the console has
         if dropped:
@@ -317,19 +255,19 @@ class LineSession:
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
         console.connect(self.line)
-        _, output = self.buffer.take()
+        _, output = self._take_buffered()
         if output:
             console.output(output)
 
     def _leave_quarantine(self) -> None:
-        console = self._its_console
+        console = self.its_console
         history, self.quarantine_output = console.history, console.last_output
-        self.buffer.dropped += history.start
-        self.buffer.add(history.read(history.start, history.end - history.start))
+        self.dropped_bytes += history.start
+        self.buffer_output(history.read(history.start, history.end - history.start))
         self._free_console()
 
     def _free_console(self, *_: object) -> None:
-        console, self.console = self._its_console, None
+        console, self.console = self.its_console, None
         self._context.roster.free(console)
 
     def _contend(self, vm: Vm) -> None:
@@ -341,44 +279,21 @@ class LineSession:
     def _become_suspect(self) -> None:
         self.start_limit(SUSPECT)
         self._context.send(
-            self._context.suspects.add(self._its_console, self.line), LineEvent.DISMISSED
+            self._context.suspects.add(self.its_console, self.line), LineEvent.DISMISSED
         )
 
     def _forget_suspicion(self, *_: object) -> None:
         self.limit.stop()
-        self._context.suspects.remove(self._its_console, self.line)
+        self._context.suspects.remove(self.its_console, self.line)
 
     def _come_back(self, *_: object) -> None:
         self._forget_suspicion()
-        self.assignment.come_back(self._its_console)
-
-    # vMotion
-
-    def _decide_begin(self, sequence: bytes) -> None:
-        self.vmotion.decide(self._its_console, sequence)
-
-    def _postpone_begin(self, sequence: bytes) -> None:
-        self.vmotion.postpone(sequence)
-
-    def _refuse_begin(self, sequence: bytes) -> None:
-        self.vmotion.refuse(sequence, "the line is quarantined")
-
-    def _claim_migration(self, credential: bytes) -> None:
-        self.vmotion.claim(credential)
+        self.assignment.come_back(self.its_console)
 
     def _await_complete(self, console: Console) -> None:
         self._end_limit()
         self.console = console
         self.claim = proved_claim(console, self.line, self.zone)
-
-    def _report_peer(self, unknown: Unknown) -> None:
-        self.vmotion.report_unknown(unknown)
-
-    def _complete_migration(self, sequence: bytes) -> None:
-        self.vmotion.complete(sequence)
-
-    def _abort_migration(self) -> None:
-        self.vmotion.abort()
 
     # The end
 
@@ -389,12 +304,10 @@ class LineSession:
             missing = self.line.registration.missing
             if not self.line.agreed:
                 hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
-        self._refuse(f"{missing} not received within {seconds:g} s{hint}")
+        self.refuse(f"{missing} not received within {seconds:g} s{hint}")
 
-    def _refuse_failed_peer(self) -> None:
-        self._refuse("no open migration has its vMotion credential")
-
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Close it for `reason`."""
         self._report_refusal(reason)
         self._close(reason)
 
@@ -425,15 +338,12 @@ class LineSession:
             self._context.log.debug("vm-left", address=self.line.address, reason=reason)
 
     def _report_lost_output(self, *_: object) -> None:
-        lost = self.buffer.dropped + len(self.buffer.data)
+        lost = self.dropped_bytes + len(self.buffered)
         if lost:
             self.reports.note("vmotion-output-dropped", bytes=lost)
 
-    def _leave_migration(self, reason: str, *_: object) -> None:
-        self.vmotion.leave(reason)
-
     def _leave_console(self, reason: str, *_: object) -> None:
-        console = self._its_console
+        console = self.its_console
         if self.vmotion.leave(reason):
             return
         console.disconnect(reason)
@@ -458,27 +368,25 @@ class LineSession:
         self.assignment.stop()
         self.vmotion.stop()
 
-    def _abort_connection(self) -> None:
-        self.line.abort()
-
 
 _A = LineAction
 
-_ACTIONS: Mapping[LineAction, Callable[..., None]] = MappingProxyType(
+_ACTIONS: Mapping[LineAction, Callable[..., object]] = MappingProxyType(
     {
-        _A.BUFFER_OUTPUT: LineSession._buffer_output,
+        _A.BUFFER_OUTPUT: LineSession.buffer_output,
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
-        _A.RESUME_INPUT: LineSession._resume_input,
-        _A.TELL_PROBERS: LineSession._tell_probers,
-        _A.CLEAR_BUFFER: LineSession._clear_buffer,
+        _A.RESUME_INPUT: lambda line: line.its_console.answered(),
+        _A.TELL_PROBERS: lambda line: line.tell_probers(Old.ANSWERED),
+        _A.CLEAR_BUFFER: LineSession._take_buffered,
         _A.NOTE_NAME: LineSession._note_name,
         _A.RENAME_VM: LineSession._rename_vm,
+        _A.REPORT_UUID_CHANGE: LineSession._report_uuid_change,
         _A.CHECK_IDENTITY: LineSession._check_identity,
         _A.IDENTIFY: LineSession._identify,
-        _A.DECIDE: LineSession._decide,
-        _A.DECIDE_ANEW: LineSession._decide_anew,
-        _A.TAKE_CONSOLE: LineSession._take_console,
+        _A.DECIDE: lambda line, *_: line.assignment.decide(),
+        _A.DECIDE_ANEW: lambda line: line.assignment.decide_anew(),
+        _A.TAKE_CONSOLE: lambda line, console: line.assignment.take_accepted(console),
         _A.LEAD: LineSession._lead,
         _A.ENTER_QUARANTINE: LineSession._enter_quarantine,
         _A.LEAVE_QUARANTINE: LineSession._leave_quarantine,
@@ -487,22 +395,22 @@ _ACTIONS: Mapping[LineAction, Callable[..., None]] = MappingProxyType(
         _A.BECOME_SUSPECT: LineSession._become_suspect,
         _A.FORGET_SUSPICION: LineSession._forget_suspicion,
         _A.COME_BACK: LineSession._come_back,
-        _A.DECIDE_BEGIN: LineSession._decide_begin,
-        _A.POSTPONE_BEGIN: LineSession._postpone_begin,
-        _A.REFUSE_BEGIN: LineSession._refuse_begin,
-        _A.CLAIM_MIGRATION: LineSession._claim_migration,
+        _A.DECIDE_BEGIN: lambda line, sequence: line.vmotion.decide(line.its_console, sequence),
+        _A.POSTPONE_BEGIN: lambda line, sequence: line.vmotion.postpone(sequence),
+        _A.REFUSE_BEGIN: lambda line, sequence: line.vmotion.refuse(sequence, _QUARANTINED),
+        _A.CLAIM_MIGRATION: lambda line, credential: line.vmotion.claim(credential),
         _A.AWAIT_COMPLETE: LineSession._await_complete,
-        _A.REPORT_PEER: LineSession._report_peer,
-        _A.COMPLETE_MIGRATION: LineSession._complete_migration,
-        _A.ABORT_MIGRATION: LineSession._abort_migration,
+        _A.REPORT_PEER: lambda line, unknown: line.vmotion.report_unknown(unknown),
+        _A.COMPLETE_MIGRATION: lambda line, sequence: line.vmotion.complete(sequence),
+        _A.ABORT_MIGRATION: lambda line: line.vmotion.abort(),
         _A.REFUSE_UNIDENTIFIED: LineSession._refuse_unidentified,
-        _A.REFUSE_FAILED_PEER: LineSession._refuse_failed_peer,
+        _A.REFUSE_FAILED_PEER: lambda line: line.refuse(_NO_MIGRATION),
         _A.REPORT_REFUSAL: LineSession._report_refusal,
         _A.REPORT_UNIDENTIFIED: LineSession._report_unidentified,
         _A.REPORT_LOST_OUTPUT: LineSession._report_lost_output,
-        _A.LEAVE_MIGRATION: LineSession._leave_migration,
+        _A.LEAVE_MIGRATION: lambda line, reason, *_: line.vmotion.leave(reason),
         _A.LEAVE_CONSOLE: LineSession._leave_console,
         _A.CLOSE: LineSession._close,
-        _A.ABORT_CONNECTION: LineSession._abort_connection,
+        _A.ABORT_CONNECTION: lambda line: line.line.abort(),
     }
 )

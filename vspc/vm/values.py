@@ -27,7 +27,7 @@ from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Registration
 from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
-from vspc.vm.session import LineSession, OutputBuffer
+from vspc.vm.session import LineSession
 from vspc.vm.vmotion import Vmotion
 
 MAGIC = b"vspc-lines 1\n"
@@ -145,8 +145,8 @@ def _save_line(session: LineSession, index: Mapping[Console, int]) -> SavedLine:
         line.address,
         session.role,
         session.claim,
-        bytes(session.buffer.data),
-        session.buffer.dropped,
+        bytes(session.buffered),
+        session.dropped_bytes,
         session.quarantine_output,
         session.said_name,
         session.limit.left,
@@ -232,7 +232,8 @@ class TakeUp:
         server = self._server
         session = LineSession(server.context, line, zone, saved.role)
         session.claim = saved.claim
-        session.buffer = OutputBuffer(saved.buffered, saved.dropped)
+        session.buffered += saved.buffered
+        session.dropped_bytes = saved.dropped
         session.quarantine_output = saved.quarantine_output
         session.said_name = saved.said_name
         if saved.limit_left is not None:

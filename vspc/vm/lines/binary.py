@@ -25,6 +25,7 @@ from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.mismatch import TLS_FAILED
 from vspc.vm.ports import LineObserver, VmLine
+from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
 
 CUT_OFF = "the connection was reset, cut short or timed out"
@@ -142,7 +143,7 @@ class BinaryLine(LineProtocol):
             data, self.after_cr = telnet.decode(data, self.after_cr)
             if not data:
                 return
-        self.observer.output(data)
+        self.observer.handle(LineEvent.OUTPUT, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
@@ -173,7 +174,7 @@ class BinaryLine(LineProtocol):
 
     def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
         if command == _BREAK:
-            self.observer.broke()
+            self.observer.handle(LineEvent.BREAK)
         elif command[0] < telnet.SE:
             self.observer.dropped(f"unknown telnet command {command[0]}")
 
@@ -217,9 +218,7 @@ class BinaryLine(LineProtocol):
         return self._ask(LineQuestion.GATE)
 
     def probe(self) -> bool:
-        """Ask whether the VM's host lives; `LineObserver.lives` follows. False if it cannot be
-        asked.
-        """
+        """Ask whether the VM's host is alive; `LineEvent.ALIVE` follows."""
         return LineQuestion.PROBE in self.questions or self._ask(LineQuestion.PROBE)
 
     def unacknowledged(self) -> int | None:
@@ -257,9 +256,9 @@ class BinaryLine(LineProtocol):
     def _answered(self) -> None:
         question = self.questions.popleft() if self.questions else None
         if question is LineQuestion.GATE:
-            self.observer.answered()
+            self.observer.handle(LineEvent.ANSWERED)
         elif question is LineQuestion.PROBE:
-            self.observer.lives()
+            self.observer.handle(LineEvent.ALIVE)
 
 
 BinaryLine.OPTIONS = (

@@ -16,6 +16,7 @@ from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
 from vspc.vm.lines.binary import BinaryLine, host_of, why_lost
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Joined
+from vspc.vm.roles import LineEvent
 
 
 def joined_as(name: str) -> Joined:
@@ -33,7 +34,7 @@ class TelnetLine(BinaryLine):
     def connectionMade(self) -> None:
         super().connectionMade()
         if not self.continues:
-            self.observer.joined(joined_as(self._name))
+            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
 
 
 class RawLine(Protocol):
@@ -62,7 +63,7 @@ class RawLine(Protocol):
         keep_alive(self.transport)
         self.observer = self._observe(self)
         if not self.continues:
-            self.observer.joined(joined_as(self._name))
+            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
 
     def dataReceived(self, data: bytes) -> None:
         self._unread += data
@@ -74,7 +75,7 @@ class RawLine(Protocol):
     def _work(self) -> None:
         data, self._unread = self._unread, b""
         if data and not self._reason:
-            self.observer.output(data)
+            self.observer.handle(LineEvent.OUTPUT, data)
         if not self._share.spend(1 + len(data) // BYTES) and self._gone is None:
             self._wait()
         elif self._gone is not None:

@@ -4,17 +4,16 @@
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from attrs import frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.net.limits import TokenBucket
-from vspc.vm import registration
 from vspc.vm.lines.binary import LineOption, LineQuestion
 from vspc.vm.lines.comport import ComPortLine
 from vspc.vm.ports import LineObserver, VmLine
-from vspc.vm.registration import Action, Registration
+from vspc.vm.registration import Action, Registration, Report
+from vspc.vm.roles import LineEvent
 from vspc.wire import telnet, vmware
 from vspc.wire.opening import DECIDED, recognise
 from vspc.wire.starttls import REPLY_ACCEPTED, SEND_TLS, Is, MalformedAuthentication
@@ -29,14 +28,15 @@ MESSAGES = 512
 MESSAGE_RATE = 32.0
 """Messages a second that it may send for ever: each may cost an answer that nobody reads."""
 
+TLS_REQUIRED = "no TLS, which vm.start_tls requires: set its proxy URI to telnets://"
+NO_EXTENSION = (
+    "VMware's telnet extension declined: in vSphere tick 'Use Virtual Serial Port Concentrator'; "
+    "for QEMU or a device server add a [[vm.plain]] listener"
+)
 PLAIN_HINT = '[[vm.plain]] name = "NAME", listen = "tcp:PORT"'
 """What serves a peer without the extension."""
 
 _VC_UUID_CODES = frozenset({80, 81})
-
-# The suboption that a VM may not know, and what it then lacks.
-_LACKS = {81: "vc", 85: "bios", 87: "location"}
-_GET_VM_NAME = 83
 
 # How the question for the VC UUID is answered, one way or the other.
 _VC_UUID = bytes((vmware.VmVcUuid.CODE,))
@@ -97,9 +97,7 @@ class VMwareLine(ComPortLine):
 
     def _agree(self) -> bool:
         if self._terms.start_tls == "require" and not self.secure:
-            self.observer.refused(
-                "it does not start TLS, which vm.start_tls requires: set its proxy URI to telnets://"
-            )
+            self.observer.handle(LineEvent.REFUSED, TLS_REQUIRED, "")
             return False
         self.agreed = True
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
@@ -113,16 +111,13 @@ class VMwareLine(ComPortLine):
 
     def _refused(self) -> None:
         if not self.registration.over:
-            self.observer.refused(
-                "it does not speak VMware's telnet extension: in vSphere tick 'Use Virtual Serial "
-                "Port Concentrator'; for QEMU or a device server add a [[vm.plain]] listener",
-                PLAIN_HINT,
-            )
+            self.observer.handle(LineEvent.REFUSED, NO_EXTENSION, PLAIN_HINT)
 
     def _message(self, body: bytes) -> None:
+        is_answer = self.questions and _answers_question(body)  # to what we asked: no storm
         if not self.agreed:
             self.observer.dropped("a message of the extension before it was agreed on")
-        elif not self._is_answer(body) and not self._bucket.take(self._terms.now()):
+        elif not is_answer and not self._bucket.take(self._terms.now()):
             self.transport.fail("too many messages of the extension")
         else:
             self._receive(body)
@@ -159,15 +154,11 @@ class VMwareLine(ComPortLine):
         self.registration = Registration(self._terms.service_uris)
         self.questions.clear()
         self.after_cr = False
-        self.observer.secured()
+        self.observer.handle(LineEvent.SECURED)
         self.transport.startTLS(self._terms.tls)
         self.negotiate()
 
     # The extension
-
-    def _is_answer(self, body: bytes) -> bool:
-        """Whether this is what we asked for: as many as we ask for are no storm."""
-        return bool(self.questions) and (body[:1] == _VC_UUID or body == _NO_VC_UUID)
 
     def _receive(self, body: bytes) -> None:
         try:
@@ -178,11 +169,24 @@ class VMwareLine(ComPortLine):
         except vmware.MalformedSuboption as malformed:
             self.observer.dropped(str(malformed))
             return
-        handler = _HANDLERS.get(type(message))
-        if handler is None:  # one that only a proxy sends
+        actions = self.registration.receive(message)
+        if actions is None:
             self._disown(body[0])
-        else:
-            handler(self, message)
+            return
+        for action in actions:
+            self._do(action)
+        if _answers_question(body):
+            self._answered()
+
+    def _do(self, action: Action) -> None:
+        if not isinstance(action, Report):
+            if isinstance(action, vmware.GetVmVcUuid):
+                self.questions.append(LineQuestion.IDENTITY)
+            self._say(action)
+            return
+        self.observer.handle(action.event, *action.facts)
+        if action.event is LineEvent.UUID_CHANGED:
+            self.transport.fail(f"UUID changed to {action.facts[0]} on a connected line")
 
     def _disown(self, code: int) -> None:
         self.observer.dropped(f"unknown suboption {code}")
@@ -226,84 +230,11 @@ class VMwareLine(ComPortLine):
         self._say(vmware.GetVmVcUuid())
         return True
 
-    # What the VM says
 
-    def _known(self, message: vmware.KnownSuboptions1) -> None:
-        self._do(self.registration.knows(frozenset(message.codes)))
+def _answers_question(body: bytes) -> bool:
+    """Whether this answers GET-VM-VC-UUID, one way or the other."""
+    return body[:1] == _VC_UUID or body == _NO_VC_UUID
 
-    def _unknown(self, message: vmware.UnknownSuboption1) -> None:
-        kind = _LACKS.get(message.code)
-        if kind is not None:
-            self._do(self.registration.lacks_uuid(kind))
-        elif message.code == _GET_VM_NAME:
-            self._do(self.registration.lacks_name())
-        if kind == "vc":
-            self._answered()
-
-    def _do_proxy(self, message: vmware.DoProxy) -> None:
-        self._do(self.registration.asks_for_proxy(message))
-
-    def _vc_uuid(self, message: vmware.VmVcUuid) -> None:
-        self._do(self.registration.says_uuid("vc", message.text))
-        self._answered()
-
-    def _bios_uuid(self, message: vmware.VmBiosUuid) -> None:
-        self._do(self.registration.says_uuid("bios", message.text))
-
-    def _location_uuid(self, message: vmware.VmLocationUuid) -> None:
-        self._do(self.registration.says_uuid("location", message.text))
-
-    def _name(self, message: vmware.VmName) -> None:
-        self._do(self.registration.says_name(message.name))
-
-    def _begin(self, message: vmware.VMotionBegin) -> None:
-        self.observer.began(message.sequence)
-
-    def _peer(self, message: vmware.VMotionPeer) -> None:
-        self._do(self.registration.claims(message.credential))
-
-    def _complete(self, message: vmware.VMotionComplete) -> None:
-        self.observer.completed(message.sequence)
-
-    def _abort(self, _message: vmware.VMotionAbort) -> None:
-        self.observer.aborted()
-
-    def _do(self, actions: list[Action]) -> None:
-        for action in actions:
-            match action:
-                case registration.Say(message=message):
-                    self._say_registering(message)
-                case registration.Joined():
-                    self.observer.joined(action)
-                case registration.PeerClaim(credential=credential):
-                    self.observer.claimed(credential)
-                case registration.RegistrationRefused(reason=reason, hint=hint):
-                    self.observer.refused(reason, hint)
-                case registration.NameChanged(name=name):
-                    self.observer.renamed(name)
-                case registration.UuidChanged(uuid=uuid):
-                    self.observer.became(uuid)
-                    self.transport.fail(f"its UUID became {uuid} in mid-line")
-
-    def _say_registering(self, message: vmware.Suboption) -> None:
-        if isinstance(message, vmware.GetVmVcUuid):
-            self.questions.append(LineQuestion.IDENTITY)
-        self._say(message)
-
-
-_HANDLERS: dict[type, Callable[[VMwareLine, Any], None]] = {
-    vmware.KnownSuboptions1: VMwareLine._known,
-    vmware.UnknownSuboption1: VMwareLine._unknown,
-    vmware.DoProxy: VMwareLine._do_proxy,
-    vmware.VmVcUuid: VMwareLine._vc_uuid,
-    vmware.VmBiosUuid: VMwareLine._bios_uuid,
-    vmware.VmLocationUuid: VMwareLine._location_uuid,
-    vmware.VmName: VMwareLine._name,
-    vmware.VMotionBegin: VMwareLine._begin,
-    vmware.VMotionPeer: VMwareLine._peer,
-    vmware.VMotionComplete: VMwareLine._complete,
-    vmware.VMotionAbort: VMwareLine._abort,
-}
 
 VMwareLine.OPTIONS = (
     *ComPortLine.OPTIONS,
