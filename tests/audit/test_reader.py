@@ -9,15 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.audit.reader import FOLLOWERS, READS, FileAuditReader
 from vspc.audit.refusals import RecentRefusals
+from vspc.common.worker import WorkerPool
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery, AuditUnavailable
-from vspc.net.readers import Readers
 
 
-class Later(Readers):
+class Later(WorkerPool):
     """Threads that begin when the test says so; `barred`: the system has none."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: None)
+        super().__init__("later", lambda: None)
         self.work: list[Callable[[], Any]] = []
         self.barred = False
 

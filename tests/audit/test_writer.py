@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.audit.support import Bench, FailingDisk, lines_of
 from vspc.audit import writer
 from vspc.audit.file import AuditFile, beside, former
+from vspc.common import worker
 
 
 class WithFile(SynchronousTestCase):
@@ -303,10 +304,11 @@ class Trouble(WithFile):
         self.assertFalse(made.refuses)
 
     def test_bytes_are_bounded_too(self) -> None:
-        held = writer.AuditQueue(bytes=100)
+        made = self.bench.writer()
+        made.waiting.size = 100
         for _ in range(3):
-            held.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "stop"}' + " " * 20)
-        self.assertEqual((len(held), held.lost), (1, 2))
+            made.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "stop"}' + " " * 20)
+        self.assertEqual((len(made.waiting), made.waiting.lost), (1, 2))
 
     def test_a_disk_that_does_not_sync_fails_until_it_does(self) -> None:
         made = self.bench.writer(refuse=True)
@@ -419,7 +421,7 @@ class Threads(WithFile):
         self.bench.put(made, 2000)
         made.stop()
         self.assertEqual(len(lines_of(self.path)), 2004)
-        self.assertFalse(made._thread is None or made._thread.is_alive())
+        self.assertFalse(made._worker.active)
 
     def test_whoever_records_does_not_wait_for_the_disk(self) -> None:
         release, begun = threading.Event(), threading.Event()
@@ -462,7 +464,7 @@ class Threads(WithFile):
         self.assertIn(("audit-not-written", {"count": 3}), told)
 
     def test_a_defect_does_not_end_it(self) -> None:
-        self.patch(writer, "AGAIN", 0.01)
+        self.patch(worker, "PAUSE", 0.01)
         failed = threading.Event()
         made = writer.AuditWriter(self.path, lambda *_: None, failed.set)
         made.heard.append(lambda _lines: 1 / 0)  # type: ignore[arg-type]

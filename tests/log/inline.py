@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.fakes import World
 from vspc.common.files import Disk
+from vspc.common.worker import WorkerPool
 from vspc.config.settings import LogSettings
 from vspc.log.batch import Batch
 from vspc.log.log import Log
@@ -27,23 +28,21 @@ class InlineWriter(LogWriter):
     def catch_up(self) -> None:
         """Do what is waiting."""
         while self._items and not self.held:
-            items = list(self._items)
-            self._items.clear()
-            self.work(items)
+            self.work(self.take())
 
     def begin(self) -> None:
         """In place of `start`."""
-        self.chores.put = lambda chore: chore()  # type: ignore[method-assign]
+        self.chores = Here()
 
 
-class Here:
-    """A pool of threads that is none."""
+class Here(WorkerPool):
+    """A pool without threads."""
+
+    def __init__(self) -> None:
+        super().__init__("here", lambda: None)
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
         call(*arguments)
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 class Logged:

@@ -298,7 +298,7 @@ class GivingWay(SynchronousTestCase):
         reader = Thread(target=read)
         reader.start()
         came.wait()
-        made.work(list(made._items))
+        made.work(made.take())
         reader.join()
         self.assertEqual(order, ["written", "read"])
 

@@ -10,11 +10,11 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Condition, Thread
 
 from attrs import define, field
 
 from vspc.audit.file import Tell
+from vspc.common.worker import BoundedQueue, Worker
 from vspc.config.settings import AuditSettings
 from vspc.net.connection import (
     Backoff,
@@ -60,75 +60,53 @@ class Copy:
     failed: Callable[[], None]
     now: Callable[[], float] = time.monotonic
     lost: int = field(default=0, init=False)  # in all
-    _untold: int = field(default=0, init=False)
-    _lines: deque[bytes] = field(factory=deque, init=False)
-    _size: int = field(default=0, init=False)
+    _lines: BoundedQueue[bytes] = field(factory=lambda: BoundedQueue(COUNT, BYTES), init=False)
     _sent: deque[bytes] = field(factory=deque, init=False)  # perhaps not there yet
     _backoff: Backoff = field(factory=Backoff, init=False)
     _told: bool = field(default=False, init=False)
     _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
-    _changed: Condition = field(factory=Condition, init=False)
-    _stopping: bool = field(default=False, init=False)
-    _thread: Thread | None = field(default=None, init=False)
+    _worker: Worker = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._worker = Worker(f"audit-{self.name}", self._step, self.failed, self.connection.close)
 
     # From any thread
 
     def start(self) -> None:
         """Begin."""
-        self._thread = Thread(target=self._run, name=f"audit-{self.name}", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def take(self, lines: Sequence[bytes]) -> None:
         """The file has these."""
-        with self._changed:
+        with self._worker.changed:
             for line in lines:
-                if len(self._lines) >= COUNT or self._size + len(line) > BYTES:
-                    self.lost += 1
-                    self._untold += 1
-                else:
-                    self._lines.append(line)
-                    self._size += len(line)
-            self._changed.notify()
+                self.lost += not self._lines.put(line, len(line))
+            self._worker.wake()
 
     def condition(self) -> dict[str, object]:
         """For `status`: whether the other side takes it, lines that wait, and how many it will
         never have.
         """
-        with self._changed:
+        with self._worker.changed:
             state = "failing" if self._backoff.failing else "sent"
             return {"state": state, "waiting": len(self._lines), "lost": self.lost}
 
     def stop(self) -> None:
         """Send what waits, if it is taken; returns after `FAREWELL` seconds at the latest."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(FAREWELL)
-        left = len(self._lines) + self._untold
+        self._worker.stop(FAREWELL)
+        left = len(self._lines) + self._lines.lost
         if left:
             self.tell("audit-copy-lost", {"copy": self.name, "count": left})
 
     # Its thread
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.round()
-            except Exception:  # a defect: not at once again
-                self.failed()
-                self._backoff.fail(self.now(), False)
-            with self._changed:
-                if self._stopping and (not self._lines or self._backoff.failing):
-                    break
-                self._changed.wait_for(self._has_work, self._patience())
-        self.connection.close()
-
-    def _has_work(self) -> bool:
-        return self._stopping or bool(self._lines and not self._backoff.failing)
-
-    def _patience(self) -> float | None:
-        if not self._backoff.failing:
+    def _step(self) -> float | None:
+        try:
+            self.round()
+        except Exception:  # a defect
+            self.failed()
+            self._backoff.fail(self.now(), False)
+        if self._worker.stopping or not self._backoff.failing:
             return None
         return max(0.0, self._backoff.retry - self.now())
 
@@ -137,8 +115,8 @@ class Copy:
         if self._backoff.is_waiting(self.now()):
             return
         while True:
-            with self._changed:
-                lines = [self._lines[at] for at in range(min(TOGETHER, len(self._lines)))]
+            with self._worker.changed:
+                lines = self._lines.first(TOGETHER)
             if not lines:
                 break
             for line in lines:
@@ -153,21 +131,20 @@ class Copy:
             if error.errno != errno.EMSGSIZE:
                 self._fail(error)
                 return False
-            self._drop(line)  # it would keep back all that follow
+            self._drop(lost=True)  # it would keep back all that follow
             return True
-        self._drop(line, lost=False)
+        self._drop()
         self._sent.append(line)
         waiting = self.connection.waiting()
         while len(self._sent) > waiting:
             self._sent.popleft()
         return True
 
-    def _drop(self, line: bytes, lost: bool = True) -> None:
-        with self._changed:
-            self._lines.popleft()
-            self._size -= len(line)
+    def _drop(self, lost: bool = False) -> None:
+        with self._worker.changed:
+            self._lines.done(1)
             self.lost += lost
-            self._untold += lost
+            self._lines.lost += lost
 
     def _encoded(self, line: bytes) -> bytes:
         try:
@@ -177,9 +154,8 @@ class Copy:
             return line
 
     def _fail(self, error: OSError) -> None:
-        with self._changed:  # what it may not have comes again
-            self._lines.extendleft(reversed(self._sent))
-            self._size += sum(map(len, self._sent))
+        with self._worker.changed:  # what it may not have comes again
+            self._lines.put_back((line, len(line)) for line in self._sent)
         self._sent.clear()
         if self._backoff.fail(self.now(), False):
             self._told = self._tellings.take(self.now())
@@ -192,9 +168,9 @@ class Copy:
             seconds = round(self._backoff.recover(self.now()), 1)
             if self._told:
                 self.tell("audit-copy-recovered", {"copy": self.name, "seconds": seconds})
-        if self._untold and self._tellings.take(self.now()):
-            with self._changed:
-                count, self._untold = self._untold, 0
+        if self._lines.lost and self._tellings.take(self.now()):
+            with self._worker.changed:
+                count = self._lines.take_lost()
             self.tell("audit-copy-lost", {"copy": self.name, "count": count})
 
 

@@ -10,6 +10,7 @@ from vspc.audit.file import Tell
 from vspc.audit.files import read
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.schema import EVENTS
+from vspc.common.worker import WorkerPool
 from vspc.console.audit import (
     AccessRefusal,
     AuditPage,
@@ -17,7 +18,6 @@ from vspc.console.audit import (
     AuditQuery,
     AuditUnavailable,
 )
-from vspc.net.readers import Readers
 
 READS = 64
 """Reads under way at once."""
@@ -47,7 +47,7 @@ class FileAuditReader:
     refused: RecentRefusals
     tell: Tell
     in_reactor: Callable[[Callable[[], None]], None]
-    reader: Readers
+    reader: WorkerPool
     _reading: dict[PendingRead, None] = field(factory=dict, init=False)
     _waiting: dict["Deferred[None]", None] = field(factory=dict, init=False)
     _writes: int = field(default=0, init=False)

@@ -22,11 +22,11 @@ from vspc.audit.subscriber import AuditSubscriber
 from vspc.audit.writer import AuditWriter
 from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
+from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.events import EventBus
-from vspc.net.readers import Readers
 
 TICK = 1.0
 """Seconds between two looks at what had no line of its own."""
@@ -83,7 +83,7 @@ class AuditService:
         self.recorder = AuditCounters(
             AuditRecorder(self._writer, self.clock.wall, self._tell, self.failed)
         )
-        readers = Readers(self.failed, READERS, "audit-reader")
+        readers = WorkerPool("audit-reader", self.failed, READERS)
         self.trail = self._records = FileAuditReader(
             path,
             self.refused,

@@ -5,17 +5,15 @@ A disk that does not take it is tried again every second; meanwhile events wait 
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
-from threading import Condition, Thread
 
 from attrs import define, field
 
 from vspc.audit.fields import moment
 from vspc.audit.file import AuditFile, Entry, Tell
 from vspc.common.files import Disk
+from vspc.common.worker import BoundedQueue, Worker
 from vspc.net.limits import TokenBucket
 
 COUNT = 20_000
@@ -26,57 +24,6 @@ BYTES = 16 * 1024 * 1024
 
 TOGETHER = 256
 """Events that are written at once."""
-
-
-@define(eq=False)
-class AuditQueue:
-    """Over a limit the newest are lost, and counted: an event in their place says how many."""
-
-    count: int = COUNT
-    bytes: int = BYTES
-    lost: int = field(default=0, init=False)
-    _since: str = field(default="", init=False)  # when the first of those was to be written
-    _entries: deque[Entry] = field(factory=deque, init=False)
-    _size: int = field(default=0, init=False)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def put(self, head: str, tail: str) -> None:
-        """One more."""
-        size = len(head) + len(tail)
-        if len(self._entries) >= self.count or self._size + size > self.bytes:
-            if not self.lost:
-                self._since = head
-            self.lost += 1
-            return
-        self.tell_lost(head)
-        self._add(head, tail)
-
-    def tell_lost(self, head: str) -> None:
-        """Put in how many were lost up to now, if any were."""
-        if self.lost:
-            facts = {"event": "lost", "count": self.lost, **_since(self._since)}
-            self.lost = 0
-            self._add(head, json.dumps(facts)[1:])
-
-    def _add(self, head: str, tail: str) -> None:
-        self._entries.append((head, tail))
-        self._size += len(head) + len(tail)
-
-    def first(self) -> list[Entry]:
-        """The next ones, which stay for now."""
-        return list(islice(self._entries, TOGETHER))
-
-    def done(self, count: int) -> None:
-        """As many are written."""
-        for _ in range(count):
-            head, tail = self._entries.popleft()
-            self._size -= len(head) + len(tail)
-
-
-def _since(head: str) -> dict[str, str]:
-    return {"since": json.loads(head + "}")["time"]}
 
 
 AGAIN = 1.0
@@ -107,14 +54,13 @@ class AuditWriter:
     wall: Callable[[], float] = time.time
     now: Callable[[], float] = time.monotonic
     disk: Disk = field(factory=Disk)
-    waiting: AuditQueue = field(factory=AuditQueue)
+    waiting: BoundedQueue[Entry] = field(factory=lambda: BoundedQueue(COUNT, BYTES))
     heard: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
     failing: bool = field(default=False, init=False)
     busy_since: float | None = field(default=None, init=False)
     _file: AuditFile = field(init=False)
-    _changed: Condition = field(factory=Condition, init=False)
-    _thread: Thread | None = field(default=None, init=False)
-    _stopping: float | None = field(default=None, init=False)  # when it gives up
+    _worker: Worker = field(init=False)
+    _lost_since: str = field(default="", init=False)  # the head of the first that was lost
     _reopen: bool = field(default=False, init=False)
     _opened: Entry | None = field(default=None, init=False)  # to be said before all else
     _began: bool = field(default=False, init=False)
@@ -128,25 +74,36 @@ class AuditWriter:
 
     def __attrs_post_init__(self) -> None:
         self._file = AuditFile(self.path, self.tell, self.disk)
+        self._worker = Worker("audit", self._step, self.failed, self._ended)
 
     # From any thread
 
     def start(self) -> None:
         """Begin; what waits already is written, too."""
-        self._thread = Thread(target=self._run, name="audit", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def put(self, head: str, tail: str) -> None:
         """Write a line soon: JSON, taken apart where its number goes. Never waits for the disk."""
-        with self._changed:
-            self.waiting.put(head, tail)
-            self._changed.notify()
+        with self._worker.changed:
+            if self.waiting.has_room(len(head) + len(tail)):
+                self._tell_lost(head)
+            elif not self.waiting.lost:
+                self._lost_since = head
+            self.waiting.put((head, tail), len(head) + len(tail))
+            self._worker.wake()
+
+    def _tell_lost(self, head: str) -> None:
+        """Where events were lost, an event in their place says how many."""
+        if self.waiting.lost:
+            since = json.loads(self._lost_since + "}")["time"]
+            facts = {"event": "lost", "count": self.waiting.take_lost(), "since": since}
+            tail = json.dumps(facts)[1:]
+            self.waiting.add((head, tail), len(head) + len(tail))
 
     def reopen(self) -> None:
         """Look at once whether the file was moved away."""
-        with self._changed:
-            self._reopen = True
-            self._changed.notify()
+        self._reopen = True
+        self._worker.wake()
 
     @property
     def refuses(self) -> bool:
@@ -160,48 +117,28 @@ class AuditWriter:
 
     def stop(self) -> None:
         """Write what waits; returns after `FAREWELL` seconds at the latest."""
-        with self._changed:
-            self._stopping = self.now() + FAREWELL
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(FAREWELL + AGAIN)
+        self._worker.stop(FAREWELL)
         left = len(self.waiting) + self.waiting.lost
         if left:
             self.tell("audit-not-written", {"count": left})
 
     # The thread
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.round()
-            except Exception:  # a defect: the next round goes on, but not at once
-                self.failed()
-                self._retry = self.now() + AGAIN
-            with self._changed:
-                if self._is_over():
-                    break
-                self._changed.wait_for(self._has_work, max(0.0, self.patience()))
+    def _step(self) -> float | None:
+        self.round()
+        with self._worker.changed:
+            finished = not self.waiting and not self.waiting.lost
+        return None if self._worker.stopping and finished else self.patience()
+
+    def _ended(self) -> None:
         try:
             self._file.close()
         except OSError as error:
             self._fail(error)
 
-    def _is_over(self) -> bool:
-        if self._stopping is None:
-            return False
-        return not (len(self.waiting) or self.waiting.lost) or self.now() >= self._stopping
-
-    def _has_work(self) -> bool:
-        if self.failing or self._retry > self.now():
-            return False
-        return self._reopen or bool(len(self.waiting)) or self._stopping is not None
-
     def patience(self) -> float:
         """Seconds until the next round, if nothing happens before."""
-        now = self.now()
-        wait = self._retry - now if self._retry > now else AGAIN
-        return wait if self._stopping is None else min(wait, self._stopping - now)
+        return max(0.0, self._retry - self.now()) or AGAIN
 
     def round(self) -> None:
         """Open, write, sync: whatever there is to do now."""
@@ -240,10 +177,10 @@ class AuditWriter:
         if self._opened is not None:
             self._append([self._opened])
         while True:
-            with self._changed:
-                if not len(self.waiting):
-                    self.waiting.tell_lost(self._head())
-                entries = self.waiting.first()
+            with self._worker.changed:
+                if not self.waiting:
+                    self._tell_lost(self._head())
+                entries = self.waiting.first(TOGETHER)
             if not entries:
                 return
             self._append(entries, queued=True)
@@ -253,7 +190,7 @@ class AuditWriter:
         written = self._file.append(entries)
         self._unsynced = self._unsynced or bool(written.lines)
         if queued:
-            with self._changed:
+            with self._worker.changed:
                 self.waiting.done(len(written.lines))
         elif written.lines:
             self._opened = None
@@ -264,7 +201,7 @@ class AuditWriter:
             raise written.error
 
     def _sync(self, now: float) -> None:
-        if self._unsynced and (now >= self._synced + AGAIN or self._stopping is not None):
+        if self._unsynced and (now >= self._synced + AGAIN or self._worker.stopping):
             self._synced = now
             self._file.sync()
             self._unsynced = False

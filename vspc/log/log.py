@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock
 from vspc.common.files import Disk
+from vspc.common.worker import WorkerPool
 from vspc.config.settings import LogSettings
 from vspc.console.console import Console
 from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
@@ -29,13 +30,15 @@ from vspc.log.source import LogSource
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import LogWriter
-from vspc.net.readers import Readers
 
 STALLED = 5.0
 """Seconds in one call of the disk after which it is said."""
 
 SWITCH = 0.0005
 """Seconds that another thread may go on when the log's wants to run."""
+
+READERS = 4
+"""Threads that read logs for queries."""
 
 HEADS = 60.0
 """Seconds between two heads of the chain of hashes."""
@@ -124,7 +127,7 @@ class Log:
             self._complain,
             self.recorder.keeps,
             self.recorder.note,
-            self.pool or Readers(self.failed),
+            self.pool or WorkerPool("log-reader", self.failed, READERS),
             lambda: self._stalled,
         )
 

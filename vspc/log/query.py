@@ -26,7 +26,7 @@ STALLED_PATIENCE = 2.0
 
 
 class Pool(Protocol):
-    """Threads; see `vspc.net.readers`."""
+    """Threads; see `vspc.common.worker`."""
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None: ...
     def close(self) -> None: ...

@@ -10,13 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition
 
 from attrs import define, field
 
+from vspc.common.worker import Worker, WorkerPool
 from vspc.log.batch import Batch, Counts, Sync, Told
 from vspc.log.chain import Chain
-from vspc.log.chores import Chores
 from vspc.log.compression import compress, contents
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.segments import Segment, sync_segments
@@ -64,14 +64,12 @@ class LogWriter:
     waiting: int = field(default=0, init=False)  # bytes of batches that are not written
     busy_since: float | None = field(default=None, init=False)
     failing: bool = field(default=False, init=False)
-    chores: Chores = field(init=False)
+    chores: WorkerPool = field(init=False)
     chain: Chain = field(init=False)
-    _changed: Condition = field(factory=Condition, init=False)
+    _worker: Worker = field(init=False)
     _written: Condition = field(factory=Condition, init=False)
     _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
     _unwritten: deque[Batch] = field(factory=deque, init=False)
-    _stopping: bool = field(default=False, init=False)
-    _thread: Thread | None = field(default=None, init=False)
     _failing_since: float = field(default=0.0, init=False)
     _retry: float = field(default=0.0, init=False)
     _unsynced: bool = field(default=False, init=False)
@@ -82,7 +80,8 @@ class LogWriter:
     _grown: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.chores = Chores(self.failed)
+        self.chores = WorkerPool("log-chores", self.failed)
+        self._worker = Worker("log", self._step, self.failed, self._last_words)
         self.chain = Chain(self.store.root, self.store.disk)
 
     # From any thread
@@ -90,16 +89,15 @@ class LogWriter:
     def start(self) -> None:
         """Begin; the store is open already."""
         self._tidied = self.now()
-        self._thread = Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def put(self, item: Batch | Callable[[], None]) -> None:
         """Write a batch, or call something in the log's thread, after what came before."""
-        with self._changed:
+        with self._worker.changed:
             self._items.append(item)
             if isinstance(item, Batch):
                 self.waiting += item.size
-            self._changed.notify()
+            self._worker.wake()
 
     def give_way(self) -> None:
         """For readers: wait while what was said waits to be written, at most `GIVE_WAY` seconds."""
@@ -107,18 +105,13 @@ class LogWriter:
             self._written.wait_for(self._keeps_up, GIVE_WAY)
 
     def _keeps_up(self) -> bool:
-        return self.waiting <= BEHIND or self.failing or self._stopping
+        return self.waiting <= BEHIND or self.failing or self._worker.stopping
 
     def stop(self) -> None:
         """Write what is left and say so in the journal; waits at most `FAREWELL` seconds."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(FAREWELL)
-            if self._thread.is_alive():
-                self.tell("log-not-closed", {"seconds": FAREWELL})
-        self.chores.close()
+        if not self._worker.stop(FAREWELL):
+            self.tell("log-not-closed", {"seconds": FAREWELL})
+        self.chores.close(FAREWELL)
 
     # In the log's thread
 
@@ -131,19 +124,16 @@ class LogWriter:
             if record.console == console
         ]
 
-    def _run(self) -> None:
-        while not self._stopping or self._items:
-            with self._changed:
-                self._changed.wait_for(lambda: self._items or self._stopping, self._patience())
-                items = list(self._items)
-                self._items.clear()
-            try:
-                self.work(items)
-            except Exception:  # the next batch must be written all the same, but not at once
-                self.failed()
-                with self._changed:
-                    self._changed.wait(AGAIN)
-        self._last_words()
+    def _step(self) -> float | None:
+        self.work(self.take())
+        return None if self._worker.stopping else self._patience()
+
+    def take(self) -> list[Batch | Callable[[], None]]:
+        """What waits, which is for `work` then."""
+        with self._worker.changed:
+            items = list(self._items)
+            self._items.clear()
+        return items
 
     def _patience(self) -> float:
         now = self.now()
@@ -212,7 +202,7 @@ class LogWriter:
         for batch in together:
             self._unwritten.popleft()
             batch.written(batch)
-        with self._changed:
+        with self._worker.changed:
             self.waiting -= size
         with self._written:
             self._written.notify_all()
@@ -253,7 +243,7 @@ class LogWriter:
         if descriptor is None:
             return
         self._syncing = True
-        self.chores.put(partial(self._sync, descriptor))
+        self.chores.submit(partial(self._sync, descriptor))
 
     def _sync(self, descriptor: int) -> None:
         try:
@@ -288,7 +278,7 @@ class LogWriter:
             self._fail(error)
         while self.store.closed:
             chronicle, segment = self.store.closed.pop()
-            self.chores.put(partial(self._compress, chronicle.id, segment))
+            self.chores.submit(partial(self._compress, chronicle.id, segment))
 
     def _move_on(self) -> None:
         moved = self.store.move_on()
@@ -296,7 +286,7 @@ class LogWriter:
             return
         number, segments = moved
         self._dropping = True
-        self.chores.put(partial(self._settle_files, number, segments))
+        self.chores.submit(partial(self._settle_files, number, segments))
 
     def _settle_files(self, number: int, segments: list[Segment]) -> None:
         try:

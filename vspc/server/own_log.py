@@ -7,10 +7,9 @@ libraries log is shown as `text="..."`. Nothing foreign can add a line or move a
 import atexit
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from select import POLLOUT, poll
-from threading import Condition, Thread
 from typing import TextIO
 
 from twisted.logger import (
@@ -25,6 +24,7 @@ from zope.interface import implementer
 
 from vspc.common.text import safe
 from vspc.common.times import rfc3339
+from vspc.common.worker import BoundedQueue, Worker
 
 WAITING = 10_000
 """Lines that wait for the stream; more are counted and not written."""
@@ -39,50 +39,29 @@ class LineWriter:
     def __init__(self, stream: TextIO, lost: Callable[[int], str]) -> None:
         self._write = _writer(stream)
         self._lost_line = lost
-        self._changed = Condition()
-        self._lines: deque[str] = deque()
-        self._lost = 0
-        self._closing = False
-        self._thread: Thread | None = None
+        self._lines = BoundedQueue[str](WAITING, WAITING)
+        self._worker = Worker("server-log", self._step, lambda: None)
 
     def put(self, line: str) -> None:
         """Write `line`, without its newline, soon. Never waits."""
-        with self._changed:
-            if self._closing:
-                return
-            if len(self._lines) >= WAITING:
-                self._lost += 1
-                return
-            self._lines.append(line)
-            if self._thread is None:
-                # Made with the first line: twistd may fork before that.
-                self._thread = Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        with self._worker.changed:
+            if not self._worker.stopping and self._lines.put(line, 1):
+                self._worker.start()  # with the first line: twistd may fork before that
+                self._worker.wake()
 
     def close(self, patience: float = FAREWELL) -> None:
         """Wait until all is written, at most `patience` seconds."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(patience)
+        self._worker.stop(patience)
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._lines or self._closing)
-                lines, lost = list(self._lines), self._lost
-                self._lines.clear()
-                self._lost = 0
-            if not lines:
-                return
-            if lost:
-                lines.append(self._lost_line(lost))
-            try:
+    def _step(self) -> float | None:
+        with self._worker.changed:
+            lines, lost = self._lines.take(), self._lines.take_lost()
+        if lost:
+            lines.append(self._lost_line(lost))
+        if lines:
+            with suppress(OSError, ValueError):
                 self._write("".join(line + "\n" for line in lines))
-            except (OSError, ValueError):
-                continue
+        return None
 
 
 def _writer(stream: TextIO) -> Callable[[str], object]:

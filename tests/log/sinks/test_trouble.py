@@ -136,8 +136,7 @@ class StalledLogs(SinkTestCase):
         feeder.start()
         self.assertTrue(source.asked.wait(30))
         feeder.stop()
-        assert feeder._thread is not None
-        self.assertFalse(feeder._thread.is_alive())
+        self.assertFalse(feeder._worker.active)
         self.assertEqual(feeder.cursors.read_text(), text)
 
 

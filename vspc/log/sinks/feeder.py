@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from threading import Event, Thread
 from typing import Protocol
 
 from attrs import define, field
 
 from vspc.common.files import Disk
+from vspc.common.worker import Worker
 from vspc.console.logs import About, LogPage, LogView
 from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
@@ -74,15 +74,17 @@ class Feeder:
     _saved: float = field(default=0.0, init=False)
     _dirty: bool = field(default=False, init=False)
     _reopen: bool = field(default=False, init=False)
-    _stopping: Event = field(factory=Event, init=False)
-    _thread: Thread | None = field(default=None, init=False)
+    _begun: bool = field(default=False, init=False)
+    _worker: Worker = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._worker = Worker(f"log-sink-{self.name}", self._round, self.failed, self._ended)
 
     # From any thread
 
     def start(self) -> None:
         """Begin."""
-        self._thread = Thread(target=self._run, name=f"log-sink-{self.name}", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def reopen(self) -> None:
         """Open files or connections anew."""
@@ -91,28 +93,27 @@ class Feeder:
 
     def stop(self) -> None:
         """End; what it has not got to is read after the next start."""
-        self._stopping.set()
+        self._worker.stopping = True
         self.source.wake()
-        if self._thread is not None:
-            self._thread.join(FAREWELL)
+        self._worker.stop(FAREWELL)
 
     # Its thread
 
-    def _run(self) -> None:
-        begun = False
-        while not self._stopping.is_set():
-            try:
-                if begun:
-                    self.step(self.source.wait(self.patience()))
-                else:
-                    self.begin()
-                    begun = True
-            except OSError:  # nobody says where the logs end: the disk stands still, perhaps
-                self._stopping.wait(AGAIN)
-            except Exception:  # a defect: the next round goes on, but not at once
-                self.failed()
-                self._stopping.wait(AGAIN)
-        if begun:
+    def _round(self) -> float | None:
+        if self._worker.stopping:
+            return None
+        try:
+            if self._begun:
+                self.step(self.source.wait(self.patience()))
+            else:
+                self.begin()
+                self._begun = True
+        except OSError:  # the log's thread does not answer: the disk stalls, perhaps
+            return AGAIN
+        return 0.0
+
+    def _ended(self) -> None:
+        if self._begun:
             self._save()
         self.outlet.close()
 
@@ -152,7 +153,7 @@ class Feeder:
                 self._take_back()
                 self.outlet.reopen()
             for console_id in self._turns(now):
-                if self._stopping.is_set():
+                if self._worker.stopping:
                     return
                 self._serve(console_id)
         except OSError as error:
@@ -283,7 +284,7 @@ class Feeder:
         if not self._dirty:
             return
         try:
-            if not self._stopping.is_set():
+            if not self._worker.stopping:
                 self._prune()
             save(self.disk, self.cursors, self._unsettled.before(self._at))
             self._dirty = False

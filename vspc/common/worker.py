@@ -1,0 +1,233 @@
+"""Threads for what the reactor must not wait for: disks, peers that stall, heavy reading (law 9).
+
+All of them are daemons, and whoever ends one waits for it a limited time only: a disk that does not
+answer never keeps the process from ending. What raises in a thread is reported to `failed`, which
+is called inside the except block.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from threading import Condition, Thread
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+PAUSE = 1.0
+"""Seconds after a `step` that raised, before the next one."""
+
+
+class Worker:
+    """One thread that calls `step` again and again, until `stop`.
+
+    `step` returns the seconds until its next call, or None to wait for `wake`. After `stop` it is
+    called until it returns None; then the thread calls `ended` and is gone. `changed` is a lock for
+    what `step` shares with other threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float | None],
+        failed: Callable[[], None],
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.changed = Condition()
+        self.stopping = False
+        self._name = name
+        self._step = step
+        self._failed = failed
+        self._ended = ended
+        self._woken = False
+        self._deadline = float("inf")
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begin, unless it has begun. Raises RuntimeError where the system has no thread for it."""
+        with self.changed:
+            if self._thread is None:
+                thread = Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def wake(self) -> None:
+        """Call `step` soon."""
+        with self.changed:
+            self._woken = True
+            self.changed.notify_all()
+
+    def stop(self, seconds: float) -> bool:
+        """Let it finish, for so long at most; whether it has, or never began."""
+        with self.changed:
+            self.stopping = True
+            self._deadline = time.monotonic() + seconds
+            self.wake()
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.active
+
+    @property
+    def active(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._round():
+            pass
+        try:
+            self._ended()
+        except Exception:
+            self._failed()
+
+    def _round(self) -> bool:
+        """One step and the wait after it; whether there is to be another."""
+        with self.changed:
+            self._woken = False
+        try:
+            wait = self._step()
+        except Exception:
+            self._failed()
+            wait = self._pause()
+        with self.changed:
+            if self.stopping:
+                finished = wait is None and not self._woken
+                if finished or time.monotonic() >= self._deadline:
+                    return False
+            if wait is None or wait > 0:
+                self.changed.wait_for(lambda: self._woken, wait)
+        return True
+
+    def _pause(self) -> float | None:
+        """A defect: the next step comes all the same, but not at once, whatever wakes it."""
+        with self.changed:
+            return None if self.changed.wait_for(lambda: self.stopping, PAUSE) else 0.0
+
+
+class WorkerPool:
+    """Up to `threads` threads that make the calls that `submit` takes, begun when there are calls.
+
+    How many calls wait is bounded by the callers.
+    """
+
+    def __init__(self, name: str, failed: Callable[[], None], threads: int = 1) -> None:
+        self._name = name
+        self._failed = failed
+        self._count = threads
+        self._changed = Condition()
+        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._idle = 0
+        self._threads: list[Thread] = []
+        self._closed = False
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None:
+        """Make `call` in one of the threads; after `close`, never.
+
+        Raises RuntimeError where the system has no thread for it.
+        """
+        with self._changed:
+            if self._closed:
+                return
+            self._waiting.append((call, arguments))
+            if self._idle >= len(self._waiting):
+                self._changed.notify()
+            elif len(self._threads) < self._count:
+                self._add()
+
+    def _add(self) -> None:
+        name = f"{self._name}-{len(self._threads) + 1}"
+        thread = Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                self._waiting.pop()
+                raise
+        else:  # not before: one that never ran does not count
+            self._threads.append(thread)
+
+    def close(self, seconds: float = 0.0) -> None:
+        """Take nothing more. What waits is dropped, or with `seconds` done, within that time."""
+        with self._changed:
+            self._closed = True
+            if not seconds:
+                self._waiting.clear()
+            self._changed.notify_all()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads if seconds else ():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._idle -= 1
+                if not self._waiting:
+                    return
+                call, arguments = self._waiting.popleft()
+            try:
+                call(*arguments)
+            except Exception:
+                self._failed()
+            del call, arguments  # which may hold a great deal
+
+
+class BoundedQueue(Generic[T]):
+    """Items in order. One that comes when `count` items or `size` bytes wait is lost, and counted.
+
+    Not for two threads at once: use it under `Worker.changed`.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count = count
+        self.size = size
+        self._items: deque[tuple[T, int]] = deque()
+        self._size = 0
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def has_room(self, size: int) -> bool:
+        """Whether an item of so many bytes would be taken."""
+        return len(self._items) < self.count and self._size + size <= self.size
+
+    def put(self, item: T, size: int) -> bool:
+        """Add `item`, or count it as lost."""
+        if not self.has_room(size):
+            self.lost += 1
+            return False
+        self.add(item, size)
+        return True
+
+    def add(self, item: T, size: int) -> None:
+        """Add `item` whatever waits."""
+        self._items.append((item, size))
+        self._size += size
+
+    def first(self, count: int) -> list[T]:
+        """The next ones, which stay until `done`."""
+        return [item for item, _ in islice(self._items, count)]
+
+    def take(self) -> list[T]:
+        """All of them."""
+        found = [item for item, _ in self._items]
+        self.done(len(found))
+        return found
+
+    def done(self, count: int) -> None:
+        """So many of the first are no longer needed."""
+        for _ in range(count):
+            self._size -= self._items.popleft()[1]
+
+    def put_back(self, items: Iterable[tuple[T, int]]) -> None:
+        """`items` come first again, in this order."""
+        for item, size in reversed(list(items)):
+            self._items.appendleft((item, size))
+            self._size += size
+
+    def take_lost(self) -> int:
+        """How many were lost since the last call."""
+        count, self.lost = self.lost, 0
+        return count
