@@ -10,7 +10,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from vspc.simulator.control_commands import COMMANDS
+from vspc.simulator.control_commands import COMMANDS, ControlCommand
 from vspc.simulator.fleet import Fleet
 from vspc.simulator.vm import CannotMove
 
@@ -23,7 +23,7 @@ class SimulatorControl:
 
     def __init__(self, fleet: Fleet, end: Callable[[], object]) -> None:
         self._fleet = fleet
-        self._commands = {**COMMANDS, "quit": self._quit}
+        self._commands = {**COMMANDS, "quit": ControlCommand("quit", self._quit, 0, 0)}
         self._end = end
 
     def run(self, line: str) -> Deferred[str]:
@@ -38,7 +38,7 @@ class SimulatorControl:
             return succeed(f"error {error}")
         return succeed(answer) if isinstance(answer, str) else answer
 
-    def _quit(self, _fleet: Fleet, _text: str) -> str:
+    def _quit(self, _fleet: Fleet) -> str:
         self._end()
         return "ok"
 

@@ -5,11 +5,12 @@ docs/simulator.md describes them. Words are separated by spaces; bytes are text 
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import cast
 
-from attrs import evolve
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 
 from vspc.simulator.extension import VmIdentity, identity, plain_uuid
@@ -18,6 +19,9 @@ from vspc.simulator.impostors import Impostor, ImpostorClaim
 from vspc.simulator.migration import PlannedFault
 from vspc.simulator.serial_port import Report
 from vspc.simulator.vm import VirtualMachine, next_host
+
+NAME = 80
+"""Characters of a VM's name, as vSphere allows."""
 
 LONGEST = 86_400.0
 """Seconds, for every time that is asked for."""
@@ -69,21 +73,45 @@ def from_hex(text: str) -> bytes:
         raise CommandError(f"{text!r} is not hex") from None
 
 
-def options(words: list[str], *keys: str) -> dict[str, str]:
+def options(words: Iterable[str], *keys: str) -> dict[str, str]:
     """KEY=VALUE words, of the `keys` that there are; a key alone has the value "" ."""
     found = {}
     for word in words:
         key, _, value = word.partition("=")
         if key not in keys or key in found:
-            raise CommandError(f"{word!r} is none of {' '.join(keys)}, or is there twice")
+            raise CommandError(f"{word!r} is not one of {' '.join(keys)}, or is there twice")
         found[key] = value
     return found
 
 
-NAME = 80
-"""Characters of a VM's name, as vSphere allows."""
+Answer = str | Deferred[str]
 
-Command = Callable[[Fleet, str], "str | Deferred[str]"]
+
+@frozen
+class ControlCommand:
+    """A command. `run` gets the words behind it, from `least` to `most` of them; where it
+    `takes_text`, the first word and what stands behind it.
+    """
+
+    usage: str
+    run: Callable[..., Answer]
+    least: int = 1
+    most: int = 1
+    takes_text: bool = False
+
+    def __call__(self, fleet: Fleet, text: str) -> Answer:
+        """Run it. Raises ValueError or CannotMove, whose texts say why."""
+        if self.takes_text:
+            word, _, rest = text.partition(" ")
+            return self.run(fleet, word, rest)
+        words = text.split()
+        if not self.least <= len(words) <= self.most:
+            raise self.misused()
+        return self.run(fleet, *words)
+
+    def misused(self) -> CommandError:
+        """Words that make no sense."""
+        return CommandError(f"usage: {self.usage}")
 
 
 def find(fleet: Fleet, word: str) -> tuple[Machine, VirtualMachine | None]:
@@ -94,12 +122,8 @@ def find(fleet: Fleet, word: str) -> tuple[Machine, VirtualMachine | None]:
     return found
 
 
-def words_of(fleet: Fleet, text: str, usage: str, most: int) -> tuple[Machine, list[str]]:
-    """A VM, and at most `most` - 1 words behind its name. Raises CommandError."""
-    words = text.split()
-    if not 1 <= len(words) <= most:
-        raise CommandError(f"usage: {usage}")
-    return find(fleet, words[0])[0], words[1:]
+def _machine(fleet: Fleet, word: str) -> Machine:
+    return find(fleet, word)[0]
 
 
 def _port(fleet: Fleet, word: str) -> VirtualMachine:
@@ -107,83 +131,75 @@ def _port(fleet: Fleet, word: str) -> VirtualMachine:
     return port or machine.first
 
 
-def _list(fleet: Fleet, _text: str) -> str:
+def _done(done: bool, otherwise: str) -> str:
+    return "ok" if done else f"error {otherwise}"
+
+
+# VMs
+
+
+def _list(fleet: Fleet) -> str:
     ports = [port.summary() for machine in fleet.machines for port in machine.ports]
     return f"ok {json.dumps(ports)}"
 
 
-def _on(fleet: Fleet, text: str) -> str:
-    machine, _ = words_of(fleet, text, "on NAME", 1)
-    return "ok" if machine.power_on() else "error it is on"
+def _on(fleet: Fleet, name: str) -> str:
+    return _done(_machine(fleet, name).power_on(), "it is on")
 
 
-def _off(fleet: Fleet, text: str) -> str:
-    machine, _ = words_of(fleet, text, "off NAME", 1)
-    return "ok" if machine.power_off() else "error it is off"
+def _off(fleet: Fleet, name: str) -> str:
+    return _done(_machine(fleet, name).power_off(), "it is off")
 
 
-def _reboot(fleet: Fleet, text: str) -> str:
-    machine, _ = words_of(fleet, text, "reboot NAME", 1)
-    return "ok" if machine.reboot() else "error its guest does not run, or has no reset button"
+def _reboot(fleet: Fleet, name: str) -> str:
+    why_not = "its guest does not run, or has no reset button"
+    return _done(_machine(fleet, name).reboot(), why_not)
 
 
-def _rename(fleet: Fleet, text: str) -> str:
-    usage = "rename NAME NEW [announce]"
-    machine, words = words_of(fleet, text, usage, 3)
-    if not words or words[1:] not in ([], ["announce"]) or len(words[0]) > NAME:
-        raise CommandError(f"usage: {usage}")
-    if any(other.name == words[0] for other in fleet.machines if other is not machine):
-        raise CommandError(f"{words[0]!r} is another VM's name")
-    machine.rename(words[0], announce=len(words) == 2)
+def _rename(fleet: Fleet, name: str, new: str, how: str = "") -> str:
+    machine = _machine(fleet, name)
+    if how not in ("", "announce") or len(new) > NAME:
+        raise COMMANDS["rename"].misused()
+    if any(other.name == new for other in fleet.machines if other is not machine):
+        raise CommandError(f"{new!r} is another VM's name")
+    machine.rename(new, announce=bool(how))
     return "ok"
 
 
-def _stun(fleet: Fleet, text: str) -> str:
-    usage = "stun NAME SECONDS"
-    machine, words = words_of(fleet, text, usage, 2)
-    if not words:
-        raise CommandError(f"usage: {usage}")
-    if not machine.stun(seconds(words[0])):
-        raise CommandError(f"it is {machine.first.state}")
-    return "ok"
+def _stun(fleet: Fleet, name: str, time: str) -> str:
+    machine = _machine(fleet, name)
+    return _done(machine.stun(seconds(time)), f"it is {machine.first.state}")
 
 
-def _restart(fleet: Fleet, text: str) -> str:
-    machine, words = words_of(fleet, text, "restart NAME [ADDRESS]", 2)
-    target = address(words[0]) if words else next_host(machine.address)
-    return "ok" if machine.restart(target) else "error it is on"
+def _restart(fleet: Fleet, name: str, target: str = "") -> str:
+    machine = _machine(fleet, name)
+    host = address(target) if target else next_host(machine.address)
+    return _done(machine.restart(host), "it is on")
 
 
-def _break(fleet: Fleet, text: str) -> str:
-    word, _, how = text.strip().partition(" ")
-    if not word or how not in ("", "control"):
-        raise CommandError("usage: break NAME [control]")
-    said = _port(fleet, word).send_break(com_port=how == "control")
-    return "ok" if said else "error it cannot be said now"
+def _break(fleet: Fleet, name: str, how: str = "") -> str:
+    if how not in ("", "control"):
+        raise COMMANDS["break"].misused()
+    sent = _port(fleet, name).send_break(com_port=bool(how))
+    return _done(sent, "it cannot be sent now")
 
 
-def _type(fleet: Fleet, text: str) -> str:
-    name, _, keys = text.partition(" ")
+def _type(fleet: Fleet, name: str, keys: str) -> str:
     _port(fleet, name).type(unescape(keys) + b"\r")
     return "ok"
 
 
-def _output(fleet: Fleet, text: str) -> str:
-    name, _, output = text.partition(" ")
+def _output(fleet: Fleet, name: str, output: str) -> str:
     _port(fleet, name).flow.transmit(unescape(output))
     return "ok"
 
 
-def _stats(fleet: Fleet, text: str) -> str:
-    words = text.split()
-    if len(words) != 1:
-        raise CommandError("usage: stats NAME")
-    return f"ok {json.dumps(_port(fleet, words[0]).stats())}"
+def _stats(fleet: Fleet, name: str) -> str:
+    return f"ok {json.dumps(_port(fleet, name).stats())}"
 
 
-def _vmotion(fleet: Fleet, text: str) -> "Deferred[str]":
-    first, *words = text.split() or [""]
-    machine, port = find(fleet, first)
+def _vmotion(fleet: Fleet, name: str, *words: str) -> Deferred[str]:
+    machine, port = find(fleet, name)
     target, fault, sequence = next_host(machine.address), PlannedFault.NONE, None
     faults = {fault.value: fault for fault in PlannedFault if fault.value}
     for word in words:
@@ -218,40 +234,32 @@ def answer(reports: list[Report], fault: PlannedFault = PlannedFault.NONE) -> st
     return f"error failed after {report.milliseconds} ms: {report.reason}"
 
 
-def _addresses(text: str, count: int, usage: str) -> list[str]:
-    words = text.split()
-    if len(words) != count:
-        raise CommandError(f"usage: {usage}")
-    return [address(word) for word in words]
+# Hosts
 
 
-def _some(names: list[str], host: str) -> str:
-    if not names:
+def _crash(fleet: Fleet, host: str) -> str:
+    return _names(fleet.crash(address(host)), host)
+
+
+def _names(machines: list[Machine], host: str) -> str:
+    if not machines:
         raise CommandError(f"no VM is on at {host}")
-    return f"ok {json.dumps(names)}"
+    return f"ok {json.dumps([machine.name for machine in machines])}"
 
 
-def _crash(fleet: Fleet, text: str) -> str:
-    [host] = _addresses(text, 1, "crash ADDRESS")
-    return _some([vm.name for vm in fleet.crash(host)], host)
-
-
-def _revive(fleet: Fleet, text: str) -> str:
-    [host] = _addresses(text, 1, "revive ADDRESS")
-    lines = fleet.revive(host)
+def _revive(fleet: Fleet, host: str) -> str:
+    lines = fleet.revive(address(host))
     if not lines:
         raise CommandError(f"no host died at {host}, or it left no line")
     return f"ok {lines}"
 
 
-def _ha(fleet: Fleet, text: str) -> str:
-    host, target = _addresses(text, 2, "ha ADDRESS TARGET")
-    return _some([vm.name for vm in fleet.ha(host, target)], host)
+def _ha(fleet: Fleet, host: str, target: str) -> str:
+    return _names(fleet.ha(address(host), address(target)), host)
 
 
-def _evacuate(fleet: Fleet, text: str) -> "Deferred[str]":
-    host, target = _addresses(text, 2, "evacuate ADDRESS TARGET")
-    moving = fleet.evacuate(host, target)
+def _evacuate(fleet: Fleet, host: str, target: str) -> Deferred[str]:
+    moving = fleet.evacuate(address(host), address(target))
     if not moving:
         raise CommandError(f"no VM is on at {host}")
     everyone = cast("Deferred[list[VmMoved]]", gatherResults(moving))
@@ -259,9 +267,9 @@ def _evacuate(fleet: Fleet, text: str) -> "Deferred[str]":
 
 
 def _evacuated(moved: list[VmMoved]) -> str:
-    said = {each.name: _ended(each) for each in moved}
-    done = sum(text.startswith("moved ") for text in said.values())
-    return f"ok {json.dumps({'moved': done, 'failed': len(said) - done, 'vms': said})}"
+    ends = {each.name: _ended(each) for each in moved}
+    done = sum(text.startswith("moved ") for text in ends.values())
+    return f"ok {json.dumps({'moved': done, 'failed': len(ends) - done, 'vms': ends})}"
 
 
 def _ended(moved: VmMoved) -> str:
@@ -270,21 +278,18 @@ def _ended(moved: VmMoved) -> str:
     return answer(moved.reports).partition(" ")[2]
 
 
-_LIE = "lie ADDRESS [as=NAME] [uuid=HEX] [name=NAME] [uri=URI] [peer=HEX] [text=TEXT] [early]"
+# Impostors
 
 
-def _lie(fleet: Fleet, text: str) -> str:
-    words = text.split()
-    if not words:
-        raise CommandError(f"usage: {_LIE}")
-    said = options(words[1:], "as", "uuid", "name", "uri", "peer", "text", "early")
+def _lie(fleet: Fleet, host: str, *words: str) -> str:
+    said = options(words, "as", "uuid", "name", "uri", "peer", "text", "early")
     claimed, uri = identity(said.get("name", "liar")), None
     if "as" in said:
         machine, port = find(fleet, said["as"])
         claimed = machine.first.identity
         uri = (port or machine.first).settings.service_uri
     claim = ImpostorClaim(
-        address=address(words[0]),
+        address=address(host),
         identity=_changed(claimed, said),
         text=unescape(said.get("text", "")),
         service_uri=said.get("uri", uri),
@@ -300,9 +305,7 @@ def _changed(claimed: VmIdentity, said: dict[str, str]) -> VmIdentity:
     return evolve(claimed, name=said["name"]) if "name" in said else claimed
 
 
-def _lies(fleet: Fleet, text: str) -> str:
-    if text.strip():
-        raise CommandError("usage: lies")
+def _lies(fleet: Fleet) -> str:
     facts = [{"number": n, **each.facts()} for n, each in enumerate(fleet.impostors.all, 1)]
     return f"ok {json.dumps(facts)}"
 
@@ -314,44 +317,47 @@ def _impostor(fleet: Fleet, word: str) -> Impostor:
     return every[int(word) - 1]
 
 
-def _lie_output(fleet: Fleet, text: str) -> str:
-    number, _, output = text.partition(" ")
+def _lie_output(fleet: Fleet, number: str, output: str) -> str:
     _impostor(fleet, number).line.send(unescape(output))
     return "ok"
 
 
-def _lie_change(fleet: Fleet, text: str) -> str:
-    number, *words = text.split() or [""]
+def _lie_change(fleet: Fleet, number: str, *words: str) -> str:
     impostor = _impostor(fleet, number)
     impostor.change(_changed(impostor.identity, options(words, "uuid", "name")))
     return "ok"
 
 
-def _lie_end(fleet: Fleet, text: str) -> str:
-    _impostor(fleet, text.strip()).line.close()
+def _lie_end(fleet: Fleet, number: str) -> str:
+    _impostor(fleet, number).line.close()
     return "ok"
 
 
-COMMANDS: dict[str, Command] = {
-    "list": _list,
-    "on": _on,
-    "off": _off,
-    "reboot": _reboot,
-    "rename": _rename,
-    "vmotion": _vmotion,
-    "stun": _stun,
-    "restart": _restart,
-    "break": _break,
-    "type": _type,
-    "output": _output,
-    "stats": _stats,
-    "evacuate": _evacuate,
-    "crash": _crash,
-    "revive": _revive,
-    "ha": _ha,
-    "lie": _lie,
-    "lies": _lies,
-    "lie-output": _lie_output,
-    "lie-change": _lie_change,
-    "lie-end": _lie_end,
-}
+_LIE = "lie ADDRESS [as=NAME] [uuid=HEX] [name=NAME] [uri=URI] [peer=HEX] [text=TEXT] [early]"
+_VMOTION = "vmotion NAME [ADDRESS] [FAULT] [sequence=HEX]"
+
+COMMANDS: Mapping[str, ControlCommand] = MappingProxyType(
+    {
+        "list": ControlCommand("list", _list, 0, 0),
+        "on": ControlCommand("on NAME", _on),
+        "off": ControlCommand("off NAME", _off),
+        "reboot": ControlCommand("reboot NAME", _reboot),
+        "rename": ControlCommand("rename NAME NEW [announce]", _rename, 2, 3),
+        "vmotion": ControlCommand(_VMOTION, _vmotion, 1, 4),
+        "stun": ControlCommand("stun NAME SECONDS", _stun, 2, 2),
+        "restart": ControlCommand("restart NAME [ADDRESS]", _restart, 1, 2),
+        "break": ControlCommand("break NAME [control]", _break, 1, 2),
+        "type": ControlCommand("type NAME TEXT", _type, takes_text=True),
+        "output": ControlCommand("output NAME TEXT", _output, takes_text=True),
+        "stats": ControlCommand("stats NAME", _stats),
+        "evacuate": ControlCommand("evacuate ADDRESS TARGET", _evacuate, 2, 2),
+        "crash": ControlCommand("crash ADDRESS", _crash),
+        "revive": ControlCommand("revive ADDRESS", _revive),
+        "ha": ControlCommand("ha ADDRESS TARGET", _ha, 2, 2),
+        "lie": ControlCommand(_LIE, _lie, 1, 8),
+        "lies": ControlCommand("lies", _lies, 0, 0),
+        "lie-output": ControlCommand("lie-output NUMBER TEXT", _lie_output, takes_text=True),
+        "lie-change": ControlCommand("lie-change NUMBER [uuid=HEX] [name=NAME]", _lie_change, 1, 3),
+        "lie-end": ControlCommand("lie-end NUMBER", _lie_end),
+    }
+)
