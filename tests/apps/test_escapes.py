@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.escapes import PASTE, EscapeCommand, Escapes, Keys
+from vspc.apps.terminal_input import PASTE, EscapeCommand, Escapes, Keys
 
 
 class EscapesTest(SynchronousTestCase):

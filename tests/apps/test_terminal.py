@@ -7,10 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import ALICE, BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
-from vspc.apps.escapes import Escapes
 from vspc.apps.screen import COLOURS, SHOWN
 from vspc.apps.terminal import TerminalBridge
-from vspc.apps.terminal_input import TYPED
+from vspc.apps.terminal_input import TYPED, Escapes
 from vspc.apps.verbs.context import Call
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber

@@ -6,9 +6,9 @@ status 1 and both offsets. It also ends when the VM's host changes without a vMo
 cannot ask for the pen.
 """
 
+from vspc.apps.console_input import OperatorInput, RefusedInput
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
-from vspc.apps.operator_input import OperatorInput, RefusedInput
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
 from vspc.console.attachment import AttachmentKind, Hint, Refusal
 from vspc.console.console import Console

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 from vspc.apps.attaching import REPLAY_LINES
+from vspc.apps.console_input import OperatorInput, RefusedInput
 from vspc.apps.coroutines import RunningCoroutine, within
 from vspc.apps.describe import banner, cautions, details
-from vspc.apps.escapes import CHOSEN, NOT_CHOSEN
 from vspc.apps.following import Following
-from vspc.apps.operator_input import OperatorInput, RefusedInput
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
-from vspc.apps.terminal_input import TerminalInput
+from vspc.apps.terminal_input import CHOSEN, NOT_CHOSEN, TerminalInput
 from vspc.apps.verbs.context import DONE, FAILED, Call
 from vspc.apps.verbs.log_cursor import ask
 from vspc.apps.verbs.who import presences

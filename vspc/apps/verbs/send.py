@@ -4,8 +4,8 @@ import json
 
 from attrs import field, frozen
 
+from vspc.apps.console_input import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.describe import cautions
-from vspc.apps.typist import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.verbs.context import DONE, FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError

@@ -1,17 +1,23 @@
-"""What an operator types, on its way from the channel to the VM, and what of it was refused."""
+"""Typing on a console: for an operator's channel (`OperatorInput`), and for a verb (`Typist`).
+
+Both offer what was typed until the console takes it, and say why if it is refused.
+"""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from types import MappingProxyType
 
-from attrs import frozen
+from attrs import define
 
 from vspc.apps.describe import refusal_text
-from vspc.apps.verbs.context import Call
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call
 from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.console import Console
 from vspc.console.input_queue import amount
 from vspc.console.ports import Channel
+from vspc.console.session import Session
 
 PENDING_LIMIT = 1024
 """Pieces of input that wait for the console; a BREAK behind so many is refused."""
@@ -19,37 +25,26 @@ PENDING_LIMIT = 1024
 REPORT_INTERVAL = 1.0
 """Seconds in which refused input is added up before it is reported."""
 
+PIECE = 64 * 1024
+"""Bytes that a verb offers to a console at once."""
+
 DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
 
-class _Break:
-    """A BREAK among what was typed."""
-
-    refused = False
-
-
-@frozen
-class _Answer:
-    """What the terminal sent by itself, among what was typed."""
-
-    data: bytes
+class _Kind(Enum):
+    KEYS = auto()
+    ANSWER = auto()  # what the terminal sent by itself
+    BREAK = auto()
 
 
-_Item = bytes | _Break | _Answer
+@define(eq=False)
+class _Piece:
+    """Input of one kind that the console has not taken."""
 
-
-def _size(item: _Item) -> int:
-    if isinstance(item, _Break):
-        return 0
-    return len(item.data if isinstance(item, _Answer) else item)
-
-
-def _without(item: _Item, taken: int) -> _Item:
-    """`item` without its first `taken` bytes."""
-    if isinstance(item, _Answer):
-        return _Answer(item.data[taken:])
-    return item if isinstance(item, _Break) else item[taken:]
+    kind: _Kind
+    data: bytes = b""
+    refused: bool = False
 
 
 class OperatorInput:
@@ -68,7 +63,7 @@ class OperatorInput:
         self._channel = channel
         self._attachment = attachment
         self._refused = refused
-        self._pending: deque[_Item] = deque()
+        self._pending: deque[_Piece] = deque()
         self._waiting = 0  # bytes of it
         self._pumping = False
         self._owed = 0  # bytes received for which `Channel.consumed` was not called
@@ -84,25 +79,24 @@ class OperatorInput:
 
     def type(self, data: bytes) -> None:
         """Type `data` at the VM."""
-        self._put(data)
+        self._put(_Piece(_Kind.KEYS, data))
 
     def answer(self, data: bytes) -> None:
         """The terminal sent `data` by itself."""
-        self._put(_Answer(data))
+        self._put(_Piece(_Kind.ANSWER, data))
 
     def send_break(self) -> bool:
         """One BREAK, in its place among what was typed; False if it is refused already."""
         if len(self._pending) >= PENDING_LIMIT:
             return False
-        item = _Break()
-        self._pending.append(item)
-        self.pump()
-        return not item.refused
+        piece = _Piece(_Kind.BREAK)
+        self._put(piece)
+        return not piece.refused
 
-    def _put(self, item: bytes | _Answer) -> None:
-        if _size(item):
-            self._pending.append(item)
-            self._waiting += _size(item)
+    def _put(self, piece: _Piece) -> None:
+        if piece.data or piece.kind is _Kind.BREAK:
+            self._pending.append(piece)
+            self._waiting += len(piece.data)
             self.pump()
 
     def pump(self) -> None:
@@ -119,31 +113,30 @@ class OperatorInput:
 
     def _pump_one(self) -> bool:
         """Hand on the first piece; whether the next one may follow."""
-        item = self._pending[0]
-        typed = self._type(item)
+        piece = self._pending[0]
+        typed = self._type(piece)
         if self._closed:
             return False
-        if typed.refusal is None and typed.taken < (_size(item) or 1):
-            self._pending[0] = _without(item, typed.taken)
+        size, is_break = len(piece.data), piece.kind is _Kind.BREAK
+        if typed.refusal is None and typed.taken < size + is_break:
+            piece.data = piece.data[typed.taken :]
             self._waiting -= typed.taken
             return False
         self._pending.popleft()
-        self._waiting -= _size(item)
+        self._waiting -= size
         if typed.refusal is not None:
-            is_break = isinstance(item, _Break)
-            if isinstance(item, _Break):
-                item.refused = True
-            self._refused(typed.refusal, _size(item), int(is_break))
+            piece.refused = True
+            self._refused(typed.refusal, size, int(is_break))
         return True
 
-    def _type(self, item: _Item) -> Typed:
-        if isinstance(item, _Answer):
-            return self._attachment.answer(item.data)
+    def _type(self, piece: _Piece) -> Typed:
+        if piece.kind is _Kind.ANSWER:
+            return self._attachment.answer(piece.data)
         if self._attachment.reads_only:
             return Typed(0, Refusal.READ_ONLY)
-        if isinstance(item, _Break):
+        if piece.kind is _Kind.BREAK:
             return self._attachment.send_break()
-        return self._attachment.type(item)
+        return self._attachment.type(piece.data)
 
     def settle(self, kept_back: int = 0) -> None:
         """Open the channel's window by what is dealt with: all but what waits here, and
@@ -235,3 +228,113 @@ class RefusedInput:
     def close(self) -> None:
         """Report nothing more."""
         cancel(self._timer)
+
+
+RESULTS: Mapping[int, str] = MappingProxyType(
+    {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
+)
+"""An exit status as the audit file has it."""
+
+
+class Typist:
+    """Types through one attachment. `typed` bytes went to the VM, `dropped` were taken and will
+    not; `offset` is where the VM's output stood when the last one went.
+
+    `changed` is called when that has changed: `type` may call it, and it must not type.
+    """
+
+    def __init__(self, attachment: Attachment, changed: Callable[[], None]) -> None:
+        self._attachment = attachment
+        self._changed = changed
+        self._pending = bytearray()
+        self._pumping = False
+        self.typed = 0
+        self.dropped = 0
+        self.offset = attachment.console.history.end
+        self.refusal: Refusal | None = None
+        attachment.account.on_change = self._heard
+
+    def type(self, data: bytes) -> None:
+        """Type `data` behind what is still to be typed."""
+        self._pending += data
+        self.pump()
+
+    def pump(self) -> None:
+        """Hand on as much as the console takes."""
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._pending and self.refusal is None:
+            piece = bytes(self._pending[:PIECE])
+            typed = self._attachment.type(piece)
+            self.refusal = typed.refusal
+            del self._pending[: typed.taken]
+            if typed.taken < len(piece):
+                break
+        self._pumping = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the console has not taken."""
+        return len(self._pending)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that have not gone to the VM."""
+        return len(self._pending) + self._attachment.account.waiting
+
+    def stop(self) -> int:
+        """Drop what has not gone to the VM; how many bytes were dropped in all."""
+        self._attachment.account.on_change = None
+        self.dropped += len(self._pending)
+        self._pending.clear()  # first: what is taken back makes room, and the rest would go there
+        self.dropped += self._attachment.withdraw()
+        return self.dropped
+
+    def _heard(self, delivered: int, dropped: int) -> None:
+        self.typed += delivered
+        self.dropped += dropped
+        if delivered:
+            self.offset = self._attachment.console.history.end
+        self._changed()
+
+
+def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
+    """Take the pen of `attachment`'s console if it is free, with `force` also from its holder.
+
+    Why not, otherwise.
+    """
+    console = attachment.console
+    if force and console.pen is not None and "force" in attachment.rights:
+        refusal = console.take_pen(attachment, force=True)
+        if refusal is not None:
+            return refusal
+    return console.may_type(attachment)
+
+
+def so_much(typed: int, not_typed: int) -> str:
+    """What became of what was to be typed: "3 bytes were sent, 2 were not"."""
+    if not typed:
+        return "nothing was sent"
+    was = "1 byte was" if typed == 1 else f"{typed} bytes were"
+    if not not_typed:
+        return f"{was} sent"
+    return f"{was} sent, {not_typed} {'was' if not_typed == 1 else 'were'} not"
+
+
+def refused(
+    console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
+) -> tuple[str, int]:
+    """Why `session` may not type, `what` became of its input, and the exit status; `powerless` if
+    it said `--force` without the right to it.
+    """
+    text = refusal_text(session, console, refusal)
+    if powerless and refusal is Refusal.PEN:
+        text += ", and you have no right `force` there"
+    of_the_vm = refusal in (Refusal.AUDIT, Refusal.AWAY, Refusal.HOST)
+    return f"{text}; {what}", FAILED if of_the_vm else DENIED
+
+
+def moved_without_proof(console: Console, old: str, new: str, what: str) -> str:
+    """Why an attachment has ended with a change of host."""
+    return f"{console.title} is on {new} now; it was on {old}, and this was no vMotion; {what}"
