@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.opsdesk import CAROL, DAVE, KEY, OpsDesk
@@ -24,12 +25,13 @@ class Paper:
         self.saved: list[Callable[[str], None]] = []
         self.at_once = True
 
-    def save(self, value: Any, saved: Callable[[str], None]) -> None:
+    def save(self, value: Any) -> Deferred[str]:
         del value
         if self.at_once:
-            saved("")
-        else:
-            self.saved.append(saved)
+            return succeed("")
+        saving = Deferred[str]()
+        self.saved.append(saving.callback)
+        return saving
 
 
 class LockoutCase(SynchronousTestCase):
