@@ -13,8 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from tests.documents import KINDS, NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
-from vspc.apps.verbs.table import VERBS
-from vspc.cli.main import _COMMANDS
+from vspc.cli.main import command_names
 from vspc.server.config_files import load_with_files
 from vspc.ssh.keys import make_host_key
 
@@ -97,7 +96,7 @@ class Blocks(SynchronousTestCase):
                 self.assertTrue(words & ELSEWHERE, f"{block}: it can be run")
 
     def test_commands_of_ours_are_there(self) -> None:
-        known = {name for name, _, _ in _COMMANDS} | {"hash-password", "simulate"} | set(VERBS)
+        known = command_names()
         for block in [*every("sh"), *every("console")]:
             if block.words == NOT_RUN:
                 continue

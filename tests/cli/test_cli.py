@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from vspc.apps.verbs.table import VERBS
-from vspc.cli.main import UNREAD, main
+from vspc.cli.main import CLOSED_PIPE, main
 from vspc.cli.tap import Options, makeService
 from vspc.config import file as config_file
 
@@ -122,16 +122,16 @@ class Unread(CliTest):
 
     def test_what_is_printed(self) -> None:
         path = self.write("")
-        self.assertEqual(self.status("check", "--config", path), (UNREAD, b""))
+        self.assertEqual(self.status("check", "--config", path), (CLOSED_PIPE, b""))
 
     def test_help(self) -> None:
         status, said = self.status("--help")
-        self.assertIn(status, (0, UNREAD))  # argparse keeps it to itself where the text is long
+        self.assertIn(status, (0, CLOSED_PIPE))  # argparse hides it for a long text
         self.assertEqual(said, b"")
 
     def test_mistakes(self) -> None:
         path = self.write("[vm]\ntelnet = 1\n")
-        self.assertEqual(self.status("check", "--config", path, stderr=1), (UNREAD, b""))
+        self.assertEqual(self.status("check", "--config", path, stderr=1), (CLOSED_PIPE, b""))
 
 
 class HashingPasswords(CliTest):

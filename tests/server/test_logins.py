@@ -148,5 +148,5 @@ class GuestsTest(SynchronousTestCase):
         self.assertEqual(self.recording.told, ["root@local came", "root@local left"])
 
     def test_a_stranger_at_the_control_socket_is_a_failed_login(self) -> None:
-        self.guests.stranger("local uid=1000")
+        self.guests.refused("local uid=1000")
         self.assertEqual(self.recording.told, ["root@local failed"])

@@ -137,7 +137,7 @@ class Reloading(SynchronousTestCase):
         proof = Proof("publickey", fingerprint(blob), key=blob)
         session = Session("s1", Operator("alice"), proof, "192.0.2.1", 0.0)
         ended: list[str] = []
-        self.service._operators.sessions.enter(session, ended.append)
+        self.service.sessions.enter(session, ended.append)
         claim = Claim(zone="default", uuid=UUID, uuid_kind="vc", name="web01", address="10.0.0.1")
         console, line = self.service.roster.open(claim), FakeLine()
         console.connect(line)

@@ -76,7 +76,7 @@ class StateDir(SynchronousTestCase):
     def end(self, service: VspcService) -> None:
         """As the kernel does it."""
         service._state.close()
-        keeping = service._keeping
+        keeping = service._logs.log
         assert keeping is not None
         keeping.store.journal.close()
         keeping.disk.release()

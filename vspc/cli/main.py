@@ -3,42 +3,40 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
+
+from attrs import frozen
 
 from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS
-from vspc.config import Config, ConfigError, state_dir, summary
+from vspc.config import Config, ConfigError, state_dir
 from vspc.config.file import HELP, chosen
 from vspc.config.mistakes import shown
-from vspc.server.config_files import (
-    file_warnings,
-    load_config,
-    load_to_start,
-    load_with_files,
-)
+from vspc.server.config_files import load_config, load_to_start, load_with_files
 
 USAGE = 2
-"""Exit status for a command line that makes no sense (contract)."""
+"""Exit status for a usage error (contract)."""
 
-UNREAD = 128 + 13
-"""Exit status where nobody reads the output any more: as a shell has it for SIGPIPE."""
+CLOSED_PIPE = 128 + 13
+"""Exit status where the output is not read any more: as a shell has it for SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status. Who reads the output may go when he has seen enough."""
+    """Run one command; its exit status. The reader of the output may close it early."""
     try:
         try:
             return _main(argv)
-        finally:  # what waits in Python's buffer may be what nobody reads
+        finally:  # what waits in Python's buffer may be what cannot be written
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)  # nor may Python complain when it ends
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # Python writes there when it ends
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        return UNREAD
+        return CLOSED_PIPE
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -51,7 +49,7 @@ def _main(argv: Sequence[str] | None) -> int:
         return _help(words[1:])
     if words and (words[0] in VERBS or words[0].startswith(REASON)):
         return _local(words)
-    if words and not words[0].startswith("-") and words[0] not in _commands():
+    if words and not words[0].startswith("-") and words[0] not in command_names():
         return _unknown(words[0])
     arguments = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = arguments.run
@@ -67,19 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vspc {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, text, run in _COMMANDS:
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", default=None, metavar="FILE", help=HELP)
-        command.set_defaults(run=run)
-        if name == "run":
-            command.add_argument("--verbose", action="store_true", help="log debugging, too")
-        if name == "verify":
-            text = "a file with log-chain lines of the server's log, kept elsewhere"
-            command.add_argument("--against", type=Path, metavar="FILE", help=text)
-        if name == "access":
-            _access_options(command)
-        if name == "proxy-uri":
-            command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
+    for name, command in _COMMANDS.items():
+        text = command.summary
+        options = commands.add_parser(name, help=text, description=text)
+        options.add_argument("--config", default=None, metavar="FILE", help=HELP)
+        options.set_defaults(run=command.start)
+        command.options(options)
     for word, verb in VERBS.items():  # without help here: `_verbs` lists them
         commands.add_parser(word, usage=f"vspc {verb.grammar.usage} [--config FILE]")
     text = "read a password from the terminal or standard input, print its argon2id hash"
@@ -91,10 +82,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verbs() -> str:
-    """A list of the operators' verbs, under a heading of their own."""
+    """A list of the operators' verbs."""
     lines = [f"  {word:<20}  {verb.grammar.summary}" for word, verb in VERBS.items()]
     heading = "operators' verbs, through the running server (vspc VERB ... [--config FILE]):"
     return "\n".join([heading, *lines])
+
+
+def _run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--verbose", action="store_true", help="log debugging, too")
+
+
+def _verify_options(command: argparse.ArgumentParser) -> None:
+    text = "a file with log-chain lines of the server's log, kept elsewhere"
+    command.add_argument("--against", type=Path, metavar="FILE", help=text)
+
+
+def _proxy_uri_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
 
 
 def _access_options(command: argparse.ArgumentParser) -> None:
@@ -108,7 +112,7 @@ def _access_options(command: argparse.ArgumentParser) -> None:
 
 def _local(words: list[str]) -> int:
     """An operators' verb, through the server's control socket; `--config FILE` may be anywhere in
-    front of a `--`. Of that file nothing has to be right but where the state is.
+    front of a `--`. Only `state_dir` of that file is used, and only that has to be right.
     """
     rest, path = [], None
     while words:
@@ -143,91 +147,59 @@ def _help(words: list[str]) -> int:
     if not words or words[0].startswith("--config"):
         _parser().print_help()
         return 0
-    return _main([words[0], "--help"]) if words[0] in _commands() else _unknown(words[0])
+    return _main([words[0], "--help"]) if words[0] in command_names() else _unknown(words[0])
 
 
-def _commands() -> set[str]:
+def command_names() -> set[str]:
     """Every word that may follow `vspc`."""
-    return {*VERBS, *(name for name, _, _ in _COMMANDS), "hash-password", "simulate"}
+    return {*VERBS, *_COMMANDS, "hash-password", "simulate"}
 
 
 def _unknown(word: str) -> int:
-    near = get_close_matches(word, sorted(_commands()), 1)
+    near = get_close_matches(word, sorted(command_names()), 1)
     hint = f"did you mean {near[0]}?" if near else "vspc help lists commands and verbs"
     print(f"vspc: unknown command {shown(word)}; {hint}", file=sys.stderr)
     return USAGE
 
 
-def _load(named: str | None, read: Callable[[Path], Config] = load_config) -> Config | None:
-    """The configuration, or None after every mistake has been said."""
-    path = chosen(named)
-    try:
-        return read(path)
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            print(mistake, file=sys.stderr)
-        count = len(error.mistakes)
-        print(f"{path}: {count} mistake{'' if count == 1 else 's'}", file=sys.stderr)
-        return None
+# The commands: each imports what it needs when it runs, for a short start of the others.
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config, load_with_files)
-    if config is None:
-        return 1
-    from vspc.server.log_side import forecast
-
-    for line in [*summary(config), *forecast(config)]:
-        print(line)
-    for warning in [*config.warnings, *file_warnings(config)]:
-        print(f"warning: {config.lines.placed(warning)}")
-    return 0
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config, load_to_start)
-    if config is None:
-        return 1
+def _run(config: Config, arguments: argparse.Namespace) -> int:
     from vspc.cli.foreground import run
 
     return run(config, verbose=arguments.verbose)
 
 
-def _fingerprints(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
-    if config is None:
-        return 1
-    from vspc.cli.advice import fingerprints
+def _check(config: Config, _arguments: argparse.Namespace) -> int:
+    from vspc.cli.check import check
 
-    return _say(fingerprints, config)
+    return check(config)
 
 
-def _proxy_uri(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
-    if config is None:
-        return 1
-    from vspc.cli.advice import proxy_uris
+def _access(config: Config, arguments: argparse.Namespace) -> int:
+    from vspc.cli.access import AccessOptions, show
 
-    return _say(lambda c: proxy_uris(c, arguments.host), config)
+    options = arguments.operator, arguments.console, arguments.json, arguments.offline
+    return show(config, AccessOptions(*options))
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
-    if config is None:
-        return 1
-    from vspc.server.log_side import check_chain
+def _verify(config: Config, arguments: argparse.Namespace) -> int:
+    from vspc.cli.check import check_chain
 
     return check_chain(config, arguments.against)
 
 
-def _access(arguments: argparse.Namespace) -> int:
-    config = _load(arguments.config)
-    if config is None:
-        return 1
-    from vspc.cli.access import AccessOptions, show
+def _proxy_uri(config: Config, arguments: argparse.Namespace) -> int:
+    from vspc.cli.advice import proxy_uris
 
-    wanted = AccessOptions(arguments.operator, arguments.console, arguments.json, arguments.offline)
-    return show(config, wanted)
+    return _print(lambda: proxy_uris(config, arguments.host))
+
+
+def _fingerprints(config: Config, _arguments: argparse.Namespace) -> int:
+    from vspc.cli.advice import fingerprints
+
+    return _print(lambda: fingerprints(config))
 
 
 def _hash_password(_arguments: argparse.Namespace) -> int:
@@ -236,11 +208,11 @@ def _hash_password(_arguments: argparse.Namespace) -> int:
     return run()
 
 
-def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
+def _print(advise: Callable[[], list[str]]) -> int:
     from vspc.cli.advice import AdviceError
 
     try:
-        lines = advise(config)
+        lines = advise()
     except AdviceError as error:
         print(error, file=sys.stderr)
         return 1
@@ -248,11 +220,50 @@ def _say(advise: Callable[[Config], list[str]], config: Config) -> int:
     return 0
 
 
-_COMMANDS = (
-    ("run", "run the server in the foreground", _run),
-    ("check", "check a configuration: a summary, or every mistake", _check),
-    ("access", "who may do what on which console, and the rule that decides", _access),
-    ("verify", "check the logs against their chain of hashes", _verify),
-    ("proxy-uri", "the proxy URIs to type into vSphere, and which to choose", _proxy_uri),
-    ("fingerprints", "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints),
+@frozen
+class ConfigCommand:
+    """A command that needs a configuration, which `read` reads."""
+
+    summary: str
+    run: Callable[[Config, argparse.Namespace], int]
+    options: Callable[[argparse.ArgumentParser], object] = lambda _command: None
+    read: Callable[[Path], Config] = load_config
+
+    def start(self, arguments: argparse.Namespace) -> int:
+        """Run it; status 1 after every mistake of the configuration has been printed."""
+        path = chosen(arguments.config)
+        try:
+            config = self.read(path)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                print(mistake, file=sys.stderr)
+            count = len(error.mistakes)
+            print(f"{path}: {count} mistake{'' if count == 1 else 's'}", file=sys.stderr)
+            return 1
+        return self.run(config, arguments)
+
+
+_COMMANDS: Mapping[str, ConfigCommand] = MappingProxyType(
+    {
+        "run": ConfigCommand(
+            "run the server in the foreground", _run, _run_options, read=load_to_start
+        ),
+        "check": ConfigCommand(
+            "check a configuration: a summary, or every mistake", _check, read=load_with_files
+        ),
+        "access": ConfigCommand(
+            "who may do what on which console, and the rule that decides", _access, _access_options
+        ),
+        "verify": ConfigCommand(
+            "check the logs against their chain of hashes", _verify, _verify_options
+        ),
+        "proxy-uri": ConfigCommand(
+            "the proxy URIs to type into vSphere, and which to choose",
+            _proxy_uri,
+            _proxy_uri_options,
+        ),
+        "fingerprints": ConfigCommand(
+            "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints
+        ),
+    }
 )

@@ -1,4 +1,4 @@
-"""What happens, in the server's own log: lines that nobody can flood it with."""
+"""Events of consoles in the server's own log, a bounded number of lines."""
 
 from twisted.logger import Logger
 
@@ -20,9 +20,9 @@ from vspc.net.endpoints import DescriptorWatch
 from vspc.net.limits import Refusals
 
 
-def record(log: Logger, happening: Event) -> None:
-    """One line, or none where the VM's door has said it already."""
-    match happening:
+def record(log: Logger, event: Event) -> None:
+    """One line, or none where the line's session has logged it already."""
+    match event:
         case Attached(attachment):
             _about(log, "attached", attachment)
         case Detached(attachment):
@@ -41,18 +41,18 @@ def record(log: Logger, happening: Event) -> None:
             log.info("forgotten", console=console.title, id=console.id)
 
 
-def suspicion(happening: Event) -> Suspicion | None:
-    """The security event that `happening` is, if it is one (docs/identity.md has the kinds)."""
-    match happening:
+def suspicion(event: Event) -> Suspicion | None:
+    """The security event in `event`, if it is one (docs/identity.md has the kinds)."""
+    match event:
         case Suspicion():
-            return happening
+            return event
         case HostChanged(console, old, new, how):
             return Suspicion(how.value, console, new, old, "no vMotion has proved it")
     return None
 
 
 def record_suspicion(log: Logger, event: Suspicion) -> None:
-    """One line for a security event: who, about whose console, and where that one is."""
+    """One line for a security event: the claimant, the console, its present holder."""
     console = event.console
     log.error(
         "security",
@@ -76,7 +76,10 @@ def _about(log: Logger, event: str, attachment: Attachment, **facts: object) -> 
 
 
 class EventLog:
-    """`refusals` counts who was turned away: each address has a few lines a minute."""
+    """Each address, and each claimant of a security event, has a few lines a minute.
+
+    `refusals` counts refused connections and logins.
+    """
 
     def __init__(self, log: Logger, clock: Clock, refusals: Refusals) -> None:
         self._log = log
@@ -85,21 +88,21 @@ class EventLog:
         self._suspicions = Refusals()
         self._descriptors = DescriptorWatch()
 
-    def heard(self, happening: Event) -> None:
-        """One line, or none; a security event has a few a minute for each claimant."""
-        record(self._log, happening)
-        event = suspicion(happening)
-        if event is None:
+    def on_event(self, event: Event) -> None:
+        """Log one event."""
+        record(self._log, event)
+        found = suspicion(event)
+        if found is None:
             return
-        if self._suspicions.worth_a_line(event.claimant, self._clock.seconds()):
-            record_suspicion(self._log, event)
+        if self._suspicions.worth_a_line(found.claimant, self._clock.seconds()):
+            record_suspicion(self._log, found)
 
     def tick(self) -> None:
-        """Call it every second or so: what had no line of its own is summed up."""
+        """Call it every second or so: what had no line of its own is counted in one."""
         now = self._clock.seconds()
         for host, count in self._refusals.over(now):
             self._log.warn("refused-more", address=host, count=count, seconds=60)
         for host, count in self._suspicions.over(now):
             self._log.error("security-more", claimant=host, count=count, seconds=60)
         if self._descriptors.ran_out(now):
-            self._log.error("out-of-descriptors", what="newcomers are closed; see LimitNOFILE")
+            self._log.error("out-of-descriptors", what="connections are refused; see LimitNOFILE")

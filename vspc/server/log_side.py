@@ -1,24 +1,21 @@
-"""The log's side of the service: made, opened, and its events in our own log."""
+"""The log's side of the server: made, opened, followed through reloads, and closed."""
 
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
-from vspc.common.files import Disk
 from vspc.common.text import safe
-from vspc.common.values import written_duration, written_size
 from vspc.config import Config
-from vspc.config.settings import LogPolicy
+from vspc.config.settings import LogSettings
+from vspc.console.events import EventBus
+from vspc.console.lineside import NoOutputObserver, OutputObserver
+from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
-from vspc.log.examine import examine
 from vspc.log.log import Log
-from vspc.log.verify import recorded_heads, verify
 
 _ERRORS = frozenset(
     {
@@ -36,111 +33,88 @@ _ERRORS = frozenset(
 )
 _GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain", "sink-recovered"})
 
-
-DAMAGES = 20
-"""Damaged files that `vspc check` names."""
+_logger = Logger(namespace="vspc.log")
 
 
 class LogError(Exception):
     """The log cannot be written; the text says why."""
 
 
-def make_log(config: Config, clock: Clock, reactor: Any, failed: Callable[[], None]) -> Log | None:
-    """The log that `config` wants, not opened yet; None if it wants none."""
-    if not config.log.enabled:
-        return None
-    log = Logger(namespace="vspc.log")
-
-    def tell(event: str, facts: dict[str, object]) -> None:
-        level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
-        level(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
-
-    return Log(
-        config.state_dir / "log",
-        config.log,
-        clock,
-        lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without it
-        tell,
-        failed,
-    )
+def _report(event: str, facts: dict[str, object]) -> None:
+    """One event of the log, in the server's own log."""
+    report = _logger.error if event in _ERRORS else _logger.info if event in _GOOD else _logger.warn
+    report(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
 
 
-def open_log(keeping: Log, roster: Roster) -> None:
-    """Take up what an earlier process left. Raises `LogError`."""
-    try:
-        keeping.open()
-    except OSError as error:
-        where = error.filename or keeping.root
-        raise LogError(f"the log cannot be written: {where}: {error.strerror}") from None
-    keeping.revive(roster)
+class LogSide:
+    """The log of all consoles; `log` is None where `log.enabled` is false, and all of it idle."""
 
+    def __init__(
+        self, config: Config, clock: Clock, reactor: Any, failed: Callable[[], None]
+    ) -> None:
+        self.log: Log | None = None
+        if config.log.enabled:
+            self.log = Log(
+                config.state_dir / "log",
+                config.log,
+                clock,
+                lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without
+                _report,
+                failed,
+            )
 
-def forecast(config: Config) -> list[str]:
-    """What the logs of `config` may take, set against the disk: for `vspc check`."""
-    log, root = config.log, config.state_dir / "log"
-    if not log.enabled:
-        return ["log: off; what VMs say is kept in memory only"]
-    most, each = written_size(log.max_total), written_size(log.max_console)
-    keep = written_duration(log.keep)
-    lines = [f"log: {root}, at most {most}, {each} a console, {keep}, fsync {log.fsync}"]
-    lines += [f"log of {', '.join(p.consoles)}: {_policy(p)}" for p in log.policy]
-    known = sum(1 for _ in root.glob("consoles/??/*"))
-    if known:
-        most = written_size((known * log.max_console) >> 20 << 20)
-        lines.append(f"log: {known} consoles have one; each at its limit would be {most}")
-    there = next(path for path in (root, *root.parents) if path.is_dir())
-    free, disk = Disk().free(there)
-    used = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    floor = log.free_floor.of(disk)
-    spare = max(0, free - floor + used)
-    if spare < log.max_total:
-        lines.append(
-            f"warning: log.max_total is {written_size(log.max_total)}, but the disk has room for "
-            f"{spare >> 20}MiB of it: {free >> 20}MiB are free, and free_floor keeps "
-            f"{floor >> 20}MiB of them"
-        )
-    return lines + list(_damage(root))
+    @property
+    def observer(self) -> OutputObserver:
+        """What consoles report their output to."""
+        return NoOutputObserver() if self.log is None else self.log.recorder
 
+    @property
+    def store(self) -> LogStore | None:
+        """What verbs read logs from."""
+        return None if self.log is None else self.log.archive
 
-def _damage(root: Path) -> Iterator[str]:
-    """What a look at the files of logs shows; `vspc verify` reads every byte of them."""
-    found = examine(root, deep=False)
-    for complaint in found[:DAMAGES]:
-        yield f"warning: log: {safe(complaint.text, 1000)}"
-    if len(found) > DAMAGES:
-        yield f"warning: log: {len(found) - DAMAGES} more files are damaged; see vspc verify"
+    def open(self, roster: Roster) -> None:
+        """Load what an earlier process left, consoles that are away included. `LogError`."""
+        if self.log is None:
+            return
+        try:
+            self.log.open()
+        except OSError as error:
+            where = error.filename or self.log.root
+            raise LogError(f"the log cannot be written: {where}: {error.strerror}") from None
+        self.log.revive(roster)
 
+    def start(self, events: EventBus) -> None:
+        """Begin to write."""
+        if self.log is not None:
+            self.log.start()
+            events.subscribe(self.log.heard)
 
-def _policy(policy: LogPolicy) -> str:
-    if not policy.log:
-        return "none"
-    keep = "" if policy.keep is None else f"for {written_duration(policy.keep)}"
-    most = "" if policy.max is None else f"at most {written_size(policy.max)}"
-    return ", ".join(filter(None, (keep, most))) or "as all"
+    def tick(self) -> None:
+        """Call it every second."""
+        if self.log is not None:
+            self.log.check()
 
+    def reload(self, settings: LogSettings) -> None:
+        """`settings` are in force from now on, as far as they need no restart."""
+        if self.log is not None:
+            self.log.reload(settings)
 
-def check_chain(config: Config, against: Path | None) -> int:
-    """`vspc verify`: print what was found; the exit status."""
-    try:
-        recorded = None
-        if against is not None:
-            with against.open(encoding="utf-8", errors="replace") as file:
-                recorded = recorded_heads(file)
-            if not recorded:
-                print(f"{against}: there is no log-chain line in it", file=sys.stderr)
-                return 1
-        verdict = verify(config.state_dir / "log", recorded)
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
-    for complaint in verdict.wrong:
-        print(safe(complaint, 1000), file=sys.stderr)
-    heads = "" if recorded is None else f", {verdict.heads} heads are those that were sent"
-    print(f"{verdict.right} segments are as they were written, {verdict.gone} are gone{heads}")
-    return 1 if verdict.wrong else 0
+    def condition(self) -> dict[str, object]:
+        """For `status`."""
+        if self.log is None:
+            return {"log": "off"}
+        damage = {"log_damage": list(self.log.damage)} if self.log.damage else {}
+        return {"log": "failing" if self.log.writer.failing else "written", **damage}
 
+    def stopping(self) -> None:
+        """From now on lines close because the server stops."""
+        if self.log is not None:
+            self.log.ending()
 
-def close_log(keeping: Log) -> "Deferred[None]":
-    """Write what is left; a thread waits for the disk, some seconds at most."""
-    keeping.end()
-    return deferToThread(keeping.stop)
+    def stop(self) -> "Deferred[None]":
+        """Write what is left; a thread waits for the disk, some seconds at most."""
+        if self.log is None:
+            return succeed(None)
+        self.log.end()
+        return deferToThread(self.log.stop)

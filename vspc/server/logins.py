@@ -1,4 +1,4 @@
-"""Who is in, by whatever door: counted, recorded, and ended when that is asked for."""
+"""Logins by any door: counted, recorded, and ended on request."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -22,7 +22,7 @@ from vspc.server.reload import LOCAL
 
 
 class LoginRecording(Protocol):
-    """Who records logins; see `vspc.audit.logins`."""
+    """Records logins; `vspc.audit.logins.LoginRecorder` is one."""
 
     def came(self, login: Login) -> None: ...
     def left(self, login: Login) -> None: ...
@@ -32,7 +32,7 @@ class LoginRecording(Protocol):
 
 @define(eq=False)
 class LoginService(LoginObserver):
-    """Who is in, by SSH (`vspc.console.logins.LoginObserver`) or from the machine itself."""
+    """Sessions that doors report, by SSH or by the control socket."""
 
     sessions: Sessions
     audit: Audit
@@ -40,7 +40,7 @@ class LoginService(LoginObserver):
     wall: Callable[[], float]
 
     def came(self, login: Login, connection: LoginConnection) -> str:
-        """Somebody has proved who he is."""
+        """An operator has authenticated; empty, or why the login is refused."""
         session = login.session
         why_not = self.sessions.enter(session, connection.disconnect, lambda: connection.idle)
         if why_not:
@@ -50,24 +50,24 @@ class LoginService(LoginObserver):
         return why_not
 
     def left(self, login: Login) -> None:
-        """He is gone."""
+        """The connection of a login is closed."""
         self.sessions.leave(login.session)
         self.recording.left(login)
 
     def limited(self, login: Login, limit: str) -> None:
-        """He wanted more than that allows."""
+        """A request was over `limit`."""
         self.audit.record("limit", login.session, limit=limit)
 
     def failed(self, failure: LoginFailure) -> None:
-        """An attempt came to nothing."""
+        """An attempt failed."""
         self.recording.failed(failure)
 
     def excused(self, failures: Iterable[LoginFailure]) -> None:
-        """Who failed so is in."""
+        """The same connection has logged in after these."""
         self.recording.excused(failures)
 
-    def stranger(self, address: str) -> None:
-        """Somebody who is neither root nor the server's user was at the control socket."""
+    def refused(self, address: str) -> None:
+        """A client of the control socket is neither root nor the server's user."""
         reason = "neither root nor the server's user"
         self.recording.failed(LoginFailure(LOCAL.name, address, reason, Proof("local"), 1, 0))
 

@@ -1,6 +1,7 @@
-"""Builds every room and introduces them to each other. Here, and nowhere else, are the tables made.
+"""The whole server: builds every part, connects them, starts, reloads and stops them.
 
-`twistd vspc` comes by `vspc.cli.tap`, `vspc run` by `vspc.cli.foreground`.
+Tables are made here and nowhere else. `twistd vspc` uses it by `vspc.cli.tap`, `vspc run` by
+`vspc.cli.foreground`.
 """
 
 import gc
@@ -20,6 +21,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
+from vspc.apps.dispatch import Dispatcher
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.work_pool import WorkPool
 from vspc.audit.service import AuditService
@@ -27,9 +29,10 @@ from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.events import Event, EventBus, Renamed
 from vspc.console.history import Budget
-from vspc.console.lineside import ConsoleContext, NoOutputObserver
+from vspc.console.lineside import ConsoleContext
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
+from vspc.console.sessions import Sessions
 from vspc.console.wakeups import Wakeups
 from vspc.net.endpoints import pace, raise_limit, server, shortage
 from vspc.net.limits import Refusals
@@ -38,8 +41,9 @@ from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.events import EventLog
-from vspc.server.log_side import LogError, close_log, make_log, open_log
-from vspc.server.operator_side import OperatorSide
+from vspc.server.log_side import LogError, LogSide
+from vspc.server.logins import LoginService
+from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.status import ServerStatus
 from vspc.server.vm_side import VmSide
@@ -48,9 +52,10 @@ from vspc.vm.context import LineTimeouts
 from vspc.vm.server import LineServer
 
 TICK = 1.0
-"""Seconds between looks at migrations and away consoles."""
+"""Seconds between checks of migrations, consoles that are away, and the disk."""
 
-GOODBYE = "the concentrator is shutting down"
+SHUTDOWN = "the concentrator is shutting down"
+"""What operators are told."""
 
 
 class VspcService(MultiService):
@@ -66,36 +71,38 @@ class VspcService(MultiService):
         self._clock = clock = ReactorClock(reactor)
         self.events = EventBus(self._defect)
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
-        self._keeping = make_log(config, clock, reactor, self._defect)
-        self._watching = AuditService(
+        self._logs = LogSide(config, clock, reactor, self._defect)
+        self._audit = AuditService(
             config.audit, config.state_dir, reactor, clock, self.events, self._defect
         )
         self._budget = Budget(config.console.history_total)
+        self._refusals = Refusals()
+        self._event_log = EventLog(self._log, clock, self._refusals)
+        self._scheduler = Scheduler(reactor.callLater, clock.seconds)
         context = ConsoleContext(
             clock,
             self._budget,
             wakeups,
             self.events,
             config.console.history,
-            NoOutputObserver() if self._keeping is None else self._keeping.recorder,
-            self._watching.recorder,
+            self._logs.observer,
+            self._audit.recorder,
             lambda: self.live.config.console.pen_idle,
         )
         self._accounting = context.accounting
-        self._scheduler = Scheduler(reactor.callLater, clock.seconds)
+        self.roster = Roster(context, config.console.forget_after)
+        self.sessions = Sessions(lambda: quota(self.live.config.ssh))
+        self.events.subscribe(self.sessions.on_event)
         self._operators = OperatorSide(
             self.live,
+            self.sessions,
+            LoginService(self.sessions, self._audit.recorder, self._audit.witness, clock.wall),
             clock,
             reactor,
-            self.events,
-            self._watching.recorder,
-            self._watching.witness,
-            self._defect,
             self._scheduler,
+            self._refusals,
+            self._defect,
         )
-        self.roster = Roster(context, config.console.forget_after)
-        self._refusals = Refusals()
-        self._telling = EventLog(self._log, clock, self._refusals)
         self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -112,7 +119,7 @@ class VspcService(MultiService):
         self._previous_hangup: Any = None
 
     def _defect(self) -> None:
-        """A subscriber or an attachment raised: ours to mend, nobody else's to suffer."""
+        """Log the exception of a subscriber or an attachment; others are not affected."""
         self._log.failure("defect")
 
     def setServiceParent(self, parent: Any) -> None:
@@ -135,14 +142,14 @@ class VspcService(MultiService):
     def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
-        if self._keeping is not None:
-            open_log(self._keeping, self.roster)
-        ssh_door, control = self._operators.open(self._verb_context(), self._refusals)
+        self._logs.open(self.roster)
+        dispatcher = Dispatcher(self._verb_context(), self.events)
+        ssh_server, control = self._operators.open(dispatcher)
         self._ports.append(control)
         for description, factory, what in self._vm_side.listeners(self._pair(config)):
             self._listen(description, factory, what)
         for description in config.ssh.listen:
-            self._listen(description, ssh_door, "ssh")
+            self._listen(description, ssh_server, "ssh")
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def _pair(self, config: Config) -> Pair:
@@ -150,30 +157,30 @@ class VspcService(MultiService):
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
     def _verb_context(self) -> VerbContext:
-        condition = ServerStatus(
+        status = ServerStatus(
             self._clock,
             self._budget,
             self._line_server,
             self._vm_side,
             self._operators,
-            self._watching,
-            self._keeping,
+            self._audit,
+            self._logs,
         )
         return VerbContext(
             self.roster,
             self.live.rights,
             self._clock,
             self._line_server,
-            logs=None if self._keeping is None else self._keeping.archive,
+            logs=self._logs.store,
             history_limit=self.live.history_limit,
-            audit=self._watching.recorder,
-            sessions=self._operators.sessions,
+            audit=self._audit.recorder,
+            sessions=self.sessions,
             lockouts=self._operators.lockouts,
-            audit_reader=self._watching.trail,
+            audit_reader=self._audit.trail,
             work_pool=WorkPool(
                 ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
             ),
-            status=condition.facts,
+            status=status.facts,
             is_operator=lambda name: name in self.live.people.operators,
             current=self.live.current,
             escape=lambda: self.live.config.ssh.escape,
@@ -197,54 +204,51 @@ class VspcService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
-        self._watching.start()
-        self.events.subscribe(self._telling.heard)
+        self._audit.start()
+        self.events.subscribe(self._event_log.on_event)
         self.events.subscribe(self._reassess_renamed)
-        if self._keeping is not None:
-            self._keeping.start()
-            self.events.subscribe(self._keeping.heard)
+        self._logs.start(self.events)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         self._warn()
         short = shortage(raise_limit())
         if short is not None:
             self._log.warn("few-descriptors", what=short)
-        # What is there now stays: to look through it for garbage takes 40 ms, and everybody waits.
+        # What exists now stays: a collection that looks through it stops the reactor for 40 ms.
         self._reactor.callWhenRunning(gc.freeze)
         self._log.info("started", state_dir=self.live.config.state_dir)
 
     def _warn(self) -> None:
-        """What is allowed in the configuration and probably not meant."""
+        """Log what the configuration allows and probably does not intend."""
         config = self.live.config
         for warning in [*config.warnings, *file_warnings(config)]:
             self._log.warn("configuration-warning", what=config.lines.placed(warning))
 
     def _on_tick(self) -> None:
-        chores: list[Callable[[], object]] = [
+        tasks: list[Callable[[], object]] = [
             self._line_server.tick,
             self._operators.tick,
-            self._telling.tick,
+            self._event_log.tick,
             lambda: self._accounting.tick(self._clock.seconds()),
+            self._logs.tick,
         ]
-        if self._keeping is not None:
-            chores.append(self._keeping.check)
-        for chore in chores:
+        for task in tasks:
             try:
-                chore()
+                task()
             except Exception:  # the next second must come all the same
                 self._defect()
 
-    def _reassess_renamed(self, happening: Event) -> None:
-        """Rules go by names."""
-        if not isinstance(happening, Renamed):
+    def _reassess_renamed(self, event: Event) -> None:
+        """Rules match names."""
+        if not isinstance(event, Renamed):
             return
-        console, said = happening.console, happening.said
+        console, said = event.console, event.said
         console.reassess(self.live.rights)
-        present = (each.session.operator for each in self._operators.sessions)
+        present = (each.session.operator for each in self.sessions)
         subject = console.subject
         operators = self.live.affected(evolve(subject, name=said), subject, present)
         if operators:
-            self._watching.renamed(console, said, operators)
+            self._audit.renamed(console, said, operators)
 
     # Reloading
 
@@ -252,69 +256,65 @@ class VspcService(MultiService):
         self._reactor.callFromThread(self.reload)
 
     def reload(self) -> None:
-        """Read the configuration anew: all of it counts, or none with every mistake named."""
-        self._watching.reopen()
+        """Read the configuration again: all of it is applied, or none and every mistake logged."""
+        self._audit.reopen()
         try:
             config = load_with_files(self._started.path, self._operators.unread)
             self._vm_side.reload(config, self._pair(config))
         except TlsError as error:
             self._log.error("reload-refused", what=str(error))
-            self._watching.recorder.record("reload-failed", reason=str(error))
+            self._audit.recorder.record("reload-failed", reason=str(error))
             return
         except ConfigError as error:
             for mistake in error.mistakes:
                 self._log.error("reload-mistake", what=str(mistake))
             self._log.error("reload-refused", mistakes=len(error.mistakes))
-            self._watching.recorder.record("reload-failed", mistakes=len(error.mistakes))
+            self._audit.recorder.record("reload-failed", mistakes=len(error.mistakes))
             return
         self._apply(config)
 
     def _apply(self, config: Config) -> None:
         changed = changes(self.live.config, config)
         self.live.take(config)
-        self._watching.reload(config.audit)
-        if self._keeping is not None:
-            self._keeping.reload(config.log)
+        self._audit.reload(config.audit)
+        self._logs.reload(config.log)
         for console in self.roster:
             console.reassess(self.live.rights)
         self._warn()
         restart = needs_restart(self._started, config)
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)
-        gone = self._operators.reload(config)
-        self._log.info("reloaded", path=config.path, logins_ended=gone)
-        self._watching.recorder.record(
-            "reload", changed=" ".join(changed), restart=" ".join(restart), ended=gone
+        ended = self._operators.reload(config)
+        self._log.info("reloaded", path=config.path, logins_ended=ended)
+        self._audit.recorder.record(
+            "reload", changed=" ".join(changed), restart=" ".join(restart), ended=ended
         )
 
     # Stopping
 
     def stopService(self) -> "Deferred[Any]":
-        """Say goodbye to everybody; Twisted waits for the ports to close."""
+        """End every connection and write what is left; Twisted waits for that."""
         self._log.info("stopping")
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
             self._tick.stop()
-        if self._keeping is not None:
-            self._keeping.ending()
+        self._logs.stopping()
         self._line_server.close()
-        told: Deferred[None] = deferLater(self._reactor, self._operators.close(GOODBYE))
+        told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._ports]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
-        # What was still to be said of lines that have closed.
+        # Connections that have closed and wait for their turn are reported first.
         done.addBoth(lambda _: self._scheduler.stop())
-        # Threads wait for the disk: what was said and done until now must get there.
-        if self._keeping is not None:
-            done.addBoth(lambda _, keeping: close_log(keeping), self._keeping)
-        return done.addBoth(self._end_watching)
+        done.addBoth(lambda _: self._logs.stop())
+        return done.addBoth(self._stop_audit)
 
-    def _end_watching(self, _result: object) -> "Deferred[None]":
+    def _stop_audit(self, _result: object) -> "Deferred[None]":
         self._accounting.close()
-        self._watching.end()
-        return deferToThread(self._watching.stop)
+        self._audit.end()
+        return deferToThread(self._audit.stop)
 
 
 class CannotListen(Exception):

@@ -1,4 +1,4 @@
-"""How the server is, as `status` tells it: what the rooms say of themselves."""
+"""The condition of the server, as `status` prints it: what each part reports of itself."""
 
 import os
 import resource
@@ -11,8 +11,8 @@ from vspc.apps.verbs.context import timestamp
 from vspc.audit.service import AuditService
 from vspc.common.clock import Clock
 from vspc.console.history import Budget
-from vspc.log.log import Log
 from vspc.net.certificates import Validity
+from vspc.server.log_side import LogSide
 from vspc.server.operator_side import OperatorSide
 from vspc.server.vm_side import VmSide
 from vspc.vm.server import LineServer
@@ -20,15 +20,15 @@ from vspc.vm.server import LineServer
 
 @define(eq=False)
 class ServerStatus:
-    """Asked for each `status`; nothing here waits for the disk."""
+    """Nothing here waits for the disk."""
 
     clock: Clock
     budget: Budget
     line_server: LineServer
     vm_side: VmSide
     operators: OperatorSide
-    watching: AuditService
-    keeping: Log | None
+    audit: AuditService
+    logs: LogSide
     _since: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -49,15 +49,14 @@ class ServerStatus:
             },
             "ssh": self.operators.condition(),
             "history": {"used": self.budget.used, "total": self.budget.total},
-            "log": _log(self.keeping),
-            **_log_damage(self.keeping),
-            "audit": self.watching.condition(),
-            "limits_hit": dict(self.watching.limits()),
+            **self.logs.condition(),
+            "audit": self.audit.condition(),
+            "limits_hit": dict(self.audit.limits()),
         }
 
 
 def _certificate(validity: Validity | None, now: float) -> dict[str, object] | None:
-    """Of the listeners of VMs; None before there are any."""
+    """The certificate of the VMs' listeners; None before there are any."""
     if validity is None:
         return None
     moment = datetime.fromtimestamp(now, UTC)
@@ -67,15 +66,3 @@ def _certificate(validity: Validity | None, now: float) -> dict[str, object] | N
         "days_left": validity.days_left(moment),
         "problem": validity.problem(moment),
     }
-
-
-def _log(keeping: Log | None) -> str:
-    if keeping is None:
-        return "off"
-    return "failing" if keeping.writer.failing else "written"
-
-
-def _log_damage(keeping: Log | None) -> dict[str, object]:
-    """What is wrong with files of logs, if anything is."""
-    damage = [] if keeping is None else list(keeping.damage)
-    return {"log_damage": damage} if damage else {}
