@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyotp
 from attrs import define, field
@@ -12,13 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
 from vspc.auth.authenticator import LEAST, OperatorAuthenticator
-from vspc.auth.children import Child, Parent
+from vspc.auth.children import Child, ChildObserver
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
 from vspc.auth.method import AuthContext
 from vspc.auth.methods import SETTINGS, password, totp
 from vspc.auth.passwords import Passwords, hash_password
 from vspc.auth.programs import Programs
+from vspc.auth.revocation import RevocationFile
 from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import WINDOW, WRONG, Codes
@@ -87,15 +88,15 @@ class Helpers:
     keys_of: dict[str, str] = field(factory=dict)
     asked: list[str] = field(factory=list)
 
-    def start(self, _reactor: object, words: Sequence[str], parent: Parent) -> Child:
-        return HelperChild(self, words, parent)
+    def start(self, _reactor: object, words: Sequence[str], observer: ChildObserver) -> Child:
+        return HelperChild(self, words, observer)
 
 
 @define(eq=False)
 class HelperChild(Child):
     helpers: Helpers
     words: Sequence[str]
-    parent: Parent
+    observer: ChildObserver
     asks: bool = False
 
     def write(self, data: bytes) -> None:
@@ -107,15 +108,15 @@ class HelperChild(Child):
             self.say(b"ok\n" if data == b"answer right\n" else b"no\n")
 
     def say(self, data: bytes) -> None:
-        self.helpers.clock.call_later(0, lambda: self.parent.said(data))
+        self.helpers.clock.call_later(0, lambda: self.observer.output(data))
 
     def close_input(self) -> None:
         if not self.asks:
             self.helpers.asked.append(self.words[1])
             self.say(self.helpers.keys_of.get(self.words[1], "").encode())
-        self.helpers.clock.call_later(0, lambda: self.parent.exited(0))
+        self.helpers.clock.call_later(0, lambda: self.observer.exited(0))
 
-    def deafen(self) -> None:
+    def ignore_output(self) -> None:
         pass
 
     def end(self, force: bool = False) -> None:
@@ -140,7 +141,12 @@ class AuthenticatorTest(SynchronousTestCase):
         self.codes = Codes(self.clock, StateFile(self.directory / "codes", at_once))
         programs = Programs(None, self.clock, self.helpers.start)  # type: ignore[arg-type]
         self.context = AuthContext(
-            self.clock, self.passwords, self.codes, programs, self.lockouts, lambda: self
+            self.clock,
+            self.passwords,
+            self.codes,
+            programs,
+            self.lockouts,
+            lambda: cast(RevocationFile, self),
         )
 
     def current(self) -> Revoked | str:

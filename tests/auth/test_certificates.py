@@ -265,7 +265,7 @@ class Minted(_Case):
     def test_signed_by_a_kind_of_key_that_is_not_taken(self) -> None:
         old = string(b"ssh-dss") + string(b"p")
         reason = self.bad(Mint(authority=old).blob, Authorities((trusted(old),)))
-        self.assertIn("its authority's type ssh-dss is not known", reason)
+        self.assertIn("its authority's type ssh-dss is unknown", reason)
 
     def test_signed_by_somebody_else_in_the_name_of_a_trusted_authority(self) -> None:
         ca = Plain()
@@ -346,7 +346,7 @@ class Minted(_Case):
         for kind in (b"ssh-dss-cert-v01@openssh.com", b"ssh-rsa-cert-v00@openssh.com"):
             blob = string(kind) + b"rest"
             self.assertTrue(is_certificate(blob))
-            self.assertIn(f"its type {kind.decode()} is not known", self.bad(blob, Authorities()))
+            self.assertIn(f"its type {kind.decode()} is unknown", self.bad(blob, Authorities()))
 
     def test_every_bit(self) -> None:
         mint = Mint(options=((b"force-command", b"list"),))

@@ -12,25 +12,25 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 
 from tests.auth.scripts import ScriptTest, lives, until
-from vspc.auth.children import Child, Parent, start
+from vspc.auth.children import Child, ChildObserver, start
 
 reactor: Any = any_reactor
 
 
 @define(eq=False)
-class Recorder(Parent):
+class Recorder(ChildObserver):
     """Keeps all that it hears."""
 
-    output: bytearray = field(factory=bytearray)
+    printed: bytearray = field(factory=bytearray)
     errors: bytearray = field(factory=bytearray)
     statuses: list[int] = field(factory=list)
     gone: Deferred[int] = field(factory=Deferred)
 
-    def said(self, data: bytes) -> None:
+    def output(self, data: bytes) -> None:
         assert not self.statuses
-        self.output += data
+        self.printed += data
 
-    def complained(self, data: bytes) -> None:
+    def error_output(self, data: bytes) -> None:
         assert not self.statuses
         self.errors += data
 
@@ -60,14 +60,14 @@ class Talking(ChildTest):
         child.write(text)
         child.close_input()
         self.assertEqual((yield recorder.gone), 7)
-        self.assertEqual(recorder.output, text)
+        self.assertEqual(recorder.printed, text)
         self.assertEqual(recorder.errors, b"oops\n")
 
     @inlineCallbacks
     def test_its_last_words_come_before_its_end(self) -> Any:
         _child, recorder = self.run_shell("head -c 60000 /dev/zero; exit 1")
         self.assertEqual((yield recorder.gone), 1)
-        self.assertEqual(len(recorder.output), 60000)
+        self.assertEqual(len(recorder.printed), 60000)
 
     @inlineCallbacks
     def test_writing_to_what_does_not_listen_is_no_error(self) -> Any:
@@ -79,13 +79,13 @@ class Talking(ChildTest):
         self.assertEqual((yield recorder.gone), 0)
 
     @inlineCallbacks
-    def test_deafened_we_hear_of_its_end_only(self) -> Any:
+    def test_ignore_outputed_we_hear_of_its_end_only(self) -> Any:
         child, recorder = self.run_shell("exec yes")
-        yield until(reactor, lambda: bool(recorder.output))
-        child.deafen()
-        count = len(recorder.output)
+        yield until(reactor, lambda: bool(recorder.printed))
+        child.ignore_output()
+        count = len(recorder.printed)
         self.assertEqual((yield recorder.gone), -signal.SIGPIPE)
-        self.assertEqual(len(recorder.output), count)
+        self.assertEqual(len(recorder.printed), count)
 
 
 class Ending(ChildTest):
@@ -95,7 +95,7 @@ class Ending(ChildTest):
         child.end()
         self.assertEqual((yield recorder.gone), -signal.SIGTERM)
         child, recorder = self.run_shell("trap '' TERM; echo; sleep 1000; sleep 1000")
-        yield until(reactor, lambda: bool(recorder.output))
+        yield until(reactor, lambda: bool(recorder.printed))
         child.end()
         child.end(force=True)
         self.assertEqual((yield recorder.gone), -signal.SIGKILL)
@@ -105,10 +105,10 @@ class Ending(ChildTest):
     @inlineCallbacks
     def test_its_children_hear_of_it(self) -> Any:
         child, recorder = self.run_shell("sleep 1000 & echo $!; wait")
-        yield until(reactor, lambda: bool(recorder.output))
+        yield until(reactor, lambda: bool(recorder.printed))
         child.end()
         yield recorder.gone
-        yield until(reactor, lambda: not lives(int(recorder.output)))
+        yield until(reactor, lambda: not lives(int(recorder.printed)))
 
     @inlineCallbacks
     def test_no_descriptor_and_no_zombie_is_left(self) -> Any:
@@ -116,12 +116,12 @@ class Ending(ChildTest):
         before = descriptors()
         for text in ("exit", "exec yes", "sleep 1000 &", "exec >&- 2>&- <&-"):
             child, recorder = self.run_shell(f"echo $$; {text}")
-            yield until(reactor, lambda r=recorder: b"\n" in r.output)  # type: ignore[misc]
+            yield until(reactor, lambda r=recorder: b"\n" in r.printed)  # type: ignore[misc]
             if text == "exec yes":
                 child.end(force=True)
             if not recorder.statuses:
                 yield recorder.gone
-            self.assertFalse(os.path.exists(f"/proc/{int(recorder.output.split()[0])}"))
+            self.assertFalse(os.path.exists(f"/proc/{int(recorder.printed.split()[0])}"))
             yield until(reactor, lambda: descriptors() <= before)
 
     @inlineCallbacks
@@ -131,7 +131,7 @@ class Ending(ChildTest):
         before = descriptors()
         child, recorder = self.run_shell("read x")
         ours = descriptors() - before
-        child.deafen()
+        child.ignore_output()
         self.assertEqual(descriptors() - before, ours)
         yield until(reactor, lambda: len(descriptors() - before) == len(ours) - 2)
         child.end()

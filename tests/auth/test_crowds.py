@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import Ear, claimant
 from tests.fakes import FakeClock
-from vspc.auth.children import Child, Parent
+from vspc.auth.children import Child, ChildObserver
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import authorized_keys
 from vspc.auth.program_run import PATIENCE, STEP
@@ -33,7 +33,7 @@ TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"a
 class FakeChild(Child):
     """A child that lives until it is told that it has ended."""
 
-    parent: Parent
+    observer: ChildObserver
     heard: bytearray = field(factory=bytearray)
     deaf: bool = False
     signals: list[bool] = field(factory=list)
@@ -45,7 +45,7 @@ class FakeChild(Child):
     def close_input(self) -> None:
         pass
 
-    def deafen(self) -> None:
+    def ignore_output(self) -> None:
         self.deaf = True
 
     def end(self, force: bool = False) -> None:
@@ -54,7 +54,7 @@ class FakeChild(Child):
 
     def exit(self, status: int) -> None:
         self.lives = False
-        self.parent.exited(status)
+        self.observer.exited(status)
 
 
 class Asker(Ear):
@@ -81,10 +81,10 @@ class Crowd(RuleBasedStateMachine):
         self.askers: list[Asker] = []
         self.full = False
 
-    def start(self, _reactor: object, _words: Sequence[str], parent: Parent) -> Child:
+    def start(self, _reactor: object, _words: Sequence[str], observer: ChildObserver) -> Child:
         if self.full:
             raise OSError(11, "Resource temporarily unavailable")
-        self.children.append(FakeChild(parent))
+        self.children.append(FakeChild(observer))
         return self.children[-1]
 
     @property
@@ -107,7 +107,7 @@ class Crowd(RuleBasedStateMachine):
     def speak(self, data: st.DataObject, text: bytes, error: bool) -> None:
         child = data.draw(st.sampled_from(self.living))
         if not child.deaf:
-            (child.parent.complained if error else child.parent.said)(text)
+            (child.observer.error_output if error else child.observer.output)(text)
 
     @precondition(lambda self: self.living)
     @rule(data=st.data(), status=st.sampled_from([0, 1, -9]), count=st.integers(1, 20))

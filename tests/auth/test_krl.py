@@ -148,7 +148,7 @@ class Damaged(SynchronousTestCase):
 
     def test_a_certificate_for_a_key(self) -> None:
         blob = string(b"ssh-ed25519-cert-v01@openssh.com") + b"..."
-        self.assertIn("a certificate stands", self.wrong(listed((2, string(blob)))))
+        self.assertIn("found a certificate", self.wrong(listed((2, string(blob)))))
 
     def test_serial_numbers_that_cannot_be(self) -> None:
         for kind, data in (

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet import reactor as any_reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import Ear, ScriptTest, claimant, lives, until
@@ -265,11 +266,12 @@ class Ending(ProgramsTest):
     def test_no_descriptor_is_left(self) -> Any:
         yield self.ended(self.shell("echo ok"))
         yield until(reactor, lambda: not self.programs.running)
+        yield deferLater(reactor, 0)  # the turn in which descriptors are closed
         before = len(os.listdir("/proc/self/fd"))
         for text in ("echo ok", "exit 1", "exec yes >&2", "exec <&-; echo ok"):
             yield self.ended(self.shell(text))
             yield until(reactor, lambda: not self.programs.running)
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        yield until(reactor, lambda: len(os.listdir("/proc/self/fd")) == before)
 
     @inlineCallbacks
     def test_closing_kills_and_tells_nobody(self) -> Any:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.auth.scripts import events_of
 from tests.fakes import FakeClock
 from vspc.auth.methods.command import encoded
-from vspc.auth.stderr import BYTES, LINE, LINES, MINUTE, WITHHELD, Allowance, Secrets, StderrLog
+from vspc.auth.stderr import BYTES, LINE, LINES, MINUTE, WITHHELD, LineLimit, Secrets, StderrLog
 from vspc.common.text import SAFE_LIMIT
 
 
@@ -18,31 +18,31 @@ class Told(SynchronousTestCase):
     def setUp(self) -> None:
         self.events = events_of(self)
         self.clock = FakeClock()
-        self.allowance = Allowance(self.clock)
-        self.complaints = self.run_of("/x")
+        self.line_limit = LineLimit(self.clock)
+        self.stderr = self.run_of("/x")
 
     def run_of(self, program: str) -> StderrLog:
-        return StderrLog(program, Secrets(), self.allowance)
+        return StderrLog(program, Secrets(), self.line_limit)
 
     def texts(self) -> list[str]:
         return [event["text"] for event in self.events if "text" in event]
 
     def test_lines_in_pieces_and_the_last_one_without_an_end(self) -> None:
         for data in (b"one\n\n  t", b"wo\r\nth", b"ree"):
-            self.assertTrue(self.complaints.receive(data))
+            self.assertTrue(self.stderr.receive(data))
         self.assertEqual(self.texts(), ["one", "two"])
-        self.complaints.finish()
+        self.stderr.finish()
         self.assertEqual(self.texts(), ["one", "two", "three"])
         self.assertEqual({event["program"] for event in self.events}, {"/x"})
 
     def test_nothing_moves_a_cursor(self) -> None:
-        self.complaints.receive(b"\x1b[2Jx\xff\n")
+        self.stderr.receive(b"\x1b[2Jx\xff\n")
         self.assertEqual(self.texts(), ["\\x1b[2Jx\\xff"])
 
     def test_what_is_too_long_is_cut_and_too_many_lines_are_counted(self) -> None:
-        self.complaints.receive(b"x" * (10 * LINE))
-        self.complaints.receive(b"\n" + b"y\n" * (LINES + 4))
-        self.complaints.finish()
+        self.stderr.receive(b"x" * (10 * LINE))
+        self.stderr.receive(b"\n" + b"y\n" * (LINES + 4))
+        self.stderr.finish()
         self.assertEqual(len(self.texts()), LINES)
         self.assertLess(len(self.texts()[0]), SAFE_LIMIT + 20)
         self.clock.advance(60)
@@ -60,8 +60,8 @@ class Told(SynchronousTestCase):
         self.assertEqual(self.events[-1]["program"], "/last")
 
     def test_too_much_of_it(self) -> None:
-        self.assertTrue(self.complaints.receive(b"\n" * BYTES))
-        self.assertFalse(self.complaints.receive(b"\n"))
+        self.assertTrue(self.stderr.receive(b"\n" * BYTES))
+        self.assertFalse(self.stderr.receive(b"\n"))
 
 
 class Withheld(SynchronousTestCase):
@@ -92,7 +92,7 @@ class Withheld(SynchronousTestCase):
         secrets = Secrets()
         events = events_of(self)
         secrets.add(b"canary", b"canary")
-        complaints = StderrLog("/x", secrets, Allowance(FakeClock()))
+        complaints = StderrLog("/x", secrets, LineLimit(FakeClock()))
         complaints.receive(b"." * (LINE - 3) + b"can")
         complaints.receive(b"ary\n")
         self.assertNotIn("can", events[-1]["text"])

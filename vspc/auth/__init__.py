@@ -1,1 +1,1 @@
-"""Who somebody is: keys, certificates, passwords, codes and the administrator's programs."""
+"""Authentication: keys, certificates, passwords, codes and the administrator's programs."""

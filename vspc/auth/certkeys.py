@@ -1,7 +1,8 @@
-"""OpenSSH certificates: what is in one, and if its authority signed that (PROTOCOL.certkeys).
+"""OpenSSH certificates: what is in one, and whether its authority signed it (PROTOCOL.certkeys).
 
-`cryptography` reads and verifies them, but tells neither the authority's key as it stands there nor
-with which algorithm it signed, and knows no FIDO keys: hence a reading of our own beside its.
+`cryptography` is not enough: it has no FIDO keys in certificates, and gives neither the blob of the
+authority's key nor the algorithm of its signature, so that SHA-1 could not be refused. Where it can
+read a certificate, both readings must agree.
 """
 
 import base64
@@ -28,7 +29,7 @@ FOREVER = 2**64 - 1
 """A `valid_before` that never comes."""
 
 USER = 1
-"""The type of a certificate that somebody logs in with; 2 is a host's."""
+"""The type of a user's certificate; 2 is a host's."""
 
 # What follows the type in a key's blob, a certificate's after its nonce.
 _FIELDS: Mapping[bytes, int] = MappingProxyType(
@@ -59,10 +60,10 @@ _CURVES: Mapping[str, hashes.HashAlgorithm] = MappingProxyType(
 
 @frozen
 class Certificate:
-    """All that a certificate says; nothing of it is true before `unsound` found nothing.
+    """The fields of a certificate; none may be used before `unsound` has returned "".
 
     `key` and `authority` are the blobs of plain keys; `after` and `before` seconds since 1970;
-    `signed` is what the authority put `signature` under.
+    `signed` is what `signature` is for.
     """
 
     blob: bytes
@@ -82,14 +83,14 @@ class Certificate:
 
 
 def parse(blob: bytes) -> Certificate:
-    """Read a certificate. Raises ValueError, whose text says why it is none that is taken."""
+    """Read a certificate. Raises ValueError, whose text says why it is not accepted."""
     if len(blob) > LIMIT:
         raise ValueError(f"it is longer than {LIMIT} bytes")
     reader = SshReader(blob)
     kind = reader.string()
     if kind not in _KINDS:
-        raise ValueError(f"its type {safe(kind, 60)} is not known")
-    reader.string()  # a nonce, which says nothing
+        raise ValueError(f"its type {safe(kind, 60)} is unknown")
+    reader.string()  # a nonce
     plain = _KINDS[kind]
     fields = b"".join(string(reader.string()) for _ in range(_FIELDS[plain]))
     return Certificate(
@@ -150,15 +151,15 @@ def _last(reader: SshReader) -> bytes:
 
 
 def unsound(certificate: Certificate) -> str:
-    """Why the signature of the authority that it names is not right; empty if it is. Never raises.
+    """Why its signature is not that of the authority in it; empty if it is. Never raises.
 
-    Whether that authority is trusted is not asked here.
+    Whether that authority is trusted is checked elsewhere.
     """
     if is_certificate(certificate.authority):
         return "it is signed by another certificate"
     kind = key_type(certificate.authority)
     if kind not in _FIELDS:
-        return f"its authority's type {safe(kind, 60)} is not known"
+        return f"its authority's type {safe(kind, 60)} is unknown"
     try:
         with_token = kind.startswith(b"sk-")
         algorithm, raw, token = _signature(certificate.signature, with_token)
@@ -169,13 +170,13 @@ def unsound(certificate: Certificate) -> str:
         else:
             right = _verified_by_library(certificate)
     except Exception:
-        # The parsers of the library raise whatever they come across.
+        # The parsers of the library raise exceptions of many kinds.
         right = False
     return "" if right else "its signature is wrong"
 
 
 def _signature(blob: bytes, with_token: bool) -> tuple[bytes, bytes, bytes]:
-    """Algorithm, signature proper, and what a FIDO token adds: flags and counter."""
+    """Algorithm, signature, and what a FIDO token adds: flags and counter."""
     reader = SshReader(blob)
     algorithm, raw = reader.string(), reader.string()
     token = reader.take(5) if with_token else b""
@@ -188,7 +189,7 @@ def _line(blob: bytes) -> bytes:
 
 
 def _verified_by_library(certificate: Certificate) -> bool:
-    """For all but FIDO keys; what it read has to be what we read."""
+    """For all but FIDO keys; its reading must agree with ours."""
     found = ssh.load_ssh_public_identity(_line(certificate.blob))
     if not isinstance(found, ssh.SSHCertificate):
         return False
@@ -205,8 +206,8 @@ def _verified_by_library(certificate: Certificate) -> bool:
 
 
 def _verified(certificate: Certificate, algorithm: bytes, raw: bytes, token: bytes) -> bool:
-    """For FIDO keys, signed for or signing, which the library does not know in certificates."""
-    load_ssh_public_key(_line(certificate.key))  # raises if it is no key
+    """For FIDO keys, certified or signing, which the library does not support in certificates."""
+    load_ssh_public_key(_line(certificate.key))  # raises if it is not a key
     authority = load_ssh_public_key(_line(certificate.authority))
     data = certificate.signed
     if token:
@@ -227,7 +228,7 @@ def _verified(certificate: Certificate, algorithm: bytes, raw: bytes, token: byt
 
 
 def _application(blob: bytes) -> bytes:
-    """The last field of a FIDO key: for whom its token signs (PROTOCOL.u2f)."""
+    """The last field of a FIDO key: the application that its token signs for (PROTOCOL.u2f)."""
     reader = SshReader(blob)
     for _ in range(_FIELDS[reader.string()]):
         last = reader.string()
@@ -235,7 +236,7 @@ def _application(blob: bytes) -> bytes:
 
 
 def _der(raw: bytes) -> bytes:
-    """An ECDSA signature as the library wants it (RFC 5656 section 3.1.2)."""
+    """An ECDSA signature in DER, from SSH's encoding (RFC 5656 section 3.1.2)."""
     reader = SshReader(raw)
     r, s = reader.mpint(), reader.mpint()
     reader.end()

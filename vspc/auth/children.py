@@ -1,7 +1,9 @@
-"""A child process with pipes: its own session, nothing inherited, ended with all that it started.
+"""A child process with pipes: in a session of its own, inheriting nothing, ended with all that it
+started.
 
-Its end is seen by a pidfd before it is reaped: until then its number is nobody else's, and a
-signal to its group meets no stranger. The reactor's SIGCHLD is not needed.
+Twisted's `spawnProcess` is not used: it starts no session, and reaps a child before we could signal
+its group, whose number may then belong to other processes. Here a pidfd tells the end of a child
+that is reaped after its group was killed; the reactor's SIGCHLD handler is not needed.
 """
 
 import os
@@ -21,7 +23,7 @@ from twisted.python.failure import Failure
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 )
-"""All that a child finds in its environment."""
+"""The whole environment of a child."""
 
 _READ = 64 * 1024
 """Bytes that are read at once: what a pipe usually holds."""
@@ -30,30 +32,30 @@ _REST = 16
 """Reads of what a child left in a pipe when it ended: all that a pipe can hold."""
 
 
-class Parent(Protocol):
-    """Who hears of a child. No method may raise."""
+class ChildObserver(Protocol):
+    """What is called for a child. No method may raise."""
 
-    def said(self, data: bytes) -> None:
-        """On standard output."""
+    def output(self, data: bytes) -> None:
+        """From its standard output."""
 
-    def complained(self, data: bytes) -> None:
-        """On standard error."""
+    def error_output(self, data: bytes) -> None:
+        """From its standard error."""
 
     def exited(self, status: int) -> None:
-        """It is gone, after all that it said; a negative status is a signal. The last call."""
+        """It has ended, after all its output; a negative status is a signal. The last call."""
 
 
 class Child(Protocol):
     """A running program."""
 
     def write(self, data: bytes) -> None:
-        """To its standard input; nothing happens if that is closed."""
+        """To its standard input; ignored if that is closed."""
 
     def close_input(self) -> None:
         """End of file, after all that was written."""
 
-    def deafen(self) -> None:
-        """Hear only of its end."""
+    def ignore_output(self) -> None:
+        """Close its outputs: only its end is reported."""
 
     def end(self, force: bool = False) -> None:
         """SIGTERM, or SIGKILL, to it and all of its group."""
@@ -62,7 +64,7 @@ class Child(Protocol):
 class _Pipe(FileDescriptor):
     """Our end of one of its pipes, or its pidfd; closed once, by `close_it`, in the next turn.
 
-    In this one its number must not become somebody else's: the reactor may have an event for it.
+    Until then its number must not be used again: the reactor may have an event for it.
     """
 
     def __init__(
@@ -91,9 +93,6 @@ class _Pipe(FileDescriptor):
 class _Input(_Pipe):
     """Its standard input."""
 
-    def __init__(self, reactor: IReactorFDSet, pipe: IO[bytes]) -> None:
-        super().__init__(reactor, pipe.fileno(), pipe.close)
-
     def writeSomeData(self, data: bytes) -> int | Exception:
         try:
             return os.write(self._descriptor, data)
@@ -107,17 +106,17 @@ class _Output(_Pipe):
     """Its standard output or error."""
 
     def __init__(
-        self, reactor: IReactorFDSet, pipe: IO[bytes], heard: Callable[[bytes], None]
+        self, reactor: IReactorFDSet, pipe: IO[bytes], receive: Callable[[bytes], None]
     ) -> None:
         super().__init__(reactor, pipe.fileno(), pipe.close)
-        self._heard = heard
+        self._receive = receive
         self.startReading()  # type: ignore[no-untyped-call]
 
     def doRead(self) -> Exception | None:
         return None if self._read() is not False else CONNECTION_DONE
 
     def _read(self) -> bool | None:
-        """Whether something was there; False: nothing will come any more, None: not now."""
+        """Whether there was data; False: the end, None: not now."""
         try:
             data = os.read(self._descriptor, _READ)
         except BlockingIOError:
@@ -125,12 +124,12 @@ class _Output(_Pipe):
         except OSError:
             return False
         if data:
-            self._heard(data)
+            self._receive(data)
         return bool(data)
 
     def finish(self) -> None:
-        """Hear what is there now, and close it. A straggler of another session may go on writing:
-        that is not waited for.
+        """Read what is there now, and close it: a process of another session may have it open for
+        ever.
         """
         for _ in range(_REST):
             if not self.connected or not self._read():
@@ -139,7 +138,7 @@ class _Output(_Pipe):
 
 
 class _Watch(_Pipe):
-    """Its pidfd, which can be read when it is gone."""
+    """Its pidfd, which is readable when it has ended."""
 
     def __init__(self, reactor: IReactorFDSet, pid: int, ended: Callable[[], None]) -> None:
         descriptor = os.pidfd_open(pid)
@@ -152,22 +151,22 @@ class _Watch(_Pipe):
         self._ended()
 
 
-class Running:
+class ChildProcess:
     """`Child`, for real."""
 
     def __init__(
-        self, reactor: IReactorFDSet, process: subprocess.Popen[bytes], parent: Parent
+        self, reactor: IReactorFDSet, process: subprocess.Popen[bytes], observer: ChildObserver
     ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._process = process
-        self._parent = parent
+        self._observer = observer
         self._watch = _Watch(reactor, process.pid, self._ended)
-        self._input = _Input(reactor, process.stdin)
+        self._input = _Input(reactor, process.stdin.fileno(), process.stdin.close)
         self._outputs = (
-            _Output(reactor, process.stdout, parent.said),
-            _Output(reactor, process.stderr, parent.complained),
+            _Output(reactor, process.stdout, observer.output),
+            _Output(reactor, process.stderr, observer.error_output),
         )
 
     def write(self, data: bytes) -> None:
@@ -176,52 +175,48 @@ class Running:
     def close_input(self) -> None:
         self._input.loseConnection()  # type: ignore[no-untyped-call]
 
-    def deafen(self) -> None:
+    def ignore_output(self) -> None:
         for output in self._outputs:
             output.close()
 
     def end(self, force: bool = False) -> None:
-        if self._process.returncode is None:
-            # Nobody else reaps it, so its number, and its group's, is its own.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL if force else signal.SIGTERM)
+        if self._process.returncode is None:  # not reaped yet: the group's number is its own
+            _kill_group(self._process, signal.SIGKILL if force else signal.SIGTERM)
 
     def _ended(self) -> None:
-        """What it started in its group goes with it, before the number is given back."""
+        """What it started in its group ends with it, before its number is free."""
         self.end(force=True)
         for output in self._outputs:
             output.finish()
         self._input.close()
-        self._parent.exited(self._process.wait())
+        self._observer.exited(self._process.wait())
 
 
-def start(reactor: IReactorFDSet, words: Sequence[str], parent: Parent) -> Child:
+def start(reactor: IReactorFDSet, words: Sequence[str], observer: ChildObserver) -> Child:
     """Run `words`, without a shell.
 
-    Raises OSError: it cannot be run, or there is no room for it; ValueError: a NUL is in a word.
+    Raises OSError: it cannot be run, or too many descriptors are open; ValueError: a NUL is in a
+    word.
     """
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
         words,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
         env=dict(ENVIRONMENT),
         cwd="/",
         start_new_session=True,
         bufsize=0,
     )
     try:
-        return Running(reactor, process, parent)
-    except OSError:
-        _drop(process)
+        return ChildProcess(reactor, process, observer)
+    except OSError:  # it cannot be watched: it ends at once
+        with process:  # which closes its pipes and waits for it
+            _kill_group(process, signal.SIGKILL)
         raise
 
 
-def _drop(process: subprocess.Popen[bytes]) -> None:
-    """There is no room to watch it: it ends at once."""
+def _kill_group(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+        os.killpg(process.pid, number)

@@ -1,4 +1,7 @@
-"""Key revocation lists in the binary format of `ssh-keygen -k` (OpenSSH's PROTOCOL.krl)."""
+"""Key revocation lists in the binary format of `ssh-keygen -k` (OpenSSH's PROTOCOL.krl).
+
+No library reads them, and `ssh-keygen -Q` would be a process for each login.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,7 +12,7 @@ from vspc.common.text import safe
 from vspc.wire.ssh import SshReader
 
 MAGIC = b"SSHKRL\n\0"
-"""What such a file begins with."""
+"""The first bytes of such a file."""
 
 BITMAP_LIMIT = 1 << 24
 """Bits of one bitmap; OpenSSH's own limit."""
@@ -31,8 +34,8 @@ _ISSUED_EXTENSION = 0x39
 
 
 def read_krl(data: bytes) -> Revoked:
-    """What a list revokes. Raises ValueError: it is damaged, or says something that is not
-    understood, or is signed, which OpenSSH since 9.4 does not take either (section 6).
+    """What a list revokes. Raises ValueError: it is damaged, has an unknown section, or is signed,
+    which OpenSSH does not accept since 9.4 either (section 6).
     """
     reader = SshReader(data)
     if reader.take(len(MAGIC)) != MAGIC:
@@ -40,7 +43,7 @@ def read_krl(data: bytes) -> Revoked:
     version = reader.uint32()
     if version != _VERSION:
         raise ValueError(f"its format is version {version}, not {_VERSION}")
-    reader.take(24)  # its own version, date and flags, of which there are none
+    reader.take(24)  # its own version, date and flags, all unused
     reader.string()
     reader.string()  # a comment
     draft = Draft()
@@ -63,7 +66,7 @@ def _section(kind: int, section: SshReader, draft: Draft) -> None:
     elif kind in (_SHA1, _SHA256):
         _digests(section, 20 if kind == _SHA1 else 32, draft)
     else:
-        raise ValueError(f"it has a section of the unknown type {kind}")
+        raise ValueError(f"it has a section of unknown type {kind}")
     section.end()
 
 
@@ -76,11 +79,11 @@ def _digests(section: SshReader, size: int, draft: Draft) -> None:
 
 
 def _extension(section: SshReader) -> None:
-    """Section 5 and 2.5. Those that are known only make looking faster."""
+    """Sections 5 and 2.5. Those that OpenSSH writes only make look-ups faster."""
     name, critical = section.string(), section.byte()
     section.string()
     if critical:
-        raise ValueError(f"its critical extension {safe(name, 60)} is not known")
+        raise ValueError(f"its critical extension {safe(name, 60)} is unknown")
 
 
 def _certificates(section: SshReader, draft: Draft) -> None:
@@ -93,7 +96,7 @@ def _certificates(section: SshReader, draft: Draft) -> None:
         kind = section.byte()
         issued = section.nested()
         if kind not in _ISSUED:
-            raise ValueError(f"it has a section of the unknown type {kind} about certificates")
+            raise ValueError(f"it has a section of unknown type {kind} about certificates")
         _ISSUED[kind](issued, authority, draft)
         issued.end()
 
@@ -133,4 +136,4 @@ _ISSUED: Mapping[int, Callable[[SshReader, bytes, Draft], None]] = MappingProxyT
         _ISSUED_EXTENSION: _issued_extension,
     }
 )
-"""Sections about the certificates of one authority: section 2.1 to 2.5."""
+"""Subsections about the certificates of one authority: sections 2.1 to 2.5."""

@@ -14,7 +14,7 @@ from attrs import frozen
 from vspc.auth.directory import OperatorDirectory, OperatorRecord
 from vspc.auth.passwords import Passwords
 from vspc.auth.programs import Programs
-from vspc.auth.revocation import Revocations
+from vspc.auth.revocation import RevocationFile
 from vspc.auth.totp import Codes
 from vspc.common.clock import Clock
 from vspc.config import Config
@@ -55,7 +55,7 @@ class AuthContext:
     codes: Codes
     programs: Programs
     lockouts: Lockouts
-    revocations: Callable[[], Revocations]
+    revocations: Callable[[], RevocationFile]
 
     def locked(self, name: str, proof: Proof) -> str:
         """Empty, or which of the operator, the key and its authority is locked out."""

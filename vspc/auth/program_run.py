@@ -6,8 +6,8 @@ from functools import partial
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredQueue
 
-from vspc.auth.children import Child, Parent
-from vspc.auth.stderr import BYTES, Allowance, Secrets, StderrLog
+from vspc.auth.children import Child, ChildObserver
+from vspc.auth.stderr import BYTES, LineLimit, Secrets, StderrLog
 from vspc.common.clock import Cancellable, Clock
 
 STEP = 10.0
@@ -37,12 +37,12 @@ class RunContext:
     """What runs need. `start` runs words; `gone` is called when a run's program has ended."""
 
     clock: Clock
-    allowance: Allowance
-    start: Callable[[Sequence[str], Parent], Child]
+    line_limit: LineLimit
+    start: Callable[[Sequence[str], ChildObserver], Child]
     gone: Callable[["ProgramRun"], None]
 
 
-class ProgramRun(Parent):
+class ProgramRun(ChildObserver):
     """A program, and the queue of its events, which its owner reads all the time until it calls
     `conclude` or `stop`. `client`: the address or network whose place it takes.
     """
@@ -54,7 +54,7 @@ class ProgramRun(Parent):
         """Whether it waits for its client, not for its program."""
         self._context = context
         self._words = words
-        self._stderr = StderrLog(words[0], self.secrets, context.allowance)
+        self._stderr = StderrLog(words[0], self.secrets, context.line_limit)
         self._events = DeferredQueue[ProgramEvent]()
         self._child: Child | None = None
         self._timer: Cancellable | None = None
@@ -139,19 +139,19 @@ class ProgramRun(Parent):
 
     # What its program does
 
-    def said(self, data: bytes) -> None:
+    def output(self, data: bytes) -> None:
         """Read while its owner wants it."""
         if not self._over:
             self._put(data)
         elif self._child is not None:
-            self._child.deafen()
+            self._child.ignore_output()
 
-    def complained(self, data: bytes) -> None:
+    def error_output(self, data: bytes) -> None:
         """To the log, within bounds."""
         if self._stderr.receive(data):
             return
         if self._child is not None:
-            self._child.deafen()
+            self._child.ignore_output()
         self.fail(f"it wrote more than {BYTES // 1024} KiB to standard error")
 
     def exited(self, status: int) -> None:

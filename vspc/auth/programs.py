@@ -11,10 +11,10 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorFDSet
 
-from vspc.auth.children import Child, Parent, start
+from vspc.auth.children import Child, ChildObserver, start
 from vspc.auth.fair_queue import FairQueue
 from vspc.auth.program_run import ProgramFailed, ProgramRun, RunContext
-from vspc.auth.stderr import Allowance
+from vspc.auth.stderr import LineLimit
 from vspc.common.clock import Clock
 from vspc.net.reactor import within
 
@@ -30,7 +30,7 @@ NAME = 256
 TURN = 20.0
 """Seconds that a login may wait for its turn."""
 
-Start = Callable[[IReactorFDSet, Sequence[str], Parent], Child]
+Start = Callable[[IReactorFDSet, Sequence[str], ChildObserver], Child]
 
 
 @define(eq=False)
@@ -45,7 +45,7 @@ class Programs:
     """All programs that run, and the logins that wait for one."""
 
     def __init__(self, reactor: IReactorFDSet, clock: Clock, start: Start = start) -> None:
-        self._context = RunContext(clock, Allowance(clock), partial(start, reactor), self._gone)
+        self._context = RunContext(clock, LineLimit(clock), partial(start, reactor), self._gone)
         self._running: dict[ProgramRun, None] = {}  # in the order of their start
         self._queue = FairQueue[_Turn](WAITING)
         self._closed = False

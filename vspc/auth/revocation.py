@@ -1,6 +1,6 @@
-"""The file of what is revoked: read, and read again when it changes.
+"""The file of what is revoked, read again when it changes.
 
-Binary as `ssh-keygen -k` makes it, or text as it takes it, and as sshd(8) takes it for RevokedKeys.
+Binary as `ssh-keygen -k` makes it, or text as it takes it, and as sshd(8) does for RevokedKeys.
 """
 
 import base64
@@ -10,7 +10,6 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -30,12 +29,12 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at whether it has changed."""
 
 AT_ONCE = 64 * 1024
-"""Bytes of a file that is read where it is looked at, without a thread: a few milliseconds. Thus
-what is revoked in a file of that size counts for the very next login.
+"""Bytes of a file that is read without a thread, in a few milliseconds: what it revokes counts for
+the very next login.
 """
 
 PATIENCE = 60.0
-"""Seconds that reading it may take before what it said last counts for nothing."""
+"""Seconds that reading it may take, after which nothing is accepted by the reading before."""
 
 _EMPTY = "it is empty; a line with # is enough if nothing is revoked"
 
@@ -48,10 +47,10 @@ log = Logger()
 
 
 def read_revoked(data: bytes) -> Revoked:
-    """What a file revokes, binary or text. Raises ValueError, which names the line and shows
-    nothing of it.
+    """What a file revokes, binary or text. Raises ValueError, which names the line without showing
+    it.
 
-    An empty file is refused: a writer may just have begun, or the disk be full.
+    An empty file is refused: its writer may just have begun, or the disk be full.
     """
     if len(data) > FILE_LIMIT:
         raise ValueError(f"it is longer than {FILE_LIMIT} bytes")
@@ -75,7 +74,7 @@ def _read_text(data: bytes) -> Revoked:
 
 
 def _line(text: str, draft: Draft) -> None:
-    """`serial: 7`, `id: TEXT`, `hash: SHA256:...` and so on, or a key by itself."""
+    """`serial: 7`, `id: TEXT`, `hash: SHA256:...` and so on, or just a key."""
     word, colon, rest = text.partition(":")
     if colon and word.lower() in _WORDS:
         _WORDS[word.lower()](rest.strip(), draft)
@@ -90,7 +89,9 @@ def _key(text: str, draft: Draft) -> None:
 
 def _blob(text: str) -> bytes:
     if "PRIVATE KEY" in text:
-        raise ValueError("it is a private key, which nobody but its owner should have")
+        raise ValueError(
+            "it is a private key: revoke its public key, and keep the private one to its owner"
+        )
     words = text.split(None, 2)
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
@@ -102,17 +103,17 @@ def _blob(text: str) -> bytes:
 
 
 def _serial(text: str, draft: Draft) -> None:
-    """Of every authority: a text does not say of which."""
+    """Of every authority: a text has no place for one."""
     match = _SERIAL.fullmatch(_uncommented(text))
     if match is None:
-        raise ValueError("a serial number, or two with a - between them, is wanted")
+        raise ValueError("expected a serial number, or two with a - between them")
     first = int(match[1], 0)
     draft.range(ANY, first, int(match[2], 0) if match[2] else first)
 
 
 def _key_id(text: str, draft: Draft) -> None:
-    """ssh-keygen takes a # for a comment wherever it stands, and quotes for a part of the ID.
-    Whoever did not know that means another word: all are revoked.
+    """ssh-keygen takes any # for a comment, and quotes for a part of the ID. A line whose author
+    meant otherwise revokes both readings.
     """
     if not text.isprintable():
         raise ValueError("the key ID holds a character that is not printable")
@@ -120,7 +121,7 @@ def _key_id(text: str, draft: Draft) -> None:
     words += [found[2] for word in words if (found := _QUOTED.fullmatch(word))]
     for key_id in words:
         if not key_id:
-            raise ValueError("a key ID is wanted")
+            raise ValueError("expected a key ID")
         draft.key_id(ANY, key_id)
 
 
@@ -157,12 +158,12 @@ _WORDS: Mapping[str, Callable[[str, Draft], None]] = MappingProxyType(
 """What a line can begin with (ssh-keygen(1), KEY REVOCATION LISTS)."""
 
 Stamp = tuple[int, int, int, int, int]
-"""By what a changed file is known."""
+"""Differs if a file has changed."""
 
 
 @frozen
-class _Read:
-    """What came of reading the file, and what it was like then."""
+class _Reading:
+    """The result of reading the file, and its stamp then."""
 
     stamp: Stamp | None
     found: Revoked | str
@@ -172,83 +173,60 @@ def _stamp(found: os.stat_result) -> Stamp:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
+def _shown(path: Path | None) -> str:
+    return safe(str(path))
+
+
 def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # nobody may ever write to a pipe
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe may never have a writer
 
 
-def _read(path: Path) -> _Read:
-    """Read all of it; never raises. What is written meanwhile is seen at the next look."""
+def _read(path: Path) -> _Reading:
+    """Read all of it; never raises. What is written meanwhile is found at the next look."""
     stamp = None
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             stamp = _stamp(status)
             if not stat.S_ISREG(status.st_mode):
-                return _Read(stamp, f"{safe(str(path))}: it is not a file")
-            return _Read(stamp, read_revoked(file.read(FILE_LIMIT + 1)))
+                return _Reading(stamp, f"{_shown(path)}: it is not a file")
+            return _Reading(stamp, read_revoked(file.read(FILE_LIMIT + 1)))
     except OSError as error:
-        return _Read(stamp, f"{safe(str(path))}: {error.strerror}")
+        return _Reading(stamp, f"{_shown(path)}: {error.strerror}")
     except ValueError as error:
-        return _Read(stamp, f"{safe(str(path))}: {error}")
+        return _Reading(stamp, f"{_shown(path)}: {error}")
     except MemoryError:
-        return _Read(stamp, f"{safe(str(path))}: there is no memory for it")
-
-
-class Revocations(Protocol):
-    """What is revoked, as it is asked for at each login."""
-
-    @property
-    def known(self) -> Revoked | str:
-        """What was when that was last known, or why it never was."""
-
-    def current(self) -> Revoked | str:
-        """What is, or why that is not known."""
-
-
-class NothingRevoked:
-    """No file says that anything is."""
-
-    @property
-    def known(self) -> Revoked | str:
-        """Nothing."""
-        return _NOTHING
-
-    def current(self) -> Revoked | str:
-        """Nothing."""
-        return _NOTHING
-
-
-_NOTHING = Revoked()
+        return _Reading(stamp, f"{_shown(path)}: out of memory")
 
 
 class RevocationFile:
-    """What is revoked at this moment, by a file that may change at any time.
+    """What the file `path`, which may change at any time, revokes at this moment; None: nothing.
 
     `seconds` is a clock for measuring; `in_thread(call, then)` runs `call`, which never raises, in
-    a thread and hands its result to `then` in this one. A file of more than `at_once` bytes is
-    read there. It is noticed by calls of `current` only: have one every second, or so.
+    a thread and hands its result to `then` in this one: for files of more than `at_once` bytes.
+    Changes are noticed by calls of `current` only: call it every second, or so. `known`: what
+    another file revoked, which counts for plain keys until this one has been read.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         seconds: Callable[[], float],
         in_thread: InThread,
         at_once: int = AT_ONCE,
         known: Revoked | None = None,
     ) -> None:
-        """`known`: what another file said, which counts for plain keys until this one has been
-        read.
-        """
+        self.path = path
         self._at_once = at_once
-        self._path = path
         self._seconds = seconds
         self._in_thread = in_thread
         self._looked: float | None = None
         self._reading: float | None = None
-        self._last = _Read(None, f"{safe(str(path))}: it has not been read yet")
-        self._gone = ""
+        self._last = _Reading(None, f"{_shown(path)}: it has not been read yet")
+        self._missing = ""
         self._known = known
+        if path is None:
+            self._last = _Reading(None, Revoked())
 
     @property
     def known(self) -> Revoked | str:
@@ -257,65 +235,60 @@ class RevocationFile:
         """
         if self._known is not None:
             return self._known
-        return self._gone or self._last.found
+        return self._missing or self._last.found
 
     def load(self) -> Revoked | str:
         """Read it now, in this thread: before the first login. Returns what `current` will."""
-        self._took(_read(self._path))
-        self._looked = self._seconds()
+        if self.path is not None:
+            self._take(_read(self.path))
+            self._looked = self._seconds()
         return self._last.found
 
     def look(self) -> Revoked | str:
-        """As `current`, however short ago the file was looked at."""
+        """As `current`, however recently the file was looked at."""
         self._looked = None
         return self.current()
 
     def current(self) -> Revoked | str:
-        """What is revoked, or why that is not known. Looks at the file once a second at most;
+        """What is revoked, or why that cannot be read. Looks at the file once a second at most;
         while a thread reads a new one the old one counts.
         """
         now = self._seconds()
-        if self._looked is None or now - self._looked >= LOOK_EVERY:
+        if self.path is not None and (self._looked is None or now - self._looked >= LOOK_EVERY):
             self._looked = now
-            self._look(now)
+            self._look(self.path, now)
         if self._reading is not None and now - self._reading > PATIENCE:
-            return f"{safe(str(self._path))}: reading it takes longer than {PATIENCE:g} seconds"
-        return self._gone or self._last.found
+            return f"{_shown(self.path)}: reading it takes longer than {PATIENCE:g} seconds"
+        return self._missing or self._last.found
 
-    def _look(self, now: float) -> None:
+    def _look(self, path: Path, now: float) -> None:
         try:
-            status = self._path.stat()
+            status = path.stat()
         except OSError as error:
-            self._miss(f"{safe(str(self._path))}: {error.strerror}")
+            why = f"{_shown(path)}: {error.strerror}"
+            if why not in (self._missing, self._last.found):
+                self._report(why)
+            self._missing = why
             return
-        self._gone = ""
+        self._missing = ""
         if _stamp(status) == self._last.stamp or self._reading is not None:
             return
         if status.st_size <= self._at_once:
-            self._took(_read(self._path))
+            self._take(_read(path))
         else:
             self._reading = now
-            self._in_thread(lambda: _read(self._path), self._heard)
+            self._in_thread(lambda: _read(path), self._take)
 
-    def _miss(self, why: str) -> None:
-        if why not in (self._gone, self._last.found):
-            self._complain(why)
-        self._gone = why
-
-    def _heard(self, read: _Read) -> None:
+    def _take(self, reading: _Reading) -> None:
         self._reading = None
-        self._took(read)
+        if not isinstance(reading.found, str):
+            log.info("revocations-read", path=_shown(self.path))
+            self._known = reading.found
+        elif reading.found != self._last.found:
+            self._report(reading.found)
+        self._last = reading
 
-    def _took(self, read: _Read) -> None:
-        if isinstance(read.found, str):
-            if read.found != self._last.found:
-                self._complain(read.found)
-        else:
-            log.info("revocations-read", path=safe(str(self._path)))
-            self._known = read.found
-        self._last = read
-
-    def _complain(self, why: str) -> None:
+    def _report(self, why: str) -> None:
         refused = "no certificate is accepted; of public keys, those it revoked before are refused"
         if self._known is None:
             refused = "no public key and no certificate is accepted"

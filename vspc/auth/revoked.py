@@ -1,4 +1,4 @@
-"""What is revoked, as a value: keys, and certificates by authority, serial number and key ID."""
+"""Revoked keys, and certificates by authority, serial number and key ID, as a value."""
 
 from array import array
 from bisect import bisect_right
@@ -43,7 +43,7 @@ class Issued:
     ids: frozenset[str] = frozenset()
 
     def has(self, serial: int) -> bool:
-        """Whether the number is revoked; 0, which says that there is none, never is."""
+        """Whether the number is revoked; 0, which stands for none, never is."""
         if not 0 < serial <= LARGEST:
             return False
         at = bisect_right(self.single, serial) - 1
@@ -92,7 +92,7 @@ class Revoked:
 
 @define
 class _Gathered:
-    """What was read of one authority so far."""
+    """What was read about one authority so far."""
 
     single: "array[int]" = field(factory=_numbers)
     ranges: list[tuple[int, int]] = field(factory=list)
@@ -106,7 +106,7 @@ class _Gathered:
 
 
 def _in_order(values: Sequence[T]) -> Iterable[T]:
-    """Sorted in pieces: one sort of millions would keep every other thread waiting."""
+    """Sorted in pieces: one sort of millions would hold the interpreter's lock too long."""
     pieces = (values[at : at + _PIECE] for at in range(0, len(values), _PIECE))
     return merge(*map(sorted, pieces))
 
@@ -123,7 +123,7 @@ def _merged(ranges: list[tuple[int, int]]) -> "tuple[array[int], array[int]]":
 
 
 class Draft:
-    """Gathers what is revoked while it is read. ValueError where something can be no such thing."""
+    """Gathers what is revoked while it is read. Its methods raise ValueError for invalid values."""
 
     def __init__(self) -> None:
         self._sha256: set[bytes] = set()
@@ -131,10 +131,10 @@ class Draft:
         self._issued: dict[bytes, _Gathered] = {}
 
     def key(self, blob: bytes) -> None:
-        """A plain key; if it is an authority's, all that it signed."""
+        """A plain key; if it is an authority's, all certificates that it signed."""
         SshReader(blob).string()
         if is_certificate(blob):
-            raise ValueError("a certificate stands where a key should")
+            raise ValueError("expected a key, found a certificate")
         self._sha256.add(sha256(blob).digest())
 
     def digest(self, digest: bytes) -> None:
@@ -152,7 +152,7 @@ class Draft:
         if byteorder == "little":
             numbers.byteswap()
         if 0 in numbers:
-            raise ValueError("the serial number 0 stands for none, and cannot be revoked")
+            raise ValueError("the serial number 0 stands for none and cannot be revoked")
         self._of(authority).single.extend(numbers)
 
     def range(self, authority: bytes, first: int, last: int) -> None:
@@ -165,7 +165,7 @@ class Draft:
         """Serial numbers whose bits are set; the lowest, the last byte's, stands for `start`."""
         number = int.from_bytes(bits, "big")
         if start + number.bit_length() - 1 > LARGEST or (start == 0 and number & 1):
-            raise ValueError("a bitmap of serial numbers holds one that cannot be")
+            raise ValueError("a bitmap has invalid serial numbers")
         number <<= start % _PAGE
         data = number.to_bytes(-(-number.bit_length() // 8), "little")
         pages, size = self._of(authority).pages, _PAGE // 8

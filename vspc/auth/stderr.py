@@ -1,4 +1,4 @@
-"""What a program says on standard error: to our log, in few lines, and nothing that it was told."""
+"""Standard error of programs, logged: a bounded number of lines, without clients' answers."""
 
 import base64
 import shlex
@@ -12,34 +12,34 @@ from vspc.common.text import SAFE_LIMIT, safe
 log = Logger()
 
 LINES = 20
-"""Of one run that are logged."""
+"""Lines of one run that are logged."""
 
 MINUTE = 200
-"""Lines of all programs in a minute."""
+"""Lines of all programs that are logged in a minute."""
 
 LINE = 4096
 """Bytes of a line that are kept; of those, `vspc.common.text.SAFE_LIMIT` characters are shown."""
 
 BYTES = 64 * 1024
-"""That one run may say: who says more is ended."""
+"""Bytes of one run, over which it is ended."""
 
 WITHHELD = "[left out: it repeats an answer]"
 
 
 class Secrets:
-    """What was answered, in the forms in which programs repeat what they were told."""
+    """Answers of a client, in the forms in which a program may repeat them."""
 
     def __init__(self) -> None:
         self._forms: set[bytes] = set()
 
     def add(self, answer: bytes, sent: bytes) -> None:
-        """`sent` is the form in which the program was told."""
+        """`sent` is the answer as it was sent to the program."""
         for part in (answer, *answer.splitlines(), sent):
             if part:
                 self._forms.update(_forms(part))
 
     def shown(self, text: bytes, limit: int = SAFE_LIMIT) -> str:
-        """`text` for a log; another one if an answer is in it."""
+        """`text` for the log; `WITHHELD` if an answer is in it."""
         return WITHHELD if self._has(text) else safe(text, limit)
 
     def _has(self, text: bytes) -> bool:
@@ -56,8 +56,8 @@ def _forms(part: bytes) -> Iterator[bytes]:
     yield repr(text)[1:-1].encode("utf-8", "surrogateescape")
 
 
-class Allowance:
-    """What all programs together may have logged; the rest is counted."""
+class LineLimit:
+    """How many lines of all programs are logged; the others are counted."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -74,12 +74,12 @@ class Allowance:
         return self._logged <= MINUTE
 
     def drop(self) -> None:
-        """A line was not logged."""
+        """Count a line that is not logged."""
         self._dropped += 1
         if self._dropped == 1:
-            self._clock.call_later(60, self._tell)
+            self._clock.call_later(60, self._report)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         dropped, self._dropped = self._dropped, 0
         log.warn("program-complains-more", lines=dropped, seconds=60)
 
@@ -87,34 +87,34 @@ class Allowance:
 class StderrLog:
     """Standard error of one run of `program`, its path."""
 
-    def __init__(self, program: str, secrets: Secrets, allowance: Allowance) -> None:
+    def __init__(self, program: str, secrets: Secrets, limit: LineLimit) -> None:
         self._program = program
         self._secrets = secrets
-        self._allowance = allowance
+        self._limit = limit
         self._line = b""
-        self._said = 0
+        self._received = 0
         self._logged = 0
 
     def receive(self, data: bytes) -> bool:
-        """It said `data`; False: it has said too much."""
-        self._said += len(data)
+        """Take `data`; False: over `BYTES`."""
+        self._received += len(data)
         *lines, rest = (self._line + data).split(b"\n")
         self._line = rest[:LINE]
         for line in lines:
-            self._tell(line)
-        return self._said <= BYTES
+            self._log(line)
+        return self._received <= BYTES
 
     def finish(self) -> None:
-        """It will say nothing more."""
+        """Nothing follows."""
         line, self._line = self._line, b""
-        self._tell(line)
+        self._log(line)
 
-    def _tell(self, line: bytes) -> None:
+    def _log(self, line: bytes) -> None:
         line = line.strip()
         if not line:
             return
-        if self._logged == LINES or not self._allowance.take():
-            self._allowance.drop()
+        if self._logged == LINES or not self._limit.take():
+            self._limit.drop()
             return
         self._logged += 1
         log.warn("program-complains", program=self._program, text=self._secrets.shown(line))

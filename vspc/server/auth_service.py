@@ -14,7 +14,7 @@ from vspc.auth.lockouts import LockoutStore
 from vspc.auth.method import AuthContext
 from vspc.auth.passwords import HASHERS, Passwords
 from vspc.auth.programs import Programs
-from vspc.auth.revocation import NothingRevoked, RevocationFile, Revocations, unread
+from vspc.auth.revocation import RevocationFile, unread
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import Codes
 from vspc.common.clock import Clock
@@ -54,8 +54,7 @@ class AuthService:
             lambda call: deferToThreadPool(reactor, self._hashers, call), failed
         )
         self._programs = Programs(reactor, clock)
-        self._revocations: Revocations = NothingRevoked()
-        self._revoked_path: Path | None = None
+        self._revocations = RevocationFile(None, clock.seconds, self._threads.run)
         self._seen: object = self._revocations.known
         context = AuthContext(
             clock,
@@ -83,8 +82,7 @@ class AuthService:
             if file.damage:
                 self._log.error("state-file-damaged", what=file.damage)
         self._revoke(config.ssh.certificates.revoked)
-        if isinstance(self._revocations, RevocationFile):
-            self._revocations.load()
+        self._revocations.load()
 
     def take(self, config: Config, directory: OperatorDirectory) -> None:
         """A reload: `config` is in force from now on."""
@@ -113,24 +111,17 @@ class AuthService:
 
         A large one that is in use is read in a thread: the result of its last reading is returned.
         """
-        if path != self._revoked_path or not isinstance(self._revocations, RevocationFile):
+        if path != self._revocations.path:
             return unread(path)
         found = self._revocations.look()
         return found if isinstance(found, str) else ""
 
     def _revoke(self, path: Path | None) -> None:
-        if path == self._revoked_path:
+        before = self._revocations
+        if path == before.path:
             return
-        self._revoked_path = path
-        if path is None:
-            self._revocations = NothingRevoked()
-        else:
-            # What was revoked stays revoked until the other file has been read.
-            before = self._revocations
-            known = before.known if isinstance(before, RevocationFile) else None
-            self._revocations = RevocationFile(
-                path,
-                self._clock.seconds,
-                self._threads.run,
-                known=None if isinstance(known, str) else known,
-            )
+        # What was revoked stays revoked until the other file has been read.
+        known = None if before.path is None or isinstance(before.known, str) else before.known
+        self._revocations = RevocationFile(
+            path, self._clock.seconds, self._threads.run, known=None if path is None else known
+        )

@@ -8,7 +8,7 @@ from vspc.auth.directory import UNKNOWN, OperatorDirectory
 from vspc.auth.method import Attempt, AuthContext, Evidence
 from vspc.auth.program_run import ProgramFailed, ending
 from vspc.auth.programs import NAME, Programs
-from vspc.auth.revocation import Revocations
+from vspc.auth.revocation import RevocationFile
 from vspc.common.addresses import rate_key
 from vspc.config import Config, OperatorSettings
 from vspc.config.keyoptions import KeyOptions
@@ -114,7 +114,7 @@ class PublicKeyMethod:
 
 
 def revoked_meanwhile(
-    revocations: Revocations,
+    revocations: RevocationFile,
     key: bytes,
     authority: bytes | None = None,
     serial: int = 0,
