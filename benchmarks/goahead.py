@@ -18,13 +18,13 @@ from twisted.internet.threads import deferToThread
 
 from vspc.console.access import Operator
 from vspc.console.attachment import Attachment
-from vspc.console.console import Console, Shop
+from vspc.console.console import Console
+from vspc.console.context import ConsoleContext, Wakeups
 from vspc.console.events import EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
-from vspc.console.wakeups import Wakeups
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock
 from vspc.vm.lines.vmware import Terms
@@ -99,7 +99,7 @@ def main() -> None:
     clock = ReactorClock(reactor)
     events = EventBus(lambda: None)
     wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, lambda: None)
-    roster = Roster(Shop(clock, Budget(), wakeups, events, LIMIT))
+    roster = Roster(ConsoleContext(clock, Budget(), wakeups, events, LIMIT))
     server = LineServer(roster, PeerTable(), clock, Refusals())
     factory = VMwareFactory(server, lambda: Terms(("vspc",), clock.seconds), secure=False)
 

@@ -27,7 +27,7 @@ def cost(logged: bool, data: bytes, times: int) -> float:
         bench = ThreadedLog(Path(root), 100, logged)
         began = time.thread_time()
         for number in range(times):
-            bench.consoles[number % 100].output(data)
+            bench.consoles[number % 100].link.output(data)
             if number % 16 == 0:
                 bench.turn()
         spent = time.thread_time() - began
@@ -43,7 +43,7 @@ def syncs(count: int, seconds: float = 5.0) -> tuple[float, float]:
         began, before = time.monotonic(), (counts.syncs, counts.writes)
         while (now := time.monotonic()) < began + seconds:
             for console in bench.consoles:
-                console.output(LINE)
+                console.link.output(LINE)
             while time.monotonic() < now + 0.1:
                 bench.turn()
                 time.sleep(BATCH_TIME / 4)

@@ -7,15 +7,15 @@ from twisted.internet.task import Clock as TwistedClock
 
 from vspc.common.clock import Cancellable
 from vspc.console.access import Operator, Rights
-from vspc.console.attachment import Attachment, Ended, Lost, Notice, OutputChunk
+from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.console import Console
+from vspc.console.context import ConsoleContext, NoOutputObserver, OutputObserver, Wakeups
 from vspc.console.events import Event, EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.identity import Claim, Provenance
-from vspc.console.lineside import ConsoleContext, NoOutputObserver, OutputObserver
+from vspc.console.notices import Notice, NoticeKind
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
-from vspc.console.wakeups import Wakeups
 
 ALL: Rights = frozenset({"read", "write", "break", "force", "admin"})
 READ: Rights = frozenset({"read"})
@@ -102,6 +102,7 @@ class FakeSink:
     stalled: bool = False
     output: bytearray = field(factory=bytearray)
     notices: list[str] = field(factory=list)
+    kinds: list[NoticeKind] = field(factory=list)
     losses: list[tuple[int, int]] = field(factory=list)
     wakes: int = 0
     writables: int = 0
@@ -119,8 +120,9 @@ class FakeSink:
             match thing:
                 case OutputChunk(_, data):
                     self.output += data
-                case Notice(text):
+                case Notice(text, _, kind):
                     self.notices.append(text)
+                    self.kinds.append(kind)
                 case Lost(start, end):
                     self.losses.append((start, end))
                 case Ended(reason):
@@ -143,8 +145,8 @@ class LateObserver:
     def __init__(self) -> None:
         self.target: OutputObserver = NoOutputObserver()
 
-    def next_offset(self, console: Console) -> int:
-        return self.target.next_offset(console)
+    def next_offset(self, console_id: str) -> int:
+        return self.target.next_offset(console_id)
 
     def last_output(self, console_id: str) -> float | None:
         return self.target.last_output(console_id)
@@ -152,14 +154,14 @@ class LateObserver:
     def last_name(self, console_id: str) -> str | None:
         return self.target.last_name(console_id)
 
-    def when_written(self, console: Console, call: Callable[[int, int], None]) -> None:
-        self.target.when_written(console, call)
+    def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
+        self.target.when_written(console_id, call)
 
-    def output(self, console: Console, offset: int, data: bytes) -> None:
-        self.target.output(console, offset, data)
+    def output(self, console_id: str, offset: int, data: bytes) -> None:
+        self.target.output(console_id, offset, data)
 
-    def input(self, console: Console, data: bytes) -> None:
-        self.target.input(console, data)
+    def input(self, console_id: str, data: bytes) -> None:
+        self.target.input(console_id, data)
 
 
 class World:
@@ -213,7 +215,7 @@ class World:
     ) -> tuple[Console, FakeLine]:
         """A console with a line."""
         console, line = self.console(name, uuid, **more), FakeLine()
-        console.connect(line)
+        console.link.connect(line)
         self.roster.settle(console)
         return console, line
 

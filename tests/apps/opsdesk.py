@@ -33,7 +33,7 @@ class OpsDesk(Desk):
         self.record = Recorded()
         object.__setattr__(self.console_context, "audit", self.record)
         self.sessions = Sessions(Quota)
-        self.events.subscribe(self.sessions.on_event)
+        object.__setattr__(self.console_context, "sessions", self.sessions)
         self._numbers = count(1)
         self.rules = Access(
             (

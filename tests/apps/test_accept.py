@@ -48,7 +48,7 @@ class AcceptTest(SynchronousTestCase):
         info = json.loads(self.desk.ask("info db --json", root).text)
         self.assertEqual(info["host_change"]["new"], "10.1.1.9")
         (console,) = self.desk.roster
-        self.assertIsNone(console.unseen_change)
+        self.assertIsNone(console.link.unseen_change)
         (event,) = self.desk.audited("accept")
         self.assertEqual(event["name"], "db")
         self.assertEqual((event["host"], event["result"]), ("10.1.1.9", "ok"))

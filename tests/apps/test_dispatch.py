@@ -114,7 +114,7 @@ class Verbs(ReceptionTest):
         for line in (b"expect 'login:' --timeout 1", b"expect --timeout 1 'login:'"):
             channel = self.ask(ExecRequest(line), target="web01")
             self.assertIsNone(channel.status, line)
-            self.web.output(b"login:")
+            self.web.link.output(b"login:")
             self.desk.turn()
             self.desk.clock.advance(0.1)
             self.assertEqual((channel.status, channel.text), (0, "login:\n"), line)
@@ -161,7 +161,7 @@ class OnlyReading(ReceptionTest):
         return self.ask(ExecRequest(line), target="web01", options=("ro",), terminal=terminal)
 
     def test_it_holds_for_every_verb(self) -> None:
-        self.web.output(b"login: ")
+        self.web.link.output(b"login: ")
         for line in (
             b"send x",
             b"send --force x",
@@ -182,7 +182,7 @@ class OnlyReading(ReceptionTest):
             channel = self.reading(line, XTERM)
             for keys in (b"x", b"\x05ca", b"y", b"\x05cf", b"z", b"\x05cl0"):
                 channel.type(keys)
-            self.assertIsNone(self.web.pen)
+            self.assertIsNone(self.web.pen.holder)
         self.assertEqual((self.line.log, bytes(self.line.sent)), ([], b""))
 
     def test_nor_after_a_reload_or_from_the_chooser(self) -> None:
@@ -223,11 +223,11 @@ class WithoutATerminal(ReceptionTest):
         for request in (ShellRequest("web01"), ExecRequest(b"console")):
             channel = self.ask(request, target="web01")
             self.assertIn("`ssh -t` brings a terminal", channel.complaint)
-            self.web.output(b"said")
+            self.web.link.output(b"said")
             self.desk.turn()
             channel.type(b"ls\r")
             assert channel.program is not None
-            self.web.output(b" at last")
+            self.web.link.output(b" at last")
             channel.program.ended_input()
             self.assertEqual((channel.status, channel.text), (0, "said at last"))
             self.assertFalse(self.web.attachments)
@@ -235,15 +235,15 @@ class WithoutATerminal(ReceptionTest):
 
     def test_what_the_console_has_not_taken_comes_first(self) -> None:
         channel = self.ask(ExecRequest(b"console"), target="web01")
-        self.web.migrate()
+        self.web.link.migrate()
         channel.type(b"x" * 70_000)
         assert channel.program is not None
         channel.program.ended_input()
         self.assertIsNone(channel.status)
-        self.web.resume()
+        self.web.link.resume()
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.desk.turn()
         self.assertEqual((channel.status, len(self.line.sent)), (0, 70_000))
 
@@ -306,7 +306,7 @@ class Consoles(ReceptionTest):
 
     def test_without_a_terminal_it_is_exact(self) -> None:
         channel = self.ask(ShellRequest("web01"), target="web01")
-        self.web.output(b"text")
+        self.web.link.output(b"text")
         self.desk.turn()
         self.assertEqual(channel.text, "text")
 
@@ -330,7 +330,7 @@ class Consoles(ReceptionTest):
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_options_of_a_verb_do_not_hide_the_console_of_the_login(self) -> None:
-        self.web.output(b"0123456789")
+        self.web.link.output(b"0123456789")
         self.assertEqual(self.ask(ExecRequest(b"raw --from 4"), target="web01").text, "456789")
         reader = self.ask(ExecRequest(b"console ro"), target="web01")
         reader.type(b"x")
@@ -456,7 +456,7 @@ class Choosing(ReceptionTest):
         channel.type(b"\r")
         self.assertIn("[zzz connected", channel.text)
         self.assertEqual(len(self.web.attachments), 1)
-        self.web.disconnect("off")  # away ones are last
+        self.web.link.disconnect("off")  # away ones are last
         channel.type(b"\x05c.")
         self.desk.clock.advance(1)
         channel.output.clear()

@@ -44,7 +44,7 @@ class ExpectCase(SynchronousTestCase):
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
 
     def output(self, data: bytes) -> None:
-        self.web.output(data)
+        self.web.link.output(data)
         self.desk.turn()
         self.desk.clock.advance(0.011)
 
@@ -104,13 +104,13 @@ class Waiting(ExpectCase):
         self.assertFalse(self.web.attachments)
 
     def test_what_was_said_before_does_not_count(self) -> None:
-        self.web.output(b"login: ")
+        self.web.link.output(b"login: ")
         channel = self.desk.ask("expect web01 login:")
         self.output(b"\r\n")
         self.assertIsNone(channel.status)
 
     def test_json_has_place_and_groups(self) -> None:
-        self.web.output(b"12345")
+        self.web.link.output(b"12345")
         channel = self.desk.ask("expect web01 --json '(\\w+) (x)?login'")
         self.output(b"\x1bweb01 login")
         self.assertEqual(
@@ -139,9 +139,9 @@ class Waiting(ExpectCase):
     def test_what_came_in_the_last_moment_counts(self) -> None:
         channel = self.desk.ask("expect web01 --timeout 5 login:")
         self.desk.clock.advance(4.999)
-        self.web.output(b"hm ")
+        self.web.link.output(b"hm ")
         self.desk.turn()
-        self.web.output(b"login:")
+        self.web.link.output(b"login:")
         self.desk.turn()
         self.desk.clock.advance(0.1)
         self.assertEqual(channel.status, 0)
@@ -149,9 +149,9 @@ class Waiting(ExpectCase):
     def test_so_does_what_came_while_it_rested(self) -> None:
         channel = self.desk.ask("expect web01 --timeout 5 '(?s)x.*login:'")
         self.desk.clock.advance(4.9995)
-        self.web.output(b"x" * 50_000)
+        self.web.link.output(b"x" * 50_000)
         self.desk.turn()
-        self.web.output(b"login:")
+        self.web.link.output(b"login:")
         self.desk.turn()
         self.assertIsNone(channel.status)
         self.desk.clock.advance(0.0005)
@@ -177,16 +177,16 @@ class Waiting(ExpectCase):
         self.assertEqual(channel.status, 0)
 
     def test_an_away_console_is_waited_for(self) -> None:
-        self.web.disconnect("reboot")
+        self.web.link.disconnect("reboot")
         channel = self.desk.ask("expect web01 login:")
         self.desk.run_on(3, 1.0)
-        self.web.connect(FakeLine())
+        self.web.link.connect(FakeLine())
         self.output(b"login:")
         self.assertEqual(channel.status, 0)
 
     def test_going_away_is_told_and_waited_for(self) -> None:
         channel = self.desk.ask("expect web01 login:")
-        self.web.disconnect("reboot")
+        self.web.link.disconnect("reboot")
         self.desk.turn()
         self.assertIsNone(channel.status)
         self.assertIn("[web01 is away (reboot)]", channel.complaint)
@@ -194,17 +194,17 @@ class Waiting(ExpectCase):
     def test_a_vmotion_between_two_halves(self) -> None:
         channel = self.desk.ask("expect web01 login:")
         self.output(b"log")
-        self.web.migrate()
-        self.web.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.2)
+        self.web.link.migrate()
+        self.web.link.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.2)
         self.output(b"in:")
         self.assertEqual(channel.status, 0)
 
     def test_another_host_ends_it_after_what_was_said_before(self) -> None:
         first = self.desk.ask("expect web01 login:")
         second = self.desk.ask("expect web01 never", self.desk.login(CAROL))
-        self.web.output(b"login:")
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
-        self.web.output(b"never")
+        self.web.link.output(b"login:")
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.output(b"never")
         self.desk.turn()
         self.desk.run_on()
         self.assertEqual((first.status, second.status), (0, 1))
@@ -260,7 +260,7 @@ class Sending(ExpectCase):
         (event,) = self.desk.audited("expect")
         self.assertEqual((event["bytes"], event["result"]), (9, "ok"))
         self.assertNotIn("uname", json.dumps(self.desk.record.lines))
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_exactly_the_text(self) -> None:
         self.desk.ask("expect web01 --send '\u00fc\\r' x")
@@ -279,82 +279,82 @@ class Sending(ExpectCase):
         self.assertEqual(bytes(self.line.sent), b"cx")
 
     def test_an_away_vm_is_not_waited_for_where_something_is_to_be_typed(self) -> None:
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.assertEqual(self.desk.ask("expect web01 --send x y").status, 1)
 
     def test_a_match_does_not_end_it_before_the_vm_has_the_text(self) -> None:
-        self.web.output(b"ready")
-        self.web.migrate()
+        self.web.link.output(b"ready")
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --from 0 --send go ready")
         self.desk.run_on()
         self.assertIsNone(channel.status)
-        self.web.resume()
+        self.web.link.resume()
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(self.line.sent)), (0, b"go"))
 
     def test_a_match_is_not_enough_where_the_text_is_held_too_long(self) -> None:
-        self.web.output(b"ready")
-        self.web.migrate()
+        self.web.link.output(b"ready")
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --timeout 3 --from 0 --send go ready")
         self.desk.run_on(4, 1.0)
         self.assertEqual((channel.status, channel.text), (5, ""))
         self.assertIn("web01 does not take what is typed", channel.complaint)
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_a_console_that_is_full_takes_it_later(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"c" * WAITING)
         channel = self.desk.ask("expect web01 --force --send go x")
         self.assertIsNone(channel.status)
-        self.web.resume()
+        self.web.link.resume()
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.desk.run_on()
         self.assertEqual(bytes(self.line.sent), b"c" * WAITING + b"go")
         self.output(b"x")
         self.assertEqual(channel.status, 0)
 
     def test_who_types_is_told_what_he_has_to_know(self) -> None:
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.ask("expect web01 --send go x")
         self.assertIn("[web01 is on 10.0.0.9 since", channel.complaint)
 
     def test_what_is_held_too_long_is_withdrawn(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --timeout 3 --send canary x")
         self.desk.run_on(4, 1.0)
         self.assertEqual(channel.status, 5)
         self.assertIn("nothing was sent", channel.complaint)
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_a_vm_that_goes_away_without_taking_it(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --send canary x")
-        self.web.lose_source()
-        self.web.end_migration("too late")
+        self.web.link.lose_source()
+        self.web.link.end_migration("too late")
         self.desk.run_on()
         self.assertEqual(channel.status, 1)
         self.assertIn("nothing was sent", channel.complaint)
 
     def test_another_host_gets_nothing_of_it(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --send canary x")
         new = FakeLine("10.0.0.9")
-        self.web.replace(new, "silent", How.TOOK_OVER)
+        self.web.link.replace(new, "silent", How.TOOK_OVER)
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(new.sent)), (1, b""))
         self.assertIn("web01 is on 10.0.0.9 now", channel.complaint)
         self.assertIn("nothing was sent", channel.complaint)
 
     def test_a_match_is_none_where_another_host_came_before_the_text_was_typed(self) -> None:
-        self.web.output(b"ready")
-        self.web.migrate()
+        self.web.link.output(b"ready")
+        self.web.link.migrate()
         channel = self.desk.ask("expect web01 --from 0 --send go ready")
         self.desk.run_on()
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         self.desk.run_on()
         self.assertEqual((channel.status, channel.text), (1, ""))
         self.assertFalse(self.web.attachments)
@@ -363,7 +363,7 @@ class Sending(ExpectCase):
 class Leaving(ExpectCase):
     def test_what_was_not_taken_is_not_typed_for_who_leaves(self) -> None:
         carol = self.desk.console_attachment(self.web, CAROL)
-        self.web.migrate()
+        self.web.link.migrate()
         carol.type(b"x" * (WAITING - 100))
         carol.detach()
         channel = self.desk.ask(f"expect web01 --send '{'s' * 190}' login:")
@@ -382,13 +382,13 @@ class Leaving(ExpectCase):
 
 class Places(ExpectCase):
     def test_from_an_offset(self) -> None:
-        self.web.output(b"one two one")
+        self.web.link.output(b"one two one")
         channel = self.desk.ask("expect web01 --json --from 4 one")
         self.assertEqual(json.loads(channel.text)["offset"], 8)
         self.assertEqual(self.desk.ask("expect web01 --from 12 one").status, 1)
 
     def test_from_the_last_match_of_this_operator(self) -> None:
-        self.web.output(b"a one a two a three")
+        self.web.link.output(b"a one a two a three")
         self.desk.ask("expect web01 --from 0 'a o'")
         for offset in (6, 12):
             channel = self.desk.ask("expect web01 --from last --json a")
@@ -403,7 +403,7 @@ class Places(ExpectCase):
         self.assertIn("no boot of web01 is kept", channel.complaint)
 
     def test_a_gap_is_told_and_it_goes_on(self) -> None:
-        self.web.output(b"login:" + b"x" * 3 * 65536)
+        self.web.link.output(b"login:" + b"x" * 3 * 65536)
         channel = self.desk.ask("expect web01 --from 0 login:")
         self.desk.run_on(50)
         self.assertIsNone(channel.status)
@@ -413,7 +413,7 @@ class Places(ExpectCase):
         self.assertEqual(channel.status, 0)
 
     def test_how_far_one_may_look_back(self) -> None:
-        self.web.output(b"secret")
+        self.web.link.output(b"secret")
         limit = evolve(self.desk.context, history_limit=lambda _operator, _subject: 10.0)
         self.desk.context = limit
         channel = self.desk.ask("expect web01 --from 0 secret")
@@ -435,7 +435,7 @@ class FromTheLog(SynchronousTestCase):
 
     def output(self, data: bytes) -> None:
         for at in range(0, len(data), 60_000):
-            self.web.output(data[at : at + 60_000])
+            self.web.link.output(data[at : at + 60_000])
             self.desk.run_on(2, 0.1)
 
     def test_an_offset_that_memory_has_lost(self) -> None:
@@ -481,9 +481,9 @@ class FromTheLog(SynchronousTestCase):
 
     def test_from_the_last_boot(self) -> None:
         self.output(b"login: one\r\n")
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.clock.advance(700)
-        self.web.connect(FakeLine())
+        self.web.link.connect(FakeLine())
         self.output(b"Linux version 6.1\r\nlogin: two\r\n")
         channel = self.desk.ask("expect web01 --from boot 'login: [a-z]+'")
         self.desk.run_on(50)
@@ -522,7 +522,7 @@ class Shelf:
 class LogsInTrouble(ExpectCase):
     def lost(self, readable: bool) -> FakeChannel:
         self.desk.context = evolve(self.desk.context, logs=Shelf(self.web, readable))
-        self.web.output(b"x" * 100_000)
+        self.web.link.output(b"x" * 100_000)
         channel = self.desk.ask("expect web01 --from 0 login:")
         self.desk.run_on(40, 0.01)
         return channel
@@ -605,8 +605,8 @@ class Work(ExpectCase):
         large = [self.desk.ask("expect web01 '[a-b].{300}z'") for _ in range(3)]
         small = self.desk.ask("expect web01 '[a-b]+q'", self.desk.login(CAROL))
         for _ in range(3):
-            self.web.output(b"ab" * 20_000)
-        self.web.output(b"q")
+            self.web.link.output(b"ab" * 20_000)
+        self.web.link.output(b"q")
         self.desk.turn()
         self.assertEqual(len(self.held.waiting), 1)
         for _ in range(9):
@@ -621,7 +621,7 @@ class Work(ExpectCase):
         self.desk.ask("expect web01 'never+'")
         self.output(b"x" * 60_000)
         for _ in range(1000):
-            self.web.output(b"x")
+            self.web.link.output(b"x")
             self.desk.turn()
             self.desk.clock.advance(0.00001)
         self.assertLess(len(looks), 20)
@@ -668,7 +668,7 @@ class AsThoughInOne(SynchronousTestCase):
     ) -> None:
         desk = OpsDesk()
         web, _ = desk.connected("web01", f"{1:032x}")
-        web.output(b"before ")
+        web.link.output(b"before ")
         extra = "--send x" if send else ""
         channel = desk.ask(f"expect web01 --json {extra} '{pattern}'")
         whole, at = b"", 0
@@ -680,7 +680,7 @@ class AsThoughInOne(SynchronousTestCase):
             if not piece:
                 continue
             whole += piece
-            web.output(piece)
+            web.link.output(piece)
             desk.turn()
             desk.run_on(3, 0.01)
             expected = expected or compiled.search(whole)
@@ -696,7 +696,7 @@ class AsThoughInOne(SynchronousTestCase):
         web, _ = desk.connected("web01", f"{1:032x}")
         channel = desk.ask("expect web01 '<x+>'")
         for piece in [b"<", *[b"x" * 30_000] * 6, b">"]:
-            web.output(piece)
+            web.link.output(piece)
             desk.turn()
             desk.run_on(3, 0.02)
         self.assertEqual(channel.status, 0)

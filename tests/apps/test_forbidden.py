@@ -85,7 +85,7 @@ class Forbidden(SynchronousTestCase):
         carols = desk.login(CAROL)
         if hidden:
             secret, _ = desk.connected("secret", UUID)
-            secret.output(b"x y words")
+            secret.link.output(b"x y words")
             desk.ask("raw secret", carols).type(b"x")
             desk.ask("expect secret --from 0 x", carols)
         desk.turn()

@@ -31,7 +31,7 @@ class OffAConsole(KickCase):
         self.assertEqual((channel.status, channel.text), (0, "carol was sent off web01\n"))
         self.assertEqual((self.there.status, spy.status), (1, 1))
         self.assertIn("alice sent you off]", self.there.text)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertEqual(self.desk.ask("send web01 y", mine).status, 0)
         self.there.type(b"z")
         self.assertEqual(bytes(self.line.sent), b"xy")
@@ -48,16 +48,16 @@ class OffAConsole(KickCase):
 
     def test_one_that_does_not_read_goes_at_once(self) -> None:
         slow = self.desk.ask("raw web01", self.carols, window=0)
-        self.web.output(b"x" * 1000)
+        self.web.link.output(b"x" * 1000)
         self.desk.ask("kick web01 carol", self.desk.login(DAVE))
         self.assertEqual(slow.status, 1)
         self.assertFalse(self.web.attachments)
 
     def test_what_he_typed_and_waits_is_not_typed_any_more(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         self.there.type(b"rm -rf /\r")
         self.desk.ask("kick web01 carol", self.desk.login(DAVE))
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"x")
         self.assertEqual(self.desk.delivered(), (1, 9))
         self.assertIn("dave sent you off; 9 bytes not sent]", self.there.text)
@@ -100,7 +100,7 @@ class Out(KickCase):
         self.assertEqual((channel.status, channel.text), (0, "1 session was ended: carol\n"))
         self.assertEqual(self.desk.ended, {self.carols.id: "dave has ended your session"})
         self.assertFalse(self.web.attachments)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertEqual(self.desk.ask("kick --session nobody", self.daves).status, 1)
 
     def test_all_of_an_operator(self) -> None:
@@ -179,7 +179,7 @@ class Out(KickCase):
         own.type(b"x")
         self.desk.ask("kick --all-writers", roots)
         self.assertIsNone(own.status)
-        self.assertIsNotNone(db.pen)
+        self.assertIsNotNone(db.pen.holder)
 
     def test_only_administrators(self) -> None:
         session = self.desk.login(ALICE)

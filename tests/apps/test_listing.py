@@ -25,7 +25,7 @@ class Rows(SynchronousTestCase):
     def test_away_ones_are_last_and_a_new_name_has_its_place(self) -> None:
         self.names()
         consoles = {console.name: console for console in self.world.roster}
-        consoles["db"].disconnect("off")
+        consoles["db"].link.disconnect("off")
         self.world.roster.rename(consoles["web-10"].vm, "app")
         self.assertEqual(self.names(), ["app", "web-2", "web-2b", "Web-3", "db"])
         expected = sorted(self.world.roster, key=reading_order)
@@ -33,7 +33,7 @@ class Rows(SynchronousTestCase):
 
     def test_what_is_shown_of_one(self) -> None:
         console, _ = self.world.connected("ü", f"{99:032x}")
-        console.output(b"x")
+        console.link.output(b"x")
         self.world.attach(console)[0].type(b"x")
         self.world.attach(console, "bob")
         self.world.clock.advance(5)

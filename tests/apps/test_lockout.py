@@ -67,7 +67,7 @@ class Locking(LockoutCase):
         self.assertEqual(channel.status, 0)
         self.assertEqual(channel.text, "carol is locked out until it is lifted, 1 session ended\n")
         self.assertEqual(self.desk.ended, {carols.id: "you are locked out"})
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertIsNotNone(self.lockouts.find(["carol"]))
         (event,) = self.desk.audited("lockout")
         self.assertEqual((event["subject"], event["kind"]), ("carol", "operator"))

@@ -218,7 +218,7 @@ class Searched(LogTestCase):
 
     def test_the_last_lines_of_a_console_without_a_log(self) -> None:
         console, _ = self.desk.connected("memory", f"{99:032x}")
-        console.output(b"1\r2\r3\r\n4")
+        console.link.output(b"1\r2\r3\r\n4")
         self.desk.context = self.desk.context.__class__(
             self.desk.roster, self.desk.rights, self.desk.clock, self.desk.server
         )
@@ -236,8 +236,8 @@ class Many(LogTestCase):
             self.output(host, b"old panic\nfine\n")
         self.desk.clock.advance(7200)
         self.hosts = {c.name: c for c in self.desk.roster}
-        self.hosts["web-10"].output(b"a panic\r\nfine\r\n")
-        self.hosts["web-2"].output(b"panic in web-2\nlogin: ")
+        self.hosts["web-10"].link.output(b"a panic\r\nfine\r\n")
+        self.hosts["web-2"].link.output(b"panic in web-2\nlogin: ")
         self.desk.clock.advance(0.1)
 
     def test_each_line_has_the_name_of_its_console_before_it(self) -> None:

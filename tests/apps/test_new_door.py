@@ -44,7 +44,7 @@ class NewDoor(SynchronousTestCase):
         self.sessions = Sessions(lambda: Quota(sessions=2))
         self.recording = Recording()
         clock = self.desk.clock
-        self.desk.events.subscribe(self.sessions.on_event)
+        object.__setattr__(self.desk.console_context, "sessions", self.sessions)
         operators = {each.name: each for each in (ALICE, BOB)}
         context = evolve(
             self.desk.context,
@@ -64,7 +64,7 @@ class NewDoor(SynchronousTestCase):
         return client
 
     def says(self, data: bytes) -> None:
-        self.web.output(data)
+        self.web.link.output(data)
         self.desk.turn()
 
     def test_a_verb(self) -> None:

@@ -225,7 +225,7 @@ class HostChange(RestartCase):
     def test_it_stays_until_an_administrator_looks(self) -> None:
         self.change()
         typist = self.desk.say("raw web01")
-        self.console.take_pen(next(iter(self.console.attachments)))
+        next(iter(self.console.attachments)).take_pen()
         typist.close()
         for _ in range(2):
             self.assertEqual(self.info()["host_change"]["new"], "10.0.0.2")

@@ -29,7 +29,7 @@ def answer(console: Console, line: FakeLine, most: int = 1 << 30) -> None:
     while line.questions and most:
         line.questions -= 1
         most -= 1
-        console.answered()
+        console.link.answered()
 
 
 MOVES = ("answer", "migrate", "move", "resume", "wait")
@@ -95,7 +95,7 @@ class Sending(SendCase):
         self.assert_sent("send web01 --enter ''", b"reboot\r\r")
 
     def test_json_says_where_the_output_stood(self) -> None:
-        self.web.output(b"login: ")
+        self.web.link.output(b"login: ")
         channel = self.assert_sent("send web01 --json root", b"root")
         self.assertEqual(json.loads(channel.text), {"offset": 7, "bytes": 4})
 
@@ -106,7 +106,7 @@ class Sending(SendCase):
 
     def test_the_pen_is_taken_and_laid_down(self) -> None:
         self.assert_sent("send web01 x", b"x")
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertFalse(self.web.attachments)
         self.assertEqual([e["result"] for e in self.desk.audited("send")], ["ok"])
 
@@ -147,7 +147,7 @@ class Delivered(SendCase):
         channel.program.ended_input()
         self.desk.run_on()
         self.assertIsNone(channel.status)
-        self.web.output(b"echo")
+        self.web.link.output(b"echo")
         answer(self.web, self.line)
         self.desk.run_on()
         self.assertEqual(channel.status, 0)
@@ -155,32 +155,32 @@ class Delivered(SendCase):
         self.assertEqual(len(self.line.sent), 10_000)
 
     def test_a_vmotion_holds_it_and_the_target_gets_it(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 reboot --enter")
         self.desk.run_on(5, 1.0)
         self.assertIsNone(channel.status)
         self.assertIn("[web01 is migrating; 7 bytes held]", channel.complaint)
         target = FakeLine("10.0.0.2")
-        self.web.move(target, "10.0.0.1", 1.0)
+        self.web.link.move(target, "10.0.0.1", 1.0)
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(target.sent)), (0, b"reboot\r"))
 
     def test_a_vmotion_that_comes_to_nothing_lets_it_go_on(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 x")
-        self.web.resume()
+        self.web.link.resume()
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(self.line.sent)), (0, b"x"))
 
     def test_what_a_vmotion_holds_too_long_is_withdrawn(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 --timeout 10 canary")
         self.desk.run_on(11, 1.0)
         self.assertEqual(channel.status, 5)
         self.assertIn(
             "took nothing for 10 s, its vMotion goes on; nothing was sent", channel.complaint
         )
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
         self.assertEqual(self.web.input.waiting, 0)
         self.assertEqual(self.desk.delivered(), (0, 6))
@@ -211,7 +211,7 @@ class Delivered(SendCase):
         channel = self.desk.ask("send web01")
         channel.type(b"p" * 9000)
         sent = len(self.line.sent)
-        self.web.disconnect("powered off")
+        self.web.link.disconnect("powered off")
         self.desk.run_on()
         self.assertEqual(channel.status, 1)
         self.assertIn(
@@ -223,7 +223,7 @@ class Delivered(SendCase):
         channel = self.desk.ask("send web01")
         channel.type(b"p" * 9000)
         new = FakeLine("10.0.0.9")
-        self.web.replace(new, "silent", How.TOOK_OVER)
+        self.web.link.replace(new, "silent", How.TOOK_OVER)
         self.desk.run_on()
         self.assertEqual(channel.status, 1)
         self.assertIn("web01 is on 10.0.0.9 now; it was on 10.0.0.1", channel.complaint)
@@ -231,34 +231,34 @@ class Delivered(SendCase):
         self.assertEqual(self.web.input.waiting, 0)
 
     def test_an_operator_who_goes_takes_back_what_waits(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 x")
         channel.close()
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
         self.assertFalse(self.web.attachments)
         self.assertEqual(self.desk.audited("send")[0]["detail"], "left")
 
     def test_control_c_in_a_terminal_takes_it_back(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 x", terminal=XTERM)
         channel.type(b"y")
         self.assertIsNone(channel.status)
         channel.type(b"\x03")
         self.assertEqual((channel.status, channel.under_way), (1, 0))
         self.assertIn("interrupted; nothing was sent", channel.text)
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_what_others_typed_before_stays_where_it_was(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         other = self.desk.ask("raw web01", self.desk.login(CAROL))
         other.type(b"mine")
         channel = self.desk.ask("send web01 --force --timeout 5 yours")
         other.type(b"!")
         self.desk.run_on(6, 1.0)
         self.assertEqual(channel.status, 5)
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"mine")
 
 
@@ -327,19 +327,19 @@ class StandardInput(SendCase):
             match moves[step] if step < len(moves) else "":
                 case "answer":
                     answer(web, lines[-1], 1)
-                case "migrate" if not web.migrating:
-                    web.migrate()
-                case "move" if web.migrating:
+                case "migrate" if not web.link.migrating:
+                    web.link.migrate()
+                case "move" if web.link.migrating:
                     lines.append(FakeLine(f"10.0.0.{len(lines) + 1}"))
-                    web.move(lines[-1], lines[-2].address, 0.1)
-                case "resume" if web.migrating:
-                    web.resume()
+                    web.link.move(lines[-1], lines[-2].address, 0.1)
+                case "resume" if web.link.migrating:
+                    web.link.resume()
                 case "wait":
                     desk.run_on(3, 0.5)
         assert channel.program is not None
         channel.program.ended_input()
-        if web.migrating:
-            web.resume()
+        if web.link.migrating:
+            web.link.resume()
         answer(web, lines[-1])
         desk.run_on(200, 0.1)
         whole = b"".join(pieces)
@@ -366,9 +366,9 @@ class StandardInput(SendCase):
         (attachment,) = web.attachments
         match end:
             case "away":
-                web.disconnect("off")
+                web.link.disconnect("off")
             case "host":
-                web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+                web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
             case "close":
                 channel.close()
             case "timeout":
@@ -425,7 +425,7 @@ class Refused(SendCase):
     def test_who_is_sent_off_hears_one_count(self) -> None:
         channel = self.desk.ask("send web01")
         channel.type(b"abc")
-        self.web.migrate()
+        self.web.link.migrate()
         channel.type(b"x" * (WAITING + 1000))
         (attachment,) = self.web.attachments
         attachment.expel("dave sent you off")
@@ -435,15 +435,15 @@ class Refused(SendCase):
         )
 
     def test_the_pen_is_taken_from_it(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01")
         channel.type(b"first")
         forced = self.desk.console_attachment(self.web)
-        self.assertIsNone(self.web.take_pen(forced, force=True))
+        self.assertIsNone(forced.take_pen(force=True))
         channel.type(b"second")
         self.assertEqual(channel.status, 4)
         self.assertIn("carol is typing on web01; nothing was sent", channel.complaint)
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_without_the_right(self) -> None:
@@ -454,7 +454,7 @@ class Refused(SendCase):
         self.assertEqual(self.desk.audited("denied")[0]["verb"], "send")
 
     def test_an_away_console(self) -> None:
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         channel = self.desk.ask("send web01 x")
         self.assertEqual(
             (channel.status, channel.complaint), (1, "web01 is away; nothing was sent\n")
@@ -477,13 +477,13 @@ class Refused(SendCase):
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_rights_that_are_lost_while_it_types(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 x")
         self.desk.rules = Access(())
         self.web.reassess(self.desk.rights)
         self.assertEqual(channel.status, 1)
         self.assertRegex(channel.complaint, "may no longer read this console; .*nothing was sent")
-        self.web.resume()
+        self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
     def test_the_right_is_lost_while_it_types_and_reading_is_not(self) -> None:
@@ -501,7 +501,7 @@ class Refused(SendCase):
         self.assertEqual(self.desk.ask("send web01 --force x").status, 1)
 
     def test_an_end_in_the_middle_of_it(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.ask("send web01 x")
         (attachment,) = self.web.attachments
         attachment.end("no more")
@@ -510,7 +510,7 @@ class Refused(SendCase):
         self.assertIn("no more; nothing was sent", channel.complaint)
 
     def test_who_types_is_told_what_he_has_to_know(self) -> None:
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.ask("send web01 x")
         self.assertEqual(channel.status, 0)
         self.assertIn("[web01 is on 10.0.0.9 since", channel.complaint)

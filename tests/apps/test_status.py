@@ -13,7 +13,7 @@ class Status(SynchronousTestCase):
         self.desk = OpsDesk()
         self.desk.connected("web01", f"{1:032x}")
         away, _ = self.desk.connected("web02", f"{2:032x}")
-        away.disconnect("off")
+        away.link.disconnect("off")
         self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"x")
         self.desk.ask("raw web01", self.desk.login(CAROL))
         self.facts: dict[str, object] = {

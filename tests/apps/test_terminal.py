@@ -43,7 +43,7 @@ class TerminalTest(SynchronousTestCase):
         return self.desk.ask(f"console web01 {words}", self.desk.login(operator), terminal)
 
     def says(self, data: bytes) -> None:
-        self.web.output(data)
+        self.web.link.output(data)
         self.desk.turn()
 
     def sent(self) -> bytes:
@@ -66,7 +66,7 @@ class Answering(TerminalTest):
             carol.type(answer)
             alice.type(answer)
         self.assertEqual(self.sent(), b"".join(ANSWERS))
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertNotIn("not sent", alice.text + carol.text)
         self.assertEqual((alice.under_way, carol.under_way), (0, 0))
 
@@ -84,7 +84,7 @@ class Answering(TerminalTest):
         raw.type(b"\x1b[24;80R")
         alice.type(POSITION)
         self.assertEqual(self.sent(), b"\x1b[24;80R")
-        self.assertEqual(self.web.pen.operator if self.web.pen else None, CAROL)
+        self.assertEqual(self.web.pen.holder and self.web.pen.holder.operator, CAROL)
 
     def test_who_only_reads_answers_nothing_and_is_refused_nothing(self) -> None:
         reader, carol = self.attach(BOB), self.attach(CAROL, "ro")
@@ -106,7 +106,7 @@ class Answering(TerminalTest):
             for byte in POSITION:
                 channel.type(bytes((byte,)))
         self.assertEqual(self.sent(), POSITION)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertEqual((alice.under_way, carol.under_way), (0, 0))
 
     def test_escape_alone_is_typed_as_soon_as_nobody_can_notice(self) -> None:
@@ -114,7 +114,7 @@ class Answering(TerminalTest):
         alice.type(b"\x1b")
         self.desk.clock.advance(KEY_PATIENCE)
         self.assertEqual(self.sent(), b"\x1b")
-        self.assertIsNotNone(self.web.pen)
+        self.assertIsNotNone(self.web.pen.holder)
         self.assertEqual(alice.under_way, 0)
         alice.type(b"\x1bx\x1b[A")
         self.assertEqual(self.sent(), b"\x1b\x1bx\x1b[A")
@@ -155,15 +155,15 @@ class Answering(TerminalTest):
 
     def test_answers_are_held_and_dropped_as_what_is_typed(self) -> None:
         alice = self.attach()
-        self.web.migrate()
+        self.web.link.migrate()
         alice.type(POSITION + b"x" + POSITION)
         self.assertEqual(self.sent(), b"")
         target = FakeLine("10.0.0.2")
-        self.web.move(target, "10.0.0.1", 0.1)
+        self.web.link.move(target, "10.0.0.1", 0.1)
         self.assertEqual(bytes(target.sent), POSITION + b"x" + POSITION)
-        self.web.migrate()
+        self.web.link.migrate()
         alice.type(POSITION + b"y")
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.assertEqual(self.sums(), (1, 16, 9))
         alice.type(POSITION)
         self.assertNotIn("8 bytes not sent", alice.text)
@@ -172,9 +172,9 @@ class Answering(TerminalTest):
 
     def test_answers_alone_that_waited_are_dropped_without_a_word(self) -> None:
         alice = self.attach()
-        self.web.migrate()
+        self.web.link.migrate()
         alice.type(POSITION)
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.turn()
         self.assertIn("is away", alice.text)
         self.assertNotIn("not sent", alice.text)
@@ -190,14 +190,14 @@ class Answering(TerminalTest):
         for _ in range(100):
             while self.line.questions:
                 self.line.questions -= 1
-                self.web.answered()
+                self.web.link.answered()
             self.desk.run_on(1, 0.01)
         self.assertEqual((self.sent(), alice.under_way), (POSITION * 20_000, 0))
 
     def test_after_a_change_of_host_nothing_answers_before_somebody_has_looked(self) -> None:
         alice = self.attach()
         fresh = FakeLine("10.0.0.9")
-        self.web.replace(fresh, "silent", How.TOOK_OVER)
+        self.web.link.replace(fresh, "silent", How.TOOK_OVER)
         alice.type(POSITION)
         self.assertEqual(bytes(fresh.sent), b"")
         alice.type(b"\x05ca" + POSITION)
@@ -304,8 +304,8 @@ class Fair(TerminalTest):
     def test_a_notice_stays_in_its_place_among_them(self) -> None:
         alice = self.attach()
         begin = len(alice.output)
-        self.web.output(b"\x1b7" * 6000)
-        self.web.tell("here")
+        self.web.link.output(b"\x1b7" * 6000)
+        self.web.attachments.tell("here")
         self.says(b"\x1b8" * 6000)
         self.turns(100)
         before, _, after = bytes(alice.output[begin:]).partition(b"[here]")
@@ -327,7 +327,7 @@ class Fair(TerminalTest):
             self.assertLessEqual(len(packet) - alice.under_way, 3 * TYPED * turn)
             while self.line.questions:
                 self.line.questions -= 1
-                self.web.answered()
+                self.web.link.answered()
             self.turns(1)
         self.assertEqual((self.sent(), alice.under_way), (packet, 0))
 
@@ -338,7 +338,7 @@ class Fair(TerminalTest):
         self.desk.run_on(10, 1.0)
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.assertEqual((self.sent(), alice.status), (packet, None))
 
     def test_reports_of_the_mouse_do_not_make_a_paste_of_a_key(self) -> None:
@@ -391,7 +391,7 @@ class GivenBack(TerminalTest):
 
     def test_whose_vm_is_forgotten(self) -> None:
         channel = self.in_vim()
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.roster.settle(self.web)
         self.desk.roster.forget(self.web)
         self.assertIn(UNDONE.decode() + "\r\n[web01: ", channel.text)
@@ -428,7 +428,7 @@ class GivenBack(TerminalTest):
     def test_a_dumb_terminal_gets_none_of_it(self) -> None:
         for kind in ("dumb", ""):
             channel = self.in_vim(Terminal(kind, 80, 24))
-            self.web.tell("a notice")
+            self.web.attachments.tell("a notice")
             self.desk.turn()
             channel.type(b"\x05cr\x05c.")
             self.assertNotIn(b"\x1b", bytes(channel.output).replace(b"\x1b[31m", b""))
@@ -454,7 +454,7 @@ class Readable(TerminalTest):
         channel = self.attach()
         self.says(b"\x1b[1;32m\x1b(0lqqqk\x0e")
         channel.output.clear()
-        self.web.tell("hello")
+        self.web.attachments.tell("hello")
         self.desk.turn()
         self.assertEqual(
             bytes(channel.output), b"\x0f\x1b(B\x1b[m\r\n[hello]\r\n\x1b[1;32m\x1b(0\x0e"
@@ -464,7 +464,7 @@ class Readable(TerminalTest):
         channel = self.attach()
         channel.output.clear()
         self.says(b"text\x1b[3")
-        self.web.tell("hello")
+        self.web.attachments.tell("hello")
         self.says(b"2m")
         self.assertEqual(bytes(channel.output), b"text\x1b[3\x18\r\n[hello]\r\n\x1b[32m")
 
@@ -501,13 +501,13 @@ class Readable(TerminalTest):
         )
         self.says(b"\x0f\x1b[0m")
         channel.output.clear()
-        self.web.tell("hello")
+        self.web.attachments.tell("hello")
         self.desk.turn()
         self.assertEqual(bytes(channel.output), b"\r\n[hello]\r\n")
 
     def test_of_very_many_colours_in_a_replay_the_last_count(self) -> None:
         said = b"\x1b[41mred\r\n" + b"\x1b[1mx\x1b[4my" * 1500 + b"\r\n\x1b[32m$ "
-        self.web.output(said)
+        self.web.link.output(said)
         channel = self.attach()
         title, _, shown = bytes(channel.output).partition(b"lines]\r\n")
         lines, _, prompt = shown.partition(b"[end of replay]\r\n")
@@ -521,7 +521,7 @@ class Readable(TerminalTest):
         self.assertLessEqual(followed.count(b"\x1b"), COLOURS)
         self.assertEqual(prompt, b"\x1b[1;4m\x1b[32m$ ")
         channel.output.clear()
-        self.web.tell("hello")
+        self.web.attachments.tell("hello")
         self.desk.turn()
         self.assertTrue(channel.output.startswith(b"\x1b[m\r\n[hello]"))
 
@@ -619,10 +619,10 @@ class IdlePens(TerminalTest):
         alice, carol = self.attach(), self.attach(CAROL)
         alice.type(b"a")
         self.desk.clock.advance(899)
-        self.assertIsNotNone(self.web.pen)
+        self.assertIsNotNone(self.web.pen.holder)
         self.desk.clock.advance(1)
         self.desk.turn()
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertIn("the pen is free: you have typed nothing for 15 min]", alice.text)
         self.assertIn("the pen is free: alice has typed nothing for 15 min]", carol.text)
         carol.type(b"c")
@@ -636,35 +636,35 @@ class IdlePens(TerminalTest):
             alice.type(b"a")
         self.desk.clock.advance(600)
         alice.type(POSITION)
-        self.assertIsNotNone(self.web.pen)
+        self.assertIsNotNone(self.web.pen.holder)
         self.desk.clock.advance(300)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_never(self) -> None:
         self.limit = 0
         self.attach().type(b"a")
         self.desk.clock.advance(1e6)
-        self.assertIsNotNone(self.web.pen)
+        self.assertIsNotNone(self.web.pen.holder)
 
     def test_a_reload_counts_for_those_who_have_it(self) -> None:
         alice = self.attach()
         alice.type(b"a")
         self.limit = 60
         self.desk.clock.advance(900)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.limit = 0
         alice.type(b"a")
         self.desk.clock.advance(900)
         self.limit = 60
         alice.type(b"a")
         self.desk.clock.advance(60)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_a_program_keeps_it(self) -> None:
         raw = self.desk.ask("raw web01")
         raw.type(b"a")
         self.desk.clock.advance(1e6)
-        self.assertIsNotNone(self.web.pen)
+        self.assertIsNotNone(self.web.pen.holder)
 
     def test_nothing_is_left_of_it_when_its_holder_has_gone(self) -> None:
         alice = self.attach()
@@ -677,12 +677,12 @@ class Told(TerminalTest):
 
     def test_a_delayed_is_away_never_comes_after_the_end(self) -> None:
         alice = self.attach()
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.turn()
         for _ in range(5):
             alice.type(b"x")
         self.desk.clock.advance(0.5)
-        self.web.connect(FakeLine())
+        self.web.link.connect(FakeLine())
         self.desk.turn()
         self.desk.clock.advance(5)
         self.desk.turn()
@@ -709,7 +709,7 @@ class Told(TerminalTest):
 
     def test_who_leaves_is_told_what_was_not_told_yet(self) -> None:
         alice = self.attach()
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         alice.type(b"x")
         alice.type(b"yy\x05c.")
         self.assertTrue(alice.text.endswith("is away: 2 bytes not sent]\r\n[left web01]\r\n"))
@@ -746,7 +746,7 @@ class Told(TerminalTest):
         self.assertTrue(alice.text.endswith("[BREAK waits behind other input]\r\n"))
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.desk.turn()
         self.assertTrue(alice.text.endswith("[BREAK]\r\n"))
         self.assertEqual(alice.text.count("[BREAK]"), 1)
@@ -757,13 +757,13 @@ class Told(TerminalTest):
         alice.type(b"\x05cl0\x05cl0")
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.desk.turn()
         self.assertEqual(alice.text.count("[BREAK]"), 2)
         alice.type(b"p" * 9000)
         alice.type(b"\x05cl0")
-        self.web.disconnect("off")
-        self.web.connect(FakeLine())
+        self.web.link.disconnect("off")
+        self.web.link.connect(FakeLine())
         alice.type(b"\x05cl0")
         self.desk.turn()
         self.assertEqual(alice.text.count("[BREAK]"), 3)

@@ -38,7 +38,7 @@ class Listing(VerbTest):
         self.assertEqual(names, ["secret", "web01"])
 
     def test_json_has_every_field_of_the_contract(self) -> None:
-        self.web.output(b"text")
+        self.web.link.output(b"text")
         self.desk.attach(self.web, "alice")
         (row,) = json.loads(self.desk.say("list --json web*").text)
         self.assertEqual(
@@ -55,7 +55,7 @@ class Listing(VerbTest):
         for number, name in enumerate(("web-10", "web-2", "Web-3", "web-002"), 10):
             self.desk.connected(name, f"{number:032x}")
         away, _ = self.desk.connected("app", f"{20:032x}")
-        away.disconnect("off")
+        away.link.disconnect("off")
         names = [row.split()[0] for row in self.desk.say("list").text.splitlines()[1:]]
         self.assertEqual(names, ["secret", "web01", "web-002", "web-2", "Web-3", "web-10", "app"])
 
@@ -116,9 +116,9 @@ class Asking(VerbTest):
 
     def test_info_of_one_that_moved_and_changed_its_host_and_has_people_on_it(self) -> None:
         self.desk.attach(self.web, "carol")
-        self.web.migrate()
-        self.web.move(FakeLine("10.0.0.2"), "10.0.0.1", 1.25)
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.migrate()
+        self.web.link.move(FakeLine("10.0.0.2"), "10.0.0.1", 1.25)
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         text = self.desk.say("info web01").text
         self.assertIn("last move: from 10.0.0.1 to 10.0.0.2 in 1.25 s, at 20", text)
         self.assertIn("host change: from 10.0.0.2 to 10.0.0.9 at 20", text)
@@ -222,7 +222,7 @@ class Breaking(VerbTest):
         self.assertEqual(self.desk.say("break web01").status, 0)
         self.assertEqual(self.line.log, ["BREAK"])
         self.assertFalse(self.web.attachments)
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_without_the_right(self) -> None:
         channel = self.desk.say("break web01", BOB)
@@ -237,11 +237,11 @@ class Breaking(VerbTest):
         self.assertIn("carol is typing", channel.complaint)
 
     def test_an_away_console(self) -> None:
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.assertEqual(self.desk.say("break web01").status, 1)
 
     def test_during_a_vmotion_it_is_held_and_says_so(self) -> None:
-        self.web.migrate()
+        self.web.link.migrate()
         channel = self.desk.say("break web01")
         self.assertEqual(channel.status, 0)
         self.assertIn("the BREAK waits for its vMotion", channel.complaint)
@@ -249,20 +249,20 @@ class Breaking(VerbTest):
 
     def test_one_that_was_held_and_then_dropped_is_told(self) -> None:
         _, sink = self.desk.attach(self.web, "alice")
-        self.web.migrate()
+        self.web.link.migrate()
         self.desk.say("break web01")
-        self.web.lose_source()
-        self.web.end_migration("too late")
+        self.web.link.lose_source()
+        self.web.link.end_migration("too late")
         self.desk.turn()
         self.assertIn("web01 is away: 1 BREAK not sent", sink.notices)
 
 
 class Raw(VerbTest):
     def test_exact_bytes_both_ways_from_now_on(self) -> None:
-        self.web.output(b"before")
+        self.web.link.output(b"before")
         channel = self.desk.say("raw web01")
         every = bytes(range(256))
-        self.web.output(every)
+        self.web.link.output(every)
         self.desk.turn()
         channel.type(every)
         self.assertEqual(bytes(channel.output), every)
@@ -271,7 +271,7 @@ class Raw(VerbTest):
         self.assertEqual(channel.complaint, "")
 
     def test_from_an_offset(self) -> None:
-        self.web.output(b"0123456789")
+        self.web.link.output(b"0123456789")
         channel = self.desk.say("raw web01 --from 4")
         self.assertEqual(bytes(channel.output), b"456789")
         self.assertEqual(self.desk.say("raw web01 --from 11").status, 1)
@@ -280,7 +280,7 @@ class Raw(VerbTest):
 
     def test_from_an_offset_that_is_no_longer_kept(self) -> None:
         for _ in range(3):
-            self.web.output(b"x" * 40_000)
+            self.web.link.output(b"x" * 40_000)
         channel = self.desk.say("raw web01 --from 0")
         self.assertEqual(channel.status, 1)
         self.assertIn(f"offsets 0 to {120_000 - 65536} of web01 are no longer", channel.complaint)
@@ -292,14 +292,14 @@ class Raw(VerbTest):
             self.assertEqual(channel.status, 4, command)
             self.assertIn("you only read web01: 9 bytes not sent", channel.complaint)
         self.assertEqual(bytes(self.line.sent), b"")
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_it_ends_when_the_host_changes_with_all_that_was_said_before(self) -> None:
         channel = self.desk.say("raw web01", window=4)
         channel.type(b"x")
-        self.web.output(b"before")
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
-        self.web.output(b"after")
+        self.web.link.output(b"before")
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.output(b"after")
         channel.type(b"reboot\r")
         self.desk.turn()
         channel.read(100)
@@ -309,7 +309,7 @@ class Raw(VerbTest):
         again = self.desk.say("raw web01")
         self.assertIn("it was on 10.0.0.1, and this was no vMotion", again.complaint)
         again.type(b"y")
-        line = self.web.line
+        line = self.web.link.line
         assert isinstance(line, FakeLine)
         self.assertEqual(bytes(line.sent), b"y")
 
@@ -344,7 +344,7 @@ class Raw(VerbTest):
     def test_one_that_falls_behind_ends_with_both_offsets(self) -> None:
         channel = self.desk.say("raw web01", window=10)
         for _ in range(3):
-            self.web.output(b"x" * 40_000)
+            self.web.link.output(b"x" * 40_000)
             self.desk.turn()
         channel.read(1000)
         self.assertEqual(channel.status, 1)
@@ -364,7 +364,7 @@ class Raw(VerbTest):
 
     def test_a_vm_that_is_away_refuses_input_and_may_come_back(self) -> None:
         channel = self.desk.say("raw web01")
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         channel.type(b"twelve bytes")
         self.desk.turn()
         self.assertIn("[web01 is away: 12 bytes not sent]", channel.complaint)
@@ -379,7 +379,7 @@ class Raw(VerbTest):
         self.assertLessEqual(self.web.input.waiting, 65536)
         while self.line.questions:
             self.line.questions -= 1
-            self.web.answered()
+            self.web.link.answered()
         self.assertEqual(len(self.line.sent), 40 * 8192)
         self.assertEqual(channel.under_way, 0)
 
@@ -387,14 +387,14 @@ class Raw(VerbTest):
         channel = self.desk.say("raw web01")
         assert channel.program is not None
         channel.program.ended_input()
-        self.web.output(b"still here")
+        self.web.link.output(b"still here")
         self.desk.turn()
         self.assertEqual(channel.text, "still here")
 
 
 class Terminals(VerbTest):
     def test_banner_and_replay_clearly_set_apart(self) -> None:
-        self.web.output(b"".join(b"line %d\r\n" % n for n in range(30)) + b"\x1b[31mlogin: ")
+        self.web.link.output(b"".join(b"line %d\r\n" % n for n in range(30)) + b"\x1b[31mlogin: ")
         channel = self.desk.say("console web01", terminal=XTERM)
         lines = channel.text.split("\r\n")
         self.assertRegex(lines[0], r"\A\[web01 connected, output 0s ago, no writer, 0 others\. ")
@@ -405,13 +405,13 @@ class Terminals(VerbTest):
         self.assertEqual(lines[-1], "\x1b[31mlogin: ")
 
     def test_a_replay_cannot_make_a_terminal_answer(self) -> None:
-        self.web.output(b"\x1b[6n\x1b]0;x\x07\x1bP+q\x1b\\\x9b5nok\r\n")
+        self.web.link.output(b"\x1b[6n\x1b]0;x\x07\x1bP+q\x1b\\\x9b5nok\r\n")
         channel = self.desk.say("console web01", terminal=XTERM)
         self.assertNotIn("\x1b[6n", channel.text)
         self.assertNotIn("\x1b]", channel.text)
 
     def test_without_a_terminal_it_begins_now_and_has_no_escapes(self) -> None:
-        self.web.output(b"before")
+        self.web.link.output(b"before")
         channel = self.desk.say("console web01")
         channel.type(b"\x05c.")
         self.assertEqual(bytes(self.line.sent), b"\x05c.")
@@ -462,7 +462,7 @@ class Terminals(VerbTest):
 
     def test_refused_keys_are_counted_together(self) -> None:
         channel = self.desk.say("console web01", terminal=XTERM)
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         for _ in range(12):
             channel.type(b"k")
         self.desk.clock.advance(1.1)
@@ -478,7 +478,7 @@ class Terminals(VerbTest):
         channel.type(b"x")
         self.assertEqual(bytes(self.line.sent), b"x")
         channel.type(b"\x05cs")
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
 
     def test_force(self) -> None:
         other, sink = self.desk.attach(self.web, "carol")
@@ -491,7 +491,7 @@ class Terminals(VerbTest):
         self.assertEqual(sink.notices, ["alice took the pen; you are reading now"])
 
     def test_a_break_that_is_refused_is_not_told_as_sent(self) -> None:
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         channel = self.desk.say("console web01", terminal=XTERM)
         channel.type(b"\x05cl0")
         self.assertIn("[web01 is away: 1 BREAK not sent]", channel.text)
@@ -504,7 +504,7 @@ class Terminals(VerbTest):
         channel.type(b"\x05cl0")
         assert channel.program is not None
         self.assertFalse(channel.program.break_requested())
-        self.assertIsNone(self.web.pen)
+        self.assertIsNone(self.web.pen.holder)
         self.assertEqual(self.line.log, [])
         self.assertIn("you only read web01: 1 BREAK not sent; ^Eca", channel.text)
 
@@ -512,7 +512,7 @@ class Terminals(VerbTest):
         channel = self.desk.say("console web01", terminal=XTERM)
         channel.type(b"x")
         fresh = FakeLine("10.0.0.9")
-        self.web.replace(fresh, "silent", How.TOOK_OVER)
+        self.web.link.replace(fresh, "silent", How.TOOK_OVER)
         channel.type(b"reboot\r")
         self.desk.turn()
         self.assertIn("[web01 is on 10.0.0.9 now; it was on 10.0.0.1", channel.text)
@@ -523,7 +523,7 @@ class Terminals(VerbTest):
         self.assertEqual(channel.under_way, 0)
 
     def test_who_comes_after_it_is_told_in_front(self) -> None:
-        self.web.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
+        self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.say("console web01", terminal=XTERM)
         self.assertIn("it was on 10.0.0.1, and this was no vMotion]", channel.text)
 
@@ -543,7 +543,7 @@ class Terminals(VerbTest):
         self.assertFalse(reader.program.break_requested())
 
     def test_who_info_and_replay(self) -> None:
-        self.web.output(b"hello\r\n")
+        self.web.link.output(b"hello\r\n")
         channel = self.desk.say("console web01 replay=0", terminal=XTERM)
         self.assertNotIn("hello", channel.text)
         channel.type(b"\x05cr")
@@ -555,8 +555,8 @@ class Terminals(VerbTest):
     def test_a_reader_who_is_too_slow_is_told_exactly_what_he_lost(self) -> None:
         channel = self.desk.say("console web01 replay=0", terminal=XTERM)
         channel.window = 0
-        self.web.output(b"x" * 60_000)
-        self.web.output(b"y" * 20_000)
+        self.web.link.output(b"x" * 60_000)
+        self.web.link.output(b"y" * 20_000)
         self.desk.turn()
         channel.read(1 << 20)
         self.assertIn(f"client too slow (offsets 0 to {80_000 - 65536})", channel.text)
@@ -564,7 +564,7 @@ class Terminals(VerbTest):
 
     def test_a_forgotten_console_ends_it(self) -> None:
         channel = self.desk.say("console web01", terminal=XTERM)
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.roster.settle(self.web)
         self.desk.roster.forget(self.web)
         self.assertEqual(channel.status, 1)
@@ -647,7 +647,7 @@ class Administering(VerbTest):
         self.assertIn("db is connected", live.complaint)
         self.assertEqual(self.desk.say("forget nothing", ROOT).status, 3)
         self.assertEqual(self.desk.say("forget", ROOT).status, 2)
-        self.web.disconnect("off")
+        self.web.link.disconnect("off")
         self.desk.roster.settle(self.web)
         self.assertEqual(self.desk.say("forget web01", ROOT).status, 0)
         self.assertEqual(self.desk.say("info web01", ROOT).status, 3)
@@ -656,7 +656,7 @@ class Administering(VerbTest):
         """Consoles whose VMs have gone, each an hour after the one before."""
         for number, name in enumerate(names, 100):
             console, _ = self.desk.connected(name, f"{number:032x}")
-            console.disconnect("off")
+            console.link.disconnect("off")
             self.desk.roster.settle(console)
             self.desk.clock.advance(3600)
 

@@ -10,7 +10,7 @@ from attrs import define, field
 from vspc.audit.fields import CONSOLE, EVERY, FIELDS, SESSION, FieldKind
 from vspc.audit.recorder import event_facts
 from vspc.audit.schema import EVENTS, Has
-from vspc.console.console import Console
+from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
 _TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}(\d{3})?Z", re.ASCII)
@@ -66,7 +66,7 @@ class Recorded:
         self,
         event: str,
         session: Session | None = None,
-        console: Console | None = None,
+        console: ConsoleRef | None = None,
         **facts: Fact,
     ) -> None:
         """Keep it, or fail."""

@@ -53,7 +53,7 @@ class Recorders(SynchronousTestCase):
         console = World().console()
         proof = Proof("certificate", "SHA256:k", (1 << 64) - 1, "key of alice", "SHA256:ca")
         who = Session("s1", Operator("alice"), proof, "192.0.2.1", 0.0, reason="CHG123")
-        self.recorder.record("attach", who, console, offset=70012, rights="read,write")
+        self.recorder.record("attach", who, console.ref, offset=70012, rights="read,write")
         [event] = self.kept.events
         assert_holds(event)
         self.assertEqual(
@@ -84,7 +84,7 @@ class Recorders(SynchronousTestCase):
         world = World()
         world.console(port_label="com1")
         console = world.console(port_label="com2")
-        self.recorder.record("forgotten", None, console)
+        self.recorder.record("forgotten", None, console.ref)
         self.assertEqual(self.kept.events[0]["port"], "com2")
 
     def test_what_has_nothing_to_say_is_left_out(self) -> None:

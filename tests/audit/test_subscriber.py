@@ -41,7 +41,7 @@ class Consoles(SynchronousTestCase):
 
     def test_somebody_comes_types_and_leaves(self) -> None:
         console, line = self.world.connected()
-        console.output(b"login: ")
+        console.link.output(b"login: ")
         attachment, _ = self.world.attach(console)
         attachment.type(b"root\r")
         self.world.clock.advance(12.5)
@@ -60,7 +60,7 @@ class Consoles(SynchronousTestCase):
         bob, _ = self.world.attach(console, "bob")
         alice, _ = self.world.attach(console, "alice")
         bob.type(b"x")
-        console.take_pen(alice, force=True)
+        alice.take_pen(force=True)
         [force] = self.recorded.named("force")
         self.assertEqual((force["operator"], force["from_operator"]), ("alice", "bob"))
         [typed] = self.recorded.named("input")
@@ -70,7 +70,7 @@ class Consoles(SynchronousTestCase):
         console, _ = self.world.connected()
         attachment, _ = self.world.attach(console)
         attachment.send_break()
-        console.broke()
+        console.link.break_received()
         ours, theirs = self.recorded.named("break")
         self.assertEqual((ours["direction"], ours["operator"]), ("to-vm", "alice"))
         self.assertEqual((theirs["direction"], "operator" in theirs), ("from-vm", False))
@@ -78,16 +78,16 @@ class Consoles(SynchronousTestCase):
     def test_what_was_typed_and_not_sent_is_counted(self) -> None:
         console, _ = self.world.connected()
         attachment, _ = self.world.attach(console)
-        console.migrate()
+        console.link.migrate()
         attachment.type(b"reboot\r")
-        console.disconnect("gone")
+        console.link.disconnect("gone")
         attachment.detach()
         [typed] = self.recorded.named("input")
         self.assertEqual((typed["bytes"], typed["dropped"]), (0, 7))
 
     def test_a_console_on_another_host(self) -> None:
         console, _ = self.world.connected()
-        console.replace(FakeLine("10.0.0.2"), "silent", How.TOOK_OVER)
+        console.link.replace(FakeLine("10.0.0.2"), "silent", How.TOOK_OVER)
         [event] = self.recorded.lines
         self.assertEqual(
             (event["event"], event["how"], event["old"], event["new"]),
@@ -96,7 +96,7 @@ class Consoles(SynchronousTestCase):
 
     def test_a_new_line_of_the_same_host(self) -> None:
         console, _ = self.world.connected()
-        console.replace(FakeLine(), "it was silent", How.REPLACED)
+        console.link.replace(FakeLine(), "it was silent", How.REPLACED)
         [event] = self.recorded.lines
         self.assertEqual((event["event"], event["detail"]), ("vm-replaced", "it was silent"))
 
@@ -105,19 +105,19 @@ class Consoles(SynchronousTestCase):
         claim = self.world.claim(address="10.6.6.6")
         held = self.world.roster.hold(claim, console.vm)
         assert held is not None
-        held.connect(FakeLine("10.6.6.6"))
+        held.link.connect(FakeLine("10.6.6.6"))
         [event] = self.recorded.lines
         self.assertEqual((event["event"], event["host"]), ("quarantine", "10.6.6.6"))
 
     def test_a_console_that_leaves_the_list(self) -> None:
         console, _ = self.world.connected()
-        console.disconnect("gone")
+        console.link.disconnect("gone")
         self.world.roster.forget(console)
         self.assertEqual(self.events(), ["forgotten"])
 
     def test_a_rename_says_whose_rights_it_changed(self) -> None:
         console, _ = self.world.connected()
-        self.happened.renamed(console, "db01", {"bob", "alice"})
+        self.happened.renamed(console.ref, "db01", {"bob", "alice"})
         [event] = self.recorded.lines
         self.assertEqual(
             (event["event"], event["name_before"], event["operators"], event["count"]),
@@ -138,7 +138,7 @@ class Consoles(SynchronousTestCase):
         console, _ = self.world.connected()
         for _ in range(100):
             self.world.clock.advance(0.2)
-            console.broke()
+            console.link.break_received()
         self.assertEqual(len(self.recorded.lines), bounds.EACH)
         self.happened.tick(FOREVER)
         last = self.recorded.lines[-1]
@@ -148,15 +148,15 @@ class Consoles(SynchronousTestCase):
 
     def test_breaks_do_not_hide_that_a_host_took_a_console_over(self) -> None:
         console, _ = self.world.connected()
-        host = console.last_address
+        host = console.link.last_address
         for _ in range(100):
             self.world.clock.advance(0.2)
-            console.broke()
-        self.happened.heard(HostChanged(console, "10.0.0.9", host, How.TOOK_OVER))
+            console.link.break_received()
+        self.happened.heard(HostChanged(console.ref, "10.0.0.9", host, How.TOOK_OVER))
         self.assertEqual(len(self.recorded.named("takeover")), 1)
         for number in range(100):
-            self.happened.heard(Suspicion("name-of-another", console, host, "", str(number)))
-        self.happened.heard(Suspicion("foreign-credential", console, host, "", "once"))
+            self.happened.heard(Suspicion("name-of-another", console.ref, host, "", str(number)))
+        self.happened.heard(Suspicion("foreign-credential", console.ref, host, "", "once"))
         self.assertEqual(self.recorded.named("security")[-1]["detail"], "once")
         self.happened.tick(FOREVER)
         more = {(e["kind"], e["detail"]): e["count"] for e in self.recorded.lines if "count" in e}

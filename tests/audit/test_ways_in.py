@@ -93,23 +93,23 @@ def _send_from_standard_input(machine: Machine) -> None:
 
 def _expect(machine: Machine) -> None:
     machine.ask(ExecRequest(b"expect web01 --timeout 5 --send " + CANARY + b" login:"))
-    machine.console.output(b"login: ")
+    machine.console.link.output(b"login: ")
 
 
 def _held_during_a_migration(machine: Machine) -> None:
     channel = machine.ask(ShellRequest("web01"), terminal=True)
-    machine.console.migrate()
+    machine.console.link.migrate()
     channel.type(CANARY)
     assert not machine.sent
     machine.lines.append(FakeLine("10.0.0.2"))
-    machine.console.move(machine.lines[-1], "10.0.0.1", 1.0)
+    machine.console.link.move(machine.lines[-1], "10.0.0.1", 1.0)
 
 
 def _held_when_it_came_to_nothing(machine: Machine) -> None:
     channel = machine.ask(ShellRequest("web01"), terminal=True)
-    machine.console.migrate()
+    machine.console.link.migrate()
     channel.type(CANARY)
-    machine.console.end_migration("it was aborted")
+    machine.console.link.end_migration("it was aborted")
 
 
 def _waiting_for_a_slow_host(machine: Machine) -> None:
@@ -117,7 +117,7 @@ def _waiting_for_a_slow_host(machine: Machine) -> None:
     channel.type(CANARY * 1000)
     while machine.line.questions:
         machine.line.questions -= 1
-        machine.console.answered()
+        machine.console.link.answered()
 
 
 WAYS: Mapping[str, Callable[[Machine], None]] = MappingProxyType(
@@ -191,9 +191,9 @@ class Ways(SynchronousTestCase):
     def test_what_does_not_reach_it_is_counted_as_dropped(self) -> None:
         machine = self.machine()
         channel = machine.ask(ShellRequest("web01"), terminal=True)
-        machine.console.migrate()
+        machine.console.link.migrate()
         channel.type(CANARY)
-        machine.console.disconnect("gone")
+        machine.console.link.disconnect("gone")
         channel.close()
         events = [event for event in machine.end() if event["event"] == "input"]
         self.assertEqual([(e["bytes"], e["dropped"]) for e in events], [(0, len(CANARY))])

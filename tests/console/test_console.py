@@ -6,7 +6,7 @@ from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
 from vspc.console import events
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import ConsoleState
-from vspc.console.events import How
+from vspc.console.events import HostChange, How
 
 
 class Reading(SynchronousTestCase):
@@ -16,9 +16,9 @@ class Reading(SynchronousTestCase):
 
     def test_everybody_reads_everything_in_order(self) -> None:
         sinks = [self.world.attach(self.console, name)[1] for name in ("alice", "bob")]
-        self.console.output(b"Linux ")
+        self.console.link.output(b"Linux ")
         self.world.turn()
-        self.console.output(b"version\n")
+        self.console.link.output(b"version\n")
         self.world.turn()
         self.assertEqual([bytes(s.output) for s in sinks], [b"Linux version\n"] * 2)
 
@@ -26,15 +26,15 @@ class Reading(SynchronousTestCase):
         _, sink = self.world.attach(self.console)
         self.world.turn()
         for _ in range(100):
-            self.console.output(b"x")
+            self.console.link.output(b"x")
         self.world.turn()
         self.assertEqual(sink.wakes, 1)
 
     def test_a_slow_reader_is_told_exactly_what_he_lost(self) -> None:
         _, sink = self.world.attach(self.console)
         sink.stalled = True
-        self.console.output(b"a" * 4096)
-        self.console.output(b"b" * 1000)
+        self.console.link.output(b"a" * 4096)
+        self.console.link.output(b"b" * 1000)
         self.world.turn()
         sink.read()
         self.assertEqual(sink.losses, [(0, 1000)])
@@ -44,9 +44,9 @@ class Reading(SynchronousTestCase):
         _, sink = self.world.attach(self.console)
         attachment = sink.attachment
         assert attachment is not None
-        self.console.output(b"before")
-        self.console.tell("here")
-        self.console.output(b"after")
+        self.console.link.output(b"before")
+        self.console.attachments.tell("here")
+        self.console.link.output(b"after")
         seen = [attachment.next(100) for _ in range(3)]
         self.assertEqual(
             [getattr(s, "data", getattr(s, "text", None)) for s in seen],
@@ -56,9 +56,9 @@ class Reading(SynchronousTestCase):
     def test_a_notice_about_lost_bytes_comes_before_what_is_kept(self) -> None:
         _, sink = self.world.attach(self.console)
         sink.stalled = True
-        self.console.output(b"old")
-        self.console.tell("then")
-        self.console.output(b"n" * 5000)
+        self.console.link.output(b"old")
+        self.console.attachments.tell("then")
+        self.console.link.output(b"n" * 5000)
         sink.read()
         self.assertEqual(sink.notices, ["then"])
         self.assertEqual(sink.losses, [(0, 5003 - 4096)])
@@ -67,7 +67,7 @@ class Reading(SynchronousTestCase):
         _, broken = self.world.attach(self.console, "alice")
         _, healthy = self.world.attach(self.console, "bob")
         broken.attachment = None  # its `ready` raises now
-        self.console.output(b"text")
+        self.console.link.output(b"text")
         self.world.turn()
         self.assertEqual(self.world.failures, 1)
         self.assertEqual(bytes(healthy.output), b"text")
@@ -86,8 +86,8 @@ class Reading(SynchronousTestCase):
         console, _ = self.world.connected("web02", None)
         console.attach(session("bob"), ALL, Broken(), 0)
         _, sink = self.world.attach(console)
-        console.room_grew()
-        console.unsettle("10.0.0.1", "10.0.0.2")
+        console.attachments.room_grew()
+        console.attachments.host_changed(HostChange("10.0.0.1", "10.0.0.2", 0.0))
         self.assertEqual((sink.writables, sink.changes), (1, [("10.0.0.1", "10.0.0.2")]))
         console.reassess(lambda _operator, _subject: frozenset())
         self.assertEqual(sink.over, "you may no longer read this console")
@@ -113,7 +113,7 @@ class Pen(SynchronousTestCase):
 
     def test_force_takes_it_and_the_former_holder_is_told_by_whom(self) -> None:
         self.alice.type(b"a")
-        self.assertIsNone(self.console.take_pen(self.bob, force=True))
+        self.assertIsNone(self.bob.take_pen(force=True))
         self.world.turn()
         self.assertEqual(self.alices.notices, ["bob took the pen; you are reading now"])
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.PEN))
@@ -122,7 +122,7 @@ class Pen(SynchronousTestCase):
         carol, _ = self.world.attach(self.console, "carol", READ)
         self.assertEqual(carol.type(b"x"), Typed(0, Refusal.RIGHT))
         self.assertEqual(carol.send_break(), Typed(0, Refusal.RIGHT))
-        self.assertIsNone(self.console.pen)
+        self.assertIsNone(self.console.pen.holder)
 
     def test_who_loses_the_right_loses_it_and_is_told(self) -> None:
         self.alice.type(b"a")
@@ -135,16 +135,16 @@ class Pen(SynchronousTestCase):
     def test_who_has_left_types_nothing_and_has_no_pen(self) -> None:
         self.alice.detach()
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
-        self.assertEqual(self.console.take_pen(self.alice), Refusal.RIGHT)
-        self.assertIsNone(self.console.pen)
+        self.assertEqual(self.alice.take_pen(), Refusal.RIGHT)
+        self.assertIsNone(self.console.pen.holder)
 
     def test_what_waits_of_one_who_lost_the_right_is_not_typed(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.alice.type(b"reboot\r")
-        self.console.take_pen(self.bob, force=True)
+        self.bob.take_pen(force=True)
         self.bob.type(b"b")
         self.console.reassess(lambda who, _: READ if who.name == "alice" else ALL)
-        self.console.resume()
+        self.console.link.resume()
         self.assertEqual(self.line.sent, b"b")
 
     def test_who_may_no_longer_read_does_not_learn_its_new_name(self) -> None:
@@ -167,8 +167,8 @@ class Lines(SynchronousTestCase):
         self.alice, self.sink = self.world.attach(self.console)
 
     def test_a_line_that_closes_leaves_the_history_and_the_people(self) -> None:
-        self.console.output(b"last words\n")
-        self.console.disconnect("powered off")
+        self.console.link.output(b"last words\n")
+        self.console.link.disconnect("powered off")
         self.world.turn()
         self.assertIs(self.console.state, ConsoleState.AWAY)
         self.assertEqual(bytes(self.sink.output), b"last words\n")
@@ -179,18 +179,18 @@ class Lines(SynchronousTestCase):
         self.line.answers = True
         self.alice.type(b"p" * 10_000)
         waiting = self.console.input.waiting
-        self.console.disconnect("gone")
+        self.console.link.disconnect("gone")
         self.world.turn()
         self.assertIn(f"web01 is away: {waiting} bytes not sent", self.sink.notices)
         fresh = FakeLine()
-        self.console.connect(fresh)
+        self.console.link.connect(fresh)
         self.assertEqual(bytes(fresh.sent), b"")
 
     def test_a_move_keeps_everybody_and_shows_one_marker(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.assertEqual(self.alice.type(b"held"), Typed(4))
         target = FakeLine("10.0.0.2")
-        self.console.move(target, "10.0.0.1", 1.24)
+        self.console.link.move(target, "10.0.0.1", 1.24)
         self.world.turn()
         self.assertEqual(bytes(target.sent), b"held")
         self.assertEqual(self.sink.notices, ["web01 moved from 10.0.0.1 to 10.0.0.2 in 1.2 s"])
@@ -198,25 +198,25 @@ class Lines(SynchronousTestCase):
         self.assertTrue(self.alice.has_pen)
 
     def test_an_aborted_migration_releases_input_to_the_source(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.alice.type(b"held")
-        self.console.end_migration("aborted")
+        self.console.link.end_migration("aborted")
         self.assertEqual(bytes(self.line.sent), b"held")
 
     def test_a_source_that_is_lost_in_mid_migration_does_not_lose_held_input(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.alice.type(b"held")
-        self.console.lose_source()
+        self.console.link.lose_source()
         self.assertIs(self.console.state, ConsoleState.MIGRATING)
         target = FakeLine("10.0.0.2")
-        self.console.move(target, "10.0.0.1", 1.0)
+        self.console.link.move(target, "10.0.0.1", 1.0)
         self.assertEqual(bytes(target.sent), b"held")
 
     def test_a_migration_that_ends_without_any_line_leaves_it_away(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.alice.type(b"held")
-        self.console.lose_source()
-        self.console.end_migration("too late")
+        self.console.link.lose_source()
+        self.console.link.end_migration("too late")
         self.world.turn()
         self.assertIs(self.console.state, ConsoleState.AWAY)
         self.assertIn("web01 is away: 4 bytes not sent", self.sink.notices)
@@ -225,7 +225,7 @@ class Lines(SynchronousTestCase):
         self.alice.type(b"p" * 10_000)
         fresh = FakeLine("10.0.0.9")
         waiting = self.console.input.waiting
-        self.console.replace(fresh, "the line before does not answer", How.TOOK_OVER)
+        self.console.link.replace(fresh, "the line before does not answer", How.TOOK_OVER)
         self.assertEqual(bytes(fresh.sent), b"")
         happened = self.world.happened[-1]
         assert isinstance(happened, events.Replaced)
@@ -242,21 +242,21 @@ class Lines(SynchronousTestCase):
     def test_after_a_change_of_host_nobody_types_before_he_asks(self) -> None:
         self.alice.type(b"ls\r")
         fresh = FakeLine("10.0.0.9")
-        self.console.replace(fresh, "silent", How.TOOK_OVER)
+        self.console.link.replace(fresh, "silent", How.TOOK_OVER)
         self.assertEqual(self.sink.changes, [("10.0.0.1", "10.0.0.9")])
-        self.assertIsNone(self.console.pen)
+        self.assertIsNone(self.console.pen.holder)
         self.assertEqual(self.alice.type(b"reboot\r"), Typed(0, Refusal.HOST))
         self.assertEqual(self.alice.send_break(), Typed(0, Refusal.HOST))
         self.assertEqual(bytes(fresh.sent), b"")
-        self.assertIsNone(self.console.take_pen(self.alice))
+        self.assertIsNone(self.alice.take_pen())
         self.assertEqual(self.alice.type(b"x"), Typed(1))
 
     def test_power_off_and_on_elsewhere_is_a_change_of_host_and_on_the_same_is_none(self) -> None:
-        self.console.disconnect("off")
-        self.console.connect(FakeLine())
+        self.console.link.disconnect("off")
+        self.console.link.connect(FakeLine())
         self.assertEqual(self.sink.changes, [])
-        self.console.disconnect("off")
-        self.console.connect(FakeLine("10.0.0.9"))
+        self.console.link.disconnect("off")
+        self.console.link.connect(FakeLine("10.0.0.9"))
         self.assertEqual(self.sink.changes, [("10.0.0.1", "10.0.0.9")])
 
     def test_a_host_that_does_not_read_is_told_with_what_waits(self) -> None:
@@ -268,7 +268,7 @@ class Lines(SynchronousTestCase):
         self.assertEqual(self.sink.notices, [f"web01 does not answer: {waiting} bytes wait"])
 
     def test_three_seconds_of_holding_are_told_once(self) -> None:
-        self.console.migrate()
+        self.console.link.migrate()
         self.alice.type(b"twelve bytes")
         self.world.clock.advance(2.9)
         self.assertFalse(self.alice.pending)
@@ -278,8 +278,8 @@ class Lines(SynchronousTestCase):
         self.assertEqual(self.sink.notices, ["web01 is migrating; 12 bytes held"])
 
     def test_a_reader_that_ends_has_everything_up_to_there_and_nothing_after(self) -> None:
-        self.console.output(b"before")
+        self.console.link.output(b"before")
         self.alice.end("moved")
-        self.console.output(b"after")
+        self.console.link.output(b"after")
         self.world.turn()
         self.assertEqual((bytes(self.sink.output), self.sink.over), (b"before", "moved"))

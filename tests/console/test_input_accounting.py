@@ -37,25 +37,25 @@ class LedgerTest(SynchronousTestCase):
         alice, _ = self.world.attach(self.console)
         bob, _ = self.world.attach(self.console, "bob")
         alice.type(b"abc")
-        self.console.take_pen(bob, force=True)
+        bob.take_pen(force=True)
         bob.type(b"de")
-        self.console.lay_pen()
+        self.console.pen.lay_down()
         self.assertEqual(self.counts(), [("alice", 3, 0), ("bob", 2, 0)])
 
     def test_what_is_held_in_a_migration_counts_when_it_goes_out(self) -> None:
         alice, _ = self.world.attach(self.console)
-        self.console.migrate()
+        self.console.link.migrate()
         alice.type(b"held")
         alice.detach()
         self.assertEqual(self.counts(), [])
-        self.console.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.1)
+        self.console.link.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.1)
         self.assertEqual(self.counts(), [("alice", 4, 0)])
 
     def test_what_is_dropped_is_said_as_such(self) -> None:
         alice, _ = self.world.attach(self.console)
-        self.console.migrate()
+        self.console.link.migrate()
         alice.type(b"held")
-        self.console.disconnect("gone")
+        self.console.link.disconnect("gone")
         alice.detach()
         self.assertEqual(self.counts(), [("alice", 0, 4)])
 
@@ -106,27 +106,27 @@ class Sums(SynchronousTestCase):
                     people["a"].detach()
                     people["a"] = world.attach(console, "a")[0]
                 case "b forces":
-                    console.take_pen(people["b"], force=True)
-                case "begin" if console.line is not None:
-                    console.migrate()
-                case "complete" if console.migrating:
+                    people["b"].take_pen(force=True)
+                case "begin" if console.link.line is not None:
+                    console.link.migrate()
+                case "complete" if console.link.migrating:
                     lines.append(FakeLine("10.0.0.2"))
-                    console.move(lines[-1], "10.0.0.1", 0.1)
-                case "abort" if console.migrating:
-                    console.end_migration("it was aborted")
-                case "loss" if console.line is not None:
-                    console.disconnect("lost")
+                    console.link.move(lines[-1], "10.0.0.1", 0.1)
+                case "abort" if console.link.migrating:
+                    console.link.end_migration("it was aborted")
+                case "loss" if console.link.line is not None:
+                    console.link.disconnect("lost")
                 case "back" if not console.live:
                     lines.append(FakeLine())
-                    console.connect(lines[-1])
-                case "answer" if console.line is not None and lines[-1].questions:
+                    console.link.connect(lines[-1])
+                case "answer" if console.link.line is not None and lines[-1].questions:
                     lines[-1].questions -= 1
-                    console.answered()
+                    console.link.answered()
         for attachment in people.values():
             attachment.detach()
         waiting = console.input.waiting
         console.input.drop()
         sent = sum(len(each.sent) for each in lines)
         self.assertEqual(sum(each.count for each in said), sent)
-        self.assertEqual(console.bytes_to_vm, sent)
+        self.assertEqual(console.link.bytes_to_vm, sent)
         self.assertGreaterEqual(sum(each.dropped for each in said), waiting)

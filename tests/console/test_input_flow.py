@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeLine, World
 from vspc.console.input_accounting import InputAccount
-from vspc.console.input_flow import PATIENCE, POLL, UNANSWERED, WAITING, InputFlow, InputFlowOwner
+from vspc.console.input_flow import PATIENCE, POLL, UNANSWERED, WAITING, InputFlow
 from vspc.console.input_queue import Dropped
 
 LIMIT = 4096
@@ -16,7 +16,7 @@ def nobodys() -> InputAccount:
     return InputAccount(World().console(), None)
 
 
-class Owner(InputFlowOwner):
+class Owner:
     def __init__(self) -> None:
         self.count = 0
         self.grew = 0
@@ -33,14 +33,13 @@ class Owner(InputFlowOwner):
     def dropped(self, count: int, account: InputAccount) -> None:
         account.dropped += count
 
-    def nobody(self) -> InputAccount:
-        return nobodys()
-
     def room_grew(self) -> None:
         self.grew += 1
 
     def unanswered(self, waiting: int) -> None:
         self.complaints.append(waiting)
+
+    def caught_up(self) -> None: ...
 
 
 class GateTest(SynchronousTestCase):

@@ -54,7 +54,7 @@ class Resolving(SynchronousTestCase):
     def test_a_live_console_wins_over_away_ones(self) -> None:
         console, _ = self.world.connected("web01", uuid(1))
         self.world.connected("web02", uuid(2))
-        console.disconnect("off")
+        console.link.disconnect("off")
         self.roster.settle(console)
         self.assertEqual(self.find("we"), "web02")
 
@@ -67,7 +67,7 @@ class Resolving(SynchronousTestCase):
         for label in ("ttyS0", "ttyS1"):
             claim = self.world.claim("web01", uuid(1), port_label=label)
             console = self.roster.open(claim)
-            console.connect(FakeLine())
+            console.link.connect(FakeLine())
             self.roster.settle(console)
         self.assertEqual(self.find("web01:ttyS1"), "web01:ttyS1")
         self.assertIsNone(self.find("web01:1"))
@@ -121,11 +121,11 @@ class DuplicateNames(SynchronousTestCase):
         self.assertRegex(self.second.name, r"\Aweb01~[0-9a-f]{4}\Z")
 
     def test_it_passes_on_when_its_holder_goes_away_and_stays_there(self) -> None:
-        self.first.disconnect("off")
+        self.first.link.disconnect("off")
         self.world.roster.settle(self.first)
         self.assertEqual(self.second.name, "web01")
         self.assertRegex(self.first.name, r"\Aweb01~")
-        self.first.connect(FakeLine())
+        self.first.link.connect(FakeLine())
         self.world.roster.settle(self.first)
         self.assertEqual(self.second.name, "web01")
 
@@ -148,8 +148,8 @@ class Forgetting(SynchronousTestCase):
     def test_the_ring_goes_after_10_minutes_the_console_after_7_days(self) -> None:
         world = World()
         console, _ = world.connected()
-        console.output(b"text")
-        console.disconnect("off")
+        console.link.output(b"text")
+        console.link.disconnect("off")
         world.roster.settle(console)
         world.clock.advance(RELEASE_AFTER + 1)
         world.roster.tidy(world.clock.seconds())
@@ -162,10 +162,10 @@ class Forgetting(SynchronousTestCase):
     def test_one_that_came_back_keeps_everything(self) -> None:
         world = World()
         console, _ = world.connected()
-        console.output(b"text")
-        console.disconnect("off")
+        console.link.output(b"text")
+        console.link.disconnect("off")
         world.roster.settle(console)
-        console.connect(FakeLine())
+        console.link.connect(FakeLine())
         world.roster.settle(console)
         world.clock.advance(FORGET_AFTER * 2)
         world.roster.tidy(world.clock.seconds())
@@ -200,11 +200,11 @@ class Names(SynchronousTestCase):
             console = consoles.get(number)
             if step == "up" and console is None:
                 consoles[number] = world.connected(name, uuid(number))[0]
-            elif step == "up" and console is not None and console.line is None:
-                console.connect(FakeLine())
+            elif step == "up" and console is not None and console.link.line is None:
+                console.link.connect(FakeLine())
                 world.roster.settle(console)
-            elif step == "down" and console is not None and console.line is not None:
-                console.disconnect("down")
+            elif step == "down" and console is not None and console.link.line is not None:
+                console.link.disconnect("down")
                 world.roster.settle(console)
             elif step == "rename" and console is not None:
                 world.roster.rename(console.vm, name)

@@ -66,7 +66,7 @@ class SessionsTest(SynchronousTestCase):
 
     def test_attachments_of_all_sessions_of_an_operator_count_together(self) -> None:
         world = World()
-        world.events.subscribe(self.sessions.on_event)
+        object.__setattr__(world.console_context, "sessions", self.sessions)
         console = world.console()
         one, two = session(1), session(2)
         self.enter(one)

@@ -40,25 +40,25 @@ class Withdrawing(SynchronousTestCase):
 
     def test_what_waits_of_his_and_nothing_else(self) -> None:
         alice, bob = self.here("alice"), self.here("bob")
-        self.console.migrate()
+        self.console.link.migrate()
         alice.type(b"mine")
         alice.send_break()
-        self.console.take_pen(bob, force=True)
+        bob.take_pen(force=True)
         bob.type(b"his")
         self.assertEqual((alice.withdraw(), alice.withdraw()), (4, 0))
-        self.console.resume()
+        self.console.link.resume()
         self.assertEqual(self.line.log, [b"his"])
         self.assertEqual(self.console.input.waiting, 0)
 
     def test_a_break_that_never_went_to_the_vm_is_not_said_to_have(self) -> None:
         alice = self.here("alice")
-        self.console.migrate()
+        self.console.link.migrate()
         alice.send_break()
         alice.withdraw()
         alice.send_break()
         said = [each for each in self.world.happened if isinstance(each, Broke)]
         self.assertEqual(said, [])
-        self.console.resume()
+        self.console.link.resume()
         said = [each for each in self.world.happened if isinstance(each, Broke)]
         self.assertEqual(
             [(each.operator, each.session) for each in said], [("alice", alice.session)]
@@ -67,21 +67,21 @@ class Withdrawing(SynchronousTestCase):
 
     def test_a_break_that_waits_when_the_right_to_it_is_taken(self) -> None:
         alice = self.here("alice")
-        self.console.migrate()
+        self.console.link.migrate()
         alice.type(b"before")
         alice.send_break()
         alice.type(b"after")
         self.console.reassess(lambda operator, subject: ALL - {"break"})
-        self.console.resume()
+        self.console.link.resume()
         self.assertEqual(bytes(self.line.sent), b"beforeafter")
         self.assertNotIn("BREAK", self.line.log)
         self.assertEqual(self.console.input.waiting, 0)
 
     def test_room_for_others(self) -> None:
         alice, (bob, sink) = self.here("alice"), self.world.attach(self.console, "bob")
-        self.console.migrate()
+        self.console.link.migrate()
         alice.type(b"x" * 70_000)
-        self.console.take_pen(bob, force=True)
+        bob.take_pen(force=True)
         self.assertEqual(bob.type(b"y").taken, 0)
         alice.withdraw()
         self.assertEqual(sink.writables, 1)
@@ -91,13 +91,13 @@ class Withdrawing(SynchronousTestCase):
         sink = Eager()
         alice = self.console.attach(session("alice"), ALL, sink, 0)
         sink.attachment = alice
-        self.console.migrate()
+        self.console.link.migrate()
         self.assertLess(alice.type(b"x" * 70_000).taken, 70_000)
         alice.expel("locked out")
         self.assertEqual(alice.type(b"y").taken, 0)
-        self.console.resume()
+        self.console.link.resume()
         self.assertEqual((self.line.sent, self.console.input.waiting), (b"", 0))
-        self.assertIsNone(self.console.pen)
+        self.assertIsNone(self.console.pen.holder)
         events = [each for each in self.world.happened if isinstance(each, Delivered)]
         self.assertEqual(sum(each.dropped for each in events), 64 * 1024)
 
@@ -115,28 +115,28 @@ class Withdrawing(SynchronousTestCase):
             for what, data in moves:
                 match what:
                     case "a" | "b":
-                        console.take_pen(people[what], force=True)
+                        people[what].take_pen(force=True)
                         count = people[what].type(data).taken
                         taken[what] += data[:count]
-                    case "break" if console.pen is not None:
-                        console.pen.send_break()
+                    case "break" if console.pen.holder is not None:
+                        console.pen.holder.send_break()
                     case "answer" if line.questions:
                         line.questions -= 1
-                        console.answered()
-                    case "hold" if not console.migrating:
-                        console.migrate()
-                    case "release" if console.migrating:
-                        console.resume()
+                        console.link.answered()
+                    case "hold" if not console.link.migrating:
+                        console.link.migrate()
+                    case "release" if console.link.migrating:
+                        console.link.resume()
 
         play(before)
         gone = people["a"].withdraw()
         early = len(taken["a"]) - gone
         play(after)
-        if console.migrating:
-            console.resume()
+        if console.link.migrating:
+            console.link.resume()
         while line.questions:
             line.questions -= 1
-            console.answered()
+            console.link.answered()
         world.console_context.accounting.close()
         said = [each for each in world.happened if isinstance(each, Delivered)]
         self.assertEqual(sum(each.count for each in said), len(line.sent))

@@ -179,7 +179,7 @@ class Faults(MovingTestCase):
         raw.out.expect(rb"00000001\r\n")
         self.tell(f"vmotion web1 {SECOND} talk-on")
         raw.type(b"echo held\r")
-        raw.err.expect(rb"\[web1 goes on at %b: its vMotion has not happened\]" % FIRST.encode())
+        raw.err.expect(rb"\[web1 stays on %b: its vMotion did not happen\]" % FIRST.encode())
         raw.out.expect(rb"^held\r\n")
         self.assert_no_defects()
 

@@ -59,7 +59,7 @@ class Case(SynchronousTestCase):
     def go_on(self, server: Server, name: str = "web01", text: bytes = b"and on\n") -> bytes:
         """All that is read when the console has said something more."""
         console = server.connect(name)
-        console.output(text)
+        console.link.output(text)
         server.tick()
         return bytes_of(server.items(ids()[name]))
 

@@ -27,7 +27,7 @@ class Chained(WholeLog):
         super().setUp()
         console = self.console()
         for number in range(60):
-            console.output(b"%08d\n" % number * 3000)
+            console.link.output(b"%08d\n" % number * 3000)
             self.tick(1)
         self.tick(5)
         self.root = self.logged.root / "log"

@@ -51,9 +51,9 @@ class Server:
         """The VM of that name has a line."""
         claim = Claim("default", f"{NAMES.index(name) + 1:032x}", "vc", name, "10.0.0.1")
         (console,) = self.world.roster.ports(claim) or [self.world.roster.open(claim)]
-        console.connect(FakeLine())
+        console.link.connect(FakeLine())
         self.world.roster.settle(console)
-        self.world.events.publish(Connected(console, False))
+        self.world.events.publish(Connected(console.ref, False))
         return console
 
     def tick(self, seconds: float = 0.05) -> None:
@@ -105,10 +105,10 @@ def state(clean: bool = True) -> State:
         console = server.connect(name)
         lines = list(_lines(name))
         for at in range(0, len(lines), 50):
-            console.output(b"".join(lines[at : at + 50]))
+            console.link.output(b"".join(lines[at : at + 50]))
             server.tick()
         said[name] = b"".join(lines)
-        console.output(b"not moved\n")
+        console.link.output(b"not moved\n")
         said[name] += b"not moved\n"
         server.tick()
     if clean:
@@ -193,7 +193,7 @@ class Damaged(SynchronousTestCase):
             self.assertEqual([gap.offset for gap in gaps], [] if clean else [len(said)], damaged)
         console = server.connect(name)
         self.assertGreaterEqual(console.history.end, len(said), damaged)
-        console.output(b"and it goes on\n")
+        console.link.output(b"and it goes on\n")
         server.tick()
         items = server.items(console_id)
         self.assertTrue(bytes_of(items).endswith(b"and it goes on\n"), damaged)

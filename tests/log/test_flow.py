@@ -74,7 +74,7 @@ class Rests(WholeLog):
         self.logged.log.recorder.bounds = LogBounds(each=100_000, total=1 << 20)
 
     def line(self, console: Console) -> FakeLine:
-        line = console.line
+        line = console.link.line
         assert isinstance(line, FakeLine)
         return line
 
@@ -86,8 +86,8 @@ class Rests(WholeLog):
         self.logged.writer.held = True
         said = 0
         while not self.rests(loud):
-            loud.output(b"x" * 5000)
-            quiet.output(b"y")
+            loud.link.output(b"x" * 5000)
+            quiet.link.output(b"y")
             said += 5000
             self.assertLess(said, 60_000)
         self.assertGreaterEqual(said, 50_000)
@@ -103,11 +103,11 @@ class Rests(WholeLog):
         console = self.console()
         self.logged.writer.held = True
         while not self.rests(console):
-            console.output(b"x" * 5000)
+            console.link.output(b"x" * 5000)
         self.world.clock.advance(REST)
         self.assertFalse(self.rests(console))
         for _ in range(20):
-            console.output(b"x" * 5000)
+            console.link.output(b"x" * 5000)
         self.assertFalse(self.rests(console))
         self.logged.writer.held = False
         self.logged.writer.catch_up()
@@ -115,14 +115,14 @@ class Rests(WholeLog):
         self.assertEqual(len(self.gaps(console.id)), 1)
         self.logged.writer.held = True
         while not self.rests(console):
-            console.output(b"x" * 5000)
+            console.link.output(b"x" * 5000)
 
     def test_in_a_vmotion_a_line_does_not_rest(self) -> None:
         console = self.console()
-        console.migrate()
+        console.link.migrate()
         self.logged.writer.held = True
         for _ in range(19):
-            console.output(b"x" * 5000)
+            console.link.output(b"x" * 5000)
         self.assertFalse(self.rests(console))
 
     def test_a_line_that_closed_while_it_rested_goes_on_to_its_end(self) -> None:
@@ -130,8 +130,8 @@ class Rests(WholeLog):
         line = self.line(console)
         self.logged.writer.held = True
         while not line.resting:
-            console.output(b"x" * 5000)
-        console.disconnect("gone")
+            console.link.output(b"x" * 5000)
+        console.link.disconnect("gone")
         self.assertFalse(line.resting)
 
     def test_when_all_together_say_too_much_those_rest_that_say_most(self) -> None:
@@ -142,8 +142,8 @@ class Rests(WholeLog):
         for _ in range(12):
             for console in loud:
                 if not self.rests(console):
-                    console.output(b"x" * 3000)
-            quiet.output(b"y")
+                    console.link.output(b"x" * 3000)
+            quiet.link.output(b"y")
         self.assertTrue(all(self.rests(console) for console in loud))
         self.assertFalse(self.rests(quiet))
         self.logged.writer.held = False

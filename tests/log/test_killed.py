@@ -30,7 +30,7 @@ class Killed(WholeLog):
 
     def test_a_quiet_console_misses_a_few_bytes_at_most_between_two_times(self) -> None:
         console = self.console()
-        console.output(b"login: ")
+        console.link.output(b"login: ")
         self.tick()
         self.kill()
         (gap,) = self.gaps(console.id)
@@ -46,13 +46,13 @@ class Killed(WholeLog):
         console = self.console()
         said = 0
         for size in (1, 60_000, 60_000, 400_000, 3_000_000):
-            console.output(b"x" * size)
+            console.link.output(b"x" * size)
             said += size
             self.tick(0.01)
         self.tick()
         self.logged.writer.held = True  # the disk is a little late
-        console.output(b"y" * 50_000)
-        console.output(b"y" * 50_000)
+        console.link.output(b"y" * 50_000)
+        console.link.output(b"y" * 50_000)
         self.tick(0.01)
         self.kill()
         (gap,) = self.gaps(console.id)
@@ -63,7 +63,7 @@ class Killed(WholeLog):
     def test_who_talked_fast_a_while_ago_misses_little(self) -> None:
         console = self.console()
         for _ in range(100):
-            console.output(b"x" * 60_000)
+            console.link.output(b"x" * 60_000)
             self.tick(0.01)
         self.tick(5)
         self.tick()
@@ -74,7 +74,7 @@ class Killed(WholeLog):
     def test_a_disk_that_failed_once_is_forgotten(self) -> None:
         console = self.console()
         self.logged.writer.failing = True
-        console.output(b"x" * 200_000)
+        console.link.output(b"x" * 200_000)
         self.logged.writer.failing = False
         self.tick(5)
         self.tick()
@@ -86,7 +86,7 @@ class Killed(WholeLog):
         console = self.console()
         self.tick()
         self.logged.writer.failing = True
-        console.output(b"x" * 200_000)
+        console.link.output(b"x" * 200_000)
         self.logged.writer.failing = False  # this is written, and then nothing more
         self.logged.writer.catch_up()
         self.tick(0.02)
@@ -96,8 +96,8 @@ class Killed(WholeLog):
 
     def test_a_console_that_is_away_misses_nothing(self) -> None:
         console = self.console()
-        console.output(b"bye")
-        console.disconnect("gone")
+        console.link.output(b"bye")
+        console.link.disconnect("gone")
         self.world.roster.settle(console)
         self.tick()
         self.kill()

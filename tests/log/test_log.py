@@ -59,7 +59,7 @@ class WholeLog(SynchronousTestCase):
     def console(self, number: int = 1) -> Console:
         claim = Claim("default", f"{number:032x}", "vc", f"web{number:02}", "10.0.0.1")
         (console,) = self.world.roster.ports(claim) or [self.world.roster.open(claim)]
-        console.connect(FakeLine())
+        console.link.connect(FakeLine())
         self.world.roster.settle(console)
         return console
 
@@ -90,16 +90,16 @@ class Disks(WholeLog):
 
     def test_a_full_disk_is_one_event_and_nothing_is_lost_while_the_queue_lasts(self) -> None:
         console = self.console()
-        console.output(b"before ")
+        console.link.output(b"before ")
         self.tick()
         self.disk.error = errno.ENOSPC
         for _ in range(20):
-            console.output(b"during ")
+            console.link.output(b"during ")
             self.tick(0.5)
         self.assertEqual(self.logged.event_names, ["log-failing"])
         self.disk.error = None
         self.tick(1.5)
-        console.output(b"after")
+        console.link.output(b"after")
         self.tick()
         self.assertEqual(self.logged.event_names, ["log-failing", "log-recovered"])
         self.assertEqual(bytes_of(self.items(console.id)), b"before " + b"during " * 20 + b"after")
@@ -110,12 +110,12 @@ class Disks(WholeLog):
         loud, quiet = self.console(1), self.console(2)
         self.logged.writer.held = True
         for _ in range(20):
-            loud.output(b"x" * 1000)
-            quiet.output(b"y")
+            loud.link.output(b"x" * 1000)
+            quiet.link.output(b"y")
             self.tick()
         self.logged.writer.held = False
         self.logged.writer.catch_up()
-        loud.output(b"end")
+        loud.link.output(b"end")
         self.tick()
         items = self.items(loud.id)
         (gap,) = self.gaps(loud.id)
@@ -127,11 +127,11 @@ class Disks(WholeLog):
     def test_a_console_that_falls_silent_after_a_gap_is_told_of_it(self) -> None:
         self.logged.log.recorder.bounds = LogBounds(each=1000, total=1 << 20)
         console = self.console()
-        console.output(b"a")
+        console.link.output(b"a")
         self.tick()
         self.logged.writer.held = True
-        console.output(b"b" * 500)
-        console.output(b"c" * 5000)
+        console.link.output(b"b" * 500)
+        console.link.output(b"c" * 5000)
         self.tick()
         self.logged.writer.held = False
         self.logged.writer.catch_up()
@@ -146,7 +146,7 @@ class Disks(WholeLog):
         self.logged.writer.held = True
         for _ in range(10):
             for console in consoles:
-                console.output(b"z" * 1000)
+                console.link.output(b"z" * 1000)
             self.tick()
         self.assertLessEqual(self.logged.log.recorder.queued, 50_000 + 100 * 100)
         self.logged.writer.held = False
@@ -161,7 +161,7 @@ class Disks(WholeLog):
     def test_read_only_is_like_full_and_others_do_not_notice(self) -> None:
         console = self.console()
         self.disk.error = errno.EROFS
-        console.output(b"heard anyway")
+        console.link.output(b"heard anyway")
         self.tick()
         self.assertEqual(console.history.read(0, 100), b"heard anyway")
         self.assertEqual(self.world.failures, 0)
@@ -172,7 +172,7 @@ class Disks(WholeLog):
         self.tick()
         self.disk.free_bytes = 1 << 20
         self.tick(2)
-        console.output(b"kept in memory ")
+        console.link.output(b"kept in memory ")
         self.tick()
         self.assertEqual(self.logged.event_names, ["log-failing"])
         self.assertIn("free_floor (1GiB", str(self.logged.events[0][1]["error"]))
@@ -187,7 +187,7 @@ class Disks(WholeLog):
         path.mkdir(mode=0o700)
         (path / spoilt.id).write_text("no directory")
         for console in (spoilt, fine):
-            console.output(b"x" * 100_000)
+            console.link.output(b"x" * 100_000)
         self.tick()
         self.tick()
         self.assertEqual(bytes_of(self.items(fine.id)), b"x" * 100_000)
@@ -199,7 +199,7 @@ class Disks(WholeLog):
         before = self.disk.syncs
         for _ in range(100):
             for console in consoles:
-                console.output(b"x")
+                console.link.output(b"x")
             self.tick(0.1)
         self.assertLessEqual(self.disk.syncs - before, 11)
         self.assertGreaterEqual(self.disk.syncs - before, 9)
@@ -231,7 +231,7 @@ class Limits(WholeLog):
         for _ in range(60):
             data = self.noise(60_000)
             said += data
-            console.output(data)
+            console.link.output(data)
             self.tick(1)
         self.tick(40)
         kept = bytes_of(self.items(console.id))
@@ -242,12 +242,12 @@ class Limits(WholeLog):
 
     def test_the_total_is_kept_and_a_flood_evicts_nobody(self) -> None:
         quiet = self.console(2)
-        quiet.output(b"the only line\n")
+        quiet.link.output(b"the only line\n")
         self.tick()
         for number in (3, 4, 5, 6):
             console = self.console(number)
             for _ in range(30):
-                console.output(self.noise(60_000))
+                console.link.output(self.noise(60_000))
                 self.tick(1)
         self.tick(40)
         self.assertLess(self.size(), 6 << 20)
@@ -255,20 +255,20 @@ class Limits(WholeLog):
 
     def test_what_is_too_old_goes_and_offsets_go_on(self) -> None:
         console = self.console(1)
-        console.output(b"old")
+        console.link.output(b"old")
         self.tick()
         self.items(console.id)
         self.tick(4000)
         self.tick(40)
         self.assertEqual(bytes_of(self.items(console.id)), b"")
-        console.output(b"new")
+        console.link.output(b"new")
         self.tick()
         self.assertEqual([(i.offset, i.end) for i in self.items(console.id)], [(3, 6)])
 
     def test_policies(self) -> None:
         short, unlogged = self.console(8), self.console(9)
         for console in (short, unlogged):
-            console.output(b"something")
+            console.link.output(b"something")
         self.tick()
         self.assertFalse(self.logged.log.archive.keeps(unlogged.id))
         self.assertEqual(bytes_of(self.items(short.id)), b"something")
@@ -279,7 +279,7 @@ class Limits(WholeLog):
     def test_closed_segments_are_compressed(self) -> None:
         console = self.console()
         for number in range(40):
-            console.output(b"%08d\n" % number * 5000)
+            console.link.output(b"%08d\n" % number * 5000)
             self.tick(1)
         self.tick(5)
         suffixes = {path.suffix for path in self.logged.root.rglob("consoles/*/*/*")}
@@ -293,8 +293,8 @@ class Limits(WholeLog):
         self.logged.log.space.away = 3
         for number in range(1, 8):
             console = self.console(number)
-            console.output(b"x" * 10)
-            console.disconnect("gone")
+            console.link.output(b"x" * 10)
+            console.link.disconnect("gone")
             self.world.roster.settle(console)
             self.tick(1)
         self.tick(40)
@@ -310,8 +310,8 @@ class Churn(WholeLog):
         self.logged.log.space.away = 50
         for number in range(1, 1001):
             console = self.console(number)
-            console.output(b"hello\n")
-            console.disconnect("gone")
+            console.link.output(b"hello\n")
+            console.link.disconnect("gone")
             self.world.roster.settle(console)
             self.world.roster.forget(console)
             if number % 10 == 0:
@@ -345,7 +345,7 @@ class Kills(WholeLog):
             offset = console.history.end
             self.assertEqual(offset > at, round_ > 0)
             data = b"%06d\n" % round_
-            console.output(data)
+            console.link.output(data)
             self.tick()
             said += data
             at = console.history.end
@@ -360,10 +360,10 @@ class Kills(WholeLog):
 
     def test_what_had_not_been_written_is_missing_and_marked(self) -> None:
         console = self.console()
-        console.output(b"written")
+        console.link.output(b"written")
         self.tick()
         self.logged.writer.held = True
-        console.output(b"not written")
+        console.link.output(b"not written")
         self.tick()
         shown = console.history.end
         world = World()

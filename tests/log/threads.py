@@ -12,8 +12,8 @@ from vspc.apps.verbs.context import VerbContext as Verbs
 from vspc.common.clock import Cancellable
 from vspc.config.settings import LogSettings
 from vspc.console.console import Console
+from vspc.console.context import NoOutputObserver
 from vspc.console.identity import Claim
-from vspc.console.lineside import NoOutputObserver
 from vspc.log.log import Log
 from vspc.vm.context import LineTimeouts
 from vspc.vm.server import LineServer
@@ -75,6 +75,7 @@ class ThreadedLog:
         self.events: list[str] = []
         self.log = Log(root, LogSettings(), self.clock, self.calls.put, self.tell, self.world.fail)
         self.log.open()
+        self.log.revive(self.world.roster)
         self.log.start()
         self.world.observer.target = self.log.recorder if logged else NoOutputObserver()
         if logged:
@@ -89,7 +90,7 @@ class ThreadedLog:
         claim = Claim("default", f"{number:032x}", "vc", f"vm{number}", "10.0.0.1")
         console = self.world.roster.open(claim)
         self.lines[console] = FakeLine()
-        console.connect(self.lines[console])
+        console.link.connect(self.lines[console])
         return console
 
     def turn(self, wait: float = 0.0) -> None:
@@ -110,7 +111,7 @@ class ThreadedLog:
         for piece in pieces:
             while self.lines[console].resting:
                 self.turn(0.01)
-            console.output(piece)
+            console.link.output(piece)
             most = max(most, self.log.recorder.queued)
             self.turn()
         return most

@@ -40,13 +40,13 @@ class Lines(SynchronousTestCase):
         self.assertEqual((event["console"], event["address"]), ("web01", "10.0.0.1"))
 
     def test_a_forgotten_console_is_named(self) -> None:
-        self.console.disconnect("off")
+        self.console.link.disconnect("off")
         self.world.roster.settle(self.console)
         self.world.roster.forget(self.console)
         self.assertEqual(self.events[-1]["console"], "web01")
 
     def test_a_change_of_host_is_a_security_event_with_both_addresses(self) -> None:
-        self.console.replace(FakeLine("10.6.6.6"), "silent", How.TOOK_OVER)
+        self.console.link.replace(FakeLine("10.6.6.6"), "silent", How.TOOK_OVER)
         found = [event for event in map(suspicion, self.world.happened) if event is not None]
         (event,) = found
         record_suspicion(self.log, event)

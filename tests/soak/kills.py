@@ -112,7 +112,7 @@ def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
         for number, console in enumerate(consoles):
             if rng.random() < 0.5:
                 size = rng.choice((1, 40, 1000, 30000))
-                console.output(content(number, console.history.end, size))
+                console.link.output(content(number, console.history.end, size))
         ends = [console.history.end for console in consoles]
         at = 8 + (moment % MOMENTS) * _SHOWN.size
         _SHOWN.pack_into(notes, at, time.monotonic(), *ends)
@@ -129,7 +129,7 @@ def _console(world: World, number: int) -> Console:
     claim = Claim("default", f"{number + 1:032x}", "vc", f"vm{number}", "10.0.0.1")
     found = world.roster.ports(claim)
     console = found[0] if found else world.roster.open(claim)
-    console.connect(FakeLine())
+    console.link.connect(FakeLine())
     return console
 
 

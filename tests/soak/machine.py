@@ -340,7 +340,7 @@ class Soak(RuleBasedStateMachine):
         self.settle()
         target.host.say_quietly(VMotionComplete(credential[:-8]))
         self.settle()
-        if console.line is target.host.line:
+        if console.link.line is target.host.line:
             port.line, machine.address = target, target.address
             port.expected += words
         else:
@@ -407,7 +407,7 @@ class Soak(RuleBasedStateMachine):
     def leads(self, port: Port) -> bool:
         """Whether the VM's own line is its console's, by its address."""
         console = self.console(port)
-        line = console.line if console is not None else None
+        line = console.link.line if console is not None else None
         here = line is not None and line.address == port.machine.address
         return here and port.line is not None and port.line.open
 
@@ -515,7 +515,9 @@ class Soak(RuleBasedStateMachine):
         attachment, sink = self.scene.attach(console, name)
         sink.stalled = stalled
         start = attachment.offset
-        self.people.append(Person(name, console, attachment, sink, start, console.last_address))
+        self.people.append(
+            Person(name, console, attachment, sink, start, console.link.last_address)
+        )
 
     def ledger(self, console: Console) -> Ledger:
         if console not in self.ledgers:
@@ -551,7 +553,7 @@ class Soak(RuleBasedStateMachine):
             return
         person.sink.read()
         person.read()
-        if person.console.take_pen(person.attachment, force) is None:
+        if person.attachment.take_pen(force) is None:
             person.asked = True
 
     @precondition(lambda self: any(person.sink.stalled for person in self.people))
@@ -578,7 +580,7 @@ class Soak(RuleBasedStateMachine):
     def lay_the_pen(self, at: int) -> None:
         person = self.pick(self.people, at)
         if person is not None and person.attachment.has_pen:
-            person.console.lay_pen()
+            person.console.pen.lay_down()
 
     # What holds at any time
 
@@ -610,10 +612,10 @@ class Soak(RuleBasedStateMachine):
     @invariant()
     def input_is_whole(self) -> None:
         check_typed(self.connections, self.people, set(LIARS))
-        sent = sum(console.bytes_to_vm for console in self.scene.roster)
+        sent = sum(console.link.bytes_to_vm for console in self.scene.roster)
         assert sent == sum(len(c.typed) for c in self.connections)
         for console, ledger in self.ledgers.items():
-            accounted = console.bytes_to_vm + console.input.waiting + ledger.dropped
+            accounted = console.link.bytes_to_vm + console.input.waiting + ledger.dropped
             assert accounted == ledger.taken, (console.title, accounted, ledger.taken)
 
     @invariant()

@@ -263,7 +263,7 @@ class GreedyTests(SynchronousTestCase):
         wire.stalled = True
         before = len(reader.bytes_of(7))
         for _ in range(160):  # 10 MiB
-            self.console.output(PIECE)
+            self.console.link.output(PIECE)
             self.bench.settle()
         self.assertEqual(160 * len(PIECE), len(reader.bytes_of(7)) - before)
         self.assertLess(wire.most, TCP_BUFFER + limits.ROOM + 40_000)
@@ -277,7 +277,7 @@ class GreedyTests(SynchronousTestCase):
         self.terminal(greedy, b"console web01")
         wire.stalled = True
         for _ in range(10):
-            self.console.output(PIECE)
+            self.console.link.output(PIECE)
         self.assertEqual(1, len(list(self.console.attachments)))
         calls = self.bench.calls_during(lambda: self.bench.pass_time(46))
         self.assertLess(calls, 60)
@@ -290,7 +290,7 @@ class GreedyTests(SynchronousTestCase):
         stuck = self.bench.logged_in()
         number = self.terminal(stuck, b"console web01", window=200)
         for _ in range(50):
-            self.console.output(PIECE)
+            self.console.link.output(PIECE)
             self.bench.settle()
         calls = self.bench.calls_during(self.bench.desk.turn)
         self.assertEqual(0, calls)

@@ -133,7 +133,7 @@ class Refusing(DoorTest):
             for _ in range(sent.count(question)):
                 self.line.dataReceived(negotiation(WONT, TIMING_MARK))
             sent = self.wire.take()
-        self.assertEqual(self.console("acs").bytes_to_vm, 9000)
+        self.assertEqual(self.console("acs").link.bytes_to_vm, 9000)
 
     @settings(max_examples=50, deadline=None)
     @given(st.lists(st.binary(max_size=6) | st.sampled_from([b"\r", b"\n", b"\0", b"\xff"])))

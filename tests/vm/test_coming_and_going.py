@@ -115,7 +115,16 @@ class Rings(Going):
 class Objects(Going):
     """Counted by type, because bytes differ from one Python to the next (benchmarks/churn.py)."""
 
-    OF_THE_CONSOLE = ("Console", "InputFlow", "InputQueue", "History", "Identity", "Pen")
+    OF_THE_CONSOLE = (
+        "Attachments",
+        "VmLink",
+        "Console",
+        "InputFlow",
+        "InputQueue",
+        "History",
+        "Identity",
+        "Pen",
+    )
     OF_ITS_VM = ("Vm", "_Claimants")
     OF_ITS_LOG = ("ConsoleLog", "Segment", "RecorderEntry")
     FEW = 4

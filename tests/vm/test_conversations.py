@@ -47,8 +47,8 @@ class Conversations(SynchronousTestCase):
         target = self.scene.host("10.1.1.7")
         self.play(target, "vmotion-target", chop)
         self.assertIs(self.console.state, ConsoleState.CONNECTED)
-        assert self.console.line is not None
-        self.assertEqual(self.console.line.address, "10.1.1.7")
+        assert self.console.link.line is not None
+        self.assertEqual(self.console.link.line.address, "10.1.1.7")
         self.assertTrue(source.closed)
         source.lose()
         target.say(b"after")

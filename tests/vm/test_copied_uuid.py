@@ -222,7 +222,7 @@ class AnyOrder(CopiedTest):
 
     def rename(self, host: Host, name: bytes) -> None:
         """The VM of `host` has another name now: all of its consoles have, with their past."""
-        console = next((c for c in self.scene.roster if c.line is host.line), None)
+        console = next((c for c in self.scene.roster if c.link.line is host.line), None)
         if console is None or console.quarantined:
             return
         host.say(VmName(name), b"I am " + name + b"\r\n")

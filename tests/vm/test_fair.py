@@ -140,7 +140,7 @@ class LineTests(FairDoorTest):
         for _ in range(100):
             host.say(command(BRK))
             self.clock.turn(0.2)
-        count = self.console("web01").breaks_from_vm
+        count = self.console("web01").link.breaks_from_vm
         self.assertGreater(count, BREAKS)
         self.assertLessEqual(count, BREAKS + 2 * 20)
 
@@ -158,7 +158,7 @@ class LineTests(FairDoorTest):
         line.dataReceived(b"more")
         self.clock.turn()
         self.assertTrue(wire.reading)
-        self.assertEqual(self.console("qemu").bytes_from_vm, taken + 4)
+        self.assertEqual(self.console("qemu").link.bytes_from_vm, taken + 4)
 
     def test_lines_that_close_at_once_take_turns_and_all_are_gone(self) -> None:
         hosts = [self.registered(f"web{n:03}", n, f"10.0.1.{n % 250}") for n in range(1, 400)]

@@ -33,7 +33,7 @@ class MovedTest(DoorTest):
         self.alice.type(b"k")
 
     def is_at(self, address: str) -> None:
-        line = self.console().line
+        line = self.console().link.line
         assert line is not None
         self.assertEqual(line.address, address)
 
@@ -53,7 +53,7 @@ class Moved(MovedTest):
         self.scene.turn()
         self.assertEqual(bytes(self.sink.output), b"SeaBIOS\n")
         self.assertEqual(self.alice.type(b"x"), Typed(0, Refusal.HOST))
-        self.assertIsNone(self.console().take_pen(self.alice))
+        self.assertIsNone(self.alice.take_pen())
         self.alice.type(b"root\r")
         self.assertTrue(new.wire.take().endswith(b"root\r"))
         # The vanished host never speaks again: its line is closed in the end.
@@ -68,7 +68,7 @@ class Moved(MovedTest):
         self.scene.host(NEW).register()
         self.scene.host(NEW).register(uri=b"vspc?port=a")
         self.scene.clock.advance(5.1)
-        self.assertEqual({c.last_address for c in self.scene.roster}, {NEW})
+        self.assertEqual({c.link.last_address for c in self.scene.roster}, {NEW})
         self.assertEqual(self.count(), 3)
 
     def test_power_off_and_on_elsewhere(self) -> None:
@@ -119,7 +119,7 @@ class Moved(MovedTest):
         self.is_at(NEW)
         self.scene.turn()
         self.assertEqual(bytes(self.sink.output), b"SeaBIOS\nlogin: ")
-        self.assertIsNone(self.console().take_pen(self.alice))
+        self.assertIsNone(self.alice.take_pen())
         self.alice.type(b"root")
         self.assertTrue(new.wire.take().endswith(b"root"))
         self.assertEqual(self.count(), 1)
@@ -182,7 +182,7 @@ class Moved(MovedTest):
         self.restart()
         self.scene.clock.advance(6)
         self.scene.host("10.1.1.9").register()
-        line = self.console().line
+        line = self.console().link.line
         assert line is not None
         self.scene.server.sessions[line].handle(LineEvent.ALIVE)
         self.assertTrue(self.scene.server.accept(self.console(), "10.1.1.9"))
@@ -284,8 +284,8 @@ class Names(DoorTest):
         self.scene.host(NEW).register(b"one")
         self.scene.host(OLD).register(b"two")
         self.assertEqual(self.count(), 2)
-        self.assertEqual(self.console("one").last_address, NEW)
-        self.assertEqual(self.console("two").last_address, OLD)
+        self.assertEqual(self.console("one").link.last_address, NEW)
+        self.assertEqual(self.console("two").link.last_address, OLD)
 
     def test_two_vcenters_with_equal_uuids_in_two_zones(self) -> None:
         for zone in ("east", "west"):

@@ -50,7 +50,7 @@ class Lies(DoorTest):
 
     def is_victims(self) -> None:
         """The console is the VM's, nobody was told anything, and it works."""
-        self.assertEqual(self.victim.last_address, VM)
+        self.assertEqual(self.victim.link.last_address, VM)
         self.assertIs(self.victim.state, ConsoleState.CONNECTED)
         self.scene.turn()
         self.assertEqual(self.sink.notices, [])
@@ -113,13 +113,13 @@ class Lies(DoorTest):
     def stunned(self, seconds: float) -> None:
         liar = self.lie()
         self.scene.clock.advance(5.1)
-        self.assertEqual(self.victim.last_address, LIAR)
+        self.assertEqual(self.victim.link.last_address, LIAR)
         self.gets_no_key(liar)
         liar.say(b"fake prompt> ")
         self.scene.clock.advance(seconds - 5.1)
         self.gets_no_key(liar)
         self.answer()
-        self.assertEqual(self.victim.last_address, VM)
+        self.assertEqual(self.victim.link.last_address, VM)
         events = [("taken-over", LIAR, VM), ("came-back", VM, LIAR)]
         self.assertEqual(self.scene.suspicions(), events)
         self.scene.turn()
@@ -131,10 +131,10 @@ class Lies(DoorTest):
             ],
         )
         self.gets_no_key(liar)
-        self.assertIsNone(self.victim.take_pen(self.alice))
+        self.assertIsNone(self.alice.take_pen())
         self.alice.type(b"ls")
         self.assertEqual(self.vm.wire.take()[-2:], b"ls")
-        self.assertEqual(self.held().last_address, LIAR)
+        self.assertEqual(self.held().link.last_address, LIAR)
 
     def test_while_it_is_stunned_for_6_seconds(self) -> None:
         self.stunned(6)
@@ -145,7 +145,7 @@ class Lies(DoorTest):
     def test_after_he_was_told_and_asked_for_the_pen_what_he_types_is_his_own_doing(self) -> None:
         liar = self.lie()
         self.scene.clock.advance(6)
-        self.assertIsNone(self.victim.take_pen(self.alice))
+        self.assertIsNone(self.alice.take_pen())
         self.alice.type(b"who are you?")
         self.assertEqual(liar.wire.take(), b"who are you?")
 
@@ -283,7 +283,7 @@ class Lies(DoorTest):
         vault = self.console("vault")
         live = self.lie(name=b"vault", uuid=b"ee" * 16)
         secure.say(VmVcUuid(b"ee" * 16))
-        self.assertEqual(vault.last_address, VM)
+        self.assertEqual(vault.link.last_address, VM)
         live.lose()
         secure.lose()
         self.lie(name=b"vault", uuid=b"ee" * 16)
@@ -293,7 +293,7 @@ class Lies(DoorTest):
         self.assertEqual(kinds, {"weaker-provenance"})
         again = self.scene.host("10.1.1.9", secure=True)
         again.register(b"vault", b"ee" * 16)
-        self.assertEqual(vault.last_address, "10.1.1.9")
+        self.assertEqual(vault.link.last_address, "10.1.1.9")
 
     # 9
 

@@ -60,7 +60,7 @@ class TimeLimits(DoorTest):
         self.scene.clock.advance(60)
         self.assertFalse(target.closed)
         target.say(VMotionComplete(SEQUENCE))
-        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+        self.assertEqual(self.console().link.line.address, "10.0.0.2")  # type: ignore[union-attr]
 
     def test_a_vm_that_waits_for_a_migration_to_end_is_not_ended_meanwhile(self) -> None:
         source, again = self.scene.host(), self.scene.host("10.0.0.2")
@@ -73,7 +73,7 @@ class TimeLimits(DoorTest):
         self.scene.clock.advance(61)
         self.scene.server.tick()
         self.scene.clock.advance(1)
-        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+        self.assertEqual(self.console().link.line.address, "10.0.0.2")  # type: ignore[union-attr]
 
     def test_a_peer_that_does_not_let_itself_be_closed_is_cut_off(self) -> None:
         host = self.scene.host().agree()
@@ -106,7 +106,7 @@ class Newcomers(DoorTest):
             self.scene.clock.advance(5.1)
             for host in new:
                 host.say(VmVcUuid(VC_UUID))  # they live: they answer whatever is asked
-        lines = {c.line.address for c in self.scene.roster if c.line is not None}
+        lines = {c.link.line.address for c in self.scene.roster if c.link.line is not None}
         self.assertEqual(lines, {"10.0.0.2"})
         self.assertFalse(any(host.closed for host in new))
         self.assertEqual(self.count(), 2)
@@ -142,7 +142,7 @@ class Targets(DoorTest):
         target.agree().say(VMotionPeer(SEQUENCE + SECRET))
         target.say(VmVcUuid(b""), *map(UnknownSuboption1, (85, 87)), VmName(b"web01"))
         target.say(VMotionComplete(SEQUENCE))
-        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+        self.assertEqual(self.console().link.line.address, "10.0.0.2")  # type: ignore[union-attr]
 
 
 class Words(DoorTest):
@@ -185,10 +185,10 @@ class Words(DoorTest):
         host = self.scene.host()
         host.register()
         host.say(command(BRK) * 30_000)
-        self.assertEqual(self.console().breaks_from_vm, 1)
+        self.assertEqual(self.console().link.breaks_from_vm, 1)
         self.scene.clock.advance(1)
         host.say(command(BRK))
-        self.assertEqual(self.console().breaks_from_vm, 2)
+        self.assertEqual(self.console().link.breaks_from_vm, 2)
 
 
 class PlainListener(DoorTest):
@@ -212,7 +212,7 @@ class PlainListener(DoorTest):
         third = self.dial("10.0.0.3")
         self.assertFalse(third.disconnecting)
         self.assertEqual([c.title for c in self.scene.roster], ["qemu"])
-        self.assertEqual(self.console("qemu").line.address, "10.0.0.3")  # type: ignore[union-attr]
+        self.assertEqual(self.console("qemu").link.line.address, "10.0.0.3")  # type: ignore[union-attr]
 
 
 class Rights(DoorTest):
@@ -224,7 +224,7 @@ class Rights(DoorTest):
         bob, bobs = self.scene.attach(console, "bob")
         alice.type(b"x")
         console.reassess(lambda who, _what: frozenset({"read"} if who.name == "alice" else ()))
-        self.assertIsNone(console.pen)
+        self.assertIsNone(console.pen.holder)
         self.assertIsNone(alices.over)
         self.assertEqual(bobs.over, "you may no longer read this console")
         self.assertNotIn(bob, console.attachments)
@@ -261,7 +261,7 @@ class StartTls(DoorTest):
         host.agree().say(DoProxy(b"S", b"vspc"), VmVcUuid(VC_UUID))
         self.assertEqual(self.count(), 0)  # the name that was said in clear does not count
         host.say(VmName(b"web01"))
-        line = self.console().line
+        line = self.console().link.line
         assert line is not None
         self.assertTrue(line.secure)
         self.assertEqual(self.console().history.end, 0)

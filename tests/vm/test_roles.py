@@ -158,7 +158,7 @@ class Lines:
                 leading[each.console] = each
             self._check_console(each)
         for console in self.scene.roster:
-            line = console.line
+            line = console.link.line
             if line is not None:
                 its = server.sessions[line]  # never of a line that is gone
                 case.assertIs(its.console, console)
@@ -170,11 +170,11 @@ class Lines:
         match each.role:
             case LineRole.LEADING | LineRole.QUARANTINED:
                 assert console is not None
-                case.assertIs(console.line, each.line)
+                case.assertIs(console.link.line, each.line)
                 case.assertEqual(console.quarantined, each.role is LineRole.QUARANTINED)
             case LineRole.SUSPECT:
                 assert console is not None
-                case.assertIsNot(console.line, each.line)
+                case.assertIsNot(console.link.line, each.line)
                 case.assertIn(each.line, server.context.suspects.of(console))
             case LineRole.TARGET:
                 assert console is not None
@@ -190,7 +190,7 @@ class Lines:
                 host.lose()
         self.check()
         self.case.assertEqual(self.scene.server.sessions, {})
-        self.case.assertTrue(all(c.line is None for c in self.scene.roster))
+        self.case.assertTrue(all(c.link.line is None for c in self.scene.roster))
         self.case.assertFalse(any(c.quarantined for c in self.scene.roster))
 
 
@@ -396,7 +396,7 @@ class Corners(Recorded):
     def completes_unidentified(self) -> None:
         self.target.peer(self.source.begin())
         self.target.say(VMotionComplete(SEQUENCE))
-        self.assertEqual(self.console.last_address, NEW)
+        self.assertEqual(self.console.link.last_address, NEW)
 
     def test_a_leading_line_that_is_refused_leaves_its_console(self) -> None:
         self.completes_unidentified()
@@ -427,7 +427,7 @@ class Corners(Recorded):
         self.target.peer(b"no such credential")
         self.target.say(VmVcUuid(VC_UUID), VmName(b"web01"))
         self.target.say(VMotionPeer(self.source.begin()), VMotionComplete(SEQUENCE))
-        self.assertEqual((self.console.last_address, self.console.moves), (NEW, 1))
+        self.assertEqual((self.console.link.last_address, self.console.link.moves), (NEW, 1))
 
     def test_a_target_whose_source_aborts_is_closed_and_cut_off(self) -> None:
         self.target.peer(self.source.begin())

@@ -215,7 +215,7 @@ class OldLines(DoorTest):
         old.register()
         new.register()
         old.lose()
-        self.assertEqual(self.console().line.address, "10.0.0.2")  # type: ignore[union-attr]
+        self.assertEqual(self.console().link.line.address, "10.0.0.2")  # type: ignore[union-attr]
 
     def test_clones_with_one_uuid_and_two_names_are_two_consoles(self) -> None:
         old, new = self.scene.host(), self.scene.host("10.0.0.2")
@@ -235,7 +235,7 @@ class OldLines(DoorTest):
         new.register()
         new.lose()
         self.scene.clock.advance(6)
-        self.assertEqual(self.console().line.address, "10.0.0.1")  # type: ignore[union-attr]
+        self.assertEqual(self.console().link.line.address, "10.0.0.1")  # type: ignore[union-attr]
 
 
 class TheExtensionGoesAndComes(DoorTest):
@@ -266,7 +266,7 @@ class TheExtensionGoesAndComes(DoorTest):
         new.register()
         old.say(negotiation(telnet.WONT, VMWARE))
         self.scene.clock.advance(6)
-        self.assertEqual(self.console().last_address, "10.0.0.1")
+        self.assertEqual(self.console().link.last_address, "10.0.0.1")
 
     def test_dont_and_do_change_nothing(self) -> None:
         host = self.scene.host()

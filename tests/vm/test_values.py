@@ -193,11 +193,11 @@ class Process:
             (
                 console.title,
                 console.state.value,
-                console.last_address,
+                console.link.last_address,
                 console.history.start,
                 console.history.read(console.history.start, 1 << 20),
-                console.bytes_to_vm,
-                console.moves,
+                console.link.bytes_to_vm,
+                console.link.moves,
                 console.input.waiting,
                 console.port_key,
             )
@@ -294,7 +294,9 @@ class Values(SynchronousTestCase):
         heir = self.given_up().successor()
         for step in MOVE[5:]:
             heir.do(step)
-        self.assertEqual((heir.console().state, heir.console().moves), (ConsoleState.CONNECTED, 1))
+        self.assertEqual(
+            (heir.console().state, heir.console().link.moves), (ConsoleState.CONNECTED, 1)
+        )
 
     def test_a_migration_whose_console_was_forgotten_is_over(self) -> None:
         process = self.given_up()

@@ -93,7 +93,7 @@ class VmotionTest(DoorTest):
         return host
 
     def is_at(self, address: str) -> None:
-        line = self.console().line
+        line = self.console().link.line
         assert line is not None
         self.assertEqual(line.address, address)
 
@@ -120,7 +120,7 @@ class FairWeather(VmotionTest):
             target.complete(sequence)
             source.lose()
             source = target
-        self.assertEqual(self.console().moves, 65)
+        self.assertEqual(self.console().link.moves, 65)
 
     def test_typing_during_the_move_arrives_at_the_target_whole(self) -> None:
         self.alice.type(b"one ")
@@ -142,7 +142,7 @@ class FairWeather(VmotionTest):
             line.lose()
             line = following
         self.is_at(SOURCE)
-        self.assertEqual(self.console().moves, 6)
+        self.assertEqual(self.console().link.moves, 6)
 
     def test_all_ports_of_a_vm_at_once(self) -> None:
         other = self.scene.host(SOURCE)
@@ -173,7 +173,9 @@ class FairWeather(VmotionTest):
             target.peer(credential)
             target.complete(sequence, uuid)
             self.assertTrue(host.closed)
-        moved = [c for c in self.scene.roster if c.moves == 1 and c.last_address == TARGET]
+        moved = [
+            c for c in self.scene.roster if c.link.moves == 1 and c.link.last_address == TARGET
+        ]
         self.assertEqual(len(moved), 400)
 
     def test_what_people_see(self) -> None:
@@ -181,7 +183,7 @@ class FairWeather(VmotionTest):
         self.scene.clock.advance(1.25)
         self.target(credential).complete()
         self.assertEqual(self.notices(), [f"web01 moved from {SOURCE} to {TARGET} in 1.2 s"])
-        move = self.console().last_move
+        move = self.console().link.last_move
         assert move is not None
         self.assertEqual((move.source, move.target), (SOURCE, TARGET))
 
@@ -357,7 +359,7 @@ class Complete(VmotionTest):
         target = self.target(self.source.begin())
         target.complete()
         target.say(VMotionComplete(SEQUENCE))
-        self.assertEqual(self.console().moves, 1)
+        self.assertEqual(self.console().link.moves, 1)
         self.assertFalse(target.closed)
 
     def test_with_another_sequence_changes_nothing(self) -> None:

@@ -220,7 +220,7 @@ class RefusedInput:
         self._timer = None
         continues = self._refusal is not None
         self.report()
-        if refusal is Refusal.AUDIT and not self._console.recording_fails:
+        if refusal is Refusal.AUDIT and not self._console.pen.recording_fails:
             self._notice("the audit file can be written again: typing is allowed")
         elif continues or refusal is Refusal.AUDIT:
             self._report_later(refusal)
@@ -304,12 +304,12 @@ def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
 
     Why not, otherwise.
     """
-    console = attachment.console
-    if force and console.pen is not None and "force" in attachment.rights:
-        refusal = console.take_pen(attachment, force=True)
+    held = attachment.console.attachments.pen.holder is not None
+    if force and held and "force" in attachment.rights:
+        refusal = attachment.take_pen(force=True)
         if refusal is not None:
             return refusal
-    return console.may_type(attachment)
+    return attachment.may_type()
 
 
 def so_much(typed: int, not_typed: int) -> str:

@@ -9,14 +9,14 @@ from vspc.console.session import Session
 
 def writers(console: Console) -> list[str]:
     """Operators who have the pen."""
-    return [console.pen.operator.name] if console.pen else []
+    return [console.pen.holder.operator.name] if console.pen.holder else []
 
 
 def typing(session: Session, console: Console) -> str:
     """Who has the pen, from the view of `session`: "bob is typing"."""
-    if console.pen is None:  # laid down meanwhile
+    if console.pen.holder is None:  # laid down meanwhile
         return "another operator is typing"
-    return session.about(console.pen.session, "is typing", "are typing")
+    return session.about(console.pen.holder.session, "is typing", "are typing")
 
 
 def refusal_text(
@@ -60,7 +60,7 @@ def port_certain(console: Console) -> bool:
 
 def summary(console: Console) -> dict[str, object]:
     """One element of `list --json` (contract)."""
-    line = console.line
+    line = console.link.line
     return {
         "id": console.id,
         "handle": handle_of(console),
@@ -73,10 +73,10 @@ def summary(console: Console) -> dict[str, object]:
         "state": console.state.value,
         "address": line.address if line else None,
         "secure": line.secure if line else False,
-        "since": timestamp(console.since),
-        "last_output": timestamp(console.last_output),
-        "bytes_from_vm": console.bytes_from_vm,
-        "bytes_to_vm": console.bytes_to_vm,
+        "since": timestamp(console.link.since),
+        "last_output": timestamp(console.link.last_output),
+        "bytes_from_vm": console.link.bytes_from_vm,
+        "bytes_to_vm": console.link.bytes_to_vm,
         "writers": writers(console),
         "readers": readers(console),
     }
@@ -88,22 +88,22 @@ def details(console: Console) -> dict[str, object]:
         **summary(console),
         "service_uri": console.service_uri,
         "duplicate": console.vm.identity.duplicate,
-        "provenance": console.provenance.name.lower(),
-        "moves": console.moves,
+        "provenance": console.link.provenance.name.lower(),
+        "moves": console.link.moves,
         "last_move": move(console),
         "host_change": change(console),
-        "breaks_from_vm": console.breaks_from_vm,
+        "breaks_from_vm": console.link.breaks_from_vm,
         "input_waiting": console.input.waiting,
         "input_held": console.input.held,
         "history_start": console.history.start,
         "history_end": console.history.end,
-        "attachments": [presence(a) for a in console.attachments],
+        "attachments": [presence(console, a) for a in console.attachments],
     }
 
 
 def move(console: Console) -> dict[str, object] | None:
     """The last vMotion."""
-    last = console.last_move
+    last = console.link.last_move
     if last is None:
         return None
     return {
@@ -118,7 +118,7 @@ def change(console: Console) -> dict[str, object] | None:
     """The last change of host without a vMotion, unless an administrator has seen it and the pen
     was asked for since.
     """
-    last = console.unseen_change or console.host_change
+    last = console.link.unseen_change or console.attachments.host_change
     if last is None:
         return None
     return {"old": last.old, "new": last.new, "at": timestamp(last.at)}
@@ -127,8 +127,8 @@ def change(console: Console) -> dict[str, object] | None:
 def cautions(context: VerbContext, console: Console) -> list[str]:
     """What an operator has to be warned of before typing on `console`."""
     title, found = console.title, list[str]()
-    if console.host_change is not None:
-        last = console.host_change
+    if console.attachments.host_change is not None:
+        last = console.attachments.host_change
         found.append(
             f"{title} is on {last.new} since {timestamp(last.at)}; it was on {last.old}, "
             "and this was no vMotion"
@@ -145,11 +145,11 @@ def cautions(context: VerbContext, console: Console) -> list[str]:
     return found
 
 
-def presence(attachment: Attachment) -> dict[str, object]:
+def presence(console: Console, attachment: Attachment) -> dict[str, object]:
     """An attachment, as `who` has it."""
     return {
-        "console": attachment.console.title,
-        "handle": handle_of(attachment.console),
+        "console": console.title,
+        "handle": handle_of(console),
         "operator": attachment.operator.name,
         "address": attachment.address,
         "since": timestamp(attachment.since),
@@ -159,11 +159,11 @@ def presence(attachment: Attachment) -> dict[str, object]:
 
 def banner(console: Console, now: float, mine: Attachment) -> str:
     """One line: its state, the age of its output, its writer, how many others are attached."""
-    silent = None if console.last_output is None else now - console.last_output
+    silent = None if console.link.last_output is None else now - console.link.last_output
     spoke = "no output yet" if silent is None else f"output {age_text(silent)} ago"
     pen = "no writer"
-    if console.pen is not None:
-        pen = mine.session.about(console.pen.session, "writes", "write")
+    if console.pen.holder is not None:
+        pen = mine.session.about(console.pen.holder.session, "writes", "write")
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
     return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}"

@@ -10,8 +10,9 @@ from vspc.apps.console_input import OperatorInput, RefusedInput
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
-from vspc.console.attachment import AttachmentKind, Hint, Refusal
+from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
+from vspc.console.notices import Hint
 from vspc.console.ports import Program
 
 

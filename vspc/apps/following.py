@@ -5,8 +5,9 @@ from typing import Protocol
 from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
-from vspc.console.attachment import Attachment, Ended, Hint, Lost, Notice, OutputChunk
+from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.logs import Item, MarkerKind, Output
+from vspc.console.notices import Hint, Notice
 from vspc.net.waiting import Wakeup
 
 
@@ -92,7 +93,7 @@ class Following:
     async def _catch_up(self, offset: int) -> None:
         """Show the log from `offset` to where the history begins."""
         history = self._attachment.console.history
-        cursor = LogCursor(self._context, self._attachment.console, offset)
+        cursor = LogCursor(self._context, self._context.console_of(self._attachment), offset)
         while not (self._over or self._has_caught_up(cursor.offset)):
             while (room := self._reader.room()) <= 0:
                 await self._more_room.wait()

@@ -15,9 +15,10 @@ from vspc.apps.verbs.who import presences
 from vspc.common.clock import cancel
 from vspc.common.text import safe_output
 from vspc.config.values import DEFAULT_ESCAPE
-from vspc.console.attachment import AttachmentKind, Hint, Refusal
+from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
 from vspc.console.logs import LogView, Output
+from vspc.console.notices import Hint
 from vspc.console.ports import Program
 
 REPLAY_LONG = 60
@@ -240,7 +241,7 @@ class TerminalBridge(Program):
 
     def _ask_pen(self, force: bool = False) -> None:
         self._attachment.reads_only = False
-        refusal = self._console.take_pen(self._attachment, force)
+        refusal = self._attachment.take_pen(force)
         if refusal is None:
             self._screen.line(f"you type on {self._console.title}")
         else:
@@ -254,7 +255,7 @@ class TerminalBridge(Program):
     def _only_read(self) -> None:
         self._attachment.reads_only = True
         if self._attachment.has_pen:
-            self._console.lay_pen()
+            self._console.pen.lay_down()
         self._screen.line("you only read now" + self._keys_for("a", "; {} asks for the pen"))
 
     def _who(self) -> None:

@@ -3,17 +3,13 @@
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from vspc.common.addresses import rate_key
 from vspc.console.audit import Audit
+from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
-
 
 EACH = 30
 """Lines of one address in a minute."""
@@ -112,7 +108,7 @@ class AuditCounters:
         self,
         event: str,
         session: Session | None = None,
-        console: "Console | None" = None,
+        console: ConsoleRef | None = None,
         **facts: Fact,
     ) -> None:
         """Pass it on."""

@@ -6,16 +6,14 @@ log, never the event.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from attrs import define, field
 
 from vspc.audit.fields import CONSOLE, EVERY, SESSION, Unfit, Value, moment, value
 from vspc.audit.schema import EVENTS, Has
+from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
 
 FIELDS = 40
 """Fields of an event; more are not written."""
@@ -36,7 +34,7 @@ class AuditLines(Protocol):
 def event_facts(
     event: str,
     session: Session | None,
-    console: "Console | None",
+    console: ConsoleRef | None,
     facts: Mapping[str, object],
     defect: Callable[[str], None] = lambda _what: None,
 ) -> dict[str, Value]:
@@ -63,13 +61,13 @@ def event_facts(
     return found
 
 
-def about(console: "Console") -> dict[str, Fact]:
+def about(console: ConsoleRef) -> dict[str, Fact]:
     """The fields by which every event names a console."""
     port = console.port
     return {
         "console": console.id,
         "name": console.name,
-        "zone": console.vm.zone,
+        "zone": console.zone,
         "port": None if port is None else str(port),
     }
 
@@ -101,7 +99,7 @@ class AuditRecorder:
         self,
         event: str,
         session: Session | None = None,
-        console: "Console | None" = None,
+        console: ConsoleRef | None = None,
         **facts: Fact,
     ) -> None:
         """One event, with the time of now. From any thread; never raises."""

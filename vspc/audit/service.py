@@ -25,8 +25,7 @@ from vspc.common.text import safe
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAudit, NoAuditReader
-from vspc.console.console import Console
-from vspc.console.events import EventBus
+from vspc.console.events import ConsoleRef, EventBus
 
 TICK = 1.0
 """Seconds between two looks at what had no line of its own."""
@@ -129,7 +128,7 @@ class AuditService:
         if self._writer is not None:
             self._writer.reopen()
 
-    def renamed(self, console: Console, before: str, operators: Collection[str]) -> None:
+    def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
         """The VM of `console` said `before` until now, and these operators' rights changed."""
         self._happened.renamed(console, before, operators)
 

@@ -9,13 +9,13 @@ from attrs import define, field
 
 from vspc.audit.bounds import MINUTE, AuditBounds, Over
 from vspc.audit.refusals import RecentRefusals
-from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit
-from vspc.console.console import Console
 from vspc.console.events import (
     Attached,
+    AttachmentRef,
     Broke,
     Connected,
+    ConsoleRef,
     Delivered,
     Detached,
     Event,
@@ -60,7 +60,7 @@ class AuditSubscriber:
                 self._of("pen", attachment, result="taken")
             case PenTaken(attachment, former):
                 self._of("force", attachment, from_operator=former)
-            case PenLaid(_, Attachment() as former):
+            case PenLaid(_, former):
                 self._of("pen", former, result="laid")
             case Delivered(console, session, count, dropped, answers):
                 self.audit.record(
@@ -76,39 +76,39 @@ class AuditSubscriber:
             case _:
                 self._by_vm(happening)
 
-    def _of(self, event: str, attachment: Attachment, **facts: Fact) -> None:
+    def _of(self, event: str, attachment: AttachmentRef, **facts: Fact) -> None:
         self.audit.record(event, attachment.session, attachment.console, **facts)
 
     def _by_vm(self, happening: Event) -> None:
         match happening:
             case Broke(console):
-                self._bounded("break", console, console.last_address, direction="from-vm")
+                self._bounded("break", console, console.address, direction="from-vm")
             case Connected(console, _) if console.quarantined:
-                host = console.last_address
+                host = console.address
                 self._bounded("quarantine", console, host, host=host)
             case HostChanged(console, old, new, how):
                 self._bounded("takeover", console, new, how=how.value, old=old, new=new)
             case Replaced(console, old, new, why) if old == new:
                 self._bounded("vm-replaced", console, new, old=old, new=new, detail=why)
             case Forgotten(console):
-                self._bounded("forgotten", console, console.last_address)
+                self._bounded("forgotten", console, console.address)
             case Suspicion():
                 self._suspicious(happening)
             case VmRefused():
                 self._refused(happening)
 
-    def renamed(self, console: Console, before: str, operators: Collection[str]) -> None:
+    def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
         """The VM of `console` said `before` until now, and these operators' rights changed."""
         self._bounded(
             "rename",
             console,
-            console.last_address,
+            console.address,
             name_before=before,
             operators=",".join(sorted(operators)),
             count=len(operators),
         )
 
-    def _bounded(self, event: str, console: Console, address: str, **facts: Fact) -> None:
+    def _bounded(self, event: str, console: ConsoleRef, address: str, **facts: Fact) -> None:
         if self._others[event].take(address, self.seconds()):
             self.audit.record(event, None, console, **facts)
 

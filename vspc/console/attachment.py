@@ -1,25 +1,23 @@
-"""Somebody on a console: a cursor into its history, and perhaps its pen.
+"""An operator's place on a console: a cursor into its output, and the way in for what is typed.
 
-What is to be shown comes from `next`, one thing at a time and in order: bytes, exactly what was
-lost, or a one-line notice at the place in the stream where it happened.
+What is to be shown comes from `Attachment.next`, one thing at a time and in order: bytes, exactly
+what was lost, or a one-line notice at the place in the stream where it happened.
 """
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from attrs import frozen
 
-from vspc.console.access import NOTHING, REASON, Operator, Rights
+from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
+from vspc.console.events import AttachmentRef, ConsoleRef
+from vspc.console.history import History
 from vspc.console.input_accounting import InputAccount
+from vspc.console.input_flow import InputFlow
 from vspc.console.input_queue import amount
+from vspc.console.notices import Hint, Notice
 from vspc.console.session import Session
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
-
-Hint = tuple[str, str]
-"""The letter of an escape command, and what it does, with `{}` where a terminal has the keys."""
 
 NOTICES = 64
 """Notices that wait for a slow reader; more, and the oldest is dropped."""
@@ -27,7 +25,7 @@ NOTICES = 64
 
 @frozen
 class OutputChunk:
-    """Bytes that the VM said, from `offset`."""
+    """Bytes that the VM sent, from `offset`."""
 
     offset: int
     data: bytes
@@ -42,16 +40,8 @@ class Lost:
 
 
 @frozen
-class Notice:
-    """One line about the console, at this place among its output; without brackets."""
-
-    text: str
-    hint: Hint | None = None
-
-
-@frozen
 class Ended:
-    """The last thing to show: nothing that the VM says from here on is for this reader."""
+    """The last thing to show: later output is not for this reader."""
 
     reason: str
 
@@ -71,10 +61,10 @@ class Refusal(Enum):
     PEN = "pen"
     RIGHT = "right"
     LINE = "line"  # a BREAK on a line that cannot carry one
-    HOST = "host"  # the host changed, and he has not asked for the pen since
+    HOST = "host"  # the host changed, and the pen was not asked for since
     READ_ONLY = "read-only"  # `ro`, at the login or for this console
-    REASON = "reason"  # the rule wants to hear why, and he has not said
-    AUDIT = "audit"  # nothing can be recorded, and so nobody begins to type
+    REASON = "reason"  # the rule requires a reason, and the session has none
+    AUDIT = "audit"  # nothing can be recorded, so that no attachment begins to type
 
 
 @frozen
@@ -89,7 +79,7 @@ class Typed:
 
 
 class Sink(Protocol):
-    """Who shows what an attachment has. No method may raise."""
+    """Shows what an attachment has. No method may raise."""
 
     def ready(self) -> None:
         """There is something to get with `Attachment.next`; once per reactor turn at most."""
@@ -106,6 +96,76 @@ class Sink(Protocol):
 
     def ended(self, reason: str) -> None:
         """The console is gone for this attachment, which is detached already."""
+
+
+class SharedPen(Protocol):
+    """The pen of a console, as its attachments need it."""
+
+    @property
+    def holder(self) -> "Attachment | None":
+        """The attachment that may type; None while the pen is free."""
+
+    def pick_up(self, attachment: "Attachment") -> Refusal | None:
+        """`attachment` types a key or a BREAK: it takes a free pen if it may write."""
+
+    def take(self, attachment: "Attachment", force: bool = False) -> Refusal | None:
+        """`attachment` asks for it; with `force` also if another holds it."""
+
+
+class AttachmentGroup(Protocol):
+    """All attachments of one console, as each of them needs them."""
+
+    @property
+    def pen(self) -> SharedPen:
+        """The pen that they share."""
+
+    @property
+    def answering(self) -> "Attachment | None":
+        """The one whose terminal answers what the VM asks terminals."""
+
+    def __contains__(self, attachment: object) -> bool:
+        """Whether it has not left."""
+
+    def mark(self) -> None:
+        """There is something to show."""
+
+    def leave(self, attachment: "Attachment") -> None:
+        """It leaves; twice is once."""
+
+    def end(self, attachment: "Attachment", reason: str) -> None:
+        """Call the sink of one that has left."""
+
+
+class AttachedConsole(Protocol):
+    """A console, as an attachment needs it."""
+
+    id: str
+    history: History
+    input: InputFlow
+
+    @property
+    def attachments(self) -> AttachmentGroup:
+        """Those on it."""
+
+    @property
+    def title(self) -> str:
+        """Zone, name and port, as lists show them."""
+
+    @property
+    def subject(self) -> Subject:
+        """What access rules look at."""
+
+    @property
+    def ref(self) -> ConsoleRef:
+        """For events."""
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether it has a line, or is about to have one, and is not quarantined."""
+
+    @property
+    def carries_break(self) -> bool:
+        """Whether its line carries a BREAK."""
 
 
 class Attachment:
@@ -130,7 +190,7 @@ class Attachment:
 
     def __init__(
         self,
-        console: "Console",
+        console: AttachedConsole,
         session: Session,
         rights: Rights,
         sink: Sink,
@@ -145,10 +205,10 @@ class Attachment:
         self.sink = sink
         self.offset = offset
         self.since = since
-        self.title = console.title  # as he knows it: he may not learn the name it has now
+        self.title = console.title  # as it was when the operator might still read it
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self.kind = kind
-        self.reads_only = reads_only  # for as long as whoever it is wants it so
+        self.reads_only = reads_only  # as the operator asked for
         self.account = InputAccount(console, session)
         self.answers = InputAccount(console, session, is_answers=True)
         self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
@@ -156,23 +216,20 @@ class Attachment:
 
     @property
     def operator(self) -> Operator:
-        """Who it is."""
+        """Whose it is."""
         return self.session.operator
 
     @property
     def address(self) -> str:
-        """Where he comes from."""
+        """Where the operator connects from."""
         return self.session.address
 
     @property
-    def is_terminal(self) -> bool:
-        """Whether a person looks at it."""
-        return self.kind is AttachmentKind.TERMINAL
+    def ref(self) -> AttachmentRef:
+        """What it is now, for events."""
+        return AttachmentRef(self.console.ref, self.session, self.rights, self.offset, self.since)
 
-    @property
-    def has_pen(self) -> bool:
-        """Whether what is typed here goes to the VM."""
-        return self.console.pen is self
+    # Output
 
     @property
     def pending(self) -> bool:
@@ -181,15 +238,19 @@ class Attachment:
         return bool(self._notices) or ends or self.offset < self.console.history.end
 
     def notice(self, text: str, hint: Hint | None = None) -> None:
-        """Show `text` once everything that the VM said before now has been shown."""
-        self._notices.append((self.console.history.end, Notice(text, hint)))
-        self.console.mark()
+        """Show `text` once everything that the VM sent before now has been shown."""
+        self.show(Notice(text, hint))
+
+    def show(self, notice: Notice) -> None:
+        """The same with a notice of any kind."""
+        self._notices.append((self.console.history.end, notice))
+        self.console.attachments.mark()
 
     def end(self, reason: str) -> None:
-        """Show what the VM has said until now, then nothing more."""
+        """Show what the VM has sent until now, then nothing more."""
         if self._end is None:
             self._end = (self.console.history.end, reason)
-            self.console.mark()
+            self.console.attachments.mark()
 
     @property
     def last(self) -> int | None:
@@ -216,15 +277,56 @@ class Attachment:
         self.offset = end
         return output
 
-    def type(self, data: bytes) -> Typed:
-        """Type `data` at the VM, taking the pen if it is free."""
-        return self.console.type(self, data)
+    # Input
 
-    def answer(self, data: bytes) -> Typed:
-        """What the terminal sends by itself: it goes to the VM from one terminal, or nowhere, which
-        is no refusal.
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at it."""
+        return self.kind is AttachmentKind.TERMINAL
+
+    @property
+    def has_pen(self) -> bool:
+        """Whether what is typed here goes to the VM."""
+        return self.console.attachments.pen.holder is self
+
+    def type(self, data: bytes) -> Typed:
+        """Type `data` at the VM; the first key typed while the pen is free takes it."""
+        refusal = self._refusal("write")
+        return Typed(0, refusal) if refusal else Typed(self.console.input.type(data, self.account))
+
+    def send_break(self) -> Typed:
+        """One BREAK towards the VM, behind what was typed before; `taken` is 1 if it goes. It needs
+        the right `break`, and the pen like a key.
         """
-        return self.console.answer(self, data)
+        refusal = self._refusal("break")
+        if refusal is not None:
+            return Typed(0, refusal)
+        if not self.console.carries_break:
+            return Typed(0, Refusal.LINE)
+        return Typed(int(self.console.input.send_break(self.account)))
+
+    def may_type(self) -> Refusal | None:
+        """Take the pen as the first key would; why not, if it may not type."""
+        return self._refusal("write")
+
+    def _refusal(self, right: str) -> Refusal | None:
+        if self.session.read_only:
+            return Refusal.READ_ONLY
+        if right not in self.rights or self not in self.console.attachments:
+            return Refusal.RIGHT
+        if not self.console.takes_input:
+            return Refusal.AWAY
+        if self.must_ask:
+            return Refusal.HOST
+        if REASON in self.rights and not self.session.reason:
+            return Refusal.REASON
+        return self.console.attachments.pen.pick_up(self)
+
+    def take_pen(self, force: bool = False) -> Refusal | None:
+        """Ask to type; with `force` also if another attachment has the pen."""
+        if self not in self.console.attachments:
+            return Refusal.RIGHT
+        return self.console.attachments.pen.take(self, force)
 
     @property
     def may_answer(self) -> bool:
@@ -234,14 +336,21 @@ class Attachment:
         may_write = "write" in rights and has_reason and not self.must_ask
         return self.is_terminal and may_write and not self.reads_only
 
-    def send_break(self) -> Typed:
-        """One BREAK towards the VM, behind what was typed before; `taken` is 1 if it goes."""
-        return self.console.send_break(self)
+    def answer(self, data: bytes) -> Typed:
+        """What the terminal sends by itself (law 13). All terminals answer what the VM asks; it
+        gets the answers of the pen's holder, or, while the pen is free, of the first attachment
+        that may type. Answers of others are dropped, which is not a refusal; none takes the pen.
+        """
+        if not self.console.takes_input or self.console.attachments.answering is not self:
+            return Typed(len(data))
+        return Typed(self.console.input.type(data, self.answers))
 
     def withdraw(self) -> int:
-        """Take back what was typed here and waits yet; how many bytes. Answers go, too."""
+        """Take back what was typed here and still waits; how many bytes. Answers go, too."""
         self.console.input.withdraw(self.answers)
         return self.console.input.withdraw(self.account)
+
+    # Leaving
 
     def expel(self, reason: str) -> None:
         """Leave at once, whatever was not shown yet, and type nothing more of what waits.
@@ -249,13 +358,14 @@ class Attachment:
         A program that follows each byte (`InputAccount.on_change`) reports itself how many were not
         sent.
         """
-        self.rights = NOTHING  # what is taken back makes room, and he may have more to type
+        self.rights = NOTHING  # what is taken back makes room, and the client may have more to type
         self.detach()
         unsent = self.withdraw()
-        told = unsent and self.account.on_change is None
-        why = f"{reason}; {amount(unsent, 0)} not sent" if told else reason
-        self.console.tell_sink(self.sink.ended, why)
+        tell = unsent and self.account.on_change is None
+        self.console.attachments.end(
+            self, f"{reason}; {amount(unsent, 0)} not sent" if tell else reason
+        )
 
     def detach(self) -> None:
-        """Leave. Nothing is heard afterwards; twice is once."""
-        self.console.detach(self)
+        """Leave. The sink hears nothing afterwards; twice is once."""
+        self.console.attachments.leave(self)

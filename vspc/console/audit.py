@@ -4,14 +4,12 @@
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from attrs import frozen
 
+from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
 
 
 class Audit(Protocol):
@@ -21,7 +19,7 @@ class Audit(Protocol):
         self,
         event: str,
         session: Session | None = None,
-        console: "Console | None" = None,
+        console: ConsoleRef | None = None,
         **facts: Fact,
     ) -> None:
         """One event: who did it and where, and what else there is to say. Never what was typed."""
@@ -40,7 +38,7 @@ class NoAudit:
         self,
         event: str,
         session: Session | None = None,
-        console: "Console | None" = None,
+        console: ConsoleRef | None = None,
         **facts: Fact,
     ) -> None:
         """Do nothing."""

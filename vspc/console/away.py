@@ -38,7 +38,7 @@ class Away:
     def gone(self, console: Console, now: float) -> None:
         """`console` has no line any more."""
         self._cooling[console] = self._all[console] = now
-        host = self._host[console] = console.last_address
+        host = self._host[console] = console.link.last_address
         mine = self._of_host.setdefault(host, {})
         mine[console] = None
         if len(mine) > PER_HOST:

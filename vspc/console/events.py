@@ -1,29 +1,68 @@
-"""What happens to consoles, for whoever wants to know: doors, logs, audit. Nobody polls."""
+"""Events of consoles, for subscribers: doors, logs, audit. No subscriber polls.
+
+An event carries frozen references, never a live object: a file, another process or another node
+can take it as it is. A subscriber that needs the console itself finds it by its id in the roster.
+"""
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import frozen
 
-if TYPE_CHECKING:
-    from vspc.console.attachment import Attachment
-    from vspc.console.console import Console
-    from vspc.console.session import Session
+from vspc.console.access import Rights
+from vspc.console.session import Session
+
+
+@frozen
+class ConsoleRef:
+    """A console as it was when something happened on it.
+
+    `title` is what notices and lists show, `name` the displayed name without zone and port;
+    `address` is the host of its line, or of its last one.
+    """
+
+    id: str
+    title: str
+    name: str
+    port: str | int | None
+    zone: str
+    uuid: str | None
+    address: str
+    quarantined: bool
+
+
+@frozen
+class AttachmentRef:
+    """An attachment as it was then. `since`: seconds since 1970."""
+
+    console: ConsoleRef
+    session: Session
+    rights: Rights
+    offset: int
+    since: float
+
+
+class EventSource(Protocol):
+    """A console, for those who publish events about it."""
+
+    @property
+    def ref(self) -> ConsoleRef:
+        """What it is now."""
 
 
 @frozen
 class Appeared:
     """A console that was not there before."""
 
-    console: "Console"
+    console: ConsoleRef
 
 
 @frozen
 class Connected:
     """A console has a line; `returned` if it had been away."""
 
-    console: "Console"
+    console: ConsoleRef
     returned: bool
 
 
@@ -31,7 +70,7 @@ class Connected:
 class WentAway:
     """A console's last line is gone; `unsent` bytes of input were dropped with it."""
 
-    console: "Console"
+    console: ConsoleRef
     reason: str
     unsent: int
 
@@ -40,14 +79,14 @@ class WentAway:
 class MigrationBegan:
     """A vMotion was given the go-ahead; input is held."""
 
-    console: "Console"
+    console: ConsoleRef
 
 
 @frozen
 class Moved:
     """A vMotion is over: from one host's address to another's, in `seconds`; `at` since 1970."""
 
-    console: "Console"
+    console: ConsoleRef
     source: str
     target: str
     seconds: float
@@ -58,7 +97,7 @@ class Moved:
 class MigrationEnded:
     """A vMotion came to nothing, and why."""
 
-    console: "Console"
+    console: ConsoleRef
     reason: str
 
 
@@ -66,7 +105,7 @@ class MigrationEnded:
 class Replaced:
     """A line took the place of another one, and it was no vMotion; addresses, and why."""
 
-    console: "Console"
+    console: ConsoleRef
     old: str
     new: str
     why: str
@@ -76,7 +115,7 @@ class Replaced:
 class Stalled:
     """A VM's host does not answer while `waiting` bytes of input wait for it."""
 
-    console: "Console"
+    console: ConsoleRef
     waiting: int
 
 
@@ -84,7 +123,7 @@ class Stalled:
 class AnswersAgain:
     """A VM's host that did not answer does, or there is another line; `waiting` bytes wait."""
 
-    console: "Console"
+    console: ConsoleRef
     waiting: int
 
 
@@ -106,17 +145,26 @@ class How(Enum):
 class HostChanged:
     """A console's host is another one, which no vMotion has proved to be right; see `How`."""
 
-    console: "Console"
+    console: ConsoleRef
     old: str
     new: str
-    how: "How"
+    how: How
+
+
+@frozen
+class HostChange:
+    """A console's host became another one, not by vMotion. `at`: seconds since 1970."""
+
+    old: str
+    new: str
+    at: float
 
 
 @frozen
 class HostChangeSeen:
     """An administrator has seen on which host a console is now."""
 
-    console: "Console"
+    console: ConsoleRef
 
 
 @frozen
@@ -128,7 +176,7 @@ class Suspicion:
     """
 
     kind: str
-    console: "Console | None"
+    console: ConsoleRef | None
     claimant: str
     holder: str
     detail: str
@@ -140,7 +188,7 @@ class Renamed:
     rights go by that.
     """
 
-    console: "Console"
+    console: ConsoleRef
     old: str
     said: str
 
@@ -149,28 +197,28 @@ class Renamed:
 class Forgotten:
     """A console has left the roster."""
 
-    console: "Console"
+    console: ConsoleRef
 
 
 @frozen
 class Attached:
     """Somebody is on a console."""
 
-    attachment: "Attachment"
+    attachment: AttachmentRef
 
 
 @frozen
 class Detached:
     """Somebody left a console."""
 
-    attachment: "Attachment"
+    attachment: AttachmentRef
 
 
 @frozen
 class PenTaken:
     """Somebody may type now; by force if `taken_from` says from whom."""
 
-    attachment: "Attachment"
+    attachment: AttachmentRef
     taken_from: str | None = None
 
 
@@ -178,17 +226,17 @@ class PenTaken:
 class PenLaid:
     """The pen is free; `former` had it, if anybody."""
 
-    console: "Console"
-    former: "Attachment | None" = None
+    console: ConsoleRef
+    former: AttachmentRef
 
 
 @frozen
 class Broke:
     """A BREAK: from the VM if `operator` is None, else towards it."""
 
-    console: "Console"
+    console: ConsoleRef
     operator: str | None
-    session: "Session | None" = None
+    session: Session | None = None
 
 
 @frozen
@@ -198,8 +246,8 @@ class Delivered:
     `answers` are bytes that went to the VM, too, but that his terminal sent by itself.
     """
 
-    console: "Console"
-    session: "Session | None"
+    console: ConsoleRef
+    session: Session | None
     count: int
     dropped: int
     answers: int = 0

@@ -7,13 +7,9 @@ new in it (`events.Delivered`) when the pen is laid down or its holder leaves, a
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from vspc.console.events import Delivered, Event
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
-    from vspc.console.session import Session
+from vspc.console.events import Delivered, Event, EventSource
+from vspc.console.session import Session
 
 INTERVAL = 5.0
 """Seconds after which what somebody is typing is recorded, while he goes on."""
@@ -32,7 +28,7 @@ class InputAccount:
         "delivered",
         "dropped",
         "is_answers",
-        "is_left",
+        "is_closed",
         "on_break",
         "on_change",
         "session",
@@ -40,7 +36,7 @@ class InputAccount:
     )
 
     def __init__(
-        self, console: "Console", session: "Session | None", is_answers: bool = False
+        self, console: EventSource, session: Session | None, is_answers: bool = False
     ) -> None:
         self.console = console
         self.session = session
@@ -50,7 +46,7 @@ class InputAccount:
         self.dropped = 0
         self.on_change: Callable[[int, int], None] | None = None
         self.on_break: Callable[[], None] | None = None
-        self.is_left = False
+        self.is_closed = False
 
 
 class InputAccounting:
@@ -75,12 +71,12 @@ class InputAccounting:
         self._news[account] = None
         if account.on_change is not None:
             account.on_change(delivered, dropped)
-        if account.is_left and not account.waiting:
+        if account.is_closed and not account.waiting:
             self.record(account)
 
-    def left(self, account: InputAccount) -> None:
+    def close_account(self, account: InputAccount) -> None:
         """Nothing more is typed for it; some of it may wait."""
-        account.is_left = True
+        account.is_closed = True
         self.record(account)
 
     def record(self, account: InputAccount) -> None:
@@ -90,7 +86,7 @@ class InputAccounting:
         count, account.delivered = account.delivered, 0
         dropped, account.dropped = account.dropped, 0
         typed, answers = (0, count) if account.is_answers else (count, 0)
-        self._publish(Delivered(account.console, account.session, typed, dropped, answers))
+        self._publish(Delivered(account.console.ref, account.session, typed, dropped, answers))
 
     def tick(self, now: float) -> None:
         """Call it every second or so."""

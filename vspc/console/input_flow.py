@@ -5,6 +5,8 @@ of it the line is asked a question, and the answer says that everything before i
 rest waits here, where a migration can hold it. Keystrokes never reach the bound.
 """
 
+from typing import Protocol
+
 from attrs import frozen
 
 from vspc.common.clock import Cancellable, Clock
@@ -40,6 +42,28 @@ class InputFlowState:
     weak: bool
 
 
+class InputFlowOwner(Protocol):
+    """What an `InputFlow` reports to: its console's side of the VM."""
+
+    def delivered(self, data: bytes, account: InputAccount) -> None:
+        """`data`, typed by the owner of `account`, went to the VM."""
+
+    def sent_break(self, account: InputAccount) -> None:
+        """A BREAK of the owner of `account` went to the VM."""
+
+    def dropped(self, count: int, account: InputAccount) -> None:
+        """`count` bytes that were taken will not go to the VM."""
+
+    def room_grew(self) -> None:
+        """After less was taken than was typed: more may be typed now."""
+
+    def unanswered(self, waiting: int) -> None:
+        """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
+
+    def caught_up(self) -> None:
+        """After that, nothing waits any more: it was sent, or taken back."""
+
+
 class InputFlow:
     """The way in to one console's line."""
 
@@ -58,7 +82,7 @@ class InputFlow:
         "_weak",
     )
 
-    def __init__(self, clock: Clock, owner: "InputFlowOwner") -> None:
+    def __init__(self, clock: Clock, owner: InputFlowOwner) -> None:
         self._clock = clock
         self._owner = owner
         self._line: Line | None = None
@@ -182,10 +206,10 @@ class InputFlow:
         queue = self._queue.state
         return InputFlowState(queue, self._held, tuple(self._asked), self._since, self._weak)
 
-    def restore(self, state: InputFlowState, line: Line | None) -> None:
-        """Go on from `state` over `line`; nothing is said that would not have been said."""
+    def restore(self, state: InputFlowState, line: Line | None, account: InputAccount) -> None:
+        """Go on from `state` over `line`; what waits is counted in `account`."""
         self._line = line
-        self._queue.restore(state.queue, self._owner.nobody())
+        self._queue.restore(state.queue, account)
         self._held = state.held
         self._asked.extend(state.asked)
         self._since, self._weak = state.since, state.weak
@@ -270,36 +294,3 @@ class InputFlow:
             if call is not None and call.active():
                 call.cancel()
         self._patience = self._poll = None
-
-
-class InputFlowOwner:
-    """What an `InputFlow` reports to its console."""
-
-    __slots__ = ()
-
-    def delivered(self, data: bytes, account: InputAccount) -> None:
-        """`data` went to the VM; whoever has `account` had typed it."""
-        raise NotImplementedError
-
-    def sent_break(self, account: InputAccount) -> None:
-        """A BREAK went to the VM; whoever has `account` wanted it."""
-        raise NotImplementedError
-
-    def dropped(self, count: int, account: InputAccount) -> None:
-        """`count` bytes that were taken will not go to the VM."""
-        raise NotImplementedError
-
-    def nobody(self) -> InputAccount:
-        """For input that another process had taken."""
-        raise NotImplementedError
-
-    def room_grew(self) -> None:
-        """Whoever had less taken than he typed may go on."""
-        raise NotImplementedError
-
-    def unanswered(self, waiting: int) -> None:
-        """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
-        raise NotImplementedError
-
-    def caught_up(self) -> None:
-        """After that, nothing waits any more: it was sent, or nobody wants it any more."""

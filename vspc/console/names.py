@@ -16,7 +16,7 @@ from vspc.common.globs import literal_start
 from vspc.console.identity import DEFAULT_ZONE
 
 if TYPE_CHECKING:
-    from vspc.console.vm import Vm
+    from vspc.console.console import Vm
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 

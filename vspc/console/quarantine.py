@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
+from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity
-from vspc.console.lineside import ConsoleContext
-from vspc.console.vm import Vm
 
 RING = 4 * 1024
 """Bytes that are kept of what such a line says."""
@@ -75,7 +74,7 @@ class Quarantine:
         self.by_name[console.vm.name] = console
         self._about[console] = vm
         vm.held[console] = None
-        self._hosts[console.last_address] += 1
+        self._hosts[console.link.last_address] += 1
 
     def _name(self, liar: Vm) -> str:
         vm_id = liar.id
@@ -94,7 +93,7 @@ class Quarantine:
         vm = self._about.pop(console)
         del vm.held[console]
         del self.by_name[console.vm.name]
-        host = console.last_address
+        host = console.link.last_address
         self._hosts[host] -= 1
         if self._hosts[host] <= 0:
             del self._hosts[host]

@@ -8,10 +8,9 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from vspc.common.globs import is_glob
-from vspc.console.console import Console, ConsoleState
+from vspc.console.console import Console, ConsoleState, Vm
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.names import Few, Names
-from vspc.console.vm import Vm
 
 MATCHES = 20
 """Consoles that an ambiguous name is answered with."""

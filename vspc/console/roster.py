@@ -5,13 +5,12 @@ from itertools import count
 
 from vspc.console import events
 from vspc.console.away import FORGET_AFTER, Away
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
+from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity, next_free
-from vspc.console.lineside import ConsoleContext
 from vspc.console.names import Few, Names
 from vspc.console.quarantine import KIND, RING, Quarantine
 from vspc.console.resolve import Lookup, Resolution
-from vspc.console.vm import Vm, free_number
 
 
 class Roster:
@@ -166,7 +165,7 @@ class Roster:
         console_id = vm.identity.console_id(port_key, ordinal)
         ring = None if about is None else RING
         console = Console(self._context, vm, console_id, port_key, label, ordinal, number, ring)
-        console.last_address = address
+        console.link.last_address = address
         vm.consoles[port_key, ordinal] = console
         self._by_id[console_id] = console
         if about is not None:
@@ -182,7 +181,7 @@ class Roster:
         console = self._quarantine.hold(claim, vm)
         if console is not None:
             self._by_id[console.id] = console
-            self.publish(events.Appeared(console))
+            self.publish(events.Appeared(console.ref))
         return console
 
     def free(self, console: Console) -> None:
@@ -228,17 +227,17 @@ class Roster:
         console_id = vm.identity.console_id(claim.port_key, ordinal)
         for other in vm.consoles.values():  # a number that is a label would mean two ports
             if other.label is None and str(other.number) == claim.port_label:
-                other.number = free_number(vm, claim.port_label)
-        number = ordinal if claim.port_label is not None else free_number(vm)
+                other.number = vm.free_number(claim.port_label)
+        number = ordinal if claim.port_label is not None else vm.free_number()
         console = Console(
             self._context, vm, console_id, claim.port_key, claim.port_label, ordinal, number
         )
-        console.last_address = vm.last_address  # all ports of a VM are on one host
-        console.last_output = self._context.observer.last_output(console_id)
-        console.history.restore(self._context.observer.next_offset(console), b"")
+        console.link.last_address = vm.last_address  # all ports of a VM are on one host
+        console.link.last_output = self._context.observer.last_output(console_id)
+        console.history.restore(self._context.observer.next_offset(console_id), b"")
         vm.consoles[claim.port_key, ordinal] = console
         self._by_id[console_id] = console
-        self.publish(events.Appeared(console))
+        self.publish(events.Appeared(console.ref))
         return console
 
     def settle(self, console: Console) -> None:
@@ -261,12 +260,12 @@ class Roster:
         self._told((other, was) for other, was in names.add(vm) if other is not vm)
         # Rights go by what the VM says, even where it is displayed as before.
         for console in vm.consoles.values():
-            self.publish(events.Renamed(console, old, said))
+            self.publish(events.Renamed(console.ref, old, said))
 
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
         vm = console.vm
-        self.publish(events.Forgotten(console))
+        self.publish(events.Forgotten(console.ref))
         del vm.consoles[console.port_key, console.ordinal]
         self._by_id.pop(console.id, None)
         self._away.back(console)
@@ -276,9 +275,9 @@ class Roster:
 
     def _dismiss(self, console: Console, reason: str) -> None:
         console.history.release()
-        for attachment in list(console.attachments):
+        for attachment in console.attachments:
             attachment.detach()
-            console.tell_sink(attachment.sink.ended, reason)
+            console.attachments.end(attachment, reason)
 
     def _forget_vm(self, vm: Vm) -> None:
         self._told(self._zone(vm.zone).remove(vm))
@@ -317,7 +316,7 @@ class Roster:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
-                    self.publish(events.Renamed(console, old, vm.said_name))
+                    self.publish(events.Renamed(console.ref, old, vm.said_name))
 
     def publish(self, event: events.Event) -> None:
         """Tell everybody who wants to know."""

@@ -1,15 +1,11 @@
 """Who is in: the sessions that live, what each operator has open, and how to end them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from vspc.console.events import Attached, Detached, Event
+from vspc.console.attachment import Attachment
 from vspc.console.session import Session
-
-if TYPE_CHECKING:
-    from vspc.console.attachment import Attachment
 
 
 @frozen
@@ -29,12 +25,12 @@ class Present:
     end: Callable[[str], None]
     idle: Callable[[], bool]
     bounded: bool
-    attachments: "dict[Attachment, None]" = field(factory=dict, init=False)
+    attachments: dict[Attachment, None] = field(factory=dict, init=False)
     followed: int = field(default=0, init=False)
 
 
 class Sessions:
-    """All of them, oldest first. Hears of attachments through `on_event`."""
+    """All of them, oldest first."""
 
     def __init__(self, quota: Callable[[], Quota]) -> None:
         """`quota` is asked anew each time: a reload may change it."""
@@ -81,17 +77,17 @@ class Sessions:
         """It is over; twice is once."""
         self._present.pop(session.id, None)
 
-    def on_event(self, event: Event) -> None:
-        """Somebody came to a console, or left one."""
-        match event:
-            case Attached(attachment):
-                present = self._present.get(attachment.session.id)
-                if present is not None:
-                    present.attachments[attachment] = None
-            case Detached(attachment):
-                present = self._present.get(attachment.session.id)
-                if present is not None:
-                    present.attachments.pop(attachment, None)
+    def attached(self, attachment: Attachment) -> None:
+        """It is on a console."""
+        present = self._present.get(attachment.session.id)
+        if present is not None:
+            present.attachments[attachment] = None
+
+    def detached(self, attachment: Attachment) -> None:
+        """It has left."""
+        present = self._present.get(attachment.session.id)
+        if present is not None:
+            present.attachments.pop(attachment, None)
 
     def attaching(self, session: Session) -> str:
         """Empty, or why `session` may not be on one more console."""

@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from vspc.console.console import Console
-from vspc.console.events import Moved
+from vspc.console.console import Console, Vm
+from vspc.console.events import HostChange, Moved
 from vspc.console.identity import Identity, Provenance
+from vspc.console.input_accounting import InputAccount
 from vspc.console.input_flow import InputFlowState
-from vspc.console.lineside import HostChange
 from vspc.console.migration import MigrationState
 from vspc.console.peers import Migration, Past, PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster
-from vspc.console.vm import Vm
 
 
 @frozen
@@ -134,7 +133,7 @@ def _console(
     vms: Mapping[Vm, int],
     number: Callable[[Line | None], int | None],
 ) -> SavedConsole:
-    history, move = console.history, console.last_move
+    history, move = console.history, console.link.last_move
     about = roster.about(console)
     return SavedConsole(
         vms[console.vm],
@@ -147,19 +146,19 @@ def _console(
         history.start,
         history.read(history.start, history.end - history.start),
         console.input.state,
-        console.migrating,
-        console.moves,
+        console.link.migrating,
+        console.link.moves,
         None if move is None else SavedMove(move.source, move.target, move.seconds, move.at),
-        console.host_change,
-        console.unseen_change,
-        console.last_address,
-        console.provenance,
-        console.bytes_from_vm,
-        console.bytes_to_vm,
-        console.breaks_from_vm,
-        console.since,
-        console.last_output,
-        number(console.line),
+        console.attachments.host_change,
+        console.link.unseen_change,
+        console.link.last_address,
+        console.link.provenance,
+        console.link.bytes_from_vm,
+        console.link.bytes_to_vm,
+        console.link.breaks_from_vm,
+        console.link.since,
+        console.link.last_output,
+        number(console.link.line),
     )
 
 
@@ -206,19 +205,19 @@ def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
     )
     console.service_uri = saved.service_uri
     console.history.restore(saved.history_start, saved.history)
-    console.migrating = saved.migrating
-    console.moves = saved.moves
+    console.link.migrating = saved.migrating
+    console.link.moves = saved.moves
     if saved.last_move is not None:
         move = saved.last_move
-        console.last_move = Moved(console, move.source, move.target, move.seconds, move.at)
-    console.host_change = saved.host_change
-    console.unseen_change = saved.unseen_change
-    console.provenance = saved.provenance
-    console.bytes_from_vm = saved.bytes_from_vm
-    console.bytes_to_vm = saved.bytes_to_vm
-    console.breaks_from_vm = saved.breaks_from_vm
-    console.since = saved.since
-    console.last_output = saved.last_output
+        console.link.last_move = Moved(console.ref, move.source, move.target, move.seconds, move.at)
+    console.attachments.host_change = saved.host_change
+    console.link.unseen_change = saved.unseen_change
+    console.link.provenance = saved.provenance
+    console.link.bytes_from_vm = saved.bytes_from_vm
+    console.link.bytes_to_vm = saved.bytes_to_vm
+    console.link.breaks_from_vm = saved.breaks_from_vm
+    console.link.since = saved.since
+    console.link.last_output = saved.last_output
     return console
 
 
@@ -233,8 +232,8 @@ def adopt(
     """Give the consoles that `restore` made their lines, and their migrations to `peers`."""
     for console, saved in zip(consoles, state.consoles, strict=True):
         line = None if saved.line is None else lines.get(saved.line)
-        console.line = line
-        console.input.restore(saved.input, line)
+        console.link.line = line
+        console.input.restore(saved.input, line, InputAccount(console, None))
     for console in consoles:
         if not console.live:
             roster.settle(console)

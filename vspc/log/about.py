@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vspc.console.console import Console
+from vspc.console.events import HostChange
 from vspc.console.identity import Identity, Provenance
-from vspc.console.lineside import HostChange
 from vspc.console.roster import Roster
 
 NAME_LIMIT = 1000
@@ -15,7 +15,7 @@ NAME_LIMIT = 1000
 
 def about(console: Console, listed: bool) -> str:
     """JSON. `listed`: whether `list` shows it; it was not forgotten."""
-    vm, identity, change = console.vm, console.vm.identity, console.unseen_change
+    vm, identity, change = console.vm, console.vm.identity, console.link.unseen_change
     facts = {
         "listed": listed,
         "zone": identity.zone,
@@ -29,8 +29,8 @@ def about(console: Console, listed: bool) -> str:
         "ordinal": console.ordinal,
         "number": console.number,
         "service_uri": console.service_uri,
-        "address": console.last_address,
-        "provenance": int(console.provenance),
+        "address": console.link.last_address,
+        "provenance": int(console.link.provenance),
         "host_change": None if change is None else [change.old, change.new, change.at],
     }
     return json.dumps(facts)
@@ -90,9 +90,9 @@ def _revive(
         vm, None, port_key, label, ordinal, int(facts["number"]), _text(facts["address"])
     )
     console.service_uri = _text(facts["service_uri"])
-    console.provenance = Provenance(facts["provenance"])
-    console.since, console.last_output = last, said
-    console.unseen_change = _change(facts.get("host_change"))
+    console.link.provenance = Provenance(facts["provenance"])
+    console.link.since, console.link.last_output = last, said
+    console.link.unseen_change = _change(facts.get("host_change"))
     roster.settle(console)
     return console
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from attrs import define, field
 
 from vspc.common.clock import Cancellable, Clock
-from vspc.console.console import Console
 
 SMALLEST_AHEAD = 256 * 1024
 LARGEST_AHEAD = 8 * 1024 * 1024
@@ -49,7 +48,7 @@ class RecorderEntry:
     reserved_at: float = -1e9
     gap: int | None = None
     about: int = 0  # the hash of what was written of it: who it is
-    resting: Console | None = None  # it, while its line rests until less is queued
+    rests: bool = False  # whether its line rests until less is queued
     complete_from: int = 0
     kept: Callable[[int, int], None] | None = None
 

@@ -165,6 +165,7 @@ class Log:
 
     def revive(self, roster: Roster) -> int:
         """Put the consoles of earlier days into `roster`, away; how many. Before `start`."""
+        self.recorder.find = roster.get
         count = 0
         chronicles = sorted(self.store.chronicles.values(), key=lambda c: c.last)
         for chronicle in chronicles:
@@ -174,7 +175,7 @@ class Log:
             said = chronicle.said / 1e6 if chronicle.said else None
             console = revive(roster, chronicle.name, facts, chronicle.last / 1e6, said)
             if console is not None:
-                console.history.restore(self.recorder.next_offset(console), b"")
+                console.history.restore(self.recorder.next_offset(console.id), b"")
                 count += 1
         return count
 
@@ -195,7 +196,9 @@ class Log:
         if isinstance(happening, WentAway):  # what is known of those that are away takes memory
             self._wanted.pop(happening.console.id, None)
         if isinstance(happening, Connected):
-            self.prime(happening.console)
+            console = self.recorder.find(happening.console.id)
+            if console is not None:
+                self.prime(console)
         self.space.heard(happening)
 
     def prime(self, console: Console) -> None:
@@ -227,11 +230,14 @@ class Log:
 
     # What the configuration wants
 
-    def _is_wanted(self, console: Console) -> bool:
-        found = self._wanted.get(console.id)
+    def _is_wanted(self, console_id: str) -> bool:
+        found = self._wanted.get(console_id)
         if found is None:
+            console = self.recorder.find(console_id)
+            if console is None:
+                return False
             policy = first_policy(self.settings.policy, console.subject)
-            found = self._wanted[console.id] = policy is None or policy.log
+            found = self._wanted[console_id] = policy is None or policy.log
         return found
 
     def reload(self, settings: LogSettings) -> None:

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 
 from vspc.common.text import safe
 from vspc.console import events
-from vspc.console.console import Console
-from vspc.console.events import Event
+from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import MarkerKind
 
 
-def markers(happening: Event) -> Iterator[tuple[Console, MarkerKind, str]]:
+def markers(happening: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
     """The markers of a happening, each with whose log it belongs to; one safe line."""
     match happening:
         case events.Connected(console):
-            yield console, MarkerKind.CONNECTED, f"{console.title} at {console.last_address}"
+            yield console, MarkerKind.CONNECTED, f"{console.title} at {console.address}"
         case events.Replaced(console, old, new, why):
             yield console, MarkerKind.CONNECTED, f"{console.title} at {new}, was {old} ({why})"
         case events.Moved(console, source, target, seconds):
@@ -26,13 +25,17 @@ def markers(happening: Event) -> Iterator[tuple[Console, MarkerKind, str]]:
         case events.Renamed(console, old):
             yield console, MarkerKind.RENAMED, f"{safe(old)} is {console.title}"
         case events.Attached(attachment):
-            who = f"{attachment.operator.name} from {attachment.address}"
+            who = f"{attachment.session.operator.name} from {attachment.session.address}"
             yield attachment.console, MarkerKind.ATTACHED, who
         case events.Detached(attachment):
-            yield attachment.console, MarkerKind.LEFT, attachment.operator.name
+            yield attachment.console, MarkerKind.LEFT, attachment.session.operator.name
         case events.PenTaken(attachment, former):
             from_whom = f", taken from {former}" if former else ""
-            yield attachment.console, MarkerKind.PEN, f"{attachment.operator.name} types{from_whom}"
+            yield (
+                attachment.console,
+                MarkerKind.PEN,
+                f"{attachment.session.operator.name} types{from_whom}",
+            )
         case events.PenLaid(console):
             yield console, MarkerKind.PEN, "nobody types"
         case events.Broke(console, operator):

@@ -13,7 +13,7 @@ from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
 from vspc.console import events
 from vspc.console.console import Console
-from vspc.console.events import Event
+from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.log.about import about
 from vspc.log.batch import Batch
@@ -55,16 +55,18 @@ class LogBounds:
 
 @define(eq=False)
 class LogRecorder:
-    """`vspc.console.lineside.OutputObserver`, and a subscriber of events."""
+    """`vspc.console.context.OutputObserver`, and a subscriber of events."""
 
     clock: Clock
     put: Callable[[Batch], None]
     in_reactor: Callable[[Callable[[], None]], None]  # from any thread
-    wanted: Callable[[Console], bool]  # what [[log.policy]] says
+    wanted: Callable[[str], bool]  # whether [[log.policy]] says so of that console
     failing: Callable[[], bool]
     record_input: bool = False
     bounds: LogBounds = LogBounds()
     booted: Callable[[str], bool] = lambda _console_id: False
+    # The console with that id; `Log.revive` sets it.
+    find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
     ending: bool = field(default=False, init=False)  # lines go because the server stops
     returns: Returns = field(init=False)
     _resting: Resting = field(init=False)
@@ -126,11 +128,9 @@ class LogRecorder:
 
     # `OutputObserver`
 
-    def next_offset(self, console: Console) -> int:
-        """The offset at which `console` goes on: that of its log, or 0."""
-        if console.quarantined:
-            return 0
-        return self._entry(console).end
+    def next_offset(self, console_id: str) -> int:
+        """The offset at which it goes on: that of its log, or 0."""
+        return self._entry(console_id).end
 
     def last_output(self, console_id: str) -> float | None:
         """When its VM said its last byte, if there is a log of it and no console."""
@@ -140,30 +140,30 @@ class LogRecorder:
         """What its VM called itself last, if there is a log of it and no console."""
         return self._names.get(console_id)
 
-    def when_written(self, console: Console, call: Callable[[int, int], None]) -> None:
+    def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
         """Call `call` with the offsets of what the log has, once all of it is written."""
-        entry = self._entries.get(console.id)
-        if entry is None or not entry.spoke or console.quarantined:
+        entry = self._entries.get(console_id)
+        if entry is None or not entry.spoke:
             return
         entry.kept = call
         if not entry.queued:
             entry.tell_kept()
 
-    def output(self, console: Console, offset: int, data: bytes) -> None:
+    def output(self, console_id: str, offset: int, data: bytes) -> None:
         """The VM said `data`."""
-        if console.quarantined or not self.wanted(console):
+        if not self.wanted(console_id):
             return
         if self.record_input:
-            self._typists.said(console, data)
-        self._keep(console, offset, data)
+            self._typists.said(console_id, data)
+        self._keep(console_id, offset, data)
 
-    def input(self, console: Console, data: bytes) -> None:
+    def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
-        if self.record_input and not console.quarantined and self.wanted(console):
-            self._typists.typed(console, data)
+        if self.record_input and self.wanted(console_id):
+            self._typists.typed(console_id, data)
 
-    def _keep(self, console: Console, offset: int, data: bytes) -> None:
-        entry = self._entry(console)
+    def _keep(self, console_id: str, offset: int, data: bytes) -> None:
+        entry = self._entry(console_id)
         size = len(data)
         if entry.queued + size > self.bounds.each or self._queued + size > self.bounds.total:
             if entry.gap is None:
@@ -179,8 +179,10 @@ class LogRecorder:
         self._reserve(entry, size)
         self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
         if entry.queued > self._enough and not self.failing():
-            self._resting.begin(console)
-            entry.resting = console
+            console = self.find(console_id)
+            if console is not None:
+                self._resting.begin(console)
+                entry.rests = True
             self.flush()
 
     @property
@@ -189,15 +191,15 @@ class LogRecorder:
         enough = self.bounds.each // 2
         return enough if self._queued <= self.bounds.total // 2 else enough // CROWDED
 
-    def _entry(self, console: Console) -> RecorderEntry:
-        entry = self._entries.get(console.id)
+    def _entry(self, console_id: str) -> RecorderEntry:
+        entry = self._entries.get(console_id)
         if entry is None:
-            end = self._ends.pop(console.id, None)
-            self._names.pop(console.id, None)
-            self._said.pop(console.id, None)
-            entry = RecorderEntry(bytes.fromhex(console.id), end is not None, end or 0)
+            end = self._ends.pop(console_id, None)
+            self._names.pop(console_id, None)
+            self._said.pop(console_id, None)
+            entry = RecorderEntry(bytes.fromhex(console_id), end is not None, end or 0)
             entry.release()
-            self._entries[console.id] = entry
+            self._entries[console_id] = entry
         return entry
 
     def _now(self) -> int:
@@ -266,9 +268,9 @@ class LogRecorder:
         enough = self._enough // 2
         for entry, share in shares.items():
             entry.queued -= share
-            if entry.resting is not None and entry.queued <= enough:
-                self._resting.caught_up(entry.resting)
-                entry.resting = None
+            if entry.rests and entry.queued <= enough:
+                self._resting.caught_up(entry.id.hex())
+                entry.rests = False
             if not entry.queued:
                 entry.tell_kept()
         # A console that fell silent after a gap is told of it, too.
@@ -289,29 +291,29 @@ class LogRecorder:
             ):
                 self._describe(console)
             case events.PenTaken(attachment):
-                self._typists.begin(attachment.console, attachment.operator.name)
+                self._typists.begin(attachment.console.id, attachment.session.operator.name)
             case events.PenLaid(console):
-                self._typists.leave(console)
+                self._typists.leave(console.id)
             case events.HostChangeSeen(console):
                 self._describe(console)
             case events.Forgotten(console):
                 self._forgotten(console)
-        for console, kind, text in markers(happening):
-            self._mark(console, *self.returns.read(happening, kind, text))
+        for about_console, kind, text in markers(happening):
+            self._mark(about_console.id, *self.returns.read(happening, kind, text))
         self.returns.heard(happening)
         if isinstance(happening, events.WentAway):
-            self._resting.forget(happening.console)
-            self._release(happening.console)
+            self._resting.forget(happening.console.id)
+            self._release(happening.console.id)
 
     def end(self) -> None:
         """The server stops: say why lines go, and hand over what there is."""
         self.ending = True
-        for console in self.returns.connected:
-            self._mark(console, MarkerKind.AWAY, STOPPED)
+        for console_id in self.returns.connected:
+            self._mark(console_id, MarkerKind.AWAY, STOPPED)
         self.flush()
 
-    def _release(self, console: Console) -> None:
-        entry = self._entries.get(console.id)
+    def _release(self, console_id: str) -> None:
+        entry = self._entries.get(console_id)
         if self.ending:
             return  # a reserve without an end says at the next start that it had a line
         if entry is not None and entry.gap is None and entry.reserved:
@@ -319,10 +321,10 @@ class LogRecorder:
             entry.release()
             self._say_reserve(entry)
 
-    def _forgotten(self, console: Console) -> None:
-        self._typists.end(console)
-        entry = self._entries.pop(console.id, None)
-        if entry is None:
+    def _forgotten(self, ref: ConsoleRef) -> None:
+        self._typists.end(ref.id)
+        entry, console = self._entries.pop(ref.id, None), self.find(ref.id)
+        if entry is None or console is None:
             return
         self._reserves.forget(entry)
         if entry.gap is not None:
@@ -330,15 +332,16 @@ class LogRecorder:
         if entry.spoke:
             self._ends[console.id] = entry.end
             self._names[console.id] = console.vm.said_name
-            if console.last_output is not None:
-                self._said[console.id] = console.last_output
+            if console.link.last_output is not None:
+                self._said[console.id] = console.link.last_output
             self._say_about(entry, about(console, listed=False))
 
-    def _describe(self, console: Console) -> None:
+    def _describe(self, ref: ConsoleRef) -> None:
         """Who the console is, where that is new; and its offsets are reserved before it speaks."""
-        if console.quarantined or not self.wanted(console):
+        console = self.find(ref.id)
+        if console is None or ref.quarantined or not self.wanted(ref.id):
             return
-        entry = self._entry(console)
+        entry = self._entry(ref.id)
         self._say_about(entry, about(console, listed=True))
         self._reserve(entry)
 
@@ -349,11 +352,11 @@ class LogRecorder:
 
     def note(self, console: Console, kind: MarkerKind, text: str) -> bool:
         """Somebody's words at this place, which are made safe here; False if it takes none now."""
-        return self._mark(console, kind, safe(text, NOTE))
+        return self._mark(console.id, kind, safe(text, NOTE))
 
-    def _mark(self, console: Console, kind: MarkerKind, text: str) -> bool:
-        entry = self._entries.get(console.id)
-        if entry is None or entry.gap is not None or not self.wanted(console):
+    def _mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
+        entry = self._entries.get(console_id)
+        if entry is None or entry.gap is not None or not self.wanted(console_id):
             return False
         if entry.queued > self.bounds.each or self._queued > self.bounds.total:
             return False

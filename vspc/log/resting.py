@@ -17,41 +17,41 @@ REST = 1.0
 
 @define(eq=False)
 class Resting:
-    """Which lines rest, by console."""
+    """Which lines rest, by the ids of their consoles."""
 
     clock: Clock
-    _lines: dict[Console, tuple[Line, Cancellable]] = field(factory=dict, init=False)
-    _given_up: set[Console] = field(factory=set, init=False)
+    _lines: dict[str, tuple[Line, Cancellable]] = field(factory=dict, init=False)
+    _given_up: set[str] = field(factory=set, init=False)
 
     def begin(self, console: Console) -> None:
         """Too much of it waits to be written. Not in a vMotion, which travels in the line."""
-        line = console.line
-        if line is None or console.migrating or console in self._given_up:
+        line = console.link.line
+        if line is None or console.link.migrating or console.id in self._given_up:
             return
-        if console in self._lines:
-            if self._lines[console][0] is line:
+        if console.id in self._lines:
+            if self._lines[console.id][0] is line:
                 return
-            self._end(console)
-        timer = self.clock.call_later(REST, lambda: self._give_up(console))
-        self._lines[console] = (line, timer)
+            self._end(console.id)
+        timer = self.clock.call_later(REST, lambda: self._give_up(console.id))
+        self._lines[console.id] = (line, timer)
         line.rest()
 
-    def caught_up(self, console: Console) -> None:
+    def caught_up(self, console_id: str) -> None:
         """Little enough of it waits."""
-        self._given_up.discard(console)
-        self._end(console)
+        self._given_up.discard(console_id)
+        self._end(console_id)
 
-    def _give_up(self, console: Console) -> None:
-        self._given_up.add(console)
-        self._end(console)
+    def _give_up(self, console_id: str) -> None:
+        self._given_up.add(console_id)
+        self._end(console_id)
 
-    def forget(self, console: Console) -> None:
+    def forget(self, console_id: str) -> None:
         """It has no line any more, or another one."""
-        self._given_up.discard(console)
-        self._end(console)
+        self._given_up.discard(console_id)
+        self._end(console_id)
 
-    def _end(self, console: Console) -> None:
-        line, timer = self._lines.pop(console, (None, None))
+    def _end(self, console_id: str) -> None:
+        line, timer = self._lines.pop(console_id, (None, None))
         if timer is not None and timer.active():
             timer.cancel()
         if line is not None:

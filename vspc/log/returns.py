@@ -6,8 +6,7 @@ from attrs import define, field
 
 from vspc.console import events
 from vspc.console.boots import LOST, RESTARTED
-from vspc.console.console import Console
-from vspc.console.events import HOST_CLOSED, Event
+from vspc.console.events import HOST_CLOSED, ConsoleRef, Event
 from vspc.console.logs import MarkerKind
 
 STOPPED = "the server stopped"
@@ -22,7 +21,7 @@ class Returns:
     """
 
     booted: Callable[[str], bool]
-    _connected: dict[Console, None] = field(factory=dict, init=False)
+    _connected: dict[str, None] = field(factory=dict, init=False)
     _before: set[str] = field(factory=set, init=False)  # had a line when an earlier process ended
     _lost: dict[str, str] = field(factory=dict, init=False)  # the address of each
 
@@ -36,8 +35,8 @@ class Returns:
         self._lost.pop(console_id, None)
 
     @property
-    def connected(self) -> list[Console]:
-        """Those that have a line."""
+    def connected(self) -> list[str]:
+        """The ids of those that have a line."""
         return list(self._connected)
 
     def heard(self, happening: Event) -> None:
@@ -46,14 +45,14 @@ class Returns:
             case events.Connected(console) | events.Replaced(console) | events.Moved(console) if (
                 not console.quarantined
             ):
-                self._connected[console] = None
+                self._connected[console.id] = None
                 self.forget(console.id)
             case events.WentAway(console, reason):
-                self._connected.pop(console, None)
+                self._connected.pop(console.id, None)
                 if reason != HOST_CLOSED:
-                    self._lost[console.id] = console.last_address
+                    self._lost[console.id] = console.address
             case events.Forgotten(console):
-                self._connected.pop(console, None)
+                self._connected.pop(console.id, None)
                 self.forget(console.id)
 
     def read(self, happening: Event, kind: MarkerKind, text: str) -> tuple[MarkerKind, str]:
@@ -61,7 +60,7 @@ class Returns:
         why = None
         match happening:
             case events.Connected(console):
-                why = self._why(console, console.last_address)
+                why = self._why(console, console.address)
             case events.Replaced(console, old, new) if old == new:
                 why = LOST
             case events.Replaced(console):
@@ -70,7 +69,7 @@ class Returns:
             return kind, text
         return MarkerKind.RECONNECTED, f"{text}, {why}" if why else text
 
-    def _why(self, console: Console, address: str) -> str | None:
+    def _why(self, console: ConsoleRef, address: str) -> str | None:
         if console.id in self._before:
             return RESTARTED
         if self._lost.get(console.id) == address:

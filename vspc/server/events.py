@@ -3,10 +3,10 @@
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
-from vspc.console.attachment import Attachment
 from vspc.console.events import (
     AnswersAgain,
     Attached,
+    AttachmentRef,
     Broke,
     Detached,
     Event,
@@ -32,10 +32,10 @@ def record(log: Logger, event: Event) -> None:
         case Broke(console, operator):
             log.info("break", console=console.title, operator=operator or "the VM")
         case Stalled(console, waiting):
-            address = console.last_address
+            address = console.address
             log.warn("vm-not-reading", console=console.title, address=address, waiting=waiting)
         case AnswersAgain(console, waiting):
-            address = console.last_address
+            address = console.address
             log.info("vm-reading-again", console=console.title, address=address, waiting=waiting)
         case Forgotten(console):
             log.info("forgotten", console=console.title, id=console.id)
@@ -65,12 +65,12 @@ def record_suspicion(log: Logger, event: Suspicion) -> None:
     )
 
 
-def _about(log: Logger, event: str, attachment: Attachment, **facts: object) -> None:
+def _about(log: Logger, event: str, attachment: AttachmentRef, **facts: object) -> None:
     log.info(
         event,
         console=attachment.console.title,
-        operator=attachment.operator.name,
-        address=attachment.address,
+        operator=attachment.session.operator.name,
+        address=attachment.session.address,
         **facts,
     )
 

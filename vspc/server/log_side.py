@@ -11,8 +11,8 @@ from vspc.common.clock import Clock
 from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.settings import LogSettings
+from vspc.console.context import NoOutputObserver, OutputObserver
 from vspc.console.events import EventBus
-from vspc.console.lineside import NoOutputObserver, OutputObserver
 from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
 from vspc.log.log import Log

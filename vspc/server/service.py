@@ -27,13 +27,12 @@ from vspc.apps.verbs.work_pool import WorkPool
 from vspc.audit.service import AuditService
 from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
+from vspc.console.context import ConsoleContext, Wakeups
 from vspc.console.events import Event, EventBus, Renamed
 from vspc.console.history import Budget
-from vspc.console.lineside import ConsoleContext
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
-from vspc.console.wakeups import Wakeups
 from vspc.net.endpoints import pace, raise_limit, server, shortage
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock, ThreadRunner
@@ -79,6 +78,7 @@ class VspcService(MultiService):
         self._refusals = Refusals()
         self._event_log = EventLog(self._log, clock, self._refusals)
         self._scheduler = Scheduler(reactor.callLater, clock.seconds)
+        self.sessions = Sessions(lambda: quota(self.live.config.ssh))
         context = ConsoleContext(
             clock,
             self._budget,
@@ -88,11 +88,10 @@ class VspcService(MultiService):
             self._logs.observer,
             self._audit.recorder,
             lambda: self.live.config.console.pen_idle,
+            self.sessions,
         )
         self._accounting = context.accounting
         self.roster = Roster(context, config.console.forget_after)
-        self.sessions = Sessions(lambda: quota(self.live.config.ssh))
-        self.events.subscribe(self.sessions.on_event)
         self._operators = OperatorSide(
             self.live,
             self.sessions,
@@ -242,13 +241,15 @@ class VspcService(MultiService):
         """Rules match names."""
         if not isinstance(event, Renamed):
             return
-        console, said = event.console, event.said
+        console, said = self.roster.get(event.console.id), event.said
+        if console is None:
+            return
         console.reassess(self.live.rights)
         present = (each.session.operator for each in self.sessions)
         subject = console.subject
         operators = self.live.affected(evolve(subject, name=said), subject, present)
         if operators:
-            self._audit.renamed(console, said, operators)
+            self._audit.renamed(console.ref, said, operators)
 
     # Reloading
 

@@ -10,13 +10,12 @@ from sys import intern
 from types import MappingProxyType
 
 from vspc.common.clock import Timer
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
 from vspc.console.events import How
 from vspc.console.identity import PLAIN, Claim, Provenance
 from vspc.console.peers import ORPHANED
 from vspc.console.ports import Line
 from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
-from vspc.console.vm import Vm
 from vspc.vm.context import LineContext, LineHandle, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
@@ -82,7 +81,7 @@ class Probes:
     def ask(self, consoles: Iterable[Console]) -> bool:
         """Probe the lines of `consoles` that were not probed; whether an answer is to come."""
         for console in consoles:
-            line = console.line
+            line = console.link.line
             if line is not None and line not in self._shown and line not in self._waiting:
                 self._ask(line)
         return bool(self._waiting)
@@ -161,13 +160,13 @@ class Assignment:
             console.ordinal,
             self._old(console),
             console.vm.said_name == claim.name,
-            console.last_address in ("", claim.address),
-            claim.provenance < console.provenance,
+            console.link.last_address in ("", claim.address),
+            claim.provenance < console.link.provenance,
         )
 
     def _old(self, console: Console) -> Old:
-        line = console.line
-        if console.migrating:
+        line = console.link.line
+        if console.link.migrating:
             return Old.GONE if self._is_orphan(console) else Old.MIGRATING
         return Old.GONE if line is None else self._probes.shown(line)
 
@@ -185,7 +184,7 @@ class Assignment:
             for vm in self._context.roster.vms(claim)
             if vm.said_name == claim.name
             for console in vm.consoles.values()
-            if console.live and console.last_address != claim.address
+            if console.live and console.link.last_address != claim.address
         ]
 
     def _is_lesser(self) -> bool:
@@ -260,7 +259,7 @@ class Assignment:
         line, claim = self._session.line, self._claim
         self._session.handle(LineEvent.SELECTED)
         console.service_uri = claim.service_uri
-        console.connect(line)
+        console.link.connect(line)
         self._session.handle(LineEvent.ASSIGNED, console)
         self._context.log.info(
             "vm-registered",
@@ -274,13 +273,13 @@ class Assignment:
 
     def _replace(self, console: Console | None) -> None:
         assert console is not None
-        former = console.line
+        former = console.link.line
         self._supplant(console, "the previous line does not answer", How.REPLACED)
         self._context.send(former, LineEvent.DISMISSED)
 
     def _take_over(self, console: Console | None) -> None:
         assert console is not None
-        former = console.line
+        former = console.link.line
         self._supplant(console, "the previous line does not answer", How.TOOK_OVER)
         if self._session.zone.takeover is Takeover.ALLOW:  # it was not probed: it may be alive
             self._context.send(former, LineEvent.DISMISSED)
@@ -289,10 +288,10 @@ class Assignment:
 
     def take_accepted(self, console: Console) -> None:
         """An administrator says that this is the VM of `console`: its other lines are closed."""
-        context, former = self._context, console.line
+        context, former = self._context, console.link.line
         self.stop()
         released = context.peers.supersede(console, "an administrator accepted another line")
-        console.provenance = self._claim.provenance
+        console.link.provenance = self._claim.provenance
         self._supplant(console, "an administrator accepted another line", How.ACCEPTED)
         if released is not None:
             context.send(released.target, LineEvent.DISMISSED)
@@ -300,10 +299,10 @@ class Assignment:
             context.send(line, LineEvent.DISMISSED)
 
     def _supplant(self, console: Console, why: str, how: How) -> None:
-        line, old = self._session.line, console.last_address
+        line, old = self._session.line, console.link.last_address
         self._session.handle(LineEvent.SELECTED)
         console.service_uri = self._claim.service_uri
-        console.replace(line, why, how)
+        console.link.replace(line, why, how)
         self._session.handle(LineEvent.ASSIGNED, console)
         self._context.log.warn(
             "vm-replaced",
@@ -320,12 +319,12 @@ class Assignment:
         if not context.roster.knows(console):
             session.handle(LineEvent.FORGOTTEN)
             return
-        other = console.line
+        other = console.link.line
         released = context.peers.supersede(console, "the previous line sends again")
-        if other is None and not console.migrating:
-            console.connect(session.line)
+        if other is None and not console.link.migrating:
+            console.link.connect(session.line)
         else:
-            console.replace(session.line, "the previous line sends again", How.CAME_BACK)
+            console.link.replace(session.line, "the previous line sends again", How.CAME_BACK)
         context.send(other, LineEvent.OUSTED, console.vm)
         if released is not None:
             context.send(released.target, LineEvent.DISMISSED)
@@ -356,7 +355,7 @@ class Assignment:
 
     def _refuse(self, console: Console | None) -> None:
         assert console is not None
-        other = console.line.address if console.line else "another host"
+        other = console.link.line.address if console.link.line else "another host"
         reason = (
             f"{console.title} is connected from {other} and answers; "
             "two lines cannot both be its serial port"
@@ -364,7 +363,7 @@ class Assignment:
         self._session.handle(LineEvent.REFUSED, reason, "")
 
     def _suspect(self, kind: str, console: Console | None, detail: str) -> None:
-        holder = console.last_address if console is not None else ""
+        holder = console.link.last_address if console is not None else ""
         address = self._session.line.address
         self._context.report_suspicion(kind, console, address, holder, detail)
 

@@ -5,9 +5,8 @@ claims to be a VM that has another line; when that one closes, it is decided abo
 here acts on lines: every method answers with the lines that something is to happen to.
 """
 
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
 from vspc.console.ports import Line
-from vspc.console.vm import Vm
 
 SUSPECTS = 4
 """Suspects of one console; one more, and the first is closed."""
@@ -39,7 +38,7 @@ class Suspects:
 
 def quarantined(vm: Vm) -> list[Line]:
     """The lines that claim to be `vm`, in the order in which they are reconsidered."""
-    return [console.line for console in vm.held if console.line is not None]
+    return [console.link.line for console in vm.held if console.link.line is not None]
 
 
 def put_first(vm: Vm, console: Console) -> None:

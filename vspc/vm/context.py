@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
 from vspc.console.events import Suspicion
 from vspc.console.identity import DEFAULT_ZONE, Claim
 from vspc.console.migration import Released
@@ -16,7 +16,6 @@ from vspc.console.peers import PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster
 from vspc.console.takeover import Old, Takeover
-from vspc.console.vm import Vm
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.vm.contenders import Suspects, quarantined
 from vspc.vm.ports import VmLine
@@ -91,13 +90,14 @@ class LineContext:
         self, kind: str, console: Console | None, claimant: str, holder: str, detail: str
     ) -> None:
         """A line did what an attack would do: one security event."""
-        self.roster.publish(Suspicion(kind, console, claimant, holder, detail))
+        about = None if console is None else console.ref
+        self.roster.publish(Suspicion(kind, about, claimant, holder, detail))
 
     def release(self, released: Released) -> None:
         """A migration failed: its console goes on with the line that is left, or is away."""
         console = released.console
         self.log.warn("vmotion-failed", console=console.title, reason=released.reason)
-        console.end_migration(released.reason)
+        console.link.end_migration(released.reason)
         self.roster.settle(console)
         self.send(released.target, LineEvent.DISMISSED)
         if not console.live:

@@ -150,13 +150,13 @@ class LineServer:
         vm = self.roster.about(line)
         console = None if vm is None else claimed_console(vm, line)
         if console is not None:
-            self.context.send(line.line, LineEvent.ACCEPTED, console)
+            self.context.send(line.link.line, LineEvent.ACCEPTED, console)
         return console
 
     def forget(self, console: Console) -> bool:
         """Forget an away console, or close a quarantined line; False if the console has a line."""
         if console.quarantined:
-            self.context.send(console.line, LineEvent.DISMISSED)
+            self.context.send(console.link.line, LineEvent.DISMISSED)
             return True
         if console.live:
             return False

@@ -12,11 +12,10 @@ from attrs import evolve
 
 from vspc.common.clock import Timer
 from vspc.common.text import safe
-from vspc.console.console import Console
+from vspc.console.console import Console, Vm
 from vspc.console.events import VmRefused
 from vspc.console.identity import Claim
 from vspc.console.takeover import Old
-from vspc.console.vm import Vm
 from vspc.vm.assignment import Assignment, identified_claim, proved_claim
 from vspc.vm.contenders import put_first
 from vspc.vm.context import LineContext, Zone
@@ -180,13 +179,13 @@ class LineSession:
 
     def _show_output(self, data: bytes) -> None:
         console = self.its_console
-        console.output(data)
-        if console.migrating:
+        console.link.output(data)
+        if console.link.migrating:
             self.vmotion.spoke()
 
     def _show_break(self) -> None:
         if self.reports.counts_break():
-            self.its_console.broke()
+            self.its_console.link.break_received()
         else:
             self.reports.dropped("BREAK over the limit")
 
@@ -216,7 +215,7 @@ class LineSession:
 
     def _report_uuid_change(self, uuid: str) -> None:
         console = self.console
-        holder = console.last_address if console else ""
+        holder = console.link.last_address if console else ""
         detail = f"its UUID changed to {uuid} on a connected line"
         self._context.report_suspicion(
             "identity-changed", console, self.line.address, holder, detail
@@ -244,24 +243,25 @@ class LineSession:
         self._context.roster.settle(console)
         last, self.quarantine_output = self.quarantine_output, None
         dropped, output = self._take_buffered()
-        if last is not None and (console.last_output or 0) > last:
+        if last is not None and (console.link.last_output or 0) > last:
             dropped, output = dropped + len(output), b""  # older than what the console has
         if dropped:
-            console.tell(f"output of {console.title} lost: {dropped} bytes before these")
+            text = f"output of {console.title} lost: {dropped} bytes before these"
+            console.attachments.tell(text)
         if output:
-            console.output(output)
+            console.link.output(output)
         self.vmotion.decide_pending(console)
 
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
-        console.connect(self.line)
+        console.link.connect(self.line)
         _, output = self._take_buffered()
         if output:
-            console.output(output)
+            console.link.output(output)
 
     def _leave_quarantine(self) -> None:
         console = self.its_console
-        history, self.quarantine_output = console.history, console.last_output
+        history, self.quarantine_output = console.history, console.link.last_output
         self.dropped_bytes += history.start
         self.buffer_output(history.read(history.start, history.end - history.start))
         self._free_console()
@@ -346,7 +346,7 @@ class LineSession:
         console = self.its_console
         if self.vmotion.leave(reason):
             return
-        console.disconnect(reason)
+        console.link.disconnect(reason)
         self._context.roster.settle(console)
         self._context.log.info(
             "vm-lost",

@@ -100,7 +100,7 @@ class Vmotion:
             return
         match context.peers.begin(console, line, sequence, context.clock.seconds()):
             case Goahead(credential, replaced):
-                console.migrate()
+                console.link.migrate()
                 line.go_ahead(credential)
                 self.await_acknowledgement(credential, ACKNOWLEDGED)
                 context.send(replaced, LineEvent.DISMISSED)
@@ -132,7 +132,7 @@ class Vmotion:
         match self._context.peers.spoke(self._session.line, self._context.clock.seconds()):
             case Resumed(console):
                 self._session.reports.note("vmotion-source-talks", console=console.title)
-                console.resume()
+                console.link.resume()
 
     def abort(self) -> None:
         """ABORT."""
@@ -152,7 +152,7 @@ class Vmotion:
                 line.registration.confirmed = True
                 session.handle(LineEvent.PEER_ACCEPTED, console)
                 if not console.live:  # its source went so long ago that it was given up
-                    console.migrate()
+                    console.link.migrate()
                     self._context.roster.settle(console)
                 line.peer_ok(sequence)
                 session.reports.note("vmotion-peer", console=console.title)
@@ -184,7 +184,7 @@ class Vmotion:
         """What the target of `console` says of itself is not what the source said."""
         line = self._session.line
         self._context.report_suspicion(
-            "peer-of-another", console, line.address, console.last_address, reason
+            "peer-of-another", console, line.address, console.link.last_address, reason
         )
         released = self._context.peers.refute(line, reason)
         if released is not None:
@@ -203,7 +203,7 @@ class Vmotion:
 
     def _move(self, moved: MoveComplete) -> None:
         console, line = moved.console, self._session.line
-        console.move(line, moved.source_address, moved.seconds)
+        console.link.move(line, moved.source_address, moved.seconds)
         self._context.send(moved.source, LineEvent.DISMISSED)
         self._context.log.info(
             "vmotion-complete",
@@ -221,7 +221,7 @@ class Vmotion:
         context = self._context
         match context.peers.lost(self._session.line, context.clock.seconds()):
             case SourceLost(console):
-                console.lose_source()
+                console.link.lose_source()
                 self._session.reports.note(
                     "vmotion-source-lost", console=console.title, reason=reason
                 )

@@ -86,7 +86,7 @@ class SinkTestCase(WholeLog):
         feeder.step(source.wait(0))
 
     def say(self, console: Console, data: bytes) -> None:
-        console.output(data)
+        console.link.output(data)
         self.tick()
 
 

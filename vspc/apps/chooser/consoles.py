@@ -54,15 +54,15 @@ class Listing:
 
 
 def _row(console: Console, named: ListedName, now: float) -> Row:
-    silent = None if console.last_output is None else now - console.last_output
+    silent = None if console.link.last_output is None else now - console.link.last_output
     return Row(
         handle=named.handle,
         name=named.title,
         state=console.state.value,
-        writer=console.pen.operator.name if console.pen else None,
+        writer=console.pen.holder.operator.name if console.pen.holder else None,
         readers=len(readers(console)),
         idle=silent,
-        address=console.line.address if console.line else "",
+        address=console.link.line.address if console.link.line else "",
         key=console,
     )
 

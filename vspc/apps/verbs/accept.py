@@ -40,7 +40,7 @@ def _accept_address(call: Call, console: Console, address: str) -> str:
     accepted = lines.accept(console, address)
     call.record("accept", console, host=address, result="ok" if accepted else "failed")
     if accepted:
-        console.host_change_seen()
+        console.link.host_change_seen()
         return f"{console.title} is at {safe(address)} now\n"
     waiting = ", ".join(lines.waiting(console)) or "none is"
     raise VerbExit(
@@ -54,7 +54,7 @@ def _accept_line(call: Call, line: Console, address: str) -> str:
     """`line`, which is kept apart, is the VM. Of whom it says that it is, he hears the name only
     if he may read that console.
     """
-    title, host = line.title, line.last_address
+    title, host = line.title, line.link.last_address
     if address and address != host:
         call.record("accept", line, host=address, result="failed")
         raise VerbExit(FAILED, f"{title} is at {safe(host)}, not at {safe(address)}")
@@ -64,7 +64,7 @@ def _accept_line(call: Call, line: Console, address: str) -> str:
     if console is None:
         text = f"{title} is kept apart no longer, or its VM has no such console now"
         raise VerbExit(FAILED, text)
-    console.host_change_seen()
+    console.link.host_change_seen()
     if call.may_read(console):
         return f"{console.title} is at {safe(host)} now\n"
     return f"{title} is the VM that it says it is; it is at {safe(host)}\n"

@@ -20,6 +20,7 @@ from vspc.common.text import safe
 from vspc.common.times import rfc3339
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
+from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
@@ -86,6 +87,12 @@ class VerbContext:
     current: Callable[[Operator], Operator | None] = lambda operator: operator
     escape: Callable[[], bytes] = lambda: DEFAULT_ESCAPE
 
+    def console_of(self, attachment: Attachment) -> Console:
+        """The console that `attachment` is on."""
+        console = self.roster.get(attachment.console.id)
+        assert console is not None
+        return console
+
 
 class VerbExit(Exception):
     """Ends a verb with an exit status and lines on stderr. A denial is recorded, with `console` and
@@ -137,7 +144,8 @@ class Call:
 
     def record(self, event: str, console: Console | None = None, **facts: Fact) -> None:
         """An event of this session for the audit file; never what was typed."""
-        self.context.audit.record(event, self.session, console, **facts)
+        about = None if console is None else console.ref
+        self.context.audit.record(event, self.session, about, **facts)
 
     # Printing and ending
 

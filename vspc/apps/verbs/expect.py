@@ -16,10 +16,11 @@ from vspc.apps.verbs.log_cursor import ask, look_back_denial
 from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, SearchPattern
 from vspc.apps.verbs.verbatim import VALUES, rule
 from vspc.common.text import safe, safe_output
-from vspc.console.attachment import Attachment, Hint, Sink
+from vspc.console.attachment import Attachment, Sink
 from vspc.console.boots import boots
 from vspc.console.console import Console
 from vspc.console.logs import LogView
+from vspc.console.notices import Hint
 from vspc.net.waiting import Wakeup, within
 
 SHOWN = 1000

@@ -74,7 +74,7 @@ def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
             console
             for console in (call.readable() if glob is None else call.matching(glob))
             if console.state is ConsoleState.AWAY
-            and (seconds is None or now - console.since >= seconds)
+            and (seconds is None or now - console.link.since >= seconds)
         ),
         key=reading_order,
     )
@@ -102,7 +102,7 @@ async def _refuse(call: Call, found: Sequence[Console]) -> NoReturn:
     those = "1 console" if len(found) == 1 else f"{len(found)} consoles"
     complain(call.channel, f"nothing is forgotten; --yes {len(found)} forgets {those}")
     now = call.context.clock.wall()
-    rows = [[console.title, age_text(now - console.since)] for console in found]
+    rows = [[console.title, age_text(now - console.link.since)] for console in found]
     await call.print(table(_HEADINGS, rows, call.columns))
     raise VerbExit(USAGE)
 

@@ -24,7 +24,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     console = call.find(parsed[NAME])
     facts = details(console)
     if "admin" in call.operator.roles:
-        console.host_change_seen()
+        console.link.host_change_seen()
     if parsed.has(JSON):
         await call.print_json(facts)
         return

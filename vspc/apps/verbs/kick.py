@@ -74,7 +74,7 @@ def _off_console(call: Call, name: str, whom: str) -> Kicked:
     if not there:
         call.record("kick", console, kind="console", count=0, subject=whom, result="failed")
         raise VerbExit(FAILED, f"{safe(whom)} is not on {console.title}")
-    ended = [_facts(each) for each in there]
+    ended = [_facts(call, each) for each in there]
     for each in there:
         each.expel(f"{call.operator.name} sent you off")
     call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
@@ -121,12 +121,12 @@ def _end(call: Call, kind: str, subject: str, there: list[Present]) -> Kicked:
 
 
 def _writers(call: Call) -> Kicked:
-    pens = [console.pen for console in call.context.roster]
+    pens = [console.pen.holder for console in call.context.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
     # Of what one may not read one hears no name, though its writer goes and is counted, too.
-    seen = [each for each in there if call.may_read(each.console)]
+    seen = [each for each in there if call.may_read(call.context.console_of(each))]
     named = set(seen)
-    ended = [_facts(each) if each in named else dict(_UNSEEN) for each in there]
+    ended = [_facts(call, each) if each in named else dict(_UNSEEN) for each in there]
     told = [f"{each.operator.name} on {each.console.title}" for each in seen]
     if len(seen) < len(there):
         told.append(f"{len(there) - len(seen)} on consoles that you may not read")
@@ -146,8 +146,8 @@ def _names(operators: Iterable[str]) -> str:
     return ", ".join(sorted(set(operators)))
 
 
-def _facts(attachment: Attachment) -> dict[str, object]:
-    console = attachment.console
+def _facts(call: Call, attachment: Attachment) -> dict[str, object]:
+    console = call.context.console_of(attachment)
     return {
         "operator": attachment.operator.name,
         "session": attachment.session.id,

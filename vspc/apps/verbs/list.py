@@ -45,14 +45,14 @@ async def run(call: Call, parsed: Parsed) -> None:
 
 
 def _row(console: Console, now: float) -> tuple[str, ...]:
-    silent = None if console.last_output is None else now - console.last_output
+    silent = None if console.link.last_output is None else now - console.link.last_output
     return (
         console.title,
         console.state.value,
         ",".join(writers(console)) or "-",
         str(len(readers(console))),
         age_text(silent),
-        console.line.address if console.line else "-",
+        console.link.line.address if console.link.line else "-",
     )
 
 

@@ -30,9 +30,10 @@ from vspc.apps.verbs.log_options import (
     find_span,
     log_options,
 )
-from vspc.console.attachment import Ended, Lost, Notice, OutputChunk, Sink
+from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
 from vspc.console.logs import Item, Marker, MarkerKind, Output
+from vspc.console.notices import Notice
 from vspc.console.resolve import reading_order
 from vspc.net.waiting import Wakeup
 

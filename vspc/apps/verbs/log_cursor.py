@@ -102,7 +102,7 @@ async def ask(context: VerbContext, console: Console, question: Callable[[LogVie
     """
     logs = context.logs
     if logs is None or not logs.keeps(console.id):
-        return question(Memory(console.history, console.last_output or 0.0))
+        return question(Memory(console.history, console.link.last_output or 0.0))
     return await logs.query(console.id, question)
 
 
@@ -132,7 +132,7 @@ async def look_back_denial(call: Call, console: Console, offset: int) -> str:
 
 def remembered(console: Console) -> Memory:
     """What memory has of a console whose log cannot be read now."""
-    return Memory(console.history, console.last_output or 0.0, UNREADABLE)
+    return Memory(console.history, console.link.last_output or 0.0, UNREADABLE)
 
 
 def from_memory(title: str) -> str:

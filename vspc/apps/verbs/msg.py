@@ -34,7 +34,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         call.record("limit", console, limit="messages", value=MESSAGES)
         raise VerbExit(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
     recipients = len(console.attachments)
-    console.tell(f"message from {safe(call.operator.name)}: {safe(text, LIMIT)}")
+    console.attachments.tell(f"message from {safe(call.operator.name)}: {safe(text, LIMIT)}")
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("msg", console, bytes=size, recipients=recipients)
 

@@ -36,7 +36,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     call.record("note", console, bytes=size, result="ok" if marked else "failed")
     if not marked:
         raise VerbExit(FAILED, f"{console.title} has no log that takes a note now")
-    console.tell(f"note by {safe(words, LIMIT * 2)}")
+    console.attachments.tell(f"note by {safe(words, LIMIT * 2)}")
 
 
 VERB = Verb(GRAMMAR, run)

@@ -86,7 +86,7 @@ def _mark(call: Call, console: Console, known: list[Recording], what: str) -> in
     if logs is None or not logs.mark(console, MarkerKind.RECORDING, words):
         raise VerbExit(FAILED, f"{console.title} has no log that takes it now")
     number = len(known) + (what == "start")
-    console.tell(f"recording {number} {words}")
+    console.attachments.tell(f"recording {number} {words}")
     return number
 
 

@@ -11,8 +11,9 @@ from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError
 from vspc.apps.verbs.output import INTERRUPT, InputReader
 from vspc.apps.verbs.verbatim import examples, rule
-from vspc.console.attachment import Ended, Notice, Refusal, Sink
+from vspc.console.attachment import Ended, Refusal, Sink
 from vspc.console.console import Console
+from vspc.console.notices import Notice
 from vspc.net.waiting import Wakeup
 
 TIMEOUT = 60.0

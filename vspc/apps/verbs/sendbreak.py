@@ -5,6 +5,7 @@ from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, Call, Verb,
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.console.attachment import Attachment, Refusal
+from vspc.console.console import Console
 
 NAME = Argument("NAME", "the console", CONSOLE)
 
@@ -36,14 +37,15 @@ async def run(call: Call, parsed: Parsed) -> None:
         console.history.end,
     )
     typed = attachment.send_break()
-    text, status = _answer(attachment, typed.refusal, typed.taken)
+    text, status = _answer(console, attachment, typed.refusal, typed.taken)
     attachment.detach()
     if text:
         raise VerbExit(status, text, console=console)
 
 
-def _answer(attachment: Attachment, refusal: Refusal | None, taken: int) -> tuple[str, int]:
-    console = attachment.console
+def _answer(
+    console: Console, attachment: Attachment, refusal: Refusal | None, taken: int
+) -> tuple[str, int]:
     match refusal:
         case Refusal.RIGHT:
             return f"you may not send a BREAK to {console.title}", DENIED

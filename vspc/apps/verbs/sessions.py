@@ -63,7 +63,7 @@ def facts(call: Call, present: Present) -> dict[str, object]:
         "consoles": [
             {
                 "console": each.console.title,
-                "handle": handle_of(each.console),
+                "handle": handle_of(call.context.console_of(each)),
                 "since": timestamp(each.since),
                 "writes": each.has_pen,
             }
@@ -101,8 +101,9 @@ def _place(attachment: Attachment) -> str:
 
 def _on(call: Call, present: Present) -> list[Attachment]:
     """Where it is, as far as the operator who asks may know of it."""
-    on = [each for each in present.attachments if call.may_read(each.console)]
-    return sorted(on, key=lambda each: reading_order(each.console))
+    find = call.context.console_of
+    on = [each for each in present.attachments if call.may_read(find(each))]
+    return sorted(on, key=lambda each: reading_order(find(each)))
 
 
 VERB = Verb(GRAMMAR, run, recorded=False)

@@ -36,7 +36,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         consoles = [call.find(name)]
     else:
         consoles = sorted((c for c in call.readable() if c.attachments), key=reading_order)
-    people = [presence(a) for console in consoles for a in console.attachments]
+    people = [presence(console, a) for console in consoles for a in console.attachments]
     if parsed.has(JSON):
         await call.print_json(people)
     elif people:
@@ -57,7 +57,7 @@ def presences(console: Console) -> list[str]:
     return [
         f"{p['console']}  {p['operator']}  {'writes' if p['writes'] else 'reads'}  "
         f"from {p['address']} since {p['since']}"
-        for p in map(presence, console.attachments)
+        for p in (presence(console, each) for each in console.attachments)
     ]
 
 

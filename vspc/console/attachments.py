@@ -1,0 +1,269 @@
+"""The operators' side of a console: its attachments, their pen, and what they are told."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from vspc.common.clock import Cancellable, Clock
+from vspc.console.attachment import Attachment, AttachmentKind
+from vspc.console.context import ConsoleContext
+from vspc.console.events import Attached, ConsoleRef, Detached, HostChange
+from vspc.console.notices import Notice, NoticeKind
+from vspc.console.pen import Pen
+
+BURST = 8
+"""Lines about other attachments that may be shown at once."""
+
+INTERVAL = 1.0
+"""Seconds after which there may be one more; in it all that is over is counted."""
+
+_MORE = {
+    NoticeKind.ATTACHED: "attached",
+    NoticeKind.LEFT: "left",
+    NoticeKind.PEN_ASKED: "asked for the pen",
+}
+
+
+class AttachmentsOwner(Protocol):
+    """A console, as its attachments need it."""
+
+    @property
+    def ref(self) -> ConsoleRef:
+        """For events."""
+
+    def release_memory(self) -> None:
+        """The last attachment has left."""
+
+
+class Attachments:
+    """All attachments of one console, in the order in which they came.
+
+    `host_change` is the last change of host after which no operator has asked for the pen.
+    """
+
+    __slots__ = ("_context", "_members", "_owner", "_presence", "host_change", "pen")
+
+    def __init__(self, context: ConsoleContext, owner: AttachmentsOwner) -> None:
+        self._context = context
+        self._owner = owner
+        self._members: dict[Attachment, None] = {}
+        self._presence: PresenceNotices | None = None  # while there are members
+        self.host_change: HostChange | None = None
+        self.pen = Pen(context, owner, self)
+
+    def __iter__(self) -> Iterator[Attachment]:
+        return iter(list(self._members))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, attachment: object) -> bool:
+        return attachment in self._members
+
+    # Coming and leaving
+
+    def enter(self, attachment: Attachment) -> None:
+        """It is new."""
+        self._members[attachment] = None
+        self._context.sessions.attached(attachment)
+        self._context.events.publish(Attached(attachment.ref))
+        if attachment.kind is not AttachmentKind.VERB:
+            self._presence = self._presence or PresenceNotices(self, self._context.clock)
+            self._presence.attached(attachment)
+        self.mark()
+
+    def leave(self, attachment: Attachment) -> None:
+        """It leaves, and lays down the pen; twice is once."""
+        if attachment not in self._members:
+            return
+        del self._members[attachment]
+        self._context.sessions.detached(attachment)
+        self._context.accounting.close_account(attachment.account)
+        self._context.accounting.close_account(attachment.answers)
+        self._context.events.publish(Detached(attachment.ref))
+        had_pen = attachment.has_pen
+        if had_pen:
+            self.pen.drop()
+        if self._presence is not None:
+            self._tell_left(self._presence, attachment, had_pen)
+        self._owner.release_memory()
+
+    def _tell_left(
+        self, presence: "PresenceNotices", attachment: Attachment, had_pen: bool
+    ) -> None:
+        if attachment.kind is not AttachmentKind.VERB:
+            presence.left(attachment, had_pen)
+        elif had_pen and self.pen.is_requested:
+            presence.pen_freed(attachment, "laid it down", "")
+        if not self._members:
+            presence.close()
+            self._presence = None
+
+    def end(self, attachment: Attachment, reason: str) -> None:
+        """Call the sink of one that has left."""
+        self._context.wakeups.guard(attachment.sink.ended, reason)
+
+    # What all of them are told
+
+    def tell(self, text: str) -> None:
+        """One line for all of them, at this place of the output."""
+        self.show(Notice(text))
+
+    def show(self, notice: Notice) -> None:
+        """The same with a notice of any kind."""
+        for attachment in self._members:
+            attachment.show(notice)
+
+    def mark(self) -> None:
+        """There is something to show."""
+        if self._members:
+            self._context.wakeups.mark(self)
+
+    def wake(self) -> None:
+        """Let those show it that have something: at the end of a turn."""
+        for attachment in list(self._members):
+            self._context.wakeups.guard(_wake, attachment)
+
+    def room_grew(self) -> None:
+        """Those of which less was taken than typed may go on."""
+        for attachment in list(self._members):
+            self._context.wakeups.guard(attachment.sink.writable)
+
+    def host_changed(self, change: HostChange) -> None:
+        """The host changed without proof: to type one has to ask for the pen again."""
+        self.host_change = change
+        self.pen.lay_down("has to ask for it, the host has changed")
+        for attachment in self._members:
+            attachment.must_ask = True
+        for attachment in list(self._members):
+            self._context.wakeups.guard(attachment.sink.host_changed, change.old, change.new)
+
+    # The pen
+
+    @property
+    def answering(self) -> Attachment | None:
+        """The one whose terminal answers what the VM asks terminals."""
+        holder = self.pen.holder
+        if holder is not None:
+            return holder if holder.may_answer else None
+        if self.pen.recording_fails:
+            return None
+        return next((each for each in self._members if each.may_answer), None)
+
+    def pen_asked(self) -> None:
+        """An operator asked for the pen, and has it: the last change of host is acknowledged."""
+        self.host_change = None
+
+    def pen_requested(self, by: Attachment, holder: Attachment) -> None:
+        """`by` asked for the pen, and `holder` keeps it."""
+        if self._presence is not None:
+            self._presence.pen_requested(by, holder)
+
+    def pen_freed(self, former: Attachment, why: str, yours: str) -> None:
+        """The pen is free; `why` follows the former holder's name, `yours` follows "you"."""
+        if self._presence is not None:
+            self._presence.pen_freed(former, why, yours)
+
+
+def _wake(attachment: Attachment) -> None:
+    if attachment.pending:
+        attachment.sink.ready()
+
+
+class PresenceNotices:
+    """What terminals on a console are told of its other attachments: one line for each that comes,
+    leaves, asks for the pen or lays it down.
+
+    Lines are bounded (`BURST`, `INTERVAL`), however many come and go: what is over is counted, and
+    told together.
+    """
+
+    __slots__ = ("_attachments", "_clock", "_counted_at", "_lines", "_more", "_timer")
+
+    def __init__(self, attachments: Attachments, clock: Clock) -> None:
+        self._attachments = attachments
+        self._clock = clock
+        self._lines = float(BURST)
+        self._counted_at = clock.seconds()
+        self._more: Counter[NoticeKind] = Counter()
+        self._timer: Cancellable | None = None
+
+    def attached(self, attachment: Attachment) -> None:
+        """`attachment` is new."""
+
+        def notice(viewer: Attachment) -> Notice:
+            who = viewer.session.about(attachment.session, "attached", "attached")
+            return NoticeKind.ATTACHED.notice(who=who)
+
+        self._tell(NoticeKind.ATTACHED, notice, attachment)
+
+    def left(self, attachment: Attachment, pen_is_free: bool) -> None:
+        """`attachment` has gone, and laid down its pen if it had it."""
+        pen = "; the pen is free" if pen_is_free else ""
+
+        def notice(viewer: Attachment) -> Notice:
+            who = viewer.session.about(attachment.session, "left", "left")
+            return NoticeKind.LEFT.notice(who=who, pen=pen)
+
+        self._tell(NoticeKind.LEFT, notice, attachment)
+
+    def pen_requested(self, by: Attachment, holder: Attachment) -> None:
+        """`by` asked for the pen that `holder` has."""
+        if holder.is_terminal and self._may(NoticeKind.PEN_ASKED):
+            asks = holder.session.about(by.session, "asks", "ask")
+            holder.show(NoticeKind.PEN_ASKED.notice(("s", "; {} lays it down"), who=asks))
+
+    def pen_freed(self, former: Attachment, why: str, yours: str) -> None:
+        """`former` has it no longer; `why` follows its name, `yours` follows a "you", which
+        `former` itself is told unless it is empty.
+        """
+
+        def notice(viewer: Attachment) -> Notice:
+            if viewer is former:
+                who = f"you {yours}"
+            else:
+                who = viewer.session.about(former.session, why, yours or why)
+            return NoticeKind.PEN_FREE.notice(who=who)
+
+        self._tell(NoticeKind.PEN_FREE, notice, None if yours else former)
+
+    def _tell(
+        self,
+        kind: NoticeKind,
+        notice: Callable[[Attachment], Notice],
+        except_for: Attachment | None,
+    ) -> None:
+        viewers = [each for each in self._attachments if each.is_terminal]
+        if viewers and viewers != [except_for] and self._may(kind):
+            for viewer in viewers:
+                if viewer is not except_for:
+                    viewer.show(notice(viewer))
+
+    def _may(self, kind: NoticeKind) -> bool:
+        """Whether one more line may be shown; if not it is counted."""
+        now = self._clock.seconds()
+        self._lines = min(BURST, self._lines + (now - self._counted_at) / INTERVAL)
+        self._counted_at = now
+        if self._lines >= 1 and not self._more:
+            self._lines -= 1
+            return True
+        self._more[kind] += 1
+        if self._timer is None:
+            self._timer = self._clock.call_later(INTERVAL, self._tell_more)
+        return False
+
+    def _tell_more(self) -> None:
+        self._timer = None
+        self._counted_at, self._lines = self._clock.seconds(), 0.0
+        more, self._more = self._more, Counter()
+        counts = [f"{more[kind]} more {does}" for kind, does in _MORE.items() if more[kind]]
+        if more[NoticeKind.PEN_FREE] or more[NoticeKind.LEFT]:
+            counts += ["the pen is free"] if self._attachments.pen.holder is None else []
+        for viewer in self._attachments:
+            if viewer.is_terminal and counts:
+                viewer.show(NoticeKind.MORE.notice(counts=", ".join(counts)))
+
+    def close(self) -> None:
+        """The last attachment has left."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

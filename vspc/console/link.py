@@ -1,0 +1,344 @@
+"""The VM's side of a console: its line, how lines change, and what attachments are told of that.
+
+A line changes by vMotion, which is proved, or otherwise: then nothing has proved that it is the
+same VM, and those who type are told, and have to ask for the pen again.
+"""
+
+from enum import Enum
+from typing import Protocol
+
+from vspc.common.clock import Cancellable
+from vspc.common.values import duration_text
+from vspc.console import events
+from vspc.console.attachments import Attachments
+from vspc.console.context import ConsoleContext
+from vspc.console.events import ConsoleRef, Event, HostChange, How
+from vspc.console.history import History
+from vspc.console.identity import Provenance
+from vspc.console.input_accounting import InputAccount
+from vspc.console.input_flow import InputFlow
+from vspc.console.input_queue import Dropped
+from vspc.console.notices import NoticeKind
+from vspc.console.ports import Line
+
+BREAK_PAIR = 0.1
+"""Seconds within which a second BREAK from the VM is the same one, sent in another way."""
+
+HOLDING = 3.0
+"""Seconds of a vMotion after which attachments are told that it goes on."""
+
+
+class Condition(Enum):
+    """What attachments were told that goes on: they are told when it ends (law 13)."""
+
+    AWAY = "away"  # it has no line
+    HELD = "held"  # a migration takes its time, and input is held
+    UNANSWERED = "unanswered"  # the VM's host does not answer
+    WAITING = "waiting"  # input waits for that
+
+
+class LinkedConsole(Protocol):
+    """A console, as its link needs it."""
+
+    id: str
+    quarantined: bool
+    history: History
+    attachments: Attachments
+
+    @property
+    def title(self) -> str:
+        """Zone, name and port, as notices and lists show them."""
+
+    @property
+    def ref(self) -> ConsoleRef:
+        """For events."""
+
+    def release_memory(self) -> None:
+        """The console has no line."""
+
+
+class VmLink:
+    """The line of one console, and its input. `since` and `last_output` are seconds since 1970;
+    `last_address` is the host of the line that it has, or had last.
+    """
+
+    __slots__ = (
+        "_break_at",
+        "_conditions",
+        "_console",
+        "_context",
+        "_holding",
+        "breaks_from_vm",
+        "bytes_from_vm",
+        "bytes_to_vm",
+        "input",
+        "last_address",
+        "last_move",
+        "last_output",
+        "line",
+        "migrating",
+        "moves",
+        "provenance",
+        "since",
+        "unseen_change",
+    )
+
+    def __init__(self, context: ConsoleContext, console: LinkedConsole) -> None:
+        self._context = context
+        self._console = console
+        self.input = InputFlow(context.clock, self)
+        self.line: Line | None = None
+        self.last_address = ""
+        self.provenance = Provenance.PLAIN
+        self.migrating = False
+        self.moves = 0
+        self.last_move: events.Moved | None = None
+        self.unseen_change: HostChange | None = None  # the last that no administrator has seen
+        self.since = context.clock.wall()
+        self.last_output: float | None = None
+        self.bytes_from_vm = 0
+        self.bytes_to_vm = 0
+        self.breaks_from_vm = 0
+        self._break_at: float | None = None  # when the VM sent a BREAK last
+        self._holding: Cancellable | None = None
+        # A tuple, since there are thousands of consoles, and it is nearly always empty.
+        self._conditions: tuple[tuple[Condition, float], ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a line, or about to be one."""
+        return self.line is not None or self.migrating
+
+    # What the VM sends
+
+    def output(self, data: bytes) -> None:
+        """The VM sent `data`."""
+        console = self._console
+        self.bytes_from_vm += len(data)
+        self.last_output = self._context.clock.wall()
+        if not console.quarantined:
+            self._context.observer.output(console.id, console.history.end, data)
+        console.history.append(data)
+        console.attachments.mark()
+
+    def break_received(self) -> None:
+        """The VM sent a BREAK."""
+        now = self._context.clock.seconds()
+        if self._break_at is not None and now - self._break_at < BREAK_PAIR:
+            return
+        self._break_at = now
+        self.breaks_from_vm += 1
+        self._show(NoticeKind.BREAK)
+        self._publish(events.Broke(self._console.ref, None))
+
+    def answered(self) -> None:
+        """The line answered a question of `input`."""
+        self._end_unanswered(self.input.waiting)
+        self.input.answered()
+
+    def _end_unanswered(self, waiting: int, where: str = "") -> None:
+        """Attachments that were told that the VM does not answer are told that it does again."""
+        rest = f"; {waiting} bytes wait" if waiting else ""
+        if self._end(Condition.UNANSWERED, NoticeKind.ANSWERED, where=where, rest=rest):
+            self._publish(events.AnswersAgain(self._console.ref, waiting))
+
+    # Lines that come and go
+
+    def connect(self, line: Line) -> None:
+        """`line` is this console's from now on; it had none."""
+        returned = self.bytes_from_vm > 0 or self.moves > 0
+        self._take(line)
+        began = self._began(Condition.AWAY)
+        self._forget(Condition.AWAY)
+        # None: it had been away since before this process.
+        after = (
+            ""
+            if began is None
+            else f", after {duration_text(self._context.clock.seconds() - began)}"
+        )
+        self._show(NoticeKind.CONNECTED, address=line.address, after=after)
+        self._publish(events.Connected(self._console.ref, returned))
+
+    def replace(self, line: Line, why: str, how: How) -> None:
+        """`line` takes the place of the one that is there; what waited for that one is refused."""
+        old = self.last_address
+        self.line = None
+        self.input.disconnect()
+        # The pen first: what makes room must not let anyone type at the new line.
+        self._change_host(old, line.address, how)
+        self._show_unsent(self.input.drop(), why)
+        self._forget(Condition.WAITING)
+        self._take(line)
+        self._publish(events.Replaced(self._console.ref, old, line.address, why))
+
+    def disconnect(self, reason: str) -> None:
+        """The last line is gone outside a migration: the console is away, with its history."""
+        self.line = None
+        self._end_holding()
+        self.since = self._context.clock.wall()
+        self.input.disconnect()
+        unsent = self.input.drop()
+        self._forget(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
+        self._begin(Condition.AWAY)
+        self._show(NoticeKind.AWAY, reason=reason)
+        self._show_unsent(unsent, f"{self._console.title} is away")
+        self._publish(events.WentAway(self._console.ref, reason, unsent.count))
+        self._console.release_memory()
+
+    def _take(self, line: Line, proved: bool = False) -> None:
+        if proved:
+            self._console.attachments.host_change = None
+            # Away, too, where the target came after its migration had been given up.
+            self._forget(Condition.HELD, Condition.AWAY)
+        else:
+            self._end(Condition.HELD, NoticeKind.MIGRATION_OVER)
+            self._change_host(self.last_address, line.address, How.JOINED)
+        self.line = line
+        self.last_address = line.address
+        self.provenance = max(self.provenance, line.provenance)
+        self._end_holding()
+        self.since = self._context.clock.wall()
+        self._end_unanswered(self.input.waiting, f", from {line.address}")
+        self.input.connect(line)
+
+    def _change_host(self, old: str, new: str, how: How) -> None:
+        """Nothing has proved that the VM at `new` is the one that was at `old`."""
+        if not old or old == new:
+            return
+        self.last_address = new
+        self.unseen_change = change = HostChange(old, new, self._context.clock.wall())
+        self._show(NoticeKind.HOST_CHANGED, old=old, new=new)
+        self._console.attachments.host_changed(change)
+        self._publish(events.HostChanged(self._console.ref, old, new, how))
+
+    def host_change_seen(self) -> None:
+        """An administrator has seen the last change of host."""
+        if self.unseen_change is not None:
+            self.unseen_change = None
+            self._publish(events.HostChangeSeen(self._console.ref))
+
+    def _show_unsent(self, unsent: Dropped, why: str) -> None:
+        if unsent:
+            self._show(NoticeKind.UNSENT, why=why, unsent=unsent)
+
+    # vMotion
+
+    def migrate(self) -> None:
+        """A vMotion has the go-ahead: hold input."""
+        self._hold()
+        self._publish(events.MigrationBegan(self._console.ref))
+
+    def _hold(self) -> None:
+        self.migrating = True
+        self.input.hold()
+        if self._holding is None:
+            self._holding = self._context.clock.call_later(HOLDING, self._tell_holding)
+
+    def _tell_holding(self) -> None:
+        self._holding = None
+        self._begin(Condition.HELD)
+        self._show(NoticeKind.MIGRATING, waiting=self.input.waiting)
+
+    def _end_holding(self) -> None:
+        self.migrating = False
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    def lose_source(self) -> None:
+        """The source is gone in mid-migration; the target may still come."""
+        self.line = None
+        self.input.disconnect()
+        self._hold()
+
+    def resume(self) -> None:
+        """The source has not moved, whatever becomes of the migration: input goes to it again."""
+        self._end_holding()
+        self._forget(Condition.HELD)
+        self._show(NoticeKind.RESUMED, address=self.last_address)
+        self.input.release()
+
+    def move(self, line: Line, source: str, seconds: float) -> None:
+        """The vMotion is complete: `line` is the target; what was held goes to it."""
+        self.moves += 1
+        self._show(NoticeKind.MOVED, source=source, target=line.address, seconds=seconds)
+        self._take(line, proved=True)
+        wall = self._context.clock.wall()
+        self.last_move = events.Moved(self._console.ref, source, line.address, seconds, wall)
+        self._publish(self.last_move)
+
+    def end_migration(self, reason: str) -> None:
+        """The vMotion came to nothing: input goes to the source if it lives."""
+        self._end_holding()
+        self._forget(Condition.HELD)
+        self._show(NoticeKind.NOT_MOVED, reason=reason)
+        self._publish(events.MigrationEnded(self._console.ref, reason))
+        if self.line is None:
+            self.disconnect(reason)
+        else:
+            self.input.release()
+
+    # What `input` reports
+
+    def delivered(self, data: bytes, account: InputAccount) -> None:
+        """`data` went to the VM."""
+        self.bytes_to_vm += len(data)
+        self._context.accounting.delivered(account, len(data))
+        if not account.is_answers and not self._console.quarantined:
+            self._context.observer.input(self._console.id, data)
+
+    def sent_break(self, account: InputAccount) -> None:
+        """A BREAK went to the VM."""
+        session = account.session
+        operator = session.operator.name if session is not None else "unknown"
+        self._publish(events.Broke(self._console.ref, operator, session))
+        if account.on_break is not None:
+            account.on_break()
+
+    def dropped(self, count: int, account: InputAccount) -> None:
+        """`count` bytes that were taken will not go to the VM."""
+        self._context.accounting.dropped(account, count)
+
+    def room_grew(self) -> None:
+        """Input that was not taken may be typed again."""
+        self._console.attachments.room_grew()
+
+    def unanswered(self, waiting: int) -> None:
+        """The VM's host does not answer; `waiting` bytes wait for it."""
+        self._begin(Condition.UNANSWERED)
+        self._begin(Condition.WAITING)
+        self._show(NoticeKind.UNANSWERED, waiting=waiting)
+        self._publish(events.Stalled(self._console.ref, waiting))
+
+    def caught_up(self) -> None:
+        """After that, nothing waits any more."""
+        self._end(Condition.WAITING, NoticeKind.CAUGHT_UP)
+
+    # What attachments and subscribers are told
+
+    def _show(self, kind: NoticeKind, **values: object) -> None:
+        self._console.attachments.show(kind.notice(None, title=self._console.title, **values))
+
+    def _publish(self, event: Event) -> None:
+        self._context.events.publish(event)
+
+    def _began(self, condition: Condition) -> float | None:
+        """When `condition` began, in seconds for measuring, if it goes on."""
+        return next((at for each, at in self._conditions if each is condition), None)
+
+    def _begin(self, condition: Condition) -> None:
+        """`condition` goes on, from now unless it did before."""
+        if self._began(condition) is None:
+            self._conditions += ((condition, self._context.clock.seconds()),)
+
+    def _forget(self, *conditions: Condition) -> None:
+        """They have ended, and another notice says so."""
+        self._conditions = tuple(each for each in self._conditions if each[0] not in conditions)
+
+    def _end(self, condition: Condition, kind: NoticeKind, **values: object) -> bool:
+        """It has ended: attachments are told if they were told of its beginning; whether."""
+        goes_on = self._began(condition) is not None
+        if goes_on:
+            self._forget(condition)
+            self._show(kind, **values)
+        return goes_on

@@ -1,0 +1,57 @@
+"""What attachments are told of their console, one line each: the kinds, and their English.
+
+docs/operators.md lists them. What begins with a notice ends with one (law 13).
+"""
+
+from enum import Enum
+
+from attrs import frozen
+
+Hint = tuple[str, str]
+"""The letter of an escape command, and what it does, with `{}` where a terminal has the keys."""
+
+
+class NoticeKind(Enum):
+    """The value is the text, with the names of what is filled in."""
+
+    # The line
+    AWAY = "{title} is away ({reason})"
+    CONNECTED = "{title} is connected again, from {address}{after}"
+    HOST_CHANGED = "{title} is on {new} now; it was on {old}, and this was no vMotion"
+    UNANSWERED = "{title} does not answer: {waiting} bytes wait"
+    ANSWERED = "{title} answers again{where}{rest}"
+    CAUGHT_UP = "no input waits for {title} any more"
+    UNSENT = "{why}: {unsent} not sent"
+    BREAK = "break from the VM"
+    # vMotion
+    MIGRATING = "{title} is migrating; {waiting} bytes held"
+    MIGRATION_OVER = "{title} is no longer migrating"
+    MOVED = "{title} moved from {source} to {target} in {seconds:.1f} s"
+    NOT_MOVED = "{title} did not move: {reason}"
+    RESUMED = "{title} stays on {address}: its vMotion did not happen"
+    # Rights
+    MAY_TYPE = "you may type here now"
+    MAY_NOT_TYPE = "you may no longer type here"
+    MAY_NOT_BREAK = "you may no longer send a BREAK: {unsent} not sent"
+    # Other attachments, and the pen
+    ATTACHED = "{who}"
+    LEFT = "{who}{pen}"
+    PEN_ASKED = "{who} for the pen"
+    PEN_TAKEN = "{who} the pen; you are reading now"
+    PEN_FREE = "the pen is free: {who}"
+    MORE = "{counts}"
+    # Text of other rooms, such as an operator's message
+    TEXT = "{text}"
+
+    def notice(self, hint: Hint | None = None, **values: object) -> "Notice":
+        """One of this kind."""
+        return Notice(self.value.format(**values), hint, self)
+
+
+@frozen
+class Notice:
+    """One line about the console, at this place among its output; without brackets."""
+
+    text: str
+    hint: Hint | None = None
+    kind: NoticeKind = NoticeKind.TEXT
