@@ -28,7 +28,7 @@ from vspc.console.session import Proof, Session
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock
 from vspc.vm.lines.vmware import Terms
-from vspc.vm.listen import VMwareFactory
+from vspc.vm.listen import vmware_factory
 from vspc.vm.server import LineServer
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
@@ -101,7 +101,7 @@ def main() -> None:
     wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, lambda: None)
     roster = Roster(ConsoleContext(clock, Budget(), wakeups, events, LIMIT))
     server = LineServer(roster, PeerTable(), clock, Refusals())
-    factory = VMwareFactory(server, lambda: Terms(("vspc",), clock.seconds), secure=False)
+    factory = vmware_factory(server, lambda: Terms(("vspc",), clock.seconds), secure=False)
 
     def paste() -> None:
         (console,) = roster

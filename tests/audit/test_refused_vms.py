@@ -12,7 +12,7 @@ from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.events import VmRefused
 from vspc.net.limits import Allow, Refusals
 from vspc.vm.lines.vmware import Terms
-from vspc.vm.listen import ConnectionFilter, GuardedFactory, VMwareFactory
+from vspc.vm.listen import ConnectionFilter, GuardedFactory, vmware_factory
 
 
 class TurnedAway(SynchronousTestCase):
@@ -32,7 +32,7 @@ class TurnedAway(SynchronousTestCase):
         connection_filter = ConnectionFilter(
             Allow([ip_network("10.0.0.0/8")]), Refusals(), self.scene.now, key
         )
-        inner = VMwareFactory(self.scene.server, lambda: Terms(("vspc",), self.scene.now), False)
+        inner = vmware_factory(self.scene.server, lambda: Terms(("vspc",), self.scene.now), False)
         return GuardedFactory(connection_filter, "telnet", inner, self.scene.server)
 
     def test_a_host_that_may_not_connect(self) -> None:

@@ -222,16 +222,16 @@ class AtTheWrongPort(SimulatorTestCase):
     def test_hosts_and_others_by_their_first_bytes(self) -> None:
         self.serve()
         self.dial("telnet", "telnets")
-        self.server.out.expect(rb' vm-refused .*"it speaks telnet without TLS')
+        self.server.out.expect(rb' vm-refused .*"telnet without TLS received')
         self.dial("telnets", "telnet")
-        self.server.out.expect(rb' vm-refused .*"it speaks TLS')
+        self.server.out.expect(rb' vm-refused .*"TLS received')
         self.say(b"GET / HTTP/1.1\r\n\r\n")
         self.say(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
         found = self.complete(script("vspc"), "refusals", "--config", self.config).out.decode()
         for words in (
-            "it speaks telnet without TLS",
-            "it speaks TLS",
-            "it sends an HTTP request",
+            "telnet without TLS received",
+            "TLS received",
+            "HTTP request received",
             'add to proxy_protocol_from of vm: "127.0.0.1/32"',
             "vspc proxy-uri prints the proxy URIs",
         ):

@@ -11,7 +11,7 @@ from tests.vm.test_server import DoorTest
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.binary import BinaryLine
 from vspc.vm.lines.plain import TelnetLine
-from vspc.vm.listen import PlainFactory
+from vspc.vm.listen import plain_factory
 from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
 from vspc.wire.telnet import (
@@ -44,7 +44,7 @@ class Refusing(DoorTest):
     def setUp(self) -> None:
         super().setUp()
         self.wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        factory = PlainFactory(self.scene.server, "acs", True, self.scene.now)
+        factory = plain_factory(self.scene.server, "acs", True)
         self.line: Any = factory.buildProtocol(None)
         self.line.makeConnection(self.wire)
         self.alice, _ = self.scene.attach(self.console("acs"))

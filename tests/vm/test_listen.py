@@ -19,7 +19,7 @@ from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
 from vspc.vm import listen, server
 from vspc.vm.lines.vmware import Terms
-from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
+from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmware_factory
 from vspc.wire import telnet
 from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, encode
 
@@ -36,7 +36,7 @@ class ListenTest(DoorTest):
         self.addCleanup(globalLogPublisher.removeObserver, keep)
 
     def factory(self, secure: bool = False) -> GuardedFactory:
-        inner: Any = VMwareFactory(
+        inner: Any = vmware_factory(
             self.scene.server, lambda: Terms(("vspc",), self.scene.now), secure
         )
         if secure:
@@ -83,7 +83,7 @@ class Listening(ListenTest):
 
     def test_plain_telnet_speaks_telnet_and_asks_by_timing_mark(self) -> None:
         wire = Wire(peerAddress=IPv4Address("TCP", "10.0.0.1", 4))
-        line = PlainFactory(self.scene.server, "acs", True, self.scene.now).buildProtocol(None)
+        line = plain_factory(self.scene.server, "acs", True).buildProtocol(None)
         line.makeConnection(wire)
         self.assertIn(telnet.negotiation(telnet.WILL, telnet.BINARY), wire.take())
         line.dataReceived(b"a\xff\xff\r\0b" + telnet.negotiation(telnet.WILL, telnet.BINARY))

@@ -16,7 +16,7 @@ from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
 from vspc.console.console import Console, ConsoleState
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.vmware import Terms, VMwareLine
-from vspc.vm.listen import PlainFactory
+from vspc.vm.listen import LineFactory, plain_factory
 from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
@@ -308,7 +308,7 @@ class Values(SynchronousTestCase):
 class Plain(SynchronousTestCase):
     """Lines without the extension."""
 
-    def heir_of(self, listener: PlainFactory, process: Process) -> Process:
+    def heir_of(self, listener: LineFactory, process: Process) -> Process:
         line = listener.buildProtocol(None)
         line.makeConnection(Wire(peerAddress=IPv4Address("TCP", SOURCE, 1)))
         line.dataReceived(b"before ")
@@ -325,7 +325,7 @@ class Plain(SynchronousTestCase):
     def test_raw_tcp_and_telnet_go_on(self) -> None:
         for telnet in (False, True):
             process = Process()
-            listener = PlainFactory(process.scene.server, "qemu", telnet, process.scene.now)
+            listener = plain_factory(process.scene.server, "qemu", telnet)
             heir = self.heir_of(listener, process)
             self.assertEqual(heir.console().history.read(0, 99), b"before after")
             self.assertEqual(self.wire.take(), b"")

@@ -23,7 +23,8 @@ from vspc.console.events import VmRefused
 from vspc.net.fair_tls import ListeningTlsFactory
 from vspc.net.tls import ServerTls
 from vspc.vm.lines.vmware import Terms
-from vspc.vm.listen import VMwareFactory
+from vspc.vm.listen import vmware_factory
+from vspc.vm.mismatch import REASONS, Mismatch
 from vspc.wire.telnet import VMWARE, WILL, negotiation
 from vspc.wire.vmware import DoProxy, VmName
 
@@ -41,6 +42,12 @@ def client_hello(prepare: Callable[[SSL.Context], object] = lambda _: None) -> b
         engine.do_handshake()
     hello: bytes = engine.bio_read(65536)
     return hello
+
+
+def mismatch_of(kept: AccessRefusal) -> Mismatch:
+    """What `kept` was refused for."""
+    [found] = [m for m in Mismatch if kept.reason.startswith(REASONS[m].partition("{")[0])]
+    return found
 
 
 class WrongProtocolTest(SynchronousTestCase):
@@ -80,31 +87,35 @@ class AtATelnetListener(WrongProtocolTest):
     def test_tls(self) -> None:
         self.assertTrue(self.telnet(client_hello()).closed)
         kept = self.only()
-        self.assertIn("it speaks TLS", kept.reason)
+        self.assertIs(mismatch_of(kept), Mismatch.TLS_ON_TELNET)
         self.assertIn("telnets://", kept.reason)
         self.assertIn("vspc proxy-uri", kept.hint)
 
     def test_http(self) -> None:
         self.assertTrue(self.telnet(HTTP).closed)
-        self.assertIn("an HTTP request", self.only().reason)
+        self.assertIs(mismatch_of(self.only()), Mismatch.HTTP)
 
     def test_a_proxy_header_of_either_version(self) -> None:
         for header in (PROXY_1, PROXY_2):
             self.setUp()
             self.assertTrue(self.telnet(header).closed)
             kept = self.only()
-            self.assertIn("proxy_protocol_from", kept.reason)
+            self.assertIs(mismatch_of(kept), Mismatch.PROXY_HEADER)
             self.assertEqual(kept.hint, 'add to proxy_protocol_from of vm: "10.0.0.5/32"')
 
     def test_ssh(self) -> None:
         self.assertTrue(self.telnet(SSH).closed)
-        self.assertIn("it speaks SSH", self.only().reason)
+        self.assertIs(mismatch_of(self.only()), Mismatch.SSH)
 
     def test_byte_by_byte(self) -> None:
-        for opening, word in ((HTTP, "HTTP"), (PROXY_1, "PROXY"), (client_hello(), "TLS")):
+        for opening, mismatch in (
+            (HTTP, Mismatch.HTTP),
+            (PROXY_1, Mismatch.PROXY_HEADER),
+            (client_hello(), Mismatch.TLS_ON_TELNET),
+        ):
             self.setUp()
             self.telnet(*(opening[at : at + 1] for at in range(20)))
-            self.assertIn(word, self.only().reason)
+            self.assertIs(mismatch_of(self.only()), mismatch)
 
     def test_a_vm_that_agreed_on_telnet_may_say_what_it_likes(self) -> None:
         host = self.telnet(negotiation(WILL, VMWARE), HTTP)
@@ -140,7 +151,7 @@ class AtATelnetListener(WrongProtocolTest):
 class AtATelnetsListener(WrongProtocolTest):
     def setUp(self) -> None:
         super().setUp()
-        inner = VMwareFactory(
+        inner = vmware_factory(
             self.scene.server, lambda: Terms(("vspc",), self.scene.clock.seconds), True
         )
         self.factory = ListeningTlsFactory(ServerTls(made_pair()), False, inner)
@@ -170,7 +181,7 @@ class AtATelnetsListener(WrongProtocolTest):
     def test_plain_telnet_whose_first_word_is_shorter_than_a_record_of_tls(self) -> None:
         self.says(b"\xff\xfb\x25")
         kept = self.only()
-        self.assertIn("it speaks telnet without TLS", kept.reason)
+        self.assertIs(mismatch_of(kept), Mismatch.TELNET_ON_TLS)
         self.assertIn("vspc proxy-uri", kept.hint)
         self.assertFalse(self.scene.server.sessions)
 
@@ -183,7 +194,9 @@ class AtATelnetsListener(WrongProtocolTest):
                 context.set_max_proto_version(version)
 
             self.offers(prepare)
-            self.assertIn(f"it offers {name} at most", self.only().reason)
+            kept = self.only()
+            self.assertIs(mismatch_of(kept), Mismatch.OLD_TLS)
+            self.assertIn(f"{name} at most", kept.reason)
 
     def test_no_shared_cipher(self) -> None:
         def prepare(context: SSL.Context) -> None:
@@ -192,27 +205,27 @@ class AtATelnetsListener(WrongProtocolTest):
 
         self.offers(prepare)
         kept = self.only()
-        self.assertIn("no cipher suite", kept.reason)
+        self.assertIs(mismatch_of(kept), Mismatch.NO_CIPHER)
         self.assertIn("cipherList=", kept.reason)
 
     def test_a_client_that_does_not_accept_our_certificate(self) -> None:
         self.offers(lambda context: context.set_verify(SSL.VERIFY_PEER, None))
         kept = self.only()
-        self.assertIn("does not accept our certificate", kept.reason)
+        self.assertIs(mismatch_of(kept), Mismatch.CERTIFICATE_REFUSED)
         self.assertIn("thumbprint", kept.hint)
 
     def test_http_ssh_and_proxy_headers(self) -> None:
-        for opening, words in (
-            (HTTP, "an HTTP request"),
-            (b"PROPFIND /", "does not speak TLS"),
-            (SSH, "it speaks SSH"),
-            (PROXY_1, "proxy_protocol_from"),
-            (PROXY_2, "proxy_protocol_from"),
-            (bytes(300), "does not speak TLS"),
+        for opening, mismatch in (
+            (HTTP, Mismatch.HTTP),
+            (b"PROPFIND /", Mismatch.NO_TLS),
+            (SSH, Mismatch.SSH),
+            (PROXY_1, Mismatch.PROXY_HEADER),
+            (PROXY_2, Mismatch.PROXY_HEADER),
+            (bytes(300), Mismatch.NO_TLS),
         ):
             self.setUp()
             self.says(opening)
-            self.assertIn(words, self.only().reason, opening)
+            self.assertIs(mismatch_of(self.only()), mismatch, opening)
 
     def test_a_vm_that_speaks_tls_is_not_refused(self) -> None:
         self.offers(lambda _context: None)

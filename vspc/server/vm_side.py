@@ -18,7 +18,7 @@ from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls
 from vspc.vm.context import ANYWHERE, Zone
 from vspc.vm.lines.vmware import Terms
-from vspc.vm.listen import ConnectionFilter, GuardedFactory, PlainFactory, VMwareFactory
+from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmware_factory
 from vspc.vm.server import LineServer
 
 Listener = tuple[str, Factory, str]
@@ -56,7 +56,7 @@ class VmSide:
         for settings in config.vm.zones:
             found += self._zone(settings, pair)
         for plain in config.vm.plain:
-            factory = PlainFactory(self.server, plain.name, plain.telnet, self.now)
+            factory = plain_factory(self.server, plain.name, plain.telnet)
             key = f"the allow of [[vm.plain]] {plain.name}, or vm.allow,"
             what = f"plain {plain.name}"
             connection_filter = self._plain[plain.name] = self._filter(key)
@@ -76,10 +76,10 @@ class VmSide:
 
         found = list[Listener]()
         for description in settings.telnet:
-            factory: Factory = VMwareFactory(self.server, terms, False, place.zone)
+            factory: Factory = vmware_factory(self.server, terms, False, place.zone)
             found.append(self._guarded(place, description, factory, "telnet"))
         for description in settings.telnets:
-            factory = VMwareFactory(self.server, terms, True, place.zone)
+            factory = vmware_factory(self.server, terms, True, place.zone)
             wrapped = ListeningTlsFactory(place.tls, False, factory)
             found.append(self._guarded(place, description, wrapped, "telnets"))
         return found

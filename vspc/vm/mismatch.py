@@ -3,7 +3,8 @@
 The peer speaks another protocol than the listener, or no TLS comes about between them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from enum import Enum, auto
 from types import MappingProxyType
 
 from attrs import frozen
@@ -18,16 +19,98 @@ from vspc.wire.opening import Spoken, offered_version
 TLS_FAILED = "TLS failed"
 """How a reason begins for which there is no better sentence."""
 
-PROXY_URIS = "vspc proxy-uri prints the proxy URIs"
-THUMBPRINT = "vspc proxy-uri prints the URI with our thumbprint"
+
+class Mismatch(Enum):
+    """What does not fit."""
+
+    TLS_ON_TELNET = auto()
+    TELNET_ON_TLS = auto()
+    NO_TLS = auto()
+    HTTP = auto()
+    SSH = auto()
+    PROXY_HEADER = auto()
+    OLD_TLS = auto()
+    NO_CIPHER = auto()
+    CERTIFICATE_REFUSED = auto()
+    CLIENT_CERTIFICATE = auto()
+    TLS_FAILED = auto()
 
 
-@frozen
-class Mismatch:
-    """`hint`: what to write into the configuration, or the command that helps; may be empty."""
+REASONS: Mapping[Mismatch, str] = MappingProxyType(
+    {
+        Mismatch.TLS_ON_TELNET: "TLS received on a telnet listener: set its proxy URI to "
+        "telnets:// with a port of vm.telnets, or to telnet://",
+        Mismatch.TELNET_ON_TLS: "telnet without TLS received on a TLS listener: set its proxy URI "
+        "to telnets://, or to telnet:// with a port of vm.telnet",
+        Mismatch.NO_TLS: "something else than TLS received on a TLS listener: set its proxy URI "
+        "to telnets://, or to telnet:// with a port of vm.telnet",
+        Mismatch.HTTP: "HTTP request received on a listener for serial ports of VMs: a health "
+        "check should connect and close without a request",
+        Mismatch.SSH: "SSH received on a listener for serial ports of VMs: operators log in at a "
+        "port of ssh.listen",
+        Mismatch.PROXY_HEADER: "PROXY protocol header received from an address that is not in "
+        "proxy_protocol_from: add the balancer there, or switch the header off at the balancer",
+        Mismatch.OLD_TLS: "TLS version too old: {} offered, and TLS 1.2 is the oldest that is "
+        "accepted: update the host, or use a telnet:// proxy URI on a trusted network",
+        Mismatch.NO_CIPHER: "no cipher suite in common (TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM "
+        "or ChaCha20-Poly1305 is accepted): enable one at the host, and look at cipherList= in "
+        "its proxy URI; a host without ECDSA needs an RSA certificate in [tls]",
+        Mismatch.CERTIFICATE_REFUSED: "the host does not accept the server's certificate{}",
+        Mismatch.CLIENT_CERTIFICATE: "the client certificate is not issued by an authority in "
+        "client_ca of this zone",
+        Mismatch.TLS_FAILED: TLS_FAILED + ": {}",
+    }
+)
+"""The English of each; {} is a detail."""
 
-    reason: str
-    hint: str = ""
+_PROXY_URIS = "vspc proxy-uri prints the proxy URIs"
+_THUMBPRINT = "vspc proxy-uri prints the URI with the server's thumbprint"
+
+_HINTS: Mapping[Mismatch, str] = MappingProxyType(
+    {
+        Mismatch.TLS_ON_TELNET: _PROXY_URIS,
+        Mismatch.TELNET_ON_TLS: _PROXY_URIS,
+        Mismatch.NO_TLS: _PROXY_URIS,
+        Mismatch.OLD_TLS: _PROXY_URIS,
+        Mismatch.CERTIFICATE_REFUSED: _THUMBPRINT,
+        Mismatch.TLS_FAILED: _THUMBPRINT,
+    }
+)
+
+_AT_TELNET: Mapping[Spoken | None, Mismatch] = MappingProxyType(
+    {
+        Spoken.TLS: Mismatch.TLS_ON_TELNET,
+        Spoken.HTTP: Mismatch.HTTP,
+        Spoken.PROXY: Mismatch.PROXY_HEADER,
+        Spoken.SSH: Mismatch.SSH,
+    }
+)
+
+_AT_TELNETS: Mapping[Spoken | None, Mismatch] = MappingProxyType(
+    {
+        Spoken.TELNET: Mismatch.TELNET_ON_TLS,
+        Spoken.HTTP: Mismatch.HTTP,
+        Spoken.PROXY: Mismatch.PROXY_HEADER,
+        Spoken.SSH: Mismatch.SSH,
+    }
+)
+
+# What OpenSSL calls it, or the alert that the peer sent -> what that means here, and a detail.
+_BY_REASON: Mapping[str, tuple[Mismatch, str]] = MappingProxyType(
+    {
+        "no shared cipher": (Mismatch.NO_CIPHER, ""),
+        "no suitable signature algorithm": (Mismatch.NO_CIPHER, ""),
+        "wrong version number": (Mismatch.NO_TLS, ""),
+        "http request": (Mismatch.HTTP, ""),
+        "https proxy request": (Mismatch.HTTP, ""),
+        "unknown ca": (Mismatch.CERTIFICATE_REFUSED, ": unknown CA"),
+        "bad certificate": (Mismatch.CERTIFICATE_REFUSED, ""),
+        "unsupported certificate": (Mismatch.CERTIFICATE_REFUSED, ""),
+        "certificate unknown": (Mismatch.CERTIFICATE_REFUSED, ""),
+        "certificate expired": (Mismatch.CERTIFICATE_REFUSED, ": it has expired"),
+        "certificate verify failed": (Mismatch.CLIENT_CERTIFICATE, ""),
+    }
+)
 
 
 @frozen
@@ -38,119 +121,46 @@ class RemotePeer:
     zone: str
 
 
-def _proxy_header(peer: RemotePeer) -> Mismatch:
-    key = "vm" if peer.zone == DEFAULT_ZONE else f"the [[vm.zone]] {peer.zone}"
-    found = parse_address(peer.address)
-    network = "" if found is None else f'"{found}/{found.max_prefixlen}"'
-    return Mismatch(
-        "it sends a PROXY protocol header, and its address is not in proxy_protocol_from: add the "
-        "balancer there, or switch the header off at the balancer",
-        f"add to proxy_protocol_from of {key}: {network}" if network else "",
-    )
+@frozen
+class Explanation:
+    """`hint`: what to write into the configuration, or the command that helps; may be empty."""
+
+    reason: str
+    hint: str
 
 
-def _fixed(reason: str, hint: str = "") -> Callable[[RemotePeer], Mismatch]:
-    return lambda _peer: Mismatch(reason, hint)
+def _explain(mismatch: Mismatch, peer: RemotePeer, detail: str = "") -> Explanation:
+    hint = _HINTS.get(mismatch, "")
+    network = parse_address(peer.address)
+    if mismatch is Mismatch.PROXY_HEADER and network is not None:
+        key = "vm" if peer.zone == DEFAULT_ZONE else f"the [[vm.zone]] {peer.zone}"
+        hint = f'add to proxy_protocol_from of {key}: "{network}/{network.max_prefixlen}"'
+    return Explanation(REASONS[mismatch].format(detail), hint)
 
 
-_HTTP = _fixed(
-    "it sends an HTTP request, and this listener is for the serial ports of VMs: a health check "
-    "should connect and close without a request"
-)
-_SSH = _fixed(
-    "it speaks SSH, and this listener is for the serial ports of VMs: operators log in at a port "
-    "of ssh.listen"
-)
-
-_AT_TELNET: Mapping[Spoken, Callable[[RemotePeer], Mismatch]] = MappingProxyType(
-    {
-        Spoken.TLS: _fixed(
-            "it speaks TLS, and this listener expects telnet without TLS: set its proxy URI to "
-            "telnets:// with a port of vm.telnets, or to telnet://",
-            PROXY_URIS,
-        ),
-        Spoken.HTTP: _HTTP,
-        Spoken.PROXY: _proxy_header,
-        Spoken.SSH: _SSH,
-    }
-)
-
-_AT_TELNETS: Mapping[Spoken, Callable[[RemotePeer], Mismatch]] = MappingProxyType(
-    {
-        Spoken.TELNET: _fixed(
-            "it speaks telnet without TLS, and this listener expects TLS: set its proxy URI to "
-            "telnets://, or to telnet:// with a port of vm.telnet",
-            PROXY_URIS,
-        ),
-        Spoken.HTTP: _HTTP,
-        Spoken.PROXY: _proxy_header,
-        Spoken.SSH: _SSH,
-    }
-)
-
-_NO_TLS = Mismatch(
-    "it does not speak TLS, which this listener expects: set its proxy URI to telnets://, or to "
-    "telnet:// with a port of vm.telnet",
-    PROXY_URIS,
-)
-
-_NO_CIPHER = Mismatch(
-    "it offers no cipher suite that is accepted (TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or "
-    "ChaCha20-Poly1305): enable one at the host, and look at cipherList= in its proxy URI; a host "
-    "without ECDSA needs an RSA certificate in [tls]"
-)
-
-_NOT_OURS = "it does not accept our certificate"
-
-# What OpenSSL calls it, or the alert that the peer sent -> what that means here.
-_BY_REASON: Mapping[str, Mismatch] = MappingProxyType(
-    {
-        "no shared cipher": _NO_CIPHER,
-        "no suitable signature algorithm": _NO_CIPHER,
-        "wrong version number": _NO_TLS,
-        "http request": _HTTP(RemotePeer("", "")),
-        "https proxy request": _HTTP(RemotePeer("", "")),
-        "unknown ca": Mismatch(f"{_NOT_OURS}: unknown CA", THUMBPRINT),
-        "bad certificate": Mismatch(_NOT_OURS, THUMBPRINT),
-        "unsupported certificate": Mismatch(_NOT_OURS, THUMBPRINT),
-        "certificate unknown": Mismatch(_NOT_OURS, THUMBPRINT),
-        "certificate expired": Mismatch(f"{_NOT_OURS}: it has expired", THUMBPRINT),
-        "certificate verify failed": Mismatch(
-            "its client certificate is of no authority in client_ca of this zone"
-        ),
-    }
-)
-
-
-def at_telnet(spoken: Spoken | None, peer: RemotePeer) -> Mismatch | None:
+def at_telnet(spoken: Spoken | None, peer: RemotePeer) -> Explanation | None:
     """What is said of a peer that begins so at a listener without TLS; None: nothing."""
-    say = _AT_TELNET.get(spoken) if spoken is not None else None
-    return None if say is None else say(peer)
+    mismatch = _AT_TELNET.get(spoken)
+    return None if mismatch is None else _explain(mismatch, peer)
 
 
-def of_handshake(error: BaseException, peer: RemotePeer) -> Mismatch | None:
+def of_handshake(error: BaseException, peer: RemotePeer) -> Explanation | None:
     """What is said of a connection that was lost with `error`; None if that is not TLS's."""
     opening = b""
     cause: BaseException | None = error
     if isinstance(error, HandshakeFailed):
-        say = _AT_TELNETS.get(error.spoken) if error.spoken is not None else None
-        if say is not None:
-            return say(peer)
+        mismatch = _AT_TELNETS.get(error.spoken)
+        if mismatch is not None:
+            return _explain(mismatch, peer)
         opening, cause = error.opening, error.error
     if not isinstance(cause, SSL.Error):
         return None
     reason = tls_reason(cause)
     if reason in ("unsupported protocol", "version too low"):
-        return _too_old(offered_version(opening))
+        version = offered_version(opening)
+        offered = f"{version} at most" if version else "no TLS 1.2 or newer"
+        return _explain(Mismatch.OLD_TLS, peer, offered)
     # The words before an alert's name differ between versions of OpenSSL.
     found = _BY_REASON.get(reason.rpartition(" alert ")[2])
-    return found or Mismatch(f"{TLS_FAILED}: {reason}", THUMBPRINT)
-
-
-def _too_old(version: str) -> Mismatch:
-    offered = f"{version} at most" if version else "no TLS 1.2 or newer"
-    return Mismatch(
-        f"it offers {offered}, and TLS 1.2 is the oldest that is accepted: update the host, or use "
-        "a telnet:// proxy URI on a trusted network",
-        PROXY_URIS,
-    )
+    mismatch, detail = found or (Mismatch.TLS_FAILED, reason)
+    return _explain(mismatch, peer, detail)
