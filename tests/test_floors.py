@@ -322,7 +322,7 @@ class Plan(SynchronousTestCase):
                 "from vspc.vm.ports import Keeper\nfrom vspc.net import tls",
             ),
             ("vspc.ssh.server", "from vspc import __version__"),
-            ("vspc.server.service", "from vspc.apps.dispatch import Reception"),
+            ("vspc.server.service", "from vspc.apps.dispatch import Dispatcher"),
         ):
             self.assertEqual(_wrong(name, text), [], name)
 

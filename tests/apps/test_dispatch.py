@@ -13,13 +13,13 @@ from vspc.console.ports import Terminal
 from vspc.console.session import UNLIMITED, SessionLimits
 
 
-class ReceptionTest(SynchronousTestCase):
+class DispatchTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.desk = Desk()
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
         self.desk.connected("secret", f"{2:032x}")
         self.operators = {"alice": ALICE, "bob": BOB}
-        self.reception = Dispatcher(
+        self.dispatcher = Dispatcher(
             evolve(self.desk.context, current=lambda who: self.operators.get(who.name)),
             self.desk.events,
         )
@@ -35,11 +35,11 @@ class ReceptionTest(SynchronousTestCase):
     ) -> FakeChannel:
         channel = FakeChannel(terminal)
         login = Login(evolve(session(operator), limits=limits), target, options)
-        self.reception.start(channel, login, request)
+        self.dispatcher.start(channel, login, request)
         return channel
 
 
-class Verbs(ReceptionTest):
+class Verbs(DispatchTest):
     def test_a_command_line_is_a_verb(self) -> None:
         self.assertIn("web01", self.ask(ExecRequest(b"list")).text)
         self.assertEqual(self.ask(ExecRequest(b"'open")).status, 2)
@@ -124,13 +124,13 @@ class Verbs(ReceptionTest):
         self.assertEqual(self.ask(ExecRequest(b"list")).status, 4)
 
 
-class Forced(ReceptionTest):
+class Forced(DispatchTest):
     """Keys with a command, whose consoles are a glob."""
 
     def force(self, command: str, request: Request, target: str | None = None) -> FakeChannel:
         channel = FakeChannel(XTERM if isinstance(request, ShellRequest) else None)
         limited = evolve(session("alice"), limits=SessionLimits(command))
-        self.reception.start(channel, Login(limited, target, ()), request)
+        self.dispatcher.start(channel, Login(limited, target, ()), request)
         return channel
 
     def test_the_login_may_name_the_console(self) -> None:
@@ -154,7 +154,7 @@ class Forced(ReceptionTest):
             self.assertIn("no console secret", channel.text + channel.complaint)
 
 
-class OnlyReading(ReceptionTest):
+class OnlyReading(DispatchTest):
     """`ro` behind the comma of a login."""
 
     def reading(self, line: bytes, terminal: Terminal | None = None) -> FakeChannel:
@@ -216,7 +216,7 @@ class OnlyReading(ReceptionTest):
             self.assertIn("login: unknown option 'rO'; did you mean ro?", channel.complaint)
 
 
-class WithoutATerminal(ReceptionTest):
+class WithoutATerminal(DispatchTest):
     """`console`, where it is not a terminal that asks for it."""
 
     def test_it_says_what_to_do_and_ends_with_its_input(self) -> None:
@@ -254,7 +254,7 @@ class WithoutATerminal(ReceptionTest):
         self.assertEqual((channel.status, channel.complaint), (None, ""))
 
 
-class NamesAsVerbs(ReceptionTest):
+class NamesAsVerbs(DispatchTest):
     """`ssh -t HOST NAME`."""
 
     def test_a_console_where_a_verb_should_stand(self) -> None:
@@ -290,7 +290,7 @@ class NamesAsVerbs(ReceptionTest):
             self.assertEqual((one.status, said), (2, two.text + two.complaint))
 
 
-class Consoles(ReceptionTest):
+class Consoles(DispatchTest):
     def test_the_console_named_in_the_login(self) -> None:
         channel = self.ask(ShellRequest("web01"), terminal=XTERM, target="web01")
         self.assertIn("[web01 connected", channel.text)
@@ -343,7 +343,7 @@ class Consoles(ReceptionTest):
         self.assertEqual(self.ask(ForwardRequest("nothing")).status, 3)
 
 
-class ForOneCommand(ReceptionTest):
+class ForOneCommand(DispatchTest):
     """A key with a command, asked for something else."""
 
     def forced(self, command: str, line: bytes) -> FakeChannel:
@@ -420,7 +420,7 @@ class ForOneCommand(ReceptionTest):
         self.assertIsNone(self.ask(ForwardRequest("web01"), limits=opens).status)
 
 
-class Choosing(ReceptionTest):
+class Choosing(DispatchTest):
     def choose(self, operator: str = "alice") -> FakeChannel:
         channel = self.ask(ShellRequest(None), operator, XTERM)
         self.desk.clock.advance(0)  # it paints at the end of a turn

@@ -24,7 +24,7 @@ CANARY = b"hunter2-canary-9f1c"
 
 
 class Machine:
-    """A desk with an audit file, a console with a line, and the service's reception."""
+    """A desk with an audit file, a console with a line, and the service's dispatcher."""
 
     def __init__(self, directory: Path, failed: Callable[[], None]) -> None:
         self.desk = Desk()
@@ -36,13 +36,13 @@ class Machine:
         self.desk.context = evolve(self.desk.context, audit=self.watching.recorder)
         self.console, self.line = self.desk.connected()
         self.lines = [self.line]
-        self.reception = Dispatcher(self.desk.context, self.desk.events)
+        self.dispatcher = Dispatcher(self.desk.context, self.desk.events)
 
     def ask(self, request: Request, terminal: bool = False) -> FakeChannel:
         """A channel of alice's."""
         channel = FakeChannel(XTERM if terminal else None)
         login = Login(session(ALICE), "web01", ())
-        self.reception.start(channel, login, request)
+        self.dispatcher.start(channel, login, request)
         self.turn()
         return channel
 

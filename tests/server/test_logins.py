@@ -44,12 +44,12 @@ class Recording:
         self.told += [f"{failure.operator} excused" for failure in failures]
 
 
-class GuestsTest(SynchronousTestCase):
+class LoginServiceTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.sessions = Sessions(lambda: Quota(sessions=2))
         self.audit, self.recording = Recorded(), Recording()
-        self.guests = LoginService(self.sessions, self.audit, self.recording, FakeClock().wall)
-        self.bench = Bench(observer=self.guests)
+        self.logins = LoginService(self.sessions, self.audit, self.recording, FakeClock().wall)
+        self.bench = Bench(observer=self.logins)
 
     def login(self) -> Any:
         client = self.bench.asking()
@@ -128,7 +128,7 @@ class GuestsTest(SynchronousTestCase):
         leave = []
         for _ in range(5):
             channel = FakeChannel()
-            session, left = self.guests.local(channel)
+            session, left = self.logins.local(channel)
             self.assertIs(session.operator, LOCAL)
             leave.append(left)
         self.assertEqual(len(list(self.sessions)), 5)
@@ -141,12 +141,12 @@ class GuestsTest(SynchronousTestCase):
         self.assertEqual(self.recording.told, ["root@local came"] * 5 + ["root@local left"] * 5)
 
     def test_to_end_one_from_the_machine_itself_is_recorded_at_once_and_once(self) -> None:
-        _, left = self.guests.local(FakeChannel())
+        _, left = self.logins.local(FakeChannel())
         [present] = self.sessions
         present.end("the server stops")
         left()
         self.assertEqual(self.recording.told, ["root@local came", "root@local left"])
 
     def test_a_stranger_at_the_control_socket_is_a_failed_login(self) -> None:
-        self.guests.refused("local uid=1000")
+        self.logins.refused("local uid=1000")
         self.assertEqual(self.recording.told, ["root@local failed"])

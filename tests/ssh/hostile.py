@@ -115,10 +115,10 @@ class ConsoleBench(StormBench):
         super().__init__(**options)
         self.desk = Desk()
         self.desk.clock.twisted = self.clock
-        self.reception = Dispatcher(
+        self.dispatcher = Dispatcher(
             evolve(self.desk.context, current=self.current), self.desk.events
         )
-        self.start = self.reception.start
+        self.start = self.dispatcher.start
 
     def current(self, operator: Operator) -> Operator:
         """Nobody is taken away."""
