@@ -9,7 +9,7 @@ from tests.simulator.test_migration import HERE, SEQUENCE, THERE
 from vspc.simulator import extension as ext
 from vspc.simulator.fleet import NOTICE as CLEARED
 from vspc.simulator.migration import HANG_LIMIT, NOTICE, PlannedFault
-from vspc.simulator.serial_port import Report
+from vspc.simulator.serial_port import MigrationReport
 
 
 class StunTests(SynchronousTestCase):
@@ -129,12 +129,12 @@ class FaultyMigrationTests(SynchronousTestCase):
         self.source = self.world.start()
         self.vm = self.world.vm
 
-    def move(self, fault: PlannedFault, seconds: float = 0.0) -> "Deferred[Report]":
+    def move(self, fault: PlannedFault, seconds: float = 0.0) -> "Deferred[MigrationReport]":
         moving = self.vm.migrate(THERE, 0.0, fault, SEQUENCE)
         self.world.run(seconds)
         return moving
 
-    def assertStays(self, moving: "Deferred[Report]", reason: str) -> Report:
+    def assertStays(self, moving: "Deferred[MigrationReport]", reason: str) -> MigrationReport:
         report = self.successResultOf(moving)
         self.assertEqual((report.outcome, report.reason), ("failed", reason))
         self.assertEqual((self.vm.state, self.vm.address), ("connected", HERE))
@@ -200,7 +200,7 @@ class ConvoyTests(SynchronousTestCase):
         self.world.start()
         self.machine = self.world.machine
 
-    def move(self, **words: object) -> list[Report]:
+    def move(self, **words: object) -> list[MigrationReport]:
         moving = self.machine.move(THERE, 0.0, **words)  # type: ignore[arg-type]
         self.world.run()
         return self.successResultOf(moving)

@@ -12,7 +12,7 @@ from tests.simulator.proxy import SECRET, Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
 from vspc.simulator.migration import BEGIN_BUFFER, GOAHEAD_LIMIT, PEER_LIMIT, PlannedFault
-from vspc.simulator.serial_port import FIFO, Report
+from vspc.simulator.serial_port import FIFO, MigrationReport
 from vspc.simulator.vm import CannotMove, next_host
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -35,12 +35,12 @@ class MigrationTestCase(SynchronousTestCase):
         self.source = self.world.start()
         self.vm = self.world.vm
 
-    def move(self, **words: object) -> "Deferred[Report]":
+    def move(self, **words: object) -> "Deferred[MigrationReport]":
         moving = self.vm.migrate(THERE, **{"transfer": 0.0, "sequence": SEQUENCE, **words})  # type: ignore[arg-type]
         self.world.run()
         return moving
 
-    def assertStays(self, moving: "Deferred[Report]", outcome: str, reason: str) -> None:
+    def assertStays(self, moving: "Deferred[MigrationReport]", outcome: str, reason: str) -> None:
         report = self.successResultOf(moving)
         self.assertEqual((report.outcome, report.reason), (outcome, reason))
         self.assertEqual((self.vm.state, self.vm.address), ("connected", HERE))

@@ -17,7 +17,7 @@ from vspc.simulator.extension import VmIdentity, identity, plain_uuid
 from vspc.simulator.fleet import Fleet, Machine, VmMoved
 from vspc.simulator.impostors import Impostor, ImpostorClaim
 from vspc.simulator.migration import PlannedFault
-from vspc.simulator.serial_port import Report
+from vspc.simulator.serial_port import MigrationReport
 from vspc.simulator.vm import VirtualMachine, next_host
 
 NAME = 80
@@ -213,14 +213,14 @@ def _vmotion(fleet: Fleet, name: str, *words: str) -> Deferred[str]:
     return moving.addCallback(lambda reports: answer(reports, fault))
 
 
-def worst(reports: list[Report]) -> Report:
+def worst(reports: list[MigrationReport]) -> MigrationReport:
     """The report that says what became of the VM: the first port that did not move by itself."""
     stayed = [report for report in reports if report.outcome != "moved"]
     own = [report for report in stayed if not report.reason.startswith("another port")]
     return (own or stayed or reports)[0]
 
 
-def answer(reports: list[Report], fault: PlannedFault = PlannedFault.NONE) -> str:
+def answer(reports: list[MigrationReport], fault: PlannedFault = PlannedFault.NONE) -> str:
     """How a VM's vMotion ended, as a line."""
     report = worst(reports)
     if report.outcome == "moved":

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from vspc.simulator.host import HostConnection
 from vspc.simulator.impostors import Impostors
 from vspc.simulator.migration import Convoy, PlannedFault
-from vspc.simulator.serial_port import Report
+from vspc.simulator.serial_port import MigrationReport
 from vspc.simulator.vm import CannotMove, VirtualMachine
 
 
@@ -78,7 +78,7 @@ class Machine:
         fault: PlannedFault = PlannedFault.NONE,
         only: VirtualMachine | None = None,
         sequence: bytes | None = None,
-    ) -> Deferred[list[Report]]:
+    ) -> Deferred[list[MigrationReport]]:
         """Move all its ports at once; their reports. Raises CannotMove, then nothing moves.
 
         `fault` and `sequence` are for the port `only`, or for every one.
@@ -97,7 +97,7 @@ class Machine:
                 convoy,
             )
             moving.append(begun)
-        return cast("Deferred[list[Report]]", gatherResults(moving))
+        return cast("Deferred[list[MigrationReport]]", gatherResults(moving))
 
 
 log = Logger()
@@ -111,7 +111,7 @@ class VmMoved:
     """What became of one VM of an evacuation: the reports of its ports, or why it did not begin."""
 
     name: str
-    reports: list[Report]
+    reports: list[MigrationReport]
     refused: str = ""
 
 

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from vspc.simulator.host import HostConnection
-from vspc.simulator.serial_port import Flow, Report
+from vspc.simulator.serial_port import Flow, MigrationReport
 
 
 class PlannedFault(Enum):
@@ -121,10 +121,10 @@ class Movable(Protocol):
     def open(self, address: str, line: HostConnection) -> None:
         """Connect it."""
 
-    def moved(self, line: HostConnection, report: Report) -> None:
+    def moved(self, line: HostConnection, report: MigrationReport) -> None:
         """The VM lives on `line`, at the target's address."""
 
-    def stayed(self, report: Report) -> None:
+    def stayed(self, report: MigrationReport) -> None:
         """The VM lives where it was."""
 
 
@@ -141,7 +141,7 @@ class SimulatedMigration:
     ) -> None:
         self.source = source
         self.target: HostConnection | None = None
-        self.result: Deferred[Report] = Deferred()
+        self.result: Deferred[MigrationReport] = Deferred()
         self.stage = Stage.ASKED
         self._vm = vm
         self._clock = clock
@@ -295,8 +295,8 @@ class SimulatedMigration:
         self.stage = Stage.OVER
         self._stop_waiting()
 
-    def _report(self, outcome: str, reason: str) -> Report:
-        return Report(
+    def _report(self, outcome: str, reason: str) -> MigrationReport:
+        return MigrationReport(
             outcome=outcome,
             reason=reason,
             source=self._from,

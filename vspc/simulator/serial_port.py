@@ -15,7 +15,7 @@ REPORTS = 100
 
 
 @frozen
-class Report:
+class MigrationReport:
     """How one vMotion went. Times in milliseconds.
 
     `outcome` is "moved", "notnow", or "failed", then `reason` says why. `bytes_before_goahead`
@@ -64,9 +64,9 @@ class Counters:
         self.breaks = 0
         self.lines = 0
         self.moves = 0
-        self.reports: deque[Report] = deque(maxlen=REPORTS)
+        self.reports: deque[MigrationReport] = deque(maxlen=REPORTS)
 
-    def moved(self, report: Report) -> None:
+    def moved(self, report: MigrationReport) -> None:
         """A migration is over."""
         self.moves += report.outcome == "moved"
         self.reports.append(report)

@@ -23,7 +23,7 @@ from vspc.simulator.extension import VmIdentity
 from vspc.simulator.host import HostConnection, Settings
 from vspc.simulator.impostors import RecordingPort
 from vspc.simulator.migration import Convoy, Plan, PlannedFault, SimulatedMigration
-from vspc.simulator.serial_port import Counters, Flow, Guest, Report
+from vspc.simulator.serial_port import Counters, Flow, Guest, MigrationReport
 
 log = Logger()
 
@@ -324,7 +324,7 @@ class VirtualMachine:
         fault: PlannedFault = PlannedFault.NONE,
         sequence: bytes | None = None,
         convoy: Convoy | None = None,
-    ) -> Deferred[Report]:
+    ) -> Deferred[MigrationReport]:
         """Move it to the host at `address`. Fires with the Report; raises CannotMove."""
         line = self.movable_line()
         chosen = self._chance.randbytes(SEQUENCE) if sequence is None else sequence
@@ -358,13 +358,13 @@ class VirtualMachine:
         if self._migration is not None:
             self._migration.peer_ok(connection, sequence)
 
-    def moved(self, line: HostConnection, report: Report) -> None:
+    def moved(self, line: HostConnection, report: MigrationReport) -> None:
         """It lives on `line`, at the target's address."""
         self.flow.line, self.flow.up = line, True
         self.address = report.target
         self.stayed(report)
 
-    def stayed(self, report: Report) -> None:
+    def stayed(self, report: MigrationReport) -> None:
         """It lives where it lived before, or where `moved` put it; life goes on."""
         self._migration, self.flow.still = None, False
         self.counters.moved(report)
