@@ -268,7 +268,7 @@ class Printed(AccessTest):
         for words, said in (
             (("--operator", "nobody"), "no operator nobody"),
             (("--operator", "\x1b[31m"), r"\x1b[31m"),
-            (("--console", "nowhere/x"), "no zone nowhere"),
+            (("--console", "nowhere/x"), "there is no zone nowhere"),
         ):
             status, lines, errors = self.run_it(*words)
             self.assertEqual((status, lines), (3, []))

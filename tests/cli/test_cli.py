@@ -45,14 +45,14 @@ class Checking(CliTest):
     def test_the_summary_says_who_is_asked_and_what_is_recorded_where(self) -> None:
         said = self.check("")
         for line in (
-            "certificates: none are taken",
+            "certificates: not accepted",
             "revoked keys and certificates: no file",
             "auth_command: none",
             "authorized_keys_command: none",
             "copies of the audit: none",
         ):
             self.assertIn(f"{line}\n", said)
-        self.assertIn('all goes on (on_failure = "continue")', said)
+        self.assertIn('work continues (on_failure = "continue")', said)
 
     def test_the_summary_of_what_is_set(self) -> None:
         program = self.directory / "program"
@@ -74,7 +74,7 @@ class Checking(CliTest):
             "copies of the audit: syslog to unix:/dev/log and journald",
         ):
             self.assertIn(f"{line}\n", said)
-        self.assertIn('nobody new types (on_failure = "refuse")', said)
+        self.assertIn('no pen can be taken (on_failure = "refuse")', said)
 
     def test_what_is_odd_in_files_is_said(self) -> None:
         said = self.check(

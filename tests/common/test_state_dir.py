@@ -46,7 +46,9 @@ class StateDirectory(SynchronousTestCase):
     def test_a_symbolic_link_in_it_is_named_with_the_command_to_type(self) -> None:
         (self.path / "log" / "consoles").mkdir(parents=True)
         (self.path / "log" / "consoles" / "ab").symlink_to("/etc")
-        with self.assertRaisesRegex(StateError, r"symbolic link; type: rm \S*/log/consoles/ab$"):
+        with self.assertRaisesRegex(
+            StateError, r"symbolic link; remove it: rm \S*/log/consoles/ab$"
+        ):
             claim(self.path)
         (self.path / "log" / "consoles" / "ab").unlink()
         claim(self.path).close()
@@ -65,7 +67,7 @@ class StateDirectory(SynchronousTestCase):
             raise SkipTest("only root can give a file away")
         (self.path / "log").mkdir(parents=True)
         os.chown(self.path / "log", 12345, 12345)
-        with self.assertRaisesRegex(StateError, "another user; .* type: chown -R root "):
+        with self.assertRaisesRegex(StateError, "another user; .* intended: chown -R root "):
             claim(self.path)
 
     def test_root_may_serve_from_a_directory_that_belongs_to_the_service(self) -> None:

@@ -79,8 +79,8 @@ class Together(ConfigTest):
             self.load("[ssh.certificates]\nauthorities_file = 'ca'\n")
         said = [mistake.problem for mistake in caught.exception.mistakes]
         self.assertEqual(len(said), 2)
-        self.assertIn("line 1: the option hurry", said[0])
-        self.assertIn("line 2: an authority has options", said[1])
+        self.assertIn("line 1: unknown option hurry", said[0])
+        self.assertIn("line 2: options before the key", said[1])
 
     def test_what_remains_is_what_is_right(self) -> None:
         path = self.write(

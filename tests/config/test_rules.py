@@ -99,7 +99,7 @@ class Warnings(ConfigTest):
             (("'@net', 'bob'", "'*'", read), ("'bob', '@net'", "'uuid:42*'", read)),
         ):
             [warning] = self.rules(first, second)
-            self.assertIn("access[1] (line 10): it never decides: access[0] (line 6)", warning)
+            self.assertIn("access[1] (line 10): it has no effect: access[0] (line 6)", warning)
 
     def test_a_rule_behind_two_that_together_say_it_all(self) -> None:
         [warning] = self.rules(
@@ -107,7 +107,7 @@ class Warnings(ConfigTest):
             ("'*'", "'db*'", "'read'"),
             ("'alice'", "'db1', 'web1'", "'read'"),
         )
-        self.assertIn("access[0] (line 6), access[1] (line 10) before it", warning)
+        self.assertIn("access[0] (line 6), access[1] (line 10) already", warning)
 
     def test_rules_that_still_have_something_to_say(self) -> None:
         self.assertEqual(
@@ -124,11 +124,11 @@ class Warnings(ConfigTest):
     def test_all_behind_everybody_everywhere_is_one_warning(self) -> None:
         everything = ("'*'", "'*'", "'read'")
         [warning] = self.rules(everything, everything, everything)
-        self.assertIn("later rules never count", warning)
+        self.assertIn("later rules have no effect", warning)
 
     def test_rights_without_read(self) -> None:
         [warning] = self.rules(("'*'", "'a'", "'write', 'break'"), ("'*'", "'b'", ""))
-        self.assertIn("access[0] (line 6): without read, a console does not exist", warning)
+        self.assertIn("access[0] (line 6): without read, the console is not visible", warning)
 
     def test_patterns_that_match_nothing(self) -> None:
         found = self.rules(
@@ -143,7 +143,9 @@ class Warnings(ConfigTest):
             ],
         )
         for word, warning in zip(
-            ("no zone nowhere", "32 digits", "no zone a", "%2F", "its address"), found, strict=True
+            ("unknown zone nowhere", "32 digits", "unknown zone a", "%2F", "its address"),
+            found,
+            strict=True,
         ):
             self.assertIn(word, warning)
 
@@ -156,7 +158,7 @@ class Warnings(ConfigTest):
         where = "consoles = ['a']\nrequire_reason = true"
         more = "[audit]\nenabled = false\n"
         [warning] = self.rules(("'*'", where, "'read'"), more=more)
-        self.assertIn("the reason is written nowhere", warning)
+        self.assertIn("the reason is not recorded", warning)
         self.assertEqual(self.rules(("'*'", where, "'read'")), [])
 
 
@@ -203,7 +205,7 @@ class ConsolesFile(ConfigTest):
         self.write("nowhere/*\n", "list")
         [said] = [w for w in self.load(self.RULE).warnings if w.startswith("access")]
         self.assertIn("access[0].consoles_file (line 1): ", said)
-        self.assertIn("list line 1: there is no zone nowhere", said)
+        self.assertIn("list line 1: unknown zone nowhere", said)
 
     def test_a_rule_without_consoles_is_a_mistake(self) -> None:
         for rule in ("", "consoles = []\n"):

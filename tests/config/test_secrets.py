@@ -72,13 +72,15 @@ class Hashes(SecretsTest):
             (SALT, "A" * 41),  # no length of base64
             ("c29tZXNhbHR", DIGEST),  # bits that belong to no byte
         ):
-            self.assertIn("cut or damaged", self.problem(password_hash, phc(COST, salt, digest)))
+            self.assertIn(
+                "incomplete or damaged", self.problem(password_hash, phc(COST, salt, digest))
+            )
 
     def test_too_dear_and_too_cheap(self) -> None:
         for cost in (Cost(MOST.memory + 1, 1, 1), Cost(65536, 11, 1), Cost(65536, 1, 17)):
-            self.assertIn("too much", self.problem(password_hash, phc(cost)))
+            self.assertIn("too expensive", self.problem(password_hash, phc(cost)))
         for cost in (Cost(LEAST_MEMORY - 1, 10, 1), Cost(19 * 1024, 1, 1), Cost(8, 10, 1)):
-            self.assertIn("too little", self.problem(password_hash, phc(cost)))
+            self.assertIn("too cheap", self.problem(password_hash, phc(cost)))
 
     def test_what_is_recommended_for_small_machines_is_taken(self) -> None:
         for memory, passes in ((46, 1), (19, 2), (12, 3), (9, 4), (7, 5)):

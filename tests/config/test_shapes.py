@@ -81,14 +81,14 @@ class Shapes(ConfigTest):
 
     def test_keys_that_are_not_there(self) -> None:
         for text, wanted in (
-            ("[vm]\nalow = []\n", "line 2: vm.alow: there is no such key; did you mean allow? "),
+            ("[vm]\nalow = []\n", "line 2: vm.alow: unknown key; did you mean allow? "),
             ("[vm]\nstart-tls = 'off'\n", "did you mean start_tls? "),
-            ("[vmm]\n", "line 1: vmm: there is no such key; did you mean vm? "),
-            ("[log]\nauthorized_keys = []\n", "key; it belongs into [operators.NAME]; there are "),
-            ("[log]\nhost_keys = []\n", "it belongs into [ssh]; "),
-            ("vmotion_peers = []\n", "it belongs into [[vm.zone]] or [vm]; "),
-            ("[ssh]\nprincipals = []\n", "it belongs into [[ssh.certificates.map]]; "),
-            ("[log]\nzzz = []\n", "line 2: log.zzz: there is no such key; there are enabled, "),
+            ("[vmm]\n", "line 1: vmm: unknown key; did you mean vm? "),
+            ("[log]\nauthorized_keys = []\n", "key; it belongs in [operators.NAME]; allowed: "),
+            ("[log]\nhost_keys = []\n", "it belongs in [ssh]; "),
+            ("vmotion_peers = []\n", "it belongs in [[vm.zone]] or [vm]; "),
+            ("[ssh]\nprincipals = []\n", "it belongs in [[ssh.certificates.map]]; "),
+            ("[log]\nzzz = []\n", "line 2: log.zzz: unknown key; allowed: enabled, "),
         ):
             self.assertIn(wanted, self.said(text))
 
@@ -106,16 +106,16 @@ class Shapes(ConfigTest):
         self.check("[vm]\nzone = ['lab']\n", 2, "vm.zone[0]", rest)
 
     def test_what_is_missing_has_the_line_of_its_table(self) -> None:
-        self.assertIn("line 2: vm.zone[0].name: it is missing", self.said("\n[[vm.zone]]\n"))
+        self.assertIn("line 2: vm.zone[0].name: missing", self.said("\n[[vm.zone]]\n"))
 
     def test_what_is_no_toml_has_its_line(self) -> None:
         for text, wanted in (
-            ("[vm]\ntelnet = tcp:1\n", 'text stands in quotes: key = "text"'),
-            ("[vm]\ntelnet = [tcp:1]\n", 'text stands in quotes: key = "text"'),
-            ("[vm]\ntelnet = \u201ctcp:1\u201d\n", "quotes are straight ones"),
+            ("[vm]\ntelnet = tcp:1\n", 'text must be in quotes: key = "text"'),
+            ("[vm]\ntelnet = [tcp:1]\n", 'text must be in quotes: key = "text"'),
+            ("[vm]\ntelnet = \u201ctcp:1\u201d\n", "use straight quotes"),
             ("[vm]\n= 5\n", "see toml.io"),
-            ("state_dir = 'a'\nstate_dir = 'b'\n", "a key may stand only once"),
-            ('[vm]\ntelnet = "tcp:1\n', "text ends with the quote"),
+            ("state_dir = 'a'\nstate_dir = 'b'\n", "a key may appear only once"),
+            ('[vm]\ntelnet = "tcp:1\n', "text must end with its quote"),
         ):
             said = self.said(text)
             self.assertTrue(said.startswith("line 2: invalid TOML: "), said)

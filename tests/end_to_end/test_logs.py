@@ -316,4 +316,4 @@ class Readers(ServerTestCase):
         link.symlink_to("/etc")
         done = self.complete(sys.executable, "-m", "vspc", "run", "--config", self.config)
         self.assertEqual(done.status, 1)
-        self.assertIn(b"is a symbolic link; type: rm ", done.err)
+        self.assertIn(b"is a symbolic link; remove it: rm ", done.err)

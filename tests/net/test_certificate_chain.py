@@ -34,7 +34,7 @@ class Chains(SynchronousTestCase):
             said,
         )
         said = self.problems(SUBSUB, SUB, ROOT, LEAF)
-        self.assertEqual(said, ["certificate 3 (Root) is a root, and another one follows"])
+        self.assertEqual(said, ["certificate 3 (Root) is a root, but another one follows"])
 
     def test_one_that_is_missing(self) -> None:
         [said] = self.problems(LEAF, SUB, ROOT)

@@ -393,7 +393,7 @@ class PairTests(SynchronousTestCase):
         self.refused(pair.certificate, b"")
         self.refused(pair.certificate, pair.certificate)
         said = self.refused(pair.certificate[:200], pair.private_key, "one.pem")
-        self.assertIn("line 1: what begins there has no end", said)
+        self.assertIn("line 1: the block has no END line", said)
 
     def test_what_editors_and_other_tools_make_of_pem(self) -> None:
         pair = made_pair()
@@ -404,7 +404,7 @@ class PairTests(SynchronousTestCase):
         self.assertEqual(load_pair(one, other, self.state), pair)
         wide = pair.certificate.decode().encode("utf-16")
         said = self.refused(wide, pair.private_key, "one.pem")
-        self.assertIn("it is UTF-16, not UTF-8", said)
+        self.assertIn("encoded as UTF-16, not UTF-8", said)
         der = x509.load_pem_x509_certificate(pair.certificate)
         binary = der.public_bytes(serialization.Encoding.DER)
         self.assertIn("DER, not PEM", self.refused(binary, pair.private_key, "one.pem"))

@@ -117,7 +117,7 @@ class Files(FilesTest):
         found = self.mistakes(sink + audit)
         self.assertEqual(set(found), {"log.sink[0].ca", "audit.ca"})
         for problem in found.values():
-            self.assertIn("ca.pem: it is UTF-16, not UTF-8", problem)
+            self.assertIn("ca.pem: encoded as UTF-16, not UTF-8", problem)
 
     def test_what_is_in_a_private_key_is_never_said(self) -> None:
         secret = self.pair.private_key.split(b"\n")[1].decode()

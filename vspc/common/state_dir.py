@@ -44,7 +44,7 @@ def _examine_below(root: Path, path: Path, owners: set[int]) -> None:
         for entry in found:
             if entry.is_symlink():
                 raise StateError(
-                    f"state_dir {root}: {safe(entry.path)} is a symbolic link; type: "
+                    f"state_dir {root}: {safe(entry.path)} is a symbolic link; remove it: "
                     f"rm {quote(safe(entry.path))}"
                 )
             if entry.stat(follow_symlinks=False).st_uid not in owners:
@@ -56,8 +56,8 @@ def _examine_below(root: Path, path: Path, owners: set[int]) -> None:
 def _foreign(root: Path, path: Path) -> str:
     who = "root" if os.geteuid() == 0 else str(os.geteuid())
     return (
-        f"state_dir {root}: {safe(str(path))} belongs to another user; if it is right all the "
-        f"same, type: chown -R {who} {quote(str(root))}"
+        f"state_dir {root}: {safe(str(path))} belongs to another user; if that is "
+        f"intended: chown -R {who} {quote(str(root))}"
     )
 
 

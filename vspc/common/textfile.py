@@ -55,13 +55,13 @@ def read(path: Path, limit: int, pipe: bool = False) -> Content:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | waiting)) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not (pipe or stat.S_ISREG(mode)):
-                raise InvalidValue("it is not a file", "a regular file is wanted")
+                raise InvalidValue("not a regular file", "expected a file")
             data = file.read(limit + 1)
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
-        raise InvalidValue(problem, "a file that can be read is wanted") from None
+        problem = error.strerror or "cannot be read"
+        raise InvalidValue(problem, "expected a readable file") from None
     if len(data) > limit:
-        raise InvalidValue("it is too long", f"{limit} bytes are allowed")
+        raise InvalidValue("the file is too long", f"at most {limit} bytes are allowed")
     return Content(data, stat.S_IMODE(mode))
 
 
@@ -71,16 +71,16 @@ def text_of(data: bytes) -> str:
     """
     wide = next((name for mark, name in _WIDE if data.startswith(mark)), "") or _unmarked(data)
     if wide:
-        raise InvalidValue(f"it is {wide}, not UTF-8", _UTF_8_WANTED)
+        raise InvalidValue(f"encoded as {wide}, not UTF-8", _UTF_8_WANTED)
     data = data.removeprefix(BOM)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = len(_ends(data[: error.start].decode("utf-8")).split("\n"))
-        raise InvalidValue(f"line {line}: it is not UTF-8", _UTF_8_WANTED) from None
+        raise InvalidValue(f"line {line}: invalid UTF-8", _UTF_8_WANTED) from None
     if "\0" in text:
         line = len(_ends(text[: text.index("\0")]).split("\n"))
-        raise InvalidValue(f"line {line}: there is a NUL byte", _UTF_8_WANTED)
+        raise InvalidValue(f"line {line}: NUL byte", _UTF_8_WANTED)
     return _ends(text)
 
 
@@ -112,8 +112,8 @@ def examine(line: str) -> None:
     """`InvalidValue` if there is a control character in `line`, but for TAB."""
     found = _CONTROL.search(line)
     if found:
-        what = f"there is a control character (U+{ord(found[0]):04X})"
-        raise InvalidValue(what, "one entry in each line is wanted")
+        what = f"control character U+{ord(found[0]):04X}"
+        raise InvalidValue(what, "expected one entry per line")
 
 
 def read_text(path: Path, limit: int) -> str:

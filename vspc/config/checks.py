@@ -64,7 +64,7 @@ def ring(low: int, high: int) -> Metadata:
     def check(value: int) -> None:
         if not low <= value <= high or value & (value - 1):
             allowed = f"a power of two from {written_size(low)} to {written_size(high)} is allowed"
-            raise InvalidValue(f"{written_size(value)} is not a size for it", allowed)
+            raise InvalidValue(f"{written_size(value)} is not allowed here", allowed)
 
     return {CHECK: check}
 
@@ -74,10 +74,8 @@ def zone_name() -> Metadata:
 
     def check(value: str) -> None:
         if not _ZONE.fullmatch(value) or value == DEFAULT_ZONE:
-            allowed = (
-                "1 to 32 letters, digits and . _ - are allowed; [vm] itself is the zone default"
-            )
-            raise InvalidValue("it is not a name for a zone", f"{allowed}; [vm] itself is default")
+            allowed = "1 to 32 letters, digits and . _ - are allowed; [vm] is the zone default"
+            raise InvalidValue("invalid zone name", allowed)
 
     return {CHECK: check}
 
@@ -88,7 +86,7 @@ def label() -> Metadata:
     def check(value: str) -> None:
         if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
             allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
-            raise InvalidValue("it is not a name for a console", allowed)
+            raise InvalidValue("invalid console name", allowed)
 
     return {CHECK: check}
 
@@ -102,11 +100,9 @@ def operator_name(value: str) -> None:
     """A login's name: `+`, `:` and `,` would end it, an `@` in front would be a group's."""
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
-        raise InvalidValue("it is not a name for an operator", allowed)
+        raise InvalidValue("invalid operator name", allowed)
     if value.casefold().endswith(_OURS):
-        raise InvalidValue(
-            "it is not a name for an operator", f"{_OURS} ends those of the machine itself"
-        )
+        raise InvalidValue("invalid operator name", f"names that end in {_OURS} are reserved")
 
 
 def template() -> Metadata:
@@ -116,7 +112,7 @@ def template() -> Metadata:
         try:
             operator_name(_PLACE.sub("x", value))
         except InvalidValue as wrong:
-            allowed = "{principal} and {key_id} may stand in it"
+            allowed = "{principal} and {key_id} may be used"
             raise InvalidValue(wrong.problem, f"{wrong.allowed}; {allowed}") from None
 
     return {CHECK: check}
@@ -127,7 +123,7 @@ def some(what: str) -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if not value or not all(word.strip() and word.isprintable() for word in value):
-            raise InvalidValue("it is empty, or a word in it is", f"{what} are wanted")
+            raise InvalidValue("empty, or an entry is empty", f"expected {what}")
         _examine_blanks(value)
 
     return {CHECK: check}
@@ -136,7 +132,7 @@ def some(what: str) -> Metadata:
 def _examine_blanks(value: tuple[str, ...]) -> None:
     """With blanks around it a word is another word."""
     if any(word != word.strip() for word in value):
-        raise InvalidValue("a word in it begins or ends with a blank", "write it without")
+        raise InvalidValue("an entry begins or ends with a space", "remove it")
 
 
 def group_names() -> Metadata:
@@ -144,9 +140,9 @@ def group_names() -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if not all(word.strip() and word.isprintable() for word in value):
-            raise InvalidValue("a group has no name", "printable words are wanted")
+            raise InvalidValue("invalid group name", "expected printable text")
         if any(word.startswith("@") for word in value):
-            raise InvalidValue("a group's name begins with @", "the @ stands in rules only")
+            raise InvalidValue("a group name begins with @", "the @ is written in rules only")
         _examine_blanks(value)
 
     return {CHECK: check}
@@ -157,6 +153,6 @@ def once() -> Metadata:
 
     def check(value: tuple[str, ...]) -> None:
         if len(set(value)) < len(value):
-            raise InvalidValue("something is there twice", "each once")
+            raise InvalidValue("duplicate entry", "list each once")
 
     return {CHECK: check}

@@ -163,13 +163,13 @@ def _parse(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         place = _AT_LINE.search(str(error))
         line = text.split("\n")[int(place[1]) - 1] if place else ""
-        allowed = "see toml.io for how TOML is written"
+        allowed = "see toml.io for the syntax"
         if _UNQUOTED.match(line):
-            allowed = 'text stands in quotes: key = "text"'
+            allowed = 'text must be in quotes: key = "text"'
         elif any(quote in line for quote in "\u2018\u2019\u201c\u201d"):
-            allowed = "quotes are straight ones"
+            allowed = "use straight quotes"
         elif "Cannot overwrite a value" in str(error):
-            allowed = "a key may stand only once in a table"
+            allowed = "a key may appear only once in a table"
         elif "Illegal character '\\n'" in str(error):
-            allowed = "text ends with the quote with which it begins, in the same line"
+            allowed = "text must end with its quote on the same line"
         raise InvalidValue(f"invalid TOML: {error}", allowed) from None

@@ -38,9 +38,9 @@ _IGNORED = frozenset({"environment", "permitlisten", "tunnel"})
 
 _REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "cert-authority": ("is not taken here", "[ssh.certificates] has authorities, without it"),
-        "principals": ("is not taken here", "[[ssh.certificates.map]] has principals"),
-        "no-touch-required": ("is not taken", "a FIDO key is always touched here"),
+        "cert-authority": ("is not supported", "add the authority to [ssh.certificates]"),
+        "principals": ("is not supported", "add principals to [[ssh.certificates.map]]"),
+        "no-touch-required": ("is not supported", "FIDO keys must be touched"),
     }
 )
 
@@ -113,7 +113,7 @@ def split_options(line: str) -> tuple[str, str]:
         elif line[at] == '"':
             quoted = not quoted
         at += 1
-    raise InvalidValue("no key follows its options", "a quote may be open")
+    raise InvalidValue("no key after the options", "a quote may be missing")
 
 
 def key_options(text: str) -> KeyOptions:
@@ -131,35 +131,31 @@ def _options(text: str) -> Iterator[tuple[str, str | None]]:
     while True:
         match = _OPTION.match(text, at)
         if match is None:
-            raise InvalidValue("what stands before the key is no option", f"there are {_KNOWN}")
+            raise InvalidValue("invalid option before the key", f"allowed: {_KNOWN}")
         name, equals, value = match.groups()
         if equals and value is None:
-            raise InvalidValue(
-                f"the option {name} has no value", f'{name}="..." is written with quotes'
-            )
+            raise InvalidValue(f"option {name} needs a value", f'write {name}="..."')
         yield name, None if value is None else value.replace('\\"', '"')
         at = match.end()
         if at == len(text):
             return
         if text[at] != ",":
-            raise InvalidValue(f"no comma follows the option {name}", f"there are {_KNOWN}")
+            raise InvalidValue(f"no comma after option {name}", f"allowed: {_KNOWN}")
         at += 1
 
 
 def _with(options: KeyOptions, name: str, value: str | None) -> KeyOptions:
     if name in _REFUSED:
         problem, allowed = _REFUSED[name]
-        raise InvalidValue(f"the option {name} {problem}", allowed)
+        raise InvalidValue(f"option {name} {problem}", allowed)
     if name in _FLAGS or name in _WITHOUT_EFFECT:
         if value is not None:
-            raise InvalidValue(f"the option {name} has a value", f"{name} is written without one")
+            raise InvalidValue(f"option {name} takes no value", f"write {name} alone")
         return evolve(options, **_FLAGS.get(name, {}))
     if name not in _VALUES and name not in _IGNORED:
-        raise InvalidValue(f"the option {name} is not known", f"there are {_KNOWN}")
+        raise InvalidValue(f"unknown option {name}", f"allowed: {_KNOWN}")
     if value is None:
-        raise InvalidValue(
-            f"the option {name} has no value", f'{name}="..." is written with quotes'
-        )
+        raise InvalidValue(f"option {name} needs a value", f'write {name}="..."')
     if name in _IGNORED:
         seen = tuple(one for one in options.ignored if one != name)
         return evolve(options, ignored=(*seen, name))
@@ -180,11 +176,9 @@ _FLAGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def _command(options: KeyOptions, value: str) -> KeyOptions:
     if options.command is not None:
-        raise InvalidValue("the option command is there twice", "one command is allowed")
+        raise InvalidValue("duplicate option command", "one command is allowed")
     if not value.strip():
-        raise InvalidValue(
-            "the option command is empty", 'a verb is wanted, such as command="list"'
-        )
+        raise InvalidValue("option command is empty", 'expected a verb, such as command="list"')
     return evolve(options, command=value)
 
 
@@ -192,7 +186,7 @@ def _open(options: KeyOptions, value: str) -> KeyOptions:
     name, _, port = value.rpartition(":")
     if not name or not name.isprintable() or not (port == "*" or _PORT.fullmatch(port)):
         raise InvalidValue(
-            f"permitopen={shown(value)} names no console", 'permitopen="NAME:1" is wanted'
+            f"permitopen={shown(value)} does not name a console", 'expected permitopen="NAME:1"'
         )
     return evolve(options, opens=(*(options.opens or ()), name))
 
@@ -203,7 +197,7 @@ def _from(options: KeyOptions, value: str) -> KeyOptions:
         word = word.strip()
         (no if word.startswith("!") else yes).append(_source(word.removeprefix("!")))
     if options.sources is not None:
-        raise InvalidValue("the option from is there twice", "one list of addresses is allowed")
+        raise InvalidValue("duplicate option from", "one list of addresses is allowed")
     return evolve(options, sources=Sources(tuple(yes), tuple(no)))
 
 
@@ -213,8 +207,10 @@ def _source(word: str) -> Network | str:
     try:
         return network(word)
     except InvalidValue:
-        allowed = 'addresses, networks and patterns as "10.0.*" are allowed: no name is looked up'
-        raise InvalidValue(f"from={shown(word)} is no address", allowed) from None
+        allowed = (
+            'addresses, networks and patterns such as "10.0.*" are allowed, host names are not'
+        )
+        raise InvalidValue(f"from={shown(word)} is not an address", allowed) from None
 
 
 def _expiry(options: KeyOptions, value: str) -> KeyOptions:
@@ -226,8 +222,8 @@ def _expiry(options: KeyOptions, value: str) -> KeyOptions:
         moment = time.strptime(match[1] + clock, "%Y%m%d%H%M%S")
         at = float(timegm(moment)) if match[3] else time.mktime(moment)
     except (ValueError, OverflowError):
-        allowed = "YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS is wanted, a Z behind it makes it UTC"
-        raise InvalidValue(f"expiry-time={shown(value)} is no time", allowed) from None
+        allowed = "expected YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with a Z for UTC"
+        raise InvalidValue(f"expiry-time={shown(value)} is not a time", allowed) from None
     earlier = at if options.expires is None else min(at, options.expires)
     return evolve(options, expires=earlier)
 

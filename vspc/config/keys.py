@@ -75,9 +75,7 @@ def authority(value: object) -> Authority:
     """The key of an authority, one line; `InvalidValue` if options stand in front of it."""
     key = authorized_key(value)
     if key.options != KeyOptions():
-        raise InvalidValue(
-            "an authority has options in front of its key", "the key alone is wanted"
-        )
+        raise InvalidValue("options before the key of an authority", "write the key alone")
     return Authority(key)
 
 
@@ -95,13 +93,13 @@ def fingerprint(blob: bytes) -> str:
 def authorized_key(value: object) -> AuthorizedKey:
     """One line of an authorized_keys file."""
     if not isinstance(value, str):
-        raise InvalidValue("it is not text", _ALLOWED)
+        raise InvalidValue("not text", _ALLOWED)
     if "PRIVATE KEY" in value:
-        raise InvalidValue("it is a private key, which nobody but its owner should have", _ALLOWED)
+        raise InvalidValue("a private key instead of a public key", _ALLOWED)
     key, options = value.strip(), KeyOptions()
     if _CERTIFICATE.match(key):
-        allowed = "a certificate is shown at the login; [ssh.certificates] names its authority"
-        raise InvalidValue("it is a certificate, not a key", allowed)
+        allowed = "the client presents it; add its authority to [ssh.certificates]"
+        raise InvalidValue("a certificate instead of a key", allowed)
     if key and key.split(None, 1)[0] not in _KEYS and any(kind in key for kind in _KEYS):
         front, key = split_options(key)
         options = key_options(front)
@@ -112,21 +110,21 @@ def _bare(line: str) -> AuthorizedKey:
     """A key without options: as a `.pub` file has it."""
     words = line.split(None, 2)
     if not words or words[0] not in _KEYS:
-        raise InvalidValue("it is not a public key", _advice(line))
+        raise InvalidValue("not a public key", _advice(line))
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
         reader, parts = SshReader(blob), list[bytes]()
         while not reader.ended:
             parts.append(reader.string())
     except ValueError:
-        raise InvalidValue(f"what follows {words[0]} is no whole key", _ALLOWED) from None
+        raise InvalidValue(f"incomplete or damaged key after {words[0]}", _ALLOWED) from None
     _examine(words[0], parts)
     return AuthorizedKey(words[0], blob, words[2] if len(words) > 2 else "")
 
 
 def _advice(line: str) -> str:
     if line.endswith(".pub") or line.startswith(("/", "~", "./")):
-        return "a file of keys is named by authorized_keys_file"
+        return "set authorized_keys_file to name a file"
     return f"{_ALLOWED}; types: {', '.join(KEY_TYPES)}"
 
 
@@ -134,9 +132,9 @@ def _examine(kind: str, parts: list[bytes]) -> None:
     if parts and parts[0] != kind.encode():
         raise InvalidValue(f"the key after {kind} is of another type", _ALLOWED)
     if len(parts) != 1 + _KEYS[kind] or not all(parts):
-        raise InvalidValue(f"what follows {kind} is no whole key", _ALLOWED)
+        raise InvalidValue(f"incomplete or damaged key after {kind}", _ALLOWED)
     if kind == "ssh-rsa" and int.from_bytes(parts[2], "big").bit_length() < RSA_BITS:
-        raise InvalidValue("the RSA key is too short", f"{RSA_BITS} bits or more are allowed")
+        raise InvalidValue("the RSA key is too short", f"at least {RSA_BITS} bits are required")
 
 
 Read = Callable[[object], AuthorizedKey]
@@ -149,7 +147,7 @@ def keys_file(path: Path, read: Read = authorized_key) -> KeysFile:
     """
     text = read_text(path, KEYS_FILE_LIMIT)
     if "PRIVATE KEY" in text:
-        raise located(path, InvalidValue("it is a private key", "name the .pub file beside it"))
+        raise located(path, InvalidValue("a private key", "name the .pub file instead"))
     keys, wrongs = key_lines(text, read)
     if wrongs:
         raise InvalidLines([located(path, wrong) for wrong in wrongs])

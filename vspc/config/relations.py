@@ -26,11 +26,14 @@ _LISTENERS = (
 )
 
 
+_NO_CERTIFICATES = "without client_ca, no host can show the certificate that a takeover requires"
+
+
 def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     """Mistakes that no single value has."""
     tls = table(tables, "tls")
     if ("certificate" in tls) != ("private_key" in tls):
-        yield "tls", "one of certificate and private_key is missing", "give both or neither"
+        yield "tls", "one of certificate and private_key is missing", "set both or neither"
     yield from _sinks(dicts(table(tables, "log"), "sink"))
     yield from _audit(table(tables, "audit"))
     yield from _rules(dicts(tables, "access"))
@@ -38,9 +41,9 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     plain = dicts(table(tables, "vm"), "plain")
     zones = [each.get("name") for each in dicts(table(tables, "vm"), "zone")]
     named = [(f"vm.zone[{index}].name", name) for index, name in enumerate(zones)]
-    yield from _twice(named, "each zone once")
+    yield from _twice(named, "zone names must be unique")
     names = [(f"vm.plain[{i}].name", each.get("name")) for i, each in enumerate(plain)]
-    yield from _twice(names, "each name once")
+    yield from _twice(names, "names must be unique")
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
@@ -49,25 +52,25 @@ def conflicts(config: Config, doubts: Tainted, methods: proofs.Methods) -> Itera
     for index, sink in enumerate(config.log.sink):
         path = Path(sink.target)
         if path.is_absolute() and path.is_relative_to(config.state_dir):
-            problem = "it is in state_dir, which is the server's alone"
-            yield f"log.sink[{index}].target", problem, "give a place elsewhere"
+            problem = "in state_dir, which is reserved for the server"
+            yield f"log.sink[{index}].target", problem, "choose another directory"
     yield from proofs.conflicts(config, doubts, methods)
     yield from rules.conflicts(config, doubts)
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
     names = [(f"log.sink[{index}].name", sink.get("name")) for index, sink in enumerate(sinks)]
-    yield from _twice(names, "each name once")
+    yield from _twice(names, "names must be unique")
     for index, sink in enumerate(sinks):
         key, kind, target = f"log.sink[{index}].target", sink.get("kind"), sink.get("target")
         word = str(target).partition(":")[0] if isinstance(target, str) else ""
         if kind == "text" and word in ("tcp", "tls", "udp", "unix"):
-            yield key, "a text sink writes into a directory", "give its path"
+            yield key, "a text sink writes into a directory", "write its path"
         elif word == "udp" or (kind == "syslog" and word not in ("tcp", "tls")):
-            yield key, "it goes by TCP or TLS", 'write "tcp:HOST:514" or "tls:HOST:6514"'
+            yield key, "TCP or TLS is required", 'write "tcp:HOST:514" or "tls:HOST:6514"'
         if ("certificate" in sink) != ("private_key" in sink):
             missing = "one of certificate and private_key is missing"
-            yield f"log.sink[{index}]", missing, "give both or neither"
+            yield f"log.sink[{index}]", missing, "set both or neither"
 
 
 def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[tuple[str, object]]:
@@ -90,28 +93,28 @@ def _audit(audit: dict[str, Any]) -> Iterator[Relation]:
     target = audit.get("syslog")
     kind = target.partition(":")[0] if isinstance(target, str) else ""
     if target is not None and kind not in ("tcp", "tls", "udp", "unix"):
-        allowed = '"tls:HOST:6514", "tcp:HOST:514", "udp:HOST:514" or "unix:/dev/log" is wanted'
-        yield "audit.syslog", "it is no place of syslog", allowed
+        allowed = 'expected "tls:HOST:6514", "tcp:HOST:514", "udp:HOST:514" or "unix:/dev/log"'
+        yield "audit.syslog", "not a syslog target", allowed
     for key in ("ca", "certificate", "private_key"):
         if key in audit and kind != "tls":
-            yield f"audit.{key}", "it is for TLS only", 'give syslog = "tls:HOST:6514", too'
+            yield f"audit.{key}", "used with TLS only", 'set syslog = "tls:HOST:6514"'
     if ("certificate" in audit) != ("private_key" in audit):
         missing = "one of certificate and private_key is missing"
-        yield "audit", missing, "give both or neither"
+        yield "audit", missing, "set both or neither"
 
 
 def _rules(rules: list[dict[str, Any]]) -> Iterator[Relation]:
     for index, rule in enumerate(rules):
         if "consoles_file" not in rule and rule.get("consoles", []) == []:
-            allowed = 'consoles = ["web*"], or a consoles_file, or both are wanted'
-            yield f"access[{index}].consoles", "it names no console", allowed
+            allowed = 'set consoles = ["web*"], consoles_file, or both'
+            yield f"access[{index}].consoles", "the rule names no console", allowed
 
 
 def _operators(operators: dict[str, Any]) -> Iterator[Relation]:
     for name, operator in operators.items():
         if isinstance(operator, dict) and {"password_hash", "password_hash_file"} <= set(operator):
-            problem = "password_hash and password_hash_file are both there"
-            yield join("operators", name), problem, "one of them is allowed"
+            problem = "both password_hash and password_hash_file are set"
+            yield join("operators", name), problem, "set only one of them"
 
 
 def _twice(found: Any, allowed: str) -> Iterator[Relation]:
@@ -120,7 +123,7 @@ def _twice(found: Any, allowed: str) -> Iterator[Relation]:
         if not isinstance(value, str):
             continue
         if value in seen:
-            yield key, f"it is there twice: {seen[value]} is the same", allowed
+            yield key, f"duplicate of {seen[value]}", allowed
         seen.setdefault(value, key)
 
 
@@ -128,23 +131,23 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     """What is allowed and probably not meant."""
     vm = config.vm
     if not vm.plain and not any(zone.telnet or zone.telnets for zone in vm.zones):
-        yield "vm: there is no listener, so no virtual machine can connect"
+        yield "vm: no listener is configured, so no VM can connect"
     if not vm.allow:
-        yield "vm.allow: it is empty, so no host may connect"
+        yield "vm.allow: empty, so no host may connect"
     if not config.ssh.listen:
-        yield "ssh.listen: it is empty, so no operator can connect"
+        yield "ssh.listen: empty, so no operator can connect"
     certificates = config.ssh.certificates
     if not config.operators and not (certificates.keys and certificates.map):
-        yield "operators: there are none, so nobody can log in"
+        yield "operators: none is configured, so no login is possible"
     if config.operators and not config.access:
-        yield "access: there are no rules, so no operator sees any console"
+        yield "access: no rule is configured, so no operator sees a console"
     for index, zone in enumerate(vm.zone):
         if not (zone.telnet or zone.telnets):
-            yield f"vm.zone[{index}]: {zone.name} has no listener, so that it has no VMs"
+            yield f"vm.zone[{index}]: {zone.name} has no listener, so it has no VMs"
         if zone.takeover == "certificate" and zone.client_ca is None:
-            yield f"vm.zone[{index}]: without client_ca nobody has a certificate to take over with"
+            yield f"vm.zone[{index}]: {_NO_CERTIFICATES}"
     if vm.takeover == "certificate" and vm.client_ca is None:
-        yield "vm.takeover: without client_ca nobody has a certificate to take over with"
+        yield f"vm.takeover: {_NO_CERTIFICATES}"
     yield from _everybody(vm)
     yield from proofs.warnings(config, methods)
     yield from _unruled(config)
@@ -164,7 +167,7 @@ def _everybody(vm: VmSettings) -> Iterator[str]:
         if every and key.endswith("allow"):
             yield f"{key}: every host may connect ({every}); name the networks of the ESXi hosts"
         elif every:
-            yield f"{key}: every host may say that it is another one ({every}); name the balancers"
+            yield f"{key}: every host may claim any address ({every}); name the balancers"
 
 
 def _every(networks: Iterable[Network]) -> str:
@@ -185,7 +188,7 @@ def _unruled(config: Config) -> Iterator[str]:
         groups = {*operator.groups, *_mapped_groups(config, name)}
         about = name in named or any(f"@{group}" in named for group in groups)
         if not about and "audit" not in operator.roles:
-            yield f"{join('operators', name)}: no rule names the operator, who sees no console"
+            yield f"{join('operators', name)}: no access rule applies, so no console is visible"
 
 
 def _mapped_groups(config: Config, name: str) -> Iterator[str]:
@@ -199,6 +202,6 @@ def _mapped_groups(config: Config, name: str) -> Iterator[str]:
 def _audit_warnings(config: Config) -> Iterator[str]:
     audit = config.audit
     if not audit.enabled:
-        yield "audit.enabled: it is off, so nothing that operators do is recorded"
+        yield "audit.enabled: off, so nothing that operators do is recorded"
     if audit.syslog is not None and audit.syslog.startswith(("tcp:", "udp:")):
-        yield "audit.syslog: without TLS, anybody on the way may read and change it"
+        yield "audit.syslog: without TLS, events can be read and changed on the network"

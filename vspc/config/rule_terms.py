@@ -41,11 +41,11 @@ def pattern(value: object) -> Pattern:
     """A pattern of consoles; `InvalidValue` for one that can match none."""
     if not isinstance(value, str) or not value:
         allowed = 'consoles are written "web*", "uuid:4213...", "default/web*" or "*"'
-        raise InvalidValue(f"{shown(value)} names no console", allowed)
+        raise InvalidValue(f"{shown(value)} is not a console pattern", allowed)
     if value != value.strip():
-        raise InvalidValue(f"{shown(value)} begins or ends with a blank", "write it without")
+        raise InvalidValue(f"{shown(value)} begins or ends with a space", "remove it")
     if not value.isprintable():
-        raise InvalidValue(f"{shown(value)} holds a character that is not printable", _ANY)
+        raise InvalidValue(f"{shown(value)} contains an unprintable character", _ANY)
     if value.startswith("uuid:"):
         _examine_uuid(value)
     else:
@@ -65,13 +65,13 @@ def _examine_uuid(value: str) -> None:
 def _examine_name(value: str) -> None:
     """Quotes, commas and comments would be taken for a part of a name."""
     if value[0] in _QUOTES or value[-1] in _QUOTES:
-        raise InvalidValue(f"{shown(value)} has quotes in it", f"write it without; {_ANY}")
+        raise InvalidValue(f"{shown(value)} contains quotes", f"remove them; {_ANY}")
     if "," in value:
-        allowed = f"each pattern stands for itself, without a comma; {_ANY}"
-        raise InvalidValue(f"{shown(value)} has a comma in it", allowed)
+        allowed = f"write each pattern as an entry of its own; {_ANY}"
+        raise InvalidValue(f"{shown(value)} contains a comma", allowed)
     if re.search(r"\s#", value):
         raise InvalidValue(
-            f"{shown(value)} has a comment behind it", f"a pattern stands alone; {_ANY}"
+            f"{shown(value)} contains a comment", f"write it on a line of its own; {_ANY}"
         )
 
 
@@ -82,8 +82,8 @@ def consoles_file(path: Path) -> Consoles:
     """
     text = read_text(path, CONSOLES_LIMIT)
     if not text.strip():
-        allowed = "a line with # is enough if there are no consoles"
-        raise located(path, InvalidValue("it is empty", allowed))
+        allowed = "a comment is enough if no console is meant"
+        raise located(path, InvalidValue("the file is empty", allowed))
     found, wrongs = dict[int, Pattern](), list[InvalidValue]()
     for number, line in lines(text):
         try:
@@ -96,16 +96,16 @@ def consoles_file(path: Path) -> Consoles:
         raise InvalidLines(wrongs[:WRONG_LINES])
     wild = sum(map(is_glob, found.values()))
     if wild > WILD_LIMIT:
-        allowed = f"{WILD_LIMIT} are allowed beside any number of plain names"
-        raise located(path, InvalidValue(f"it has {wild} patterns with wildcards", allowed))
+        allowed = f"at most {WILD_LIMIT} are allowed, and any number of plain names"
+        raise located(path, InvalidValue(f"{wild} patterns with wildcards", allowed))
     return Consoles(path, tuple(found.values()), tuple(found))
 
 
 def _line(line: str) -> Pattern:
     found = pattern(line)
     if " " in found and not found.startswith("uuid:"):
-        allowed = f'each stands in a line of its own; {_ANY}, or write consoles = ["my vm"]'
-        raise InvalidValue(f"{shown(line)} has a blank in it", allowed)
+        allowed = f'write one pattern per line; {_ANY}, or write consoles = ["my vm"]'
+        raise InvalidValue(f"{shown(line)} contains a space", allowed)
     return found
 
 

@@ -32,7 +32,7 @@ def warnings(config: Config) -> Iterator[str]:
         yield from (f"{name}: {text}" for text in _alone(rule, config))
         yield from _patterns(rule, index, name, zones)
         if _is_all(rule) and index + 1 < len(config.access):
-            yield f"{name}: it matches everybody everywhere; later rules never count"
+            yield f"{name}: it matches all operators on all consoles; later rules have no effect"
             return
         patterns = [parse_pattern(text) for text in rule.patterns[: COMPARED + 1]]
         earlier = _taken(rule, patterns, seen, groups)
@@ -40,7 +40,7 @@ def warnings(config: Config) -> Iterator[str]:
             which = [called(config, one) for one in sorted(earlier)]
             more = [f"{len(which) - NAMED} more"] if len(which) > NAMED else []
             those = ", ".join(which[:NAMED] + more)
-            yield f"{name}: it never decides: {those} before it took all that it matches"
+            yield f"{name}: it has no effect: {those} already decide for all that it matches"
         for who in rule.operators:
             seen[who].add(patterns, index)
 
@@ -66,9 +66,9 @@ def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
     if not rule.patterns:
         yield "its consoles_file is empty, so it never matches"
     if rule.rights and "read" not in rule.rights:
-        yield "without read, a console does not exist for them, whatever else they may do"
+        yield "without read, the console is not visible and other rights have no effect"
     if rule.require_reason and not config.audit.enabled:
-        yield "require_reason: with [audit] off, the reason is written nowhere"
+        yield "require_reason: with [audit] off, the reason is not recorded"
 
 
 def conflicts(config: Config, doubts: Tainted) -> Iterator[tuple[str, str, str]]:
@@ -87,7 +87,7 @@ def conflicts(config: Config, doubts: Tainted) -> Iterator[tuple[str, str, str]]
                 yield f"access[{index}].consoles_file", _in_file(rule, place, why), _DENIES
 
 
-_DENIES = "the rule denies nothing by it"
+_DENIES = "the rule denies nothing with it"
 
 
 def _in_file(rule: AccessRule, place: int, why: str) -> str:
@@ -115,7 +115,7 @@ def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iter
 def _impossible(text: str, zones: list[str]) -> str:
     zone, slash, _ = text.partition("/")
     if slash and not text.startswith("uuid:") and not any(fnmatchcase(z, zone) for z in zones):
-        return f"there is no zone {zone if zone.isprintable() and len(zone) < 40 else shown(zone)}"
+        return f"unknown zone {zone if zone.isprintable() and len(zone) < 40 else shown(zone)}"
     why = unmatchable(parse_pattern(text))
     return why and f"{shown(text)} never matches: {why}"
 

@@ -104,12 +104,12 @@ def password_hash(value: object) -> PasswordHash:
     """A hash, neither too cheap nor too dear; `InvalidValue` for anything else, a password in clear
     above all.
     """
-    allowed = "`vspc hash-password` makes one of a password"
+    allowed = "run `vspc hash-password` to make one"
     match = _PHC.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise InvalidValue("it is not an argon2id hash", allowed)
+        raise InvalidValue("not an argon2id hash", allowed)
     if _length(match["salt"]) < LEAST_SALT or _length(match["hash"]) < LEAST_HASH:
-        raise InvalidValue("the salt or the hash in it is cut or damaged", allowed)
+        raise InvalidValue("the salt or the hash is incomplete or damaged", allowed)
     _examine_cost(_cost(match))
     return PasswordHash(match[0])
 
@@ -137,22 +137,22 @@ def _length(text: str) -> int:
 def _examine_cost(cost: Cost) -> None:
     memory, passes, lanes = cost.memory, cost.passes, cost.lanes
     if memory > MOST.memory or passes > MOST.passes or lanes > MOST.lanes:
-        raise InvalidValue("the hash costs too much", f"{MOST} is the most that is allowed")
+        raise InvalidValue("the hash is too expensive", f"at most {MOST} is allowed")
     if memory < LEAST_MEMORY or memory * passes < LEAST_WORK or memory < 8 * lanes:
-        raise InvalidValue("the hash costs too little to protect a password", f"{COST} is usual")
+        raise InvalidValue("the hash is too cheap to protect a password", f"recommended: {COST}")
 
 
 def totp_secret(value: object) -> TotpSecret:
     """A secret of `LEAST_BITS` or more; spaces, hyphens, padding and case do not count."""
     bare = "".join(value.split()).replace("-", "").rstrip("=") if isinstance(value, str) else ""
     secret = bare.upper() if bare.isascii() else ""
-    allowed = f"{LEAST_BITS // 8} bytes or more in base32 are wanted: 26 letters or digits 2 to 7"
+    allowed = f"expected at least {LEAST_BITS // 8} bytes in base32: 26 letters or digits 2 to 7"
     try:
         bits = 8 * len(b32decode(secret + "=" * (-len(secret) % 8)))
     except ValueError:
         bits = 0
     if not bits:
-        raise InvalidValue("it is not a secret in base32", allowed)
+        raise InvalidValue("not a secret in base32", allowed)
     if not LEAST_BITS <= bits <= MOST_BITS:
         raise InvalidValue(f"the secret has {bits} bits", allowed)
     return TotpSecret(secret)
@@ -162,7 +162,7 @@ def first_line(path: Path) -> str:
     """The first line of a file that nobody but its owner and its group may read."""
     content = read(path, FILE_LIMIT)
     if content.mode & 0o027:
-        raise InvalidValue("others may read or change it", "chmod 600, or 640, is wanted")
+        raise InvalidValue("accessible by other users", "chmod 600 or 640 is required")
     line = text_of(content.data).split("\n", 1)[0].strip()
     examine(line)
     return line

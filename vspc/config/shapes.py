@@ -87,7 +87,7 @@ def exactly(value: Any, kind: type) -> Any:
     examine_single(value)
     wanted = _WANTED[kind]
     raise InvalidValue(
-        f"{shown(value)} is not {wanted}", _rewritten(value, kind) or f"{wanted} is wanted"
+        f"{shown(value)} is not {wanted}", _rewritten(value, kind) or f"expected {wanted}"
     )
 
 

@@ -246,7 +246,7 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, st
         case InvalidValue():
             yield key, error.problem, shapes.headed(error.allowed, key)
         case KeyError():
-            yield key, "it is missing", "this key has no default"
+            yield key, "missing", "this key is required"
         case _:
             raise error
 
@@ -259,8 +259,8 @@ def _unknown(name: str, cls: Any) -> tuple[str, str]:
     near = get_close_matches(name.lower().replace("-", "_"), known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     elsewhere = [] if near else sorted(_tables_with(name, Config))
-    hint += f"it belongs into {' or '.join(elsewhere)}; " if elsewhere else ""
-    return "there is no such key", f"{hint}there are {', '.join(known)}"
+    hint += f"it belongs in {' or '.join(elsewhere)}; " if elsewhere else ""
+    return "unknown key", f"{hint}allowed: {', '.join(known)}"
 
 
 def _keys(cls: Any) -> list[str]:

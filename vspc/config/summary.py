@@ -44,7 +44,7 @@ def summary(config: Config) -> list[str]:
     return lines + _audit(config.audit)
 
 
-_ON_FAILURE = MappingProxyType({"continue": "all goes on", "refuse": "nobody new types"})
+_ON_FAILURE = MappingProxyType({"continue": "work continues", "refuse": "no pen can be taken"})
 
 
 def _audit(audit: AuditSettings) -> list[str]:
@@ -52,7 +52,7 @@ def _audit(audit: AuditSettings) -> list[str]:
         return ["audit: off"]
     file = safe(str(audit.file))
     why = f'on_failure = "{audit.on_failure}"'
-    lines = [f"audit: {file}; if it cannot be written {_ON_FAILURE[audit.on_failure]} ({why})"]
+    lines = [f"audit: {file}; if it cannot be written, {_ON_FAILURE[audit.on_failure]} ({why})"]
     copies = [f"syslog to {safe(audit.syslog)}"] if audit.syslog else []
     copies += ["journald"] if audit.journald else []
     return [*lines, f"copies of the audit: {' and '.join(copies) or 'none'}"]
@@ -60,7 +60,7 @@ def _audit(audit: AuditSettings) -> list[str]:
 
 def _certificates(settings: CertificateSettings) -> list[str]:
     count, longest = len(settings.keys), settings.max_validity
-    facts = ["none are taken"]
+    facts = ["not accepted"]
     if count:
         facts = [_many(count, "authority", "authorities"), _many(len(settings.map), "map")]
         facts += [] if longest is None else [f"valid for {written_duration(longest)} at most"]

@@ -131,7 +131,7 @@ def floor(value: object) -> Floor:
         return Floor(size(value), 0.0)
     except InvalidValue:
         raise InvalidValue(
-            f"{shown(value)} is not an amount of space", '"1GiB" or "5%" of the disk is wanted'
+            f"{shown(value)} is not an amount of space", 'expected "1GiB" or "5%" of the disk'
         ) from None
 
 
@@ -176,7 +176,7 @@ def endpoint(value: object, base: Path) -> Endpoint:
 
 def expression(value: object) -> Expression:
     """A regular expression that can be used on the bytes of a console."""
-    allowed = "a regular expression of RE2 is wanted (github.com/google/re2/wiki/Syntax)"
+    allowed = "expected a regular expression of RE2 (github.com/google/re2/wiki/Syntax)"
     if not isinstance(value, str) or not value or len(value) > EXPRESSION_LIMIT:
         raise InvalidValue(f"{shown(value)} is not a regular expression", allowed)
     options = re2.Options()
@@ -190,7 +190,7 @@ def expression(value: object) -> Expression:
 
 def target(value: object, base: Path) -> Target:
     """A path, relative to `base`, or a connection."""
-    allowed = 'a path, "unix:PATH", "tls:HOST:PORT", "tcp:HOST:PORT" or "udp:HOST:PORT" is wanted'
+    allowed = 'expected a path, "unix:PATH", "tls:HOST:PORT", "tcp:HOST:PORT" or "udp:HOST:PORT"'
     if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidValue(f"{shown(value)} is not a target", allowed)
     kind, colon, rest = value.partition(":")
@@ -212,7 +212,7 @@ def network(value: object) -> Network:
         return parse_network(value)
     except ValueError:
         meant = _network_meant(value)
-        hint = " (bits are set behind the slash's)" if meant else ""
+        hint = " (host bits are set)" if meant else ""
         allowed = f'did you mean "{meant}"? ' if meant else ""
         allowed += _NETWORK_ALLOWED
         raise InvalidValue(f"{shown(value)} is not a network{hint}", allowed) from None
@@ -230,7 +230,7 @@ def place(value: object, base: Path) -> Path:
     """A path, relative to `base`."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidValue(
-            f"{shown(value)} is not a path", "the name of a file or directory is wanted"
+            f"{shown(value)} is not a path", "expected the name of a file or directory"
         )
     return base / value
 
@@ -251,7 +251,7 @@ def readable(value: object, base: Path) -> Readable:
             file.read(1)
     except OSError as error:
         problem = f"{safe(str(path))}: {error.strerror}"
-        raise InvalidValue(problem, "a file that can be read is wanted") from None
+        raise InvalidValue(problem, "expected a readable file") from None
     return Readable(path)
 
 
@@ -262,32 +262,36 @@ def program(value: object) -> ProgramPath:
     neither is a directory above it. Where others may make files but not replace them (/tmp), it
     may be.
     """
-    allowed = 'a list is wanted, such as ["/usr/libexec/vspc-pam", "vspc"]'
+    allowed = 'expected a list, such as ["/usr/libexec/vspc-pam", "vspc"]'
     if not isinstance(value, list) or not value:
-        raise InvalidValue("it is not a list of words", allowed)
+        raise InvalidValue("not a list of words", allowed)
     if not all(isinstance(word, str) and "\0" not in word for word in value):
-        raise InvalidValue("one of its words is not text", allowed)
+        raise InvalidValue("a word is not text", allowed)
     path = Path(value[0])
     if not path.is_absolute():
         raise InvalidValue(f"{shown(value[0])} is not an absolute path", allowed)
     try:
         _examine(path)
     except OSError as error:
-        raise InvalidValue(f"{safe(str(path))}: {error.strerror}", "a program is wanted") from None
+        raise InvalidValue(
+            f"{safe(str(path))}: {error.strerror}", "expected an executable program"
+        ) from None
     return ProgramPath(tuple(value))
 
 
 def _examine(path: Path) -> None:
     if not path.is_file() and path.exists():
-        raise InvalidValue(f"{safe(str(path))}: it is not a file", "a program is wanted")
+        raise InvalidValue(
+            f"{safe(str(path))}: not a regular file", "expected an executable program"
+        )
     real = path.resolve(strict=True)
     for place_of in dict.fromkeys((real, *path.parents, *real.parents)):
         found = place_of.stat()
         shared = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
         if found.st_uid not in (0, os.geteuid()) or (found.st_mode & _OTHERS and not shared):
-            allowed = "only root or the server's user may own or change it"
+            allowed = "only root and the server's user may own or change it"
             raise InvalidValue(
-                f"{safe(str(path))}: others may change {safe(str(place_of))}", allowed
+                f"{safe(str(path))}: other users can change {safe(str(place_of))}", allowed
             )
     if not os.access(real, os.X_OK):
-        raise InvalidValue(f"{safe(str(path))}: it cannot be executed", "a program is wanted")
+        raise InvalidValue(f"{safe(str(path))}: not executable", "expected an executable program")

@@ -36,7 +36,7 @@ def read_pem(path: Path) -> bytes:
         data = read(path, FILE_LIMIT).data
         if data.startswith(_DER):
             raise InvalidValue(
-                "it is DER, not PEM", "openssl x509 -inform DER, or pkey, converts it"
+                "the file is DER, not PEM", "convert it with openssl x509 -inform DER, or pkey"
             )
         return "".join(f"{block}\n" for block in _blocks(text_of(data))).encode()
     except InvalidValue as wrong:
@@ -52,7 +52,7 @@ def _blocks(text: str) -> Iterator[str]:
         if end < 0:
             line = text.count("\n", 0, begin.start()) + 1
             raise InvalidValue(
-                f"line {line}: what begins there has no end", "it was cut, or damaged"
+                f"line {line}: the block has no END line", "the file is cut or damaged"
             )
         at = end + len(mark)
         yield text[begin.start() : at]
@@ -85,7 +85,7 @@ def chain_problems(chain: Sequence[x509.Certificate]) -> Iterator[str]:
             yield _unlinked(chain, place)
         elif not _signed(each, issuer):
             what = f"certificate {place} ({name_of(each.subject)}) was not signed by the next one"
-            yield f"{what}, though its issuer is called so"
+            yield f"{what}, which has the name of its issuer"
     if len(chain) == 1 and chain[0].issuer != chain[0].subject and _points_elsewhere(chain[0]):
         yield (
             f"the certificate of its issuer ({name_of(chain[0].issuer)}) is not in the file: "
@@ -97,7 +97,7 @@ def _unlinked(chain: Sequence[x509.Certificate], place: int) -> str:
     """Why the certificate behind number `place` is not its issuer's."""
     each = chain[place - 1]
     if each.issuer == each.subject:
-        return f"certificate {place} ({name_of(each.subject)}) is a root, and another one follows"
+        return f"certificate {place} ({name_of(each.subject)}) is a root, but another one follows"
     for number, other in enumerate(chain, 1):
         if other.subject == each.issuer and number != place:
             what = (

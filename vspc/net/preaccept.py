@@ -99,7 +99,7 @@ class ProxiedConnection(Protocol):
 
     def _lose_patience(self) -> None:
         self._patience = None
-        self._end("the balancer did not say where the connection comes from (PROXY protocol)")
+        self._end(f"no PROXY header from the balancer within {HEADER_PATIENCE:g} s")
 
     def _end(self, reason: str) -> None:
         self._rest()
@@ -147,7 +147,7 @@ class PendingConnection(Protocol):
 
     def _lose_patience(self) -> None:
         self._leave()
-        self._refuse(f"it waited {WAITING_PATIENCE:g} s for room among the lines of its address")
+        self._refuse(f"no line of its address became free within {WAITING_PATIENCE:g} s")
         self.transport.abortConnection()
 
     def go(self) -> None:

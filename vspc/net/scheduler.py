@@ -74,7 +74,7 @@ FLOODING = 16
 
 _HALF = TURN_EVENTS / 2
 
-FLOOD = f"it sent more than it may before it said who it is, for {PATIENCE:g} s"
+FLOOD = f"it exceeded the limits of an unidentified connection for {PATIENCE:g} s"
 """Why such a connection is ended."""
 
 

@@ -116,7 +116,7 @@ class OptionNegotiation:
         elif not self._bucket.take(now):
             self._owner.fail("a negotiation storm")
         elif answers:
-            protocol.dropped("an answer to no TIMING-MARK")
+            protocol.dropped("an unexpected answer to TIMING-MARK")
         else:
             self._negotiate(protocol, event.verb, event.option)
 

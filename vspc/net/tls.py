@@ -79,13 +79,13 @@ def _make(certificate: Path, private_key: Path) -> None:
         replace(private_key, fresh, exclusive=True)
         key = serialization.load_pem_private_key(_read(private_key), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TlsError(f"{private_key}: it is no key of ours, and {certificate} is not there")
+            raise TlsError(f"{private_key}: not a key made by vspc, and {certificate} is missing")
         made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
         replace(certificate, made.public_bytes(serialization.Encoding.PEM), exclusive=True)
     except OSError as error:
-        raise TlsError(f"{certificate}: cannot be made: {error.strerror}") from None
+        raise TlsError(f"{certificate}: cannot be created: {error.strerror}") from None
     except (TypeError, ValueError):
-        raise TlsError(f"{private_key}: it is damaged, and {certificate} is not there") from None
+        raise TlsError(f"{private_key}: damaged, and {certificate} is missing") from None
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x509.Certificate:

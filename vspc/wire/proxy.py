@@ -40,7 +40,7 @@ def parse(data: bytes) -> Header | None:
         return _version_1(data)
     if data[: len(_SIGNATURE)] == _SIGNATURE[: len(data)]:
         return _version_2(data)
-    raise MalformedHeader("it begins like neither version")
+    raise MalformedHeader("neither version 1 nor version 2")
 
 
 def _version_1(data: bytes) -> Header | None:
@@ -51,7 +51,7 @@ def _version_1(data: bytes) -> Header | None:
         return None
     words = data[:end].split(b" ")
     if words[0] != b"PROXY" or len(words) < 2:
-        raise MalformedHeader("the line is no PROXY line")
+        raise MalformedHeader("not a PROXY line")
     if words[1] == b"UNKNOWN":
         return Header(None, 0, end + 2)
     if len(words) != 6 or words[1] not in (b"TCP4", b"TCP6"):
@@ -61,7 +61,7 @@ def _version_1(data: bytes) -> Header | None:
         host, _ = (_address(kind, word) for word in words[2:4])
         port, _ = (_port(word) for word in words[4:6])
     except ValueError:
-        raise MalformedHeader("the addresses or ports in the line are none") from None
+        raise MalformedHeader("invalid addresses or ports") from None
     return Header(str(host), port, end + 2)
 
 
