@@ -4,7 +4,7 @@ from twisted.internet.protocol import Protocol
 
 from vspc.simulator import extension as ext
 from vspc.simulator import telnet
-from vspc.simulator.extension import say
+from vspc.simulator.extension import suboption
 from vspc.simulator.telnet import DO, DONT, IAC, VMWARE, WILL, negotiate
 
 GREETING = b"".join(
@@ -47,7 +47,7 @@ class Proxy(Protocol):
         self.transport.write(data)
 
     def say(self, code: int, payload: bytes = b"") -> None:
-        self.write(say(code, payload))
+        self.write(suboption(code, payload))
 
     def type(self, data: bytes) -> None:
         self.write(telnet.escape(data))

@@ -85,7 +85,9 @@ class AnswerTests(ControlTestCase):
             answers = False
 
         self.begin(World(NotNow))
-        self.assertEqual(self.say("vmotion web1"), "error not now, said the proxy after 0 ms\n")
+        self.assertEqual(
+            self.say("vmotion web1"), "error VMOTION-NOTNOW from the proxy after 0 ms\n"
+        )
         self.begin(World(Mute))
         self.assertEqual(self.say("vmotion web1"), "")
         self.assertEqual(self.say("list"), "")

@@ -12,7 +12,7 @@ from tests.conversations import read
 from tests.simulator.test_telnet import cut, decoded
 from vspc.simulator import extension as ext
 from vspc.simulator import telnet
-from vspc.simulator.extension import VmIdentity, say, spelled_uuid
+from vspc.simulator.extension import VmIdentity, spelled_uuid, suboption
 from vspc.simulator.host import HOST_BUFFER, SETUP_LIMIT, HostConnection, Settings
 from vspc.simulator.telnet import DO, DONT, WILL, WONT, negotiate
 
@@ -98,7 +98,7 @@ class Wired:
     def up(self) -> "Wired":
         """As far as WILL-PROXY, COM-PORT refused."""
         self.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
-        self.quick(say(ext.KNOWN_2, ext.KNOWN), say(ext.WILL_PROXY))
+        self.quick(suboption(ext.KNOWN_2, ext.KNOWN), suboption(ext.WILL_PROXY))
         self.quick(negotiate(DONT, telnet.COM_PORT))
         return self
 
@@ -120,7 +120,7 @@ class SampleSessionTests(SynchronousTestCase):
              "fffbe8 fffae8 00 00010203 2829 2b2c2d2e30 464749 50 54555657 5253 fff0"),
             (bytes.fromhex("fffae8 01 00010203 2829 2b2c2d2e30 464749 50515253 fff0"),
              "fffae8 46 53 765350432e7079 fff0"),
-            (bytes.fromhex("fffae851fff0"), say(80, spelled_uuid(VM.vc_uuid)).hex()),
+            (bytes.fromhex("fffae851fff0"), suboption(80, spelled_uuid(VM.vc_uuid)).hex()),
             (bytes.fromhex("fffae853fff0"), "fffae8 52 766d2d3030303030 fff0"),
             (bytes.fromhex("fffae847fff0"), "fffb2c"),
             (bytes.fromhex("fffe2c"), ""),
@@ -147,20 +147,24 @@ class SampleSessionTests(SynchronousTestCase):
         wired = Wired(CLAIM)
         wired.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
         self.assertEqual(
-            wired.quick(say(ext.KNOWN_2, ext.KNOWN)),
+            wired.quick(suboption(ext.KNOWN_2, ext.KNOWN)),
             bytes.fromhex("fffae8 2c 44da87f1 3ce64dab fff0  fffb2c"),
         )
-        answers = wired.quick(say(ext.GET_VC_UUID), say(ext.GET_NAME), say(ext.PEER_OK, SEQUENCE))
+        answers = wired.quick(
+            suboption(ext.GET_VC_UUID), suboption(ext.GET_NAME), suboption(ext.PEER_OK, SEQUENCE)
+        )
         self.assertEqual(
             answers,
-            say(80, spelled_uuid(VM.vc_uuid)) + say(82, b"vm-00000") + say(46, SEQUENCE),
+            suboption(80, spelled_uuid(VM.vc_uuid))
+            + suboption(82, b"vm-00000")
+            + suboption(46, SEQUENCE),
         )
         self.assertEqual(wired.vm.said, [("peer-ok", SEQUENCE)])
 
     def test_a_target_does_not_say_its_port_settings_again(self) -> None:
         wired = Wired(CLAIM)
         wired.quick(negotiate(DONT, telnet.AUTHENTICATION), negotiate(DO, telnet.VMWARE))
-        wired.quick(say(ext.KNOWN_2, ext.KNOWN))
+        wired.quick(suboption(ext.KNOWN_2, ext.KNOWN))
         self.assertEqual(wired.quick(negotiate(DO, telnet.COM_PORT)), b"")
 
 
@@ -170,14 +174,14 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(wired.quick(), negotiate(WILL, telnet.AUTHENTICATION))
         self.assertEqual(wired.quick(negotiate(DO, telnet.VMWARE)), b"")
         said = wired.quick(negotiate(DONT, telnet.AUTHENTICATION))
-        self.assertTrue(said.startswith(negotiate(WILL, telnet.VMWARE) + say(0, ext.KNOWN)))
+        self.assertTrue(said.startswith(negotiate(WILL, telnet.VMWARE) + suboption(0, ext.KNOWN)))
 
     def test_the_proxy_may_ask_for_the_extension_afterwards(self) -> None:
         wired = Wired()
         wired.quick()
         said = wired.quick(negotiate(DONT, telnet.AUTHENTICATION))
         self.assertEqual(said, negotiate(WILL, telnet.VMWARE))
-        self.assertEqual(wired.quick(negotiate(DO, telnet.VMWARE)), say(0, ext.KNOWN))
+        self.assertEqual(wired.quick(negotiate(DO, telnet.VMWARE)), suboption(0, ext.KNOWN))
 
     def test_what_is_unknown_is_refused_and_what_is_on_is_not_answered(self) -> None:
         wired = Wired()
@@ -206,7 +210,7 @@ class OptionTests(SynchronousTestCase):
     def test_port_settings_are_told_and_the_answers_are_noted(self) -> None:
         wired = Wired()
         wired.quick(negotiate(DONT, 37), negotiate(DO, 232))
-        wired.quick(say(ext.KNOWN_2, ext.KNOWN), say(ext.WILL_PROXY))
+        wired.quick(suboption(ext.KNOWN_2, ext.KNOWN), suboption(ext.WILL_PROXY))
         settings_ = decoded([wired.quick(negotiate(DO, telnet.COM_PORT))])
         self.assertIn(telnet.WireSubnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
         self.assertEqual(wired.connection.com_port.unanswered, {1, 2, 3, 4})
@@ -233,32 +237,32 @@ class OptionTests(SynchronousTestCase):
 class DialogueTests(SynchronousTestCase):
     def test_every_question_is_answered_at_any_time(self) -> None:
         wired = Wired().up()
-        answers = wired.quick(*(say(code) for code in (81, 83, 85, 87)))
+        answers = wired.quick(*(suboption(code) for code in (81, 83, 85, 87)))
         self.assertEqual(
             answers,
-            say(80, spelled_uuid(VM.vc_uuid))
-            + say(82, b"vm-00000")
-            + say(84, spelled_uuid("b" * 32))
-            + say(86, spelled_uuid("c" * 32)),
+            suboption(80, spelled_uuid(VM.vc_uuid))
+            + suboption(82, b"vm-00000")
+            + suboption(84, spelled_uuid("b" * 32))
+            + suboption(86, spelled_uuid("c" * 32)),
         )
 
     def test_an_unknown_suboption_is_said_to_be_one(self) -> None:
         wired = Wired().up()
-        self.assertEqual(wired.quick(say(99, b"x")), say(ext.UNKNOWN_1, bytes([99])))
+        self.assertEqual(wired.quick(suboption(99, b"x")), suboption(ext.UNKNOWN_1, bytes([99])))
 
     def test_a_suboption_without_a_code_is_dropped(self) -> None:
         self.assertEqual(Wired().up().quick(telnet.subnegotiate(232, b"")), b"")
 
     def test_do_proxy_waits_for_what_the_proxy_knows(self) -> None:
         wired = Wired()
-        wired.quick(negotiate(DONT, 37), negotiate(DO, 232), say(ext.WILL_PROXY))
+        wired.quick(negotiate(DONT, 37), negotiate(DO, 232), suboption(ext.WILL_PROXY))
         self.assertEqual(wired.vm.said, [])
-        self.assertEqual(wired.quick(say(ext.KNOWN_2, b"\x01")), say(70, b"SvSPC.py"))
+        self.assertEqual(wired.quick(suboption(ext.KNOWN_2, b"\x01")), suboption(70, b"SvSPC.py"))
         self.assertFalse(wired.connection.dialogue.can_move)
 
     def test_wont_proxy_ends_the_line(self) -> None:
         wired = Wired()
-        wired.quick(negotiate(DONT, 37), negotiate(DO, 232), say(ext.WONT_PROXY))
+        wired.quick(negotiate(DONT, 37), negotiate(DO, 232), suboption(ext.WONT_PROXY))
         self.assertEqual(wired.vm.reasons, ["WONT-PROXY"])
 
     def test_a_proxy_that_goes_silent_is_given_up(self) -> None:
@@ -268,7 +272,9 @@ class DialogueTests(SynchronousTestCase):
 
     def test_an_answer_without_a_question_is_not_heard(self) -> None:
         wired = Wired().up()
-        wired.quick(say(41, CLAIM), say(43, SEQUENCE), say(45, SEQUENCE), say(71))
+        wired.quick(
+            suboption(41, CLAIM), suboption(43, SEQUENCE), suboption(45, SEQUENCE), suboption(71)
+        )
         self.assertEqual(wired.vm.said, [("up", b"")])
 
     def test_a_secret_with_ff_arrives_whole(self) -> None:
@@ -277,7 +283,7 @@ class DialogueTests(SynchronousTestCase):
         self.assertEqual(
             wired.quick(), bytes.fromhex("fffae8 28 7619ffff ffff e9 fff0".replace(" ", ""))
         )
-        wired.quick(say(41, b"\x76\x19\xff\xff\xe9\x01\xff\x02"))
+        wired.quick(suboption(41, b"\x76\x19\xff\xff\xe9\x01\xff\x02"))
         self.assertEqual(wired.vm.said[-1], ("goahead", b"\x76\x19\xff\xff\xe9\x01\xff\x02"))
 
 
@@ -285,12 +291,12 @@ class FlowTests(SynchronousTestCase):
     def test_a_host_whose_guest_does_not_read_sees_no_question(self) -> None:
         wired = Wired().up()
         wired.vm.room = 3
-        self.assertEqual(wired.quick(b"abcde" + say(ext.GET_NAME)), b"")
+        self.assertEqual(wired.quick(b"abcde" + suboption(ext.GET_NAME)), b"")
         self.assertEqual(wired.vm.input, b"abc")
         self.assertEqual(wired.transport.producerState, "paused")
         wired.vm.room = 10
         wired.connection.run()
-        self.assertEqual(wired.quick(), say(82, b"vm-00000"))
+        self.assertEqual(wired.quick(), suboption(82, b"vm-00000"))
         self.assertEqual(wired.vm.input, b"abcde")
         self.assertEqual(wired.transport.producerState, "producing")
 

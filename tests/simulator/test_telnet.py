@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.simulator import telnet
-from vspc.simulator.extension import identity, plain_uuid, say, spelled_uuid
+from vspc.simulator.extension import identity, plain_uuid, spelled_uuid, suboption
 from vspc.simulator.telnet import (
     Event,
     WireCommand,
@@ -122,4 +122,4 @@ class IdentityTests(SynchronousTestCase):
         self.assertEqual(identity("web1", "").vc_uuid, "")
 
     def test_ff_in_a_suboption_is_doubled(self) -> None:
-        self.assertEqual(say(40, b"\x76\xff"), b"\xff\xfa\xe8\x28\x76\xff\xff\xff\xf0")
+        self.assertEqual(suboption(40, b"\x76\xff"), b"\xff\xfa\xe8\x28\x76\xff\xff\xff\xf0")

@@ -57,7 +57,7 @@ class SimulateOptions:
 
 
 def parse(argv: Sequence[str]) -> SimulateOptions:
-    """The options; a mistake is said on standard error and ends in SystemExit(2)."""
+    """The options; a mistake is printed on standard error and ends in SystemExit(2)."""
     parser = _parser()
     words = parser.parse_args(list(argv))
     proxy: ProxyUri = words.proxy

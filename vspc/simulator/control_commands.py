@@ -31,7 +31,7 @@ _LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"e": b"\x1b", b"s": b" ", b"
 
 
 class CommandError(ValueError):
-    """A command that cannot be done; the text says why."""
+    """A command that cannot be done; the text is the reason."""
 
 
 def unescape(text: str) -> bytes:
@@ -100,7 +100,7 @@ class ControlCommand:
     takes_text: bool = False
 
     def __call__(self, fleet: Fleet, text: str) -> Answer:
-        """Run it. Raises ValueError or CannotMove, whose texts say why."""
+        """Run it. Raises ValueError or CannotMove; their texts are the reasons."""
         if self.takes_text:
             word, _, rest = text.partition(" ")
             return self.run(fleet, word, rest)
@@ -214,7 +214,7 @@ def _vmotion(fleet: Fleet, name: str, *words: str) -> Deferred[str]:
 
 
 def worst(reports: list[MigrationReport]) -> MigrationReport:
-    """The report that says what became of the VM: the first port that did not move by itself."""
+    """The report that decides for the VM: the first port that did not move by itself."""
     stayed = [report for report in reports if report.outcome != "moved"]
     own = [report for report in stayed if not report.reason.startswith("another port")]
     return (own or stayed or reports)[0]
@@ -227,7 +227,7 @@ def answer(reports: list[MigrationReport], fault: PlannedFault = PlannedFault.NO
         longest = max(each.milliseconds for each in reports)
         return f"ok moved in {longest} ms from {report.source} to {report.target}"
     if report.outcome == "notnow":
-        return f"error not now, said the proxy after {report.goahead_milliseconds} ms"
+        return f"error VMOTION-NOTNOW from the proxy after {report.goahead_milliseconds} ms"
     if fault is not PlannedFault.NONE and report.reason.endswith("on purpose"):
         what = "aborted" if report.reason.startswith("aborted") else "failed"
         return f"ok {what} in {report.milliseconds} ms, stays at {report.source}"
@@ -282,27 +282,27 @@ def _ended(moved: VmMoved) -> str:
 
 
 def _lie(fleet: Fleet, host: str, *words: str) -> str:
-    said = options(words, "as", "uuid", "name", "uri", "peer", "text", "early")
-    claimed, uri = identity(said.get("name", "liar")), None
-    if "as" in said:
-        machine, port = find(fleet, said["as"])
+    given = options(words, "as", "uuid", "name", "uri", "peer", "text", "early")
+    claimed, uri = identity(given.get("name", "liar")), None
+    if "as" in given:
+        machine, port = find(fleet, given["as"])
         claimed = machine.first.identity
         uri = (port or machine.first).settings.service_uri
     claim = ImpostorClaim(
         address=address(host),
-        identity=_changed(claimed, said),
-        text=unescape(said.get("text", "")),
-        service_uri=said.get("uri", uri),
-        credential=from_hex(said["peer"]) if "peer" in said else None,
-        early="early" in said,
+        identity=_changed(claimed, given),
+        text=unescape(given.get("text", "")),
+        service_uri=given.get("uri", uri),
+        credential=from_hex(given["peer"]) if "peer" in given else None,
+        early="early" in given,
     )
     return f"ok {fleet.impostors.connect(claim)}"
 
 
-def _changed(claimed: VmIdentity, said: dict[str, str]) -> VmIdentity:
-    if "uuid" in said:
-        claimed = evolve(claimed, vc_uuid=plain_uuid(said["uuid"]))
-    return evolve(claimed, name=said["name"]) if "name" in said else claimed
+def _changed(claimed: VmIdentity, given: dict[str, str]) -> VmIdentity:
+    if "uuid" in given:
+        claimed = evolve(claimed, vc_uuid=plain_uuid(given["uuid"]))
+    return evolve(claimed, name=given["name"]) if "name" in given else claimed
 
 
 def _lies(fleet: Fleet) -> str:

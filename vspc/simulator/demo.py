@@ -86,7 +86,7 @@ class Demo:
         self._over.set()
 
     def run(self) -> int:
-        """Start everything, say how to use it, wait."""
+        """Start everything, print how to use it, wait."""
         config = self._prepare()
         server = self._start("run", "--config", str(config), log="server.log")
         if not self._wait_for(server, "server.log", "started"):

@@ -18,7 +18,7 @@ DO_PROXY, WILL_PROXY, WONT_PROXY = 70, 71, 73
 VC_UUID, GET_VC_UUID, NAME, GET_NAME = 80, 81, 82, 83
 BIOS_UUID, GET_BIOS_UUID, LOCATION_UUID, GET_LOCATION_UUID = 84, 85, 86, 87
 
-# In the order in which an ESXi host was heard to list them.
+# In the order in which an ESXi host lists them.
 KNOWN = bytes(
     [0, 1, 2, 3, 40, 41, 43, 44, 45, 46, 48, 70, 71, 73, 80, 84, 85, 86, 87, 82, 83],
 )
@@ -30,7 +30,7 @@ FOR_VMOTION = frozenset({BEGIN, GOAHEAD, PEER, PEER_OK, COMPLETE})
 
 @frozen
 class VmIdentity:
-    """Who a VM says it is. UUIDs are 32 lower-case hex digits, or empty (no vCenter)."""
+    """The identity that a VM claims. UUIDs are 32 lower-case hex digits, or empty (no vCenter)."""
 
     name: str
     vc_uuid: str
@@ -67,7 +67,7 @@ def spelled_uuid(digits: str) -> bytes:
     return "-".join(halves).encode() if digits else b""
 
 
-def say(code: int, payload: bytes = b"") -> bytes:
+def suboption(code: int, payload: bytes = b"") -> bytes:
     """One suboption, as bytes for the wire."""
     return subnegotiate(VMWARE, bytes([code]) + payload)
 
@@ -82,7 +82,7 @@ class DialogueHandler(Protocol):
     def identity(self) -> VmIdentity:
         """The VM's identity, now."""
 
-    def say(self, message: bytes) -> None:
+    def send_telnet(self, message: bytes) -> None:
         """Send telnet bytes."""
 
     def offer_com_port(self) -> None:
@@ -120,7 +120,7 @@ class ExtensionDialogue:
         self._known: frozenset[int] | None = None
         self._introduced = False
         self._up = False
-        self._begun = False  # VMOTION-BEGIN was said and is not answered
+        self._begun = False  # VMOTION-BEGIN was sent and is not answered
         self._handlers: dict[int, Callable[[bytes], None]] = {
             KNOWN_2: self._known_suboptions,
             UNKNOWN_2: self._unknown,
@@ -129,10 +129,10 @@ class ExtensionDialogue:
             GOAHEAD: lambda payload: self._answered(handler.goahead, payload),
             NOTNOW: lambda sequence: self._answered(handler.notnow, sequence),
             PEER_OK: self._peer_ok,
-            GET_VC_UUID: lambda _: self._say_uuid(VC_UUID, handler.identity.vc_uuid),
+            GET_VC_UUID: lambda _: self._send_uuid(VC_UUID, handler.identity.vc_uuid),
             GET_NAME: lambda _: self.announce_name(),
-            GET_BIOS_UUID: lambda _: self._say_uuid(BIOS_UUID, handler.identity.bios_uuid),
-            GET_LOCATION_UUID: lambda _: self._say_uuid(
+            GET_BIOS_UUID: lambda _: self._send_uuid(BIOS_UUID, handler.identity.bios_uuid),
+            GET_LOCATION_UUID: lambda _: self._send_uuid(
                 LOCATION_UUID, handler.identity.location_uuid
             ),
         }
@@ -147,34 +147,34 @@ class ExtensionDialogue:
         """Whether the proxy has what vMotion needs."""
         return self._known is not None and self._known >= FOR_VMOTION
 
-    # The VM says.
+    # From the VM
 
     def begin(self) -> None:
         """The option is on."""
-        self._say(KNOWN_1, KNOWN)
+        self._send(KNOWN_1, KNOWN)
         self._introduce()
 
     def vmotion_begin(self, sequence: bytes) -> None:
         """VMOTION-BEGIN."""
         self._begun = True
-        self._say(BEGIN, sequence)
+        self._send(BEGIN, sequence)
 
     def vmotion_abort(self) -> None:
         """VMOTION-ABORT, which has no arguments."""
         self._begun = False
-        self._say(ABORT)
+        self._send(ABORT)
 
     def vmotion_complete(self, sequence: bytes) -> None:
         """VMOTION-COMPLETE."""
-        self._say(COMPLETE, sequence)
+        self._send(COMPLETE, sequence)
 
     def announce_name(self) -> None:
         """VM-NAME."""
-        self._say(NAME, self._handler.identity.name.encode())
+        self._send(NAME, self._handler.identity.name.encode())
 
     def announce(self) -> None:
         """VM-VC-UUID and VM-NAME, without having been asked."""
-        self._say_uuid(VC_UUID, self._handler.identity.vc_uuid)
+        self._send_uuid(VC_UUID, self._handler.identity.vc_uuid)
         self.announce_name()
 
     def _introduce(self) -> None:
@@ -182,27 +182,27 @@ class ExtensionDialogue:
             return
         self._introduced = True
         if self._claim is not None:
-            self._say(PEER, self._claim)
+            self._send(PEER, self._claim)
             self._handler.offer_com_port()
         else:
-            self._say(DO_PROXY, self._request)
+            self._send(DO_PROXY, self._request)
 
-    def _say(self, code: int, payload: bytes = b"") -> None:
-        self._handler.say(say(code, payload))
+    def _send(self, code: int, payload: bytes = b"") -> None:
+        self._handler.send_telnet(suboption(code, payload))
 
-    def _say_uuid(self, code: int, digits: str) -> None:
-        self._say(code, spelled_uuid(digits))
+    def _send_uuid(self, code: int, digits: str) -> None:
+        self._send(code, spelled_uuid(digits))
 
-    # The VM hears.
+    # From the proxy
 
-    def heard(self, payload: bytes) -> None:
+    def received(self, payload: bytes) -> None:
         """One suboption from the proxy."""
         if not payload:
             return
         handle = self._handlers.get(payload[0])
         if handle is None:
             log.warn("unknown-suboption", name=self._handler.identity.name, code=payload[0])
-            self._say(UNKNOWN_1, payload[:1])
+            self._send(UNKNOWN_1, payload[:1])
         else:
             handle(payload[1:])
 

@@ -42,7 +42,7 @@ class Settings:
 
     `direction` is "S" (server) or "C" (client), `service_uri` free text. `tls` is what TLS inside
     a telnet connection is begun with; None: the host declines. `chop` splits and joins every
-    write; None: written as it is said. `port` is what commands call the port, beside its number.
+    write; None: written as it is. `port` is what commands call the port, beside its number.
     """
 
     direction: str = "S"
@@ -71,7 +71,7 @@ class Port(Protocol):
 
     @abstractmethod
     def line_up(self, connection: "HostConnection") -> None:
-        """The proxy said WILL-PROXY: data may flow."""
+        """WILL-PROXY: data may flow."""
 
     @abstractmethod
     def input_room(self, connection: "HostConnection") -> int:
@@ -124,7 +124,7 @@ class HostConnection(protocol.Protocol):
         self._decoder = telnet.WireDecoder()
         self._settled = False  # AUTHENTICATION: until then WILL 232 is held back
         self._asked = False  # DO 232 came before it was offered
-        self._held: list[bytes] | None = None  # between START and TLS nothing is said in clear
+        self._held: list[bytes] | None = None  # between START and TLS nothing is sent in clear
         self._running = False
         self._reading = True
         self._frozen = False
@@ -150,7 +150,7 @@ class HostConnection(protocol.Protocol):
         if IConsumer.providedBy(self.transport):
             self.transport.registerProducer(self._outlet, True)
         self._limit = self._clock.callLater(SETUP_LIMIT, self.fail, "no answer in time")
-        self.say(self.options.offer(AUTHENTICATION))
+        self.send_telnet(self.options.offer(AUTHENTICATION))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.gone = True
@@ -170,7 +170,7 @@ class HostConnection(protocol.Protocol):
         self.failed(reason)
 
     def close(self) -> None:
-        """End the line after what was said; nothing more is heard of it."""
+        """End the line after what was written; no more calls follow."""
         if self._over:
             return
         self._over = True
@@ -182,7 +182,7 @@ class HostConnection(protocol.Protocol):
             self._outlet.close()
 
     def freeze(self) -> None:
-        """The host stands still, or is dead: nothing is read, answered or said; the socket stays.
+        """The host stands still, or is dead: nothing is read, answered or sent; the socket stays.
 
         The system's TCP answers for it all the same, as for a process that hangs.
         """
@@ -208,7 +208,7 @@ class HostConnection(protocol.Protocol):
         return self.port.identity
 
     def offer_com_port(self) -> None:
-        self.say(self.options.offer(COM_PORT))
+        self.send_telnet(self.options.offer(COM_PORT))
 
     def accepted(self) -> None:
         self._end_setup()
@@ -241,7 +241,7 @@ class HostConnection(protocol.Protocol):
         self._running = True
         try:
             while (event := self._next()) is not None:
-                self._heard(event)
+                self._handle(event)
         except telnet.WireError as error:
             self.fail(str(error))
         finally:
@@ -263,7 +263,7 @@ class HostConnection(protocol.Protocol):
         else:
             self._transport().pauseProducing()
 
-    def _heard(self, event: telnet.Event) -> None:
+    def _handle(self, event: telnet.Event) -> None:
         match event:
             case telnet.WireData(data):
                 self.port.received(self, data)
@@ -278,8 +278,8 @@ class HostConnection(protocol.Protocol):
         if option == VMWARE and verb == DO and not self._settled:
             self._asked = True
             return
-        answer, change = self.options.heard(verb, option)
-        self.say(answer)
+        answer, change = self.options.received(verb, option)
+        self.send_telnet(answer)
         if change is not Change.NOTHING:
             self._changed(option, change)
 
@@ -292,14 +292,14 @@ class HostConnection(protocol.Protocol):
             else:
                 self.fail("the proxy refuses VMware's extension")
         elif option == COM_PORT and change is Change.ON and not self.dialogue.is_target:
-            self.say(self.com_port.settings())
+            self.send_telnet(self.com_port.settings())
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
         if option == VMWARE and VMWARE in self.options.ours:
-            self.dialogue.heard(payload)
+            self.dialogue.received(payload)
         elif option == AUTHENTICATION:
             self._authenticate(payload)
-        elif option == COM_PORT and self.com_port.heard(payload):
+        elif option == COM_PORT and self.com_port.received(payload):
             self.port.break_received(self)
 
     # AUTHENTICATION: to TLS, or past it.
@@ -310,10 +310,10 @@ class HostConnection(protocol.Protocol):
         if self._held is not None:
             self._decided(telnet.accepts_tls(payload), telnet.replies(payload))
         elif telnet.asks_for_tls(payload) and self._can_start_tls():
-            self.say(telnet.START)
+            self.send_telnet(telnet.START)
             self._held = []
         elif telnet.asks(payload):
-            self.say(telnet.NONE)
+            self.send_telnet(telnet.NONE)
             self._settle()
 
     def _can_start_tls(self) -> bool:
@@ -325,7 +325,7 @@ class HostConnection(protocol.Protocol):
         held, self._held = self._held or [], None
         if accepted:
             self._start_tls()
-        self.say(b"".join(held))
+        self.send_telnet(b"".join(held))
         self._settle()
 
     def _start_tls(self) -> None:
@@ -341,13 +341,13 @@ class HostConnection(protocol.Protocol):
         if self._settled:
             return
         self._settled = True
-        self.say(self.options.offer(VMWARE))
+        self.send_telnet(self.options.offer(VMWARE))
         if self._asked:
             self._negotiated(DO, VMWARE)
 
     # What goes out.
 
-    def say(self, message: bytes) -> None:
+    def send_telnet(self, message: bytes) -> None:
         """Telnet, as it stands on the wire."""
         if not message or self._outlet is None or self._over or self._frozen:
             return
@@ -362,13 +362,13 @@ class HostConnection(protocol.Protocol):
 
     def send(self, data: bytes) -> None:
         """Output of the guest."""
-        self.say(telnet.escape(data))
+        self.send_telnet(telnet.escape(data))
 
     def send_break(self, com_port: bool = False) -> bool:
-        """A BREAK from the guest: IAC BRK, or in RFC 2217's words; False if it cannot be said."""
+        """A BREAK from the guest: IAC BRK, or in RFC 2217's words; False if it cannot be sent."""
         if com_port and COM_PORT not in self.options.ours:
             return False
-        self.say(telnet.BREAK if com_port else telnet.command(telnet.BRK))
+        self.send_telnet(telnet.BREAK if com_port else telnet.command(telnet.BRK))
         return True
 
     def _writable(self) -> None:

@@ -1,6 +1,6 @@
 """Impostors: connections that claim any UUID, name and credential, with no VM behind them.
 
-Each says its claim once, types its text as soon as it is accepted, and records every byte that
+Each sends its claim once, types its text as soon as it is accepted, and records every byte that
 comes. It does not connect again.
 """
 
@@ -61,7 +61,7 @@ class RecordingPort(Port):
 
 @frozen
 class ImpostorClaim:
-    """What an impostor says. `early`: it types `text` before it is identified, too.
+    """What an impostor sends. `early`: it types `text` before it is identified, too.
 
     `credential` is for VMOTION-PEER, and VMOTION-COMPLETE follows once that is accepted; without
     one it sends DO-PROXY with `service_uri`, or with that of the VMs.

@@ -1,11 +1,11 @@
 """One vMotion of one port, from VMOTION-BEGIN to its end, as the two hosts see it.
 
-    asked      BEGIN was said on the source; the host reads everything, to get at the answer
+    asked      BEGIN was sent on the source; the host reads everything, to get at the answer
     moving     GOAHEAD came; the memory is copied for `transfer` seconds
-    peering    the target has connected and says VMOTION-PEER, or is accepted and waits for the
+    peering    the target has connected and sends VMOTION-PEER, or is accepted and waits for the
                VM's other ports
-    hanging    a fault: the hosts say nothing more, until a line is lost or HANG_LIMIT is over
-    over       COMPLETE was said on the target, or ABORT on the source, or NOTNOW came
+    hanging    a fault: the hosts send nothing more, until a line is lost or HANG_LIMIT is over
+    over       COMPLETE was sent on the target, or ABORT on the source, or NOTNOW came
 
 The VM stands still until it is over.
 """
@@ -32,7 +32,7 @@ class PlannedFault(Enum):
     TARGET_LOST = "target-lost"  # after PEER-OK; the source aborts, as soon as it has noticed
     HANG = "hang"  # after GOAHEAD both hosts are silent
     HANG_LATE = "hang-late"  # after PEER-OK both hosts are silent
-    TALK_ON = "talk-on"  # after GOAHEAD the VM goes on where it is, and no ABORT is said
+    TALK_ON = "talk-on"  # after GOAHEAD the VM goes on where it is, and no ABORT is sent
 
 
 @frozen
@@ -187,7 +187,7 @@ class SimulatedMigration:
             self._after += len(data)
             self._stray += data
 
-    # What the proxy says.
+    # From the proxy
 
     def goahead(self, line: HostConnection, payload: bytes) -> None:
         """Sequence and secret, on the source."""

@@ -95,7 +95,7 @@ CONNECT_LIMIT = 10
 """Seconds for a connection to the proxy to be made."""
 
 END_LIMIT = 2.0
-"""Seconds that the lines have for what is still to be said, at the end."""
+"""Seconds that the lines have for what is still to be sent, at the end."""
 
 _SPREAD = 0.002  # seconds between two VMs that are switched on at the start
 _DESCRIPTORS = 64  # for everything but lines

@@ -2,7 +2,7 @@
 
 `DialledGuest` connects to it when the VM is switched on, `DiallingGuest` waits for it to connect.
 Bytes go through as they are, and stop while the VM moves: the connection is then not read. The
-guest's end of the connection is its power-off. A BREAK cannot be said on such a connection.
+guest's end of the connection is its power-off. A BREAK cannot be sent on such a connection.
 """
 
 from collections.abc import Callable
@@ -46,13 +46,13 @@ class GuestLine(Protocol):
     def connectionMade(self) -> None:
         cast(IConsumer, self.transport).registerProducer(self, True)
         self.read_on(False)
-        self._guest.came(self)
+        self._guest.connected(self)
 
     def dataReceived(self, data: bytes) -> None:
-        self._guest.said(data)
+        self._guest.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._guest.went(self)
+        self._guest.disconnected(self)
 
     def read_on(self, reading: bool) -> None:
         """Read, or let the guest wait."""
@@ -80,7 +80,7 @@ class GuestLine(Protocol):
     def resumeProducing(self) -> None:
         """The guest reads again."""
         self.full = False
-        self._guest.reads_again()
+        self._guest.resumed()
 
     def stopProducing(self) -> None:
         """The connection is gone; `connectionLost` follows."""
@@ -95,7 +95,7 @@ class RemoteGuest:
 
     # What the connection brings.
 
-    def came(self, line: GuestLine) -> None:
+    def connected(self, line: GuestLine) -> None:
         """A connection was made; a second one is refused."""
         if self._line is not None:
             line.close()
@@ -109,7 +109,7 @@ class RemoteGuest:
         self.writable()
         port.readable()
 
-    def went(self, line: GuestLine) -> None:
+    def disconnected(self, line: GuestLine) -> None:
         """A connection is gone."""
         if line is not self._line:
             return
@@ -118,13 +118,13 @@ class RemoteGuest:
         if self._port is not None:
             self._port.powered_off()
 
-    def said(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Output of the guest."""
         if self._port is not None:
             self._port.transmit(data)
             self.writable()
 
-    def reads_again(self) -> None:
+    def resumed(self) -> None:
         """The connection takes input again."""
         if self._port is not None:
             self._port.readable()
@@ -158,7 +158,7 @@ class RemoteGuest:
         log.warn("break-not-passed")
 
     def writable(self) -> None:
-        """Read from the guest while the port takes what it says."""
+        """Read from the guest while the port takes its output."""
         if self._line is not None and self._port is not None:
             self._line.read_on(self._port.room() > 0)
 
@@ -207,7 +207,7 @@ class DiallingGuest(RemoteGuest):
         super().__init__()
         self.arrived: Callable[[], object] = lambda: None
 
-    def came(self, line: GuestLine) -> None:
-        super().came(line)
+    def connected(self, line: GuestLine) -> None:
+        super().connected(line)
         if self._port is None:
             self.arrived()

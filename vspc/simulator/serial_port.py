@@ -18,7 +18,7 @@ REPORTS = 100
 class MigrationReport:
     """How one vMotion went. Times in milliseconds.
 
-    `outcome` is "moved", "notnow", or "failed", then `reason` says why. `bytes_before_goahead`
+    `outcome` is "moved", "notnow", or "failed", then with a `reason`. `bytes_before_goahead`
     came in between VMOTION-BEGIN and its answer. What came on the source after that answer, or on
     the target before VMOTION-COMPLETE, ought to be 0: a proxy has to hold it back. `credential` is
     what VMOTION-GOAHEAD brought, in hex.
@@ -265,7 +265,7 @@ class Flow:
         self.line.send(data)
 
     def send_break(self, com_port: bool) -> bool:
-        """A BREAK from the guest; False if it cannot be said on this line now."""
+        """A BREAK from the guest; False if it cannot be sent on this line now."""
         if self.line is None or not self.up or self.still:
             return False
         return self.line.send_break(com_port)

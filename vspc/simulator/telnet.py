@@ -199,7 +199,7 @@ class TelnetOptions:
         self.ours.clear()
         self.theirs.clear()
 
-    def heard(self, verb: int, option: int) -> tuple[bytes, Change]:
+    def received(self, verb: int, option: int) -> tuple[bytes, Change]:
         """What to answer to a message, and what it changed on our side."""
         if verb == DO:
             return self._do(option)
@@ -299,7 +299,7 @@ BREAK = b"".join(
 
 
 class ComPort:
-    """What one connection said and heard about its port's settings."""
+    """The settings of a port as one connection has negotiated them."""
 
     def __init__(self) -> None:
         self.unanswered: set[int] = set()
@@ -309,7 +309,7 @@ class ComPort:
         self.unanswered = {code for code, _ in _SETTINGS}
         return b"".join(subnegotiate(COM_PORT, bytes([code]) + value) for code, value in _SETTINGS)
 
-    def heard(self, payload: bytes) -> bool:
+    def received(self, payload: bytes) -> bool:
         """Note an answer; True if this is a BREAK on the line towards the VM."""
         if not payload:
             return False

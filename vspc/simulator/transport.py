@@ -38,7 +38,7 @@ class Transport(Protocol):
 
 @implementer(IPushProducer)
 class LineOutlet:
-    """Writes at once. `room` is 0 while the transport is full, which it says as to a producer."""
+    """Writes at once. `room` is 0 while the transport is full, as it signals to a producer."""
 
     def __init__(self, transport: Transport, drained: Callable[[], None]) -> None:
         self._transport = transport

@@ -3,7 +3,7 @@
 A VM with several ports is several of these with one identity, which `vspc.simulator.fleet.Machine`
 switches and moves together. A unit test makes one with a `connect(source_address, connection)` of
 its own, which joins the `HostConnection` to a server's protocol (`vspc.simulator.memory.Network`
-does that in memory) or says `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
+does that in memory) or calls `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
 
     vm = VirtualMachine(identity("web1"), clock, connect, ToyGuest(clock, "web1"))
     vm.power_on()
@@ -34,7 +34,7 @@ Connect = Callable[[str, HostConnection], None]
 
 
 class CannotMove(Exception):
-    """This VM cannot be moved now; the text says why."""
+    """This VM cannot be moved now; the text is the reason."""
 
 
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
@@ -229,7 +229,7 @@ class VirtualMachine:
         self.flow.feed()
 
     def send_break(self, com_port: bool = False) -> bool:
-        """A BREAK from the guest; False if it cannot be said on this line now."""
+        """A BREAK from the guest; False if it cannot be sent on this line now."""
         return self.flow.send_break(com_port)
 
     def stats(self) -> dict[str, object]:
