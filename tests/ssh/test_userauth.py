@@ -305,7 +305,7 @@ class Late(SynchronousTestCase):
         bench = Bench(SshLimits(login_timeout=3))
         client = bench.asking()
         for _ in range(40):
-            client.server.failed("alice")
+            bench.context.throttle.failed(client.server.address, "alice", 0.0)
         authenticate(client, b"alice", ALICE)
         bench.settle()
         client.server.transport.loseConnection = lambda: None  # it takes its time

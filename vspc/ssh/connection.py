@@ -20,6 +20,7 @@ from twisted.conch.ssh.service import SSHService
 from twisted.logger import Logger
 
 from vspc.common.text import safe
+from vspc.net.scheduler import EVENTS
 from vspc.ssh import limits
 from vspc.ssh.channel import SshChannel
 from vspc.ssh.conch import quiet
@@ -34,6 +35,9 @@ HOST_KEYS = b"hostkeys-00@openssh.com"
 
 _PACKET_MINIMUM = 64
 """A client whose largest packet is smaller than this is refused."""
+
+_START = EVENTS // limits.STARTS
+"""Events that a request counts as which starts something: a turn has room for few of these."""
 
 _PROHIBITED = (b"forwarded-tcpip", b"x11", b"auth-agent@openssh.com", b"tun@openssh.com")
 
@@ -170,7 +174,7 @@ class SshConnection(SSHService):
             self.channels[channel.number] = channel
             channel.opened(reader)
             if kind != b"session":
-                self.transport.started()
+                self.transport.share.spend(_START)
 
     def _report_limit(self) -> None:
         """Once for each connection."""
@@ -249,5 +253,5 @@ class SshConnection(SSHService):
         if not granted:
             log.debug("channel-request-refused", request=safe(request))
         if act is not None:
-            self.transport.started()
+            self.transport.share.spend(_START)
             act()

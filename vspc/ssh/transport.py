@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from twisted.conch.ssh.service import SSHService
 from twisted.conch.ssh.transport import (
     DISCONNECT_PROTOCOL_ERROR,
-    DISCONNECT_TOO_MANY_CONNECTIONS,
     MSG_DISCONNECT,
     MSG_KEXINIT,
     MSG_SERVICE_ACCEPT,
@@ -34,7 +33,7 @@ from vspc.common.text import safe
 from vspc.console.logins import Login
 from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
-from vspc.net.scheduler import CLOSING, EVENTS, SIGNATURE, Share
+from vspc.net.scheduler import CLOSING, Share
 from vspc.ssh import limits
 from vspc.ssh.conch import Timers, quiet
 from vspc.ssh.context import SshContext
@@ -224,23 +223,12 @@ class SshTransport(SSHServerTransport):
 
     # Login
 
-    def authenticated(self, login: Login) -> bool:
-        """The client has logged in; False, and it is disconnected, if there are too many."""
-        self.context.throttle.succeeded(self.address, login.operator)
-        self.context.grace_period.leave(self)
-        why_not = self.context.observer.came(login, self)
-        if why_not:
-            self.disconnect(why_not, DISCONNECT_TOO_MANY_CONNECTIONS)
-            return False
+    def logged_in(self, login: Login) -> None:
+        """The client has logged in: its channels are next."""
         self.login = login
         self.share.proven = True
         self.timers.cancel("login")
-        return True
-
-    def failed(self, operator: str) -> None:
-        """An attempt to log in as `operator` failed."""
-        self.context.throttle.failed(self.address, operator, self.context.clock.seconds())
-        self.context.grace_period.failed(self)
+        self.enter_service(b"ssh-connection")
 
     def _login_timed_out(self) -> None:
         if self.context.loggable(self.address):
@@ -268,14 +256,6 @@ class SshTransport(SSHServerTransport):
         """Begin a key exchange if the keys have served for enough bytes."""
         if self.incoming.count + self.outgoing.count >= limits.REKEY_BYTES:
             self._renew_keys()
-
-    def started(self) -> None:
-        """The client has started something that takes time: a turn has room for few of these."""
-        self.share.spend(EVENTS // limits.STARTS)
-
-    def check_signature(self) -> None:
-        """A signature of the client's is about to be checked."""
-        self.share.spend(SIGNATURE)
 
     # Messages
 

@@ -9,7 +9,10 @@ verdict is awaited nothing more is read from the client.
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.conch.ssh.transport import DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
+from twisted.conch.ssh.transport import (
+    DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+    DISCONNECT_TOO_MANY_CONNECTIONS,
+)
 from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_FAILURE,
     MSG_USERAUTH_INFO_REQUEST,
@@ -35,6 +38,7 @@ from vspc.console.authentication import (
 )
 from vspc.console.logins import Login, UserName, begin_login, split_user
 from vspc.console.session import Proof
+from vspc.net.scheduler import SIGNATURE
 from vspc.ssh import limits
 from vspc.ssh.conch import quiet
 from vspc.ssh.crypto.signatures import acceptable, proves
@@ -177,7 +181,7 @@ class SshUserAuth(SSHUserAuthServer):
         session = self.transport.sessionID
         assert session is not None
         message = string(session) + bytes((MSG_USERAUTH_REQUEST,)) + covered
-        self.transport.check_signature()
+        self.transport.share.spend(SIGNATURE)
         if proves(algorithm, offer.key, signature, message, offer.verified):
             self._accept(Proved(offer.proof.via, offer.proof, offer.limits))
         else:
@@ -271,19 +275,23 @@ class SshUserAuth(SSHUserAuthServer):
 
     def _log_in(self, login: Login) -> None:
         transport, proof = self.transport, login.session.proof
-        accepted = transport.authenticated(login)
+        self._context.throttle.succeeded(transport.address, login.operator)
+        self._context.grace_period.leave(transport)
+        refused = self._context.observer.came(login, transport)
         log.info(
-            "login-accepted" if accepted else "login-without-room",
+            "login-without-room" if refused else "login-accepted",
             operator=safe(login.operator),
             address=login.address,
             via=proof.via,
             key=proof.fingerprint,
             session=login.session.id,
         )
-        if accepted:
-            self._failures.admitted()
-            transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
-            transport.enter_service(b"ssh-connection")
+        if refused:
+            transport.disconnect(refused, DISCONNECT_TOO_MANY_CONNECTIONS)
+            return
+        self._failures.admitted()
+        transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
+        transport.logged_in(login)
 
     def _count_probe(self, proof: Proof, reason: str, known: bool = False) -> None:
         if self._failures.probe(proof, reason, known):
@@ -294,9 +302,12 @@ class SshUserAuth(SSHUserAuthServer):
     def _count_failure(self, proof: Proof, reason: str) -> None:
         self._proved = ()
         self._failures.fail(self._name.operator, proof, reason)
-        self.transport.failed(self._name.operator)
-        if self._failures.attempts >= self._context.limits.attempts:
-            self.transport.disconnect(
+        context, transport = self._context, self.transport
+        now = context.clock.seconds()
+        context.throttle.failed(transport.address, self._name.operator, now)
+        context.grace_period.failed(transport)
+        if self._failures.attempts >= context.limits.attempts:
+            transport.disconnect(
                 "too many failed logins", DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
             )
         else:

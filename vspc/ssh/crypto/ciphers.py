@@ -63,7 +63,7 @@ def _padded(payload: bytes, block: int, uncounted: int) -> bytes:
 def _checked(length: int, block: int, uncounted: int) -> int:
     """The packet length that a head claims, if one may have it."""
     if not 5 <= length <= PACKET_LIMIT or (length + 4 - uncounted) % block:
-        raise MalformedSsh(f"a packet of {length} bytes")
+        raise MalformedSsh(f"invalid packet length {length}")
     return length
 
 
@@ -71,7 +71,7 @@ def _payload(body: bytes) -> bytes:
     """The payload between padding length and padding."""
     padding = body[0]
     if padding < 4 or padding + 2 > len(body):
-        raise MalformedSsh(f"a padding of {padding} bytes")
+        raise MalformedSsh(f"invalid padding of {padding} bytes")
     return body[1 : len(body) - padding]
 
 
@@ -131,7 +131,7 @@ class Gcm:
         try:
             return _payload(self._cipher.decrypt(self._nonce(), packet[4:], packet[:4]))
         except InvalidTag:
-            raise MalformedSsh("a packet that is not authentic") from None
+            raise MalformedSsh("packet authentication failed") from None
 
 
 class ChaCha:
@@ -180,7 +180,7 @@ class ChaCha:
         try:
             Poly1305.verify_tag(key, sealed, packet[-self._TAG :])
         except InvalidSignature:
-            raise MalformedSsh("a packet that is not authentic") from None
+            raise MalformedSsh("packet authentication failed") from None
         return _payload(self._main.update(sealed[4:]))
 
 
@@ -200,7 +200,7 @@ class _Ctr:
 
     def _verify(self, sequence: int, data: bytes, mac: bytes) -> None:
         if not hmac.compare_digest(self._mac(sequence, data), mac):
-            raise MalformedSsh("a packet that is not authentic")
+            raise MalformedSsh("packet authentication failed")
 
 
 class CtrEtm(_Ctr):
