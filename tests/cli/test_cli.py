@@ -141,7 +141,7 @@ class HashingPasswords(CliTest):
             with patch("sys.stdin.isatty", return_value=True, create=True), asked:
                 status, out, err = self.run_main("hash-password")
             self.assertEqual((status, out), (1, ""))
-            self.assertIn("nothing was read", err)
+            self.assertIn("no password was read", err)
 
 
 class Defaults(CliTest):

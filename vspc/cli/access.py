@@ -1,4 +1,4 @@
-"""`vspc access`: the table of who may do what, printed for people or as JSON."""
+"""`vspc access`: the rights of operators on consoles, as tables or as JSON."""
 
 import json
 import sys
@@ -27,17 +27,17 @@ from vspc.config import Config
 from vspc.console.access import REASON
 
 NOT_FOUND = 3
-"""Exit status for an operator or a console that is not there (contract)."""
+"""Exit status for an unknown operator or console (contract)."""
 
 WIDTH = 40
-"""Characters of a list of names, about, before the rest of them is a number."""
+"""Characters of a list of names, about; the rest of them is shown as a number."""
 
 _ORDER = ("read", "write", "break", "force", "admin")
 
 
 @frozen
 class AccessOptions:
-    """What was asked for; None: all. `offline`: the running server is not asked."""
+    """Options of the command; None: all. `offline`: the running server is not asked."""
 
     operator: str | None = None
     console: str | None = None
@@ -46,21 +46,21 @@ class AccessOptions:
 
 
 class Missing(Exception):
-    """There is no such operator or console; the text says which."""
+    """An unknown operator, zone or console; the text says which."""
 
 
-def show(config: Config, wanted: AccessOptions) -> int:
+def show(config: Config, options: AccessOptions) -> int:
     """Print it; the exit status."""
     try:
-        rows = _rows(config, wanted.operator)
-        columns = _columns(config, wanted)
+        rows = _rows(config, options.operator)
+        columns = _columns(config, options)
     except Missing as missing:
         print(f"vspc access: {missing}", file=sys.stderr)
         return NOT_FOUND
     matrix = AccessMatrix(rules_of(config), rows, columns)
-    if wanted.as_json:
+    if options.as_json:
         _say(as_json(matrix, config))
-    elif wanted.operator is None and wanted.console is None:
+    elif options.operator is None and options.console is None:
         _say(by_rule(matrix))
     else:
         _say(by_cell(matrix))
@@ -75,55 +75,57 @@ def _say(lines: Iterable[str]) -> None:
 def _rows(config: Config, name: str | None) -> list[AccessRow]:
     rows = rows_of(config) if name is None else rows_named(config, name)
     if name is not None and not rows:
-        raise Missing(f"there is no operator {safe(name)}, and no certificate makes one")
+        raise Missing(
+            f"unknown operator {safe(name)}: neither a table nor a certificate map has it"
+        )
     return rows
 
 
-def _columns(config: Config, wanted: AccessOptions) -> list[AccessColumn]:
-    there = None if wanted.offline else _ask(config)
-    if there is not None:
-        found = there if wanted.console is None else picked(there, wanted.console)
-        if not found and wanted.console is not None:
-            hint = "--offline looks only at the rules"
-            raise Missing(f"there is no console {safe(wanted.console)} now; {hint}")
+def _columns(config: Config, options: AccessOptions) -> list[AccessColumn]:
+    present = None if options.offline else _ask(config)
+    if present is not None:
+        found = present if options.console is None else picked(present, options.console)
+        if not found and options.console is not None:
+            hint = "--offline uses only the rules"
+            raise Missing(f"no console matches {safe(options.console)} now; {hint}")
         return found
-    if wanted.console is not None:
-        return _imagined(config, wanted.console)
-    print("consoles here are the patterns of the rules, as examples", file=sys.stderr)
+    if options.console is not None:
+        return _imagined(config, options.console)
+    print("the patterns of the rules are shown in place of consoles", file=sys.stderr)
     return columns_of(config)
 
 
 def _imagined(config: Config, text: str) -> list[AccessColumn]:
-    """A name that need not be there yet; a pattern picks those of the rules that it covers."""
+    """A name that need not exist yet; a pattern picks those of the rules that it covers."""
     zones = [zone.name for zone in config.vm.zones]
     zone, slash, _ = text.partition("/")
     if slash and not text.startswith("uuid:") and zone not in zones and not is_glob(zone):
-        raise Missing(f"there is no zone {safe(zone)}")
+        raise Missing(f"unknown zone {safe(zone)}")
     if not is_glob(text):
         return [column_of(text, zones)]
     return picked(columns_of(config), text) or [column_of(text, zones)]
 
 
 def _ask(config: Config) -> list[AccessColumn] | None:
-    """The consoles of the running server; None if there is none."""
+    """The consoles of the running server; None if it does not answer."""
     try:
-        status, said = ask(config.state_dir, ["list", "--json"])
+        status, output = ask(config.state_dir, ["list", "--json"])
         if status == 0:
-            return columns_there(json.loads(said))
-        why = f"it ended with status {status}"
+            return columns_there(json.loads(output))
+        why = f"list ended with status {status}"
     except OSError as error:
         why = error.strerror or str(error)
     except (ValueError, KeyError, TypeError):
-        why = "its answer makes no sense"
-    print(f"no server says which consoles there are: {why}", file=sys.stderr)
+        why = "malformed answer"
+    print(f"cannot get the consoles from the server: {why}", file=sys.stderr)
     return None
 
 
-# What is printed
+# Output
 
 
 def rights_text(cell: AccessCell) -> str:
-    """`read,write`, and what is asked for or withheld beside it."""
+    """`read,write`, with what is required or withheld in brackets."""
     words = ",".join(word for word in _ORDER if word in cell.rights) or "-"
     notes = ["with a reason"] if REASON in cell.rights else []
     if cell.history is not None and cell.rights:
@@ -149,29 +151,29 @@ def by_cell(matrix: AccessMatrix) -> list[str]:
     return _aligned(lines)
 
 
-_Told = tuple[int, str, str]
-"""The number of the rule, how it is named, what it gives."""
+_Decision = tuple[int, str, str]
+"""The number of a rule, how it is named, the rights it gives."""
 
 
 def by_rule(matrix: AccessMatrix) -> list[str]:
     """One line for each rule and the operators for whom it decides about the same consoles."""
-    found: dict[_Told, dict[tuple[AccessColumn, ...], list[AccessRow]]] = {}
+    found: dict[_Decision, dict[tuple[AccessColumn, ...], list[AccessRow]]] = {}
     for rows, cells in matrix.alike():
-        mine: dict[_Told, list[AccessColumn]] = {}
+        mine: dict[_Decision, list[AccessColumn]] = {}
         for column, cell in cells:
-            told = (cell.index, _why(column, cell), rights_text(cell))
-            mine.setdefault(told, []).append(column)
-        for told, columns in mine.items():
-            found.setdefault(told, {}).setdefault(tuple(columns), []).extend(rows)
-    for index in set(range(len(matrix.access.rules))) - {told[0] for told in found}:
+            decision = (cell.index, _why(column, cell), rights_text(cell))
+            mine.setdefault(decision, []).append(column)
+        for decision, columns in mine.items():
+            found.setdefault(decision, {}).setdefault(tuple(columns), []).extend(rows)
+    for index in set(range(len(matrix.access.rules))) - {decision[0] for decision in found}:
         rule = matrix.access.rules[index]
         rights = rights_text(AccessCell(rule.rights, rule))
         found[index, rule.where, f"{rights}: decides nothing here"] = {(): []}
     lines = [("RULE", "OPERATORS", "CONSOLES", "RIGHTS")]
-    for told in sorted(found, key=lambda told: (told[0] < 0, told)):
-        for where, who in found[told].items():
+    for decision in sorted(found, key=lambda decision: (decision[0] < 0, decision)):
+        for where, who in found[decision].items():
             names = _some(row.label for row in who)
-            lines.append((safe(told[1]), names, _some(c.label for c in where), told[2]))
+            lines.append((safe(decision[1]), names, _some(c.label for c in where), decision[2]))
     return _aligned(lines)
 
 

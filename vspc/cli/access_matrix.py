@@ -1,4 +1,4 @@
-"""Who may do what, as a table: every operator, every console, and the rule that decides."""
+"""The rights of every operator on every console, and the rule that decides."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -33,14 +33,14 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.~ "
 
 @frozen
 class AccessRow:
-    """An operator; `certificate` is the glob of principals with which he comes in as this one."""
+    """An operator; `certificate` is the glob of principals that log in as this one."""
 
     operator: Operator
     certificate: str = ""
 
     @property
     def label(self) -> str:
-        """How he is named."""
+        """As it is printed."""
         if not self.certificate:
             return self.operator.name
         glob = "" if self.certificate == self.operator.name else f" {self.certificate}"
@@ -49,7 +49,7 @@ class AccessRow:
 
 @frozen
 class AccessColumn:
-    """A console that is there, or a pattern of the rules as an example of one."""
+    """A console that exists, or a pattern of the rules as an example of one."""
 
     label: str
     subject: Subject
@@ -58,7 +58,7 @@ class AccessColumn:
 
 @frozen
 class AccessCell:
-    """What an operator may do on a console, and the rule that says so; None: there is none.
+    """What an operator may do on a console, and the rule that decides; None: no rule.
 
     `index`: which of the configuration's rules. `role`: the one that decides, or adds to the rule.
     """
@@ -151,7 +151,7 @@ def rows_of(config: Config) -> list[AccessRow]:
 
 
 def rows_named(config: Config, name: str) -> list[AccessRow]:
-    """All ways in which somebody can be the operator `name`; none: he cannot be."""
+    """All ways to log in as the operator `name`; none: it is impossible."""
     table = _tabled(config).get(name)
     rows = [] if table is None else [AccessRow(table)]
     return [*rows, *(row for row in _certified(config, name) if row.operator != table)]
@@ -165,7 +165,7 @@ def _tabled(config: Config) -> dict[str, Operator]:
 
 
 def _certified(config: Config, only: str | None = None) -> list[AccessRow]:
-    """Who comes in through a map: as `only` if that is given, else under a name with a glob."""
+    """Operators made by maps: as `only` if that is given, else with a glob for a name."""
     maps = config.ssh.certificates.map if config.ssh.certificates.keys else ()
     found: dict[Operator, AccessRow] = {}
     for each in maps:
@@ -178,7 +178,7 @@ def _certified(config: Config, only: str | None = None) -> list[AccessRow]:
 
 
 def _standing(config: Config, each: CertificateMap, principal: str, name: str) -> Operator:
-    """What all maps say together of who comes in as `name` through `each`, and his table."""
+    """The operator `name` by the map `each`: what all maps and the table of that name give."""
     sources: list[CertificateMap | OperatorSettings] = [
         other
         for other in config.ssh.certificates.map

@@ -1,4 +1,4 @@
-"""What an administrator types elsewhere: proxy URIs into vSphere, host keys into known_hosts."""
+"""`vspc proxy-uri` and `vspc fingerprints`: what is typed into vSphere and known_hosts."""
 
 import socket
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from vspc.wire.vmware import proxy_uri
 
 
 class AdviceError(Exception):
-    """There is nothing to advise; the text says why."""
+    """Keys or certificates cannot be read or made; the text says why."""
 
 
 def fingerprints(config: Config) -> list[str]:
@@ -33,7 +33,7 @@ def fingerprints(config: Config) -> list[str]:
 
 
 def proxy_uris(config: Config, host: str | None) -> list[str]:
-    """Every proxy URI there is, plain and with what ESXi can check, and which to choose."""
+    """Every proxy URI, plain and with what ESXi can check, and which to choose."""
     name = host or socket.getfqdn()
     lines = [
         "In vSphere: Edit Settings, Serial port, Use Network; Direction: Server;",
@@ -66,11 +66,11 @@ _WITHOUT_TLS: Mapping[str, str] = MappingProxyType(
         "require": "TLS that the VM starts inside the connection",
     }
 )
-"""What a telnet:// proxy URI comes to, by `start_tls`."""
+"""How a telnet:// connection is protected, by `start_tls`."""
 
 
 def _service_uri(config: Config) -> str:
-    """The first word that is accepted and no glob."""
+    """The first accepted word that is not a glob."""
     words = (word for word in config.vm.service_uris if not is_glob(word))
     return next(words, "vspc")
 

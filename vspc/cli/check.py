@@ -78,7 +78,7 @@ def check_chain(config: Config, against: Path | None) -> int:
             with against.open(encoding="utf-8", errors="replace") as file:
                 recorded = recorded_heads(file)
             if not recorded:
-                print(f"{against}: there is no log-chain line in it", file=sys.stderr)
+                print(f"{against}: no log-chain line found", file=sys.stderr)
                 return 1
         verdict = verify(config.state_dir / "log", recorded)
     except OSError as error:
@@ -87,5 +87,5 @@ def check_chain(config: Config, against: Path | None) -> int:
     for complaint in verdict.wrong:
         print(safe(complaint, 1000), file=sys.stderr)
     heads = "" if recorded is None else f", {verdict.heads} heads are those that were sent"
-    print(f"{verdict.right} segments are as they were written, {verdict.gone} are gone{heads}")
+    print(f"{verdict.right} segments are unchanged, {verdict.gone} are deleted{heads}")
     return 1 if verdict.wrong else 0

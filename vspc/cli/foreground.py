@@ -11,8 +11,8 @@ from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 
 GRACE = 30.0
-"""Seconds that stopping may take before the process ends all the same: more than all the waits for
-the disk, for sinks and for copies together.
+"""Seconds that stopping may take before the process is ended: more than all the waits for the disk,
+for sinks and for copies together.
 """
 
 
@@ -34,7 +34,7 @@ def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor, overdue))
     reactor.run()
     if overdue:
-        # The interpreter would wait for the reactor's threads, one of which may wait for ever.
+        # The interpreter would wait for the reactor's threads, one of which may never end.
         Logger(namespace="vspc").error("stopping-overdue", seconds=GRACE)
         log.close()
         os._exit(1)

@@ -15,22 +15,22 @@ def run() -> int:
         print(f"vspc: {error}", file=sys.stderr)
         return 1
     except (EOFError, KeyboardInterrupt):
-        print("\nvspc: nothing was read", file=sys.stderr)
+        print("\nvspc: no password was read", file=sys.stderr)
         return 1
     print(hashed)
     return 0
 
 
 def _asked() -> bytes:
-    """Twice, not shown. The question goes to the terminal itself, never to standard output."""
+    """Asked twice, not shown; on the terminal itself, never on standard output."""
     first = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != first:
-        raise ValueError("the two are not the same")
+        raise ValueError("the passwords differ")
     return first.encode("utf-8", "surrogateescape")
 
 
 def _read() -> bytes:
-    """The first line, and nothing may follow it."""
+    """The only line of standard input."""
     data = sys.stdin.buffer.read(LONGEST + 3)
     line, _, rest = data.partition(b"\n")
     if rest:

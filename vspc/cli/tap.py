@@ -1,4 +1,4 @@
-"""What `twistd vspc` calls: its options, and the service that they want."""
+"""`twistd vspc`: its options, and the service."""
 
 import sys
 
@@ -18,7 +18,7 @@ class Options(usage.Options):
 
 
 def makeService(options: Options) -> VspcService:
-    """For twistd: errors of the configuration end it with every mistake and status 1."""
+    """The service; every mistake of the configuration is printed, with exit status 1."""
     from twisted.internet import reactor
 
     try:

@@ -105,7 +105,7 @@ def render(event: LogEvent) -> str:
 
 
 def _lost(count: int) -> str:
-    """In the place of lines that nobody took."""
+    """In place of lines that were not written."""
     return f"{rfc3339(time.time())} warn log-lines-lost count={count}"
 
 

@@ -13,17 +13,17 @@ from vspc.config.settings import AccessRule, AuditSettings, LogSettings
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
-"""Answers of the rules that are kept until the next reload."""
+"""Decisions of the rules that are cached until the next reload."""
 
 
 LOCAL = Operator("root@local", roles=frozenset({"admin", "audit"}))
-"""Whoever may use the control socket: the machine is his."""
+"""The operator of the control socket: root, or the server's user."""
 
 EVERYTHING: Rights = frozenset({"read", "write", "break", "force", "admin"})
 
 
 class Live:
-    """The configuration in force: everything that a reload may change asks here."""
+    """The configuration in force, and what follows from it; a reload replaces both."""
 
     def __init__(self, config: Config) -> None:
         self.take(config)
@@ -37,13 +37,13 @@ class Live:
         self.access = Access(tuple(map(rule, config.access)))
 
     def current(self, operator: Operator) -> Operator | None:
-        """`operator` as the configuration in force has him; None: he is none any more."""
+        """`operator` by the configuration in force; None if there is no such operator any more."""
         if operator is LOCAL:
             return operator
         return self.people.operator(operator.name, operator.voucher)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
-        """What the rules in force give `operator`, who may have changed since he logged in."""
+        """Rights by the rules in force and the present groups and roles of `operator`."""
         if operator is LOCAL:
             return EVERYTHING
         known = self._rights.get((operator, subject))
@@ -64,21 +64,21 @@ class Live:
         return 0.0 if current is None else self.access.history(current, subject)
 
     def affected(self, before: Subject, after: Subject, operators: Iterable[Operator]) -> set[str]:
-        """The names of those of `operators`, and of all in the tables, for whom it makes a
-        difference whether a console is the one or the other.
+        """Names of operators whose rights change when a console `before` becomes `after`: of those
+        in the tables and of `operators`.
         """
         if self.access.alike(before, after):
             return set()
         known = {*self.people.operators.values(), *operators}
         found = {who.name for who in known if self.rights(who, before) != self.rights(who, after)}
-        # Whom certificates make operators has no table, and is perhaps not in.
+        # Operators made by certificates have no table, and need not be logged in.
         rights = self.access.rights
         return found | {
             who.name for who in self._mapped() if rights(who, before) != rights(who, after)
         }
 
     def _mapped(self) -> Iterator[Operator]:
-        """Those that the maps of certificates may make, as far as rules tell them apart."""
+        """Operators that certificate maps may make, as far as rules tell them apart."""
         tables = self.people.operators
         named = {name for rule in self.access.rules for name in rule.operators}
         for each in self.config.ssh.certificates.map:
@@ -90,7 +90,7 @@ class Live:
 
 
 def changes(old: Config, new: Config) -> list[str]:
-    """The key paths of tables that differ: for the audit file."""
+    """The key paths of tables that differ, for the audit file."""
     found = list[str]()
     for key in fields(Config):
         before, after = getattr(old, key.name), getattr(new, key.name)
@@ -119,12 +119,12 @@ def rule(settings: AccessRule) -> Rule:
 
 
 def _fixed(log: LogSettings) -> tuple[object, ...]:
-    """What of the log's settings counts from a start."""
+    """Settings of the log that need a restart."""
     return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input, log.sink
 
 
 def _recorded(config: Config) -> AuditSettings:
-    """What of the audit file's settings counts from a start, wherever state_dir is."""
+    """Settings of the audit file that need a restart, wherever state_dir is."""
     file = config.audit.file
     if file.is_relative_to(config.state_dir):
         file = file.relative_to(config.state_dir)
@@ -132,7 +132,7 @@ def _recorded(config: Config) -> AuditSettings:
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
-    """Key paths that differ and count only after a restart."""
+    """Key paths that differ and need a restart."""
     pairs = {
         "state_dir": (old.state_dir, new.state_dir),
         "vm.telnet": (old.vm.telnet, new.vm.telnet),

@@ -1,6 +1,6 @@
-"""The listeners of the VM's side: a zone's rules and TLS, and who may connect where.
+"""The listeners of the VMs' side: the rules, TLS and allowed hosts of each zone.
 
-What a reload may change of them is changed in place; listeners themselves need a restart.
+A reload changes these; the listeners themselves need a restart.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmwa
 from vspc.vm.server import LineServer
 
 Listener = tuple[str, Factory, str]
-"""An endpoint string, what listens there, and what it is for the log."""
+"""An endpoint string, what listens there, and its name in the log."""
 
 _NOWHERE = Allow(())
 
 
 @define(eq=False)
-class _Place:
-    """One zone as it listens."""
+class _ZoneState:
+    """What a reload changes of one zone."""
 
     zone: Zone
     tls: ServerTls
@@ -39,7 +39,7 @@ class _Place:
 
 @define(eq=False)
 class VmSide:
-    """Everything that VMs connect to. `config` is asked for what is in force."""
+    """Everything that VMs connect to. `config` returns the configuration in force."""
 
     config: Callable[[], Config]
     server: LineServer
@@ -47,7 +47,7 @@ class VmSide:
     refusals: Refusals
     validity: Validity | None = field(default=None, init=False)
     """Of the certificate in force."""
-    _places: dict[str, _Place] = field(factory=dict, init=False)
+    _zones: dict[str, _ZoneState] = field(factory=dict, init=False)
     _plain: dict[str, ConnectionFilter] = field(factory=dict, init=False)
 
     def listeners(self, pair: Pair) -> list[Listener]:
@@ -68,28 +68,28 @@ class VmSide:
         return found
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
-        place = _Place(Zone(settings.name), ServerTls(pair, settings.client_ca))
-        self._places[settings.name] = place
+        state = _ZoneState(Zone(settings.name), ServerTls(pair, settings.client_ca))
+        self._zones[settings.name] = state
 
         def terms() -> Terms:
-            return Terms(self.config().vm.service_uris, self.now, place.start_tls, place.tls)
+            return Terms(self.config().vm.service_uris, self.now, state.start_tls, state.tls)
 
         found = list[Listener]()
         for description in settings.telnet:
-            factory: Factory = vmware_factory(self.server, terms, False, place.zone)
-            found.append(self._guarded(place, description, factory, "telnet"))
+            factory: Factory = vmware_factory(self.server, terms, False, state.zone)
+            found.append(self._guarded(state, description, factory, "telnet"))
         for description in settings.telnets:
-            factory = vmware_factory(self.server, terms, True, place.zone)
-            wrapped = ListeningTlsFactory(place.tls, False, factory)
-            found.append(self._guarded(place, description, wrapped, "telnets"))
+            factory = vmware_factory(self.server, terms, True, state.zone)
+            wrapped = ListeningTlsFactory(state.tls, False, factory)
+            found.append(self._guarded(state, description, wrapped, "telnets"))
         return found
 
-    def _guarded(self, place: _Place, description: str, factory: Any, what: str) -> Listener:
-        name = place.zone.name
+    def _guarded(self, state: _ZoneState, description: str, factory: Any, what: str) -> Listener:
+        name = state.zone.name
         is_default = name == Zone().name
         key = "vm.allow" if is_default else f"the allow of [[vm.zone]] {name}"
         connection_filter = self._filter(key)
-        place.filters.append(connection_filter)
+        state.filters.append(connection_filter)
         shown = what if is_default else f"{what} {name}"
         return description, GuardedFactory(connection_filter, shown, factory, self.server), shown
 
@@ -97,27 +97,27 @@ class VmSide:
         return ConnectionFilter(_NOWHERE, self.refusals, self.now, key)
 
     def reload(self, config: Config, pair: Pair) -> None:
-        """`config` is about to be in force. Raises `TlsError` and changes nothing."""
+        """`config` will be in force. Raises `TlsError`, and nothing is changed then."""
         fresh = [
-            (place, settings, ServerTls(pair, settings.client_ca))
+            (state, settings, ServerTls(pair, settings.client_ca))
             for settings in config.vm.zones
-            if (place := self._places.get(settings.name)) is not None
+            if (state := self._zones.get(settings.name)) is not None
         ]
-        for place, settings, _ in fresh:
-            place.tls.take(pair, settings.client_ca)
+        for state, settings, _ in fresh:
+            state.tls.take(pair, settings.client_ca)
         self._apply(config)
         self.validity = validity_of(pair.certificate)
 
     def _apply(self, config: Config) -> None:
         for settings in config.vm.zones:
-            place = self._places.get(settings.name)
-            if place is None:
-                continue  # its listeners are to come with a restart
-            place.zone.takeover = Takeover(settings.takeover)
+            state = self._zones.get(settings.name)
+            if state is None:
+                continue  # its listeners need a restart
+            state.zone.takeover = Takeover(settings.takeover)
             peers = settings.vmotion_peers
-            place.zone.targets = Allow(ANYWHERE if peers is None else peers)
-            place.start_tls = settings.tls
-            for connection_filter in place.filters:
+            state.zone.targets = Allow(ANYWHERE if peers is None else peers)
+            state.start_tls = settings.tls
+            for connection_filter in state.filters:
                 connection_filter.allow = Allow(settings.allow)
                 connection_filter.balancers = Allow(settings.proxy_protocol_from)
         for plain in config.vm.plain:
