@@ -174,10 +174,12 @@ class TerminalBridge(Program):
 
     async def _show_replay(self, lines: int) -> None:
         """Replay; output that comes meanwhile is shown after it."""
-        data = await last_lines(self._call, self._console, lines, self._attachment.offset)
+        try:
+            data = await last_lines(self._call, self._console, lines, self._attachment.offset)
+        finally:
+            self._is_replaying = False
         if text := safe_output(data):
             self._screen.replay(f"replay of the last {lines} lines", text)
-        self._is_replaying = False
         self.ready()
 
     # `TerminalInputHandler`
