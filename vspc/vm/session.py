@@ -7,6 +7,7 @@ Which console it belongs to is decided by `vspc.vm.assignment`, its part in vMot
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Concatenate
 
 from attrs import evolve
 
@@ -37,8 +38,7 @@ SUSPECT = 600.0
 BUFFER = 64 * 1024
 """Bytes of output that are kept until a line has a console; the oldest are dropped, and counted."""
 
-_QUARANTINED = "the line is quarantined"
-_NO_MIGRATION = "no open migration has its vMotion credential"
+_Do = Callable[Concatenate["LineSession", ...], object]
 
 _UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
 
@@ -145,11 +145,10 @@ class LineSession:
         self._context.left(self.line)
         self._stop_waiting()
         self.handle(LineEvent.LOST, safe(reason), error)
-        self.tell_probers(Old.GONE)
+        self._tell_probers(Old.GONE)
         self.console = None
 
-    def tell_probers(self, old: Old) -> None:
-        """Tell those who have probed the line what it has shown."""
+    def _tell_probers(self, old: Old = Old.ANSWERED) -> None:
         probers, self._probers = self._probers, []
         for answer in probers:
             answer(old)
@@ -188,6 +187,9 @@ class LineSession:
             self.its_console.link.break_received()
         else:
             self.reports.dropped("BREAK over the limit")
+
+    def _resume_input(self) -> None:
+        self.its_console.link.answered()
 
     # Who it is
 
@@ -234,6 +236,9 @@ class LineSession:
         self.assignment.report_namesake()
 
     # Which console
+
+    def _decide(self, *_: object) -> None:
+        self.assignment.decide()
 
     def _lead(self, console: Console) -> None:
         """`console` has this line: names, and what it said before, go there."""
@@ -295,6 +300,15 @@ class LineSession:
         self.console = console
         self.claim = proved_claim(console, self.line, self.zone)
 
+    def _decide_begin(self, sequence: bytes) -> None:
+        self.vmotion.decide(self.its_console, sequence)
+
+    def _refuse_begin(self, sequence: bytes) -> None:
+        self.vmotion.refuse(sequence, "the line is quarantined")
+
+    def _leave_migration(self, reason: str, *_: object) -> None:
+        self.vmotion.leave(reason)
+
     # The end
 
     def _refuse_unidentified(self) -> None:
@@ -304,10 +318,12 @@ class LineSession:
             missing = self.line.registration.missing
             if not self.line.agreed:
                 hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
-        self.refuse(f"{missing} not received within {seconds:g} s{hint}")
+        self._refuse(f"{missing} not received within {seconds:g} s{hint}")
 
-    def refuse(self, reason: str) -> None:
-        """Close it for `reason`."""
+    def _refuse_failed_peer(self) -> None:
+        self._refuse("no open migration has its vMotion credential")
+
+    def _refuse(self, reason: str) -> None:
         self._report_refusal(reason)
         self._close(reason)
 
@@ -362,6 +378,9 @@ class LineSession:
         self.line.close(reason or self.role.value)
         self.start_limit(LINGER)
 
+    def _abort_connection(self) -> None:
+        self.line.abort()
+
     def _stop_waiting(self) -> None:
         self._context.unidentified.leave(self.line)
         self.limit.stop()
@@ -369,24 +388,32 @@ class LineSession:
         self.vmotion.stop()
 
 
+def _by_assignment(call: Callable[Concatenate[Assignment, ...], object]) -> _Do:
+    return lambda line, *facts: call(line.assignment, *facts)
+
+
+def _by_vmotion(call: Callable[Concatenate[Vmotion, ...], object]) -> _Do:
+    return lambda line, *facts: call(line.vmotion, *facts)
+
+
 _A = LineAction
 
-_ACTIONS: Mapping[LineAction, Callable[..., object]] = MappingProxyType(
+_ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
     {
         _A.BUFFER_OUTPUT: LineSession.buffer_output,
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
-        _A.RESUME_INPUT: lambda line: line.its_console.answered(),
-        _A.TELL_PROBERS: lambda line: line.tell_probers(Old.ANSWERED),
+        _A.RESUME_INPUT: LineSession._resume_input,
+        _A.TELL_PROBERS: LineSession._tell_probers,
         _A.CLEAR_BUFFER: LineSession._take_buffered,
         _A.NOTE_NAME: LineSession._note_name,
         _A.RENAME_VM: LineSession._rename_vm,
         _A.REPORT_UUID_CHANGE: LineSession._report_uuid_change,
         _A.CHECK_IDENTITY: LineSession._check_identity,
         _A.IDENTIFY: LineSession._identify,
-        _A.DECIDE: lambda line, *_: line.assignment.decide(),
-        _A.DECIDE_ANEW: lambda line: line.assignment.decide_anew(),
-        _A.TAKE_CONSOLE: lambda line, console: line.assignment.take_accepted(console),
+        _A.DECIDE: LineSession._decide,
+        _A.DECIDE_ANEW: _by_assignment(Assignment.decide_anew),
+        _A.TAKE_CONSOLE: _by_assignment(Assignment.take_accepted),
         _A.LEAD: LineSession._lead,
         _A.ENTER_QUARANTINE: LineSession._enter_quarantine,
         _A.LEAVE_QUARANTINE: LineSession._leave_quarantine,
@@ -395,22 +422,22 @@ _ACTIONS: Mapping[LineAction, Callable[..., object]] = MappingProxyType(
         _A.BECOME_SUSPECT: LineSession._become_suspect,
         _A.FORGET_SUSPICION: LineSession._forget_suspicion,
         _A.COME_BACK: LineSession._come_back,
-        _A.DECIDE_BEGIN: lambda line, sequence: line.vmotion.decide(line.its_console, sequence),
-        _A.POSTPONE_BEGIN: lambda line, sequence: line.vmotion.postpone(sequence),
-        _A.REFUSE_BEGIN: lambda line, sequence: line.vmotion.refuse(sequence, _QUARANTINED),
-        _A.CLAIM_MIGRATION: lambda line, credential: line.vmotion.claim(credential),
+        _A.DECIDE_BEGIN: LineSession._decide_begin,
+        _A.POSTPONE_BEGIN: _by_vmotion(Vmotion.postpone),
+        _A.REFUSE_BEGIN: LineSession._refuse_begin,
+        _A.CLAIM_MIGRATION: _by_vmotion(Vmotion.claim),
         _A.AWAIT_COMPLETE: LineSession._await_complete,
-        _A.REPORT_PEER: lambda line, unknown: line.vmotion.report_unknown(unknown),
-        _A.COMPLETE_MIGRATION: lambda line, sequence: line.vmotion.complete(sequence),
-        _A.ABORT_MIGRATION: lambda line: line.vmotion.abort(),
+        _A.REPORT_PEER: _by_vmotion(Vmotion.report_unknown),
+        _A.COMPLETE_MIGRATION: _by_vmotion(Vmotion.complete),
+        _A.ABORT_MIGRATION: _by_vmotion(Vmotion.abort),
         _A.REFUSE_UNIDENTIFIED: LineSession._refuse_unidentified,
-        _A.REFUSE_FAILED_PEER: lambda line: line.refuse(_NO_MIGRATION),
+        _A.REFUSE_FAILED_PEER: LineSession._refuse_failed_peer,
         _A.REPORT_REFUSAL: LineSession._report_refusal,
         _A.REPORT_UNIDENTIFIED: LineSession._report_unidentified,
         _A.REPORT_LOST_OUTPUT: LineSession._report_lost_output,
-        _A.LEAVE_MIGRATION: lambda line, reason, *_: line.vmotion.leave(reason),
+        _A.LEAVE_MIGRATION: LineSession._leave_migration,
         _A.LEAVE_CONSOLE: LineSession._leave_console,
         _A.CLOSE: LineSession._close,
-        _A.ABORT_CONNECTION: lambda line: line.line.abort(),
+        _A.ABORT_CONNECTION: LineSession._abort_connection,
     }
 )
