@@ -16,6 +16,7 @@ from vspc.audit.logins import LoginRecorder
 from vspc.audit.refusals import LATEST, OF_ONE, RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.access import Operator
+from vspc.console.authentication import RefusalCause as Cause
 from vspc.console.events import HostChanged, How, Suspicion, VmRefused
 from vspc.console.session import Proof, Session
 
@@ -185,6 +186,7 @@ class FakeFailure:
     proof: Proof = field(default=Proof("publickey", "SHA256:abc"))
     attempts: int = 1
     probes: int = 2
+    cause: Cause = Cause.OTHER
 
 
 class Door(SynchronousTestCase):
@@ -241,8 +243,8 @@ class Door(SynchronousTestCase):
         self.logins.failed(None)  # type: ignore[arg-type]
         self.assertEqual(self.failures, 3)
 
-    def hint(self, operator: str, proof: Proof, reason: str) -> str:
-        self.logins.failed(FakeFailure(operator, reason=reason, proof=proof))
+    def hint(self, operator: str, proof: Proof, cause: Cause) -> str:
+        self.logins.failed(FakeFailure(operator, cause=cause, proof=proof))
         return self.refused.latest()[-1].hint
 
     def test_hints_are_lines_for_the_configuration(self) -> None:
@@ -252,53 +254,53 @@ class Door(SynchronousTestCase):
         add = "add it to authorities of [ssh.certificates]"
         unnamed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", (), authority=blob)
         signed = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("ops",), authority=blob)
-        for operator, proof, reason, hint in (
+        for operator, proof, cause, hint in (
             (
                 "bob",
                 shown,
-                "key not authorised",
+                Cause.KEY_NOT_AUTHORISED,
                 f'[operators.bob]\nauthorized_keys = ["{key}"]',
             ),
             (
                 "eve",
                 signed,
-                "the certificate's authority SHA256:ca is not trusted",
+                Cause.UNTRUSTED_AUTHORITY,
                 f'if that authority is yours, {add}:\n"{key}"',
             ),
             (
                 "bob",
                 signed,
-                "the certificate's principals do not stand for this operator",
+                Cause.OTHER_PRINCIPALS,
                 "the certificate is for ops",
             ),
             (
                 "ops",
                 signed,
-                "neither an [operators] table nor [[ssh.certificates.map]] has the operator",
+                Cause.UNKNOWN_OPERATOR,
                 "[operators.ops]",
             ),
-            ("bob", unnamed, "the certificate names no principals", ""),
-            ("bob", unnamed, "the certificate's principals do not stand for this operator", ""),
-            ("zoe", Proof("password"), "unknown operator, or x", "[operators.zoe]"),
-            ("z.o@e", shown, "unknown operator, or x", '[operators."z.o@e"]'),
-            ("z\no]e", shown, "key not authorised", ""),
-            ("@ops", shown, "key not authorised", ""),
-            ("bob", shown, "the key is revoked", ""),
-            ("bob", Proof("password"), "wrong password", ""),
+            ("bob", unnamed, Cause.OTHER, ""),
+            ("bob", unnamed, Cause.OTHER_PRINCIPALS, ""),
+            ("zoe", Proof("password"), Cause.UNKNOWN_OPERATOR, "[operators.zoe]"),
+            ("z.o@e", shown, Cause.UNKNOWN_OPERATOR, '[operators."z.o@e"]'),
+            ("z\no]e", shown, Cause.KEY_NOT_AUTHORISED, ""),
+            ("@ops", shown, Cause.KEY_NOT_AUTHORISED, ""),
+            ("bob", shown, Cause.OTHER, ""),
+            ("bob", Proof("password"), Cause.OTHER, ""),
         ):
-            self.assertEqual(self.hint(operator, proof, reason), hint)
+            self.assertEqual(self.hint(operator, proof, cause), hint)
 
     def test_what_can_be_pasted_is_toml(self) -> None:
         blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
         proof = Proof("publickey", "SHA256:abc", key=blob)
         for name in ("bob", "bob.b", "b@example", "0"):
-            found = tomllib.loads(self.hint(name, proof, "key not authorised"))
+            found = tomllib.loads(self.hint(name, proof, Cause.KEY_NOT_AUTHORISED))
             (key,) = found["operators"][name]["authorized_keys"]
             self.assertTrue(key.startswith("ssh-ed25519 "))
 
     def test_no_hint_gives_one_operators_certificate_to_another(self) -> None:
         proof = Proof("certificate", "SHA256:a", 1, "", "SHA256:ca", ("netops-jo", "x\\x1b"))
-        hint = self.hint("alice", proof, "the certificate's principals do not stand for him")
+        hint = self.hint("alice", proof, Cause.OTHER_PRINCIPALS)
         self.assertEqual(hint, "the certificate is for netops-jo, x\\x1b")
 
     def test_who_is_in_after_all_was_not_turned_away(self) -> None:
@@ -315,7 +317,7 @@ class Door(SynchronousTestCase):
     def test_a_hint_of_what_is_no_key_has_its_fingerprint(self) -> None:
         for blob in (b"", b"\0\0\0\x05ab", b"\xff" * 100, b"\0\0\0\1\x1b"):
             hint = self.hint(
-                "bob", Proof("publickey", "SHA256:abc", key=blob), "key not authorised"
+                "bob", Proof("publickey", "SHA256:abc", key=blob), Cause.KEY_NOT_AUTHORISED
             )
             self.assertIn("SHA256:abc", hint)
             self.assertTrue(is_one_line(hint))

@@ -9,12 +9,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.audit.holding import Recorded
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.refusals import RecentRefusals
+from vspc.console.authentication import ProofRefused, RefusalCause
 from vspc.console.logins import LoginFailure, LoginObserver
 from vspc.console.session import Proof
 from vspc.ssh.login_limits import LoginFailures
 
 KEY = Proof("publickey", "SHA256:wrong", key=b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32))
 PASSWORD = Proof("password")
+
+
+NO_KEY = ProofRefused("key not authorised", KEY, cause=RefusalCause.KEY_NOT_AUTHORISED)
 
 
 class Told(LoginObserver):
@@ -41,8 +45,8 @@ class WrongKeyThenPassword(SynchronousTestCase):
         observer = cast(ILogObserver, self.events.append)
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        self.tries.probe(Proof(""), "", known=False)
-        self.tries.probe(KEY, "key not authorised", known=False)
+        self.tries.probe(ProofRefused("", Proof("")), known=False)
+        self.tries.probe(NO_KEY, known=False)
 
     def shown(self) -> list[tuple[str, int, str]]:
         """What `refusals` has: the reason, how often, and what it begins to say to do."""
@@ -51,7 +55,7 @@ class WrongKeyThenPassword(SynchronousTestCase):
 
     def test_the_key_is_shown_beside_the_password(self) -> None:
         for _ in range(3):
-            self.tries.fail("alice", PASSWORD, "wrong password")
+            self.tries.fail("alice", ProofRefused("wrong password", PASSWORD))
         self.tries.conclude("alice", lambda _address: True)
         self.assertEqual(
             self.shown(),
@@ -70,13 +74,13 @@ class WrongKeyThenPassword(SynchronousTestCase):
         self.assertEqual(self.shown(), [("publickey: key not authorised", 1, "[operators.alice]")])
 
     def test_nothing_of_it_is_left_when_the_password_is_right_in_the_end(self) -> None:
-        self.tries.fail("alice", PASSWORD, "wrong password")
+        self.tries.fail("alice", ProofRefused("wrong password", PASSWORD))
         self.tries.admitted()
         self.assertEqual(self.shown(), [])
 
     def test_a_key_of_another_name_is_not_told_again(self) -> None:
         self.tries.conclude("alice", lambda _address: True)
-        self.tries.fail("bob", PASSWORD, "wrong password")
+        self.tries.fail("bob", ProofRefused("wrong password", PASSWORD))
         self.assertEqual(
             [reason for reason, _, _ in self.shown()][1:], ["password: wrong password"]
         )

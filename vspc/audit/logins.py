@@ -8,6 +8,7 @@ from attrs import define, field
 from vspc.audit.bounds import MINUTE, AuditBounds
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.console.audit import Audit
+from vspc.console.authentication import RefusalCause
 from vspc.console.session import Proof, Session
 
 
@@ -33,6 +34,8 @@ class RecordedFailure(Protocol):
     def attempts(self) -> int: ...
     @property
     def probes(self) -> int: ...
+    @property
+    def cause(self) -> RefusalCause: ...
 
 
 @define(eq=False)
@@ -81,7 +84,7 @@ class LoginRecorder:
 
     def _failed(self, failure: RecordedFailure) -> None:
         proof = failure.proof
-        hint = hint_for(failure.operator, proof, failure.reason)
+        hint = hint_for(failure.operator, proof, failure.cause)
         self.refused.add(*_what(failure), *hint)
         if not self._bounds.take(failure.address, self.seconds()):
             return

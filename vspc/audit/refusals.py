@@ -12,6 +12,7 @@ from vspc.audit.fields import bounded
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
 from vspc.console.audit import AccessRefusal
+from vspc.console.authentication import RefusalCause
 from vspc.console.session import Proof
 
 LATEST = 1000
@@ -89,23 +90,23 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 
-def hint_for(operator: str, proof: Proof, reason: str) -> tuple[str, ...]:
-    """Lines: TOML for the file, or a sentence; or nothing. `reason` is what the door said of it."""
-    if "is not trusted" in reason and proof.ca:
+def hint_for(operator: str, proof: Proof, cause: RefusalCause) -> tuple[str, ...]:
+    """Lines: TOML for the file, or a sentence; or nothing. `cause`: why the login was refused."""
+    if cause is RefusalCause.UNTRUSTED_AUTHORITY and proof.ca:
         return _authority(proof)
-    if "principals do not stand" in reason and proof.principals:
+    if cause is RefusalCause.OTHER_PRINCIPALS and proof.principals:
         named = ", ".join(proof.principals[:NAMED])  # which a proof has as safe text
         more = ", ..." if len(proof.principals) > NAMED else ""
         return (f"the certificate is for {named}{more}",)
     if not _NAME.fullmatch(operator):  # nobody can have this name
         return ()
     table = f"[operators.{operator if _BARE.fullmatch(operator) else _quoted(operator)}]"
-    if "key not authorised" in reason and proof.fingerprint:
+    if cause is RefusalCause.KEY_NOT_AUTHORISED and proof.fingerprint:
         key = _key_line(proof.key)
         if not key:
             return (f"add the key {safe(proof.fingerprint)} to authorized_keys of {table}",)
         return (table, f"authorized_keys = [{_quoted(key)}]")
-    if "unknown operator" in reason or "neither an [operators] table" in reason:
+    if cause is RefusalCause.UNKNOWN_OPERATOR:
         return (table,)
     return ()
 

@@ -19,7 +19,9 @@ from vspc.console.authentication import (
     ProofRefused,
     Proved,
     Question,
+    RefusalCause,
     Verdict,
+    together,
 )
 from vspc.console.session import Session
 from vspc.net.reactor import sleep
@@ -116,7 +118,10 @@ class OperatorAuthenticator:
                 return ProofRefused(why, one.proof)
         vouchers = (voucher_of(one.proof) for one in proved if one.proof.ca)
         operator = self._directory.operator(claimant.name, next(vouchers, None))
-        return ProofRefused("unknown operator") if operator is None else operator
+        if operator is not None:
+            return operator
+        proof, _limits = together(proved)
+        return ProofRefused("unknown operator", proof, cause=RefusalCause.UNKNOWN_OPERATOR)
 
     # Which method
 

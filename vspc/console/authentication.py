@@ -5,6 +5,7 @@ passwords and what the administrator's programs say, and has no protocol.
 """
 
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from attrs import field, frozen
@@ -21,6 +22,16 @@ class Claimant:
     address: str
 
 
+class RefusalCause(Enum):
+    """What in the configuration a login was refused for, where that can be told."""
+
+    OTHER = auto()
+    KEY_NOT_AUTHORISED = auto()
+    UNKNOWN_OPERATOR = auto()
+    UNTRUSTED_AUTHORITY = auto()
+    OTHER_PRINCIPALS = auto()
+
+
 @frozen
 class ProofRefused:
     """A proof that is not accepted. `reason` is for the server's log and the audit file; the client
@@ -31,8 +42,9 @@ class ProofRefused:
     """
 
     reason: str
-    proof: Proof | None = None
+    proof: Proof = field(default=Proof(""))
     unknown_key: bool = False
+    cause: RefusalCause = RefusalCause.OTHER
 
 
 @frozen

@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from vspc.console.access import Operator
+from vspc.console.authentication import RefusalCause
 from vspc.console.ports import Channel
 from vspc.console.session import UNLIMITED, Proof, Session, SessionLimits
 
@@ -119,6 +120,7 @@ class LoginFailure:
     attempts: int
     probes: int
     last: bool = False
+    cause: RefusalCause = RefusalCause.OTHER
 
 
 class LoginConnection(Protocol):

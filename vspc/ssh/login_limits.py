@@ -10,8 +10,8 @@ from twisted.logger import Logger
 
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
+from vspc.console.authentication import ProofRefused
 from vspc.console.logins import LoginFailure, LoginObserver
-from vspc.console.session import Proof
 from vspc.net.limits import Admissions
 from vspc.ssh import limits
 
@@ -159,6 +159,9 @@ REASON_SHOWN = 300
 """Characters of a reason in the server's log."""
 
 
+_NOTHING_SHOWN = ProofRefused("nothing was shown")
+
+
 @define(eq=False)
 class LoginFailures:
     """The failures of one connection. `attempts` count as failures, `probes` are look-ups of keys.
@@ -172,55 +175,54 @@ class LoginFailures:
     attempts: int = field(default=0, init=False)
     probes: int = field(default=0, init=False)
     _reported: int = field(default=0, init=False)  # `probes` at the last report
-    _reason: str = field(default="", init=False)
-    _proof: Proof = field(default=Proof(""), init=False)
+    _refused: ProofRefused | None = field(default=None, init=False)  # the latest to be reported
     _failures: list[LoginFailure] = field(factory=list, init=False)  # reported, of one operator
-    _is_known: bool = field(default=False, init=False)  # whether `_reason` is about a known key
-    _key: tuple[str, Proof] | None = field(default=None, init=False)  # refused, not yet reported
+    _is_known: bool = field(default=False, init=False)  # whether `_refused` is about a known key
+    _key: ProofRefused | None = field(default=None, init=False)  # refused, not yet reported
     _last_key: str = field(default="", init=False)  # fingerprint of the last refused key
 
-    def probe(self, proof: Proof, reason: str, known: bool) -> bool:
+    def probe(self, refused: ProofRefused, known: bool) -> bool:
         """One look-up without success; whether it counts as a failure.
 
-        The reason for a `known` key is kept in preference to those of unknown ones.
+        The reason for a `known` key is kept in preference to those of unknown ones. Without a
+        reason there is nothing to report.
         """
         self.probes += 1
         if self.probes % limits.PROBES_PER_FAILURE == 0:
             return True
-        if reason and (known or not self._is_known):
-            self._reason, self._proof, self._is_known = reason, proof, known
-            if proof.fingerprint:
-                self._key, self._last_key = (reason, proof), proof.fingerprint
+        if refused.reason and (known or not self._is_known):
+            self._refused, self._is_known = refused, known
+            if refused.proof.fingerprint:
+                self._key, self._last_key = refused, refused.proof.fingerprint
         return False
 
-    def fail(self, operator: str, proof: Proof, reason: str) -> None:
+    def fail(self, operator: str, refused: ProofRefused) -> None:
         """One failure."""
-        if self._key is not None and not proof.fingerprint:
-            self._reason, self._proof = self._key
-            self._report(operator, last=False)
+        if self._key is not None and not refused.proof.fingerprint:
+            self._report(operator, self._key)
         self._key = None
         self.attempts += 1
-        self._reason, self._proof = reason or "nothing was shown", proof
-        self._report(operator, last=False)
+        self._report(operator, refused if refused.reason else _NOTHING_SHOWN)
 
     def conclude(self, operator: str, loggable: Callable[[str], bool]) -> None:
         """No more attempts as `operator`: log them, if `loggable` allows a line of the address."""
-        if not self._reason:
+        refused = self._refused
+        if refused is None:
             return
         if self.probes > self._reported:
-            self._report(operator, last=True)
+            self._report(operator, refused, last=True)
         if loggable(self.address):
             log.warn(
                 "login-failed",
                 operator=safe(operator),
                 address=self.address,
-                via=self._proof.via,
-                key=self._proof.fingerprint or self._last_key,
-                reason=safe(self._reason, REASON_SHOWN),
+                via=refused.proof.via,
+                key=refused.proof.fingerprint or self._last_key,
+                reason=safe(refused.reason, REASON_SHOWN),
                 attempts=self.attempts,
                 probes=self.probes,
             )
-        self._reason, self._is_known, self._last_key, self._key = "", False, "", None
+        self._refused, self._is_known, self._last_key, self._key = None, False, "", None
         self._failures.clear()
 
     def admitted(self) -> None:
@@ -228,10 +230,18 @@ class LoginFailures:
         if self._failures:
             self.observer.excused(tuple(self._failures))
 
-    def _report(self, operator: str, last: bool) -> None:
+    def _report(self, operator: str, refused: ProofRefused, last: bool = False) -> None:
+        self._refused = refused
         self._reported = self.probes
         failure = LoginFailure(
-            operator, self.address, self._reason, self._proof, self.attempts, self.probes, last
+            operator,
+            self.address,
+            refused.reason,
+            refused.proof,
+            self.attempts,
+            self.probes,
+            last,
+            refused.cause,
         )
         self._failures.append(failure)
         self.observer.failed(failure)

@@ -50,6 +50,8 @@ _UNNAMED = UserName("", None, ())
 
 log = Logger()
 
+NOT_OFFERED = "method not offered"
+
 T = TypeVar("T")
 
 
@@ -95,7 +97,7 @@ class SshUserAuth(SSHUserAuthServer):
         elif method == b"keyboard-interactive":
             self._throttled(self._converse)
         else:
-            self._count_probe(Proof(""), "" if method == b"none" else "method not offered")
+            self._count_probe(ProofRefused("" if method == b"none" else NOT_OFFERED))
 
     def _set_name(self, name: UserName) -> None:
         """What was proved as one operator does not count for another one (section 5)."""
@@ -158,16 +160,17 @@ class SshUserAuth(SSHUserAuthServer):
         reader.end()
         proof = Proof("publickey", fingerprint(blob))
         if not acceptable(algorithm, blob):
-            self._count_probe(proof, "key type or signature not accepted")
+            self._count_probe(ProofRefused("key type or signature not accepted", proof))
             return
         covered = packet[: len(packet) - 4 - len(signature)] if signed else b""
 
         def decided(verdict: Offered | ProofRefused) -> None:
             if isinstance(verdict, ProofRefused):
-                self._count_probe(verdict.proof or proof, verdict.reason, not verdict.unknown_key)
+                self._count_probe(verdict, not verdict.unknown_key)
             elif verdict.proof.fingerprint in (one.proof.fingerprint for one in self._proved):
                 # A key and a certificate for it are one proof, not two.
-                self._count_probe(verdict.proof, "the same key is shown twice", known=True)
+                twice = ProofRefused("the same key is shown twice", verdict.proof)
+                self._count_probe(twice, known=True)
             elif not signed:
                 body = string(algorithm) + string(blob)
                 self.transport.sendPacket(MSG_USERAUTH_PK_OK, body)
@@ -186,7 +189,7 @@ class SshUserAuth(SSHUserAuthServer):
             self._accept(Proved(offer.proof.via, offer.proof, offer.limits))
         else:
             why = "bad signature, or a token without PIN or finger" if offer.verified else ""
-            self._count_failure(offer.proof, why or "bad signature")
+            self._count_failure(ProofRefused(why or "bad signature", offer.proof))
 
     # Passwords (section 8)
 
@@ -198,7 +201,7 @@ class SshUserAuth(SSHUserAuthServer):
         reader.end()
         authenticator = self._context.authenticator
         if changes or "password" not in authenticator.methods(self._claimant, self._methods):
-            self._count_probe(Proof(""), "method not offered")
+            self._count_probe(ProofRefused(NOT_OFFERED))
             return
         self._throttled(
             lambda: self._await_verdict(
@@ -215,7 +218,7 @@ class SshUserAuth(SSHUserAuthServer):
     def _converse(self) -> None:
         authenticator = self._context.authenticator
         if "keyboard-interactive" not in authenticator.methods(self._claimant, self._methods):
-            self._count_probe(Proof(""), "method not offered")
+            self._count_probe(ProofRefused(NOT_OFFERED))
             return
         self._await_verdict(
             authenticator.converse(self._claimant, self._methods, self._ask), self._decided
@@ -252,7 +255,7 @@ class SshUserAuth(SSHUserAuthServer):
         if isinstance(verdict, Proved):
             self._accept(verdict)
         else:
-            self._count_failure(verdict.proof or Proof(""), verdict.reason)
+            self._count_failure(verdict)
 
     def _accept(self, proved: Proved) -> None:
         """One thing is proved: it is enough, or more is required (RFC 4252 section 5.1)."""
@@ -265,9 +268,9 @@ class SshUserAuth(SSHUserAuthServer):
         proof, allowed = together(self._proved)
         operator = self._context.authenticator.admit(self._claimant, self._proved)
         if allowed is None:
-            self._count_failure(proof, "two proofs, each with a command of its own")
+            self._count_failure(ProofRefused("two proofs, each with a command of its own", proof))
         elif isinstance(operator, ProofRefused):
-            self._count_failure(operator.proof or proof, operator.reason)
+            self._count_failure(operator)
         else:
             now = self._context.wall()
             login = begin_login(self._name, operator, proof, transport.address, now, allowed)
@@ -293,15 +296,15 @@ class SshUserAuth(SSHUserAuthServer):
         transport.sendPacket(MSG_USERAUTH_SUCCESS, b"")
         transport.logged_in(login)
 
-    def _count_probe(self, proof: Proof, reason: str, known: bool = False) -> None:
-        if self._failures.probe(proof, reason, known):
-            self._count_failure(proof, reason)
+    def _count_probe(self, refused: ProofRefused, known: bool = False) -> None:
+        if self._failures.probe(refused, known):
+            self._count_failure(refused)
         else:
             self._send_failure()
 
-    def _count_failure(self, proof: Proof, reason: str) -> None:
+    def _count_failure(self, refused: ProofRefused) -> None:
         self._proved = ()
-        self._failures.fail(self._name.operator, proof, reason)
+        self._failures.fail(self._name.operator, refused)
         context, transport = self._context, self.transport
         now = context.clock.seconds()
         context.throttle.failed(transport.address, self._name.operator, now)

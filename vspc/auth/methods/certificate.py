@@ -22,7 +22,7 @@ from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
 from vspc.config.proofs import MethodSettings
 from vspc.config.values import network
 from vspc.console.access import Voucher
-from vspc.console.authentication import Claimant, Offered, ProofRefused
+from vspc.console.authentication import Claimant, Offered, ProofRefused, RefusalCause
 from vspc.console.session import Proof, SessionLimits
 
 ROUNDING = 120
@@ -57,8 +57,12 @@ def examine(
     try:
         certificate = parse(blob)
     except ValueError as error:
-        return ProofRefused(f"the certificate cannot be read: {error}")
+        shown = Proof("publickey", fingerprint(blob))
+        return ProofRefused(f"the certificate cannot be read: {error}", shown)
     proof = _proof(certificate)
+    if not authorities.trust(certificate.authority):
+        why = f"the certificate's authority {proof.ca} is not trusted"
+        return ProofRefused(why, proof, cause=RefusalCause.UNTRUSTED_AUTHORITY)
     why = _wrong(certificate, claimant, authorities, now)
     if why:
         return ProofRefused(why, proof)
@@ -95,8 +99,6 @@ def _wrong(
     """The first thing that is wrong. What is cheap comes first, but nothing of the certificate is
     used, or named as a reason, before its signature is verified.
     """
-    if not authorities.trust(certificate.authority):
-        return f"the certificate's authority {fingerprint(certificate.authority)} is not trusted"
     why = unsound(certificate)
     if why:
         return f"the certificate is not genuine: {why}"
@@ -226,12 +228,11 @@ class CertificateMethod:
         if isinstance(found, ProofRefused):
             return found
         found = evolve(found, verified=found.verified or attempt.operator.settings.verify_required)
-        why = (
-            attempt.untimely
-            or context.locked(claimant.name, found.proof)
-            or self._mismatch(claimant, found.proof)
-            or unverifiable(found.key, found.verified)
-        )
+        why = attempt.untimely or context.locked(claimant.name, found.proof)
+        mismatch = None if why else self._mismatch(claimant, found.proof)
+        if mismatch is not None:
+            return mismatch
+        why = why or unverifiable(found.key, found.verified)
         return ProofRefused(why, found.proof) if why else found
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
@@ -242,11 +243,14 @@ class CertificateMethod:
         trusted = proof.ca in (fingerprint(key.blob) for key in self._authorities.keys)
         return why or ("" if trusted else "the certificate's authority is not trusted any more")
 
-    def _mismatch(self, claimant: Claimant, proof: Proof) -> str:
-        """Empty, or why the certificate does not stand for the operator."""
+    def _mismatch(self, claimant: Claimant, proof: Proof) -> ProofRefused | None:
+        """None, or why the certificate does not stand for the operator."""
         voucher = voucher_of(proof)
         if self._directory.operator(claimant.name, voucher) is not None:
-            return ""
-        if claimant.name in voucher.principals:
-            return "neither an [operators] table nor [[ssh.certificates.map]] has the operator"
-        return "the certificate's principals do not stand for this operator"
+            return None
+        why = "neither an [operators] table nor [[ssh.certificates.map]] has the operator"
+        cause = RefusalCause.UNKNOWN_OPERATOR
+        if claimant.name not in voucher.principals:
+            why = "the certificate's principals do not stand for this operator"
+            cause = RefusalCause.OTHER_PRINCIPALS
+        return ProofRefused(why, proof, cause=cause)

@@ -53,6 +53,7 @@ from vspc.console.authentication import (
     ProofRefused,
     Proved,
     Question,
+    RefusalCause,
     Verdict,
 )
 from vspc.console.session import Proof, SessionLimits
@@ -252,8 +253,10 @@ class CommandMethod:
         verdict = await converse(self._context.programs, self._command, claimant, attempt.ask)
         if isinstance(verdict, ProofRefused):
             return verdict
-        why = "unknown operator" if attempt.operator is UNKNOWN else attempt.untimely
-        why = why or self._context.locked(claimant.name, verdict.proof)
+        if attempt.operator is UNKNOWN:
+            cause = RefusalCause.UNKNOWN_OPERATOR
+            return ProofRefused("unknown operator", verdict.proof, cause=cause)
+        why = attempt.untimely or self._context.locked(claimant.name, verdict.proof)
         return ProofRefused(why, verdict.proof) if why else verdict
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:

@@ -5,7 +5,14 @@ from vspc.auth.method import Attempt, AuthContext, Evidence
 from vspc.common.addresses import rate_key
 from vspc.config import Config
 from vspc.config.proofs import MethodSettings
-from vspc.console.authentication import Claimant, ProofRefused, Proved, Question, Verdict
+from vspc.console.authentication import (
+    Claimant,
+    ProofRefused,
+    Proved,
+    Question,
+    RefusalCause,
+    Verdict,
+)
 from vspc.console.session import Proof, SessionLimits
 
 PROMPT = "Password: "
@@ -35,13 +42,15 @@ class PasswordMethod:
         password = await attempt.ask(Question(PROMPT))
         proof = Proof("password", stamp=operator.stamp)
         why = attempt.untimely or self._context.locked(claimant.name, proof)
-        if operator.password is None:
-            why = why or "unknown operator, or one without a password"
+        cause = RefusalCause.OTHER
+        if operator.password is None and not why:
+            why = "unknown operator, or one without a password"
+            cause = RefusalCause.UNKNOWN_OPERATOR
         hashed = None if why else operator.password
         right = await self._context.passwords.check(hashed, password, rate_key(claimant.address))
         if right and not why:
             return Proved("password", proof)
-        return ProofRefused(why or "wrong password", proof)
+        return ProofRefused(why or "wrong password", proof, cause=cause)
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
         """It lapses with the password."""

@@ -16,6 +16,7 @@ from vspc.config.keys import KEY_TYPES, fingerprint, key_lines
 from vspc.config.proofs import MethodSettings
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Claimant, Offered, ProofRefused
+from vspc.console.authentication import RefusalCause as Cause
 from vspc.console.session import Proof, SessionLimits
 from vspc.wire.ssh import key_type
 
@@ -68,11 +69,12 @@ class PublicKeyMethod:
                 return ProofRefused(why or f"authorized_keys_command: {failure}", proof)
             keys, mistakes = key_lines(text.decode("utf-8", "replace"))
             lines = tuple(key.options for key in keys if key.blob == blob)
-            if operator is UNKNOWN:
-                why = why or "unknown operator"
-            elif mistakes and not lines:
+            if operator is UNKNOWN and not why:
+                return ProofRefused("unknown operator", proof, cause=Cause.UNKNOWN_OPERATOR)
+            if mistakes and not lines and not why:
                 problem = f"authorized_keys_command {mistakes[0].problem}"
-                why = why or f"key not authorised; {problem}"
+                reason = f"key not authorised; {problem}"
+                return ProofRefused(reason, proof, cause=Cause.KEY_NOT_AUTHORISED)
         return ProofRefused(why, proof) if why else self._checked(attempt, lines)
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
@@ -104,13 +106,15 @@ class PublicKeyMethod:
         """By the options of `lines` alone."""
         key, now = attempt.key, self._context.clock.wall()
         proof = Proof("publickey", fingerprint(key), key=key)
-        why = "key not authorised"
+        if not lines:
+            reason, cause = "key not authorised", Cause.KEY_NOT_AUTHORISED
+            return ProofRefused(reason, proof, unknown_key=True, cause=cause)
         for options in lines:
             verified = attempt.operator.settings.verify_required or options.verify_required
             why = _unfit(options, attempt.claimant.address, now) or unverifiable(key, verified)
             if not why:
                 return Offered(proof, key, _limits(options), verified)
-        return ProofRefused(why, proof, unknown_key=not lines)
+        return ProofRefused(why, proof)
 
 
 def revoked_meanwhile(
