@@ -72,7 +72,7 @@ def flood(followers: int, stalled: int) -> str:
         bench.until(lambda: all(r.got + sum(b - a for a, b in r.lost) >= end for r in readers))
         read = time.monotonic() - began
         lost = sum(b - a for r in readers for a, b in r.lost)
-        reads = bench.log.archive.cache.reads
+        reads = bench.log.queries.cache.reads
         bench.close()
     return (
         f"{followers} followers, {stalled} stalled: {FLOOD >> 20} MiB said in {said:.1f} s, "

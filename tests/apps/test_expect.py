@@ -430,7 +430,7 @@ class FromTheLog(SynchronousTestCase):
         self.desk.clock.advance(1)
         self.logged = Logged(self.desk)
         self.addCleanup(self.logged.close)
-        self.desk.context = evolve(self.desk.context, logs=self.logged.log.archive)
+        self.desk.context = evolve(self.desk.context, logs=self.logged.log.queries)
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
 
     def output(self, data: bytes) -> None:

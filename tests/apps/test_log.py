@@ -29,7 +29,7 @@ class LogTestCase(SynchronousTestCase):
         return desk
 
     def join(self) -> None:
-        desk, archive = self.desk, self.logged.log.archive
+        desk, archive = self.desk, self.logged.log.queries
         desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.server, archive)
 
     def restart(self, clean: bool = True) -> None:

@@ -6,7 +6,7 @@ from tests.apps.support import XTERM
 from tests.apps.test_log import LogTestCase
 from tests.log.inline import Logged
 from tests.log.test_log import FailingDisk
-from vspc.log.query import PATIENCE
+from vspc.log.query import QUERY_TIMEOUT
 from vspc.log.recorder import LogBounds
 
 
@@ -107,7 +107,7 @@ class StalledDisk(LogTestCase):
         channel = self.desk.say("log web01")
         self.assertIsNone(channel.status)
         for _ in range(4):
-            self.desk.clock.advance(PATIENCE)
+            self.desk.clock.advance(QUERY_TIMEOUT)
             self.run_on(5)
         self.assertEqual((channel.status, channel.output), (0, b"one\ntwo\n"))
         self.assertEqual(
@@ -117,13 +117,13 @@ class StalledDisk(LogTestCase):
     def test_memory_is_searched(self) -> None:
         channel = self.desk.say("log web01 --grep tw")
         for _ in range(4):
-            self.desk.clock.advance(PATIENCE)
+            self.desk.clock.advance(QUERY_TIMEOUT)
             self.run_on(5)
         self.assertEqual((channel.status, channel.output), (0, b"two\n"))
 
     def test_what_only_a_log_can_tell_fails(self) -> None:
         for line in ("log web01 --boot 0", "log web01 --since 1h", "export web01 --recording 1"):
             channel = self.desk.say(line)
-            self.desk.clock.advance(PATIENCE)
+            self.desk.clock.advance(QUERY_TIMEOUT)
             self.assertEqual(channel.status, 1, line)
             self.assertIn("cannot be read now", channel.complaint)

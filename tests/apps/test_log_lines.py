@@ -286,7 +286,7 @@ class Many(LogTestCase):
         self.assertEqual(self.say("log 'w*' --grep panic").text, "panic here\n")
 
     def test_a_log_that_cannot_be_read_is_told_and_the_others_are_searched(self) -> None:
-        archive = self.logged.log.archive
+        archive = self.logged.log.queries
         broken = self.hosts["web-2"].id
         real = archive.query
 

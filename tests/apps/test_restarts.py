@@ -58,7 +58,7 @@ class Boots(RestartCase):
     def test_that_there_is_none_is_said(self) -> None:
         self.output(self.vm(), KERNEL)
         store = self.logged.log.store
-        (log,) = store.chronicles.values()
+        (log,) = store.logs.values()
         store.move(log)
         store.evict(log, len(log.segments))
         channel = self.say("boots web01")
@@ -148,7 +148,7 @@ class Boots(RestartCase):
         host = self.vm()
         self.output(host, KERNEL)
         store = self.logged.log.store
-        (log,) = store.chronicles.values()
+        (log,) = store.logs.values()
         store.move(log)
         store.evict(log, len(log.segments))
         for restart in (False, True):
@@ -182,7 +182,7 @@ class LastOutput(RestartCase):
         self.output(host, b"last words\n")
         last = self.info()["last_output"]
         store = self.logged.log.store
-        (log,) = store.chronicles.values()
+        (log,) = store.logs.values()
         store.move(log)
         log.segments[-1].closed = True
         store.closed.append((log, log.segments[-1]))

@@ -7,9 +7,8 @@ from unicodedata import category
 
 from attrs import define, field
 
-from vspc.audit.fields import CONSOLE, EVERY, FIELDS, SESSION, FieldKind
 from vspc.audit.recorder import event_facts
-from vspc.audit.schema import EVENTS, Has
+from vspc.audit.schema import CONSOLE, EVENTS, EVERY, FIELDS, SESSION, FieldKind, Has
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.audit import files
-from vspc.audit.fields import moment
+from vspc.audit import reader
 from vspc.audit.file import former
-from vspc.audit.files import read
+from vspc.audit.reader import read
+from vspc.audit.schema import moment
 from vspc.console.audit import AuditPage, AuditPosition, AuditQuery
 
 EPOCH = 1_700_000_000.0
@@ -97,7 +97,7 @@ class Reading(SynchronousTestCase):
         self.assertEqual(self.read_all(AuditQuery(0.0)), [1, 3])
 
     def test_a_file_without_any_line_is_read_to_its_end(self) -> None:
-        self.path.write_bytes(bytes(3 * files.PIECE))
+        self.path.write_bytes(bytes(3 * reader.PIECE))
         self.assertEqual(self.read_all(AuditQuery(0.0)), [])
 
     def test_it_goes_on_where_it_was_over_a_rotation(self) -> None:
@@ -132,10 +132,10 @@ class Reading(SynchronousTestCase):
     def test_a_page_is_bounded(self) -> None:
         self.path.write_bytes(b"".join(event(n, detail="x" * 900) for n in range(1, 3000)))
         page = read(self.path, AuditQuery(0.0), None)
-        self.assertLess(sum(map(len, page.lines)), files.ANSWER + 2000)
+        self.assertLess(sum(map(len, page.lines)), reader.ANSWER + 2000)
         self.assertFalse(page.ended)
         self.assertEqual(self.read_all(AuditQuery(0.0)), list(range(1, 3000)))
-        self.patch(files, "SCANNED", 1 << 20)
+        self.patch(reader, "SCANNED", 1 << 20)
         scanned = read(self.path, AuditQuery(0.0, operator="nobody"), None)
         self.assertEqual((scanned.lines, scanned.ended), ([], False))
 
@@ -148,7 +148,7 @@ class Reading(SynchronousTestCase):
     def test_a_clock_that_is_set_costs_no_event(
         self, steps: list[float], cut: int, since: float
     ) -> None:
-        self.patch(files, "PIECE", 512)
+        self.patch(reader, "PIECE", 512)
         at, times = EPOCH, []
         for step in steps:  # it goes forward, and back by less than an hour in all
             at = max(at + 60 + step, EPOCH - 1800)

@@ -9,9 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import assert_holds, is_one_line
 from tests.fakes import World, session
-from vspc.audit.fields import TEXT, Unfit, bounded, moment, value
 from vspc.audit.recorder import FIELDS, AuditRecorder
-from vspc.audit.schema import EVENTS
+from vspc.audit.schema import EVENTS, TEXT, Unfit, bounded, moment, value
 from vspc.console.access import Operator
 from vspc.console.session import Fact, Proof, Session
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import assert_holds
-from vspc.audit.fields import CONSOLE, EVERY, FIELDS, SESSION
-from vspc.audit.schema import EVENTS, Has
+from vspc.audit.schema import CONSOLE, EVENTS, EVERY, FIELDS, SESSION, Has
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 

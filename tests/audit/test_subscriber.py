@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.audit.holding import Recorded, is_one_line
 from tests.fakes import FakeLine, World
 from vspc.audit import bounds
-from vspc.audit.bounds import AuditBounds
+from vspc.audit.bounds import EventRateLimit
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.refusals import LATEST, OF_ONE, RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
@@ -387,35 +387,37 @@ class Counting(SynchronousTestCase):
         self.patch(bounds, "TABLE", 5)
         self.patch(bounds, "SUMMARIES", 2)
         counted, told, now = 0, 0, 0.0
-        made = AuditBounds()
+        made = EventRateLimit()
         for address, wait in came:
             now += wait
             told += made.take(str(address), now)
-            counted += sum(over.count for over in made.over(now))
-        counted += sum(over.count for over in made.over(FOREVER))
+            counted += sum(over.count for over in made.suppressed(now))
+        counted += sum(over.count for over in made.suppressed(FOREVER))
         self.assertEqual(told + counted, len(came))
-        self.assertEqual(made.over(FOREVER), [])
+        self.assertEqual(made.suppressed(FOREVER), [])
 
     def test_of_all_together_there_are_not_more_either(self) -> None:
-        made = AuditBounds()
+        made = EventRateLimit()
         told = sum(made.take(f"2001:db8:{n:x}::1", 0.0) for n in range(20_000))
         self.assertEqual(told, bounds.IN_ALL)
-        summaries = made.over(60.0)
+        summaries = made.suppressed(60.0)
         self.assertLessEqual(len(summaries), bounds.SUMMARIES + 1)
-        summaries += made.over(FOREVER)
+        summaries += made.suppressed(FOREVER)
         self.assertEqual(told + sum(over.count for over in summaries), 20_000)
 
     def test_a_network_of_ipv6_is_one_address(self) -> None:
-        made = AuditBounds()
+        made = EventRateLimit()
         told = sum(made.take(f"2001:db8::{n:x}", 0.0) for n in range(100))
         self.assertEqual(told, bounds.EACH)
         self.assertTrue(made.take("2001:db8:0:1::1", 0.0))
         self.assertTrue(made.take("192.0.2.1", 0.0))
-        self.assertEqual(made.over(60.0), [bounds.Over("2001:db8::/64", 100 - bounds.EACH)])
+        self.assertEqual(
+            made.suppressed(60.0), [bounds.SuppressedEvents("2001:db8::/64", 100 - bounds.EACH)]
+        )
 
     def test_a_minute_later_it_has_lines_again(self) -> None:
-        made = AuditBounds()
+        made = EventRateLimit()
         for _ in range(100):
             made.take("a", 0.0)
-        made.over(60.0)
+        made.suppressed(60.0)
         self.assertTrue(made.take("a", 60.0))

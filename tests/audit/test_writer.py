@@ -255,7 +255,7 @@ class Trouble(WithFile):
             refused.append(made.refuses)
 
         made.heard.append(took_long)
-        self.bench.put(made, 4 * writer.TOGETHER)
+        self.bench.put(made, 4 * writer.WRITE_COUNT)
         made.round()
         self.assertEqual(refused, [False] * 5)
 
@@ -452,7 +452,7 @@ class Threads(WithFile):
         self.assertEqual(len(lines_of(self.path)), 801)
 
     def test_a_disk_that_fails_to_the_end_costs_a_line_that_says_how_many(self) -> None:
-        self.patch(writer, "FAREWELL", 0.05)
+        self.patch(writer, "STOP_TIMEOUT", 0.05)
         self.bench.disk.broken = {"append"}
         told: list[tuple[str, dict[str, object]]] = []
         made = writer.AuditWriter(

@@ -105,32 +105,32 @@ class Streams(ServerTestCase):
 
     def pieces(self) -> dict[str, list[bytes]]:
         """What the log has of each VM, between gaps; read as the server reads it."""
-        complaints: list[tuple[str, str]] = []
-        store = Store(self.log, Disk(), lambda event, what: complaints.append((event, what)))
+        problems: list[tuple[str, str]] = []
+        store = Store(self.log, Disk(), lambda event, what: problems.append((event, what)))
         store.open()
         store.journal.close()
         found = {}
-        for chronicle in store.chronicles.values():
+        for log in store.logs.values():
             view = View(
-                Cache(lambda event, what: complaints.append((event, what))),
-                tuple(chronicle.segments),
-                tuple(chronicle.pending),
-                chronicle.end,
+                Cache(lambda event, what: problems.append((event, what))),
+                tuple(log.segments),
+                tuple(log.pending),
+                log.end,
             )
-            found[chronicle.facts["said_name"]] = self.split(view)
-            self.assertEqual(complaints, [])
+            found[log.facts["said_name"]] = self.split(view)
+            self.assertEqual(problems, [])
         return found
 
     def split(self, view: View) -> list[bytes]:
         pieces, at, ended = [b""], 0, False
         while not ended:
-            passage = view.read(at, 1 << 20)
-            for item in passage.items:
+            page = view.read(at, 1 << 20)
+            for item in page.items:
                 self.follow(pieces, item)
                 if item.end > item.offset:
                     self.assertEqual(item.offset, at)
                     at = item.end
-            at, ended = passage.next, passage.ended
+            at, ended = page.next, page.ended
         return pieces
 
     def follow(self, pieces: list[bytes], item: Item) -> None:

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.console.logs import Item, LogPage, Marker, Output
-from vspc.log.boots import Spotter
+from vspc.log.boots import BootDetector
 from vspc.log.cache import Cache
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.store import Sizes, Store
@@ -34,8 +34,8 @@ class Shelf:
     root: Path
     sizes: Sizes = SMALL
     disk: Disk = field(factory=Disk)
-    spotter: Callable[[], Spotter] = Spotter
-    complaints: list[tuple[str, str]] = field(factory=list)
+    boot_detector: Callable[[], BootDetector] = BootDetector
+    problems: list[tuple[str, str]] = field(factory=list)
     at: int = START
     boot: str = "boot"
     store: Store = field(init=False, default=None)  # made at once, by `open`
@@ -49,13 +49,13 @@ class Shelf:
         if self.store is not None:
             self.store.journal.close()
         self.store = Store(
-            self.root, self.disk, self._complain, self.sizes, self.spotter(), self.boot
+            self.root, self.disk, self._report_problem, self.sizes, self.boot_detector(), self.boot
         )
         self.store.open()
-        self.ends = {c.id: c.end for c in self.store.chronicles.values()}
+        self.ends = {c.id: c.end for c in self.store.logs.values()}
 
-    def _complain(self, event: str, what: str) -> None:
-        self.complaints.append((event, what))
+    def _report_problem(self, event: str, what: str) -> None:
+        self.problems.append((event, what))
 
     def stop(self) -> None:
         """End in good order."""
@@ -74,12 +74,12 @@ class Shelf:
 
     def settle(self) -> None:
         """What the log's thread does after a batch."""
-        self.store.settle(list(self.store.chronicles))
+        self.store.settle(list(self.store.logs))
 
     def move_all(self) -> None:
         """Every console's bytes to its segment."""
-        for chronicle in self.store.chronicles.values():
-            self.store.move(chronicle)
+        for log in self.store.logs.values():
+            self.store.move(log)
 
     def checkpoint(self) -> None:
         """A new journal file; the old ones go."""
@@ -91,23 +91,23 @@ class Shelf:
 
     def view(self, console: bytes) -> View:
         """The log of `console` as a reader sees it."""
-        chronicle = self.store.chronicles[console]
+        log = self.store.logs[console]
         return View(
-            Cache(self._complain),
-            tuple(chronicle.segments),
-            tuple(chronicle.pending),
-            chronicle.end,
-            begins=chronicle.begins,
+            Cache(self._report_problem),
+            tuple(log.segments),
+            tuple(log.pending),
+            log.end,
+            begins=log.begins,
         )
 
     def items(self, console: bytes, piece: int = 1 << 20) -> list[Item]:
         """All that is kept of `console`, read in pieces."""
         view = self.view(console)
         found: list[Item] = []
-        passage = LogPage((), view.start, ended=False)
-        while not passage.ended:
-            passage = view.read(passage.next, piece)
-            found += passage.items
+        page = LogPage((), view.start, ended=False)
+        while not page.ended:
+            page = view.read(page.next, piece)
+            found += page.items
         return found
 
 

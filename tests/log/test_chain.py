@@ -57,8 +57,8 @@ class Chained(WholeLog):
 
     def test_evicted_segments_are_gone_and_nothing_is_wrong(self) -> None:
         store = self.logged.log.store
-        (chronicle,) = store.chronicles.values()
-        store.evict(chronicle, 2)
+        (log,) = store.logs.values()
+        store.evict(log, 2)
         verdict = verify(self.root)
         self.assertEqual((verdict.gone, verdict.wrong), (2, ()))
 

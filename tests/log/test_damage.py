@@ -76,14 +76,14 @@ class Server:
             found: list[Item] = []
             at, ended = kept.start, False
             while not ended:
-                passage = kept.read(at, 1 << 16)
-                found += passage.items
-                at, ended = passage.next, passage.ended
+                page = kept.read(at, 1 << 16)
+                found += page.items
+                at, ended = page.next, page.ended
             return found
 
         return (
             SynchronousTestCase().successResultOf(
-                self.logged.log.archive.query(console_id, everything)
+                self.logged.log.queries.query(console_id, everything)
             )
             or []
         )

@@ -16,14 +16,13 @@ from tests.log.threads import ThreadedLog
 from vspc.console.console import Console
 from vspc.console.logs import MarkerKind, Output
 from vspc.log import cache, recovery, writer
-from vspc.log.batch import Batch, Sync
 from vspc.log.cache import Cache
+from vspc.log.entry import REST
 from vspc.log.recorder import LogBounds
 from vspc.log.recovery import Recovered
-from vspc.log.resting import REST
 from vspc.log.segments import Segment
 from vspc.log.view import View
-from vspc.log.writer import LogWriter
+from vspc.log.writer import Batch, LogWriter, Sync
 
 PIECE = 64 * 1024
 
@@ -57,13 +56,13 @@ class Floods(SynchronousTestCase):
             self.assertEqual(reader.checksum, whole)
         answers: list[object] = []
         Deferred.fromCoroutine(
-            logged.log.archive.query(console.id, lambda kept: kept.markers((MarkerKind.GAP,)))
+            logged.log.queries.query(console.id, lambda kept: kept.markers((MarkerKind.GAP,)))
         ).addCallback(answers.append)
         logged.until(lambda: bool(answers))
         self.assertEqual(answers, [[]])
         self.assertEqual(logged.events, [])
         # Twelve readers of 12 MiB, 64 KiB at a time, are 2,304 looks at three segments.
-        self.assertLess(logged.log.archive.cache.reads, 64)
+        self.assertLess(logged.log.queries.cache.reads, 64)
 
 
 class Rests(WholeLog):
@@ -174,7 +173,7 @@ class Reads(SynchronousTestCase):
     def test_many_readers_of_a_segment_at_once_read_its_files_once(self) -> None:
         self.shelf.say(self.one, b"x" * 100)
         self.shelf.move_all()
-        (segment,) = self.shelf.store.chronicles[self.one].segments
+        (segment,) = self.shelf.store.logs[self.one].segments
         kept, barrier, found = self._cache(), Barrier(16), list[bytes]()
 
         def read() -> None:
@@ -194,7 +193,7 @@ class Reads(SynchronousTestCase):
         for number in range(4):
             self.shelf.say(self.one, b"%d" % number * 10)
             self.shelf.move_all()
-            (segment,) = self.shelf.store.chronicles[self.one].segments
+            (segment,) = self.shelf.store.logs[self.one].segments
             parts = cache.load(segment)
         self.assertEqual(self.read, [(0, 10), (10, 20), (20, 30), (30, 40)])
         self.assertEqual(
@@ -206,7 +205,7 @@ class Reads(SynchronousTestCase):
             self.shelf.say(self.one, b"x" * 300)
             self.shelf.move_all()
         cache = Cache(lambda *_: None, limit=2000)
-        found = self.shelf.store.chronicles[self.one].segments
+        found = self.shelf.store.logs[self.one].segments
         for segment in (*found, *found):
             cache.load(segment)
         self.assertEqual(len(self.read), 2 * len(found))
@@ -218,7 +217,7 @@ class Reads(SynchronousTestCase):
         for _ in range(5):
             self.shelf.say(self.one, b"x" * 300)
             self.shelf.move_all()
-        found = self.shelf.store.chronicles[self.one].segments
+        found = self.shelf.store.logs[self.one].segments
         for segment in found:
             segment.paths[0].write_bytes(b"y" * segment.size)
         told: list[str] = []
@@ -242,8 +241,8 @@ class Reads(SynchronousTestCase):
             console = console_id(number)
             for at in range(16):
                 self.shelf.say(console, b"%x" % at * 80)
-                self.shelf.store.move(self.shelf.store.chronicle(console))
-            log = self.shelf.store.chronicle(console)
+                self.shelf.store.move(self.shelf.store.log(console))
+            log = self.shelf.store.log(console)
             for segment in log.segments:
                 segment.closed = True
             views.append(View(shared, tuple(log.segments), (), log.end))
@@ -267,8 +266,8 @@ class Reads(SynchronousTestCase):
     def test_a_piece_that_ends_with_a_segment_does_not_read_the_next(self) -> None:
         view = self._two_logs()[0]
         end = view.pieces[0].end
-        passage = view.read(0, end)
-        self.assertEqual(passage.next, end)
+        page = view.read(0, end)
+        self.assertEqual(page.next, end)
         self.assertEqual(len(self.read), 1)
 
     def test_a_reader_costs_the_log_no_write(self) -> None:
@@ -282,7 +281,7 @@ class GivingWay(SynchronousTestCase):
     """Readers and the log's thread."""
 
     def test_a_reader_waits_until_what_was_said_is_written(self) -> None:
-        self.patch(writer, "GIVE_WAY", 60.0)
+        self.patch(writer, "YIELD", 60.0)
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
         made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
@@ -291,7 +290,7 @@ class GivingWay(SynchronousTestCase):
 
         def read() -> None:
             came.set()
-            made.give_way()
+            made.yield_to_writer()
             order.append("read")
 
         made.put(Batch([], writer.BEHIND + 1, lambda _batch: order.append("written")))
@@ -306,7 +305,7 @@ class GivingWay(SynchronousTestCase):
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
         made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
-        self.patch(writer, "GIVE_WAY", 60.0)
+        self.patch(writer, "YIELD", 60.0)
         made.put(Batch([], writer.BEHIND + 1, lambda _batch: None))
         made.failing = True
-        made.give_way()
+        made.yield_to_writer()

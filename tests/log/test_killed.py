@@ -119,7 +119,7 @@ class Journals(ShelfTestCase):
         path.write_bytes(path.read_bytes()[:-3])
         shelf.open()
         self.assertEqual(bytes_of(shelf.items(TWO)), b"of another console")
-        self.assertEqual(shelf.complaints, [])
+        self.assertEqual(shelf.problems, [])
 
     def test_a_new_journal_file_says_both_numbers_again(self) -> None:
         shelf = self.shelf()

@@ -74,12 +74,12 @@ class WholeLog(SynchronousTestCase):
             found: list[Item] = []
             at, ended = kept.start, False
             while not ended:
-                passage = kept.read(at, 1 << 20)
-                found += passage.items
-                at, ended = passage.next, passage.ended
+                page = kept.read(at, 1 << 20)
+                found += page.items
+                at, ended = page.next, page.ended
             return found
 
-        return self.successResultOf(self.logged.log.archive.query(console_id, everything)) or []
+        return self.successResultOf(self.logged.log.queries.query(console_id, everything)) or []
 
     def gaps(self, console_id: str) -> list[Marker]:
         return [m for m in markers_of(self.items(console_id)) if m.kind is MarkerKind.GAP]
@@ -238,7 +238,7 @@ class Limits(WholeLog):
         self.assertTrue(said.endswith(kept))
         self.assertLess(len(kept), 2 << 20)
         self.assertGreater(len(kept), 512 << 10)
-        self.assertTrue(self.logged.log.archive.keeps(console.id))
+        self.assertTrue(self.logged.log.queries.keeps(console.id))
 
     def test_the_total_is_kept_and_a_flood_evicts_nobody(self) -> None:
         quiet = self.console(2)
@@ -270,7 +270,7 @@ class Limits(WholeLog):
         for console in (short, unlogged):
             console.link.output(b"something")
         self.tick()
-        self.assertFalse(self.logged.log.archive.keeps(unlogged.id))
+        self.assertFalse(self.logged.log.queries.keeps(unlogged.id))
         self.assertEqual(bytes_of(self.items(short.id)), b"something")
         self.tick(120)
         self.tick(40)
@@ -298,7 +298,7 @@ class Limits(WholeLog):
             self.world.roster.settle(console)
             self.tick(1)
         self.tick(40)
-        kept = [c for c in self.world.roster if self.logged.log.archive.keeps(c.id)]
+        kept = [c for c in self.world.roster if self.logged.log.queries.keeps(c.id)]
         self.assertEqual([c.name for c in kept], ["web05", "web06", "web07"])
 
 
@@ -317,7 +317,7 @@ class Churn(WholeLog):
             if number % 10 == 0:
                 self.tick(31)
         self.tick(31)
-        self.assertLessEqual(len(self.logged.log.store.chronicles), 50)
+        self.assertLessEqual(len(self.logged.log.store.logs), 50)
         self.assertLessEqual(recorder.known, 60)
         directories = list((self.logged.root / "log" / "consoles").glob("*/*"))
         self.assertLessEqual(len(directories), 50)

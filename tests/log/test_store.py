@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id, markers_of
 from vspc.console.logs import Item, MarkerKind, Output
 from vspc.log.blocks import unpack_index
-from vspc.log.compression import compress, contents
 from vspc.log.records import marker
+from vspc.log.recovery import compress, contents
 
 ONE, TWO = console_id(1), console_id(2)
 
@@ -121,15 +121,15 @@ class Keeping(ShelfTestCase):
         shelf.say(ONE, b"gone, too")
         shelf.store.forget(ONE)
         shelf.open()
-        self.assertNotIn(ONE, shelf.store.chronicles)
+        self.assertNotIn(ONE, shelf.store.logs)
         self.assertEqual(list((shelf.root / "consoles").rglob("*.seg")), [])
 
     def test_offsets_go_on_even_if_everything_was_evicted(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"x" * 500)
         shelf.move_all()
-        chronicle = shelf.store.chronicles[ONE]
-        shelf.store.evict(chronicle, len(chronicle.segments))
+        log = shelf.store.logs[ONE]
+        shelf.store.evict(log, len(log.segments))
         shelf.stop()
         shelf.checkpoint()
         shelf.stop()
@@ -196,7 +196,7 @@ class Damage(ShelfTestCase):
         items = shelf.items(ONE)
         self.assertEqual(markers_of(items), [])
         self.assertEqual(bytes_of(items), b"".join(b"%06d\n" % n for n in range(20)))
-        self.assertIn("log-damaged", [event for event, _ in shelf.complaints])
+        self.assertIn("log-damaged", [event for event, _ in shelf.problems])
 
     def test_a_file_of_a_newer_version_is_not_touched_and_its_log_goes_on_beside(
         self,
@@ -216,7 +216,7 @@ class Damage(ShelfTestCase):
         self.assertTrue(bytes_of(shelf.items(ONE)).endswith(b"more" * 100))
         self.assertEqual(bytes_of(shelf.items(ONE))[:7], b"000000\n")
         self.assertTrue(path.parent.with_name(f"{ONE.hex()}.2").is_dir())
-        self.assertIn("log-left-alone", [event for event, _ in shelf.complaints])
+        self.assertIn("log-left-alone", [event for event, _ in shelf.problems])
 
     def test_a_newer_journal_is_left_alone(self) -> None:
         shelf = self.kept()
@@ -226,7 +226,7 @@ class Damage(ShelfTestCase):
         shelf.open()
         shelf.checkpoint()
         self.assertEqual(path.read_bytes(), b"vspcjrn7and more")
-        self.assertIn("log-journal-unreadable", [event for event, _ in shelf.complaints])
+        self.assertIn("log-journal-unreadable", [event for event, _ in shelf.problems])
 
     def test_a_segment_cut_while_it_is_written_stays_readable_up_to_there(self) -> None:
         shelf = self.shelf()
@@ -309,9 +309,9 @@ class Anything(ShelfTestCase):
 
     def compress(self, shelf: TemporaryShelf) -> None:
         while shelf.store.closed:
-            chronicle, segment = shelf.store.closed.pop()
+            log, segment = shelf.store.closed.pop()
             made = compress(shelf.disk, segment, contents(segment))
-            shelf.store.compressed(chronicle.id, segment, made)
+            shelf.store.compressed(log.id, segment, made)
 
     def tear(self, shelf: TemporaryShelf, models: dict[bytes, Model], count: int) -> None:
         """The last `count` bytes of the journal never got to the disk."""
@@ -324,7 +324,7 @@ class Anything(ShelfTestCase):
 
     def verify(self, shelf: TemporaryShelf, models: dict[bytes, Model]) -> None:
         for console, model in models.items():
-            if console not in shelf.store.chronicles:
+            if console not in shelf.store.logs:
                 self.assertFalse(set(model.said) - model.torn)
                 continue
             items = shelf.items(console, 50)
@@ -417,7 +417,7 @@ class Rot(ShelfTestCase):
                 data[at] ^= 1 << bit
             path.write_bytes(data)
             shelf.open()
-            if ONE not in shelf.store.chronicles:
+            if ONE not in shelf.store.logs:
                 return  # of an unknown version now: not touched
             reached = 0
             for item in shelf.items(ONE, 64):

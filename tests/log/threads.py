@@ -73,7 +73,9 @@ class ThreadedLog:
         self.clock = RealClock()
         self.calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.events: list[str] = []
-        self.log = Log(root, LogSettings(), self.clock, self.calls.put, self.tell, self.world.fail)
+        self.log = Log(
+            root, LogSettings(), self.clock, self.calls.put, self.report, self.world.fail
+        )
         self.log.open()
         self.log.revive(self.world.roster)
         self.log.start()
@@ -83,7 +85,7 @@ class ThreadedLog:
         self.lines: dict[Console, FakeLine] = {}
         self.consoles = [self.console(number) for number in range(count)]
 
-    def tell(self, event: str, facts: dict[str, object]) -> None:
+    def report(self, event: str, facts: dict[str, object]) -> None:
         self.events.append(f"{event} {facts}")
 
     def console(self, number: int) -> Console:
@@ -127,7 +129,7 @@ class ThreadedLog:
     def follow(self, console: Console, number: int, stalled: bool = False) -> "Follower":
         """A reader of `console` from its first byte on."""
         server = LineServer(self.world.roster, None, self.clock, None, LineTimeouts())  # type: ignore[arg-type]
-        verbs = Verbs(self.world.roster, lambda *_: READ, self.clock, server, logs=self.log.archive)
+        verbs = Verbs(self.world.roster, lambda *_: READ, self.clock, server, logs=self.log.queries)
         return Follower(verbs, console, number, stalled)
 
     def close(self) -> None:

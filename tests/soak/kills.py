@@ -231,17 +231,17 @@ def _examine_one(
     world = World()
     claim = Claim("default", f"{number + 1:032x}", "vc", f"vm{number}", "10.0.0.1")
     console = bytes.fromhex(world.roster.open(claim).id)
-    chronicle = store.chronicles.get(console)
+    log = store.logs.get(console)
     shown = int(moments[-1][1 + number]) if moments else 0
-    if chronicle is None:
+    if log is None:
         assert not shown, f"console {number} was shown {shown} bytes and has no log"
         return
-    assert chronicle.end >= shown, f"offset {chronicle.end} would be used twice (shown {shown})"
+    assert log.end >= shown, f"offset {log.end} would be used twice (shown {shown})"
     view = View(
         Cache(lambda event, what: tally.complaints.append(f"{event} {what}")),
-        tuple(chronicle.segments),
-        tuple(chronicle.pending),
-        chronicle.end,
+        tuple(log.segments),
+        tuple(log.pending),
+        log.end,
     )
     start = view.start if whole else max(view.start, view.last_lines(1, 100_000))
     at, last = start, start
@@ -259,7 +259,7 @@ def _examine_one(
             said = re.search(r"server was killed: .*, at most ([0-9]+) bytes$", item.text)
             assert said, item.text
             most, gap = int(said[1]), item
-    assert at == chronicle.end
+    assert at == log.end
     if gap is not None and gap.end == at:
         tally.untrue += shown > gap.offset + most
         tally.most = max(tally.most, most)

@@ -47,7 +47,7 @@ class Going(DoorTest):
         def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
-        found = self.successResultOf(self.logged.log.archive.query(console.id, everything))
+        found = self.successResultOf(self.logged.log.queries.query(console.id, everything))
         return bytes_of(found or [])
 
     def ring(self, name: str = "vm1") -> bytes:

@@ -53,7 +53,7 @@ class CopiedTest(DoorTest):
         def everything(kept: LogView) -> list[Item]:
             return list(kept.read(kept.start, 1 << 20).items)
 
-        found = self.successResultOf(self.logged.log.archive.query(console.id, everything))
+        found = self.successResultOf(self.logged.log.queries.query(console.id, everything))
         history = console.history
         return history.read(history.start, history.end) + bytes_of(found or [])
 

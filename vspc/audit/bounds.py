@@ -1,4 +1,4 @@
-"""How many lines of one kind an address is worth; what is over is counted, none is forgotten."""
+"""How many lines of one kind an address gets a minute; what is over is counted."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ TABLE = 4096
 """Addresses that are counted each; of more, the first are counted together."""
 
 SUMMARIES = 100
-"""Addresses of which one look tells the count each; of more, together."""
+"""Addresses that get a count each at a time; others are counted together."""
 
 MINUTE = 60.0
 
 
 @frozen
-class Over:
-    """So many had no line; `address`, of IPv6 a network, is empty for several together."""
+class SuppressedEvents:
+    """Events without a line of their own; `address`, of IPv6 a network, is empty for many."""
 
     address: str
     count: int
@@ -41,7 +41,7 @@ class _Minute:
     untold: int = 0
 
 
-class AuditBounds:
+class EventRateLimit:
     """Times are the caller's, in seconds."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class AuditBounds:
 
     def take(self, address: str, now: float) -> bool:
         """Whether one more of `address` gets a line; otherwise it is counted. An IPv6 address
-        counts with its network: whoever has one has as many as he likes.
+        counts with its network: a host there has as many as it likes.
         """
         address = rate_key(address)
         minute = self._of.get(address)
@@ -75,17 +75,17 @@ class AuditBounds:
             self._rest_since = now
         self._rest += count
 
-    def over(self, now: float) -> list[Over]:
-        """What had no line in minutes that are over; call it at last with infinity."""
-        found = list[Over]()
+    def suppressed(self, now: float) -> list[SuppressedEvents]:
+        """Events without a line, of minutes that have passed; call it at last with infinity."""
+        found = list[SuppressedEvents]()
         while self._of and now - next(iter(self._of.values())).since >= MINUTE:
             address, minute = self._of.popitem(last=False)
             if minute.untold and len(found) < SUMMARIES:
-                found.append(Over(address, minute.untold))
+                found.append(SuppressedEvents(address, minute.untold))
             else:
                 self._add(minute.untold, now)
         if self._rest and (now - self._rest_since >= MINUTE or now == float("inf")):
-            found.append(Over("", self._rest))
+            found.append(SuppressedEvents("", self._rest))
             self._rest = 0
         return found
 
@@ -93,11 +93,11 @@ class AuditBounds:
 EVENT = "limit"
 
 NAMES = 64
-"""Limits that are told apart: there are fewer."""
+"""Limits that are counted apart: there are fewer."""
 
 
 @define(eq=False)
-class AuditCounters:
+class LimitCounters:
     """`vspc.console.audit.Audit` that counts on the way to `audit`. From any thread."""
 
     audit: Audit

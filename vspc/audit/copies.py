@@ -13,19 +13,16 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from vspc.audit.file import Tell
+from vspc.audit.file import EventReporter
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.config.settings import AuditSettings
 from vspc.net.connection import (
     Backoff,
     Connection,
-    client_context,
     counted,
-    host_and_port,
+    dialler,
+    is_stream,
     record,
-    tcp,
-    tls,
-    udp,
     unix_datagrams,
 )
 from vspc.net.limits import TokenBucket
@@ -39,14 +36,14 @@ BYTES = 8 * 1024 * 1024
 TOGETHER = 64
 """Lines between two looks whether it is over."""
 
-FAREWELL = 2.0
+STOP_TIMEOUT = 2.0
 """Seconds that `stop` waits."""
 
 TELLING_RATE, TELLINGS = 1 / 60, 5
 """How often trouble is told: for ever, and at once."""
 
 Encode = Callable[[bytes], bytes]
-"""A line of the file as the other side wants it."""
+"""A line of the file in the format of the other side."""
 
 
 @define(eq=False)
@@ -56,7 +53,7 @@ class Copy:
     name: str
     connection: Connection
     encode: Encode
-    tell: Tell
+    report: EventReporter
     failed: Callable[[], None]
     now: Callable[[], float] = time.monotonic
     lost: int = field(default=0, init=False)  # in all
@@ -92,11 +89,11 @@ class Copy:
             return {"state": state, "waiting": len(self._lines), "lost": self.lost}
 
     def stop(self) -> None:
-        """Send what waits, if it is taken; returns after `FAREWELL` seconds at the latest."""
-        self._worker.stop(FAREWELL)
+        """Send what waits, if it is taken; returns after `STOP_TIMEOUT` seconds at the latest."""
+        self._worker.stop(STOP_TIMEOUT)
         left = len(self._lines) + self._lines.lost
         if left:
-            self.tell("audit-copy-lost", {"copy": self.name, "count": left})
+            self.report("audit-copy-lost", {"copy": self.name, "count": left})
 
     # Its thread
 
@@ -161,17 +158,17 @@ class Copy:
             self._told = self._tellings.take(self.now())
             if self._told:
                 what = error.strerror or str(error)
-                self.tell("audit-copy-failing", {"copy": self.name, "error": what})
+                self.report("audit-copy-failing", {"copy": self.name, "error": what})
 
     def _recover(self) -> None:
         if self._backoff.failing:
             seconds = round(self._backoff.recover(self.now()), 1)
             if self._told:
-                self.tell("audit-copy-recovered", {"copy": self.name, "seconds": seconds})
+                self.report("audit-copy-recovered", {"copy": self.name, "seconds": seconds})
         if self._lines.lost and self._tellings.take(self.now()):
             with self._worker.changed:
                 count = self._lines.take_lost()
-            self.tell("audit-copy-lost", {"copy": self.name, "count": count})
+            self.report("audit-copy-lost", {"copy": self.name, "count": count})
 
 
 def syslog(hostname: str, facility: int, stream: bool) -> Encode:
@@ -207,37 +204,19 @@ JOURNAL = "/run/systemd/journal/socket"
 
 
 def copies(
-    settings: AuditSettings, tell: Tell, failed: Callable[[], None], journal_path: str = JOURNAL
+    settings: AuditSettings,
+    report: EventReporter,
+    failed: Callable[[], None],
+    journal_path: str = JOURNAL,
 ) -> list[Copy]:
-    """Those that are wanted, not started. What is wrong with a certificate is told later."""
+    """Those that are configured, not started."""
     found = []
     if settings.syslog is not None:
-        dial, stream = _syslog(settings, str(settings.syslog))
-        encode = syslog(socket.gethostname() or "-", settings.facility, stream)
-        found.append(Copy("syslog", Connection(dial), encode, tell, failed))
+        target = str(settings.syslog)
+        encode = syslog(socket.gethostname() or "-", settings.facility, is_stream(target))
+        connection = Connection(dialler(target, settings, datagrams=True))
+        found.append(Copy("syslog", connection, encode, report, failed))
     if settings.journald:
         connection = Connection(unix_datagrams(journal_path))
-        found.append(Copy("journald", connection, journal, tell, failed))
+        found.append(Copy("journald", connection, journal, report, failed))
     return found
-
-
-def _syslog(settings: AuditSettings, target: str) -> tuple[Callable[[], socket.socket], bool]:
-    """How to connect, and whether records stand behind each other there."""
-    kind, _, rest = target.partition(":")
-    if kind == "tcp":
-        return tcp(*host_and_port(rest)), True
-    if kind == "udp":
-        return udp(*host_and_port(rest)), False
-    if kind == "tls":
-        return _tls(settings, *host_and_port(rest)), True
-    return unix_datagrams(rest if kind == "unix" else target), False
-
-
-def _tls(settings: AuditSettings, host: str, port: int) -> Callable[[], socket.socket]:
-    """Files are read for each connection: who renews a certificate need not tell us."""
-
-    def dial() -> socket.socket:
-        context = client_context(settings.ca, settings.certificate, settings.private_key)
-        return tls(host, port, context)()
-
-    return dial

@@ -12,7 +12,7 @@ from vspc.common.files import APPEND, MODIFY, READ, Disk
 Entry = tuple[str, str]
 """JSON of an event: what comes before its number, and what comes after."""
 
-Tell = Callable[[str, dict[str, object]], None]
+EventReporter = Callable[[str, dict[str, object]], None]
 
 
 def beside(path: Path) -> Path:
@@ -100,7 +100,7 @@ class AuditFile:
     """Used by one thread. `seq` is the last number that was given."""
 
     path: Path
-    tell: Tell
+    report: EventReporter
     disk: Disk = field(factory=Disk)
     seq: int = field(default=0, init=False)
     _open: int | None = field(default=None, init=False)
@@ -158,7 +158,7 @@ class AuditFile:
 
     def _tell_beside(self, error: OSError) -> None:
         what = error.strerror or str(error)
-        self.tell("audit-seq-failing", {"error": what, "file": str(beside(self.path))})
+        self.report("audit-seq-failing", {"error": what, "file": str(beside(self.path))})
 
     def is_moved(self) -> bool:
         """Whether another file is at `path` now, or none. Raises OSError."""

@@ -1,11 +1,11 @@
-"""Who came, who left and who did not get in: the witness of a door where operators log in."""
+"""Logins, logouts and failed logins, as events of the audit file."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from attrs import define, field
 
-from vspc.audit.bounds import MINUTE, AuditBounds
+from vspc.audit.bounds import MINUTE, EventRateLimit
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.console.audit import Audit
 from vspc.console.authentication import RefusalCause
@@ -13,7 +13,7 @@ from vspc.console.session import Proof, Session
 
 
 class RecordedLogin(Protocol):
-    """An operator who is in, as his door has him."""
+    """An operator's login, as a door has it."""
 
     @property
     def session(self) -> Session: ...
@@ -47,10 +47,10 @@ class LoginRecorder:
     seconds: Callable[[], float]
     wall: Callable[[], float]
     failed_inside: Callable[[], None]
-    _bounds: AuditBounds = field(factory=AuditBounds, init=False)
+    _bounds: EventRateLimit = field(factory=EventRateLimit, init=False)
 
     def came(self, login: RecordedLogin) -> None:
-        """Somebody is in."""
+        """An operator logged in."""
         try:
             session = login.session
             roles = ",".join(sorted(session.operator.roles)) or None
@@ -60,7 +60,7 @@ class LoginRecorder:
             self.failed_inside()
 
     def left(self, login: RecordedLogin) -> None:
-        """He is gone."""
+        """An operator logged out."""
         try:
             lasted = max(0.0, self.wall() - login.session.since)
             self.audit.record("logout", login.session, seconds=round(lasted, 3))
@@ -75,7 +75,7 @@ class LoginRecorder:
             self.failed_inside()
 
     def excused(self, failures: Iterable[RecordedFailure]) -> None:
-        """Who failed so is in, by the same connection: nobody was turned away."""
+        """The same connection logged in after all: its failures were no refusals."""
         try:
             for failure in failures:
                 self.refused.take_back(*_what(failure))
@@ -104,18 +104,18 @@ class LoginRecorder:
         )
 
     def tick(self, now: float) -> None:
-        """Say what had no line of its own; call it now and then, at last with infinity."""
-        for over in self._bounds.over(now):
+        """Record how many events had no line; call it every second, at last with infinity."""
+        for suppressed in self._bounds.suppressed(now):
             self.audit.record(
                 "login-failed",
                 result="failed",
-                address=over.address or None,
-                count=over.count,
+                address=suppressed.address or None,
+                count=suppressed.count,
                 seconds=MINUTE,
             )
 
 
 def _what(failure: RecordedFailure) -> tuple[str, str, str, str]:
-    """Under which it stands among what was turned away."""
+    """Its key among the refusals."""
     reason = f"{failure.proof.via or 'nothing'}: {failure.reason or 'refused'}"
     return "login", failure.address, failure.operator, reason

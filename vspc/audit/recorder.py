@@ -10,8 +10,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from vspc.audit.fields import CONSOLE, EVERY, SESSION, Unfit, Value, moment, value
-from vspc.audit.schema import EVENTS, Has
+from vspc.audit.schema import CONSOLE, EVENTS, EVERY, SESSION, Has, Unfit, Value, moment, value
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
@@ -51,7 +50,7 @@ def event_facts(
     for name, fact in made.items():
         try:
             shown = value(fact)
-        except Unfit as unfit:  # not the value itself: it may be what somebody typed
+        except Unfit as unfit:  # not the value itself: it may be typed text
             shown = f"<{unfit}>"
             defect(f"{event}.{name} is of type {unfit}")
         if shown is not None and len(found) < FIELDS:
@@ -87,11 +86,11 @@ def _strange(event: str, found: Mapping[str, Value]) -> list[str]:
 
 @define(eq=False)
 class AuditRecorder:
-    """`wall` gives seconds since 1970; `tell` hears of defects, `failed` inside an except block."""
+    """`wall` gives seconds since 1970; `report` gets defects, `failed` is for except blocks."""
 
     lines: AuditLines
     wall: Callable[[], float]
-    tell: Callable[[str, dict[str, object]], None]
+    report: Callable[[str, dict[str, object]], None]
     failed: Callable[[], None]
     _told: set[str] = field(factory=set, init=False)
 
@@ -112,10 +111,10 @@ class AuditRecorder:
 
     @property
     def refuses(self) -> bool:
-        """Whether nobody may begin to type, because nothing can be recorded."""
+        """Whether input is refused because nothing can be recorded."""
         return self.lines.refuses
 
     def _defect(self, what: str) -> None:
         if len(self._told) < DEFECTS and what not in self._told:
             self._told.add(what)
-            self.tell("audit-defect", {"what": what})
+            self.report("audit-defect", {"what": what})

@@ -1,4 +1,7 @@
-"""What was turned away lately: VMs and logins, each with what to write if it should not be."""
+"""The latest refusals: VMs and logins, each with the configuration that would admit it.
+
+A hint is only given where the configuration is the reason: none for a revoked key. It is read at
+3 a.m. and pasted, so that it never gives one operator's key to another."""
 
 import json
 import re
@@ -8,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
-from vspc.audit.fields import bounded
+from vspc.audit.schema import bounded
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
 from vspc.console.audit import AccessRefusal
@@ -56,7 +59,7 @@ class RecentRefusals:
         self._of.setdefault(rate_key(address), OrderedDict())[key] = None
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
-        """It was none in the end: once less."""
+        """It was no refusal in the end: count one less."""
         key = (what, bounded(address), bounded(name), bounded(reason), "")
         known = self._kept.get(key)
         if known is None:
@@ -98,7 +101,7 @@ def hint_for(operator: str, proof: Proof, cause: RefusalCause) -> tuple[str, ...
         named = ", ".join(proof.principals[:NAMED])  # which a proof has as safe text
         more = ", ..." if len(proof.principals) > NAMED else ""
         return (f"the certificate is for {named}{more}",)
-    if not _NAME.fullmatch(operator):  # nobody can have this name
+    if not _NAME.fullmatch(operator):  # not a valid name
         return ()
     table = f"[operators.{operator if _BARE.fullmatch(operator) else _quoted(operator)}]"
     if cause is RefusalCause.KEY_NOT_AUTHORISED and proof.fingerprint:
@@ -112,7 +115,7 @@ def hint_for(operator: str, proof: Proof, cause: RefusalCause) -> tuple[str, ...
 
 
 def _authority(proof: Proof) -> tuple[str, ...]:
-    """Whoever signs may be anybody: that is to be asked first."""
+    """Anybody can make an authority: whether it is known is to be checked first."""
     where = "if that authority is yours, add it to authorities of [ssh.certificates]"
     key = _key_line(proof.authority)
     return (f"{where}:", _quoted(key)) if key else (f"{where}: {safe(proof.ca)}",)

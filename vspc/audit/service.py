@@ -1,6 +1,6 @@
-"""Everything of the audit file, made and introduced: the service has one of these.
+"""The audit file as the service has it: made, started, stopped.
 
-`recorder` is for the shop and for verbs, `witness` for the doors of operators, `trail` for verbs.
+`recorder` records events, `witness` logins, and `trail` reads for verbs.
 """
 
 import os
@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from vspc import __version__
-from vspc.audit.bounds import AuditCounters
+from vspc.audit.bounds import LimitCounters
 from vspc.audit.copies import JOURNAL, Copy, copies
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.reader import FileAuditReader
@@ -52,7 +52,7 @@ class AuditService:
     log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
     journal_path: str = JOURNAL
     refused: RecentRefusals = field(init=False)
-    recorder: AuditCounters = field(init=False)
+    recorder: LimitCounters = field(init=False)
     trail: AuditReader = field(init=False)
     witness: LoginRecorder = field(init=False)
     _happened: AuditSubscriber = field(init=False)
@@ -68,7 +68,7 @@ class AuditService:
         if self.settings.enabled:
             self._make()
         else:
-            self.recorder, self.trail = AuditCounters(NoAudit()), NoAuditReader(self.refused.latest)
+            self.recorder, self.trail = LimitCounters(NoAudit()), NoAuditReader(self.refused.latest)
         clock = self.clock
         self.witness = LoginRecorder(
             self.recorder, self.refused, clock.seconds, clock.wall, self.failed
@@ -79,7 +79,7 @@ class AuditService:
         path = self.state_dir / self.settings.file
         refuse = self.settings.on_failure == "refuse"
         self._writer = AuditWriter(path, self._tell, self.failed, refuse, self.clock.wall)
-        self.recorder = AuditCounters(
+        self.recorder = LimitCounters(
             AuditRecorder(self._writer, self.clock.wall, self._tell, self.failed)
         )
         readers = WorkerPool("audit-reader", self.failed, READERS)

@@ -1,4 +1,4 @@
-"""What happens on consoles, as events of the audit file. What VMs and their hosts cause is bounded:
+"""Events of consoles, as events of the audit file. What VMs and their hosts cause is bounded:
 each address has so many lines a minute of each event, and what is over is counted.
 """
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from attrs import define, field
 
-from vspc.audit.bounds import MINUTE, AuditBounds, Over
+from vspc.audit.bounds import MINUTE, EventRateLimit, SuppressedEvents
 from vspc.audit.refusals import RecentRefusals
 from vspc.console.audit import Audit
 from vspc.console.events import (
@@ -38,18 +38,18 @@ class AuditSubscriber:
     refused: RecentRefusals
     seconds: Callable[[], float]
     wall: Callable[[], float]
-    _vms: AuditBounds = field(factory=AuditBounds, init=False)
+    _vms: EventRateLimit = field(factory=EventRateLimit, init=False)
     # Each kind for itself: a host must not hide a takeover behind BREAKs, which cost it nothing.
-    _suspicions: defaultdict[str, AuditBounds] = field(
-        factory=lambda: defaultdict(AuditBounds), init=False
+    _suspicions: defaultdict[str, EventRateLimit] = field(
+        factory=lambda: defaultdict(EventRateLimit), init=False
     )
-    _others: defaultdict[str, AuditBounds] = field(
-        factory=lambda: defaultdict(AuditBounds), init=False
+    _others: defaultdict[str, EventRateLimit] = field(
+        factory=lambda: defaultdict(EventRateLimit), init=False
     )
 
-    def heard(self, happening: Event) -> None:
-        """One more: for `vspc.console.events.Happenings.subscribe`."""
-        match happening:
+    def heard(self, event: Event) -> None:
+        """One more: for `vspc.console.events.EventBus.subscribe`."""
+        match event:
             case Attached(attachment):
                 rights = ",".join(sorted(attachment.rights))
                 self._of("attach", attachment, offset=attachment.offset, rights=rights)
@@ -74,13 +74,13 @@ class AuditSubscriber:
             case Broke(console, str(), session):
                 self.audit.record("break", session, console, direction="to-vm")
             case _:
-                self._by_vm(happening)
+                self._by_vm(event)
 
     def _of(self, event: str, attachment: AttachmentRef, **facts: Fact) -> None:
         self.audit.record(event, attachment.session, attachment.console, **facts)
 
-    def _by_vm(self, happening: Event) -> None:
-        match happening:
+    def _by_vm(self, event: Event) -> None:
+        match event:
             case Broke(console):
                 self._bounded("break", console, console.address, direction="from-vm")
             case Connected(console, _) if console.quarantined:
@@ -93,9 +93,9 @@ class AuditSubscriber:
             case Forgotten(console):
                 self._bounded("forgotten", console, console.address)
             case Suspicion():
-                self._suspicious(happening)
+                self._suspicious(event)
             case VmRefused():
-                self._refused(happening)
+                self._refused(event)
 
     def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
         """The VM of `console` said `before` until now, and these operators' rights changed."""
@@ -138,17 +138,17 @@ class AuditSubscriber:
             )
 
     def tick(self, now: float) -> None:
-        """Say what had no line of its own; call it now and then, at last with infinity."""
-        for over in self._vms.over(now):
-            self._more("vm-refused", over)
+        """Record how many events had no line; call it every second, at last with infinity."""
+        for suppressed in self._vms.suppressed(now):
+            self._more("vm-refused", suppressed)
         for kind, bounds in self._suspicions.items():
-            for over in bounds.over(now):
-                self._more("security", over, kind="more", detail=kind)
+            for suppressed in bounds.suppressed(now):
+                self._more("security", suppressed, kind="more", detail=kind)
         for event, bounds in self._others.items():
-            for over in bounds.over(now):
-                self._more("security", over, kind="too-many-events", detail=event)
+            for suppressed in bounds.suppressed(now):
+                self._more("security", suppressed, kind="too-many-events", detail=event)
 
-    def _more(self, event: str, over: Over, **facts: Fact) -> None:
-        address = over.address or None
-        count = over.count
+    def _more(self, event: str, suppressed: SuppressedEvents, **facts: Fact) -> None:
+        address = suppressed.address or None
+        count = suppressed.count
         self.audit.record(event, None, None, address=address, count=count, seconds=MINUTE, **facts)

@@ -1,4 +1,4 @@
-"""The thread that writes the audit file: whoever records something never waits for a disk.
+"""The thread that writes the audit file: recording an event never waits for a disk.
 
 A disk that does not take it is tried again every second; meanwhile events wait here, bounded.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.audit.fields import moment
-from vspc.audit.file import AuditFile, Entry, Tell
+from vspc.audit.file import AuditFile, Entry, EventReporter
+from vspc.audit.schema import moment
 from vspc.common.files import Disk
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.net.limits import TokenBucket
@@ -22,17 +22,17 @@ COUNT = 20_000
 BYTES = 16 * 1024 * 1024
 """Bytes of them."""
 
-TOGETHER = 256
+WRITE_COUNT = 256
 """Events that are written at once."""
 
 
-AGAIN = 1.0
+RETRY = 1.0
 """Seconds between two tries at a disk that fails, two syncs, and two looks where the file is."""
 
 STALLED = 10.0
 """Seconds after which a disk that does not answer is one that fails."""
 
-FAREWELL = 5.0
+STOP_TIMEOUT = 5.0
 """Seconds that `stop` waits."""
 
 TELLING_RATE, TELLINGS = 1 / 60, 10
@@ -43,12 +43,12 @@ TELLING_RATE, TELLINGS = 1 / 60, 10
 class AuditWriter:
     """Owns the file at `path` from `start` to `stop`.
 
-    `refuse`: whether nobody may begin to type while it cannot be written. `heard` are told, in the
-    thread, of lines that the file has. `failed` is called inside an except block.
+    `refuse`: whether input is refused while it cannot be written. `heard` are called, in the
+    thread, with lines that the file has. `failed` is called inside an except block.
     """
 
     path: Path
-    tell: Tell
+    report: EventReporter
     failed: Callable[[], None]
     refuse: bool = False
     wall: Callable[[], float] = time.time
@@ -73,7 +73,7 @@ class AuditWriter:
     _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._file = AuditFile(self.path, self.tell, self.disk)
+        self._file = AuditFile(self.path, self.report, self.disk)
         self._worker = Worker("audit", self._step, self.failed, self._ended)
 
     # From any thread
@@ -107,7 +107,7 @@ class AuditWriter:
 
     @property
     def refuses(self) -> bool:
-        """Whether nobody may begin to type."""
+        """Whether input is refused."""
         return self.refuse and (self.failing or bool(self.waiting.lost) or self._is_stalled)
 
     @property
@@ -116,11 +116,11 @@ class AuditWriter:
         return since is not None and self.now() - since >= STALLED
 
     def stop(self) -> None:
-        """Write what waits; returns after `FAREWELL` seconds at the latest."""
-        self._worker.stop(FAREWELL)
+        """Write what waits; returns after `STOP_TIMEOUT` seconds at the latest."""
+        self._worker.stop(STOP_TIMEOUT)
         left = len(self.waiting) + self.waiting.lost
         if left:
-            self.tell("audit-not-written", {"count": left})
+            self.report("audit-not-written", {"count": left})
 
     # The thread
 
@@ -128,7 +128,7 @@ class AuditWriter:
         self.round()
         with self._worker.changed:
             finished = not self.waiting and not self.waiting.lost
-        return None if self._worker.stopping and finished else self.patience()
+        return None if self._worker.stopping and finished else self.delay()
 
     def _ended(self) -> None:
         try:
@@ -136,9 +136,9 @@ class AuditWriter:
         except OSError as error:
             self._fail(error)
 
-    def patience(self) -> float:
+    def delay(self) -> float:
         """Seconds until the next round, if nothing happens before."""
-        return max(0.0, self._retry - self.now()) or AGAIN
+        return max(0.0, self._retry - self.now()) or RETRY
 
     def round(self) -> None:
         """Open, write, sync: whatever there is to do now."""
@@ -158,7 +158,7 @@ class AuditWriter:
             self.busy_since = None
 
     def _look(self, now: float) -> None:
-        due = self._reopen or now >= self._looked + AGAIN
+        due = self._reopen or now >= self._looked + RETRY
         if self._file.is_open and not (due and self._file.is_moved()):
             if due:
                 self._reopen, self._looked = False, now
@@ -180,7 +180,7 @@ class AuditWriter:
             with self._worker.changed:
                 if not self.waiting:
                     self._tell_lost(self._head())
-                entries = self.waiting.first(TOGETHER)
+                entries = self.waiting.first(WRITE_COUNT)
             if not entries:
                 return
             self._append(entries, queued=True)
@@ -201,24 +201,24 @@ class AuditWriter:
             raise written.error
 
     def _sync(self, now: float) -> None:
-        if self._unsynced and (now >= self._synced + AGAIN or self._worker.stopping):
+        if self._unsynced and (now >= self._synced + RETRY or self._worker.stopping):
             self._synced = now
             self._file.sync()
             self._unsynced = False
 
     def _fail(self, error: OSError) -> None:
-        self._retry = self.now() + AGAIN
+        self._retry = self.now() + RETRY
         if self.failing:
             return
         self.failing, self._failing_since = True, self.now()
         self._told = self._tellings.take(self.now())
         if self._told:
             what = error.strerror or str(error)
-            self.tell("audit-failing", {"error": what, "file": str(self.path)})
+            self.report("audit-failing", {"error": what, "file": str(self.path)})
 
     def _recover(self) -> None:
         if self.failing:
             self.failing = False
             if self._told:
                 seconds = round(self.now() - self._failing_since, 1)
-                self.tell("audit-recovered", {"seconds": seconds})
+                self.report("audit-recovered", {"seconds": seconds})

@@ -9,8 +9,7 @@ from vspc.common.text import safe
 from vspc.common.values import written_duration, written_size
 from vspc.config import Config, summary
 from vspc.config.settings import LogPolicy
-from vspc.log.examine import examine
-from vspc.log.verify import recorded_heads, verify
+from vspc.log.verify import examine, recorded_heads, verify
 from vspc.server.config_files import file_warnings
 
 DAMAGES = 20

@@ -1,4 +1,4 @@
-"""What a console said before now, as its log keeps it: values, and how a room asks for them.
+"""A console's earlier output and markers, as its log has them: values, and the port to read them.
 
 The log lives in `vspc.log`; verbs, terminals and sinks see it through these. Offsets are absolute
 for a console and never used twice; times are seconds since 1970.
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class MarkerKind(Enum):
-    """What a marker says. The values are names in JSON, the order is the one on disk."""
+    """The kinds of markers. The values are names in JSON, the order is the one on disk."""
 
     CONNECTED = "connected"  # a line that is no vMotion's: perhaps a boot
     AWAY = "away"
@@ -32,7 +32,7 @@ class MarkerKind(Enum):
     BOOT = "boot"  # the output looks like the beginning of a boot; the text says of which kind
     INPUT = "input"  # what was typed, where the configuration wants it recorded
     RENAMED = "renamed"
-    RECORDING = "recording"  # somebody wants to find this place again
+    RECORDING = "recording"  # a place that `record` has marked
     RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot
 
 
@@ -45,7 +45,7 @@ OF_LINES = frozenset(
         MarkerKind.RENAMED,
     }
 )
-"""Kinds that come with lines, whether or not anybody is there: of these alone no log is begun."""
+"""Kinds that come with lines: with these alone no log is begun."""
 
 
 @frozen
@@ -64,7 +64,7 @@ class Output:
 
 @frozen
 class Marker:
-    """Something that happened at `offset`, before the byte there. `text` is one safe line.
+    """An event at `offset`, before the byte there. `text` is one safe line.
 
     A gap reaches from `offset` to `end` (exclusive); `end` is `offset` for all others.
     """
@@ -90,7 +90,7 @@ class LogPage:
 
 @frozen
 class About:
-    """What a log says of its console. `handle` is what to type for it, `id` the name on disk."""
+    """What identifies a console in its log. `handle` is what to type, `id` its name on disk."""
 
     id: str
     handle: str
@@ -127,7 +127,7 @@ class LogView(Protocol):
 
     @property
     def booted(self) -> bool:
-        """Whether its VM ever said what looks like the beginning of a boot, kept or not."""
+        """Whether a boot was ever seen in its output, kept or not."""
 
     @property
     def unwritten(self) -> int:

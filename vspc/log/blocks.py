@@ -136,7 +136,7 @@ def unpack_index(data: bytes) -> bytes:
 def unpack_some(data: bytes) -> tuple[bytes, bool]:
     """What can be unpacked of one frame, up to `LARGEST`, and whether that is all of it and right.
 
-    What comes before damage may be wrong itself: whoever uses it has checksums for it.
+    What comes before damage may be wrong itself: the caller has checksums for it.
     """
     try:
         return unpack_index(data), bool(data)

@@ -25,7 +25,7 @@ def compiled(pattern: str) -> "re2._Regexp":
 
 
 @define(eq=False)
-class Spotter:
+class BootDetector:
     """Finds the lines that match `patterns`; keeps the tail of each console's unfinished line."""
 
     patterns: tuple[str, ...] = ()

@@ -8,11 +8,10 @@ from threading import Condition
 
 from attrs import define, field, frozen
 
-from vspc.log.discovery import packed
 from vspc.log.index import IndexEntry
 from vspc.log.records import DATA
 from vspc.log.recovery import recover
-from vspc.log.segments import Segment
+from vspc.log.segments import Segment, packed
 
 ENTRY = 200
 """Bytes that an entry of an index takes, about."""
@@ -73,7 +72,7 @@ class SegmentPart:
 
 
 LIMIT = 64 * 1024 * 1024
-"""Bytes of memory, about, that are kept for whoever reads on; one segment is kept in any case."""
+"""Bytes of memory, about, that are kept for those that read on; one segment is kept in any case."""
 
 AHEAD = 512 * 1024
 """Bytes that are kept for each of many readers at different places, whose segments do not fit."""
@@ -104,13 +103,13 @@ class _Loaded:
 
 @define(eq=False)
 class Cache:
-    """Segments that were read last. Of a segment that grew only what is new is read, and whoever
-    wants a segment that another thread is reading waits for that. Where segments have to go for
-    others, what follows the place that was read stays for whoever reads on there.
+    """Segments that were read last. Of a segment that grew only what is new is read. A thread that
+    needs a segment that another one is reading waits for it. Where segments are dropped for others,
+    what follows the place that was read is kept for a reader that goes on there.
     """
 
-    complain: Callable[[str, str], None]
-    give_way: Callable[[], None] = lambda: None  # called before files are read
+    report_problem: Callable[[str, str], None]
+    yield_to_writer: Callable[[], None] = lambda: None  # called before files are read
     limit: int = LIMIT
     reads: int = field(default=0, init=False)  # how often files were read
     damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
@@ -123,7 +122,7 @@ class Cache:
     _weight: int = field(default=0, init=False)
 
     def read(self, segment: Segment, offset: int, count: int) -> tuple[SegmentPart, ...]:
-        """As `load`, for whoever reads `count` bytes from `offset`: there may be little more."""
+        """As `load`, for a reader of `count` bytes from `offset`: there may be little more."""
         if not (self._full and segment.closed):
             return self.load(segment)
         name = str(segment.paths[0])
@@ -160,7 +159,7 @@ class Cache:
             self.reads += 1
         loaded = None
         try:
-            self.give_way()
+            self.yield_to_writer()
             loaded = self._load(segment, known)
         finally:
             with self._changed:
@@ -172,7 +171,7 @@ class Cache:
 
     def _keep(self, name: str, loaded: _Loaded) -> None:
         old = self._found.pop(name, None)
-        if old is not None and old.size > loaded.size:  # somebody looked at an older snapshot
+        if old is not None and old.size > loaded.size:  # from an older snapshot
             loaded = old
         self._weight += loaded.weight - (old.weight if old is not None else 0)
         self._found[name] = loaded
@@ -209,7 +208,7 @@ class Cache:
         what = f"{notes[0]}{more}"
         if self._told_enough:
             what = f"more than {TOLD} segments are damaged; `vspc verify` names each"
-        self.complain("log-segment-damaged", what)
+        self.report_problem("log-segment-damaged", what)
 
 
 def _is_current(known: _Loaded, segment: Segment) -> bool:

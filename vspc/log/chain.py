@@ -1,10 +1,10 @@
-"""A chain of hashes over closed segments: nobody changes what was kept without that showing.
+"""A chain of hashes over closed segments: a later change of what was kept shows.
 
 Each closed segment adds a line of JSON to `log/chain`: its place in the chain, whose it is, the
 SHA-256 of each `BLOCK` of its bytes and of its index, and the hash of the line before. The hash of
 the last line is the head; it goes to the server's log, and so to wherever that is sent, every
-minute: who changes a segment has to change every line behind it, and the head that is kept
-elsewhere tells. `vspc verify` follows it.
+minute: a changed segment needs a change of every line behind it, and does not fit the head
+that is kept elsewhere. `vspc verify` follows it.
 """
 
 import json
@@ -46,7 +46,7 @@ class ChainLink:
 
 
 class BrokenChain(ValueError):
-    """A line that is none; the text says which."""
+    """A line that cannot be read or does not follow; the text says which."""
 
 
 @define(eq=False)
@@ -66,8 +66,7 @@ class Chain:
     def open(self) -> str | None:
         """Find the end of the chain; what a crash left behind it is cut off. Raises OSError.
 
-        A broken one is put aside for whoever wants to know, and another one begins: under which
-        name is returned.
+        A broken one is renamed and kept, and a new one begins; its new name is returned.
         """
         if not self.path.exists():
             return None

@@ -9,9 +9,8 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.log import description, segments
-from vspc.log.boots import Spotter
+from vspc.log.boots import BootDetector
 from vspc.log.description import BadDescription, Description
-from vspc.log.discovery import FoundSegments, adopt, discover
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import Head, head_text, reserve_text
 from vspc.log.records import (
@@ -26,7 +25,7 @@ from vspc.log.records import (
     told_of,
 )
 from vspc.log.recovery import last_said, recover
-from vspc.log.segments import Segment, Shrunk
+from vspc.log.segments import FoundSegments, Segment, Shrunk, adopt, discover
 
 BEFORE = 32
 """Markers of its lines that are kept of a console whose log has not begun."""
@@ -44,7 +43,7 @@ HEADS = 8
 @define(eq=False)
 class ConsoleLog:
     """The log of the console `id` (8 bytes) in the directory `place`, which is made when it
-    `spoke`: its VM said a byte, or somebody did something on it.
+    `begun`: its VM said a byte, or an operator acted on it.
 
     `reserved` is the offset up to which offsets may have been used, 0 while none is reserved; what
     was said up to `told` may be missing after a kill. `notes` say what is wrong with its files.
@@ -60,7 +59,7 @@ class ConsoleLog:
     claimed: int = 0  # the offset that it had reached once, as far as its files and the journal say
     damages: int = 0  # of the journal, before what it said last of this console
     serial: int = 0  # of the last batch that has moved
-    spoke: bool = False
+    begun: bool = False
     pending: list[Record] = field(factory=list)
     pending_bytes: int = 0
     pending_serial: int = 0
@@ -73,7 +72,7 @@ class ConsoleLog:
     unknown: tuple[str, ...] = ()  # those of them about files of another version
     changed: bool = False  # what describes it is to be written anew
     _written: tuple[str, bool] = field(default=("", False), init=False)  # what the file holds
-    _spotted: int = field(
+    _examined: int = field(
         default=0, init=False
     )  # records of `pending` that boots were looked for in
 
@@ -123,28 +122,28 @@ class ConsoleLog:
         if record.code in (DATA, GAP):
             self.end = record.end
             self.said = max(self.said, record.at if record.code == DATA else 0)
-        if not self.spoke and begins_log(record.code):
-            self.spoke = True
+        if not self.begun and begins_log(record.code):
+            self.begun = True
             self.begins = record.offset if self.begins is None else self.begins
         self.last = max(self.last, record.at)
         self.pending.append(record)
         self.pending_bytes += len(record.payload)
         self.pending_serial = serial
-        if not self.spoke and len(self.pending) > BEFORE:
+        if not self.begun and len(self.pending) > BEFORE:
             self.pending_bytes -= len(self.pending.pop(0).payload)
-            self._spotted = max(0, self._spotted - 1)
+            self._examined = max(0, self._examined - 1)
 
     # Moving
 
-    def move(self, disk: Disk, spotter: Spotter, limit: int, age: int) -> list[Segment]:
+    def move(self, disk: Disk, boot_detector: BootDetector, limit: int, age: int) -> list[Segment]:
         """Move what is pending to segments; those that are closed by that, because they have
         `limit` bytes or are `age` microseconds old. Raises OSError, and then nothing is lost.
         """
-        if not self.spoke:
+        if not self.begun:
             return []
         if not self.directory.is_dir():
             disk.make(self.directory)
-        self.spot(spotter)
+        self.detect_boots(boot_detector)
         closed: list[Segment] = []
         for group in list(_groups(self.pending)):
             last = len(group) == len(self.pending)
@@ -156,14 +155,14 @@ class ConsoleLog:
             self.describe(disk)
         return closed
 
-    def spot(self, spotter: Spotter) -> None:
+    def detect_boots(self, boot_detector: BootDetector) -> None:
         """Put markers into `pending` where boots begin; each record is looked at once."""
-        new = self.pending[self._spotted :]
+        new = self.pending[self._examined :]
         if new:
             data = b"".join([record.payload for record in new if record.code == DATA])
-            self.pending[self._spotted :] = spotter.mark(self.id, new, data)
-            self._spotted = len(self.pending)
-            self.booted = self.booted or self.id in spotter.booted
+            self.pending[self._examined :] = boot_detector.mark(self.id, new, data)
+            self._examined = len(self.pending)
+            self.booted = self.booted or self.id in boot_detector.booted
 
     def _move_group(
         self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int
@@ -181,7 +180,7 @@ class ConsoleLog:
         try:
             self._append(disk, segment, serial, batch, data)
         except Shrunk:
-            # Whoever cut it: what is left of it stays readable, and the log goes on behind it.
+            # Another program cut it: what is left stays readable, and the log goes on behind it.
             segment.closed = segment.damaged = True
             closed.append(segment)
             segment = self._open_segment(batch[0])
@@ -208,13 +207,13 @@ class ConsoleLog:
             self.lose()
             return
         del self.pending[: len(group)]
-        self._spotted = len(self.pending)
+        self._examined = len(self.pending)
         size = sum(len(record.payload) for record in group)
         self.pending_bytes = max(0, self.pending_bytes - size)
 
     def lose(self) -> None:
         """Give up what is pending: it has moved, or its files cannot be written."""
-        self.pending, self.pending_bytes, self._spotted = [], 0, 0
+        self.pending, self.pending_bytes, self._examined = [], 0, 0
 
     def _open_segment(self, first: Record) -> Segment:
         if not self.segments or self.segments[-1].closed:
@@ -275,7 +274,7 @@ class ConsoleLog:
             found._discover(each, kept=each != directory)
         found.segments.sort(key=lambda segment: segment.start)
         if found.segments:
-            found.spoke = True
+            found.begun = True
             found.end = max(found.end, *(segment.end for segment in found.segments))
             found.serial = max(segment.serial for segment in found.segments)
             found.last = max(segment.last for segment in found.segments)
@@ -338,7 +337,7 @@ class ConsoleLog:
 
     def _take_offsets(self, known: Description) -> None:
         if known.evicted:
-            self.evicted, self.spoke = known.evicted, True
+            self.evicted, self.begun = known.evicted, True
             self.end = max(self.end, known.evicted)
         if known.begins is not None:
             self.begins = known.begins

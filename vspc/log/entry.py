@@ -1,10 +1,18 @@
-"""One console as the recorder knows it: what is queued of it, and how far its offsets may go."""
+"""One console in the recorder: what is queued of it, and how far its offsets may go.
+
+The line of a VM that says more than is written rests until the log's thread has caught up: the VM's
+output waits in its socket, and delays no other line. A disk that stalls or fails is not waited for:
+after `REST` seconds the line goes on, with a gap in its log if need be, and does not rest again
+before its log has caught up once.
+"""
 
 from collections.abc import Callable
 
 from attrs import define, field
 
 from vspc.common.clock import Cancellable, Clock
+from vspc.console.console import Console
+from vspc.console.ports import Line
 
 SMALLEST_AHEAD = 256 * 1024
 LARGEST_AHEAD = 8 * 1024 * 1024
@@ -19,7 +27,7 @@ even if the journal is late or the machine stops.
 """
 
 TROUBLED_RESERVE = 1024 * 1024 * 1024
-"""The same while the disk is failing: nobody knows when it can be said again."""
+"""The same while the disk is failing: the journal may not take another reserve for long."""
 
 BURST = 8
 """How many pieces as large as the last one may come before the journal is told again."""
@@ -30,7 +38,7 @@ QUIET = 2.0
 
 @define(eq=False)
 class RecorderEntry:
-    """One console that is recorded. `spoke`: its log has begun; `gap` begins where that ends.
+    """One console that is recorded. `begun`: its log has begun; `gap` begins where that ends.
 
     From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
     the last of it to be written.
@@ -39,7 +47,7 @@ class RecorderEntry:
     """
 
     id: bytes
-    spoke: bool
+    begun: bool
     end: int = 0
     queued: int = 0
     reserved: int = 0
@@ -53,7 +61,7 @@ class RecorderEntry:
     kept: Callable[[int, int], None] | None = None
 
     def tell_kept(self) -> None:
-        """Nothing is queued: say so to whoever waits for it, unless there is a gap at the end."""
+        """Nothing is queued: call `kept`, unless there is a gap at the end."""
         call, self.kept = self.kept, None
         if call is not None and self.gap is None:
             call(self.complete_from, self.end)
@@ -137,3 +145,50 @@ class Reserves:
     def forget(self, entry: RecorderEntry) -> None:
         """Its console is gone."""
         self._far.pop(entry, None)
+
+
+REST = 1.0
+"""Seconds that a line rests at most."""
+
+
+@define(eq=False)
+class Resting:
+    """Which lines rest, by the ids of their consoles."""
+
+    clock: Clock
+    _lines: dict[str, tuple[Line, Cancellable]] = field(factory=dict, init=False)
+    _given_up: set[str] = field(factory=set, init=False)
+
+    def begin(self, console: Console) -> None:
+        """Too much of it waits to be written. Not in a vMotion, which travels in the line."""
+        line = console.link.line
+        if line is None or console.link.migrating or console.id in self._given_up:
+            return
+        if console.id in self._lines:
+            if self._lines[console.id][0] is line:
+                return
+            self._end(console.id)
+        timer = self.clock.call_later(REST, lambda: self._give_up(console.id))
+        self._lines[console.id] = (line, timer)
+        line.rest()
+
+    def caught_up(self, console_id: str) -> None:
+        """Little enough of it waits."""
+        self._given_up.discard(console_id)
+        self._end(console_id)
+
+    def _give_up(self, console_id: str) -> None:
+        self._given_up.add(console_id)
+        self._end(console_id)
+
+    def forget(self, console_id: str) -> None:
+        """It has no line any more, or another one."""
+        self._given_up.discard(console_id)
+        self._end(console_id)
+
+    def _end(self, console_id: str) -> None:
+        line, timer = self._lines.pop(console_id, (None, None))
+        if timer is not None and timer.active():
+            timer.cancel()
+        if line is not None:
+            line.go_on()

@@ -40,7 +40,7 @@ class Journal:
 
     directory: Path
     disk: Disk
-    complain: Callable[[str, str], None]  # a kebab-case event, and what it is about
+    report_problem: Callable[[str, str], None]  # a kebab-case event, and what it is about
     serial: int = field(default=0, init=False)
     size: int = field(default=0, init=False)  # bytes of the file that is written now
     number: int = field(default=0, init=False)  # of that file
@@ -67,7 +67,7 @@ class Journal:
             except (OSError, UnknownVersion) as error:
                 self._unread.add(path)
                 self.damages += 1
-                self.complain("log-journal-unreadable", str(error))
+                self.report_problem("log-journal-unreadable", str(error))
 
     def _replay_file(self, path: Path) -> Iterator[tuple[int, Record]]:
         data = path.read_bytes()
@@ -76,15 +76,17 @@ class Journal:
         if data[: frames.MAGIC] != MAGIC:
             if data.startswith(MAGIC[:-1]) and not _is_ours(data):
                 raise UnknownVersion(f"{path} is of an unknown version and is left alone")
-            self._complain(f"{path}: bytes 0 to {frames.MAGIC} are damaged")
+            self._report_problem(f"{path}: bytes 0 to {frames.MAGIC} are damaged")
         whole = frames.MAGIC  # up to here everything was
         for end, begin, tagged, batch in self._batches(path, data):
             if begin > whole:
                 # The end of a file is torn by any kill; the middle only by what deserves a word.
-                self._complain(f"{path}: bytes {whole} to {begin} are damaged")
+                self._report_problem(f"{path}: bytes {whole} to {begin} are damaged")
             whole, serial = end, tagged & _SERIALS
             if self.replayed and serial > self.replayed + 1:
-                self._complain(f"{path}: batches {self.replayed + 1} to {serial - 1} are missing")
+                self._report_problem(
+                    f"{path}: batches {self.replayed + 1} to {serial - 1} are missing"
+                )
             for record in batch:
                 yield serial, record
             self.replayed = serial
@@ -105,15 +107,15 @@ class Journal:
                 tagged, records_of_it = records.unpack(found.body)
                 batch = list(records_of_it)
             except MalformedRecord as error:
-                self._complain(f"{path} at {found.start}: {error}")
+                self._report_problem(f"{path} at {found.start}: {error}")
                 continue
             tag = tagged >> _SERIAL_BITS if tag is None else tag
             if tagged >> _SERIAL_BITS == tag:
                 yield found.end, found.start, tagged, batch
 
-    def _complain(self, what: str) -> None:
+    def _report_problem(self, what: str) -> None:
         self.damages += 1
-        self.complain("log-journal-damaged", what)
+        self.report_problem("log-journal-damaged", what)
 
     # Writing
 
@@ -156,7 +158,7 @@ class Journal:
             self.close()  # the next batch begins a file of its own
 
     def duplicate(self) -> int | None:
-        """A descriptor of its own for whoever syncs the file; None if none is open."""
+        """A descriptor of its own to sync the file with; None if none is open."""
         return None if self._descriptor is None else os.dup(self._descriptor)
 
     def roll(self) -> int:
@@ -206,7 +208,7 @@ DAMAGED = "the journal is damaged"
 
 
 @define
-class Before:
+class PreviousProcess:
     """The process that wrote the journal's last record, `last` (microseconds since 1970)."""
 
     boot_id: str = ""
@@ -221,7 +223,7 @@ class Before:
         if record.code == START:
             self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
 
-    def jumps(self, chronicles: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
+    def jumps(self, logs: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
         """Offsets go on behind what may have been said and was not kept; and again, if the next
         kill comes before their consoles have said a word.
 
@@ -232,17 +234,17 @@ class Before:
         killed = self.boot_id in ("", boot_id) and not self.damaged
         why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
         when = f"{_time(min(self.last, now))} and {_time(now)}"
-        for chronicle in chronicles:
-            end, to, told = chronicle.end, chronicle.reserved, chronicle.told
-            chronicle.reserved = chronicle.told = 0
+        for log in logs:
+            end, to, told = log.end, log.reserved, log.told
+            log.reserved = log.told = 0
             if to <= end:
                 continue
             most = max(0, told - end) if killed else to - end
             text = f"{why}: output between {when} may be missing"
             if to > end + most:
                 text += f" (offsets go on at {to})"
-            yield gap(chronicle.id, end, to, now, f"{text}, at most {most} bytes")
-            yield reserve(chronicle.id, to + to - end, to + most, 0)
+            yield gap(log.id, end, to, now, f"{text}, at most {most} bytes")
+            yield reserve(log.id, to + to - end, to + most, 0)
 
 
 def _time(at: int) -> str:

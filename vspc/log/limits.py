@@ -4,10 +4,10 @@ Pure: figures in, figures out. Of a console always its oldest go, so that a numb
 
 Over the total, the console furthest over its fair share pays first: the share is the total by the
 number of consoles that have a log. *Protected* are of each console its newest bytes, as many as
-`PROTECTED` or as came in the last `RECENT` seconds, if that is more, and at most its share. Who is
-within his share loses nothing protected to others, so that one flooding guest takes nobody's
-history; who is over it may lose a whole piece of which a part was protected. The total wins all the
-same: while there is more, somebody is over his share.
+`PROTECTED` or as came in the last `RECENT` seconds, if that is more, and at most its share. A
+console within its share loses nothing protected to others, so that one flooding guest does not
+delete the history of others; one over its share may lose a whole piece of which a part was
+protected. The total wins all the same: while there is more, some console is over its share.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -135,7 +135,7 @@ def _by_itself(state: _State, kept: Retained, limits: RetentionLimits, now: floa
 
 
 def _take(states: Sequence[_State], most: int, opened: bool) -> list[_State]:
-    """Let pieces go until `most` bytes are left, or nobody can pay. Whose they were, in order."""
+    """Let pieces go until `most` bytes are left, or none may go. Whose they were, in order."""
     taken: list[_State] = []
     excess = sum(state.size for state in states) - most
     if excess <= 0:

@@ -19,17 +19,15 @@ from vspc.console.console import Console
 from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
-from vspc.log.about import revive
-from vspc.log.batch import Sync, Told
-from vspc.log.boots import Spotter
-from vspc.log.query import LogQueries, Pool
+from vspc.log.boots import BootDetector
+from vspc.log.description import revive
+from vspc.log.query import LogQueries, LogSource, Pool
 from vspc.log.recorder import LogRecorder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.make import make
-from vspc.log.source import LogSource
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
-from vspc.log.writer import LogWriter
+from vspc.log.writer import EventReporter, LogWriter, Sync
 
 STALLED = 5.0
 """Seconds in one call of the disk after which it is said."""
@@ -72,7 +70,7 @@ class Log:
     settings: LogSettings
     clock: Clock
     in_reactor: Callable[[Callable[[], None]], None]
-    tell: Told
+    report: EventReporter
     failed: Callable[[], None]
     disk: Disk = field(factory=Disk)
     make_writer: Callable[..., LogWriter] = LogWriter
@@ -81,7 +79,7 @@ class Log:
     space: Space = field(init=False)
     writer: LogWriter = field(init=False)
     recorder: LogRecorder = field(init=False)
-    archive: LogQueries = field(init=False)
+    queries: LogQueries = field(init=False)
     sinks: list[Feeder] = field(factory=list, init=False)
     damage: dict[str, None] = field(factory=dict, init=False)  # what is wrong with files
     _wanted: dict[str, bool] = field(factory=dict, init=False)
@@ -95,9 +93,9 @@ class Log:
         self.store = Store(
             self.root,
             self.disk,
-            self._complain,
+            self._report_problem,
             Sizes.of(settings.max_console, settings.max_total, settings.keep),
-            Spotter(settings.boot_patterns),
+            BootDetector(settings.boot_patterns),
             boot_id(),
         )
         self.space = Space(self.root, self.disk, settings, self._deleted)
@@ -117,27 +115,27 @@ class Log:
             self._is_wanted,
             lambda: self.writer.failing or self._stalled,
             settings.record_input,
-            booted=lambda console_id: bytes.fromhex(console_id) in self.store.spotter.booted,
+            booted=lambda console_id: bytes.fromhex(console_id) in self.store.boot_detector.booted,
         )
-        self.archive = LogQueries(
+        self.queries = LogQueries(
             self.writer,
             self.recorder.flush,
             self.clock,
             self.in_reactor,
-            self._complain,
+            self._report_problem,
             self.recorder.keeps,
             self.recorder.note,
             self.pool or WorkerPool("log-reader", self.failed, READERS),
             lambda: self._stalled,
         )
 
-    def _complain(self, event: str, what: str) -> None:
+    def _report_problem(self, event: str, what: str) -> None:
         self._tell(event, {"what": what})
 
     def _tell(self, event: str, facts: dict[str, object]) -> None:
         if event in DAMAGE and len(self.damage) < DAMAGES:
             self.damage[str(facts.get("what", event))] = None
-        self.tell(event, facts)
+        self.report(event, facts)
 
     def _deleted(self, console_id: str) -> None:
         self.in_reactor(lambda: self.recorder.disremember(console_id))
@@ -148,32 +146,32 @@ class Log:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.store.open()
         for settings in self.settings.sink:
-            source = LogSource(self.writer, self.archive.cache)
+            source = LogSource(self.writer, self.queries.cache)
             self.writer.heard.append(source.heard)
-            sink = make(settings, source, self.root, self.tell, self.failed)
+            sink = make(settings, source, self.root, self.report, self.failed)
             self.sinks.append(sink)
         aside = self.writer.chain.open()
         if aside is not None:
-            self._complain("log-chain-broken", f"it is kept as {aside}; another one begins")
-        for chronicle in self.store.chronicles.values():
-            facts = chronicle.facts
-            said = chronicle.said / 1e6 if chronicle.said else None
+            self._report_problem("log-chain-broken", f"it is kept as {aside}; another one begins")
+        for log in self.store.logs.values():
+            facts = log.facts
+            said = log.said / 1e6 if log.said else None
             name = facts.get("said_name")
-            self.recorder.remember(chronicle.name, chronicle.end, name, said)
+            self.recorder.remember(log.name, log.end, name, said)
         for console in self.store.connected:
-            self.recorder.returns.remember(console.hex())
+            self.recorder.reconnections.remember(console.hex())
 
     def revive(self, roster: Roster) -> int:
         """Put the consoles of earlier days into `roster`, away; how many. Before `start`."""
         self.recorder.find = roster.get
         count = 0
-        chronicles = sorted(self.store.chronicles.values(), key=lambda c: c.last)
-        for chronicle in chronicles:
-            if not chronicle.spoke:
+        logs = sorted(self.store.logs.values(), key=lambda c: c.last)
+        for log in logs:
+            if not log.begun:
                 continue
-            facts = chronicle.facts
-            said = chronicle.said / 1e6 if chronicle.said else None
-            console = revive(roster, chronicle.name, facts, chronicle.last / 1e6, said)
+            facts = log.facts
+            said = log.said / 1e6 if log.said else None
+            console = revive(roster, log.name, facts, log.last / 1e6, said)
             if console is not None:
                 console.history.restore(self.recorder.next_offset(console.id), b"")
                 count += 1
@@ -188,22 +186,22 @@ class Log:
         for sink in self.sinks:
             sink.start()
 
-    def heard(self, happening: Event) -> None:
+    def heard(self, event: Event) -> None:
         """For `Happenings.subscribe`."""
-        if isinstance(happening, Renamed | Forgotten):
-            self._wanted.pop(happening.console.id, None)
-        self.recorder.heard(happening)
-        if isinstance(happening, WentAway):  # what is known of those that are away takes memory
-            self._wanted.pop(happening.console.id, None)
-        if isinstance(happening, Connected):
-            console = self.recorder.find(happening.console.id)
+        if isinstance(event, Renamed | Forgotten):
+            self._wanted.pop(event.console.id, None)
+        self.recorder.heard(event)
+        if isinstance(event, WentAway):  # what is known of those that are away takes memory
+            self._wanted.pop(event.console.id, None)
+        if isinstance(event, Connected):
+            console = self.recorder.find(event.console.id)
             if console is not None:
                 self.prime(console)
-        self.space.heard(happening)
+        self.space.heard(event)
 
     def prime(self, console: Console) -> None:
         """Give `console` its ring back from its log, after those that asked before."""
-        if console.history.start > 0 and self.archive.keeps(console.id):
+        if console.history.start > 0 and self.queries.keeps(console.id):
             self._unprimed[console] = None
             if len(self._unprimed) == 1:
                 Deferred.fromCoroutine(self._prime(console)).addErrback(self._prime_failed)
@@ -213,7 +211,7 @@ class Log:
         while True:
             history = console.history
             end = history.start
-            data = await self.archive.query(console.id, partial(_tail, end=end))
+            data = await self.queries.query(console.id, partial(_tail, end=end))
             self._unprimed.pop(console, None)
             if console.live or console.attachments:  # or it has gone again meanwhile
                 history.prime(end, data or b"")
@@ -256,23 +254,23 @@ class Log:
         busy = self.writer.busy_since
         stalled = busy is not None and time.monotonic() - busy > STALLED
         if stalled and not self._stalled:
-            self.tell("log-stalled", {"seconds": STALLED})
+            self.report("log-stalled", {"seconds": STALLED})
         elif self._stalled and not stalled:
-            self.tell("log-goes-on", {})
+            self.report("log-goes-on", {})
         self._stalled = stalled
         chain = self.writer.chain
         if chain.number != self._sent and self.clock.seconds() >= self._sent_at + HEADS:
             self._sent, self._sent_at = chain.number, self.clock.seconds()
-            self.tell("log-chain", {"number": chain.number, "head": chain.head})
+            self.report("log-chain", {"number": chain.number, "head": chain.head})
 
     def ending(self) -> None:
         """Lines go from now on because the server stops."""
         self.recorder.ending = True
 
     def end(self) -> None:
-        """Take nothing more in and answer nobody; `stop`, in a thread, follows."""
+        """Record and answer nothing more; `stop`, in a thread, follows."""
         self.recorder.end()
-        self.archive.close()
+        self.queries.close()
 
     def stop(self) -> None:
         """Write what is left; waits for the disk and for sinks, some seconds at most."""
@@ -296,7 +294,7 @@ def _tail(kept: LogView, end: int) -> bytes:
 
 
 def boot_id() -> str:
-    """What changes when the machine boots; empty where nobody says."""
+    """What changes when the machine boots; empty where the system does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except (OSError, ValueError):

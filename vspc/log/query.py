@@ -1,7 +1,12 @@
-"""`vspc.console.logs.LogStore`: questions about logs, answered by a few threads."""
+"""Reading logs: `LogQueries` for coroutines in the reactor's thread, `LogSource` for a sink's.
 
-from collections.abc import Callable
+Both get a snapshot from the log's thread, which takes no time, and read its files elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from threading import Condition, Event
 from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
@@ -9,7 +14,9 @@ from twisted.internet.defer import Deferred
 
 from vspc.common.clock import Clock
 from vspc.console.console import Console
-from vspc.console.logs import LogView, MarkerKind
+from vspc.console.identity import DEFAULT_ZONE
+from vspc.console.logs import About, LogView, MarkerKind
+from vspc.console.names import handle
 from vspc.log.cache import Cache
 from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record, begins_log
 from vspc.log.segments import Segment
@@ -18,10 +25,10 @@ from vspc.log.writer import LogWriter
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+QUERY_TIMEOUT = 30.0
 """Seconds after which a question has no answer: the disk stands still."""
 
-STALLED_PATIENCE = 2.0
+STALLED_TIMEOUT = 2.0
 """The same while that is known."""
 
 
@@ -48,7 +55,7 @@ class LogQueries:
     flush: Callable[[], None]
     clock: Clock
     in_reactor: Callable[[Callable[[], None]], None]
-    complain: Callable[[str, str], None]
+    report_problem: Callable[[str, str], None]
     known: Callable[[str], bool]
     note: Callable[[Console, MarkerKind, str], bool]
     pool: Pool
@@ -57,7 +64,7 @@ class LogQueries:
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.cache = Cache(self.complain, self.writer.give_way)
+        self.cache = Cache(self.report_problem, self.writer.yield_to_writer)
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
@@ -69,7 +76,7 @@ class LogQueries:
 
     async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
         """What `question` returns in a thread; output that came before the call is in its view."""
-        seconds = STALLED_PATIENCE if self.stalled() else PATIENCE
+        seconds = STALLED_TIMEOUT if self.stalled() else QUERY_TIMEOUT
         pending = PendingQuery()
         timer = self.clock.call_later(seconds, lambda: self._give_up(pending, seconds))
         self.flush()
@@ -83,7 +90,7 @@ class LogQueries:
         return found
 
     def _give_up(self, pending: PendingQuery, seconds: float) -> None:
-        self.complain("log-not-answering", f"nothing was read for {seconds:g} s")
+        self.report_problem("log-not-answering", f"nothing was read for {seconds:g} s")
         self._answer(pending, None)
 
     # In the log's thread
@@ -107,7 +114,7 @@ class LogQueries:
         try:
             found = question(view)
         except OSError as error:
-            self.complain("log-unreadable", str(error))
+            self.report_problem("log-unreadable", str(error))
             found = None
         except Exception:
             self.writer.failed()
@@ -122,7 +129,7 @@ class LogQueries:
             pending.answer.callback(found)
 
     def close(self) -> None:
-        """Nobody is answered any more."""
+        """Answer nothing more."""
         self._closed = True
         self.pool.close()
 
@@ -138,22 +145,22 @@ def snapshot(
     A reader costs no write: what has not moved is read from memory, and so is what the disk does
     not take.
     """
-    chronicle = writer.store.chronicles.get(console)
+    log = writer.store.logs.get(console)
     segments, pending, end = list[Segment](), list[Record](), 0
-    if chronicle is not None:
-        chronicle.spot(writer.store.spotter)
-        segments, pending, end = chronicle.segments, list(chronicle.pending), chronicle.end
-    spoke = chronicle is not None and chronicle.spoke
+    if log is not None:
+        log.detect_boots(writer.store.boot_detector)
+        segments, pending, end = log.segments, list(log.pending), log.end
+    begun = log is not None and log.begun
     unwritten = 0
     for record in writer.unwritten(console):
         if record.code == FORGET:
-            segments, pending, spoke = [], [], False
+            segments, pending, begun = [], [], False
         elif record.code == DATA or record.code >= FIRST_MARKER:
             pending.append(record)
             unwritten += len(record.payload) if record.code == DATA else 0
             end = max(end, record.end)
-            spoke = spoke or begins_log(record.code)
-    if not spoke:
+            begun = begun or begins_log(record.code)
+    if not begun:
         return None
     return View(
         cache,
@@ -163,6 +170,111 @@ def snapshot(
         end,
         is_cancelled,
         unwritten,
-        console in writer.store.spotter.booted,
-        None if chronicle is None or not chronicle.spoke else chronicle.begins,
+        console in writer.store.boot_detector.booted,
+        None if log is None or not log.begun else log.begins,
     )
+
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds that the log's thread may take to answer."""
+
+
+GATHER = 0.2
+"""Seconds in which news are gathered before they are told."""
+
+
+class NoLog(OSError):
+    """There is no log of that console, or the log's thread does not answer."""
+
+
+@define(eq=False)
+class LogSource:
+    """One sink's view of all logs of `writer`."""
+
+    writer: LogWriter
+    cache: Cache
+    _news: set[str] = field(factory=set, init=False)
+    _changed: Condition = field(factory=Condition, init=False)
+    _woken: bool = field(default=False, init=False)
+
+    # In the log's thread
+
+    def heard(self, consoles: set[bytes]) -> None:
+        """Something of those consoles was written."""
+        with self._changed:
+            self._news |= {console.hex() for console in consoles}
+            self._changed.notify()
+
+    # In any thread
+
+    def wake(self) -> None:
+        """Let `wait` return at once."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    # In the sink's thread
+
+    def wait(self, timeout: float) -> set[str]:
+        """The ids of consoles that have news since the last call; at most `timeout` seconds."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._news or self._woken, timeout):
+                self._changed.wait_for(lambda: self._woken, GATHER)
+            self._woken = False
+            news, self._news = self._news, set()
+        return news
+
+    def ends(self) -> dict[str, int]:
+        """Where each log ends, by its console's id."""
+        logs = self.writer.store.logs
+        found = self._ask(lambda: {log.name: log.end for log in logs.values() if log.begun})
+        return found if isinstance(found, dict) else {}
+
+    def about(self, console_id: str) -> About | None:
+        """Whose log it is."""
+        console = bytes.fromhex(console_id)
+
+        def look() -> dict[str, object] | None:
+            log = self.writer.store.logs.get(console)
+            return None if log is None else log.facts
+
+        facts = self._ask(look)
+        if not isinstance(facts, dict):
+            return None
+        name, zone = str(facts.get("said_name", "")), str(facts.get("zone", DEFAULT_ZONE))
+        label = facts.get("label")
+        port = None if label is None else str(label)
+        uuid = facts.get("uuid")
+        return About(
+            console_id,
+            handle(zone, name, port),
+            name,
+            zone,
+            None if uuid is None else str(uuid),
+            "" if port is None else port,
+        )
+
+    @contextmanager
+    def kept(self, console_id: str) -> Iterator[LogView]:
+        """The log of a console as it is now. Raises OSError."""
+        console = bytes.fromhex(console_id)
+        view = self._ask(lambda: snapshot(self.writer, self.cache, console))
+        if not isinstance(view, View):
+            raise NoLog(f"there is no log of {console_id} to be read now")
+        yield view
+
+    def _ask(self, question: object) -> object:
+        """What `question` returns in the log's thread. Raises `NoLog` if that takes too long."""
+        done, answers = Event(), list[object]()
+
+        def answer() -> None:
+            try:
+                assert callable(question)
+                answers.append(question())
+            finally:
+                done.set()
+
+        self.writer.put(answer)
+        if not done.wait(ANSWER_TIMEOUT) or not answers:
+            raise NoLog("the log's thread does not answer")
+        return answers[0]

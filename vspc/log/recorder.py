@@ -1,8 +1,8 @@
 """The reactor's half of the log: what consoles say and what happens on them, as batches.
 
 Nothing here waits. What the disk does not take in time is kept up to a bound. At a part of it the
-VM's line rests (`vspc.log.resting`), so that a disk that works loses nothing; over it that
-console's log gets a gap, from offset to offset, and nobody else notices.
+VM's line rests (`vspc.log.entry`), so that a disk that works loses nothing; over it that
+console's log gets a gap, from offset to offset, and other consoles are not affected.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,11 @@ from vspc.console import events
 from vspc.console.console import Console
 from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import OF_LINES, MarkerKind
-from vspc.log.about import about
-from vspc.log.batch import Batch
-from vspc.log.entry import RecorderEntry, Reserves
-from vspc.log.input import Typists
-from vspc.log.markers import markers
+from vspc.log.description import about
+from vspc.log.entry import RecorderEntry, Reserves, Resting
+from vspc.log.markers import STOPPED, Reconnections, TypedInput, markers
 from vspc.log.records import ABOUT, DATA, Record, gap, marker, reserve
-from vspc.log.resting import Resting
-from vspc.log.returns import STOPPED, Returns
+from vspc.log.writer import Batch
 
 BATCH_TIME = 0.02
 """Seconds after which a batch goes to the log's thread."""
@@ -68,9 +65,9 @@ class LogRecorder:
     # The console with that id; `Log.revive` sets it.
     find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
     ending: bool = field(default=False, init=False)  # lines go because the server stops
-    returns: Returns = field(init=False)
+    reconnections: Reconnections = field(init=False)
     _resting: Resting = field(init=False)
-    _typists: Typists = field(init=False)
+    _typed_input: TypedInput = field(init=False)
     _reserves: Reserves = field(init=False)
     _entries: dict[str, RecorderEntry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
@@ -85,9 +82,9 @@ class LogRecorder:
     _hurried: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._typists = Typists(self.clock, self._mark)
+        self._typed_input = TypedInput(self.clock, self._mark)
         self._resting = Resting(self.clock)
-        self.returns = Returns(self.booted)
+        self.reconnections = Reconnections(self.booted)
         self._reserves = Reserves(self.clock, self.failing, self._say_reserve)
 
     def remember(
@@ -119,12 +116,12 @@ class LogRecorder:
         self._said.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
-            entry.spoke, entry.about = False, 0
+            entry.begun, entry.about = False, 0
 
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
         entry = self._entries.get(console_id)
-        return console_id in self._ends if entry is None else entry.spoke
+        return console_id in self._ends if entry is None else entry.begun
 
     # `OutputObserver`
 
@@ -143,7 +140,7 @@ class LogRecorder:
     def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
         """Call `call` with the offsets of what the log has, once all of it is written."""
         entry = self._entries.get(console_id)
-        if entry is None or not entry.spoke:
+        if entry is None or not entry.begun:
             return
         entry.kept = call
         if not entry.queued:
@@ -154,20 +151,20 @@ class LogRecorder:
         if not self.wanted(console_id):
             return
         if self.record_input:
-            self._typists.said(console_id, data)
+            self._typed_input.said(console_id, data)
         self._keep(console_id, offset, data)
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
         if self.record_input and self.wanted(console_id):
-            self._typists.typed(console_id, data)
+            self._typed_input.typed(console_id, data)
 
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
         entry = self._entry(console_id)
         size = len(data)
         if entry.queued + size > self.bounds.each or self._queued + size > self.bounds.total:
             if entry.gap is None:
-                entry.gap = max(entry.end, 0) if entry.spoke else offset
+                entry.gap = max(entry.end, 0) if entry.begun else offset
                 self._gaps[entry] = None
             entry.end = offset + size
             self._reserve(entry, size)
@@ -175,7 +172,7 @@ class LogRecorder:
         if entry.gap is not None or offset > entry.end:
             self._end_gap(entry, offset)
         entry.end = offset + size
-        entry.spoke = True
+        entry.begun = True
         self._reserve(entry, size)
         self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
         if entry.queued > self._enough and not self.failing():
@@ -218,7 +215,7 @@ class LogRecorder:
         entry.gap = None
         self._gaps.pop(entry, None)
         if offset > start:
-            entry.spoke = True
+            entry.begun = True
             entry.complete_from = offset
             text = f"{TOO_SLOW}: {offset - start} bytes"
             self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
@@ -280,9 +277,9 @@ class LogRecorder:
 
     # Markers
 
-    def heard(self, happening: Event) -> None:
+    def heard(self, event: Event) -> None:
         """Something happened on a console: its log says so at this place."""
-        match happening:
+        match event:
             case (
                 events.Connected(console)
                 | events.Replaced(console)
@@ -291,24 +288,24 @@ class LogRecorder:
             ):
                 self._describe(console)
             case events.PenTaken(attachment):
-                self._typists.begin(attachment.console.id, attachment.session.operator.name)
+                self._typed_input.begin(attachment.console.id, attachment.session.operator.name)
             case events.PenLaid(console):
-                self._typists.leave(console.id)
+                self._typed_input.leave(console.id)
             case events.HostChangeSeen(console):
                 self._describe(console)
             case events.Forgotten(console):
                 self._forgotten(console)
-        for about_console, kind, text in markers(happening):
-            self._mark(about_console.id, *self.returns.read(happening, kind, text))
-        self.returns.heard(happening)
-        if isinstance(happening, events.WentAway):
-            self._resting.forget(happening.console.id)
-            self._release(happening.console.id)
+        for about_console, kind, text in markers(event):
+            self._mark(about_console.id, *self.reconnections.read(event, kind, text))
+        self.reconnections.heard(event)
+        if isinstance(event, events.WentAway):
+            self._resting.forget(event.console.id)
+            self._release(event.console.id)
 
     def end(self) -> None:
         """The server stops: say why lines go, and hand over what there is."""
         self.ending = True
-        for console_id in self.returns.connected:
+        for console_id in self.reconnections.connected:
             self._mark(console_id, MarkerKind.AWAY, STOPPED)
         self.flush()
 
@@ -322,14 +319,14 @@ class LogRecorder:
             self._say_reserve(entry)
 
     def _forgotten(self, ref: ConsoleRef) -> None:
-        self._typists.end(ref.id)
+        self._typed_input.end(ref.id)
         entry, console = self._entries.pop(ref.id, None), self.find(ref.id)
         if entry is None or console is None:
             return
         self._reserves.forget(entry)
         if entry.gap is not None:
             self._end_gap(entry, entry.end)
-        if entry.spoke:
+        if entry.begun:
             self._ends[console.id] = entry.end
             self._names[console.id] = console.vm.said_name
             if console.link.last_output is not None:
@@ -351,7 +348,7 @@ class LogRecorder:
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
 
     def note(self, console: Console, kind: MarkerKind, text: str) -> bool:
-        """Somebody's words at this place, which are made safe here; False if it takes none now."""
+        """Put an operator's words at this place; False if the log takes none now."""
         return self._mark(console.id, kind, safe(text, NOTE))
 
     def _mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
@@ -360,6 +357,6 @@ class LogRecorder:
             return False
         if entry.queued > self.bounds.each or self._queued > self.bounds.total:
             return False
-        entry.spoke = entry.spoke or kind not in OF_LINES
+        entry.begun = entry.begun or kind not in OF_LINES
         self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)
         return True

@@ -14,9 +14,9 @@ from vspc.console.logs import OF_LINES, Marker, MarkerKind
 
 DATA, RESERVE, ABOUT, STOP, START, FORGET, KEPT = range(7)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
-(the end itself: none is), and up to where bytes may be missing after a kill; who the console is, as
-JSON; the server stopped or started (no console); the log was deleted, and what follows begins
-another one; up to where the log has reached, in files that were here before.
+(the end itself: none is), and up to where bytes may be missing after a kill; what identifies the
+console, as JSON; the server stopped or started (no console); the log was deleted, and what follows
+begins another one; up to where the log has reached, in files that were here before.
 """
 
 FIRST_MARKER = 16
@@ -115,7 +115,7 @@ def pack(serial: int, records: Iterable[Record]) -> bytes:
 
 
 class MalformedRecord(ValueError):
-    """A body with a right checksum that is no batch."""
+    """A body whose checksum is right, but which is not a batch."""
 
 
 def unpack(body: bytes) -> tuple[int, Iterator[Record]]:
@@ -123,7 +123,7 @@ def unpack(body: bytes) -> tuple[int, Iterator[Record]]:
     iterating.
     """
     if len(body) < _SERIAL.size:
-        raise MalformedRecord("it has no serial number")
+        raise MalformedRecord("no serial number")
     return int(_SERIAL.unpack_from(body)[0]), _records(body)
 
 

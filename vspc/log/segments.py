@@ -4,18 +4,24 @@ A segment is two files. `OFFSET.seg` holds bytes and nothing else; `OFFSET.idx` 
 them at which offset and when it came, and what happened in between. A closed segment has both
 compressed (zstandard), and its facts in its name: first and last offset, first and last time. The
 index decides what counts: what a crash left behind its last whole frame is cut off, and comes
-again from the journal. docs/logs.md has the formats.
+again from the journal. Those that an earlier process left are found by their names (`discover`).
+docs/logs.md has the formats.
 """
 
 import errno
+import itertools
+import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import define, field
 
 from vspc.common.files import Disk
-from vspc.log.index import MAGIC, lay_out
+from vspc.log import index
+from vspc.log.frames import UnknownVersion
+from vspc.log.index import MAGIC, Index, lay_out
 from vspc.log.records import DATA, Record
 
 
@@ -34,7 +40,7 @@ class Segment:
     closed: bool = False
     compressed: bool = False
     serial: int = 0  # of the last batch that is in it
-    said: int = 0  # when its last run of bytes came; 0 where there is none, or nobody looked
+    said: int = 0  # when its last run of bytes came; 0: none, or not looked for
     unsynced: bool = field(default=False, init=False)
     head: int = field(default=0, init=False)  # the hash of the last one in it, as JSON
     reserve: tuple[int, int] | None = field(default=None, init=False)  # of its console, the last
@@ -82,7 +88,7 @@ class Segment:
 
 
 class Shrunk(OSError):
-    """Somebody cut a file of a segment: it cannot go on."""
+    """A file of a segment is shorter than it was: the segment cannot go on."""
 
 
 def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], data: bytes) -> None:
@@ -141,3 +147,231 @@ def _sync(disk: Disk, path: Path, flags: int) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+_PLAIN = re.compile(r"([0-9]{20})\.(?:seg|idx)")
+_PACKED = re.compile(r"[0-9]{20}-[0-9]{20}-[0-9a-f]+-[0-9a-f]+\.(?:seg|idx)\.zst")
+_SEGMENTS = re.compile(r".*\.(?:seg|idx)(?:\.zst)?")
+
+
+@define
+class FoundSegments:
+    """What is in a directory: segments by offset, what is wrong, and what is not to be touched.
+
+    `claimed` is an offset up to which the last segment reached once, by its own index. `uncertain`:
+    there may be more, of which not even the offsets are known.
+    """
+
+    segments: list[Segment] = field(factory=list)
+    notes: list[str] = field(factory=list)
+    unknown: list[str] = field(factory=list)
+    claimed: int = 0
+    uncertain: bool = False
+
+    def leave(self) -> None:
+        """Nothing of it is touched."""
+        for segment in self.segments:
+            segment.left = segment.closed = True
+            segment.on_disk = 0
+
+
+def discover(directory: Path, sweep: bool = True) -> FoundSegments:
+    """The segments in `directory`; leftovers of a crash go, unless `sweep` is False. OSError.
+
+    Where anything is of an unknown version nothing is changed.
+    """
+    found = FoundSegments()
+    names = set(os.listdir(directory))
+    stems, plain = _sorted_out(directory, names, found)
+    left = bool(found.unknown) or not sweep
+    for name in names if not left else ():
+        if name.endswith(".new"):
+            (directory / name).unlink(missing_ok=True)
+    done: dict[int, Segment] = {}
+    for stem in sorted(stems):
+        segment = closed(directory, stem)
+        done[segment.start] = segment
+    for start in sorted(plain):
+        if start in done and _is_whole(done[start], names):  # compressed, and not deleted yet
+            if not left:
+                Segment(directory, start, start, 0, 0).remove()
+            continue
+        segment = _reopened(directory, start, found)
+        if start in done:  # it was killed while it was compressed
+            if segment.damaged or found.unknown:
+                continue
+            half = done.pop(start)
+            if not left:
+                half.remove()
+        found.segments.append(segment)
+    found.segments += done.values()
+    found.segments.sort(key=lambda segment: segment.start)
+    found.notes += _missing(found.segments, names)
+    if found.unknown:
+        found.leave()
+    return found
+
+
+def _sorted_out(
+    directory: Path, names: set[str], found: FoundSegments
+) -> tuple[set[str], set[int]]:
+    """Stems of compressed segments, and starts of the others."""
+    stems, plain = set(), set()
+    for name in names:
+        if _PACKED.fullmatch(name):
+            stems.add(name.split(".")[0])
+        elif (match := _PLAIN.fullmatch(name)) is not None:
+            plain.add(int(match[1]))
+        elif _SEGMENTS.fullmatch(name):
+            found.unknown.append(f"{directory / name} is of an unknown version and is left alone")
+            found.uncertain = True
+    return stems, plain
+
+
+def _is_whole(segment: Segment, names: set[str]) -> bool:
+    return all(path.name in names for path in segment.paths)
+
+
+def _missing(segments: list[Segment], names: set[str]) -> Iterator[str]:
+    for segment in segments:
+        if segment.compressed:
+            yield from (f"{p}: it is missing" for p in segment.paths if p.name not in names)
+    for before, after in itertools.pairwise(segments):
+        if before.end < after.start:
+            what = f"nothing is there from offset {before.end} to {after.start}"
+            yield f"{before.directory}: {what}"
+
+
+def closed(directory: Path, name: str) -> Segment:
+    """The compressed segment whose files are called `name`, with or without what is behind it."""
+    start, end, first, last = name.split(".")[0].split("-")
+    segment = Segment(
+        directory, int(start), int(end), int(first, 16), int(last, 16), closed=True, compressed=True
+    )
+    segment.size = segment.end - segment.start  # at most; gaps are not known before it is read
+    for path in segment.paths:
+        if path.exists():
+            segment.index_size = path.stat().st_size
+            segment.on_disk += segment.index_size
+    return segment
+
+
+def packed(segment: Segment) -> list[str]:
+    """Names of the bytes of `segment` where they are compressed."""
+    found = segment.directory.glob(f"{segment.start:020d}-*.seg.zst")
+    return [path.name for path in found if _PACKED.fullmatch(path.name)]
+
+
+def _reopened(directory: Path, start: int, found: FoundSegments) -> Segment:
+    """A segment that was not compressed yet. What its index has counts; what of its bytes is
+    behind that comes again from the journal, or is `spare`.
+
+    Where the index is damaged in the middle all of its bytes count; it is not written any more.
+    """
+    segment = Segment(directory, start, start, 0, 0)
+    bytes_path, index_path = segment.paths
+    size = bytes_path.stat().st_size if bytes_path.exists() else 0
+    known = _index(segment, found)
+    if known is None or known.damaged:
+        if known is not None:
+            found.notes.append(f"{index_path}: {known.damaged} bytes are damaged")
+        _take_all(segment, known or Index(), size)
+    else:
+        _cut(segment, known, size, found)
+    segment.unsynced = True
+    segment.on_disk = segment.size + segment.index_size
+    return segment
+
+
+def _index(segment: Segment, found: FoundSegments) -> Index | None:
+    """Its index; None if there is one that cannot be used."""
+    path = segment.paths[1]
+    try:
+        known = index.read(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return Index(torn=1)
+    except UnknownVersion as error:
+        found.unknown.append(str(error))
+        return None
+    except OSError as error:
+        found.notes.append(f"{path}: {error.strerror}")
+        return None
+    head = known.head
+    if head is not None and head.id != segment.console:
+        found.notes.append(f"{path}: it is of the console {head.id}")
+        return None
+    if not known.begins_at(segment.start):
+        found.notes.append(f"{path}: it is of another segment")
+        return None
+    return known
+
+
+def _cut(segment: Segment, known: Index, size: int, found: FoundSegments) -> None:
+    """Up to the first frame that speaks of bytes that are not there: a power cut may lose them
+    and keep the frame.
+    """
+    counted = tuple(itertools.takewhile(lambda part: part.end <= size, known.parts))
+    rest = Index(counted)
+    if len(counted) < len(known.parts):
+        found.notes.append(f"{segment.paths[0]}: it is shorter than it was")
+        found.claimed = max(found.claimed, known.end)
+    segment.torn = not counted or bool(known.torn)
+    segment.size, segment.spare = rest.size, size - rest.size
+    if counted:
+        segment.index_size, segment.serial = counted[-1].stop, counted[-1].serial
+    if rest.head is not None:
+        segment.head = hash((json.dumps(rest.head.about), rest.head.booted))
+    segment.reserve = rest.reserve
+    segment.end = max(segment.end, rest.end)
+    _time(segment, rest)
+
+
+def _take_all(segment: Segment, known: Index, size: int) -> None:
+    segment.damaged = segment.closed = True
+    segment.size = size - _zeros(segment.paths[0], size, max(0, size - known.size))
+    segment.end = max(segment.start + segment.size, known.end)
+    segment.index_size = segment.paths[1].stat().st_size
+    if known.parts and known.size >= segment.size:
+        segment.serial = known.parts[-1].serial
+    segment.reserve = known.reserve
+    _time(segment, known)
+
+
+def adopt(segment: Segment, until: int | None) -> int:
+    """Let bytes of `segment` count of which its index says nothing, up to the offset `until`, or
+    all of them if it is None and the index is not whole; how many. It is not written any more.
+    """
+    most = segment.spare
+    if until is not None:
+        most = min(most, until - segment.end)
+    elif segment.torn:
+        most -= _zeros(segment.paths[0], segment.size + segment.spare, segment.spare)
+    else:
+        most = 0
+    if most <= 0:
+        return 0
+    segment.damaged = segment.closed = True
+    segment.size += most
+    segment.end += most
+    segment.spare = 0
+    segment.on_disk = segment.size + segment.index_size
+    return most
+
+
+def _zeros(path: Path, size: int, most: int) -> int:
+    """How many of the last `most` bytes are zeros that no VM said: a power cut leaves them."""
+    if not most:
+        return 0
+    with path.open("rb") as file:
+        file.seek(size - most)
+        data = file.read(most)
+    return len(data) - len(data.rstrip(b"\0"))
+
+
+def _time(segment: Segment, known: Index) -> None:
+    times = [entry.at for entry in known.entries if entry.at]
+    if not times:
+        path = next((path for path in segment.paths if path.exists()), None)
+        times = [] if path is None else [int(path.stat().st_mtime * 1e6)]
+    segment.said = max((e.at for e in known.entries if e.code == DATA), default=0)
+    segment.first, segment.last = min(times, default=0), max(times, default=0)

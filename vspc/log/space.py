@@ -25,7 +25,7 @@ AWAY = 20_000
 
 @define(eq=False)
 class Space:
-    """Decides in the log's thread; hears in the reactor's which consoles are there."""
+    """Decides in the log's thread; is notified in the reactor's of consoles that come and go."""
 
     root: Path
     disk: Disk
@@ -38,9 +38,9 @@ class Space:
     _looked: float = field(default=-1e9, init=False)
     _short: str | None = field(default=None, init=False)
 
-    def heard(self, happening: Event) -> None:
-        """Who is there; in the reactor's thread."""
-        match happening:
+    def heard(self, event: Event) -> None:
+        """Which consoles are connected; in the reactor's thread."""
+        match event:
             case events.Connected(console):
                 self._live.add(bytes.fromhex(console.id))
             case events.WentAway(console) | events.Forgotten(console):
@@ -64,12 +64,12 @@ class Space:
 
     def _move_old(self, store: Store) -> None:
         """Only what is in a segment can be deleted: what has not moved there gets old, too."""
-        for chronicle in store.chronicles.values():
-            if chronicle.pending and chronicle.pending[0].at < self._oldest(chronicle) * 1e6:
-                store.move(chronicle)
+        for log in store.logs.values():
+            if log.pending and log.pending[0].at < self._oldest(log) * 1e6:
+                store.move(log)
 
-    def _oldest(self, chronicle: ConsoleLog) -> float:
-        policy = self._policy(chronicle)
+    def _oldest(self, log: ConsoleLog) -> float:
+        policy = self._policy(log)
         keep = self.settings.keep if policy is None or policy.keep is None else policy.keep
         return self.wall() - keep
 
@@ -79,51 +79,50 @@ class Space:
             return True
         oldest = (self.wall() - self.settings.keep) * 1e6
         size = 0
-        for chronicle in store.chronicles.values():
-            mine = chronicle.on_disk
+        for log in store.logs.values():
+            mine = log.on_disk
             size += mine
             if mine > self.settings.max_console or size > total:
                 return True
-            if chronicle.segments and chronicle.segments[0].last < oldest:
+            if log.segments and log.segments[0].last < oldest:
                 return True
         return False
 
     def _evict(self, store: Store, total: int, room: int = 0) -> None:
-        logs = {c: self._kept(c) for c in store.chronicles.values() if c.segments}
+        logs = {c: self._kept(c) for c in store.logs.values() if c.segments}
         limits = RetentionLimits(self.settings.max_console, total, self.settings.keep)
-        for chronicle, count in leaving(logs, limits, self.wall(), room).items():
+        for log, count in leaving(logs, limits, self.wall(), room).items():
             if count:
-                store.evict(chronicle, count)
+                store.evict(log, count)
 
-    def _kept(self, chronicle: ConsoleLog) -> Retained:
-        policy = self._policy(chronicle)
+    def _kept(self, log: ConsoleLog) -> Retained:
+        policy = self._policy(log)
         pieces = tuple(
-            RetainedPiece(s.on_disk, s.first / 1e6, s.last / 1e6, s.closed)
-            for s in chronicle.segments
+            RetainedPiece(s.on_disk, s.first / 1e6, s.last / 1e6, s.closed) for s in log.segments
         )
         if policy is None:
             return Retained(pieces)
         return Retained(pieces, policy.max, policy.keep)
 
-    def _policy(self, chronicle: ConsoleLog) -> LogPolicy | None:
+    def _policy(self, log: ConsoleLog) -> LogPolicy | None:
         if not self.settings.policy:
             return None
-        facts = chronicle.facts
+        facts = log.facts
         subject = Subject(
             str(facts.get("said_name", "")), str(facts.get("zone", "")), facts.get("uuid")
         )
         return first_policy(self.settings.policy, subject)
 
     def _forget_away(self, store: Store) -> None:
-        if len(store.chronicles) <= self.away:
+        if len(store.logs) <= self.away:
             return
-        away = [c for c in store.chronicles.values() if c.id not in self._live]
-        away.sort(key=lambda chronicle: chronicle.last)
+        away = [c for c in store.logs.values() if c.id not in self._live]
+        away.sort(key=lambda log: log.last)
         gone = away[: max(0, len(away) - self.away)]
         if gone:
-            store.forget(*(chronicle.id for chronicle in gone))
-        for chronicle in gone:
-            self.forgotten(chronicle.name)
+            store.forget(*(log.id for log in gone))
+        for log in gone:
+            self.forgotten(log.name)
 
     def shortage(self, store: Store) -> str | None:
         """Why nothing may be written now, or None. Makes room before it says no."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from vspc.common.files import Disk
-from vspc.log.boots import Spotter
+from vspc.log.boots import BootDetector
 from vspc.log.console_log import UNKNOWN_END, ConsoleLog
-from vspc.log.journal import FILE_LIMIT, Before, Journal, start
+from vspc.log.journal import FILE_LIMIT, Journal, PreviousProcess, start
 from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
 from vspc.log.segments import Segment
 
@@ -94,11 +94,11 @@ class Store:
 
     root: Path
     disk: Disk
-    complain: Callable[[str, str], None]
+    report_problem: Callable[[str, str], None]
     sizes: Sizes = Sizes()
-    spotter: Spotter = field(factory=Spotter)
+    boot_detector: BootDetector = field(factory=BootDetector)
     boot_id: str = ""
-    chronicles: dict[bytes, ConsoleLog] = field(factory=dict, init=False)
+    logs: dict[bytes, ConsoleLog] = field(factory=dict, init=False)
     journal: Journal = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
@@ -111,7 +111,7 @@ class Store:
     _again: int = field(default=0, init=False)  # bytes that the journal's file began with
 
     def __attrs_post_init__(self) -> None:
-        self.journal = Journal(self.root / "journal", self.disk, self.complain)
+        self.journal = Journal(self.root / "journal", self.disk, self.report_problem)
 
     # Starting
 
@@ -119,26 +119,28 @@ class Store:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
         self.disk.make(self.root / "consoles")
         self._discover()
-        before = Before()
+        before = PreviousProcess()
         for serial, record in self.journal.replay():
             before.take(record)
             if record.code == STOP:
                 self._release()
             if record.console == NOBODY:
                 continue
-            known = self.chronicles.get(record.console)
+            known = self.logs.get(record.console)
             if known is None or serial > known.serial or record.code in (RESERVE, ABOUT, KEPT):
                 self._take(serial, record)
             self._note(record)
-        gone = not self.journal.replayed and bool(self.chronicles)
+        gone = not self.journal.replayed and bool(self.logs)
         if gone:
-            self.complain("log-journal-damaged", f"{self.journal.directory}: nothing is in it")
+            self.report_problem(
+                "log-journal-damaged", f"{self.journal.directory}: nothing is in it"
+            )
         before.damaged = gone or self.journal.damages > 0
         self._inherited = len(self.journal.files())
         now = time.time_ns() // 1000
         begun = [start(self.boot_id, now), *self._mend(now, gone)]
         if not before.stopped or before.damaged:
-            begun += before.jumps(list(self.chronicles.values()), now, self.boot_id)
+            begun += before.jumps(list(self.logs.values()), now, self.boot_id)
         else:
             self._release()
         self.append(begun)
@@ -148,20 +150,20 @@ class Store:
 
     def _note(self, record: Record) -> None:
         """What `record`, which was replayed and taken, says of its console."""
-        chronicle = self.chronicles.get(record.console)
-        if chronicle is None:
+        log = self.logs.get(record.console)
+        if log is None:
             self.connected.discard(record.console)
         elif record.code == RESERVE:  # one that goes on behind its end has a line
-            has_line = record.offset > chronicle.end
+            has_line = record.offset > log.end
             (self.connected.add if has_line else self.connected.discard)(record.console)
         elif record.code in (DATA, KEPT):
-            chronicle.damages = self.journal.damages
+            log.damages = self.journal.damages
 
     def _release(self) -> None:
         """Nothing is reserved: everything was written, and has been read."""
-        for chronicle in self.chronicles.values():
-            if chronicle.damages == self.journal.damages:
-                chronicle.reserved = chronicle.told = 0
+        for log in self.logs.values():
+            if log.damages == self.journal.damages:
+                log.reserved = log.told = 0
 
     def _discover(self) -> None:
         directories: dict[str, list[Path]] = {}
@@ -171,73 +173,73 @@ class Store:
         for _, found in sorted(directories.items()):
             # ID, ID.2, ID.3: each time the one before could not be gone on with.
             found.sort(key=lambda path: int(path.name[17:] or 1))
-            chronicle = ConsoleLog.discover(found[-1], *found[:-1])
-            self.chronicles[chronicle.id] = chronicle
-            if chronicle.booted:
-                self.spotter.booted.add(chronicle.id)
+            log = ConsoleLog.discover(found[-1], *found[:-1])
+            self.logs[log.id] = log
+            if log.booted:
+                self.boot_detector.booted.add(log.id)
             # A start continues the numbers even where the journal is gone.
-            self.journal.serial = max(self.journal.serial, chronicle.serial)
+            self.journal.serial = max(self.journal.serial, log.serial)
 
     def _mend(self, now: int, gone: bool) -> Iterator[Record]:
         """What is missing at the ends of logs is told, and offsets go on behind it.
 
         `gone`: there is no journal.
         """
-        for chronicle in list(self.chronicles.values()):
-            claimed, why = chronicle.mend(), FILES_DAMAGED
-            if gone and not chronicle.reserved and chronicle.end + UNKNOWN_END > claimed:
-                claimed, why = chronicle.end + UNKNOWN_END, JOURNAL_GONE
-            if claimed > chronicle.end:
-                text = f"{why}, at most {claimed - chronicle.end} bytes"
-                yield gap(chronicle.id, chronicle.end, claimed, now, text)
-            if chronicle.changed:
-                self._describe(chronicle)
+        for log in list(self.logs.values()):
+            claimed, why = log.mend(), FILES_DAMAGED
+            if gone and not log.reserved and log.end + UNKNOWN_END > claimed:
+                claimed, why = log.end + UNKNOWN_END, JOURNAL_GONE
+            if claimed > log.end:
+                text = f"{why}, at most {claimed - log.end} bytes"
+                yield gap(log.id, log.end, claimed, now, text)
+            if log.changed:
+                self._describe(log)
         self._tell_damaged()
 
-    def _describe(self, chronicle: ConsoleLog) -> None:
+    def _describe(self, log: ConsoleLog) -> None:
         try:
-            chronicle.describe(self.disk)
+            log.describe(self.disk)
         except OSError as error:
-            chronicle.notes += (f"{chronicle.directory}: {error.strerror}",)
+            log.notes += (f"{log.directory}: {error.strerror}",)
 
     def _tell_damaged(self) -> None:
         damaged = self.damaged
-        for chronicle in damaged[:TOLD]:
-            said, more = chronicle.notes[0], len(chronicle.notes) - 1
-            name = str(chronicle.facts.get("said_name") or "unknown name")
-            what = f"console {chronicle.name} ({name}): {said}"
-            self.complain("log-damaged", f"{what}; and {more} more" if more else what)
-            for unknown in chronicle.unknown:
-                self.complain("log-left-alone", unknown)
+        for log in damaged[:TOLD]:
+            said, more = log.notes[0], len(log.notes) - 1
+            name = str(log.facts.get("said_name") or "unknown name")
+            what = f"console {log.name} ({name}): {said}"
+            self.report_problem("log-damaged", f"{what}; and {more} more" if more else what)
+            for unknown in log.unknown:
+                self.report_problem("log-left-alone", unknown)
         if len(damaged) > TOLD:
-            self.complain("log-damaged", f"{len(damaged) - TOLD} more consoles")
+            self.report_problem("log-damaged", f"{len(damaged) - TOLD} more consoles")
 
     @property
     def damaged(self) -> list[ConsoleLog]:
         """Consoles with files that were not as they had been left."""
-        return [chronicle for chronicle in self.chronicles.values() if chronicle.notes]
+        return [log for log in self.logs.values() if log.notes]
 
     def _drop_empty(self) -> None:
-        for chronicle in [c for c in self.chronicles.values() if not c.spoke]:
-            del self.chronicles[chronicle.id]
+        for log in [c for c in self.logs.values() if not c.begun]:
+            del self.logs[log.id]
 
     def _open_ones(self) -> Iterator[tuple[ConsoleLog, Segment]]:
-        for chronicle in self.chronicles.values():
-            for segment in chronicle.segments[:-1]:
+        for log in self.logs.values():
+            for segment in log.segments[:-1]:
                 if not segment.compressed and not segment.left:
                     segment.closed = True
-                    yield chronicle, segment
-            last = chronicle.segments[-1:]
+                    yield log, segment
+            last = log.segments[-1:]
             if last and last[0].closed and not (last[0].compressed or last[0].left):
-                yield chronicle, last[0]
+                yield log, last[0]
 
-    def chronicle(self, console: bytes) -> ConsoleLog:
+    def log(self, console: bytes) -> ConsoleLog:
         """The log of `console`, begun if there is none."""
-        found = self.chronicles.get(console)
+        found = self.logs.get(console)
         if found is None:
             name = console.hex()
             found = ConsoleLog(console, self.root / "consoles" / name[:2] / name)
-            self.chronicles[console] = found
+            self.logs[console] = found
         return found
 
     # Writing
@@ -253,11 +255,11 @@ class Store:
         if record.code == FORGET:
             self._delete(record.console)
             return
-        chronicle = self.chronicle(record.console)
-        before = chronicle.pending_bytes
-        chronicle.take(serial, record)
-        self.pending_bytes += chronicle.pending_bytes - before
-        if record.code == RESERVE and record.offset == chronicle.end and chronicle.pending:
+        log = self.log(record.console)
+        before = log.pending_bytes
+        log.take(serial, record)
+        self.pending_bytes += log.pending_bytes - before
+        if record.code == RESERVE and record.offset == log.end and log.pending:
             self.gone[record.console] = None
 
     def stop(self, now: float) -> None:
@@ -270,64 +272,64 @@ class Store:
 
     # Moving to segments
 
-    def move(self, chronicle: ConsoleLog) -> None:
+    def move(self, log: ConsoleLog) -> None:
         """Move what is pending of one console. Raises OSError, and nothing is lost."""
-        before = chronicle.pending_bytes
-        closed = chronicle.move(
-            self.disk, self.spotter, self.sizes.segment, int(self.sizes.segment_age * 1e6)
+        before = log.pending_bytes
+        closed = log.move(
+            self.disk, self.boot_detector, self.sizes.segment, int(self.sizes.segment_age * 1e6)
         )
-        self.pending_bytes += chronicle.pending_bytes - before
-        self.closed += [(chronicle, segment) for segment in closed]
+        self.pending_bytes += log.pending_bytes - before
+        self.closed += [(log, segment) for segment in closed]
 
-    def _move_one(self, chronicle: ConsoleLog) -> None:
+    def _move_one(self, log: ConsoleLog) -> None:
         """Move one console's; what is wrong with its files alone harms no other."""
         try:
-            self.move(chronicle)
+            self.move(log)
         except OSError as error:
             if error.errno in OF_THE_DISK:
                 raise
-            self._move_beside(chronicle, error)
+            self._move_beside(log, error)
 
-    def _move_beside(self, chronicle: ConsoleLog, error: OSError) -> None:
-        what = f"{chronicle.directory}: {error.strerror}"
-        chronicle.move_beside()
-        chronicle.notes += (what,)
-        self.complain("log-console-failing", f"{what}; it goes on in {chronicle.directory.name}")
+    def _move_beside(self, log: ConsoleLog, error: OSError) -> None:
+        what = f"{log.directory}: {error.strerror}"
+        log.move_beside()
+        log.notes += (what,)
+        self.report_problem("log-console-failing", f"{what}; it goes on in {log.directory.name}")
         try:
-            self.move(chronicle)
+            self.move(log)
         except OSError as again:
             if again.errno in OF_THE_DISK:
                 raise
-            lost = chronicle.pending_bytes
-            chronicle.lose()
+            lost = log.pending_bytes
+            log.lose()
             self.pending_bytes -= lost
-            what = f"{chronicle.directory}: {again.strerror}; {lost} bytes are lost"
-            self.complain("log-console-failing", what)
+            what = f"{log.directory}: {again.strerror}; {lost} bytes are lost"
+            self.report_problem("log-console-failing", what)
 
-    def settle(self, spoke: Iterable[bytes], busy: bool = False) -> None:
+    def settle(self, begun: Iterable[bytes], busy: bool = False) -> None:
         """Move what is worth it after a batch of those consoles. Raises OSError.
 
         While more waits to be written, `busy`, longer runs are: each costs some calls.
         """
         worth = self.sizes.move * BUSY if busy else self.sizes.move
-        for console in spoke:
-            chronicle = self.chronicles.get(console)
-            if chronicle is not None and chronicle.pending_bytes >= worth:
-                self._move_one(chronicle)
+        for console in begun:
+            log = self.logs.get(console)
+            if log is not None and log.pending_bytes >= worth:
+                self._move_one(log)
         if self.pending_bytes > self.sizes.pending:
-            longest = sorted(self.chronicles.values(), key=lambda c: -c.pending_bytes)
-            for chronicle in longest:
+            longest = sorted(self.logs.values(), key=lambda c: -c.pending_bytes)
+            for log in longest:
                 if self.pending_bytes <= self.sizes.pending // 2:
                     break
-                self._move_one(chronicle)
+                self._move_one(log)
 
     def move_gone(self) -> None:
         """Move some of what is pending of consoles that have gone. Raises OSError."""
         for _ in range(min(GONE, len(self.gone))):
-            chronicle = self.chronicles.get(self.gone.popitem(last=False)[0])
-            if chronicle is not None and chronicle.pending:
-                self._move_one(chronicle)
-                self.spotter.forget(chronicle.id)
+            log = self.logs.get(self.gone.popitem(last=False)[0])
+            if log is not None and log.pending:
+                self._move_one(log)
+                self.boot_detector.forget(log.id)
 
     # Beginning a new journal file
 
@@ -341,17 +343,17 @@ class Store:
         """End the journal's file, which `move_on` empties then. Raises OSError; call it again."""
         number = self.journal.roll()
         again = [start(self.boot_id, time.time_ns() // 1000)]
-        for chronicle in self.chronicles.values():
-            if chronicle.end:
-                again.append(Record(KEPT, chronicle.id, chronicle.end, 0, b""))
-            if chronicle.reserved:
-                again.append(reserve(chronicle.id, chronicle.reserved, chronicle.told, 0))
-            if chronicle.about and not chronicle.spoke:
-                again.append(Record(ABOUT, chronicle.id, 0, 0, chronicle.about.encode()))
+        for log in self.logs.values():
+            if log.end:
+                again.append(Record(KEPT, log.id, log.end, 0, b""))
+            if log.reserved:
+                again.append(reserve(log.id, log.reserved, log.told, 0))
+            if log.about and not log.begun:
+                again.append(Record(ABOUT, log.id, 0, 0, log.about.encode()))
         self.append(again)
         self._inherited, self._again = 0, self.journal.size
         self.emptying = number
-        self._to_move = [c for c in self.chronicles.values() if c.pending or c.about]
+        self._to_move = [c for c in self.logs.values() if c.pending or c.about]
 
     def move_on(self, count: int = MOVED) -> tuple[int, list[Segment]] | None:
         """Move some of what the ended file holds. Raises OSError; then it is to be called again.
@@ -359,14 +361,14 @@ class Store:
         Once all of it has moved: the number of that file, which `Journal.drop` deletes when the
         segments, which are named, are synced.
         """
-        for chronicle in self._to_move[-count:]:
-            if self.chronicles.get(chronicle.id) is chronicle:
-                self._move_one(chronicle)
+        for log in self._to_move[-count:]:
+            if self.logs.get(log.id) is log:
+                self._move_one(log)
             self._to_move.pop()
         if self._to_move:
             return None
         number, self.emptying = self.emptying, 0
-        unsynced = [s for c in self.chronicles.values() for s in c.segments if s.unsynced]
+        unsynced = [s for c in self.logs.values() for s in c.segments if s.unsynced]
         for segment in unsynced:
             segment.unsynced = False
         return number, unsynced
@@ -375,31 +377,31 @@ class Store:
 
     def compressed(self, console: bytes, old: Segment, new: Segment) -> None:
         """A chore has made `new` of `old`: it takes its place, unless that is gone meanwhile."""
-        chronicle = self.chronicles.get(console)
-        if chronicle is not None and old in chronicle.segments:
-            chronicle.segments[chronicle.segments.index(old)] = new
+        log = self.logs.get(console)
+        if log is not None and old in log.segments:
+            log.segments[log.segments.index(old)] = new
         else:
             new.remove()
         old.remove()
 
-    def evict(self, chronicle: ConsoleLog, count: int) -> None:
+    def evict(self, log: ConsoleLog, count: int) -> None:
         """Delete the oldest `count` segments of a console. Raises OSError."""
-        if count >= len(chronicle.segments):
-            self.move(chronicle)
-        chronicle.evict(self.disk, count)
+        if count >= len(log.segments):
+            self.move(log)
+        log.evict(self.disk, count)
 
     def forget(self, *consoles: bytes) -> None:
         """Delete whole logs; later ones of the same consoles begin anew. Raises OSError."""
         self.append([Record(FORGET, console, 0, 0, b"") for console in consoles])
 
     def _delete(self, console: bytes) -> None:
-        chronicle = self.chronicles.pop(console, None)
-        if chronicle is None:
+        log = self.logs.pop(console, None)
+        if log is None:
             return
-        self.spotter.forget(console)
-        self.spotter.booted.discard(console)
-        self.pending_bytes -= chronicle.pending_bytes
-        if chronicle.directory.is_dir():
-            for name in os.listdir(chronicle.directory):
-                (chronicle.directory / name).unlink(missing_ok=True)
-            chronicle.directory.rmdir()
+        self.boot_detector.forget(console)
+        self.boot_detector.booted.discard(console)
+        self.pending_bytes -= log.pending_bytes
+        if log.directory.is_dir():
+            for name in os.listdir(log.directory):
+                (log.directory / name).unlink(missing_ok=True)
+            log.directory.rmdir()

@@ -1,20 +1,115 @@
-"""Whether the logs are as they were written: every closed segment against the chain of hashes."""
+"""Whether the logs are as they were written: every closed segment against the chain of hashes.
+
+`examine` finds what is wrong with the files of all logs, without the chain. Nothing is changed.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
 import zstandard
 from attrs import frozen
 
+from vspc.common.files import Disk
+from vspc.log import description
 from vspc.log.blocks import unpack as unpack_blocks
 from vspc.log.blocks import unpack_index
 from vspc.log.chain import BLOCK, FILE, BrokenChain, ChainLink, blocks, links
-from vspc.log.examine import examine
+from vspc.log.description import BadDescription, Description
 from vspc.log.frames import UnknownVersion
 from vspc.log.index import read
+from vspc.log.journal import Journal
 from vspc.log.records import DATA
+from vspc.log.recovery import recover
+from vspc.log.segments import FoundSegments, Segment, discover
+
+
+@frozen
+class LogProblem:
+    """One thing; `segment` is the start of the segment that it is about, if it is about one."""
+
+    directory: Path
+    segment: int | None
+    text: str
+
+
+def examine(root: Path, deep: bool) -> list[LogProblem]:
+    """All that is wrong in `root`; `deep`: every byte is read, else names, descriptions, and the
+    indexes that are written now.
+
+    A server may be running: what is not there any more at a second look was never wrong.
+    """
+    found: list[LogProblem] = []
+    for directory in sorted((root / "consoles").glob("??/*")):
+        problems = list(_examine_directory(directory, deep))
+        if problems:
+            again = set(_examine_directory(directory, deep))
+            found += [problem for problem in problems if problem in again]
+    problems = list(_examine_journal(root / "journal"))
+    again = set(_examine_journal(root / "journal")) if problems else set()
+    return found + [problem for problem in problems if problem in again]
+
+
+def _examine_directory(directory: Path, deep: bool) -> Iterator[LogProblem]:
+    try:
+        found = discover(directory, sweep=False)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield LogProblem(directory, None, f"{directory}: {error.strerror}")
+        return
+    for text in (*found.notes, *found.unknown, *_examine_description(directory, found)):
+        yield LogProblem(directory, None, text)
+    for segment in found.segments:
+        if segment.spare:
+            what = f"{segment.spare} bytes of {segment.paths[0].name} are not in it"
+            yield LogProblem(directory, segment.start, f"{segment.paths[1]}: {what}")
+        elif segment.torn and segment.index_size:
+            yield LogProblem(directory, segment.start, f"{segment.paths[1]}: its end is damaged")
+        if deep:
+            yield from _examine_segment(segment)
+
+
+def _examine_description(directory: Path, found: FoundSegments) -> Iterator[str]:
+    known: Description | None = None
+    try:
+        known = description.read(directory, directory.name[:16])
+        if known is None:
+            yield f"{directory / description.FILE}: it is missing"
+    except (BadDescription, UnknownVersion) as error:
+        yield str(error)
+    except OSError as error:
+        yield f"{directory / description.FILE}: {error.strerror}"
+    if known is None or known.begins is None:
+        return
+    first = min((segment.start for segment in found.segments), default=None)
+    if first is not None and known.begins < first:
+        yield f"{directory}: nothing is there from offset {known.begins} to {first}"
+
+
+def _examine_segment(segment: Segment) -> Iterator[LogProblem]:
+    try:
+        notes = recover(segment).notes
+    except FileNotFoundError:  # it was deleted meanwhile
+        return
+    for text in notes:
+        yield LogProblem(segment.directory, segment.start, text)
+
+
+def _examine_journal(directory: Path) -> Iterator[LogProblem]:
+    found: list[str] = []
+    journal = Journal(directory, Disk(), lambda _event, what: found.append(what))
+    for _ in journal.replay():
+        pass
+    found += [
+        f"{path}: {count} bytes at its end are damaged" for path, count in journal.torn.items()
+    ]
+    if not journal.replayed and directory.parent.is_dir():
+        found.append(f"{directory}: nothing is in it")
+    for text in found:
+        yield LogProblem(directory, None, text)
+
 
 _HEAD = re.compile(r"number=([0-9]{1,18})\b.*?\bhead=([0-9a-f]{64})\b")
 
@@ -48,11 +143,11 @@ def verify(root: Path, recorded: Mapping[int, str] | None = None) -> VerifyResul
                 )
                 break
             heads += known is not None
-            complaint = _segment(root, link)
-            if complaint is None:
+            problem = _verify_segment(root, link)
+            if problem is None:
                 right += 1
-            elif complaint:
-                wrong.append(complaint)
+            elif problem:
+                wrong.append(problem)
                 named.add((link.console, link.start))
             else:
                 gone += 1
@@ -73,7 +168,7 @@ def verify(root: Path, recorded: Mapping[int, str] | None = None) -> VerifyResul
     return VerifyResult(right, gone, heads, tuple(wrong))
 
 
-def _segment(root: Path, link: ChainLink) -> str | None:
+def _verify_segment(root: Path, link: ChainLink) -> str | None:
     """What is wrong with a segment; None if nothing is, "" if it is no longer kept."""
     directory = root / "consoles" / link.console[:2] / link.console
     name = f"{link.start:020d}"

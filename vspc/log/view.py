@@ -8,11 +8,10 @@ from attrs import define, evolve
 
 from vspc.console.logs import Item, LogPage, Marker, MarkerKind, Output
 from vspc.log.cache import Cache, SegmentPart
-from vspc.log.discovery import closed, packed
 from vspc.log.index import LONGEST_RUN, IndexEntry
 from vspc.log.records import DATA, GAP, Record, as_marker
 from vspc.log.recovery import DAMAGED
-from vspc.log.segments import Segment
+from vspc.log.segments import Segment, closed, packed
 
 EVICTED = "no longer kept"
 MISSING = "a file is missing"
@@ -41,7 +40,7 @@ def _in_memory(pending: Sequence[Record], offset: int, room: int | None) -> Segm
 
 @define(eq=False)
 class View:
-    """`vspc.console.logs.Kept` over copies of what the log's thread had at one moment."""
+    """`vspc.console.logs.LogView` over copies of what the log's thread had at one moment."""
 
     cache: Cache
     pieces: tuple[Segment, ...]
@@ -54,7 +53,7 @@ class View:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether the query was cancelled."""
         return self.is_cancelled()
 
     @property
@@ -98,7 +97,7 @@ class View:
             pass
         return None
 
-    # `Kept`
+    # `LogView`
 
     def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
         """About `limit` bytes from `offset`."""
@@ -240,7 +239,7 @@ def _take(part: SegmentPart, at: int, stop: int, room: int) -> tuple[list[Item],
 
 
 def _timed(items: list[Item]) -> Iterator[Item]:
-    """`items`, where a gap of which nobody knows when has the time of what is beside it."""
+    """`items`; a gap without a time gets that of the item beside it."""
     known = [item.at for item in items if item.at]
     at = known[0] if known else 0.0
     for item in items:

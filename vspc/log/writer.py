@@ -1,7 +1,7 @@
 """The log's thread: takes batches from the reactor, writes them, and keeps the store in order.
 
 A disk that fails costs one event, is tried again every second, and everything goes on by itself
-when it is well; meanwhile batches wait here, bounded by whoever makes them.
+when it is well; meanwhile batches wait here, bounded by the recorder.
 """
 
 import errno
@@ -9,41 +9,72 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from threading import Condition
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from vspc.common.worker import Worker, WorkerPool
-from vspc.log.batch import Batch, Counts, Sync, Told
 from vspc.log.chain import Chain
-from vspc.log.compression import compress, contents
 from vspc.log.records import DATA, RESERVE, Record
+from vspc.log.recovery import compress, contents
 from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
 
-AGAIN = 1.0
+
+class Sync(Enum):
+    """When what was written is forced to the disk."""
+
+    NEVER = "never"
+    INTERVAL = "interval"
+    ALWAYS = "always"
+
+
+@frozen(eq=False)
+class Batch:
+    """Records of some milliseconds, of `size` bytes; `written` is called once they are."""
+
+    records: list[Record]
+    size: int
+    written: Callable[["Batch"], None]
+
+
+@define
+class Counts:
+    """What the log has done, for benchmarks and `status`."""
+
+    writes: int = 0
+    syncs: int = 0
+    bytes: int = 0
+
+
+EventReporter = Callable[[str, dict[str, object]], None]
+"""An event for our own log: its name in kebab-case, and facts. May be called in any thread."""
+
+
+RETRY = 1.0
 """Seconds between two tries at a disk that fails."""
 
-TOGETHER = 8 * 1024 * 1024
+WRITE_SIZE = 8 * 1024 * 1024
 """Bytes of batches that go into one write."""
 
 BEHIND = 1024 * 1024
-"""Bytes that wait to be written, over which whoever reads logs gives way."""
+"""Bytes that wait to be written, over which readers of logs wait."""
 
-GIVE_WAY = 0.25
-"""Seconds that a reader gives way at most: a disk that stands still does not stop it."""
+YIELD = 0.25
+"""Seconds that a reader waits at most: a disk that stands still does not stop it."""
 
-FAREWELL = 10.0
+STOP_TIMEOUT = 10.0
 """Seconds that `stop` waits."""
 
 JOURNALS = 4
 """Files' worth of journal that may wait for a disk that does not sync."""
 
-ROUND = 30.0
+TIDY_INTERVAL = 30.0
 """Seconds between two looks at sizes and ages."""
 
-ROUND_BUSY = 2.0
+TIDY_INTERVAL_BUSY = 2.0
 """The same while segments fill."""
 
 
@@ -54,7 +85,7 @@ class LogWriter:
     store: Store
     sync: Sync
     sync_interval: float
-    tell: Told
+    report: EventReporter
     failed: Callable[[], None]  # inside an except block: a defect of ours
     tidy: Callable[[Store], None] | None = None  # sizes and ages
     floor: Callable[[], str | None] = lambda: None  # why nothing more may be written now
@@ -99,19 +130,19 @@ class LogWriter:
                 self.waiting += item.size
             self._worker.wake()
 
-    def give_way(self) -> None:
-        """For readers: wait while what was said waits to be written, at most `GIVE_WAY` seconds."""
+    def yield_to_writer(self) -> None:
+        """For readers: wait while what was said waits to be written, at most `YIELD` seconds."""
         with self._written:
-            self._written.wait_for(self._keeps_up, GIVE_WAY)
+            self._written.wait_for(self._keeps_up, YIELD)
 
     def _keeps_up(self) -> bool:
         return self.waiting <= BEHIND or self.failing or self._worker.stopping
 
     def stop(self) -> None:
-        """Write what is left and say so in the journal; waits at most `FAREWELL` seconds."""
-        if not self._worker.stop(FAREWELL):
-            self.tell("log-not-closed", {"seconds": FAREWELL})
-        self.chores.close(FAREWELL)
+        """Write what is left and say so in the journal; waits at most `STOP_TIMEOUT` seconds."""
+        if not self._worker.stop(STOP_TIMEOUT):
+            self.report("log-not-closed", {"seconds": STOP_TIMEOUT})
+        self.chores.close(STOP_TIMEOUT)
 
     # In the log's thread
 
@@ -126,7 +157,7 @@ class LogWriter:
 
     def _step(self) -> float | None:
         self.work(self.take())
-        return None if self._worker.stopping else self._patience()
+        return None if self._worker.stopping else self._delay()
 
     def take(self) -> list[Batch | Callable[[], None]]:
         """What waits, which is for `work` then."""
@@ -135,11 +166,11 @@ class LogWriter:
             self._items.clear()
         return items
 
-    def _patience(self) -> float:
+    def _delay(self) -> float:
         now = self.now()
         if (self.store.emptying or self.store.gone) and not self.failing:
             return 0.0
-        until = [self._tidied + (ROUND_BUSY if self._grown else ROUND)]
+        until = [self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)]
         if self._unwritten:
             until.append(self._retry)
         if self._unsynced and not self._syncing and self.sync is Sync.INTERVAL:
@@ -184,13 +215,13 @@ class LogWriter:
         if self.failing:
             self.failing = False
             seconds = round(self.now() - self._failing_since, 1)
-            self.tell("log-recovered", {"seconds": seconds})
+            self.report("log-recovered", {"seconds": seconds})
 
     def _write_some(self) -> None:
         together: list[Batch] = []
         size = 0
         for batch in self._unwritten:
-            if together and size + batch.size > TOGETHER:
+            if together and size + batch.size > WRITE_SIZE:
                 break
             together.append(batch)
             size += batch.size
@@ -210,8 +241,8 @@ class LogWriter:
             said = {record.console for record in records}
             for hear in self.heard:
                 hear(said)
-        spoke = {record.console for record in records if record.code == DATA}
-        self.store.settle(spoke, busy=bool(self._unwritten or self._items))
+        begun = {record.console for record in records if record.code == DATA}
+        self.store.settle(begun, busy=bool(self._unwritten or self._items))
 
     def _write_reserves(self) -> None:
         """Even where there is no room for what VMs say, no offset may be used twice."""
@@ -220,12 +251,12 @@ class LogWriter:
             self.store.append(reserves)
 
     def _fail(self, error: OSError) -> None:
-        self._retry = self.now() + AGAIN
+        self._retry = self.now() + RETRY
         if not self.failing:
             self.failing = True
             self._failing_since = self.now()
             what = error.strerror or str(error)
-            self.tell("log-failing", {"error": what, "file": str(error.filename or "")})
+            self.report("log-failing", {"error": what, "file": str(error.filename or "")})
 
     # Syncing
 
@@ -237,7 +268,7 @@ class LogWriter:
         try:
             descriptor = self.store.journal.duplicate()
         except OSError as error:  # no descriptors: an interval later, then
-            self.tell("log-sync-failed", {"error": error.strerror})
+            self.report("log-sync-failed", {"error": error.strerror})
             return
         self._unsynced = False
         if descriptor is None:
@@ -250,7 +281,7 @@ class LogWriter:
             self.store.disk.sync(descriptor)
             self.counts.syncs += 1
         except OSError as error:
-            self.tell("log-sync-failed", {"error": error.strerror})
+            self.report("log-sync-failed", {"error": error.strerror})
         finally:
             os.close(descriptor)
             self.put(self._synced_now)
@@ -270,15 +301,15 @@ class LogWriter:
                 self._move_on()
             self.store.move_gone()
             self._grown = self._grown or bool(self.store.closed)
-            due = self._tidied + (ROUND_BUSY if self._grown else ROUND)
+            due = self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)
             if self.tidy is not None and self.now() >= due:
                 self._tidied, self._grown = self.now(), False
                 self.tidy(self.store)
         except OSError as error:
             self._fail(error)
         while self.store.closed:
-            chronicle, segment = self.store.closed.pop()
-            self.chores.submit(partial(self._compress, chronicle.id, segment))
+            log, segment = self.store.closed.pop()
+            self.chores.submit(partial(self._compress, log.id, segment))
 
     def _move_on(self) -> None:
         moved = self.store.move_on()
@@ -293,7 +324,7 @@ class LogWriter:
             if self.sync is not Sync.NEVER:
                 self.counts.syncs += sync_segments(self.store.disk, segments)
         except OSError as error:
-            self.tell("log-sync-failed", {"error": error.strerror})
+            self.report("log-sync-failed", {"error": error.strerror})
             number = 0  # the journal keeps it all until the next time
         self.put(partial(self._drop, number))
 
@@ -305,14 +336,14 @@ class LogWriter:
         try:
             parts = contents(segment)
             if parts.notes:
-                self.tell("log-segment-damaged", {"what": f"{parts.notes[0]}; it is made anew"})
+                self.report("log-segment-damaged", {"what": f"{parts.notes[0]}; it is made anew"})
             self.chain.add(segment, parts.data, parts.index)
             made = compress(self.store.disk, segment, parts)
         except FileNotFoundError:  # evicted meanwhile
             return
         except OSError as error:
             # It stays as it is, readable, and is tried again at the next start.
-            self.tell("log-not-compressed", {"error": error.strerror, "file": error.filename})
+            self.report("log-not-compressed", {"error": error.strerror, "file": error.filename})
             return
         self.put(lambda: self._compressed(console, segment, made))
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 
@@ -164,6 +164,44 @@ def host_and_port(text: str) -> tuple[str, int]:
     """ "HOST:PORT" or "[ADDRESS]:PORT", which was checked."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+class ClientFiles(Protocol):
+    """Settings with files for TLS: whom to believe, and who we are."""
+
+    @property
+    def ca(self) -> Path | None: ...
+    @property
+    def certificate(self) -> Path | None: ...
+    @property
+    def private_key(self) -> Path | None: ...
+
+
+def is_stream(target: str) -> bool:
+    """Whether records need a length or an end of their own there: they are not datagrams."""
+    return target.partition(":")[0] in ("tcp", "tls")
+
+
+def dialler(
+    target: str, files: ClientFiles, datagrams: bool = False
+) -> Callable[[], socket.socket]:
+    """How to connect to `tcp:HOST:PORT`, `tls:HOST:PORT`, `udp:HOST:PORT`, `unix:PATH` or a path.
+
+    A Unix socket takes a stream, or `datagrams`. The files for TLS are read for each connection: a
+    renewed certificate needs no restart.
+    """
+    kind, _, rest = target.partition(":")
+    if kind in ("tcp", "udp", "tls"):
+        host, port = host_and_port(rest)
+        if kind != "tls":
+            return (tcp if kind == "tcp" else udp)(host, port)
+        return lambda: _dial_tls(host, port, files)
+    return (unix_datagrams if datagrams else unix)(rest if kind == "unix" else target)
+
+
+def _dial_tls(host: str, port: int, files: ClientFiles) -> socket.socket:
+    context = client_context(files.ca, files.certificate, files.private_key)
+    return tls(host, port, context)()
 
 
 AGAIN, LONGEST = 1.0, 30.0

@@ -71,7 +71,7 @@ class LogSide:
     @property
     def store(self) -> LogStore | None:
         """What verbs read logs from."""
-        return None if self.log is None else self.log.archive
+        return None if self.log is None else self.log.queries
 
     def open(self, roster: Roster) -> None:
         """Load what an earlier process left, consoles that are away included. `LogError`."""

@@ -14,13 +14,12 @@ from tests.log.test_log import WholeLog
 from vspc.console.console import Console
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.console.output_lines import OutputLine
+from vspc.log.query import LogSource
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.links import link_name
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.syslog import SyslogOutlet
-from vspc.log.sinks.text import TextOutlet
-from vspc.log.source import LogSource
+from vspc.log.sinks.text import TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, tls
 from vspc.net.tls import load_pair
 
@@ -64,7 +63,7 @@ class SinkTestCase(WholeLog):
 
     def feeder(self, outlet: Outlet | None = None) -> Feeder:
         writer = self.logged.writer
-        source = LogSource(writer, self.logged.log.archive.cache)
+        source = LogSource(writer, self.logged.log.queries.cache)
         writer.heard.append(source.heard)
         feeder = Feeder(
             "test",
@@ -182,9 +181,9 @@ class Feeding(SinkTestCase):
         self.say(console, b"evicted\n")
         self.step(feeder)
         store = self.logged.writer.store
-        chronicle = next(iter(store.chronicles.values()))
-        store.move(chronicle)
-        store.evict(chronicle, 1)
+        log = next(iter(store.logs.values()))
+        store.move(log)
+        store.evict(log, 1)
         self.shelf.broken = False
         self.say(console, b"kept\n")
         self.step(feeder, 60)

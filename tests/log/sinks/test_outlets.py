@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.log.sinks import counting
+from tests.log.test_log import WholeLog
 from vspc.common.times import rfc3339
+from vspc.config.settings import SinkSettings
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.console.output_lines import OutputLine
+from vspc.log.query import LogSource
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.links import Links, link_name
+from vspc.log.sinks.make import KINDS, make
 from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
-from vspc.log.sinks.text import TextOutlet
+from vspc.log.sinks.text import Links, TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, unix
 
 LINE = OutputLine(0, 1.7e9, b"x", 2)
@@ -31,18 +35,18 @@ def about(name: str, console_id: str = "a" * 16, zone: str = "default", port: st
 class Connections(SynchronousTestCase):
     """Real sockets on this machine."""
 
-    def pair(self, patience: float = 30) -> tuple[Connection, socket.socket]:
+    def pair(self, delay: float = 30) -> tuple[Connection, socket.socket]:
         """A connection, and the other end of what it dials; small buffers."""
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         theirs.settimeout(30)
         self.addCleanup(theirs.close)
-        connection = Connection(lambda: ours, patience)
+        connection = Connection(lambda: ours, delay)
         self.addCleanup(connection.close)
         return connection, theirs
 
     def test_who_reads_nothing_is_given_up_after_a_while(self) -> None:
-        connection, _ = self.pair(patience=0.05)
+        connection, _ = self.pair(delay=0.05)
         error = self.assertRaises(OSError, connection.send, bytes(1 << 20))
         self.assertIsInstance(error, TimeoutError)
         self.assertEqual(connection.waiting(), 0)
@@ -254,3 +258,23 @@ class Messages(SynchronousTestCase):
         self.assertIn(
             ' vspc - gap [console@32473 id="aaaaaaaaaaaaaaaa" name="web01" offset="7"] ', body
         )
+
+
+class OneModule(WholeLog):
+    """A kind of sink costs one module, and a line where kinds are listed."""
+
+    def test_a_kind_that_counts_lines(self) -> None:
+        path = Path(self.mktemp())
+        settings = SinkSettings("lines", "counting", str(path))  # type: ignore[arg-type]
+        writer = self.logged.writer
+        source = LogSource(writer, self.logged.log.queries.cache)
+        writer.heard.append(source.heard)
+        root = self.logged.root / "log"
+        kinds = {**KINDS, "counting": counting.outlet}
+        sink = make(settings, source, root, lambda *_: None, self.world.fail, kinds)
+        console = self.console()
+        sink.begin()
+        console.link.output(b"one\r\ntwo\r\n")
+        self.tick()
+        sink.step(source.wait(0))
+        self.assertEqual(path.read_text(), "2")

@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.log.sinks.test_feeder import Shelf, SinkTestCase
 from vspc.console.logs import About, LogView, Marker, MarkerKind
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.cursors import Damaged, load
+from vspc.log.query import NoLog
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, FeedSource
+from vspc.log.sinks.progress import BadCursors, load
 from vspc.log.sinks.text import TextOutlet
-from vspc.log.source import NoLog
 from vspc.net.connection import LONGEST, Backoff
 
 
@@ -157,7 +157,7 @@ class OneOfMany(SinkTestCase):
             self.step(feeder, 0.1)
         self.assertEqual([text for _, text in shelf.lines], [b"%d" % n for n in range(10)])
         self.assertEqual(len(self.failures), 1)
-        self.assertGreater(feeder.patience(), 0)
+        self.assertGreater(feeder.delay(), 0)
         shelf.name = ""
         self.step(feeder, LONGEST)
         self.assertEqual(shelf.lines.count(("web01", b"9")), 1)
@@ -194,7 +194,7 @@ class OneOfMany(SinkTestCase):
         self.step(feeder)
         feeder.wanted = lambda _about: False
         self.step(feeder, 60)
-        self.assertGreater(feeder.patience(), 0)
+        self.assertGreater(feeder.delay(), 0)
         self.assertEqual(self.events, ["sink-failing", "sink-recovered"])
 
 
@@ -250,7 +250,7 @@ class AtLeastOnce(SinkTestCase):
         feeder = self.feeder()
         self.say(console, b"x\n")
         for number in range(300):
-            self.logged.log.archive.mark(console, MarkerKind.NOTE, f"note {number}")
+            self.logged.log.queries.mark(console, MarkerKind.NOTE, f"note {number}")
             if number % 100 == 99:
                 self.tick()
                 self.step(feeder)
@@ -275,7 +275,7 @@ class Files(SinkTestCase):
             b'{"version": 1, "cursors": {"a": true}}',
         ):
             path.write_bytes(text)
-            self.assertRaises(Damaged, load, path)
+            self.assertRaises(BadCursors, load, path)
             self.assertEqual((self.logged.root / "c.json.damaged").read_bytes(), text)
             self.assertFalse(path.exists())
         self.assertIsNone(load(path))
@@ -283,7 +283,7 @@ class Files(SinkTestCase):
     def test_a_file_that_cannot_be_read_stays_where_it_is(self) -> None:
         path = self.logged.root / "c.json"
         path.mkdir()
-        self.assertRaises(Damaged, load, path)
+        self.assertRaises(BadCursors, load, path)
         self.assertTrue(path.is_dir())
 
 

@@ -1,1 +1,1 @@
-"""Sinks: what VMs say, told to other programs as well; each has a thread, and harms nobody."""
+"""Sinks: the output of VMs for other programs. A sink that stalls delays nothing else."""

@@ -1,4 +1,4 @@
-"""Reads all logs for one outlet, in a thread of its own: what stalls there harms nobody here.
+"""Reads all logs for one outlet, in a thread of its own: an outlet that stalls delays nothing else.
 
 A cursor for each console says what the outlet has; it is kept in a file, so that a restart goes on
 where it was. What the outlet does not take is tried again, from the log, for as long as that has
@@ -16,9 +16,8 @@ from attrs import define, field
 from vspc.common.files import Disk
 from vspc.common.worker import Worker
 from vspc.console.logs import About, LogPage, LogView
-from vspc.log.sinks.cursors import Damaged, load, save
 from vspc.log.sinks.outlet import Outlet
-from vspc.log.sinks.pieces import SeenPiece, Unsettled, put_together
+from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
 from vspc.net.connection import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
@@ -32,14 +31,14 @@ tried again.
 SAVE = 5.0
 """Seconds between two times at which the cursors are kept."""
 
-FAREWELL = 3.0
+STOP_TIMEOUT = 3.0
 """Seconds that `stop` waits."""
 
-Told = Callable[[str, dict[str, object]], None]
+EventReporter = Callable[[str, dict[str, object]], None]
 
 
 class FeedSource(Protocol):
-    """What it reads; see `vspc.log.source`. Whatever asks may raise OSError: nobody answers."""
+    """What it reads; see `vspc.log.query`. Without an answer of the log's thread: OSError."""
 
     def wait(self, timeout: float) -> set[str]: ...
     def wake(self) -> None: ...
@@ -56,14 +55,14 @@ class Feeder:
     outlet: Outlet
     source: FeedSource
     cursors: Path
-    tell: Told
+    report: EventReporter
     failed: Callable[[], None]
     wanted: Callable[[About], bool] = lambda _about: True
     now: Callable[[], float] = time.monotonic
     disk: Disk = field(factory=Disk)
     _at: dict[str, int] = field(factory=dict, init=False)
-    _seen: SeenPiece = field(factory=SeenPiece, init=False)
-    _unsettled: Unsettled = field(factory=Unsettled, init=False)
+    _sent_markers: SentMarkers = field(factory=SentMarkers, init=False)
+    _unconfirmed: UnconfirmedWrites = field(factory=UnconfirmedWrites, init=False)
     _news: dict[str, None] = field(factory=dict, init=False)
     _off: dict[str, float] = field(factory=dict, init=False)  # of the news, what is put off
     _idle: dict[str, tuple[int, float]] = field(factory=dict, init=False)
@@ -95,7 +94,7 @@ class Feeder:
         """End; what it has not got to is read after the next start."""
         self._worker.stopping = True
         self.source.wake()
-        self._worker.stop(FAREWELL)
+        self._worker.stop(STOP_TIMEOUT)
 
     # Its thread
 
@@ -104,7 +103,7 @@ class Feeder:
             return None
         try:
             if self._begun:
-                self.step(self.source.wait(self.patience()))
+                self.step(self.source.wait(self.delay()))
             else:
                 self.begin()
                 self._begun = True
@@ -117,23 +116,23 @@ class Feeder:
             self._save()
         self.outlet.close()
 
-    def patience(self) -> float:
+    def delay(self) -> float:
         """Seconds for which there is nothing to do unless there are news."""
         now = self.now()
         if self._backoff.is_waiting(now):
             return self._backoff.retry - now
         if len(self._news) > len(self._off):
             return 0.0
-        return 0.5 if self._idle or self._unsettled or self._off else SAVE
+        return 0.5 if self._idle or self._unconfirmed or self._off else SAVE
 
     def begin(self) -> None:
         """Take the cursors up; the first time it begins with what comes. Raises OSError."""
         ends = self.source.ends()
         try:
             kept = load(self.cursors)
-        except Damaged as problem:
+        except BadCursors as problem:
             where = str(self.cursors)
-            self.tell(
+            self.report(
                 "sink-cursors-damaged", {"sink": self.name, "file": where, "what": str(problem)}
             )
             kept = None
@@ -162,7 +161,7 @@ class Feeder:
         self._settle()
         if self._backoff.failing and (self._wrote or not self._news):
             seconds = round(self._backoff.recover(now), 1)
-            self.tell("sink-recovered", {"sink": self.name, "seconds": seconds})
+            self.report("sink-recovered", {"sink": self.name, "seconds": seconds})
         if now >= self._saved + SAVE:
             self._save()
 
@@ -205,8 +204,8 @@ class Feeder:
             return None
 
     def _miss(self, console_id: str) -> None:
-        """Nobody knows that console: it is gone, or there was no answer, and then it may not be
-        forgotten, for it would be given from its beginning again.
+        """The log of a console is gone, or there was no answer: then its cursor must not be
+        forgotten, or all of it would be sent again.
         """
         ends = self.source.ends()
         if ends and console_id not in ends:
@@ -223,58 +222,58 @@ class Feeder:
         self._news[console_id] = None
         self._off[console_id] = self.now() + seconds
 
-    def _give(self, about: About, start: int, passage: LogPage) -> None:
-        items, lines = put_together(passage, lambda m: self._seen.is_new(about.id, m))
-        end = passage.next - lines.pending
-        if lines.pending and (end == start or passage.ended) and self._is_late(about.id, passage):
+    def _give(self, about: About, start: int, page: LogPage) -> None:
+        items, lines = assemble(page, lambda m: self._sent_markers.is_new(about.id, m))
+        end = page.next - lines.pending
+        if lines.pending and (end == start or page.ended) and self._is_late(about.id, page):
             items += lines.flush()
-            end = passage.next
-        if end == passage.next:
+            end = page.next
+        if end == page.next:
             self._idle.pop(about.id, None)
         if items:
             self.outlet.write(about, items)
             self._wrote = True
             self._bad.pop(about.id, None)
-            self._unsettled.add(about.id, start)
+            self._unconfirmed.add(about.id, start)
             self._settle()
-            self._seen.add(about.id, items)
+            self._sent_markers.add(about.id, items)
         if end != self._at.get(about.id):
             self._at[about.id] = end
             self._dirty = True
-        if passage.ended:
+        if page.ended:
             self._news.pop(about.id, None)
 
-    def _is_late(self, console_id: str, passage: LogPage) -> bool:
+    def _is_late(self, console_id: str, page: LogPage) -> bool:
         """Whether nothing has come to an unfinished line for a while."""
-        if not passage.ended:
+        if not page.ended:
             return True
         before, late = self._idle.get(console_id, (-1, 0.0))
-        if before != passage.next:
-            self._idle[console_id] = (passage.next, self.now() + IDLE)
+        if before != page.next:
+            self._idle[console_id] = (page.next, self.now() + IDLE)
             return False
         return self.now() >= late
 
     def _forget(self, console_id: str) -> None:
         for table in (self._news, self._off, self._at, self._idle, self._bad):
             table.pop(console_id, None)
-        self._seen.forget(console_id)
+        self._sent_markers.forget(console_id)
 
     # When the outlet does not take it
 
     def _settle(self) -> None:
-        self._unsettled.keep(self.outlet.waiting())
+        self._unconfirmed.keep(self.outlet.waiting())
 
     def _take_back(self) -> None:
-        self._at = self._unsettled.before(self._at)
-        for console_id in self._unsettled.clear():
-            self._seen.forget(console_id)
+        self._at = self._unconfirmed.before(self._at)
+        for console_id in self._unconfirmed.clear():
+            self._sent_markers.forget(console_id)
             self._news[console_id] = None
 
     def _fail(self, error: OSError) -> None:
         self._take_back()
         if self._backoff.fail(self.now(), self._wrote):
             what = error.strerror or str(error)
-            self.tell("sink-failing", {"sink": self.name, "error": what})
+            self.report("sink-failing", {"sink": self.name, "error": what})
 
     # Cursors
 
@@ -286,11 +285,11 @@ class Feeder:
         try:
             if not self._worker.stopping:
                 self._prune()
-            save(self.disk, self.cursors, self._unsettled.before(self._at))
+            save(self.disk, self.cursors, self._unconfirmed.before(self._at))
             self._dirty = False
         except OSError as error:
             what = error.strerror or str(error)
-            self.tell("sink-cursors-not-kept", {"sink": self.name, "error": what})
+            self.report("sink-cursors-not-kept", {"sink": self.name, "error": what})
 
     def _prune(self) -> None:
         """Forget consoles that are gone. None at all is no answer, or nothing worth forgetting."""

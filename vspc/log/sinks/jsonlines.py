@@ -1,9 +1,7 @@
 """JSON lines, to a file or a socket: for Vector, Fluent Bit, Promtail and their like."""
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +10,39 @@ from attrs import define, field
 from vspc.common.files import Disk
 from vspc.common.text import safe_output
 from vspc.common.times import rfc3339
+from vspc.config.settings import SinkSettings
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.outlet import SinkStream, is_torn
+from vspc.log.sinks.outlet import LineFile, Outlet, SinkStream
+from vspc.net.connection import Connection, dialler
 
 
 @define(eq=False)
 class JsonFile:
-    """`vspc.log.sinks.outlet.Outlet` to one file, which may be moved away at any time."""
+    """`vspc.log.sinks.outlet.Outlet` to one file, looked for before each write."""
 
     path: Path
     disk: Disk = field(factory=Disk)
-    _looked: bool = field(default=False, init=False)
+    _file: LineFile = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._file = LineFile(self.path, self.disk, look=0.0)
 
     def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A line for each."""
-        torn = not self._looked and is_torn(self.path)
-        descriptor = self.disk.append(self.path)
-        try:
-            size = os.fstat(descriptor).st_size
-            try:
-                self.disk.write(descriptor, b"\n" if torn else b"", encode(about, items))
-                self._looked = True
-            except OSError:
-                with suppress(OSError):  # it comes again as a whole
-                    os.ftruncate(descriptor, size)
-                raise
-        finally:
-            os.close(descriptor)
+        self._file.write(encode(about, items))
 
     def waiting(self) -> int:
-        """A file has what it has."""
+        """None: a file has what was written."""
         return 0
 
     def reopen(self) -> None:
-        """It is opened for each write."""
+        """Open the file anew before the next write."""
+        self._file.close()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Close the file."""
+        self._file.close()
 
 
 @define(eq=False)
@@ -79,3 +72,10 @@ def _facts(item: OutputLine | Marker) -> dict[str, Any]:
     if not item.whole:
         facts["unfinished"] = True
     return facts
+
+
+def outlet(settings: SinkSettings) -> Outlet:
+    """As the configuration has it; `target` is a path, or a connection."""
+    if settings.target.partition(":")[0] in ("tcp", "tls", "unix"):
+        return JsonStream(Connection(dialler(settings.target, settings)))
+    return JsonFile(Path(settings.target))

@@ -2,12 +2,15 @@
 
 import os
 import stat
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from attrs import define
+from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
 from vspc.net.connection import Connection
@@ -32,7 +35,59 @@ class Outlet(Protocol):
         """The end. Must not raise."""
 
 
-def is_torn(path: Path) -> bool:
+LOOK = 1.0
+"""Seconds between two looks whether an open file is still where it was."""
+
+
+@define(eq=False)
+class LineFile:
+    """A file of whole lines at `path`, which logrotate may move away at any time.
+
+    That is noticed within `look` seconds by `now`. What a write that failed left is cut off; a line
+    that a kill left without its end gets one before the next.
+    """
+
+    path: Path
+    disk: Disk
+    now: Callable[[], float] = time.monotonic
+    look: float = LOOK
+    _descriptor: int | None = field(default=None, init=False)
+    _looked: float = field(default=0.0, init=False)
+
+    def write(self, lines: bytes) -> None:
+        """Append `lines`, all of them or none. Raises OSError."""
+        if self._is_moved():
+            self.close()
+        torn = self._descriptor is None and _is_torn(self.path)
+        if self._descriptor is None:
+            self._descriptor, self._looked = self.disk.append(self.path), self.now()
+        size = self.disk.size(self._descriptor)
+        try:
+            self.disk.write(self._descriptor, b"\n" if torn else b"", lines)
+        except OSError:
+            with suppress(OSError):  # it comes again as a whole
+                self.disk.truncate(self._descriptor, size)
+            self.close()
+            raise
+
+    def _is_moved(self) -> bool:
+        if self._descriptor is None or self.now() < self._looked + self.look:
+            return False
+        self._looked = self.now()
+        try:
+            return not self.disk.is_at(self.path, self._descriptor)
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Close it, until the next write."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                self.disk.close(descriptor)
+
+
+def _is_torn(path: Path) -> bool:
     """Whether the last line of a file has no end: its writer was killed in the middle of it.
 
     What came of it comes again; without an end of its own it would spoil the line behind it.

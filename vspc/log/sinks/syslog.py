@@ -1,16 +1,18 @@
 """syslog, RFC 5424, over TCP (RFC 6587, counted octets) or TLS (RFC 5425)."""
 
 import re
+import socket
 from collections.abc import Sequence
 
 from attrs import define
 
 from vspc.common.text import plain_output
 from vspc.common.times import rfc3339
+from vspc.config.settings import SinkSettings
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.outlet import SinkStream
-from vspc.net.connection import counted, record
+from vspc.log.sinks.outlet import Outlet, SinkStream
+from vspc.net.connection import Connection, counted, dialler, record
 
 TEXT_LIMIT = 8 * 1024
 """Bytes of a line; what is longer is cut, and counted."""
@@ -54,3 +56,9 @@ def _data(facts: dict[str, str]) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return "\\" + match[1]
+
+
+def outlet(settings: SinkSettings) -> Outlet:
+    """As the configuration has it."""
+    connection = Connection(dialler(settings.target, settings))
+    return SyslogOutlet(connection, socket.gethostname() or "-", settings.facility)

@@ -1,40 +1,113 @@
 """Plain text, a file for each console, a time in front of each line: for people, grep, logrotate.
 
 A file is named by the console's id; `by-name/` beside has links to them by what the VM is called.
-A file that was moved away is noticed within a second, and another one begins: logrotate needs no
-word to us, though SIGHUP tells as well.
+A file that was moved away is noticed within a second, and another one begins: logrotate
+needs no signal, though SIGHUP works as well. No name that a VM sent is ever a path (law 6).
 """
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.common.text import plain_output
 from vspc.common.times import rfc3339
+from vspc.config.settings import SinkSettings
+from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.logs import About, Marker
 from vspc.console.output_lines import OutputLine
-from vspc.log.sinks.links import Links
-from vspc.log.sinks.outlet import is_torn
+from vspc.log.sinks.outlet import LineFile, Outlet
+
+NAME_LIMIT = 200
+"""Bytes of a link's name."""
+
+
+@define(eq=False)
+class Links:
+    """Those in `directory`, to files beside it. A link that cannot be made harms no file."""
+
+    directory: Path
+    _made: dict[str, tuple[str, str]] = field(factory=dict, init=False)
+    # Of each console that wrote: what its link should be called, and what it is called.
+    _left: dict[str, list[str]] | None = field(default=None, init=False)
+    # By target, links of an earlier process; None until they are read.
+
+    def point(self, about: About, path: Path) -> None:
+        """The link of a console goes to `path`, under its present name only."""
+        wanted = link_name(about)
+        known, old = self._made.get(about.id, ("", None))
+        if known == wanted:
+            return
+        target = f"../{path.name}"
+        names = self._earlier(target) + ([] if old is None else [old])
+        try:
+            name = wanted if self._is_free(wanted, target) else _with_id(wanted, about.id)
+            for other in names:
+                if other != name and self._target(other) == target:
+                    (self.directory / other).unlink(missing_ok=True)
+            if self._target(name) != target:
+                (self.directory / name).unlink(missing_ok=True)
+                (self.directory / name).symlink_to(target)
+        except OSError:  # tried again when files are opened anew
+            name = wanted
+        self._made[about.id] = (wanted, name)
+
+    def reopen(self) -> None:
+        """Look at each again before its console's next line."""
+        self._made = {key: ("", name) for key, (_, name) in self._made.items()}
+
+    def _earlier(self, target: str) -> list[str]:
+        if self._left is None:
+            self._left = {}
+            for name in os.listdir(self.directory) if self.directory.is_dir() else ():
+                if (there := self._target(name)) is not None:
+                    self._left.setdefault(there, []).append(name)
+        return self._left.pop(target, [])
+
+    def _is_free(self, name: str, target: str) -> bool:
+        """Whether no namesake has it. One whose file is gone, and who says nothing, has not."""
+        there = self._target(name)
+        if there is None or there == target or not there.startswith("../"):
+            return True
+        if any(made == name for _, made in self._made.values()):
+            return False
+        return not (self.directory / there).exists()
+
+    def _target(self, name: str) -> str | None:
+        try:
+            return os.readlink(self.directory / name)
+        except OSError:
+            return None
+
+
+def link_name(about: About) -> str:
+    """What a console's link is called: letters, digits and `. _ -`, all else as %XX."""
+    zone = "" if about.zone == DEFAULT_ZONE else f"{_quoted(about.zone)}%2F"
+    port = f"%3A{_quoted(about.port)}" if about.port else ""
+    name = zone + _quoted(about.name) + port
+    if name.startswith("."):  # neither hidden, nor a directory above
+        name = "%2E" + name[1:]
+    return name if 0 < len(name) <= NAME_LIMIT else _with_id(name, about.id)
+
+
+def _quoted(word: str) -> str:
+    return quote(word, safe="", errors="replace").replace("~", "%7E")
+
+
+def _with_id(name: str, console_id: str) -> str:
+    """`~` is in no other name."""
+    return f"{name[: NAME_LIMIT - len(console_id) - 1]}~{console_id}"
+
 
 OPEN = 64
 """Files that are open at once."""
 
-LOOK = 1.0
-"""Seconds between two looks whether a file is still where it was."""
-
 BY_NAME = "by-name"
-
-
-@define
-class _Open:
-    descriptor: int
-    identity: tuple[int, int]
-    looked: float
 
 
 @define(eq=False)
@@ -44,7 +117,7 @@ class TextOutlet:
     directory: Path
     now: Callable[[], float]
     disk: Disk = field(factory=Disk)
-    _files: OrderedDict[str, _Open] = field(factory=OrderedDict, init=False)
+    _files: OrderedDict[str, LineFile] = field(factory=OrderedDict, init=False)
     _links: Links = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,51 +125,19 @@ class TextOutlet:
 
     def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
         """A line for each."""
-        text = b"".join(_line(item) for item in items)
-        found = self._open(about)
-        size = os.fstat(found.descriptor).st_size
-        try:
-            self.disk.write(found.descriptor, text)
-        except OSError:
-            with suppress(OSError):  # it comes again as a whole
-                os.ftruncate(found.descriptor, size)
-            raise
-
-    def _open(self, about: About) -> _Open:
         path = self.directory / f"{about.id}.log"
-        found = self._files.get(about.id)
-        if found is not None and self.now() >= found.looked + LOOK:
-            found.looked = self.now()
-            if _identity(path) != found.identity:
-                self._close(about.id)
-                found = None
-        if found is None:
+        file = self._files.get(about.id)
+        if file is None:
             self.disk.make(self.directory / BY_NAME)
-            found = self._begin(path)
-            self._files[about.id] = found
+            file = self._files[about.id] = LineFile(path, self.disk, self.now)
             while len(self._files) > OPEN:
-                self._close(next(iter(self._files)))
+                self._files.popitem(last=False)[1].close()
         self._files.move_to_end(about.id)
         self._links.point(about, path)
-        return found
-
-    def _begin(self, path: Path) -> _Open:
-        torn = is_torn(path)
-        descriptor = self.disk.append(path)
-        try:
-            if torn:
-                self.disk.write(descriptor, b"\n")
-            status = os.fstat(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return _Open(descriptor, (status.st_dev, status.st_ino), self.now())
-
-    def _close(self, console_id: str) -> None:
-        os.close(self._files.pop(console_id).descriptor)
+        file.write(b"".join(_line(item) for item in items))
 
     def waiting(self) -> int:
-        """A file has what it has."""
+        """None: a file has what was written."""
         return 0
 
     def reopen(self) -> None:
@@ -106,16 +147,8 @@ class TextOutlet:
 
     def close(self) -> None:
         """The end."""
-        for console_id in list(self._files):
-            self._close(console_id)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        while self._files:
+            self._files.popitem()[1].close()
 
 
 def _line(item: OutputLine | Marker) -> bytes:
@@ -123,3 +156,8 @@ def _line(item: OutputLine | Marker) -> bytes:
     if isinstance(item, Marker):
         return f"{time} [{item.kind.value}: {item.text}]\n".encode()
     return f"{time} ".encode() + plain_output(item.text) + b"\n"
+
+
+def outlet(settings: SinkSettings) -> Outlet:
+    """As the configuration has it; `target` is a directory."""
+    return TextOutlet(Path(settings.target), time.monotonic)

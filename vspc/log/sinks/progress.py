@@ -1,16 +1,23 @@
-"""What an outlet is given of a piece of a log, and what it has been given."""
+"""How far an outlet is: its cursors on disk, writes that may be lost yet, markers that it has.
 
+The file of a sink is `{"version": 1, "cursors": {ID: OFFSET}}`: where it stands in each log.
+"""
+
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.files import Disk
 from vspc.console.logs import LogPage, Marker
 from vspc.console.output_lines import OutputLine, OutputLines
 
 
 @define(eq=False)
-class SeenPiece:
+class SentMarkers:
     """The markers that the outlet has at the last offset of each console that had any: what is
     read again from there has them again.
     """
@@ -38,7 +45,7 @@ class SeenPiece:
 
 
 @define(eq=False)
-class Unsettled:
+class UnconfirmedWrites:
     """Writes that may be lost yet, in order: whose, and where that console goes on if they are."""
 
     _writes: deque[tuple[str, int]] = field(factory=deque, init=False)
@@ -70,15 +77,55 @@ class Unsettled:
         return bool(self._writes)
 
 
-def put_together(
-    passage: LogPage, is_new: Callable[[Marker], bool]
+def assemble(
+    page: LogPage, is_new: Callable[[Marker], bool]
 ) -> tuple[list[OutputLine | Marker], OutputLines]:
     """Lines and new markers in order, and what there is of an unfinished line."""
     lines, items = OutputLines(), list[OutputLine | Marker]()
-    for item in passage.items:
+    for item in page.items:
         if not isinstance(item, Marker):
             items += lines.feed(item)
         elif is_new(item):
             items += lines.flush()
             items.append(item)
     return items, lines
+
+
+VERSION = 1
+
+
+class BadCursors(Exception):
+    """The file cannot be read, or makes no sense; the text says what became of it."""
+
+
+def load(path: Path) -> dict[str, int] | None:
+    """Offsets by console; None if there is no file.
+
+    Raises `BadCursors`. A file that makes no sense is renamed: it may be of a newer version.
+    """
+    try:
+        facts = json.loads(path.read_bytes())
+        if facts["version"] != VERSION:
+            raise ValueError(f"version {facts['version']}")
+        return {key: _offset(value) for key, value in facts["cursors"].items()}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadCursors(error.strerror or "it cannot be read") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        aside = path.with_name(path.name + ".damaged")
+        with suppress(OSError):
+            path.replace(aside)
+        raise BadCursors(f"it is kept as {aside}") from None
+
+
+def _offset(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def save(disk: Disk, path: Path, cursors: Mapping[str, int]) -> None:
+    """Put them there in one step. Raises OSError."""
+    disk.make(path.parent)
+    disk.replace(path, json.dumps({"version": VERSION, "cursors": dict(cursors)}).encode())
