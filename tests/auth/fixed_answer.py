@@ -6,7 +6,7 @@ from vspc.config import Config
 from vspc.config.proofs import MethodSettings
 from vspc.console.authentication import Claimant, ProofRefused, Proved, Question, Verdict
 from vspc.console.session import Proof, SessionLimits
-from vspc.net.reactor import sleep
+from vspc.net.waiting import sleep
 
 THINKING = 0.5
 """Seconds before the question."""

@@ -37,7 +37,7 @@ from vspc.console.authentication import (
 )
 from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
-from vspc.net.reactor import sleep
+from vspc.net.waiting import sleep
 from vspc.wire.ssh import string
 
 CHEAP = Cost(7168, 5, 1)
@@ -64,7 +64,10 @@ class CountedPasswords(Passwords):
         self.looked = 0
         self.clients: list[str] = []
         self.imitated: list[str] = []
-        super().__init__(lambda call: sleep(clock, 0.1).addCallback(lambda _: call()), failed)
+        super().__init__(
+            lambda call: Deferred.fromCoroutine(sleep(clock, 0.1)).addCallback(lambda _: call()),
+            failed,
+        )
 
     def imitate(self, hashes: Iterable[str]) -> None:
         self.imitated = list(hashes)

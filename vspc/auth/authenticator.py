@@ -24,7 +24,7 @@ from vspc.console.authentication import (
     together,
 )
 from vspc.console.session import Session
-from vspc.net.reactor import sleep
+from vspc.net.waiting import sleep
 from vspc.wire.ssh import is_certificate
 
 LEAST = 1.0

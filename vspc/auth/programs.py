@@ -16,7 +16,7 @@ from vspc.auth.fair_queue import FairQueue
 from vspc.auth.program_run import ProgramFailed, ProgramRun, RunContext
 from vspc.auth.stderr import LineLimit
 from vspc.common.clock import Clock
-from vspc.net.reactor import within
+from vspc.net.waiting import within
 
 RUNNING = 16
 """Programs at once."""

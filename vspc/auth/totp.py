@@ -11,7 +11,7 @@ import pyotp
 
 from vspc.auth.statefile import StateFile
 from vspc.common.clock import Clock
-from vspc.net.reactor import within
+from vspc.net.waiting import within
 
 STEP = 30
 """Seconds for which a code is shown."""

@@ -1,16 +1,14 @@
-"""The clock of the service: Twisted's reactor for waiting, the system's clocks for reading."""
+"""The reactor as the rooms get it: a clock, and calls in its threads."""
 
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from attrs import define
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.failure import Failure
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable
 
 
 class ReactorClock:
@@ -20,7 +18,7 @@ class ReactorClock:
         self._reactor = reactor
 
     def seconds(self) -> float:
-        """Monotonic: a clock that is set must not end a migration."""
+        """Monotonic: setting the system's clock must not end a migration."""
         return time.monotonic()
 
     def wall(self) -> float:
@@ -35,32 +33,10 @@ class ReactorClock:
 T = TypeVar("T")
 
 
-def sleep(clock: Clock, seconds: float) -> Deferred[None]:
-    """Fires after `seconds`."""
-    over = Deferred[None](lambda _: waiting.cancel())
-    waiting = clock.call_later(seconds, lambda: over.callback(None))
-    return over
-
-
-def within(clock: Clock, seconds: float, waiting: Deferred[T]) -> Deferred[T]:
-    """`waiting`, which is cancelled after `seconds`: it fails with TimeoutError then."""
-    limit = clock.call_later(seconds, waiting.cancel)
-
-    def settled(result: T | Failure) -> T | Failure:
-        if limit.active():
-            limit.cancel()
-        elif isinstance(result, Failure) and isinstance(result.value, CancelledError):
-            raise TimeoutError
-        return result
-
-    return waiting.addBoth(settled)
-
-
 @define(eq=False)
 class ThreadRunner:
-    """Runs a call in a thread, then another one, with what it returned, in the reactor's.
-
-    `failed` is called inside the except block of either.
+    """Runs a call in a thread of the reactor's pool, then another one, with its result, in the
+    reactor's thread. `failed` is called in the except block of either.
     """
 
     reactor: Any

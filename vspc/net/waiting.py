@@ -19,9 +19,9 @@ async def sleep(clock: Clock, seconds: float) -> None:
     await Wakeup(clock).wait(seconds)
 
 
-async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(clock: Clock, seconds: float, work: "Coroutine[Any, Any, T] | Deferred[T]") -> T:
     """What `work` returns. Raises TimeoutError after `seconds`, when `work` is cancelled."""
-    running: Deferred[T] = Deferred.fromCoroutine(work)
+    running: Deferred[T] = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)
     is_late = False
 
     def time_out() -> None:
