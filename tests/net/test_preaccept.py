@@ -25,8 +25,8 @@ from vspc.net import preaccept
 from vspc.net.fair_tls import start_tls
 from vspc.net.keepalive import unacknowledged
 from vspc.net.preaccept import (
-    HEADER_PATIENCE,
-    WAITING_PATIENCE,
+    HEADER_TIMEOUT,
+    WAITING_TIMEOUT,
     AcceptQueue,
     PendingConnection,
     ProxiedConnection,
@@ -104,7 +104,7 @@ class BehindABalancer(SynchronousTestCase):
     def test_one_that_goes_before_it_has_said_all(self) -> None:
         self.wire.above.dataReceived(HEADER[:-1])
         self.wire.above.connectionLost(Failure(ConnectionDone()))
-        self.clock.advance(2 * HEADER_PATIENCE)
+        self.clock.advance(2 * HEADER_TIMEOUT)
         self.assertEqual((self.refused, self.wire.aborted), ([], False))
 
     @given(st.binary(max_size=800), st.lists(st.integers(0, 840), max_size=6), st.booleans())
@@ -120,7 +120,7 @@ class BehindABalancer(SynchronousTestCase):
                 self.wire.above.dataReceived(stream[start:end])
         if good:
             self.assertEqual(self.inner.data, data)
-        self.clock.advance(2 * HEADER_PATIENCE)
+        self.clock.advance(2 * HEADER_TIMEOUT)
         self.assertTrue(self.wire.aborted or self.wire.above is self.inner)
         self.assertEqual(bool(self.refused), self.wire.aborted)
 
@@ -186,7 +186,7 @@ class WaitingForRoom(SynchronousTestCase):
 
     def test_it_does_not_wait_for_ever(self) -> None:
         wire = self.wait("a")
-        self.clock.advance(WAITING_PATIENCE - 0.1)
+        self.clock.advance(WAITING_TIMEOUT - 0.1)
         self.assertFalse(wire.aborted)
         self.clock.advance(0.2)
         self.assertTrue(wire.aborted)

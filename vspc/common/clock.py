@@ -25,7 +25,7 @@ class Clock(Protocol):
         """Seconds for measuring; never set back while the program runs."""
 
     def wall(self) -> float:
-        """Seconds since 1970 (UTC), for what people read."""
+        """Seconds since 1970 (UTC), to be shown."""
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable: ...
 

@@ -1,6 +1,7 @@
-"""Text in columns of a terminal: how wide text is, cutting and padding it, tables. Pure.
+"""Text in columns of a terminal: its width, cutting and padding it, tables. Pure.
 
-Text is safe already (`vspc.common.text`): no control characters, one line.
+Text is safe already (`vspc.common.text`): one line, no control or format characters. So widths need
+only `unicodedata`; `wcwidth` would add its tables of sequences that cannot be here.
 """
 
 import unicodedata
@@ -13,13 +14,13 @@ GAP = 2
 """Columns between two columns of a table."""
 
 ELLIPSIS = "…"
-"""What stands in the middle of text that was cut."""
+"""Replaces the middle of text that was cut."""
 
 BEGINNING = 6
 """Columns of the beginning of a name that is cut in front of the part in which it differs."""
 
 OCTETS = 4
-"""Bytes of UTF-8 that a cell is allowed: more are piled accents."""
+"""Bytes of UTF-8 allowed in a cell: more are stacked accents."""
 
 
 def cells(text: str) -> int:
@@ -47,8 +48,8 @@ def clip(text: str, width: int) -> str:
 
 
 def shorten(text: str, width: int, shared: int = 0) -> str:
-    """The same with the middle left out: names differ at their ends, or behind `shared` characters,
-    which others beside it begin with, too.
+    """The same with the middle left out: names differ at their ends, or after `shared` characters
+    that its neighbours begin with as well.
     """
     if fits(text, width):
         return text
@@ -65,8 +66,8 @@ def shorten(text: str, width: int, shared: int = 0) -> str:
 
 
 def shared_beginnings(names: Sequence[str]) -> list[int]:
-    """For each of `names`, which are sorted, how many characters it shares with one of its
-    neighbours, up to the word in which they differ.
+    """For each of the sorted `names`, how many characters it shares with a neighbour, up to the
+    word in which they differ.
     """
     common = [0, *(_common(*pair) for pair in pairwise(names)), 0]
     found = []
@@ -95,7 +96,7 @@ def _start(text: str, width: int) -> str:
 
 
 def _end(text: str, width: int) -> str:
-    """The last of it; an accent does not stand without the letter below it."""
+    """The end of it; an accent never stands without its letter."""
     octets = width * OCTETS
     kept = len(text)
     for i in range(len(text) - 1, -1, -1):
@@ -125,8 +126,8 @@ def _filled(short: str, width: int, right: bool) -> str:
 
 @frozen
 class Heading:
-    """A column of a table: its heading; how it is aligned; whether it holds names, which are cut
-    in the middle, and may be cut at all; the columns that it keeps in any case.
+    """A column of a table: its heading, its alignment, whether it has names, which may be cut in
+    the middle, and its least width.
     """
 
     text: str
@@ -136,13 +137,13 @@ class Heading:
 
 
 PADDED = 50
-"""Columns to which a table without a width pads a cell: one long name does not move all rows."""
+"""Columns to which a table without a width pads a cell at most."""
 
 
 def table(
     headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int | None = None
 ) -> str:
-    """Lines of text. With `width` columns with names give way, the widest first, until it fits;
+    """Lines of text. With `width`, columns of names are narrowed, the widest first, until it fits;
     without, nothing is cut. The last column is not padded.
     """
     widths = [
@@ -168,9 +169,7 @@ def _cut(names: Sequence[str], width: int) -> list[str]:
 
 
 def _narrow(widths: list[int], headings: Sequence[Heading], width: int) -> bool:
-    """Take a column off the widest names, again and again, until all of it fits; whether any was
-    too many.
-    """
+    """Narrow the widest columns of names until all fits; whether it did not."""
     excess = sum(widths) + GAP * (len(widths) - 1) - width
     for _ in range(excess):
         wide = [i for i, h in enumerate(headings) if h.names and widths[i] > h.least]

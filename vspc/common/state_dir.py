@@ -1,4 +1,4 @@
-"""The state directory: private, and of one server at a time."""
+"""The state directory: private, and used by one server at a time."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ class StateError(Exception):
 
 
 def make(path: Path) -> None:
-    """Make `path` for its owner alone; one that is there stays as it is. Raises `StateError`."""
+    """Create `path` with mode 0700, unless it exists. Raises `StateError`."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -22,10 +22,8 @@ def make(path: Path) -> None:
 
 
 def examine(path: Path) -> None:
-    """Refuse what somebody else could have put into `path`. Raises `StateError`.
-
-    Everything in it belongs to us (or to its owner, if we are root) and is no symbolic link:
-    through a link, or a file of somebody else's, our writing would be his.
+    """Raises `StateError` if anything in `path` is a symbolic link or belongs to another user (for
+    root: to another one than its owner), who could redirect what we write.
     """
     try:
         state = path.stat()
@@ -62,7 +60,7 @@ def _foreign(root: Path, path: Path) -> str:
 
 
 def claim(path: Path) -> IO[str]:
-    """Make `path` and lock it for this process; the lock lives as long as the result does."""
+    """Create `path` and lock it for this process, as long as the result is open."""
     make(path)
     try:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -1,16 +1,16 @@
-"""Text for people; the one way of foreign text to a log, a terminal or a file (law 6).
+"""Display-safe text: the one way of text from outside to a log, a terminal or a file (law 6).
 
-`safe` is for names, URIs and other words, `safe_output` for what a console said.
+`safe` is for names, URIs and other words, `safe_output` for the output of consoles.
 """
 
 import re
 import unicodedata
 
 SAFE_LIMIT = 200
-"""Characters of a foreign word that are shown before it is cut."""
+"""Characters of a word that are shown; what is beyond is counted."""
 
 SAFE_AGAIN = 10 * SAFE_LIMIT + 20
-"""Characters that `safe` makes of a word at most."""
+"""Characters of the longest result of `safe`."""
 
 # Control, format (direction overrides, zero width, BOM, tags), surrogate, private and unassigned
 # characters, line and paragraph separators: whatever could move a cursor or turn a line about.
@@ -31,7 +31,7 @@ def _visible(character: str) -> str:
 
 
 def safe(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
-    """One line of at most about `limit` characters that no terminal and no log parser acts on.
+    """One line of about `limit` characters at most, without effect on terminals and log parsers.
 
     Bytes are read as UTF-8; what is not UTF-8, control and direction characters and the
     backslash itself are shown as `\\xNN` or `\\uNNNN`. What is cut is counted: `name...(+3800)`.
@@ -45,17 +45,17 @@ def safe(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
 
 
 def ensure_safe(text: str, limit: int = SAFE_AGAIN) -> str:
-    """The same of text that is safe already, as names of VMs are: its escapes stay as they are."""
+    """As `safe` for text that is safe already, such as VM names: its escapes stay as they are."""
     if text.isprintable() and len(text) <= limit:
         return text
     return safe(text, limit).replace("\\\\", "\\")
 
 
-# What a replay does not keep. Of escape sequences it keeps SGR, that is colours and weights, with
-# bounded numbers. All that is kept is passed over where `re` does it.
+# What a replay leaves out: every escape sequence but SGR, colours and weights, with bounded
+# numbers. What it keeps is passed over inside `re`.
 _OUTPUT = re.compile(
     rb"\x1b(?!\[[0-9;:]{0,64}m)(?:"
-    # Control sequences, strings and short escapes go as a whole: what an OSC holds is no text.
+    # Control sequences, strings and short escapes as a whole: the contents of an OSC are not text.
     rb"\[[0-?]*[ -/]*[@-~]"
     rb"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b)|$)"
     rb"|[ -/]*[0-~]?"
@@ -69,7 +69,7 @@ _OUTPUT = re.compile(
 
 
 def safe_output(data: bytes) -> bytes:
-    """What a console said, as text and colours only: nothing in it can make a terminal answer.
+    """Output of a console as text and colours only, which cannot make a terminal answer.
 
     TAB, LF, CR, BS and SGR colours stay, every other control or escape sequence goes. The result
     is UTF-8; other bytes become U+FFFD, so that no raw C1 byte (0x9b is an 8-bit CSI) is left.
@@ -82,6 +82,6 @@ _COLOUR = re.compile(rb"\x1b\[[0-9;:]{0,64}m")
 
 
 def plain_output(data: bytes) -> bytes:
-    """The same without colours, and without what moves a cursor: a line for a file."""
+    """The same without colours and cursor movements: a line for a file."""
     text = _COLOUR.sub(b"", safe_output(data))
     return text.replace(b"\r", b"").replace(b"\b", b"")

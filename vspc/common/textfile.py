@@ -17,9 +17,9 @@ from vspc.common.text import safe
 from vspc.common.values import InvalidValue
 
 BOM = b"\xef\xbb\xbf"
-"""What some editors put in front of UTF-8."""
+"""UTF-8's, which some editors write."""
 
-_UTF_8_WANTED = "save it as UTF-8"
+_SAVE_AS = "save it as UTF-8"
 
 _WIDE = (
     (b"\xff\xfe\0\0", "UTF-32"),
@@ -30,27 +30,27 @@ _WIDE = (
 """Byte-order marks of other encodings, the longer ones first."""
 
 _LOOKED_AT = 4096
-"""Bytes that are looked at for UTF-16 without a mark."""
+"""Bytes that are searched for UTF-16 without a mark."""
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-"""What no line holds: some programs see the end of a line in it, others do not."""
+"""Not allowed in a line: some programs take them for its end, others do not."""
 
 _LINE = re.compile(r"line [0-9]+: ")
 
 
 @frozen
 class Content:
-    """What was in a file, and its mode."""
+    """The bytes of a file, and its mode."""
 
     data: bytes = field(repr=False)
     mode: int
 
 
 def read(path: Path, limit: int, pipe: bool = False) -> Content:
-    """All of `path`, at most `limit` bytes. `InvalidValue`, without the path in it, if that is not
-    possible. Only with `pipe` may it be something else than a file; then this waits for a writer.
+    """All of `path`, at most `limit` bytes. Raises `InvalidValue`, without the path in it. With
+    `pipe` it may also be a pipe, whose writer is waited for.
     """
-    waiting = 0 if pipe else os.O_NONBLOCK  # nobody may ever write to a pipe
+    waiting = 0 if pipe else os.O_NONBLOCK  # a pipe may never get a writer
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | waiting)) as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -66,21 +66,21 @@ def read(path: Path, limit: int, pipe: bool = False) -> Content:
 
 
 def text_of(data: bytes) -> str:
-    """`data` as text; each kind of line end is "\\n" in it. `InvalidValue`, which shows nothing of
-    it.
+    """`data` as text, with "\\n" for each kind of line end. Raises `InvalidValue`, which repeats
+    nothing of it.
     """
     wide = next((name for mark, name in _WIDE if data.startswith(mark)), "") or _unmarked(data)
     if wide:
-        raise InvalidValue(f"encoded as {wide}, not UTF-8", _UTF_8_WANTED)
+        raise InvalidValue(f"encoded as {wide}, not UTF-8", _SAVE_AS)
     data = data.removeprefix(BOM)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = len(_ends(data[: error.start].decode("utf-8")).split("\n"))
-        raise InvalidValue(f"line {line}: invalid UTF-8", _UTF_8_WANTED) from None
+        raise InvalidValue(f"line {line}: invalid UTF-8", _SAVE_AS) from None
     if "\0" in text:
         line = len(_ends(text[: text.index("\0")]).split("\n"))
-        raise InvalidValue(f"line {line}: NUL byte", _UTF_8_WANTED)
+        raise InvalidValue(f"line {line}: NUL byte", _SAVE_AS)
     return _ends(text)
 
 
@@ -99,8 +99,8 @@ def _ends(text: str) -> str:
 
 
 def lines(text: str) -> Iterator[tuple[int, str]]:
-    """What stands in the lines of `text`, each with its number: no empty lines, no comments, which
-    are lines that begin with "#"; no blanks around it.
+    """The lines of `text` with their numbers and without white space around them, but for empty
+    lines and comments, which begin with "#".
     """
     for number, line in enumerate(text.split("\n"), 1):
         bare = line.strip()
@@ -109,7 +109,7 @@ def lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def examine(line: str) -> None:
-    """`InvalidValue` if there is a control character in `line`, but for TAB."""
+    """Raises `InvalidValue` for a control character but TAB in `line`."""
     found = _CONTROL.search(line)
     if found:
         what = f"control character U+{ord(found[0]):04X}"
@@ -117,14 +117,14 @@ def examine(line: str) -> None:
 
 
 def read_text(path: Path, limit: int) -> str:
-    """`text_of` what `path` holds; `InvalidValue` names it."""
+    """The text of `path`. Raises `InvalidValue`, which names it."""
     with naming(path):
         return text_of(read(path, limit).data)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What is `InvalidValue` in this block is so in the file at `path`: "PATH: it is too long"."""
+    """`InvalidValue` raised in this block becomes one about `path`: "PATH: not a regular file"."""
     try:
         yield
     except InvalidValue as wrong:
@@ -132,6 +132,6 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def located(path: Path, wrong: InvalidValue) -> InvalidValue:
-    """`wrong` of the file at `path`; "line 3: it is" becomes "PATH line 3: it is"."""
+    """`wrong` in the file at `path`; "line 3: empty" becomes "PATH line 3: empty"."""
     joint = " " if _LINE.match(wrong.problem) else ": "
     return InvalidValue(f"{safe(str(path))}{joint}{wrong.problem}", wrong.allowed)

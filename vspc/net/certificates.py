@@ -1,4 +1,4 @@
-"""PEM files of the administrator's: certificates, authorities, private keys (RFC 7468)."""
+"""PEM files (RFC 7468), chains of certificates, and how long these are valid."""
 
 import os
 import re
@@ -21,7 +21,7 @@ FILE_LIMIT = 1024 * 1024
 """Bytes of a PEM file."""
 
 _DER = (b"0\x81", b"0\x82", b"0\x83")
-"""How a certificate or key without PEM around it begins."""
+"""First bytes of DER."""
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----")
 
@@ -31,7 +31,7 @@ class PemError(ValueError):
 
 
 def read_pem(path: Path) -> bytes:
-    """The blocks in `path`, without what stands around them. Raises `PemError`."""
+    """The blocks in `path`, without the text around them. Raises `PemError`."""
     try:
         data = read(path, FILE_LIMIT).data
         if data.startswith(_DER):
@@ -60,7 +60,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 @contextmanager
 def as_file(data: bytes) -> Iterator[str]:
-    """The path of `data`, which is on no disk, for a library that takes nothing else."""
+    """A path of `data`, in memory only, for a library that needs a path."""
     descriptor = os.memfd_create("vspc-pem", os.MFD_CLOEXEC)
     try:
         with open(descriptor, "wb", closefd=False) as file:
@@ -77,8 +77,8 @@ def name_of(name: x509.Name) -> str:
 
 
 def chain_problems(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    """What is wrong with `chain`, whose first certificate is the server's own. Certificates are
-    counted from 1.
+    """What is wrong with `chain`, the server's own certificate first. Certificates are counted from
+    1.
     """
     for place, (each, issuer) in enumerate(pairwise(chain), 1):
         if each.issuer != issuer.subject:
@@ -94,7 +94,7 @@ def chain_problems(chain: Sequence[x509.Certificate]) -> Iterator[str]:
 
 
 def _unlinked(chain: Sequence[x509.Certificate], place: int) -> str:
-    """Why the certificate behind number `place` is not its issuer's."""
+    """Why the certificate after number `place` is not that of its issuer."""
     each = chain[place - 1]
     if each.issuer == each.subject:
         return f"certificate {place} ({name_of(each.subject)}) is a root, but another one follows"
@@ -117,8 +117,8 @@ def _signed(each: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _points_elsewhere(certificate: x509.Certificate) -> bool:
-    """Whether it says where its issuer's certificate is: as public authorities do, whose issuer
-    is an intermediate one.
+    """Whether it names where its issuer's certificate is, as public authorities do, which issue
+    from intermediate ones.
     """
     try:
         found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
@@ -129,7 +129,7 @@ def _points_elsewhere(certificate: x509.Certificate) -> bool:
 
 
 WARN_DAYS = 30
-"""Days before a certificate expires from which on that is said."""
+"""Days before a certificate expires in which that is warned of."""
 
 
 @frozen
@@ -140,11 +140,11 @@ class Validity:
     not_after: datetime
 
     def days_left(self, now: datetime) -> int:
-        """Whole days until it expires; below 0 it has expired."""
+        """Whole days until it expires; negative once it has."""
         return (self.not_after - now) // timedelta(days=1)
 
     def problem(self, now: datetime) -> str:
-        """What is wrong with it at `now`, or soon will be; empty: nothing."""
+        """What is wrong at `now`, or will be within `WARN_DAYS`; empty: nothing."""
         if now < self.not_before:
             return f"not valid before {_day(self.not_before)}"
         if now > self.not_after:
@@ -157,12 +157,12 @@ class Validity:
 
 
 def validity(certificate: x509.Certificate) -> Validity:
-    """That of one certificate."""
+    """The validity of one certificate."""
     return Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def validity_of(pem: bytes) -> Validity:
-    """That of the first certificate in `pem`, the server's own. Raises ValueError."""
+    """The validity of the first certificate in `pem`. Raises ValueError."""
     return validity(x509.load_pem_x509_certificates(pem)[0])
 
 

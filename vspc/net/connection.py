@@ -1,6 +1,8 @@
-"""Connections that threads make to programs that take what we say: TCP, TLS, UDP, Unix sockets.
+"""Outgoing connections of threads to log and audit servers: TCP, TLS, UDP, Unix sockets; when they
+are retried; and syslog records (RFC 5424, RFC 6587), which `logging.handlers` and the libraries on
+PyPI write as RFC 3164 or without bounds.
 
-Made when they are needed, and anew after an error. Nothing here is for the reactor's thread.
+Nothing here is for the reactor's thread: a connection blocks for up to `TIMEOUT`.
 """
 
 import fcntl
@@ -19,37 +21,37 @@ from attrs import define, field
 from vspc.common.text import safe
 from vspc.net.certificates import PemError, as_file, read_pem
 
-PATIENCE = 10.0
-"""Seconds that a connection may take to be made, or to take what it is given."""
+TIMEOUT = 10.0
+"""Seconds that connecting may take, and sending."""
 
 
 @define(eq=False)
 class Connection:
-    """`dial` makes one, as often as it must; it may block for `PATIENCE`, and so may a send."""
+    """Connected by `dial` when it is needed, and again after an error."""
 
     dial: Callable[[], socket.socket]
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
     _socket: socket.socket | None = field(default=None, init=False)
     _sent: int = field(default=0, init=False)  # bytes, by this connection
-    _ends: deque[int] = field(factory=deque, init=False)  # of sends that may be on their way
+    _ends: deque[int] = field(factory=deque, init=False)  # of sends that are not acknowledged
 
     def send(self, data: bytes) -> None:
-        """All of `data`, within `patience`. Raises OSError; then it is closed."""
+        """Send all of `data` within `timeout`. On an error it is closed and raises OSError."""
         try:
             if self._socket is None:
                 self._socket = self.dial()
-            self._look(self._socket)
+            self._check_open(self._socket)
             self._socket.sendall(data)
         except OSError:
             self.close()
             raise
-        except UnicodeError as error:  # the name of a host that is none
+        except UnicodeError as error:  # an invalid host name
             raise OSError(str(error)) from None
         self._sent += len(data)
         self._ends.append(self._sent)
 
-    def _look(self, connection: socket.socket) -> None:
-        """A peer that has gone says so by an end of file, which writing would not notice."""
+    def _check_open(self, connection: socket.socket) -> None:
+        """Notice that the peer has closed, which writing would not."""
         connection.setblocking(False)
         try:
             if connection.recv(4096) == b"":
@@ -57,17 +59,17 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         finally:
-            connection.settimeout(self.patience)
+            connection.settimeout(self.timeout)
 
     def waiting(self) -> int:
-        """How many of the last sends the other side's kernel may not have as a whole yet."""
+        """How many of the last sends the peer's kernel may not have completely."""
         arrived = self._sent - self._queued()
         while self._ends and self._ends[0] <= arrived:
             self._ends.popleft()
         return len(self._ends)
 
     def _queued(self) -> int:
-        """Bytes that the other side has not acknowledged; with what TLS adds, so never too few."""
+        """Bytes that the peer has not acknowledged, with the overhead of TLS: never too few."""
         if self._socket is None:
             return 0
         try:
@@ -77,7 +79,7 @@ class Connection:
         return int(struct.unpack("i", waiting)[0])
 
     def close(self) -> None:
-        """Until the next `send`."""
+        """Close it until the next `send`."""
         self._sent = 0
         self._ends.clear()
         if self._socket is not None:
@@ -88,7 +90,7 @@ class Connection:
 
 def tcp(host: str, port: int) -> Callable[[], socket.socket]:
     """By TCP."""
-    return lambda: socket.create_connection((host, port), PATIENCE)
+    return lambda: socket.create_connection((host, port), TIMEOUT)
 
 
 def unix(path: str) -> Callable[[], socket.socket]:
@@ -98,10 +100,10 @@ def unix(path: str) -> Callable[[], socket.socket]:
 
 
 def tls(host: str, port: int, context: ssl.SSLContext) -> Callable[[], socket.socket]:
-    """By TLS; `context` says whom to believe."""
+    """By TLS; `context` has the authorities that are trusted."""
 
     def dial() -> socket.socket:
-        plain = socket.create_connection((host, port), PATIENCE)
+        plain = socket.create_connection((host, port), TIMEOUT)
         try:
             return context.wrap_socket(plain, server_hostname=host)
         except OSError:
@@ -123,12 +125,12 @@ def udp(host: str, port: int) -> Callable[[], socket.socket]:
 
 
 def unix_datagrams(path: str) -> Callable[[], socket.socket]:
-    """By a Unix socket that takes datagrams, as syslog's and the journal's do."""
+    """By a Unix datagram socket, as those of syslog and of the journal."""
     return lambda: _connected(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), path)
 
 
 def _connected(made: socket.socket, address: Any) -> socket.socket:
-    made.settimeout(PATIENCE)
+    made.settimeout(TIMEOUT)
     try:
         made.connect(address)
     except OSError:
@@ -140,12 +142,12 @@ def _connected(made: socket.socket, address: Any) -> socket.socket:
 def client_context(
     ca: Path | None, certificate: Path | None, private_key: Path | None
 ) -> ssl.SSLContext:
-    """Whom TLS believes, and who we are there. Raises OSError for files that do not serve."""
+    """Trusted authorities, and our certificate. Raises OSError for files that cannot be used."""
     context = ssl.create_default_context(cadata=None if ca is None else _pem(ca).decode("ascii"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None and private_key is not None:
         with as_file(_pem(certificate)) as chain, as_file(_pem(private_key)) as key:
-            # With a password, even none, nobody is asked for one on a terminal.
+            # With a password, even an empty one, OpenSSL asks for none on the terminal.
             context.load_cert_chain(chain, key, "")
     return context
 
@@ -156,7 +158,7 @@ def _pem(path: Path) -> bytes:
     except PemError as error:
         raise OSError(str(error)) from None
     if not found:
-        raise OSError(f"{safe(str(path))}: it has no PEM block")
+        raise OSError(f"{safe(str(path))}: no PEM block")
     return found
 
 
@@ -210,29 +212,29 @@ AGAIN, LONGEST = 1.0, 30.0
 
 @define(eq=False)
 class Backoff:
-    """Times are the caller's."""
+    """When something that fails is tried again. Times are the caller's."""
 
     failing: bool = field(default=False, init=False)
     retry: float = field(default=0.0, init=False)
     _pause: float = field(default=AGAIN, init=False)
     _since: float = field(default=0.0, init=False)
-    _well_since: float = field(default=float("-inf"), init=False)
+    _good_since: float = field(default=float("-inf"), init=False)
 
     def fail(self, now: float, moved: bool) -> bool:
-        """An error; whether it is the first. `moved`: it took something else just before."""
+        """An error; whether it is the first. `moved`: something else succeeded just before."""
         first = not self.failing
         if first:
             self.failing, self._since = True, now
-        # What fails again at once was never well: its pause goes on growing.
-        if (first and now >= self._well_since + LONGEST) or (moved and not first):
+        # After a short success the pause goes on growing.
+        if (first and now >= self._good_since + LONGEST) or (moved and not first):
             self._pause = AGAIN
         self.retry = now + self._pause
         self._pause = min(2 * self._pause, LONGEST)
         return first
 
     def recover(self, now: float) -> float:
-        """It goes on; seconds since the first error."""
-        self.failing, self._well_since = False, now
+        """A success; seconds since the first error."""
+        self.failing, self._good_since = False, now
         return now - self._since
 
     def is_waiting(self, now: float) -> bool:
@@ -241,7 +243,7 @@ class Backoff:
 
 
 INFO = 6
-"""The severity of what is no trouble."""
+"""Severity: informational."""
 
 _MARK = b"\xef\xbb\xbf"
 
@@ -249,13 +251,13 @@ _MARK = b"\xef\xbb\xbf"
 def record(
     facility: int, time: str, hostname: str, kind: str, data: str, text: bytes, severity: int = INFO
 ) -> bytes:
-    """One. `time` is RFC 3339 in UTC, `kind` the MSGID, `data` "-" or structured data; `text` is
-    UTF-8, and the mark in front says so (section 6.4).
+    """A syslog record. `time` is RFC 3339 in UTC, `kind` the MSGID, `data` "-" or structured data;
+    `text` is UTF-8, with the byte-order mark of section 6.4.
     """
     head = f"<{facility * 8 + severity}>1 {time} {hostname} vspc - {kind} {data} "
     return head.encode("utf-8", "replace") + _MARK + text
 
 
 def counted(body: bytes) -> bytes:
-    """With its length in front (RFC 6587 section 3.4.1)."""
+    """`body` with its length before it (RFC 6587 section 3.4.1)."""
     return f"{len(body)} ".encode() + body

@@ -1,6 +1,7 @@
-"""TLS below a line, which can be paused, and whose handshakes have their turn (law 11).
+"""TLS below a line that can be paused, with handshakes as a share of a turn (law 11); and TLS on
+accepted connections, with the reason why a handshake failed.
 
-Twisted's TLS layer decrypts whatever has been read, in one go. Here the line stops it between two
+Twisted's TLS layer decrypts all that has been read at once. Here the line stops it between two
 records: what is not decrypted stays in OpenSSL's buffer, at most one read of the socket.
 """
 
@@ -29,22 +30,22 @@ class PausableConnection(SSL.Connection):
 
 
 class Shared(Protocol):
-    """What `FairTls` needs to know of the protocol above it."""
+    """What `FairTls` needs of the protocol above it."""
 
     @property
     def share(self) -> Share:
-        """Its part in each turn of the reactor."""
+        """Its part of each turn of the reactor."""
 
 
 class FairTls(BufferingTLSTransport):
-    """Twisted's TLS transport. The protocol above it has a `share`, and may pause it."""
+    """Twisted's TLS transport below a protocol that has a `share` and may pause it."""
 
     transport: Any
     wrappedProtocol: Any
     _tlsConnection: Any
 
-    _early = b""  # what came for the handshake and waits for its turn
-    _held = False  # for that
+    _early = b""  # of the handshake, waiting for a later turn
+    _held = False  # whether it waits
     _paused = False  # by the protocol above
     _lost: Failure | None = None  # why the connection was lost, with records still to decrypt
 
@@ -54,7 +55,7 @@ class FairTls(BufferingTLSTransport):
         return share
 
     def dataReceived(self, data: bytes) -> None:
-        """A step of a handshake has its turn; records are decrypted until the line pauses."""
+        """A step of a handshake counts as work; records are decrypted until the line pauses."""
         if self._handshakeDone:
             super().dataReceived(data)  # type: ignore[no-untyped-call]
             return
@@ -77,15 +78,15 @@ class FairTls(BufferingTLSTransport):
                 self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
-        """Decrypt nothing more, read nothing more."""
+        """Stop decrypting and reading."""
         self._paused = True
-        self._tell_engine()
+        self._pause_engine()
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Go on: what is there already comes first."""
+        """Go on with what has been read, then read."""
         self._paused = False
-        self._tell_engine()
+        self._pause_engine()
         self._flushReceiveBIO()  # type: ignore[no-untyped-call]
         if self._paused:
             return
@@ -95,12 +96,12 @@ class FairTls(BufferingTLSTransport):
         else:
             self.transport.resumeProducing()
 
-    def _tell_engine(self) -> None:
+    def _pause_engine(self) -> None:
         if self._tlsConnection is not None:
             self._tlsConnection.paused = self._paused
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """What was read before that is not lost: it has its turn."""
+        """What was read before that is decrypted first."""
         if self._held:
             self._held = False
             self._share.leave()
@@ -117,7 +118,7 @@ class FairTlsFactory(TLSMemoryBIOFactory):
 
 
 def start_tls(transport: Any, creator: IOpenSSLServerConnectionCreator, above: Shared) -> FairTls:
-    """TLS from the next byte on between `transport` and `above`, the transport of which it is."""
+    """TLS from the next byte on, between `transport` and `above`, which it carries."""
     engine = FairTls(FairTlsFactory(creator, False, None), above, False)  # type: ignore[arg-type]
     transport.protocol = engine
     engine.makeConnection(transport)  # type: ignore[no-untyped-call]
@@ -125,8 +126,8 @@ def start_tls(transport: Any, creator: IOpenSSLServerConnectionCreator, above: S
 
 
 class HandshakeFailed(Exception):
-    """No TLS came about: `error` says why. `opening` is the first few bytes that the peer said, and
-    `spoken` what that is.
+    """A TLS handshake failed with `error`. `opening` is the first bytes of the peer, `spoken` the
+    protocol that they are.
     """
 
     def __init__(self, error: BaseException | None, opening: bytes, spoken: Spoken | None) -> None:
@@ -137,7 +138,11 @@ class HandshakeFailed(Exception):
 
 
 class ListeningTls(FairTls):
-    """One accepted connection. A handshake that fails is lost with `HandshakeFailed`."""
+    """An accepted connection; one whose handshake fails is lost with `HandshakeFailed`.
+
+    OpenSSL waits for five bytes, and an ESXi host that speaks plain telnet sends three and waits:
+    what is not TLS is recognised by its first byte here.
+    """
 
     _opening: bytes | None = b""  # None once it is known to be TLS
     _spoken: Spoken | None = None
@@ -163,6 +168,6 @@ class ListeningTls(FairTls):
 
 
 class ListeningTlsFactory(FairTlsFactory):
-    """TLS in front of another factory, as `FairTlsFactory` makes it, for accepted ones."""
+    """Puts `ListeningTls` below what another factory makes."""
 
     protocol = ListeningTls

@@ -1,4 +1,4 @@
-"""TCP options of a line, and what TCP knows of its peer (Linux)."""
+"""TCP options of a connection, and the length of its send queues (Linux)."""
 
 import array
 import fcntl
@@ -31,18 +31,17 @@ def _socket(transport: Any) -> socket.socket | None:
         return _socket(below)
     try:
         found = handle()
-    except AttributeError:  # Twisted's transport of a connection that is over has none
+    except AttributeError:  # a closed transport of Twisted's
         return None
     return found if isinstance(found, socket.socket) else None
 
 
 def keep_alive(transport: Any) -> None:
-    """Ask TCP to notice a peer that vanished, and to send keys at once."""
+    """Have TCP notice a peer that vanished, and send small writes at once."""
     sock = _socket(transport)
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     for level, option, value in _OPTIONS:
-        # A connection that is over already has nothing to be asked of.
         with suppress(OSError):
             sock.setsockopt(level, option, value)
 
@@ -57,9 +56,8 @@ def read_at_most(transport: Any, size: int) -> None:
 
 
 def unacknowledged(transport: Any) -> int | None:
-    """Bytes written to `transport` that its peer's kernel does not have; None if nobody knows.
-
-    What Twisted itself still buffers counts, too.
+    """Bytes written to `transport` that its peer has not acknowledged, Twisted's own buffers
+    included; None if that is not known.
     """
     sock = _socket(transport)
     if sock is None or sock.fileno() < 0:
@@ -82,7 +80,7 @@ def _buffered(transport: Any) -> int:
 
 
 def _in_tls(engine: Any) -> int:
-    """What is collected for one TLS record, or waits for the handshake."""
+    """Bytes that wait for a TLS record, or for the handshake."""
     collected = getattr(getattr(engine, "_aggregator", None), "_buffer", ())
     waiting = getattr(engine, "_appSendBuffer", ())
     return sum(map(len, collected)) + sum(map(len, waiting))

@@ -1,4 +1,4 @@
-"""Who may connect, how many, how often it is worth a log line. Time is an argument throughout."""
+"""Which hosts may connect, how many connections, how often that is logged. Time is an argument."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
@@ -9,16 +9,16 @@ from attrs import define, field
 from vspc.common.addresses import LOOPBACK, Network, parse_address
 
 REFUSALS_PER_MINUTE = 10
-"""Log lines about one host in a minute; what is over is counted."""
+"""Log lines about one host in a minute; those beyond are counted."""
 
 HOSTS = 4096
-"""Hosts that are remembered for that; the longest silent is forgotten first."""
+"""Hosts that are remembered for that; the least recent is forgotten first."""
 
 MINUTE = 60.0
 
 
 class Allow:
-    """The networks that may connect. What has no IP address (a Unix socket) is local and may."""
+    """The networks that may connect, and peers without an IP address (Unix sockets)."""
 
     def __init__(self, networks: Iterable[Network] = LOOPBACK) -> None:
         self._networks = tuple(networks)
@@ -31,7 +31,7 @@ class Allow:
 
 @define
 class TokenBucket:
-    """At most `burst` at once and `rate` a second for ever. `now` is seconds."""
+    """At most `burst` at once and `rate` a second in the long run. `now` is seconds."""
 
     rate: float
     burst: float
@@ -51,56 +51,56 @@ class TokenBucket:
 
 
 @define
-class _Told:
+class _Minute:
     since: float
     count: int = 0
 
 
 class Refusals:
-    """Says whether one more refusal of a host is worth a line, and how many were not."""
+    """Which refusals of a host are logged, and how many were not."""
 
     def __init__(self) -> None:
-        self._hosts: OrderedDict[str, _Told] = OrderedDict()
+        self._hosts: OrderedDict[str, _Minute] = OrderedDict()
 
     def worth_a_line(self, host: str, now: float) -> bool:
-        """Whether to log; at most `REFUSALS_PER_MINUTE` times a minute for one host."""
-        told = self._hosts.get(host)
-        if told is None:
-            told = self._hosts[host] = _Told(now)
+        """Whether to log this one; at most `REFUSALS_PER_MINUTE` times a minute for one host."""
+        minute = self._hosts.get(host)
+        if minute is None:
+            minute = self._hosts[host] = _Minute(now)
             if len(self._hosts) > HOSTS:
                 self._hosts.popitem(last=False)
         self._hosts.move_to_end(host)
-        told.count += 1
-        return told.count <= REFUSALS_PER_MINUTE
+        minute.count += 1
+        return minute.count <= REFUSALS_PER_MINUTE
 
     def over(self, now: float) -> list[tuple[str, int]]:
-        """Hosts whose minute is over with refusals untold, and how many; call it now and then."""
-        due = [h for h, told in self._hosts.items() if now - told.since >= MINUTE]
-        untold = [(h, self._hosts.pop(h).count - REFUSALS_PER_MINUTE) for h in due]
-        return [(host, count) for host, count in untold if count > 0]
+        """Hosts whose minute is over, with refusals that were not logged; call it periodically."""
+        due = [h for h, minute in self._hosts.items() if now - minute.since >= MINUTE]
+        unlogged = [(h, self._hosts.pop(h).count - REFUSALS_PER_MINUTE) for h in due]
+        return [(host, count) for host, count in unlogged if count > 0]
 
 
 Connection = TypeVar("Connection", bound=Hashable)
 
 
 @define(eq=False)
-class _Guest:
+class _Entry:
     address: str
     heard: float
     failed: bool = False
 
 
 class Admissions(Generic[Connection]):
-    """Connections that have not shown who they are: at most so many of one address and in all.
+    """Unauthenticated connections: at most `per_address` of one address and `in_all` together.
 
-    A newcomer is never refused: over a limit somebody else goes, of his address first, one that
-    has failed before one that has only been silent longest. Nothing is scanned.
+    A new connection is never refused: over a limit it displaces another, of its own address first,
+    and one that has failed before the one that has been silent longest. Nothing is scanned.
     """
 
     def __init__(self, per_address: int, in_all: int) -> None:
         self._per_address = per_address
         self._in_all = in_all
-        self._guests: dict[Connection, _Guest] = {}
+        self._entries: dict[Connection, _Entry] = {}
         # Oldest first; touching moves to the end.
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._failed: OrderedDict[Connection, None] = OrderedDict()
@@ -108,47 +108,45 @@ class Admissions(Generic[Connection]):
         self._failed_of: dict[str, OrderedDict[Connection, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self._entries)
 
     def admit(
         self, connection: Connection, address: str, now: float, silence: float = 0.0
     ) -> Connection | None:
-        """Let `connection` in; the one that has to go for it, which has left already.
+        """Add `connection`; the one that it displaces, which has been removed.
 
-        Whoever has said nothing for `silence` seconds goes before anybody who has.
+        One that has been silent for `silence` seconds is displaced before others.
         """
-        first = self._in_turn(address)
-        leaver = next((each for each in first if self._quiet(each, now, silence)), None)
-        if leaver is None and first:
-            leaver = first[0]
-        if leaver is not None:
-            self.leave(leaver)
-        self._guests[connection] = _Guest(address, now)
+        candidates = self._in_turn(address)
+        displaced = next((each for each in candidates if self._quiet(each, now, silence)), None)
+        if displaced is None and candidates:
+            displaced = candidates[0]
+        if displaced is not None:
+            self.leave(displaced)
+        self._entries[connection] = _Entry(address, now)
         self._silent[connection] = None
         self._silent_of.setdefault(address, OrderedDict())[connection] = None
-        return leaver
+        return displaced
 
     def has_room(self, address: str, now: float, silence: float) -> bool:
-        """Whether one more of `address` costs nobody his place who said something lately.
-
-        Somebody who has been silent for `silence` seconds may be displaced: `admit` with the same
-        `silence` takes him.
+        """Whether one more of `address` displaces none, or one that has been silent for `silence`
+        seconds, which `admit` with the same `silence` then picks.
         """
-        first = self._in_turn(address)
-        return not first or any(self._quiet(each, now, silence) for each in first)
+        candidates = self._in_turn(address)
+        return not candidates or any(self._quiet(each, now, silence) for each in candidates)
 
     def _quiet(self, connection: Connection, now: float, silence: float) -> bool:
-        return now - self._guests[connection].heard >= silence
+        return now - self._entries[connection].heard >= silence
 
     def _in_turn(self, address: str) -> list[Connection]:
-        """Who may have to go for one more of `address`, the first first; empty: there is room."""
+        """What one more of `address` may displace, in this order; empty: nothing."""
         failed, silent = self._failed_of.get(address), self._silent_of.get(address)
         queues: tuple[OrderedDict[Connection, None] | None, ...] = ()
         if self._count(address) >= self._per_address:
             queues = failed, silent
-        elif len(self._guests) >= self._in_all:
+        elif len(self._entries) >= self._in_all:
             queues = failed, self._failed, silent, self._silent
-        # The head of a queue has been silent longest: no other of it needs to be looked at.
+        # The head of a queue has been silent longest.
         return [next(iter(queue)) for queue in queues if queue]
 
     def _count(self, address: str) -> int:
@@ -156,36 +154,36 @@ class Admissions(Generic[Connection]):
 
     def touched(self, connection: Connection, now: float) -> None:
         """Something came from `connection`."""
-        guest = self._guests.get(connection)
-        if guest is None:
+        entry = self._entries.get(connection)
+        if entry is None:
             return
-        guest.heard = now
-        total = self._failed if guest.failed else self._silent
-        mine = (self._failed_of if guest.failed else self._silent_of)[guest.address]
+        entry.heard = now
+        total = self._failed if entry.failed else self._silent
+        mine = (self._failed_of if entry.failed else self._silent_of)[entry.address]
         total.move_to_end(connection)
         mine.move_to_end(connection)
 
     def failed(self, connection: Connection) -> None:
-        """`connection` has failed to show who it is: it goes first from now on."""
-        guest = self._guests.get(connection)
-        if guest is None or guest.failed:
+        """`connection` has failed to log in: it is displaced first from now on."""
+        entry = self._entries.get(connection)
+        if entry is None or entry.failed:
             return
-        self._drop(connection, guest)
-        guest.failed = True
+        self._drop(connection, entry)
+        entry.failed = True
         self._failed[connection] = None
-        self._failed_of.setdefault(guest.address, OrderedDict())[connection] = None
+        self._failed_of.setdefault(entry.address, OrderedDict())[connection] = None
 
     def leave(self, connection: Connection) -> None:
-        """It has shown who it is, or is gone; unknown ones do not matter."""
-        guest = self._guests.pop(connection, None)
-        if guest is not None:
-            self._drop(connection, guest)
+        """`connection` is authenticated, or closed; unknown ones are ignored."""
+        entry = self._entries.pop(connection, None)
+        if entry is not None:
+            self._drop(connection, entry)
 
-    def _drop(self, connection: Connection, guest: _Guest) -> None:
-        total = self._failed if guest.failed else self._silent
-        table = self._failed_of if guest.failed else self._silent_of
+    def _drop(self, connection: Connection, entry: _Entry) -> None:
+        total = self._failed if entry.failed else self._silent
+        table = self._failed_of if entry.failed else self._silent_of
         del total[connection]
-        mine = table[guest.address]
+        mine = table[entry.address]
         del mine[connection]
         if not mine:
-            del table[guest.address]
+            del table[entry.address]

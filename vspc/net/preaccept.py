@@ -1,8 +1,7 @@
-"""Between the kernel's accept and a line: connections that are not let in yet.
+"""Between the kernel's accept and a line: connections that are not admitted yet.
 
-`ProxiedConnection` reads where a balancer's connection comes from, `PendingConnection` is not read
-until there is room. Both then give the connection away for good: no layer of theirs stays below a
-line.
+`ProxiedConnection` reads the PROXY header of a balancer, `PendingConnection` waits unread until its
+address has room. Both then hand the transport over: no layer of theirs stays below a line.
 """
 
 from collections import OrderedDict
@@ -18,33 +17,33 @@ from twisted.python.failure import Failure
 
 from vspc.wire.proxy import LIMIT, Header, MalformedHeader, parse
 
-HEADER_PATIENCE = 5.0
-"""Seconds in which a balancer has to say where a connection comes from."""
+HEADER_TIMEOUT = 5.0
+"""Seconds in which a balancer has to send its PROXY header."""
 
 WAITING = 1024
-"""Connections of one address that wait for room; one more is closed."""
+"""Connections of one address that may wait; one more is closed."""
 
 WAITING_IN_ALL = 4096
 """The same, of all addresses together."""
 
-WAITING_PATIENCE = 60.0
-"""Seconds that a connection waits for room; whoever is in has to say who he is in half of that."""
+WAITING_TIMEOUT = 60.0
+"""Seconds that a connection may wait, twice the time that a VM has to identify itself."""
 
 SERVED = 32
-"""Connections that are let in at once; the others have to be served in a later turn."""
+"""Connections that are admitted at once; the others wait for a later turn."""
 
 Later = Callable[[float, Callable[[], None]], Any]
 """Calls something so many seconds later; what it returns is `Cancellable`."""
 
 Refuse = Callable[[str], None]
-"""Is told why a connection is closed."""
+"""Called with the reason why a connection is closed."""
 
 Inner = Callable[[IAddress | None], Protocol | None]
-"""Who is behind the vestibule for a peer; None: nobody, the connection is closed."""
+"""Makes the protocol for a peer; None: the connection is closed."""
 
 
 def hand_over(transport: Any, inner: Protocol, rest: bytes = b"") -> None:
-    """Give `transport` to `inner`, and what has been read of it already."""
+    """Connect `inner` to `transport`, and give it what has been read already."""
     transport.protocol = inner
     inner.makeConnection(transport)  # type: ignore[no-untyped-call]
     if rest:
@@ -52,7 +51,7 @@ def hand_over(transport: Any, inner: Protocol, rest: bytes = b"") -> None:
 
 
 class ProxiedConnection(Protocol):
-    """A connection of a balancer that speaks the PROXY protocol."""
+    """A connection of a balancer that sends a PROXY header."""
 
     transport: Any
 
@@ -66,10 +65,10 @@ class ProxiedConnection(Protocol):
         self._later = later
         self._refuse = refuse
         self._read = b""
-        self._patience: Any = None
+        self._timer: Any = None
 
     def connectionMade(self) -> None:
-        self._patience = self._later(HEADER_PATIENCE, self._lose_patience)
+        self._timer = self._later(HEADER_TIMEOUT, self._time_out)
 
     def dataReceived(self, data: bytes) -> None:
         self._read += data
@@ -79,17 +78,17 @@ class ProxiedConnection(Protocol):
             self._end(f"the balancer's PROXY header is malformed: {malformed}")
             return
         if header is not None:
-            self._announce(header)
+            self._accept(header)
         elif len(self._read) >= LIMIT:
             self._end(f"the balancer's PROXY header has over {LIMIT} bytes")
 
-    def _announce(self, header: Header) -> None:
+    def _accept(self, header: Header) -> None:
         self._rest()
         transport, rest = self.transport, self._read[header.size :]
         if header.host is not None:
             kind = IPv6Address if ":" in header.host else IPv4Address
             address = kind("TCP", header.host, header.port)
-            # Whoever asks the transport from here on has to hear who is really there.
+            # From here on the address of the transport is that of the peer.
             transport.getPeer = lambda: address
         inner = self._inner(transport.getPeer())
         if inner is None:
@@ -97,9 +96,9 @@ class ProxiedConnection(Protocol):
         else:
             hand_over(transport, inner, rest)
 
-    def _lose_patience(self) -> None:
-        self._patience = None
-        self._end(f"no PROXY header from the balancer within {HEADER_PATIENCE:g} s")
+    def _time_out(self) -> None:
+        self._timer = None
+        self._end(f"no PROXY header from the balancer within {HEADER_TIMEOUT:g} s")
 
     def _end(self, reason: str) -> None:
         self._rest()
@@ -110,13 +109,13 @@ class ProxiedConnection(Protocol):
         self._rest()
 
     def _rest(self) -> None:
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
-        self._patience = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
 
 class PendingConnection(Protocol):
-    """A connection that waits until its address has room; nothing of it is read meanwhile."""
+    """A connection that waits unread until its address has room."""
 
     transport: Any
 
@@ -135,19 +134,19 @@ class PendingConnection(Protocol):
         self._later = later
         self._refuse = refuse
         self._early = b""
-        self._patience: Any = None
+        self._timer: Any = None
 
     def connectionMade(self) -> None:
         self.transport.pauseProducing()
-        self._patience = self._later(WAITING_PATIENCE, self._lose_patience)
+        self._timer = self._later(WAITING_TIMEOUT, self._time_out)
 
     def dataReceived(self, data: bytes) -> None:
-        """What was read before the pause, at most one read of the transport: it is not lost."""
+        """What was read before the pause: at most one read of the transport."""
         self._early += data
 
-    def _lose_patience(self) -> None:
+    def _time_out(self) -> None:
         self._leave()
-        self._refuse(f"no line of its address became free within {WAITING_PATIENCE:g} s")
+        self._refuse(f"no line of its address became free within {WAITING_TIMEOUT:g} s")
         self.transport.abortConnection()
 
     def go(self) -> None:
@@ -166,13 +165,13 @@ class PendingConnection(Protocol):
 
     def _leave(self) -> None:
         self._queue.leave(self._host, self)
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
-        self._patience = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
 
 class AcceptQueue:
-    """Who waits, first come first served: those of one address, and of all that have room."""
+    """Connections that wait, in the order of their arrival."""
 
     def __init__(self) -> None:
         self.turns = count()
@@ -185,7 +184,7 @@ class AcceptQueue:
     def join(
         self, host: str, make: Callable[[], Protocol | None], later: Later, refuse: Refuse
     ) -> PendingConnection | None:
-        """A protocol that waits; None if too many do. `refuse` is told if it waits too long."""
+        """A protocol that waits; None if too many do. `refuse` is called if it waits too long."""
         if self._length >= WAITING_IN_ALL or len(self._hosts.get(host, ())) >= WAITING:
             return None
         waiting = PendingConnection(self, host, make, later, refuse)
@@ -194,7 +193,7 @@ class AcceptQueue:
         return waiting
 
     def leave(self, host: str, waiting: PendingConnection) -> None:
-        """`waiting` waits no longer; that may be said twice."""
+        """`waiting` waits no longer; one that does not wait is ignored."""
         mine = self._hosts.get(host)
         if mine is None or waiting not in mine:
             return
@@ -204,16 +203,16 @@ class AcceptQueue:
             del self._hosts[host]
 
     def serve(self, has_room: Callable[[str], bool]) -> bool:
-        """Let in whoever has room now, in turn, at most `SERVED`; whether there may be more.
+        """Admit those that have room now, in turn, at most `SERVED`; whether there may be more.
 
-        Call it now and then.
+        Call it periodically.
         """
         served = 0
         turns = [(next(iter(mine)).turn, host) for host, mine in self._hosts.items()]
         heapify(turns)
         while turns:
             _, host = heappop(turns)
-            # One host without room does not keep the others from theirs.
+            # A host without room does not delay others.
             if host not in self._hosts or not has_room(host):
                 continue
             if served == SERVED:

@@ -1,9 +1,9 @@
 """A bounded amount of work for each connection in each turn of the reactor (law 11).
 
-What a peer sends is counted in *events*: a command, a packet is one, `BYTES` of data are one, what
-costs more counts as several. Each connection has a `Share`:
-so many events in a turn, a tenth of it before its peer has said who it is. What is over waits: the
-connection is paused and its `work` is called in a later turn, in the order of `Scheduler`.
+What a peer sends is counted in *events*: a command or packet is one, `BYTES` of data are one, what
+costs more counts as several. Each connection has a `Share` of events in a turn, a tenth of it
+before its peer is identified or logged in (`proven`). What is over waits: the connection is paused
+and its `work` is called in a later turn, in the order of `Scheduler`.
 """
 
 import math
@@ -13,40 +13,40 @@ from collections.abc import Callable
 from vspc.common.addresses import rate_key
 
 EVENTS = 128
-"""Events of one connection in a turn, once its peer is identified or logged in."""
+"""Events of one proven connection in a turn."""
 
 EVENTS_UNPROVEN = EVENTS // 10
-"""The same before that."""
+"""The same of one that is not."""
 
 TURN_EVENTS = 768
 """Events of all connections together in a turn."""
 
 RESERVED = 192
-"""Of these, how many are kept for what arrives in the turn: those that wait get the others."""
+"""Of these, how many are reserved for what arrives in the turn; those that wait get the others."""
 
-KEPT_FOR_PROVEN = TURN_EVENTS // 2
-"""Of these, how many are kept for those whose peer is identified or logged in."""
+RESERVED_FOR_PROVEN = TURN_EVENTS // 2
+"""Of these, how many are reserved for proven connections."""
 
 FIRST_EVENTS = 16
-"""Events of a connection that waited though it was not over its share, when its turn comes."""
+"""Events of a connection that waited without being over its share, when its turn comes."""
 
 TURN_SECONDS = 0.003
-"""Seconds in a turn after which no other connection that waits is served in it."""
+"""Seconds in a turn after which no other waiting connection is served."""
 
 BYTES = 4096
-"""Bytes of data that count as one event more."""
+"""Bytes of data that count as one more event."""
 
 DOUBLED = 64
-"""Bytes 0xFF, doubled on the wire, that count as one event more."""
+"""Bytes 0xFF, doubled on the wire, that count as one more event."""
 
 NEGOTIATION = 4
-"""Events that a telnet negotiation of an identified peer counts as: each has an answer."""
+"""Events that a telnet negotiation of a proven peer counts as: each has an answer."""
 
 SUBNEGOTIATION = 6
-"""Events that a telnet subnegotiation of an identified peer counts as."""
+"""Events that a telnet subnegotiation of a proven peer counts as."""
 
 SUBNEGOTIATION_BYTES = 64
-"""Bytes of a telnet subnegotiation that count as one event more."""
+"""Bytes of a telnet subnegotiation that count as one more event."""
 
 HANDSHAKE = 160
 """Events that one step of a TLS handshake, or of an SSH key exchange, counts as."""
@@ -55,31 +55,31 @@ SIGNATURE = 32
 """Events that checking one signature counts as."""
 
 REGISTERING = 48
-"""Events that it counts as when a line is taken to be a VM's, and when such a line ends."""
+"""Events that the registration of a line counts as, and the end of a registered one."""
 
 CLOSING = EVENTS_UNPROVEN // 2
 """Events that the end of any other connection counts as."""
 
 BUSY_TURNS = 16
-"""Turns after which a connection that was over its share, and had its turn, is like the others."""
+"""Turns after which a connection that was over its share is treated like the others."""
 
 PATIENCE = 10.0
-"""Seconds for which a connection may be over its share before its peer has said who it is."""
+"""Seconds for which a connection that is not proven may be over its share."""
 
 RESPITE = 2.0
-"""Seconds within its share after which that time begins anew."""
+"""Seconds within its share after which that time begins again."""
 
 FLOODING = 16
-"""Turns in which it was over its share by which it counts as one that has failed to say so."""
+"""Turns over its share after which it counts as one that failed to log in or identify itself."""
 
 _HALF = TURN_EVENTS / 2
 
 FLOOD = f"it exceeded the limits of an unidentified connection for {PATIENCE:g} s"
-"""Why such a connection is ended."""
+"""Why a connection is closed that is over its share for `PATIENCE`."""
 
 
 class Share:
-    """One connection's part in each turn. `proven`: its peer is identified or logged in."""
+    """One connection's part of each turn. `proven`: its peer is identified or logged in."""
 
     __slots__ = (
         "_busy_until",
@@ -99,7 +99,7 @@ class Share:
         self._scheduler = scheduler
         self.host = host
         self.proven = False
-        self._turn = -1  # the last one in which it did something
+        self._turn = -1  # the last one in which it worked
         self._left = self._half = 0.0  # events left in that turn; half of what it began with
         self._busy_until = 0
         self._work: Callable[[], None] | None = None
@@ -113,20 +113,20 @@ class Share:
 
     @property
     def floods(self) -> bool:
-        """Whether it was over its share far more often than it takes to say who its peer is."""
+        """Whether it was over its share more often than a login or identification takes."""
         return not self.proven and self._overs >= FLOODING
 
     def open(self) -> bool:
-        """Whether what has just come may be worked on now; if not, call `wait`."""
+        """Whether what has just arrived may be worked on now; if not, call `wait`."""
         scheduler = self._scheduler
-        if self._work is not None or scheduler.left <= (0 if self.proven else KEPT_FOR_PROVEN):
+        if self._work is not None or scheduler.left <= (0 if self.proven else RESERVED_FOR_PROVEN):
             return False
         if self._turn == scheduler.turn:
             return self._left > 0
         return scheduler.turn >= self._busy_until
 
     def spend(self, events: int = 1) -> bool:
-        """Count `events` that were worked on; whether there may be more in this turn."""
+        """Count `events` of work; whether there may be more in this turn."""
         scheduler = self._scheduler
         if self._turn != scheduler.turn:
             self._begin_turn()
@@ -137,12 +137,12 @@ class Share:
         return self._left > 0 and scheduler.left > 0
 
     def has(self, events: int) -> bool:
-        """Whether what was begun in this turn may go on for so many events at least."""
+        """Whether work that was begun in this turn may go on for `events` at least."""
         return self._left >= events and self._scheduler.left >= events
 
     def wait(self, work: Callable[[], None]) -> bool:
-        """Have `work` called in a later turn. False, and it will not be: it has been over its
-        share for `PATIENCE` without saying who it is, and has to be ended.
+        """Have `work` called in a later turn. False: it is not proven and has been over its share
+        for `PATIENCE`; `work` is not called, and the connection must be closed.
         """
         scheduler = self._scheduler
         over = self._turn == scheduler.turn and self._left <= 0
@@ -161,7 +161,7 @@ class Share:
             self._scheduler.remove(self)
 
     def served_in(self, turn: int) -> bool:
-        """Whether it has done something in `turn`."""
+        """Whether it has worked in `turn`."""
         return self._turn == turn
 
     def serve(self, most: float, late: bool) -> None:
@@ -170,7 +170,7 @@ class Share:
         self._begin_turn()
         if late:
             self._busy_until = self._turn + BUSY_TURNS
-            self._over_at = self._scheduler.seconds()  # to wait is no respite
+            self._over_at = self._scheduler.seconds()  # waiting does not count as within the share
         self._left = min(self._left, most)
         if work is not None:
             work()
@@ -212,12 +212,12 @@ class _Queue:
                 del self._hosts[share.host]
 
     def take(self, turn: int) -> Share | None:
-        """The next one that has done nothing in `turn`; None if there is none."""
+        """The next one that has not worked in `turn`; None if there is none."""
         for _ in range(len(self._hosts)):
             host = next(iter(self._hosts))
             self._hosts.move_to_end(host)
             share = next(iter(self._hosts[host]))
-            # First in, first out: behind one that was served in this turn, all were.
+            # First in, first out: if the first was served in this turn, all were.
             if not share.served_in(turn):
                 self.remove(share)
                 return share
@@ -225,13 +225,13 @@ class _Queue:
 
 
 class Scheduler:
-    """Who works when, of all connections of a server.
+    """The order in which the connections of a server work.
 
-    What arrives is worked on at once while the turn has room (`Share.open`). Those that wait are
-    served at the beginning of the next turns, each at most once in a turn: first those that only
-    came late in a full turn, a little each, the ones that are known before the others; then those
-    that were over their own share. Each of the three has a part of the turn, and one is served at
-    least.
+    What arrives is worked on at once while the turn has room (`Share.open`). Connections that wait
+    are served at the beginning of the next turns, each at most once in a turn: first those that
+    met a full turn, with a few events each, proven ones before the others; then those that were
+    over their own share. Each of the three groups has a part of the turn, and at least one of each
+    is served.
     """
 
     def __init__(
@@ -243,10 +243,10 @@ class Scheduler:
         self._call_later = call_later
         self.seconds = seconds
         self.turn = 0
-        self.left: float = TURN_EVENTS  # events that all together may still cause in this turn
+        self.left: float = TURN_EVENTS  # events that are left in this turn
         self._late = _Queue()  # over their own share
-        self._fresh = _Queue()  # not so; their peers are known
-        self._new = _Queue()  # nor these; their peers are not
+        self._fresh = _Queue()  # not over it, proven
+        self._new = _Queue()  # not over it, not proven
         self._armed = False
         self._stopped = False
 
@@ -255,7 +255,7 @@ class Scheduler:
         return Share(self, rate_key(host))
 
     def stop(self) -> None:
-        """The server ends: everything that waits is worked on now, and nothing waits any more."""
+        """The server stops: what waits is worked on now, and nothing waits any more."""
         self._stopped = True
         self.turn = 1 << 62
         self.left = math.inf
@@ -266,7 +266,7 @@ class Scheduler:
     # For shares
 
     def share_of_turn(self, proven: bool) -> float:
-        """Events that a connection may cause in this turn."""
+        """Events of one connection in this turn."""
         if self._stopped:
             return math.inf
         return EVENTS if proven else EVENTS_UNPROVEN
@@ -282,10 +282,10 @@ class Scheduler:
             queue.remove(share)
 
     def arm(self) -> None:
-        """Begin a turn anew with the reactor's next one.
+        """Begin a new turn with the reactor's next one.
 
-        Not needed while no share is half used: what is counted then is several turns of
-        the reactor as one, and ordinary traffic costs no timer.
+        Not needed while no share is half used: several turns of the reactor count as one then, and
+        ordinary traffic costs no timer.
         """
         if not (self._armed or self._stopped):
             self._armed = True
@@ -305,13 +305,13 @@ class Scheduler:
 
     def _serve(self) -> None:
         began, part = self.seconds(), TURN_SECONDS / 3
-        known = (TURN_EVENTS + KEPT_FOR_PROVEN) / 2
+        known = (TURN_EVENTS + RESERVED_FOR_PROVEN) / 2
         self._serve_some(self._fresh, FIRST_EVENTS, known, began + part)
-        self._serve_some(self._new, FIRST_EVENTS, KEPT_FOR_PROVEN, began + 2 * part)
+        self._serve_some(self._new, FIRST_EVENTS, RESERVED_FOR_PROVEN, began + 2 * part)
         self._serve_some(self._late, math.inf, RESERVED, began + TURN_SECONDS)
 
     def _serve_some(self, queue: _Queue, most: float, left: float, until: float) -> None:
-        """Serve those in `queue` until only `left` events are left, or the time is `until`."""
+        """Serve `queue` until at most `left` events are left, or the time is `until`."""
         while (share := queue.take(self.turn)) is not None:
             share.serve(most, queue is self._late)
             if self.left <= left or self.seconds() >= until:

@@ -1,6 +1,8 @@
-"""TLS for telnets listeners: our certificate, and what is spoken: 1.3, or 1.2 with ECDHE and AEAD.
+"""Certificates and contexts of TLS listeners: TLS 1.3, or 1.2 with ECDHE and AEAD.
 
-Without a configured certificate one is made, once: ESXi hosts pin its thumbprint.
+Without a configured certificate one is made, once: ESXi hosts pin its thumbprint. The context is
+OpenSSL's own: Twisted's `CertificateOptions` cannot forbid renegotiation or send the names of the
+authorities to clients, and does not say which file is at fault.
 """
 
 import ipaddress
@@ -31,7 +33,7 @@ CERTIFICATE, PRIVATE_KEY = "tls.pem", "tls.key"
 """Names of a self-signed pair in state_dir."""
 
 YEARS = 10
-"""How long a self-signed certificate is good for."""
+"""How long a self-signed certificate is valid."""
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK"
 """TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
@@ -50,7 +52,7 @@ class Pair:
 
 
 def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Path) -> Pair:
-    """The configured pair, else the one in `state_dir`, made if it is not there. `TlsError`."""
+    """The configured pair, else the one in `state_dir`, which is made if missing. `TlsError`."""
     if certificate is None or private_key is None:
         certificate, private_key = state_dir / CERTIFICATE, state_dir / PRIVATE_KEY
         if not certificate.exists():
@@ -68,14 +70,14 @@ def _read(path: Path) -> bytes:
 
 
 def _make(certificate: Path, private_key: Path) -> None:
-    """Both, or a certificate for the key that is there: the first half of what was interrupted."""
+    """Make both, or a certificate for the key that an interrupted run has left."""
     fresh = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
     try:
-        # The key first: a certificate without it could not be mended.
+        # The key first: a certificate without its key could not be repaired.
         replace(private_key, fresh, exclusive=True)
         key = serialization.load_pem_private_key(_read(private_key), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -118,8 +120,8 @@ def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:
 def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Context:
     """An OpenSSL context for `pair`, which came from `where`. Raises `TlsError`.
 
-    With `client_ca`, a PEM file, clients are asked for a certificate: one of these authorities
-    counts, one of another ends the connection, and none is allowed.
+    With `client_ca`, a PEM file, clients are asked for a certificate: one of another authority ends
+    the connection, none is allowed.
     """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -168,7 +170,7 @@ def misplaced(certificate: Path, private_key: Path) -> int:
 
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
-    """What the libraries find wrong, as a `TlsError` about `where`."""
+    """Errors of the libraries in this block become `TlsError` about `where`."""
     try:
         yield
     except (ValueError, CryptoError, SSL.Error) as error:
@@ -184,7 +186,7 @@ def _ask_for_certificate(made: SSL.Context, client_ca: Path) -> None:
             store.add_cert(X509.from_cryptography(authority))
         made.set_client_ca_list([X509.from_cryptography(a).get_subject() for a in authorities])
     made.set_verify(SSL.VERIFY_PEER, None)
-    # A resumed session would skip the question.
+    # A resumed session would not be asked for a certificate.
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     made.set_options(SSL.OP_NO_TICKET)
 
@@ -200,28 +202,28 @@ def _why(error: Exception) -> str:
 
 
 def tls_reason(error: Exception) -> str:
-    """What OpenSSL says went wrong; empty where it says nothing."""
+    """The reasons in an error of OpenSSL's; empty if there are none."""
     reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return ", ".join(reason[2] for reason in reasons if reason[2])
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTls:
-    """Gives connections the context in force; `take` changes it for those to come."""
+    """Gives new connections the current context, which `take` replaces."""
 
     def __init__(self, pair: Pair, client_ca: Path | None = None) -> None:
         self.take(pair, client_ca)
 
     def take(self, pair: Pair, client_ca: Path | None = None) -> None:
-        """From now on new connections get `pair`. Raises `TlsError` and changes nothing."""
+        """Use `pair` for new connections; raises `TlsError`, which changes nothing."""
         self._context = context(pair, "the certificate", client_ca)
 
     def serverConnectionForTLS(self, _protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """Twisted asks for it."""
+        """A connection with the current context."""
         return PausableConnection(self._context, None)
 
 
 def peer_certificate(transport: Any) -> Any:
-    """The client's certificate, which OpenSSL has verified; None where there is none."""
+    """The client's verified certificate; None if it has sent none."""
     ask = getattr(transport, "getPeerCertificate", None)
     return ask() if ask is not None else None

@@ -1,7 +1,6 @@
-"""What a connection speaks, told by its first bytes. Pure.
+"""The protocol of a connection, recognised by its first bytes. Pure.
 
-For ports where something else is expected: a peer that was pointed at the wrong port is told apart
-from one that is slow, and its administrator reads what to change.
+So a peer on the wrong port is told apart from a slow one, and the log says what to change.
 """
 
 from collections.abc import Mapping
@@ -9,14 +8,14 @@ from enum import Enum
 from types import MappingProxyType
 
 DECIDED = 5
-"""Bytes after which `recognise` knows all that it ever will."""
+"""Bytes that `recognise` needs at most."""
 
 VERSION_AT = 11
 """Bytes of a ClientHello up to the end of its version."""
 
 
 class Spoken(Enum):
-    """A protocol that begins with what no telnet of an ESXi host begins with, or telnet itself."""
+    """Protocols that begin unlike the telnet of an ESXi host, and telnet itself."""
 
     TELNET = "telnet"
     TLS = "TLS"
@@ -47,11 +46,11 @@ _STARTS: tuple[tuple[bytes, Spoken], ...] = (
         )
     ),
 )
-"""No start is longer than `DECIDED` bytes."""
+"""Each has at most `DECIDED` bytes."""
 
 
 def recognise(data: bytes) -> Spoken | None:
-    """What begins with `data`; None if it is none of these, or more is needed to tell."""
+    """The protocol that begins with `data`; None if it is another, or more bytes are needed."""
     for start, spoken in _STARTS:
         if data.startswith(start):
             return spoken
@@ -62,7 +61,7 @@ def recognise(data: bytes) -> Spoken | None:
 
 
 def offered_version(data: bytes) -> str:
-    """The newest TLS that a ClientHello before version 1.3 offers; empty where it does not say."""
+    """The newest TLS that a ClientHello before 1.3 offers; empty if that is not known."""
     if len(data) >= VERSION_AT and data.startswith(b"\x16\x03") and data[5] == 1:
         return _VERSIONS.get(data[9:VERSION_AT], "")
     return ""

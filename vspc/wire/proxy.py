@@ -1,6 +1,7 @@
-"""The PROXY protocol: what a balancer says in front of a connection, versions 1 and 2. Pure.
+"""Headers of the PROXY protocol, which a balancer sends on each connection. Pure.
 
-"The PROXY protocol, Versions 1 & 2", HAProxy Technologies, sections 2.1 and 2.2.
+"The PROXY protocol, Versions 1 & 2", HAProxy Technologies, sections 2.1 and 2.2. Twisted's
+HAProxyWrappingFactory has no limit and no time-out, and raises on malformed headers.
 """
 
 import struct
@@ -19,12 +20,12 @@ _PROXIED, _LOCAL = 0x21, 0x20
 
 
 class MalformedHeader(ValueError):
-    """What a balancer said is no header; the text says why, and repeats nothing of it."""
+    """An invalid header; the text says why and repeats nothing of it."""
 
 
 @frozen
 class Header:
-    """Where the connection comes from; `host` is None for the balancer's own (health checks).
+    """The peer of a connection; `host` is None for the balancer's own (health checks).
 
     `size` is how many bytes the header took.
     """
@@ -35,7 +36,7 @@ class Header:
 
 
 def parse(data: bytes) -> Header | None:
-    """The header at the start of `data`; None until more of it has come. MalformedHeader."""
+    """The header at the start of `data`; None if it is incomplete. Raises MalformedHeader."""
     if data[:1] == b"P":
         return _version_1(data)
     if data[: len(_SIGNATURE)] == _SIGNATURE[: len(data)]:

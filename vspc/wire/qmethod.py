@@ -1,8 +1,8 @@
 """The Q method of option negotiation: RFC 1143, section 7, as one table.
 
 Both sides of an option follow the same table: `him` is what the peer does (WILL and WONT come in,
-DO and DONT go out), `us` what we do (DO and DONT come in, WILL and WONT go out). An input is that
-something positive or negative was received, or that we want it on or off.
+DO and DONT go out), `us` what we do (DO and DONT come in, WILL and WONT go out). An input is that a
+positive or negative verb was received, or that we want the option on or off.
 """
 
 from enum import Enum
@@ -14,8 +14,8 @@ NO, YES, WANTNO, WANTNO_OPPOSITE, WANTYES, WANTYES_OPPOSITE = range(6)
 
 
 class _Input(Enum):
-    AGREED = "positive received, and we like it"
-    UNLIKED = "positive received, and we do not"
+    AGREED = "positive received, and we agree"
+    DISAGREED = "positive received, and we do not agree"
     NEGATIVE = "negative received"
     ASK = "we want it on"
     FORBID = "we want it off"
@@ -34,28 +34,28 @@ _ON, _OFF, _DENIED = Effect.ENABLED, Effect.DISABLED, Effect.REFUSED
 _Step = tuple[int, bool | None, Effect | None]
 
 # (state, input) -> (state, what to send, what became of the option). An absent pair changes
-# nothing: an acknowledgement that needs no answer, or a wish that is fulfilled or queued already.
+# nothing: an acknowledgement that needs no answer, or a request that is met or queued already.
 _TABLE: dict[tuple[int, _Input], _Step] = {
     (NO, _Input.AGREED): (YES, _POSITIVE, _ON),
-    (NO, _Input.UNLIKED): (NO, _NEGATIVE, None),
+    (NO, _Input.DISAGREED): (NO, _NEGATIVE, None),
     (NO, _Input.ASK): (WANTYES, _POSITIVE, None),
     (YES, _Input.NEGATIVE): (NO, _NEGATIVE, _OFF),
     (YES, _Input.FORBID): (WANTNO, _NEGATIVE, None),
-    # Positive in answer to our negative is the peer's error: off, or on if we queued that.
+    # Positive in answer to our negative is an error of the peer: off, or on if we queued that.
     (WANTNO, _Input.AGREED): (NO, None, _OFF),
-    (WANTNO, _Input.UNLIKED): (NO, None, _OFF),
+    (WANTNO, _Input.DISAGREED): (NO, None, _OFF),
     (WANTNO, _Input.NEGATIVE): (NO, None, _OFF),
     (WANTNO, _Input.ASK): (WANTNO_OPPOSITE, None, None),
     (WANTNO_OPPOSITE, _Input.AGREED): (YES, None, _ON),
-    (WANTNO_OPPOSITE, _Input.UNLIKED): (YES, None, _ON),
+    (WANTNO_OPPOSITE, _Input.DISAGREED): (YES, None, _ON),
     (WANTNO_OPPOSITE, _Input.NEGATIVE): (WANTYES, _POSITIVE, _OFF),
     (WANTNO_OPPOSITE, _Input.FORBID): (WANTNO, None, None),
     (WANTYES, _Input.AGREED): (YES, None, _ON),
-    (WANTYES, _Input.UNLIKED): (YES, None, _ON),
+    (WANTYES, _Input.DISAGREED): (YES, None, _ON),
     (WANTYES, _Input.NEGATIVE): (NO, None, _DENIED),
     (WANTYES, _Input.FORBID): (WANTYES_OPPOSITE, None, None),
     (WANTYES_OPPOSITE, _Input.AGREED): (WANTNO, _NEGATIVE, None),
-    (WANTYES_OPPOSITE, _Input.UNLIKED): (WANTNO, _NEGATIVE, None),
+    (WANTYES_OPPOSITE, _Input.DISAGREED): (WANTNO, _NEGATIVE, None),
     (WANTYES_OPPOSITE, _Input.NEGATIVE): (NO, None, _DENIED),
     (WANTYES_OPPOSITE, _Input.ASK): (WANTYES, None, None),
 }
@@ -101,7 +101,7 @@ class OptionStates:
         The verb to send, if any, and what became of the option, if it changed.
         """
         if verb in (WILL, DO):
-            given = _Input.AGREED if agree else _Input.UNLIKED
+            given = _Input.AGREED if agree else _Input.DISAGREED
         else:
             given = _Input.NEGATIVE
         return self._step(verb in (DO, DONT), option, given)

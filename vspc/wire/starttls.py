@@ -8,7 +8,7 @@ from attrs import frozen
 
 _IS, _SEND, _REPLY, _NAME = range(4)
 SSL = 7
-"""The authentication type that is no authentication: TLS starts instead."""
+"""The authentication type with which TLS starts."""
 
 _START, _ACCEPTED = b"\x01", b"\x02"
 
@@ -19,23 +19,23 @@ IS_START = bytes((_IS, SSL, 0)) + _START
 """Body of the client's answer: start it."""
 
 REPLY_ACCEPTED = bytes((_REPLY, SSL, 0)) + _ACCEPTED
-"""Body of the server's last words in clear."""
+"""Body of the server's last message in clear."""
 
 
 class MalformedAuthentication(ValueError):
-    """A body that is no message of RFC 2941."""
+    """A body that is not a message of RFC 2941."""
 
 
 @frozen
 class Send:
-    """Server to client: the pairs of type and modifier that it would take, best first."""
+    """Server to client: the pairs of type and modifier that it accepts, best first."""
 
     pairs: tuple[tuple[int, int], ...]
 
 
 @frozen
 class Is:
-    """Client to server: the pair that it chose, and data of that type."""
+    """Client to server: the pair that it chose, and its data."""
 
     kind: int
     modifier: int
@@ -49,7 +49,7 @@ class Is:
 
 @frozen
 class Reply:
-    """Server to client: what it says to that."""
+    """Server to client: the answer to that."""
 
     kind: int
     modifier: int
@@ -63,7 +63,7 @@ class Reply:
 
 @frozen
 class Name:
-    """Client to server: who it says it is."""
+    """Client to server: its user name."""
 
     name: bytes
 
@@ -72,7 +72,7 @@ Authentication = Send | Is | Reply | Name
 
 
 def parse(body: bytes) -> Authentication:
-    """The message in `body`, a subnegotiation's of option 37. MalformedAuthentication if none."""
+    """The message in `body`, of a subnegotiation of option 37. Raises MalformedAuthentication."""
     code, arguments = body[:1], body[1:]
     if code == bytes((_NAME,)):
         return Name(arguments)

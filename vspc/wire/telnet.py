@@ -2,6 +2,9 @@
 
 Works on runs of bytes, never on one at a time: a chunk without 0xFF is an event as it stands, in
 others 0xFF is searched for. Eight bits wide: NUL, CR and all else are data.
+
+`encode` and `decode` are for peers without BINARY (RFC 856), a Network Virtual Terminal (RFC 854,
+"The NVT Printer and Keyboard"): a CR is followed by LF, or by NUL if it is only a carriage return.
 """
 
 import re
@@ -15,7 +18,7 @@ BINARY, ECHO, SGA, TIMING_MARK = 0, 1, 3, 6
 AUTHENTICATION, COM_PORT, VMWARE = 37, 44, 232
 
 MAX_SUBNEGOTIATION = 16 * 1024
-"""Bytes of a subnegotiation, its option and doubled 0xFFs included, before the line is given up."""
+"""Bytes of a subnegotiation, its option and doubled 0xFFs included; a longer one is fatal."""
 
 _IAC = b"\xff"
 _IAC_IAC = b"\xff\xff"
@@ -26,15 +29,15 @@ _DOUBLED = re.compile(rb"(?:\xff\xff[^\xff]*)+")
 _VERBS = frozenset({WILL, WONT, DO, DONT})
 
 PIECE = 4096
-"""Bytes of data on the wire with doubled 0xFFs that are decoded at once: they take a hundred times
-as long as others, and other connections have their turn in between.
+"""Bytes of data with doubled 0xFFs that are decoded at once: they take a hundred times as long as
+others, and other connections work in between.
 """
 
 RUN = 8
 """Commands that `Decoder.run` passes over at once."""
 
 IDLE = frozenset({SE, NOP, DM, IP, AO, EC, EL, GA})
-"""Commands for which nothing is done, wherever they stand: `Decoder.run` passes over them."""
+"""Commands without an effect on a line: `Decoder.run` passes over them."""
 
 _IDLE_BYTES = frozenset(bytes((code,)) for code in IDLE)
 _IDLE = re.compile(b"\xff[" + bytes(sorted(IDLE)) + b"]")
@@ -43,14 +46,14 @@ _RUN = re.compile(_IDLE.pattern + b"(?:[^\xff]*" + _IDLE.pattern + b"){0,%d}" % 
 
 @frozen
 class Data:
-    """What is not telnet, with 0xFF no longer doubled."""
+    """Data, with 0xFF no longer doubled."""
 
     data: bytes
 
 
 @frozen
 class Command:
-    """IAC and one byte that is no option verb; below 240 it is none that RFC 854 knows."""
+    """IAC and one byte that is not an option verb; below 240 it is not defined in RFC 854."""
 
     code: int
 
@@ -80,7 +83,7 @@ class Overlong:
 
 @frozen
 class Malformed:
-    """Something that means nothing and was dropped."""
+    """Something without a meaning, which was dropped."""
 
     what: str
 
@@ -119,8 +122,8 @@ def subnegotiation(option: int, body: bytes) -> bytes:
 class Decoder:
     """Bytes in by `receive`, events out by `next_event` until it says None (as h11 does).
 
-    What it holds between chunks is `tail`, the start of a sequence that is not complete: giving
-    that to a new Decoder goes on where this one stood (law 10).
+    Between chunks it holds `tail`, the start of an incomplete sequence: a new Decoder that is given
+    that goes on where this one stood (law 10).
     """
 
     __slots__ = ("_at", "_buffer", "_dead", "_scanned")
@@ -148,7 +151,7 @@ class Decoder:
             self._at = 0
 
     def take_rest(self) -> bytes:
-        """What is not decoded, taken out: it belongs to another protocol (TLS) from here on."""
+        """Take out what is not decoded: from here on it belongs to another protocol (TLS)."""
         rest = self.tail
         self._buffer, self._at, self._scanned = b"", 0, 0
         return rest
@@ -162,9 +165,9 @@ class Decoder:
         return event
 
     def run(self) -> DataRun | None:
-        """What is next up to commands of `IDLE`, at most `RUN` of them; None if something else is.
+        """Data up to and with at most `RUN` commands of `IDLE`; None if something else is next.
 
-        The events of the same bytes mean the same, but take ten times as long.
+        `next_event` gives the same in ten times as long.
         """
         buffer, start = self._buffer, self._at
         first = buffer.find(_IAC, start)
@@ -194,7 +197,7 @@ class Decoder:
         return Negotiation(*follows)
 
     def _data(self) -> Data:
-        """Data up to the next command: one event for each `PIECE` with doubled 0xFFs in it."""
+        """Data up to the next command, in events of about `PIECE` if 0xFFs are doubled in it."""
         found = self._buffer.find(_IAC, self._at)
         end = len(self._buffer)
         if found >= 0:
@@ -220,7 +223,7 @@ class Decoder:
         # An IAC before anything but IAC or SE is kept: a peer forgot to double it.
         whole = self._buffer[start:end].replace(_IAC_IAC, _IAC)
         if not whole:
-            return Malformed("a subnegotiation of nothing")
+            return Malformed("an empty subnegotiation")
         return Subnegotiation(whole[0], whole[1:])
 
     def _end_of_subnegotiation(self, start: int) -> int | None:
@@ -237,19 +240,19 @@ class Decoder:
 
 
 def encode(data: bytes) -> bytes:
-    """`data` for an NVT peer: each CR with a NUL behind it, so that it means no more than it is.
+    """`data` for an NVT peer: each CR is followed by NUL, and stays a carriage return.
 
-    A CR LF that was typed is that, too: CR NUL LF are the same two characters, whereas CR LF is a
-    new line, which the peer may turn into something else. So it matters nowhere how input is cut.
+    Also in CR LF: CR NUL LF are the same two characters, whereas CR LF is a new line, which the
+    peer may convert. So it does not matter where input is cut.
     """
     return data.replace(b"\r", b"\r\0")
 
 
 def decode(data: bytes, after_cr: bool) -> tuple[bytes, bool]:
-    """What an NVT peer means by `data`, and whether a CR was its last byte.
+    """`data` of an NVT peer without the NUL of each CR NUL, and whether it ends in CR.
 
-    `after_cr`: the byte before `data` was one, so that a NUL here belongs to it. CR LF stays as it
-    is, which is what a console shows; so does a CR before anything else, which should not be.
+    `after_cr`: the byte before `data` was CR, so that a NUL here belongs to it. CR LF stays as it
+    is, as a console shows it; so does a CR before anything else, which RFC 854 does not allow.
     """
     if not data:
         return data, after_cr

@@ -15,7 +15,7 @@ from attrs import fields, frozen
 
 
 class PeerError(ValueError):
-    """The peer sent what it should not have; `code` is the suboption's."""
+    """An invalid message of the peer; `code` is the suboption's."""
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(why)
@@ -23,7 +23,7 @@ class PeerError(ValueError):
 
 
 class UnknownSuboption(PeerError):
-    """A code that the document does not have: answer UNKNOWN-SUBOPTION-RCVD-2."""
+    """A code that is not in the document: answer UNKNOWN-SUBOPTION-RCVD-2."""
 
 
 class MalformedSuboption(PeerError):
@@ -72,7 +72,7 @@ class VMotionBegin:
 
 @frozen
 class VMotionGoahead:
-    """Proxy to source: go on. `credential` is sequence + secret; nothing parts them on the wire."""
+    """Proxy to source: go on. `credential` is sequence + secret, without a delimiter."""
 
     CODE: ClassVar[int] = 41
     credential: bytes
@@ -246,7 +246,7 @@ def decode(body: bytes) -> Suboption:
     code, arguments = body[0], body[1:]
     kind = _BY_CODE.get(code)
     if kind is None:
-        raise UnknownSuboption(code, f"suboption {code} is not known")
+        raise UnknownSuboption(code, f"unknown suboption {code}")
     if kind is UnknownSuboption1 or kind is UnknownSuboption2:
         if len(arguments) != 1:
             raise MalformedSuboption(code, f"suboption {code} has {len(arguments)} bytes, not 1")
@@ -308,7 +308,7 @@ class ServiceUri:
 
     @classmethod
     def parse(cls, raw: bytes) -> "ServiceUri":
-        """Never fails; what is not UTF-8 stays as escapes of it, what is too long is cut."""
+        """Never fails: invalid UTF-8 becomes escapes, what is too long is cut."""
         text = raw[:URI_LENGTH].decode("utf-8", "backslashreplace")
         before, _, _ = text.partition("#")
         word, _, query = before.partition("?")

@@ -20,7 +20,7 @@ class Outlet(Protocol):
     """One of them; only its sink's thread calls. Methods raise OSError where it does not go on."""
 
     def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
-        """Lines and what happened, in order; waits `vspc.net.connection.PATIENCE` at most."""
+        """Lines and what happened, in order; waits `vspc.net.connection.TIMEOUT` at most."""
 
     def waiting(self) -> int:
         """How many of the last writes may not be where they belong yet: an error takes them back.
