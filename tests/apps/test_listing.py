@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
 from vspc.apps.chooser.consoles import Listing
-from vspc.console.resolve import reading_order
+from vspc.console.names import reading_order
 
 
 class Rows(SynchronousTestCase):

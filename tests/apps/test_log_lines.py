@@ -15,8 +15,8 @@ from tests.log.inline import InlineWriter
 from vspc.apps.verbs import log, log_lines
 from vspc.apps.verbs.log import IDLE
 from vspc.console.access import Access
+from vspc.console.log_reading import LONGEST, OutputLine, OutputLines
 from vspc.console.logs import Output
-from vspc.console.output_lines import LONGEST, OutputLine, OutputLines
 
 
 def put_together(data: bytes, cuts: Sequence[int] = (), returns: bool = True) -> list[OutputLine]:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
 from vspc.console.events import Delivered, Event
-from vspc.console.input_accounting import INTERVAL, InputAccounting
+from vspc.console.input_queue import INTERVAL, InputAccounting
 
 
 class LedgerTest(SynchronousTestCase):

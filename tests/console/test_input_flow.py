@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeLine, World
-from vspc.console.input_accounting import InputAccount
 from vspc.console.input_flow import PATIENCE, POLL, UNANSWERED, WAITING, InputFlow
-from vspc.console.input_queue import Dropped
+from vspc.console.input_queue import Dropped, InputAccount
 
 LIMIT = 4096
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.console.control_sequences import HELD_LIMIT
 from vspc.console.modes import TerminalModes
-from vspc.console.sequences import HELD_LIMIT
 
 PIECES = (
     *(b"text", b"\r\n", b"\x0e", b"\x0f", b"\x1b(0", b"\x1b(B", b"\x1b)0", b"\x1b%@", b"\x1b%G"),

@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine, World
 from vspc.console.away import FORGET_AFTER, RELEASE_AFTER
 from vspc.console.console import Console
-from vspc.console.names import handle
-from vspc.console.resolve import Ambiguous, Found, NotFound
+from vspc.console.names import Ambiguous, Found, NotFound, handle
 
 
 def uuid(number: int) -> str:

@@ -5,7 +5,7 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose, decide
+from vspc.console.identity import Newcomer, OldLine, Standing, Takeover, Verdict, choose, decide
 
 YES_NO = (True, False)
 TAKES = (Verdict.REPLACE, Verdict.TAKE_OVER)
@@ -13,7 +13,7 @@ GETS = (*TAKES, Verdict.JOIN)
 
 
 def standings() -> Iterator[Standing]:
-    for old, name, host, weaker in product(Old, YES_NO, YES_NO, YES_NO):
+    for old, name, host, weaker in product(OldLine, YES_NO, YES_NO, YES_NO):
         yield Standing(1, old, name, host, weaker)
 
 
@@ -28,14 +28,14 @@ class OneConsole(SynchronousTestCase):
             self.assertIsInstance(decide(newcomer, standing), Verdict)
 
     def test_a_live_line_is_never_replaced_unasked_or_after_it_answered(self) -> None:
-        alive = (Old.THERE, Old.ANSWERED, Old.MIGRATING)
+        alive = (OldLine.THERE, OldLine.ANSWERED, OldLine.MIGRATING)
         for newcomer, standing in product(newcomers(), standings()):
             if standing.old in alive and newcomer.takeover is not Takeover.ALLOW:
                 self.assertNotIn(decide(newcomer, standing), GETS, (newcomer, standing))
 
     def test_even_who_trusts_everybody_keeps_what_answered_and_what_migrates(self) -> None:
         for standing in standings():
-            if standing.old in (Old.ANSWERED, Old.MIGRATING):
+            if standing.old in (OldLine.ANSWERED, OldLine.MIGRATING):
                 self.assertNotIn(decide(Newcomer(Takeover.ALLOW), standing), GETS)
 
     def test_nothing_weaker_ever_gets_the_console(self) -> None:
@@ -49,8 +49,8 @@ class OneConsole(SynchronousTestCase):
                 self.assertIs(decide(newcomer, standing), Verdict.CLONE)
 
     def test_a_silent_line_of_another_host_by_the_rule_of_the_zone(self) -> None:
-        silent = Standing(1, Old.SILENT, same_name=True, same_host=False)
-        there = Standing(1, Old.THERE, same_name=True, same_host=False)
+        silent = Standing(1, OldLine.SILENT, same_name=True, same_host=False)
+        there = Standing(1, OldLine.THERE, same_name=True, same_host=False)
         takes, apart, asks = Verdict.TAKE_OVER, Verdict.QUARANTINE, Verdict.PROBE
         rows = (
             (Newcomer(Takeover.PROBE), asks, takes),
@@ -65,7 +65,7 @@ class OneConsole(SynchronousTestCase):
             self.assertIs(decide(newcomer, silent), asked, newcomer)
 
     def test_a_silent_line_of_the_same_host(self) -> None:
-        silent = Standing(1, Old.SILENT, same_name=True, same_host=True)
+        silent = Standing(1, OldLine.SILENT, same_name=True, same_host=True)
         for takeover in Takeover:
             wanted = Verdict.QUARANTINE if takeover is Takeover.HOLD else Verdict.REPLACE
             self.assertIs(decide(Newcomer(takeover), silent), wanted)
@@ -77,37 +77,37 @@ class AllConsoles(SynchronousTestCase):
 
     def test_the_away_console_of_its_name_before_any_other(self) -> None:
         found = [
-            Standing(1, Old.GONE, same_name=False, same_host=True),
-            Standing(2, Old.GONE, same_name=True, same_host=False),
+            Standing(1, OldLine.GONE, same_name=False, same_host=True),
+            Standing(2, OldLine.GONE, same_name=True, same_host=False),
         ]
         self.assertEqual(choose(Newcomer(), found), (Verdict.JOIN, found[1]))
 
     def test_all_alive_on_one_host_is_the_next_port(self) -> None:
-        found = [Standing(n, Old.ANSWERED, True, True) for n in (1, 2)]
+        found = [Standing(n, OldLine.ANSWERED, True, True) for n in (1, 2)]
         self.assertEqual(choose(Newcomer(), found), (Verdict.OTHER, found[0]))
 
     def test_one_that_is_silent_beside_one_that_answered_on_another_host(self) -> None:
         found = [
-            Standing(1, Old.ANSWERED, True, False),
-            Standing(2, Old.SILENT, True, True),
+            Standing(1, OldLine.ANSWERED, True, False),
+            Standing(2, OldLine.SILENT, True, True),
         ]
         self.assertEqual(choose(Newcomer(), found), (Verdict.REPLACE, found[1]))
-        verdict, _ = choose(Newcomer(), found, [Old.ANSWERED])
+        verdict, _ = choose(Newcomer(), found, [OldLine.ANSWERED])
         self.assertIs(verdict, Verdict.QUARANTINE)
 
     def test_while_the_vm_lives_elsewhere_there_is_no_port_of_it_for_anybody(self) -> None:
         rows = {
-            Old.ANSWERED: Verdict.QUARANTINE,
-            Old.THERE: Verdict.PROBE,
-            Old.MIGRATING: Verdict.WAIT,
-            Old.SILENT: Verdict.OTHER,
+            OldLine.ANSWERED: Verdict.QUARANTINE,
+            OldLine.THERE: Verdict.PROBE,
+            OldLine.MIGRATING: Verdict.WAIT,
+            OldLine.SILENT: Verdict.OTHER,
         }
         for rival, wanted in rows.items():
             self.assertIs(choose(Newcomer(), [], [rival])[0], wanted)
 
     def test_one_rival_that_lives_outweighs_those_that_are_silent(self) -> None:
-        gone = [Standing(1, Old.GONE, True, False)]
-        rivals = [Old.SILENT, Old.ANSWERED, Old.THERE]
+        gone = [Standing(1, OldLine.GONE, True, False)]
+        rivals = [OldLine.SILENT, OldLine.ANSWERED, OldLine.THERE]
         self.assertIs(choose(Newcomer(), gone, rivals)[0], Verdict.QUARANTINE)
 
     def test_a_new_port_from_a_lesser_place_is_kept_apart(self) -> None:

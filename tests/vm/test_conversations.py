@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import Host, Scene, play
 from vspc.console.console import ConsoleState
-from vspc.console.resolve import Found
+from vspc.console.names import Found
 
 
 class Conversations(SynchronousTestCase):

@@ -15,7 +15,7 @@ from vspc.config.settings import LogSettings
 from vspc.config.values import Floor
 from vspc.console.console import Console, ConsoleState
 from vspc.console.logs import Item, LogView
-from vspc.console.resolve import Found
+from vspc.console.names import Found
 from vspc.wire.vmware import VmName
 
 HOST = "10.0.0.1"

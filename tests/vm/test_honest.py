@@ -7,7 +7,7 @@ from tests.vm.support import VC_UUID, Host
 from tests.vm.test_server import DoorTest
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import ConsoleState
-from vspc.console.takeover import Takeover
+from vspc.console.identity import Takeover
 from vspc.vm.context import Zone
 from vspc.vm.roles import LineEvent
 from vspc.wire.vmware import (

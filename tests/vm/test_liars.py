@@ -11,7 +11,7 @@ from vspc.console.access import Access, Operator
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.away import PER_HOST
 from vspc.console.console import Console, ConsoleState
-from vspc.console.resolve import Ambiguous, Found
+from vspc.console.names import Ambiguous, Found
 from vspc.vm.context import Zone
 from vspc.wire.telnet import IAC
 from vspc.wire.vmware import VmName, VMotionComplete, VmVcUuid

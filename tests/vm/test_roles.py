@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import SEQUENCE, VC_UUID, Host, Scene
 from vspc.console.console import ConsoleState
-from vspc.console.takeover import Takeover
+from vspc.console.identity import Takeover
 from vspc.vm import session
 from vspc.vm.roles import TABLE, LineAction, LineEvent, LineRole, Step, step
 from vspc.vm.session import LineSession

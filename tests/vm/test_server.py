@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
 from vspc.console.console import Console, ConsoleState
-from vspc.console.resolve import Found
+from vspc.console.names import Found
 from vspc.wire import telnet, vmware
 from vspc.wire.telnet import VMWARE, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.vmware import (

@@ -12,8 +12,8 @@ from vspc.apps.verbs.table import VERBS, Invocation
 from vspc.common.text import safe
 from vspc.console.events import EventBus
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
+from vspc.console.names import NotFound
 from vspc.console.ports import Channel
-from vspc.console.resolve import NotFound
 from vspc.console.session import Session
 
 

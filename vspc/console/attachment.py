@@ -13,9 +13,8 @@ from attrs import frozen
 from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
 from vspc.console.events import AttachmentRef, ConsoleRef
 from vspc.console.history import History
-from vspc.console.input_accounting import InputAccount
 from vspc.console.input_flow import InputFlow
-from vspc.console.input_queue import amount
+from vspc.console.input_queue import InputAccount, amount
 from vspc.console.notices import Hint, Notice
 from vspc.console.session import Session
 

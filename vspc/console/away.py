@@ -18,7 +18,7 @@ PER_HOST = 4096
 as many VMs as a host can have."""
 
 
-class Away:
+class AwayConsoles:
     """Away consoles in the order in which they went."""
 
     def __init__(self, forget_after: float = FORGET_AFTER) -> None:

@@ -9,7 +9,7 @@ from vspc.common.clock import Clock
 from vspc.console.audit import Audit, NoAudit
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
-from vspc.console.input_accounting import InputAccounting
+from vspc.console.input_queue import InputAccounting
 from vspc.console.sessions import Quota, Sessions
 
 

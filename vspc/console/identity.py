@@ -1,12 +1,14 @@
-"""Who a VM is: what it says of itself, where it said it from, and the key that follows from both.
+"""Who a VM is: what it claims, where the claim comes from, the key that follows from both, and what
+becomes of a line whose claim is that of a known VM. Pure: no line, no clock.
 
-A host that may connect can say any UUID and any name, so identity is a claim. What becomes of it
-is decided in `vspc.console.takeover`.
+A host that may connect can claim any UUID and any name. `choose` decides: the tables say what one
+console's old line means for the new one, the zone's `Takeover` how far the new one is trusted, and
+the VM's other lines whether the VM is at another host.
 """
 
 import hashlib
-from collections.abc import Iterable
-from enum import IntEnum
+from collections.abc import Iterable, Sequence
+from enum import Enum, IntEnum
 from itertools import count
 from sys import intern
 
@@ -93,3 +95,180 @@ def next_free(taken: Iterable[int]) -> int:
     """The smallest number from 1 that is not `taken`."""
     numbers = set(taken)
     return next(n for n in count(1) if n not in numbers)
+
+
+class OldLine(Enum):
+    """What we know of the line that a console already has."""
+
+    GONE = "gone"  # there is none, or it was closed
+    THERE = "there"  # it was not asked yet, or has not answered yet
+    SILENT = "silent"
+    ANSWERED = "answered"
+    MIGRATING = "migrating"
+
+
+class Verdict(Enum):
+    """What becomes of the newcomer."""
+
+    JOIN = "join"  # the console has no line: it is this one's
+    PROBE = "probe"  # ask the old lines whether they live, then decide again
+    REPLACE = "replace"  # the old line, of the same host, is dead
+    TAKE_OVER = "take-over"  # the old line, of another host, is silent: it becomes suspect
+    OTHER = "other"  # another port of this VM
+    CLONE = "clone"  # another VM with the same UUID
+    QUARANTINE = "quarantine"  # kept apart until the old line is gone or an administrator decides
+    WAIT = "wait"  # a migration is open: decide when it is over
+    REFUSE = "refuse"  # a plain listener has one console, and a VM at most so many ports
+
+
+class Takeover(Enum):
+    """How far a newcomer of another host is trusted in a zone (contract, `takeover`)."""
+
+    PROBE = "probe"  # it takes over where the old line does not answer
+    SAME_HOST = "same-host"  # it does not, while the old line is there
+    CERTIFICATE = "certificate"  # as `probe` with a client certificate, else as `same-host`
+    HOLD = "hold"  # as `same-host`, and even the same host does not replace a silent line
+    ALLOW = "allow"  # it takes over without asking
+
+
+# (old line, same host) -> verdict, where the newcomer says the name that we know: under another one
+# it is another VM. Every row is here: an absent key does not exist.
+_SAME_NAME: dict[tuple[OldLine, bool], Verdict] = {
+    (OldLine.GONE, True): Verdict.JOIN,
+    (OldLine.GONE, False): Verdict.JOIN,
+    (OldLine.THERE, True): Verdict.PROBE,
+    (OldLine.THERE, False): Verdict.PROBE,
+    (OldLine.SILENT, True): Verdict.REPLACE,
+    (OldLine.SILENT, False): Verdict.TAKE_OVER,
+    (OldLine.ANSWERED, True): Verdict.OTHER,
+    # Somebody who lies, or a host that is cut off and does not know it.
+    (OldLine.ANSWERED, False): Verdict.QUARANTINE,
+    (OldLine.MIGRATING, True): Verdict.WAIT,
+    (OldLine.MIGRATING, False): Verdict.WAIT,
+}
+
+# What a zone makes of a verdict; an absent pair changes nothing. `CERTIFICATE` is one of these
+# two before it comes here.
+_POLICY: dict[tuple[Takeover, Verdict], Verdict] = {
+    (Takeover.SAME_HOST, Verdict.TAKE_OVER): Verdict.QUARANTINE,
+    (Takeover.HOLD, Verdict.TAKE_OVER): Verdict.QUARANTINE,
+    (Takeover.HOLD, Verdict.REPLACE): Verdict.QUARANTINE,
+}
+
+# A line that is less sure than what the console has seen takes nothing over, whoever is silent.
+_WEAKER: dict[Verdict, Verdict] = {
+    Verdict.JOIN: Verdict.QUARANTINE,
+    Verdict.REPLACE: Verdict.QUARANTINE,
+    Verdict.TAKE_OVER: Verdict.QUARANTINE,
+}
+
+# What the VM's own lines at another host mean for a newcomer that would get a console of it.
+_RIVAL: dict[OldLine, Verdict | None] = {
+    OldLine.GONE: None,
+    OldLine.THERE: Verdict.PROBE,
+    OldLine.SILENT: None,
+    OldLine.ANSWERED: Verdict.QUARANTINE,
+    OldLine.MIGRATING: Verdict.WAIT,
+}
+
+_GETS_A_CONSOLE = frozenset({Verdict.JOIN, Verdict.REPLACE, Verdict.TAKE_OVER, Verdict.OTHER})
+
+# Verdicts that count only if no other console gives a better one, the strongest first.
+_LAST = (Verdict.QUARANTINE, Verdict.OTHER, Verdict.CLONE)
+
+
+@frozen
+class Standing:
+    """One console that the newcomer could be, as `choose` sees it.
+
+    `weaker`: the newcomer's provenance is below what the console has seen.
+    """
+
+    ordinal: int
+    old: OldLine
+    same_name: bool
+    same_host: bool
+    weaker: bool = False
+
+
+@frozen
+class Newcomer:
+    """What counts about the claimant: the zone's rule, and whether it has a client certificate."""
+
+    takeover: Takeover = Takeover.PROBE
+    certified: bool = False
+
+    @property
+    def rule(self) -> Takeover:
+        """The zone's rule for this newcomer."""
+        if self.takeover is not Takeover.CERTIFICATE:
+            return self.takeover
+        return Takeover.PROBE if self.certified else Takeover.SAME_HOST
+
+
+def decide(newcomer: Newcomer, standing: Standing) -> Verdict:
+    """What one console means for the newcomer that has its identity and port key."""
+    if not standing.same_name:
+        # Renamed while it was off, or a copy: nothing tells which, not even the host. What was said
+        # under the one name is not for those who may read the other.
+        return Verdict.CLONE
+    verdict = _SAME_NAME[standing.old, standing.same_host]
+    rule = newcomer.rule
+    if verdict is Verdict.PROBE and not standing.same_host:
+        if rule is Takeover.ALLOW:
+            verdict = Verdict.TAKE_OVER
+        elif rule is not Takeover.PROBE or standing.weaker:
+            verdict = Verdict.QUARANTINE  # whatever it would answer
+    verdict = _POLICY.get((rule, verdict), verdict)
+    return _WEAKER.get(verdict, verdict) if standing.weaker else verdict
+
+
+def choose(
+    newcomer: Newcomer,
+    standings: Sequence[Standing],
+    rivals: Sequence[OldLine] = (),
+    lesser: bool = False,
+) -> tuple[Verdict, Standing | None]:
+    """The verdict over all consoles that the newcomer could be, and the one that it is about.
+
+    Only consoles of its name can be its own, those without a line before those with; if all
+    are somebody else's, the newcomer is another port, or another VM, or kept apart. `rivals` are
+    what is known of the VM's lines at other hosts than the newcomer's: all ports of a VM are on
+    one host, so that it gets no port while one of them lives. `lesser`: the newcomer is from
+    another host than the VM was on last, and its provenance is below what the VM's ports have seen.
+    """
+    verdict, standing = _among(newcomer, standings)
+    if standing is None and lesser:
+        return Verdict.QUARANTINE, None
+    if verdict in _GETS_A_CONSOLE:
+        verdict = _against(newcomer, rivals) or verdict
+    return verdict, standing
+
+
+def _among(newcomer: Newcomer, standings: Sequence[Standing]) -> tuple[Verdict, Standing | None]:
+    ordered = sorted(
+        standings, key=lambda s: (not s.same_name, s.old is not OldLine.GONE, s.ordinal)
+    )
+    left: dict[Verdict, Standing] = {}
+    for standing in ordered:
+        verdict = decide(newcomer, standing)
+        if verdict not in _LAST:
+            return verdict, standing
+        left.setdefault(verdict, standing)
+    for verdict in _LAST:
+        if verdict in left:
+            return verdict, left[verdict]
+    return Verdict.OTHER, None
+
+
+def _against(newcomer: Newcomer, rivals: Sequence[OldLine]) -> Verdict | None:
+    rule = newcomer.rule
+    if rule is Takeover.ALLOW:
+        return None
+    found = {_RIVAL[old] for old in rivals}
+    if rule is not Takeover.PROBE and any(old is not OldLine.GONE for old in rivals):
+        found.add(Verdict.QUARANTINE)
+    for verdict in (Verdict.WAIT, Verdict.QUARANTINE, Verdict.PROBE):
+        if verdict in found:
+            return verdict
+    return None

@@ -10,8 +10,7 @@ from typing import Protocol
 from attrs import frozen
 
 from vspc.common.clock import Cancellable, Clock
-from vspc.console.input_accounting import InputAccount
-from vspc.console.input_queue import BREAK_COST, Dropped, InputQueue, cost
+from vspc.console.input_queue import BREAK_COST, Dropped, InputAccount, InputQueue, cost
 from vspc.console.ports import Line
 
 WAITING = 64 * 1024

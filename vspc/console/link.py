@@ -15,9 +15,8 @@ from vspc.console.context import ConsoleContext
 from vspc.console.events import ConsoleRef, Event, HostChange, How
 from vspc.console.history import History
 from vspc.console.identity import Provenance
-from vspc.console.input_accounting import InputAccount
 from vspc.console.input_flow import InputFlow
-from vspc.console.input_queue import Dropped
+from vspc.console.input_queue import Dropped, InputAccount
 from vspc.console.notices import NoticeKind
 from vspc.console.ports import Line
 

@@ -13,8 +13,7 @@ from types import MappingProxyType
 
 from attrs import define, field
 
-from vspc.console.rendition import Rendition
-from vspc.console.sequences import CSI_LIMIT, Sequences
+from vspc.console.control_sequences import CSI_LIMIT, Rendition, Sequences
 
 DEPTH = 64
 """Levels of the kitty keyboard stack that are counted."""

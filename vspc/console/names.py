@@ -1,29 +1,29 @@
-"""Names: every VM is displayed under one that is unique, and found by it without a scan.
+"""Names: every VM is displayed under a unique one, and what an operator typed is resolved to a
+console: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id.
 
 A name belongs to the live VM that had it first; another of that name is shown and typed as
-`web01~3f2a`. Lookups go exact, then without case, then unique prefix, then glob (contract).
+`web01~3f2a`. Lookups go exact, then without case, then unique prefix, then glob (contract), all by
+indexes.
 """
 
+import re
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
-from urllib.parse import quote
-
-from attrs import define, field
-
-from vspc.common.globs import literal_start
-from vspc.console.identity import DEFAULT_ZONE
-
-if TYPE_CHECKING:
-    from vspc.console.console import Vm
-from collections.abc import Hashable
+from itertools import chain
 from typing import Generic, TypeVar
+from urllib.parse import quote, unquote
+
+from attrs import define, field, frozen
+
+from vspc.common.globs import is_glob, literal_start
+from vspc.console.console import Console, ConsoleState, Vm
+from vspc.console.identity import DEFAULT_ZONE
 
 Member = TypeVar("Member", bound=Hashable)
 
 
-class Few(Generic[Member]):
+class SmallSet(Generic[Member]):
     """A set that keeps the order in which its members came.
 
     With one member it takes 48 bytes, a quarter of what a dictionary does.
@@ -89,11 +89,11 @@ def handle(zone: str, name: str, port: str | int | None) -> str:
 class _Claimants:
     """Who says that he has one name, in the order in which they came; and who of them lives."""
 
-    all: "Few[Vm]" = field(factory=Few)
-    live: "Few[Vm]" = field(factory=Few)
+    all: SmallSet[Vm] = field(factory=SmallSet)
+    live: SmallSet[Vm] = field(factory=SmallSet)
 
 
-Changes = list[tuple["Vm", str]]
+Changes = list[tuple[Vm, str]]
 """VMs that are displayed under another name now, each with its old one."""
 
 
@@ -103,15 +103,15 @@ class Names:
     def __init__(self) -> None:
         self._claimants: dict[str, _Claimants] = {}
         self._displayed: dict[str, Vm] = {}
-        self._folded: dict[str, Few[Vm]] = {}
+        self._folded: dict[str, SmallSet[Vm]] = {}
         self._sorted: list[str] = []  # the keys of _folded
 
-    def add(self, vm: "Vm") -> Changes:
+    def add(self, vm: Vm) -> Changes:
         """`vm` claims its `said_name`."""
         self._claimants.setdefault(vm.said_name, _Claimants()).all.add(vm)
         return self.settle(vm)
 
-    def revive(self, vm: "Vm", name: str, live: bool) -> None:
+    def revive(self, vm: Vm, name: str, live: bool) -> None:
         """`vm` claims its `said_name` and was displayed as `name` by another process."""
         claimants = self._claimants.setdefault(vm.said_name, _Claimants())
         claimants.all.add(vm)
@@ -119,7 +119,7 @@ class Names:
             claimants.live.add(vm)
         self._show(vm, name)
 
-    def remove(self, vm: "Vm") -> Changes:
+    def remove(self, vm: Vm) -> Changes:
         """`vm` gives its name up: it is forgotten, or about to be renamed."""
         claimants = self._claimants[vm.said_name]
         claimants.all.discard(vm)
@@ -132,7 +132,7 @@ class Names:
             del self._claimants[vm.said_name]
         return []
 
-    def settle(self, vm: "Vm") -> Changes:
+    def settle(self, vm: Vm) -> Changes:
         """Say anew who has the name of `vm`: it has just come, or lives now, or no longer does."""
         name = vm.said_name
         claimants = self._claimants[name]
@@ -149,7 +149,7 @@ class Names:
                 changes += self._display(loser, self._distinct(loser))
         return changes + (self._display(owner, name) if owner is not None else [])
 
-    def _owner(self, name: str) -> "Vm | None":
+    def _owner(self, name: str) -> Vm | None:
         claimants = self._claimants[name]
         holder = self._displayed.get(name)
         if holder is not None and holder not in claimants.all:
@@ -158,7 +158,7 @@ class Names:
             return holder
         return next(iter(claimants.live or claimants.all), None)
 
-    def _distinct(self, vm: "Vm") -> str:
+    def _distinct(self, vm: Vm) -> str:
         vm_id = vm.id
         for length in range(4, len(vm_id)):
             wanted = f"{vm.said_name}~{vm_id[:length]}"
@@ -166,7 +166,7 @@ class Names:
                 return wanted
         return f"{vm.said_name}~{vm_id}"
 
-    def _display(self, vm: "Vm", name: str) -> Changes:
+    def _display(self, vm: Vm, name: str) -> Changes:
         if vm.name == name:
             return []
         old = vm.name
@@ -174,18 +174,18 @@ class Names:
         self._show(vm, name)
         return [(vm, old)]
 
-    def _show(self, vm: "Vm", name: str) -> None:
+    def _show(self, vm: Vm, name: str) -> None:
         vm.name = name
         self._displayed[name] = vm
         folded = name.casefold()
         if folded == name:
             folded = name  # one object for both
         if folded not in self._folded:
-            self._folded[folded] = Few()
+            self._folded[folded] = SmallSet()
             insort(self._sorted, folded)
         self._folded[folded].add(vm)
 
-    def _hide(self, vm: "Vm") -> None:
+    def _hide(self, vm: Vm) -> None:
         if not vm.name:
             return
         del self._displayed[vm.name]
@@ -202,15 +202,15 @@ class Names:
         found = self._claimants.get(said_name)
         return len(found.all) if found is not None else 0
 
-    def exact(self, name: str) -> "Vm | None":
+    def exact(self, name: str) -> Vm | None:
         """The VM displayed as `name`."""
         return self._displayed.get(name)
 
-    def caseless(self, name: str) -> "list[Vm]":
+    def caseless(self, name: str) -> list[Vm]:
         """VMs displayed as `name` but for case."""
         return list(self._folded.get(name.casefold(), ()))
 
-    def prefixed(self, prefix: str) -> "Iterator[Vm]":
+    def prefixed(self, prefix: str) -> Iterator[Vm]:
         """VMs whose displayed name begins with `prefix`, without case, in order."""
         folded = prefix.casefold()
         for at in range(bisect_left(self._sorted, folded), len(self._sorted)):
@@ -218,10 +218,178 @@ class Names:
                 return
             yield from self._folded[self._sorted[at]]
 
-    def globbed(self, pattern: str) -> "Iterator[Vm]":
+    def globbed(self, pattern: str) -> Iterator[Vm]:
         """VMs whose displayed name matches `pattern`, without case, among those with its start."""
         folded = pattern.casefold()
         literal = literal_start(folded)
         for vm in self.prefixed(literal):
             if fnmatchcase(vm.name.casefold(), folded):
                 yield vm
+
+
+MATCHES = 20
+"""Consoles that an ambiguous name is answered with."""
+
+
+@frozen
+class Found:
+    """One console is meant."""
+
+    console: Console
+
+
+@frozen
+class NotFound:
+    """No console is meant, as far as the one who asks may know."""
+
+
+@frozen
+class Ambiguous:
+    """Several are meant; at most `MATCHES` of them, sorted."""
+
+    consoles: tuple[Console, ...]
+
+
+Resolution = Found | NotFound | Ambiguous
+
+
+@frozen
+class Lookup:
+    """The indexes in which names are looked up; `zone` gives the names of one zone."""
+
+    by_id: Mapping[str, Console]
+    by_uuid: Mapping[str, SmallSet[Vm]]
+    names: Mapping[str, Names]
+    quarantined: Mapping[str, Console]
+
+    def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
+        """The console that `typed` means: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id (contract).
+
+        What `may_read` denies does not exist. At each step a live console wins over away ones.
+        """
+        for step in self._steps(typed):
+            hits = [console for console in step if may_read(console)]
+            if not hits:
+                continue
+            live = [console for console in hits if console.live]
+            if len(hits) == 1 or len(live) == 1:
+                return Found((live or hits)[0])
+            hits.sort(key=reading_order)
+            return Ambiguous(tuple(hits[:MATCHES]))
+        return NotFound()
+
+    def _steps(self, typed: str) -> Iterator[Iterable[Console]]:
+        if typed.lower().startswith("uuid:"):
+            wanted, _, label = typed[5:].partition(":")
+            digits = wanted.replace("-", "").replace(" ", "").lower()
+            # The VM that had the UUID first: one that claims it too changes nobody's command.
+            for vm in self.by_uuid.get(digits, ()):
+                yield [c for c in _ports((vm,), _decoded(label) if label else None) if c.live]
+            yield _ports(self.by_uuid.get(digits, ()), _decoded(label) if label else None)
+            return
+        known = self.by_id.get(typed)
+        if known is not None:
+            yield [known]
+        splits = [split for split in (self._with_port(typed), self._whole(typed)) if split[1]]
+        # The second port of web01 and a VM called "web01:2" are both meant by that name.
+        for look in (_exact, _caseless):
+            yield chain.from_iterable(
+                _ports(look(names, name), port) for names, name, port in splits
+            )
+        for look in (_prefixed, _globbed):
+            for names, name, port in splits:
+                yield _ports(look(names, name), port)
+        yield self._held(typed)
+
+    def _held(self, typed: str) -> Iterable[Console]:
+        """The line that is kept apart under `typed`: its name alone is enough."""
+        zone, slash, rest = typed.partition("/")
+        for word in (typed, rest) if slash else (typed,):
+            name, colon, port = word.rpartition(":")
+            for of, label in ((word, None), *([(name, _decoded(port))] if colon else [])):
+                held = self.quarantined.get(_decoded(of))
+                if held is None or (label is not None and label != str(held.port)):
+                    continue
+                if word is typed or _decoded(zone) == held.vm.zone:
+                    return (held,)
+        return ()
+
+    def _whole(self, typed: str) -> tuple[Names, str, str | None]:
+        """Zone, name and port of what was typed, all of it being the name."""
+        zone, slash, name = typed.partition("/")
+        if slash and _decoded(zone) in self.names:
+            return self.names[_decoded(zone)], name, None
+        return self.names.get(DEFAULT_ZONE, _NOBODY), typed, None
+
+    def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
+        """The same with what follows the last colon as the port; an empty name if there is none."""
+        names, rest, _ = self._whole(typed)
+        name, _, port = rest.rpartition(":")
+        return names, name, _decoded(port)
+
+
+_NOBODY = Names()
+"""The names of a zone in which nothing was ever seen."""
+
+
+def sort_key(console: Console) -> tuple[str, str, int]:
+    """By name, then port, by code points (contract, `list --json`)."""
+    return (console.name, console.label or "", console.number)
+
+
+def reading_order(console: Console) -> tuple[bool, str]:
+    """As people read a list: away ones last, then by name, numbers in it by their value, whatever
+    the case; then zone and port.
+    """
+    return (console.state is ConsoleState.AWAY, name_order(console))
+
+
+def name_order(console: Console) -> str:
+    """The same without the state, as one text: it is compared often, and changes with the name."""
+    name, label = console.name, console.label or ""
+    parts = (natural(name), console.vm.zone, name, natural(label), f"{console.number:08}")
+    return "\0".join(parts)
+
+
+def natural(text: str) -> str:
+    """What puts "web-2" before "web-10": each number has its length before it."""
+    return _NUMBERS.sub(_weighed, text.casefold())
+
+
+def _weighed(match: "re.Match[str]") -> str:
+    digits = match[0].lstrip("0")
+    return chr(min(len(digits), LONGEST_NUMBER)) + digits
+
+
+LONGEST_NUMBER = 0x1F
+"""Digits of a number that is compared by its value; a longer one is text."""
+
+_NUMBERS = re.compile("([0-9]+)")
+
+
+def _decoded(word: str) -> str:
+    return unquote(word, errors="surrogateescape")
+
+
+def _exact(names: Names, word: str) -> Iterable[Vm]:
+    vm = names.exact(_decoded(word))
+    return () if vm is None else (vm,)
+
+
+def _caseless(names: Names, word: str) -> Iterable[Vm]:
+    return names.caseless(_decoded(word))
+
+
+def _prefixed(names: Names, word: str) -> Iterable[Vm]:
+    return names.prefixed(_decoded(word)) if word else ()
+
+
+def _globbed(names: Names, word: str) -> Iterable[Vm]:
+    return names.globbed(_decoded(word)) if is_glob(word) else ()
+
+
+def _ports(vms: Iterable[Vm], port: str | None) -> Iterable[Console]:
+    for vm in vms:
+        for console in vm.consoles.values():
+            if port is None or port == console.port_word:
+                yield console

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 from vspc.console import events
-from vspc.console.away import FORGET_AFTER, Away
+from vspc.console.away import FORGET_AFTER, AwayConsoles
 from vspc.console.console import Console, Vm
 from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity, next_free
-from vspc.console.names import Few, Names
+from vspc.console.names import Lookup, Names, Resolution, SmallSet
 from vspc.console.quarantine import KIND, RING, Quarantine
-from vspc.console.resolve import Lookup, Resolution
 
 
 class Roster:
@@ -20,11 +19,11 @@ class Roster:
         self._context = context
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
-        self._by_uuid: dict[str, Few[Vm]] = {}
+        self._by_uuid: dict[str, SmallSet[Vm]] = {}
         # Those whose UUID another one had first, by zone, kind, UUID and the name that they say.
-        self._copies: dict[tuple[str, ...], Few[Vm]] = {}
+        self._copies: dict[tuple[str, ...], SmallSet[Vm]] = {}
         self._names: dict[str, Names] = {}
-        self._away = Away(forget_after)
+        self._away = AwayConsoles(forget_after)
         self._quarantine = Quarantine(context, self._is_displayed)
         self._lookup = Lookup(self._by_id, self._by_uuid, self._names, self._quarantine.by_name)
 
@@ -117,7 +116,7 @@ class Roster:
         vm = Vm(identity, uuid, said_name)
         self._vms[identity] = vm
         if vm.uuid is not None:
-            self._by_uuid.setdefault(vm.uuid, Few()).add(vm)
+            self._by_uuid.setdefault(vm.uuid, SmallSet()).add(vm)
         self._add_copy(vm)
         self._told(self._zone(vm.zone).add(vm))
         return vm
@@ -125,7 +124,7 @@ class Roster:
     def _add_copy(self, vm: Vm) -> None:
         if vm.identity.duplicate and vm.uuid is not None:
             key = _copy_key(vm.identity, vm.uuid, vm.said_name)
-            self._copies.setdefault(key, Few()).add(vm)
+            self._copies.setdefault(key, SmallSet()).add(vm)
 
     def _drop_copy(self, vm: Vm) -> None:
         if vm.identity.duplicate and vm.uuid is not None:
@@ -146,7 +145,7 @@ class Roster:
             return vm
         self._vms[identity] = vm
         if uuid is not None:
-            self._by_uuid.setdefault(uuid, Few()).add(vm)
+            self._by_uuid.setdefault(uuid, SmallSet()).add(vm)
         self._add_copy(vm)
         self._zone(vm.zone).revive(vm, name, live)
         return vm

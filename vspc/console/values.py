@@ -12,8 +12,8 @@ from attrs import frozen
 from vspc.console.console import Console, Vm
 from vspc.console.events import HostChange, Moved
 from vspc.console.identity import Identity, Provenance
-from vspc.console.input_accounting import InputAccount
 from vspc.console.input_flow import InputFlowState
+from vspc.console.input_queue import InputAccount
 from vspc.console.migration import MigrationState
 from vspc.console.peers import Migration, Past, PeerTable
 from vspc.console.ports import Line

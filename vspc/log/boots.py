@@ -8,7 +8,7 @@ import re2
 from attrs import define, field
 
 from vspc.common.text import safe_output
-from vspc.console import boots
+from vspc.console import log_reading
 from vspc.console.logs import MarkerKind
 from vspc.log.records import DATA, Record, marker
 
@@ -94,9 +94,9 @@ class BootDetector:
         return [piece for piece in pieces if piece.code != DATA or piece.payload]
 
     def _says(self, line: bytes) -> str:
-        """The stage of a boot that `line` belongs to, and the line (`vspc.console.boots`)."""
+        """The stage of a boot that `line` belongs to, and the line (`vspc.console.log_reading`)."""
         stage = next((n for n, e in enumerate(self._compiled, 1) if e.search(line)), 1)
-        return boots.text(stage, safe_output(line).strip())
+        return log_reading.boot_text(stage, safe_output(line).strip())
 
     def forget(self, console: bytes) -> None:
         """`console` is silent: what it said last is not looked at again."""

@@ -11,9 +11,9 @@ from attrs import define, field
 from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
 from vspc.console import events
-from vspc.console.boots import LOST, RESTARTED
 from vspc.console.echo import Echo, Recorded
 from vspc.console.events import HOST_CLOSED, ConsoleRef, Event
+from vspc.console.log_reading import LOST, RESTARTED
 from vspc.console.logs import MarkerKind
 
 

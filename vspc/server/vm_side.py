@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory
 
 from vspc.config import Config
 from vspc.config.settings import ZoneSettings
-from vspc.console.takeover import Takeover
+from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, validity_of
 from vspc.net.fair_tls import ListeningTlsFactory
 from vspc.net.limits import Allow, Refusals

@@ -1,6 +1,6 @@
 """Which console a line belongs to: lines that are there are probed, then it is decided.
 
-The decision is the table of `vspc.console.takeover`; here are the probes before it and what follows
+The decision is the table of `vspc.console.identity`; here are the probes before it and what follows
 from it. What becomes of lines is told to them as events (`vspc.vm.roles`).
 """
 
@@ -12,10 +12,19 @@ from types import MappingProxyType
 from vspc.common.clock import Timer
 from vspc.console.console import Console, Vm
 from vspc.console.events import How
-from vspc.console.identity import PLAIN, Claim, Provenance
+from vspc.console.identity import (
+    PLAIN,
+    Claim,
+    Newcomer,
+    OldLine,
+    Provenance,
+    Standing,
+    Takeover,
+    Verdict,
+    choose,
+)
 from vspc.console.peers import ORPHANED
 from vspc.console.ports import Line
-from vspc.console.takeover import Newcomer, Old, Standing, Takeover, Verdict, choose
 from vspc.vm.context import LineContext, LineHandle, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
@@ -71,12 +80,12 @@ class Probes:
         """`decide` is called whenever a line has shown something new."""
         self._context = context
         self._decide = decide
-        self._shown: dict[Line, Old] = {}
+        self._shown: dict[Line, OldLine] = {}
         self._waiting: dict[Line, Timer] = {}
 
-    def shown(self, line: Line) -> Old:
+    def shown(self, line: Line) -> OldLine:
         """What is known of `line`."""
-        return self._shown.get(line, Old.THERE)
+        return self._shown.get(line, OldLine.THERE)
 
     def ask(self, consoles: Iterable[Console]) -> bool:
         """Probe the lines of `consoles` that were not probed; whether an answer is to come."""
@@ -90,12 +99,12 @@ class Probes:
         session = self._context.sessions.get(line)
         if session is not None and session.probe(partial(self._learn, line)):
             timer = self._waiting[line] = Timer(self._context.clock)
-            timer.start(self._context.timeouts.probe, partial(self._learn, line, Old.SILENT))
+            timer.start(self._context.timeouts.probe, partial(self._learn, line, OldLine.SILENT))
         else:
             # A line that cannot be probed counts as alive: keepalive ends it if it is not.
-            self._shown[line] = Old.ANSWERED
+            self._shown[line] = OldLine.ANSWERED
 
-    def _learn(self, line: Line, old: Old) -> None:
+    def _learn(self, line: Line, old: OldLine) -> None:
         timer = self._waiting.pop(line, None)
         if timer is not None:
             timer.stop()
@@ -164,11 +173,11 @@ class Assignment:
             claim.provenance < console.link.provenance,
         )
 
-    def _old(self, console: Console) -> Old:
+    def _old(self, console: Console) -> OldLine:
         line = console.link.line
         if console.link.migrating:
-            return Old.GONE if self._is_orphan(console) else Old.MIGRATING
-        return Old.GONE if line is None else self._probes.shown(line)
+            return OldLine.GONE if self._is_orphan(console) else OldLine.MIGRATING
+        return OldLine.GONE if line is None else self._probes.shown(line)
 
     def _is_orphan(self, console: Console) -> bool:
         migration = self._context.peers.of(console)

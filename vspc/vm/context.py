@@ -10,12 +10,11 @@ from twisted.logger import Logger
 from vspc.common.clock import Clock
 from vspc.console.console import Console, Vm
 from vspc.console.events import Suspicion
-from vspc.console.identity import DEFAULT_ZONE, Claim
+from vspc.console.identity import DEFAULT_ZONE, Claim, OldLine, Takeover
 from vspc.console.migration import Released
 from vspc.console.peers import PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster
-from vspc.console.takeover import Old, Takeover
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.vm.contenders import Suspects, quarantined
 from vspc.vm.ports import VmLine
@@ -59,7 +58,7 @@ class LineHandle(Protocol):
     def handle(self, event: LineEvent, *facts: object) -> None:
         """`event` happens to the line; `facts` are what its actions need to know."""
 
-    def probe(self, answer: Callable[[Old], None]) -> bool:
+    def probe(self, answer: Callable[[OldLine], None]) -> bool:
         """Call `answer` when the line answers, or is lost. False if it cannot be probed."""
 
 

@@ -15,8 +15,7 @@ from vspc.common.clock import Timer
 from vspc.common.text import safe
 from vspc.console.console import Console, Vm
 from vspc.console.events import VmRefused
-from vspc.console.identity import Claim
-from vspc.console.takeover import Old
+from vspc.console.identity import Claim, OldLine
 from vspc.vm.assignment import Assignment, identified_claim, proved_claim
 from vspc.vm.contenders import put_first
 from vspc.vm.context import LineContext, Zone
@@ -91,7 +90,7 @@ class LineSession:
         self.reports = Reports(context.log, context.refusals, context.clock.seconds, line.address)
         self.assignment = Assignment(context, self)
         self.vmotion = Vmotion(context, self)
-        self._probers: list[Callable[[Old], None]] = []
+        self._probers: list[Callable[[OldLine], None]] = []
 
     def handle(self, event: LineEvent, *facts: object) -> None:
         """`event` happens: its role and what is done are in the table."""
@@ -105,7 +104,7 @@ class LineSession:
             else:
                 _ACTIONS[action](self, *facts)
 
-    def probe(self, answer: Callable[[Old], None]) -> bool:
+    def probe(self, answer: Callable[[OldLine], None]) -> bool:
         """Call `answer` when the line answers, or is lost. False if it cannot be probed."""
         if not self._probers and not self.line.probe():
             return False
@@ -145,10 +144,10 @@ class LineSession:
         self._context.left(self.line)
         self._stop_waiting()
         self.handle(LineEvent.LOST, safe(reason), error)
-        self._tell_probers(Old.GONE)
+        self._tell_probers(OldLine.GONE)
         self.console = None
 
-    def _tell_probers(self, old: Old = Old.ANSWERED) -> None:
+    def _tell_probers(self, old: OldLine = OldLine.ANSWERED) -> None:
         probers, self._probers = self._probers, []
         for answer in probers:
             answer(old)

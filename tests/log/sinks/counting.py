@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vspc.config.settings import SinkSettings
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.outlet import Outlet
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.fakes import World
 from tests.log.test_log import WholeLog
 from vspc.console.console import Console
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
-from vspc.console.output_lines import OutputLine
 from vspc.log.query import LogSource
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream

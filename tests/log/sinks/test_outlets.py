@@ -16,8 +16,8 @@ from tests.log.sinks import counting
 from tests.log.test_log import WholeLog
 from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
-from vspc.console.output_lines import OutputLine
 from vspc.log.query import LogSource
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
 from vspc.log.sinks.make import KINDS, make

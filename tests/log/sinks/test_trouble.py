@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.log.sinks.test_feeder import Shelf, SinkTestCase
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, LogView, Marker, MarkerKind
-from vspc.console.output_lines import OutputLine
 from vspc.log.query import NoLog
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, FeedSource
 from vspc.log.sinks.progress import BadCursors, load

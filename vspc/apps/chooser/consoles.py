@@ -12,7 +12,7 @@ from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb
 from vspc.console.console import Console, ConsoleState
 from vspc.console.events import EventBus
-from vspc.console.resolve import name_order
+from vspc.console.names import name_order
 
 _NameKey = tuple[str, str, str | int | None, int]
 """Zone, name, port and number: all of which titles, handles and the order are made."""
@@ -35,7 +35,7 @@ class Listing:
     _known: dict[Console, ListedName] = field(factory=dict, init=False)
 
     def rows(self, consoles: Iterable[Console], now: float) -> list[Row]:
-        """In reading order (`vspc.console.resolve.reading_order`)."""
+        """In reading order (`vspc.console.names.reading_order`)."""
         known = {console: self._named(console) for console in consoles}
         self._known = known
         places = sorted(

@@ -4,7 +4,7 @@ from vspc.apps.verbs.context import Call, Verb, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.apps.verbs.log_cursor import read_log
-from vspc.console.boots import Boot, boots
+from vspc.console.log_reading import Boot, boots
 
 NAME = Argument("NAME", "the console", CONSOLE)
 

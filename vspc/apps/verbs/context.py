@@ -24,9 +24,8 @@ from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
-from vspc.console.names import handle
+from vspc.console.names import Ambiguous, Found, NotFound, handle
 from vspc.console.ports import Channel, Lockouts
-from vspc.console.resolve import Ambiguous, Found, NotFound
 from vspc.console.roster import Roster
 from vspc.console.session import Fact, Session
 from vspc.console.sessions import Quota, Sessions

@@ -17,8 +17,8 @@ from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, Search
 from vspc.apps.verbs.verbatim import VALUES, rule
 from vspc.common.text import safe, safe_output
 from vspc.console.attachment import Attachment, Sink
-from vspc.console.boots import boots
 from vspc.console.console import Console
+from vspc.console.log_reading import boots
 from vspc.console.logs import LogView
 from vspc.console.notices import Hint
 from vspc.net.waiting import Wakeup, within

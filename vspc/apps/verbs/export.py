@@ -14,8 +14,8 @@ from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written,
 from vspc.apps.verbs.record import recordings
 from vspc.common.text import safe, safe_output
 from vspc.console.console import Console
+from vspc.console.log_reading import OutputLines
 from vspc.console.logs import Item, LogView, Marker, Output
-from vspc.console.output_lines import OutputLines
 
 TERMINAL = (80, 24)
 """Columns and rows of an asciicast: a serial line does not say how large its terminal is."""

@@ -9,7 +9,7 @@ from vspc.apps.verbs.kinds import CONSOLES, DURATION, NUMBER, UsageError
 from vspc.common.columns import Heading, table
 from vspc.common.values import age_text
 from vspc.console.console import Console, ConsoleState
-from vspc.console.resolve import reading_order
+from vspc.console.names import reading_order
 from vspc.net.waiting import sleep
 
 BATCH = 64

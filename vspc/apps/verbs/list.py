@@ -7,7 +7,7 @@ from vspc.apps.verbs.kinds import GLOB
 from vspc.common.columns import Heading, table
 from vspc.common.values import age_text
 from vspc.console.console import Console
-from vspc.console.resolve import reading_order, sort_key
+from vspc.console.names import reading_order, sort_key
 
 PATTERN = Argument("GLOB", "only those with such a name", GLOB, required=False)
 

@@ -33,8 +33,8 @@ from vspc.apps.verbs.log_options import (
 from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
 from vspc.console.logs import Item, Marker, MarkerKind, Output
+from vspc.console.names import reading_order
 from vspc.console.notices import Notice
-from vspc.console.resolve import reading_order
 from vspc.net.waiting import Wakeup
 
 IDLE = 2.0

@@ -13,8 +13,8 @@ from vspc.apps.verbs.log_cursor import PIECE, ask, remembered
 from vspc.apps.verbs.log_options import LogOptions
 from vspc.common.text import safe_output
 from vspc.console.console import Console
+from vspc.console.log_reading import OutputLine, OutputLines
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
-from vspc.console.output_lines import OutputLine, OutputLines
 from vspc.net.waiting import sleep
 
 # What may still become part of a character or of an escape sequence.

@@ -10,10 +10,9 @@ from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, Usage
 from vspc.apps.verbs.log_cursor import ask, remembered
 from vspc.apps.verbs.stream_search import REGEX
 from vspc.apps.verbs.verbatim import VALUES
-from vspc.console.boots import boots
 from vspc.console.console import Console
+from vspc.console.log_reading import boots, last_lines, line_start
 from vspc.console.logs import LogView
-from vspc.console.output_lines import last_lines, line_start
 
 NAME = Argument("NAME", "the console; with --grep also a glob of many", CONSOLE)
 FOLLOW = Flag("--follow", "go on with what is said from now on", short="-f")

@@ -9,7 +9,7 @@ from vspc.common.columns import Heading, table
 from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment
-from vspc.console.resolve import reading_order
+from vspc.console.names import reading_order
 from vspc.console.sessions import Present
 
 OPERATOR = Option("--operator", "only sessions of this one", NAME)

@@ -8,7 +8,7 @@ from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
 from vspc.common.columns import Heading, table
 from vspc.console.console import Console
-from vspc.console.resolve import reading_order
+from vspc.console.names import reading_order
 
 NAME = Argument("NAME", "only this console", CONSOLE, required=False)
 

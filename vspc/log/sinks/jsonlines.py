@@ -11,8 +11,8 @@ from vspc.common.files import Disk
 from vspc.common.text import safe_output
 from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.outlet import LineFile, Outlet, SinkStream
 from vspc.net.connection import Connection, dialler
 

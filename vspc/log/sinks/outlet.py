@@ -11,8 +11,8 @@ from typing import Protocol
 from attrs import define, field
 
 from vspc.common.files import Disk
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.console.output_lines import OutputLine
 from vspc.net.connection import Connection
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from attrs import define, field
 
 from vspc.common.files import Disk
+from vspc.console.log_reading import OutputLine, OutputLines
 from vspc.console.logs import LogPage, Marker
-from vspc.console.output_lines import OutputLine, OutputLines
 
 
 @define(eq=False)

@@ -9,8 +9,8 @@ from attrs import define
 from vspc.common.text import plain_output
 from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.outlet import Outlet, SinkStream
 from vspc.net.connection import Connection, counted, dialler, record
 

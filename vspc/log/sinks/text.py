@@ -19,8 +19,8 @@ from vspc.common.text import plain_output
 from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
 from vspc.console.identity import DEFAULT_ZONE
+from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.console.output_lines import OutputLine
 from vspc.log.sinks.outlet import LineFile, Outlet
 
 NAME_LIMIT = 200

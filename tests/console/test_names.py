@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.names import Few
+from vspc.console.names import SmallSet
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "discard"]), st.integers(0, 4)))
 
@@ -12,7 +12,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "discard"]), st.integers(0, 4
 class Sets(SynchronousTestCase):
     @given(STEPS)
     def test_it_is_as_a_dictionary(self, steps: list[tuple[str, int]]) -> None:
-        few, known = Few[int](), dict[int, None]()
+        few, known = SmallSet[int](), dict[int, None]()
         for step, number in steps:
             if step == "add":
                 few.add(number)
