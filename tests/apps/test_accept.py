@@ -38,9 +38,7 @@ class AcceptTest(SynchronousTestCase):
     def test_by_the_handle_that_his_list_shows(self) -> None:
         channel = self.say(f"accept {self.handle}")
         self.assertEqual(channel.status, 0)
-        self.assertEqual(
-            channel.text, f"{self.handle} is the VM that it says it is; it is at 10.1.1.9\n"
-        )
+        self.assertEqual(channel.text, f"{self.handle} at 10.1.1.9 is accepted\n")
         self.assertEqual(channel.complaint, "")
         self.assertTrue(self.vm.closed)
         self.is_at("10.1.1.9")

@@ -238,8 +238,8 @@ class ShowingTests(SynchronousTestCase):
             text = bench.screen.text + bench.channel.plain.decode()
             self.assertIn("a\\x1b[2J\\\\b ", text)
             self.assertNotIn("\\\\x1b", text)
-        bench = Bench(rows(2), remark=f"{title}: dave sent you off").shown()
-        self.assertIn("a\\x1b[2J\\\\b: dave", bench.screen.lines[-1])
+        bench = Bench(rows(2), remark=f"{title}: removed by dave").shown()
+        self.assertIn("a\\x1b[2J\\\\b: removed by dave", bench.screen.lines[-1])
 
     def test_wide_characters_keep_the_columns_straight(self) -> None:
         bench = Bench([row("漢字コンソール" * 5), row("e\u0301a"), row("plain")], 60).shown()
@@ -648,7 +648,7 @@ class ReturningTests(SynchronousTestCase):
 
     def test_after_a_remark_enter_goes_there_whatever_was_typed_meanwhile(self) -> None:
         listed = rows(9)
-        bench = self.back(listed, Visit(listed[4], "web"), remark="dave sent you off")
+        bench = self.back(listed, Visit(listed[4], "web"), remark="removed by dave")
         bench.type(b"reboot", DOWN, b"\x7f", ENTER)
         self.assertEqual([], bench.ends)
         self.assertEqual("type to filter", bench.screen.lines[1])
@@ -669,7 +669,7 @@ class ReturningTests(SynchronousTestCase):
 
     def test_there_a_remark_is_told_and_what_was_typed_for_the_console_takes_nothing(self) -> None:
         listed = rows(3)
-        remark = "web0001: dave sent you off"
+        remark = "web0001: removed by dave"
         bench = self.back(listed, Visit(listed[1], ""), kind="dumb", remark=remark)
         self.assertIn(remark, bench.channel.plain.decode())
         bench.type(b"1" + ENTER)

@@ -173,7 +173,7 @@ class OnlyReading(DispatchTest):
         ):
             channel = self.reading(line)
             self.assertEqual((channel.status, channel.text), (4, ""), line)
-            self.assertIn("web01: the login says ro, and so it only reads", channel.complaint)
+            self.assertIn("web01: this login is read-only (ro)", channel.complaint)
         self.assertEqual(self.reading(b"info").status, 0)
         self.assertEqual((self.line.log, bytes(self.line.sent)), ([], b""))
 
@@ -191,7 +191,7 @@ class OnlyReading(DispatchTest):
         self.web.reassess(self.desk.rights)
         there.type(b"x\x05ca")
         there.type(b"y")
-        self.assertIn("web01: the login says ro, and so it only reads", there.text)
+        self.assertIn("web01: this login is read-only (ro)", there.text)
         self.assertEqual(bytes(self.line.sent), b"")
         self.assertEqual(len(self.web.attachments), 1)
 
@@ -490,10 +490,10 @@ class Choosing(DispatchTest):
         channel.type(b"l")
         channel.output.clear()
         (attachment,) = self.web.attachments
-        attachment.expel("dave sent you off")
+        attachment.expel("removed by dave")
         self.assertIsNone(channel.status)
         self.desk.clock.advance(0)
-        self.assertIn("web01: dave sent you off; Enter goes on", channel.text)
+        self.assertIn("web01: removed by dave; Enter goes on", channel.text)
         for key in b"\r":
             channel.type(bytes([key]))
         self.assertFalse(self.web.attachments)

@@ -278,7 +278,7 @@ class Refusals(Reading):
 
     def test_nothing_turned_away_is_said(self) -> None:
         self.trail.refused = ()
-        self.assertEqual(self.desk.say("refusals", ROOT).text, "nothing was turned away\n")
+        self.assertEqual(self.desk.say("refusals", ROOT).text, "no refusals\n")
         self.assertEqual(self.desk.say("refusals --json", ROOT).text, "[]\n")
 
     def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:

@@ -87,7 +87,7 @@ class Waiting(ExpectCase):
         waiting = [self.desk.say("expect web01 login:") for _ in range(EXPECTING)]
         refused = self.desk.say("expect web01 login:")
         self.assertEqual(refused.status, 1)
-        self.assertIn(f"{EXPECTING} patterns already", refused.complaint)
+        self.assertIn(f"already wait for {EXPECTING} patterns", refused.complaint)
         waiting.pop().close()
         self.assertIsNone(self.desk.say("expect web01 login:").status)
         self.output(b"login: ")
@@ -131,8 +131,8 @@ class Waiting(ExpectCase):
         self.output(b"booting")
         self.desk.run_on(6, 1.0)
         self.assertEqual((channel.status, channel.text), (5, ""))
-        self.assertIn("timed out after 5 s: web01 has not said it", channel.complaint)
-        self.assertIn("looked at offsets 0 to 7", channel.complaint)
+        self.assertIn("timed out after 5 s: web01 has not printed it", channel.complaint)
+        self.assertIn("searched offsets 0 to 7", channel.complaint)
         self.assertFalse(self.web.attachments)
         self.assertEqual(self.desk.audited("expect")[0]["result"], "timed-out")
 
@@ -161,7 +161,7 @@ class Waiting(ExpectCase):
         channel = self.desk.ask("expect web01 --fail '[Pp]anic.*' login:")
         self.output(b"Panic: \x1b[31mno root\r\n")
         self.assertEqual((channel.status, channel.text), (1, ""))
-        self.assertIn("web01 said at offset 0: Panic: ", channel.complaint)
+        self.assertIn("--fail matched at offset 0 of web01: Panic: ", channel.complaint)
         self.assertNotIn("\x1b", channel.complaint)
         (event,) = self.desk.audited("expect")
         self.assertEqual((event["result"], event["detail"], event["offset"]), ("failed", "fail", 0))
@@ -298,7 +298,7 @@ class Sending(ExpectCase):
         channel = self.desk.ask("expect web01 --timeout 3 --from 0 --send go ready")
         self.desk.run_on(4, 1.0)
         self.assertEqual((channel.status, channel.text), (5, ""))
-        self.assertIn("web01 does not take what is typed", channel.complaint)
+        self.assertIn("web01 takes no input", channel.complaint)
         self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
 
@@ -377,7 +377,7 @@ class Leaving(ExpectCase):
         channel = self.desk.ask(f"expect web01 --timeout 5 '{pattern}'")
         self.output(b"ab" * 10_000)
         self.desk.run_on(6, 1.0)
-        self.assertIn("looked at offsets 0 to 0;", channel.complaint)
+        self.assertIn("searched offsets 0 to 0;", channel.complaint)
 
 
 class Places(ExpectCase):
@@ -395,19 +395,19 @@ class Places(ExpectCase):
             self.assertEqual(json.loads(channel.text)["offset"], offset)
         other = self.desk.ask("expect web01 --from last a", self.desk.login(CAROL))
         self.assertIsNone(other.status)
-        self.assertIn("you have expected nothing on web01 yet", other.complaint)
+        self.assertIn("no earlier match of yours on web01", other.complaint)
 
     def test_from_a_boot_where_none_is_known(self) -> None:
         channel = self.desk.ask("expect web01 --from boot x")
         self.assertEqual(channel.status, 1)
-        self.assertIn("no boot of web01 is kept", channel.complaint)
+        self.assertIn("no boot of web01 in its log", channel.complaint)
 
     def test_a_gap_is_told_and_it_goes_on(self) -> None:
         self.web.link.output(b"login:" + b"x" * 3 * 65536)
         channel = self.desk.ask("expect web01 --from 0 login:")
         self.desk.run_on(50)
         self.assertIsNone(channel.status)
-        self.assertIn(f"[lost: offsets 0 to {2 * 65536 + 6} of web01", channel.complaint)
+        self.assertIn(f"[output lost: offsets 0 to {2 * 65536 + 6} of web01", channel.complaint)
         self.output(b"login:")
         self.desk.run_on(50)
         self.assertEqual(channel.status, 0)
@@ -532,7 +532,7 @@ class LogsInTrouble(ExpectCase):
             self.setUp()
             channel = self.lost(readable)
             start = self.web.history.start
-            self.assertIn(f"[lost: offsets 0 to {start} of web01", channel.complaint)
+            self.assertIn(f"[output lost: offsets 0 to {start} of web01", channel.complaint)
             self.output(b"login:")
             self.desk.run_on(40, 0.01)
             self.assertEqual(channel.status, 0, readable)

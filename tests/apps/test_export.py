@@ -63,7 +63,7 @@ class Exporting(LogTestCase):
             )
         channel = self.say("export web01 --format raw --size 120x40")
         self.assertEqual((channel.status, channel.output), (2, b""))
-        self.assertIn("does not go with --format raw", channel.complaint)
+        self.assertIn("for asciicasts, not for --format raw", channel.complaint)
 
     def test_what_was_asked_for_wrongly(self) -> None:
         for words in ("--format gif", "--from soon", "--colour", "--recording x", "--to"):

@@ -28,9 +28,9 @@ class OffAConsole(KickCase):
         spy = self.desk.ask("raw web01 ro", self.carols)
         mine = self.desk.login()
         channel = self.desk.ask("kick web01 carol", mine)
-        self.assertEqual((channel.status, channel.text), (0, "carol was sent off web01\n"))
+        self.assertEqual((channel.status, channel.text), (0, "carol was removed from web01\n"))
         self.assertEqual((self.there.status, spy.status), (1, 1))
-        self.assertIn("alice sent you off]", self.there.text)
+        self.assertIn("removed by alice]", self.there.text)
         self.assertIsNone(self.web.pen.holder)
         self.assertEqual(self.desk.ask("send web01 y", mine).status, 0)
         self.there.type(b"z")
@@ -60,7 +60,7 @@ class OffAConsole(KickCase):
         self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"x")
         self.assertEqual(self.desk.delivered(), (1, 9))
-        self.assertIn("dave sent you off; 9 bytes not sent]", self.there.text)
+        self.assertIn("removed by dave; 9 bytes not sent]", self.there.text)
 
     def test_without_the_right(self) -> None:
         channel = self.desk.ask("kick web01 carol")
@@ -98,7 +98,7 @@ class Out(KickCase):
     def test_a_session(self) -> None:
         channel = self.desk.ask(f"kick --session {self.carols.id}", self.daves)
         self.assertEqual((channel.status, channel.text), (0, "1 session was ended: carol\n"))
-        self.assertEqual(self.desk.ended, {self.carols.id: "dave has ended your session"})
+        self.assertEqual(self.desk.ended, {self.carols.id: "session ended by dave"})
         self.assertFalse(self.web.attachments)
         self.assertIsNone(self.web.pen.holder)
         self.assertEqual(self.desk.ask("kick --session nobody", self.daves).status, 1)
@@ -128,13 +128,13 @@ class Out(KickCase):
         channel = self.desk.ask("kick --all-writers", self.daves)
         self.assertEqual(channel.status, 0)
         self.assertEqual((self.there.status, hidden.status, reads.status), (1, 1, None))
-        told = "2 sent off: carol on web01, 1 on consoles that you may not read\n"
-        self.assertEqual(channel.text, "nobody else types any more; " + told)
+        removed = "2: carol on web01, 1 on consoles that you may not read\n"
+        self.assertEqual(channel.text, "writers removed: " + removed)
         self.assertNotIn("secret", channel.text)
         self.assertEqual(self.desk.audited("kick")[0]["count"], 2)
         self.assertEqual(self.desk.ended, {})
         nobody = self.desk.ask("kick --all-writers", self.daves)
-        self.assertEqual(nobody.text, "nobody else types any more; nobody was sent off\n")
+        self.assertEqual(nobody.text, "writers removed: none\n")
 
     def test_everybody_who_types_as_json_without_the_names_of_those_unseen(self) -> None:
         hidden = self.desk.ask("raw secret", self.carols)

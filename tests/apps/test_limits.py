@@ -2,25 +2,25 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs.limits import MESSAGES, PLACES, SPEAKERS, VerbLimits
+from vspc.apps.verbs.limits import MESSAGES, PLACES, SENDERS, VerbLimits
 
 
 class RememberedTest(SynchronousTestCase):
     def test_the_oldest_place_is_forgotten(self) -> None:
-        remembered = VerbLimits()
+        limits = VerbLimits()
         for number in range(PLACES):
-            remembered.matched("alice", str(number), number)
-        remembered.matched("alice", "0", 7)
-        remembered.matched("bob", "0", 8)
-        self.assertEqual(remembered.last_match("alice", "0"), 7)
-        self.assertEqual(remembered.last_match("bob", "0"), 8)
-        self.assertIsNone(remembered.last_match("alice", "1"))
+            limits.matched("alice", str(number), number)
+        limits.matched("alice", "0", 7)
+        limits.matched("bob", "0", 8)
+        self.assertEqual(limits.last_match("alice", "0"), 7)
+        self.assertEqual(limits.last_match("bob", "0"), 8)
+        self.assertIsNone(limits.last_match("alice", "1"))
 
     def test_the_longest_silent_speaker_is_forgotten(self) -> None:
-        remembered = VerbLimits()
+        limits = VerbLimits()
         for _ in range(MESSAGES):
-            self.assertTrue(remembered.may_say("alice", 0.0))
-        self.assertFalse(remembered.may_say("alice", 0.0))
-        for number in range(SPEAKERS):
-            self.assertTrue(remembered.may_say(str(number), 0.0))
-        self.assertTrue(remembered.may_say("alice", 0.0))
+            self.assertTrue(limits.may_send("alice", 0.0))
+        self.assertFalse(limits.may_send("alice", 0.0))
+        for number in range(SENDERS):
+            self.assertTrue(limits.may_send(str(number), 0.0))
+        self.assertTrue(limits.may_send("alice", 0.0))

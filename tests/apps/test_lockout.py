@@ -57,7 +57,7 @@ class Locking(LockoutCase):
         for line, text in (("lockout", ""), ("lockout --list --json", "[]\n")):
             channel = self.say(line)
             self.assertEqual((channel.status, channel.text), (0, text))
-        self.assertEqual(self.say("lockout --list").complaint, "[there are no lockouts]\n")
+        self.assertEqual(self.say("lockout --list").complaint, "[no lockouts]\n")
 
     def test_an_operator_goes_at_once_and_does_not_come_back(self) -> None:
         carols = self.desk.login(CAROL)
@@ -131,7 +131,7 @@ class Locking(LockoutCase):
         for subject in ("dave", STOLEN, AUTHORITY):
             channel = self.desk.ask(f"lockout {subject}", mine)
             self.assertEqual(channel.status, 1)
-            self.assertIn("that is you", channel.complaint)
+            self.assertIn("is your own", channel.complaint)
         self.assertEqual(self.lockouts.listed(), [])
 
     def test_not_who_has_the_machine(self) -> None:

@@ -94,7 +94,7 @@ class Printing(LogTestCase):
     def test_from_an_offset_that_is_not_said_yet(self) -> None:
         channel = self.say("log web01 --from 1000")
         self.assertEqual(channel.status, 1)
-        self.assertIn("offset 1000 is not said yet", channel.complaint)
+        self.assertIn("offset 1000 does not exist yet", channel.complaint)
 
     def test_times_are_of_the_first_byte_of_a_line(self) -> None:
         self.output(self.host, b"x")
@@ -133,8 +133,8 @@ class Printing(LogTestCase):
             ("--since yesterday", "not a time"),
             ("-n many", "takes a number"),
             ("--raw --json", "exclude each other"),
-            ("-n 1 --from 1", "give one of them"),
-            ("-f --until 1h", "has no end"),
+            ("-n 1 --from 1", "exclude each other"),
+            ("-f --until 1h", "-f excludes"),
             ("--colour", "unknown option '--colour'"),
             ("--from", "takes a value"),
         ):

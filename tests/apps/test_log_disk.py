@@ -32,7 +32,7 @@ class FullDisk(LogTestCase):
         self.assertEqual((channel.status, channel.output), (0, b"one\nlogin: "))
         self.assertEqual(
             channel.complaint,
-            "[the last 11 bytes are from memory: the disk does not take them now]\n",
+            "[the last 11 bytes are from memory: they cannot be written to disk now]\n",
         )
         self.assertEqual(self.say("log web01 --raw --from 4").output, b"login: ")
         self.assertEqual(self.say("log web01 -n 1").output, b"login: ")

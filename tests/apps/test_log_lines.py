@@ -199,7 +199,7 @@ class Searched(LogTestCase):
         self.output(self.vm(), b"after\n")
         channel = self.say("log web01 --grep before|after")
         self.assertEqual(channel.text, "before\nafter\n")
-        self.assertRegex(channel.complaint, r"\A\[lost: offsets 7 to \d+: ")
+        self.assertRegex(channel.complaint, r"\A\[output lost: offsets 7 to \d+: ")
 
     def test_progress_bars_are_lines(self) -> None:
         self.output(self.host, b"start\r\n")
@@ -311,7 +311,7 @@ class Many(LogTestCase):
             self.patch(module, "SEARCHED", 10)
         channel = self.say("log 'web*' --grep panic")
         self.assertEqual(channel.status, 1)
-        self.assertIn("bytes are searched; 1 more console not", channel.complaint)
+        self.assertIn("bytes searched; 1 console not searched", channel.complaint)
 
     def test_who_takes_little_gets_it_all_and_who_goes_ends_it(self) -> None:
         channel = self.say("log '*' --grep panic", window=5)

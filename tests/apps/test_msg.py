@@ -48,7 +48,8 @@ class Messages(SynchronousTestCase):
         self.there.close()
         channel = self.desk.ask("msg web01 hello")
         self.assertEqual(
-            (channel.status, channel.complaint), (1, "nobody is on web01; nobody was told\n")
+            (channel.status, channel.complaint),
+            (1, "no operators are on web01; the message was not sent\n"),
         )
 
     def test_usage(self) -> None:

@@ -62,7 +62,7 @@ class Boots(RestartCase):
         store.move(log)
         store.evict(log, len(log.segments))
         channel = self.say("boots web01")
-        self.assertEqual((channel.text, channel.status), ("no boot of web01 is kept\n", 0))
+        self.assertEqual((channel.text, channel.status), ("no boot of web01 in its log\n", 0))
 
     def test_expect_from_boot_goes_over_a_restart(self) -> None:
         self.output(self.vm(), KERNEL + b"login: ")

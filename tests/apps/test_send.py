@@ -178,7 +178,7 @@ class Delivered(SendCase):
         self.desk.run_on(11, 1.0)
         self.assertEqual(channel.status, 5)
         self.assertIn(
-            "took nothing for 10 s, its vMotion goes on; nothing was sent", channel.complaint
+            "took no input for 10 s (vMotion in progress); nothing was sent", channel.complaint
         )
         self.web.link.resume()
         self.assertEqual(bytes(self.line.sent), b"")
@@ -428,10 +428,10 @@ class Refused(SendCase):
         self.web.link.migrate()
         channel.type(b"x" * (WAITING + 1000))
         (attachment,) = self.web.attachments
-        attachment.expel("dave sent you off")
+        attachment.expel("removed by dave")
         self.assertEqual(
             channel.complaint.splitlines()[-1],
-            f"web01: dave sent you off; 3 bytes were sent, {WAITING + 1000} were not",
+            f"web01: removed by dave; 3 bytes were sent, {WAITING + 1000} were not",
         )
 
     def test_the_pen_is_taken_from_it(self) -> None:

@@ -244,7 +244,7 @@ class Breaking(VerbTest):
         self.web.link.migrate()
         channel = self.desk.say("break web01")
         self.assertEqual(channel.status, 0)
-        self.assertIn("the BREAK waits for its vMotion", channel.complaint)
+        self.assertIn("the BREAK is waiting for its vMotion", channel.complaint)
         self.assertEqual(self.line.log, [])
 
     def test_one_that_was_held_and_then_dropped_is_told(self) -> None:
@@ -631,7 +631,7 @@ class Administering(VerbTest):
         self.assertEqual(self.desk.say("accept db 10.1.1.9").status, 4)
         wrong = self.desk.say("accept db 10.9.9.9", ROOT)
         self.assertEqual(wrong.status, 1)
-        self.assertIn("kept apart: 10.1.1.9", wrong.complaint)
+        self.assertIn("come from: 10.1.1.9", wrong.complaint)
         for line in ("accept", "accept db", "accept db 10.1.1.9 x", "accept --json"):
             self.assertEqual(self.desk.say(line, ROOT).status, 2, line)
         right = self.desk.say("accept db ::ffff:10.1.1.9", ROOT)

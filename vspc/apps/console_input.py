@@ -31,6 +31,9 @@ PIECE = 64 * 1024
 DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
+NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
+"""Refusals that have nothing to do with rights: exit status 1, not 4."""
+
 
 class _Kind(Enum):
     KEYS = auto()
@@ -331,8 +334,7 @@ def refused(
     text = refusal_text(session, console, refusal)
     if powerless and refusal is Refusal.PEN:
         text += ", and you have no right `force` there"
-    of_the_vm = refusal in (Refusal.AUDIT, Refusal.AWAY, Refusal.HOST)
-    return f"{text}; {what}", FAILED if of_the_vm else DENIED
+    return f"{text}; {what}", FAILED if refusal in NOT_DENIED else DENIED
 
 
 def moved_without_proof(console: Console, old: str, new: str, what: str) -> str:

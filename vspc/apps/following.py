@@ -18,7 +18,7 @@ class FollowReader(Protocol):
         """Bytes that it takes now; call `Following.go_on` when that grows."""
 
     def said(self, offset: int, data: bytes) -> None:
-        """The VM said `data`."""
+        """Output of the VM."""
 
     def missing(self, start: int, end: int, why: str) -> None:
         """`start` to `end` (exclusive) are kept nowhere; `why` may be empty."""

@@ -1,1 +1,1 @@
-"""What operators can say, one file per verb."""
+"""The verbs of operators, one module for each, and what they have in common."""

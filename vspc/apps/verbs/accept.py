@@ -1,4 +1,4 @@
-"""`accept`: an administrator says which line is the VM."""
+"""`accept`: an administrator decides that a quarantined line is the VM."""
 
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
@@ -7,12 +7,12 @@ from vspc.common.addresses import address_text
 from vspc.common.text import safe
 from vspc.console.console import Console
 
-NAME = Argument("NAME", "the console, or the line that is kept apart", CONSOLE)
-ADDRESS = Argument("ADDRESS", "where the VM is", WORD, required=False)
+NAME = Argument("NAME", "the console, or the quarantined line", CONSOLE)
+ADDRESS = Argument("ADDRESS", "the address of the VM's host", WORD, required=False)
 
 GRAMMAR = Grammar(
     "accept",
-    "a line that is kept apart is the VM after all (administrators)",
+    "accept a quarantined line as the VM (administrators)",
     arguments=(NAME, ADDRESS),
     forms=("NAME ADDRESS", "LINE [ADDRESS]"),
     examples=("accept web1 10.1.1.9", "accept web1~6190"),
@@ -20,7 +20,7 @@ GRAMMAR = Grammar(
 
 
 async def run(call: Call, parsed: Parsed) -> None:
-    """Give the console to that line; whoever has it is closed."""
+    """Give the console to that line; the line that has it is closed."""
     console = call.find(parsed[NAME])
     call.require_administrator()
     said = parsed.get(ADDRESS, "")
@@ -30,7 +30,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     elif address:
         text = _accept_address(call, console, address)
     else:
-        raise UsageError(f"say the ADDRESS at which {console.title} is")
+        raise UsageError(f"ADDRESS is missing: that of the host of {console.title}")
     await call.print(text)
 
 
@@ -42,17 +42,17 @@ def _accept_address(call: Call, console: Console, address: str) -> str:
     if accepted:
         console.link.host_change_seen()
         return f"{console.title} is at {safe(address)} now\n"
-    waiting = ", ".join(lines.waiting(console)) or "none is"
+    waiting = ", ".join(lines.waiting(console)) or "none"
     raise VerbExit(
         FAILED,
-        f"no line from {safe(address)} says that it is {console.title} and is kept apart; "
-        f"kept apart: {waiting}",
+        f"no quarantined line from {safe(address)} claims to be {console.title}; "
+        f"quarantined lines come from: {waiting}",
     )
 
 
 def _accept_line(call: Call, line: Console, address: str) -> str:
-    """`line`, which is kept apart, is the VM. Of whom it says that it is, he hears the name only
-    if he may read that console.
+    """The quarantined `line` is the VM. The text names the console that it claims to be only if
+    that exists for the operator.
     """
     title, host = line.title, line.link.last_address
     if address and address != host:
@@ -62,12 +62,12 @@ def _accept_line(call: Call, line: Console, address: str) -> str:
     result = "failed" if console is None else "ok"
     call.record("accept", line if console is None else console, host=host, result=result)
     if console is None:
-        text = f"{title} is kept apart no longer, or its VM has no such console now"
+        text = f"{title} is no longer quarantined, or its VM has no such console now"
         raise VerbExit(FAILED, text)
     console.link.host_change_seen()
     if call.may_read(console):
         return f"{console.title} is at {safe(host)} now\n"
-    return f"{title} is the VM that it says it is; it is at {safe(host)}\n"
+    return f"{title} at {safe(host)} is accepted\n"
 
 
 VERB = Verb(GRAMMAR, run)

@@ -1,9 +1,9 @@
-"""A console's past as an asciicast, version 2: what `asciinema play` and web players show.
+"""The log of a console as an asciicast, version 2, for `asciinema play` and web players.
 
-The format is at https://docs.asciinema.org/manual/asciicast/v2/: a line of JSON that says how large
-the terminal is, and one for each thing that happened. What a VM said is bytes and an asciicast is
-text, so that what is not UTF-8 becomes U+FFFD: `raw` has the truth. All is ASCII, characters beyond
-it are escaped: nothing in the file acts on the terminal of somebody who prints it.
+The format is at https://docs.asciinema.org/manual/asciicast/v2/: a line of JSON with the size
+of the terminal, and one for each event. Output of a VM is bytes and an asciicast is text, so
+what is not UTF-8 becomes U+FFFD; `--format raw` has the exact bytes. All is ASCII, other characters
+are escaped: nothing in the file acts on a terminal on which it is printed.
 """
 
 import codecs
@@ -35,7 +35,7 @@ class Cast:
     started: float
     _decoder: codecs.IncrementalDecoder = field(init=False)
     _offset: int | None = field(default=None, init=False)  # of what should come next
-    _before: float | None = field(default=None, init=False)  # the time of the last event, as said
+    _before: float | None = field(default=None, init=False)  # the time of the last event, as logged
     _elapsed: float = field(default=0.0, init=False)  # the same in the recording
 
     def __attrs_post_init__(self) -> None:

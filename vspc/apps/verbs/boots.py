@@ -26,7 +26,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     if parsed.has(JSON):
         await call.print_json([_facts(number, boot) for number, boot in seen])
     else:
-        await call.print(_as_table(seen) if seen else f"no boot of {title} is kept\n")
+        await call.print(_as_table(seen) if seen else f"no boot of {title} in its log\n")
 
 
 def _facts(number: int, boot: Boot) -> dict[str, object]:

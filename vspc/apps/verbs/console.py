@@ -28,7 +28,7 @@ GRAMMAR = Grammar(
 
 
 async def run(call: Call, parsed: Parsed) -> Startable:
-    """Attach as the words say."""
+    """Attach with these options."""
     return await attach(call, call.find(parsed[NAME]), call.options.with_words(parsed))
 
 

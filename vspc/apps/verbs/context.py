@@ -33,27 +33,27 @@ from vspc.console.sessions import Quota, Sessions
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
 
-READ_ONLY = "the login says ro, and so it only reads"
+READ_ONLY = "this login is read-only (ro)"
 
 ADMINISTRATORS = 'only operators with roles = ["admin"] may do this'
 
 
 class LineRegistry(Protocol):
-    """The VM's door, as administrators need it."""
+    """Lines from VMs, as far as administrators decide about them."""
 
     def accept(self, console: Console, address: str) -> bool:
-        """The VM of `console` is the one at `address`, which is kept apart; False: none is."""
+        """Give `console` to the quarantined line from `address`; False if there is none."""
 
     def accept_line(self, line: Console) -> Console | None:
-        """`line`, which is kept apart, is the VM that it says it is: the console that it has now.
-        None: it is kept apart no longer, or the VM has no such console.
+        """Accept the claim of the quarantined `line`: the console that it has now. None: it is no
+        longer quarantined, or the VM has no such console.
         """
 
     def forget(self, console: Console) -> bool:
-        """Forget a console, its history with it; False if it has a line."""
+        """Forget a console and its history; False if it has a line."""
 
     def waiting(self, console: Console) -> list[str]:
-        """The addresses of those that say they are the VM of `console` and are kept apart."""
+        """The addresses of quarantined lines that claim to be the VM of `console`."""
 
 
 @frozen
@@ -319,7 +319,7 @@ class Verb:
 
 def run_verb(call: Call, work: VerbRun, attaches: bool = False) -> None:
     """Run the coroutine of a verb on the channel of `call`, up to its exit status."""
-    call.output.run(_run_to_end(call, work), hears=not attaches)
+    call.output.run(_run_to_end(call, work), listens=not attaches)
 
 
 async def _run_to_end(call: Call, work: VerbRun) -> None:
@@ -346,7 +346,7 @@ def complain(channel: Channel, *lines: str) -> None:
 
 
 def _spellings(console: Console, escaped: bool) -> Iterator[str]:
-    """How `console` can be typed; with escapes (`%XX`) only where they are wanted."""
+    """How `console` can be typed; `escaped`: also with `%XX`."""
     title, port = console.title, console.port
     yield title
     if port is not None:

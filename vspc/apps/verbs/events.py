@@ -14,14 +14,14 @@ from vspc.console.audit import AuditPosition, AuditQuery, AuditUnavailable
 from vspc.console.identity import DEFAULT_ZONE
 
 SINCE = Option("--since", "begin there (1h)", MOMENT)
-FOLLOW = Flag("--follow", "go on with what happens from now on", short="-f")
-OPERATOR = Option("--operator", "only what this operator did", NAME)
-CONSOLE = Option("--console", "only what happened on these consoles", GLOB)
+FOLLOW = Flag("--follow", "continue with new events", short="-f")
+OPERATOR = Option("--operator", "only events of this operator", NAME)
+CONSOLE = Option("--console", "only events of these consoles", GLOB)
 EVENT = Option("--event", "only events of this name", NAME)
 
 GRAMMAR = Grammar(
     "events",
-    "who did what: the audit file (administrators and auditors)",
+    "print the audit file (administrators and auditors)",
     options=(SINCE, FOLLOW, JSON, OPERATOR, CONSOLE, EVENT),
     examples=("events --since 2h --operator alice",),
 )
@@ -79,7 +79,7 @@ async def _print(call: Call, query: AuditQuery, follow: bool, show: Callable[[st
         if not roles & READERS:  # a reload took them away
             raise VerbExit(DENIED, _DENIED)
         if position is None and page.begins:
-            call.remark(f"what was before {page.begins} is in older files")
+            call.remark(f"events before {page.begins} are in older files")
         position = page.position
         call.output.put(
             *(show(line) + end for line in page.lines if "audit" in roles or _may_see(call, line))
@@ -105,9 +105,9 @@ def _raw(line: str) -> bytes:
 
 
 def readable(line: str) -> bytes:
-    """One event for people: when, what, who, where, from where, and the rest as `key=value`.
+    """One event as text: time, event, operator, console, address, and the rest as `key=value`.
 
-    How somebody proved who he is stands where he came in; `--json` has it in every line.
+    The proof of a session is shown for its login only; `--json` has it in every line.
     """
     event = json.loads(line)
     hidden = _KNOWN if event["event"].startswith("login") else _KNOWN | _PROOF

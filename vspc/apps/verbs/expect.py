@@ -27,7 +27,7 @@ SHOWN = 1000
 """Characters of a match of `--fail` that are shown."""
 
 TIMEOUT = 60.0
-"""Seconds that `expect` waits, unless the operator says something else."""
+"""Seconds that `expect` waits without `--timeout`."""
 
 NOW, BOOT, LAST = "now", "boot", "last"
 
@@ -46,15 +46,15 @@ NAME = Argument("NAME", "the console", CONSOLE)
 PATTERN = Argument("REGEX", "what to wait for (RE2)", REGEX)
 TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
 FROM = Option("--from", "where to begin (now)", _START)
-FAIL = Option("--fail", "end with status 1 when the VM says this", REGEX)
-SEND = Option("--send", "type this when it listens", TYPED)
+FAIL = Option("--fail", "end with status 1 when the output matches this", REGEX)
+SEND = Option("--send", "type this when the search has begun", TYPED)
 ENTER = Flag("--enter", "type a CR behind it")
 JSON = Flag("--json", "print match, offset, end and groups")
-FORCE = Flag("--force", "take the pen from whoever types (right force)")
+FORCE = Flag("--force", "take the pen from its holder (right force)")
 
 GRAMMAR = Grammar(
     "expect",
-    "wait until a console says something (RE2), and print it",
+    "wait until console output matches (RE2), and print the match",
     arguments=(NAME, PATTERN),
     options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, JSON),
     examples=("expect web1 login: --timeout 5m", "expect web1 --send reboot --enter 'login: $'"),
@@ -79,16 +79,16 @@ class ExpectOptions:
 
 
 def expect_options(parsed: Parsed) -> ExpectOptions:
-    """What was said. Raises `UsageError`."""
+    """The options of a command. Raises `UsageError`."""
     pattern, fail = parsed[PATTERN], parsed.get(FAIL)
     for option, each in (("REGEX", pattern), ("--fail", fail)):
         if each is not None and each.is_empty:
-            raise UsageError(f"{option} is empty: everything matches it")
+            raise UsageError(f"{option} is empty: any output would match")
     text = parsed.get(SEND, b"")
     if parsed.has(ENTER):
         text += b"\r"
     if parsed.has(FORCE) and not text:
-        raise UsageError("--force takes the pen for --send, and nothing is to be sent")
+        raise UsageError("--force is for --send, which is missing or empty")
     return ExpectOptions(
         parsed[NAME],
         (pattern,) if fail is None else (fail, pattern),
@@ -109,7 +109,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     call.require_place()
     if not limits.begins_to_expect(operator):
         call.record("limit", console, limit="expecting", value=EXPECTING)
-        raise VerbExit(FAILED, f"you wait for {EXPECTING} patterns already")
+        raise VerbExit(FAILED, f"limit reached: you already wait for {EXPECTING} patterns")
     try:
         found = await _Expectation(call, console, options).run()
     finally:
@@ -220,7 +220,7 @@ class _Expectation(Sink, FollowReader):
             why = f"{self._title} is {self._console.state.value}"
             raise self._failure(FAILED, "dropped", f"{why}; {self._so_much(typist)}")
         if self._found is not None:
-            # It may have been there already: the text is to be typed all the same.
+            # The match may be older than the text, which is typed all the same.
             return None if typist is not None and typist.waiting else self._found
         if self._ended and not self._searching.due:
             raise self._failure(FAILED, "ended", self._ended)
@@ -244,19 +244,19 @@ class _Expectation(Sink, FollowReader):
 
     def _timed_out(self) -> VerbExit:
         title, typist = self._title, self._typist
-        what = "has not said it" if self._found is None else "does not take what is typed"
+        what = "has not printed it" if self._found is None else "takes no input"
         lines = [f"timed out after {self._options.timeout:g} s: {title} {what}"]
         if typist is not None and typist.waiting:
             lines.append(self._so_much(typist))
-        looked = max(self._from, self._searching.end)
-        lines.append(f"looked at offsets {self._from} to {looked}; --from goes on")
+        searched = max(self._from, self._searching.end)
+        lines.append(f"searched offsets {self._from} to {searched}; --from continues")
         return self._failure(TIMED_OUT, "timed-out", *lines)
 
     def _require_wanted(self, found: Match) -> None:
         """It must not be a match of `--fail`."""
         if found.which < len(self._options.patterns) - 1:
             shown = safe(safe_output(found.text), SHOWN)
-            text = f"{self._console.title} said at offset {found.offset}: {shown}"
+            text = f"--fail matched at offset {found.offset} of {self._console.title}: {shown}"
             raise self._failure(FAILED, "fail", text)
 
     def _stop(self) -> None:
@@ -278,7 +278,9 @@ class _Expectation(Sink, FollowReader):
 
     def missing(self, start: int, end: int, why: str) -> None:
         """Nothing is found across a gap."""
-        self._call.remark(f"lost: offsets {start} to {end} of {self._console.title} are not kept")
+        self._call.remark(
+            f"output lost: offsets {start} to {end} of {self._console.title} are not kept"
+        )
 
     def notice(self, text: str, hint: Hint | None) -> None:
         self._call.remark(text)
@@ -299,7 +301,7 @@ class _Expectation(Sink, FollowReader):
             self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
-        """It may be another VM now: what was said before still counts."""
+        """It may be another VM now; earlier output still counts."""
         assert self._attachment is not None
         typist = self._typist
         left = "ended" if typist is None else self._so_much(typist)
@@ -323,11 +325,11 @@ async def _start_offset(call: Call, console: Console, start: int | str) -> int:
     if start == LAST:
         last = call.context.limits.last_match(call.operator.name, console.id)
         if last is None:
-            call.remark(f"you have expected nothing on {title} yet: it begins now")
+            call.remark(f"no earlier match of yours on {title}: the search begins now")
         start = now if last is None else last
     offset = start if isinstance(start, int) else now
     if offset > now:
-        text = f"offset {offset} of {title} is not said yet; it ends at {now}"
+        text = f"offset {offset} of {title} does not exist yet; the output ends at {now}"
         raise VerbExit(FAILED, text, detail="not-said")
     denial = await look_back_denial(call, console, offset)
     if denial:
@@ -342,7 +344,7 @@ async def _last_boot_of(call: Call, console: Console) -> int:
         raise VerbExit(FAILED, f"the log of {title} cannot be read now", detail="log")
     (offset,) = found
     if offset is None:
-        raise VerbExit(FAILED, f"no boot of {title} is kept: see boots", detail="no-boot")
+        raise VerbExit(FAILED, f"no boot of {title} in its log; see `boots`", detail="no-boot")
     return offset
 
 

@@ -18,7 +18,7 @@ from vspc.console.log_reading import OutputLines
 from vspc.console.logs import Item, LogView, Marker, Output
 
 TERMINAL = (80, 24)
-"""Columns and rows of an asciicast: a serial line does not say how large its terminal is."""
+"""Columns and rows of an asciicast: the size of the terminal on a serial line is unknown."""
 
 SIZE_LIMIT = 1000
 """Columns, and rows, that can be asked for."""
@@ -89,10 +89,10 @@ class Format(Protocol):
 
 
 class RawFormat:
-    """Exactly what the VM said."""
+    """The exact bytes of the VM."""
 
     def feed(self, item: Item) -> Iterator[bytes]:
-        """Markers say nothing here."""
+        """Output only."""
         if isinstance(item, Output):
             yield item.data
 
@@ -102,7 +102,7 @@ class RawFormat:
 
 
 class TextFormat:
-    """Text and colours, with what happened in brackets on lines of their own."""
+    """Text and colours; markers in brackets on lines of their own."""
 
     def __init__(self) -> None:
         self._lines = OutputLines()
@@ -178,19 +178,19 @@ class ExportOptions:
 
     @property
     def timed(self) -> bool:
-        """Whether only a log can tell what is meant."""
+        """Whether the positions can be found in a log only."""
         places = (self.start, self.end)
         return self.recording is not None or any(p is not None and p.at is None for p in places)
 
 
 def export_options(parsed: Parsed) -> ExportOptions:
-    """What was said. Raises `UsageError`."""
+    """The options of a command. Raises `UsageError`."""
     start, end, number = parsed.get(FROM), parsed.get(TO), parsed.get(RECORDING)
     if number is not None and (start is not None or end is not None):
-        raise UsageError("--recording says from where to where: --from and --to do not go with it")
+        raise UsageError("--recording excludes --from and --to")
     form, size = parsed.get(FORMAT, FORMATS[0]), parsed.get(SIZE)
     if size is not None and form != FORMATS[0]:
-        raise UsageError(f"--size is that of an asciicast: it does not go with --format {form}")
+        raise UsageError(f"--size is for asciicasts, not for --format {form}")
     return ExportOptions(start, end, number, form, size or TERMINAL)
 
 
@@ -253,7 +253,7 @@ def _span(kept: LogView, options: ExportOptions, earliest: float | None) -> Expo
     if options.recording is not None:
         known = recordings(kept)
         if not 1 <= options.recording <= len(known):
-            return f"there is no recording {options.recording}; there are {len(known)}"
+            return f"no recording {options.recording}; there are {len(known)}"
         one = known[options.recording - 1]
         start, end = one.start, end if one.end is None else one.end
         begun, ended = one.first if start >= first else None, one.last

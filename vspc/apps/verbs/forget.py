@@ -1,4 +1,4 @@
-"""`forget`: consoles whose VMs are gone leave the list, their histories with them."""
+"""`forget`: remove away consoles and their histories from the list."""
 
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,7 +21,7 @@ YES = Option("--yes", "so many there are; needed for a glob and for --away", NUM
 
 GRAMMAR = Grammar(
     "forget",
-    "forget an away console, or close one kept apart (administrators)",
+    "forget an away console, or close a quarantined line (administrators)",
     arguments=(NAME,),
     options=(AWAY, YES),
     forms=("NAME", "GLOB [--away TIME] [--yes COUNT]", "--away TIME [--yes COUNT]"),
@@ -39,7 +39,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     """Forget one, unless its VM is connected, or as many as `--yes` says."""
     name, seconds, count = parsed.get(NAME), parsed.get(AWAY), parsed.get(YES)
     if name is None and seconds is None:
-        raise UsageError("say NAME, a glob or --away TIME")
+        raise UsageError("NAME, a glob or --away TIME is missing")
     if name is not None and seconds is None and not call.means_many(name):
         if count not in (None, 1):
             raise UsageError("--yes COUNT is for a glob or --away; NAME is one console")

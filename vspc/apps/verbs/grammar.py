@@ -77,7 +77,7 @@ class Option(Generic[T]):
 
 AnyOption = Flag | Option[Any]
 
-ON = Option("--on", "another console than the one that the login names", CONSOLE)
+ON = Option("--on", "another console than that of the login", CONSOLE)
 """Every verb that is about a console takes it."""
 
 JSON = Flag("--json", "as JSON")
@@ -143,7 +143,7 @@ class Grammar:
 
 @frozen
 class Parsed:
-    """What was said to a verb; values are read already. What is typed may be among them (law 7)."""
+    """The values of a command line, read. Text to be typed may be among them (law 7)."""
 
     _values: Mapping[object, Any] = field(repr=False)
     _flags: frozenset[Flag] = frozenset()
@@ -158,7 +158,7 @@ class Parsed:
     def get(self, key: Option[T] | Argument[T], default: T) -> T: ...
 
     def get(self, key: Option[T] | Argument[T], default: T | None = None) -> T | None:
-        """Its value, or `default` where it was not said."""
+        """Its value, or `default` where it was not given."""
         found: T | None = self._values.get(key, default)
         return found
 
@@ -168,5 +168,5 @@ class Parsed:
         return found
 
     def has(self, flag: Flag) -> bool:
-        """Whether `flag` was said."""
+        """Whether `flag` was given."""
         return flag in self._flags

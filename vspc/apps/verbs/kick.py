@@ -1,4 +1,4 @@
-"""`kick`: send an operator off a console, or end sessions."""
+"""`kick`: remove an operator from a console, or end sessions."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -11,14 +11,16 @@ from vspc.console.attachment import Attachment
 from vspc.console.sessions import Present, end_sessions
 
 NAME = Argument("NAME", "the console", CONSOLE, required=False)
-OPERATOR = Argument("OPERATOR", "who is sent off it (right admin)", WORD, required=False)
+OPERATOR = Argument(
+    "OPERATOR", "the operator to remove from it (right admin)", WORD, required=False
+)
 SESSION = Option("--session", "end this session; the beginning of its id will do", WORD, value="ID")
 EVERYWHERE = Option("--operator", "end all sessions of this operator", WORD, value="X")
-WRITERS = Flag("--all-writers", "send everybody else who types off")
+WRITERS = Flag("--all-writers", "remove all other operators that have a pen")
 
 GRAMMAR = Grammar(
     "kick",
-    "send somebody off a console, or end sessions (administrators)",
+    "remove an operator from a console, or end sessions (administrators)",
     arguments=(NAME, OPERATOR),
     options=(SESSION, EVERYWHERE, WRITERS, JSON),
     forms=("NAME OPERATOR", "--session ID", "--operator X", "--all-writers [--json]"),
@@ -29,7 +31,7 @@ Kicked = tuple[list[dict[str, object]], str]
 """Facts of each attachment or session that was ended, and the same in words."""
 
 AMBIGUOUS = 8
-"""Sessions that are named where the beginning of an id is that of several."""
+"""Sessions that are listed where an id is ambiguous."""
 
 
 def _ways(parsed: Parsed) -> int:
@@ -39,15 +41,15 @@ def _ways(parsed: Parsed) -> int:
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Whichever of the four it is."""
-    name, whom = parsed.get(NAME), parsed.get(OPERATOR)
-    off_console = name is not None and whom is not None
+    name, target = parsed.get(NAME), parsed.get(OPERATOR)
+    off_console = name is not None and target is not None
     named = name is not None and not parsed.from_login
     if _ways(parsed) != (0 if off_console else 1) or (named and not off_console):
-        raise UsageError("say NAME and OPERATOR, or one of the options")
+        raise UsageError("give NAME and OPERATOR, or one of the options")
     if off_console:
         ended, text = _off_console(call, parsed[NAME], parsed[OPERATOR])
     elif call.session.among is not None:
-        raise VerbExit(DENIED, "this key is for certain consoles, not for the whole server")
+        raise VerbExit(DENIED, "this key is limited to certain consoles")
     else:
         call.require_administrator()
         ended, text = _from_server(call, parsed)
@@ -65,20 +67,20 @@ def _from_server(call: Call, parsed: Parsed) -> Kicked:
     return _writers(call)
 
 
-def _off_console(call: Call, name: str, whom: str) -> Kicked:
+def _off_console(call: Call, name: str, target: str) -> Kicked:
     console = call.find(name)
     if "admin" not in call.rights(console) and "admin" not in call.operator.roles:
-        denied = f"you have no right to send anybody off {console.title}"
+        denied = f"you have no right to remove operators from {console.title}"
         raise VerbExit(DENIED, denied, console=console)
-    there = [each for each in console.attachments if each.operator.name == whom]
+    there = [each for each in console.attachments if each.operator.name == target]
     if not there:
-        call.record("kick", console, kind="console", count=0, subject=whom, result="failed")
-        raise VerbExit(FAILED, f"{safe(whom)} is not on {console.title}")
+        call.record("kick", console, kind="console", count=0, subject=target, result="failed")
+        raise VerbExit(FAILED, f"{safe(target)} is not on {console.title}")
     ended = [_facts(call, each) for each in there]
     for each in there:
-        each.expel(f"{call.operator.name} sent you off")
-    call.record("kick", console, kind="console", count=len(there), subject=whom, result="ok")
-    return ended, f"{safe(whom)} was sent off {console.title}"
+        each.expel(f"removed by {call.operator.name}")
+    call.record("kick", console, kind="console", count=len(there), subject=target, result="ok")
+    return ended, f"{safe(target)} was removed from {console.title}"
 
 
 def _session(call: Call, wanted: str) -> Kicked:
@@ -87,12 +89,12 @@ def _session(call: Call, wanted: str) -> Kicked:
     every = [each for each in call.context.sessions if each.session.id.startswith(wanted)]
     found = every if exact is None else [exact]
     if not found or not wanted:
-        raise _nobody(call, "session", wanted, f"no session '{safe(wanted)}'; see `sessions`")
+        raise _no_session(call, "session", wanted, f"no session '{safe(wanted)}'; see `sessions`")
     if len(found) > 1:
         ids = ", ".join(each.session.id for each in found[:AMBIGUOUS])
         more = ", ..." if len(found) > AMBIGUOUS else ""
         why = f"{len(found)} sessions begin with '{safe(wanted)}': {ids}{more}"
-        raise _nobody(call, "session", wanted, why)
+        raise _no_session(call, "session", wanted, why)
     if _is_own(call, found[0]):
         raise VerbExit(FAILED, "that is this session; log out to end it")
     return _end(call, "session", found[0].session.id, found)
@@ -102,11 +104,11 @@ def _operator(call: Call, wanted: str) -> Kicked:
     there = [each for each in call.context.sessions.of(wanted) if not _is_own(call, each)]
     if not there:
         other = "other " if wanted == call.operator.name else ""
-        raise _nobody(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
+        raise _no_session(call, "operator", wanted, f"{safe(wanted)} has no {other}session")
     return _end(call, "operator", wanted, there)
 
 
-def _nobody(call: Call, kind: str, subject: str, why: str) -> VerbExit:
+def _no_session(call: Call, kind: str, subject: str, why: str) -> VerbExit:
     call.record("kick", kind=kind, count=0, subject=subject, result="failed")
     return VerbExit(FAILED, why)
 
@@ -114,7 +116,7 @@ def _nobody(call: Call, kind: str, subject: str, why: str) -> VerbExit:
 def _end(call: Call, kind: str, subject: str, there: list[Present]) -> Kicked:
     ended = [session_facts(each) for each in there]
     names = _names(each.session.operator.name for each in there)
-    end_sessions(there, f"{call.operator.name} has ended your session")
+    end_sessions(there, f"session ended by {call.operator.name}")
     call.record("kick", kind=kind, count=len(there), subject=subject, operators=names, result="ok")
     many = f"{len(there)} sessions were" if len(there) > 1 else "1 session was"
     return ended, f"{many} ended: {names}"
@@ -123,19 +125,19 @@ def _end(call: Call, kind: str, subject: str, there: list[Present]) -> Kicked:
 def _writers(call: Call) -> Kicked:
     pens = [console.pen.holder for console in call.context.roster]
     there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
-    # Of what one may not read one hears no name, though its writer goes and is counted, too.
+    # Consoles that do not exist for the operator are counted and not named.
     seen = [each for each in there if call.may_read(call.context.console_of(each))]
     named = set(seen)
     ended = [_facts(call, each) if each in named else dict(_UNSEEN) for each in there]
-    told = [f"{each.operator.name} on {each.console.title}" for each in seen]
+    named_here = [f"{each.operator.name} on {each.console.title}" for each in seen]
     if len(seen) < len(there):
-        told.append(f"{len(there) - len(seen)} on consoles that you may not read")
+        named_here.append(f"{len(there) - len(seen)} on consoles that you may not read")
     names = _names(each.operator.name for each in there)
     for each in there:
-        each.expel(f"{call.operator.name} sent you off")
+        each.expel(f"removed by {call.operator.name}")
     call.record("kick", kind="writers", count=len(there), operators=names or None, result="ok")
-    who = f"{len(there)} sent off: {', '.join(told)}" if told else "nobody was sent off"
-    return ended, f"nobody else types any more; {who}"
+    removed = f"{len(there)}: {', '.join(named_here)}" if named_here else "none"
+    return ended, f"writers removed: {removed}"
 
 
 def _is_own(call: Call, present: Present) -> bool:
@@ -161,11 +163,11 @@ def _facts(call: Call, attachment: Attachment) -> dict[str, object]:
 _UNSEEN: Mapping[str, object] = MappingProxyType(
     dict.fromkeys(("operator", "session", "console", "handle", "address")) | {"wrote": True}
 )
-"""In place of facts: somebody on a console that whoever asks may not read."""
+"""In place of facts about a console that does not exist for the operator."""
 
 
 def session_facts(present: Present) -> dict[str, object]:
-    """Whose session ends."""
+    """A session that is ended."""
     session = present.session
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
 

@@ -21,16 +21,16 @@ _TIME_ALLOWED = 'a time is written "10m" or "2h" (ago), "2026-11-21" or "2026-11
 
 
 class UsageError(ValueError):
-    """A command line that a verb does not take; the text says what is wrong and what is allowed."""
+    """An invalid command line; the text says what is wrong and what is allowed."""
 
 
 @frozen
 class ValueKind(Generic[T]):
     """What a value may be.
 
-    `name` stands for it in usage lines. `read` makes it of what was said: the option or argument
-    (for messages), the text, and now, in seconds since 1970. It raises `UsageError`. `verbatim`:
-    the text is taken as it comes, no backslash is eaten. `choices`: all that there are. `console`:
+    `name` stands for it in usage lines. `read` makes a value of the option or argument (for
+    messages), the text, and the time, in seconds since 1970. It raises `UsageError`. `verbatim`:
+    the text is taken as it comes, no backslash is eaten. `choices`: all possible values. `console`:
     it names a console, and a login may have named one already.
     """
 
@@ -78,8 +78,7 @@ def _offset(label: str, value: str, _now: float) -> int:
 def _duration(label: str, value: str, _now: float) -> float:
     seconds = parse_duration(value)
     if not seconds:
-        said = safe(value)
-        raise UsageError(f'{label} takes seconds, or "10m", "24h" or "7d", not \'{said}\'')
+        raise UsageError(f'{label} takes seconds, or "10m", "24h" or "7d", not \'{safe(value)}\'')
     return seconds
 
 

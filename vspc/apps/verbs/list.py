@@ -30,7 +30,7 @@ _HEADINGS = (
 
 
 async def run(call: Call, parsed: Parsed) -> None:
-    """Print them as people read them, or as JSON sorted by name, then port."""
+    """Print a table, or JSON sorted by name, then port."""
     glob = parsed.get(PATTERN, "")
     consoles = call.matching(glob) if glob else call.readable()
     if parsed.has(JSON):

@@ -39,17 +39,17 @@ def _subject(_label: str, word: str, _now: float) -> str:
     )
 
 
-_WHOM = ValueKind("OPERATOR|FINGERPRINT", _subject)
+_SUBJECT = ValueKind("OPERATOR|FINGERPRINT", _subject)
 
-WHOM = Argument("OPERATOR|FINGERPRINT", "who is locked out", _WHOM, required=False)
-FOR = Option("--for", "it ends by itself then", DURATION)
-LIFT = Option("--lift", "end the lockout of X", _WHOM, value="X")
-LIST = Flag("--list", "those that count now; so without any word, too")
+SUBJECT = Argument("OPERATOR|FINGERPRINT", "what to lock out", _SUBJECT, required=False)
+FOR = Option("--for", "end it after this time", DURATION)
+LIFT = Option("--lift", "end the lockout of X", _SUBJECT, value="X")
+LIST = Flag("--list", "list those in force, as without arguments")
 
 GRAMMAR = Grammar(
     "lockout",
     "refuse logins of a name or a key, end its sessions (administrators)",
-    arguments=(WHOM,),
+    arguments=(SUBJECT,),
     options=(FOR, LIFT, LIST, JSON),
     forms=("[OPERATOR|FINGERPRINT [--for TIME]] [--json]", "--lift X", "[--list] [--json]"),
     examples=("lockout mallory --for 24h", "lockout --lift mallory"),
@@ -59,11 +59,11 @@ GRAMMAR = Grammar(
 async def run(call: Call, parsed: Parsed) -> None:
     """Lock out, lift or list."""
     _check(parsed)
-    subject = parsed.get(WHOM) or parsed.get(LIFT)
+    subject = parsed.get(SUBJECT) or parsed.get(LIFT)
     call.require_administrator()
     lockouts = call.context.lockouts
     if lockouts is None:
-        raise VerbExit(FAILED, "no lockouts are kept here")
+        raise VerbExit(FAILED, "lockouts are not available on this server")
     if subject is None:
         await _list(call, parsed, lockouts)
         return
@@ -75,7 +75,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         text, facts = _lock(change, lockouts, parsed.get(FOR))
     error = await change.recorded()
     if error:
-        raise VerbExit(FAILED, text, f"it counts now, but not after a restart: {error}")
+        raise VerbExit(FAILED, text, f"it is in force now, but not after a restart: {error}")
     if parsed.has(JSON):
         await call.print_json(facts)
     else:
@@ -83,13 +83,13 @@ async def run(call: Call, parsed: Parsed) -> None:
 
 
 def _check(parsed: Parsed) -> None:
-    whom, lift = parsed.get(WHOM), parsed.get(LIFT)
-    if (whom is not None) + (lift is not None) + parsed.has(LIST) > 1:
-        raise UsageError("say one OPERATOR or FINGERPRINT, or --lift X, or --list")
-    if parsed.get(FOR) is not None and whom is None:
-        raise UsageError("--for says how long OPERATOR or FINGERPRINT is locked out")
+    subject, lift = parsed.get(SUBJECT), parsed.get(LIFT)
+    if (subject is not None) + (lift is not None) + parsed.has(LIST) > 1:
+        raise UsageError("give one OPERATOR or FINGERPRINT, or --lift X, or --list")
+    if parsed.get(FOR) is not None and subject is None:
+        raise UsageError("--for needs OPERATOR or FINGERPRINT")
     if (parsed.get(FOR) or 0) > LONGEST:
-        raise UsageError("--for is at most 3650d; without it a lockout counts until it is lifted")
+        raise UsageError("--for is at most 3650d; without it a lockout lasts until it is lifted")
 
 
 def _kind(subject: str) -> str:
@@ -123,7 +123,7 @@ class _Change:
         """
         try:
             if not await self._saved.wait(PATIENCE):
-                self._error = f"the disk has not taken it for {PATIENCE:g} s"
+                self._error = f"not written to disk after {PATIENCE:g} s"
         except CancelledError:
             RunningCoroutine(self._recorded_later())
             raise
@@ -138,24 +138,24 @@ class _Change:
 
 
 Words = tuple[str, dict[str, object]]
-"""What was done, for people and as JSON."""
+"""What was done, as text and as JSON."""
 
 
 def _lock(change: _Change, lockouts: Lockouts, seconds: float | None) -> Words:
     call, subject = change.call, change.subject
     if subject.endswith(_LOCAL):
-        raise VerbExit(FAILED, f"{subject} has this machine, and cannot be locked out")
+        raise VerbExit(FAILED, f"{subject} is the user of this machine, and cannot be locked out")
     if is_about(call.session, subject):
         raise VerbExit(
             FAILED,
-            f"that is you: {subject} would be locked out with nobody to lift it; ask another "
-            "administrator, or say it on the server's machine: vspc lockout",
+            f"{subject} is your own: another administrator can lock it out, or `vspc lockout` on "
+            "the server's machine",
         )
     now = call.context.clock.wall()
     until = None if seconds is None else now + seconds
     locked = Lockout(subject, call.operator.name, now, until, call.session.reason)
     if not lockouts.lock(locked, change.saved):
-        raise VerbExit(FAILED, "there are as many lockouts as there may be: lift some")
+        raise VerbExit(FAILED, "limit of lockouts reached: lift some")
     there = [each for each in call.context.sessions if is_about(each.session, subject)]
     end_sessions(there, "you are locked out")
     known = _kind(subject) == "fingerprint" or call.context.is_operator(subject)
@@ -191,7 +191,7 @@ async def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:
         await call.print_json([_facts(each) for each in listed])
         return
     if not listed:
-        call.remark("there are no lockouts")
+        call.remark("no lockouts")
     await call.print("".join(line + "\n" for line in _lines(listed)))
 
 

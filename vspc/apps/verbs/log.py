@@ -62,7 +62,7 @@ class _Reader:
     _call: Call
     _console: Console
     _options: LogOptions
-    _title: str = field(init=False)  # as the operator knows it: he may not learn a later one
+    _title: str = field(init=False)  # when it began: the operator may not learn a later one
     _format: LogFormat = field(init=False)
     _span: Span = field(init=False)
 
@@ -76,7 +76,7 @@ class _Reader:
         if self._options.follow:
             self._record("begun")
         if self._span.late:
-            self._call.remark(f"begins at offset {self._span.start}: nothing older is kept")
+            self._call.remark(f"the log begins at offset {self._span.start}: nothing older is kept")
         try:
             await self._print()
         finally:
@@ -96,7 +96,9 @@ class _Reader:
             call.remark(not_written(found.unwritten))
         end = console.history.end
         if options.offset is not None and options.offset > end:
-            raise VerbExit(FAILED, f"offset {options.offset} is not said yet; it ends at {end}")
+            raise VerbExit(
+                FAILED, f"offset {options.offset} does not exist yet; the output ends at {end}"
+            )
         return found
 
     async def _print(self) -> None:
@@ -142,22 +144,20 @@ class _Reader:
                 self._put(item)
             call.output.put(*self._format.end())
         if search.is_over_limit:
-            more = f"--from {search.offset} goes on"
-            raise VerbExit(FAILED, f"{search.searched} bytes are searched; {more}")
+            more = f"--from {search.offset} continues"
+            raise VerbExit(FAILED, f"limit reached: {search.searched} bytes searched; {more}")
         return search.offset
 
     def _put(self, item: Item) -> None:
         is_shown = self._options.json and self._options.grep is None
         if isinstance(item, Marker) and item.kind is MarkerKind.GAP and not is_shown:
-            self._call.remark(f"lost: offsets {item.offset} to {item.end}: {item.text}")
+            self._call.remark(f"output lost: offsets {item.offset} to {item.end}: {item.text}")
         self._call.output.put(*self._format.feed(item))
 
     # From the console
 
     async def _follow(self, offset: int) -> int:
-        """Print what the VM says from `offset` on; the offset from which on the history has lost
-        some of it.
-        """
+        """Print output from `offset` on, until the history has lost some; the offset of that."""
         call, console, output = self._call, self._console, self._call.output
         call.require_readable(console, self._title, FAILED)
         output.put(*self._format.pause())
@@ -220,18 +220,18 @@ class _FollowSink(Sink):
         """Nothing is typed."""
 
     def host_changed(self, old: str, new: str) -> None:
-        """A notice says it."""
+        """A notice is shown."""
 
     def ended(self, reason: str) -> None:
         end = self._console.history.end
-        error = VerbExit(FAILED, f"{self._title}: {reason}; --from {end} goes on")
+        error = VerbExit(FAILED, f"{self._title}: {reason}; --from {end} continues")
         self._call.output.throw(error)
         self.wakeup.throw(error)
 
 
 async def _search_many(call: Call, pattern: str, options: LogOptions) -> None:
     """Search the logs of all consoles that match `pattern`, in the order of `list`. A log that
-    cannot be read is told and the others are searched; the status is 1 then, as without a match.
+    cannot be read is reported and the others are searched; the status is 1 then, as without match.
     """
     if options.follow or options.offset is not None:
         raise VerbExit(USAGE, "-f and --from are for one console, not for a pattern")
@@ -239,13 +239,13 @@ async def _search_many(call: Call, pattern: str, options: LogOptions) -> None:
     if not consoles:
         raise VerbExit(NOT_FOUND, no_console(pattern))
     search = _SearchOfMany(call, options)
-    # With the titles that the operator knows: he may not learn those that they have later.
+    # With the names of now: the operator may not learn later ones.
     named = [(console, console.title) for console in consoles]
     for number, (console, title) in enumerate(named):
         if search.searched >= SEARCHED:
             left = len(named) - number
-            more = f"{left} more console{'' if left == 1 else 's'} not"
-            raise VerbExit(FAILED, f"{search.searched} bytes are searched; {more}")
+            more = f"{left} console{'' if left == 1 else 's'} not searched"
+            raise VerbExit(FAILED, f"limit reached: {search.searched} bytes searched; {more}")
         if call.may_read(console):
             await search.one(console, title)
     await call.output.flush()
@@ -298,7 +298,7 @@ class _SearchOfMany:
                     return
                 for item in items:
                     if isinstance(item, Marker) and item.kind is MarkerKind.GAP:
-                        lost = f"lost: offsets {item.offset} to {item.end}: {item.text}"
+                        lost = f"output lost: offsets {item.offset} to {item.end}: {item.text}"
                         call.remark(f"{title}: {lost}")
                     output.put(*lines.feed(item))
                 output.put(*lines.end())
@@ -315,7 +315,7 @@ class _SearchOfMany:
                 result=result,
             )
         if search.is_over_limit:
-            self._fail(f"{title} is searched up to offset {search.offset}")
+            self._fail(f"limit reached: {title} is searched up to offset {search.offset}")
 
 
 VERB = Verb(GRAMMAR, run)

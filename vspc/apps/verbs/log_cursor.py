@@ -1,4 +1,4 @@
-"""Reading what consoles said before: from their logs, or from memory where there is none.
+"""Reading earlier output of consoles: from their logs, or from memory where there is none.
 
 The history of a console can be asked like a log: for consoles that are not logged, and for those
 whose log cannot be read.
@@ -141,8 +141,8 @@ def from_memory(title: str) -> str:
 
 
 def not_written(count: int) -> str:
-    """The remark about a log whose last `count` bytes the disk does not take."""
-    return f"the last {count} bytes are from memory: the disk does not take them now"
+    """The remark about a log whose last `count` bytes cannot be written."""
+    return f"the last {count} bytes are from memory: they cannot be written to disk now"
 
 
 class LogStalled(Exception):
@@ -189,7 +189,7 @@ class LogCursor:
         return items
 
     def _is_short(self, page: LogPage) -> bool:
-        """Whether it ends before `until` although the console said more."""
+        """Whether it ends before `until` although there is more output."""
         if self.until is None or page.items or not page.ended:
             return False
         return self.offset < min(self.until, self._console.history.end)

@@ -14,11 +14,11 @@ from vspc.console.console import Console
 from vspc.console.log_reading import boots, last_lines, line_start
 from vspc.console.logs import LogView
 
-NAME = Argument("NAME", "the console; with --grep also a glob of many", CONSOLE)
-FOLLOW = Flag("--follow", "go on with what is said from now on", short="-f")
+NAME = Argument("NAME", "the console; with --grep also a glob of several", CONSOLE)
+FOLLOW = Flag("--follow", "continue with new output", short="-f")
 LINES = Option("--lines", "the last lines", NUMBER, short="-n", value="LINES")
 FROM = Option("--from", "begin at this offset", OFFSET)
-BYTES = Option("--bytes", "so many bytes", NUMBER)
+BYTES = Option("--bytes", "this many bytes", NUMBER)
 SINCE = Option("--since", "begin there", MOMENT)
 UNTIL = Option("--until", "end there", MOMENT)
 BOOT = Option("--boot", "this boot of `boots`; 0 is the last, -1 the one before", SIGNED)
@@ -28,7 +28,7 @@ RAW = Flag("--raw", "exact bytes")
 
 GRAMMAR = Grammar(
     "log",
-    "what a console said, from its log",
+    "print the log of a console",
     arguments=(NAME,),
     options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, GREP, TIMESTAMPS, JSON, RAW),
     examples=(
@@ -70,7 +70,7 @@ class LogOptions:
 
 
 def log_options(parsed: Parsed) -> LogOptions:
-    """What was said. Raises `UsageError`."""
+    """The options of a command. Raises `UsageError`."""
     grep = parsed.get(GREP)
     options = LogOptions(
         follow=parsed.has(FOLLOW),
@@ -94,9 +94,9 @@ def _check(options: LogOptions) -> None:
         raise UsageError("--raw, --json and --timestamps exclude each other")
     starts = (options.offset, options.since, options.boot, options.lines)
     if sum(start is not None for start in starts) > 1:
-        raise UsageError("--from, --since, --boot and -n each say where to begin: give one of them")
+        raise UsageError("--from, --since, --boot and -n exclude each other")
     if options.follow and (options.until is not None or options.count is not None):
-        raise UsageError("-f has no end: --until and --bytes do not go with it")
+        raise UsageError("-f excludes --until and --bytes")
 
 
 @frozen
@@ -153,7 +153,9 @@ def span(options: LogOptions, kept: LogView, earliest: float | None) -> Span | N
         found = boots(kept)
         at = options.boot - 1 if options.boot > 0 else len(found) - 1 + options.boot
         if not 0 <= at < len(found):
-            return NoSuchBoot(f"boot {options.boot} is not kept (of {len(found)}): see boots")
+            return NoSuchBoot(
+                f"no boot {options.boot} in the log, which has {len(found)}; see `boots`"
+            )
         start = found[at].offset
         if at + 1 < len(found):
             end = found[at + 1].offset

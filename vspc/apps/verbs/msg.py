@@ -1,4 +1,4 @@
-"""`msg NAME TEXT`: one line for everybody who is on a console; the VM gets nothing."""
+"""`msg NAME TEXT`: show one line to all operators on a console; the VM does not get it."""
 
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
@@ -8,11 +8,11 @@ from vspc.apps.verbs.verbatim import rule
 from vspc.common.text import safe
 
 NAME = Argument("NAME", "the console", CONSOLE)
-MESSAGE = Argument("TEXT", "what is shown to them", TEXT)
+MESSAGE = Argument("TEXT", "the message", TEXT)
 
 GRAMMAR = Grammar(
     "msg",
-    "tell everybody on a console something; its VM hears nothing of it",
+    "show a message to all operators on a console, not to the VM",
     arguments=(NAME, MESSAGE),
     examples=('msg web1 "I\'ll reboot it at 14:00"',),
     notes=rule("TEXT"),
@@ -23,16 +23,18 @@ LIMIT = 1000
 
 
 async def run(call: Call, parsed: Parsed) -> None:
-    """Tell them. Who may read may speak, a few times a minute."""
+    """Show it. The right to read is enough; the rate is limited."""
     text = parsed[MESSAGE]
     if not text.strip() or len(text) > LIMIT:
-        raise VerbExit(USAGE, f"a message has from 1 to {LIMIT} characters, not {len(text)}")
+        raise VerbExit(USAGE, f"a message must have 1 to {LIMIT} characters, not {len(text)}")
     console = call.find(parsed[NAME])
     if not console.attachments:
-        raise VerbExit(FAILED, f"nobody is on {console.title}; nobody was told")
-    if not call.context.limits.may_say(call.operator.name, call.context.clock.seconds()):
+        raise VerbExit(FAILED, f"no operators are on {console.title}; the message was not sent")
+    if not call.context.limits.may_send(call.operator.name, call.context.clock.seconds()):
         call.record("limit", console, limit="messages", value=MESSAGES)
-        raise VerbExit(FAILED, f"you may send {MESSAGES} messages a minute; nobody was told")
+        raise VerbExit(
+            FAILED, f"limit of {MESSAGES} messages a minute reached; the message was not sent"
+        )
     recipients = len(console.attachments)
     console.attachments.tell(f"message from {safe(call.operator.name)}: {safe(text, LIMIT)}")
     size = len(text.encode("utf-8", "surrogatepass"))

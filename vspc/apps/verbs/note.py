@@ -1,4 +1,4 @@
-"""`note NAME TEXT`: words for whoever reads the log later, and for everybody attached."""
+"""`note NAME TEXT`: a note in the log of a console, shown to all who are attached."""
 
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
@@ -12,7 +12,7 @@ NOTE = Argument("TEXT", "the note", TEXT)
 
 GRAMMAR = Grammar(
     "note",
-    "put a note into a console's log, and tell everybody attached",
+    "add a note to the log of a console, and show it to all attached",
     arguments=(NAME, NOTE),
     examples=("note web1 'replaced its disk (CHG123)'",),
     notes=rule("TEXT"),
@@ -28,14 +28,16 @@ async def run(call: Call, parsed: Parsed) -> None:
     call.require_right("write", console, "write on")
     text = parsed[NOTE]
     if len(text) > LIMIT:
-        raise VerbExit(USAGE, f"the note has {len(text)} characters, at most {LIMIT} are allowed")
+        raise VerbExit(USAGE, f"a note must have at most {LIMIT} characters, not {len(text)}")
     logs = call.context.logs
     words = f"{call.operator.name}: {text}"
     marked = logs is not None and logs.mark(console, MarkerKind.NOTE, words)
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("note", console, bytes=size, result="ok" if marked else "failed")
     if not marked:
-        raise VerbExit(FAILED, f"{console.title} has no log that takes a note now")
+        raise VerbExit(
+            FAILED, f"the log of {console.title} cannot be written; the note was not added"
+        )
     console.attachments.tell(f"note by {safe(words, LIMIT * 2)}")
 
 

@@ -45,12 +45,12 @@ class VerbOutput(Program):
         self.written = 0
         self.reader: InputReader | None = None
 
-    def run(self, work: Coroutine[Any, Any, None], hears: bool = True) -> None:
-        """Run `work` until it has to wait, and then as the program of the channel. Without `hears`
-        it is not: another program will be, to which all input is left.
+    def run(self, work: Coroutine[Any, Any, None], listens: bool = True) -> None:
+        """Run `work` until it has to wait, and then as the program of the channel. Without
+        `listens` it is not: another program will be, to which all input is left.
         """
         self._running = RunningCoroutine(self._guard(work))
-        if hears and self._running.active():
+        if listens and self._running.active():
             self._begin()
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:

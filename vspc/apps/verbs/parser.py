@@ -1,4 +1,4 @@
-"""The one parser of verbs: a `Grammar` and a command line give what was said."""
+"""The one parser of verbs: from a `Grammar` and a command line to `Parsed`."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -12,8 +12,8 @@ HELP = ("--help", "-h")
 
 
 def parse(grammar: Grammar, source: CommandSource, now: float, target: str | None = None) -> Parsed:
-    """What `source` says. `now` is seconds since 1970; `target` the console that the login named:
-    the words name none then but that one, except behind `--on`. Raises `UsageError`.
+    """Parse `source`. `now` is seconds since 1970. `target` is the console of the login: the words
+    cannot name another one then, except behind `--on`. Raises `UsageError`.
     """
     return _Parser(grammar, source, now, target).parse()
 
@@ -41,7 +41,7 @@ class _Parser:
         self._left = list(grammar.arguments)
         if self._target is not None:
             self._drop_console()
-        self._twice = self._target  # it may be said again, where a name would stand
+        self._twice = self._target  # it may be repeated where NAME stands
         self._remarks: list[str] = []
 
     def _drop_console(self) -> None:
@@ -95,7 +95,7 @@ class _Parser:
         self._mention_options_in(argument, text)
 
     def _mention_options_in(self, argument: Argument[Any], text: str) -> None:
-        """An option whose value is text, in the midst of text: its quotes may be gone."""
+        """Remark on options with text within text: a shell may have removed their quotes."""
         verbatim = [o for o in self._grammar.options if isinstance(o, Option) and o.kind.verbatim]
         for option in verbatim:
             if f" {option.name} " in text:
@@ -160,7 +160,7 @@ class _Parser:
 
     def _name_by_option(self) -> None:
         if self._words:
-            raise UsageError("NAME and --on NAME both name a console; say one of them")
+            raise UsageError("NAME and --on NAME both name a console; give one of them")
         self._drop_console()
 
     def _unknown(self, name: str) -> str:
@@ -230,8 +230,8 @@ class _Parser:
             return f"unknown option '{safe(word)}'{near}; the options are {', '.join(words)}"
         if self._target is not None:
             return f"the login names {safe(self._target)}; --on names another console"
-        return f"'{safe(word)}' is one word too many"
+        return f"'{safe(word)}' is superfluous"
 
     def _keep(self, key: Argument[Any] | Option[Any], label: str, value: str) -> None:
-        """`value` is read when all is said: what is said twice counts once."""
+        """Values are read at the end: of an option that is repeated the last counts."""
         self._said[key] = label, value

@@ -21,11 +21,11 @@ GRAMMAR = Grammar(
 )
 
 FORWARD = "forward"
-"""What `-W` and `-L` are called where verbs have names."""
+"""The name of `-W` and `-L` in place of a verb."""
 
 
 async def run(call: Call, parsed: Parsed) -> Startable:
-    """Attach without a terminal's manners."""
+    """Attach for a program."""
     return await attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
 
 
@@ -46,7 +46,7 @@ async def attach(
         offset = end
     elif offset > end:
         raise VerbExit(
-            FAILED, f"offset {offset} of {safe(typed)} is not said yet; it ends at {end}"
+            FAILED, f"offset {offset} of {safe(typed)} does not exist yet; the output ends at {end}"
         )
     else:
         denial = await look_back_denial(call, console, offset)

@@ -1,6 +1,6 @@
 """`record start|stop NAME`: mark a piece of a log, to be exported under its number later.
 
-Everything is in the log anyway; a recording says from where to where somebody wants it.
+The log has all output anyway; a recording marks a part of it.
 """
 
 from collections.abc import Iterable
@@ -77,14 +77,14 @@ def _mark(call: Call, console: Console, known: list[Recording], what: str) -> in
     """Put the marker of the beginning or the end into the log; the number of the recording."""
     running = bool(known) and known[-1].end is None
     if what == "stop" and not running:
-        raise VerbExit(FAILED, f"no recording of {console.title} goes on")
+        raise VerbExit(FAILED, f"no recording of {console.title} is running")
     if what == "start" and running:
-        who = f"goes on, by {known[-1].by}"
+        who = f"is running, started by {known[-1].by}"
         raise VerbExit(FAILED, f"recording {len(known)} of {console.title} {who}")
     logs = call.context.logs
     words = (_START if what == "start" else _STOP) + call.operator.name
     if logs is None or not logs.mark(console, MarkerKind.RECORDING, words):
-        raise VerbExit(FAILED, f"{console.title} has no log that takes it now")
+        raise VerbExit(FAILED, f"the log of {console.title} cannot be written")
     number = len(known) + (what == "start")
     console.attachments.tell(f"recording {number} {words}")
     return number

@@ -1,4 +1,4 @@
-"""`refusals`: what was turned away lately, with the line of the configuration to add."""
+"""`refusals`: the latest refused VMs and logins, with the line of the configuration to add."""
 
 from attrs import asdict, evolve
 
@@ -9,7 +9,7 @@ from vspc.console.audit import AccessRefusal
 
 GRAMMAR = Grammar(
     "refusals",
-    "the last VMs and logins turned away, and why (administrators)",
+    "the latest refused VMs and logins, and why (administrators)",
     options=(JSON,),
     examples=("refusals",),
 )
@@ -27,7 +27,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print_json(shown)
         return
     now = call.context.clock.wall()
-    lines = [line for one in found for line in _lines(one, now)] or ["nothing was turned away"]
+    lines = [line for one in found for line in _lines(one, now)] or ["no refusals"]
     await call.print("".join(line + "\n" for line in lines))
 
 

@@ -17,16 +17,16 @@ from vspc.console.notices import Notice
 from vspc.net.waiting import Wakeup
 
 TIMEOUT = 60.0
-"""Seconds in which the VM must take some of what is to be typed, unless the operator says more."""
+"""Seconds in which the VM must take some of the input, without `--timeout`."""
 
 CR = b"\r"
 
 NAME = Argument("NAME", "the console", CONSOLE)
 TEXT = Argument("TEXT", "what to type; without it standard input is typed", TYPED, required=False)
 ENTER = Flag("--enter", "type a CR behind it")
-TIME_OUT = Option("--timeout", "give up when the VM takes nothing for so long (60 s)", WAIT)
+TIME_OUT = Option("--timeout", "give up when the VM takes no input for this long (60 s)", WAIT)
 JSON = Flag("--json", "print where the output stood, and how many bytes were typed")
-FORCE = Flag("--force", "take the pen from whoever types (right force)")
+FORCE = Flag("--force", "take the pen from its holder (right force)")
 
 GRAMMAR = Grammar(
     "send",
@@ -50,7 +50,7 @@ class SendOptions:
 
 
 def send_options(parsed: Parsed) -> SendOptions:
-    """What was said. Raises `UsageError`."""
+    """The options of a command. Raises `UsageError`."""
     text, enter = parsed.get(TEXT), parsed.has(ENTER)
     if text == b"" and not enter:
         raise UsageError("TEXT is empty; --enter alone types a CR")
@@ -62,7 +62,9 @@ async def run(call: Call, parsed: Parsed) -> None:
     """Type it."""
     options = send_options(parsed)
     if options.text is None and call.channel.terminal is not None:
-        raise VerbExit(USAGE, "say TEXT; standard input is typed where it is no terminal")
+        raise VerbExit(
+            USAGE, "TEXT is missing; standard input is typed only where it is not a terminal"
+        )
     console = call.find(parsed[NAME])
     call.require_right("write", console, "type on")
     call.require_place()
@@ -80,7 +82,7 @@ class _Sending(Sink, InputReader):
         self._console = console
         self._options = options
         self._is_whole = False  # whether nothing more comes that is to be typed
-        self._unconsumed = 0  # bytes of input for which the channel was not told `consumed`
+        self._unconsumed = 0  # bytes of input without `Channel.consumed`
         self._changed = Wakeup(call.context.clock)
         self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
@@ -115,7 +117,7 @@ class _Sending(Sink, InputReader):
     async def _send(self) -> None:
         for caution in cautions(self._call.context, self._console):
             self._call.remark(caution)
-        # Before anything is read: somebody may be typing, the VM may be away.
+        # Before input is read: another operator may have the pen, the VM may be away.
         refusal = take_pen(self._attachment, self._options.force)
         if refusal is not None:
             raise self._refused(refusal, self._options.force)
@@ -152,8 +154,8 @@ class _Sending(Sink, InputReader):
             if typist.typed != typed:
                 typed, since = typist.typed, clock.seconds()
             if not await self._changed.wait(since + timeout - clock.seconds()):
-                held = ", its vMotion goes on" if self._console.input.held else ""
-                why = f"{self._console.title} took nothing for {timeout:g} s{held}"
+                held = " (vMotion in progress)" if self._console.input.held else ""
+                why = f"{self._console.title} took no input for {timeout:g} s{held}"
                 raise self._failure(TIMED_OUT, "timed-out", why)
 
     def _refused(self, refusal: Refusal, force: bool = False) -> VerbExit:
@@ -178,7 +180,7 @@ class _Sending(Sink, InputReader):
     # `Sink`
 
     def ready(self) -> None:
-        """Notices go to stderr; what the VM says is not looked at."""
+        """Notices go to stderr; output is skipped."""
         self._attachment.offset = self._console.history.end
         while True:
             match self._attachment.next(1):

@@ -1,11 +1,11 @@
 """`break NAME`: one BREAK on a VM's serial line."""
 
-from vspc.apps.describe import typing
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, READ_ONLY, Call, Verb, VerbExit
+from vspc.apps.console_input import NOT_DENIED
+from vspc.apps.describe import refusal_text
+from vspc.apps.verbs.context import DENIED, FAILED, Call, Verb, VerbExit, complain
 from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import CONSOLE
-from vspc.console.attachment import Attachment, Refusal
-from vspc.console.console import Console
+from vspc.console.attachment import Sink
 
 NAME = Argument("NAME", "the console", CONSOLE)
 
@@ -17,7 +17,7 @@ GRAMMAR = Grammar(
 )
 
 
-class _Bystander:
+class _TypingSink(Sink):
     """The sink of an attachment that only types."""
 
     def ready(self) -> None: ...
@@ -27,49 +27,29 @@ class _Bystander:
 
 
 async def run(call: Call, parsed: Parsed) -> None:
-    """Send it, unless somebody else is typing."""
+    """Send it, unless another operator has the pen."""
     console = call.find(parsed[NAME])
     call.require_place()
     attachment = console.attach(
-        call.session,
-        call.rights(console),
-        _Bystander(),
-        console.history.end,
+        call.session, call.rights(console), _TypingSink(), console.history.end
     )
-    typed = attachment.send_break()
-    text, status = _answer(console, attachment, typed.refusal, typed.taken)
+    sent = attachment.send_break()
     attachment.detach()
-    if text:
-        raise VerbExit(status, text, console=console)
-
-
-def _answer(
-    console: Console, attachment: Attachment, refusal: Refusal | None, taken: int
-) -> tuple[str, int]:
-    match refusal:
-        case Refusal.RIGHT:
-            return f"you may not send a BREAK to {console.title}", DENIED
-        case Refusal.READ_ONLY:
-            return f"{console.title}: {READ_ONLY}; the BREAK was not sent", DENIED
-        case Refusal.PEN:
-            return (
-                f"{typing(attachment.session, console)} on {console.title}; the BREAK was not sent",
-                DENIED,
-            )
-        case Refusal.AWAY:
-            return f"{console.title} is away; the BREAK was not sent", FAILED
-        case Refusal.REASON:
-            return f"say why: reason=TEXT before the verb; {console.title} had no BREAK", DENIED
-        case Refusal.AUDIT:
-            return "nothing can be recorded now; the BREAK was not sent", FAILED
-        case Refusal.LINE:
-            return f"{console.title} is on raw TCP, which cannot carry a BREAK", FAILED
-        case _ if taken and console.input.waiting:
-            why = "its vMotion" if console.input.held else "input before it"
-            return f"the BREAK waits for {why}: {console.title} has not got it yet", DONE
-        case _ if not taken:
-            return f"too much input waits for {console.title}; the BREAK was not sent", FAILED
-    return "", DONE
+    if sent.refusal is not None:
+        why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
+        raise VerbExit(
+            FAILED if sent.refusal in NOT_DENIED else DENIED,
+            f"{why}; the BREAK was not sent",
+            console=console,
+        )
+    if not sent.taken:
+        why = f"too much input is waiting for {console.title}"
+        raise VerbExit(FAILED, f"{why}; the BREAK was not sent")
+    if console.input.waiting:
+        what = "its vMotion" if console.input.held else "earlier input"
+        complain(
+            call.channel, f"the BREAK is waiting for {what}: {console.title} has not got it yet"
+        )
 
 
 VERB = Verb(GRAMMAR, run)

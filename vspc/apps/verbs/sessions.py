@@ -1,4 +1,4 @@
-"""`sessions`: who is in, since when, by what proof, and on which consoles."""
+"""`sessions`: the sessions of operators, with their proofs and consoles."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ OPERATOR = Option("--operator", "only sessions of this one", NAME)
 
 GRAMMAR = Grammar(
     "sessions",
-    "who is in (administrators), or which sessions are yours",
+    "the sessions of all operators (administrators), or yours",
     options=(OPERATOR, JSON),
     examples=("sessions --operator alice",),
 )
@@ -33,7 +33,7 @@ _HEADINGS = (
 
 
 async def run(call: Call, parsed: Parsed) -> None:
-    """Print them, oldest first. Without the role `admin` there are only one's own."""
+    """Print them, oldest first; without the role `admin` only those of the operator."""
     own, administrator = call.operator.name, "admin" in call.operator.roles
     whose = parsed.get(OPERATOR) or (None if administrator else own)
     if whose != own and not administrator:
@@ -50,7 +50,7 @@ async def run(call: Call, parsed: Parsed) -> None:
 
 
 def facts(call: Call, present: Present) -> dict[str, object]:
-    """One session; of its consoles those that the operator who asks may read."""
+    """One session; of its consoles only those that exist for the operator of `call`."""
     session = present.session
     known = session.facts
     return {
@@ -100,7 +100,7 @@ def _place(attachment: Attachment) -> str:
 
 
 def _on(call: Call, present: Present) -> list[Attachment]:
-    """Where it is, as far as the operator who asks may know of it."""
+    """Its attachments to consoles that exist for the operator of `call`."""
     find = call.context.console_of
     on = [each for each in present.attachments if call.may_read(find(each))]
     return sorted(on, key=lambda each: reading_order(find(each)))

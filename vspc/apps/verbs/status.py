@@ -1,4 +1,4 @@
-"""`status`: how the server is, as administrators want to know it at 3 a.m."""
+"""`status`: the state of the server."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ from vspc.console.console import ConsoleState
 _UNITS: Mapping[str, tuple[float, Callable[[float], str]]] = MappingProxyType(
     {"bytes": (1, size_text), "kib": (1024, size_text), "seconds": (1, duration_text)}
 )
-"""Last words of names that say how their numbers are counted: a factor, and how it is shown."""
+"""Units at the end of names: a factor, and how the number is shown."""
 
 
 @frozen
@@ -44,7 +44,7 @@ def lines(facts: Mapping[str, object]) -> list[str]:
 
 
 def _rows(name: str, value: object) -> Iterator[tuple[str, str]]:
-    """A fact that no subject knows; of a table each with the names that lead to it."""
+    """A fact that no subject takes; those of a table with its name before them."""
     if isinstance(value, Mapping) and value:
         for inner, each in value.items():
             yield from _rows(f"{name} {inner}", each)

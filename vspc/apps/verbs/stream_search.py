@@ -1,4 +1,4 @@
-"""Searching what a VM says for regular expressions, while it says it.
+"""Searching the output of a VM for regular expressions, as it comes.
 
 A match is found wherever the text is cut into pieces: what was searched is kept, up to `WINDOW`,
 and searched again with what follows. Matches of up to three quarters of that are found in any
@@ -130,7 +130,7 @@ class Match:
 
 @frozen
 class Look:
-    """One search, for whichever thread: `starts` says from where for each pattern."""
+    """One search, which may run in a thread, for each pattern from its place in `starts`."""
 
     patterns: tuple[Any, ...]
     starts: tuple[int, ...]
@@ -199,7 +199,7 @@ class StreamSearch:
         return self._base + self._searched
 
     def feed(self, offset: int, data: bytes) -> None:
-        """The VM said `data`. What does not join what came before begins anew."""
+        """Add output. The search begins anew where it does not join the output before."""
         if not self._text or offset != self.end:
             self._text.clear()
             self._base, self._first, self._searched, self._under_way = offset, 0, 0, 0
@@ -266,7 +266,7 @@ class BackgroundSearch:
         return self._stream.searched
 
     def feed(self, offset: int, data: bytes) -> None:
-        """The VM said `data`."""
+        """Add output."""
         self._stream.feed(offset, data)
         if self._fed.is_awaited:
             self._fed.set()

@@ -38,7 +38,7 @@ from vspc.common.globs import is_glob
 from vspc.common.text import safe
 
 REASON = "reason="
-"""A word before the verb that says why."""
+"""The beginning of a word before the verb that gives a reason."""
 
 
 @frozen

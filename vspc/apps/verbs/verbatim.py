@@ -1,4 +1,4 @@
-"""How TEXT and REGEX are read, as `help` and docs/operators.md tell it."""
+"""How TEXT and REGEX are read, for `help` and docs/operators.md."""
 
 from itertools import chain
 
@@ -10,7 +10,7 @@ RULE = (
     "follow; else it is the rest of the line, less the options of this verb at its",
     "end. Behind -- all is text.",
 )
-"""Lines about the free text at the end of a verb, whose name belongs into them."""
+"""Lines about the free text at the end of a verb; `{}` is its name."""
 
 VALUES = (
     "The value of an option that is text is one word as it comes, or is in quotes,",
@@ -20,7 +20,7 @@ VALUES = (
 
 @frozen
 class Example:
-    """A command as somebody types it in a shell, and what comes of it."""
+    """A command as typed in a shell, and its effect."""
 
     command: str
     effect: str
@@ -46,7 +46,7 @@ EXAMPLES = (
 
 
 def rule(name: str) -> tuple[str, ...]:
-    """What `help` says of the text called `name`."""
+    """The lines of `help` about the text called `name`."""
     first, *more = RULE
     return (first.format(name), *more)
 

@@ -14,7 +14,7 @@ NAME = Argument("NAME", "only this console", CONSOLE, required=False)
 
 GRAMMAR = Grammar(
     "who",
-    "who is on which console, and who types",
+    "the operators on consoles, and which of them have the pen",
     arguments=(NAME,),
     options=(JSON,),
     examples=("who web1",),
