@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 
 from tests.net.ends import Wire
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.binary import BinaryLine
 from vspc.vm.lines.plain import TelnetLine
@@ -38,7 +38,7 @@ def data_in(sent: bytes) -> bytes:
     return found
 
 
-class Refusing(DoorTest):
+class Refusing(LineServerTest):
     """A device server on a [[vm.plain]] listener with telnet."""
 
     def setUp(self) -> None:
@@ -106,7 +106,7 @@ class Refusing(DoorTest):
             def handle(self, _event: LineEvent, data: bytes) -> None:
                 heard.append(data)
 
-            def stirred(self) -> bool:
+            def traffic(self) -> bool:
                 return False
 
         observer: Any = Observer()
@@ -148,7 +148,7 @@ class Refusing(DoorTest):
         self.assertEqual(telnet.decode(typed, False)[0], b"".join(chunks))
 
 
-class OfVMwaresExtension(DoorTest):
+class OfVMwaresExtension(LineServerTest):
     def test_each_direction_for_itself(self) -> None:
         host = self.scene.host()
         host.register()

@@ -6,7 +6,7 @@ from collections import Counter
 from tests.log.inline import Logged
 from tests.log.support import bytes_of
 from tests.vm.support import Host, Scene
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.config.settings import LogSettings
 from vspc.config.values import Floor
 from vspc.console.away import RELEASE_AFTER
@@ -19,7 +19,7 @@ NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 TEXT = b"Linux version 6.1.0\r\n" * 100
 
 
-class Going(DoorTest):
+class Going(LineServerTest):
     """A server with a log behind it, whose disk can stand still."""
 
     def setUp(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.log.inline import Logged
 from tests.log.support import bytes_of
 from tests.vm.support import Host, Scene
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.config.settings import LogSettings
 from vspc.config.values import Floor
 from vspc.console.console import Console, ConsoleState
@@ -22,7 +22,7 @@ HOST = "10.0.0.1"
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 
 
-class CopiedTest(DoorTest):
+class CopiedTest(LineServerTest):
     """A server with a log behind it."""
 
     def setUp(self) -> None:

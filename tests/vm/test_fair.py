@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import TurnClock, Wire
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.net.preaccept import SERVED
 from vspc.net.scheduler import BYTES, EVENTS, TURN_EVENTS
 from vspc.net.telnet_transport import READ, READ_UNPROVEN
@@ -23,7 +23,7 @@ BEGIN = subnegotiation(VMWARE, encode(VMotionBegin(SEQUENCE)))
 CHEAP = command(NOP) * 20_000
 
 
-class FairDoorTest(DoorTest):
+class FairLineServerTest(LineServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.clock = TurnClock()
@@ -47,7 +47,7 @@ class FairDoorTest(DoorTest):
         return hosts
 
 
-class GoaheadTests(FairDoorTest):
+class GoaheadTests(FairLineServerTest):
     def turns_to_goahead(self, host: Host) -> int:
         host.wire.take()
         host.transport.dataReceived(BEGIN)
@@ -77,7 +77,7 @@ class GoaheadTests(FairDoorTest):
         self.assertLessEqual(self.turns_to_goahead(host), 5)
 
 
-class LineTests(FairDoorTest):
+class LineTests(FairLineServerTest):
     def told(self, name: str) -> list[LogEvent]:
         """The events called `name` from now on."""
         found: list[LogEvent] = []
@@ -175,7 +175,7 @@ class LineTests(FairDoorTest):
         self.assertEqual(self.scene.server.sessions, {})
 
 
-class WaitingTests(FairDoorTest):
+class WaitingTests(FairLineServerTest):
     def test_those_who_waited_for_room_come_in_a_few_a_turn(self) -> None:
         server, made, refused = self.scene.server, list[int](), list[str]()
 

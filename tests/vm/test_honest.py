@@ -4,7 +4,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from tests.vm.support import VC_UUID, Host
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.console.attachment import Refusal, Typed
 from vspc.console.console import ConsoleState
 from vspc.console.identity import Takeover
@@ -23,7 +23,7 @@ OLD, NEW = "10.1.1.4", "10.1.1.7"
 ANSWER = VmVcUuid(VC_UUID)
 
 
-class MovedTest(DoorTest):
+class MovedTest(LineServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.old = self.scene.host(OLD)
@@ -238,7 +238,7 @@ class Trust(MovedTest):
         self.assertTrue(self.old.closed)
 
 
-class Names(DoorTest):
+class Names(LineServerTest):
     def test_rename(self) -> None:
         host = self.scene.host()
         host.register()
@@ -311,7 +311,7 @@ class Names(DoorTest):
         self.assertEqual((self.console().vm.identity.kind, self.count()), ("at", 1))
 
 
-class Storm(DoorTest):
+class Storm(LineServerTest):
     def test_10_000_vms_of_20_hosts_go_and_come_back(self) -> None:
         def everybody() -> list[Host]:
             hosts = []

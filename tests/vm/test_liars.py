@@ -6,7 +6,7 @@ a key goes to the liar that was not typed after they were told, and had asked fo
 
 from tests.fakes import FakeSink
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.console.access import Access, Operator
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.away import PER_HOST
@@ -19,7 +19,7 @@ from vspc.wire.vmware import VmName, VMotionComplete, VmVcUuid
 VM, LIAR = "10.1.1.4", "10.6.6.6"
 
 
-class Lies(DoorTest):
+class Lies(LineServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.vm = self.scene.host(VM)

@@ -6,7 +6,7 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Host
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.console.console import ConsoleState
 from vspc.vm.lines.plain import RawLine
 from vspc.wire.starttls import IS_START, REPLY_ACCEPTED, SEND_TLS
@@ -33,7 +33,7 @@ from vspc.wire.vmware import (
 )
 
 
-class Pasting(DoorTest):
+class Pasting(LineServerTest):
     def test_the_answers_to_our_own_questions_are_no_storm(self) -> None:
         host = self.scene.host()
         host.register()
@@ -51,7 +51,7 @@ class Pasting(DoorTest):
         self.assertTrue(host.wire.aborted)
 
 
-class TimeLimits(DoorTest):
+class TimeLimits(LineServerTest):
     def test_an_accepted_target_may_take_longer_than_an_unidentified_line(self) -> None:
         source, target = self.scene.host(), self.scene.host("10.0.0.2")
         source.register()
@@ -92,7 +92,7 @@ class TimeLimits(DoorTest):
         self.assertEqual(self.scene.clock.twisted.getDelayedCalls(), [])
 
 
-class Newcomers(DoorTest):
+class Newcomers(LineServerTest):
     def test_two_behind_one_dead_line_are_both_served(self) -> None:
         old = [self.scene.host() for _ in range(2)]
         for host in old:
@@ -134,7 +134,7 @@ class Newcomers(DoorTest):
         self.assertEqual(self.count(), 2)
 
 
-class Targets(DoorTest):
+class Targets(LineServerTest):
     def test_one_that_has_no_uuid_to_tell_is_accepted_all_the_same(self) -> None:
         source, target = self.scene.host(), self.scene.host("10.0.0.2")
         source.register()
@@ -145,7 +145,7 @@ class Targets(DoorTest):
         self.assertEqual(self.console().link.line.address, "10.0.0.2")  # type: ignore[union-attr]
 
 
-class Words(DoorTest):
+class Words(LineServerTest):
     def test_a_port_label_is_shown_safely(self) -> None:
         self.scene.host().register(uri=b"vspc?port=%1b]0;owned%07%0d%0a" + b"x" * 900)
         (console,) = self.scene.roster
@@ -191,7 +191,7 @@ class Words(DoorTest):
         self.assertEqual(self.console().link.breaks_from_vm, 2)
 
 
-class PlainListener(DoorTest):
+class PlainListener(LineServerTest):
     def dial(self, address: str = "10.0.0.1") -> Wire:
         wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         line = RawLine(self.scene.server.arrive, "qemu", self.scene.server.scheduler.share("local"))
@@ -215,7 +215,7 @@ class PlainListener(DoorTest):
         self.assertEqual(self.console("qemu").link.line.address, "10.0.0.3")  # type: ignore[union-attr]
 
 
-class Rights(DoorTest):
+class Rights(LineServerTest):
     def test_what_a_change_of_rules_takes_away_is_gone_at_once(self) -> None:
         host = self.scene.host()
         host.register()
@@ -239,7 +239,7 @@ class Rights(DoorTest):
         self.assertEqual(bob.send_break().taken, 0)
 
 
-class StartTls(DoorTest):
+class StartTls(LineServerTest):
     """TLS inside a telnet connection; the engine itself is under test in tests.net."""
 
     def line(self, policy: str) -> Host:

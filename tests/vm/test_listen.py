@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
 from tests.vm.support import Scene
-from tests.vm.test_server import DoorTest
+from tests.vm.test_server import LineServerTest
 from vspc.net import preaccept
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import ServerTls, load_pair
@@ -24,7 +24,7 @@ from vspc.wire import telnet
 from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, encode
 
 
-class ListenTest(DoorTest):
+class ListenTest(LineServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.filter = ConnectionFilter(
@@ -53,19 +53,19 @@ class ListenTest(DoorTest):
 class Listening(ListenTest):
     def test_a_stranger_is_closed_before_a_byte_is_read(self) -> None:
         for secure in (False, True):
-            stranger = IPv4Address("TCP", "192.0.2.9", 4)
-            self.assertIsNone(self.factory(secure).buildProtocol(stranger))
+            unknown = IPv4Address("TCP", "192.0.2.9", 4)
+            self.assertIsNone(self.factory(secure).buildProtocol(unknown))
         self.assertEqual(self.names().count("vm-not-allowed"), 2)
         told = next(e for e in self.events if e["log_format"] == "vm-not-allowed")
         self.assertIn('add "192.0.2.9" to vm.allow', told["hint"])
 
     def test_ten_lines_a_minute_then_a_count(self) -> None:
-        stranger = IPv4Address("TCP", "192.0.2.9", 4)
+        unknown = IPv4Address("TCP", "192.0.2.9", 4)
         for _ in range(50):
-            self.factory().buildProtocol(stranger)
+            self.factory().buildProtocol(unknown)
         self.assertEqual(self.names().count("vm-not-allowed"), 10)
         self.assertEqual(self.filter.refusals.over(61), [("192.0.2.9", 40)])
-        self.factory().buildProtocol(stranger)
+        self.factory().buildProtocol(unknown)
         self.assertEqual(self.names().count("vm-not-allowed"), 11)
 
     def test_hosts_that_may_in_each_spelling(self) -> None:

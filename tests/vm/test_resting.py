@@ -5,12 +5,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tests.net.ends import Wire
-from tests.vm.test_fair import FairDoorTest
+from tests.vm.test_fair import FairLineServerTest
 from vspc.net.scheduler import BYTES
 from vspc.vm.lines.plain import RawLine
 
 
-class Resting(FairDoorTest):
+class Resting(FairLineServerTest):
     def test_a_telnet_line_is_not_read_until_it_goes_on(self) -> None:
         host = self.registered("web01", 1)
         host.line.rest()

@@ -33,7 +33,7 @@ def sb(message: vmware.Suboption) -> bytes:
     return subnegotiation(VMWARE, encode(message))
 
 
-class DoorTest(SynchronousTestCase):
+class LineServerTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.scene = Scene()
 
@@ -46,7 +46,7 @@ class DoorTest(SynchronousTestCase):
         return len(self.scene.roster)
 
 
-class Registering(DoorTest):
+class Registering(LineServerTest):
     def test_in_every_order_of_its_messages(self) -> None:
         messages: list[vmware.Suboption] = [
             DoProxy(b"S", b"vspc"),
@@ -149,7 +149,7 @@ class Registering(DoorTest):
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
-class Refusing(DoorTest):
+class Refusing(LineServerTest):
     def test_a_foreign_service_uri(self) -> None:
         host = self.scene.host().agree()
         self.assertIn(sb(WontProxy()), host.say(DoProxy(b"S", b"somebody-else")))
@@ -190,7 +190,7 @@ class Refusing(DoorTest):
         self.assertTrue(host.wire.aborted)
 
 
-class OldLines(DoorTest):
+class OldLines(LineServerTest):
     def test_power_off_and_on_finds_its_console_again(self) -> None:
         host = self.scene.host()
         host.register()
@@ -238,7 +238,7 @@ class OldLines(DoorTest):
         self.assertEqual(self.console().link.line.address, "10.0.0.1")  # type: ignore[union-attr]
 
 
-class TheExtensionGoesAndComes(DoorTest):
+class TheExtensionGoesAndComes(LineServerTest):
     def test_wont_in_mid_session_and_on_again(self) -> None:
         host = self.scene.host()
         host.register()
@@ -288,7 +288,7 @@ class TheExtensionGoesAndComes(DoorTest):
         self.assertEqual(next(iter(self.scene.roster)).vm.identity.kind, "bios")
 
 
-class Law3(DoorTest):
+class Law3(LineServerTest):
     def test_goahead_stands_behind_at_most_4_kib_of_a_paste(self) -> None:
         source = self.scene.host()
         source.register()

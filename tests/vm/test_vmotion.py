@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vm.support import SEQUENCE, VC_UUID, Host
-from tests.vm.test_server import DoorTest, sb
+from tests.vm.test_server import LineServerTest, sb
 from vspc.console import events
 from vspc.console.attachment import Refusal
 from vspc.console.console import ConsoleState
@@ -73,7 +73,7 @@ class Table(SynchronousTestCase):
         self.assertEqual(step(Migration.CLAIMED, MigrationEvent.ORPHANED)[1], Act.ILLEGAL)
 
 
-class VmotionTest(DoorTest):
+class VmotionTest(LineServerTest):
     def setUp(self) -> None:
         super().setUp()
         self.source = self.scene.host(SOURCE)
@@ -223,13 +223,13 @@ class Begin(VmotionTest):
         self.assertIs(self.console().state, ConsoleState.CONNECTED)
 
     def test_before_it_is_known_whose_line_it_is_waits_four_seconds_at_most(self) -> None:
-        stranger = self.scene.host().agree()
-        stranger.wire.take()
-        self.assertEqual(stranger.say(VMotionBegin(SEQUENCE)), b"")
+        unidentified = self.scene.host().agree()
+        unidentified.wire.take()
+        self.assertEqual(unidentified.say(VMotionBegin(SEQUENCE)), b"")
         self.scene.clock.advance(3.9)
-        self.assertEqual(stranger.wire.take(), b"")
+        self.assertEqual(unidentified.wire.take(), b"")
         self.scene.clock.advance(0.2)
-        self.assertEqual(stranger.wire.take(), sb(VMotionNotNow(SEQUENCE)))
+        self.assertEqual(unidentified.wire.take(), sb(VMotionNotNow(SEQUENCE)))
 
     def test_while_the_old_line_is_asked_is_decided_as_soon_as_that_is(self) -> None:
         newcomer = self.scene.host(TARGET)

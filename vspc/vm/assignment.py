@@ -1,7 +1,7 @@
 """Which console a line belongs to: lines that are there are probed, then it is decided.
 
 The decision is the table of `vspc.console.identity`; here are the probes before it and what follows
-from it. What becomes of lines is told to them as events (`vspc.vm.roles`).
+from it: events of this line and of others (`vspc.vm.roles`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -149,9 +149,9 @@ class Assignment:
         consoles = self._context.roster.ports(claim)
         standings = [self._standing(console) for console in consoles]
         rivals = self._rivals()
-        newcomer = Newcomer(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
+        claimant = Newcomer(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
         verdict, standing = choose(
-            newcomer, standings, [self._old(console) for console in rivals], self._is_lesser()
+            claimant, standings, [self._old(console) for console in rivals], self._is_lesser()
         )
         console = None if standing is None else consoles[standings.index(standing)]
         verdict = self._bounded(verdict, len(standings))
@@ -206,8 +206,8 @@ class Assignment:
     def _bounded(self, verdict: Verdict, ports: int) -> Verdict:
         """What the verdict comes to for plain listeners, and for too many ports."""
         if self._claim.uuid_kind == PLAIN:  # one console, whatever connects
-            apart = verdict is Verdict.QUARANTINE or (verdict is Verdict.OTHER and ports)
-            return Verdict.REFUSE if apart else verdict
+            denied = verdict is Verdict.QUARANTINE or (verdict is Verdict.OTHER and ports)
+            return Verdict.REFUSE if denied else verdict
         too_many = verdict is Verdict.OTHER and ports >= MAX_PORTS
         return Verdict.REFUSE if too_many else verdict
 
@@ -237,7 +237,7 @@ class Assignment:
         self._take(console)
 
     def _open(self, _console: Console | None) -> None:
-        """A new console, of the VM whose name it says, or of a new one."""
+        """A new console, of the VM that has its name, or of a new one."""
         roster, claim = self._context.roster, self._claim
         # Never of a VM with another name: that one would be renamed by it, and its log read.
         identity = roster.identity(claim)
@@ -296,7 +296,7 @@ class Assignment:
             self._context.send(former, LineEvent.SUSPECTED)
 
     def take_accepted(self, console: Console) -> None:
-        """An administrator says that this is the VM of `console`: its other lines are closed."""
+        """An administrator accepts it as the VM of `console`: its other lines are closed."""
         context, former = self._context, console.link.line
         self.stop()
         released = context.peers.supersede(console, "an administrator accepted another line")

@@ -48,9 +48,9 @@ def put_first(vm: Vm, console: Console) -> None:
     vm.held.update(dict.fromkeys([console, *others]))
 
 
-def claimed_console(vm: Vm, apart: Console) -> Console | None:
-    """The console of `vm` that the line of `apart`, which is quarantined, would get."""
-    console = vm.consoles.get((apart.port_key, apart.ordinal))
+def claimed_console(vm: Vm, quarantine: Console) -> Console | None:
+    """The console of `vm` that the quarantined line of `quarantine` would get."""
+    console = vm.consoles.get((quarantine.port_key, quarantine.ordinal))
     if console is None and len(vm.consoles) == 1:  # the VM's only port has another name now
         return next(iter(vm.consoles.values()))
     return console

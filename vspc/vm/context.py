@@ -22,7 +22,7 @@ from vspc.vm.reports import CredentialGuesses, Reports
 from vspc.vm.roles import LineEvent, LineRole
 
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-"""What `vmotion_peers` is where the configuration does not say: `allow` was asked already."""
+"""`vmotion_peers` where the configuration has none: `allow` has been checked already."""
 
 
 @define(eq=False)
@@ -56,7 +56,7 @@ class LineHandle(Protocol):
     reports: Reports
 
     def handle(self, event: LineEvent, *facts: object) -> None:
-        """`event` happens to the line; `facts` are what its actions need to know."""
+        """`event` happens to the line; `facts` are the arguments of its actions."""
 
     def probe(self, answer: Callable[[OldLine], None]) -> bool:
         """Call `answer` when the line answers, or is lost. False if it cannot be probed."""

@@ -34,7 +34,7 @@ class ConnectionFilter:
     balancers: Allow = field(factory=lambda: Allow(()))
 
     def is_balancer(self, host: str) -> bool:
-        """Whether a connection from `host` says first where it really comes from."""
+        """Whether a connection from `host` begins with a header that has its real source."""
         return parse_address(host) is not None and self.balancers.permits(host)
 
     def refuse(self, event: str, host: str, **facts: object) -> None:
@@ -48,7 +48,7 @@ class ConnectionFilter:
         return "" if found is None else f'add to {self.key}: "{found}/{found.max_prefixlen}"'
 
     def permits(self, host: str, listener: str) -> bool:
-        """Whether a connection from `host` is taken; if not, one log line says what to add."""
+        """Whether a connection from `host` is taken; if not, one log line has what to add."""
         if self.allow.permits(host):
             return True
         hint = f'add "{host}" to {self.key} in the configuration if it is a host of yours'

@@ -1,6 +1,6 @@
 """Why a peer cannot be served at the listener that it connects to: a sentence, and what to do.
 
-The peer speaks another protocol than the listener, or no TLS comes about between them.
+The peer speaks another protocol than the listener, or the TLS handshake failed.
 """
 
 from collections.abc import Mapping
@@ -139,13 +139,13 @@ def _explain(mismatch: Mismatch, peer: RemotePeer, detail: str = "") -> Explanat
 
 
 def at_telnet(spoken: Spoken | None, peer: RemotePeer) -> Explanation | None:
-    """What is said of a peer that begins so at a listener without TLS; None: nothing."""
+    """Why a peer that begins so is refused at a listener without TLS; None: it is not."""
     mismatch = _AT_TELNET.get(spoken)
     return None if mismatch is None else _explain(mismatch, peer)
 
 
 def of_handshake(error: BaseException, peer: RemotePeer) -> Explanation | None:
-    """What is said of a connection that was lost with `error`; None if that is not TLS's."""
+    """Why a connection was lost with `error`; None if that is not an error of TLS."""
     opening = b""
     cause: BaseException | None = error
     if isinstance(error, HandshakeFailed):

@@ -25,15 +25,15 @@ class VmLine(Line, Protocol):
 
 
 class LineObserver(Protocol):
-    """Hears from one line. The layers call it; none of them knows what a console is."""
+    """What the layers of a line call; no layer refers to consoles."""
 
     def handle(self, event: LineEvent, *facts: object) -> None:
-        """`event` happens to the line; `facts` are what its actions need to know."""
+        """`event` happens to the line; `facts` are the arguments of its actions."""
 
-    def stirred(self) -> bool:
-        """Something came, whatever it is; False if this need not be called any more."""
+    def traffic(self) -> bool:
+        """Anything was received; False if this need not be called any more."""
 
-    def speaks(self, spoken: Spoken) -> None:
+    def other_protocol(self, spoken: Spoken) -> None:
         """The first bytes are of another protocol than this line's, or may be."""
 
     def dropped(self, what: str) -> None:

@@ -1,8 +1,8 @@
-"""Who is at the other end of a line: identity, asked for and told in any order. Pure.
+"""The identification of a VM on its line, in any order of messages. Pure.
 
-Every method takes one thing that the VM said and returns what is to be done, in order. The
-questions go out once the VM has said what it wants (DO-PROXY or VMOTION-PEER), as in VMware's own
-sample session; WILL-PROXY follows the first identity that is usable.
+`Registration.receive` takes one message of the VM and returns what is to be done, in order. The
+questions go out after DO-PROXY or VMOTION-PEER, as in VMware's own sample session; WILL-PROXY
+follows the first identity that is usable.
 """
 
 import json
@@ -25,7 +25,7 @@ LABEL = 40
 
 @frozen
 class Joined:
-    """The VM has said all that is needed. UUIDs are 32 hex digits in lower case."""
+    """The complete identification of a VM. UUIDs are 32 hex digits in lower case."""
 
     uuid: str | None
     uuid_kind: str
@@ -52,7 +52,7 @@ def _report(event: LineEvent, *facts: object) -> Report:
 
 @frozen
 class _Source:
-    """One of the three UUIDs: what it is called, how to ask for it, in which codes VMs know it."""
+    """One of the three UUIDs: its kind, the question for it, and the codes of both."""
 
     kind: str
     question: Suboption
@@ -84,12 +84,12 @@ class Registration:
     over: bool = False
     _uri: ServiceUri | None = None
     _asked: bool = False
-    _told: set[str] = field(factory=set)  # kinds of UUID that were answered, usable or not
+    _answered: set[str] = field(factory=set)  # kinds of UUID, usable or not
     _accepted: bool = False
 
     @property
     def missing(self) -> str:
-        """What the VM has not said yet, for the log when it never does."""
+        """What the VM has not sent yet, for the log when it never does."""
         if self.request is None and self.credential is None:
             return "DO-PROXY or VMOTION-PEER" if self.known else "VMware's telnet extension"
         lacks = [] if self._settled else ["UUID"]
@@ -104,17 +104,17 @@ class Registration:
             case vmware.UnknownSuboption1(code=code):
                 return self._lacks(code)
             case vmware.DoProxy():
-                return self._asks_for_proxy(message)
+                return self._proxy_requested(message)
             case vmware.VmVcUuid(text=text):
-                return self._says_uuid("vc", text)
+                return self._uuid_received("vc", text)
             case vmware.VmBiosUuid(text=text):
-                return self._says_uuid("bios", text)
+                return self._uuid_received("bios", text)
             case vmware.VmLocationUuid(text=text):
-                return self._says_uuid("location", text)
+                return self._uuid_received("location", text)
             case vmware.VmName(name=name):
-                return self._says_name(name)
+                return self._name_received(name)
             case vmware.VMotionPeer(credential=credential):
-                return self._claims(credential)
+                return self._peer_received(credential)
             case vmware.VMotionBegin(sequence=sequence):
                 return [_report(LineEvent.BEGIN, sequence)]
             case vmware.VMotionComplete(sequence=sequence):
@@ -123,7 +123,7 @@ class Registration:
                 return [_report(LineEvent.ABORT)]
         return None
 
-    def _asks_for_proxy(self, request: vmware.DoProxy) -> list[Action]:
+    def _proxy_requested(self, request: vmware.DoProxy) -> list[Action]:
         """DO-PROXY: direction and service URI are checked; a repetition changes nothing."""
         if self.request is not None or self.credential is not None:
             return []
@@ -135,7 +135,7 @@ class Registration:
         return self._ask() + self._progress()
 
     def _refusal(self, request: vmware.DoProxy) -> Report | None:
-        """The reason tells the administrator what to type where, the hint what to configure."""
+        """The reason has what to set in vSphere, the hint what to write into the configuration."""
         self._uri = uri = ServiceUri.parse(request.service_uri)
         if request.direction != b"S":
             return _report(
@@ -155,14 +155,14 @@ class Registration:
             f"add to vm.service_uris: {json.dumps(word)}",
         )
 
-    def _claims(self, credential: bytes) -> list[Action]:
+    def _peer_received(self, credential: bytes) -> list[Action]:
         """VMOTION-PEER. One that was wrong may be followed by another."""
         if self.request is not None or self.confirmed:
             return []
         first, self.credential = self.credential is None, credential
         if first:
             return [*self._ask(), _report(LineEvent.PEER, credential), *self._progress()]
-        # What it said with a wrong credential did not count; now it may.
+        # An identification after a wrong credential did not count; now it may.
         return [_report(LineEvent.PEER, credential), *([self._joined()] if self.over else [])]
 
     def _ask(self) -> list[Action]:
@@ -178,27 +178,27 @@ class Registration:
         return actions
 
     def _next_source(self) -> _Source | None:
-        """The best UUID that the VM knows and has not told, if better than what it has told."""
+        """The best UUID that the VM has and has not sent, if better than those that it has sent."""
         for source in _SOURCES:
             if source.kind == self.uuid_kind:
                 return None
-            if source.kind not in self._told and self._is_known(source):
+            if source.kind not in self._answered and self._is_known(source):
                 return source
         return None
 
     def _is_known(self, source: _Source) -> bool:
         return self.known is None or bool(source.codes & self.known)
 
-    def _says_uuid(self, kind: str, text: bytes) -> list[Action]:
+    def _uuid_received(self, kind: str, text: bytes) -> list[Action]:
         """VM-VC-UUID, VM-BIOS-UUID or VM-LOCATION-UUID, whether it was asked for or not."""
         uuid = vmware.normalise_uuid(text)
         if self.over:
             other = kind == self.uuid_kind and uuid is not None and uuid != self.uuid
             return [_report(LineEvent.UUID_CHANGED, uuid)] if other else []
-        self._told.add(kind)
+        self._answered.add(kind)
         if uuid is not None and self._better(kind):
             self.uuid, self.uuid_kind = uuid, kind
-        return self._uuid_told()
+        return self._next_uuid()
 
     @staticmethod
     def _before(source: _Source) -> set[str]:
@@ -213,17 +213,17 @@ class Registration:
         """UNKNOWN-SUBOPTION-RCVD-1 to a question for a UUID or the name."""
         source = next((each for each in _SOURCES if code == each.question.CODE), None)
         if source is not None:
-            self._told.add(source.kind)
-            return [] if self.over else self._uuid_told()
+            self._answered.add(source.kind)
+            return [] if self.over else self._next_uuid()
         return self._nameless() if code == vmware.GetVmName.CODE else []
 
-    def _uuid_told(self) -> list[Action]:
+    def _next_uuid(self) -> list[Action]:
         source = self._next_source() if self._asked else None
-        if source is not None and self._told.issuperset(self._before(source)):
+        if source is not None and self._answered.issuperset(self._before(source)):
             return [source.question]
         return self._progress()
 
-    def _says_name(self, name: bytes) -> list[Action]:
+    def _name_received(self, name: bytes) -> list[Action]:
         """VM-NAME: the first is who it is, a later one is a rename."""
         shown = safe(name, NAME)
         if not shown:

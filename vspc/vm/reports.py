@@ -18,13 +18,13 @@ DROPPED = 5
 """Dropped messages of one line that are logged each; then the 8th, 16th, 32nd ..."""
 
 BREAKS = 20
-"""BREAKs from one line that count at once; each is told to all on its console, and recorded."""
+"""BREAKs from one line that count at once; each is a notice on its console, and an audit event."""
 
 BREAK_RATE = 2.0
 """BREAKs a second that count for ever: hosts send one in two ways (`BREAK_PAIR`)."""
 
 REASON = 600
-"""Characters of a reason; some tell the administrator what to type where."""
+"""Characters of a reason; some have what to set in vSphere."""
 
 GUESSES = 20
 """Unknown credentials of one host in a minute that are a security event."""

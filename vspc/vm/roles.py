@@ -1,7 +1,7 @@
 """What a line is to the server, from its connection to its end, as one table. Pure.
 
-A line is one connection from a VM. Its role says what its bytes are worth: only a LEADING line is
-the line of a console, and a console has one such line at most.
+A line is one connection from a VM. Its role decides what its bytes count for: only a LEADING line
+is the line of a console, and a console has one such line at most.
 
     UNIDENTIFIED --identified--> CLAIMANT --assigned--> LEADING --lost--> RETIRED
           |                         |                      ^
@@ -10,9 +10,9 @@ the line of a console, and a console has one such line at most.
         TARGET --------------- QUARANTINED                 |
           +------------------------------------------------+
 
-- A line says who it is (IDENTIFIED), or proves it by the credential of a vMotion (PEER). Until then
-  its output is buffered. A credential that is not accepted makes it a FAILED_PEER: what else it
-  says about itself does not count, and the time limit to identify itself closes it.
+- A line identifies itself (IDENTIFIED), or proves what it is by the credential of a vMotion (PEER).
+  Until then its output is buffered. A credential that is not accepted makes it a FAILED_PEER: its
+  identification does not count, and the time limit closes it.
 - Which console a CLAIMANT belongs to is decided by `vspc.vm.assignment`, which asks other lines
   first where the VM has some. The outcome is an event: ASSIGNED, QUARANTINED or REFUSED.
 - A LEADING line that did not answer a probe gives way to another one and becomes a SUSPECT. When it
@@ -22,8 +22,8 @@ the line of a console, and a console has one such line at most.
 Only the last of these is final, and every role has one time limit at most: to identify itself, to
 stay a suspect, to take part in the close.
 
-A pair that is not in `TABLE` is illegal. It means one thing, whoever is at fault: the role stays,
-and the event is dropped with a log line of its own (law 4). docs/identity.md shows the roles; a
+A pair that is not in `TABLE` is illegal. It means one thing: the role stays, and the event is
+dropped with a log line of its own (law 4). docs/identity.md shows the roles; a
 test holds it against the table.
 """
 
@@ -100,8 +100,8 @@ class LineAction(Enum):
     SHOW_OUTPUT = "output of its console"
     SHOW_BREAK = "BREAK on its console"
     RESUME_INPUT = "let waiting input go on"
-    TELL_PROBERS = "tell those who probed it"
-    CLEAR_BUFFER = "drop what was said in clear"
+    ANSWER_PROBERS = "answer those that probed it"
+    CLEAR_BUFFER = "drop what was received in clear"
     NOTE_NAME = "keep the name"
     RENAME_VM = "rename its VM"
     REPORT_UUID_CHANGE = "a security event"
@@ -113,7 +113,7 @@ class LineAction(Enum):
     TAKE_CONSOLE = "take the console from the line that has it"
     LEAD = "name, buffered output and a waiting BEGIN go to its console"
     ENTER_QUARANTINE = "give it a console of its own"
-    LEAVE_QUARANTINE = "buffer what was said there, give the console back"
+    LEAVE_QUARANTINE = "buffer the output there, give the console back"
     FREE_CONSOLE = "give the console of its quarantine back"
     CONTEND = "quarantine it, as the first to be reconsidered"
     BECOME_SUSPECT = "start the time limit"
@@ -154,17 +154,17 @@ def _become(role: LineRole, *actions: LineAction) -> _Row:
     return role, actions
 
 
-# What is the same in all roles, unless they say otherwise below.
+# The same in all roles that have no other row below.
 _COMMON: dict[LineEvent, _Row] = {
     _E.BREAK: _stay(),
     _E.ANSWERED: _stay(),
-    _E.ALIVE: _stay(_A.TELL_PROBERS),
+    _E.ALIVE: _stay(_A.ANSWER_PROBERS),
     _E.SECURED: _stay(_A.CLEAR_BUFFER),
     _E.RENAMED: _stay(_A.NOTE_NAME),
     _E.UUID_CHANGED: _stay(_A.REPORT_UUID_CHANGE),  # the layer ends the line
 }
 
-# What a suspect says shows that it was alive: it says the same again with its console.
+# Each of these shows that a suspect was alive: it is handled again once it has its console.
 _SIGNS_OF_LIFE = (
     _E.OUTPUT,
     _E.BREAK,

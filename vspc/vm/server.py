@@ -30,7 +30,7 @@ LINES_PER_ADDRESS = 16_384
 """Lines of one host, identified or not; one more is closed."""
 
 SILENCE = 5.0
-"""Seconds after which an unidentified line that says nothing gives way."""
+"""Seconds after which a silent unidentified line gives way."""
 
 
 class Admittance(Enum):

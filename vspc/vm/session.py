@@ -1,5 +1,5 @@
-"""One line, from its connection to its end: what its telnet layers report is put to the table of
-`vspc.vm.roles`, and what the table says is done.
+"""One line, from its connection to its end: events go through the table of `vspc.vm.roles`, and
+the actions in it are carried out.
 
 Which console it belongs to is decided by `vspc.vm.assignment`, its part in vMotions by
 `vspc.vm.vmotion`. No other module assigns a role.
@@ -47,8 +47,8 @@ class LineSession:
 
     `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
     `buffered` is output without a console, of which the first `dropped_bytes` are gone already.
-    `limit` is the time limit of its role; `said_name` the last name that it gave;
-    `quarantine_output` when it said something last while it was quarantined, in seconds since 1970.
+    `limit` is the time limit of its role; `last_name` the last name that it sent;
+    `quarantine_output`: when it sent output last while it was quarantined, seconds since 1970.
     """
 
     __slots__ = (
@@ -59,12 +59,12 @@ class LineSession:
         "claim",
         "console",
         "dropped_bytes",
+        "last_name",
         "limit",
         "line",
         "quarantine_output",
         "reports",
         "role",
-        "said_name",
         "vmotion",
         "zone",
     )
@@ -84,7 +84,7 @@ class LineSession:
         self.claim: Claim | None = None
         self.buffered = bytearray()
         self.dropped_bytes = 0
-        self.said_name: str | None = None
+        self.last_name: str | None = None
         self.quarantine_output: float | None = None
         self.limit = Timer(context.clock)
         self.reports = Reports(context.log, context.refusals, context.clock.seconds, line.address)
@@ -120,7 +120,7 @@ class LineSession:
 
     # From its layers, besides events
 
-    def stirred(self) -> bool:
+    def traffic(self) -> bool:
         self._context.unidentified.touched(self.line, self._context.clock.seconds())
         return self.is_unidentified
 
@@ -129,7 +129,7 @@ class LineSession:
         """Whether it has not identified itself."""
         return self.role in _UNIDENTIFIED
 
-    def speaks(self, spoken: Spoken) -> None:
+    def other_protocol(self, spoken: Spoken) -> None:
         found = at_telnet(spoken, self._peer)
         if found is not None:
             self.handle(LineEvent.REFUSED, found.reason, found.hint)
@@ -144,10 +144,10 @@ class LineSession:
         self._context.left(self.line)
         self._stop_waiting()
         self.handle(LineEvent.LOST, safe(reason), error)
-        self._tell_probers(OldLine.GONE)
+        self._answer_probers(OldLine.GONE)
         self.console = None
 
-    def _tell_probers(self, old: OldLine = OldLine.ANSWERED) -> None:
+    def _answer_probers(self, old: OldLine = OldLine.ANSWERED) -> None:
         probers, self._probers = self._probers, []
         for answer in probers:
             answer(old)
@@ -194,7 +194,7 @@ class LineSession:
 
     def _identify(self, joined: Joined) -> None:
         self._end_limit()
-        self.said_name = joined.name
+        self.last_name = joined.name
         self.claim = identified_claim(joined, self.line, self.zone)
 
     def _end_limit(self) -> None:
@@ -204,10 +204,10 @@ class LineSession:
         self.line.identified()
 
     def _check_identity(self, joined: Joined) -> None:
-        """It came by vMotion: it is the migration's VM, or a liar."""
+        """It came by vMotion: its UUID has to be the migration's."""
         console = self.its_console
         vm = console.vm
-        self.said_name = joined.name
+        self.last_name = joined.name
         if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
             reason = f"the target's UUID is {joined.uuid}, the source's is {vm.uuid}"
             self.vmotion.refute(console, reason)
@@ -223,7 +223,7 @@ class LineSession:
         )
 
     def _note_name(self, name: str) -> None:
-        self.said_name = name
+        self.last_name = name
         if self.claim is not None:
             self.claim = evolve(self.claim, name=name)
 
@@ -240,10 +240,10 @@ class LineSession:
         self.assignment.decide()
 
     def _lead(self, console: Console) -> None:
-        """`console` has this line: names, and what it said before, go there."""
+        """It is the line of `console` now: name, buffered output and a waiting BEGIN go there."""
         self.console = console
-        if self.said_name is not None:
-            self._context.roster.rename(console.vm, self.said_name)
+        if self.last_name is not None:
+            self._context.roster.rename(console.vm, self.last_name)
         self._context.roster.settle(console)
         last, self.quarantine_output = self.quarantine_output, None
         dropped, output = self._take_buffered()
@@ -336,16 +336,16 @@ class LineSession:
 
     @property
     def _name(self) -> str:
-        """The last name that it gave, identified or not."""
+        """The last name that it sent, identified or not."""
         given = self.line.registration.name if isinstance(self.line, VMwareLine) else None
-        return given or self.said_name or ""
+        return given or self.last_name or ""
 
     @property
     def _peer(self) -> RemotePeer:
         return RemotePeer(self.line.address, self.zone.name)
 
     def _report_unidentified(self, reason: str, error: BaseException | None) -> None:
-        """It went before it was identified: worth a line only where TLS tells why."""
+        """It ended before it was identified: worth a line only where TLS gives a reason."""
         found = None if error is None else of_handshake(error, self._peer)
         if found is not None:
             self._report_refusal(found.reason, found.hint)
@@ -403,7 +403,7 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
         _A.RESUME_INPUT: LineSession._resume_input,
-        _A.TELL_PROBERS: LineSession._tell_probers,
+        _A.ANSWER_PROBERS: LineSession._answer_probers,
         _A.CLEAR_BUFFER: LineSession._take_buffered,
         _A.NOTE_NAME: LineSession._note_name,
         _A.RENAME_VM: LineSession._rename_vm,

@@ -1,4 +1,4 @@
-"""One line's part in vMotions: what it says of them, put to the table of migrations.
+"""One line's part in vMotions: its messages, put to the table of migrations.
 
 "Using a Proxy with vSphere Virtual Serial Ports", chapter 2, "VMotion Operation".
 """
@@ -128,7 +128,7 @@ class Vmotion:
         self._session.reports.warn("vmotion-not-now", reason)
 
     def spoke(self) -> None:
-        """The line said something while its console is migrating."""
+        """Output of the line while its console is migrating."""
         match self._context.peers.spoke(self._session.line, self._context.clock.seconds()):
             case Resumed(console):
                 self._session.reports.note("vmotion-source-talks", console=console.title)
@@ -181,7 +181,7 @@ class Vmotion:
             context.report_suspicion("credentials-guessed", None, address, "", detail)
 
     def refute(self, console: Console, reason: str) -> None:
-        """What the target of `console` says of itself is not what the source said."""
+        """The identity of the target of `console` is not that of its source."""
         line = self._session.line
         self._context.report_suspicion(
             "peer-of-another", console, line.address, console.link.last_address, reason
@@ -217,7 +217,7 @@ class Vmotion:
     # Ending
 
     def leave(self, reason: str) -> bool:
-        """The line is gone; whether a migration says what becomes of its console."""
+        """The line is gone; whether a migration decides about its console."""
         context = self._context
         match context.peers.lost(self._session.line, context.clock.seconds()):
             case SourceLost(console):

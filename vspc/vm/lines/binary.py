@@ -29,14 +29,14 @@ from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
 
 CUT_OFF = "the connection was reset, cut short or timed out"
-"""Why a line went that nobody closed in order, as TCP and TLS have it."""
+"""Why a line ended that neither side closed in order, as TCP and TLS report it."""
 
 
 class LineQuestion(Enum):
-    """Why the VM was asked what it is known to answer."""
+    """Why the VM was sent a question that it is known to answer."""
 
     IDENTITY = "identity"
-    GATE = "gate"
+    INPUT = "input"
     PROBE = "probe"
 
 
@@ -50,8 +50,8 @@ class LineOption:
 
     `offered`: we ask to do it, and do it when asked. `demanded`: we ask the peer to do it, and let
     it. Neither: declined. A passive option is that and no more. The calls get the line: `accept`
-    decides in place of `demanded` when the peer wants to do it, `ended` follows when it does it no
-    longer, `refused` when it answers WONT to our DO, `received` for the body of a subnegotiation.
+    decides in place of `demanded` when the peer offers to do it, `ended` follows when it stops,
+    `refused` when it answers WONT to our DO, `received` for the body of a subnegotiation.
     """
 
     code: int
@@ -71,7 +71,7 @@ def host_of(address: IAddress | None) -> str:
 
 
 def why_lost(reason: Failure) -> str:
-    """Why a connection is gone, for people."""
+    """Why a connection ended, for notices and logs."""
     if reason.check(ConnectionDone):  # type: ignore[no-untyped-call]
         return HOST_CLOSED
     if reason.check(ConnectionLost):  # type: ignore[no-untyped-call]
@@ -92,7 +92,7 @@ class BinaryLine(LineProtocol):
     transport: LineTransport  # type: ignore[assignment]
 
     OPTIONS: ClassVar[tuple[LineOption, ...]]
-    """All that are not declined without a word, in the order in which they are asked for."""
+    """The options of this layer and those below, in the order in which they are negotiated."""
 
     carries_break = True
     only_break = True
@@ -117,12 +117,12 @@ class BinaryLine(LineProtocol):
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport.transport)
         self.observer = self._observe(self)
-        self.transport.on_traffic = self._stirred
+        self.transport.on_traffic = self._traffic
         if not self.continues:
             self.negotiate()
 
-    def _stirred(self) -> None:
-        if not self.observer.stirred():
+    def _traffic(self) -> None:
+        if not self.observer.traffic():
             self.transport.on_traffic = None
 
     def negotiate(self) -> None:
@@ -156,7 +156,7 @@ class BinaryLine(LineProtocol):
         return found.demanded if found.accept is None else found.accept(self)
 
     def disableLocal(self, option: bytes) -> None:
-        """Nothing is kept of what we do but what the transport knows."""
+        """What we do has no state but the transport's."""
 
     def disableRemote(self, option: bytes) -> None:
         found = self._option(option)
@@ -215,7 +215,7 @@ class BinaryLine(LineProtocol):
         return Provenance.CERTIFIED if certified else Provenance.TLS
 
     def ask(self) -> bool:
-        return self._ask(LineQuestion.GATE)
+        return self._ask(LineQuestion.INPUT)
 
     def probe(self) -> bool:
         """Ask whether the VM's host is alive; `LineEvent.ALIVE` follows."""
@@ -255,7 +255,7 @@ class BinaryLine(LineProtocol):
 
     def _answered(self) -> None:
         question = self.questions.popleft() if self.questions else None
-        if question is LineQuestion.GATE:
+        if question is LineQuestion.INPUT:
             self.observer.handle(LineEvent.ANSWERED)
         elif question is LineQuestion.PROBE:
             self.observer.handle(LineEvent.ALIVE)

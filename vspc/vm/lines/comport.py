@@ -9,7 +9,7 @@ from vspc.wire import telnet
 
 
 class ComPortLine(BinaryLine):
-    """A line whose peer may want to negotiate a serial port's settings."""
+    """A line whose peer may offer to negotiate a serial port's settings."""
 
     def _settings(self, _body: bytes) -> None:
         self.observer.dropped("RFC 2217 settings: the option was declined")

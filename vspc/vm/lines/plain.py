@@ -1,6 +1,6 @@
 """Lines without the extension, on listeners of their own: raw TCP, or telnet of a device server.
 
-QEMU's client socket chardev speaks raw TCP even with `telnet=on`. Who it is follows from the
+QEMU's client socket chardev speaks raw TCP even with `telnet=on`. Its identity is that of the
 listener; the rest is as for any other line.
 """
 
@@ -20,7 +20,7 @@ from vspc.vm.roles import LineEvent
 
 
 def joined_as(name: str) -> Joined:
-    """What the listener called `name` says of whoever connects."""
+    """The identification of every line of the listener called `name`."""
     return Joined(None, PLAIN, name, "", None)
 
 

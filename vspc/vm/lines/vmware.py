@@ -26,7 +26,7 @@ MESSAGES = 512
 """Messages of the extension that a line may send at once; more, and it is a storm (law 4)."""
 
 MESSAGE_RATE = 32.0
-"""Messages a second that it may send for ever: each may cost an answer that nobody reads."""
+"""Messages a second that it may send for ever: each may cost an answer that is never read."""
 
 TLS_REQUIRED = "no TLS, which vm.start_tls requires: set its proxy URI to telnets://"
 NO_EXTENSION = (
@@ -45,7 +45,7 @@ _NO_VC_UUID = vmware.encode(vmware.UnknownSuboption1(vmware.GetVmVcUuid.CODE))
 
 @frozen
 class Terms:
-    """What the layer needs to know of the configuration and of time (`now`: seconds).
+    """The part of the configuration that the layer needs; `now` is time in seconds.
 
     `start_tls` is "off", "offer" or "require"; with `tls`, what TLS is made with.
     """
@@ -77,13 +77,13 @@ class VMwareLine(ComPortLine):
         super().dataReceived(data)
 
     def _examine(self, data: bytes) -> None:
-        """Is it a VM's host at all? One speaks telnet first."""
+        """Is the peer a VM's host? A host begins with telnet."""
         opening = (self.opening or b"") + data[:DECIDED]
         self.opening = opening if len(opening) < DECIDED else None
         spoken = recognise(opening)
         if spoken is not None:
             self.opening = None
-            self.observer.speaks(spoken)
+            self.observer.other_protocol(spoken)
 
     def enableLocal(self, option: bytes) -> bool:
         self.opening = None
@@ -148,7 +148,7 @@ class VMwareLine(ComPortLine):
             self.observer.dropped("a message of the AUTHENTICATION option that starts no TLS")
             return
         self.transport.requestNegotiation(_AUTHENTICATION, REPLY_ACCEPTED)
-        # Nothing that was said in clear counts: anybody may have said it.
+        # Nothing that was received in clear counts: its sender is not authenticated.
         self.secure = True
         self.agreed = False
         self.registration = Registration(self._terms.service_uris)
