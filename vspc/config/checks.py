@@ -10,7 +10,7 @@ CHECK = "check"
 """Metadata of a field: called with the value, raises `InvalidValue`."""
 
 COMPUTED = {"computed": True}
-"""Metadata of a field that is no key of the file."""
+"""Metadata of a field that is not a key of the file."""
 
 DEFAULT_ZONE = "default"
 """The zone of the VMs that dial the listeners of [vm] itself."""
@@ -20,7 +20,7 @@ _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 _OPERATOR = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 _OURS = "@local"
-"""The end of names that only commands from the machine itself have."""
+"""The end of names of commands run on the machine itself."""
 
 _PLACE = re.compile(r"\{(?:principal|key_id)\}")
 
@@ -70,7 +70,7 @@ def ring(low: int, high: int) -> Metadata:
 
 
 def zone_name() -> Metadata:
-    """A word that stands before the slash of a console's name."""
+    """A name that precedes the slash in the name of a console."""
 
     def check(value: str) -> None:
         if not _ZONE.fullmatch(value) or value == DEFAULT_ZONE:
@@ -81,7 +81,7 @@ def zone_name() -> Metadata:
 
 
 def label() -> Metadata:
-    """A name that people read and type."""
+    """A name of a console, shown and typed."""
 
     def check(value: str) -> None:
         if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
@@ -92,12 +92,12 @@ def label() -> Metadata:
 
 
 def is_name(value: str) -> bool:
-    """Whether an operator may be called so: but for those of the machine itself."""
+    """Whether it is a name for an operator, local or not."""
     return bool(_OPERATOR.fullmatch(value))
 
 
 def operator_name(value: str) -> None:
-    """A login's name: `+`, `:` and `,` would end it, an `@` in front would be a group's."""
+    """A name of an operator: `+`, `:` and `,` would end it in a login, a first `@` marks groups."""
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
         raise InvalidValue("invalid operator name", allowed)
@@ -106,7 +106,7 @@ def operator_name(value: str) -> None:
 
 
 def template() -> Metadata:
-    """An operator's name in which {principal} and {key_id} may stand."""
+    """A name of an operator with {principal} and {key_id} in it."""
 
     def check(value: str) -> None:
         try:
@@ -119,7 +119,7 @@ def template() -> Metadata:
 
 
 def some(what: str) -> Metadata:
-    """A list that is not empty, of `what`, each of which is some text."""
+    """A list of `what`, at least one, none of them empty."""
 
     def check(value: tuple[str, ...]) -> None:
         if not value or not all(word.strip() and word.isprintable() for word in value):
@@ -130,7 +130,7 @@ def some(what: str) -> Metadata:
 
 
 def _examine_blanks(value: tuple[str, ...]) -> None:
-    """With blanks around it a word is another word."""
+    """Spaces around an entry would be part of it."""
     if any(word != word.strip() for word in value):
         raise InvalidValue("an entry begins or ends with a space", "remove it")
 
@@ -149,7 +149,7 @@ def group_names() -> Metadata:
 
 
 def once() -> Metadata:
-    """A list in which nothing stands twice."""
+    """A list without duplicates."""
 
     def check(value: tuple[str, ...]) -> None:
         if len(set(value)) < len(value):

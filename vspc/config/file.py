@@ -1,4 +1,4 @@
-"""Reading a configuration file: what is right becomes a `Config`, what is wrong is named."""
+"""The configuration file: where it is, reading it, every mistake in it."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from attrs import evolve
 
 from vspc.common.textfile import read, text_of
 from vspc.common.values import InvalidValue
-from vspc.config.mistakes import ConfigMistake, Tainted, join, table
+from vspc.config.mistakes import ConfigMistake, Finding, Tainted, join, table
 from vspc.config.proofs import Methods
 from vspc.config.relations import conflicts, relations, warnings
 from vspc.config.rule_terms import people
@@ -73,18 +73,18 @@ def load(path: Path, methods: Methods = ()) -> Config:
         tables = _parse(text)
     except InvalidValue as wrong:
         raise ConfigError([_unread(path, wrong)]) from None
-    found: list[tuple[str, str, str]] = []
+    found: list[Finding] = []
     # Even the default is relative to the file.
     tables = {"state_dir": str(default_state(path))} | tables
-    everybody = people(tables)
+    names = people(tables)
     try:
-        config = structured(tables, path.parent, everybody)
+        config = structured(tables, path.parent, names)
     except Exception as error:
         found += mistakes(error)
-        config = structured(tables, path.parent, everybody, partial=True)
-    doubts = _doubts(tables, found)
+        config = structured(tables, path.parent, names, partial=True)
+    tainted = _tainted(tables, found)
     found += relations(tables)
-    found += conflicts(config, doubts, methods)
+    found += conflicts(config, tainted, methods)
     lines = lines_of(text)
     config = _completed(config, path, lines)
     if found:
@@ -97,16 +97,16 @@ def mistake_in(config: Config, key: str, problem: str, allowed: str) -> ConfigMi
     return ConfigMistake(config.path, key, problem, allowed, config.lines.of(key))
 
 
-def _doubts(tables: dict[str, Any], found: list[tuple[str, str, str]]) -> Tainted:
-    """What nothing may be concluded from. An operator's wrong name says nothing of his table."""
+def _tainted(tables: dict[str, Any], found: list[Finding]) -> Tainted:
+    """Keys with mistakes; a wrong name of an operator says nothing about the keys of its table."""
     operators = table(tables, "operators").items()
     names = {join("operators", name) for name, value in operators if isinstance(value, dict)}
     return Tainted(key for key, _, _ in found if key not in names)
 
 
 def state_dir(path: Path) -> Path:
-    """Where the server of `path` keeps its state, whatever else is wrong in that file: it may run
-    by what stood there before. Raises `ConfigError`.
+    """The state_dir of the server of `path`, whatever else is wrong in that file: the server may
+    run with an earlier version. Raises `ConfigError`.
     """
     path = path.absolute()
     try:
@@ -116,13 +116,13 @@ def state_dir(path: Path) -> Path:
 
 
 def _unread(path: Path, wrong: InvalidValue) -> ConfigMistake:
-    """A mistake for which nothing else in the file is looked at."""
+    """A mistake because of which the file cannot be read."""
     place = _AT_LINE.search(wrong.problem)
     return ConfigMistake(path, "", wrong.problem, wrong.allowed, int(place[1]) if place else 0)
 
 
 def _first(text: str) -> dict[str, Any]:
-    """The keys that stand before the first table, though no TOML may follow."""
+    """The keys before the first table, even if the rest is not TOML."""
     try:
         return _parse(text)
     except InvalidValue:
@@ -134,7 +134,7 @@ def _first(text: str) -> dict[str, Any]:
 
 
 def _completed(config: Config, path: Path, lines: TomlLines) -> Config:
-    """With what is no key of the file: where it is, where its keys are."""
+    """`config` with what is not a key: its path, the lines of its keys."""
     return evolve(
         config,
         path=path,

@@ -1,6 +1,6 @@
 """The options in front of a key in an authorized_keys file (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
 
-What is not known here is refused: an option that is not understood may be one that forbids.
+Unknown options are refused: one may be a restriction.
 """
 
 import re
@@ -22,7 +22,7 @@ _WITHOUT_EFFECT = frozenset(
     {"agent-forwarding", "x11-forwarding", "user-rc"}
     | {"no-agent-forwarding", "no-x11-forwarding", "no-user-rc"}
 )
-"""What is never to be had here, allowed or not."""
+"""Options about what no key may do here."""
 
 _OPTION = re.compile(
     r'([A-Za-z0-9-]{1,40}+)(?:(=)(?:"((?:\\"|[^"\\]|\\(?!"))*+)")?)?', re.ASCII | re.DOTALL
@@ -34,7 +34,7 @@ _MOMENT = re.compile(r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(Z?)", re.ASCII)
 _ADDRESSES = re.compile(r"[0-9A-Fa-f.:*?]+", re.ASCII)
 
 _IGNORED = frozenset({"environment", "permitlisten", "tunnel"})
-"""What people have in their files and nothing here heeds; `vspc check` says so."""
+"""Options that are common in such files and have no effect here; `vspc check` warns of them."""
 
 _REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -52,13 +52,13 @@ _KNOWN = (
 
 @frozen
 class Sources:
-    """Addresses of `from=`: one that a `no` matches is out, else one of `yes` has to match."""
+    """Addresses of `from=`: none of `no` may match, and one of `yes` must."""
 
     yes: tuple[Network | str, ...]
     no: tuple[Network | str, ...]
 
     def has(self, address: str) -> bool:
-        """Whether `address` is among them; what is no address never is."""
+        """Whether `address` is allowed; what is not an IP address is not."""
         found = parse_address(address)
         return found is not None and not _matches(self.no, found) and _matches(self.yes, found)
 
@@ -75,7 +75,7 @@ def _matches(among: tuple[Network | str, ...], address: Address) -> bool:
 @frozen
 class KeyOptions:
     """What a key may be used for. `opens`: consoles that `-W` and `-L` may name, None for all;
-    `expires`: seconds since 1970; `ignored`: options that have no effect here.
+    `expires`: seconds since 1970; `ignored`: options without an effect.
     """
 
     command: str | None = None
@@ -89,7 +89,7 @@ class KeyOptions:
 
 
 def limited(options: KeyOptions) -> tuple[str, ...]:
-    """The options that make a key good for less than a password would be."""
+    """The options that allow a key less than a password would."""
     limits = {
         "command": options.command is not None,
         "restrict": not options.pty and not options.forwarding,
@@ -103,7 +103,7 @@ def limited(options: KeyOptions) -> tuple[str, ...]:
 
 
 def split_options(line: str) -> tuple[str, str]:
-    """The options of a line and what follows them: they end at the first space outside quotes."""
+    """The options of a line, which end at the first space outside quotes, and what follows."""
     quoted, at = False, 0
     while at < len(line):
         if line[at].isspace() and not quoted:
@@ -117,9 +117,7 @@ def split_options(line: str) -> tuple[str, str]:
 
 
 def key_options(text: str) -> KeyOptions:
-    """The options before a key, as they stand there. `InvalidValue` names the first that is not
-    taken.
-    """
+    """The options before a key. Raises `InvalidValue` for the first that is refused."""
     options = KeyOptions()
     for name, value in _options(text):
         options = _with(options, name.lower(), value)
@@ -134,7 +132,7 @@ def _options(text: str) -> Iterator[tuple[str, str | None]]:
             raise InvalidValue("invalid option before the key", f"allowed: {_KNOWN}")
         name, equals, value = match.groups()
         if equals and value is None:
-            raise InvalidValue(f"option {name} needs a value", f'write {name}="..."')
+            raise _without_value(name)
         yield name, None if value is None else value.replace('\\"', '"')
         at = match.end()
         if at == len(text):
@@ -155,11 +153,15 @@ def _with(options: KeyOptions, name: str, value: str | None) -> KeyOptions:
     if name not in _VALUES and name not in _IGNORED:
         raise InvalidValue(f"unknown option {name}", f"allowed: {_KNOWN}")
     if value is None:
-        raise InvalidValue(f"option {name} needs a value", f'write {name}="..."')
+        raise _without_value(name)
     if name in _IGNORED:
         seen = tuple(one for one in options.ignored if one != name)
         return evolve(options, ignored=(*seen, name))
     return _VALUES[name](options, value)
+
+
+def _without_value(name: str) -> InvalidValue:
+    return InvalidValue(f"option {name} needs a value", f'write {name}="..."')
 
 
 _FLAGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

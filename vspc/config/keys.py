@@ -1,6 +1,6 @@
-"""Public keys as operators bring them: the lines of an authorized_keys file, with their options.
+"""Public keys of operators: the lines of an authorized_keys file, with their options.
 
-Nothing here repeats what it read: it could be a private key, put there by mistake (law 7).
+No message repeats what was read: it could be a private key, put there by mistake (law 7).
 """
 
 import base64
@@ -23,7 +23,8 @@ KEYS_FILE_LIMIT = 1024 * 1024
 RSA_BITS = 2048
 """Bits that an RSA key needs to log in."""
 
-# What follows the type in a key's blob (RFC 4253 section 6.6, 5656, 8709; OpenSSH's PROTOCOL.u2f).
+# How many strings follow the type in the blob of a key (RFC 4253 section 6.6, 5656, 8709;
+# OpenSSH's PROTOCOL.u2f).
 _KEYS = {
     "ssh-ed25519": 1,
     "ecdsa-sha2-nistp256": 2,
@@ -35,7 +36,7 @@ _KEYS = {
 }
 
 KEY_TYPES = tuple(_KEYS)
-"""Public keys that an operator can log in with."""
+"""Types of keys that an operator can log in with."""
 
 _CERTIFICATE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+-cert-v0[01]@openssh\.com\s")
 
@@ -44,9 +45,9 @@ _ALLOWED = 'a key is written "ssh-ed25519 AAAA... comment", as in the .pub file'
 
 @frozen
 class AuthorizedKey:
-    """One public key: its type, its blob as it goes over the wire, its comment, what it is for.
+    """One public key: its type, its blob (RFC 4253 section 6.6), its comment, its options.
 
-    `line`: where it stands in its file, from 1; 0 where it has none.
+    `line`: its line in the file, from 1; 0 in the configuration itself.
     """
 
     kind: str
@@ -72,7 +73,7 @@ AuthoritiesFile = NewType("AuthoritiesFile", KeysFile)
 
 
 def authority(value: object) -> Authority:
-    """The key of an authority, one line; `InvalidValue` if options stand in front of it."""
+    """The key of an authority, one line. Raises `InvalidValue`, also for options before it."""
     key = authorized_key(value)
     if key.options != KeyOptions():
         raise InvalidValue("options before the key of an authority", "write the key alone")
@@ -107,7 +108,7 @@ def authorized_key(value: object) -> AuthorizedKey:
 
 
 def _bare(line: str) -> AuthorizedKey:
-    """A key without options: as a `.pub` file has it."""
+    """A key without options, as in a `.pub` file."""
     words = line.split(None, 2)
     if not words or words[0] not in _KEYS:
         raise InvalidValue("not a public key", _advice(line))

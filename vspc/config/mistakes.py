@@ -1,4 +1,4 @@
-"""What is wrong in a configuration, where, and what would be right."""
+"""What is wrong in a configuration, where, and what is allowed."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,16 +14,19 @@ T = TypeVar("T")
 
 _PLAIN = re.compile(r"[!-~]+", re.ASCII)
 
-_NEARLY = 0.75  # as password is password_hash; auth_command is no authorized_keys_command
+_NEARLY = 0.75  # password is near password_hash, auth_command is not near authorized_keys_command
 
 SHOWN = 40
-"""Characters of a wrong value that are repeated in what is said of it."""
+"""Characters of a wrong value that a message repeats."""
+
+Finding = tuple[str, str, str]
+"""A key path, the problem, what is allowed."""
 
 
 @frozen
 class ConfigMistake:
-    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`, `line` where
-    it stands in the file, from 1; 0 where that is not known.
+    """One mistake. `key` is a key path such as `operators.alice.authorized_keys[1]`, `line` its
+    line in the file, from 1; 0 where that is not known.
     """
 
     path: Path
@@ -41,27 +44,27 @@ class ConfigMistake:
 
 
 class Tainted:
-    """What nothing may be concluded from: keys with mistakes, and keys above and below them."""
+    """Keys with mistakes, and keys above and below them: nothing may be concluded from these."""
 
     def __init__(self, wrong: Iterable[str] = ()) -> None:
         self._wrong = frozenset(wrong)
         self._above = frozenset(up for key in self._wrong for up in _above(key))
-        self._odd = dict[str, list[str]]()
+        self._by_table = dict[str, list[str]]()
         for key in self._wrong:
             table, _, name = key.rpartition(".")
-            self._odd.setdefault(table, []).append(name)
+            self._by_table.setdefault(table, []).append(name)
 
     def about(self, key: str) -> bool:
-        """Whether what is at `key` is in doubt: a key that is called nearly so may be meant."""
+        """Whether `key` is one of them, or may be meant by a wrong key of a similar name."""
         if key in self._wrong or key in self._above:
             return True
         table, _, name = key.rpartition(".")
-        if get_close_matches(name, self._odd.get(table, ()), 1, _NEARLY):
+        if get_close_matches(name, self._by_table.get(table, ()), 1, _NEARLY):
             return True
         return any(up in self._wrong for up in _above(key))
 
     def numbered(self, key: str, items: Sequence[T]) -> Iterator[tuple[int, T]]:
-        """`items` of the list at `key` with their places in the file: wrong ones are missing."""
+        """`items`, the valid ones of the list at `key`, with their places in it."""
         place = 0
         for item in items:
             while f"{key}[{place}]" in self._wrong:
@@ -75,7 +78,7 @@ def _above(key: str) -> Iterator[str]:
 
 
 def shown(value: object) -> str:
-    """A value as a message repeats it: one line, cut. Not for what may hold a key."""
+    """A value as a message repeats it: one line, cut. Not for what may be secret."""
     if isinstance(value, dict):
         return "a table"
     text = ascii(value).replace("True", "true").replace("False", "false")

@@ -9,11 +9,8 @@ from vspc.common.values import InvalidValue
 from vspc.config import shapes
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
-from vspc.config.mistakes import Tainted, join, shown
+from vspc.config.mistakes import Finding, Tainted, join, shown
 from vspc.config.settings import CertificateSettings, Config, OperatorSettings
-
-Relation = tuple[str, str, str]
-"""A key path, the problem, what is allowed."""
 
 NAMED = 10
 """Keys with options of no effect that are named for one operator."""
@@ -48,7 +45,7 @@ def ways(operator: OperatorSettings, config: Config, methods: Methods) -> frozen
     return frozenset(each.word for each in methods if each.available(operator, config))
 
 
-def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Relation]:
+def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Finding]:
     """Mistakes: proofs that are required and cannot be given."""
     named = {each.word: each for each in methods}
     for name, operator in config.operators.items():

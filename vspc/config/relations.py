@@ -1,7 +1,7 @@
-"""What one part of a configuration has to do with another.
+"""Mistakes and warnings about several keys together.
 
-The tables are looked at as they stand in the file, whatever else is wrong with them: one mistake
-must not hide another, nor make one of what is right.
+Tables are checked as they stand in the file, whatever else is wrong with them: one mistake must not
+hide another, nor cause one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,9 @@ from typing import Any
 
 from vspc.common.addresses import Network
 from vspc.config import proofs, rules
-from vspc.config.mistakes import Tainted, dicts, join, table, values
+from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
 from vspc.config.rule_terms import filled
 from vspc.config.settings import Config, SshSettings, VmSettings
-
-Relation = tuple[str, str, str]
-"""A key path, the problem, what is allowed."""
 
 _LISTENERS = (
     ("vm", "telnet", VmSettings().telnet),
@@ -29,11 +26,9 @@ _LISTENERS = (
 _NO_CERTIFICATES = "without client_ca, no host can show the certificate that a takeover requires"
 
 
-def relations(tables: dict[str, Any]) -> Iterator[Relation]:
-    """Mistakes that no single value has."""
-    tls = table(tables, "tls")
-    if ("certificate" in tls) != ("private_key" in tls):
-        yield "tls", "one of certificate and private_key is missing", "set both or neither"
+def relations(tables: dict[str, Any]) -> Iterator[Finding]:
+    """Mistakes that show in the tables of the file."""
+    yield from _pair("tls", table(tables, "tls"))
     yield from _sinks(dicts(table(tables, "log"), "sink"))
     yield from _audit(table(tables, "audit"))
     yield from _rules(dicts(tables, "access"))
@@ -47,18 +42,18 @@ def relations(tables: dict[str, Any]) -> Iterator[Relation]:
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
-def conflicts(config: Config, doubts: Tainted, methods: proofs.Methods) -> Iterator[Relation]:
-    """Mistakes that only whole values show. `config` may be what is right of one with mistakes."""
+def conflicts(config: Config, tainted: Tainted, methods: proofs.Methods) -> Iterator[Finding]:
+    """Mistakes that show in `config`, which may be partial."""
     for index, sink in enumerate(config.log.sink):
         path = Path(sink.target)
         if path.is_absolute() and path.is_relative_to(config.state_dir):
             problem = "in state_dir, which is reserved for the server"
             yield f"log.sink[{index}].target", problem, "choose another directory"
-    yield from proofs.conflicts(config, doubts, methods)
-    yield from rules.conflicts(config, doubts)
+    yield from proofs.conflicts(config, tainted, methods)
+    yield from rules.conflicts(config, tainted)
 
 
-def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
+def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Finding]:
     names = [(f"log.sink[{index}].name", sink.get("name")) for index, sink in enumerate(sinks)]
     yield from _twice(names, "names must be unique")
     for index, sink in enumerate(sinks):
@@ -68,28 +63,28 @@ def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Relation]:
             yield key, "a text sink writes into a directory", "write its path"
         elif word == "udp" or (kind == "syslog" and word not in ("tcp", "tls")):
             yield key, "TCP or TLS is required", 'write "tcp:HOST:514" or "tls:HOST:6514"'
-        if ("certificate" in sink) != ("private_key" in sink):
-            missing = "one of certificate and private_key is missing"
-            yield f"log.sink[{index}]", missing, "set both or neither"
+        yield from _pair(f"log.sink[{index}]", sink)
 
 
 def _listeners(tables: dict[str, Any], plain: list[dict[str, Any]]) -> Iterator[tuple[str, object]]:
     for name, key, default in _LISTENERS:
         there = {key: list(default)} | table(tables, name)
-        for index, value in enumerate(values(there, key)):
-            # Port 0 is any free one.
-            if not str(value).startswith(("tcp:0", "tcp6:0")):
-                yield f"{name}.{key}[{index}]", value
+        yield from _numbered(f"{name}.{key}", values(there, key))
     for place, zone in enumerate(dicts(table(tables, "vm"), "zone")):
         for key in ("telnet", "telnets"):
-            for index, value in enumerate(values(zone, key)):
-                if not str(value).startswith(("tcp:0", "tcp6:0")):
-                    yield f"vm.zone[{place}].{key}[{index}]", value
+            yield from _numbered(f"vm.zone[{place}].{key}", values(zone, key))
     for index, listener in enumerate(plain):
         yield f"vm.plain[{index}].listen", listener.get("listen")
 
 
-def _audit(audit: dict[str, Any]) -> Iterator[Relation]:
+def _numbered(key: str, endpoints: list[Any]) -> Iterator[tuple[str, object]]:
+    for index, value in enumerate(endpoints):
+        # Port 0 is any free one.
+        if not str(value).startswith(("tcp:0", "tcp6:0")):
+            yield f"{key}[{index}]", value
+
+
+def _audit(audit: dict[str, Any]) -> Iterator[Finding]:
     target = audit.get("syslog")
     kind = target.partition(":")[0] if isinstance(target, str) else ""
     if target is not None and kind not in ("tcp", "tls", "udp", "unix"):
@@ -98,26 +93,29 @@ def _audit(audit: dict[str, Any]) -> Iterator[Relation]:
     for key in ("ca", "certificate", "private_key"):
         if key in audit and kind != "tls":
             yield f"audit.{key}", "used with TLS only", 'set syslog = "tls:HOST:6514"'
-    if ("certificate" in audit) != ("private_key" in audit):
-        missing = "one of certificate and private_key is missing"
-        yield "audit", missing, "set both or neither"
+    yield from _pair("audit", audit)
 
 
-def _rules(rules: list[dict[str, Any]]) -> Iterator[Relation]:
+def _pair(key: str, found: dict[str, Any]) -> Iterator[Finding]:
+    if ("certificate" in found) != ("private_key" in found):
+        yield key, "one of certificate and private_key is missing", "set both or neither"
+
+
+def _rules(rules: list[dict[str, Any]]) -> Iterator[Finding]:
     for index, rule in enumerate(rules):
         if "consoles_file" not in rule and rule.get("consoles", []) == []:
             allowed = 'set consoles = ["web*"], consoles_file, or both'
             yield f"access[{index}].consoles", "the rule names no console", allowed
 
 
-def _operators(operators: dict[str, Any]) -> Iterator[Relation]:
+def _operators(operators: dict[str, Any]) -> Iterator[Finding]:
     for name, operator in operators.items():
         if isinstance(operator, dict) and {"password_hash", "password_hash_file"} <= set(operator):
             problem = "both password_hash and password_hash_file are set"
             yield join("operators", name), problem, "set only one of them"
 
 
-def _twice(found: Any, allowed: str) -> Iterator[Relation]:
+def _twice(found: Any, allowed: str) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for key, value in found:
         if not isinstance(value, str):
@@ -128,7 +126,7 @@ def _twice(found: Any, allowed: str) -> Iterator[Relation]:
 
 
 def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
-    """What is allowed and probably not meant."""
+    """What is allowed and probably unintended."""
     vm = config.vm
     if not vm.plain and not any(zone.telnet or zone.telnets for zone in vm.zones):
         yield "vm: no listener is configured, so no VM can connect"
@@ -148,15 +146,15 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
             yield f"vm.zone[{index}]: {_NO_CERTIFICATES}"
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield f"vm.takeover: {_NO_CERTIFICATES}"
-    yield from _everybody(vm)
+    yield from _open_to_all(vm)
     yield from proofs.warnings(config, methods)
     yield from _unruled(config)
     yield from rules.warnings(config)
     yield from _audit_warnings(config)
 
 
-def _everybody(vm: VmSettings) -> Iterator[str]:
-    """Lists of networks that take in every address."""
+def _open_to_all(vm: VmSettings) -> Iterator[str]:
+    """Lists of networks that contain every address."""
     lists = [("vm.allow", vm.allow), ("vm.proxy_protocol_from", vm.proxy_protocol_from)]
     for index, zone in enumerate(vm.zone):
         lists.append((f"vm.zone[{index}].allow", zone.allow))
@@ -171,7 +169,7 @@ def _everybody(vm: VmSettings) -> Iterator[str]:
 
 
 def _every(networks: Iterable[Network]) -> str:
-    """ "0.0.0.0/0" and "::/0" as far as `networks` together are all of it."""
+    """ "0.0.0.0/0" and "::/0", as far as `networks` together cover them."""
     found: list[Network] = [
         *collapse_addresses([one for one in networks if isinstance(one, IPv4Network)]),
         *collapse_addresses([one for one in networks if isinstance(one, IPv6Network)]),
@@ -180,7 +178,7 @@ def _every(networks: Iterable[Network]) -> str:
 
 
 def _unruled(config: Config) -> Iterator[str]:
-    """Operators that no rule is about. Auditors read everything all the same."""
+    """Operators without a rule; auditors read everything even so."""
     named = {who for rule in config.access for who in rule.operators}
     if not named or "*" in named:
         return
@@ -192,7 +190,7 @@ def _unruled(config: Config) -> Iterator[str]:
 
 
 def _mapped_groups(config: Config, name: str) -> Iterator[str]:
-    """Groups that certificates may give to the operator `name`."""
+    """Groups that certificates can give to the operator `name`."""
     for each in config.ssh.certificates.map:
         globs = (filled(each.operator, principal) for principal in each.principals)
         if any(fnmatchcase(name, glob) for glob in globs):

@@ -1,4 +1,4 @@
-"""Rules that are allowed and probably not meant: above all those that can never match."""
+"""Mistakes and warnings in [[access]]: rules that can never match, or have no effect."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from vspc.common.globs import ConsolePattern, parse_pattern
 from vspc.common.textfile import located
 from vspc.common.values import InvalidValue
-from vspc.config.mistakes import Tainted, shown
+from vspc.config.mistakes import Finding, Tainted, shown
 from vspc.config.settings import AccessRule, Config, OperatorSettings
 
 COMPARED = 2000
@@ -23,7 +23,7 @@ UUID_DIGITS = 32
 
 
 def warnings(config: Config) -> Iterator[str]:
-    """What is odd in [[access]], in the order of the rules."""
+    """Warnings, in the order of the rules."""
     zones = [zone.name for zone in config.vm.zones]
     groups = _groups(config.operators)
     seen: dict[str, EarlierRules] = defaultdict(EarlierRules)
@@ -46,7 +46,7 @@ def warnings(config: Config) -> Iterator[str]:
 
 
 def called(config: Config, index: int) -> str:
-    """A rule as warnings name it."""
+    """The name of a rule in warnings."""
     line = config.access[index].line
     return f"access[{index}] (line {line})" if line else f"access[{index}]"
 
@@ -60,7 +60,7 @@ def _groups(operators: Mapping[str, OperatorSettings]) -> Mapping[str, tuple[str
 
 
 def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
-    """What is odd in one rule, without looking at others."""
+    """Warnings about one rule alone."""
     if not rule.operators:
         yield "it has no operators, so it never matches"
     if not rule.patterns:
@@ -71,13 +71,13 @@ def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
         yield "require_reason: with [audit] off, the reason is not recorded"
 
 
-def conflicts(config: Config, doubts: Tainted) -> Iterator[tuple[str, str, str]]:
-    """Mistakes: patterns that can match nothing, in rules that are there to keep somebody out."""
-    if doubts.about("vm.zone"):
+def conflicts(config: Config, tainted: Tainted) -> Iterator[Finding]:
+    """Mistakes: patterns that can match nothing, in rules that deny access."""
+    if tainted.about("vm.zone"):
         return
     zones = [zone.name for zone in config.vm.zones]
-    for index, rule in doubts.numbered("access", config.access):
-        if rule.rights or not rule.operators or doubts.about(f"access[{index}].rights"):
+    for index, rule in tainted.numbered("access", config.access):
+        if rule.rights or not rule.operators or tainted.about(f"access[{index}].rights"):
             continue
         for place, text in enumerate(rule.patterns):
             why = _impossible(text, zones)
@@ -91,14 +91,14 @@ _DENIES = "the rule denies nothing with it"
 
 
 def _in_file(rule: AccessRule, place: int, why: str) -> str:
-    """What is said of one of the patterns, which stands in the rule's file."""
+    """`why`, about one of the patterns in the file of the rule."""
     assert rule.consoles_file is not None
     line = rule.consoles_file.lines[place - len(rule.consoles)]
     return located(rule.consoles_file.path, InvalidValue(f"line {line}: {why}", "")).problem
 
 
 def _patterns(rule: AccessRule, index: int, name: str, zones: list[str]) -> Iterator[str]:
-    """Patterns that no console can match."""
+    """Warnings about patterns that can match nothing."""
     found = 0
     own = len(rule.consoles)
     for place, text in enumerate(rule.patterns):
@@ -126,7 +126,7 @@ def _taken(
     seen: Mapping[str, "EarlierRules"],
     groups: Mapping[str, tuple[str, ...]],
 ) -> set[int]:
-    """Earlier rules that together match all that `rule` does; none where that is not known."""
+    """Earlier rules that together match all that `rule` does; empty if that is not certain."""
     if len(patterns) > COMPARED:
         return set()
     earlier = set[int]()
@@ -154,7 +154,7 @@ def unmatchable(pattern: ConsolePattern) -> str:
 
 
 class EarlierRules:
-    """ConsolePatterns of earlier rules, all for the same people."""
+    """Patterns of earlier rules for the same operator or group."""
 
     def __init__(self) -> None:
         self._all: dict[ConsolePattern, int] = {}

@@ -1,6 +1,6 @@
-"""Values that must not be seen: hashes of passwords, and what one-time passwords are made from.
+"""Secret values: hashes of passwords, and secrets of one-time passwords.
 
-They are read with the configuration; nothing here repeats what it read (law 7).
+They are read with the configuration; no message repeats what was read (law 7).
 """
 
 import binascii
@@ -18,7 +18,7 @@ from vspc.common.values import InvalidValue
 T = TypeVar("T")
 
 FILE_LIMIT = 64 * 1024
-"""Bytes of a file; what stands behind its first line is not looked at."""
+"""Bytes of a file, of which only the first line counts."""
 
 _PHC = re.compile(
     r"\$argon2id\$v=19\$m=(?P<m>[1-9][0-9]{0,9}),t=(?P<t>[1-9][0-9]{0,9}),p=(?P<p>[1-9][0-9]{0,9})"
@@ -35,7 +35,7 @@ LEAST_BITS, MOST_BITS = 128, 1024
 
 @frozen
 class Cost:
-    """What a hash costs: KiB of memory, passes over it, lanes."""
+    """The cost of a hash: KiB of memory, passes over it, lanes."""
 
     memory: int
     passes: int
@@ -49,10 +49,10 @@ COST = Cost(64 * 1024, 3, 4)
 """RFC 9106 section 4, the second choice."""
 
 MOST = Cost(256 * 1024, 10, 16)
-"""A dearer hash would let one login use up the machine."""
+"""With a more expensive hash one login would exhaust the machine."""
 
 LEAST_MEMORY, LEAST_WORK = 7 * 1024, 5 * 7 * 1024
-"""KiB, and KiB times passes: a cheaper hash is guessed too quickly when its file is stolen."""
+"""KiB, and KiB times passes: a cheaper hash is guessed too quickly if its file is stolen."""
 
 
 @frozen
@@ -101,8 +101,8 @@ def _named(path: Path, value: Callable[[object], T]) -> T:
 
 
 def password_hash(value: object) -> PasswordHash:
-    """A hash, neither too cheap nor too dear; `InvalidValue` for anything else, a password in clear
-    above all.
+    """A hash, neither too cheap nor too expensive. Raises `InvalidValue`, above all for a password
+    in clear.
     """
     allowed = "run `vspc hash-password` to make one"
     match = _PHC.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -115,7 +115,7 @@ def password_hash(value: object) -> PasswordHash:
 
 
 def cost_of(text: str) -> Cost | None:
-    """What checking a password against the hash `text` costs; None if it is no hash."""
+    """The cost of the hash `text`; None if it is not a hash."""
     match = _PHC.fullmatch(text)
     return None if match is None else _cost(match)
 
@@ -125,12 +125,12 @@ def _cost(match: re.Match[str]) -> Cost:
 
 
 def _length(text: str) -> int:
-    """Bytes that base64 without its padding holds; 0 where it is damaged."""
+    """Bytes in base64 without padding; 0 if it is damaged."""
     try:
         data = b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         return 0
-    # Bits that belong to no byte must be 0: argon2's own decoder insists on it.
+    # Bits beyond the last byte must be 0, as in the decoder of argon2.
     return len(data) if b64encode(data).rstrip(b"=") == text.encode() else 0
 
 
@@ -143,7 +143,7 @@ def _examine_cost(cost: Cost) -> None:
 
 
 def totp_secret(value: object) -> TotpSecret:
-    """A secret of `LEAST_BITS` or more; spaces, hyphens, padding and case do not count."""
+    """A secret of at least `LEAST_BITS`; spaces, hyphens, padding and case do not matter."""
     bare = "".join(value.split()).replace("-", "").rstrip("=") if isinstance(value, str) else ""
     secret = bare.upper() if bare.isascii() else ""
     allowed = f"expected at least {LEAST_BITS // 8} bytes in base32: 26 letters or digits 2 to 7"
@@ -159,7 +159,7 @@ def totp_secret(value: object) -> TotpSecret:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a file that nobody but its owner and its group may read."""
+    """The first line of a file that only its owner and its group can read."""
     content = read(path, FILE_LIMIT)
     if content.mode & 0o027:
         raise InvalidValue("accessible by other users", "chmod 600 or 640 is required")

@@ -64,12 +64,12 @@ BOOT_PATTERNS: tuple[Expression, ...] = (
     Expression("EFI v[0-9]|BdsDxe: |UEFI Interactive Shell"),
     Expression("Linux version [0-9]"),
 )
-"""What a console says when its machine boots, in the order of a boot."""
+"""Output with which a boot begins, in the order of a boot."""
 
 
 @frozen
 class CertificateMap:
-    """[[ssh.certificates.map]]: whom a certificate with one of these principals stands for."""
+    """[[ssh.certificates.map]]: operators that certificates with these principals log in."""
 
     principals: tuple[str, ...] = field(metadata=some("globs of principals"))
     operator: str = field(default="{principal}", metadata=template())
@@ -116,7 +116,7 @@ class SshSettings:
 
 @frozen
 class OperatorSettings:
-    """[operators.NAME]: somebody who may log in."""
+    """[operators.NAME]: an operator that may log in."""
 
     authorized_keys: tuple[AuthorizedKey, ...] = ()
     authorized_keys_file: KeysFile | None = None
@@ -209,7 +209,7 @@ class ZoneSettings:
 
 @frozen
 class VmSettings:
-    """[vm]: where virtual machines connect, and who may."""
+    """[vm]: where VMs connect, and which hosts may."""
 
     telnet: tuple[Endpoint, ...] = (Endpoint("tcp:13370"),)
     telnets: tuple[Endpoint, ...] = (Endpoint("tcp:13371"),)
@@ -245,7 +245,7 @@ class VmSettings:
 
 @frozen
 class ConsoleSettings:
-    """[console]: what is kept of what VMs say."""
+    """[console]: output in memory, and the pen."""
 
     history: Size = field(default=Size(64 << 10), metadata=ring(4 << 10, 1 << 20))
     history_total: Size = field(default=Size(256 << 20), metadata=within_size(1 << 20, 1 << 40))
@@ -257,7 +257,7 @@ class ConsoleSettings:
 
 @frozen
 class LogPolicy:
-    """[[log.policy]]: the first one whose consoles match decides what is kept of a console."""
+    """[[log.policy]]: the first one whose consoles match decides how a console is logged."""
 
     consoles: tuple[Pattern, ...]
     log: bool = True
@@ -269,7 +269,7 @@ class LogPolicy:
 
 @frozen
 class SinkSettings:
-    """[[log.sink]]: what VMs say, told to other programs as well."""
+    """[[log.sink]]: output of VMs for other programs."""
 
     name: str = field(metadata=zone_name())
     kind: SinkKind
@@ -283,7 +283,7 @@ class SinkSettings:
 
 @frozen
 class LogSettings:
-    """[log]: what VMs said, on disk."""
+    """[log]: output of VMs on disk."""
 
     enabled: bool = True
     max_console: Size = field(default=Size(64 << 20), metadata=within_size(256 << 10, 1 << 50))
@@ -308,8 +308,8 @@ class TlsSettings:
 
 @frozen
 class Config:
-    """A whole configuration. `path` is the file it came from, `warnings` what is odd in it, `lines`
-    where its keys are.
+    """A whole configuration. `path` is its file, `warnings` what is probably unintended in it,
+    `lines` the lines of its keys.
     """
 
     state_dir: Path = STATE_DIR

@@ -1,6 +1,6 @@
-"""What to say of a value that has another shape than the key wants: how it is written instead.
+"""Messages about values of the wrong type: how they are written instead.
 
-Values of keys that may hold a secret are never repeated: `quiet` ones.
+`quiet` is for keys whose values may be secret: these are not repeated.
 """
 
 import re
@@ -23,7 +23,7 @@ _KINDS: dict[type, str] = {
 
 
 def kind_of(value: object) -> str:
-    """What TOML calls a value of this type."""
+    """The type of a value in the words of TOML."""
     return _KINDS.get(type(value), "a date or time")
 
 
@@ -40,14 +40,14 @@ def written(value: object, quiet: bool = False) -> str:
 
 
 def no_list(value: object, quiet: bool = False) -> InvalidValue:
-    """A list is wanted, and `value` is something else."""
+    """`value` is not a list."""
     if isinstance(value, dict):
         return InvalidValue("it is a table, not a list", "a list is written [a, b]")
     return InvalidValue(f"it is {kind_of(value)}, not a list", f"write [{written(value, quiet)}]")
 
 
 def no_tables(value: object) -> InvalidValue:
-    """A list of tables is wanted, and `value` is something else."""
+    """`value` is not a list of tables."""
     allowed = "write it with two brackets, [[...]], once for each"
     if isinstance(value, dict):
         return InvalidValue("it is one table, not a list of them", allowed)
@@ -55,7 +55,7 @@ def no_tables(value: object) -> InvalidValue:
 
 
 def no_table(value: object) -> InvalidValue:
-    """A table is wanted, and `value` is something else. `headed` puts in its key path."""
+    """`value` is not a table. `headed` inserts its key path."""
     return InvalidValue(f"it is {kind_of(value)}, not a table", f"write {_HEAD}, and keys below it")
 
 
@@ -63,7 +63,7 @@ _HEAD = "[NAME]"
 
 
 def headed(allowed: str, key: str) -> str:
-    """What is said of a table, with the line that begins the table at `key`."""
+    """`allowed` of a table, with the header of the table at `key`."""
     head = f"[[{_NUMBER.sub('', key)}]]" if _NUMBER.search(key) else f"[{key}]"
     return allowed.replace(_HEAD, head)
 
@@ -72,7 +72,7 @@ _NUMBER = re.compile(r"\[[0-9]+\]$")
 
 
 def examine_single(value: object, quiet: bool = False) -> None:
-    """`InvalidValue` for a list or a table where one value is wanted."""
+    """Raises `InvalidValue` for a list or a table instead of one value."""
     if isinstance(value, dict):
         raise InvalidValue("it is a table, not one value", "write key = value")
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def exactly(value: Any, kind: type) -> Any:
 
 
 def _rewritten(value: object, kind: type) -> str:
-    """How `value`, of another type, is perhaps meant; empty if that is not clear."""
+    """How `value` is probably to be written; empty if that is not clear."""
     if kind is str:
         return f'write "{written(value)}"'
     if kind is bool:

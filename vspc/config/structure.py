@@ -34,7 +34,7 @@ from vspc.config.keys import (
     authorized_key,
     keys_file,
 )
-from vspc.config.mistakes import join, shown
+from vspc.config.mistakes import Finding, join, shown
 from vspc.config.rule_terms import ConfiguredPeople
 from vspc.config.secrets import (
     HashFile,
@@ -44,10 +44,10 @@ from vspc.config.secrets import (
     password_hash,
     totp_file,
 )
-from vspc.config.settings import LATER, Config, OperatorSettings
+from vspc.config.settings import LATER, Config
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
-"""Kinds of values that may hold a secret, put there by mistake."""
+"""Types whose values may be secret, put there by mistake."""
 
 
 def structured(
@@ -225,7 +225,7 @@ def _checked(made: Converter, check: Callable[[Any], None]) -> Callable[[Any, An
     return structure
 
 
-def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, str]]:
+def mistakes(error: BaseException, key: str = "") -> Iterator[Finding]:
     """Every mistake in what cattrs raised: key path, problem, what is allowed."""
     match error:
         case ClassValidationError():
@@ -252,7 +252,7 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[tuple[str, str, st
 
 
 def _unknown(name: str, cls: Any) -> tuple[str, str]:
-    """What to say of a key that the table does not have."""
+    """The problem with a key that the table does not have, and what is allowed."""
     if name in LATER.get(cls, ()):
         return "not available in this version", ""
     known = _keys(cls)
@@ -268,7 +268,7 @@ def _keys(cls: Any) -> list[str]:
 
 
 def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
-    """The tables that have a key `name`, as they are written: "[vm]", "[[vm.zone]]"."""
+    """The headers of the tables that have a key `name`: "[vm]", "[[vm.zone]]"."""
     for key in fields(cls):
         if key.metadata.get("computed"):
             continue
@@ -285,5 +285,5 @@ def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
 
 
 def _is_table(kind: Any) -> bool:
-    """Whether it is a class of tables, not one of values."""
-    return has(kind) and kind.__module__ in (Config.__module__, OperatorSettings.__module__)
+    """Whether it is a class of `settings`, not one of values."""
+    return has(kind) and kind.__module__ == Config.__module__

@@ -1,7 +1,7 @@
-"""In which line of a TOML file each key stands, so that what is said of one can name it.
+"""The line of each key of a TOML file, for messages.
 
-`tomllib` keeps no places. The text is TOML as far as it took it (toml.io, v1.0.0); this only looks
-for keys in it, and finds fewer where the text is something else. Never raises.
+`tomllib` keeps no positions. The text is TOML as far as `tomllib` accepted it (toml.io, v1.0.0);
+this only finds the keys in it, fewer where it is something else. Never raises.
 """
 
 import re
@@ -29,17 +29,17 @@ _KEY = re.compile(r"[A-Za-z0-9_-]++|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'")
 _WARNED = re.compile(r"[^ :]++(?=: )")
 
 NOWHERE = 0
-"""Instead of a line, which are counted from 1."""
+"""Instead of a line; lines count from 1."""
 
 
 @frozen
 class TomlLines:
-    """Lines by key path (`vm.allow[1]`), as far as they are known."""
+    """Lines by key path (`vm.allow[1]`), where known."""
 
     _found: Mapping[str, int] = field(factory=lambda: MappingProxyType({}), repr=False)
 
     def of(self, key: str) -> int:
-        """The line of `key`, or of what it would be in; `NOWHERE` if neither is in the file."""
+        """The line of `key`, or of its table or list; `NOWHERE` if none is in the file."""
         while key:
             if key in self._found:
                 return self._found[key]
@@ -67,7 +67,7 @@ def lines_of(text: str) -> TomlLines:
 
 
 class _Lost(Exception):
-    """The text is no TOML here."""
+    """The text is not TOML here."""
 
 
 class _Scan:
@@ -114,7 +114,7 @@ class _Scan:
         return path
 
     def _path(self, path: str, keys: Iterable[str], start: int, is_list: bool = False) -> str:
-        """`keys` below `path`: of lists of tables, the last one that has begun is meant."""
+        """The path of `keys` below `path`, in the last table so far of lists of tables."""
         words = list(keys)
         for place, word in enumerate(words):
             path = join(path, word)

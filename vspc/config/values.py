@@ -37,7 +37,7 @@ class Consoles:
 
 @frozen
 class ProgramPath:
-    """A program of the administrator's and its arguments; no shell reads them."""
+    """A program and its arguments, without a shell."""
 
     words: tuple[str, ...]
 
@@ -63,19 +63,19 @@ Endpoint = NewType("Endpoint", str)
 """A Twisted server endpoint string."""
 
 Readable = NewType("Readable", Path)
-"""A file that was there, and could be read, when the configuration was."""
+"""A file that was readable when the configuration was read."""
 
 StateFile = NewType("StateFile", Path)
 """A file that is in state_dir unless its path says otherwise."""
 
 Pattern = NewType("Pattern", str)
-"""Which consoles: a glob, "zone/glob" or "uuid:HEX"."""
+"""A pattern of consoles: a glob, "zone/glob" or "uuid:HEX"."""
 
 Who = NewType("Who", str)
 """An operator, "@group" or "*"."""
 
 Expression = NewType("Expression", str)
-"""A regular expression of RE2: it never takes longer than its text is long."""
+"""A regular expression of RE2, which takes linear time."""
 
 Target = NewType("Target", str)
 """Where to write: a path, "unix:PATH", "tcp:HOST:PORT", "tls:HOST:PORT" or "udp:HOST:PORT"."""
@@ -114,7 +114,7 @@ def size(value: object) -> Size:
 
 
 def _size_meant(value: object) -> str:
-    """How a number is perhaps meant."""
+    """How a number is probably to be written."""
     digits = str(value) if type(value) is int else value
     if isinstance(digits, str) and re.fullmatch(r"[1-9][0-9]{0,14}", digits, re.ASCII):
         return f'write "{written_size(int(digits))}", with its unit'
@@ -258,9 +258,8 @@ def readable(value: object, base: Path) -> Readable:
 def program(value: object) -> ProgramPath:
     """A program to run: the absolute path of a file, then its arguments.
 
-    As sshd wants it: what answers who may come in is nobody's to change but root's and ours, and
-    neither is a directory above it. Where others may make files but not replace them (/tmp), it
-    may be.
+    As in sshd, only root and the user of the server may be able to change a program that decides
+    about logins, or a directory above it. A sticky directory (/tmp) is allowed.
     """
     allowed = 'expected a list, such as ["/usr/libexec/vspc-pam", "vspc"]'
     if not isinstance(value, list) or not value:
