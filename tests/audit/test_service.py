@@ -136,8 +136,8 @@ class Rooms(RoomTest):
         self.world.events.publish(VmRefused("10.9.9.9", "default", "no", "hint"))
         room.reopen()
         room.reload(AuditSettings())
-        self.assertEqual(len(room.trail.refusals()), 1)
-        self.failureResultOf(room.trail.read(AuditQuery(0.0), None), AuditUnavailable)
+        self.assertEqual(len(room.reader.refusals()), 1)
+        self.failureResultOf(room.reader.read(AuditQuery(0.0), None), AuditUnavailable)
         self.assertFalse(room.recorder.refuses)
         room.end()
         room.stop()
@@ -238,8 +238,8 @@ class Trails(RoomTest):
         super().setUp()
         self.watching = self.room()
         assert self.watching._records is not None
-        self.trail = self.watching._records
-        self.trail.reader = Threadless()  # type: ignore[assignment]
+        self.reader = self.watching._records
+        self.reader.reader = Threadless()  # type: ignore[assignment]
         assert self.watching._writer is not None
         self.writer = self.watching._writer
 
@@ -250,7 +250,7 @@ class Trails(RoomTest):
 
     def reading(self, last: AuditPage | None = None) -> "Deferred[AuditPage]":
         position = last.position if last else None
-        return Deferred.fromCoroutine(self.trail.read(AuditQuery(0.0), position))
+        return Deferred.fromCoroutine(self.reader.read(AuditQuery(0.0), position))
 
     def read(self, last: AuditPage | None = None) -> AuditPage:
         pending = self.reading(last)
@@ -258,7 +258,7 @@ class Trails(RoomTest):
         return self.successResultOf(pending)
 
     def waiting(self, page: AuditPage) -> "Deferred[None]":
-        return Deferred.fromCoroutine(self.trail.wait(page))
+        return Deferred.fromCoroutine(self.reader.wait(page))
 
     def test_what_is_new_wakes_those_that_wait_once(self) -> None:
         self.record()
@@ -329,7 +329,7 @@ class NoFile(SynchronousTestCase):
     """Where there is no audit file at all."""
 
     def test_nobody_is_answered(self) -> None:
-        trail = NoAuditReader()
-        self.failureResultOf(trail.read(AuditQuery(0.0), None), AuditUnavailable)
-        self.assertEqual(trail.refusals(), ())
+        reader = NoAuditReader()
+        self.failureResultOf(reader.read(AuditQuery(0.0), None), AuditUnavailable)
+        self.assertEqual(reader.refusals(), ())
         self.assertGreater(FakeClock().wall(), 0)

@@ -13,7 +13,7 @@ from tests.log.support import bytes_of
 from tests.log.test_chain import said
 from tests.log.test_damage import Server, State, ids, state
 from vspc.console.logs import Output
-from vspc.log import blocks, frames, index
+from vspc.log import blocks, index, records
 from vspc.log.records import DATA, FIRST_MARKER, Record
 from vspc.log.verify import verify
 
@@ -42,9 +42,9 @@ def _older_index(data: bytes) -> bytes:
         kept = [e for e in part.entries if e.code == DATA or e.code >= FIRST_MARKER]
         batch = [Record(e.code, b"", e.offset, e.at, bytes(e.length) or e.payload) for e in kept]
         frame = index.lay_out(part.serial, part.serial, part.begin, batch)
-        body = next(iter(frames.unpack(frame, 0))).body  # type: ignore[union-attr]
+        body = next(iter(records.frames_of(frame, 0))).body  # type: ignore[union-attr]
         body = body[:16] + part.checksum.to_bytes(4, "big") + body[20:]
-        made += frames.pack(body)
+        made += records.pack_frame(body)
     return made
 
 

@@ -7,8 +7,8 @@ from tests.log.support import bytes_of
 from tests.log.test_log import WholeLog
 from tests.log.test_store import ONE, TWO, ShelfTestCase
 from vspc.console.logs import Marker
-from vspc.log import frames
-from vspc.log.records import DATA, FORGET, Record, pack, reserve
+from vspc.log import records
+from vspc.log.records import DATA, FORGET, Record, pack_batch, reserve
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -113,7 +113,7 @@ class Journals(ShelfTestCase):
         shelf = self.shelf()
         shelf.say(TWO, b"of another console")
         forged = [Record(FORGET, TWO, 0, 0, b""), Record(DATA, TWO, 18, 1, b" that lies")]
-        guesses = [frames.pack(pack(number, forged)) for number in range(1, 50)]
+        guesses = [records.pack_frame(pack_batch(number, forged)) for number in range(1, 50)]
         shelf.say(ONE, b"".join(guesses) + b"and more")
         (path,) = shelf.store.journal.files()
         path.write_bytes(path.read_bytes()[:-3])

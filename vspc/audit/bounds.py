@@ -1,15 +1,10 @@
 """How many lines of one kind an address gets a minute; what is over is counted."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Mapping
-from threading import Lock
+from collections import OrderedDict
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from vspc.common.addresses import rate_key
-from vspc.console.audit import Audit
-from vspc.console.events import ConsoleRef
-from vspc.console.session import Fact, Session
 
 EACH = 30
 """Lines of one address in a minute."""
@@ -88,45 +83,3 @@ class EventRateLimit:
             found.append(SuppressedEvents("", self._rest))
             self._rest = 0
         return found
-
-
-EVENT = "limit"
-
-NAMES = 64
-"""Limits that are counted apart: there are fewer."""
-
-
-@define(eq=False)
-class LimitCounters:
-    """`vspc.console.audit.Audit` that counts on the way to `audit`. From any thread."""
-
-    audit: Audit
-    _counts: Counter[str] = field(factory=Counter, init=False)
-    _lock: Lock = field(factory=Lock, init=False)
-
-    def record(
-        self,
-        event: str,
-        session: Session | None = None,
-        console: ConsoleRef | None = None,
-        **facts: Fact,
-    ) -> None:
-        """Pass it on."""
-        if event == EVENT:
-            self._count(str(facts.get("limit", "")))
-        self.audit.record(event, session, console, **facts)
-
-    def _count(self, limit: str) -> None:
-        with self._lock:
-            if limit in self._counts or len(self._counts) < NAMES:
-                self._counts[limit] += 1
-
-    @property
-    def refuses(self) -> bool:
-        """What `audit` says."""
-        return self.audit.refuses
-
-    def counted(self) -> Mapping[str, int]:
-        """How often each was hit, by name."""
-        with self._lock:
-            return dict(sorted(self._counts.items()))

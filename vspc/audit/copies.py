@@ -39,7 +39,7 @@ TOGETHER = 64
 STOP_TIMEOUT = 2.0
 """Seconds that `stop` waits."""
 
-TELLING_RATE, TELLINGS = 1 / 60, 5
+REPORT_RATE, REPORTS = 1 / 60, 5
 """How often trouble is told: for ever, and at once."""
 
 Encode = Callable[[bytes], bytes]
@@ -60,8 +60,8 @@ class Copy:
     _lines: BoundedQueue[bytes] = field(factory=lambda: BoundedQueue(COUNT, BYTES), init=False)
     _sent: deque[bytes] = field(factory=deque, init=False)  # perhaps not there yet
     _backoff: Backoff = field(factory=Backoff, init=False)
-    _told: bool = field(default=False, init=False)
-    _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
+    _reported: bool = field(default=False, init=False)
+    _reports: TokenBucket = field(factory=lambda: TokenBucket(REPORT_RATE, REPORTS), init=False)
     _worker: Worker = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -155,17 +155,17 @@ class Copy:
             self._lines.put_back((line, len(line)) for line in self._sent)
         self._sent.clear()
         if self._backoff.fail(self.now(), False):
-            self._told = self._tellings.take(self.now())
-            if self._told:
+            self._reported = self._reports.take(self.now())
+            if self._reported:
                 what = error.strerror or str(error)
                 self.report("audit-copy-failing", {"copy": self.name, "error": what})
 
     def _recover(self) -> None:
         if self._backoff.failing:
             seconds = round(self._backoff.recover(self.now()), 1)
-            if self._told:
+            if self._reported:
                 self.report("audit-copy-recovered", {"copy": self.name, "seconds": seconds})
-        if self._lines.lost and self._tellings.take(self.now()):
+        if self._lines.lost and self._reports.take(self.now()):
             with self._worker.changed:
                 count = self._lines.take_lost()
             self.report("audit-copy-lost", {"copy": self.name, "count": count})

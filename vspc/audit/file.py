@@ -152,11 +152,11 @@ class AuditFile:
             self._beside = self.disk.regular(path, MODIFY)
             text = self.disk.read(self._beside, 32, 0).partition(b"\n")[0]
         except OSError as error:
-            self._tell_beside(error)
+            self._report_beside(error)
             return 0
         return int(text) if text.isdigit() else 0
 
-    def _tell_beside(self, error: OSError) -> None:
+    def _report_beside(self, error: OSError) -> None:
         what = error.strerror or str(error)
         self.report("audit-seq-failing", {"error": what, "file": str(beside(self.path))})
 
@@ -210,7 +210,7 @@ class AuditFile:
         try:
             self.disk.overwrite(self._beside, b"%020d\n" % self.seq)
         except OSError as error:
-            self._tell_beside(error)
+            self._report_beside(error)
             self._close_beside()
 
     def sync(self) -> None:

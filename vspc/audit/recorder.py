@@ -5,7 +5,9 @@ log, never the event.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Protocol
 
 from attrs import define, field
@@ -18,7 +20,10 @@ FIELDS = 40
 """Fields of an event; more are not written."""
 
 DEFECTS = 20
-"""Defects that are told, each once."""
+"""Defects that are reported, each once."""
+
+LIMITS = 64
+"""Limits that are counted apart: there are fewer."""
 
 
 class AuditLines(Protocol):
@@ -86,13 +91,18 @@ def _strange(event: str, found: Mapping[str, Value]) -> list[str]:
 
 @define(eq=False)
 class AuditRecorder:
-    """`wall` gives seconds since 1970; `report` gets defects, `failed` is for except blocks."""
+    """`wall` gives seconds since 1970; `report` gets defects, `failed` is for except blocks.
 
-    lines: AuditLines
+    Without `lines` nothing is recorded, but limits that were hit are counted all the same.
+    """
+
+    lines: AuditLines | None
     wall: Callable[[], float]
     report: Callable[[str, dict[str, object]], None]
     failed: Callable[[], None]
-    _told: set[str] = field(factory=set, init=False)
+    _reported: set[str] = field(factory=set, init=False)
+    _limits: Counter[str] = field(factory=Counter, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
 
     def record(
         self,
@@ -102,6 +112,10 @@ class AuditRecorder:
         **facts: Fact,
     ) -> None:
         """One event, with the time of now. From any thread; never raises."""
+        if event == "limit":
+            self._count(str(facts.get("limit", "")))
+        if self.lines is None:
+            return
         try:
             found = event_facts(event, session, console, facts, self._defect)
             head = json.dumps({"time": moment(self.wall())})[:-1]
@@ -112,9 +126,19 @@ class AuditRecorder:
     @property
     def refuses(self) -> bool:
         """Whether input is refused because nothing can be recorded."""
-        return self.lines.refuses
+        return self.lines is not None and self.lines.refuses
+
+    def _count(self, limit: str) -> None:
+        with self._lock:
+            if limit in self._limits or len(self._limits) < LIMITS:
+                self._limits[limit] += 1
+
+    def limits(self) -> Mapping[str, int]:
+        """How often each limit was hit since the server began, by name."""
+        with self._lock:
+            return dict(sorted(self._limits.items()))
 
     def _defect(self, what: str) -> None:
-        if len(self._told) < DEFECTS and what not in self._told:
-            self._told.add(what)
+        if len(self._reported) < DEFECTS and what not in self._reported:
+            self._reported.add(what)
             self.report("audit-defect", {"what": what})

@@ -1,6 +1,6 @@
 """The audit file as the service has it: made, started, stopped.
 
-`recorder` records events, `witness` logins, and `trail` reads for verbs.
+`recorder` records events, `login_recorder` logins, and `reader` reads for verbs.
 """
 
 import os
@@ -12,7 +12,6 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from vspc import __version__
-from vspc.audit.bounds import LimitCounters
 from vspc.audit.copies import JOURNAL, Copy, copies
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.reader import FileAuditReader
@@ -24,7 +23,7 @@ from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
-from vspc.console.audit import AuditReader, NoAudit, NoAuditReader
+from vspc.console.audit import AuditReader, NoAuditReader
 from vspc.console.events import ConsoleRef, EventBus
 
 TICK = 1.0
@@ -52,10 +51,10 @@ class AuditService:
     log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
     journal_path: str = JOURNAL
     refused: RecentRefusals = field(init=False)
-    recorder: LimitCounters = field(init=False)
-    trail: AuditReader = field(init=False)
-    witness: LoginRecorder = field(init=False)
-    _happened: AuditSubscriber = field(init=False)
+    recorder: AuditRecorder = field(init=False)
+    reader: AuditReader = field(init=False)
+    login_recorder: LoginRecorder = field(init=False)
+    _subscriber: AuditSubscriber = field(init=False)
     _writer: AuditWriter | None = field(default=None, init=False)
     _records: FileAuditReader | None = field(default=None, init=False)
     _copies: list[Copy] = field(factory=list, init=False)
@@ -68,32 +67,30 @@ class AuditService:
         if self.settings.enabled:
             self._make()
         else:
-            self.recorder, self.trail = LimitCounters(NoAudit()), NoAuditReader(self.refused.latest)
+            self.reader = NoAuditReader(self.refused.latest)
+        self.recorder = AuditRecorder(self._writer, self.clock.wall, self._report, self.failed)
         clock = self.clock
-        self.witness = LoginRecorder(
+        self.login_recorder = LoginRecorder(
             self.recorder, self.refused, clock.seconds, clock.wall, self.failed
         )
-        self._happened = AuditSubscriber(self.recorder, self.refused, clock.seconds, clock.wall)
+        self._subscriber = AuditSubscriber(self.recorder, self.refused, clock.seconds, clock.wall)
 
     def _make(self) -> None:
         path = self.state_dir / self.settings.file
         refuse = self.settings.on_failure == "refuse"
-        self._writer = AuditWriter(path, self._tell, self.failed, refuse, self.clock.wall)
-        self.recorder = LimitCounters(
-            AuditRecorder(self._writer, self.clock.wall, self._tell, self.failed)
-        )
+        self._writer = AuditWriter(path, self._report, self.failed, refuse, self.clock.wall)
         readers = WorkerPool("audit-reader", self.failed, READERS)
-        self.trail = self._records = FileAuditReader(
+        self.reader = self._records = FileAuditReader(
             path,
             self.refused,
-            self._tell,
+            self._report,
             lambda call: self.reactor.callFromThread(call),  # noqa: PLW0108  tests lack it
             readers,
         )
-        self._copies = copies(self.settings, self._tell, self.failed, self.journal_path)
+        self._copies = copies(self.settings, self._report, self.failed, self.journal_path)
         self._writer.heard += [self._records.written, *(copy.take for copy in self._copies)]
 
-    def _tell(self, event: str, facts: dict[str, object]) -> None:
+    def _report(self, event: str, facts: dict[str, object]) -> None:
         """In the server's log; from any thread."""
         log = self.log
         level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
@@ -109,7 +106,7 @@ class AuditService:
             self._writer.start()
         for copy in self._copies:
             copy.start()
-        self._unsubscribe = self.events.subscribe(self._happened.heard)
+        self._unsubscribe = self.events.subscribe(self._subscriber.heard)
         self._timer = self.clock.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:
@@ -118,8 +115,8 @@ class AuditService:
 
     def _sum_up(self, now: float) -> None:
         try:
-            self.witness.tick(now)
-            self._happened.tick(now)
+            self.login_recorder.tick(now)
+            self._subscriber.tick(now)
         except Exception:
             self.failed()
 
@@ -130,11 +127,11 @@ class AuditService:
 
     def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
         """The VM of `console` said `before` until now, and these operators' rights changed."""
-        self._happened.renamed(console, before, operators)
+        self._subscriber.renamed(console, before, operators)
 
     def limits(self) -> Mapping[str, int]:
         """For `status`: how often each was hit since the server began."""
-        return self.recorder.counted()
+        return self.recorder.limits()
 
     def condition(self) -> dict[str, object]:
         """For `status`."""

@@ -35,7 +35,7 @@ STALLED = 10.0
 STOP_TIMEOUT = 5.0
 """Seconds that `stop` waits."""
 
-TELLING_RATE, TELLINGS = 1 / 60, 10
+REPORT_RATE, REPORTS = 1 / 60, 10
 """How often a failure is told: for ever, and at once."""
 
 
@@ -69,8 +69,8 @@ class AuditWriter:
     _unsynced: bool = field(default=False, init=False)
     _retry: float = field(default=float("-inf"), init=False)
     _failing_since: float = field(default=0.0, init=False)
-    _told: bool = field(default=False, init=False)
-    _tellings: TokenBucket = field(factory=lambda: TokenBucket(TELLING_RATE, TELLINGS), init=False)
+    _reported: bool = field(default=False, init=False)
+    _reports: TokenBucket = field(factory=lambda: TokenBucket(REPORT_RATE, REPORTS), init=False)
 
     def __attrs_post_init__(self) -> None:
         self._file = AuditFile(self.path, self.report, self.disk)
@@ -86,13 +86,13 @@ class AuditWriter:
         """Write a line soon: JSON, taken apart where its number goes. Never waits for the disk."""
         with self._worker.changed:
             if self.waiting.has_room(len(head) + len(tail)):
-                self._tell_lost(head)
+                self._add_lost(head)
             elif not self.waiting.lost:
                 self._lost_since = head
             self.waiting.put((head, tail), len(head) + len(tail))
             self._worker.wake()
 
-    def _tell_lost(self, head: str) -> None:
+    def _add_lost(self, head: str) -> None:
         """Where events were lost, an event in their place says how many."""
         if self.waiting.lost:
             since = json.loads(self._lost_since + "}")["time"]
@@ -179,7 +179,7 @@ class AuditWriter:
         while True:
             with self._worker.changed:
                 if not self.waiting:
-                    self._tell_lost(self._head())
+                    self._add_lost(self._head())
                 entries = self.waiting.first(WRITE_COUNT)
             if not entries:
                 return
@@ -211,14 +211,14 @@ class AuditWriter:
         if self.failing:
             return
         self.failing, self._failing_since = True, self.now()
-        self._told = self._tellings.take(self.now())
-        if self._told:
+        self._reported = self._reports.take(self.now())
+        if self._reported:
             what = error.strerror or str(error)
             self.report("audit-failing", {"error": what, "file": str(self.path)})
 
     def _recover(self) -> None:
         if self.failing:
             self.failing = False
-            if self._told:
+            if self._reported:
                 seconds = round(self.now() - self._failing_since, 1)
                 self.report("audit-recovered", {"seconds": seconds})

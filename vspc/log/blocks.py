@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import zstandard
 from attrs import frozen
 
-from vspc.log import frames
+from vspc.log import records
 
 BLOCK = 64 * 1024
 """Bytes of the VM in a block."""
@@ -57,7 +57,7 @@ def pack(head: str, runs: Iterable[BlockRun]) -> bytes:
 
 
 def _skippable(body: bytes) -> bytes:
-    frame = frames.pack(body)
+    frame = records.pack_frame(body)
     return _SKIPPABLE.pack(_SKIP, len(frame)) + frame
 
 
@@ -67,7 +67,7 @@ def unpack(data: bytes) -> Blocks | None:
         return None
     head, runs, damaged, at = "", list[BlockRun](), 0, 0
     while at < len(data):
-        found = frames.following(data, at + _SKIPPABLE.size, at)
+        found = records.following(data, at + _SKIPPABLE.size, at)
         if found is None:
             damaged += len(data) - at
             break

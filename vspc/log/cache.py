@@ -113,7 +113,7 @@ class Cache:
     limit: int = LIMIT
     reads: int = field(default=0, init=False)  # how often files were read
     damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
-    _told_enough: bool = field(default=False, init=False)  # there are more than that
+    _reported_enough: bool = field(default=False, init=False)  # there are more than that
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
     _ahead: OrderedDict[tuple[str, int], SegmentPart] = field(factory=OrderedDict, init=False)
     _full: bool = field(default=False, init=False)  # whether anything had to go
@@ -189,24 +189,24 @@ class Cache:
     def _read(self, segment: Segment, after: tuple[int, int]) -> tuple[SegmentPart, ...]:
         found = recover(segment, after)
         if found.notes:
-            self._tell(segment, found.notes)
+            self._report(segment, found.notes)
         offsets = [entry.offset for entry in found.entries]
         return (SegmentPart(found.entries, offsets, found.data, after[0]),)
 
-    def _tell(self, segment: Segment, notes: Sequence[str]) -> None:
+    def _report(self, segment: Segment, notes: Sequence[str]) -> None:
         """Once of each segment: it is read again and again."""
         if not segment.compressed and packed(segment):
             raise FileNotFoundError(segment.paths[0])  # it was compressed just now
         with self._changed:
-            if self._told_enough or segment.paths[0] in self.damaged:
+            if self._reported_enough or segment.paths[0] in self.damaged:
                 return
             if len(self.damaged) >= TOLD:  # of those that were deleted meanwhile nothing is kept
                 self.damaged = {path for path in self.damaged if path.exists()}
-            self._told_enough = len(self.damaged) >= TOLD
+            self._reported_enough = len(self.damaged) >= TOLD
             self.damaged.add(segment.paths[0])
         more = f"; and {len(notes) - 1} more" if len(notes) > 1 else ""
         what = f"{notes[0]}{more}"
-        if self._told_enough:
+        if self._reported_enough:
             what = f"more than {TOLD} segments are damaged; `vspc verify` names each"
         self.report_problem("log-segment-damaged", what)
 

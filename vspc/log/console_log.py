@@ -11,7 +11,6 @@ from vspc.common.files import Disk
 from vspc.log import description, segments
 from vspc.log.boots import BootDetector
 from vspc.log.description import BadDescription, Description
-from vspc.log.frames import UnknownVersion
 from vspc.log.index import Head, head_text, reserve_text
 from vspc.log.records import (
     ABOUT,
@@ -21,6 +20,7 @@ from vspc.log.records import (
     KEPT,
     RESERVE,
     Record,
+    UnknownVersion,
     begins_log,
     told_of,
 )

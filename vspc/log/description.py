@@ -17,7 +17,7 @@ from vspc.console.console import Console
 from vspc.console.events import HostChange
 from vspc.console.identity import Identity, Provenance
 from vspc.console.roster import Roster
-from vspc.log.frames import UnknownVersion
+from vspc.log.records import UnknownVersion
 
 NAME_LIMIT = 1000
 """Characters of a VM's name."""

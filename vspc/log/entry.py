@@ -60,7 +60,7 @@ class RecorderEntry:
     complete_from: int = 0
     kept: Callable[[int, int], None] | None = None
 
-    def tell_kept(self) -> None:
+    def announce_written(self) -> None:
         """Nothing is queued: call `kept`, unless there is a gap at the end."""
         call, self.kept = self.kept, None
         if call is not None and self.gap is None:

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from attrs import frozen
 
-from vspc.log import frames
-from vspc.log.frames import Damage, UnknownVersion
-from vspc.log.records import ABOUT, DATA, GAP, RESERVE, Record
+from vspc.log import records
+from vspc.log.records import ABOUT, DATA, GAP, RESERVE, Damage, Record, UnknownVersion
 
 MAGIC = b"vspcidx1"
 
@@ -161,15 +160,15 @@ def read(data: bytes, name: str, begins: bool = True) -> Index:
 
     A beginning that is none of any version is damage, as is all between frames that are whole.
     """
-    if begins and len(data) < frames.MAGIC:
+    if begins and len(data) < records.MAGIC_SIZE:
         return Index(torn=len(data))
     parts: list[IndexPart] = []
     damaged = torn = 0
-    if begins and data[: frames.MAGIC] != MAGIC:
-        if data.startswith(MAGIC[:-1]) and chr(data[frames.MAGIC - 1]).isalnum():
+    if begins and data[: records.MAGIC_SIZE] != MAGIC:
+        if data.startswith(MAGIC[:-1]) and chr(data[records.MAGIC_SIZE - 1]).isalnum():
             raise UnknownVersion(f"{name} is of an unknown version and is left alone")
-        damaged = frames.MAGIC
-    for found in frames.unpack(data, frames.MAGIC if begins else 0):
+        damaged = records.MAGIC_SIZE
+    for found in records.frames_of(data, records.MAGIC_SIZE if begins else 0):
         part = None if isinstance(found, Damage) else _part(found.body, found.end)
         if part is not None and (not parts or part.begin >= parts[-1].end):
             parts.append(part)
@@ -217,7 +216,7 @@ def lay_out(serial: int, before: int, size: int, batch: Sequence[Record]) -> byt
         entries, texts = _entries(piece)
         this = serial if number == len(pieces) else before
         head = _FRAME.pack(this, size, zlib.crc32(data), len(entries))
-        found.append(frames.pack(head + b"".join(entries) + b"".join(texts)))
+        found.append(records.pack_frame(head + b"".join(entries) + b"".join(texts)))
         size += len(data)
     return b"".join(found)
 

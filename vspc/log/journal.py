@@ -14,10 +14,19 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.common.times import rfc3339
-from vspc.log import frames, records
+from vspc.log import records
 from vspc.log.console_log import ConsoleLog
-from vspc.log.frames import Damage, UnknownVersion
-from vspc.log.records import NOBODY, START, STOP, MalformedRecord, Record, gap, reserve
+from vspc.log.records import (
+    NOBODY,
+    START,
+    STOP,
+    Damage,
+    MalformedRecord,
+    Record,
+    UnknownVersion,
+    gap,
+    reserve,
+)
 
 MAGIC = b"vspcjrn1"
 
@@ -71,13 +80,13 @@ class Journal:
 
     def _replay_file(self, path: Path) -> Iterator[tuple[int, Record]]:
         data = path.read_bytes()
-        if len(data) < frames.MAGIC:  # it was killed when it had made the file
+        if len(data) < records.MAGIC_SIZE:  # it was killed when it had made the file
             return
-        if data[: frames.MAGIC] != MAGIC:
+        if data[: records.MAGIC_SIZE] != MAGIC:
             if data.startswith(MAGIC[:-1]) and not _is_ours(data):
                 raise UnknownVersion(f"{path} is of an unknown version and is left alone")
-            self._report_problem(f"{path}: bytes 0 to {frames.MAGIC} are damaged")
-        whole = frames.MAGIC  # up to here everything was
+            self._report_problem(f"{path}: bytes 0 to {records.MAGIC_SIZE} are damaged")
+        whole = records.MAGIC_SIZE  # up to here everything was
         for end, begin, tagged, batch in self._batches(path, data):
             if begin > whole:
                 # The end of a file is torn by any kill; the middle only by what deserves a word.
@@ -100,11 +109,11 @@ class Journal:
         One with another tag is in a frame that is torn: something that a VM said.
         """
         tag: int | None = None
-        for found in frames.unpack(data):
+        for found in records.frames_of(data):
             if isinstance(found, Damage):
                 continue
             try:
-                tagged, records_of_it = records.unpack(found.body)
+                tagged, records_of_it = records.unpack_batch(found.body)
                 batch = list(records_of_it)
             except MalformedRecord as error:
                 self._report_problem(f"{path} at {found.start}: {error}")
@@ -127,8 +136,8 @@ class Journal:
         if self._descriptor is None:
             self._begin()
         assert self._descriptor is not None
-        body = records.pack(self._tag << _SERIAL_BITS | self.serial + 1, batch)
-        head = frames.head(body)
+        body = records.pack_batch(self._tag << _SERIAL_BITS | self.serial + 1, batch)
+        head = records.frame_head(body)
         try:
             self.disk.write(self._descriptor, head, body)
         except OSError:
@@ -192,11 +201,11 @@ def start(boot_id: str, now: int) -> Record:
 
 
 def _is_ours(data: bytes) -> bool:
-    first = next(frames.unpack(data), None)
+    first = next(records.frames_of(data), None)
     if first is None or isinstance(first, Damage):
         return False
     try:
-        begins = next(records.unpack(first.body)[1], None)
+        begins = next(records.unpack_batch(first.body)[1], None)
     except MalformedRecord:
         return False
     return begins is not None and begins.code == START and begins.payload.endswith(MAGIC)

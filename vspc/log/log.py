@@ -21,10 +21,9 @@ from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
 from vspc.log.boots import BootDetector
 from vspc.log.description import revive
-from vspc.log.query import LogQueries, LogSource, Pool
+from vspc.log.query import LogQueries, LogSource
 from vspc.log.recorder import LogRecorder
-from vspc.log.sinks.feeder import Feeder
-from vspc.log.sinks.make import make
+from vspc.log.sinks.feeder import Feeder, make
 from vspc.log.space import Space, first_policy
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import EventReporter, LogWriter, Sync
@@ -74,7 +73,7 @@ class Log:
     failed: Callable[[], None]
     disk: Disk = field(factory=Disk)
     make_writer: Callable[..., LogWriter] = LogWriter
-    pool: Pool | None = None
+    pool: WorkerPool | None = None
     store: Store = field(init=False)
     space: Space = field(init=False)
     writer: LogWriter = field(init=False)
@@ -103,7 +102,7 @@ class Log:
             self.store,
             Sync(settings.fsync),
             settings.fsync_interval,
-            self._tell,
+            self._report,
             self.failed,
             self.space.tidy,
             lambda: self.space.shortage(self.store),
@@ -130,15 +129,15 @@ class Log:
         )
 
     def _report_problem(self, event: str, what: str) -> None:
-        self._tell(event, {"what": what})
+        self._report(event, {"what": what})
 
-    def _tell(self, event: str, facts: dict[str, object]) -> None:
+    def _report(self, event: str, facts: dict[str, object]) -> None:
         if event in DAMAGE and len(self.damage) < DAMAGES:
             self.damage[str(facts.get("what", event))] = None
         self.report(event, facts)
 
     def _deleted(self, console_id: str) -> None:
-        self.in_reactor(lambda: self.recorder.disremember(console_id))
+        self.in_reactor(lambda: self.recorder.deleted(console_id))
 
     # Starting
 

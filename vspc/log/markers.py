@@ -153,14 +153,14 @@ class TypedInput:
         """`data` went to the VM."""
         echo = self._echoes.setdefault(console_id, Echo())
         echo.typed(data, self.clock.seconds())
-        self._tell(console_id, echo)
+        self._report(console_id, echo)
 
     def said(self, console_id: str, data: bytes) -> None:
         """The VM said `data`; to be called before it is kept: a marker stands before the echo."""
         echo = self._echoes.get(console_id)
         if echo is not None:
             echo.said(data, self.clock.seconds())
-            self._tell(console_id, echo)
+            self._report(console_id, echo)
 
     def end(self, console_id: str) -> None:
         """What is still awaited is hidden."""
@@ -171,7 +171,7 @@ class TypedInput:
         if echo is not None:
             self._say(console_id, echo.close())
 
-    def _tell(self, console_id: str, echo: Echo) -> None:
+    def _report(self, console_id: str, echo: Echo) -> None:
         now = self.clock.seconds()
         self._say(console_id, echo.due(now))
         self._stop(console_id)
@@ -186,7 +186,7 @@ class TypedInput:
         self._timers.pop(console_id, None)
         echo = self._echoes.get(console_id)
         if echo is not None:
-            self._tell(console_id, echo)
+            self._report(console_id, echo)
 
     def _stop(self, console_id: str) -> None:
         timer = self._timers.pop(console_id, None)

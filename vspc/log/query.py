@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import Condition, Event
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 
 from vspc.common.clock import Clock
+from vspc.common.worker import WorkerPool
 from vspc.console.console import Console
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.logs import About, LogView, MarkerKind
@@ -30,13 +31,6 @@ QUERY_TIMEOUT = 30.0
 
 STALLED_TIMEOUT = 2.0
 """The same while that is known."""
-
-
-class Pool(Protocol):
-    """Threads; see `vspc.common.worker`."""
-
-    def submit(self, call: Callable[..., Any], /, *arguments: Any) -> None: ...
-    def close(self) -> None: ...
 
 
 @define(eq=False)
@@ -58,7 +52,7 @@ class LogQueries:
     report_problem: Callable[[str, str], None]
     known: Callable[[str], bool]
     note: Callable[[Console, MarkerKind, str], bool]
-    pool: Pool
+    pool: WorkerPool
     stalled: Callable[[], bool] = lambda: False  # whether the disk stands still
     cache: Cache = field(init=False)
     _closed: bool = field(default=False, init=False)

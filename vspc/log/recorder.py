@@ -109,7 +109,7 @@ class LogRecorder:
         """Consoles that something is remembered of."""
         return len(self._entries) + len(self._ends)
 
-    def disremember(self, console_id: str) -> None:
+    def deleted(self, console_id: str) -> None:
         """Its log was deleted; if it is not here either, nothing is left of it."""
         self._ends.pop(console_id, None)
         self._names.pop(console_id, None)
@@ -144,7 +144,7 @@ class LogRecorder:
             return
         entry.kept = call
         if not entry.queued:
-            entry.tell_kept()
+            entry.announce_written()
 
     def output(self, console_id: str, offset: int, data: bytes) -> None:
         """The VM said `data`."""
@@ -269,7 +269,7 @@ class LogRecorder:
                 self._resting.caught_up(entry.id.hex())
                 entry.rests = False
             if not entry.queued:
-                entry.tell_kept()
+                entry.announce_written()
         # A console that fell silent after a gap is told of it, too.
         for entry in list(self._gaps):
             if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:

@@ -16,9 +16,8 @@ from attrs import define, field, frozen
 from vspc.common.files import Disk
 from vspc.log import blocks, index
 from vspc.log.blocks import BLOCK, BlockRun
-from vspc.log.frames import UnknownVersion
 from vspc.log.index import LONGEST_RUN, Head, Index, IndexEntry, IndexPart, head_text
-from vspc.log.records import ABOUT, DATA, FIRST_MARKER, Record, gap
+from vspc.log.records import ABOUT, DATA, FIRST_MARKER, Record, UnknownVersion, gap
 from vspc.log.segments import Segment
 
 DAMAGED = "the file is damaged"

@@ -20,9 +20,8 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.log import index
-from vspc.log.frames import UnknownVersion
 from vspc.log.index import MAGIC, Index, lay_out
-from vspc.log.records import DATA, Record
+from vspc.log.records import DATA, Record, UnknownVersion
 
 
 @define(eq=False)

@@ -194,7 +194,7 @@ class Store:
                 yield gap(log.id, log.end, claimed, now, text)
             if log.changed:
                 self._describe(log)
-        self._tell_damaged()
+        self._report_damaged()
 
     def _describe(self, log: ConsoleLog) -> None:
         try:
@@ -202,7 +202,7 @@ class Store:
         except OSError as error:
             log.notes += (f"{log.directory}: {error.strerror}",)
 
-    def _tell_damaged(self) -> None:
+    def _report_damaged(self) -> None:
         damaged = self.damaged
         for log in damaged[:TOLD]:
             said, more = log.notes[0], len(log.notes) - 1

@@ -17,10 +17,9 @@ from vspc.log.blocks import unpack as unpack_blocks
 from vspc.log.blocks import unpack_index
 from vspc.log.chain import BLOCK, FILE, BrokenChain, ChainLink, blocks, links
 from vspc.log.description import BadDescription, Description
-from vspc.log.frames import UnknownVersion
 from vspc.log.index import read
 from vspc.log.journal import Journal
-from vspc.log.records import DATA
+from vspc.log.records import DATA, UnknownVersion
 from vspc.log.recovery import recover
 from vspc.log.segments import FoundSegments, Segment, discover
 

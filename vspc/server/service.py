@@ -95,7 +95,9 @@ class VspcService(MultiService):
         self._operators = OperatorSide(
             self.live,
             self.sessions,
-            LoginService(self.sessions, self._audit.recorder, self._audit.witness, clock.wall),
+            LoginService(
+                self.sessions, self._audit.recorder, self._audit.login_recorder, clock.wall
+            ),
             clock,
             reactor,
             self._scheduler,
@@ -175,7 +177,7 @@ class VspcService(MultiService):
             audit=self._audit.recorder,
             sessions=self.sessions,
             lockouts=self._operators.lockouts,
-            audit_reader=self._audit.trail,
+            audit_reader=self._audit.reader,
             work_pool=WorkPool(
                 ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
             ),

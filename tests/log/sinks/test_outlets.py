@@ -19,8 +19,8 @@ from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.log.query import LogSource
+from vspc.log.sinks.feeder import KINDS, make
 from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.make import KINDS, make
 from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
 from vspc.log.sinks.text import Links, TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, unix

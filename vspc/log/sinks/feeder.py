@@ -6,16 +6,21 @@ it: an outlet may get something twice, but it misses only what it gets as a gap.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.common.worker import Worker
+from vspc.config.settings import SinkSettings
+from vspc.console.access import Subject, matches
 from vspc.console.logs import About, LogPage, LogView
+from vspc.log.query import LogSource
+from vspc.log.sinks import jsonlines, syslog, text
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
 from vspc.net.connection import AGAIN, LONGEST, Backoff
@@ -297,3 +302,34 @@ class Feeder:
             ends = self.source.ends()
             for console_id in [key for key in self._at if ends and key not in ends]:
                 self._forget(console_id)
+
+
+def make(
+    settings: SinkSettings,
+    source: LogSource,
+    root: Path,
+    report: EventReporter,
+    failed: Callable[[], None],
+    kinds: Mapping[str, Callable[[SinkSettings], Outlet]] | None = None,
+) -> Feeder:
+    """A sink, not started. `root` is the log's directory."""
+    return Feeder(
+        settings.name,
+        (kinds or KINDS)[settings.kind](settings),
+        source,
+        root / "sinks" / f"{settings.name}.json",
+        report,
+        failed,
+        lambda about: _is_wanted(settings, about),
+    )
+
+
+def _is_wanted(settings: SinkSettings, about: About) -> bool:
+    subject = Subject(about.name, about.zone, about.uuid)
+    return any(matches(pattern, subject) for pattern in settings.consoles)
+
+
+KINDS: Mapping[str, Callable[[SinkSettings], Outlet]] = MappingProxyType(
+    {"json": jsonlines.outlet, "syslog": syslog.outlet, "text": text.outlet}
+)
+"""What makes the outlet of each `kind` of [[log.sink]]: a new kind is a module, and a line here."""
