@@ -12,10 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from vspc.apps.verbs import help_text
 from vspc.apps.verbs.commandline import CommandLine, CommandSource, Words
 from vspc.apps.verbs.grammar import ON, Flag, Grammar
+from vspc.apps.verbs.help_text import EXAMPLES
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse
 from vspc.apps.verbs.table import VERBS, Invocation
-from vspc.apps.verbs.verbatim import EXAMPLES
 
 DOCS = Path(__file__).parents[2] / "docs" / "operators.md"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.end_to_end.processes import Child, Completed, script
 from tests.end_to_end.server import ServerTestCase
-from vspc.apps.verbs.verbatim import EXAMPLES
+from vspc.apps.verbs.help_text import EXAMPLES
 
 TYPED: dict[str, bytes] = {
     "types `it's`": b"it's",

@@ -1,12 +1,9 @@
 """`boots NAME`: when a VM booted, and where in its log that is."""
 
 from vspc.apps.verbs.context import Call, Verb, timestamp
-from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE
+from vspc.apps.verbs.grammar import JSON, NAME, Grammar, Parsed
 from vspc.apps.verbs.log_cursor import read_log
 from vspc.console.log_reading import Boot, boots
-
-NAME = Argument("NAME", "the console", CONSOLE)
 
 GRAMMAR = Grammar(
     "boots",

@@ -1,13 +1,15 @@
 """A command line, taken from its beginning piece by piece: words, values of options, text.
 
 `CommandLine` is what `ssh` sent: one string, in which the words that the client's shell had are
-joined by blanks. Words are split as a shell does it. Text is taken as it comes, and no backslash in
-it is eaten: where it begins with a quote it ends at the closing one, else it is the rest of the
-line. `Words` is what a process on the server's machine has: its arguments, each as it is.
+joined by blanks. `shlex` splits words. It cannot read text, in which backslashes stay and quotes
+count at the beginning only: where text begins with a quote it ends at the closing one, else it is
+the rest of the line. `Words` is what a process on the server's machine has: its arguments.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from io import StringIO
+from shlex import shlex
 from typing import Protocol
 
 from vspc.apps.verbs.kinds import UsageError
@@ -137,24 +139,20 @@ class CommandLine:
         return self._quoted() if self.quoted() else self._bare()
 
     def word(self) -> str:
-        """`CommandSource`: as a shell has it, nothing expanded."""
+        """`CommandSource`: as a POSIX shell splits words, nothing expanded."""
         self.done()
-        word, quote = "", ""
-        while self._at < len(self._line):
-            letter = self._line[self._at]
-            if not quote and letter in _BLANKS:
-                break
-            self._at += 1
-            if quote != "'" and letter == "\\":
-                word += self._escaped(quote)
-            elif letter == quote:
-                quote = ""
-            elif not quote and letter in "'\"":
-                quote = letter
-            else:
-                word += letter
-        if quote:
-            raise UsageError(f"the command has an open {quote}")
+        rest = StringIO(self._line[self._at :])
+        words = shlex(rest, posix=True)
+        words.whitespace, words.whitespace_split, words.commenters = _BLANKS, True, ""
+        try:
+            word = words.get_token() or ""
+        except ValueError:
+            quote = words.state  # type: ignore[attr-defined]
+            found = f"has an open {quote}" if quote in "'\"" else "ends with a backslash"
+            raise UsageError(f"the command {found}") from None
+        self._at += rest.tell()
+        if self._line[self._at - 1] in _BLANKS:
+            self._at -= 1  # the blank behind the word is not part of it
         return word
 
     def skip(self, word: str) -> bool:
@@ -165,14 +163,6 @@ class CommandLine:
             return False
         self._at = end
         return True
-
-    def _escaped(self, quote: str) -> str:
-        following = self._line[self._at : self._at + 1]
-        if not following:
-            raise UsageError("the command ends with a backslash")
-        self._at += 1
-        # Within double quotes a backslash is itself, except before what it must protect.
-        return f"\\{following}" if quote and following not in '\\"' else following
 
     def _bare(self) -> str:
         """What comes before the next blank, as it is."""

@@ -7,8 +7,7 @@ from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
 from vspc.apps.terminal import TerminalBridge
 from vspc.apps.verbs.context import FAILED, Call, Startable, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE
+from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 from vspc.console.console import Console
 
 NO_TERMINAL = (
@@ -16,7 +15,6 @@ NO_TERMINAL = (
     "and `log -f` need no input"
 )
 
-NAME = Argument("NAME", "the console", CONSOLE)
 
 GRAMMAR = Grammar(
     "console",

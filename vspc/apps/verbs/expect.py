@@ -9,12 +9,12 @@ from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following, FollowReader
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError, ValueKind, is_number
+from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.help_text import VALUES, rule
+from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError, ValueKind, is_number
 from vspc.apps.verbs.limits import EXPECTING
 from vspc.apps.verbs.log_cursor import ask, look_back_denial
 from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, SearchPattern
-from vspc.apps.verbs.verbatim import VALUES, rule
 from vspc.common.text import safe, safe_output
 from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
@@ -42,7 +42,6 @@ def _start(label: str, word: str, _now: float) -> int | str:
 
 _START = ValueKind("OFFSET|now|boot|last", _start, choices=(NOW, BOOT, LAST))
 
-NAME = Argument("NAME", "the console", CONSOLE)
 PATTERN = Argument("REGEX", "what to wait for (RE2)", REGEX)
 TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
 FROM = Option("--from", "where to begin (now)", _START)

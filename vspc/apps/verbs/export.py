@@ -8,8 +8,8 @@ from twisted.internet.defer import CancelledError
 
 from vspc.apps.verbs.asciicast import Cast
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
+from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
 from vspc.apps.verbs.record import recordings
 from vspc.common.text import safe, safe_output
@@ -57,7 +57,6 @@ def _size(label: str, word: str, _now: float) -> tuple[int, int]:
 FORMATS = ("asciicast", "text", "raw")
 PLACE = ValueKind("TIME|OFFSET", _place)
 
-NAME = Argument("NAME", "the console", CONSOLE)
 FROM = Option("--from", "begin there (the beginning of the log)", PLACE)
 TO = Option("--to", "end there (the end of the log)", PLACE)
 RECORDING = Option("--recording", "this one of `record list`", NUMBER)

@@ -82,6 +82,8 @@ ON = Option("--on", "another console than that of the login", CONSOLE)
 
 JSON = Flag("--json", "as JSON")
 
+NAME = Argument("NAME", "the console", CONSOLE)
+
 
 @frozen
 class Grammar:

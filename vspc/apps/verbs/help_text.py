@@ -1,16 +1,22 @@
-"""`help`: the words of verbs as text, from their grammars."""
+"""`help`: verbs as text, from their grammars; also the table in docs/operators.md, how TEXT and
+REGEX are read, and what a shell needs for completion.
+"""
 
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
-from vspc.apps.verbs.grammar import Argument, Grammar
-from vspc.apps.verbs.kinds import WORD
+from attrs import frozen
 
-VERB = Argument("VERB", "the one that is to be explained", WORD, required=False)
+from vspc.apps.verbs.grammar import Argument, Grammar, Option
+from vspc.apps.verbs.kinds import WORD, ValueKind
+
+WHICH = Argument("VERB", "the verb to explain", WORD, required=False)
 
 GRAMMAR = Grammar(
-    "help", "all verbs, or the words of one", arguments=(VERB,), examples=("help send",)
+    "help", "all verbs, or the options of one", arguments=(WHICH,), examples=("help send",)
 )
 
 
@@ -79,3 +85,85 @@ def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
     shown = list(rows)
     width = max(len(left) for left, _ in shown)
     return [f"  {left.ljust(width)}  {right}".rstrip() for left, right in shown]
+
+
+RULE = (
+    "{} is taken as it comes: nothing is expanded, no backslash is eaten. If it",
+    "begins with a quote it ends at the next one of that kind, and only options",
+    "follow; else it is the rest of the line, less the options of this verb at its",
+    "end. Behind -- all is text.",
+)
+"""Lines about the free text at the end of a verb; `{}` is its name."""
+
+VALUES = (
+    "The value of an option that is text is one word as it comes, or is in quotes,",
+    "which your own shell must leave: \"'...'\".",
+)
+
+
+@frozen
+class Example:
+    """A command as typed in a shell, and its effect."""
+
+    command: str
+    effect: str
+
+
+EXAMPLES = (
+    Example("""send web01 'echo "a  b"' --enter""", 'types `echo "a  b"` and a CR'),
+    Example('''send web01 "it's"''', "types `it's`"),
+    Example(
+        """send web01 --enter -- "grep -c '--json' x\"""",
+        "types `grep -c '--json' x` and a CR",
+    ),
+    Example(
+        r"""expect web01 'eth(\d): link up' --timeout 30""",
+        r"waits 30 s for `eth(\d): link up`",
+    ),
+    Example(
+        """expect web01 --send "'uname -a'" --enter "'Linux .*'\"""",
+        "types `uname -a` and a CR, waits for `Linux .*`",
+    ),
+)
+"""Each by `ssh`, which takes one pair of quotes away: a shell does."""
+
+
+def rule(name: str) -> tuple[str, ...]:
+    """The lines of `help` about the text called `name`."""
+    first, *more = RULE
+    return (first.format(name), *more)
+
+
+def examples() -> tuple[str, ...]:
+    """The lines in which `help send` shows them."""
+    pairs = ((f"  ssh HOST {each.command}", f"    {each.effect}") for each in EXAMPLES)
+    return ("In a shell, which takes one pair of quotes away:", *chain.from_iterable(pairs))
+
+
+def completion(grammars: Iterable[Grammar]) -> list[dict[str, object]]:
+    """What a shell needs to complete command lines, as JSON values: for each verb its arguments and
+    options. `choices` are all values that there are; with `console` a value is a console's name.
+    """
+    return [
+        {
+            "verb": grammar.name,
+            "summary": grammar.summary,
+            "arguments": [
+                {"name": each.name, "required": each.required, **_value(each.kind)}
+                for each in grammar.arguments
+            ],
+            "options": [
+                {
+                    "names": [name for name, which in grammar.spellings() if which is option],
+                    "help": option.help,
+                    "value": _value(option.kind) if isinstance(option, Option) else None,
+                }
+                for option in grammar.every_option
+            ],
+        }
+        for grammar in grammars
+    ]
+
+
+def _value(kind: ValueKind[Any]) -> dict[str, object]:
+    return {"kind": kind.name, "choices": list(kind.choices), "console": kind.console}

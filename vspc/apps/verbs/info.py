@@ -5,10 +5,7 @@ from types import MappingProxyType
 
 from vspc.apps.describe import details
 from vspc.apps.verbs.context import Call, Verb
-from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE
-
-NAME = Argument("NAME", "the console", CONSOLE)
+from vspc.apps.verbs.grammar import JSON, NAME, Grammar, Parsed
 
 GRAMMAR = Grammar(
     "info",

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from vspc.common.text import safe
 from vspc.common.times import parse_rfc3339
-from vspc.common.values import parse_duration
+from vspc.common.values import parse_duration, parse_size
 
 T = TypeVar("T")
 
@@ -62,6 +62,13 @@ def _number(label: str, value: str, _now: float) -> int:
 def is_number(value: str) -> bool:
     """Whether it consists of at most `DIGITS` digits."""
     return value.isascii() and value.isdigit() and len(value) <= DIGITS
+
+
+def _size(label: str, value: str, _now: float) -> int:
+    size = int(value) if is_number(value) else parse_size(value)
+    if size is None:
+        raise UsageError(f'{label} takes bytes, or "64KiB" or "1MiB", not \'{safe(value)}\'')
+    return size
 
 
 def _signed(label: str, value: str, now: float) -> int:
@@ -119,6 +126,7 @@ NAME = ValueKind("NAME", _same)
 TEXT = ValueKind("TEXT", _same, verbatim=True)
 TYPED = ValueKind("TEXT", _typed, verbatim=True)
 NUMBER = ValueKind("N", _number)
+SIZE = ValueKind("N", _size)
 SIGNED = ValueKind("N", _signed)
 OFFSET = ValueKind("OFFSET", _offset)
 DURATION = ValueKind("TIME", _duration)

@@ -6,10 +6,10 @@ from attrs import evolve, frozen
 
 from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, UsageError
+from vspc.apps.verbs.help_text import VALUES
+from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, SIZE, UsageError
 from vspc.apps.verbs.log_cursor import ask, remembered
 from vspc.apps.verbs.stream_search import REGEX
-from vspc.apps.verbs.verbatim import VALUES
 from vspc.console.console import Console
 from vspc.console.log_reading import boots, last_lines, line_start
 from vspc.console.logs import LogView
@@ -18,7 +18,7 @@ NAME = Argument("NAME", "the console; with --grep also a glob of several", CONSO
 FOLLOW = Flag("--follow", "continue with new output", short="-f")
 LINES = Option("--lines", "the last lines", NUMBER, short="-n", value="LINES")
 FROM = Option("--from", "begin at this offset", OFFSET)
-BYTES = Option("--bytes", "this many bytes", NUMBER)
+BYTES = Option("--bytes", "this many bytes, also as 64KiB", SIZE)
 SINCE = Option("--since", "begin there", MOMENT)
 UNTIL = Option("--until", "end there", MOMENT)
 BOOT = Option("--boot", "this boot of `boots`; 0 is the last, -1 the one before", SIGNED)

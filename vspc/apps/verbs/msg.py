@@ -1,13 +1,12 @@
 """`msg NAME TEXT`: show one line to all operators on a console; the VM does not get it."""
 
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, TEXT
+from vspc.apps.verbs.grammar import NAME, Argument, Grammar, Parsed
+from vspc.apps.verbs.help_text import rule
+from vspc.apps.verbs.kinds import TEXT
 from vspc.apps.verbs.limits import MESSAGES
-from vspc.apps.verbs.verbatim import rule
 from vspc.common.text import safe
 
-NAME = Argument("NAME", "the console", CONSOLE)
 MESSAGE = Argument("TEXT", "the message", TEXT)
 
 GRAMMAR = Grammar(

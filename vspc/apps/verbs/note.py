@@ -1,13 +1,12 @@
 """`note NAME TEXT`: a note in the log of a console, shown to all who are attached."""
 
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, TEXT
-from vspc.apps.verbs.verbatim import rule
+from vspc.apps.verbs.grammar import NAME, Argument, Grammar, Parsed
+from vspc.apps.verbs.help_text import rule
+from vspc.apps.verbs.kinds import TEXT
 from vspc.common.text import safe
 from vspc.console.logs import MarkerKind
 
-NAME = Argument("NAME", "the console", CONSOLE)
 NOTE = Argument("TEXT", "the note", TEXT)
 
 GRAMMAR = Grammar(

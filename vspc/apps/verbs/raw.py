@@ -4,12 +4,11 @@ from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.exact import ExactBridge
 from vspc.apps.verbs.console import require_attachable
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Startable, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, OFFSET
+from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import OFFSET
 from vspc.apps.verbs.log_cursor import look_back_denial
 from vspc.common.text import safe
 
-NAME = Argument("NAME", "the console", CONSOLE)
 FROM = Option("--from", "begin at this offset of the log", OFFSET)
 
 GRAMMAR = Grammar(

@@ -7,10 +7,10 @@ from attrs import field, frozen
 from vspc.apps.console_input import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.describe import cautions
 from vspc.apps.verbs.context import DONE, FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
-from vspc.apps.verbs.grammar import Argument, Flag, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import CONSOLE, TYPED, WAIT, UsageError
+from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.help_text import examples, rule
+from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
 from vspc.apps.verbs.output import INTERRUPT, InputReader
-from vspc.apps.verbs.verbatim import examples, rule
 from vspc.console.attachment import Ended, Refusal, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
@@ -21,7 +21,6 @@ TIMEOUT = 60.0
 
 CR = b"\r"
 
-NAME = Argument("NAME", "the console", CONSOLE)
 TEXT = Argument("TEXT", "what to type; without it standard input is typed", TYPED, required=False)
 ENTER = Flag("--enter", "type a CR behind it")
 TIME_OUT = Option("--timeout", "give up when the VM takes no input for this long (60 s)", WAIT)

@@ -3,11 +3,8 @@
 from vspc.apps.console_input import NOT_DENIED
 from vspc.apps.describe import refusal_text
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Verb, VerbExit, complain
-from vspc.apps.verbs.grammar import Argument, Grammar, Parsed
-from vspc.apps.verbs.kinds import CONSOLE
+from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 from vspc.console.attachment import Sink
-
-NAME = Argument("NAME", "the console", CONSOLE)
 
 GRAMMAR = Grammar(
     "break",

@@ -121,7 +121,7 @@ class VerbTable(Mapping[str, Verb]):
         return glob if any(kind.console or kind is GLOB for kind in kinds) else None
 
     async def _help(self, call: Call, parsed: Parsed) -> None:
-        word = parsed.get(help_text.VERB)
+        word = parsed.get(help_text.WHICH)
         if word is None:
             await call.print(self.overview())
         elif word in self:
@@ -134,6 +134,12 @@ class VerbTable(Mapping[str, Verb]):
         heading = "Verbs (ssh HOST VERB ...); without one, a terminal gets the chooser:"
         rows = help_text.overview(verb.grammar for verb in self.verbs)
         return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
+
+    def completion(self) -> list[dict[str, object]]:
+        """See `help_text.completion`; `aliases` are more names of a verb."""
+        found = help_text.completion(verb.grammar for verb in self.verbs)
+        names = [{"aliases": list(verb.aliases)} for verb in self.verbs]
+        return [each | more for each, more in zip(found, names, strict=True)]
 
     def help_of(self, words: Sequence[str]) -> str | None:
         """The text of `VERB --help` for the `vspc` command, which needs no server for it; None for
