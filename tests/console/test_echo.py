@@ -20,7 +20,7 @@ class Desk:
         self.look()
 
     def say(self, data: bytes) -> None:
-        self.echo.said(data, self.now)
+        self.echo.output(data, self.now)
         self.look()
 
     def look(self) -> None:
@@ -238,7 +238,7 @@ class Bounds(Case):
     def test_nobody_fetches_what_is_decided(self) -> None:
         for _ in range(LIMIT):
             self.desk.echo.typed(b"ls\r", 1.0)
-            self.desk.echo.said(b"ls\r\n", 1.0)
+            self.desk.echo.output(b"ls\r\n", 1.0)
         self.desk.look()
         self.assertEqual(len(self.desk.texts), LIMIT // 3)
         self.assertEqual(self.desk.hidden, 3 * LIMIT - len(self.desk.texts) * 3)

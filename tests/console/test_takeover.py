@@ -5,21 +5,21 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.identity import Newcomer, OldLine, Standing, Takeover, Verdict, choose, decide
+from vspc.console.identity import Candidate, NewLine, OldLine, Takeover, Verdict, choose, decide
 
 YES_NO = (True, False)
 TAKES = (Verdict.REPLACE, Verdict.TAKE_OVER)
 GETS = (*TAKES, Verdict.JOIN)
 
 
-def standings() -> Iterator[Standing]:
+def standings() -> Iterator[Candidate]:
     for old, name, host, weaker in product(OldLine, YES_NO, YES_NO, YES_NO):
-        yield Standing(1, old, name, host, weaker)
+        yield Candidate(1, old, name, host, weaker)
 
 
-def newcomers() -> Iterator[Newcomer]:
+def newcomers() -> Iterator[NewLine]:
     for takeover, certified in product(Takeover, YES_NO):
-        yield Newcomer(takeover, certified)
+        yield NewLine(takeover, certified)
 
 
 class OneConsole(SynchronousTestCase):
@@ -36,7 +36,7 @@ class OneConsole(SynchronousTestCase):
     def test_even_who_trusts_everybody_keeps_what_answered_and_what_migrates(self) -> None:
         for standing in standings():
             if standing.old in (OldLine.ANSWERED, OldLine.MIGRATING):
-                self.assertNotIn(decide(Newcomer(Takeover.ALLOW), standing), GETS)
+                self.assertNotIn(decide(NewLine(Takeover.ALLOW), standing), GETS)
 
     def test_nothing_weaker_ever_gets_the_console(self) -> None:
         for newcomer, standing in product(newcomers(), standings()):
@@ -49,50 +49,50 @@ class OneConsole(SynchronousTestCase):
                 self.assertIs(decide(newcomer, standing), Verdict.CLONE)
 
     def test_a_silent_line_of_another_host_by_the_rule_of_the_zone(self) -> None:
-        silent = Standing(1, OldLine.SILENT, same_name=True, same_host=False)
-        there = Standing(1, OldLine.THERE, same_name=True, same_host=False)
+        silent = Candidate(1, OldLine.SILENT, same_name=True, same_host=False)
+        there = Candidate(1, OldLine.THERE, same_name=True, same_host=False)
         takes, apart, asks = Verdict.TAKE_OVER, Verdict.QUARANTINE, Verdict.PROBE
         rows = (
-            (Newcomer(Takeover.PROBE), asks, takes),
-            (Newcomer(Takeover.SAME_HOST), apart, apart),
-            (Newcomer(Takeover.CERTIFICATE), apart, apart),
-            (Newcomer(Takeover.CERTIFICATE, certified=True), asks, takes),
-            (Newcomer(Takeover.HOLD), apart, apart),
-            (Newcomer(Takeover.ALLOW), takes, takes),
+            (NewLine(Takeover.PROBE), asks, takes),
+            (NewLine(Takeover.SAME_HOST), apart, apart),
+            (NewLine(Takeover.CERTIFICATE), apart, apart),
+            (NewLine(Takeover.CERTIFICATE, certified=True), asks, takes),
+            (NewLine(Takeover.HOLD), apart, apart),
+            (NewLine(Takeover.ALLOW), takes, takes),
         )
         for newcomer, unasked, asked in rows:
             self.assertIs(decide(newcomer, there), unasked, newcomer)
             self.assertIs(decide(newcomer, silent), asked, newcomer)
 
     def test_a_silent_line_of_the_same_host(self) -> None:
-        silent = Standing(1, OldLine.SILENT, same_name=True, same_host=True)
+        silent = Candidate(1, OldLine.SILENT, same_name=True, same_host=True)
         for takeover in Takeover:
             wanted = Verdict.QUARANTINE if takeover is Takeover.HOLD else Verdict.REPLACE
-            self.assertIs(decide(Newcomer(takeover), silent), wanted)
+            self.assertIs(decide(NewLine(takeover), silent), wanted)
 
 
 class AllConsoles(SynchronousTestCase):
     def test_nobody_there_is_a_new_console(self) -> None:
-        self.assertEqual(choose(Newcomer(), []), (Verdict.OTHER, None))
+        self.assertEqual(choose(NewLine(), []), (Verdict.OTHER, None))
 
     def test_the_away_console_of_its_name_before_any_other(self) -> None:
         found = [
-            Standing(1, OldLine.GONE, same_name=False, same_host=True),
-            Standing(2, OldLine.GONE, same_name=True, same_host=False),
+            Candidate(1, OldLine.GONE, same_name=False, same_host=True),
+            Candidate(2, OldLine.GONE, same_name=True, same_host=False),
         ]
-        self.assertEqual(choose(Newcomer(), found), (Verdict.JOIN, found[1]))
+        self.assertEqual(choose(NewLine(), found), (Verdict.JOIN, found[1]))
 
     def test_all_alive_on_one_host_is_the_next_port(self) -> None:
-        found = [Standing(n, OldLine.ANSWERED, True, True) for n in (1, 2)]
-        self.assertEqual(choose(Newcomer(), found), (Verdict.OTHER, found[0]))
+        found = [Candidate(n, OldLine.ANSWERED, True, True) for n in (1, 2)]
+        self.assertEqual(choose(NewLine(), found), (Verdict.OTHER, found[0]))
 
     def test_one_that_is_silent_beside_one_that_answered_on_another_host(self) -> None:
         found = [
-            Standing(1, OldLine.ANSWERED, True, False),
-            Standing(2, OldLine.SILENT, True, True),
+            Candidate(1, OldLine.ANSWERED, True, False),
+            Candidate(2, OldLine.SILENT, True, True),
         ]
-        self.assertEqual(choose(Newcomer(), found), (Verdict.REPLACE, found[1]))
-        verdict, _ = choose(Newcomer(), found, [OldLine.ANSWERED])
+        self.assertEqual(choose(NewLine(), found), (Verdict.REPLACE, found[1]))
+        verdict, _ = choose(NewLine(), found, [OldLine.ANSWERED])
         self.assertIs(verdict, Verdict.QUARANTINE)
 
     def test_while_the_vm_lives_elsewhere_there_is_no_port_of_it_for_anybody(self) -> None:
@@ -103,12 +103,12 @@ class AllConsoles(SynchronousTestCase):
             OldLine.SILENT: Verdict.OTHER,
         }
         for rival, wanted in rows.items():
-            self.assertIs(choose(Newcomer(), [], [rival])[0], wanted)
+            self.assertIs(choose(NewLine(), [], [rival])[0], wanted)
 
     def test_one_rival_that_lives_outweighs_those_that_are_silent(self) -> None:
-        gone = [Standing(1, OldLine.GONE, True, False)]
+        gone = [Candidate(1, OldLine.GONE, True, False)]
         rivals = [OldLine.SILENT, OldLine.ANSWERED, OldLine.THERE]
-        self.assertIs(choose(Newcomer(), gone, rivals)[0], Verdict.QUARANTINE)
+        self.assertIs(choose(NewLine(), gone, rivals)[0], Verdict.QUARANTINE)
 
     def test_a_new_port_from_a_lesser_place_is_kept_apart(self) -> None:
-        self.assertEqual(choose(Newcomer(), [], lesser=True), (Verdict.QUARANTINE, None))
+        self.assertEqual(choose(NewLine(), [], lesser=True), (Verdict.QUARANTINE, None))

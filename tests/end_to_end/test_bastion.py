@@ -130,7 +130,7 @@ class Crowded(AccessTestCase):
         idle = self.enter("alice", key="alice")
         used = self.enter("alice", "raw", "web1", key="alice")
         third = self.enter("alice", "raw", "web2", key="alice")
-        self.assert_ended(idle, b"a newer session of yours wants the place")
+        self.assert_ended(idle, b"replaced by a newer session of yours")
         done = self.login("alice", key="alice")
         self.assertEqual((done.status, done.out), (255, b""))
         self.assertIn(b"you have 2 sessions already, and each is in use", done.err)

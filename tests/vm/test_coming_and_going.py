@@ -168,7 +168,7 @@ class Objects(Going):
         grown = {kind: after[kind] - before[kind] for kind in after if after[kind] > before[kind]}
         grown.pop("Past", None)
         each = (*self.OF_THE_CONSOLE, *self.OF_ITS_VM, *self.OF_ITS_LOG)
-        wanted = dict.fromkeys(each, 40) | {"Few": 40 * self.FEW}
+        wanted = dict.fromkeys(each, 40) | {"SmallSet": 40 * self.FEW}
         self.assertEqual({k: n for k, n in grown.items() if n >= 10}, wanted)
 
     def test_a_vm_that_vanishes_after_its_go_ahead_is_away_soon(self) -> None:

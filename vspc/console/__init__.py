@@ -1,1 +1,1 @@
-"""Consoles and who is on them. No Twisted, no wire."""
+"""Consoles and their attachments. No Twisted, no wire."""

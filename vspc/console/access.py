@@ -16,12 +16,12 @@ QUARANTINE: Rights = frozenset({"read"})
 AUDITORS: Rights = frozenset({"read"})
 
 REASON = "reason"
-"""Among rights: nobody types under this rule who has not said why."""
+"""Among rights: to type under this rule a session must give a reason."""
 
 
 @frozen
 class Voucher:
-    """What a certificate says of its holder: from it follow groups and roles."""
+    """What a certificate states about its holder: groups and roles follow from it."""
 
     key_id: str
     principals: tuple[str, ...]
@@ -29,7 +29,7 @@ class Voucher:
 
 @frozen
 class Operator:
-    """Somebody who has proved who he is. `roles` are about the server, rights about consoles."""
+    """An authenticated operator. `roles` are about the server, rights about consoles."""
 
     name: str
     groups: frozenset[str] = frozenset()
@@ -39,8 +39,8 @@ class Operator:
 
 @frozen
 class Subject:
-    """What a rule looks at in a console: its zone, its UUID if it has one, and what the VM says
-    its name is: not the displayed one, which changes when another VM of that name comes.
+    """What a rule looks at in a console: its zone, its UUID if it has one, and the name that
+    the VM gives: not the displayed one, which changes when another VM of that name comes.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Rule:
         return self.names(operator) and self.covers(subject)
 
     def covers(self, subject: Subject) -> bool:
-        """Whether it is about the console that `subject` describes, whoever asks."""
+        """Whether it is about the console that `subject` describes, for any operator."""
         return self._index.has(subject)
 
     def names(self, operator: Operator) -> bool:
@@ -172,10 +172,10 @@ class Access:
     rules: tuple[Rule, ...] = ()
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
-        """What `operator` may do; empty means that the console does not exist for him.
+        """What `operator` may do; empty means that the console does not exist for it.
 
-        Auditors read everything. What is kept apart nobody types at, and only administrators
-        read.
+        Auditors read everything. A quarantined console is read by administrators only, and takes
+        no input.
         """
         if subject.quarantined:
             return QUARANTINE if "admin" in operator.roles else NOTHING
@@ -193,7 +193,7 @@ class Access:
         return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
 
     def alike(self, one: Subject, other: Subject) -> bool:
-        """Whether each rule matches both or neither, whoever it is about."""
+        """Whether each rule matches both or neither, for any operator."""
         return all(rule.covers(one) == rule.covers(other) for rule in self.rules)
 
     @classmethod

@@ -1,11 +1,11 @@
-"""What a terminal sends by itself, told from what is typed (law 13). Pure and incremental.
+"""What a terminal sends by itself, distinguished from what is typed (law 13). Pure and incremental.
 
 A VM asks the terminal where its cursor is, what it is, how large, and has it report the mouse and
 the focus; every terminal that is attached answers. Answers are control sequences that no key
 sends, and strings (OSC, DCS, APC). Where a key sends the same (Shift-F3, and the position of a
 cursor in the first line) it is an answer if it was asked for. What is pasted is typed.
 
-The answer to ENQ cannot be told from text. Terminals that send 8-bit controls are not known here.
+The answer to ENQ cannot be distinguished from text. 8-bit controls are not recognised.
 """
 
 import re
@@ -23,7 +23,7 @@ PASTE_LIMIT = 4 * 1024 * 1024
 """Bytes of a bracketed paste after which answers count again, should its end mark never come."""
 
 KEY_PATIENCE = 0.05
-"""Seconds for which what may be a key, Escape or Alt with one, is kept back: nobody notices."""
+"""Seconds for which what may be a key, Escape or Alt with one, is kept back: not noticeable."""
 
 PATIENCE = 0.5
 """Seconds for which the beginning of a longer sequence is kept back: no key sends one alone."""

@@ -253,7 +253,7 @@ class Attachment:
 
     @property
     def last(self) -> int | None:
-        """The offset at which it ends, once `end` was said."""
+        """The offset at which it ends, after `end`."""
         return None if self._end is None else self._end[0]
 
     def next(self, limit: int) -> OutputChunk | Lost | Notice | Ended | None:
@@ -366,5 +366,5 @@ class Attachment:
         )
 
     def detach(self) -> None:
-        """Leave. The sink hears nothing afterwards; twice is once."""
+        """Leave. The sink is not called afterwards; twice is once."""
         self.console.attachments.leave(self)

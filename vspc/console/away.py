@@ -14,8 +14,8 @@ LIMIT = 20_000
 """Away consoles that are kept in all; over it the one that went first is forgotten."""
 
 PER_HOST = 4096
-"""Away consoles of one host; over it the first of that host goes, and of nobody else: four times
-as many VMs as a host can have."""
+"""Away consoles of one host; over it the first of that host goes, and no other: four times as
+many VMs as a host can have."""
 
 
 class AwayConsoles:

@@ -1,4 +1,4 @@
-"""A VM and its consoles: who they are. A console is one serial port of one VM, alive across moves.
+"""A VM and its consoles. A console is one serial port of one VM, alive across moves.
 
 The two sides of a console are components of it: `vspc.console.link` is the VM's, with the line;
 `vspc.console.attachments` is the operators', with the pen.
@@ -80,7 +80,7 @@ class Console:
         self.link = VmLink(context, self)
         self.input = self.link.input
 
-    # Who and what it is
+    # Identity
 
     @property
     def state(self) -> ConsoleState:

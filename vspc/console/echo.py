@@ -1,11 +1,11 @@
 """What was typed and came back: the only typed text that a log may hold. Pure; time is an argument.
 
-With `record_input` a log says what was typed, and must not say passwords. A VM that asks for one
+With `record_input` a log has what was typed, and must not have passwords. A VM that asks for one
 does not send it back; so text is recorded only if the VM echoed it, and else its length.
 
 The rule. What is typed is cut into lines, each up to and including its CR, LF, ^C or ^D. The echo
-of a byte must come within `WINDOW`, and must be the first thing that the VM says after the byte was
-typed and after the echo of the byte before it. Other output is allowed only while no echo is
+of a byte must come within `WINDOW`, and must be the first output of the VM after the byte was typed
+and after the echo of the byte before it. Other output is allowed only while no echo is
 awaited. One byte whose echo is late, or for which something else came first, makes its line
 *doubtful*, and every other line that still waits then. A doubtful line is hidden as a whole, what
 is still typed of it included; a line that is not ended yet is held back, so that a program that
@@ -19,8 +19,8 @@ Weaknesses. Much is hidden that was no secret: a line completed with TAB, edited
 typed ahead of a prompt or over other output, or whose echo took longer than `WINDOW`. And what is
 not an echo may look like one: to have a secret taken for an echoed line, other output must guess
 each of its bytes, in order, at the very moment, and the end of the line; that happens by chance
-only to a secret of one or two characters while the VM talks on its own. A VM that wants to have
-secrets in its log can echo them; it could say them as well.
+only to a secret of one or two characters while the VM talks on its own. A VM could put
+secrets into its log by echoing them; it could also just send them.
 """
 
 import re
@@ -96,7 +96,7 @@ def _unescaped(match: re.Match[str]) -> str:
         code = int(digits, 16)
     except ValueError:
         return match[0]
-    # \x80 to \xff is a byte that was no UTF-8, or a C1 control, which nobody wants to play.
+    # \x80 to \xff is a byte that was no UTF-8, or a C1 control, which must not be played back.
     readable = code <= 0x10FFFF and not 0xD800 <= code < 0xE000 and not (match[1] and code > 0x7F)
     return chr(code) if readable else "\ufffd"
 
@@ -106,8 +106,8 @@ class Echo:
     """One console's typed bytes, as long as one operator has the pen.
 
     Times are seconds of a clock that is never set (monotonic). It costs nothing while no echo is
-    awaited, and else a step for each byte that the VM says until the echo is complete, or broken.
-    When somebody else takes the pen, or nobody has it and `deadline` is None, `close` this and
+    awaited, and else a step for each byte that the VM sends until the echo is complete, or broken.
+    When another operator takes the pen, or it is free and `deadline` is None, `close` this and
     begin another one.
     """
 
@@ -119,7 +119,7 @@ class Echo:
     _hidden_at: float = field(default=0.0, init=False)  # when the last of them was hidden
     _doubtful: bool = field(default=False, init=False)  # the line that is typed now is hidden
     _partial: bytes = field(default=b"", init=False)  # the beginning of an echo of several bytes
-    _returned: bool = field(default=False, init=False)  # a LF now belongs to the echo of a CR
+    _returned: bool = field(default=False, init=False)  # a LF now is part of the echo of a CR
 
     def typed(self, data: bytes, now: float) -> None:
         """The operator typed `data`, and it is on its way to the VM."""
@@ -137,8 +137,8 @@ class Echo:
         else:
             self._awaited.extend((byte, now) for byte in part)
 
-    def said(self, data: bytes, now: float) -> None:
-        """The VM said `data`."""
+    def output(self, data: bytes, now: float) -> None:
+        """The VM sent `data`."""
         self._expire(now)
         for byte in data:
             if self._returned and byte == _LF:
@@ -147,15 +147,15 @@ class Echo:
             self._returned = False
             if not self._awaited:
                 return
-            if not self._hear(byte):
+            if not self._matches(byte):
                 self._doubt(now)
                 return
 
     def due(self, now: float) -> list[Recorded]:
         """What was decided since the last call, in the order in which it was typed.
 
-        To ask after `typed`, after `said` and at `deadline`. How much was hidden of a line is said
-        when it ends, or when nothing is typed for `WINDOW`.
+        Call it after `typed`, after `output` and at `deadline`. How much was hidden of a line is
+        reported when it ends, or when nothing is typed for `WINDOW`.
         """
         self._expire(now)
         if not self._doubtful or now >= self._hidden_at + WINDOW:
@@ -171,22 +171,22 @@ class Echo:
 
     @property
     def deadline(self) -> float | None:
-        """When `due` has something to say although nothing happened; None if never."""
+        """When `due` has something to report although nothing happened; None if never."""
         times = [self._awaited[0][1]] if self._awaited else []
         times += [self._hidden_at] if self._hidden else []
         return min(times) + WINDOW if times else None
 
-    def _hear(self, byte: int) -> bool:
+    def _matches(self, byte: int) -> bool:
         """Whether `byte` goes on with the echo of what is awaited."""
-        heard = self._partial + bytes([byte])
+        received = self._partial + bytes([byte])
         typed = self._awaited[0][0]
-        if heard in _FORMS[typed]:
+        if received in _FORMS[typed]:
             self._partial = b""
             self._came_back(byte)
-        elif heard == _WRAP:
+        elif received == _WRAP:
             self._partial = b""
-        elif any(form.startswith(heard) for form in (*_FORMS[typed], _WRAP)):
-            self._partial = heard
+        elif any(form.startswith(received) for form in (*_FORMS[typed], _WRAP)):
+            self._partial = received
         else:
             return False
         return True

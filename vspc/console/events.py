@@ -44,7 +44,7 @@ class AttachmentRef:
 
 
 class EventSource(Protocol):
-    """A console, for those who publish events about it."""
+    """A console, as publishers of events about it need it."""
 
     @property
     def ref(self) -> ConsoleRef:
@@ -137,8 +137,8 @@ class How(Enum):
     JOINED = "host-changed"  # it had none
     REPLACED = "line-replaced"  # the old one did not answer, and was of the same host
     TOOK_OVER = "taken-over"  # the old one did not answer, and was of another host
-    CAME_BACK = "came-back"  # the old one, which had not answered, speaks again
-    ACCEPTED = "accepted"  # an administrator said so
+    CAME_BACK = "came-back"  # the old one, which had not answered, sends again
+    ACCEPTED = "accepted"  # an administrator accepted it
 
 
 @frozen
@@ -169,7 +169,7 @@ class HostChangeSeen:
 
 @frozen
 class Suspicion:
-    """Somebody did what an attacker would do: one security event.
+    """A line or a client did what an attacker would do: one security event.
 
     `kind` is a word of docs/identity.md; `claimant` and `holder` are addresses, `holder` the one
     of the VM that it is about, empty where there is none.
@@ -184,8 +184,8 @@ class Suspicion:
 
 @frozen
 class Renamed:
-    """A console is shown under another name than `old`, or its VM says another one than `said`:
-    rights go by that.
+    """A console is displayed under another name than `old`, or its VM gives another one than
+    `said`: rights go by the latter.
     """
 
     console: ConsoleRef
@@ -202,21 +202,21 @@ class Forgotten:
 
 @frozen
 class Attached:
-    """Somebody is on a console."""
+    """An attachment is new on a console."""
 
     attachment: AttachmentRef
 
 
 @frozen
 class Detached:
-    """Somebody left a console."""
+    """An attachment left its console."""
 
     attachment: AttachmentRef
 
 
 @frozen
 class PenTaken:
-    """Somebody may type now; by force if `taken_from` says from whom."""
+    """An attachment may type now; by force if `taken_from` names the operator who had the pen."""
 
     attachment: AttachmentRef
     taken_from: str | None = None
@@ -241,9 +241,9 @@ class Broke:
 
 @frozen
 class Delivered:
-    """What somebody typed, since this was last said of him: bytes that went to the VM, and bytes
+    """What a session typed since the last event of this kind: bytes that went to the VM, and bytes
     that were refused after they had been taken. `session`: None for what another process took.
-    `answers` are bytes that went to the VM, too, but that his terminal sent by itself.
+    `answers` are bytes that went to the VM, too, but that its terminal sent by itself.
     """
 
     console: ConsoleRef
@@ -257,7 +257,7 @@ class Delivered:
 class VmRefused:
     """A VM was turned away: `hint` is what to write into the configuration if it should not be.
 
-    `vm_name` is what it said its name is; empty if it did not.
+    `vm_name` is the name that it gave; empty if it gave none.
     """
 
     address: str
@@ -293,7 +293,7 @@ Event = (
 
 
 class EventBus:
-    """Everybody who wants to know is told, in order; one that fails keeps it from nobody."""
+    """Calls all subscribers, in order; one that fails does not affect the others."""
 
     def __init__(self, failed: Callable[[], None]) -> None:
         """`failed` is called inside the except block of a subscriber that raised."""
@@ -302,14 +302,14 @@ class EventBus:
         self._next = 0
 
     def subscribe(self, call: Callable[[Event], None]) -> Callable[[], None]:
-        """`call` hears from now on, until the returned function is called."""
+        """Call `call` with each event from now on, until the returned function is called."""
         key = self._next
         self._next += 1
         self._subscribers[key] = call
         return lambda: self._subscribers.pop(key, None) and None
 
     def publish(self, event: Event) -> None:
-        """Tell everybody."""
+        """Pass `event` to all subscribers."""
         for call in list(self._subscribers.values()):
             try:
                 call(event)

@@ -1,6 +1,6 @@
-"""What a console said last: a ring of bytes with absolute offsets, and one budget for all rings.
+"""The last output of a console: a ring of bytes with absolute offsets; one budget for all rings.
 
-Offset 0 is the first byte that a console ever said. Readers keep an offset of their own and copy
+Offset 0 is the first byte that a console ever sent. Readers keep an offset of their own and copy
 nothing until they read, so that memory has one bound however many are watching.
 """
 
@@ -12,7 +12,7 @@ SMALLEST = 4 * 1024
 """Bytes of a ring at its first byte; rings grow by doubling."""
 
 LIMIT = 64 * 1024
-"""Bytes at which a ring stops growing, unless the configuration says otherwise."""
+"""Bytes at which a ring stops growing, unless the configuration has another size."""
 
 TOTAL = 256 * 1024 * 1024
 """Bytes that all rings together may take."""
@@ -26,20 +26,20 @@ class Budget:
     used: int = field(default=0, init=False)
     _rings: "OrderedDict[History, None]" = field(factory=OrderedDict, init=False)
 
-    def spoke(self, history: "History") -> None:
-        """`history` is now the one that spoke last."""
+    def touch(self, history: "History") -> None:
+        """`history` is now the one that grew last."""
         self._rings[history] = None
         self._rings.move_to_end(history)
 
-    def grant(self, history: "History", wanted: int) -> int:
-        """The capacity up to `wanted` bytes that `history` may have; others give way for it."""
-        missing = self.used - history.capacity + wanted - self.total
+    def grant(self, history: "History", requested: int) -> int:
+        """The capacity up to `requested` bytes that `history` may have; others give way for it."""
+        missing = self.used - history.capacity + requested - self.total
         if missing > 0:
             self._reclaim(missing, history)
         free = self.total - self.used + history.capacity
-        while wanted > SMALLEST and wanted > free:
-            wanted //= 2
-        return wanted
+        while requested > SMALLEST and requested > free:
+            requested //= 2
+        return requested
 
     def _reclaim(self, missing: int, spared: "History") -> None:
         for victim in list(self._rings):
@@ -90,14 +90,14 @@ class History:
         self.start = max(self.start, self.end - size)
 
     def _make_room(self, count: int) -> None:
-        self._budget.spoke(self)
+        self._budget.touch(self)
         needed = self.end - self.start + count
         if needed <= len(self._ring) or len(self._ring) == self._limit:
             return
-        wanted = max(SMALLEST, len(self._ring))
-        while wanted < needed and wanted < self._limit:
-            wanted *= 2
-        granted = self._budget.grant(self, wanted)
+        requested = max(SMALLEST, len(self._ring))
+        while requested < needed and requested < self._limit:
+            requested *= 2
+        granted = self._budget.grant(self, requested)
         if granted > len(self._ring):
             self._resize(granted)
 
@@ -118,7 +118,7 @@ class History:
             self.append(data)
 
     def prime(self, end: int, data: bytes) -> None:
-        """Put what was said before a restart in front: `data` ends at `end`.
+        """Put output from before a restart in front: `data` ends at `end`.
 
         Nothing happens unless that is where the ring begins.
         """

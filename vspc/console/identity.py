@@ -19,7 +19,7 @@ PLAIN = "plain"
 
 
 DEFAULT_ZONE = "default"
-"""The zone of whoever dials the listeners of [vm] itself; it is not shown."""
+"""The zone of VMs that dial the listeners of [vm] itself; it is not shown."""
 
 
 class Provenance(IntEnum):
@@ -32,7 +32,7 @@ class Provenance(IntEnum):
 
 @frozen
 class Claim:
-    """What a VM said of itself, with where it said it from. UUIDs are 32 hex digits, lower case.
+    """What a VM claims, and where the claim comes from. UUIDs are 32 hex digits, lower case.
 
     `uuid` is the first usable of VC, BIOS and location UUID, `uuid_kind` which one. `name` is for
     display: one line, bounded. `port_label` and `service_uri` tell ports of one VM apart.
@@ -52,7 +52,7 @@ class Claim:
         """(zone, first usable of the UUIDs, else address and name)."""
         if self.uuid is not None:
             return Identity(self.zone, self.uuid_kind, self.uuid)
-        if self.uuid_kind == PLAIN:  # a plain listener is one console, whoever dials it
+        if self.uuid_kind == PLAIN:  # a plain listener is one console for any address
             return Identity(self.zone, PLAIN, self.name)
         return Identity(self.zone, "at", f"{self.address} {self.name}")
 
@@ -108,7 +108,7 @@ class OldLine(Enum):
 
 
 class Verdict(Enum):
-    """What becomes of the newcomer."""
+    """What becomes of the new line."""
 
     JOIN = "join"  # the console has no line: it is this one's
     PROBE = "probe"  # ask the old lines whether they live, then decide again
@@ -122,7 +122,7 @@ class Verdict(Enum):
 
 
 class Takeover(Enum):
-    """How far a newcomer of another host is trusted in a zone (contract, `takeover`)."""
+    """How far a new line from another host is trusted in a zone (contract, `takeover`)."""
 
     PROBE = "probe"  # it takes over where the old line does not answer
     SAME_HOST = "same-host"  # it does not, while the old line is there
@@ -131,7 +131,7 @@ class Takeover(Enum):
     ALLOW = "allow"  # it takes over without asking
 
 
-# (old line, same host) -> verdict, where the newcomer says the name that we know: under another one
+# (old line, same host) -> verdict, where the new line gives the known name: under another one
 # it is another VM. Every row is here: an absent key does not exist.
 _SAME_NAME: dict[tuple[OldLine, bool], Verdict] = {
     (OldLine.GONE, True): Verdict.JOIN,
@@ -141,7 +141,7 @@ _SAME_NAME: dict[tuple[OldLine, bool], Verdict] = {
     (OldLine.SILENT, True): Verdict.REPLACE,
     (OldLine.SILENT, False): Verdict.TAKE_OVER,
     (OldLine.ANSWERED, True): Verdict.OTHER,
-    # Somebody who lies, or a host that is cut off and does not know it.
+    # A false claim, or a host that is cut off from the old line.
     (OldLine.ANSWERED, False): Verdict.QUARANTINE,
     (OldLine.MIGRATING, True): Verdict.WAIT,
     (OldLine.MIGRATING, False): Verdict.WAIT,
@@ -155,14 +155,14 @@ _POLICY: dict[tuple[Takeover, Verdict], Verdict] = {
     (Takeover.HOLD, Verdict.REPLACE): Verdict.QUARANTINE,
 }
 
-# A line that is less sure than what the console has seen takes nothing over, whoever is silent.
+# A line of weaker provenance than the console has seen takes nothing over, even from a silent one.
 _WEAKER: dict[Verdict, Verdict] = {
     Verdict.JOIN: Verdict.QUARANTINE,
     Verdict.REPLACE: Verdict.QUARANTINE,
     Verdict.TAKE_OVER: Verdict.QUARANTINE,
 }
 
-# What the VM's own lines at another host mean for a newcomer that would get a console of it.
+# What the VM's own lines at another host mean for a new line that would get a console of it.
 _RIVAL: dict[OldLine, Verdict | None] = {
     OldLine.GONE: None,
     OldLine.THERE: Verdict.PROBE,
@@ -178,10 +178,10 @@ _LAST = (Verdict.QUARANTINE, Verdict.OTHER, Verdict.CLONE)
 
 
 @frozen
-class Standing:
-    """One console that the newcomer could be, as `choose` sees it.
+class Candidate:
+    """One console that the new line could be, as `choose` sees it.
 
-    `weaker`: the newcomer's provenance is below what the console has seen.
+    `weaker`: the new line's provenance is below what the console has seen.
     """
 
     ordinal: int
@@ -192,7 +192,7 @@ class Standing:
 
 
 @frozen
-class Newcomer:
+class NewLine:
     """What counts about the claimant: the zone's rule, and whether it has a client certificate."""
 
     takeover: Takeover = Takeover.PROBE
@@ -200,69 +200,69 @@ class Newcomer:
 
     @property
     def rule(self) -> Takeover:
-        """The zone's rule for this newcomer."""
+        """The zone's rule for this line."""
         if self.takeover is not Takeover.CERTIFICATE:
             return self.takeover
         return Takeover.PROBE if self.certified else Takeover.SAME_HOST
 
 
-def decide(newcomer: Newcomer, standing: Standing) -> Verdict:
-    """What one console means for the newcomer that has its identity and port key."""
-    if not standing.same_name:
-        # Renamed while it was off, or a copy: nothing tells which, not even the host. What was said
-        # under the one name is not for those who may read the other.
+def decide(new_line: NewLine, candidate: Candidate) -> Verdict:
+    """What one console means for the new line that has its identity and port key."""
+    if not candidate.same_name:
+        # Renamed while it was off, or a copy: nothing shows which, not even the host. Output under
+        # the one name is not for operators who may read the other.
         return Verdict.CLONE
-    verdict = _SAME_NAME[standing.old, standing.same_host]
-    rule = newcomer.rule
-    if verdict is Verdict.PROBE and not standing.same_host:
+    verdict = _SAME_NAME[candidate.old, candidate.same_host]
+    rule = new_line.rule
+    if verdict is Verdict.PROBE and not candidate.same_host:
         if rule is Takeover.ALLOW:
             verdict = Verdict.TAKE_OVER
-        elif rule is not Takeover.PROBE or standing.weaker:
+        elif rule is not Takeover.PROBE or candidate.weaker:
             verdict = Verdict.QUARANTINE  # whatever it would answer
     verdict = _POLICY.get((rule, verdict), verdict)
-    return _WEAKER.get(verdict, verdict) if standing.weaker else verdict
+    return _WEAKER.get(verdict, verdict) if candidate.weaker else verdict
 
 
 def choose(
-    newcomer: Newcomer,
-    standings: Sequence[Standing],
+    new_line: NewLine,
+    candidates: Sequence[Candidate],
     rivals: Sequence[OldLine] = (),
     lesser: bool = False,
-) -> tuple[Verdict, Standing | None]:
-    """The verdict over all consoles that the newcomer could be, and the one that it is about.
+) -> tuple[Verdict, Candidate | None]:
+    """The verdict over all consoles that the new line could be, and the one that it is about.
 
     Only consoles of its name can be its own, those without a line before those with; if all
-    are somebody else's, the newcomer is another port, or another VM, or kept apart. `rivals` are
-    what is known of the VM's lines at other hosts than the newcomer's: all ports of a VM are on
-    one host, so that it gets no port while one of them lives. `lesser`: the newcomer is from
+    are another VM's, the new line is another port, or another VM, or quarantined. `rivals` are
+    what is known of the VM's lines at other hosts than the new line's: all ports of a VM are on
+    one host, so that it gets no port while one of them lives. `lesser`: the new line is from
     another host than the VM was on last, and its provenance is below what the VM's ports have seen.
     """
-    verdict, standing = _among(newcomer, standings)
-    if standing is None and lesser:
+    verdict, candidate = _among(new_line, candidates)
+    if candidate is None and lesser:
         return Verdict.QUARANTINE, None
     if verdict in _GETS_A_CONSOLE:
-        verdict = _against(newcomer, rivals) or verdict
-    return verdict, standing
+        verdict = _against(new_line, rivals) or verdict
+    return verdict, candidate
 
 
-def _among(newcomer: Newcomer, standings: Sequence[Standing]) -> tuple[Verdict, Standing | None]:
+def _among(new_line: NewLine, candidates: Sequence[Candidate]) -> tuple[Verdict, Candidate | None]:
     ordered = sorted(
-        standings, key=lambda s: (not s.same_name, s.old is not OldLine.GONE, s.ordinal)
+        candidates, key=lambda s: (not s.same_name, s.old is not OldLine.GONE, s.ordinal)
     )
-    left: dict[Verdict, Standing] = {}
-    for standing in ordered:
-        verdict = decide(newcomer, standing)
+    left: dict[Verdict, Candidate] = {}
+    for candidate in ordered:
+        verdict = decide(new_line, candidate)
         if verdict not in _LAST:
-            return verdict, standing
-        left.setdefault(verdict, standing)
+            return verdict, candidate
+        left.setdefault(verdict, candidate)
     for verdict in _LAST:
         if verdict in left:
             return verdict, left[verdict]
     return Verdict.OTHER, None
 
 
-def _against(newcomer: Newcomer, rivals: Sequence[OldLine]) -> Verdict | None:
-    rule = newcomer.rule
+def _against(new_line: NewLine, rivals: Sequence[OldLine]) -> Verdict | None:
+    rule = new_line.rule
     if rule is Takeover.ALLOW:
         return None
     found = {_RIVAL[old] for old in rivals}

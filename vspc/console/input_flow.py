@@ -1,7 +1,7 @@
 """Input on its way to a VM: law 2 (four visible fates) and law 3 (GOAHEAD never behind a paste).
 
 At most `UNANSWERED` bytes are on a line that the VM's host has not answered for: after each half
-of it the line is asked a question, and the answer says that everything before it was read. The
+of it the line is asked a question, and the answer means that everything before it was read. The
 rest waits here, where a migration can hold it. Keystrokes never reach the bound.
 """
 
@@ -71,13 +71,13 @@ class InputFlow:
         "_behind",
         "_clock",
         "_held",
+        "_is_short",
         "_line",
         "_owner",
-        "_patience",
         "_poll",
         "_queue",
         "_since",
-        "_wanted",
+        "_timeout",
         "_weak",
     )
 
@@ -92,9 +92,9 @@ class InputFlow:
         self._asked: list[int] = []
         self._since = 0
         self._weak = False
-        self._behind = False  # whether the owner was told that something waits
-        self._wanted = False  # somebody was refused and waits for room
-        self._patience: Cancellable | None = None
+        self._behind = False  # whether the owner was told that input waits
+        self._is_short = False  # less was taken than was typed
+        self._timeout: Cancellable | None = None
         self._poll: Cancellable | None = None
 
     @property
@@ -126,14 +126,14 @@ class InputFlow:
             self._queue.put(piece, account)
             taken += len(piece)
             self._pump()
-        if taken < len(data):  # what somebody else waits for stays
-            self._wanted = True
+        if taken < len(data):  # a request of another attachment stays
+            self._is_short = True
         return taken
 
     def send_break(self, account: InputAccount) -> bool:
         """A BREAK, in its place among what waits; False if there is no room for it."""
         if self.room < BREAK_COST:
-            self._wanted = True
+            self._is_short = True
             return False
         self._queue.put_break(account)
         self._pump()
@@ -162,7 +162,7 @@ class InputFlow:
         self._line = None
 
     def drop(self) -> Dropped:
-        """Refuse everything that waits; the owner, who says how much, hears no `caught_up`."""
+        """Refuse everything that waits; `caught_up` is not called for it."""
         self._behind = False
         unsent, owners = self._queue.clear()
         for account, count in owners:
@@ -173,18 +173,18 @@ class InputFlow:
         return unsent
 
     def withdraw(self, account: InputAccount) -> int:
-        """Whoever has `account` does not want any more what waits of his; how many bytes."""
+        """Take back what waits of `account`; how many bytes."""
         before, count = self.waiting, self._queue.withdraw(account)
         if count:
             self._owner.dropped(count, account)
         if not self._queue:
-            self._rest()  # nobody waits for an answer any more
+            self._rest()  # no answer is needed any more
         if self.waiting < before:
             self._pump()
         return count
 
     def withdraw_breaks(self, account: InputAccount) -> int:
-        """Whoever has `account` may send no BREAK any more; how many waited."""
+        """Take back the BREAKs of `account` that wait; how many."""
         count = self._queue.withdraw_breaks(account)
         self._pump()
         return count
@@ -256,8 +256,8 @@ class InputFlow:
         if self._behind and not self._queue:
             self._behind = False
             self._owner.caught_up()
-        if self._wanted and self.room >= BREAK_COST:
-            self._wanted = False
+        if self._is_short and self.room >= BREAK_COST:
+            self._is_short = False
             self._owner.room_grew()
 
     def _advance(self, allowance: int) -> None:
@@ -275,21 +275,21 @@ class InputFlow:
         if self._weak:
             if self._poll is None:
                 self._poll = self._clock.call_later(POLL, self._look)
-        elif self._patience is None:
-            self._patience = self._clock.call_later(PATIENCE, self._lose_patience)
+        elif self._timeout is None:
+            self._timeout = self._clock.call_later(PATIENCE, self._give_up_waiting)
 
     def _look(self) -> None:
         self._poll = None
         self._pump()
 
-    def _lose_patience(self) -> None:
-        self._patience = None
+    def _give_up_waiting(self) -> None:
+        self._timeout = None
         self._weak = self._behind = True
         self._owner.unanswered(self.waiting)
         self._pump()
 
     def _rest(self) -> None:
-        for call in (self._patience, self._poll):
+        for call in (self._timeout, self._poll):
             if call is not None and call.active():
                 call.cancel()
-        self._patience = self._poll = None
+        self._timeout = self._poll = None

@@ -15,7 +15,7 @@ from vspc.console.events import Delivered, Event, EventSource
 from vspc.console.session import Session
 
 INTERVAL = 5.0
-"""Seconds after which what somebody is typing is recorded, while he goes on."""
+"""Seconds after which typing that goes on is recorded."""
 
 
 class InputAccount:
@@ -57,7 +57,7 @@ class InputAccounting:
 
     def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
-        self._news: dict[InputAccount, None] = {}
+        self._changed_accounts: dict[InputAccount, None] = {}
         self._recorded = 0.0
 
     def delivered(self, account: InputAccount, count: int) -> None:
@@ -71,7 +71,7 @@ class InputAccounting:
         self._changed(account, 0, count)
 
     def _changed(self, account: InputAccount, delivered: int, dropped: int) -> None:
-        self._news[account] = None
+        self._changed_accounts[account] = None
         if account.on_change is not None:
             account.on_change(delivered, dropped)
         if account.is_closed and not account.waiting:
@@ -83,8 +83,8 @@ class InputAccounting:
         self.record(account)
 
     def record(self, account: InputAccount) -> None:
-        """Say what is new."""
-        if self._news.pop(account, account) is account:
+        """Publish what is new."""
+        if self._changed_accounts.pop(account, account) is account:
             return
         count, account.delivered = account.delivered, 0
         dropped, account.dropped = account.dropped, 0
@@ -98,8 +98,8 @@ class InputAccounting:
             self.close()
 
     def close(self) -> None:
-        """Say all that is new."""
-        for account in list(self._news):
+        """Publish all that is new."""
+        for account in list(self._changed_accounts):
             self.record(account)
 
 
@@ -107,17 +107,17 @@ BREAK_COST = 64
 """Bytes that a BREAK counts for, so that breaks are bounded, too."""
 
 _JOINED = 4096
-"""Bytes up to which pieces of one owner are joined: keys cost little."""
+"""Bytes up to which pieces of one account are joined: keys cost little."""
 
 
 Piece = tuple[bytes, InputAccount]
-"""What somebody typed; a BREAK is empty."""
+"""Typed text and its account; a BREAK is empty."""
 
 
 @frozen
 class Dropped:
-    """What was typed and will not be sent: bytes of text, and BREAKs. Answers are not counted: who
-    typed nothing is refused nothing.
+    """What was typed and will not be sent: bytes of text, and BREAKs. Answers are not counted:
+    they were not typed.
     """
 
     count: int
@@ -146,7 +146,7 @@ def cost(data: bytes) -> int:
 
 
 class InputQueue:
-    """First in, first out. `size`: bytes, a BREAK counted as `BREAK_COST`; tallies know theirs."""
+    """First in, first out. `size`: bytes, a BREAK counted as `BREAK_COST`."""
 
     __slots__ = ("_items", "size")
 
@@ -213,7 +213,7 @@ class InputQueue:
         return dropped, [(account, len(data)) for data, account in texts]
 
     def withdraw(self, account: InputAccount) -> int:
-        """Forget what one owner typed, his BREAKs too; how many bytes of text."""
+        """Forget what one account typed, BREAKs too; how many bytes of text."""
         count, account.waiting = account.waiting, 0
         items = self._items or ()
         kept = deque(item for item in items if item[1] is not account)
@@ -223,7 +223,7 @@ class InputQueue:
         return count
 
     def withdraw_breaks(self, account: InputAccount) -> int:
-        """Forget the BREAKs of one owner; how many."""
+        """Forget the BREAKs of one account; how many."""
         items = self._items or ()
         kept = deque(item for item in items if item[1] is not account or item[0])
         count = len(items) - len(kept)

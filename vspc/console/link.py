@@ -331,7 +331,7 @@ class VmLink:
             self._conditions += ((condition, self._context.clock.seconds()),)
 
     def _forget(self, *conditions: Condition) -> None:
-        """They have ended, and another notice says so."""
+        """They have ended, as another notice shows."""
         self._conditions = tuple(each for each in self._conditions if each[0] not in conditions)
 
     def _end(self, condition: Condition, kind: NoticeKind, **values: object) -> bool:

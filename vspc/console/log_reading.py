@@ -41,17 +41,17 @@ class OutputLines:
     _offset: int = field(default=0, init=False)
     _at: float = field(default=0.0, init=False)
 
-    def feed(self, said: Output) -> Iterator[OutputLine]:
-        """The lines that `said` completes. What does not join what came before ends that."""
-        if self._held and said.offset != self._offset + len(self._held):
+    def feed(self, output: Output) -> Iterator[OutputLine]:
+        """The lines that `output` completes. What does not join what came before ends that."""
+        if self._held and output.offset != self._offset + len(self._held):
             yield from self.flush()
         before = len(self._held)
         if not before:
-            self._offset, self._at = said.offset, said.at
-        self._held += said.data
+            self._offset, self._at = output.offset, output.at
+        self._held += output.data
         # Nothing but CRs: they may be an end, or a part of one, when something else has come.
-        if not self.returns or said.data.strip(b"\r"):
-            yield from self._ended(before, said.at)
+        if not self.returns or output.data.strip(b"\r"):
+            yield from self._ended(before, output.at)
         if len(self._held) >= LONGEST:
             yield from self.flush()
 
@@ -122,8 +122,8 @@ def line_start(kept: LogView, offset: int, first: int) -> int:
     """
     lines = OutputLines(returns=True)
     # With the byte there: whether a CR before it was the end is not known without.
-    for said in _said(kept, max(first, offset - LONGEST), offset + 1):
-        for _ in lines.feed(said):
+    for output in _outputs(kept, max(first, offset - LONGEST), offset + 1):
+        for _ in lines.feed(output):
             pass
     held = lines.unfinished
     return offset if held is None else min(offset, held.offset)
@@ -145,8 +145,8 @@ def last_lines(kept: LogView, wanted: int, limit: int) -> int:
 def _beginnings(kept: LogView, start: int) -> Iterator[int]:
     """Where lines begin from `start` to the end, `start` included."""
     lines, whole = OutputLines(returns=True), True
-    for said in _said(kept, start, kept.end):
-        for line in lines.feed(said):
+    for output in _outputs(kept, start, kept.end):
+        for line in lines.feed(output):
             if whole:
                 yield line.offset
             whole = line.whole  # what is too long comes in pieces
@@ -154,19 +154,19 @@ def _beginnings(kept: LogView, start: int) -> Iterator[int]:
         yield lines.unfinished.offset
 
 
-def _said(kept: LogView, start: int, end: int) -> Iterator[Output]:
-    """What was said between `start` and `end`."""
+def _outputs(kept: LogView, start: int, end: int) -> Iterator[Output]:
+    """The output between `start` and `end`."""
     at = start
     while at < end and not kept.cancelled:
-        passage = kept.read(at, PIECE, end)
-        yield from (item for item in passage.items if isinstance(item, Output))
-        if passage.next <= at:
+        page = kept.read(at, PIECE, end)
+        yield from (item for item in page.items if isinstance(item, Output))
+        if page.next <= at:
             return
-        at = passage.next
+        at = page.next
 
 
 SAME_BOOT = 600.0
-"""Seconds within which a later stage belongs to the boot that began before it."""
+"""Seconds within which a later stage is part of the boot that began before it."""
 
 BOOT_NEAR = 4096
 """Bytes after the line of a VM that reconnected within which a boot began with that line."""
@@ -195,7 +195,7 @@ class Boot:
 
 
 def boot_text(stage: int, line: bytes) -> str:
-    """What the marker says of a line with which the stage number `stage` of a boot begins."""
+    """The text of the marker for a line with which the stage number `stage` of a boot begins."""
     return f"stage {stage}: {safe(line, SIGN_LIMIT)}"
 
 
@@ -245,7 +245,7 @@ def gather_boots(markers: Sequence[Marker], booted: bool = False) -> list[Boot]:
 def _is_of(boot: Marker, line: Marker) -> bool:
     """Whether the VM was switched on when it got that line.
 
-    If not, what it said between the two, a prompt perhaps, was said before that boot.
+    If not, its output between the two, a prompt perhaps, is from before that boot.
     """
     if line.text.endswith(RESTARTED):
         return False

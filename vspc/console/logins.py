@@ -135,7 +135,7 @@ class LoginConnection(Protocol):
 
 
 class LoginObserver:
-    """What hears of logins. This one does nothing. No method may raise."""
+    """Observes logins. This one does nothing. No method may raise."""
 
     def came(self, login: Login, connection: LoginConnection) -> str:
         """An operator has authenticated; empty, or why the login is refused now."""

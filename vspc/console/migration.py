@@ -8,10 +8,10 @@
                   |        |
                   +--------+---- deadline, GOAHEAD never acknowledged ----> expired
 
-    begun, and its source lost for a while ----> orphaned: over for everybody on the console, but a
+    begun, and its source lost for a while ----> orphaned: over for attachments, but a
     PEER that comes all the same makes it claimed until the deadline.
 
-Whoever says something has been checked before: ABORT counts from the source alone, COMPLETE from
+The sender of a message has been checked before: ABORT counts from the source alone, COMPLETE from
 the line that claimed, with the migration's sequence.
 """
 
@@ -46,12 +46,12 @@ class MigrationEvent(Enum):
     PEER = "PEER with its credential"
     COMPLETE = "COMPLETE from the target"
     ABORT = "ABORT from the source"
-    SOURCE_SPOKE = "the source goes on talking"
+    SOURCE_SENT = "the source goes on sending"
     SOURCE_LOST = "the source is closed"
     ORPHANED = "the source was closed a while ago, and no target has come"
     TARGET_LOST = "the target is closed"
-    REFUTED = "the target says that it is another VM"
-    UNHEARD = "GOAHEAD was not acknowledged in time"
+    REFUTED = "the target claims to be another VM"
+    UNACKNOWLEDGED = "GOAHEAD was not acknowledged in time"
     SUPERSEDED = "the console has another line now"
     DEADLINE = "its time is over"
 
@@ -64,7 +64,7 @@ class Act(Enum):
     RELEASE = "input goes to the line that lives"
     RESUME = "input goes to the source, the credential stays valid"
     AWAIT = "go on holding input: the target may still come"
-    REFUSE = "say nothing"
+    REFUSE = "send no answer"
     NOTHING = "nothing"
     ILLEGAL = "drop it: it makes no sense here"
 
@@ -79,9 +79,9 @@ _OPEN = {
 TABLE: dict[tuple[MigrationState, MigrationEvent], tuple[MigrationState, Act]] = {
     **{(MigrationState.BEGUN, event): step for event, step in _OPEN.items()},
     (MigrationState.BEGUN, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.CLAIM),
-    (MigrationState.BEGUN, MigrationEvent.SOURCE_SPOKE): (MigrationState.BEGUN, Act.RESUME),
+    (MigrationState.BEGUN, MigrationEvent.SOURCE_SENT): (MigrationState.BEGUN, Act.RESUME),
     (MigrationState.BEGUN, MigrationEvent.SOURCE_LOST): (MigrationState.BEGUN, Act.AWAIT),
-    (MigrationState.BEGUN, MigrationEvent.UNHEARD): (MigrationState.EXPIRED, Act.RELEASE),
+    (MigrationState.BEGUN, MigrationEvent.UNACKNOWLEDGED): (MigrationState.EXPIRED, Act.RELEASE),
     # No line is left: the console is away. Its VM may be moving all the same.
     (MigrationState.BEGUN, MigrationEvent.ORPHANED): (MigrationState.ORPHANED, Act.RELEASE),
     (MigrationState.ORPHANED, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.CLAIM),
@@ -91,12 +91,12 @@ TABLE: dict[tuple[MigrationState, MigrationEvent], tuple[MigrationState, Act]] =
     **{(MigrationState.CLAIMED, event): step for event, step in _OPEN.items()},
     (MigrationState.CLAIMED, MigrationEvent.PEER): (MigrationState.CLAIMED, Act.REFUSE),
     (MigrationState.CLAIMED, MigrationEvent.COMPLETE): (MigrationState.COMPLETED, Act.MOVE),
-    (MigrationState.CLAIMED, MigrationEvent.SOURCE_SPOKE): (MigrationState.CLAIMED, Act.RESUME),
+    (MigrationState.CLAIMED, MigrationEvent.SOURCE_SENT): (MigrationState.CLAIMED, Act.RESUME),
     (MigrationState.CLAIMED, MigrationEvent.SOURCE_LOST): (MigrationState.CLAIMED, Act.AWAIT),
     (MigrationState.CLAIMED, MigrationEvent.TARGET_LOST): (MigrationState.ABORTED, Act.RELEASE),
     (MigrationState.CLAIMED, MigrationEvent.REFUTED): (MigrationState.ABORTED, Act.RELEASE),
-    # The target has the credential, so that GOAHEAD arrived whatever TCP says.
-    (MigrationState.CLAIMED, MigrationEvent.UNHEARD): (MigrationState.CLAIMED, Act.NOTHING),
+    # The target has the credential, so that GOAHEAD arrived, acknowledged or not.
+    (MigrationState.CLAIMED, MigrationEvent.UNACKNOWLEDGED): (MigrationState.CLAIMED, Act.NOTHING),
     **{
         (closed, MigrationEvent.PEER): (closed, Act.REFUSE)
         for closed in (MigrationState.COMPLETED, MigrationState.ABORTED, MigrationState.EXPIRED)
@@ -144,7 +144,7 @@ class PeerFault(Enum):
 
 @frozen
 class Unknown:
-    """Say nothing. `console` and `source` (an address) are whose credential it is, if anybody's."""
+    """Send no answer. `console` and `source` (an address) are those of a known credential."""
 
     fault: PeerFault
     console: Console | None = None

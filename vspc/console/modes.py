@@ -1,7 +1,7 @@
 """What a VM has turned on in the terminal that shows it, and how to turn exactly that off again.
 
 Pure and incremental: any chunking of the same output gives the same state, which is bounded. It is
-about one terminal, because each was shown only what the VM said while it was attached. Sequences
+about one terminal, because each was shown only what the VM sent while it was attached. Sequences
 are those of ECMA-48, xterm (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html), the Linux
 console (console_codes(4)) and the keyboard protocol of kitty. 8-bit C1 controls are not followed:
 in UTF-8 they are parts of characters.
@@ -24,13 +24,13 @@ ASKED_LIMIT = 16
 _CONTROLS = bytes(range(32))
 
 _ON_AT_FIRST = frozenset({7, 8, 25})
-"""Private modes that a terminal has when nobody has touched it: autowrap, repeat, cursor."""
+"""Private modes that a terminal has after a reset: autowrap, repeat, cursor."""
 
 _PRIVATE = frozenset(
     {
         *(1, 5, 6, 7, 8, 25, 45, 66, 69),  # cursor keys, reverse video, origin, ..., margins
         *(9, 1000, 1001, 1002, 1003, 1005, 1006, 1015, 1016),  # mouse
-        *(1004, 2004, 2026, 2031, 2048, 9001),  # focus, paste, and what else makes it speak
+        *(1004, 2004, 2026, 2031, 2048, 9001),  # focus, paste, and what else makes it send
         *(47, 1047, 1049),  # alternate screen
     }
 )
@@ -127,7 +127,7 @@ class TerminalModes:
 
     @property
     def neutral(self) -> bytes:
-        """What makes text of ours readable: no colours, ASCII, no sequence that is half said."""
+        """What makes text of ours readable: no colours, ASCII, no unfinished sequence."""
         look = self._look
         unshift = _UNSHIFT if look.shift else b""
         ascii_again = b"\x1b(B" if 0 in look.sets else b""
@@ -147,7 +147,7 @@ class TerminalModes:
         return coding + first_set + _SHIFTS.get(look.shift, b"")
 
     def break_off(self) -> bytes:
-        """What ends a sequence that is half said and will not go on."""
+        """What ends an unfinished sequence that will not go on."""
         end, self._sequences = self._sequences.broken_off, Sequences()
         return end
 
@@ -207,7 +207,7 @@ class TerminalModes:
         self._look.rendition = meanwhile._look.rendition.copy()
         return self._sets_again + self._sequences.begun_again
 
-    # What the VM says
+    # Output of the VM
 
     def _take(self, token: "re.Match[bytes]") -> None:
         match token.lastgroup:
@@ -300,7 +300,7 @@ class TerminalModes:
         self._mode(parameters, False)
 
     def _margins(self, parameters: bytes) -> None:
-        if parameters[:1] == b"?":  # modes that were saved: nobody knows how
+        if parameters[:1] == b"?":  # saved modes: their values are unknown
             unsure = set(_numbers(parameters[1:])) & _PRIVATE
             self._private |= unsure
         elif parameters in (b"", b";"):

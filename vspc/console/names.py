@@ -87,7 +87,7 @@ def handle(zone: str, name: str, port: str | int | None) -> str:
 
 @define(eq=False)
 class _Claimants:
-    """Who says that he has one name, in the order in which they came; and who of them lives."""
+    """The VMs that claim one name, in the order in which they came; and those with a line."""
 
     all: SmallSet[Vm] = field(factory=SmallSet)
     live: SmallSet[Vm] = field(factory=SmallSet)
@@ -133,7 +133,7 @@ class Names:
         return []
 
     def settle(self, vm: Vm) -> Changes:
-        """Say anew who has the name of `vm`: it has just come, or lives now, or no longer does."""
+        """Decide anew which VM has the name of `vm`: it is new, or got a line, or lost one."""
         name = vm.said_name
         claimants = self._claimants[name]
         if vm.live:
@@ -153,7 +153,7 @@ class Names:
         claimants = self._claimants[name]
         holder = self._displayed.get(name)
         if holder is not None and holder not in claimants.all:
-            return None  # somebody else's distinct name: it stays his
+            return None  # the distinct name of another VM: it stays
         if holder is not None and (holder in claimants.live or not claimants.live):
             return holder
         return next(iter(claimants.live or claimants.all), None)
@@ -161,9 +161,9 @@ class Names:
     def _distinct(self, vm: Vm) -> str:
         vm_id = vm.id
         for length in range(4, len(vm_id)):
-            wanted = f"{vm.said_name}~{vm_id[:length]}"
-            if self._displayed.get(wanted, vm) is vm and wanted not in self._claimants:
-                return wanted
+            found = f"{vm.said_name}~{vm_id[:length]}"
+            if self._displayed.get(found, vm) is vm and found not in self._claimants:
+                return found
         return f"{vm.said_name}~{vm_id}"
 
     def _display(self, vm: Vm, name: str) -> Changes:
@@ -198,7 +198,7 @@ class Names:
         vm.name = ""
 
     def claimants(self, said_name: str) -> int:
-        """How many VMs say that this is their name."""
+        """How many VMs claim this name."""
         found = self._claimants.get(said_name)
         return len(found.all) if found is not None else 0
 
@@ -240,7 +240,7 @@ class Found:
 
 @frozen
 class NotFound:
-    """No console is meant, as far as the one who asks may know."""
+    """No console is meant, as far as the operator may know."""
 
 
 @frozen
@@ -282,7 +282,7 @@ class Lookup:
         if typed.lower().startswith("uuid:"):
             wanted, _, label = typed[5:].partition(":")
             digits = wanted.replace("-", "").replace(" ", "").lower()
-            # The VM that had the UUID first: one that claims it too changes nobody's command.
+            # The VM that had the UUID first: a second claim does not change what a command means.
             for vm in self.by_uuid.get(digits, ()):
                 yield [c for c in _ports((vm,), _decoded(label) if label else None) if c.live]
             yield _ports(self.by_uuid.get(digits, ()), _decoded(label) if label else None)
@@ -319,7 +319,7 @@ class Lookup:
         zone, slash, name = typed.partition("/")
         if slash and _decoded(zone) in self.names:
             return self.names[_decoded(zone)], name, None
-        return self.names.get(DEFAULT_ZONE, _NOBODY), typed, None
+        return self.names.get(DEFAULT_ZONE, _NO_NAMES), typed, None
 
     def _with_port(self, typed: str) -> tuple[Names, str, str | None]:
         """The same with what follows the last colon as the port; an empty name if there is none."""
@@ -328,7 +328,7 @@ class Lookup:
         return names, name, _decoded(port)
 
 
-_NOBODY = Names()
+_NO_NAMES = Names()
 """The names of a zone in which nothing was ever seen."""
 
 

@@ -2,7 +2,7 @@
 
 The key is sequence + secret as one bytes, because nothing on the wire parts them. An entry is
 open from BEGIN until COMPLETE, ABORT, the loss of what it needs, or its deadline: the table of
-`vspc.console.migration`. Each method answers with what is to be done; the door does it.
+`vspc.console.migration`. Each method answers with what is to be done; the caller does it.
 """
 
 import secrets
@@ -40,10 +40,10 @@ MIGRATION = 120.0
 """Seconds from BEGIN after which a migration is given up."""
 
 TALKING = 1.0
-"""Seconds after GOAHEAD from which output of the source says that it has not moved."""
+"""Seconds after GOAHEAD from which output of the source means that it has not moved."""
 
 ORPHANED = 10.0
-"""Seconds after which a migration that has lost its source, and that nobody claimed, holds the
+"""Seconds after which a migration that has lost its source, and that is not claimed, holds the
 console no longer. A target comes about a second after BEGIN."""
 
 REMEMBERED = 4096
@@ -92,7 +92,7 @@ class PeerTable:
     _by_console: dict[Console, Migration] = field(factory=dict, init=False)
     _by_line: dict[Line, Migration] = field(factory=dict, init=False)
     _over: OrderedDict[bytes, Past] = field(factory=OrderedDict, init=False)
-    # Those without a source that nobody has claimed, in the order in which they lost it.
+    # Those without a source that are not claimed, in the order in which they lost it.
     _orphans: OrderedDict[Migration, None] = field(factory=OrderedDict, init=False)
 
     def __len__(self) -> int:
@@ -189,13 +189,13 @@ class PeerTable:
             return Illegal("ABORT from a line that began no migration")
         return self._release(migration, MigrationEvent.ABORT, "the source aborted it")
 
-    def spoke(self, source: Line, now: float) -> Resumed | None:
-        """`source` said something. None if that means nothing for a migration."""
+    def source_sent(self, source: Line, now: float) -> Resumed | None:
+        """`source` sent output. None if that means nothing for a migration."""
         migration = self._by_line.get(source)
         if migration is None or migration.source is not source or migration.resumed:
             return None
         if now - migration.began < TALKING or self._step(
-            migration, MigrationEvent.SOURCE_SPOKE
+            migration, MigrationEvent.SOURCE_SENT
         ) is not (Act.RESUME):
             return None
         migration.resumed = True
@@ -216,18 +216,18 @@ class PeerTable:
         return SourceLost(migration.console)
 
     def refute(self, target: Line, reason: str) -> Released | None:
-        """What `target` said of itself does not fit its claim: the credential is spent."""
+        """The identification of `target` does not fit its claim: the credential is spent."""
         migration = self._by_line.get(target)
         if migration is None or migration.target is not target:
             return None
         return self._release(migration, MigrationEvent.REFUTED, reason)
 
-    def unheard(self, source: Line, credential: bytes) -> Released | None:
+    def unacknowledged(self, source: Line, credential: bytes) -> Released | None:
         """GOAHEAD with `credential` was not acknowledged in time: withdraw it."""
         migration = self._by_line.get(source)
         if migration is None or migration.credential != credential:
             return None
-        if self._step(migration, MigrationEvent.UNHEARD) is not Act.RELEASE:
+        if self._step(migration, MigrationEvent.UNACKNOWLEDGED) is not Act.RELEASE:
             return None
         reason = "its host did not acknowledge the go-ahead in time"
         return Released(migration.console, migration.target, reason)
@@ -245,7 +245,7 @@ class PeerTable:
         return Released(migration.console, migration.target, reason)
 
     def expire(self, now: float) -> list[Released]:
-        """Give up what is over its deadline, and let go of consoles that nobody comes for."""
+        """Give up what is over its deadline, and release consoles for which no target comes."""
         released = []
         while self._by_credential:
             migration = next(iter(self._by_credential.values()))

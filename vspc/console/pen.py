@@ -12,7 +12,7 @@ from vspc.console.notices import NoticeKind
 
 
 class PenObserver(Protocol):
-    """What hears how the pen changes: the attachments of its console."""
+    """What is called when the pen changes: the attachments of its console."""
 
     def pen_requested(self, by: Attachment, holder: Attachment) -> None:
         """`by` asked for the pen, and `holder` keeps it."""

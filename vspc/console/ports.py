@@ -34,7 +34,7 @@ _NO_CURSOR = frozenset({"", "dumb", "unknown", "network", "dialup"})
 
 
 class Program(Protocol):
-    """What runs on a channel and hears from it. No method may raise.
+    """What runs on a channel. No method may raise.
 
     A class that names this one as its base has the defaults of a program that only prints.
     """
@@ -82,7 +82,7 @@ class Channel(Protocol):
         """Where the operator comes from, for logs and `who`."""
 
     def start(self, program: Program) -> None:
-        """From now on `program` hears. May be called again: a chooser hands over to a console."""
+        """`program` receives from now on. May be called again: a chooser starts a console."""
 
     def room(self) -> int:
         """Bytes that may be written now. 0: write nothing, `Program.drained` will follow."""
@@ -140,10 +140,10 @@ class Line(Protocol):
         """
 
     def unacknowledged(self) -> int | None:
-        """Bytes written that the VM's kernel has not acknowledged; None where nobody knows."""
+        """Bytes written that the VM's kernel has not acknowledged; None if unknown."""
 
     def rest(self) -> None:
-        """Read nothing more until `go_on`: what the VM says waits in its socket."""
+        """Read nothing more until `go_on`: output of the VM waits in its socket."""
 
     def go_on(self) -> None:
         """Read again. Harmless after the end of the connection."""

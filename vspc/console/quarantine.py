@@ -1,7 +1,7 @@
-"""Lines that are kept apart: they say that they are a VM which lives on another line.
+"""Quarantined lines: they claim to be a VM that has another line.
 
-Each has a console of its own that only administrators read and nobody types at; it has nothing of
-the VM whose name and UUID it gives.
+Each has a console of its own that only administrators read and that takes no input; it has nothing
+of the VM whose name and UUID it gives.
 """
 
 from collections import Counter
@@ -13,23 +13,23 @@ from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity
 
 RING = 4 * 1024
-"""Bytes that are kept of what such a line says."""
+"""Bytes of history of such a line."""
 
 PER_VM = 4
-"""Lines that are kept apart for one VM; one more is refused."""
+"""Quarantined lines for one VM; one more is refused."""
 
 PER_HOST = 64
 """The same from one host."""
 
 IN_ALL = 1024
-"""The same from everybody."""
+"""The same in all."""
 
 KIND = "held"
 """The kind of their identities."""
 
 
 class Quarantine:
-    """The lines that are kept apart; `by_name` finds them as they are displayed."""
+    """The quarantined lines; `by_name` finds them as they are displayed."""
 
     def __init__(self, context: ConsoleContext, is_displayed: Callable[[str, str], bool]) -> None:
         """`is_displayed(zone, name)`: whether an ordinary VM of the zone is shown under `name`."""
@@ -49,12 +49,12 @@ class Quarantine:
         if full or len(self) >= IN_ALL:
             return None
         value = f"{claim.identity.value} {claim.address} {claim.port_key} {next(self._numbers)}"
-        liar = Vm(Identity(claim.zone, KIND, value), claim.uuid, claim.name)
-        liar.name = self._name(liar)
+        claimant = Vm(Identity(claim.zone, KIND, value), claim.uuid, claim.name)
+        claimant.name = self._name(claimant)
         console = Console(
             self._context,
-            liar,
-            liar.identity.console_id(claim.port_key, 1),
+            claimant,
+            claimant.identity.console_id(claim.port_key, 1),
             claim.port_key,
             claim.port_label,
             1,
@@ -62,30 +62,30 @@ class Quarantine:
             RING,
         )
         console.service_uri = claim.service_uri
-        liar.consoles[claim.port_key, 1] = console
-        self.by_name[liar.name] = console
+        claimant.consoles[claim.port_key, 1] = console
+        self.by_name[claimant.name] = console
         self._about[console] = vm
         vm.held[console] = None
         self._hosts[claim.address] += 1
         return console
 
     def revive(self, console: Console, vm: Vm) -> None:
-        """Take up a console that another process kept apart."""
+        """Take up a console that another process had quarantined."""
         self.by_name[console.vm.name] = console
         self._about[console] = vm
         vm.held[console] = None
         self._hosts[console.link.last_address] += 1
 
-    def _name(self, liar: Vm) -> str:
-        vm_id = liar.id
+    def _name(self, claimant: Vm) -> str:
+        vm_id = claimant.id
         for length in range(4, len(vm_id) + 1):
-            name = f"{liar.said_name}~{vm_id[:length]}"
-            if name not in self.by_name and not self._is_displayed(liar.zone, name):
+            name = f"{claimant.said_name}~{vm_id[:length]}"
+            if name not in self.by_name and not self._is_displayed(claimant.zone, name):
                 return name
-        return f"{liar.said_name}~{vm_id}"
+        return f"{claimant.said_name}~{vm_id}"
 
     def about(self, console: Console) -> Vm:
-        """The VM that the line of `console` says it is."""
+        """The VM that the line of `console` claims to be."""
         return self._about[console]
 
     def free(self, console: Console) -> None:

@@ -20,7 +20,7 @@ class Roster:
         self._vms: dict[Identity, Vm] = {}
         self._by_id: dict[str, Console] = {}
         self._by_uuid: dict[str, SmallSet[Vm]] = {}
-        # Those whose UUID another one had first, by zone, kind, UUID and the name that they say.
+        # Those whose UUID another one had first, by zone, kind, UUID and the name that they give.
         self._copies: dict[tuple[str, ...], SmallSet[Vm]] = {}
         self._names: dict[str, Names] = {}
         self._away = AwayConsoles(forget_after)
@@ -37,7 +37,7 @@ class Roster:
     def __iter__(self) -> Iterator[Console]:
         return iter(list(self._by_id.values()))
 
-    def knows(self, console: Console) -> bool:
+    def has(self, console: Console) -> bool:
         """Whether `console` is there, and not forgotten."""
         return self._by_id.get(console.id) is console
 
@@ -61,17 +61,17 @@ class Roster:
         found = [self._vms.get(claim.identity)]
         if claim.uuid is None:
             found.append(self._vms.get(claim.clone()))
-        else:  # by the name that it says now, whatever it was when it came
+        else:  # by the name that it gives now
             found += self._copies.get(_copy_key(claim.identity, claim.uuid, claim.name), ())
         return [vm for vm in found if vm is not None]
 
     def named(self, claim: Claim) -> Vm | None:
-        """The VM of `claim`, if it is known: by its UUID, and it says that name."""
+        """The VM of `claim`, if it is known by its UUID, and gives that name."""
         return next((vm for vm in self.vms(claim) if vm.said_name == claim.name), None)
 
     def identity(self, claim: Claim) -> Identity:
-        """That of the VM of `claim`; of a new one the first that no VM, and no log of what one said
-        under another name, has.
+        """That of the VM of `claim`; of a new one the first that neither a VM has nor the log of a
+        VM of another name.
         """
         vm = self.named(claim)
         if vm is not None:
@@ -93,7 +93,7 @@ class Roster:
         return console
 
     def _free_ordinal(self, vm: Vm, claim: Claim) -> int:
-        """The first that no port of `vm` has, and no log of what a VM said under another name."""
+        """The first that no port of `vm` has, and no log of a VM under another name."""
         taken = {ordinal for key, ordinal in vm.consoles if key == claim.port_key}
         while True:
             ordinal = next_free(taken)
@@ -118,7 +118,7 @@ class Roster:
         if vm.uuid is not None:
             self._by_uuid.setdefault(vm.uuid, SmallSet()).add(vm)
         self._add_copy(vm)
-        self._told(self._zone(vm.zone).add(vm))
+        self._publish_renames(self._zone(vm.zone).add(vm))
         return vm
 
     def _add_copy(self, vm: Vm) -> None:
@@ -172,11 +172,11 @@ class Roster:
         return console
 
     def about(self, console: Console) -> Vm | None:
-        """The VM that a line which is kept apart says it is."""
+        """The VM that a quarantined line claims to be."""
         return self._quarantine.about(console) if console.quarantined else None
 
     def hold(self, claim: Claim, vm: Vm) -> Console | None:
-        """A console for a line that is kept apart; it says that it is `vm`. None: too many are."""
+        """A console for a quarantined line that claims to be `vm`. None: there are too many."""
         console = self._quarantine.hold(claim, vm)
         if console is not None:
             self._by_id[console.id] = console
@@ -187,7 +187,7 @@ class Roster:
         """A console that `hold` gave is needed no longer."""
         self._by_id.pop(console.id, None)
         self._quarantine.free(console)
-        self._dismiss(console, "it is no longer kept apart")
+        self._dismiss(console, "the line is no longer quarantined")
 
     def alike(self, claim: Claim) -> tuple[str, Console] | None:
         """What a new VM with `claim` could be mistaken for: the kind of likeness, and a console."""
@@ -203,7 +203,7 @@ class Roster:
         return None if twin is None else ("uuid-of-another-zone", twin)
 
     def namesakes(self, console: Console) -> int:
-        """How many other VMs of its zone say that they have the name of `console`."""
+        """How many other VMs of its zone claim the name of `console`."""
         vm = console.vm
         return 0 if console.quarantined else self._zone(vm.zone).claimants(vm.said_name) - 1
 
@@ -240,24 +240,24 @@ class Roster:
         return console
 
     def settle(self, console: Console) -> None:
-        """`console` got or lost a line: who has its name, and when is it forgotten?"""
+        """`console` got or lost a line: decide which VM has its name, and when it is forgotten."""
         self._away.back(console)
         if not console.live:
             self._away.gone(console, self._context.clock.seconds())
-        self._told(self._zone(console.vm.zone).settle(console.vm))
+        self._publish_renames(self._zone(console.vm.zone).settle(console.vm))
 
     def rename(self, vm: Vm, said_name: str) -> None:
-        """The VM says that it has another name now."""
+        """The VM gives another name now."""
         if said_name == vm.said_name:
             return
         names = self._zone(vm.zone)
         old, said = vm.name, vm.said_name
-        self._told(names.remove(vm))
+        self._publish_renames(names.remove(vm))
         self._drop_copy(vm)
         vm.said_name = said_name
         self._add_copy(vm)
-        self._told((other, was) for other, was in names.add(vm) if other is not vm)
-        # Rights go by what the VM says, even where it is displayed as before.
+        self._publish_renames((other, was) for other, was in names.add(vm) if other is not vm)
+        # Rights go by the name that the VM gives, even where it is displayed as before.
         for console in vm.consoles.values():
             self.publish(events.Renamed(console.ref, old, said))
 
@@ -279,7 +279,7 @@ class Roster:
             console.attachments.end(attachment, reason)
 
     def _forget_vm(self, vm: Vm) -> None:
-        self._told(self._zone(vm.zone).remove(vm))
+        self._publish_renames(self._zone(vm.zone).remove(vm))
         self._drop_copy(vm)
         del self._vms[vm.identity]
         if vm.uuid is not None:
@@ -311,14 +311,14 @@ class Roster:
     def _zone(self, zone: str) -> Names:
         return self._names.setdefault(zone, Names())
 
-    def _told(self, changes: Iterable[tuple[Vm, str]]) -> None:
+    def _publish_renames(self, changes: Iterable[tuple[Vm, str]]) -> None:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
                     self.publish(events.Renamed(console.ref, old, vm.said_name))
 
     def publish(self, event: events.Event) -> None:
-        """Tell everybody who wants to know."""
+        """Pass `event` to all subscribers."""
         self._context.events.publish(event)
 
     # Operators look for consoles

@@ -1,4 +1,4 @@
-"""One login, as everything that happens in it is recorded: who, how he proved it, from where."""
+"""One login, as events record it: the operator, the proof, the address."""
 
 from attrs import evolve, field, frozen
 
@@ -6,22 +6,22 @@ from vspc.common.text import safe
 from vspc.console.access import NOTHING, READING, Operator, Rights, Subject, Voucher, matches
 
 Fact = str | int | float | bool | None
-"""What an event of the audit file says: flat, so that every tool can read it."""
+"""A value of an event in the audit file: flat, so that every tool can read it."""
 
 
 REASON_LIMIT = 200
-"""Characters of the reason for which somebody comes."""
+"""Characters of the reason of a login."""
 
 
 @frozen
 class Proof:
-    """How an operator proved who he is. Empty where there is nothing to say.
+    """How an operator authenticated. Fields are empty where there is nothing.
 
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
     "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
     and `ca` (a fingerprint) and `principals` belong to a
     certificate. `key` and `authority` are the blobs of the keys behind the fingerprints, `voucher`
-    is what the certificate says to the letter, and `stamp` another one for another password.
+    is the certificate's content as it is, and `stamp` another one for another password.
     """
 
     via: str
@@ -65,7 +65,7 @@ class SessionLimits:
     opens: tuple[str, ...] | None = None
 
     def also(self, other: "SessionLimits") -> "SessionLimits | None":
-        """What both allow; None where each wants another command."""
+        """What both allow; None where each forces another command."""
         commands = {c for c in (self.command, other.command) if c is not None}
         if len(commands) > 1:
             return None
@@ -90,7 +90,7 @@ class Session:
     """A login, or a command from the machine itself. `id` is unique over restarts.
 
     `since`: seconds since 1970. `among`: patterns of the only consoles that there are for it.
-    `read_only`: it said at the login that it only reads.
+    `read_only`: the login asked for that.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Session:
     address: str
     since: float
     limits: SessionLimits = field(default=UNLIMITED)
-    reason: str = ""  # why he comes, as he says: a ticket's number
+    reason: str = ""  # as the operator gave it: a ticket's number
     among: tuple[str, ...] | None = None
     read_only: bool = False
 
@@ -132,7 +132,7 @@ class Session:
         }
 
     def about(self, other: "Session", does: str, do: str) -> str:
-        """What `other` does, for whoever has this session: "bob is typing"; the same operator
+        """What `other` does, as shown to this session: "bob is typing"; the same operator
         elsewhere is "you, from session 9685, are typing".
         """
         if other.operator.name != self.operator.name:

@@ -1,4 +1,4 @@
-"""Who is in: the sessions that live, what each operator has open, and how to end them."""
+"""The sessions that are open, what each operator has in them, and how to end them."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,7 +10,7 @@ from vspc.console.session import Session
 
 @frozen
 class Quota:
-    """What one operator may have at once: sessions, attachments, logs that he follows."""
+    """What one operator may have at once: sessions, attachments, logs that are followed."""
 
     sessions: int = 64
     attachments: int = 256
@@ -57,7 +57,7 @@ class Sessions:
     ) -> str:
         """A session begins; empty, or why it cannot.
 
-        Where an operator has all that he may have, the oldest in which nothing runs is ended for
+        Where an operator has as many as are allowed, the oldest in which nothing runs is ended for
         the new one. What is not `bounded` has no limits.
         """
         if bounded:
@@ -67,7 +67,7 @@ class Sessions:
                 unused = next((each for each in there if each.idle()), None)
                 if unused is None:
                     return f"you have {len(there)} sessions already, and each is in use"
-                unused.end("ended: a newer session of yours wants the place")
+                unused.end("ended: replaced by a newer session of yours, over the limit")
                 self.leave(unused.session)
                 there.remove(unused)
         self._present[session.id] = Present(session, end, idle, bounded)

@@ -1,6 +1,6 @@
 """Consoles and migrations as values (law 10): what another process needs to take them up.
 
-Lines are numbers here: whoever saves says which, whoever restores gives lines for them. Times are
+Lines are numbers here: `save` is given them, and `adopt` the lines that they stand for. Times are
 ages and what is left of waits, in seconds, because another process' clock has another zero; wall
 times are as they are.
 """

@@ -159,7 +159,7 @@ class TypedInput:
         """The VM said `data`; to be called before it is kept: a marker stands before the echo."""
         echo = self._echoes.get(console_id)
         if echo is not None:
-            echo.said(data, self.clock.seconds())
+            echo.output(data, self.clock.seconds())
             self._report(console_id, echo)
 
     def end(self, console_id: str) -> None:

@@ -14,11 +14,11 @@ from vspc.console.console import Console, Vm
 from vspc.console.events import How
 from vspc.console.identity import (
     PLAIN,
+    Candidate,
     Claim,
-    Newcomer,
+    NewLine,
     OldLine,
     Provenance,
-    Standing,
     Takeover,
     Verdict,
     choose,
@@ -149,7 +149,7 @@ class Assignment:
         consoles = self._context.roster.ports(claim)
         standings = [self._standing(console) for console in consoles]
         rivals = self._rivals()
-        claimant = Newcomer(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
+        claimant = NewLine(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
         verdict, standing = choose(
             claimant, standings, [self._old(console) for console in rivals], self._is_lesser()
         )
@@ -163,9 +163,9 @@ class Assignment:
         if not self._probes.ask([*mine, *rivals]):
             self.decide()  # none of them could be probed: they count as alive
 
-    def _standing(self, console: Console) -> Standing:
+    def _standing(self, console: Console) -> Candidate:
         claim = self._claim
-        return Standing(
+        return Candidate(
             console.ordinal,
             self._old(console),
             console.vm.said_name == claim.name,
@@ -325,7 +325,7 @@ class Assignment:
     def come_back(self, console: Console) -> None:
         """It had `console`, did not answer, and sends again."""
         context, session = self._context, self._session
-        if not context.roster.knows(console):
+        if not context.roster.has(console):
             session.handle(LineEvent.FORGOTTEN)
             return
         other = console.link.line

@@ -118,7 +118,7 @@ class Vmotion:
         credential, self.unacknowledged = self.unacknowledged, None
         if credential is None or self._line.has_acknowledged_goahead():
             return
-        released = self._context.peers.unheard(self._line, credential)
+        released = self._context.peers.unacknowledged(self._line, credential)
         if released is not None:
             self._context.release(released)
 
@@ -129,7 +129,7 @@ class Vmotion:
 
     def spoke(self) -> None:
         """Output of the line while its console is migrating."""
-        match self._context.peers.spoke(self._session.line, self._context.clock.seconds()):
+        match self._context.peers.source_sent(self._session.line, self._context.clock.seconds()):
             case Resumed(console):
                 self._session.reports.note("vmotion-source-talks", console=console.title)
                 console.link.resume()
@@ -161,7 +161,7 @@ class Vmotion:
 
     def _may_be_target(self, console: Console) -> bool:
         zone = self._session.zone
-        if not self._context.roster.knows(console):  # it was forgotten meanwhile
+        if not self._context.roster.has(console):  # it was forgotten meanwhile
             return False
         return console.vm.zone == zone.name and zone.targets.permits(self._session.line.address)
 
