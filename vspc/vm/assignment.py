@@ -28,6 +28,7 @@ from vspc.console.ports import Line
 from vspc.vm.context import LineContext, LineHandle, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
+from vspc.vm.reports import Reports
 from vspc.vm.roles import LineEvent, LineRole
 
 WAIT = 1.0
@@ -126,11 +127,12 @@ class Probes:
 class Assignment:
     """One line's way to its console."""
 
-    __slots__ = ("_context", "_probes", "_retry", "_session")
+    __slots__ = ("_context", "_probes", "_reports", "_retry", "_session")
 
-    def __init__(self, context: LineContext, session: LineHandle) -> None:
+    def __init__(self, context: LineContext, session: LineHandle, reports: Reports) -> None:
         self._context = context
         self._session = session
+        self._reports = reports
         self._probes = Probes(context, self.decide)
         self._retry = Timer(context.clock)  # while a migration is open
 
@@ -245,7 +247,7 @@ class Assignment:
             self._report_duplicate(claim)
         alike = roster.alike(claim)
         if alike is not None:
-            self._suspect(*alike, f"its name is {claim.name}")
+            self._reports.suspicion(*alike, f"its name is {claim.name}")
         self._take(roster.open(claim, identity))
 
     def _report_duplicate(self, claim: Claim) -> None:
@@ -256,13 +258,13 @@ class Assignment:
             former = roster.former_name(claim) if own is None else own.said_name
             detail = f"{former} had this UUID: a copy of it, or renamed while it was off"
         first = None if own is None else next(iter(own.consoles.values()))
-        self._suspect("duplicate-uuid", first, detail)
+        self._reports.suspicion("duplicate-uuid", first, detail)
 
     def report_namesake(self) -> None:
         """The VM has another name now, which another VM may have, too."""
         namesake = self._context.roster.namesake(self._claim)
         if namesake is not None:
-            self._suspect("name-of-another", namesake, f"its name is {self._claim.name}")
+            self._reports.suspicion("name-of-another", namesake, f"its name is {self._claim.name}")
 
     def _take(self, console: Console) -> None:
         line, claim = self._session.line, self._claim
@@ -347,7 +349,7 @@ class Assignment:
         weaker = self._claim.provenance < vm.provenance
         kind = "weaker-provenance" if weaker else "claimed-while-there"
         rival = console or next(iter(vm.consoles.values()))
-        self._suspect(kind, rival, f"it claims to be {vm.name}, and is quarantined")
+        self._reports.suspicion(kind, rival, f"it claims to be {vm.name}, and is quarantined")
         self.quarantine(vm)
 
     def quarantine(self, vm: Vm) -> None:
@@ -370,11 +372,6 @@ class Assignment:
             "two lines cannot both be its serial port"
         )
         self._session.handle(LineEvent.REFUSED, reason, "")
-
-    def _suspect(self, kind: str, console: Console | None, detail: str) -> None:
-        holder = console.link.last_address if console is not None else ""
-        address = self._session.line.address
-        self._context.report_suspicion(kind, console, address, holder, detail)
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Assignment, Console | None], None]] = MappingProxyType(

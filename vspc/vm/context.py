@@ -1,5 +1,6 @@
 """What all lines share: the server's tables, its clock, its limits, and how lines reach others."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Protocol
@@ -9,7 +10,6 @@ from twisted.logger import Logger
 
 from vspc.common.clock import Clock
 from vspc.console.console import Console, Vm
-from vspc.console.events import Suspicion
 from vspc.console.identity import DEFAULT_ZONE, Claim, OldLine, Takeover
 from vspc.console.migration import Released
 from vspc.console.peers import PeerTable
@@ -18,11 +18,18 @@ from vspc.console.roster import Roster
 from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.vm.contenders import Suspects, quarantined
 from vspc.vm.ports import VmLine
-from vspc.vm.reports import CredentialGuesses, Reports
 from vspc.vm.roles import LineEvent, LineRole
 
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """`vmotion_peers` where the configuration has none: `allow` has been checked already."""
+
+GUESSES = 20
+"""Unknown credentials of one host in a minute that are a security event."""
+
+MINUTE = 60.0
+
+HOSTS = 4096
+"""Hosts whose guesses are counted; the longest silent is forgotten first."""
 
 
 @define(eq=False)
@@ -45,6 +52,23 @@ class LineTimeouts:
     probe: float = 5.0
 
 
+class CredentialGuesses:
+    """Counts unknown vMotion credentials by host; time is seconds."""
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def one_more(self, host: str, now: float) -> bool:
+        """Whether this one makes it a security event: once a minute at most."""
+        since, number = self._hosts.pop(host, (now, 0))
+        if now - since >= MINUTE:
+            since, number = now, 0
+        self._hosts[host] = (since, number + 1)
+        if len(self._hosts) > HOSTS:
+            self._hosts.popitem(last=False)
+        return number + 1 == GUESSES
+
+
 class LineHandle(Protocol):
     """One line as its parts, and other lines, see its session."""
 
@@ -53,7 +77,6 @@ class LineHandle(Protocol):
     role: LineRole
     claim: Claim | None
     console: Console | None
-    reports: Reports
 
     def handle(self, event: LineEvent, *facts: object) -> None:
         """`event` happens to the line; `facts` are the arguments of its actions."""
@@ -84,13 +107,6 @@ class LineContext:
         session = None if line is None else self.sessions.get(line)
         if session is not None:
             session.handle(event, *facts)
-
-    def report_suspicion(
-        self, kind: str, console: Console | None, claimant: str, holder: str, detail: str
-    ) -> None:
-        """A line did what an attack would do: one security event."""
-        about = None if console is None else console.ref
-        self.roster.publish(Suspicion(kind, about, claimant, holder, detail))
 
     def release(self, released: Released) -> None:
         """A migration failed: its console goes on with the line that is left, or is away."""

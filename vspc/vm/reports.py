@@ -1,12 +1,13 @@
-"""What lines do wrong and right, in the server's log: bounded, whatever a peer sends."""
-
-from collections import OrderedDict
-from collections.abc import Callable
-
-from twisted.logger import Logger
+"""What is reported of one line: log lines, refusals and security events. Bounded by the limits
+here and those of `vspc.net.limits`, whatever a peer sends.
+"""
 
 from vspc.common.text import safe
-from vspc.net.limits import Refusals, TokenBucket
+from vspc.console.console import Console
+from vspc.console.events import Suspicion, VmRefused
+from vspc.net.limits import TokenBucket
+from vspc.vm.context import LineContext, Zone
+from vspc.vm.mismatch import RemotePeer, of_handshake
 
 EVENTS = 50
 """Log lines that the events of one line may cost at once."""
@@ -26,35 +27,25 @@ BREAK_RATE = 2.0
 REASON = 600
 """Characters of a reason; some have what to set in vSphere."""
 
-GUESSES = 20
-"""Unknown credentials of one host in a minute that are a security event."""
-
-MINUTE = 60.0
-
-HOSTS = 4096
-"""Hosts whose guesses are counted; the longest silent is forgotten first."""
-
 
 class Reports:
-    """The log lines about one line."""
+    """The reports of one line."""
 
-    __slots__ = ("_address", "_breaks", "_dropped", "_events", "_log", "_now", "_refusals")
+    __slots__ = ("_address", "_breaks", "_context", "_dropped", "_events", "_zone")
 
-    def __init__(
-        self, log: Logger, refusals: Refusals, now: Callable[[], float], address: str
-    ) -> None:
-        self._log = log
-        self._refusals = refusals
-        self._now = now
+    def __init__(self, context: LineContext, address: str, zone: Zone) -> None:
+        self._context = context
         self._address = address
+        self._zone = zone
         self._dropped = 0
         self._events = TokenBucket(EVENT_RATE, EVENTS)
         self._breaks: TokenBucket | None = None  # few lines ever send one
 
     def warn(self, event: str, reason: str, **facts: object) -> None:
         """Something went wrong: a few lines a minute for each host, then a count."""
-        if self._refusals.worth_a_line(self._address, self._now()):
-            self._log.warn(event, address=self._address, reason=safe(reason, REASON), **facts)
+        context = self._context
+        if context.refusals.worth_a_line(self._address, context.clock.seconds()):
+            context.log.warn(event, address=self._address, reason=safe(reason, REASON), **facts)
 
     def dropped(self, what: str) -> None:
         """Something was dropped: counted always, logged while there are few."""
@@ -66,26 +57,37 @@ class Reports:
         """The VM sent a BREAK; False if it is over the limit."""
         if self._breaks is None:
             self._breaks = TokenBucket(BREAK_RATE, BREAKS)
-        return self._breaks.take(self._now())
+        return self._breaks.take(self._context.clock.seconds())
 
     def note(self, event: str, **facts: object) -> None:
         """Something that is allowed, unless it happens all the time."""
-        if self._events.take(self._now()):
-            self._log.info(event, address=self._address, **facts)
+        if self._events.take(self._context.clock.seconds()):
+            self._context.log.info(event, address=self._address, **facts)
 
+    @property
+    def peer(self) -> RemotePeer:
+        """The other end."""
+        return RemotePeer(self._address, self._zone.name)
 
-class CredentialGuesses:
-    """Counts unknown vMotion credentials by host; time is seconds."""
+    def refused(self, reason: str, hint: str, name: str) -> None:
+        """The line is refused; `name` is what its VM sent, if anything."""
+        facts = {"name": name} if name else {}
+        self.warn("vm-refused", reason, **facts)
+        self._context.roster.publish(VmRefused(self._address, self._zone.name, reason, hint, name))
 
-    def __init__(self) -> None:
-        self._hosts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+    def unidentified(self, reason: str, error: BaseException | None, name: str) -> None:
+        """It ended before it was identified: a refusal only where TLS gives a reason."""
+        found = None if error is None else of_handshake(error, self.peer)
+        if found is not None:
+            self.refused(found.reason, found.hint, name)
+        else:
+            self._context.log.debug("vm-left", address=self._address, reason=reason)
 
-    def one_more(self, host: str, now: float) -> bool:
-        """Whether this one makes it a security event: once a minute at most."""
-        since, number = self._hosts.pop(host, (now, 0))
-        if now - since >= MINUTE:
-            since, number = now, 0
-        self._hosts[host] = (since, number + 1)
-        if len(self._hosts) > HOSTS:
-            self._hosts.popitem(last=False)
-        return number + 1 == GUESSES
+    def suspicion(
+        self, kind: str, console: Console | None, detail: str, holder: str | None = None
+    ) -> None:
+        """It did what an attack would do: a security event, about the host that has `console`."""
+        if holder is None:
+            holder = console.link.last_address if console is not None else ""
+        about = None if console is None else console.ref
+        self._context.roster.publish(Suspicion(kind, about, self._address, holder, detail))

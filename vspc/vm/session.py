@@ -6,6 +6,7 @@ Which console it belongs to is decided by `vspc.vm.assignment`, its part in vMot
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Concatenate
 
@@ -14,13 +15,12 @@ from attrs import evolve
 from vspc.common.clock import Timer
 from vspc.common.text import safe
 from vspc.console.console import Console, Vm
-from vspc.console.events import VmRefused
 from vspc.console.identity import Claim, OldLine
 from vspc.vm.assignment import Assignment, identified_claim, proved_claim
 from vspc.vm.contenders import put_first
 from vspc.vm.context import LineContext, Zone
 from vspc.vm.lines.vmware import VMwareLine
-from vspc.vm.mismatch import RemotePeer, at_telnet, of_handshake
+from vspc.vm.mismatch import at_telnet
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports
@@ -47,7 +47,7 @@ class LineSession:
 
     `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
     `buffered` is output without a console, of which the first `dropped_bytes` are gone already.
-    `limit` is the time limit of its role; `last_name` the last name that it sent;
+    `limit` is the time limit of its role;
     `quarantine_output`: when it sent output last while it was quarantined, seconds since 1970.
     """
 
@@ -59,7 +59,6 @@ class LineSession:
         "claim",
         "console",
         "dropped_bytes",
-        "last_name",
         "limit",
         "line",
         "quarantine_output",
@@ -84,12 +83,11 @@ class LineSession:
         self.claim: Claim | None = None
         self.buffered = bytearray()
         self.dropped_bytes = 0
-        self.last_name: str | None = None
         self.quarantine_output: float | None = None
         self.limit = Timer(context.clock)
-        self.reports = Reports(context.log, context.refusals, context.clock.seconds, line.address)
-        self.assignment = Assignment(context, self)
-        self.vmotion = Vmotion(context, self)
+        self.reports = Reports(context, line.address, zone)
+        self.assignment = Assignment(context, self, self.reports)
+        self.vmotion = Vmotion(context, self, self.reports)
         self._probers: list[Callable[[OldLine], None]] = []
 
     def handle(self, event: LineEvent, *facts: object) -> None:
@@ -113,10 +111,7 @@ class LineSession:
 
     def start_limit(self, seconds: float) -> None:
         """The time limit of its role is over in `seconds`."""
-        self.limit.start(seconds, self._time_over)
-
-    def _time_over(self) -> None:
-        self.handle(LineEvent.TIME_OVER)
+        self.limit.start(seconds, partial(self.handle, LineEvent.TIME_OVER))
 
     # From its layers, besides events
 
@@ -130,7 +125,7 @@ class LineSession:
         return self.role in _UNIDENTIFIED
 
     def other_protocol(self, spoken: Spoken) -> None:
-        found = at_telnet(spoken, self._peer)
+        found = at_telnet(spoken, self.reports.peer)
         if found is not None:
             self.handle(LineEvent.REFUSED, found.reason, found.hint)
 
@@ -194,7 +189,6 @@ class LineSession:
 
     def _identify(self, joined: Joined) -> None:
         self._end_limit()
-        self.last_name = joined.name
         self.claim = identified_claim(joined, self.line, self.zone)
 
     def _end_limit(self) -> None:
@@ -207,23 +201,19 @@ class LineSession:
         """It came by vMotion: its UUID has to be the migration's."""
         console = self.its_console
         vm = console.vm
-        self.last_name = joined.name
         if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
             reason = f"the target's UUID is {joined.uuid}, the source's is {vm.uuid}"
             self.vmotion.refute(console, reason)
-        elif self.role is LineRole.LEADING:
+            return
+        self._note_name(joined.name)
+        if self.role is LineRole.LEADING:
             self._context.roster.rename(vm, joined.name)
 
     def _report_uuid_change(self, uuid: str) -> None:
-        console = self.console
-        holder = console.link.last_address if console else ""
         detail = f"its UUID changed to {uuid} on a connected line"
-        self._context.report_suspicion(
-            "identity-changed", console, self.line.address, holder, detail
-        )
+        self.reports.suspicion("identity-changed", self.console, detail)
 
     def _note_name(self, name: str) -> None:
-        self.last_name = name
         if self.claim is not None:
             self.claim = evolve(self.claim, name=name)
 
@@ -242,8 +232,8 @@ class LineSession:
     def _lead(self, console: Console) -> None:
         """It is the line of `console` now: name, buffered output and a waiting BEGIN go there."""
         self.console = console
-        if self.last_name is not None:
-            self._context.roster.rename(console.vm, self.last_name)
+        if self.claim is not None:
+            self._context.roster.rename(console.vm, self.claim.name)
         self._context.roster.settle(console)
         last, self.quarantine_output = self.quarantine_output, None
         dropped, output = self._take_buffered()
@@ -254,7 +244,7 @@ class LineSession:
             console.attachments.tell(text)
         if output:
             console.link.output(output)
-        self.vmotion.decide_pending(console)
+        self.vmotion.decide_pending()
 
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
@@ -299,9 +289,6 @@ class LineSession:
         self.console = console
         self.claim = proved_claim(console, self.line, self.zone)
 
-    def _decide_begin(self, sequence: bytes) -> None:
-        self.vmotion.decide(self.its_console, sequence)
-
     def _refuse_begin(self, sequence: bytes) -> None:
         self.vmotion.refuse(sequence, "the line is quarantined")
 
@@ -326,31 +313,18 @@ class LineSession:
         self._report_refusal(reason)
         self._close(reason)
 
-    def _report_refusal(self, reason: str, hint: str = "") -> None:
-        name = self._name
-        facts = {"name": name} if name else {}
-        self.reports.warn("vm-refused", reason, **facts)
-        self._context.roster.publish(
-            VmRefused(self.line.address, self.zone.name, reason, hint, name)
-        )
-
     @property
     def _name(self) -> str:
         """The last name that it sent, identified or not."""
-        given = self.line.registration.name if isinstance(self.line, VMwareLine) else None
-        return given or self.last_name or ""
+        if isinstance(self.line, VMwareLine) and self.line.registration.name is not None:
+            return self.line.registration.name
+        return self.claim.name if self.claim is not None else ""
 
-    @property
-    def _peer(self) -> RemotePeer:
-        return RemotePeer(self.line.address, self.zone.name)
+    def _report_refusal(self, reason: str, hint: str = "") -> None:
+        self.reports.refused(reason, hint, self._name)
 
     def _report_unidentified(self, reason: str, error: BaseException | None) -> None:
-        """It ended before it was identified: worth a line only where TLS gives a reason."""
-        found = None if error is None else of_handshake(error, self._peer)
-        if found is not None:
-            self._report_refusal(found.reason, found.hint)
-        else:
-            self._context.log.debug("vm-left", address=self.line.address, reason=reason)
+        self.reports.unidentified(reason, error, self._name)
 
     def _report_lost_output(self, *_: object) -> None:
         lost = self.dropped_bytes + len(self.buffered)
@@ -421,7 +395,7 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.BECOME_SUSPECT: LineSession._become_suspect,
         _A.FORGET_SUSPICION: LineSession._forget_suspicion,
         _A.COME_BACK: LineSession._come_back,
-        _A.DECIDE_BEGIN: LineSession._decide_begin,
+        _A.DECIDE_BEGIN: _by_vmotion(Vmotion.decide),
         _A.POSTPONE_BEGIN: _by_vmotion(Vmotion.postpone),
         _A.REFUSE_BEGIN: LineSession._refuse_begin,
         _A.CLAIM_MIGRATION: _by_vmotion(Vmotion.claim),

@@ -83,7 +83,6 @@ class SavedLine:
     buffered: bytes
     dropped: int
     quarantine_output: float | None
-    last_name: str | None
     limit_left: float | None
     vmotion: SavedVmotion
     console: int | None
@@ -148,7 +147,6 @@ def _save_line(session: LineSession, index: Mapping[Console, int]) -> SavedLine:
         bytes(session.buffered),
         session.dropped_bytes,
         session.quarantine_output,
-        session.last_name,
         session.limit.left,
         _save_vmotion(session.vmotion, line),
         None if session.console is None else index.get(session.console),
@@ -235,7 +233,6 @@ class TakeUp:
         session.buffered += saved.buffered
         session.dropped_bytes = saved.dropped
         session.quarantine_output = saved.quarantine_output
-        session.last_name = saved.last_name
         if saved.limit_left is not None:
             session.start_limit(saved.limit_left)
         if session.is_unidentified:

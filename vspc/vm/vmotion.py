@@ -22,6 +22,7 @@ from vspc.console.migration import (
 )
 from vspc.vm.context import LineContext, LineHandle
 from vspc.vm.lines.vmware import VMwareLine
+from vspc.vm.reports import Reports
 from vspc.vm.roles import LineEvent
 
 DECISION = 4.0
@@ -43,6 +44,7 @@ class Vmotion:
 
     __slots__ = (
         "_context",
+        "_reports",
         "_session",
         "guesses",
         "pending",
@@ -51,9 +53,10 @@ class Vmotion:
         "unacknowledged_timer",
     )
 
-    def __init__(self, context: LineContext, session: LineHandle) -> None:
+    def __init__(self, context: LineContext, session: LineHandle, reports: Reports) -> None:
         self._context = context
         self._session = session
+        self._reports = reports
         self.guesses = 0
         self.pending: bytes | None = None
         self.pending_timer = Timer(context.clock)
@@ -85,16 +88,17 @@ class Vmotion:
         if sequence is not None:
             self.refuse(sequence, f"its console was not decided within {DECISION:g} s")
 
-    def decide_pending(self, console: Console) -> None:
-        """The line is that of `console` now: answer a BEGIN that has waited for it."""
+    def decide_pending(self) -> None:
+        """The line leads now: answer a BEGIN that has waited for it."""
         sequence, self.pending = self.pending, None
         self.pending_timer.stop()
         if sequence is not None:
-            self.decide(console, sequence)
+            self.decide(sequence)
 
-    def decide(self, console: Console, sequence: bytes) -> None:
-        """BEGIN from the line of `console`."""
-        context, line = self._context, self._line
+    def decide(self, sequence: bytes) -> None:
+        """BEGIN from a line that leads."""
+        context, line, console = self._context, self._line, self._session.console
+        assert console is not None
         if context.stopping():
             self.refuse(sequence, "the server is shutting down")
             return
@@ -104,7 +108,7 @@ class Vmotion:
                 line.go_ahead(credential)
                 self.await_acknowledgement(credential, ACKNOWLEDGED)
                 context.send(replaced, LineEvent.DISMISSED)
-                self._session.reports.note("vmotion-goahead", console=console.title)
+                self._reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self.refuse(sequence, reason)
 
@@ -125,13 +129,13 @@ class Vmotion:
     def refuse(self, sequence: bytes, reason: str) -> None:
         """Answer BEGIN with NOTNOW."""
         self._line.not_now(sequence)
-        self._session.reports.warn("vmotion-not-now", reason)
+        self._reports.warn("vmotion-not-now", reason)
 
     def spoke(self) -> None:
         """Output of the line while its console is migrating."""
         match self._context.peers.source_sent(self._session.line, self._context.clock.seconds()):
             case Resumed(console):
-                self._session.reports.note("vmotion-source-talks", console=console.title)
+                self._reports.note("vmotion-source-talks", console=console.title)
                 console.link.resume()
 
     def abort(self) -> None:
@@ -140,7 +144,7 @@ class Vmotion:
             case Released() as released:
                 self._context.release(released)
             case Illegal(reason):
-                self._session.reports.dropped(reason)
+                self._reports.dropped(reason)
 
     # As target
 
@@ -155,7 +159,7 @@ class Vmotion:
                     console.link.migrate()
                     self._context.roster.settle(console)
                 line.peer_ok(sequence)
-                session.reports.note("vmotion-peer", console=console.title)
+                self._reports.note("vmotion-peer", console=console.title)
             case Unknown() as unknown:
                 session.handle(LineEvent.PEER_FAILED, unknown)
 
@@ -170,22 +174,20 @@ class Vmotion:
         context, address, reason = self._context, self._session.line.address, unknown.fault.value
         self.guesses += 1
         if self.guesses == 1:
-            self._session.reports.warn("vmotion-peer-unknown", reason)
+            self._reports.warn("vmotion-peer-unknown", reason)
         if unknown.fault is not PeerFault.UNKNOWN:
             kind = _KINDS[unknown.fault]
-            context.report_suspicion(kind, unknown.console, address, unknown.source, reason)
+            self._reports.suspicion(kind, unknown.console, reason, unknown.source)
         elif self.guesses == GUESSES_PER_LINE or context.guesses.one_more(
             address, context.clock.seconds()
         ):
             detail = "it sends unknown vMotion credentials"
-            context.report_suspicion("credentials-guessed", None, address, "", detail)
+            self._reports.suspicion("credentials-guessed", None, detail)
 
     def refute(self, console: Console, reason: str) -> None:
         """The identity of the target of `console` is not that of its source."""
         line = self._session.line
-        self._context.report_suspicion(
-            "peer-of-another", console, line.address, console.link.last_address, reason
-        )
+        self._reports.suspicion("peer-of-another", console, reason)
         released = self._context.peers.refute(line, reason)
         if released is not None:
             self._context.release(released)
@@ -199,7 +201,7 @@ class Vmotion:
             case MoveComplete() as moved:
                 self._move(moved)
             case Illegal(reason):
-                self._session.reports.dropped(reason)
+                self._reports.dropped(reason)
 
     def _move(self, moved: MoveComplete) -> None:
         console, line = moved.console, self._session.line
@@ -222,9 +224,7 @@ class Vmotion:
         match context.peers.lost(self._session.line, context.clock.seconds()):
             case SourceLost(console):
                 console.link.lose_source()
-                self._session.reports.note(
-                    "vmotion-source-lost", console=console.title, reason=reason
-                )
+                self._reports.note("vmotion-source-lost", console=console.title, reason=reason)
                 return True
             case Released() as released:
                 context.release(released)
