@@ -35,7 +35,7 @@ class AcceptTest(SynchronousTestCase):
         rows = json.loads(self.desk.ask("list --json db", self.desk.login(ROOT)).text)
         self.assertEqual([row["address"] for row in rows], [address])
 
-    def test_by_the_handle_that_his_list_shows(self) -> None:
+    def test_by_the_handle_that_list_shows(self) -> None:
         channel = self.say(f"accept {self.handle}")
         self.assertEqual(channel.status, 0)
         self.assertEqual(channel.text, f"{self.handle} at 10.1.1.9 is accepted\n")
@@ -87,12 +87,12 @@ class AcceptTest(SynchronousTestCase):
         shown = self.desk.ask("raw db --from 0", self.desk.login(ROOT))
         self.assertIn("it is me", shown.text)
 
-    def test_who_may_read_it_hears_its_name(self) -> None:
+    def test_the_name_is_shown_to_an_operator_that_may_read_it(self) -> None:
         roots = self.desk.login(ROOT)
         channel = self.desk.ask(f"accept {self.handle}", roots)
         self.assertEqual((channel.status, channel.text), (0, "db is at 10.1.1.9 now\n"))
 
-    def test_the_name_itself_does_not_exist_for_him(self) -> None:
+    def test_the_name_does_not_exist_for_an_operator_that_may_not_read_it(self) -> None:
         for line in ("accept db 10.1.1.9", "accept nothing 10.1.1.9"):
             self.assertEqual(self.say(line).status, 3, line)
         self.is_at("10.1.1.4")
@@ -101,7 +101,7 @@ class AcceptTest(SynchronousTestCase):
         self.other.lose()
         self.assertEqual(self.say(f"accept {self.handle}").status, 3)
 
-    def test_who_is_no_administrator(self) -> None:
+    def test_without_the_role_admin(self) -> None:
         self.assertEqual(self.desk.ask(f"accept {self.handle}").status, 3)
         self.assertEqual(self.desk.ask("accept db 10.1.1.9").status, 4)
         self.is_at("10.1.1.4")

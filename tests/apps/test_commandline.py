@@ -139,7 +139,7 @@ class Text(SynchronousTestCase):
         self.assertEqual(found.get(GREP, SearchPattern(None)).pattern.pattern, rb"(?m)eth\d")
         self.assertEqual(found.get(LINES), 5)
 
-    def test_a_process_says_its_words_as_they_are(self) -> None:
+    def test_arguments_of_a_process_are_taken_as_they_are(self) -> None:
         self.assertEqual(typed(["web1", "'a'", "b\\", '"']), b"'a' b\\ \"")
         self.assertEqual(typed(["web1", "ls --enter"]), b"ls --enter")
 
@@ -149,7 +149,7 @@ class Text(SynchronousTestCase):
         self.assertIn("--send is part of REGEX here", remark)
         self.assertEqual(parse(expect.GRAMMAR, CommandLine("web1 x --send y"), 0.0).remarks, ())
 
-    def test_a_value_whose_quotes_are_gone_is_hinted_at(self) -> None:
+    def test_a_remark_about_a_value_without_its_quotes(self) -> None:
         wrong = self.assertRaises(UsageError, parse, LOG, CommandLine("web1 --grep link up"), 0.0)
         self.assertIn("--grep takes one word, and 'up' is behind it; more are in", str(wrong))
 
@@ -179,7 +179,7 @@ class Text(SynchronousTestCase):
 
     @settings(max_examples=300)
     @given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from((None, "web1")))
-    def test_it_answers_or_says_what_is_wrong(self, said: list[str], target: str | None) -> None:
+    def test_any_line_is_parsed_or_refused(self, said: list[str], target: str | None) -> None:
         for source in ("".join(said), " ".join(said), said):
             try:
                 found = typed_text(source, target)

@@ -25,10 +25,10 @@ EVENT = (
 
 
 @define(eq=False)
-class FakeTrail:
+class FakeReader:
     """`vspc.console.audit.AuditReader` that answers when the test says so."""
 
-    sought: list[AuditQuery] = field(factory=list)
+    queries: list[AuditQuery] = field(factory=list)
     reading: "list[Deferred[AuditPage]]" = field(factory=list)
     waiting: "list[Deferred[None]]" = field(factory=list)
     refused: Sequence[AccessRefusal] = ()
@@ -38,7 +38,7 @@ class FakeTrail:
         del position
         if self.full:
             raise AuditUnavailable("too many")
-        self.sought.append(query)
+        self.queries.append(query)
         pending: Deferred[AuditPage] = Deferred()
         self.reading.append(pending)
         return await pending
@@ -66,24 +66,24 @@ class FakeTrail:
 
 
 class Reading(SynchronousTestCase):
-    """A desk with a trail."""
+    """A desk with an audit file."""
 
     def setUp(self) -> None:
         self.desk = Desk()
-        self.trail = FakeTrail()
+        self.reader = FakeReader()
         self.recorded = Recorded()
-        self.desk.context = evolve(self.desk.context, audit_reader=self.trail, audit=self.recorded)
+        self.desk.context = evolve(self.desk.context, audit_reader=self.reader, audit=self.recorded)
 
 
 class Events(Reading):
     """`events`."""
 
-    def test_only_for_those_whose_task_it_is(self) -> None:
+    def test_only_for_administrators_and_auditors(self) -> None:
         channel = self.desk.say("events")
         self.assertEqual(channel.status, 4)
         self.assertIn('roles = ["admin"] or ["audit"]', channel.complaint)
         self.assertEqual([line["verb"] for line in self.recorded.named("denied")], ["events"])
-        self.assertEqual(self.trail.reading, [])
+        self.assertEqual(self.reader.reading, [])
 
     def test_an_event_that_does_not_exist(self) -> None:
         channel = self.desk.say("events --event 'bo\x1bgus'", ROOT)
@@ -91,50 +91,50 @@ class Events(Reading):
         self.assertIn(
             "unknown event 'bo\\x1bgus'; there are attach, kick, login\n", channel.complaint
         )
-        self.assertEqual(self.trail.reading, [])
+        self.assertEqual(self.reader.reading, [])
         self.desk.say("events --event kick", ROOT)
-        self.assertEqual(self.trail.sought[0].event, "kick")
+        self.assertEqual(self.reader.queries[0].event, "kick")
 
     def test_administrators_and_auditors_read_and_it_is_recorded(self) -> None:
         for operator in (ROOT, AUDITOR):
             channel = self.desk.say("events --json", operator)
-            self.trail.answer(EVENT)
+            self.reader.answer(EVENT)
             self.assertEqual((channel.status, channel.text), (0, EVENT + "\n"))
         self.assertEqual(len(self.recorded.named("audit-read")), 2)
 
-    def test_who_is_no_auditor_hears_of_no_console_that_he_may_not_read(self) -> None:
+    def test_without_the_role_audit_only_consoles_that_exist_for_the_operator(self) -> None:
         console, _ = self.desk.connected("web01", f"{1:032x}")
         line = EVENT.replace('"name"', f'"console": "{console.id}", "name"')
         gone = EVENT.replace('"name"', '"console": "no more", "name"')
         elsewhere = Operator("dave", roles=frozenset({"admin"}))
         for operator, shown in ((ROOT, 2), (elsewhere, 1), (AUDITOR, 3)):
             channel = self.desk.say("events", operator)
-            self.trail.answer(line, gone, EVENT)
+            self.reader.answer(line, gone, EVENT)
             self.assertEqual(len(channel.text.splitlines()), shown, operator)
 
-    def test_who_is_no_auditor_any_more_hears_nothing_more(self) -> None:
+    def test_it_ends_when_a_reload_takes_the_role_audit(self) -> None:
         people = {AUDITOR.name: AUDITOR}
         context = self.desk.context
         self.desk.context = evolve(context, current=lambda operator: people.get(operator.name))
         channel = self.desk.say("events -f", AUDITOR)
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
         people[AUDITOR.name] = Operator(AUDITOR.name)
-        self.trail.wake()
-        self.trail.answer(EVENT)
+        self.reader.wake()
+        self.reader.answer(EVENT)
         self.assertEqual((channel.status, len(channel.text.splitlines())), (4, 1))
 
-    def test_lines_for_people(self) -> None:
+    def test_lines_of_text(self) -> None:
         channel = self.desk.say("events", ROOT)
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
         self.assertEqual(
             channel.text,
             "2023-11-14T22:13:20.000Z kick alice web01 192.0.2.1 session=s1 "
             'reason="a ticket" count=2 follow=true\n',
         )
 
-    def test_a_login_for_people_says_how_and_a_console_where(self) -> None:
+    def test_text_of_a_login_has_the_proof_and_of_a_console_its_place(self) -> None:
         channel = self.desk.say("events", ROOT)
-        self.trail.answer(
+        self.reader.answer(
             EVENT.replace("kick", "login"),
             EVENT.replace('"name"', '"zone": "prod", "port": "com1", "name"'),
             '{"time": "2023-11-14T22:13:20.000000Z", "seq": 3, "event": "stop"}',
@@ -144,17 +144,17 @@ class Events(Reading):
         self.assertIn(" alice prod/web01:com1 192.0.2.1 ", kick)
         self.assertEqual(stop, "2023-11-14T22:13:20.000Z stop")
 
-    def test_on_a_terminal_lines_end_as_it_wants_and_control_c_ends_it(self) -> None:
+    def test_line_ends_of_a_terminal_and_control_c(self) -> None:
         channel = self.desk.say("events -f --json", ROOT, XTERM)
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
         self.assertTrue(channel.text.endswith("}\r\n"))
         channel.type(b"\x03")
         self.assertEqual(channel.status, 0)
-        self.assertTrue(self.trail.waiting[0].called)
+        self.assertTrue(self.reader.waiting[0].called)
 
     def test_options_say_what_is_sought(self) -> None:
         now = self.desk.clock.wall()
-        for line, sought in (
+        for line, expected in (
             ("events", AuditQuery(now - 3600)),
             ("events --since 10m", AuditQuery(now - 600)),
             ("events --since=1970-01-02", AuditQuery(86400.0)),
@@ -163,7 +163,7 @@ class Events(Reading):
             ("events --event=login", AuditQuery(now - 3600, event="login")),
         ):
             self.desk.say(line, ROOT)
-            self.assertEqual(self.trail.sought[-1], sought, line)
+            self.assertEqual(self.reader.queries[-1], expected, line)
 
     def test_words_that_make_no_sense_are_usage(self) -> None:
         for line in ("events x", "events --since", "events --since yesterday", "events -f=1"):
@@ -172,10 +172,10 @@ class Events(Reading):
 
     def test_older_files_are_spoken_of_once(self) -> None:
         channel = self.desk.say("events --json", ROOT)
-        self.trail.reading.pop().callback(
+        self.reader.reading.pop().callback(
             AuditPage((EVENT,), AuditPosition(1, 2), False, 0, "2023-01-01T00:00:00.000000Z")
         )
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
         self.assertEqual(channel.complaint.count("2023-01-01T00:00:00.000000Z"), 1)
         self.assertEqual(channel.text, 2 * (EVENT + "\n"))
 
@@ -193,43 +193,43 @@ class Events(Reading):
 
     def test_it_goes_on_until_there_is_no_more(self) -> None:
         channel = self.desk.say("events --json", ROOT)
-        self.trail.answer(EVENT, ended=False)
+        self.reader.answer(EVENT, ended=False)
         self.assertIsNone(channel.status)
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
         self.assertEqual((channel.status, len(channel.text.splitlines())), (0, 2))
 
     def test_it_follows(self) -> None:
         channel = self.desk.say("events -f --json", ROOT)
-        self.trail.answer(EVENT)
-        self.trail.wake()
-        self.trail.answer(EVENT)
+        self.reader.answer(EVENT)
+        self.reader.wake()
+        self.reader.answer(EVENT)
         self.assertEqual(len(channel.text.splitlines()), 2)
         self.assertIsNone(channel.status)
         channel.close()
-        self.assertTrue(self.trail.waiting[-1].called)
+        self.assertTrue(self.reader.waiting[-1].called)
 
     def test_it_reads_no_faster_than_the_operator(self) -> None:
         channel = self.desk.say("events --json", ROOT, window=10)
-        self.trail.answer(EVENT, ended=False)
-        self.assertEqual((len(channel.output), self.trail.reading), (10, []))
+        self.reader.answer(EVENT, ended=False)
+        self.assertEqual((len(channel.output), self.reader.reading), (10, []))
         channel.read(1000)
-        self.assertEqual(len(self.trail.reading), 1)
-        self.trail.answer()
+        self.assertEqual(len(self.reader.reading), 1)
+        self.reader.answer()
         self.assertEqual((channel.status, channel.text), (0, EVENT + "\n"))
 
     def test_following_slowly_nothing_is_asked_twice(self) -> None:
         channel = self.desk.say("events -f --json", ROOT, window=10)
-        self.trail.answer(EVENT)
-        self.assertEqual((self.trail.reading, self.trail.waiting), ([], []))
+        self.reader.answer(EVENT)
+        self.assertEqual((self.reader.reading, self.reader.waiting), ([], []))
         channel.read(1000)
-        self.trail.wake()
-        self.assertEqual(len(self.trail.reading), 1)
+        self.reader.wake()
+        self.assertEqual(len(self.reader.reading), 1)
 
     def test_a_file_that_is_not_read_is_a_failure(self) -> None:
         channel = self.desk.say("events", ROOT)
-        self.trail.reading.pop().errback(AuditUnavailable("the file is gone"))
+        self.reader.reading.pop().errback(AuditUnavailable("the file is gone"))
         self.assertEqual((channel.status, channel.complaint[:4]), (1, "the "))
-        self.trail.full = True
+        self.reader.full = True
         self.assertEqual(self.desk.say("events", ROOT).status, 1)
 
 
@@ -239,7 +239,7 @@ class Refusals(Reading):
     def setUp(self) -> None:
         super().setUp()
         now = self.desk.clock.wall()
-        self.trail.refused = (
+        self.reader.refused = (
             AccessRefusal("vm", "10.9.9.9", "default", "no", "[vm] allow = x", now - 60, now, 3),
             AccessRefusal("login", "192.0.2.6", "bob", "publickey: no", "", now - 5, now - 5),
         )
@@ -248,7 +248,7 @@ class Refusals(Reading):
         for operator in (ALICE, AUDITOR):
             self.assertEqual(self.desk.say("refusals", operator).status, 4)
 
-    def test_lines_for_people(self) -> None:
+    def test_lines_of_text(self) -> None:
         channel = self.desk.say("refusals", ROOT)
         self.assertEqual(
             channel.text.splitlines(),
@@ -259,9 +259,9 @@ class Refusals(Reading):
             ],
         )
 
-    def test_the_name_of_a_vm_that_has_said_it(self) -> None:
+    def test_the_name_of_a_vm_that_has_sent_it(self) -> None:
         now = self.desk.clock.wall()
-        self.trail.refused = (
+        self.reader.refused = (
             AccessRefusal("vm", "10.9.9.9", "default", "no", "", now, now, vm_name="web01"),
         )
         text = self.desk.say("refusals", ROOT).text
@@ -276,14 +276,14 @@ class Refusals(Reading):
             "3d ago  vm 10.9.9.9 default: no, 3 times in 1 min",
         )
 
-    def test_nothing_turned_away_is_said(self) -> None:
-        self.trail.refused = ()
+    def test_without_refusals(self) -> None:
+        self.reader.refused = ()
         self.assertEqual(self.desk.say("refusals", ROOT).text, "no refusals\n")
         self.assertEqual(self.desk.say("refusals --json", ROOT).text, "[]\n")
 
-    def test_a_hint_of_two_lines_for_who_has_a_table_and_who_has_none(self) -> None:
+    def test_a_hint_of_two_lines_with_and_without_a_table_of_the_operator(self) -> None:
         now = self.desk.clock.wall()
-        self.trail.refused = tuple(
+        self.reader.refused = tuple(
             AccessRefusal("login", "192.0.2.6", name, "no", hint, now, now)
             for name, hint in (
                 ("bob", '[operators.bob]\nauthorized_keys = ["ssh-ed25519 AA"]'),

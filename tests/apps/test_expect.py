@@ -103,7 +103,7 @@ class Waiting(ExpectCase):
         self.assertEqual(channel.complaint, "")
         self.assertFalse(self.web.attachments)
 
-    def test_what_was_said_before_does_not_count(self) -> None:
+    def test_earlier_output_does_not_match(self) -> None:
         self.web.link.output(b"login: ")
         channel = self.desk.ask("expect web01 login:")
         self.output(b"\r\n")
@@ -184,7 +184,7 @@ class Waiting(ExpectCase):
         self.output(b"login:")
         self.assertEqual(channel.status, 0)
 
-    def test_going_away_is_told_and_waited_for(self) -> None:
+    def test_going_away_is_a_notice_and_is_waited_for(self) -> None:
         channel = self.desk.ask("expect web01 login:")
         self.web.link.disconnect("reboot")
         self.desk.turn()
@@ -199,7 +199,7 @@ class Waiting(ExpectCase):
         self.output(b"in:")
         self.assertEqual(channel.status, 0)
 
-    def test_another_host_ends_it_after_what_was_said_before(self) -> None:
+    def test_another_host_ends_it_after_earlier_output_is_searched(self) -> None:
         first = self.desk.ask("expect web01 login:")
         second = self.desk.ask("expect web01 never", self.desk.login(CAROL))
         self.web.link.output(b"login:")
@@ -210,7 +210,7 @@ class Waiting(ExpectCase):
         self.assertEqual((first.status, second.status), (0, 1))
         self.assertIn("web01 is on 10.0.0.9 now; it was on 10.0.0.1", second.complaint)
 
-    def test_who_is_sent_away_or_may_not_read_any_more(self) -> None:
+    def test_a_kick_or_the_loss_of_the_right_to_read_ends_it(self) -> None:
         first = self.desk.ask("expect web01 x")
         (attachment,) = self.web.attachments
         attachment.expel("go")
@@ -221,7 +221,7 @@ class Waiting(ExpectCase):
         self.assertEqual(second.status, 1)
         self.assertIn("you may no longer read", second.complaint)
 
-    def test_who_leaves_is_gone(self) -> None:
+    def test_nothing_is_left_when_the_operator_leaves(self) -> None:
         channel = self.desk.ask("expect web01 x")
         channel.close()
         self.assertFalse(self.web.attachments)
@@ -239,7 +239,7 @@ class Waiting(ExpectCase):
         self.assertIsNone(channel.status)
         self.assertEqual(bytes(self.line.sent), b"")
 
-    def test_who_only_reads_may(self) -> None:
+    def test_the_right_to_read_is_enough(self) -> None:
         channel = self.desk.ask("expect web01 x", self.desk.login(BOB))
         self.output(b"x")
         self.assertEqual(channel.status, 0)
@@ -266,7 +266,7 @@ class Sending(ExpectCase):
         self.desk.ask("expect web01 --send '\u00fc\\r' x")
         self.assertEqual(bytes(self.line.sent), "\u00fc\\r".encode())
 
-    def test_who_may_not_type_is_told_before_anything_else(self) -> None:
+    def test_without_the_right_to_type_it_fails_at_once(self) -> None:
         channel = self.desk.ask("expect web01 --send x y", self.desk.login(BOB))
         self.assertEqual(channel.status, 4)
         self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"c")
@@ -316,7 +316,7 @@ class Sending(ExpectCase):
         self.output(b"x")
         self.assertEqual(channel.status, 0)
 
-    def test_who_types_is_told_what_he_has_to_know(self) -> None:
+    def test_cautions_before_typing(self) -> None:
         self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.ask("expect web01 --send go x")
         self.assertIn("[web01 is on 10.0.0.9 since", channel.complaint)
@@ -361,7 +361,7 @@ class Sending(ExpectCase):
 
 
 class Leaving(ExpectCase):
-    def test_what_was_not_taken_is_not_typed_for_who_leaves(self) -> None:
+    def test_waiting_input_is_withdrawn_when_the_operator_leaves(self) -> None:
         carol = self.desk.console_attachment(self.web, CAROL)
         self.web.link.migrate()
         carol.type(b"x" * (WAITING - 100))
@@ -371,7 +371,7 @@ class Leaving(ExpectCase):
         self.assertEqual(self.web.input.waiting, WAITING - 100)
         self.assertEqual(self.desk.audited("expect")[0]["bytes"], 0)
 
-    def test_what_was_searched_is_what_was_looked_at(self) -> None:
+    def test_the_offsets_of_a_time_out_are_those_searched(self) -> None:
         pattern = "(a|b)*a(a|b){300}c"
         self.desk.context = evolve(self.desk.context, work_pool=WorkPool(lambda _work, _then: None))
         channel = self.desk.ask(f"expect web01 --timeout 5 '{pattern}'")
@@ -402,7 +402,7 @@ class Places(ExpectCase):
         self.assertEqual(channel.status, 1)
         self.assertIn("no boot of web01 in its log", channel.complaint)
 
-    def test_a_gap_is_told_and_it_goes_on(self) -> None:
+    def test_a_gap_is_reported_and_the_search_continues(self) -> None:
         self.web.link.output(b"login:" + b"x" * 3 * 65536)
         channel = self.desk.ask("expect web01 --from 0 login:")
         self.desk.run_on(50)
@@ -412,7 +412,7 @@ class Places(ExpectCase):
         self.desk.run_on(50)
         self.assertEqual(channel.status, 0)
 
-    def test_how_far_one_may_look_back(self) -> None:
+    def test_the_limit_of_history(self) -> None:
         self.web.link.output(b"secret")
         limit = evolve(self.desk.context, history_limit=lambda _operator, _subject: 10.0)
         self.desk.context = limit
@@ -448,7 +448,7 @@ class FromTheLog(SynchronousTestCase):
         self.assertEqual(json.loads(channel.text)["end"], 300_019)
         self.assertEqual(channel.complaint, "")
 
-    def test_who_may_no_longer_read_when_the_log_answers_sees_nothing(self) -> None:
+    def test_nothing_is_shown_after_the_right_to_read_is_lost_during_a_query(self) -> None:
         self.output(b"the secret\r\n")
         context = self.desk.context
         self.desk.context = evolve(context, history_limit=lambda _operator, _subject: 3600.0)
@@ -465,7 +465,7 @@ class FromTheLog(SynchronousTestCase):
         self.assertEqual([channel.status for channel in channels], [1, 1, 1])
         self.assertFalse(self.web.attachments)
 
-    def test_as_far_back_as_one_may_look(self) -> None:
+    def test_the_limit_of_history_in_the_log(self) -> None:
         self.output(b"old\r\n")
         self.desk.clock.advance(100)
         self.output(b"new\r\n")
@@ -527,7 +527,7 @@ class LogsInTrouble(ExpectCase):
         self.desk.run_on(40, 0.01)
         return channel
 
-    def test_what_no_log_has_is_told_and_it_goes_on(self) -> None:
+    def test_a_gap_in_the_log_is_reported_and_the_search_continues(self) -> None:
         for readable in (True, False):
             self.setUp()
             channel = self.lost(readable)

@@ -24,7 +24,7 @@ class Exporting(LogTestCase):
         self.assertEqual(channel.status, 0, channel.complaint)
         return [json.loads(line) for line in channel.text.splitlines()]
 
-    def test_an_asciicast_that_begins_with_the_first_thing_that_happened(self) -> None:
+    def test_an_asciicast_begins_with_the_first_event(self) -> None:
         header, *events = self.cast()
         self.assertEqual((header["version"], header["title"]), (2, "web01"))
         self.assertEqual(header["timestamp"], 1_700_000_001)
@@ -113,7 +113,7 @@ class Exporting(LogTestCase):
             "[recording: started by alice]\nrecorded\n[recording: stopped by alice]\n",
         )
 
-    def test_a_recording_in_which_nothing_is_said(self) -> None:
+    def test_a_recording_without_output(self) -> None:
         self.say("record start web01")
         self.desk.clock.advance(5)
         self.say("record stop web01")
@@ -121,7 +121,7 @@ class Exporting(LogTestCase):
         self.assertEqual([event[1] for event in events], ["m", "m"])
         self.assertAlmostEqual(events[1][0], 5, 0)
 
-    def test_a_note_is_in_the_log_and_told(self) -> None:
+    def test_a_note_is_in_the_log_and_shown(self) -> None:
         watcher = self.desk.say("raw web01")
         self.assertEqual(self.say("note web01 'disk\tis full'").status, 0)
         self.assertIn("[note by alice: disk\\x09is full]", watcher.complaint)
@@ -163,7 +163,7 @@ class Typing(LogTestCase):
             if path.is_file():
                 self.assertNotIn(b"canary", path.read_bytes())
 
-    def test_what_send_typed_is_in_the_log_when_its_echo_comes_after_it_has_left(self) -> None:
+    def test_input_of_send_is_logged_when_its_echo_comes_after_the_end(self) -> None:
         host = self.vm()
         self.output(host, b"login: ")
         for line in ("send web01 root --enter", "send web01 id --enter"):
@@ -187,7 +187,7 @@ class Typing(LogTestCase):
         inputs = self.inputs()
         self.assertEqual(inputs[0], "bytes that were not echoed: 5")
 
-    def test_the_input_of_the_first_send_to_a_vm_that_has_not_spoken(self) -> None:
+    def test_input_of_send_to_a_vm_without_output(self) -> None:
         host = self.vm()
         self.say("send web01 x --enter")
         self.output(host, b"x\r\n")

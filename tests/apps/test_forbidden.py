@@ -147,10 +147,10 @@ class Forbidden(SynchronousTestCase):
             max_size=4,
         ),
     )
-    def test_whatever_else_is_said(self, verb: str, words: list[str]) -> None:
+    def test_with_every_other_option(self, verb: str, words: list[str]) -> None:
         self.assert_alike(" ".join((verb, *words)), BOB)
 
-    def test_nor_after_it_was_forbidden_while_somebody_was_there(self) -> None:
+    def test_nor_after_the_right_was_lost_while_attached(self) -> None:
         desk = self.scene(True)
         desk.rules = Access((Rule(frozenset({"bob"}), ("*",), frozenset({"read"})), HIDDEN))
         bobs = desk.login(BOB)

@@ -53,7 +53,7 @@ class OffAConsole(KickCase):
         self.assertEqual(slow.status, 1)
         self.assertFalse(self.web.attachments)
 
-    def test_what_he_typed_and_waits_is_not_typed_any_more(self) -> None:
+    def test_waiting_input_of_a_removed_operator_is_dropped(self) -> None:
         self.web.link.migrate()
         self.there.type(b"rm -rf /\r")
         self.desk.ask("kick web01 carol", self.desk.login(DAVE))
@@ -68,12 +68,12 @@ class OffAConsole(KickCase):
         self.assertIsNone(self.there.status)
         self.assertEqual(self.desk.audited("denied")[0]["verb"], "kick")
 
-    def test_somebody_who_is_not_there(self) -> None:
+    def test_an_operator_that_is_not_attached(self) -> None:
         channel = self.desk.ask("kick web01 'bob\x1b'", self.desk.login(DAVE))
         self.assertEqual((channel.status, channel.complaint), (1, "bob\\x1b is not on web01\n"))
         self.assertEqual(self.desk.audited("kick")[0]["count"], 0)
 
-    def test_a_console_that_he_may_not_read(self) -> None:
+    def test_a_console_that_does_not_exist_for_the_operator(self) -> None:
         self.assertEqual(self.desk.ask("kick secret carol", self.desk.login(DAVE)).status, 3)
 
     def test_usage(self) -> None:
@@ -121,7 +121,7 @@ class Out(KickCase):
         again = self.desk.ask("kick --operator dave", self.daves)
         self.assertEqual(again.complaint, "dave has no other session\n")
 
-    def test_everybody_who_types(self) -> None:
+    def test_all_writers(self) -> None:
         reads = self.desk.ask("raw web01", self.desk.login(BOB))
         hidden = self.desk.ask("raw secret", self.carols)
         hidden.type(b"h")
@@ -136,7 +136,7 @@ class Out(KickCase):
         nobody = self.desk.ask("kick --all-writers", self.daves)
         self.assertEqual(nobody.text, "writers removed: none\n")
 
-    def test_everybody_who_types_as_json_without_the_names_of_those_unseen(self) -> None:
+    def test_all_writers_as_json_without_names_of_unreadable_consoles(self) -> None:
         hidden = self.desk.ask("raw secret", self.carols)
         hidden.type(b"h")
         channel = self.desk.ask("kick --all-writers --json", self.daves)
@@ -172,7 +172,7 @@ class Out(KickCase):
         self.assertEqual(self.desk.audited("kick")[-1]["subject"], "abcdef012345")
         self.assertEqual(len(self.ends), 1)
 
-    def test_but_not_the_one_who_says_it(self) -> None:
+    def test_but_not_the_own_session(self) -> None:
         roots = self.desk.login(ROOT)
         db, _ = self.desk.connected("db", f"{3:032x}")
         own = self.desk.ask("raw db", roots)

@@ -16,7 +16,7 @@ class RememberedTest(SynchronousTestCase):
         self.assertEqual(limits.last_match("bob", "0"), 8)
         self.assertIsNone(limits.last_match("alice", "1"))
 
-    def test_the_longest_silent_speaker_is_forgotten(self) -> None:
+    def test_the_least_recent_sender_is_forgotten(self) -> None:
         limits = VerbLimits()
         for _ in range(MESSAGES):
             self.assertTrue(limits.may_send("alice", 0.0))

@@ -53,7 +53,7 @@ class LockoutCase(SynchronousTestCase):
 
 
 class Locking(LockoutCase):
-    def test_that_there_are_none_is_said(self) -> None:
+    def test_without_lockouts(self) -> None:
         for line, text in (("lockout", ""), ("lockout --list --json", "[]\n")):
             channel = self.say(line)
             self.assertEqual((channel.status, channel.text), (0, text))
@@ -91,12 +91,12 @@ class Locking(LockoutCase):
         self.desk.clock.advance(86401)
         self.assertIsNone(self.lockouts.find(["carol"]))
 
-    def test_one_whom_the_configuration_does_not_know(self) -> None:
+    def test_a_name_that_is_not_configured(self) -> None:
         channel = self.say("lockout mallory")
         self.assertEqual(channel.status, 0)
         self.assertIn("the configuration has no operator of that name", channel.text)
 
-    def test_it_is_said_when_it_is_on_the_disk(self) -> None:
+    def test_it_ends_when_it_is_written_to_disk(self) -> None:
         self.paper.at_once = False
         carols = self.desk.login(CAROL)
         channel = self.say("lockout carol")
@@ -105,7 +105,7 @@ class Locking(LockoutCase):
         self.paper.saved[0]("")
         self.assertEqual(channel.status, 0)
 
-    def test_a_disk_that_does_not_take_it(self) -> None:
+    def test_a_disk_that_fails(self) -> None:
         self.paper.at_once = False
         channel = self.say("lockout carol")
         self.paper.saved[0]("No space left on device")
@@ -117,7 +117,7 @@ class Locking(LockoutCase):
         self.paper.saved[1]("")
         self.assertEqual([e["result"] for e in self.desk.audited("lockout")], ["failed"] * 2)
 
-    def test_who_said_it_goes_before_the_disk_answers(self) -> None:
+    def test_the_operator_leaves_before_it_is_written(self) -> None:
         self.paper.at_once = False
         self.say("lockout carol").close()
         self.assertEqual(self.desk.audited("lockout"), [])
@@ -134,7 +134,7 @@ class Locking(LockoutCase):
             self.assertIn("is your own", channel.complaint)
         self.assertEqual(self.lockouts.listed(), [])
 
-    def test_not_who_has_the_machine(self) -> None:
+    def test_not_the_user_of_the_machine(self) -> None:
         self.assertEqual(self.say("lockout root@local").status, 1)
         local = self.desk.login(Operator("root@local", roles=frozenset({"admin"})), Proof("local"))
         self.assertEqual(self.desk.ask("lockout dave", local).status, 0)
@@ -171,7 +171,7 @@ class Lifting(LockoutCase):
         again = self.say("lockout --lift carol --json")
         self.assertEqual((again.status, again.text), (1, ""))
 
-    def test_as_json_where_the_disk_does_not_take_it(self) -> None:
+    def test_as_json_where_it_cannot_be_written(self) -> None:
         self.paper.at_once = False
         channel = self.say("lockout carol --json")
         self.paper.saved[0]("No space left on device")

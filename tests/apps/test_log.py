@@ -29,8 +29,8 @@ class LogTestCase(SynchronousTestCase):
         return desk
 
     def join(self) -> None:
-        desk, archive = self.desk, self.logged.log.queries
-        desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.server, archive)
+        desk, logs = self.desk, self.logged.log.queries
+        desk.context = VerbContext(desk.roster, desk.rights, desk.clock, desk.server, logs)
 
     def restart(self, clean: bool = True) -> None:
         self.desk = self.new_desk()
@@ -91,7 +91,7 @@ class Printing(LogTestCase):
     def test_from_an_offset_and_so_many_bytes(self) -> None:
         self.assertEqual(self.say("log web01 --raw --from 5 --bytes 3").output, b"two")
 
-    def test_from_an_offset_that_is_not_said_yet(self) -> None:
+    def test_from_an_offset_that_does_not_exist_yet(self) -> None:
         channel = self.say("log web01 --from 1000")
         self.assertEqual(channel.status, 1)
         self.assertIn("offset 1000 does not exist yet", channel.complaint)
@@ -143,12 +143,12 @@ class Printing(LogTestCase):
             self.assertIn(why, channel.complaint, words)
             self.assertIn("usage: log NAME", channel.complaint)
 
-    def test_nobody_reads_what_he_may_not(self) -> None:
+    def test_without_the_right_to_read(self) -> None:
         self.vm(b"secret1", uuid=b"99" * 16)
         channel = self.desk.say("log secret1", BOB)
         self.assertEqual(channel.status, 3)
 
-    def test_a_reader_who_takes_little_gets_everything(self) -> None:
+    def test_a_slow_reader_gets_everything(self) -> None:
         self.output(self.host, b"".join(b"line %05d\n" % n for n in range(2000)))
         channel = self.say("log web01 --raw", window=1000)
         while channel.status is None:
@@ -157,7 +157,7 @@ class Printing(LogTestCase):
         self.assertEqual(channel.output[-22:], b"line 01998\nline 01999\n")
         self.assertEqual(channel.output.count(b"line"), 2000)
 
-    def test_who_may_read_no_longer_gets_no_more_than_is_on_its_way(self) -> None:
+    def test_output_stops_when_the_right_to_read_is_lost(self) -> None:
         self.output(self.host, b"".join(b"line %05d\n" % n for n in range(20_000)))
         rules = self.desk.rules
         for line in ("log web01 --raw", "log web01 --raw -f", "export web01 --format raw"):
@@ -202,7 +202,7 @@ class Following(LogTestCase):
         self.output(host, b"nic\n")
         self.assertEqual(channel.output, b"a panic\nkernel panic\n")
 
-    def test_who_reads_too_slowly_goes_on_from_the_log(self) -> None:
+    def test_a_reader_that_is_too_slow_continues_from_the_log(self) -> None:
         host = self.vm()
         self.output(host, b"start\n")
         channel = self.say("log web01 -f --raw", window=6)
@@ -223,7 +223,7 @@ class Following(LogTestCase):
 class Lossless(LogTestCase):
     """`raw` (law 1)."""
 
-    def test_it_goes_on_from_the_log_once_the_ring_has_forgotten(self) -> None:
+    def test_it_continues_from_the_log_where_the_history_has_lost_output(self) -> None:
         host = self.vm()
         self.output(host, b"x")
         channel = self.say("raw web01", window=10)
@@ -336,7 +336,7 @@ class Restarts(LogTestCase):
 class Boots(LogTestCase):
     """When a VM booted."""
 
-    def test_lines_and_what_is_said_in_them(self) -> None:
+    def test_lines_and_their_text(self) -> None:
         host = self.vm()
         self.output(host, b"SeaBIOS (version 1.16)\n")
         self.output(host, b"[ 0.0] Linux version 6.1.0 (gcc)\nlogin: ")

@@ -23,7 +23,7 @@ class FullDisk(LogTestCase):
     def fill(self) -> None:
         self.disk.error = errno.ENOSPC
 
-    def test_the_log_of_a_vm_that_came_meanwhile_is_read_from_memory(self) -> None:
+    def test_the_log_of_a_vm_that_connected_meanwhile_is_read_from_memory(self) -> None:
         self.fill()
         host = self.vm()
         self.output(host, b"one\n")
@@ -50,7 +50,7 @@ class FullDisk(LogTestCase):
         self.assertEqual((channel.status, channel.output), (0, b"before\nmeanwhile\n"))
         self.assertIn("the last 10 bytes are from memory", channel.complaint)
 
-    def test_what_no_queue_holds_is_from_the_ring_behind_a_gap(self) -> None:
+    def test_output_that_the_queue_dropped_is_from_the_history_after_a_gap(self) -> None:
         self.logged.log.recorder.bounds = LogBounds(each=10_000, total=1 << 20)
         host = self.vm()
         self.output(host, b"before\n")
@@ -83,7 +83,7 @@ class FullDisk(LogTestCase):
         self.run_on()
         self.assertIn("one", channel.text)
 
-    def test_when_there_is_room_again_nothing_is_missing_and_nothing_is_said(self) -> None:
+    def test_when_there_is_room_again_nothing_is_missing(self) -> None:
         self.fill()
         host = self.vm()
         self.output(host, b"one\n")

@@ -128,7 +128,7 @@ class Unfinished(LogTestCase):
         self.output(self.host, b"nic\r\n")
         self.assertEqual(channel.text, "Kernel panic\n")
 
-    def test_nothing_is_left_when_the_operator_goes(self) -> None:
+    def test_nothing_is_left_when_the_operator_leaves(self) -> None:
         channel = self.say("log web01 -f -t")
         self.output(self.host, b"login: ")
         channel.close()
@@ -143,7 +143,7 @@ class Searched(LogTestCase):
         super().setUp()
         self.host = self.vm()
 
-    def test_a_line_whose_beginning_was_said_before_the_start(self) -> None:
+    def test_a_line_that_begins_before_the_start(self) -> None:
         self.output(self.host, b"other\nKernel pa")
         self.desk.clock.advance(100)
         self.output(self.host, b"nic in web01\nlater\n")
@@ -166,7 +166,7 @@ class Searched(LogTestCase):
         for channel in channels:
             self.assertEqual(channel.text, "Kernel panic\n")
 
-    def test_not_further_back_than_the_operator_may_look(self) -> None:
+    def test_not_beyond_the_limit_of_history(self) -> None:
         self.output(self.host, b"secret ")
         self.desk.clock.advance(3600)
         self.output(self.host, b"now\n")
@@ -193,7 +193,7 @@ class Searched(LogTestCase):
             self.assertIn("connected and away", channel.text)
             self.assertEqual(channel.complaint, "")
 
-    def test_what_is_missing_is_told(self) -> None:
+    def test_a_gap_is_reported(self) -> None:
         self.output(self.host, b"before\n")
         self.restart(clean=False)
         self.output(self.vm(), b"after\n")
@@ -262,7 +262,7 @@ class Many(LogTestCase):
         self.assertEqual(channel.text.count("panic"), 5)
         self.assertEqual(self.desk.say("log 'secret*' --grep panic", BOB).status, 3)
 
-    def test_who_may_read_less_meanwhile_sees_no_more(self) -> None:
+    def test_consoles_that_become_unreadable_are_skipped(self) -> None:
         channel = self.desk.say("log '*' --grep panic")
         self.desk.rules = Access(())
         self.run_on()
@@ -285,15 +285,15 @@ class Many(LogTestCase):
         self.output(host, b"panic here\n")
         self.assertEqual(self.say("log 'w*' --grep panic").text, "panic here\n")
 
-    def test_a_log_that_cannot_be_read_is_told_and_the_others_are_searched(self) -> None:
-        archive = self.logged.log.queries
+    def test_a_log_that_cannot_be_read_is_reported_and_the_others_are_searched(self) -> None:
+        logs = self.logged.log.queries
         broken = self.hosts["web-2"].id
-        real = archive.query
+        real = logs.query
 
         async def query(_self, console_id, question):  # type: ignore[no-untyped-def]
             return None if console_id == broken else await real(console_id, question)
 
-        self.patch(type(archive), "query", query)
+        self.patch(type(logs), "query", query)
         channel = self.say("log 'w*' --grep panic --since 2h")
         self.assertNotIn("web-2: ", channel.text)
         self.assertIn("web-10: a panic\n", channel.text)
@@ -313,7 +313,7 @@ class Many(LogTestCase):
         self.assertEqual(channel.status, 1)
         self.assertIn("bytes searched; 1 console not searched", channel.complaint)
 
-    def test_who_takes_little_gets_it_all_and_who_goes_ends_it(self) -> None:
+    def test_a_slow_reader_gets_everything_and_leaving_ends_it(self) -> None:
         channel = self.say("log '*' --grep panic", window=5)
         self.assertEqual(len(channel.output), 5)
         self.assertIsNone(channel.status)

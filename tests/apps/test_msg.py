@@ -32,7 +32,7 @@ class Messages(SynchronousTestCase):
         said = "message from alice: \\x1b[2J\\u202e]\\x0d\\x0a[web01 is away]"
         self.assertIn(said, self.there.text)
 
-    def test_who_only_reads_may_speak_a_few_times_a_minute(self) -> None:
+    def test_the_right_to_read_is_enough_a_few_times_a_minute(self) -> None:
         session = self.desk.login(BOB)
         for _ in range(10):
             self.assertEqual(self.desk.ask("msg web01 hello", session).status, 0)
@@ -44,7 +44,7 @@ class Messages(SynchronousTestCase):
         self.desk.clock.advance(6.1)
         self.assertEqual(self.desk.ask("msg web01 hello", session).status, 0)
 
-    def test_nobody_there(self) -> None:
+    def test_without_operators_on_the_console(self) -> None:
         self.there.close()
         channel = self.desk.ask("msg web01 hello")
         self.assertEqual(

@@ -55,7 +55,7 @@ class Boots(RestartCase):
                 if first:
                     self.assertEqual(self.say("log web01 --boot 0").output, first + b"login: ")
 
-    def test_that_there_is_none_is_said(self) -> None:
+    def test_without_boots(self) -> None:
         self.output(self.vm(), KERNEL)
         store = self.logged.log.store
         (log,) = store.logs.values()
@@ -77,7 +77,7 @@ class Boots(RestartCase):
         self.vm()
         self.assertEqual(self.boots(), [["new line"]])
 
-    def test_the_log_says_why_the_line_went(self) -> None:
+    def test_the_log_has_the_reason_of_the_disconnect(self) -> None:
         self.output(self.vm(), b"x")
         self.restart()
         self.vm()
@@ -194,7 +194,7 @@ class LastOutput(RestartCase):
         self.restart()
         self.assertEqual(self.info()["last_output"], last)
 
-    def test_a_vm_that_said_nothing_has_none(self) -> None:
+    def test_a_vm_without_output_has_none(self) -> None:
         self.vm()
         self.say("note web01 hello")
         self.restart()

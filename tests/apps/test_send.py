@@ -94,7 +94,7 @@ class Sending(SendCase):
         self.assert_sent("send web01 reboot --enter", b"reboot\r")
         self.assert_sent("send web01 --enter ''", b"reboot\r\r")
 
-    def test_json_says_where_the_output_stood(self) -> None:
+    def test_json_has_the_offset_of_the_output(self) -> None:
         self.web.link.output(b"login: ")
         channel = self.assert_sent("send web01 --json root", b"root")
         self.assertEqual(json.loads(channel.text), {"offset": 7, "bytes": 4})
@@ -230,7 +230,7 @@ class Delivered(SendCase):
         self.assertEqual(bytes(new.sent), b"")
         self.assertEqual(self.web.input.waiting, 0)
 
-    def test_an_operator_who_goes_takes_back_what_waits(self) -> None:
+    def test_waiting_input_is_withdrawn_when_the_operator_leaves(self) -> None:
         self.web.link.migrate()
         channel = self.desk.ask("send web01 x")
         channel.close()
@@ -281,7 +281,7 @@ class StandardInput(SendCase):
         channel.program.ended_input()
         self.assertEqual(bytes(self.line.sent), b"ls\r")
 
-    def test_who_leaves_in_the_middle_types_nothing_of_the_rest(self) -> None:
+    def test_nothing_more_is_typed_after_the_operator_leaves(self) -> None:
         self.line.answers, self.line.unread = False, 4096
         channel = self.desk.ask("send web01")
         for _ in range(2):
@@ -314,7 +314,7 @@ class StandardInput(SendCase):
             st.sampled_from(["answer", "migrate", "move", "resume", "wait"]), max_size=12
         ),
     )
-    def test_the_line_gets_what_was_said_whatever_happens_meanwhile(
+    def test_the_line_gets_the_text_whatever_happens_meanwhile(
         self, pieces: list[bytes], moves: list[str]
     ) -> None:
         desk = OpsDesk()
@@ -355,7 +355,7 @@ class StandardInput(SendCase):
         answers=st.integers(min_value=0, max_value=4),
         end=st.sampled_from(["away", "host", "close", "timeout", "kick"]),
     )
-    def test_what_it_says_of_an_end_is_what_the_line_got(
+    def test_the_count_in_its_message_is_what_the_line_got(
         self, size: int, answers: int, end: str
     ) -> None:
         desk = OpsDesk()
@@ -389,7 +389,7 @@ class StandardInput(SendCase):
 
 
 class Refused(SendCase):
-    def test_while_somebody_else_types(self) -> None:
+    def test_while_another_operator_has_the_pen(self) -> None:
         self.desk.ask("raw web01", self.desk.login(CAROL)).type(b"c")
         channel = self.desk.ask("send web01 x")
         self.assertEqual(
@@ -422,7 +422,7 @@ class Refused(SendCase):
         self.assertEqual(expecting.status, 4)
         self.assertIn("no right `force`", expecting.complaint)
 
-    def test_who_is_sent_off_hears_one_count(self) -> None:
+    def test_a_removed_operator_gets_one_count(self) -> None:
         channel = self.desk.ask("send web01")
         channel.type(b"abc")
         self.web.link.migrate()
@@ -460,7 +460,7 @@ class Refused(SendCase):
             (channel.status, channel.complaint), (1, "web01 is away; nothing was sent\n")
         )
 
-    def test_a_rule_that_wants_a_reason(self) -> None:
+    def test_a_rule_that_requires_a_reason(self) -> None:
         rights = frozenset({"read", "write", "reason"})
         self.desk.rules = Access((Rule(frozenset({"alice"}), ("*",), rights),))
         channel = self.desk.ask("send web01 x")
@@ -509,7 +509,7 @@ class Refused(SendCase):
         self.assertEqual(channel.status, 1)
         self.assertIn("no more; nothing was sent", channel.complaint)
 
-    def test_who_types_is_told_what_he_has_to_know(self) -> None:
+    def test_cautions_before_typing(self) -> None:
         self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.ask("send web01 x")
         self.assertEqual(channel.status, 0)

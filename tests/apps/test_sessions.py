@@ -30,7 +30,7 @@ class Sessions(SynchronousTestCase):
         self.assertEqual((carol["this"], dave["this"]), (False, True))
         self.assertRegex(carol["since"], r"\A20\d\d-.*Z\Z")
 
-    def test_consoles_that_he_may_not_read_are_not_there(self) -> None:
+    def test_consoles_that_do_not_exist_for_the_operator_are_left_out(self) -> None:
         (carol, _) = json.loads(self.desk.ask("sessions --json", self.daves).text)
         self.assertEqual([each["console"] for each in carol["consoles"]], ["web01"])
         self.assertEqual(carol["consoles"][0]["writes"], True)
@@ -54,7 +54,7 @@ class Sessions(SynchronousTestCase):
         reason = self.desk.ask("sessions", self.desk.login(DAVE, reason="a\\x1bb"), XTERM)
         self.assertIn("reason a\\x1bb", reason.text)
 
-    def test_nobody_is_said(self) -> None:
+    def test_without_sessions(self) -> None:
         shown = self.desk.ask("sessions --operator nobody", self.daves)
         self.assertEqual((shown.text, shown.status), ("no sessions of nobody\n", 0))
 

@@ -44,7 +44,7 @@ class Status(SynchronousTestCase):
         self.assertEqual(lines["tls"], "yes")
         self.assertEqual(lines["audit refuses"], "no")
 
-    def test_it_is_for_people_and_says_nothing_twice(self) -> None:
+    def test_text_has_each_fact_once(self) -> None:
         self.facts |= {
             "pid": 7,
             "uptime_seconds": 17,

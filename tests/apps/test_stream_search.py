@@ -30,22 +30,22 @@ PATTERNS = st.lists(
 ).map(lambda parts: "".join(atom + often for atom, often in parts))
 
 
-def sought(*patterns: str) -> tuple[SearchPattern, ...]:
+def patterns_of(*patterns: str) -> tuple[SearchPattern, ...]:
     return tuple(SearchPattern.of("REGEX", pattern) for pattern in patterns)
 
 
-def hunt(hunting: StreamSearch, pieces: list[bytes], start: int = 0) -> Match | None:
+def search_pieces(search: StreamSearch, pieces: list[bytes], start: int = 0) -> Match | None:
     """What is found when each piece is searched as it comes."""
     at = start
     for piece in pieces:
-        for begin in range(0, len(piece), hunting.window // 4):
-            part = piece[begin : begin + hunting.window // 4]
-            hunting.feed(at, part)
+        for begin in range(0, len(piece), search.window // 4):
+            part = piece[begin : begin + search.window // 4]
+            search.feed(at, part)
             at += len(part)
-            found = hunting.look().search()
+            found = search.look().search()
             if found is not None:
                 return found
-            hunting.missed()
+            search.missed()
     return None
 
 
@@ -59,14 +59,14 @@ class InPieces(SynchronousTestCase):
     @example("\\Ab", [b"a", b"b"])
     @example("^ab", [b"x\na", b"b"])
     @example("\\bb", [b"a", b"b"])
-    def test_as_if_all_that_was_said_were_searched_each_time(
+    def test_as_if_all_output_were_searched_each_time(
         self, pattern: str, pieces: list[bytes]
     ) -> None:
         try:
-            wanted = sought(pattern)
+            wanted = patterns_of(pattern)
         except UsageError:
             return
-        found = hunt(StreamSearch(wanted), pieces, 1000)
+        found = search_pieces(StreamSearch(wanted), pieces, 1000)
         whole = b""
         for piece in pieces:
             whole += piece
@@ -97,52 +97,56 @@ class InPieces(SynchronousTestCase):
         for cut in [*cuts, len(text)]:
             pieces.append(text[at : at + cut])
             at += cut
-        found = hunt(StreamSearch(sought(pattern)), pieces)
+        found = search_pieces(StreamSearch(patterns_of(pattern)), pieces)
         assert found is not None
         self.assertEqual((found.offset, found.text), (before // 3 * 3, needle))
 
     def test_what_was_forgotten_is_no_beginning_of_text_or_line(self) -> None:
         for pattern in ("\\Ay+", "^y+", "\\by+"):
             for text in (b"ny" * WINDOW, b"nny" * WINDOW):
-                self.assertIsNone(hunt(StreamSearch(sought(pattern)), [text]), pattern)
+                self.assertIsNone(
+                    search_pieces(StreamSearch(patterns_of(pattern)), [text]), pattern
+                )
 
     def test_no_more_than_the_window_is_kept_or_searched(self) -> None:
-        hunting = StreamSearch(sought("q+"))
+        search = StreamSearch(patterns_of("q+"))
         most = 0
         for number in range(40):
-            hunting.feed(number * 50_000, b"a" * 50_000)
-            look = hunting.look()
+            search.feed(number * 50_000, b"a" * 50_000)
+            look = search.look()
             most = max(most, len(look.text))
             self.assertIsNone(look.search())
-            hunting.missed()
+            search.missed()
         self.assertLessEqual(most, WINDOW + 1)
 
     def test_a_gap_is_no_place_for_a_match(self) -> None:
-        hunting = StreamSearch(sought("ab"))
-        self.assertIsNone(hunt(hunting, [b"a"]))
-        self.assertIsNone(hunt(hunting, [b"b"], 2))
-        found = hunt(hunting, [b"ab"], 3)
+        search = StreamSearch(patterns_of("ab"))
+        self.assertIsNone(search_pieces(search, [b"a"]))
+        self.assertIsNone(search_pieces(search, [b"b"], 2))
+        found = search_pieces(search, [b"ab"], 3)
         assert found is not None
         self.assertEqual(found.offset, 3)
 
     def test_of_two_patterns_the_one_that_ends_first(self) -> None:
         for text, which in ((b"panic login:", 0), (b"login: panic", 1)):
-            found = hunt(StreamSearch(sought("panic", "login:")), [text])
+            found = search_pieces(StreamSearch(patterns_of("panic", "login:")), [text])
             assert found is not None
             self.assertEqual(found.which, which)
-        found = hunt(StreamSearch(sought("panic", "(?s)boot.*login:")), [b"boot panic login:"])
+        found = search_pieces(
+            StreamSearch(patterns_of("panic", "(?s)boot.*login:")), [b"boot panic login:"]
+        )
         assert found is not None
         self.assertEqual(found.which, 0)
 
-    def test_said_while_a_search_is_under_way(self) -> None:
-        hunting = StreamSearch(sought("needle"))
-        hunting.feed(0, b"hay nee")
-        look = hunting.look()
-        hunting.feed(7, b"dle")
+    def test_output_during_a_search(self) -> None:
+        search = StreamSearch(patterns_of("needle"))
+        search.feed(0, b"hay nee")
+        look = search.look()
+        search.feed(7, b"dle")
         self.assertIsNone(look.search())
-        hunting.missed()
-        self.assertTrue(hunting.due)
-        found = hunting.look().search()
+        search.missed()
+        self.assertTrue(search.due)
+        found = search.look().search()
         assert found is not None
         self.assertEqual(found.offset, 4)
 
@@ -157,14 +161,14 @@ class Patterns(SynchronousTestCase):
     @given(PATTERNS, st.lists(LETTERS).map(b"".join))
     def test_no_match_is_longer(self, pattern: str, text: bytes) -> None:
         try:
-            (each,) = sought(pattern)
+            (each,) = patterns_of(pattern)
         except UsageError:
             return
         found = each.pattern.search(text)
         if found is not None:
             self.assertLessEqual(len(found.group()), each.reach)
 
-    def test_a_mistake_is_told_with_its_place(self) -> None:
+    def test_an_error_has_its_position(self) -> None:
         with self.assertRaises(UsageError) as caught:
             SearchPattern.of("REGEX", "login: (?=x)")
         said = str(caught.exception)
@@ -194,21 +198,24 @@ class Patterns(SynchronousTestCase):
         self.assertLessEqual(max(given), 512 * 1024)
 
     def test_a_large_one_has_a_smaller_window(self) -> None:
-        small, large = StreamSearch(sought("login: $")), StreamSearch(sought("(?s)a.{500}q"))
+        small, large = (
+            StreamSearch(patterns_of("login: $")),
+            StreamSearch(patterns_of("(?s)a.{500}q")),
+        )
         self.assertEqual(small.window, WINDOW)
         self.assertLess(large.window, WINDOW // 2)
         self.assertGreaterEqual(large.window, WINDOW // 4)
 
     def test_literals_are_not_searched_again(self) -> None:
         """Work in proportion to what is said: a byte at a time costs no whole window each."""
-        hunting = StreamSearch(sought("login:"))
+        search = StreamSearch(patterns_of("login:"))
         searched = 0
         for at in range(5000):
-            hunting.feed(at, b"a")
-            look = hunting.look()
+            search.feed(at, b"a")
+            look = search.look()
             searched += look.length
             self.assertIsNone(look.search())
-            hunting.missed()
+            search.missed()
         self.assertLess(searched, 5000 * 30)
 
 
@@ -217,13 +224,13 @@ def measure() -> None:
     chosen = random.Random(1)
     texts = [bytes(chosen.choices(letters, k=WINDOW)) for letters in (b"a", b"ab", b"abcdef \n")]
     for pattern in ("login:", "(?i)panic|oops", "[^z]*z", "(?s)a.{580}q", "(a?){240}a{240}q"):
-        hunting = StreamSearch(sought(pattern))
+        search = StreamSearch(patterns_of(pattern))
         worst = 0.0
         for text in texts:
             began = time.perf_counter()
-            re2.compile(hunting.look().patterns[0]).search(text[: hunting.window])
+            re2.compile(search.look().patterns[0]).search(text[: search.window])
             worst = max(worst, time.perf_counter() - began)
-        print(f"{pattern:20} {hunting.window // 1024:4} KiB {1000 * worst:8.2f} ms")
+        print(f"{pattern:20} {search.window // 1024:4} KiB {1000 * worst:8.2f} ms")
 
 
 if __name__ == "__main__":

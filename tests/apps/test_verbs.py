@@ -81,7 +81,7 @@ class Listing(VerbTest):
         self.assertIn(long, self.desk.say("list", terminal=Terminal("xterm", 300, 24)).text)
         self.assertIn(f"\n{long}  connected", self.desk.say("list").text)  # for a program
 
-    def test_nothing_is_said(self) -> None:
+    def test_without_consoles(self) -> None:
         self.assertEqual(self.desk.say("list nothing*").text, "no console matches\n")
 
     def test_nothing_there_is_an_empty_list(self) -> None:
@@ -97,7 +97,7 @@ class Listing(VerbTest):
             channel.read(50_000)
         self.assertEqual(len(json.loads(channel.text)), 492)
 
-    def test_an_operator_who_leaves_in_the_middle_of_it(self) -> None:
+    def test_the_operator_leaves_while_it_prints(self) -> None:
         channel = self.desk.say("list --json", window=10)
         channel.close()
         channel.read(1000)
@@ -135,7 +135,7 @@ class Asking(VerbTest):
         self.assertEqual(row.split()[:4], ["web01", "carol", "writes", "192.0.2.1"])
         self.assertEqual(json.loads(self.desk.say("who --json web01").text)[0]["writes"], True)
 
-    def test_who_says_when_there_is_nobody(self) -> None:
+    def test_who_without_operators(self) -> None:
         for line in ("who", "who web01"):
             shown = self.desk.say(line)
             self.assertEqual(shown.status, 0)
@@ -156,7 +156,7 @@ class Asking(VerbTest):
         self.assertEqual(channel.status, 3)
         self.assertEqual(channel.complaint, "we is ambiguous; it could be\n  web01\n  web02\n")
 
-    def test_a_port_and_a_vm_of_that_very_name_are_told_with_both_handles(self) -> None:
+    def test_a_port_and_a_vm_of_the_same_name_are_listed_by_handle(self) -> None:
         self.desk.connected("web01:1", f"{3:032x}")
         channel = self.desk.say("info web01:1")
         self.assertEqual(channel.status, 3)
@@ -229,7 +229,7 @@ class Breaking(VerbTest):
         self.assertEqual(channel.status, 4)
         self.assertEqual(self.line.log, [])
 
-    def test_while_somebody_types(self) -> None:
+    def test_while_another_operator_has_the_pen(self) -> None:
         attachment, _ = self.desk.attach(self.web, "carol")
         attachment.type(b"x")
         channel = self.desk.say("break web01")
@@ -240,14 +240,14 @@ class Breaking(VerbTest):
         self.web.link.disconnect("off")
         self.assertEqual(self.desk.say("break web01").status, 1)
 
-    def test_during_a_vmotion_it_is_held_and_says_so(self) -> None:
+    def test_during_a_vmotion_it_is_held_and_reported(self) -> None:
         self.web.link.migrate()
         channel = self.desk.say("break web01")
         self.assertEqual(channel.status, 0)
         self.assertIn("the BREAK is waiting for its vMotion", channel.complaint)
         self.assertEqual(self.line.log, [])
 
-    def test_one_that_was_held_and_then_dropped_is_told(self) -> None:
+    def test_one_that_was_held_and_then_dropped_is_reported(self) -> None:
         _, sink = self.desk.attach(self.web, "alice")
         self.web.link.migrate()
         self.desk.say("break web01")
@@ -285,7 +285,7 @@ class Raw(VerbTest):
         self.assertEqual(channel.status, 1)
         self.assertIn(f"offsets 0 to {120_000 - 65536} of web01 are no longer", channel.complaint)
 
-    def test_read_only_however_it_is_said(self) -> None:
+    def test_read_only_in_every_spelling(self) -> None:
         for command in ("raw web01 ro", "console web01 ro"):
             channel = self.desk.say(command)
             channel.type(b"rm -rf /\r")
@@ -294,7 +294,7 @@ class Raw(VerbTest):
         self.assertEqual(bytes(self.line.sent), b"")
         self.assertIsNone(self.web.pen.holder)
 
-    def test_it_ends_when_the_host_changes_with_all_that_was_said_before(self) -> None:
+    def test_it_ends_when_the_host_changes_after_all_earlier_output(self) -> None:
         channel = self.desk.say("raw web01", window=4)
         channel.type(b"x")
         self.web.link.output(b"before")
@@ -313,7 +313,7 @@ class Raw(VerbTest):
         assert isinstance(line, FakeLine)
         self.assertEqual(bytes(line.sent), b"y")
 
-    def test_a_port_that_may_be_another_one_is_told_or_refused(self) -> None:
+    def test_an_uncertain_port_is_a_caution_or_refused(self) -> None:
         self.desk.connected("web01", f"{1:032x}")
         certain = self.desk.say("raw secret --strict")
         self.assertEqual((certain.status, certain.complaint), (None, ""))
@@ -451,7 +451,7 @@ class Terminals(VerbTest):
         channel.type(b".")
         self.assertEqual(channel.status, 0)
 
-    def test_a_second_operator_reads_and_is_told_who_types(self) -> None:
+    def test_a_second_operator_reads_and_sees_the_writer(self) -> None:
         first = self.desk.say("console web01", terminal=XTERM)
         first.type(b"x")
         second = self.desk.say("console web01", BOB, XTERM)
@@ -490,7 +490,7 @@ class Terminals(VerbTest):
         self.desk.turn()
         self.assertEqual(sink.notices, ["alice took the pen; you are reading now"])
 
-    def test_a_break_that_is_refused_is_not_told_as_sent(self) -> None:
+    def test_a_break_that_is_refused_is_not_reported_as_sent(self) -> None:
         self.web.link.disconnect("off")
         channel = self.desk.say("console web01", terminal=XTERM)
         channel.type(b"\x05cl0")
@@ -499,7 +499,7 @@ class Terminals(VerbTest):
         assert channel.program is not None
         self.assertFalse(channel.program.break_requested())
 
-    def test_who_only_reads_sends_no_break_and_takes_no_pen(self) -> None:
+    def test_a_read_only_operator_sends_no_break_and_takes_no_pen(self) -> None:
         channel = self.desk.say("console web01 ro", terminal=XTERM)
         channel.type(b"\x05cl0")
         assert channel.program is not None
@@ -522,12 +522,12 @@ class Terminals(VerbTest):
         self.assertEqual(bytes(fresh.sent), b"ok")
         self.assertEqual(channel.under_way, 0)
 
-    def test_who_comes_after_it_is_told_in_front(self) -> None:
+    def test_an_operator_that_attaches_later_gets_a_caution_first(self) -> None:
         self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.say("console web01", terminal=XTERM)
         self.assertIn("it was on 10.0.0.1, and this was no vMotion]", channel.text)
 
-    def test_another_vm_of_the_same_name_is_told_of(self) -> None:
+    def test_another_vm_of_the_same_name_is_a_caution(self) -> None:
         self.desk.connected("web01", f"{9:032x}")
         channel = self.desk.say("console web01", terminal=XTERM)
         self.assertIn("[another VM has this name, too; this one is ", channel.text)
@@ -552,7 +552,7 @@ class Terminals(VerbTest):
         self.assertIn("[web01  alice  reads", channel.text)
         self.assertIn(self.web.id, channel.text)
 
-    def test_a_reader_who_is_too_slow_is_told_exactly_what_he_lost(self) -> None:
+    def test_a_slow_reader_gets_the_exact_offsets_of_lost_output(self) -> None:
         channel = self.desk.say("console web01 replay=0", terminal=XTERM)
         channel.window = 0
         self.web.link.output(b"x" * 60_000)
@@ -591,7 +591,7 @@ class Recording(VerbTest):
         self.recorded = Recorded()
         self.desk.context = evolve(self.desk.context, audit=self.recorded)
 
-    def test_who_may_not_type_on_a_terminal_is_recorded_once(self) -> None:
+    def test_a_denial_on_a_terminal_is_recorded_once(self) -> None:
         channel = self.desk.say("console web01", BOB, XTERM)
         for _ in range(3):
             channel.type(b"rm -rf /\r")
@@ -660,7 +660,7 @@ class Administering(VerbTest):
             self.desk.roster.settle(console)
             self.desk.clock.advance(3600)
 
-    def test_forget_by_a_glob_wants_the_count(self) -> None:
+    def test_forget_by_a_glob_requires_the_count(self) -> None:
         self.away("test-1", "test-2", "other")
         self.desk.connected("test-live", f"{99:032x}")
         for line in ("forget test-*", "forget test-* --yes 1", "forget test-* --yes=3"):
@@ -717,7 +717,7 @@ class Administering(VerbTest):
         self.assertEqual(channel.text, f"{BATCH + 1} consoles are forgotten\n")
         self.assertEqual(self.desk.say("list vm-*", ROOT).text, "no console matches\n")
 
-    def test_forget_says_what_it_wants(self) -> None:
+    def test_forget_without_arguments(self) -> None:
         for line in ("forget web01 --yes 2", "forget --yes 1", "forget --away soon", "forget a b"):
             self.assertEqual(self.desk.say(line, ROOT).status, 2, line)
 

@@ -4,14 +4,13 @@ Both offer what was typed until the console takes it, and say why if it is refus
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
-from types import MappingProxyType
 
 from attrs import define
 
 from vspc.apps.describe import refusal_text
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call
+from vspc.apps.verbs.context import DENIED, FAILED, Call
 from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.console import Console
@@ -231,12 +230,6 @@ class RefusedInput:
     def close(self) -> None:
         """Report nothing more."""
         cancel(self._timer)
-
-
-RESULTS: Mapping[int, str] = MappingProxyType(
-    {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
-)
-"""An exit status as the audit file has it."""
 
 
 class Typist:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import translate
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from attrs import Factory, evolve, field, frozen
@@ -32,6 +33,11 @@ from vspc.console.sessions import Quota, Sessions
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, TIMED_OUT = range(6)
 """Exit statuses (contract)."""
+
+RESULTS: Mapping[int, str] = MappingProxyType(
+    {DONE: "ok", FAILED: "failed", DENIED: "refused", TIMED_OUT: "timed-out"}
+)
+"""What the audit file says of an exit status."""
 
 READ_ONLY = "this login is read-only (ro)"
 
@@ -231,6 +237,25 @@ class Call:
         if why_not:
             self.record("limit", limit="max_attachments", result="refused")
             raise VerbExit(FAILED, why_not)
+
+    @contextmanager
+    def recording(
+        self, event: str, console: Console, facts: Callable[[], Mapping[str, Fact]]
+    ) -> Iterator[None]:
+        """Record `event` when the block ends, with its result, the seconds that it took, and
+        `facts` as they are then.
+        """
+        began, status, detail = self.context.clock.seconds(), FAILED, "left"
+        try:
+            yield
+            status, detail = DONE, ""
+        except VerbExit as end:
+            status, detail = end.status, end.detail or ""
+            raise
+        finally:
+            seconds = round(self.context.clock.seconds() - began, 3)
+            end_facts = {"result": RESULTS[status], "detail": detail or None, "seconds": seconds}
+            self.record(event, console, **facts(), **end_facts)
 
     @contextmanager
     def following(self, console: Console | None = None) -> Iterator[None]:

@@ -1,14 +1,15 @@
 """`expect NAME REGEX`: wait until the VM prints something that matches."""
 
 import json
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from vspc.apps.console_input import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.apps.console_input import Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following, FollowReader
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, TIMED_OUT, Call, Verb, VerbExit
+from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError, ValueKind, is_number
@@ -21,6 +22,7 @@ from vspc.console.console import Console
 from vspc.console.log_reading import boots
 from vspc.console.logs import LogView
 from vspc.console.notices import Hint
+from vspc.console.session import Fact
 from vspc.net.waiting import Wakeup, within
 
 SHOWN = 1000
@@ -129,6 +131,7 @@ class _Expectation(Sink, FollowReader):
         self._title = console.title  # as the operator knows it: he may not learn a later one
         self._from = console.history.end
         self._found: Match | None = None
+        self._concluded: Match | None = None  # what it has ended with
         self._ended = ""  # why nothing more comes; what came is still searched
         self._changed = Wakeup(call.context.clock)
         self._attachment: Attachment | None = None
@@ -139,29 +142,13 @@ class _Expectation(Sink, FollowReader):
 
     async def run(self) -> Match:
         """The match. Raises `VerbExit`."""
-        clock, concluded = self._call.context.clock, False
-        began, status, detail = clock.seconds(), FAILED, "left"
         try:
-            found = await self._match()
-            concluded = True
-            self._require_wanted(found)
-            status, detail = DONE, ""
-        except VerbExit as end:
-            status, detail = end.status, end.detail or ""
-            raise
+            with self._call.recording("expect", self._console, self._stop):
+                self._concluded = found = await self._match()
+                self._require_wanted(found)
         finally:
-            self._stop()
-            match, typist = self._found if concluded else None, self._typist
-            self._call.record(
-                "expect",
-                self._console,
-                result=RESULTS[status],
-                bytes=None if typist is None else typist.typed,
-                offset=None if match is None else match.offset,
-                end=None if match is None else match.end,
-                seconds=round(clock.seconds() - began, 3),
-                detail=detail or None,
-            )
+            if self._attachment is not None:
+                self._attachment.detach()
         return found
 
     async def _match(self) -> Match:
@@ -258,14 +245,19 @@ class _Expectation(Sink, FollowReader):
             text = f"--fail matched at offset {found.offset} of {self._console.title}: {shown}"
             raise self._failure(FAILED, "fail", text)
 
-    def _stop(self) -> None:
+    def _stop(self) -> Mapping[str, Fact]:
+        """What is recorded at the end."""
         self._search.cancel()
         if self._following is not None:
             self._following.stop()
         if self._typist is not None:
             self._typist.stop()
-        if self._attachment is not None:
-            self._attachment.detach()
+        match, typist = self._concluded, self._typist
+        return {
+            "bytes": None if typist is None else typist.typed,
+            "offset": None if match is None else match.offset,
+            "end": None if match is None else match.end,
+        }
 
     # `FollowReader`
 

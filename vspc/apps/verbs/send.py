@@ -1,12 +1,13 @@
 """`send NAME TEXT`: type something at a VM, and report when it has it."""
 
 import json
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from vspc.apps.console_input import RESULTS, Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.apps.console_input import Typist, moved_without_proof, refused, so_much, take_pen
 from vspc.apps.describe import cautions
-from vspc.apps.verbs.context import DONE, FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
+from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import examples, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
@@ -14,6 +15,7 @@ from vspc.apps.verbs.output import INTERRUPT, InputReader
 from vspc.console.attachment import Ended, Refusal, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
+from vspc.console.session import Fact
 from vspc.net.waiting import Wakeup
 
 TIMEOUT = 60.0
@@ -90,28 +92,18 @@ class _Sending(Sink, InputReader):
 
     async def run(self) -> tuple[int, int]:
         """Where the output stood when the last byte went to the VM, and how many bytes did."""
-        call, typist, clock = self._call, self._typist, self._call.context.clock
-        began, status, detail = clock.seconds(), FAILED, "left"
         try:
-            await self._send()
-            status, detail = DONE, ""
-        except VerbExit as end:
-            status, detail = end.status, end.detail or ""
-            raise
+            with self._call.recording("send", self._console, self._stop):
+                await self._send()
         finally:
-            self._consume()
-            typist.stop()
-            call.record(
-                "send",
-                self._console,
-                bytes=typist.typed,
-                result=RESULTS[status],
-                offset=typist.offset,
-                detail=detail or None,
-                seconds=round(clock.seconds() - began, 3),
-            )
             self._attachment.detach()
-        return typist.offset, typist.typed
+        return self._typist.offset, self._typist.typed
+
+    def _stop(self) -> Mapping[str, Fact]:
+        """What is recorded at the end."""
+        self._consume()
+        self._typist.stop()
+        return {"bytes": self._typist.typed, "offset": self._typist.offset}
 
     async def _send(self) -> None:
         for caution in cautions(self._call.context, self._console):
