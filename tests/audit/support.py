@@ -90,7 +90,7 @@ class Bench:
             lambda: self.now,
             self.disk,
         )
-        made.heard.append(self.heard.extend)
+        made.subscribers.append(self.heard.extend)
         return made
 
     def fail(self) -> None:

@@ -25,7 +25,7 @@ def heard(lines):
     written += len(lines)
 
 writer = AuditWriter(Path(sys.argv[1]), print, lambda: print("defect", flush=True))
-writer.heard.append(heard)
+writer.subscribers.append(heard)
 writer.start()
 while True:
     writer.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "vm-refused"}')

@@ -254,7 +254,7 @@ class Trouble(WithFile):
             self.bench.now += 0.6 * writer.STALLED
             refused.append(made.refuses)
 
-        made.heard.append(took_long)
+        made.subscribers.append(took_long)
         self.bench.put(made, 4 * writer.WRITE_COUNT)
         made.round()
         self.assertEqual(refused, [False] * 5)
@@ -467,7 +467,7 @@ class Threads(WithFile):
         self.patch(worker, "PAUSE", 0.01)
         failed = threading.Event()
         made = writer.AuditWriter(self.path, lambda *_: None, failed.set)
-        made.heard.append(lambda _lines: 1 / 0)  # type: ignore[arg-type]
+        made.subscribers.append(lambda _lines: 1 / 0)  # type: ignore[arg-type]
         made.start()
         self.assertTrue(failed.wait(30))
         made.stop()

@@ -213,7 +213,7 @@ class Reads(SynchronousTestCase):
         self.assertEqual(len(self.read), 2 * len(found))
 
     def test_damaged_segments_are_told_once_each_and_no_more_than_a_bound(self) -> None:
-        self.patch(cache, "TOLD", 2)
+        self.patch(cache, "REPORTED", 2)
         for _ in range(5):
             self.shelf.say(self.one, b"x" * 300)
             self.shelf.move_all()

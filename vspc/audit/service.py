@@ -88,7 +88,7 @@ class AuditService:
             readers,
         )
         self._copies = copies(self.settings, self._report, self.failed, self.journal_path)
-        self._writer.heard += [self._records.written, *(copy.take for copy in self._copies)]
+        self._writer.subscribers += [self._records.written, *(copy.take for copy in self._copies)]
 
     def _report(self, event: str, facts: dict[str, object]) -> None:
         """In the server's log; from any thread."""

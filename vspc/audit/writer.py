@@ -43,7 +43,7 @@ REPORT_RATE, REPORTS = 1 / 60, 10
 class AuditWriter:
     """Owns the file at `path` from `start` to `stop`.
 
-    `refuse`: whether input is refused while it cannot be written. `heard` are called, in the
+    `refuse`: whether input is refused while it cannot be written. `subscribers` are called, in the
     thread, with lines that the file has. `failed` is called inside an except block.
     """
 
@@ -55,7 +55,7 @@ class AuditWriter:
     now: Callable[[], float] = time.monotonic
     disk: Disk = field(factory=Disk)
     waiting: BoundedQueue[Entry] = field(factory=lambda: BoundedQueue(COUNT, BYTES))
-    heard: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
+    subscribers: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
     failing: bool = field(default=False, init=False)
     busy_since: float | None = field(default=None, init=False)
     _file: AuditFile = field(init=False)
@@ -195,8 +195,8 @@ class AuditWriter:
         elif written.lines:
             self._opened = None
         if written.lines:
-            for hear in self.heard:
-                hear(written.lines)
+            for notify in self.subscribers:
+                notify(written.lines)
         if written.error is not None:
             raise written.error
 

@@ -1,1 +1,1 @@
-"""The log: what VMs said, kept on disk, by threads; attachments that never type."""
+"""The log: the output of VMs and what happens on consoles, on disk."""

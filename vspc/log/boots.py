@@ -1,7 +1,7 @@
-"""Where a boot begins: what a console says when its firmware or its kernel starts.
+"""Where a boot begins: output by which firmware or a kernel shows that it starts.
 
 Found when bytes move to a segment, in runs, so that it costs little a byte; the marker stands at
-the beginning of the line that says it.
+the beginning of the line that shows it.
 """
 
 import re2
@@ -40,7 +40,7 @@ class BootDetector:
         self._any = compiled(whole) if self.patterns else None
 
     def mark(self, console: bytes, batch: list[Record], joined: bytes) -> list[Record]:
-        """`batch`, which says `joined`, with a marker before each line that begins a boot."""
+        """`batch`, whose output is `joined`, with a marker before each line that begins a boot."""
         if self._any is None:
             return batch
         offset, tail = self._tails.pop(console, (-1, b""))
@@ -99,7 +99,7 @@ class BootDetector:
         return log_reading.boot_text(stage, safe_output(line).strip())
 
     def forget(self, console: bytes) -> None:
-        """`console` is silent: what it said last is not looked at again."""
+        """No output of `console` is expected: its last line is not looked at again."""
         self._tails.pop(console, None)
 
 

@@ -83,8 +83,8 @@ READERS = 64
 PARTS = 32
 """Parts of a segment that grows; over it they are put together again."""
 
-TOLD = 1000
-"""Damaged segments that are told one by one; that there are more is told once."""
+REPORTED = 1000
+"""Damaged segments that are reported one by one; that there are more is reported once."""
 
 
 @frozen
@@ -112,7 +112,7 @@ class Cache:
     yield_to_writer: Callable[[], None] = lambda: None  # called before files are read
     limit: int = LIMIT
     reads: int = field(default=0, init=False)  # how often files were read
-    damaged: set[Path] = field(factory=set, init=False)  # segments of which that was told
+    damaged: set[Path] = field(factory=set, init=False)  # segments that were reported
     _reported_enough: bool = field(default=False, init=False)  # there are more than that
     _found: OrderedDict[str, _Loaded] = field(factory=OrderedDict, init=False)
     _ahead: OrderedDict[tuple[str, int], SegmentPart] = field(factory=OrderedDict, init=False)
@@ -200,14 +200,16 @@ class Cache:
         with self._changed:
             if self._reported_enough or segment.paths[0] in self.damaged:
                 return
-            if len(self.damaged) >= TOLD:  # of those that were deleted meanwhile nothing is kept
+            if (
+                len(self.damaged) >= REPORTED
+            ):  # of those that were deleted meanwhile nothing is kept
                 self.damaged = {path for path in self.damaged if path.exists()}
-            self._reported_enough = len(self.damaged) >= TOLD
+            self._reported_enough = len(self.damaged) >= REPORTED
             self.damaged.add(segment.paths[0])
         more = f"; and {len(notes) - 1} more" if len(notes) > 1 else ""
         what = f"{notes[0]}{more}"
         if self._reported_enough:
-            what = f"more than {TOLD} segments are damaged; `vspc verify` names each"
+            what = f"more than {REPORTED} segments are damaged; `vspc verify` names each"
         self.report_problem("log-segment-damaged", what)
 
 

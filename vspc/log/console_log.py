@@ -1,4 +1,4 @@
-"""One console's log: its segments, what has not moved there yet, and who it is."""
+"""One console's log: its segments, what has not moved there yet, and its description."""
 
 import json
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from vspc.log.records import (
     RESERVE,
     Record,
     UnknownVersion,
+    announced_of,
     begins_log,
-    told_of,
 )
-from vspc.log.recovery import last_said, recover
+from vspc.log.recovery import last_output_of, recover
 from vspc.log.segments import FoundSegments, Segment, Shrunk, adopt, discover
 
 BEFORE = 32
@@ -43,10 +43,11 @@ HEADS = 8
 @define(eq=False)
 class ConsoleLog:
     """The log of the console `id` (8 bytes) in the directory `place`, which is made when it
-    `begun`: its VM said a byte, or an operator acted on it.
+    `begun`: output came, or an operator acted on it.
 
     `reserved` is the offset up to which offsets may have been used, 0 while none is reserved; what
-    was said up to `told` may be missing after a kill. `notes` say what is wrong with its files.
+    was said up to `announced` may be missing after a kill. `notes` say what is wrong with its
+    files.
     """
 
     id: bytes
@@ -55,9 +56,9 @@ class ConsoleLog:
     about: str = ""
     end: int = 0
     reserved: int = 0
-    told: int = 0
-    claimed: int = 0  # the offset that it had reached once, as far as its files and the journal say
-    damages: int = 0  # of the journal, before what it said last of this console
+    announced: int = 0
+    claimed: int = 0  # the offset that it had reached once, according to its files and the journal
+    damages: int = 0  # of the journal, before its last output of this console
     serial: int = 0  # of the last batch that has moved
     begun: bool = False
     pending: list[Record] = field(factory=list)
@@ -66,7 +67,7 @@ class ConsoleLog:
     evicted: int = 0  # the offset up to which everything was deleted, once all of it was
     begins: int | None = None  # the offset up to which anything was deleted, if that is known
     last: int = 0  # microseconds since 1970 of the last byte or marker
-    said: int = 0  # the same of the last byte, 0 if there was none
+    last_output: int = 0  # the same of the last byte, 0 if there was none
     booted: bool = False  # whether it ever showed the beginning of a boot
     notes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()  # those of them about files of another version
@@ -104,14 +105,14 @@ class ConsoleLog:
         """`record` is in the journal: it moves to a segment later."""
         match record.code:
             case code if code == RESERVE:
-                self.reserved, self.told = record.offset, told_of(record)
+                self.reserved, self.announced = record.offset, announced_of(record)
                 return
             case code if code == ABOUT:
                 self.about = record.payload.decode("utf-8", "replace")
                 return
             case code if code == KEPT:
                 self.claimed = max(self.claimed, record.offset)
-                self.reserved = self.told = 0
+                self.reserved = self.announced = 0
                 return
             case code if code != DATA and code < FIRST_MARKER:
                 return
@@ -121,7 +122,7 @@ class ConsoleLog:
             record = record.behind(self.end)
         if record.code in (DATA, GAP):
             self.end = record.end
-            self.said = max(self.said, record.at if record.code == DATA else 0)
+            self.last_output = max(self.last_output, record.at if record.code == DATA else 0)
         if not self.begun and begins_log(record.code):
             self.begun = True
             self.begins = record.offset if self.begins is None else self.begins
@@ -197,7 +198,7 @@ class ConsoleLog:
             text = head_text(self.name, self.facts, self.booted)
             ahead.append(Record(ABOUT, self.id, first.offset, first.at, text))
         if self.reserved:
-            text = reserve_text(self.reserved, self.told)
+            text = reserve_text(self.reserved, self.announced)
             ahead.append(Record(RESERVE, self.id, first.offset, 0, text))
         segments.append(disk, segment, serial, [*ahead, *batch], data)
         segment.head = head
@@ -250,7 +251,7 @@ class ConsoleLog:
     # Whose it is
 
     def describe(self, disk: Disk) -> None:
-        """Write down whose log it is, and up to where it was evicted. Raises OSError."""
+        """Write `console.json`: whose log it is, and up to where it was evicted. Raises OSError."""
         if not self.directory.is_dir():
             disk.make(self.directory)
         begins = self.begins
@@ -278,8 +279,8 @@ class ConsoleLog:
             found.end = max(found.end, *(segment.end for segment in found.segments))
             found.serial = max(segment.serial for segment in found.segments)
             found.last = max(segment.last for segment in found.segments)
-            found.said = last_said(found.segments)
-            found.reserved, found.told = found.segments[-1].reserve or (0, 0)
+            found.last_output = last_output_of(found.segments)
+            found.reserved, found.announced = found.segments[-1].reserve or (0, 0)
             found.segments[-1].reserve = None
         return found
 

@@ -72,7 +72,7 @@ def revive(
     said: float | None,
 ) -> Console | None:
     """The away console that `facts` describe, in `roster`; None if it was forgotten, or they make
-    no sense. `last`, `said`: seconds since 1970 of the last thing that its log has, and of the
+    no sense. `last`, `said`: seconds since 1970 of the last record of its log, and of the
     last byte of its VM.
     """
     try:

@@ -16,8 +16,8 @@ from vspc.console.ports import Line
 
 SMALLEST_AHEAD = 256 * 1024
 LARGEST_AHEAD = 8 * 1024 * 1024
-"""Bytes that a console may say before the journal is told again, by how fast it talks: after a
-kill the log says that at most so many are missing.
+"""Bytes of output before the next reserve is written, by the rate of output: after a kill at most
+so many are missing, and the gap says so.
 """
 
 SMALLEST_RESERVE = 1024 * 1024
@@ -30,10 +30,10 @@ TROUBLED_RESERVE = 1024 * 1024 * 1024
 """The same while the disk is failing: the journal may not take another reserve for long."""
 
 BURST = 8
-"""How many pieces as large as the last one may come before the journal is told again."""
+"""How many pieces as large as the last one may come before the next reserve."""
 
 QUIET = 2.0
-"""Seconds without a new reserve after which a console talks slowly."""
+"""Seconds without a new reserve after which the rate of output is low."""
 
 
 @define(eq=False)
@@ -43,7 +43,7 @@ class RecorderEntry:
     From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
     the last of it to be written.
 
-    After a kill its offsets go on at `reserved`; what it says up to `told` may be missing then.
+    After a kill its offsets go on at `reserved`; output up to `announced` may be missing then.
     """
 
     id: bytes
@@ -51,11 +51,11 @@ class RecorderEntry:
     end: int = 0
     queued: int = 0
     reserved: int = 0
-    told: int = 0
+    announced: int = 0
     ahead: int = SMALLEST_AHEAD
     reserved_at: float = -1e9
     gap: int | None = None
-    about: int = 0  # the hash of what was written of it: who it is
+    about: int = 0  # the hash of the description that was written last
     rests: bool = False  # whether its line rests until less is queued
     complete_from: int = 0
     kept: Callable[[int, int], None] | None = None
@@ -67,11 +67,11 @@ class RecorderEntry:
             call(self.complete_from, self.end)
 
     def reserve(self, now: float, size: int, failing: bool) -> bool:
-        """Whether `reserved` and `told` have to be said anew: they are moved ahead of `end`, by how
-        fast the console talks. `now` is in seconds of a clock that is never set back, `size` is
-        what the console said just now.
+        """Whether `reserved` and `announced` have to be written anew: they are moved ahead of
+        `end`, by the rate of output. `now` is in seconds of a clock that is never set back, `size`
+        is the number of bytes that came just now.
         """
-        if self.end + self.ahead // 2 <= self.told:
+        if self.end + self.ahead // 2 <= self.announced:
             return False
         fast = now - self.reserved_at < 1
         ahead = self.ahead * 2 if fast else SMALLEST_AHEAD
@@ -80,8 +80,8 @@ class RecorderEntry:
         return True
 
     def calm_down(self, now: float) -> bool:
-        """Whether a console that talked fast, or while the disk failed, and does no longer, has
-        less reserved now, which has to be said.
+        """Whether less is reserved now, which has to be written: the rate of output is low again,
+        or the disk is well again.
         """
         if now - self.reserved_at < QUIET or not self.is_far:
             return False
@@ -91,37 +91,37 @@ class RecorderEntry:
 
     @property
     def is_far(self) -> bool:
-        """Whether more is reserved than a console needs that talks slowly."""
-        return self.reserved > 0 and self.told > self.end + SMALLEST_AHEAD
+        """Whether more is reserved than a low rate of output needs."""
+        return self.reserved > 0 and self.announced > self.end + SMALLEST_AHEAD
 
     def release(self) -> None:
-        """Nothing is reserved any more: nothing will be said."""
-        self.reserved = self.told = self.end
+        """Reserve nothing: no output will come."""
+        self.reserved = self.announced = self.end
 
     def _move(self, now: float, failing: bool) -> None:
         self.reserved_at = now
-        self.told = self.end + (TROUBLED_RESERVE if failing else self.ahead)
-        self.reserved = max(self.told, self.end + max(SMALLEST_RESERVE, FAR * self.ahead))
+        self.announced = self.end + (TROUBLED_RESERVE if failing else self.ahead)
+        self.reserved = max(self.announced, self.end + max(SMALLEST_RESERVE, FAR * self.ahead))
 
 
 @define(eq=False)
 class Reserves:
-    """Calls `say` for each console whose reserve is another one, and lowers those of consoles that
-    do not talk fast any more: after a kill a small number is to be true of them.
+    """Calls `write` for each console with a new reserve, and lowers those of consoles whose rate of
+    output is low again: after a kill the number of missing bytes is to be small.
     """
 
     clock: Clock
     failing: Callable[[], bool]
-    say: Callable[[RecorderEntry], None]
+    write: Callable[[RecorderEntry], None]
     _far: dict[RecorderEntry, None] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
 
     def renew(self, entry: RecorderEntry, size: int = 0) -> bool:
-        """Whether the reserve of `entry`, which said `size` bytes just now, had to be said anew."""
+        """Whether the reserve of `entry`, of which `size` bytes came just now, was written anew."""
         failing = self.failing() or entry.gap is not None
         if not entry.reserve(self.clock.seconds(), size, failing):
             return False
-        self.say(entry)
+        self.write(entry)
         if entry.is_far:
             self._far[entry] = None
             self._look_soon()
@@ -136,7 +136,7 @@ class Reserves:
         if not self.failing():
             for entry in [entry for entry in self._far if entry.gap is None]:
                 if entry.calm_down(self.clock.seconds()):
-                    self.say(entry)
+                    self.write(entry)
                 if not entry.is_far:
                     self.forget(entry)
         if self._far:

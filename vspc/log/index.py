@@ -131,13 +131,13 @@ class Index:
         found = [entry.payload for entry in self.entries if entry.code == RESERVE]
         if not found or len(found[-1]) != _RESERVE.size:
             return None
-        reserved, told = _RESERVE.unpack(found[-1])
-        return reserved, told
+        reserved, announced = _RESERVE.unpack(found[-1])
+        return reserved, announced
 
 
-def reserve_text(reserved: int, told: int) -> bytes:
+def reserve_text(reserved: int, announced: int) -> bytes:
     """The payload of a reserve."""
-    return _RESERVE.pack(reserved, told)
+    return _RESERVE.pack(reserved, announced)
 
 
 def head_text(console_id: str, about: Mapping[str, Any], booted: bool) -> bytes:

@@ -1,7 +1,7 @@
-"""The journal: what all consoles said, in the order in which it came, in few large files.
+"""The journal: the output of all consoles, in the order in which it came, in few large files.
 
-One write a batch, however many consoles talk. A file that is full is followed by the next one and
-deleted once all that is in it has moved to the consoles' own segments.
+One write a batch, however many consoles have output. A file that is full is followed by the next
+one and deleted once all that is in it has moved to the consoles' own segments.
 """
 
 import os
@@ -38,7 +38,7 @@ FILE_LIMIT = 64 * 1024 * 1024
 _SERIAL_BITS = 36
 _SERIALS = (1 << _SERIAL_BITS) - 1
 _TAG_BITS = 28
-"""A batch's number has a random tag above it, the same in all of a file: what a VM says may look
+"""A batch's number has a random tag above it, the same in all of a file: output may look
 like a frame, and is not taken for one where the frame that holds it is torn.
 """
 
@@ -106,7 +106,7 @@ class Journal:
     def _batches(self, path: Path, data: bytes) -> Iterator[tuple[int, int, int, list[Record]]]:
         """Where each whole frame ends and begins, its number with its tag, and its records.
 
-        One with another tag is in a frame that is torn: something that a VM said.
+        One with another tag is in a frame that is torn: output of a VM.
         """
         tag: int | None = None
         for found in records.frames_of(data):
@@ -233,22 +233,22 @@ class PreviousProcess:
             self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
 
     def jumps(self, logs: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
-        """Offsets go on behind what may have been said and was not kept; and again, if the next
-        kill comes before their consoles have said a word.
+        """Offsets go on behind output that may have come and was not kept; and again, if the next
+        kill comes before more output.
 
-        Everything said before `last` is in the journal, as all consoles share it. Of what was said
-        later a kill leaves less than the journal was told of; a machine that stopped may have lost
+        All output before `last` is in the journal, as all consoles share it. Of what came later
+        a kill loses no more than the journal has announced; a machine that stopped may have lost
         that as well, so that only the offsets themselves are a bound.
         """
         killed = self.boot_id in ("", boot_id) and not self.damaged
         why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
         when = f"{_time(min(self.last, now))} and {_time(now)}"
         for log in logs:
-            end, to, told = log.end, log.reserved, log.told
-            log.reserved = log.told = 0
+            end, to, announced = log.end, log.reserved, log.announced
+            log.reserved = log.announced = 0
             if to <= end:
                 continue
-            most = max(0, told - end) if killed else to - end
+            most = max(0, announced - end) if killed else to - end
             text = f"{why}: output between {when} may be missing"
             if to > end + most:
                 text += f" (offsets go on at {to})"

@@ -1,4 +1,4 @@
-"""The log as the service sees it: opened, told what happens, asked, closed."""
+"""The log as the server uses it: opened, fed, queried, reloaded, closed."""
 
 import sys
 import time
@@ -29,10 +29,10 @@ from vspc.log.store import Sizes, Store
 from vspc.log.writer import EventReporter, LogWriter, Sync
 
 STALLED = 5.0
-"""Seconds in one call of the disk after which it is said."""
+"""Seconds in one call of the disk after which `log-stalled` is reported."""
 
 SWITCH = 0.0005
-"""Seconds that another thread may go on when the log's wants to run."""
+"""Seconds that another thread may go on while the log's is ready to run."""
 
 READERS = 4
 """Threads that read logs for queries."""
@@ -55,7 +55,7 @@ DAMAGE = frozenset(
         "log-chain-broken",
     }
 )
-"""Events that say what is wrong with files."""
+"""Events about damaged files."""
 
 DAMAGES = 100
 """So many of them are remembered for `status`."""
@@ -83,7 +83,7 @@ class Log:
     damage: dict[str, None] = field(factory=dict, init=False)  # what is wrong with files
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     _stalled: bool = field(default=False, init=False)
-    _sent: int = field(default=0, init=False)  # the last number whose head was said
+    _sent: int = field(default=0, init=False)  # the last number whose head was reported
     _sent_at: float = field(default=-1e9, init=False)
     _unprimed: dict[Console, None] = field(factory=dict, init=False)
 
@@ -146,7 +146,7 @@ class Log:
         self.store.open()
         for settings in self.settings.sink:
             source = LogSource(self.writer, self.queries.cache)
-            self.writer.heard.append(source.heard)
+            self.writer.subscribers.append(source.heard)
             sink = make(settings, source, self.root, self.report, self.failed)
             self.sinks.append(sink)
         aside = self.writer.chain.open()
@@ -154,7 +154,7 @@ class Log:
             self._report_problem("log-chain-broken", f"it is kept as {aside}; another one begins")
         for log in self.store.logs.values():
             facts = log.facts
-            said = log.said / 1e6 if log.said else None
+            said = log.last_output / 1e6 if log.last_output else None
             name = facts.get("said_name")
             self.recorder.remember(log.name, log.end, name, said)
         for console in self.store.connected:
@@ -169,7 +169,7 @@ class Log:
             if not log.begun:
                 continue
             facts = log.facts
-            said = log.said / 1e6 if log.said else None
+            said = log.last_output / 1e6 if log.last_output else None
             console = revive(roster, log.name, facts, log.last / 1e6, said)
             if console is not None:
                 console.history.restore(self.recorder.next_offset(console.id), b"")
@@ -225,7 +225,7 @@ class Log:
         except Exception:
             self.failed()
 
-    # What the configuration wants
+    # Policies
 
     def _is_wanted(self, console_id: str) -> bool:
         found = self._wanted.get(console_id)
@@ -249,7 +249,7 @@ class Log:
     # While it runs
 
     def check(self) -> None:
-        """Call it every second: says once when the disk stands still, and when it goes on."""
+        """Call it every second: reports once that the disk stalls, and once that it goes on."""
         busy = self.writer.busy_since
         stalled = busy is not None and time.monotonic() - busy > STALLED
         if stalled and not self._stalled:

@@ -18,7 +18,7 @@ from vspc.console.logs import MarkerKind
 
 
 def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
-    """The markers of a happening, each with whose log it belongs to; one safe line."""
+    """The markers of `event`, each with the console whose log it belongs to; one safe line."""
     match event:
         case events.Connected(console):
             yield console, MarkerKind.CONNECTED, f"{console.title} at {console.address}"
@@ -156,7 +156,9 @@ class TypedInput:
         self._report(console_id, echo)
 
     def said(self, console_id: str, data: bytes) -> None:
-        """The VM said `data`; to be called before it is kept: a marker stands before the echo."""
+        """`data` came from the VM; to be called before it is kept: a marker stands before the
+        echo.
+        """
         echo = self._echoes.get(console_id)
         if echo is not None:
             echo.output(data, self.clock.seconds())

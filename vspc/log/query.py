@@ -174,7 +174,7 @@ ANSWER_TIMEOUT = 30.0
 
 
 GATHER = 0.2
-"""Seconds in which news are gathered before they are told."""
+"""Seconds in which news are gathered before `wait` returns them."""
 
 
 class NoLog(OSError):

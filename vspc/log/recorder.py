@@ -1,4 +1,4 @@
-"""The reactor's half of the log: what consoles say and what happens on them, as batches.
+"""The reactor's half of the log: output and events of consoles, as batches of records.
 
 Nothing here waits. What the disk does not take in time is kept up to a bound. At a part of it the
 VM's line rests (`vspc.log.entry`), so that a disk that works loses nothing; over it that
@@ -57,22 +57,22 @@ class LogRecorder:
     clock: Clock
     put: Callable[[Batch], None]
     in_reactor: Callable[[Callable[[], None]], None]  # from any thread
-    wanted: Callable[[str], bool]  # whether [[log.policy]] says so of that console
+    is_logged: Callable[[str], bool]  # whether [[log.policy]] lets that console be logged
     failing: Callable[[], bool]
     record_input: bool = False
     bounds: LogBounds = LogBounds()
     booted: Callable[[str], bool] = lambda _console_id: False
     # The console with that id; `Log.revive` sets it.
     find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
-    ending: bool = field(default=False, init=False)  # lines go because the server stops
+    ending: bool = field(default=False, init=False)  # lines close because the server stops
     reconnections: Reconnections = field(init=False)
     _resting: Resting = field(init=False)
     _typed_input: TypedInput = field(init=False)
     _reserves: Reserves = field(init=False)
     _entries: dict[str, RecorderEntry] = field(factory=dict, init=False)
     _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
-    _names: dict[str, str] = field(factory=dict, init=False)  # what their VMs said
-    _said: dict[str, float] = field(factory=dict, init=False)  # when they said their last byte
+    _names: dict[str, str] = field(factory=dict, init=False)  # names that their VMs sent
+    _last_outputs: dict[str, float] = field(factory=dict, init=False)  # when their last byte came
     _gaps: dict[RecorderEntry, None] = field(factory=dict, init=False)
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
@@ -85,17 +85,17 @@ class LogRecorder:
         self._typed_input = TypedInput(self.clock, self._mark)
         self._resting = Resting(self.clock)
         self.reconnections = Reconnections(self.booted)
-        self._reserves = Reserves(self.clock, self.failing, self._say_reserve)
+        self._reserves = Reserves(self.clock, self.failing, self._write_reserve)
 
     def remember(
         self, console_id: str, end: int, said_name: object, said: float | None = None
     ) -> None:
-        """An earlier process kept the log of that console, up to `end`; what its VM said its name
-        was, and when it said its last byte, as far as that is known.
+        """An earlier process kept the log of that console, up to `end`; the name that its VM sent,
+        and when its last byte came, as far as that is known.
         """
         self._ends[console_id] = end
         if said is not None:
-            self._said[console_id] = said
+            self._last_outputs[console_id] = said
         if isinstance(said_name, str):
             self._names[console_id] = said_name
 
@@ -113,7 +113,7 @@ class LogRecorder:
         """Its log was deleted; if it is not here either, nothing is left of it."""
         self._ends.pop(console_id, None)
         self._names.pop(console_id, None)
-        self._said.pop(console_id, None)
+        self._last_outputs.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
             entry.begun, entry.about = False, 0
@@ -130,8 +130,8 @@ class LogRecorder:
         return self._entry(console_id).end
 
     def last_output(self, console_id: str) -> float | None:
-        """When its VM said its last byte, if there is a log of it and no console."""
-        return self._said.get(console_id)
+        """When the last byte of its VM came, if there is a log of it and no console."""
+        return self._last_outputs.get(console_id)
 
     def last_name(self, console_id: str) -> str | None:
         """What its VM called itself last, if there is a log of it and no console."""
@@ -147,8 +147,8 @@ class LogRecorder:
             entry.announce_written()
 
     def output(self, console_id: str, offset: int, data: bytes) -> None:
-        """The VM said `data`."""
-        if not self.wanted(console_id):
+        """`data` came from the VM."""
+        if not self.is_logged(console_id):
             return
         if self.record_input:
             self._typed_input.said(console_id, data)
@@ -156,7 +156,7 @@ class LogRecorder:
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
-        if self.record_input and self.wanted(console_id):
+        if self.record_input and self.is_logged(console_id):
             self._typed_input.typed(console_id, data)
 
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
@@ -193,7 +193,7 @@ class LogRecorder:
         if entry is None:
             end = self._ends.pop(console_id, None)
             self._names.pop(console_id, None)
-            self._said.pop(console_id, None)
+            self._last_outputs.pop(console_id, None)
             entry = RecorderEntry(bytes.fromhex(console_id), end is not None, end or 0)
             entry.release()
             self._entries[console_id] = entry
@@ -203,12 +203,12 @@ class LogRecorder:
         return int(self.clock.wall() * 1e6)
 
     def _reserve(self, entry: RecorderEntry, size: int = 0) -> None:
-        """Say in the journal how far offsets may go, well before they do."""
+        """Write into the journal how far offsets may go, well before they do."""
         if self._reserves.renew(entry, size):
             self._hurry()
 
-    def _say_reserve(self, entry: RecorderEntry) -> None:
-        self._add(entry, reserve(entry.id, entry.reserved, entry.told, self._now()), 0)
+    def _write_reserve(self, entry: RecorderEntry) -> None:
+        self._add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()), 0)
 
     def _end_gap(self, entry: RecorderEntry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
@@ -270,7 +270,7 @@ class LogRecorder:
                 entry.rests = False
             if not entry.queued:
                 entry.announce_written()
-        # A console that fell silent after a gap is told of it, too.
+        # The gap of a console without further output ends, too.
         for entry in list(self._gaps):
             if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:
                 self._end_gap(entry, entry.end)
@@ -278,7 +278,7 @@ class LogRecorder:
     # Markers
 
     def heard(self, event: Event) -> None:
-        """Something happened on a console: its log says so at this place."""
+        """Put the markers of `event` into the logs of its consoles."""
         match event:
             case (
                 events.Connected(console)
@@ -303,7 +303,7 @@ class LogRecorder:
             self._release(event.console.id)
 
     def end(self) -> None:
-        """The server stops: say why lines go, and hand over what there is."""
+        """The server stops: mark why lines close, and hand over what there is."""
         self.ending = True
         for console_id in self.reconnections.connected:
             self._mark(console_id, MarkerKind.AWAY, STOPPED)
@@ -314,9 +314,9 @@ class LogRecorder:
         if self.ending:
             return  # a reserve without an end says at the next start that it had a line
         if entry is not None and entry.gap is None and entry.reserved:
-            # Without a line it says nothing: its offsets need no jump after a kill.
+            # Without a line no output comes: its offsets need no jump after a kill.
             entry.release()
-            self._say_reserve(entry)
+            self._write_reserve(entry)
 
     def _forgotten(self, ref: ConsoleRef) -> None:
         self._typed_input.end(ref.id)
@@ -330,19 +330,19 @@ class LogRecorder:
             self._ends[console.id] = entry.end
             self._names[console.id] = console.vm.said_name
             if console.link.last_output is not None:
-                self._said[console.id] = console.link.last_output
-            self._say_about(entry, about(console, listed=False))
+                self._last_outputs[console.id] = console.link.last_output
+            self._write_about(entry, about(console, listed=False))
 
     def _describe(self, ref: ConsoleRef) -> None:
         """Who the console is, where that is new; and its offsets are reserved before it speaks."""
         console = self.find(ref.id)
-        if console is None or ref.quarantined or not self.wanted(ref.id):
+        if console is None or ref.quarantined or not self.is_logged(ref.id):
             return
         entry = self._entry(ref.id)
-        self._say_about(entry, about(console, listed=True))
+        self._write_about(entry, about(console, listed=True))
         self._reserve(entry)
 
-    def _say_about(self, entry: RecorderEntry, text: str) -> None:
+    def _write_about(self, entry: RecorderEntry, text: str) -> None:
         if hash(text) != entry.about:
             entry.about = hash(text)
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
@@ -353,7 +353,7 @@ class LogRecorder:
 
     def _mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         entry = self._entries.get(console_id)
-        if entry is None or entry.gap is not None or not self.wanted(console_id):
+        if entry is None or entry.gap is not None or not self.is_logged(console_id):
             return False
         if entry.queued > self.bounds.each or self._queued > self.bounds.total:
             return False

@@ -84,14 +84,14 @@ def begins_log(code: int) -> bool:
     return code == DATA or (code >= FIRST_MARKER and code not in _OF_LINES)
 
 
-def reserve(console: bytes, offset: int, told: int, at: int) -> Record:
+def reserve(console: bytes, offset: int, announced: int, at: int) -> Record:
     """A record that offsets up to `offset` may be used, and that the journal will hold what was
-    said before more than up to `told` was.
+    said before more than up to `announced` was.
     """
-    return Record(RESERVE, console, offset, at, _END.pack(told))
+    return Record(RESERVE, console, offset, at, _END.pack(announced))
 
 
-def told_of(record: Record) -> int:
+def announced_of(record: Record) -> int:
     """The second offset of a reserve; earlier servers wrote the first alone."""
     if len(record.payload) < _END.size:
         return record.offset

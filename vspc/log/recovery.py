@@ -233,16 +233,16 @@ def _between(
         place, offset = place + size, offset + size
 
 
-def last_said(kept: Sequence[Segment]) -> int:
+def last_output_of(kept: Sequence[Segment]) -> int:
     """When the last byte of `kept`, which are in order, came; 0 if there is none."""
     for segment in reversed(kept):
-        if not segment.said and segment.compressed and segment.size:
+        if not segment.last_output and segment.compressed and segment.size:
             # Only where the last thing that happened was long after the last byte.
             with suppress(OSError):
                 entries = recover(segment).entries
-                segment.said = max((e.at for e in entries if e.code == DATA), default=0)
-        if segment.said:
-            return segment.said
+                segment.last_output = max((e.at for e in entries if e.code == DATA), default=0)
+        if segment.last_output:
+            return segment.last_output
     return 0
 
 

@@ -39,7 +39,7 @@ class Segment:
     closed: bool = False
     compressed: bool = False
     serial: int = 0  # of the last batch that is in it
-    said: int = 0  # when its last run of bytes came; 0: none, or not looked for
+    last_output: int = 0  # when its last run of bytes came; 0: none, or not looked for
     unsynced: bool = field(default=False, init=False)
     head: int = field(default=0, init=False)  # the hash of the last one in it, as JSON
     reserve: tuple[int, int] | None = field(default=None, init=False)  # of its console, the last
@@ -106,7 +106,9 @@ def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], d
     segment.serial = serial
     segment.end = max(segment.end, batch[-1].end)
     segment.last = max(segment.last, batch[-1].at)
-    segment.said = max(segment.said, max((r.at for r in batch if r.code == DATA), default=0))
+    segment.last_output = max(
+        segment.last_output, max((r.at for r in batch if r.code == DATA), default=0)
+    )
     segment.unsynced = True
 
 
@@ -372,5 +374,5 @@ def _time(segment: Segment, known: Index) -> None:
     if not times:
         path = next((path for path in segment.paths if path.exists()), None)
         times = [] if path is None else [int(path.stat().st_mtime * 1e6)]
-    segment.said = max((e.at for e in known.entries if e.code == DATA), default=0)
+    segment.last_output = max((e.at for e in known.entries if e.code == DATA), default=0)
     segment.first, segment.last = min(times, default=0), max(times, default=0)

@@ -125,7 +125,7 @@ class Space:
             self.forgotten(log.name)
 
     def shortage(self, store: Store) -> str | None:
-        """Why nothing may be written now, or None. Makes room before it says no."""
+        """Why nothing may be written now, or None. Makes room before it refuses."""
         if self.now() < self._looked + LOOK:
             return self._short
         self._looked = self.now()

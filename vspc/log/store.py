@@ -56,8 +56,8 @@ SEGMENT = 4 * 1024 * 1024
 SEGMENT_AGE = 7 * 86400
 """Seconds that a segment stays open: what is too old is deleted a segment at a time."""
 
-TOLD = 50
-"""Consoles whose damage is told one by one at a start."""
+REPORTED = 50
+"""Consoles whose damage is reported one by one at a start."""
 
 FILES_DAMAGED = "files of this log are damaged or missing: output is missing"
 JOURNAL_GONE = "the journal is missing or damaged: the last output may be missing"
@@ -149,7 +149,7 @@ class Store:
             self.closed.append(name)
 
     def _note(self, record: Record) -> None:
-        """What `record`, which was replayed and taken, says of its console."""
+        """Keep in mind what `record`, which was replayed and taken, means for its console."""
         log = self.logs.get(record.console)
         if log is None:
             self.connected.discard(record.console)
@@ -163,7 +163,7 @@ class Store:
         """Nothing is reserved: everything was written, and has been read."""
         for log in self.logs.values():
             if log.damages == self.journal.damages:
-                log.reserved = log.told = 0
+                log.reserved = log.announced = 0
 
     def _discover(self) -> None:
         directories: dict[str, list[Path]] = {}
@@ -181,7 +181,7 @@ class Store:
             self.journal.serial = max(self.journal.serial, log.serial)
 
     def _mend(self, now: int, gone: bool) -> Iterator[Record]:
-        """What is missing at the ends of logs is told, and offsets go on behind it.
+        """Gaps for what is missing at the ends of logs; offsets go on behind them.
 
         `gone`: there is no journal.
         """
@@ -204,15 +204,15 @@ class Store:
 
     def _report_damaged(self) -> None:
         damaged = self.damaged
-        for log in damaged[:TOLD]:
+        for log in damaged[:REPORTED]:
             said, more = log.notes[0], len(log.notes) - 1
             name = str(log.facts.get("said_name") or "unknown name")
             what = f"console {log.name} ({name}): {said}"
             self.report_problem("log-damaged", f"{what}; and {more} more" if more else what)
             for unknown in log.unknown:
                 self.report_problem("log-left-alone", unknown)
-        if len(damaged) > TOLD:
-            self.report_problem("log-damaged", f"{len(damaged) - TOLD} more consoles")
+        if len(damaged) > REPORTED:
+            self.report_problem("log-damaged", f"{len(damaged) - REPORTED} more consoles")
 
     @property
     def damaged(self) -> list[ConsoleLog]:
@@ -347,7 +347,7 @@ class Store:
             if log.end:
                 again.append(Record(KEPT, log.id, log.end, 0, b""))
             if log.reserved:
-                again.append(reserve(log.id, log.reserved, log.told, 0))
+                again.append(reserve(log.id, log.reserved, log.announced, 0))
             if log.about and not log.begun:
                 again.append(Record(ABOUT, log.id, 0, 0, log.about.encode()))
         self.append(again)

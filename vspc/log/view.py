@@ -142,7 +142,7 @@ class View:
         return self.end
 
     def last_lines(self, lines: int, limit: int) -> int:
-        """The offset at which the last `lines` lines begin, at most `limit` bytes that were said
+        """The offset at which the last `lines` lines begin, at most `limit` bytes of output
         (not counting gaps) back.
         """
         wanted, room, at = lines, limit, self.end
@@ -161,7 +161,7 @@ class View:
         return at
 
     def _backwards(self) -> Iterator[tuple[int, bytes]]:
-        """What was said, each run with its offset, the last first."""
+        """The output, each run with its offset, the last first."""
         for record in reversed(self.pending):
             if record.code == DATA:
                 yield record.offset, record.payload

@@ -90,7 +90,9 @@ class LogWriter:
     tidy: Callable[[Store], None] | None = None  # sizes and ages
     floor: Callable[[], str | None] = lambda: None  # why nothing more may be written now
     now: Callable[[], float] = time.monotonic
-    heard: list[Callable[[set[bytes]], None]] = field(factory=list)  # sinks; in the log's thread
+    subscribers: list[Callable[[set[bytes]], None]] = field(
+        factory=list
+    )  # sinks; in the log's thread
     counts: Counts = field(factory=Counts, init=False)
     waiting: int = field(default=0, init=False)  # bytes of batches that are not written
     busy_since: float | None = field(default=None, init=False)
@@ -131,7 +133,7 @@ class LogWriter:
             self._worker.wake()
 
     def yield_to_writer(self) -> None:
-        """For readers: wait while what was said waits to be written, at most `YIELD` seconds."""
+        """For readers: wait while output waits to be written, at most `YIELD` seconds."""
         with self._written:
             self._written.wait_for(self._keeps_up, YIELD)
 
@@ -139,7 +141,7 @@ class LogWriter:
         return self.waiting <= BEHIND or self.failing or self._worker.stopping
 
     def stop(self) -> None:
-        """Write what is left and say so in the journal; waits at most `STOP_TIMEOUT` seconds."""
+        """Write what is left and a last record; waits at most `STOP_TIMEOUT` seconds."""
         if not self._worker.stop(STOP_TIMEOUT):
             self.report("log-not-closed", {"seconds": STOP_TIMEOUT})
         self.chores.close(STOP_TIMEOUT)
@@ -237,15 +239,15 @@ class LogWriter:
             self.waiting -= size
         with self._written:
             self._written.notify_all()
-        if self.heard:
+        if self.subscribers:
             said = {record.console for record in records}
-            for hear in self.heard:
-                hear(said)
+            for notify in self.subscribers:
+                notify(said)
         begun = {record.console for record in records if record.code == DATA}
         self.store.settle(begun, busy=bool(self._unwritten or self._items))
 
     def _write_reserves(self) -> None:
-        """Even where there is no room for what VMs say, no offset may be used twice."""
+        """Even where there is no room for output, no offset may be used twice."""
         reserves = [r for batch in self._unwritten for r in batch.records if r.code == RESERVE]
         if reserves:
             self.store.append(reserves)

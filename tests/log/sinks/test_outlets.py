@@ -268,7 +268,7 @@ class OneModule(WholeLog):
         settings = SinkSettings("lines", "counting", str(path))  # type: ignore[arg-type]
         writer = self.logged.writer
         source = LogSource(writer, self.logged.log.queries.cache)
-        writer.heard.append(source.heard)
+        writer.subscribers.append(source.heard)
         root = self.logged.root / "log"
         kinds = {**KINDS, "counting": counting.outlet}
         sink = make(settings, source, root, lambda *_: None, self.world.fail, kinds)

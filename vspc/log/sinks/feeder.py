@@ -1,8 +1,8 @@
 """Reads all logs for one outlet, in a thread of its own: an outlet that stalls delays nothing else.
 
-A cursor for each console says what the outlet has; it is kept in a file, so that a restart goes on
-where it was. What the outlet does not take is tried again, from the log, for as long as that has
-it: an outlet may get something twice, but it misses only what it gets as a gap.
+A cursor for each console is the offset up to which the outlet has it; it is kept in a file, so that
+a restart goes on where it was. What the outlet does not take is tried again, from the log, for as
+long as that has it: an outlet may get something twice, but it misses only what it gets as a gap.
 """
 
 import time
@@ -54,7 +54,7 @@ class FeedSource(Protocol):
 
 @define(eq=False)
 class Feeder:
-    """`name` is for events, `cursors` a file of ours, `wanted` says which consoles."""
+    """`name` is for events, `cursors` a file of ours, `wanted` selects consoles."""
 
     name: str
     outlet: Outlet
@@ -219,7 +219,7 @@ class Feeder:
             self._put_off(console_id, IDLE)
 
     def _skip(self, console_id: str, end: int) -> None:
-        """What it says while it is not wanted is not given later, under another name."""
+        """Output of a console that is not selected is not sent later, under another name."""
         self._forget(console_id)
         self._at[console_id], self._dirty = end, True
 

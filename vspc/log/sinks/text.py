@@ -70,7 +70,9 @@ class Links:
         return self._left.pop(target, [])
 
     def _is_free(self, name: str, target: str) -> bool:
-        """Whether no namesake has it. One whose file is gone, and who says nothing, has not."""
+        """Whether no console of the same name has it. One whose file is gone, and without output,
+        has not.
+        """
         there = self._target(name)
         if there is None or there == target or not there.startswith("../"):
             return True
