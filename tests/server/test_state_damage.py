@@ -62,6 +62,7 @@ class StateDir(SynchronousTestCase):
         audit.append([('{"time": "2026-11-21T08:30:00.000000Z"', '"event": "x"}')] * 5)
         audit.close()
         self.files = {p: p.read_bytes() for p in self.state.rglob("*") if p.is_file()}
+        self._written: dict[Path, tuple[int, int]] = {}  # when each was restored, and its size
 
     def begin(self) -> VspcService:
         """A server on that directory, before it serves anybody."""
@@ -81,15 +82,23 @@ class StateDir(SynchronousTestCase):
         keeping.store.journal.close()
         keeping.disk.release()
 
+    def restore(self) -> None:
+        """Every file as it was; most of them have not been written to."""
+        there = {p: p.stat() for p in self.state.rglob("*") if p.is_file()}
+        for path in there.keys() - self.files.keys():
+            path.unlink()
+        for path, data in self.files.items():
+            found = there.get(path)
+            if found is None or (found.st_mtime_ns, found.st_size) != self._written.get(path):
+                path.write_bytes(data)
+                now = path.stat()
+                self._written[path] = now.st_mtime_ns, now.st_size
+
     def damaged(self) -> Iterator[tuple[Path, str]]:
         """Each file in turn, in each way; all others are as they were."""
         for path, data in self.files.items():
             for how, damage in DAMAGES.items():
-                for other in [p for p in self.state.rglob("*") if p.is_file()]:
-                    if other not in self.files:
-                        other.unlink()
-                for other, whole in self.files.items():
-                    other.write_bytes(whole)
+                self.restore()
                 changed = damage(data)
                 if changed is None:
                     path.unlink()

@@ -312,10 +312,12 @@ class Names(LineServerTest):
 
 
 class Storm(LineServerTest):
-    def test_10_000_vms_of_20_hosts_go_and_come_back(self) -> None:
+    def test_2_000_vms_of_20_hosts_go_and_come_back(self) -> None:
+        """More than may be quarantined, of each host and in all."""
+
         def everybody() -> list[Host]:
             hosts = []
-            for number in range(10_000):
+            for number in range(2_000):
                 host = self.scene.host(f"10.0.{number % 20}.1")
                 host.register(b"vm%d" % number, b"%032x" % (number + 1))
                 hosts.append(host)
@@ -325,6 +327,6 @@ class Storm(LineServerTest):
             host.lose()
         self.scene.server.tick()
         again = everybody()
-        self.assertEqual(self.count(), 10_000)
+        self.assertEqual(self.count(), 2_000)
         self.assertFalse(any(host.closed for host in again))
         self.assertEqual(self.scene.suspicions(), [])
