@@ -10,7 +10,7 @@ from vspc.wire.opening import Spoken
 class VmLine(Line, Protocol):
     """A line as its session sees it: a console's, which can be probed."""
 
-    def __hash__(self) -> int: ...
+    def __hash__(self) -> int: ...  # tables are keyed by it
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""

@@ -3,12 +3,18 @@
 A line is one connection from a VM. Its role decides what its bytes count for: only a LEADING line
 is the line of a console, and a console has one such line at most.
 
-    UNIDENTIFIED --identified--> CLAIMANT --assigned--> LEADING --lost--> RETIRED
-          |                         |                      ^
-          | PEER                    | quarantined          | assigned: COMPLETE was accepted
-          v                         v                      |
-        TARGET --------------- QUARANTINED                 |
-          +------------------------------------------------+
+    UNIDENTIFIED --identified--> CLAIMANT --assigned--> LEADING --no answer--> SUSPECT
+        |   |                     |    ^                 ^   ^                    |
+        |   |         quarantined |    | selected        |   +--- sends again -----+
+        |   |                     v    |                 |
+        |   |                   QUARANTINED              | COMPLETE
+        |   |                                            |
+        |   +--PEER accepted--> TARGET ------------------+
+        |                         ^
+        |                         | PEER accepted
+        +--PEER not accepted--> FAILED_PEER
+
+    each of them --lost, refused, no longer needed--> RETIRED
 
 - A line identifies itself (IDENTIFIED), or proves what it is by the credential of a vMotion (PEER).
   Until then its output is buffered. A credential that is not accepted makes it a FAILED_PEER: its
@@ -19,12 +25,12 @@ is the line of a console, and a console has one such line at most.
   sends anything it was alive: it gets its console back, the other line is OUSTED and quarantined.
 - RETIRED lines are being closed and nothing that they send counts; no line leaves this role.
 
-Only the last of these is final, and every role has one time limit at most: to identify itself, to
-stay a suspect, to take part in the close.
+Every role has one time limit at most: to identify itself, to stay a suspect, to take part in the
+close.
 
 A pair that is not in `TABLE` is illegal. It means one thing: the role stays, and the event is
-dropped with a log line of its own (law 4). docs/identity.md shows the roles; a
-test holds it against the table.
+dropped with a log line of its own (law 4). docs/identity.md shows where each role leads; a test
+holds it against the table.
 """
 
 from collections.abc import Mapping
@@ -32,7 +38,13 @@ from enum import Enum
 from types import MappingProxyType
 
 
-class LineRole(Enum):
+class _Key(Enum):
+    """Hashed by identity: the table is asked for each piece of output."""
+
+    __hash__ = object.__hash__
+
+
+class LineRole(_Key):
     """From connected to closed."""
 
     UNIDENTIFIED = "unidentified"
@@ -52,7 +64,7 @@ class LineRole(Enum):
     """It is being closed."""
 
 
-class LineEvent(Enum):
+class LineEvent(_Key):
     """What happens to a line: its VM sends something, it is decided about, or time passes."""
 
     # From the VM
@@ -90,7 +102,7 @@ class LineEvent(Enum):
     TIME_OVER = "time limit"
 
 
-class LineAction(Enum):
+class LineAction(_Key):
     """What is to be done; `vspc.vm.session` does it."""
 
     REPORT_ILLEGAL = "log and drop the event"

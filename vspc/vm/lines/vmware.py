@@ -93,7 +93,7 @@ class VMwareLine(ComPortLine):
         self.opening = None
         return super().enableRemote(option)
 
-    # The extension as an option
+    # The extension
 
     def _agree(self) -> bool:
         if self._terms.start_tls == "require" and not self.secure:
@@ -121,6 +121,41 @@ class VMwareLine(ComPortLine):
             self.transport.fail("too many messages of the extension")
         else:
             self._receive(body)
+
+    def _receive(self, body: bytes) -> None:
+        try:
+            message = vmware.decode(body)
+        except vmware.UnknownSuboption as unknown:
+            self._disown(unknown.code)
+            return
+        except vmware.MalformedSuboption as malformed:
+            self.observer.dropped(str(malformed))
+            return
+        actions = self.registration.receive(message)
+        if actions is None:
+            self._disown(body[0])
+            return
+        for action in actions:
+            self._do(action)
+        if _answers_question(body):
+            self._answered()
+
+    def _do(self, action: Action) -> None:
+        if not isinstance(action, Report):
+            if isinstance(action, vmware.GetVmVcUuid):
+                self.questions.append(LineQuestion.IDENTITY)
+            self._say(action)
+            return
+        self.observer.handle(action.event, *action.facts)
+        if action.event is LineEvent.UUID_CHANGED:
+            self.transport.fail(f"UUID changed to {action.facts[0]} on a connected line")
+
+    def _disown(self, code: int) -> None:
+        self.observer.dropped(f"unknown suboption {code}")
+        self._say(vmware.UnknownSuboption2(code))
+
+    def _say(self, message: vmware.Suboption) -> None:
+        self.transport.requestNegotiation(_VMWARE, vmware.encode(message))
 
     # TLS inside the connection
 
@@ -157,43 +192,6 @@ class VMwareLine(ComPortLine):
         self.observer.handle(LineEvent.SECURED)
         self.transport.startTLS(self._terms.tls)
         self.negotiate()
-
-    # The extension
-
-    def _receive(self, body: bytes) -> None:
-        try:
-            message = vmware.decode(body)
-        except vmware.UnknownSuboption as unknown:
-            self._disown(unknown.code)
-            return
-        except vmware.MalformedSuboption as malformed:
-            self.observer.dropped(str(malformed))
-            return
-        actions = self.registration.receive(message)
-        if actions is None:
-            self._disown(body[0])
-            return
-        for action in actions:
-            self._do(action)
-        if _answers_question(body):
-            self._answered()
-
-    def _do(self, action: Action) -> None:
-        if not isinstance(action, Report):
-            if isinstance(action, vmware.GetVmVcUuid):
-                self.questions.append(LineQuestion.IDENTITY)
-            self._say(action)
-            return
-        self.observer.handle(action.event, *action.facts)
-        if action.event is LineEvent.UUID_CHANGED:
-            self.transport.fail(f"UUID changed to {action.facts[0]} on a connected line")
-
-    def _disown(self, code: int) -> None:
-        self.observer.dropped(f"unknown suboption {code}")
-        self._say(vmware.UnknownSuboption2(code))
-
-    def _say(self, message: vmware.Suboption) -> None:
-        self.transport.requestNegotiation(_VMWARE, vmware.encode(message))
 
     # vMotion: what the session answers
 
