@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
@@ -373,3 +374,39 @@ class Kills(WholeLog):
         self.assertGreater(console.history.end, shown)
         (gap,) = self.gaps(console.id)
         self.assertEqual((gap.offset, gap.end), (7, console.history.end))
+
+
+class CancelledQueries(WholeLog):
+    """What a cancelled coroutine has asked for."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.web = self.console()
+        self.web.link.output(b"one")
+        self.tick()
+        self.seen: list[bool] = []
+        self.logged.writer.held = True
+        self.pending = Deferred.fromCoroutine(
+            self.logged.log.queries.query(self.web.id, self.question)
+        )
+
+    def question(self, view: LogView) -> None:
+        self.seen.append(view.cancelled)
+        self.pending.cancel()
+        self.seen.append(view.cancelled)
+
+    def go_on(self) -> None:
+        self.logged.writer.held = False
+        self.logged.writer.catch_up()
+        self.world.clock.advance(60)
+        self.failureResultOf(self.pending, CancelledError)
+        self.assertEqual(self.logged.event_names, [])
+
+    def test_before_a_thread_has_it_no_thread_reads(self) -> None:
+        self.pending.cancel()
+        self.go_on()
+        self.assertEqual(self.seen, [])
+
+    def test_while_a_thread_reads_it_is_told_to_give_up_and_its_answer_is_dropped(self) -> None:
+        self.go_on()
+        self.assertEqual(self.seen, [False, True])

@@ -3,8 +3,7 @@
 Both get a snapshot from the log's thread, which takes no time, and read its files elsewhere.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Condition, Event
 from typing import Any, TypeVar
@@ -172,7 +171,6 @@ def snapshot(
 ANSWER_TIMEOUT = 30.0
 """Seconds that the log's thread may take to answer."""
 
-
 GATHER = 0.2
 """Seconds in which news are gathered before `wait` returns them."""
 
@@ -221,19 +219,18 @@ class LogSource:
     def ends(self) -> dict[str, int]:
         """Where each log ends, by its console's id."""
         logs = self.writer.store.logs
-        found = self._ask(lambda: {log.name: log.end for log in logs.values() if log.begun})
-        return found if isinstance(found, dict) else {}
+        return self._ask(lambda: {log.name: log.end for log in logs.values() if log.begun})
 
     def about(self, console_id: str) -> About | None:
         """Whose log it is."""
         console = bytes.fromhex(console_id)
 
-        def look() -> dict[str, object] | None:
+        def look() -> Mapping[str, object] | None:
             log = self.writer.store.logs.get(console)
             return None if log is None else log.facts
 
         facts = self._ask(look)
-        if not isinstance(facts, dict):
+        if facts is None:
             return None
         name, zone = str(facts.get("said_name", "")), str(facts.get("zone", DEFAULT_ZONE))
         label = facts.get("label")
@@ -248,22 +245,20 @@ class LogSource:
             "" if port is None else port,
         )
 
-    @contextmanager
-    def kept(self, console_id: str) -> Iterator[LogView]:
-        """The log of a console as it is now. Raises OSError."""
+    def view(self, console_id: str) -> LogView:
+        """The log of a console as it is now. Raises `NoLog`."""
         console = bytes.fromhex(console_id)
         view = self._ask(lambda: snapshot(self.writer, self.cache, console))
-        if not isinstance(view, View):
-            raise NoLog(f"there is no log of {console_id} to be read now")
-        yield view
+        if view is None:
+            raise NoLog(f"no log of console {console_id}")
+        return view
 
-    def _ask(self, question: object) -> object:
+    def _ask(self, question: Callable[[], T]) -> T:
         """What `question` returns in the log's thread. Raises `NoLog` if that takes too long."""
-        done, answers = Event(), list[object]()
+        done, answers = Event(), list[T]()
 
         def answer() -> None:
             try:
-                assert callable(question)
                 answers.append(question())
             finally:
                 done.set()

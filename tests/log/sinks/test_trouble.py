@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 
@@ -47,7 +46,7 @@ class Stalled:
             raise NoLog(console_id)
         return None
 
-    def kept(self, console_id: str) -> AbstractContextManager[LogView]:
+    def view(self, console_id: str) -> LogView:
         raise NoLog(console_id)
 
 

@@ -7,7 +7,7 @@ long as that has it: an outlet may get something twice, but it misses only what 
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -49,7 +49,7 @@ class FeedSource(Protocol):
     def wake(self) -> None: ...
     def ends(self) -> dict[str, int]: ...
     def about(self, console_id: str) -> About | None: ...
-    def kept(self, console_id: str) -> AbstractContextManager[LogView]: ...
+    def view(self, console_id: str) -> LogView: ...
 
 
 @define(eq=False)
@@ -198,12 +198,12 @@ class Feeder:
             if about is None:
                 self._miss(console_id)
                 return None
-            with self.source.kept(console_id) as kept:
-                if not self.wanted(about):
-                    self._skip(console_id, kept.end)
-                    return None
-                start = min(self._at.get(console_id, 0), kept.end)
-                return about, start, kept.read(start, PIECE)
+            view = self.source.view(console_id)
+            if not self.wanted(about):
+                self._skip(console_id, view.end)
+                return None
+            start = min(self._at.get(console_id, 0), view.end)
+            return about, start, view.read(start, PIECE)
         except OSError:  # ours, not the outlet's
             self._put_off(console_id, IDLE)
             return None
