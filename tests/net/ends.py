@@ -61,6 +61,27 @@ class Wire(StringTransport):
         return written
 
 
+class ReplaceableWire(Wire):
+    """A wire whose protocol can be replaced, as that of a TCP transport, and that can be paused."""
+
+    above: Any = None
+    paused = False
+
+    @property
+    def protocol(self) -> Any:
+        return self.above
+
+    @protocol.setter
+    def protocol(self, protocol: Any) -> None:
+        self.above = protocol
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class NoEngine:
     """In the place of TLS: `heard` is what came for it, and nothing is ever said."""

@@ -20,7 +20,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.net.ends import Wire
+from tests.net.ends import ReplaceableWire
 from vspc.net import preaccept
 from vspc.net.fair_tls import start_tls
 from vspc.net.keepalive import unacknowledged
@@ -54,31 +54,10 @@ class Heard(Protocol):
         self.data += data
 
 
-class Socket(Wire):
-    """A wire whose protocol can be exchanged and that can be paused."""
-
-    above: Any = None
-    paused = False
-
-    @property
-    def protocol(self) -> Any:
-        return self.above
-
-    @protocol.setter
-    def protocol(self, protocol: Any) -> None:
-        self.above = protocol
-
-    def pauseProducing(self) -> None:
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        self.paused = False
-
-
-def connect(protocol: Protocol | None) -> Socket:
+def connect(protocol: Protocol | None) -> ReplaceableWire:
     """A connection with `protocol` above it."""
     assert protocol is not None
-    wire = Socket(peerAddress=IPv4Address("TCP", "192.0.2.1", 4))
+    wire = ReplaceableWire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4))
     wire.protocol = protocol
     protocol.makeConnection(wire)
     return wire
@@ -144,7 +123,7 @@ class WaitingForRoom(SynchronousTestCase):
 
         return self.queue.join(host, make, self.clock.callLater, self.refused.append)
 
-    def wait(self, host: str) -> Socket:
+    def wait(self, host: str) -> ReplaceableWire:
         """One more of `host` waits."""
         return connect(self.join(host))
 
@@ -214,7 +193,7 @@ class WaitingForRoom(SynchronousTestCase):
         self.setUp()
         self.patch(preaccept, "WAITING", 3)
         self.patch(preaccept, "WAITING_IN_ALL", 5)
-        inside = list[tuple[str, Socket]]()
+        inside = list[tuple[str, ReplaceableWire]]()
         for step, host in steps:
             mine = [wire for name, wire in inside if name == host]
             if step == "join":

@@ -24,7 +24,7 @@ from pathlib import Path
 from attrs import define, field
 
 from tests.fakes import FakeLine, World
-from vspc.common.clock import Cancellable
+from tests.log.threads import RealClock
 from vspc.common.files import Disk
 from vspc.config.settings import LogSettings
 from vspc.config.values import Floor, Size
@@ -53,51 +53,9 @@ def content(number: int, offset: int, size: int) -> bytes:
     return PATTERN[start : start + size]
 
 
-class _Clock:
-    """Time as it is; what is put off is done in `turn`."""
-
-    def __init__(self) -> None:
-        self._late: list[_Later] = []
-
-    def seconds(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
-
-    def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
-        later = _Later(self.seconds() + delay, call)
-        self._late.append(later)
-        return later
-
-    def turn(self) -> None:
-        now = self.seconds()
-        due = [later for later in self._late if later.at <= now]
-        self._late = [later for later in self._late if later.at > now and later.active()]
-        for later in due:
-            later.run()
-
-
-@define(eq=False)
-class _Later:
-    at: float
-    call: Callable[[], None] | None
-
-    def run(self) -> None:
-        if self.call is not None:
-            call, self.call = self.call, None
-            call()
-
-    def cancel(self) -> None:
-        self.call = None
-
-    def active(self) -> bool:
-        return self.call is not None
-
-
 def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
     """Say things until killed."""
-    world, clock, rng = World(), _Clock(), random.Random(seed)
+    world, clock, rng = World(), RealClock(), random.Random(seed)
     calls: list[Callable[[], None]] = []
     log = Log(root, SETTINGS, clock, calls.append, lambda _event, _facts: None, world.fail)
     log.open()

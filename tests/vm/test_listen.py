@@ -11,7 +11,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from tests.net.ends import Wire
+from tests.net.ends import ReplaceableWire, Wire
 from tests.vm.support import Scene
 from tests.vm.test_server import LineServerTest
 from vspc.net import preaccept
@@ -98,27 +98,11 @@ class Listening(ListenTest):
         self.assertGreater(len(wire.take()), 2000)
 
 
-class Joined(Wire):
-    """A wire whose protocol may be exchanged, as a TCP transport's may."""
+class Joined(ReplaceableWire):
+    """A connection of a host."""
 
     def __init__(self, address: str) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", address, 4))
-        self.above: Any = None
-        self.paused = False
-
-    @property
-    def protocol(self) -> Any:
-        return self.above
-
-    @protocol.setter
-    def protocol(self, protocol: Any) -> None:
-        self.above = protocol
-
-    def pauseProducing(self) -> None:
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        self.paused = False
 
     def connect(self, factory: GuardedFactory) -> bool:
         """Whether the connection is taken."""
