@@ -131,11 +131,11 @@ class Logins(WordsTestCase):
         for words in (("send", "x"), ("expect", "--send", "x", "y"), ("break",), ("note", "x")):
             done = self.complete(*self.ssh_words(user=user), *words)
             self.assertEqual((done.status, done.out), (4, b""), words)
-            self.assertIn(b"guest: the login says ro", done.err)
+            self.assertIn(b"guest: this login is read-only", done.err)
         seen = self.terminal(user=user)
         seen.out.expect(rb"\[guest connected")
         seen.type(b"x\x05ca")
-        seen.out.expect(rb"\[guest: the login says ro")
+        seen.out.expect(rb"\[guest: this login is read-only")
         seen.type(b"\x05c.")
         self.assertEqual(seen.wait(), 0)
         wrong = self.complete(*self.ssh_words(user="alice,rO"), "list")
