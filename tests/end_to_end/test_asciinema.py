@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.end_to_end.processes import ProcessTestCase, Size
 from tests.programs import require
-from vspc.apps.verbs.asciicast import Cast
+from vspc.apps.verbs.export_formats import Cast
 from vspc.console.echo import Recorded
 from vspc.console.logs import Item, Marker, MarkerKind, Output
 
@@ -28,8 +28,7 @@ class Player(ProcessTestCase):
         """A recording of `items`."""
         path = self.directory / "web01.cast"
         cast = Cast(80, 24, "web01 é", START)
-        with path.open("w", encoding="ascii") as file:
-            file.write(cast.header())
+        with path.open("wb") as file:
             for item in items:
                 file.writelines(cast.feed(item))
             file.writelines(cast.end())

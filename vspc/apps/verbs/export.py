@@ -1,21 +1,19 @@
 """`export NAME`: a piece of a log as a file: an asciicast to play, text to read, exact bytes."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError
 
-from vspc.apps.verbs.asciicast import Cast
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
+from vspc.apps.verbs.export_formats import Cast, Format, RawFormat, TextFormat
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
 from vspc.apps.verbs.record import recordings
-from vspc.common.text import safe, safe_output
+from vspc.common.text import safe
 from vspc.console.console import Console
-from vspc.console.log_reading import OutputLines
-from vspc.console.logs import Item, LogView, Marker, Output
+from vspc.console.logs import Item, LogView, Marker
 
 TERMINAL = (80, 24)
 """Columns and rows of an asciicast: the size of the terminal on a serial line is unknown."""
@@ -75,82 +73,6 @@ GRAMMAR = Grammar(
     options=(FROM, TO, RECORDING, FORMAT, SIZE),
     examples=("export web1 --from 2h --format text",),
 )
-
-
-class Format(Protocol):
-    """How items become bytes."""
-
-    def feed(self, item: Item) -> Iterator[bytes]:
-        """What `item` adds."""
-
-    def end(self) -> Iterator[bytes]:
-        """The last of it."""
-
-
-class RawFormat:
-    """The exact bytes of the VM."""
-
-    def feed(self, item: Item) -> Iterator[bytes]:
-        """Output only."""
-        if isinstance(item, Output):
-            yield item.data
-
-    def end(self) -> Iterator[bytes]:
-        """Nothing is held back."""
-        yield from ()
-
-
-class TextFormat:
-    """Text and colours; markers in brackets on lines of their own."""
-
-    def __init__(self) -> None:
-        self._lines = OutputLines()
-
-    def feed(self, item: Item) -> Iterator[bytes]:
-        """Whole lines."""
-        if isinstance(item, Marker):
-            yield from self.end()
-            yield f"[{item.kind.value}: {item.text}]\n".encode()
-            return
-        for line in self._lines.feed(item):
-            yield safe_output(line.text) + b"\n"
-
-    def end(self) -> Iterator[bytes]:
-        """The unfinished line."""
-        for line in self._lines.flush():
-            yield safe_output(line.text) + b"\n"
-
-
-class CastFormat:
-    """asciicast, version 2."""
-
-    def __init__(self, title: str, started: float, size: tuple[int, int]) -> None:
-        self._title = title
-        self._started = started
-        self._size = size
-        self._cast: Cast | None = None
-
-    def feed(self, item: Item) -> Iterator[bytes]:
-        """The header comes before the first."""
-        cast = self._cast
-        if cast is None:
-            yield self._begin(item.at or self._started)
-            cast = self._cast
-            assert cast is not None
-        for line in cast.feed(item):
-            yield line.encode()
-
-    def _begin(self, at: float) -> bytes:
-        self._cast = Cast(*self._size, self._title, at)
-        return self._cast.header().encode()
-
-    def end(self) -> Iterator[bytes]:
-        """A log without a byte is a cast, too."""
-        if self._cast is None:
-            yield self._begin(self._started)
-        assert self._cast is not None
-        for line in self._cast.end():
-            yield line.encode()
 
 
 @frozen
@@ -241,7 +163,7 @@ def _format(call: Call, console: Console, options: ExportOptions) -> Format:
         return RawFormat()
     if options.form == "text":
         return TextFormat()
-    return CastFormat(console.title, call.context.clock.wall(), options.size)
+    return Cast(*options.size, console.title, call.context.clock.wall())
 
 
 def _span(kept: LogView, options: ExportOptions, earliest: float | None) -> ExportPiece | str:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs.asciicast import Cast
+from vspc.apps.verbs.export_formats import Cast
 from vspc.console.echo import Recorded
 from vspc.console.logs import Item, Marker, MarkerKind, Output
 
@@ -19,7 +19,8 @@ START = 1_700_000_000.0
 def events(items: Iterable[Item]) -> list[list[Any]]:
     """What a recording of `items` has after its header."""
     cast = Cast(80, 24, "web01", START)
-    lines = [line for item in items for line in cast.feed(item)] + list(cast.end())
+    found = [line for item in items for line in cast.feed(item)] + list(cast.end())
+    lines = [line.decode() for line in found[1:]]
     assert all(line.endswith("]\n") and line.count("\n") == 1 and line.isascii() for line in lines)
     return [json.loads(line) for line in lines]
 
@@ -46,7 +47,8 @@ class Recordings(SynchronousTestCase):
     """What players get."""
 
     def test_the_header(self) -> None:
-        line = Cast(132, 43, "web01 \x1b]0;\u202e", START + 0.9).header()
+        [header] = Cast(132, 43, "web01 \x1b]0;\u202e", START + 0.9).end()
+        line = header.decode()
         self.assertTrue(line.endswith("}\n") and line.isascii())
         self.assertEqual(
             json.loads(line),
@@ -65,9 +67,10 @@ class Recordings(SynchronousTestCase):
 
     def test_times_have_six_digits(self) -> None:
         cast = Cast(80, 24, "web01", START)
-        self.assertEqual(list(cast.feed(Output(0, START, b"a"))), ['[0.000000, "o", "a"]\n'])
+        _header, first = cast.feed(Output(0, START, b"a"))
+        self.assertEqual(first, b'[0.000000, "o", "a"]\n')
         later = Output(1, START + 100_000.5, b"b")
-        self.assertEqual(list(cast.feed(later)), ['[100000.500000, "o", "b"]\n'])
+        self.assertEqual(list(cast.feed(later)), [b'[100000.500000, "o", "b"]\n'])
 
     def test_nothing_at_all(self) -> None:
         self.assertEqual(events([]), [])
