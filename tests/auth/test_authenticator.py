@@ -1,4 +1,4 @@
-"""Who comes in, by what, in which order; and that nobody learns who there is."""
+"""Which proofs are accepted, in which order; and that unknown operators look like others."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -255,7 +255,7 @@ class Keys(AuthenticatorTest):
         elsewhere = Claimant("alice", "203.0.113.5")
         self.assertIn("from=", self.refusal(authenticator, plain(1), elsewhere))
 
-    def test_a_key_that_nobody_knows_is_told_from_one_that_will_not_do_here(self) -> None:
+    def test_an_unknown_key_is_distinguished_from_one_that_is_refused_here(self) -> None:
         authenticator = self.authenticator(self.lines('from="10.0.0.0/8" '))
         known, strange = self.key(authenticator, plain(1)), self.key(authenticator, plain(2))
         assert isinstance(known, ProofRefused)
@@ -293,7 +293,7 @@ class Keys(AuthenticatorTest):
             authenticator.stands(Session("1", Operator("alice"), proof, "192.0.2.1", NOW))
         )
 
-    def test_verify_required_wants_a_token_that_asks_for_more_than_a_touch(self) -> None:
+    def test_verify_required_needs_a_token_that_can_verify_the_user(self) -> None:
         token = Token()
         keys = f'["{line_of(plain(1))}", "{line_of(token.blob)}"]'
         authenticator = self.authenticator(
@@ -304,7 +304,7 @@ class Keys(AuthenticatorTest):
         assert isinstance(offered, Offered)
         self.assertTrue(offered.verified)
 
-    def test_nobody_signs_with_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+    def test_no_signature_is_asked_for_with_a_key_that_cannot_verify_the_user(self) -> None:
         authenticator = self.authenticator(self.lines("verify-required "))
         self.assertIn("FIDO", self.refusal(authenticator, plain(1)))
         self.assertEqual(self.refusal(authenticator, plain(2)), "key not authorised")
@@ -318,7 +318,7 @@ class Keys(AuthenticatorTest):
             self.clock.advance(61)
             self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
 
-    def test_the_methods_are_the_same_for_everybody(self) -> None:
+    def test_the_methods_are_the_same_for_all(self) -> None:
         authenticator = self.authenticator(self.lines(""))
         self.assertEqual(authenticator.methods(ALICE, ()), ("publickey",))
         self.assertEqual(authenticator.methods(NOBODY, ()), ("publickey",))
@@ -336,7 +336,7 @@ class KeysOfAProgram(AuthenticatorTest):
             f'[operators.alice]\nauthorized_keys = ["{line_of(plain(1))}"]\n'
         )
 
-    def test_it_is_asked_for_keys_that_the_table_has_not(self) -> None:
+    def test_it_is_run_for_keys_that_are_not_in_the_table(self) -> None:
         authenticator = self.authenticator(self.text)
         self.helpers.keys_of["alice"] = f"no-pty {line_of(plain(2))}\n"
         self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
@@ -346,12 +346,12 @@ class KeysOfAProgram(AuthenticatorTest):
         self.assertFalse(offered.limits.pty)
         self.assertEqual(self.refusal(authenticator, plain(3)), "key not authorised")
 
-    def test_a_line_with_an_option_that_nobody_knows_is_none(self) -> None:
+    def test_a_line_with_an_unknown_option_does_not_count(self) -> None:
         authenticator = self.authenticator(self.text)
         self.helpers.keys_of["alice"] = f"sudo {line_of(plain(2))}\n"
         self.assertIn("line 1", self.refusal(authenticator, plain(2)))
 
-    def test_it_is_asked_of_those_too_of_whom_something_else_is_wanted(self) -> None:
+    def test_it_is_run_even_if_another_proof_is_required(self) -> None:
         word = hash_password(b"secret", CHEAP)
         authenticator = self.authenticator(
             f'{self.text}require = ["password"]\npassword_hash = "{word}"\n'
@@ -361,7 +361,7 @@ class KeysOfAProgram(AuthenticatorTest):
         self.refusal(authenticator, plain(2))
         self.assertEqual(self.helpers.asked, ["alice", "alice"])
 
-    def test_it_makes_nobody_an_operator_and_is_asked_all_the_same(self) -> None:
+    def test_it_makes_no_operator_and_is_run_all_the_same(self) -> None:
         authenticator = self.authenticator(self.text)
         self.helpers.keys_of["mallory"] = f"{line_of(plain(2))}\n"
         self.assertIn("unknown operator", self.refusal(authenticator, plain(2), NOBODY))
@@ -381,7 +381,7 @@ class CertificateLogins(AuthenticatorTest):
             'groups = ["netops"]\nroles = ["audit"]\n'
         )
 
-    def test_of_a_key_that_cannot_ask_for_more_than_a_touch(self) -> None:
+    def test_of_a_key_that_cannot_verify_the_user(self) -> None:
         authenticator = self.authenticator(
             self.certificates + "[operators.alice]\nverify_required = true\n"
         )
@@ -468,7 +468,7 @@ class PasswordLogins(AuthenticatorTest):
             self.assertIsInstance(self.password(authenticator, b"wrong", claimant), ProofRefused)
         self.assertEqual(self.passwords.looked, 4)  # for whom there is no hash, too
 
-    def test_a_no_takes_its_time_and_a_yes_does_not(self) -> None:
+    def test_a_refusal_is_delayed_and_a_success_is_not(self) -> None:
         authenticator = self.authenticator(self.text)
         said: list[Verdict] = []
         for claimant, word in ((ALICE, b"secret"), (ALICE, b"wrong"), (NOBODY, b"wrong")):
@@ -487,7 +487,7 @@ class PasswordLogins(AuthenticatorTest):
             self.password(authenticator, b"wrong", Claimant("alice", f"2001:db8::{last}"))
         self.assertEqual(len(set(self.passwords.clients)), 1)
 
-    def test_who_goes_away_hears_nothing(self) -> None:
+    def test_a_cancelled_check_leaves_no_timer(self) -> None:
         authenticator = self.authenticator(self.text)
         for passed in (0.0, 0.5):
             waiting = Deferred.fromCoroutine(authenticator.password(ALICE, (), b"wrong"))
@@ -576,7 +576,7 @@ class SeveralProofs(AuthenticatorTest):
         self.clock.advance(WINDOW)
         self.assertIsInstance(self.talk(authenticator, self.code(), shown=shown)[-1], Proved)
 
-    def test_who_guesses_elsewhere_keeps_nobody_out_who_is_where_he_always_is(self) -> None:
+    def test_guesses_from_elsewhere_do_not_lock_out_an_operator_at_the_usual_address(self) -> None:
         authenticator = self.authenticator(self.text)
         shown, elsewhere = ("publickey", "password"), Claimant("alice", "203.0.113.9")
         self.assertIsInstance(self.talk(authenticator, self.code(), shown=shown)[-1], Proved)
@@ -613,7 +613,7 @@ class OwnPrograms(AuthenticatorTest):
         self.assertEqual(heard[1], Proved("auth_command", Proof("auth_command")))
         self.assertIsInstance(self.talk(authenticator, b"wrong")[-1], ProofRefused)
 
-    def test_it_makes_nobody_an_operator_and_lets_in_nobody_of_whom_more_is_wanted(self) -> None:
+    def test_it_makes_no_operator_and_is_not_enough_where_another_proof_is_required(self) -> None:
         authenticator = self.authenticator(self.text)
         for name in ("mallory", "root"):
             heard = self.talk(authenticator, b"right", claimant=Claimant(name, "192.0.2.1"))
@@ -622,7 +622,7 @@ class OwnPrograms(AuthenticatorTest):
 
 
 class Standing(AuthenticatorTest):
-    """Who may stay after a reload, and who may not even come in."""
+    """Which sessions stay after a reload, and which logins fail because of one."""
 
     LINE = line_of(plain(1))
 
@@ -656,7 +656,7 @@ class Standing(AuthenticatorTest):
         narrow = self.session(self.authenticator(self.table(f'no-pty,command="list" {self.LINE}')))
         self.assertTrue(self.authenticator(self.table(f"no-pty {self.LINE}")).stands(narrow))
 
-    def test_more_is_required_than_when_he_came(self) -> None:
+    def test_more_is_required_than_at_the_login(self) -> None:
         session = self.session(self.authenticator(self.table()))
         (self.directory / "totp").write_text(SECRET)
         (self.directory / "totp").chmod(0o600)
@@ -666,7 +666,7 @@ class Standing(AuthenticatorTest):
             self.authenticator(self.table(more='require = ["publickey"]\n')).stands(session)
         )
 
-    def test_no_program_is_asked_any_more(self) -> None:
+    def test_the_program_is_not_configured_any_more(self) -> None:
         program = self.directory / "helper"
         program.write_text("#!/bin/true\n")
         program.chmod(0o755)

@@ -144,7 +144,7 @@ class Made(_Case):
             reason, "the certificate is not genuine: its authority signed with ssh-rsa"
         )
 
-    def test_nobody_trusts_its_authority(self) -> None:
+    def test_an_untrusted_authority(self) -> None:
         other = trusted(self.shop.key("other"))
         ca = self.shop.key("ca")
         self.shop.key("id")
@@ -183,7 +183,7 @@ class Made(_Case):
         reason = self.bad(self.shop.sign("ca", "id"), authorities)
         self.assertEqual(reason, "the certificate's RSA key has 1024 bits; 2048 are needed")
 
-    def test_a_critical_option_that_nobody_knows(self) -> None:
+    def test_an_unknown_critical_option(self) -> None:
         authorities = Authorities((trusted(self.shop.key("ca")),))
         self.shop.key("id")
         blob = self.shop.sign("ca", "id", "-O", "critical:moon@example.com=full")
@@ -267,7 +267,7 @@ class Minted(_Case):
         reason = self.bad(Mint(authority=old).blob, Authorities((trusted(old),)))
         self.assertIn("its authority's type ssh-dss is unknown", reason)
 
-    def test_signed_by_somebody_else_in_the_name_of_a_trusted_authority(self) -> None:
+    def test_signed_by_another_key_in_the_name_of_a_trusted_authority(self) -> None:
         ca = Plain()
         mint = Mint(ca=Plain(Token().private), authority=ca.blob, principals=())
         reason = self.bad(mint.blob, Authorities((trusted(ca.blob),)))
@@ -335,7 +335,7 @@ class Minted(_Case):
             self.assertIn(why, self.bad(mint.blob, authorities))
         self.good(mint.blob, mint.ca.blob)
 
-    def test_nothing_is_told_of_one_that_is_not_genuine(self) -> None:
+    def test_no_field_of_one_that_is_not_genuine_is_logged(self) -> None:
         mint = Mint(before=AFTER + 1, options=((b"moon", b""),), type=2)
         damaged = mint.blob[:-1] + bytes([mint.blob[-1] ^ 1])
         authorities = Authorities((trusted(mint.ca.blob),), 1.0, "unknown")

@@ -1,4 +1,4 @@
-"""Child processes: what they say, how they end, and what they leave behind."""
+"""Child processes: their output, how they end, and what they leave behind."""
 
 import errno
 import os
@@ -64,13 +64,13 @@ class Talking(ChildTest):
         self.assertEqual(recorder.errors, b"oops\n")
 
     @inlineCallbacks
-    def test_its_last_words_come_before_its_end(self) -> Any:
+    def test_its_last_output_comes_before_its_end(self) -> Any:
         _child, recorder = self.run_shell("head -c 60000 /dev/zero; exit 1")
         self.assertEqual((yield recorder.gone), 1)
         self.assertEqual(len(recorder.printed), 60000)
 
     @inlineCallbacks
-    def test_writing_to_what_does_not_listen_is_no_error(self) -> Any:
+    def test_writing_to_a_closed_input_is_not_an_error(self) -> Any:
         child, recorder = self.run_shell("exec <&-; sleep 0.05")
         for _ in range(100):
             child.write(b"x" * 65536)
@@ -103,7 +103,7 @@ class Ending(ChildTest):
         child.end(force=True)
 
     @inlineCallbacks
-    def test_its_children_hear_of_it(self) -> Any:
+    def test_its_children_end_with_it(self) -> Any:
         child, recorder = self.run_shell("sleep 1000 & echo $!; wait")
         yield until(reactor, lambda: bool(recorder.printed))
         child.end()
@@ -125,7 +125,7 @@ class Ending(ChildTest):
             yield until(reactor, lambda: descriptors() <= before)
 
     @inlineCallbacks
-    def test_a_descriptor_s_number_is_nobody_else_s_in_the_turn_of_its_end(self) -> Any:
+    def test_a_descriptor_s_number_is_not_reused_in_the_turn_of_its_end(self) -> Any:
         """The reactor may hold an event for it, and would hand it to a stranger."""
         yield deferLater(reactor, 0)
         before = descriptors()

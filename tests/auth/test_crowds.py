@@ -1,4 +1,4 @@
-"""Programs in any order of events, with children that do as they are told."""
+"""Programs in any order of events, with children that a test controls."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"a
 
 @define(eq=False)
 class FakeChild(Child):
-    """A child that lives until it is told that it has ended."""
+    """A child that lives until the test ends it."""
 
     observer: ChildObserver
     heard: bytearray = field(factory=bytearray)
@@ -165,6 +165,6 @@ KEY = b"\0\0\0\x0bssh-ed25519" + b"\0\0\0\x20" + bytes(32)
 
 
 class Crowds(SynchronousTestCase):
-    def test_whatever_happens_everybody_is_told_once_and_nothing_is_left(self) -> None:
+    def test_in_any_order_each_login_has_one_verdict_and_nothing_is_left(self) -> None:
         bounds = settings(max_examples=60, stateful_step_count=40, deadline=None)
         run_state_machine_as_test(Crowd, settings=bounds)

@@ -1,4 +1,4 @@
-"""A queue in which nobody's crowd keeps others out."""
+"""A queue that one client cannot fill for the others."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +81,7 @@ class Queue(SynchronousTestCase):
             self.assertLessEqual(len(turns), LIMIT)
 
     @given(st.lists(st.sampled_from(ASKERS), max_size=LIMIT))
-    def test_nobody_waits_for_more_than_one_of_each_other(self, askers: list[str]) -> None:
+    def test_an_item_waits_for_at_most_one_of_each_other_client(self, askers: list[str]) -> None:
         turns = FairQueue[str](LIMIT)
         for asker in askers:
             turns.add(asker, asker)

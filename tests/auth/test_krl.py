@@ -123,7 +123,7 @@ class Damaged(SynchronousTestCase):
         self.assertIn("not a key revocation list", self.wrong(b"SSHKRL\n\1" + bytes(60)))
         self.assertIn("version 2", self.wrong(MAGIC + (2).to_bytes(4, "big") + bytes(60)))
 
-    def test_sections_that_nobody_knows(self) -> None:
+    def test_unknown_sections(self) -> None:
         for kind in (0, 6, 254):
             self.assertIn(f"unknown type {kind}", self.wrong(listed((kind, b""))))
             self.assertIn(f"unknown type {kind}", self.wrong(listed(issued((kind, b"")))))

@@ -1,4 +1,4 @@
-"""Programs that say who may come in: real ones, well-behaved and not."""
+"""Programs that authenticate operators: real ones, well-behaved and not."""
 
 import os
 from base64 import b64encode
@@ -62,14 +62,14 @@ class ProgramsTest(ScriptTest):
 
 class Conversing(ProgramsTest):
     @inlineCallbacks
-    def test_it_is_told_who_comes_before_it_says_a_word(self) -> Any:
+    def test_it_gets_the_operator_and_the_address_first(self) -> Any:
         command = self.shell(OPENING + 'echo "no $v, $operator, $address"')
         _conversation, ear = self.converse(command, "eve\n100%", "2001:db8::1")
         verdict = yield ear.next()
         self.assertIn("version 1, operator eve\\x0a100%, address 2001:db8::1", verdict.reason)
 
     @inlineCallbacks
-    def test_questions_and_answers_go_to_and_fro(self) -> Any:
+    def test_questions_and_answers_are_passed_on(self) -> Any:
         command = self.shell(
             OPENING + 'echo "ask Password:"; read a; echo "ask-visible Colour%3F"; read b\n'
             'if [ "$operator/$address/$a/$b" = '
@@ -86,11 +86,11 @@ class Conversing(ProgramsTest):
         self.assertEqual(verdict.proof.via, "auth_command")
 
     @inlineCallbacks
-    def test_a_no_has_its_reason(self) -> Any:
+    def test_a_refusal_has_its_reason(self) -> Any:
         verdict = yield self.ended(self.shell("echo no the account is%0Aexpired"))
         self.assertEqual(verdict.reason, "auth_command: refused: the account is\\x0aexpired")
 
-    def test_a_program_that_has_vanished_is_a_no(self) -> None:
+    def test_a_missing_program_refuses(self) -> None:
         command = self.shell("echo ok")
         Path(command.words[0]).unlink()
         _conversation, ear = self.converse(command)
@@ -99,7 +99,7 @@ class Conversing(ProgramsTest):
         self.assertEqual(self.programs.running, 0)
 
     @inlineCallbacks
-    def test_what_makes_no_sense_is_a_no(self) -> Any:
+    def test_invalid_output_refuses(self) -> Any:
         for text, reason in (
             ("true", "it ended without a verdict (status 0)"),
             ("printf ok", "it ended without a verdict (status 0)"),
@@ -115,7 +115,7 @@ class Conversing(ProgramsTest):
             self.assertIn(reason, verdict.reason, text)
 
     @inlineCallbacks
-    def test_nothing_but_a_no_follows_a_question_that_is_not_answered(self) -> Any:
+    def test_anything_but_a_refusal_before_the_answer_refuses(self) -> Any:
         for text, reason in (
             ("echo ask two", "asked again"),
             ("echo ok", "before its question was answered"),
@@ -127,7 +127,7 @@ class Conversing(ProgramsTest):
             self.assertIn(reason, ear.reason)
 
     @inlineCallbacks
-    def test_a_flood_of_questions_is_a_no(self) -> Any:
+    def test_too_many_questions_refuse(self) -> Any:
         command = self.shell(OPENING + "while true; do echo ask more; read x; done")
         conversation, ear = self.converse(command)
         for _ in range(20):
@@ -137,12 +137,12 @@ class Conversing(ProgramsTest):
         self.assertIn("more than 20 questions", ear.reason)
 
     @inlineCallbacks
-    def test_a_flood_without_a_line_is_a_no(self) -> Any:
+    def test_too_much_output_without_a_line_refuses(self) -> Any:
         verdict = yield self.ended(self.shell("exec tr '\\0' x < /dev/zero"))
         self.assertIn("more than 64 KiB", verdict.reason)
 
     @inlineCallbacks
-    def test_a_flood_of_complaints_is_a_no_and_few_lines_in_our_log(self) -> Any:
+    def test_too_much_error_output_refuses_and_logs_few_lines(self) -> Any:
         verdict = yield self.ended(self.shell("exec yes woe >&2"))
         self.assertIn("more than 64 KiB to standard error", verdict.reason)
         yield until(reactor, lambda: not self.programs.running)
@@ -151,7 +151,7 @@ class Conversing(ProgramsTest):
         self.assertEqual(len(self.logged("program-complains-more")), 1)
 
     @inlineCallbacks
-    def test_complaints_are_logged_and_answers_in_them_are_not(self) -> Any:
+    def test_error_output_is_logged_without_answers(self) -> Any:
         command = self.shell(
             OPENING + "echo starting >&2; echo ask P:; read -r word text\n"
             'printf "%s\\n" "got $text" "\'$text\'" "it is $(printf %s "$text" | base64)" >&2\n'
@@ -179,13 +179,13 @@ class Conversing(ProgramsTest):
         self.assertIsInstance((yield heard), Proved)
 
     @inlineCallbacks
-    def test_an_answer_that_is_too_long_is_a_no(self) -> Any:
+    def test_an_answer_that_is_too_long_refuses(self) -> Any:
         conversation, ear = self.converse(self.shell(OPENING + "echo ask P:; cat"))
         yield ear.next()
         conversation.answer(b"x" * 1025)
         self.assertIn("1,024 bytes", ear.reason)
 
-    def test_a_name_that_is_too_long_is_a_no_without_a_program(self) -> None:
+    def test_a_name_that_is_too_long_refuses_without_a_program(self) -> None:
         _conversation, ear = self.converse(self.shell("echo ok"), "a" * 257)
         self.assertEqual(self.programs.running, 0)
         self.clock.advance(0)
@@ -209,7 +209,7 @@ class Ending(ProgramsTest):
         self.assertRaises(ProcessLookupError, os.kill, self.pid(), 0)
 
     @inlineCallbacks
-    def test_who_thinks_has_all_the_time_and_the_program_again_ten_seconds(self) -> Any:
+    def test_the_client_may_take_its_time_and_the_program_ten_seconds_after_it(self) -> Any:
         conversation, ear = self.converse(self.shell("echo ask P:; exec sleep 1000"))
         yield ear.next()
         self.clock.advance(10 * STEP)
@@ -219,7 +219,7 @@ class Ending(ProgramsTest):
         self.assertIn("over 10 s", ear.reason)
 
     @inlineCallbacks
-    def test_cancelling_ends_it_and_tells_nothing(self) -> Any:
+    def test_cancelling_ends_it_without_a_verdict(self) -> Any:
         command = self.shell(OPENING + "trap 'echo no; exit' TERM; echo ask P:; cat; cat")
         conversation, ear = self.converse(command)
         yield ear.next()
@@ -238,7 +238,7 @@ class Ending(ProgramsTest):
         yield until(reactor, lambda: not lives(self.pid()))
 
     @inlineCallbacks
-    def test_a_grandchild_of_another_session_keeps_nobody_waiting(self) -> Any:
+    def test_a_grandchild_of_another_session_is_not_waited_for(self) -> Any:
         pid = self.directory / "pid"
         command = self.shell(
             f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & until [ -s {pid} ]; do :; done"
@@ -274,7 +274,7 @@ class Ending(ProgramsTest):
         yield until(reactor, lambda: len(os.listdir("/proc/self/fd")) == before)
 
     @inlineCallbacks
-    def test_closing_kills_and_tells_nobody(self) -> Any:
+    def test_closing_kills_without_a_verdict(self) -> Any:
         conversation, ear = self.converse(
             self.shell(OPENING + "trap '' TERM; echo ask P:; cat; sleep 1000; cat")
         )
@@ -305,7 +305,7 @@ class Ending(ProgramsTest):
 
 class Crowds(ProgramsTest):
     @inlineCallbacks
-    def test_two_hundred_logins_at_once_are_each_told_something(self) -> Any:
+    def test_two_hundred_logins_at_once_have_a_verdict_each(self) -> Any:
         self.programs = Programs(reactor, ReactorClock(reactor))
         command = self.shell("echo ok")
         ears = [Ear() for _ in range(200)]
@@ -321,7 +321,7 @@ class Crowds(ProgramsTest):
         yield until(reactor, lambda: not self.programs.running)
 
     @inlineCallbacks
-    def test_questions_that_nobody_answers_give_way_to_another_address(self) -> Any:
+    def test_unanswered_questions_give_way_to_another_address(self) -> Any:
         asking = self.shell(OPENING + "echo ask P:; cat", "asking")
         crowd = [self.converse(asking, address="203.0.113.7") for _ in range(RUNNING)]
         for _conversation, ear in crowd:
@@ -351,7 +351,7 @@ class Crowds(ProgramsTest):
         self.assertIn("waited 20 s", late.reason)
         self.assertEqual(self.programs.waiting, 0)
 
-    def test_programs_that_cannot_be_run_hold_nobody_up(self) -> None:
+    def test_programs_that_cannot_be_run_take_no_place(self) -> None:
         command = ProgramPath((str(self.directory / "gone"),))
         ears = [self.converse(command)[1] for _ in range(200)]
         self.clock.advance(0)
@@ -365,7 +365,7 @@ class Keys(ProgramsTest):
         return ear.follow(authorized_keys(self.programs, command, claimant(name), blob))
 
     @inlineCallbacks
-    def test_it_gets_its_words_and_says_a_file(self) -> Any:
+    def test_it_gets_its_arguments_and_prints_a_file(self) -> Any:
         command = self.shell(
             'printf "%s\\n" "$@"', "keys", "%u", "%t %k", "%f", "100%%", "$HOME;id"
         )
@@ -379,18 +379,18 @@ class Keys(ProgramsTest):
         self.assertEqual((yield self.keys(self.shell("cat; echo over")).next()), b"over\n")
 
     @inlineCallbacks
-    def test_a_status_other_than_0_is_a_no_whatever_it_said(self) -> Any:
+    def test_a_status_other_than_0_refuses_whatever_it_printed(self) -> Any:
         refused = yield self.keys(self.shell("echo ssh-ed25519 AAAA; exit 1")).next()
         self.assertEqual(refused.reason, "it ended with status 1")
 
     @inlineCallbacks
-    def test_a_file_of_256_KiB_is_taken_and_a_longer_one_is_not(self) -> Any:
+    def test_a_file_of_256_KiB_is_accepted_and_a_longer_one_is_not(self) -> Any:
         for count, fits in ((OUTPUT, True), (OUTPUT + 1, False)):
             text = yield self.keys(self.shell(f"head -c {count} /dev/zero")).next()
             self.assertEqual(text == bytes(OUTPUT), fits)
 
     @inlineCallbacks
-    def test_one_that_hangs_is_a_no(self) -> Any:
+    def test_one_that_hangs_refuses(self) -> Any:
         ear = self.keys(self.shell(f"echo $$ > {self.directory}/pid; exec sleep 1000"))
         yield self.wrote()
         self.clock.advance(STEP)
@@ -403,7 +403,7 @@ class Keys(ProgramsTest):
             self.assertIn("name", ear.reason)
 
     @inlineCallbacks
-    def test_cancelled_it_tells_nothing(self) -> Any:
+    def test_cancelled_it_returns_nothing(self) -> Any:
         ear = self.keys(self.shell("echo x"))
         ear.cancel()
         yield until(reactor, lambda: not self.programs.running)

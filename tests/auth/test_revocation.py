@@ -26,7 +26,7 @@ def read(text: str) -> Revoked:
 
 
 class Text(SynchronousTestCase):
-    """What a text says."""
+    """What a text revokes."""
 
     def wrong(self, text: str) -> str:
         error = str(self.assertRaises(ValueError, read, text))
@@ -150,7 +150,7 @@ class Text(SynchronousTestCase):
 
 
 class Threads:
-    """Runs what a thread would when it is told to."""
+    """Runs what a thread would when the test asks for it."""
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
@@ -321,7 +321,7 @@ class Changing(SynchronousTestCase):
         self.path.mkdir()
         self.assertIn("directory", str(self.file.load()))
 
-    def test_it_is_a_pipe_that_nobody_writes_to(self) -> None:
+    def test_it_is_a_pipe_without_a_writer(self) -> None:
         os.mkfifo(self.path)
         self.assertIn("it is not a file", str(self.file.load()))
 

@@ -45,7 +45,7 @@ class Files(StateTest):
     def test_nothing_was_written_yet(self) -> None:
         self.assertIsNone(self.file.load())
 
-    def test_what_was_saved_is_there_for_the_next_process_and_for_nobody_else(self) -> None:
+    def test_what_was_saved_can_be_read_by_the_next_process_of_this_user_only(self) -> None:
         errors: list[str] = []
         self.file.save(lambda: {"a": 1}).addCallback(errors.append)
         self.assertEqual(errors, [])
@@ -56,7 +56,7 @@ class Files(StateTest):
         found = sorted(os.listdir(self.path.parent))
         self.assertEqual(found, ["state.json", "state.json.copy"])
 
-    def test_where_no_thread_can_be_started_that_is_told_and_the_next_time_is_tried(self) -> None:
+    def test_without_a_thread_the_save_fails_and_the_next_one_tries_again(self) -> None:
         def none_left(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
             raise RuntimeError("can't start new thread")
 
@@ -66,7 +66,7 @@ class Files(StateTest):
             file.save(lambda: 1).addCallback(errors.append)
         self.assertEqual(errors, ["no thread could be started for it"] * 2)
 
-    def test_while_one_is_written_only_the_latest_waits_and_everybody_is_told(self) -> None:
+    def test_while_one_is_written_only_the_latest_waits_and_all_saves_finish(self) -> None:
         told: list[int] = []
         for number in range(5):
             self.file.save(partial(int, number)).addCallback(partial(self.tell, told, number))
@@ -78,7 +78,7 @@ class Files(StateTest):
     def tell(self, told: list[int], number: int, _error: str) -> None:
         told.append(number)
 
-    def test_a_disk_that_does_not_take_it_is_told_and_the_old_file_stays(self) -> None:
+    def test_a_failed_write_is_reported_and_the_old_file_stays(self) -> None:
         self.file.save(lambda: 1)
         self.threads.run()
         (self.path.parent / f"state.json.{os.getpid()}.new").mkdir()
@@ -182,7 +182,7 @@ class CodeTests(StateTest):
         again = Deferred.fromCoroutine(codes.check("alice", secret, code))
         self.assertIn("used", self.successResultOf(again))
 
-    def test_a_disk_that_hangs_keeps_nobody_out(self) -> None:
+    def test_a_disk_that_hangs_locks_nobody_out(self) -> None:
         clock = FakeClock()
         codes = Codes(clock, self.file)
         secret = pyotp.random_base32()

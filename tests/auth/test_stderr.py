@@ -1,4 +1,4 @@
-"""What programs say on standard error, and what of it is logged."""
+"""Standard error of programs, and what of it is logged."""
 
 import base64
 import shlex
@@ -14,7 +14,7 @@ from vspc.auth.stderr import BYTES, LINE, LINES, MINUTE, WITHHELD, LineLimit, Se
 from vspc.common.text import SAFE_LIMIT
 
 
-class Told(SynchronousTestCase):
+class Logged(SynchronousTestCase):
     def setUp(self) -> None:
         self.events = events_of(self)
         self.clock = FakeClock()

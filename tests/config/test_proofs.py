@@ -1,4 +1,4 @@
-"""What operators have to show, certificates, the audit file, programs: held against each other."""
+"""Proofs of operators, certificates, the audit file, programs: checked against each other."""
 
 import os
 from pathlib import Path
@@ -68,7 +68,7 @@ class Require(ConfigTest):
             found = self.mistakes(self.operator(require, more))
             self.assertIn("before totp", found["operators.alice.require[0]"])
 
-    def test_one_who_has_nothing_to_show_is_warned_of(self) -> None:
+    def test_an_operator_without_any_proof(self) -> None:
         self.secret("A" * 32, "totp")
         for more in ("", 'totp_secret_file = "totp"\n'):
             said = " ".join(self.load(f"[operators.alice]\n{more}").warnings)
@@ -76,7 +76,7 @@ class Require(ConfigTest):
         said = " ".join(self.load(f"{CERTIFICATES}[operators.alice]\n").warnings)
         self.assertNotIn("nothing else", said)
 
-    def test_proofs_that_nobody_asks_for(self) -> None:
+    def test_proofs_that_are_never_asked_for(self) -> None:
         self.secret("A" * 32, "totp")
         keys = f"[operators.alice]\nauthorized_keys = ['{KEY}']\n"
         said = " ".join(self.load(f'{keys}totp_secret_file = "totp"\n').warnings)
@@ -84,12 +84,12 @@ class Require(ConfigTest):
         text = f"{keys}password_hash = '{HASH}'\nrequire = ['publickey']\n"
         self.assertIn("does not name password", " ".join(self.load(text).warnings))
 
-    def test_a_token_is_wanted_and_there_is_none(self) -> None:
+    def test_a_token_is_required_and_there_is_none(self) -> None:
         text = f"[operators.alice]\nauthorized_keys = ['{KEY}']\nverify_required = true\n"
         self.assertIn("none of the keys is of a FIDO token", " ".join(self.load(text).warnings))
 
     def beside(self, options: str, more: str = "", before: str = "") -> str:
-        """What is said of one whose keys have options, and who has something else to show."""
+        """The warnings for an operator whose keys have options, and who has another proof."""
         keys = "".join(f"'{option}{KEY}'," for option in options.split("|"))
         text = f"{before}[operators.ci]\nauthorized_keys = [{keys}]\n{more}"
         return " ".join(w for w in self.load(text).warnings if w.startswith("operators.ci: "))

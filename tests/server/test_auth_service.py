@@ -1,4 +1,4 @@
-"""What the front door remembers over a reload."""
+"""What stays revoked over a reload."""
 
 from pathlib import Path
 
@@ -95,6 +95,6 @@ class Revoking(SynchronousTestCase):
         self.take("missing")
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, True))
 
-    def test_a_file_that_is_not_there_lets_nobody_in_who_was_out(self) -> None:
+    def test_a_missing_file_does_not_readmit_revoked_keys(self) -> None:
         self.take("missing")
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))

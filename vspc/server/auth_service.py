@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -24,6 +25,13 @@ from vspc.net.reactor import ThreadRunner
 
 LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 """Files in state_dir."""
+
+
+class DaemonThread(Thread):
+    """A thread that does not keep the process from ending."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(daemon=True, **options)
 
 
 class AuthService:
@@ -49,6 +57,7 @@ class AuthService:
         self.lockouts = LockoutStore(self._files[0], clock.wall)
         self._codes = Codes(clock, self._files[1])
         self._hashers = ThreadPool(0, HASHERS, "password-hasher")
+        self._hashers.threadFactory = DaemonThread  # type: ignore[assignment]
         self._hashers.start()
         self._passwords = Passwords(
             lambda call: deferToThreadPool(reactor, self._hashers, call), failed
