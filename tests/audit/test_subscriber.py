@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import Recorded, is_one_line
 from tests.fakes import FakeLine, World
-from vspc.audit import bounds
-from vspc.audit.bounds import EventRateLimit
+from vspc.audit import rate_limit
 from vspc.audit.logins import LoginRecorder
+from vspc.audit.rate_limit import EventRateLimit
 from vspc.audit.refusals import LATEST, OF_ONE, RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.access import Operator
@@ -129,7 +129,7 @@ class Consoles(SynchronousTestCase):
         for number in range(1000):
             self.happened.heard(Suspicion("duplicate-uuid", None, "10.6.6.6", "", str(number)))
         self.happened.heard(Suspicion("duplicate-uuid", None, "10.0.0.9", "", "another"))
-        self.assertEqual(len(self.recorded.lines), bounds.EACH + 1)
+        self.assertEqual(len(self.recorded.lines), rate_limit.EACH + 1)
         self.world.clock.advance(60)
         self.happened.tick(self.world.clock.seconds())
         self.assertEqual(sum(line.get("count", 1) for line in self.recorded.lines), 1001)
@@ -140,7 +140,7 @@ class Consoles(SynchronousTestCase):
         for _ in range(100):
             self.world.clock.advance(0.2)
             console.link.break_received()
-        self.assertEqual(len(self.recorded.lines), bounds.EACH)
+        self.assertEqual(len(self.recorded.lines), rate_limit.EACH)
         self.happened.tick(FOREVER)
         last = self.recorded.lines[-1]
         self.assertEqual(
@@ -166,7 +166,7 @@ class Consoles(SynchronousTestCase):
     def test_vms_that_are_turned_away(self) -> None:
         for _ in range(100):
             self.happened.heard(VmRefused("10.9.9.9", "prod", "the service URI is 'x'", "add x"))
-        self.assertEqual(len(self.recorded.lines), bounds.EACH)
+        self.assertEqual(len(self.recorded.lines), rate_limit.EACH)
         self.happened.tick(FOREVER)
         self.assertEqual(self.recorded.lines[-1]["count"], 70)
         [kept] = self.refused.latest()
@@ -382,10 +382,10 @@ class Counting(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from([0.0, 0.5, 20.0])), max_size=400))
     def test_what_is_told_and_what_is_counted_add_up(self, came: list[tuple[int, float]]) -> None:
-        self.patch(bounds, "EACH", 3)
-        self.patch(bounds, "IN_ALL", 12)
-        self.patch(bounds, "TABLE", 5)
-        self.patch(bounds, "SUMMARIES", 2)
+        self.patch(rate_limit, "EACH", 3)
+        self.patch(rate_limit, "IN_ALL", 12)
+        self.patch(rate_limit, "TABLE", 5)
+        self.patch(rate_limit, "SUMMARIES", 2)
         counted, told, now = 0, 0, 0.0
         made = EventRateLimit()
         for address, wait in came:
@@ -399,20 +399,21 @@ class Counting(SynchronousTestCase):
     def test_of_all_together_there_are_not_more_either(self) -> None:
         made = EventRateLimit()
         told = sum(made.take(f"2001:db8:{n:x}::1", 0.0) for n in range(20_000))
-        self.assertEqual(told, bounds.IN_ALL)
+        self.assertEqual(told, rate_limit.IN_ALL)
         summaries = made.suppressed(60.0)
-        self.assertLessEqual(len(summaries), bounds.SUMMARIES + 1)
+        self.assertLessEqual(len(summaries), rate_limit.SUMMARIES + 1)
         summaries += made.suppressed(FOREVER)
         self.assertEqual(told + sum(over.count for over in summaries), 20_000)
 
     def test_a_network_of_ipv6_is_one_address(self) -> None:
         made = EventRateLimit()
         told = sum(made.take(f"2001:db8::{n:x}", 0.0) for n in range(100))
-        self.assertEqual(told, bounds.EACH)
+        self.assertEqual(told, rate_limit.EACH)
         self.assertTrue(made.take("2001:db8:0:1::1", 0.0))
         self.assertTrue(made.take("192.0.2.1", 0.0))
         self.assertEqual(
-            made.suppressed(60.0), [bounds.SuppressedEvents("2001:db8::/64", 100 - bounds.EACH)]
+            made.suppressed(60.0),
+            [rate_limit.SuppressedEvents("2001:db8::/64", 100 - rate_limit.EACH)],
         )
 
     def test_a_minute_later_it_has_lines_again(self) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from vspc.audit.bounds import MINUTE, EventRateLimit
+from vspc.audit.rate_limit import MINUTE, EventRateLimit
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.console.audit import Audit
 from vspc.console.authentication import RefusalCause
@@ -47,7 +47,7 @@ class LoginRecorder:
     seconds: Callable[[], float]
     wall: Callable[[], float]
     failed_inside: Callable[[], None]
-    _bounds: EventRateLimit = field(factory=EventRateLimit, init=False)
+    _limit: EventRateLimit = field(factory=EventRateLimit, init=False)
 
     def came(self, login: RecordedLogin) -> None:
         """An operator logged in."""
@@ -86,7 +86,7 @@ class LoginRecorder:
         proof = failure.proof
         hint = hint_for(failure.operator, proof, failure.cause)
         self.refused.add(*_what(failure), *hint)
-        if not self._bounds.take(failure.address, self.seconds()):
+        if not self._limit.take(failure.address, self.seconds()):
             return
         self.audit.record(
             "login-failed",
@@ -105,7 +105,7 @@ class LoginRecorder:
 
     def tick(self, now: float) -> None:
         """Record how many events had no line; call it every second, at last with infinity."""
-        for suppressed in self._bounds.suppressed(now):
+        for suppressed in self._limit.suppressed(now):
             self.audit.record(
                 "login-failed",
                 result="failed",

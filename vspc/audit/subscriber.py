@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from attrs import define, field
 
-from vspc.audit.bounds import MINUTE, EventRateLimit, SuppressedEvents
+from vspc.audit.rate_limit import MINUTE, EventRateLimit, SuppressedEvents
 from vspc.audit.refusals import RecentRefusals
 from vspc.console.audit import Audit
 from vspc.console.events import (
@@ -141,11 +141,11 @@ class AuditSubscriber:
         """Record how many events had no line; call it every second, at last with infinity."""
         for suppressed in self._vms.suppressed(now):
             self._more("vm-refused", suppressed)
-        for kind, bounds in self._suspicions.items():
-            for suppressed in bounds.suppressed(now):
+        for kind, limit in self._suspicions.items():
+            for suppressed in limit.suppressed(now):
                 self._more("security", suppressed, kind="more", detail=kind)
-        for event, bounds in self._others.items():
-            for suppressed in bounds.suppressed(now):
+        for event, limit in self._others.items():
+            for suppressed in limit.suppressed(now):
                 self._more("security", suppressed, kind="too-many-events", detail=event)
 
     def _more(self, event: str, suppressed: SuppressedEvents, **facts: Fact) -> None:

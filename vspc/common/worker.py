@@ -1,7 +1,7 @@
 """Threads for what the reactor must not wait for: disks, peers that stall, heavy reading (law 9).
 
-All of them are daemons, and whoever ends one waits for it a limited time only: a disk that does not
-answer never keeps the process from ending. What raises in a thread is reported to `failed`, which
+All of them are daemons, and to end one takes a limited time only: a disk that does not answer never
+keeps the process from ending. What raises in a thread is reported to `failed`, which
 is called inside the except block.
 """
 

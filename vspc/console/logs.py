@@ -30,7 +30,7 @@ class MarkerKind(Enum):
     DROPPED = "dropped"  # input that was not sent
     GAP = "gap"  # output that the log does not have
     BOOT = "boot"  # the output looks like the beginning of a boot; the text says of which kind
-    INPUT = "input"  # what was typed, where the configuration wants it recorded
+    INPUT = "input"  # what was typed, with [log] record_input
     RENAMED = "renamed"
     RECORDING = "recording"  # a place that `record` has marked
     RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot

@@ -76,34 +76,22 @@ def revive(
     last byte of its VM.
     """
     try:
-        return _revive(roster, console_id, facts, last, said)
+        identity, (port_key, ordinal) = _identity(facts), _port(facts)
+        said_name = _text(facts["said_name"])
+        if identity.console_id(port_key, ordinal) != console_id or not facts["listed"]:
+            return None
+        if len(said_name) > NAME_LIMIT or not said_name.isprintable():
+            return None
+        vm = roster.recall_vm(identity, facts["uuid"], said_name)
+        label, number, address = facts["label"], int(facts["number"]), _text(facts["address"])
+        console = roster.revive_console(vm, None, port_key, label, ordinal, number, address)
+        console.service_uri = _text(facts["service_uri"])
+        console.link.provenance = Provenance(facts["provenance"])
+        console.link.since, console.link.last_output = last, said
+        console.link.unseen_change = _change(facts.get("host_change"))
+        roster.settle(console)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _revive(
-    roster: Roster,
-    console_id: str,
-    facts: Mapping[str, Any],
-    last: float,
-    said: float | None,
-) -> Console | None:
-    identity, (port_key, ordinal) = _identity(facts), _port(facts)
-    if identity.console_id(port_key, ordinal) != console_id or not facts["listed"]:
-        return None
-    said_name = _text(facts["said_name"])
-    if len(said_name) > NAME_LIMIT or not said_name.isprintable():
-        return None
-    vm = roster.recall_vm(identity, facts["uuid"], said_name)
-    label = facts["label"]
-    console = roster.revive_console(
-        vm, None, port_key, label, ordinal, int(facts["number"]), _text(facts["address"])
-    )
-    console.service_uri = _text(facts["service_uri"])
-    console.link.provenance = Provenance(facts["provenance"])
-    console.link.since, console.link.last_output = last, said
-    console.link.unseen_change = _change(facts.get("host_change"))
-    roster.settle(console)
     return console
 
 

@@ -155,7 +155,7 @@ class LogRecorder:
         self._keep(console_id, offset, data)
 
     def input(self, console_id: str, data: bytes) -> None:
-        """`data` went to the VM: what of it comes back is kept, if the configuration wants it."""
+        """`data` went to the VM: what of it is echoed is recorded, if `record_input`."""
         if self.record_input and self.is_logged(console_id):
             self._typed_input.typed(console_id, data)
 
