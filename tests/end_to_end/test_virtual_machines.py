@@ -126,7 +126,7 @@ class FirstLight(SimulatorTestCase):
             (("info", "nothing"), "alice", 3, b"no console nothing"),
             (("info", "web"), "alice", 3, b"ambiguous"),
             (("frob",), "alice", 2, b"unknown verb 'frob'"),
-            (("break", "web1"), "carol", 4, b"you may not"),
+            (("break", "web1"), "carol", 4, b"you have no right"),
         ]:
             done = self.ssh(*words, operator=operator)
             self.assertEqual((done.status, done.out), (status, b""), words)
