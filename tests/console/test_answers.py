@@ -55,7 +55,7 @@ def told(*packets: bytes, asked: bool = False, utf8: bool = False) -> list[Answe
     return joined
 
 
-class ToldApart(SynchronousTestCase):
+class Separated(SynchronousTestCase):
     def test_answers(self) -> None:
         for answer in ANSWERS:
             self.assertEqual(told(answer), [AnswerPiece(answer, True)], answer)
@@ -114,7 +114,7 @@ class Packets(SynchronousTestCase):
     def test_nothing_is_lost_or_changed(self, packets: list[bytes]) -> None:
         self.assertEqual(b"".join(p.data for p in told(*packets)), b"".join(packets))
 
-    def test_escape_alone_is_kept_back_for_as_long_as_nobody_notices(self) -> None:
+    def test_escape_alone_is_kept_back_for_a_moment(self) -> None:
         answers = Answers(never)
         self.assertEqual(answers.feed(b"a\x1b"), [AnswerPiece(b"a", False)])
         self.assertEqual((answers.kept_back, answers.patience), (1, KEY_PATIENCE))

@@ -1,4 +1,4 @@
-"""Consoles with people on them: cursors, notices, the pen, what happens when lines come and go."""
+"""Consoles with attachments: cursors, notices, the pen, what happens when lines come and go."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,7 +14,7 @@ class Reading(SynchronousTestCase):
         self.world = World(history=4096)
         self.console, self.line = self.world.connected()
 
-    def test_everybody_reads_everything_in_order(self) -> None:
+    def test_all_attachments_read_all_in_order(self) -> None:
         sinks = [self.world.attach(self.console, name)[1] for name in ("alice", "bob")]
         self.console.link.output(b"Linux ")
         self.world.turn()
@@ -30,7 +30,7 @@ class Reading(SynchronousTestCase):
         self.world.turn()
         self.assertEqual(sink.wakes, 1)
 
-    def test_a_slow_reader_is_told_exactly_what_he_lost(self) -> None:
+    def test_a_slow_reader_is_told_exactly_what_was_lost(self) -> None:
         _, sink = self.world.attach(self.console)
         sink.stalled = True
         self.console.link.output(b"a" * 4096)
@@ -63,7 +63,7 @@ class Reading(SynchronousTestCase):
         self.assertEqual(sink.notices, ["then"])
         self.assertEqual(sink.losses, [(0, 5003 - 4096)])
 
-    def test_one_attachment_that_fails_is_nobody_elses_problem(self) -> None:
+    def test_one_attachment_that_fails_does_not_affect_others(self) -> None:
         _, broken = self.world.attach(self.console, "alice")
         _, healthy = self.world.attach(self.console, "bob")
         broken.attachment = None  # its `ready` raises now
@@ -106,7 +106,7 @@ class Pen(SynchronousTestCase):
         self.assertEqual(self.bob.type(b"x"), Typed(0, Refusal.PEN))
         self.assertEqual(bytes(self.line.sent), b"ls\r")
 
-    def test_who_leaves_lays_it_down(self) -> None:
+    def test_leaving_lays_it_down(self) -> None:
         self.alice.type(b"a")
         self.alice.detach()
         self.assertEqual(self.bob.type(b"b"), Typed(1))
@@ -124,7 +124,7 @@ class Pen(SynchronousTestCase):
         self.assertEqual(carol.send_break(), Typed(0, Refusal.RIGHT))
         self.assertIsNone(self.console.pen.holder)
 
-    def test_who_loses_the_right_loses_it_and_is_told(self) -> None:
+    def test_the_pen_is_lost_with_the_right(self) -> None:
         self.alice.type(b"a")
         self.console.reassess(lambda who, _: READ if who.name == "alice" else ALL)
         self.world.turn()
@@ -132,7 +132,7 @@ class Pen(SynchronousTestCase):
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
         self.assertEqual(self.bob.type(b"b"), Typed(1))
 
-    def test_who_has_left_types_nothing_and_has_no_pen(self) -> None:
+    def test_an_attachment_that_left_types_nothing(self) -> None:
         self.alice.detach()
         self.assertEqual(self.alice.type(b"a"), Typed(0, Refusal.RIGHT))
         self.assertEqual(self.alice.take_pen(), Refusal.RIGHT)
@@ -147,7 +147,7 @@ class Pen(SynchronousTestCase):
         self.console.link.resume()
         self.assertEqual(self.line.sent, b"b")
 
-    def test_who_may_no_longer_read_does_not_learn_its_new_name(self) -> None:
+    def test_without_the_right_to_read_one_does_not_learn_its_new_name(self) -> None:
         self.world.roster.rename(self.console.vm, "secret01")
         self.console.reassess(lambda who, _: frozenset() if who.name == "bob" else ALL)
         self.assertEqual((self.alice.title, self.bob.title), ("secret01", "web01"))
@@ -186,7 +186,7 @@ class Lines(SynchronousTestCase):
         self.console.link.connect(fresh)
         self.assertEqual(bytes(fresh.sent), b"")
 
-    def test_a_move_keeps_everybody_and_shows_one_marker(self) -> None:
+    def test_a_move_keeps_attachments_and_shows_one_marker(self) -> None:
         self.console.link.migrate()
         self.assertEqual(self.alice.type(b"held"), Typed(4))
         target = FakeLine("10.0.0.2")
@@ -239,7 +239,7 @@ class Lines(SynchronousTestCase):
             ],
         )
 
-    def test_after_a_change_of_host_nobody_types_before_he_asks(self) -> None:
+    def test_after_a_change_of_host_the_pen_has_to_be_asked_for(self) -> None:
         self.alice.type(b"ls\r")
         fresh = FakeLine("10.0.0.9")
         self.console.link.replace(fresh, "silent", How.TOOK_OVER)

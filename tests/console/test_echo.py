@@ -235,7 +235,7 @@ class Bounds(Case):
         self.desk.converse(line, line + b"\n")
         self.says(line)
 
-    def test_nobody_fetches_what_is_decided(self) -> None:
+    def test_results_that_are_not_fetched(self) -> None:
         for _ in range(LIMIT):
             self.desk.echo.typed(b"ls\r", 1.0)
             self.desk.echo.output(b"ls\r\n", 1.0)
@@ -270,7 +270,7 @@ class Words(SynchronousTestCase):
     def test_bytes_that_are_no_text(self) -> None:
         self.assertEqual(typed_text(Recorded(b"\x9b\\x41\r").words), "\ufffd\\x41\r")
 
-    def test_words_that_nobody_here_wrote(self) -> None:
+    def test_marker_texts_from_elsewhere(self) -> None:
         for words in ("typed: \\xzz", "typed: \\Uffffffff", "typed: \\ud800", "typed: \\q\\"):
             text = typed_text(words)
             self.assertIsNotNone(text)

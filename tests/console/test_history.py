@@ -73,7 +73,7 @@ class LastLines(SynchronousTestCase):
     def test_a_line_without_end_is_cut_at_the_limit(self) -> None:
         self.assertEqual(self.lines(b"x" * 4000, 20, limit=100), b"x" * 100)
 
-    def test_nothing_said(self) -> None:
+    def test_without_output(self) -> None:
         self.assertEqual(self.lines(b"", 20), b"")
 
 

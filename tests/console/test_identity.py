@@ -17,7 +17,7 @@ class Identifying(SynchronousTestCase):
         world = World()
         self.assertNotEqual(world.claim().identity, world.claim(zone="prod").identity)
 
-    def test_without_a_uuid_it_is_who_it_is_by_address_and_name(self) -> None:
+    def test_without_a_uuid_address_and_name_identify_it(self) -> None:
         world = World()
         one = world.claim(uuid=None, uuid_kind="")
         self.assertEqual(one.identity, world.claim(uuid=None, uuid_kind="").identity)

@@ -1,4 +1,4 @@
-"""Whatever reaches a VM is somebody's, to the byte."""
+"""Every byte that reaches a VM is attributed to a session."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from vspc.console.events import Delivered, Event
 from vspc.console.input_queue import INTERVAL, InputAccounting
 
 
-class LedgerTest(SynchronousTestCase):
+class Accounts(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World()
         self.console, self.line = self.world.connected()
@@ -26,14 +26,14 @@ class LedgerTest(SynchronousTestCase):
             for each in self.said
         ]
 
-    def test_it_is_said_when_its_owner_leaves(self) -> None:
+    def test_it_is_published_when_its_attachment_leaves(self) -> None:
         alice, _ = self.world.attach(self.console)
         alice.type(b"reboot\r")
         self.assertEqual(self.counts(), [])
         alice.detach()
         self.assertEqual(self.counts(), [("alice", 7, 0)])
 
-    def test_it_is_said_when_the_pen_goes_to_somebody_else(self) -> None:
+    def test_it_is_published_when_the_pen_changes_hands(self) -> None:
         alice, _ = self.world.attach(self.console)
         bob, _ = self.world.attach(self.console, "bob")
         alice.type(b"abc")
@@ -51,7 +51,7 @@ class LedgerTest(SynchronousTestCase):
         self.console.link.move(FakeLine("10.0.0.2"), "10.0.0.1", 0.1)
         self.assertEqual(self.counts(), [("alice", 4, 0)])
 
-    def test_what_is_dropped_is_said_as_such(self) -> None:
+    def test_dropped_bytes_are_counted_apart(self) -> None:
         alice, _ = self.world.attach(self.console)
         self.console.link.migrate()
         alice.type(b"held")

@@ -11,7 +11,7 @@ from vspc.console.input_queue import Dropped, InputAccount
 LIMIT = 4096
 
 
-def nobodys() -> InputAccount:
+def new_account() -> InputAccount:
     return InputAccount(World().console(), None)
 
 
@@ -41,11 +41,11 @@ class Owner:
     def caught_up(self) -> None: ...
 
 
-class GateTest(SynchronousTestCase):
+class Flow(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = FakeClock()
         self.owner = Owner()
-        self.account = nobodys()
+        self.account = new_account()
         self.input = InputFlow(self.clock, self.owner)
         self.line = FakeLine()
         self.input.connect(self.line)
@@ -68,7 +68,7 @@ class GateTest(SynchronousTestCase):
 
     def test_keys_that_wait_are_kept_together(self) -> None:
         self.input.hold()
-        other = nobodys()
+        other = new_account()
         for _ in range(20_000):
             self.input.type(b"k", self.account)
         self.input.type(b"o", other)
@@ -145,7 +145,7 @@ class GateTest(SynchronousTestCase):
         self.assertEqual(self.line.log, [b"before", "BREAK", b"after"])
         self.assertEqual(self.owner.breaks, [self.account])
 
-    def test_where_nothing_waits_any_more_nobody_loses_patience(self) -> None:
+    def test_nothing_times_out_where_nothing_waits(self) -> None:
         self.input.type(b"p" * 10_000, self.account)
         self.clock.advance(PATIENCE - 1)
         self.input.withdraw(self.account)
@@ -225,39 +225,39 @@ class GateTest(SynchronousTestCase):
         self, steps: list[tuple[str, bytes]]
     ) -> None:
         owner = Owner()
-        gate = InputFlow(FakeClock(), owner)
+        flow = InputFlow(FakeClock(), owner)
         lines = [FakeLine()]
-        gate.connect(lines[0])
-        account = nobodys()
+        flow.connect(lines[0])
+        account = new_account()
         typed = bytearray()
         for step, data in steps:
             line = lines[-1]
             if step == "type":
-                typed += data[: gate.type(data, account)]
+                typed += data[: flow.type(data, account)]
             elif step == "answer" and line.questions:
                 line.questions -= 1
-                gate.answered()
+                flow.answered()
             elif step == "hold":
-                gate.hold()
+                flow.hold()
             elif step == "release":
-                gate.release()
+                flow.release()
             elif step == "move":
-                gate.hold()
+                flow.hold()
                 lines.append(FakeLine())
-                gate.connect(lines[-1])
+                flow.connect(lines[-1])
             answered = lines[-1]
             unanswered = len(answered.sent)
-            self.assertLessEqual(gate.waiting, WAITING)
-            if not answered.questions and not gate.held:
-                self.assertTrue(gate.waiting == 0 or unanswered)
-        gate.release()
+            self.assertLessEqual(flow.waiting, WAITING)
+            if not answered.questions and not flow.held:
+                self.assertTrue(flow.waiting == 0 or unanswered)
+        flow.release()
         while lines[-1].questions:
             lines[-1].questions -= 1
-            gate.answered()
+            flow.answered()
         self.assertEqual(b"".join(bytes(line.sent) for line in lines), bytes(typed))
         self.assertEqual(owner.count, len(typed))
 
-    def test_breaks_that_are_dropped_are_counted_and_told(self) -> None:
+    def test_breaks_that_are_dropped_are_counted_and_reported(self) -> None:
         self.input.hold()
         self.input.type(b"x", self.account)
         self.input.send_break(self.account)

@@ -124,13 +124,13 @@ class Notices(SynchronousTestCase):
         modes = shown(b"\x1b[31m\x1b[1m\x1b[38:2::1:2:3m\x1b[22m\x1b[48;5;9;7m")
         self.assertEqual(modes.again, b"\x1b[38:2::1:2:3;48;5;9;7m")
 
-    def test_a_sequence_that_is_half_said_is_said_again(self) -> None:
+    def test_a_sequence_that_is_unfinished_is_sent_again(self) -> None:
         modes = shown(b"text\x1b[31;4")
         self.assertEqual((modes.neutral, modes.again), (b"\x18", b"\x1b[31;4"))
         modes.feed(b"2m")
         self.assertEqual((modes.neutral, modes.again), (b"\x1b[m", b"\x1b[31;42m"))
 
-    def test_a_long_string_that_is_half_said_ends_where_it_would_have(self) -> None:
+    def test_a_long_string_that_is_unfinished_ends_where_it_would_have(self) -> None:
         modes = shown(b"\x1b]52;c;" + b"A" * 1000)
         self.assertEqual(modes.again, b"\x1b]9999;")
         self.assertEqual(shown(b"\x1bP" + b"A" * 1000).again, b"\x1bX")

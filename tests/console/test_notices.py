@@ -1,4 +1,4 @@
-"""What somebody is told when it begins he is told when it ends (law 13); who comes and goes."""
+"""A notice that a condition begins is followed by one that it ends (law 13); presence."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -192,7 +192,7 @@ EVENTS = frozenset(
 
 
 class TableOfNotices(SynchronousTestCase):
-    def test_whatever_begins_is_told_when_it_ends(self) -> None:
+    def test_each_condition_ends_with_a_notice(self) -> None:
         for begins in CONDITIONS:
             for steps, kind in begins.ends:
                 scene = Scene()
@@ -259,7 +259,7 @@ def possible(console: Console, step: str) -> bool:
     return console.link.line is not None or step == "waits"
 
 
-class Told:
+class Believed:
     """What the notices say that goes on, to a reader of all of them."""
 
     def __init__(self, kinds: list[NoticeKind]) -> None:
@@ -290,15 +290,15 @@ class Told:
                 self.waiting = False
 
 
-class Whatever(SynchronousTestCase):
+class AnyOrder(SynchronousTestCase):
     @settings(deadline=None, max_examples=150)
     @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=14))
-    def test_who_reads_all_notices_knows_how_it_is(self, steps: list[str]) -> None:
+    def test_all_notices_together_give_the_state(self, steps: list[str]) -> None:
         scene = Scene()
         for step in steps:
             if possible(scene.console, step):
                 STEPS[step](scene)
-            told, console = Told(scene.kinds), scene.console
+            told, console = Believed(scene.kinds), scene.console
             self.assertEqual(told.away, not console.live, (step, scene.told))
             if not console.link.migrating:
                 self.assertFalse(told.held, (step, scene.told))
@@ -309,7 +309,7 @@ class Whatever(SynchronousTestCase):
         if scene.console.link.migrating:
             scene.moves() if scene.console.link.line is not None else scene.goes()
         scene.answers()
-        told = Told(scene.kinds)
+        told = Believed(scene.kinds)
         self.assertFalse(told.silent and scene.console.live, scene.told)
 
     def test_an_away_that_comes_late_to_a_slow_reader_still_comes_first(self) -> None:
@@ -325,13 +325,13 @@ class Whatever(SynchronousTestCase):
 
 
 class Company(SynchronousTestCase):
-    """Who comes, goes, asks for the pen and lays it down."""
+    """Attachments that come, leave, ask for the pen and lay it down."""
 
     def setUp(self) -> None:
         self.scene = Scene()
         self.console, self.alice = self.scene.console, self.scene.alice
 
-    def test_who_comes_and_goes_is_told_to_terminals(self) -> None:
+    def test_terminals_are_told_of_attachments(self) -> None:
         raw, raws = self.scene.join("carol", AttachmentKind.PROGRAM)
         bob, bobs = self.scene.join("bob")
         bob.detach()
@@ -359,14 +359,14 @@ class Company(SynchronousTestCase):
         self.scene.world.turn()
         self.assertEqual(bobs.notices, [])
 
-    def test_that_a_verb_has_laid_it_down_is_told_where_somebody_wanted_it(self) -> None:
+    def test_a_verb_that_lays_it_down_is_told_if_it_was_asked_for(self) -> None:
         send, _ = self.scene.join("carol", AttachmentKind.VERB)
         send.type(b"x")
         self.alice.type(b"y")
         send.detach()
         self.assertEqual(self.scene.told, ["the pen is free: carol laid it down"])
 
-    def test_who_asks_for_it_is_told_to_its_holder_only(self) -> None:
+    def test_a_request_is_told_to_its_holder_only(self) -> None:
         _, bobs = self.scene.join("bob")
         carol, _ = self.scene.join("carol")
         self.alice.type(b"x")

@@ -170,7 +170,7 @@ class Forgetting(SynchronousTestCase):
         world.roster.tidy(world.clock.seconds())
         self.assertEqual(console.history.read(0, 10), b"text")
 
-    def test_whoever_is_on_it_is_told(self) -> None:
+    def test_its_attachments_are_told(self) -> None:
         world = World()
         console, _ = world.connected()
         _, sink = world.attach(console)

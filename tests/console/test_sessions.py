@@ -27,7 +27,7 @@ class SessionsTest(SynchronousTestCase):
             bounded,
         )
 
-    def test_the_oldest_that_is_not_in_use_gives_way_to_a_newcomer(self) -> None:
+    def test_the_oldest_that_is_not_in_use_is_ended_for_a_new_one(self) -> None:
         for number in (1, 2, 3):
             self.assertEqual(self.enter(session(number)), "")
         self.busy.add("s1")
@@ -35,7 +35,7 @@ class SessionsTest(SynchronousTestCase):
         self.assertEqual(self.ended, ["s2"])
         self.assertEqual([each.session.id for each in self.sessions], ["s1", "s3", "s4"])
 
-    def test_where_all_are_in_use_the_newcomer_is_told_and_others_are_not_touched(self) -> None:
+    def test_where_all_are_in_use_the_new_one_is_refused_and_others_are_not_touched(self) -> None:
         self.enter(session(9, "bob"))
         for number in (1, 2, 3):
             self.enter(session(number))

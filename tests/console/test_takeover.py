@@ -33,7 +33,7 @@ class OneConsole(SynchronousTestCase):
             if standing.old in alive and newcomer.takeover is not Takeover.ALLOW:
                 self.assertNotIn(decide(newcomer, standing), GETS, (newcomer, standing))
 
-    def test_even_who_trusts_everybody_keeps_what_answered_and_what_migrates(self) -> None:
+    def test_allow_does_not_replace_a_line_that_answers_or_migrates(self) -> None:
         for standing in standings():
             if standing.old in (OldLine.ANSWERED, OldLine.MIGRATING):
                 self.assertNotIn(decide(NewLine(Takeover.ALLOW), standing), GETS)
@@ -72,7 +72,7 @@ class OneConsole(SynchronousTestCase):
 
 
 class AllConsoles(SynchronousTestCase):
-    def test_nobody_there_is_a_new_console(self) -> None:
+    def test_without_a_candidate_it_gets_a_new_console(self) -> None:
         self.assertEqual(choose(NewLine(), []), (Verdict.OTHER, None))
 
     def test_the_away_console_of_its_name_before_any_other(self) -> None:

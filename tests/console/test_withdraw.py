@@ -1,4 +1,4 @@
-"""Somebody takes back what he typed and a console has not sent: nobody else's is touched."""
+"""Typed input that waits is taken back, for one attachment only."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ class Withdrawing(SynchronousTestCase):
     def here(self, name: str) -> Attachment:
         return self.world.attach(self.console, name)[0]
 
-    def test_what_waits_of_his_and_nothing_else(self) -> None:
+    def test_what_waits_of_one_attachment_only(self) -> None:
         alice, bob = self.here("alice"), self.here("bob")
         self.console.link.migrate()
         alice.type(b"mine")
@@ -50,7 +50,7 @@ class Withdrawing(SynchronousTestCase):
         self.assertEqual(self.line.log, [b"his"])
         self.assertEqual(self.console.input.waiting, 0)
 
-    def test_a_break_that_never_went_to_the_vm_is_not_said_to_have(self) -> None:
+    def test_a_break_that_was_withdrawn_is_not_published(self) -> None:
         alice = self.here("alice")
         self.console.link.migrate()
         alice.send_break()
@@ -87,7 +87,9 @@ class Withdrawing(SynchronousTestCase):
         self.assertEqual(sink.writables, 1)
         self.assertEqual(bob.type(b"y").taken, 1)
 
-    def test_who_is_expelled_types_nothing_more_where_there_was_more_than_was_taken(self) -> None:
+    def test_one_that_is_expelled_types_none_of_what_was_not_taken(
+        self,
+    ) -> None:
         sink = Eager()
         alice = self.console.attach(session("alice"), ALL, sink, 0)
         sink.attachment = alice
@@ -103,7 +105,7 @@ class Withdrawing(SynchronousTestCase):
 
     @settings(max_examples=100, deadline=None)
     @given(MOVES, MOVES)
-    def test_the_rest_arrives_in_order_and_the_ledger_adds_up(
+    def test_the_rest_arrives_in_order_and_the_accounts_add_up(
         self, before: list[tuple[str, bytes]], after: list[tuple[str, bytes]]
     ) -> None:
         world = World()

@@ -94,12 +94,12 @@ class Console:
     @property
     def live(self) -> bool:
         """Whether it has a line, or is about to have one."""
-        return self.link.live
+        return self.link.line is not None or self.link.migrating
 
     @property
     def takes_input(self) -> bool:
         """Whether what is typed can go to the VM, now or when a migration is over."""
-        return self.link.live and not self.quarantined
+        return self.live and not self.quarantined
 
     @property
     def carries_break(self) -> bool:
@@ -244,8 +244,8 @@ class Vm:
     @property
     def last_address(self) -> str:
         """The host that it is on, or was on last; empty if it never had a line."""
-        links = [console.link for console in self.consoles.values()]
-        return min(links, key=lambda k: (not k.live, -k.since)).last_address if links else ""
+        consoles = sorted(self.consoles.values(), key=lambda c: (not c.live, -c.link.since))
+        return consoles[0].link.last_address if consoles else ""
 
     @property
     def provenance(self) -> Provenance:

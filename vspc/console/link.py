@@ -103,11 +103,6 @@ class VmLink:
         # A tuple, since there are thousands of consoles, and it is nearly always empty.
         self._conditions: tuple[tuple[Condition, float], ...] = ()
 
-    @property
-    def live(self) -> bool:
-        """Whether there is a line, or about to be one."""
-        return self.line is not None or self.migrating
-
     # What the VM sends
 
     def output(self, data: bytes) -> None:

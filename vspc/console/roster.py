@@ -114,12 +114,15 @@ class Roster:
 
     def _add_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
         vm = Vm(identity, uuid, said_name)
-        self._vms[identity] = vm
+        self._index(vm)
+        self._publish_renames(self._zone(vm.zone).add(vm))
+        return vm
+
+    def _index(self, vm: Vm) -> None:
+        self._vms[vm.identity] = vm
         if vm.uuid is not None:
             self._by_uuid.setdefault(vm.uuid, SmallSet()).add(vm)
         self._add_copy(vm)
-        self._publish_renames(self._zone(vm.zone).add(vm))
-        return vm
 
     def _add_copy(self, vm: Vm) -> None:
         if vm.identity.duplicate and vm.uuid is not None:
@@ -143,10 +146,7 @@ class Roster:
         if identity.kind == KIND:
             vm.name = name
             return vm
-        self._vms[identity] = vm
-        if uuid is not None:
-            self._by_uuid.setdefault(uuid, SmallSet()).add(vm)
-        self._add_copy(vm)
+        self._index(vm)
         self._zone(vm.zone).revive(vm, name, live)
         return vm
 

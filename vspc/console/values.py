@@ -32,16 +32,6 @@ class SavedVm:
 
 
 @frozen
-class SavedMove:
-    """The last vMotion of a console."""
-
-    source: str
-    target: str
-    seconds: float
-    at: float
-
-
-@frozen
 class SavedConsole:
     """One console. `vm` and `about` (whose place a line that is kept apart claims) are indexes."""
 
@@ -57,7 +47,7 @@ class SavedConsole:
     input: InputFlowState
     migrating: bool
     moves: int
-    last_move: SavedMove | None
+    last_move: Moved | None
     host_change: HostChange | None
     unseen_change: HostChange | None
     last_address: str
@@ -133,7 +123,7 @@ def _console(
     vms: Mapping[Vm, int],
     number: Callable[[Line | None], int | None],
 ) -> SavedConsole:
-    history, move = console.history, console.link.last_move
+    history = console.history
     about = roster.about(console)
     return SavedConsole(
         vms[console.vm],
@@ -148,7 +138,7 @@ def _console(
         console.input.state,
         console.link.migrating,
         console.link.moves,
-        None if move is None else SavedMove(move.source, move.target, move.seconds, move.at),
+        console.link.last_move,
         console.attachments.host_change,
         console.link.unseen_change,
         console.link.last_address,
@@ -207,9 +197,7 @@ def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
     console.history.restore(saved.history_start, saved.history)
     console.link.migrating = saved.migrating
     console.link.moves = saved.moves
-    if saved.last_move is not None:
-        move = saved.last_move
-        console.link.last_move = Moved(console.ref, move.source, move.target, move.seconds, move.at)
+    console.link.last_move = saved.last_move
     console.attachments.host_change = saved.host_change
     console.link.unseen_change = saved.unseen_change
     console.link.provenance = saved.provenance
