@@ -1,8 +1,8 @@
-"""What each cipher of the SSH door costs, by itself and with the whole door behind it.
+"""What each cipher of the SSH server costs, by itself and with the whole server behind it.
 
     python -m benchmarks.ssh [MIB]
 
-By itself: CPU microseconds to seal and to open one packet. Whole: CPU milliseconds of a door in a
+By itself: CPU microseconds to seal and to open one packet. Whole: CPU milliseconds of a server in a
 process of its own for each MiB that OpenSSH takes from it, over loopback; needs `ssh`.
 """
 
@@ -81,7 +81,7 @@ def main() -> None:
         name = cipher.decode() + ("" if authenticates(cipher) else " with etm")
         costs = (cost(cipher, size) for size in SIZES)
         print(f"{name:32}", *(f"{sealed:7.1f} /{opened:6.1f}" for sealed, opened in costs))
-    print("ms for a MiB, the whole door, packets of 32 KiB")
+    print("ms for a MiB, the whole server, packets of 32 KiB")
     with tempfile.TemporaryDirectory(prefix="vspc-bench-") as place:
         whole(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 200)
 

@@ -1,4 +1,4 @@
-"""Who is in, by a real SSH door and by the control socket: counted, recorded, ended."""
+"""Sessions by a real SSH server and by the control socket: counted, recorded, ended."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +26,7 @@ from vspc.wire.ssh import string, uint32
 
 
 class Recording:
-    """`vspc.server.logins.Recording` that remembers."""
+    """`vspc.server.logins.LoginRecording` that remembers."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -21,7 +21,7 @@ TCP_BUFFER = 64 * 1024
 
 
 def connection_of(client: Any) -> SshConnection:
-    """The door's channels of a client that has logged in."""
+    """The server's channels of a client that has logged in."""
     service: Any = server_of(client).service
     assert isinstance(service, SshConnection)
     return service
@@ -76,7 +76,7 @@ class Wire(FakeTransport):
 
 
 class StormBench(Bench):
-    """The door as the service has it: admissions, few log lines, a clock that counts."""
+    """The server as in service: admissions, few log lines, a clock that counts."""
 
     clock: CountingClock
     make_clock = CountingClock
@@ -102,14 +102,14 @@ class StormBench(Bench):
             self.make_client = Client
 
     def calls_during(self, act: Callable[[], object]) -> int:
-        """How many calls the door asked its clock for meanwhile."""
+        """How many calls the server scheduled meanwhile."""
         before = self.clock.made
         act()
         return self.clock.made - before
 
 
 class ConsoleBench(StormBench):
-    """With real consoles behind the door; nothing is simulated between packet and line."""
+    """With real consoles behind the server; nothing is simulated between packet and line."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

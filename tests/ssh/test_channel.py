@@ -284,7 +284,7 @@ class EndTests(BenchCase):
 
 
 class Ended(BenchCase):
-    """The door ends a connection, and the client keeps its end open as long as it may."""
+    """The server ends a connection, and the client keeps its end open as long as it may."""
 
     def test_nothing_begins_any_more_and_what_runs_hears_of_it(self) -> None:
         _, running = self.bench.running(self.client)

@@ -238,7 +238,7 @@ class StormTests(StormCase):
 
 
 class GreedyTests(SynchronousTestCase):
-    """Windows of a gibibyte that nobody reads, with real consoles behind the door."""
+    """Windows of a gibibyte without a reader, with real consoles behind the server."""
 
     def setUp(self) -> None:
         self.bench = ConsoleBench()

@@ -1,4 +1,4 @@
-"""Keys: the door's own, and what counts as proof of another."""
+"""Keys: the server's own, and what counts as proof of another."""
 
 import os
 import stat

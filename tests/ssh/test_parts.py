@@ -1,4 +1,4 @@
-"""The pure parts of the door: readers, ciphers, streams, names."""
+"""The pure parts of the SSH server: ciphers, streams, outboxes, throttle."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -233,10 +233,10 @@ class LifeTests(SynchronousTestCase):
 
 
 class AdmissionTests(SynchronousTestCase):
-    """The door keeps the book of who has not logged in."""
+    """Connections that have not logged in are counted."""
 
     class Book:
-        """Two at the door at once; the first has to go."""
+        """Two at once; the first is displaced."""
 
         def __init__(self) -> None:
             self.inside: list[Any] = []
