@@ -30,7 +30,7 @@ class Cutting(SynchronousTestCase):
         ):
             self.assertEqual(shorten(text, width), shown, (text, width))
 
-    def test_what_tells_it_from_its_neighbours_is_kept(self) -> None:
+    def test_the_difference_to_its_neighbours_is_kept(self) -> None:
         names = [
             "prod-eu-west-datacenter-frankfurt-rack76-application-server",
             "prod-eu-west-datacenter-frankfurt-rack77-application-server",

@@ -62,7 +62,7 @@ class StateDirectory(SynchronousTestCase):
             claim(self.path)
         self.assertEqual(target.read_text(), "mine")
 
-    def test_what_belongs_to_somebody_else_is_named_with_the_command_to_type(self) -> None:
+    def test_a_file_of_another_user_is_named_with_the_command_to_type(self) -> None:
         if os.geteuid() != 0:
             raise SkipTest("only root can give a file away")
         (self.path / "log").mkdir(parents=True)

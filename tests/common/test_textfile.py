@@ -64,7 +64,7 @@ class Decoding(SynchronousTestCase):
 
     @settings(deadline=None)
     @given(st.binary())
-    def test_any_bytes_are_text_or_wrong(self, data: bytes) -> None:
+    def test_any_bytes_are_text_or_refused(self, data: bytes) -> None:
         said = wrong(data)
         self.assertTrue(said.isprintable())
 
@@ -72,7 +72,7 @@ class Decoding(SynchronousTestCase):
         found = list(lines("# one\n\n  two \n\t#three\nfour # five\n"))
         self.assertEqual(found, [(3, "two"), (5, "four # five")])
 
-    def test_what_is_no_file_is_not_waited_for(self) -> None:
+    def test_a_pipe_is_not_waited_for(self) -> None:
         directory = Path(self.mktemp())
         directory.mkdir()
         os.mkfifo(directory / "pipe")
@@ -177,7 +177,7 @@ class DenyRules(ConfigTest):
             (self.directory / "secret.txt").write_bytes(data)
             self.assertEqual(self.rights(), frozenset(), data)
 
-    def test_what_cannot_mean_it_is_refused_with_its_line(self) -> None:
+    def test_ambiguous_lines_are_refused_with_their_numbers(self) -> None:
         for data, why in (
             ("secret1\n".encode("utf-16"), "secret.txt: encoded as UTF-16, not UTF-8"),
             ("secret1\n".encode("utf-16-le"), "secret.txt: encoded as UTF-16, not UTF-8"),

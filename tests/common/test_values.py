@@ -21,7 +21,7 @@ class Ages(SynchronousTestCase):
         self.assertEqual(["-", "0s", "0s", "59s", "1m", "59m", "2h", "9999d"], ages)
 
 
-class ForPeople(SynchronousTestCase):
+class Shown(SynchronousTestCase):
     def test_sizes(self) -> None:
         for count, text in (
             (0, "0 B"),

@@ -24,7 +24,7 @@ def options(text: str) -> KeyOptions:
     return authorized_key(f"{text} {KEY}").options
 
 
-class WhatPeopleHave(SynchronousTestCase):
+class Accepted(SynchronousTestCase):
     def test_a_key_without_options_may_be_used_for_everything(self) -> None:
         key = authorized_key(KEY)
         self.assertEqual(key.options, KeyOptions())
@@ -87,7 +87,7 @@ class From(SynchronousTestCase):
             self.assertTrue(found.has("10.2.0.1"))
             self.assertFalse(found.has("10.1.0.1"))
 
-    def test_only_negations_let_nobody_in(self) -> None:
+    def test_negations_alone_allow_no_address(self) -> None:
         self.assertFalse(self.sources("!10.0.0.0/8").has("192.0.2.1"))
 
     def test_an_address_that_comes_mapped_into_ipv6(self) -> None:
@@ -143,12 +143,12 @@ class Refused(SynchronousTestCase):
         ):
             self.assertIn(f"unknown option {name}", self.wrong(text))
 
-    def test_what_belongs_elsewhere_says_where(self) -> None:
+    def test_options_with_a_key_elsewhere_name_it(self) -> None:
         self.assertIn("[ssh.certificates]", self.wrong("cert-authority"))
         self.assertIn("map", self.wrong('principals="alice"'))
         self.assertIn("touched", self.wrong("no-touch-required"))
 
-    def test_values_where_there_are_none_and_none_where_there_are(self) -> None:
+    def test_missing_and_superfluous_values(self) -> None:
         for text in ("command", "from", "environment", "permitopen=", "expiry-time=20300101"):
             self.assertIn("needs a value", self.wrong(text))
         for text in ('restrict="yes"', 'no-pty=""'):
@@ -171,7 +171,7 @@ class Refused(SynchronousTestCase):
         ):
             self.assertIn(word, self.wrong(text), text)
 
-    def test_commas_and_quotes_that_are_wrong(self) -> None:
+    def test_misplaced_commas_and_quotes(self) -> None:
         self.assertIn("no comma after option command", self.wrong('command="a"x'))
         self.assertIn("invalid option", self.wrong("restrict,"))
         self.assertIn("invalid option", self.wrong(",restrict"))
@@ -190,7 +190,7 @@ class Refused(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=300)
     @given(st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=5)), max_size=12))
-    def test_whatever_the_text_it_is_read_or_wrong(self, words: list[str]) -> None:
+    def test_any_text_is_read_or_refused(self, words: list[str]) -> None:
         text = "".join(words)
         for read in (key_options, split_options, authorized_key):
             try:
@@ -230,11 +230,11 @@ class Files(ConfigTest):
         ):
             self.assertIn(word, said)
 
-    def test_a_key_knows_its_line(self) -> None:
+    def test_a_key_has_its_line(self) -> None:
         path = self.write(f"# mine\n\nno-pty {KEY}\n", "keys")
         self.assertEqual([key.line for key in keys_file(Path(path)).keys], [3])
 
-    def test_options_of_no_effect_are_told_of(self) -> None:
+    def test_options_without_effect_are_warned_of(self) -> None:
         self.write(f'{KEY}\nenvironment="A=B" {KEY}\ntunnel="1",permitlisten="1" {KEY}\n', "keys")
         config = self.load(
             '[operators.alice]\nauthorized_keys_file = "keys"\n'

@@ -104,7 +104,7 @@ class Loading(ConfigTest):
         self.assertIn("VMs of zone lab may connect from: 10.9.0.0/16", summary(config))
         self.assertEqual(config.warnings, ())
 
-    def test_odd_things_of_zones_are_warned_of(self) -> None:
+    def test_zones_are_warned_of(self) -> None:
         config = self.load(
             '[[vm.zone]]\nname = "lab"\ntakeover = "certificate"\n'
             '[[access]]\noperators = []\nconsoles = ["lap/*"]\nrights = []\n'
@@ -113,7 +113,7 @@ class Loading(ConfigTest):
         for wanted in ("lab has no listener", "without client_ca", "unknown zone lap"):
             self.assertIn(wanted, text)
 
-    def test_odd_things_are_warned_of(self) -> None:
+    def test_unintended_settings_are_warned_of(self) -> None:
         config = self.load(
             "[operators.alice]\n"
             '[[access]]\noperators = ["*"]\nconsoles = ["*"]\nrights = []\n'
@@ -179,7 +179,7 @@ class Refusing(ConfigTest):
         ):
             self.assertEqual(len(self.mistakes(text)), 1, text)
 
-    def test_a_file_that_is_no_toml_or_not_there(self) -> None:
+    def test_invalid_toml_and_a_missing_file(self) -> None:
         self.assertIn("line 1", self.mistakes("= =\n")[""])
         with self.assertRaises(ConfigError):
             load(self.directory / "nowhere.toml")
@@ -252,7 +252,7 @@ class Example(ConfigTest):
 class StateDir(ConfigTest):
     """What an administrator at 3 a.m. needs of a file in which much is wrong."""
 
-    def test_whatever_else_is_wrong(self) -> None:
+    def test_with_other_mistakes_in_the_file(self) -> None:
         for before, after in (
             ("", ""),
             ("", "[operators.bob]\nauthorized_keys_file = 'gone'\n[nonsense]\n"),

@@ -12,7 +12,7 @@ from vspc.config.mistakes import Tainted
 
 
 class Together(ConfigTest):
-    def test_a_wrong_key_hides_no_secret_that_is_missing(self) -> None:
+    def test_an_invalid_key_does_not_hide_a_missing_secret(self) -> None:
         self.write(f"hurry {KEY}\n", "keys")
         found = self.mistakes(
             "[operators.alice]\nauthorized_keys_file = 'keys'\nrequire = ['publickey', 'totp']\n"
@@ -42,13 +42,13 @@ class Together(ConfigTest):
             text = f"{part}[operators.alice]\nrequire = ['certificate', 'publickey']\n"
             self.assertEqual(len(self.mistakes(text)), 1, part)
 
-    def test_a_key_with_a_slip_of_the_pen_is_meant_for_the_right_one(self) -> None:
+    def test_a_misspelt_key_counts_as_the_correct_one(self) -> None:
         for wrong in (f"authorised_keys = ['{KEY}']", f"authorized_key = ['{KEY}']"):
             found = self.mistakes(f"[operators.a]\n{wrong}\nrequire = ['publickey', 'password']\n")
             self.assertEqual(len(found), 2, wrong)
             self.assertIn("password", found["operators.a.require[1]"])
 
-    def test_a_wrong_name_and_two_hashes_hide_nothing_of_an_operator(self) -> None:
+    def test_an_invalid_name_and_two_hashes_do_not_hide_other_mistakes(self) -> None:
         self.write(HASH, "hash").chmod(0o600)
         found = self.mistakes(
             "[operators.'al+ice']\nrequire = ['totp']\n"
@@ -64,7 +64,7 @@ class Together(ConfigTest):
         self.assertEqual(set(found), {f"operators.alice.require[{n}]" for n in range(4)})
         self.assertIn("nothing to show for password", found["operators.alice.require[3]"])
 
-    def test_a_sink_in_state_dir_beside_a_wrong_one(self) -> None:
+    def test_a_sink_in_state_dir_after_an_invalid_one(self) -> None:
         state = self.directory.absolute() / "state"
         sink = f"[[log.sink]]\nname = '{{}}'\nkind = 'text'\ntarget = '{state}/x'\n"
         found = self.mistakes(f"{sink.format('a')}facility = 99\n{sink.format('b')}")
@@ -82,7 +82,7 @@ class Together(ConfigTest):
         self.assertIn("line 1: unknown option hurry", said[0])
         self.assertIn("line 2: options before the key", said[1])
 
-    def test_what_remains_is_what_is_right(self) -> None:
+    def test_the_partial_configuration_has_what_is_valid(self) -> None:
         path = self.write(
             "state_dirr = 1\nstate_dir = 'here'\n[vm]\ntelnet = 7\nprobe_timeout = 9\n"
             "[[vm.plain]]\nname = 'a'\nlisten = 'tcp:1'\ntelnet = 3\n[[vm.plain]]\nname = 'b'\n"
@@ -103,14 +103,14 @@ class Together(ConfigTest):
         self.assertEqual(partial.operators["a"].roles, ("admin",))
         self.assertIsNotNone(partial.operators["a"].password)
 
-    def test_of_what_is_no_toml_nothing_remains(self) -> None:
+    def test_invalid_toml_has_no_partial_configuration(self) -> None:
         with self.assertRaises(ConfigError) as caught:
             load(self.write("= ="))
         self.assertIsNone(caught.exception.partial)
         self.assertFalse(Path("state").exists())
 
 
-class Doubting(SynchronousTestCase):
+class TaintedKeys(SynchronousTestCase):
     def test_keys_above_and_below_a_mistake_and_no_others(self) -> None:
         doubts = Tainted(["ssh.certificates.authorities[3]", "tls", "operators.a.b.groups"])
         for key in ("ssh", "ssh.certificates", "ssh.certificates.authorities", "tls.certificate"):

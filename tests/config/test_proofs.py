@@ -61,7 +61,7 @@ class Require(ConfigTest):
         found = self.mistakes(self.operator("'fingerprint'", keys))
         self.assertIn("auth_command", found["operators.alice.require[0]"])
 
-    def test_a_code_is_no_first_proof(self) -> None:
+    def test_totp_cannot_be_the_first_proof(self) -> None:
         self.secret("A" * 32, "totp")
         more = f"authorized_keys = ['{KEY}']\ntotp_secret_file = 'totp'\n"
         for require in ("'totp'", "'totp', 'publickey'"):
@@ -229,7 +229,7 @@ class Programs(ConfigTest):
         assert isinstance(config, Config)
         return summary(config)
 
-    def test_what_is_no_program(self) -> None:
+    def test_invalid_programs(self) -> None:
         for words, said in (
             ("'/bin/true'", "not a list"),
             ("[]", "not a list"),
@@ -242,7 +242,7 @@ class Programs(ConfigTest):
             self.assertIn(said, self.program(words), words)
         self.assertIn("not executable", self.program(f"['{self.path(0o644)}']"))
 
-    def test_tokens_for_the_program_that_knows_keys(self) -> None:
+    def test_tokens_of_authorized_keys_command(self) -> None:
         path = self.path()
         for word, odd in (
             ("%u", ""),

@@ -61,7 +61,7 @@ class Globs(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=400)
     @given(PATTERNS, PATTERNS, SUBJECTS)
-    def test_a_yes_is_never_wrong(self, wide: str, narrow: str, subject: Subject) -> None:
+    def test_covers_is_never_wrong(self, wide: str, narrow: str, subject: Subject) -> None:
         if covers(wide, narrow) and matches(narrow, subject):
             self.assertTrue(matches(wide, subject))
 
@@ -90,7 +90,7 @@ class Warnings(ConfigTest):
             text += f"[[access]]\noperators = [{who}]\n{where}\nrights = [{rights}]\n"
         return [w for w in self.load(text).warnings if w.startswith("access")]
 
-    def test_a_rule_behind_one_that_says_it_all(self) -> None:
+    def test_a_rule_covered_by_an_earlier_one(self) -> None:
         read = "'read'"
         for first, second in (
             (("'*'", "'web*'", read), ("'alice'", "'web01', 'web2*'", read)),
@@ -101,7 +101,7 @@ class Warnings(ConfigTest):
             [warning] = self.rules(first, second)
             self.assertIn("access[1] (line 10): it has no effect: access[0] (line 6)", warning)
 
-    def test_a_rule_behind_two_that_together_say_it_all(self) -> None:
+    def test_a_rule_covered_by_two_earlier_ones_together(self) -> None:
         [warning] = self.rules(
             ("'alice'", "'web*'", "'read'"),
             ("'*'", "'db*'", "'read'"),
@@ -109,7 +109,7 @@ class Warnings(ConfigTest):
         )
         self.assertIn("access[0] (line 6), access[1] (line 10) already", warning)
 
-    def test_rules_that_still_have_something_to_say(self) -> None:
+    def test_rules_that_are_not_covered(self) -> None:
         self.assertEqual(
             self.rules(
                 ("'alice'", "'web0*'", "'read'"),
@@ -121,7 +121,7 @@ class Warnings(ConfigTest):
             [],
         )
 
-    def test_all_behind_everybody_everywhere_is_one_warning(self) -> None:
+    def test_rules_after_one_that_matches_everything_are_one_warning(self) -> None:
         everything = ("'*'", "'*'", "'read'")
         [warning] = self.rules(everything, everything, everything)
         self.assertIn("later rules have no effect", warning)
@@ -213,7 +213,7 @@ class ConsolesFile(ConfigTest):
             self.assertIn("names no console", self.mistakes(text)["access[0].consoles"])
 
 
-class Somebody(ConfigTest):
+class CertificateNames(ConfigTest):
     MAP = (
         f"[ssh.certificates]\nauthorities = ['{KEY}']\n[[ssh.certificates.map]]\n"
         "principals = ['net-*', 'root']\noperator = \"{}\"\ngroups = ['ops']\n"
@@ -222,7 +222,7 @@ class Somebody(ConfigTest):
     def rule(self, who: str) -> str:
         return f"[[access]]\noperators = ['{who}']\nconsoles = ['*']\nrights = ['read']\n"
 
-    def test_whom_certificates_make(self) -> None:
+    def test_operators_that_certificates_can_make(self) -> None:
         for template, names in (
             ("{principal}", ["net-7", "root", "@ops"]),
             ("adm-{principal}", ["adm-net-7"]),
@@ -232,7 +232,7 @@ class Somebody(ConfigTest):
             for name in names:
                 self.load(self.MAP.format(template) + self.rule(name))
 
-    def test_whom_they_do_not(self) -> None:
+    def test_operators_that_certificates_cannot_make(self) -> None:
         for template, names in (
             ("{principal}", ["alice", "net-*", "@net", "@*", "net 7"]),
             ("shared", ["net-7"]),

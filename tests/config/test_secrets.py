@@ -44,7 +44,7 @@ class Hashes(SecretsTest):
         self.assertEqual(cost_of(phc()), COST)
         self.assertNotIn(DIGEST, repr(password_hash(phc())))
 
-    def test_what_is_no_hash_is_not_repeated(self) -> None:
+    def test_an_invalid_hash_is_not_repeated(self) -> None:
         for value in (
             "hunter2",
             "$2b$12$" + "hunter2" * 7,
@@ -106,7 +106,7 @@ class Codes(SecretsTest):
             self.assertEqual(totp_secret(text).text, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
         self.assertNotIn("GEZD", repr(totp_secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")))
 
-    def test_what_is_none_is_not_repeated(self) -> None:
+    def test_an_invalid_secret_is_not_repeated(self) -> None:
         for value in (
             "GEZDGNBV01890189018901890189",
             "GEZDGNBVÄ" * 4,
@@ -162,6 +162,6 @@ class Files(SecretsTest):
         for mode in (0o644, 0o660, 0o604, 0o602):
             self.assertIn("chmod 600", self.problem(hash_file, self.write(phc(), mode)))
 
-    def test_none_there(self) -> None:
+    def test_missing_method(self) -> None:
         self.assertIn("No such file", self.problem(totp_file, Path(self.mktemp())))
         self.assertIn("directory", self.problem(totp_file, Path("/")))

@@ -17,7 +17,7 @@ class Shapes(ConfigTest):
     def check(self, text: str, line: int, key: str, rest: str) -> None:
         self.assertEqual(self.said(text), f"line {line}: {key}: {rest}")
 
-    def test_text_where_a_list_is_wanted(self) -> None:
+    def test_text_instead_of_a_list(self) -> None:
         text = f'[operators.alice]\nauthorized_keys = "{KEY}"\n'
         key, rest = "operators.alice.authorized_keys", 'it is text, not a list; write ["..."]'
         self.check(text, 2, key, rest)
@@ -28,7 +28,7 @@ class Shapes(ConfigTest):
         text = '[[access]]\noperators = "*"\nconsoles = ["*"]\nrights = ["read"]\n'
         self.check(text, 2, "access[0].operators", 'it is text, not a list; write ["*"]')
 
-    def test_a_list_or_a_table_where_one_value_is_wanted(self) -> None:
+    def test_a_list_or_a_table_instead_of_one_value(self) -> None:
         self.check('state_dir = ["here"]\n', 1, "state_dir", f'{NEITHER}; write "here"')
         text = "[operators.alice]\npassword_hash = ['secret']\n"
         self.check(text, 2, "operators.alice.password_hash", f'{NEITHER}; write "..."')
@@ -65,7 +65,7 @@ class Shapes(ConfigTest):
             self.assertTrue(said.startswith("line 2: "), said)
             self.assertTrue(said.endswith(f": {problem}; {rest}"), said)
 
-    def test_words_of_which_one_is_wanted(self) -> None:
+    def test_invalid_choices(self) -> None:
         rest = "'Offer' is not allowed here; did you mean \"offer\"? allowed: off, offer, require"
         self.check("[vm]\nstart_tls = 'Offer'\n", 2, "vm.start_tls", rest)
         rest = 'false is not allowed here; did you mean "off"? allowed: off, offer, require'
@@ -108,7 +108,7 @@ class Shapes(ConfigTest):
     def test_what_is_missing_has_the_line_of_its_table(self) -> None:
         self.assertIn("line 2: vm.zone[0].name: missing", self.said("\n[[vm.zone]]\n"))
 
-    def test_what_is_no_toml_has_its_line(self) -> None:
+    def test_invalid_toml_has_its_line(self) -> None:
         for text, wanted in (
             ("[vm]\ntelnet = tcp:1\n", 'text must be in quotes: key = "text"'),
             ("[vm]\ntelnet = [tcp:1]\n", 'text must be in quotes: key = "text"'),

@@ -58,7 +58,7 @@ class UnitTests(SynchronousTestCase):
     def test_a_number_too_large_for_a_time(self) -> None:
         self.assertRaises(InvalidValue, values.duration, 10**400)
 
-    def test_digits_of_other_scripts_are_none(self) -> None:
+    def test_digits_of_other_scripts_are_refused(self) -> None:
         for read in (values.size, values.duration):
             self.assertRaises(InvalidValue, read, "\u0663s")
             self.assertRaises(InvalidValue, read, "\u0663KiB")
@@ -72,7 +72,7 @@ class UnitTests(SynchronousTestCase):
             self.assertEqual(meant, values.endpoint(given_text, HERE))
         self.assertEqual("unix:/a\\:b/door", values.endpoint("unix:door", Path("/a:b")))
 
-    def test_endpoints_that_are_none(self) -> None:
+    def test_invalid_endpoints(self) -> None:
         for text in ("", "2222", "tcp:", "tcp:65536", "tcp:ssh", "ssl:443", "unix:", "tcp:1:x=2"):
             self.assertRaises(InvalidValue, values.endpoint, text, HERE)
 
@@ -89,7 +89,7 @@ class UnitTests(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=60)
     @given(ANYTHING)
-    def test_whatever_a_value_is_it_is_read_or_wrong(self, value: object) -> None:
+    def test_any_value_is_read_or_refused(self, value: object) -> None:
         for read in (
             values.size,
             values.duration,
@@ -161,7 +161,7 @@ class KeyTests(SynchronousTestCase):
         lines = [wrong.problem.split(": ")[0][-6:] for wrong in caught.exception.wrongs]
         self.assertEqual(["line 4", "line 5"], lines)
 
-    def test_a_file_that_is_no_file_or_too_long(self) -> None:
+    def test_a_directory_and_a_file_over_the_limit(self) -> None:
         directory = Path(self.mktemp())
         directory.mkdir()
         self.assertRaises(InvalidValue, keys_file, directory)
@@ -197,7 +197,7 @@ class RelationTests(ConfigTest):
         self.assertEqual(3, len(found))
         self.assertIn("did you mean alice?", found["access[0].operators[0]"])
 
-    def test_zones_that_are_none(self) -> None:
+    def test_invalid_zones(self) -> None:
         zone = '[[vm.zone]]\nname = "{}"\ntelnet = ["tcp:{}"]\n'
         for name in ("default", "a/b", "", "x y"):
             self.assertIn(
@@ -231,15 +231,15 @@ class RelationTests(ConfigTest):
         self.assertIn("[[...]]", self.mistakes("[access]\n")["access"])
         self.assertIn("[operators.NAME]", self.mistakes("[[operators]]\n")["operators"])
 
-    def test_paths_that_are_none(self) -> None:
+    def test_invalid_paths(self) -> None:
         for text in ('state_dir = ""\n', 'state_dir = "a\\u0000b"\n'):
             self.assertIn("state_dir", self.mistakes(text))
 
-    def test_a_key_that_nobody_could_print(self) -> None:
+    def test_an_unprintable_key(self) -> None:
         [key] = self.mistakes('"\\u001b[31m" = 1\n')
         self.assertTrue(key.isprintable())
 
-    def test_listeners_that_nobody_can_reach_are_warned_of(self) -> None:
+    def test_unreachable_listeners_are_warned_of(self) -> None:
         config = self.load(
             "[vm]\ntelnet = []\ntelnets = []\nallow = []\n[ssh]\nlisten = []\n"
             f'[operators.a]\nauthorized_keys = ["{KEY}"]\n'
@@ -256,9 +256,7 @@ class RelationTests(ConfigTest):
 
     @settings(deadline=None, max_examples=50)
     @given(st.data())
-    def test_whatever_the_tables_hold_it_loads_or_every_mistake_has_a_place(
-        self, data: st.DataObject
-    ) -> None:
+    def test_any_tables_load_or_every_mistake_has_a_key(self, data: st.DataObject) -> None:
         keys = {
             "vm": ["telnet", "telnets", "service_uris", "allow", "probe_timeout", "plain"],
             "console": ["history", "forget_after", "listen"],

@@ -10,7 +10,7 @@ from vspc.net.endpoints import (
     SHORTAGE_INTERVAL,
     DescriptorWatch,
     raise_limit,
-    shortage,
+    shortage_warning,
 )
 
 
@@ -22,9 +22,9 @@ class Limits(SynchronousTestCase):
         raise_limit()
         self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[0], hard)
 
-    def test_few_are_told_with_what_to_do(self) -> None:
-        self.assertIsNone(shortage(DESCRIPTORS))
-        self.assertIn("LimitNOFILE=20000", shortage(1024) or "")
+    def test_a_low_limit_is_warned_of_with_the_remedy(self) -> None:
+        self.assertIsNone(shortage_warning(DESCRIPTORS))
+        self.assertIn("LimitNOFILE=20000", shortage_warning(1024) or "")
 
     def test_a_limit_that_cannot_be_raised_stays(self) -> None:
         def refuse(_what: int, _limits: tuple[int, int]) -> None:
@@ -48,13 +48,13 @@ class RunningOut(SynchronousTestCase):
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.limits[1]))
 
-    def test_it_is_told_once_a_minute_while_it_lasts(self) -> None:
+    def test_it_is_logged_once_a_minute_while_it_lasts(self) -> None:
         self.assertFalse(self.watch.ran_out(0.0))
         self.run_out()
         told = [second for second in range(150) if self.watch.ran_out(float(second))]
         self.assertEqual(told, [0, SHORTAGE_INTERVAL, 2 * SHORTAGE_INTERVAL])
 
-    def test_it_is_not_told_when_there_are_some_again_and_no_descriptor_is_kept(self) -> None:
+    def test_it_is_not_logged_once_there_are_some_again_and_keeps_no_descriptor(self) -> None:
         before = len(os.listdir("/proc/self/fd"))
         self.run_out()
         self.assertTrue(self.watch.ran_out(0.0))

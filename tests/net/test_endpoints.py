@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.net.endpoints import ACCEPTS, BACKLOG, pace, server
+from vspc.net.endpoints import ACCEPTS, BACKLOG, limit_accepts, server
 
 
 class Picky(MemoryReactor):
@@ -36,17 +36,17 @@ class Port:
         self.numberAccepts += 20
 
 
-class PaceTests(SynchronousTestCase):
+class AcceptTests(SynchronousTestCase):
     def test_a_turn_takes_few_connections(self) -> None:
         port = Port()
-        pace(port)
+        limit_accepts(port)
         for turns in range(1, 4):
             port.doRead()
             self.assertEqual(port.taken, turns * ACCEPTS)
 
     def test_few_connections_are_looked_for_as_before(self) -> None:
         port = Port()
-        pace(port)
+        limit_accepts(port)
         port.numberAccepts = 1
         port.doRead()
         self.assertEqual(port.taken, 1)
@@ -61,11 +61,11 @@ class EndpointTests(SynchronousTestCase):
     def test_a_port_alone_is_on_every_address(self) -> None:
         self.assertEqual([(13370, "::")], self.listen("tcp:13370"))
 
-    def test_where_there_is_no_ipv6_it_is_ipv4(self) -> None:
+    def test_without_ipv6_it_listens_on_ipv4(self) -> None:
         for number in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             self.assertEqual([(13370, "")], self.listen("tcp:13370", Picky(number)))
 
-    def test_a_port_in_use_is_no_reason_to_try_ipv4(self) -> None:
+    def test_a_port_in_use_does_not_fall_back_to_ipv4(self) -> None:
         reactor = Picky(errno.EADDRINUSE)
         self.failureResultOf(server(reactor, "tcp:1").listen(Factory()), CannotListenError)
         self.assertEqual([], reactor.tcpServers)
@@ -75,7 +75,7 @@ class EndpointTests(SynchronousTestCase):
         self.assertEqual([(1, "::1")], self.listen("tcp:1:interface=\\:\\:1"))
         self.assertEqual([(1, "::")], self.listen("tcp6:1"))
 
-    def test_the_queue_is_long_unless_told_otherwise(self) -> None:
+    def test_the_default_backlog_is_long(self) -> None:
         for description, backlog in (
             ("tcp:1", BACKLOG),
             ("tcp6:1", BACKLOG),

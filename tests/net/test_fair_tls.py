@@ -104,7 +104,7 @@ class FairTlsTests(SynchronousTestCase):
         self.assertEqual(one.protocol.heard(), data)
         self.assertTrue(one.wire.reading)
 
-    def test_what_was_read_is_heard_though_the_connection_is_lost(self) -> None:
+    def test_what_was_read_is_delivered_though_the_connection_is_lost(self) -> None:
         one = self.telnets().shake_hands()
         one.engine.dataReceived(one.records(*[b"x" + command(NOP)] * 200))
         one.engine.connectionLost(Failure(ConnectionLost()))
@@ -124,7 +124,7 @@ class FairTlsTests(SynchronousTestCase):
         self.assertEqual(many[-1].protocol.happened, [("lost",)])
         self.assertLess(len(many[-1].wire.value()), 10)  # an alert at most
 
-    def test_the_clients_farewell_is_heard_behind_what_it_said(self) -> None:
+    def test_the_close_notify_follows_the_data(self) -> None:
         one = self.telnets().shake_hands()
         said = one.records(*[command(NOP)] * 100)
         one.client.shutdown()

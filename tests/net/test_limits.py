@@ -12,7 +12,7 @@ from vspc.net.limits import HOSTS, REFUSALS_PER_MINUTE, Admissions, Allow, Refus
 
 
 class AllowTests(SynchronousTestCase):
-    def test_loopback_alone_unless_told_otherwise(self) -> None:
+    def test_loopback_alone_by_default(self) -> None:
         allow = Allow()
         for host in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
             self.assertTrue(allow.permits(host), host)
@@ -27,7 +27,7 @@ class AllowTests(SynchronousTestCase):
             self.assertTrue(Allow([]).permits(host), host)
 
     @given(st.text(max_size=40))
-    def test_odd_addresses_do_not_raise(self, host: str) -> None:
+    def test_any_address_text_is_accepted(self, host: str) -> None:
         parse_address(host)
         Allow().permits(host)
 
@@ -115,7 +115,7 @@ class AdmissionTests(SynchronousTestCase):
         door.admit("a1", "a", 1.0)
         self.assertEqual("a1", door.admit("a2", "a", 9.0, 5.0))
 
-    def test_who_is_unknown_does_not_matter(self) -> None:
+    def test_an_unknown_connection_is_ignored(self) -> None:
         door: Admissions[str] = Admissions(1, 1)
         door.touched("a", 0.0)
         door.failed("a")
@@ -133,7 +133,7 @@ class AdmissionTests(SynchronousTestCase):
             max_size=80,
         )
     )
-    def test_the_limits_hold_and_newcomers_are_always_in(
+    def test_the_limits_hold_and_new_connections_are_always_admitted(
         self, steps: list[tuple[str, int, str]]
     ) -> None:
         door: Admissions[tuple[str, int]] = Admissions(per_address=3, in_all=5)
@@ -171,7 +171,7 @@ class AdmissionTests(SynchronousTestCase):
             max_size=80,
         )
     )
-    def test_where_there_is_room_nobody_goes_who_said_something_lately(
+    def test_with_room_no_active_connection_is_displaced(
         self, steps: list[tuple[str, int, str, float]]
     ) -> None:
         door: Admissions[tuple[str, int]] = Admissions(per_address=3, in_all=5)

@@ -72,7 +72,7 @@ class BehindABalancer(SynchronousTestCase):
             ProxiedConnection(lambda _peer: self.inner, self.clock.callLater, self.refused.append)
         )
 
-    def test_nothing_of_the_room_stays_below_the_line(self) -> None:
+    def test_no_layer_stays_below_the_line(self) -> None:
         self.wire.above.dataReceived(HEADER + b"rest")
         self.assertIs(self.wire.above, self.inner)
         self.assertIs(self.inner.transport, self.wire)
@@ -80,7 +80,7 @@ class BehindABalancer(SynchronousTestCase):
         self.assertEqual(self.inner.peer, IPv4Address("TCP", "10.1.2.3", 40000))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_one_that_goes_before_it_has_said_all(self) -> None:
+    def test_one_that_closes_within_its_header(self) -> None:
         self.wire.above.dataReceived(HEADER[:-1])
         self.wire.above.connectionLost(Failure(ConnectionDone()))
         self.clock.advance(2 * HEADER_TIMEOUT)
@@ -88,9 +88,7 @@ class BehindABalancer(SynchronousTestCase):
 
     @given(st.binary(max_size=800), st.lists(st.integers(0, 840), max_size=6), st.booleans())
     @settings(deadline=None)
-    def test_whatever_comes_in_whatever_pieces(
-        self, data: bytes, cuts: list[int], good: bool
-    ) -> None:
+    def test_any_bytes_in_any_pieces(self, data: bytes, cuts: list[int], good: bool) -> None:
         self.setUp()
         stream = HEADER + data if good else data
         edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
@@ -104,7 +102,7 @@ class BehindABalancer(SynchronousTestCase):
         self.assertEqual(bool(self.refused), self.wire.aborted)
 
 
-class WaitingForRoom(SynchronousTestCase):
+class Waiting(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.queue = AcceptQueue()
@@ -138,7 +136,7 @@ class WaitingForRoom(SynchronousTestCase):
 
         self.queue.serve(has_room)
 
-    def test_first_come_first_served_whatever_the_address(self) -> None:
+    def test_order_of_arrival_across_addresses(self) -> None:
         for host in "aabab":
             self.wait(host)
         self.room(any=3)
@@ -147,7 +145,7 @@ class WaitingForRoom(SynchronousTestCase):
         self.assertEqual(self.let_in[3:], [("a", 2), ("b", 1)])
         self.assertEqual(len(self.queue), 0)
 
-    def test_an_address_without_room_does_not_keep_another_waiting(self) -> None:
+    def test_a_full_address_does_not_delay_another(self) -> None:
         for host in "aab":
             self.wait(host)
         self.room(a=0, any=5)
@@ -173,7 +171,7 @@ class WaitingForRoom(SynchronousTestCase):
         self.room(any=1)
         self.assertEqual(self.let_in, [])
 
-    def test_who_goes_gives_his_place_to_another(self) -> None:
+    def test_one_that_closes_makes_room(self) -> None:
         self.patch(preaccept, "WAITING", 2)
         self.patch(preaccept, "WAITING_IN_ALL", 3)
         first, _ = self.wait("a"), self.wait("a")

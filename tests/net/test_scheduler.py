@@ -121,7 +121,7 @@ class SchedulerTests(SynchronousTestCase):
         self.turn()
         self.assertIs(self.order[0], another)
 
-    def test_who_had_its_turn_does_not_go_before_others_with_more(self) -> None:
+    def test_one_that_was_served_is_not_served_again_before_others(self) -> None:
         flood = self.flood(proven=True)
         flood.arrive()
         self.turn()
@@ -193,7 +193,7 @@ class SchedulerTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(flood.done, 3)
 
-    def test_who_goes_on_without_saying_who_it_is_is_ended(self) -> None:
+    def test_one_that_stays_over_its_share_unidentified_is_closed(self) -> None:
         flood, known = self.flood(), self.flood(proven=True)
         flood.arrive()
         known.arrive()
@@ -211,7 +211,7 @@ class SchedulerTests(SynchronousTestCase):
             self.clock.turn(2 * RESPITE)
         self.assertTrue(flood.ended)
 
-    def test_who_stops_and_comes_again_has_its_time_anew(self) -> None:
+    def test_a_pause_within_the_share_resets_the_time(self) -> None:
         flood = self.flood()
         for _ in range(10):
             flood.arrive()
@@ -334,7 +334,7 @@ class LineTests(SynchronousTestCase):
         self.end.clock.turn()
         self.assertEqual(self.end.happened[before:], [("lost",)])
 
-    def test_a_flood_before_it_says_who_it_is_ends_after_ten_seconds(self) -> None:
+    def test_an_unidentified_flood_ends_after_ten_seconds(self) -> None:
         for _ in range(10):
             self.assertFalse(self.end.wire.aborted)
             while self.end.wire.reading and not self.end.wire.aborted:

@@ -145,7 +145,7 @@ class StartTls(TestCase):
         client.transport.loseConnection()
         await server.lost
 
-    async def test_clear_text_in_its_place_is_never_heard_and_ends_the_line(self) -> None:
+    async def test_clear_text_instead_is_not_delivered_and_ends_the_line(self) -> None:
         server = await self.connect(Client(rest=b"typed in clear\r\n"))
         await server.lost
         self.assertEqual(server.happened, [("data", b"clear")])

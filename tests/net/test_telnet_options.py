@@ -39,14 +39,14 @@ class Options(SynchronousTestCase):
         self.assertEqual([self.successResultOf(outcome) for outcome in outcomes], [False, False])
         self.assertEqual(end.wire.take(), b"")
 
-    def test_a_refusal_is_told_and_its_outcome_is_false(self) -> None:
+    def test_a_refusal_is_reported_and_its_outcome_is_false(self) -> None:
         end = End(Recorder(B_VMWARE))
         outcome = end.line.do(B_VMWARE)
         end.hear(negotiation(WONT, VMWARE))
         self.assertFalse(self.successResultOf(outcome))
         self.assertEqual(end.happened, [("refused_remote", B_VMWARE)])
 
-    def test_a_peer_that_stops_is_acknowledged_and_the_protocol_told(self) -> None:
+    def test_a_peer_that_stops_is_acknowledged_and_reported(self) -> None:
         end = End(Recorder(B_BINARY))
         end.hear(negotiation(WILL, BINARY) + negotiation(DO, BINARY))
         answer = end.hear(negotiation(WONT, BINARY) + negotiation(DONT, BINARY))
@@ -55,7 +55,7 @@ class Options(SynchronousTestCase):
             end.happened[2:], [("disableRemote", B_BINARY), ("disableLocal", B_BINARY)]
         )
 
-    def test_two_who_ask_for_the_same_hear_the_same(self) -> None:
+    def test_two_requests_for_one_option_have_one_outcome(self) -> None:
         end = End()
         first, second = end.line.do(B_ECHO), end.line.do(B_ECHO)
         self.assertEqual(end.wire.take(), negotiation(DO, ECHO))
@@ -74,7 +74,7 @@ class Options(SynchronousTestCase):
         end.hear(negotiation(WILL, ECHO))
         self.assertEqual([self.successResultOf(outcome) for outcome in outcomes], [True, True])
 
-    def test_our_consent_goes_out_before_what_the_protocol_says_about_it(self) -> None:
+    def test_our_answer_goes_out_before_what_the_protocol_writes_then(self) -> None:
         class Eager(Recorder):
             def enableRemote(self, option: bytes) -> bool:
                 self.transport.requestNegotiation(option, b"\x01")
@@ -83,7 +83,7 @@ class Options(SynchronousTestCase):
         answer = End(Eager()).hear(negotiation(WILL, VMWARE) + b"data")
         self.assertEqual(answer, negotiation(DO, VMWARE) + subnegotiation(VMWARE, b"\x01"))
 
-    def test_what_the_protocol_says_before_it_closes_goes_out(self) -> None:
+    def test_what_the_protocol_writes_before_it_closes_goes_out(self) -> None:
         class Leaving(Recorder):
             def enableRemote(self, option: bytes) -> bool:
                 self.transport.write(b"bye")
@@ -94,7 +94,7 @@ class Options(SynchronousTestCase):
         self.assertTrue(end.hear(negotiation(WILL, VMWARE)).startswith(b"bye"))
         self.assertTrue(end.wire.disconnecting)
 
-    def test_ordinary_negotiation_for_ever_is_no_storm(self) -> None:
+    def test_ordinary_negotiation_for_ever_is_not_a_storm(self) -> None:
         end = End()
         end.hear(negotiation(WILL, ECHO) * NEGOTIATIONS)
         for _ in range(200):
@@ -106,7 +106,7 @@ class Options(SynchronousTestCase):
 class TimingMarks(SynchronousTestCase):
     ASKED = negotiation(DO, TIMING_MARK)
 
-    def test_each_question_goes_out_and_each_answer_is_told(self) -> None:
+    def test_each_question_is_sent_and_each_answer_reported(self) -> None:
         end = End()
         for answer in (WILL, WONT, WILL):
             end.line.ask_timing_mark()
@@ -132,7 +132,7 @@ class TimingMarks(SynchronousTestCase):
             end.hear(negotiation(WONT, TIMING_MARK))
         self.assertEqual(end.happened, [("timing_mark",)] * (4 * NEGOTIATIONS))
 
-    def test_answers_that_nobody_asked_for_are(self) -> None:
+    def test_unexpected_answers_are(self) -> None:
         end = End()
         end.hear(negotiation(WILL, TIMING_MARK) * (NEGOTIATIONS + 1))
         self.assertTrue(end.wire.aborted)

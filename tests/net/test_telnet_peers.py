@@ -64,7 +64,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 class AgainstTwisted(SynchronousTestCase):
     @given(COMMON, CUTS, st.sampled_from([b"", bytes([BINARY, SGA, 255])]))
     @settings(deadline=None, max_examples=300)
-    def test_tells_and_answers_the_same_where_both_are_right(
+    def test_calls_and_answers_are_the_same_where_both_are_right(
         self, data: bytes, places: list[int], likes: bytes
     ) -> None:
         chunks = cut(data, places)

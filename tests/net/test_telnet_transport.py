@@ -75,7 +75,7 @@ class StockDefects(SynchronousTestCase):
             self.assertEqual(end.hear(negotiation(answers[asked[at + 1]], asked[at + 2])), b"")
         self.assertEqual([self.successResultOf(o) for o in outcomes], [True] * 6)
 
-    def test_an_outcome_is_known_after_the_protocol_was_told(self) -> None:
+    def test_an_outcome_fires_after_the_protocol_was_called(self) -> None:
         end = End(Recorder(B_BINARY))
         end.line.do(B_BINARY).addCallback(lambda on: end.happened.append(("outcome", on)))
         end.hear(negotiation(WILL, BINARY))
@@ -153,7 +153,7 @@ class AmongData(SynchronousTestCase):
         self.end.hear(data)
         return self.end.happened[before:]
 
-    def test_what_was_said_around_commands_that_ask_for_nothing_is_heard_at_once(self) -> None:
+    def test_data_around_idle_commands_is_delivered_in_one_piece(self) -> None:
         said = (
             b"".join(b"%d" % number + command(code) for number, code in enumerate(sorted(IDLE))) * 4
         )
@@ -163,7 +163,7 @@ class AmongData(SynchronousTestCase):
         said = b"a\xff\xff\xff\xf1b" + command(NOP) + b"\xff\xff\xff\xff" + command(NOP) + b"c"
         self.assertEqual(self.hear(said), [("data", b"a\xffb\xff\xffc")])
 
-    def test_what_was_said_before_anything_else_is_heard_before_it(self) -> None:
+    def test_data_before_anything_else_is_delivered_before_it(self) -> None:
         for piece, name in (
             (command(BRK), "command"),
             (negotiation(WONT, BINARY), "refused_remote"),
@@ -251,7 +251,7 @@ class Faults(SynchronousTestCase):
         end.line.fail("second")
         self.assertEqual(end.happened, [("failed", "first")])
 
-    def test_nothing_is_heard_after_we_have_closed(self) -> None:
+    def test_nothing_is_delivered_after_we_have_closed(self) -> None:
         class Leaving(Recorder):
             def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
                 self.transport.loseConnection()
@@ -262,7 +262,7 @@ class Faults(SynchronousTestCase):
         self.assertEqual(end.happened, [("data", b"a")])
         self.assertFalse(end.wire.aborted)
 
-    def test_nothing_is_heard_after_we_have_aborted_or_lost_it(self) -> None:
+    def test_nothing_is_delivered_after_abort_or_loss(self) -> None:
         for finish in (LineTransport.abortConnection, None):
             end = End()
             end.lose() if finish is None else finish(end.line)

@@ -131,7 +131,7 @@ class Meeting:
             self.pump.pump()
 
 
-class SpokenTests(SynchronousTestCase):
+class ListeningTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.server = ServerTls(made_pair())
 
@@ -308,12 +308,12 @@ class ClientCertificates(SynchronousTestCase):
         self.assertEqual(heard.data, b"hello")
         self.assertIsNotNone(peer_certificate(heard.transport))
 
-    def test_one_of_somebody_else_ends_the_connection(self) -> None:
+    def test_one_of_another_authority_ends_the_connection(self) -> None:
         heard = self.meet(Authority().host()).protocol
         self.assertEqual(heard.data, b"")
         self.assertIsNotNone(heard.reason)
 
-    def test_an_authority_that_is_none_is_named(self) -> None:
+    def test_an_invalid_authority_is_named(self) -> None:
         with self.assertRaisesRegex(TlsError, "bad.pem"):
             ServerTls(made_pair(), self.bad)
 
@@ -352,7 +352,7 @@ class PairTests(SynchronousTestCase):
         self.assertGreater(left, timedelta(days=3640))
         self.assertIsInstance(certificate.public_key(), ec.EllipticCurvePublicKey)
 
-    def test_an_odd_host_name(self) -> None:
+    def test_an_unusual_host_name(self) -> None:
         for host in ("", "h" * 300, "h\xf6st"):
             key = ec.generate_private_key(ec.SECP256R1())
             tls._self_signed(key, host, datetime.now(UTC))

@@ -13,7 +13,7 @@ END = datetime(2026, 12, 31, tzinfo=UTC)
 
 
 class Periods(SynchronousTestCase):
-    def test_what_is_said_at_each_time(self) -> None:
+    def test_the_message_at_each_time(self) -> None:
         period = Validity(BEGIN, END)
         second, day = timedelta(seconds=1), timedelta(days=1)
         for now, said in (

@@ -4,24 +4,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.wire.opening import DECIDED, Spoken, offered_version, recognise
+from vspc.wire.opening import DECIDED, OpeningProtocol, offered_version, recognise
 
 STARTS = {
-    b"\xff\xfb\x25": Spoken.TELNET,
-    b"\x16\x03\x01\x02\x00\x01": Spoken.TLS,
-    b"\x80\x2e\x01\x03\x01\x00": Spoken.TLS,
-    b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n": Spoken.PROXY,
-    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c": Spoken.PROXY,
-    b"SSH-2.0-OpenSSH_9.2\r\n": Spoken.SSH,
-    b"GET / HTTP/1.1\r\n": Spoken.HTTP,
-    b"POST /x HTTP/1.1\r\n": Spoken.HTTP,
-    b"OPTIONS * HTTP/1.0\r\n": Spoken.HTTP,
-    b"PRI * HTTP/2.0\r\n": Spoken.HTTP,
+    b"\xff\xfb\x25": OpeningProtocol.TELNET,
+    b"\x16\x03\x01\x02\x00\x01": OpeningProtocol.TLS,
+    b"\x80\x2e\x01\x03\x01\x00": OpeningProtocol.TLS,
+    b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n": OpeningProtocol.PROXY,
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c": OpeningProtocol.PROXY,
+    b"SSH-2.0-OpenSSH_9.2\r\n": OpeningProtocol.SSH,
+    b"GET / HTTP/1.1\r\n": OpeningProtocol.HTTP,
+    b"POST /x HTTP/1.1\r\n": OpeningProtocol.HTTP,
+    b"OPTIONS * HTTP/1.0\r\n": OpeningProtocol.HTTP,
+    b"PRI * HTTP/2.0\r\n": OpeningProtocol.HTTP,
 }
 
 
 class Openings(SynchronousTestCase):
-    def test_each_is_told_within_five_bytes(self) -> None:
+    def test_each_is_recognised_within_five_bytes(self) -> None:
         for start, spoken in STARTS.items():
             self.assertIs(recognise(start), spoken, start)
             self.assertIs(recognise(start[:DECIDED]), spoken, start)
@@ -30,7 +30,7 @@ class Openings(SynchronousTestCase):
         for start in (b"", b"P", b"PO", b"\r\n", b"\x16", b"\x16\x03", b"G", b"S"):
             self.assertIsNone(recognise(start), start)
 
-    def test_a_console_that_speaks_first_is_none_of_them(self) -> None:
+    def test_console_output_is_not_recognised(self) -> None:
         for text in (b"SeaBIOS (version 1.16)", b"\r\n\r\nlogin: ", b"\x1b[2J", b"PROX\x00"):
             self.assertIsNone(recognise(text), text)
 

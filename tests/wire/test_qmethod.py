@@ -121,7 +121,7 @@ class OneEnd(SynchronousTestCase):
         self.assertEqual(options.receive(WILL, BINARY, True), (None, Effect.ENABLED))
         self.assertEqual(options.receive(DO, BINARY, True), (None, Effect.ENABLED))
 
-    def test_a_refusal_is_told_as_such(self) -> None:
+    def test_a_refusal_is_reported_as_such(self) -> None:
         options = OptionStates()
         options.do(ECHO)
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.REFUSED))
@@ -158,7 +158,7 @@ class OneEnd(SynchronousTestCase):
         self.assertEqual((options.do(ECHO), options.dont(ECHO), options.do(ECHO)), (DO, None, None))
         self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.ENABLED))
 
-    def test_a_will_that_crosses_our_dont_is_no_error(self) -> None:
+    def test_a_will_that_crosses_our_dont_is_not_an_error(self) -> None:
         options = OptionStates()
         options.receive(WILL, ECHO, True)
         options.dont(ECHO)

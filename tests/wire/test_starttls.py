@@ -61,7 +61,7 @@ class Others(SynchronousTestCase):
     def test_a_name(self) -> None:
         self.assertEqual(parse(b"\x03vm"), Name(b"vm"))
 
-    def test_what_is_no_message(self) -> None:
+    def test_invalid_messages(self) -> None:
         for body in (b"", b"\x04", b"\xff\x07\x00", b"\x00", b"\x00\x07", b"\x02\x07", b"\x01\x07"):
             with self.assertRaises(MalformedAuthentication):
                 parse(body)

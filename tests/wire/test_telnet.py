@@ -299,7 +299,7 @@ class Decoding(SynchronousTestCase):
         self.assertTrue(decoder.idle)
         self.assertIsNone(decoder.next_event())
 
-    def test_idle_says_whether_a_chunk_can_pass_as_it_stands(self) -> None:
+    def test_idle_is_whether_a_chunk_is_data_as_it_stands(self) -> None:
         decoder = Decoder()
         self.assertTrue(decoder.idle)
         for chunk, idle in ((b"a", True), (b"\xff", False), (b"\xfb", False), (b"\x00", True)):

@@ -22,14 +22,14 @@ class Service(SynchronousTestCase):
         self.assertEqual((uri.word, uri.port_label), ("vspc", "COM1"))
         self.assertEqual(uri.text, "vspc?port=COM1&x=2")
 
-    def test_no_label_or_an_empty_one_is_none(self) -> None:
+    def test_a_missing_or_empty_label_is_none(self) -> None:
         for raw in (b"vspc", b"vspc?port", b"vspc?port=", b"vspc#port=COM1"):
             self.assertIsNone(ServiceUri.parse(raw).port_label, raw)
 
     def test_percent_escapes_in_arguments(self) -> None:
         self.assertEqual(self.parsed(b"vspc?port=a%20b%26c"), ("vspc", {"port": "a b&c"}))
 
-    def test_a_fragment_is_no_argument(self) -> None:
+    def test_a_fragment_is_not_an_argument(self) -> None:
         self.assertEqual(
             self.parsed(b"telnets://h:1?port=A#thumbprint=AA:BB&verify"),
             ("telnets://h:1", {"port": "A"}),

@@ -88,7 +88,7 @@ class ThereAndBack(SynchronousTestCase):
     def test_the_list_above_leaves_no_suboption_out(self) -> None:
         self.assertEqual(bytes(message.CODE for message, _ in DOCUMENT), KNOWN_SUBOPTIONS)
 
-    def test_what_we_say_we_know_is_the_sample_sessions_list_and_the_later_uuids(self) -> None:
+    def test_known_suboptions_are_the_sample_sessions_and_the_later_uuids(self) -> None:
         self.assertEqual(
             list(KNOWN_SUBOPTIONS),
             [0, 1, 2, 3, 40, 41, 43, 44, 45, 46, 48, 70, 71, 73, 80, 81, 82, 83, 84, 85, 86, 87],
@@ -127,7 +127,7 @@ class Refused(SynchronousTestCase):
             decode(b"")
         self.assertEqual(caught.exception.code, -1)
 
-    def test_arguments_where_none_belong(self) -> None:
+    def test_superfluous_arguments(self) -> None:
         for code in (48, 71, 73, 81, 83, 85, 87):
             with self.assertRaisesRegex(MalformedSuboption, f"suboption {code} has 2 bytes, not 0"):
                 decode(bytes([code]) + b"xx")
@@ -150,11 +150,11 @@ class Refused(SynchronousTestCase):
             self.assertNotIn("SECRET", str(caught.exception))
 
 
-class Oddities(SynchronousTestCase):
+class Unusual(SynchronousTestCase):
     def test_do_proxy_with_an_empty_service_uri(self) -> None:
         self.assertEqual(decode(b"\x46C"), DoProxy(b"C", b""))
 
-    def test_a_direction_that_is_none_is_for_the_layer_above(self) -> None:
+    def test_an_invalid_direction_is_left_to_the_layer_above(self) -> None:
         self.assertEqual(decode(b"\x46\xffuri"), DoProxy(b"\xff", b"uri"))
 
     def test_an_empty_uuid_as_a_host_without_a_vcenter_sends_it(self) -> None:

@@ -26,7 +26,7 @@ _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUP
 
 
 @implementer(IStreamServerEndpoint)
-class Anywhere:
+class DualStackEndpoint:
     """A TCP port on every address, of IPv6 and of IPv4; of IPv4 alone where there is no IPv6.
 
     One socket for both, as Linux does it unless net.ipv6.bindv6only is 1: then it is IPv6 alone,
@@ -56,20 +56,20 @@ class Anywhere:
 
 
 def server(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """The endpoint of `description`; `tcp:PORT` alone listens everywhere, see `Anywhere`.
+    """The endpoint of `description`; `tcp:PORT` alone listens everywhere, see `DualStackEndpoint`.
 
     All else means what it means to Twisted, with a longer queue where it names none.
     """
     anywhere = _ANYWHERE.fullmatch(description)
     if anywhere is not None:
-        return Anywhere(reactor, int(anywhere[1]))
+        return DualStackEndpoint(reactor, int(anywhere[1]))
     if description.startswith(("tcp:", "tcp6:")) and ":backlog=" not in description:
         description = f"{description}:backlog={BACKLOG}"
     endpoint: IStreamServerEndpoint = serverFromString(reactor, description)  # type: ignore[no-untyped-call]
     return endpoint
 
 
-def pace(port: Any) -> None:
+def limit_accepts(port: Any) -> None:
     """Have `port`, a listening one of Twisted's, take at most `ACCEPTS` connections in a turn.
 
     By itself it takes 100, and 20 more each time that these were not enough. What is no socket,
@@ -104,7 +104,7 @@ def raise_limit() -> int:
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
-def shortage(limit: int) -> str | None:
+def shortage_warning(limit: int) -> str | None:
     """A warning about a limit that is too low; None if it is not."""
     if limit >= DESCRIPTORS:
         return None

@@ -14,7 +14,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from vspc.net.scheduler import HANDSHAKE, Share
-from vspc.wire.opening import VERSION_AT, Spoken, recognise
+from vspc.wire.opening import VERSION_AT, OpeningProtocol, recognise
 
 
 class PausableConnection(SSL.Connection):
@@ -130,7 +130,9 @@ class HandshakeFailed(Exception):
     protocol that they are.
     """
 
-    def __init__(self, error: BaseException | None, opening: bytes, spoken: Spoken | None) -> None:
+    def __init__(
+        self, error: BaseException | None, opening: bytes, spoken: OpeningProtocol | None
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.opening = opening
@@ -145,13 +147,13 @@ class ListeningTls(FairTls):
     """
 
     _opening: bytes | None = b""  # None once it is known to be TLS
-    _spoken: Spoken | None = None
+    _spoken: OpeningProtocol | None = None
 
     def dataReceived(self, data: bytes) -> None:
         if self._opening is not None:
             self._opening += data[: VERSION_AT - len(self._opening)]
             self._spoken = recognise(self._opening)
-            if self._spoken not in (None, Spoken.TLS):
+            if self._spoken not in (None, OpeningProtocol.TLS):
                 self.abortConnection()  # type: ignore[no-untyped-call]
                 return
         super().dataReceived(data)
@@ -160,7 +162,7 @@ class ListeningTls(FairTls):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         error = None if self._reason is None else self._reason.value
-        foreign = self._spoken not in (None, Spoken.TLS)
+        foreign = self._spoken not in (None, OpeningProtocol.TLS)
         if self._opening is not None and (foreign or isinstance(error, SSL.Error)):
             failed = HandshakeFailed(error, self._opening, self._spoken)
             self._reason = Failure(failed)  # type: ignore[no-untyped-call]

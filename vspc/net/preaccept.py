@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from vspc.common.clock import cancel
 from vspc.wire.proxy import LIMIT, Header, MalformedHeader, parse
 
 HEADER_TIMEOUT = 5.0
@@ -109,8 +110,7 @@ class ProxiedConnection(Protocol):
         self._rest()
 
     def _rest(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = None
 
 
@@ -165,8 +165,7 @@ class PendingConnection(Protocol):
 
     def _leave(self) -> None:
         self._queue.leave(self._host, self)
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = None
 
 

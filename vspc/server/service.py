@@ -33,7 +33,7 @@ from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
-from vspc.net.endpoints import pace, raise_limit, server, shortage
+from vspc.net.endpoints import limit_accepts, raise_limit, server, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
@@ -195,7 +195,7 @@ class VspcService(MultiService):
         if failures:
             reason = failures[0].getErrorMessage()
             raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
-        pace(self._ports[-1])
+        limit_accepts(self._ports[-1])
         port = self._ports[-1].getHost()
         where = getattr(port, "port", None) or getattr(port, "name", "")
         self._log.info("listening", what=what, endpoint=description, port=where)
@@ -212,7 +212,7 @@ class VspcService(MultiService):
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         self._warn()
-        short = shortage(raise_limit())
+        short = shortage_warning(raise_limit())
         if short is not None:
             self._log.warn("few-descriptors", what=short)
         # What exists now stays: a collection that looks through it stops the reactor for 40 ms.

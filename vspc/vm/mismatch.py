@@ -14,7 +14,7 @@ from vspc.common.addresses import parse_address
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.net.fair_tls import HandshakeFailed
 from vspc.net.tls import tls_reason
-from vspc.wire.opening import Spoken, offered_version
+from vspc.wire.opening import OpeningProtocol, offered_version
 
 TLS_FAILED = "TLS failed"
 """How a reason begins for which there is no better sentence."""
@@ -77,21 +77,21 @@ _HINTS: Mapping[Mismatch, str] = MappingProxyType(
     }
 )
 
-_AT_TELNET: Mapping[Spoken | None, Mismatch] = MappingProxyType(
+_AT_TELNET: Mapping[OpeningProtocol | None, Mismatch] = MappingProxyType(
     {
-        Spoken.TLS: Mismatch.TLS_ON_TELNET,
-        Spoken.HTTP: Mismatch.HTTP,
-        Spoken.PROXY: Mismatch.PROXY_HEADER,
-        Spoken.SSH: Mismatch.SSH,
+        OpeningProtocol.TLS: Mismatch.TLS_ON_TELNET,
+        OpeningProtocol.HTTP: Mismatch.HTTP,
+        OpeningProtocol.PROXY: Mismatch.PROXY_HEADER,
+        OpeningProtocol.SSH: Mismatch.SSH,
     }
 )
 
-_AT_TELNETS: Mapping[Spoken | None, Mismatch] = MappingProxyType(
+_AT_TELNETS: Mapping[OpeningProtocol | None, Mismatch] = MappingProxyType(
     {
-        Spoken.TELNET: Mismatch.TELNET_ON_TLS,
-        Spoken.HTTP: Mismatch.HTTP,
-        Spoken.PROXY: Mismatch.PROXY_HEADER,
-        Spoken.SSH: Mismatch.SSH,
+        OpeningProtocol.TELNET: Mismatch.TELNET_ON_TLS,
+        OpeningProtocol.HTTP: Mismatch.HTTP,
+        OpeningProtocol.PROXY: Mismatch.PROXY_HEADER,
+        OpeningProtocol.SSH: Mismatch.SSH,
     }
 )
 
@@ -138,7 +138,7 @@ def _explain(mismatch: Mismatch, peer: RemotePeer, detail: str = "") -> Explanat
     return Explanation(REASONS[mismatch].format(detail), hint)
 
 
-def at_telnet(spoken: Spoken | None, peer: RemotePeer) -> Explanation | None:
+def at_telnet(spoken: OpeningProtocol | None, peer: RemotePeer) -> Explanation | None:
     """Why a peer that begins so is refused at a listener without TLS; None: it is not."""
     mismatch = _AT_TELNET.get(spoken)
     return None if mismatch is None else _explain(mismatch, peer)

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from vspc.console.ports import Line
 from vspc.vm.roles import LineEvent
-from vspc.wire.opening import Spoken
+from vspc.wire.opening import OpeningProtocol
 
 
 class VmLine(Line, Protocol):
@@ -33,7 +33,7 @@ class LineObserver(Protocol):
     def traffic(self) -> bool:
         """Anything was received; False if this need not be called any more."""
 
-    def other_protocol(self, spoken: Spoken) -> None:
+    def other_protocol(self, spoken: OpeningProtocol) -> None:
         """The first bytes are of another protocol than this line's, or may be."""
 
     def dropped(self, what: str) -> None:

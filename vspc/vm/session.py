@@ -26,7 +26,7 @@ from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports
 from vspc.vm.roles import LineAction, LineEvent, LineRole, step
 from vspc.vm.vmotion import Vmotion
-from vspc.wire.opening import Spoken
+from vspc.wire.opening import OpeningProtocol
 
 LINGER = 5.0
 """Seconds that a peer may take to close a line that we have closed."""
@@ -124,7 +124,7 @@ class LineSession:
         """Whether it has not identified itself."""
         return self.role in _UNIDENTIFIED
 
-    def other_protocol(self, spoken: Spoken) -> None:
+    def other_protocol(self, spoken: OpeningProtocol) -> None:
         found = at_telnet(spoken, self.reports.peer)
         if found is not None:
             self.handle(LineEvent.REFUSED, found.reason, found.hint)

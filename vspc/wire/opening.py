@@ -14,7 +14,7 @@ VERSION_AT = 11
 """Bytes of a ClientHello up to the end of its version."""
 
 
-class Spoken(Enum):
+class OpeningProtocol(Enum):
     """Protocols that begin unlike the telnet of an ESXi host, and telnet itself."""
 
     TELNET = "telnet"
@@ -24,14 +24,14 @@ class Spoken(Enum):
     SSH = "SSH"
 
 
-_STARTS: tuple[tuple[bytes, Spoken], ...] = (
-    (b"\xff", Spoken.TELNET),
-    *((b"\x16\x03" + bytes([minor]), Spoken.TLS) for minor in range(5)),
-    (b"PROXY", Spoken.PROXY),
-    (b"\r\n\r\n\x00", Spoken.PROXY),
-    (b"SSH-", Spoken.SSH),
+_STARTS: tuple[tuple[bytes, OpeningProtocol], ...] = (
+    (b"\xff", OpeningProtocol.TELNET),
+    *((b"\x16\x03" + bytes([minor]), OpeningProtocol.TLS) for minor in range(5)),
+    (b"PROXY", OpeningProtocol.PROXY),
+    (b"\r\n\r\n\x00", OpeningProtocol.PROXY),
+    (b"SSH-", OpeningProtocol.SSH),
     *(
-        (word, Spoken.HTTP)
+        (word, OpeningProtocol.HTTP)
         for word in (
             b"GET /",
             b"HEAD ",
@@ -49,14 +49,14 @@ _STARTS: tuple[tuple[bytes, Spoken], ...] = (
 """Each has at most `DECIDED` bytes."""
 
 
-def recognise(data: bytes) -> Spoken | None:
+def recognise(data: bytes) -> OpeningProtocol | None:
     """The protocol that begins with `data`; None if it is another, or more bytes are needed."""
     for start, spoken in _STARTS:
         if data.startswith(start):
             return spoken
     # SSL 2.0's record with a ClientHello in it, which old libraries send to offer TLS.
     if len(data) >= DECIDED and data[0] & 0x80 and data[2] == 1 and data[3] in (0, 3):
-        return Spoken.TLS
+        return OpeningProtocol.TLS
     return None
 
 
