@@ -86,7 +86,7 @@ class Attempt:
 
 
 class AuthMethod(Protocol):
-    """One way to prove who somebody is, under one configuration."""
+    """One way to prove an operator's identity, under one configuration."""
 
     evidence: Evidence
     settings: MethodSettings
@@ -96,12 +96,12 @@ class AuthMethod(Protocol):
     ) -> None: ...
 
     async def prove(self, attempt: Attempt) -> Offered | Verdict:
-        """What the client shows, checked: a key is `Offered`, anything else is `Proved`.
+        """Check what the client shows: a key that is accepted is `Offered`, anything else `Proved`.
 
         Takes as long for an unknown operator, and for one who has nothing for this method.
         """
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
         """Why `proof`, which was accepted with `limits`, would not be accepted any more; empty if
-        it would: looked up, nobody is asked.
+        it would. Decided at once, without the client or a program.
         """

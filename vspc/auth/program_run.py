@@ -18,7 +18,7 @@ PATIENCE = 2.0
 
 
 class ProgramFailed(Exception):
-    """A program did not run, or not as it should; the text says why, for the server's log."""
+    """A program could not be run, or failed; the text is the reason, for the server's log."""
 
 
 @frozen
@@ -34,12 +34,12 @@ ProgramEvent = bytes | int | ClientAnswer | ProgramFailed
 
 @frozen
 class RunContext:
-    """What runs need. `start` runs words; `gone` is called when a run's program has ended."""
+    """What runs need. `start` runs words; `ended` is called when a run's program has ended."""
 
     clock: Clock
     line_limit: LineLimit
     start: Callable[[Sequence[str], ChildObserver], Child]
-    gone: Callable[["ProgramRun"], None]
+    ended: Callable[["ProgramRun"], None]
 
 
 class ProgramRun(ChildObserver):
@@ -140,7 +140,7 @@ class ProgramRun(ChildObserver):
     # What its program does
 
     def output(self, data: bytes) -> None:
-        """Read while its owner wants it."""
+        """Until its owner has a verdict."""
         if not self._over:
             self._put(data)
         elif self._child is not None:
@@ -161,7 +161,7 @@ class ProgramRun(ChildObserver):
         self._set_timer(None)
         self._put(status)
         self._end()
-        self._context.gone(self)
+        self._context.ended(self)
 
 
 def ending(status: int) -> str:

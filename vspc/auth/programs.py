@@ -45,7 +45,7 @@ class Programs:
     """All programs that run, and the logins that wait for one."""
 
     def __init__(self, reactor: IReactorFDSet, clock: Clock, start: Start = start) -> None:
-        self._context = RunContext(clock, LineLimit(clock), partial(start, reactor), self._gone)
+        self._context = RunContext(clock, LineLimit(clock), partial(start, reactor), self._ended)
         self._running: dict[ProgramRun, None] = {}  # in the order of their start
         self._queue = FairQueue[_Turn](WAITING)
         self._closed = False
@@ -66,7 +66,7 @@ class Programs:
         try:
             run.begin()
         except ProgramFailed:
-            self._gone(run)
+            self._ended(run)
             raise
         try:
             yield run
@@ -116,7 +116,7 @@ class Programs:
             run = next(run for run in idle if places[run.client] == most)
             run.fail("another address waited, and this one had the most questions open")
 
-    def _gone(self, run: ProgramRun) -> None:
+    def _ended(self, run: ProgramRun) -> None:
         del self._running[run]
         while not self._closed and len(self._running) < RUNNING:
             turn = self._queue.next()

@@ -135,7 +135,7 @@ class Codes:
             return "wrong code, or one that was used"
         self._wrong.pop(counted, None)
         self._remember(here)
-        # A disk that is full, or hangs, locks nobody out: this process has the code anyhow.
+        # A disk that is full, or hangs, does not refuse a login: this process has the code anyhow.
         with suppress(TimeoutError):
             await within(self._clock, PATIENCE, self._file.save(lambda: self._totp.state))
         return ""

@@ -59,7 +59,7 @@ def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Fi
                 yield place, wrong.problem, wrong.allowed
                 continue
             if index == 0 and not method.first:
-                # It could be guessed, and its limit of guesses tells that there is an operator.
+                # It could be guessed, and the limit of guesses would show that the operator exists.
                 yield place, f"{word} cannot be the first proof", f"put a method before {word}"
             sources = (source.format(table) for source in method.keys)
             if not (method.available(operator, config) or any(map(tainted.about, sources))):
@@ -88,7 +88,7 @@ def _odd(operator: OperatorSettings, config: Config, methods: Methods) -> Iterat
     for each in there:
         unused = each.own and each.word not in operator.require
         if unused and (operator.require or not each.first):
-            yield f".{each.own}: require does not name {each.word}, so nobody is asked for it"
+            yield f".{each.own}: require does not name {each.word}, so it is never asked for"
     yield from _beside_limits(operator, there)
     keyed = bool(operator.keys) and not config.ssh.certificates.keys
     if operator.verify_required and keyed and not any(_is_token(k) for k in operator.keys):

@@ -85,8 +85,8 @@ class AuthService:
                 load()
             except (OSError, ValueError) as error:
                 # Going on without it would let in an operator who was locked out.
-                what = "and so is its copy; mend it, or remove both"
-                raise StateError(f"{path}: {error}, {what}") from None
+                what = "restore one of them, or remove both"
+                raise StateError(f"{path} and its copy: {error}; {what}") from None
         for file in self._files:
             if file.damage:
                 self._log.error("state-file-damaged", what=file.damage)

@@ -1,15 +1,14 @@
-"""`auth_command`: whatever the administrator's program asks the client, and decides.
+"""`auth_command`: the administrator's program asks the client, and decides.
 
-We and the program exchange lines on its standard input and output.
-
-We begin with three lines, and send one more for each answer:
+They exchange lines on the program's standard input and output. The server begins with three, and
+sends one more for each answer:
 
     version 1
     operator NAME
     address ADDRESS
     answer TEXT
 
-The program says, as often as it needs:
+The program writes, as often as it needs:
 
     ask TEXT              a question; what is typed is not shown
     ask-visible TEXT      a question; what is typed is shown
@@ -17,12 +16,12 @@ The program says, as often as it needs:
 and then, once:
 
     ok                    the operator is accepted
-    no REASON             the operator is refused; the reason, which may be missing, is for our log
+    no REASON             the operator is refused; the reason is for the log, and may be missing
 
 A word, one space, and the rest up to the line feed is its text. In a text `%XX` is one byte:
-control characters, line and paragraph separators, the percent sign and bytes that are no UTF-8 are
-always written so by us; the program must do it with percent signs and line feeds and may do it with
-any byte. NAME is what the client gives: it may be unknown.
+the server encodes control characters, line and paragraph separators, percent signs and bytes that
+are not UTF-8; the program must encode percent signs and line feeds, and may encode any byte. NAME
+is what the client gives: it may be unknown.
 
 One question at a time: it may not be followed by another one or by "ok" before its answer;
 "no" may come at any time. The verdict counts, not the exit status; after it standard input is
@@ -196,7 +195,7 @@ async def converse(
 
 
 async def _led(run: ProgramRun, claimant: Claimant, ask: Asker) -> Verdict:
-    """By the program of `run`, until its verdict. Raises `ProgramFailed`."""
+    """The conversation that the program of `run` leads. Raises `ProgramFailed`."""
     dialogue = ProgramDialogue(run.secrets)
     run.write(dialogue.opening(claimant))
     asking: Deferred[None] | None = None
@@ -208,11 +207,11 @@ async def _led(run: ProgramRun, claimant: Claimant, ask: Asker) -> Verdict:
         while True:
             match await run.next():
                 case bytes(data):
-                    for said in dialogue.receive(data):
-                        if not isinstance(said, Question):
-                            return said
+                    for event in dialogue.receive(data):
+                        if not isinstance(event, Question):
+                            return event
                         run.pause()
-                        asking = Deferred.fromCoroutine(put(said))
+                        asking = Deferred.fromCoroutine(put(event))
                         asking.addErrback(lambda _: run.fail("the client was not asked"))
                 case ClientAnswer(text):
                     asking = None
@@ -246,7 +245,7 @@ class CommandMethod:
         self._command = config.ssh.auth_command
 
     async def prove(self, attempt: Attempt) -> Verdict:
-        """The program is run even if its verdict cannot count; it makes nobody an operator."""
+        """The program is run even if its verdict cannot count; it makes no operators."""
         claimant = attempt.claimant
         if self._command is None:
             return _refusal("it is not configured")

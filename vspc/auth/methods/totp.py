@@ -20,7 +20,7 @@ class TotpMethod:
         keys=("{}.totp_secret_file",),
         needed="totp_secret_file is needed for it",
         available=lambda operator, config: operator.totp_secret_file is not None,
-        # Guesses at a first proof would use up the limit, which tells that there is an operator.
+        # Guesses would use up the limit, which shows that the operator exists.
         first=False,
         own="totp_secret_file",
     )
