@@ -12,6 +12,9 @@ from twisted.logger import Logger
 
 from vspc.simulator.telnet import VMWARE, subnegotiate
 
+log = Logger()
+
+
 KNOWN_1, KNOWN_2, UNKNOWN_1, UNKNOWN_2 = 0, 1, 2, 3
 BEGIN, GOAHEAD, NOTNOW, PEER, PEER_OK, COMPLETE, ABORT = 40, 41, 43, 44, 45, 46, 48
 DO_PROXY, WILL_PROXY, WONT_PROXY = 70, 71, 73
@@ -70,9 +73,6 @@ def spelled_uuid(digits: str) -> bytes:
 def suboption(code: int, payload: bytes = b"") -> bytes:
     """One suboption, as bytes for the wire."""
     return subnegotiate(VMWARE, bytes([code]) + payload)
-
-
-log = Logger()
 
 
 class DialogueHandler(Protocol):

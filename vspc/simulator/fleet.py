@@ -14,9 +14,17 @@ from vspc.simulator.migration import Convoy, PlannedFault
 from vspc.simulator.serial_port import MigrationReport
 from vspc.simulator.vm import CannotMove, VirtualMachine
 
+log = Logger()
+
+NOTICE = 1.0
+"""Seconds until a host that is back finds that its VMs run elsewhere, and ends them."""
+
 
 class Machine:
-    """One VM. Its first port stands for it where one port is enough."""
+    """One VM with all its ports, which are switched, moved and lost together.
+
+    Methods that return a bool do so for any port, as those of `VirtualMachine` do.
+    """
 
     def __init__(self, ports: Sequence[VirtualMachine]) -> None:
         self.ports = tuple(ports)
@@ -98,12 +106,6 @@ class Machine:
             )
             moving.append(begun)
         return cast("Deferred[list[MigrationReport]]", gatherResults(moving))
-
-
-log = Logger()
-
-NOTICE = 1.0
-"""Seconds until a host that is back finds that its VMs run elsewhere, and ends them."""
 
 
 @frozen

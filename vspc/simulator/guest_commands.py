@@ -10,6 +10,16 @@ from typing import Protocol
 
 from vspc.simulator.guest_terminal import Steps
 
+MOST = 10**9
+"""The largest number that a command takes."""
+
+_LINES = 100  # numbered lines in one step
+
+_FLOOD = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
+
+_STEP = _FLOOD * 32
+
+
 NUMBER = b"%08d"
 """A line of `stream` and `expect`."""
 
@@ -95,14 +105,6 @@ class Discard:
         """Nothing comes of it."""
         data.clear()
         return None
-
-
-MOST = 10**9
-"""The largest number that a command takes."""
-
-_LINES = 100  # numbered lines in one step
-_FLOOD = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
-_STEP = _FLOOD * 32
 
 
 class GuestShell(Protocol):

@@ -11,6 +11,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from vspc.simulator.serial_port import SerialPort
 
+LINE = 4096
+"""Bytes of a command line; what is typed beyond rings the bell."""
+
+_RUBOUT = b"\b \b"
+
+
 Steps = Iterable[bytes | float]
 
 TURN = 64 * 1024
@@ -151,13 +157,9 @@ class GuestPrinter:
         return len(data) + 1  # a step costs something, though it prints nothing
 
 
-LINE = 4096
-"""Bytes of a command line; what is typed beyond rings the bell."""
-
 _CR, _LF, _BELL = 0x0D, 0x0A, b"\a"
 _ERASE = (0x08, 0x7F)
 _KILL, _INTERRUPT = 0x15, 0x03
-_RUBOUT = b"\b \b"
 
 
 class LineEditor:

@@ -35,6 +35,14 @@ from vspc.simulator.telnet import (
 )
 from vspc.simulator.transport import ChoppedOutlet, LineOutlet, Transport
 
+log = Logger()
+
+SETUP_LIMIT = 30.0
+"""Seconds from the connection to WILL-PROXY or VMOTION-PEER-OK; then the host gives up."""
+
+HOST_BUFFER = 1024 * 1024
+"""Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
+
 
 @frozen
 class Settings:
@@ -50,15 +58,6 @@ class Settings:
     tls: IOpenSSLClientConnectionCreator | None = None
     chop: random.Random | None = None
     port: str = "1"
-
-
-log = Logger()
-
-SETUP_LIMIT = 30.0
-"""Seconds from the connection to WILL-PROXY or VMOTION-PEER-OK; then the host gives up."""
-
-HOST_BUFFER = 1024 * 1024
-"""Bytes that may wait undecoded; over it the peer's side ignored that the host does not read."""
 
 
 class Port(Protocol):

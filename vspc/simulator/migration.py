@@ -21,6 +21,24 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from vspc.simulator.host import HostConnection
 from vspc.simulator.serial_port import Flow, MigrationReport
 
+GOAHEAD_LIMIT = 5.0
+"""Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
+
+PEER_LIMIT = 10.0
+"""Seconds in which the target has to be connected and accepted."""
+
+BEGIN_BUFFER = 1024 * 1024
+"""Bytes that the host reads after VMOTION-BEGIN without finding the answer, before it aborts."""
+
+HANG_LIMIT = 300.0
+"""Seconds until a migration that hangs on purpose is forgotten, and the VM goes on where it was."""
+
+NOTICE = 1.0
+"""Seconds until the source notices that its target's host is lost."""
+
+STRAY = 64 * 1024
+"""Bytes kept of what a proxy sends on the source after GOAHEAD; it ought to send none."""
+
 
 class PlannedFault(Enum):
     """What is to go wrong with a migration, by the word of the command."""
@@ -43,60 +61,6 @@ class Plan:
     sequence: bytes
     transfer: float = 1.0
     fault: PlannedFault = PlannedFault.NONE
-
-
-class Member(Protocol):
-    """One port's migration, as its convoy sees it."""
-
-    def complete(self) -> None:
-        """Say COMPLETE: every port's target is accepted."""
-
-    def fail(self, reason: str) -> None:
-        """Give up, unless it is over."""
-
-
-class Convoy:
-    """The migrations of one VM's ports: all are completed, once every target waits, or none is."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._members: list[Member] = []
-        self._waiting = 0
-
-    def join(self, member: Member) -> None:
-        """One port begins."""
-        self._members.append(member)
-
-    def wait(self) -> None:
-        """One more target is accepted."""
-        self._waiting += 1
-        if self._waiting == self._size:
-            for member in self._members:
-                member.complete()
-
-    def failed(self) -> None:
-        """One port does not move."""
-        for member in self._members:
-            member.fail("another port of the VM did not move")
-
-
-GOAHEAD_LIMIT = 5.0
-"""Seconds in which the proxy has to answer VMOTION-BEGIN (serialN.vmotionLimit)."""
-
-PEER_LIMIT = 10.0
-"""Seconds in which the target has to be connected and accepted."""
-
-BEGIN_BUFFER = 1024 * 1024
-"""Bytes that the host reads after VMOTION-BEGIN without finding the answer, before it aborts."""
-
-HANG_LIMIT = 300.0
-"""Seconds until a migration that hangs on purpose is forgotten, and the VM goes on where it was."""
-
-NOTICE = 1.0
-"""Seconds until the source notices that its target's host is lost."""
-
-STRAY = 64 * 1024
-"""Bytes kept of what a proxy sends on the source after GOAHEAD; it ought to send none."""
 
 
 class Stage(Enum):
@@ -126,6 +90,31 @@ class Movable(Protocol):
 
     def stayed(self, report: MigrationReport) -> None:
         """The VM lives where it was."""
+
+
+class Convoy:
+    """The migrations of one VM's ports: all are completed, once every target waits, or none is."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._members: list[SimulatedMigration] = []
+        self._waiting = 0
+
+    def join(self, member: "SimulatedMigration") -> None:
+        """One port begins."""
+        self._members.append(member)
+
+    def wait(self) -> None:
+        """One more target is accepted."""
+        self._waiting += 1
+        if self._waiting == self._size:
+            for member in self._members:
+                member.complete()
+
+    def failed(self) -> None:
+        """One port does not move."""
+        for member in self._members:
+            member.fail("another port of the VM did not move")
 
 
 class SimulatedMigration:

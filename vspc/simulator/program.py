@@ -44,6 +44,19 @@ from vspc.simulator.serial_port import Guest
 from vspc.simulator.transport import ProxyTls, ProxyUri
 from vspc.simulator.vm import CannotMove, VirtualMachine, next_host
 
+log = Logger()
+
+CONNECT_LIMIT = 10
+"""Seconds for a connection to the proxy to be made."""
+
+END_LIMIT = 2.0
+"""Seconds that the lines have for what is still to be sent, at the end."""
+
+_SPREAD = 0.002  # seconds between two VMs that are switched on at the start
+
+_DESCRIPTORS = 64  # for everything but lines
+
+
 _OURS = "vspc.simulator"
 _SHOWN = 300  # characters of one value
 
@@ -87,18 +100,6 @@ class EventLines:
             self._stream.flush()
         except (OSError, ValueError):
             return
-
-
-log = Logger()
-
-CONNECT_LIMIT = 10
-"""Seconds for a connection to the proxy to be made."""
-
-END_LIMIT = 2.0
-"""Seconds that the lines have for what is still to be sent, at the end."""
-
-_SPREAD = 0.002  # seconds between two VMs that are switched on at the start
-_DESCRIPTORS = 64  # for everything but lines
 
 
 class Connector:

@@ -10,6 +10,13 @@ from attrs import asdict, frozen
 from vspc.simulator.host import HostConnection
 from vspc.simulator.transport import ROOM
 
+FIFO = 4096
+"""Bytes that the host takes while the guest does not read; then it stops reading its socket."""
+
+HELD_OUTPUT = 256 * 1024
+"""Bytes of output kept while the VM stands still; `room` is 0 then."""
+
+
 REPORTS = 100
 """Migrations that a VM remembers."""
 
@@ -87,10 +94,6 @@ class Counters:
         }
 
 
-FIFO = 4096
-"""Bytes that the host takes while the guest does not read; then it stops reading its socket."""
-
-
 class Uart:
     """Bytes and BREAKs in the order in which they came."""
 
@@ -141,10 +144,6 @@ class Uart:
         """Power off."""
         self._items.clear()
         self._size = 0
-
-
-HELD_OUTPUT = 256 * 1024
-"""Bytes of output kept while the VM stands still; `room` is 0 then."""
 
 
 class SerialPort(Protocol):

@@ -378,6 +378,3 @@ class VirtualMachine:
         )
         self.flow.resume()
         self._reconnect()
-
-
-log = Logger()
