@@ -27,6 +27,7 @@ from vspc.console.audit import (
     AuditQuery,
     AuditUnavailable,
 )
+from vspc.net.thread_answer import ThreadAnswer
 
 PIECE = 256 * 1024
 """Bytes that are read at once; a line is shorter."""
@@ -202,12 +203,7 @@ UNREADABLE = "the audit file cannot be read now"
 FOLLOWED = "too many sessions follow the audit file now"
 
 
-@define(eq=False)
-class PendingRead:
-    """A read on its way through a thread; `over`: it has its answer or was cancelled."""
-
-    answer: "Deferred[AuditPage | None]" = field(factory=Deferred)
-    over: bool = False
+PendingRead = ThreadAnswer[AuditPage | None]
 
 
 @define(eq=False)
@@ -230,17 +226,14 @@ class FileAuditReader:
         # One that was cancelled counts until a thread has seen it: a disk may stall.
         if len(self._reading) >= READS:
             raise AuditUnavailable(BUSY)
-        pending = PendingRead()
+        pending = PendingRead(self.in_reactor)
         self._reading[pending] = None
         try:
             self.reader.submit(self._read, pending, query, position)
         except RuntimeError:  # the system has no thread for it
             del self._reading[pending]
             raise AuditUnavailable(BUSY) from None
-        try:
-            page = await pending.answer
-        finally:
-            pending.over = True
+        page = await pending.wait()
         if page is None:
             raise AuditUnavailable(UNREADABLE)
         return page
@@ -265,12 +258,6 @@ class FileAuditReader:
     def events(self) -> Collection[str]:
         """The names of all there are."""
         return EVENTS
-
-    def _answer(self, pending: PendingRead, page: AuditPage | None) -> None:
-        self._reading.pop(pending, None)
-        if not pending.over:
-            pending.over = True
-            pending.answer.callback(page)
 
     def _wake(self) -> None:
         for written in list(self._waiting):
@@ -298,7 +285,8 @@ class FileAuditReader:
         except OSError as error:
             self.report("audit-unreadable", {"error": error.strerror or str(error)})
         finally:
-            self.in_reactor(lambda: self._answer(pending, page))
+            self.in_reactor(lambda: self._reading.pop(pending, None))
+            pending.give(page)
 
     # In the writer's thread
 

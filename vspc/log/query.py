@@ -9,7 +9,6 @@ from threading import Condition, Event
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
 
 from vspc.common.clock import Clock
 from vspc.common.worker import WorkerPool
@@ -22,6 +21,7 @@ from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record, begins_log
 from vspc.log.segments import Segment
 from vspc.log.view import View
 from vspc.log.writer import LogWriter
+from vspc.net.thread_answer import ThreadAnswer
 
 T = TypeVar("T")
 
@@ -33,14 +33,6 @@ STALLED_TIMEOUT = 2.0
 
 
 @define(eq=False)
-class PendingQuery:
-    """A query on its way through the threads; `over`: it has its answer or was cancelled."""
-
-    answer: "Deferred[Any]" = field(factory=Deferred)
-    over: bool = False
-
-
-@define(eq=False)
 class LogQueries:
     """Asks `writer` for a snapshot, lets a thread read it, and answers in the reactor."""
 
@@ -49,8 +41,8 @@ class LogQueries:
     clock: Clock
     in_reactor: Callable[[Callable[[], None]], None]
     report_problem: Callable[[str, str], None]
-    known: Callable[[str], bool]
-    note: Callable[[Console, MarkerKind, str], bool]
+    keeps: Callable[[str], bool]
+    mark: Callable[[Console, MarkerKind, str], bool]
     pool: WorkerPool
     stalled: Callable[[], bool] = lambda: False  # whether the disk stands still
     cache: Cache = field(init=False)
@@ -59,49 +51,41 @@ class LogQueries:
     def __attrs_post_init__(self) -> None:
         self.cache = Cache(self.report_problem, self.writer.yield_to_writer)
 
-    def keeps(self, console_id: str) -> bool:
-        """Whether there is a log of that console."""
-        return self.known(console_id)
-
-    def mark(self, console: Console, kind: MarkerKind, text: str) -> bool:
-        """Put a marker at this place."""
-        return self.note(console, kind, text)
-
     async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
         """What `question` returns in a thread; output that came before the call is in its view."""
         seconds = STALLED_TIMEOUT if self.stalled() else QUERY_TIMEOUT
-        pending = PendingQuery()
+        pending: ThreadAnswer[T | None] = ThreadAnswer(self.in_reactor)
         timer = self.clock.call_later(seconds, lambda: self._give_up(pending, seconds))
         self.flush()
         self.writer.put(partial(self._look, pending, bytes.fromhex(console_id), question))
         try:
-            found: T | None = await pending.answer
+            return await pending.wait()
         finally:
-            pending.over = True
             if timer.active():
                 timer.cancel()
-        return found
 
-    def _give_up(self, pending: PendingQuery, seconds: float) -> None:
+    def _give_up(self, pending: ThreadAnswer[Any], seconds: float) -> None:
         self.report_problem("log-not-answering", f"nothing was read for {seconds:g} s")
-        self._answer(pending, None)
+        pending.give(None)
 
     # In the log's thread
 
     def _look(
-        self, pending: PendingQuery, console: bytes, question: Callable[[LogView], Any]
+        self, pending: ThreadAnswer[Any], console: bytes, question: Callable[[LogView], Any]
     ) -> None:
         if pending.over or self._closed:
             return
         view = snapshot(self.writer, self.cache, console, lambda: pending.over or self._closed)
         if view is None:
-            self.in_reactor(lambda: self._answer(pending, None))
+            pending.give(None)
             return
         self.pool.submit(self._read, pending, view, question)
 
     # In a reader's thread
 
-    def _read(self, pending: PendingQuery, view: View, question: Callable[[LogView], Any]) -> None:
+    def _read(
+        self, pending: ThreadAnswer[Any], view: View, question: Callable[[LogView], Any]
+    ) -> None:
         if pending.over:
             return
         try:
@@ -112,14 +96,9 @@ class LogQueries:
         except Exception:
             self.writer.failed()
             found = None
-        self.in_reactor(lambda: self._answer(pending, found))
+        pending.give(found)
 
     # In the reactor's thread
-
-    def _answer(self, pending: PendingQuery, found: Any) -> None:
-        if not pending.over:
-            pending.over = True
-            pending.answer.callback(found)
 
     def close(self) -> None:
         """Answer nothing more."""
