@@ -117,6 +117,9 @@ class FirstLight(SimulatorTestCase):
         terminal.type(b"\x05c.")
         terminal.wait()
         self.assertEqual(self.ssh("break", "web1").status, 0)
+        # The guest prints what reaches it, which may be after the verb has ended.
+        seen = self.ssh("expect", "web1", "--from", "0", "sysrq. break 2")
+        self.assertEqual(seen.status, 0, seen.err)
         self.assertEqual(self.stats()["breaks"], 2)
 
     def test_statuses_and_words_on_stderr(self) -> None:
