@@ -62,11 +62,11 @@ class CommandSource(Protocol):
         """Take all of what is behind a `--`; None if that is nothing."""
 
 
-class CommandLine:
-    """One string; characters that stand for bytes that are no UTF-8 are kept."""
+class CommandLine(CommandSource):
+    """One string. Surrogates, which stand for bytes that are not UTF-8, are kept."""
 
     def __init__(self, line: str, at: int = 0, plain: bool = False) -> None:
-        """From `at` on; `plain`: what has quotes in its name is not taken as an option."""
+        """Begin at `at`. With `plain` a word with quotes in it is not an option."""
         if len(line) > LINE:
             raise UsageError(f"the command has {len(line)} characters; at most {LINE} are allowed")
         self._line = line
@@ -76,17 +76,16 @@ class CommandLine:
         self._attached: str | None = None  # what of it is read already
 
     def done(self) -> bool:
-        """`CommandSource`: nothing but blanks is left."""
+        """Nothing but blanks is left."""
         while self._at < len(self._line) and self._line[self._at] in _BLANKS:
             self._at += 1
         return self._at == len(self._line)
 
     def quoted(self) -> bool:
-        """`CommandSource`: a quote comes next."""
+        """A quote comes next."""
         return not self.done() and self._line[self._at] in "'\""
 
     def option(self) -> str:
-        """`CommandSource`."""
         self._equals, self._attached = False, None
         if self.done():
             return ""
@@ -117,7 +116,6 @@ class CommandLine:
         return name
 
     def attach(self, value: str) -> None:
-        """`CommandSource`."""
         if self._attached is not None:
             self._attached = f"{value}={self._attached}" if self._equals else value
         else:
@@ -125,11 +123,9 @@ class CommandLine:
         self._equals = True
 
     def attached(self) -> bool:
-        """`CommandSource`."""
         return self._equals
 
     def value(self, verbatim: bool) -> str:
-        """`CommandSource`."""
         if self._equals and self._attached is not None:
             return self._attached
         if self._equals and self._line[self._at : self._at + 1] in ("", *_BLANKS):
@@ -139,7 +135,7 @@ class CommandLine:
         return self._quoted() if self.quoted() else self._bare()
 
     def word(self) -> str:
-        """`CommandSource`: as a POSIX shell splits words, nothing expanded."""
+        """As a POSIX shell splits words, nothing expanded."""
         self.done()
         rest = StringIO(self._line[self._at :])
         words = shlex(rest, posix=True)
@@ -156,7 +152,6 @@ class CommandLine:
         return word
 
     def skip(self, word: str) -> bool:
-        """`CommandSource`."""
         there = not self.done() and self._line.startswith(word, self._at)
         end = self._at + len(word)
         if not there or self._line[end : end + 1] not in ("", *_BLANKS):
@@ -202,7 +197,7 @@ class CommandLine:
         )
 
     def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
-        """`CommandSource`: one blank stands between the text and the options behind it."""
+        """One blank stands between the text and the options behind it."""
         if self.quoted():
             return self._quoted()
         start, end = self._at, len(self._line)
@@ -225,12 +220,12 @@ class CommandLine:
         return min(counts)
 
     def literal(self) -> str | None:
-        """`CommandSource`: one blank stands between the `--` and the text."""
+        """One blank stands between the `--` and the text."""
         start, self._at = self._at + 1, len(self._line)
         return self._line[start:] if start <= len(self._line) else None
 
 
-class Words:
+class Words(CommandSource):
     """The arguments of a process."""
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -238,15 +233,13 @@ class Words:
         self._attached: str | None = None
 
     def done(self) -> bool:
-        """`CommandSource`."""
         return not self._words
 
     def quoted(self) -> bool:
-        """`CommandSource`: the shell has taken quotes away."""
+        """The shell has taken quotes away."""
         return False
 
     def option(self) -> str:
-        """`CommandSource`."""
         if not self._words or not self._words[0].startswith("-") or self._words[0] == "-":
             return ""
         name, equals, value = self._words.pop(0).partition("=")
@@ -254,31 +247,26 @@ class Words:
         return name
 
     def attach(self, value: str) -> None:
-        """`CommandSource`."""
         self._attached = value if self._attached is None else f"{value}={self._attached}"
 
     def attached(self) -> bool:
-        """`CommandSource`."""
         return self._attached is not None
 
     def value(self, verbatim: bool) -> str:
-        """`CommandSource`."""
         del verbatim
         attached, self._attached = self._attached, None
         return self._words.pop(0) if attached is None else attached
 
     def word(self) -> str:
-        """`CommandSource`."""
         return self._words.pop(0)
 
     def skip(self, word: str) -> bool:
-        """`CommandSource`."""
         there = self._words[:1] == [word]
         del self._words[:there]
         return there
 
     def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
-        """`CommandSource`: words joined by one blank."""
+        """Words joined by one blank."""
         words = self._words
         counts = {len(words): 0}
         for at in range(len(words) - 1, 0, -1):
@@ -295,6 +283,5 @@ class Words:
         return " ".join(text)
 
     def literal(self) -> str | None:
-        """`CommandSource`."""
         text, self._words = self._words, []
         return " ".join(text) if text else None

@@ -108,13 +108,11 @@ async def run(call: Call, parsed: Parsed) -> None:
     if options.text:
         call.require_right("write", console, "type on")
     call.require_place()
-    if not limits.begins_to_expect(operator):
-        call.record("limit", console, limit="expecting", value=EXPECTING)
-        raise VerbExit(FAILED, f"limit reached: you already wait for {EXPECTING} patterns")
-    try:
+    with limits.expecting(operator) as is_allowed:
+        if not is_allowed:
+            call.record("limit", console, limit="expecting", value=EXPECTING)
+            raise VerbExit(FAILED, f"limit reached: you already wait for {EXPECTING} patterns")
         found = await _Expectation(call, console, options).run()
-    finally:
-        limits.has_expected(operator)
     limits.matched(operator, console.id, found.end)
     await call.print(_as_json(found) if options.json else _as_text(found))
 

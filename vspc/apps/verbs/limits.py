@@ -1,6 +1,8 @@
 """Limits per operator, and where the last match of `expect` ended. In memory only."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import define, field
 
@@ -14,7 +16,6 @@ SENDERS = 4096
 
 MESSAGES = 10
 """Messages that an operator may send in a minute."""
-
 
 EXPECTING = 64
 """Patterns that an operator may wait for at a time: each may take several MB."""
@@ -39,18 +40,19 @@ class VerbLimits:
         """Where the last one ended."""
         return self._places.get((operator, console_id))
 
-    def begins_to_expect(self, operator: str) -> bool:
-        """Whether `operator` may wait for one more pattern; then `has_expected` must follow."""
+    @contextmanager
+    def expecting(self, operator: str) -> Iterator[bool]:
+        """Whether `operator` may wait for one more pattern, which is counted in the block."""
         if self._expecting[operator] >= EXPECTING:
-            return False
+            yield False
+            return
         self._expecting[operator] += 1
-        return True
-
-    def has_expected(self, operator: str) -> None:
-        """`operator` waits for one pattern less."""
-        self._expecting[operator] -= 1
-        if not self._expecting[operator]:
-            del self._expecting[operator]
+        try:
+            yield True
+        finally:
+            self._expecting[operator] -= 1
+            if not self._expecting[operator]:
+                del self._expecting[operator]
 
     def may_send(self, operator: str, now: float) -> bool:
         """Whether `operator` may send one more message, which is counted."""

@@ -25,7 +25,7 @@ def nearest(word: str, words: list[str]) -> str:
 
 
 class _Parser:
-    """One command line on its way."""
+    """The parsing of one command line."""
 
     def __init__(
         self, grammar: Grammar, source: CommandSource, now: float, target: str | None
@@ -35,13 +35,13 @@ class _Parser:
         self._now = now
         self._target = target if grammar.console is not None else None
         self._options = dict(grammar.spellings())
-        self._said: dict[Argument[Any] | Option[Any], tuple[str, str]] = {}
+        self._given: dict[Argument[Any] | Option[Any], tuple[str, str]] = {}
         self._flags: set[Flag] = set()
         self._words: list[str] = []
         self._left = list(grammar.arguments)
         if self._target is not None:
             self._drop_console()
-        self._twice = self._target  # it may be repeated where NAME stands
+        self._repeatable = self._target  # it may be repeated where NAME stands
         self._remarks: list[str] = []
 
     def _drop_console(self) -> None:
@@ -60,7 +60,7 @@ class _Parser:
                 self._take_literal()
             elif name:
                 self._take_option(name, source)
-            elif self._is_named_twice():
+            elif self._skips_console():
                 continue
             elif self._text_is_next():
                 self._take_text(source.text(self._takes_option))
@@ -68,18 +68,18 @@ class _Parser:
                 self._take_word(source.word())
         self._assign()
         return Parsed(
-            {key: key.kind.read(*said, self._now) for key, said in self._said.items()},
+            {key: key.kind.read(*given, self._now) for key, given in self._given.items()},
             frozenset(self._flags),
             remarks=tuple(self._remarks),
-            from_login=self._target is not None and ON not in self._said,
+            from_login=self._target is not None and ON not in self._given,
         )
 
-    def _is_named_twice(self) -> bool:
-        """Whether the console that the login names came next."""
-        target, console = self._twice, self._grammar.console
+    def _skips_console(self) -> bool:
+        """Whether the console of the login was repeated; it is skipped."""
+        target, console = self._repeatable, self._grammar.console
         if target is None or len(self._words) < self._grammar.arguments.index(console):
             return False
-        self._twice = None
+        self._repeatable = None
         return self._source.skip(target)
 
     # Text
@@ -89,7 +89,7 @@ class _Parser:
         return at < len(self._left) and self._left[at].kind.verbatim
 
     def _take_text(self, text: str) -> None:
-        self._twice = None
+        self._repeatable = None
         argument = self._left.pop()
         self._keep(argument, argument.name, text)
         self._mention_options_in(argument, text)
@@ -204,13 +204,13 @@ class _Parser:
             raise UsageError(self._superfluous(words[len(self._left)]))
         for argument, word in zip(self._left, words, strict=False):
             self._keep(argument, argument.name, word)
-        missing = [a.name for a in self._left if a.required and a not in self._said]
+        missing = [a.name for a in self._left if a.required and a not in self._given]
         if missing:
             are = "is" if len(missing) == 1 else "are"
             raise UsageError(f"{' and '.join(missing)} {are} missing")
         console = self._grammar.console
-        if console is not None and ON in self._said:
-            self._said[console] = self._said[ON]
+        if console is not None and ON in self._given:
+            self._given[console] = self._given[ON]
         elif console is not None and target is not None:
             self._keep(console, console.name, target)
 
@@ -218,7 +218,7 @@ class _Parser:
         text = self._grammar.text
         if text is not None:
             return f"{text.name} ends at its closing quote, and '{safe(word, 20)}' is behind it"
-        open_ended = [o.name for o in self._grammar.options if o in self._said and o.kind.verbatim]
+        open_ended = [o.name for o in self._grammar.options if o in self._given and o.kind.verbatim]
         if open_ended:
             return (
                 f"{open_ended[0]} takes one word, and '{safe(word, 20)}' is behind it; more are in "
@@ -234,4 +234,4 @@ class _Parser:
 
     def _keep(self, key: Argument[Any] | Option[Any], label: str, value: str) -> None:
         """Values are read at the end: of an option that is repeated the last counts."""
-        self._said[key] = label, value
+        self._given[key] = label, value

@@ -78,25 +78,25 @@ class VerbTable(Mapping[str, Verb]):
     def run_line(self, call: Call, line: str) -> None:
         """Run a command line."""
         try:
-            said = Invocation.of(CommandLine(line))
+            invocation = Invocation.of(CommandLine(line))
         except UsageError as mistake:
             call.fail(USAGE, str(mistake))
         else:
-            self.run(call, said)
+            self.run(call, invocation)
 
     def run_words(self, call: Call, words: Sequence[str]) -> None:
         """Run a verb from the arguments of a process."""
         self.run(call, Invocation.of(Words(words)))
 
-    def run(self, call: Call, said: Invocation) -> None:
+    def run(self, call: Call, invocation: Invocation) -> None:
         """Run a verb."""
-        call = call.because(said.reason)
-        verb = self.get(said.verb)
+        call = call.because(invocation.reason)
+        verb = self.get(invocation.verb)
         if verb is None:
-            call.fail(USAGE, self.unknown(said.verb))
+            call.fail(USAGE, self.unknown(invocation.verb))
         else:
-            call = evolve(call, verb=said.verb)
-            run_verb(call, _parse_and_run(call, verb, said), verb.attaches)
+            call = evolve(call, verb=invocation.verb)
+            run_verb(call, _parse_and_run(call, verb, invocation), verb.attaches)
 
     def unknown(self, word: str) -> str:
         """The message for a word that names no verb."""
@@ -109,12 +109,12 @@ class VerbTable(Mapping[str, Verb]):
         command leaves the rest to the client.
         """
         try:
-            said = Invocation.of(CommandLine(command))
-            glob = "" if said.rest.done() else said.rest.word()
-            alone = said.rest.done() and not said.reason
+            invocation = Invocation.of(CommandLine(command))
+            glob = "" if invocation.rest.done() else invocation.rest.word()
+            alone = invocation.rest.done() and not invocation.reason
         except UsageError:
             return None
-        verb = self.get(said.verb)
+        verb = self.get(invocation.verb)
         if verb is None or not alone or not is_glob(glob):
             return None
         kinds = [argument.kind for argument in verb.grammar.arguments]
@@ -146,22 +146,22 @@ class VerbTable(Mapping[str, Verb]):
         other words.
         """
         try:
-            said = Invocation.of(Words(words))
-            grammar = self[said.verb].grammar
-            is_help = parse(grammar, said.rest, 0.0).help
+            invocation = Invocation.of(Words(words))
+            grammar = self[invocation.verb].grammar
+            is_help = parse(grammar, invocation.rest, 0.0).help
         except (KeyError, UsageError):
             return None
         return help_text.described(grammar, "vspc ") if is_help else None
 
 
-async def _parse_and_run(call: Call, verb: Verb, said: Invocation) -> Startable | None:
+async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Startable | None:
     try:
-        parsed = parse(verb.grammar, said.rest, call.context.clock.wall(), call.target)
+        parsed = parse(verb.grammar, invocation.rest, call.context.clock.wall(), call.target)
         if parsed.help:
             await call.print(help_text.described(verb.grammar))
             return None
         if not verb.recorded:
-            call.record("command", verb=said.verb)
+            call.record("command", verb=invocation.verb)
         complain(call.channel, *parsed.remarks)
         return await verb.run(call, parsed)
     except UsageError as mistake:
