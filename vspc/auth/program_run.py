@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, DeferredQueue
 
 from vspc.auth.children import Child, ChildObserver
 from vspc.auth.stderr import BYTES, LineLimit, Secrets, StderrLog
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 
 STEP = 10.0
 """Seconds that a program may take for one step."""
@@ -133,8 +133,7 @@ class ProgramRun(ChildObserver):
             self._events.put(event)
 
     def _set_timer(self, seconds: float | None, call: Callable[[], None] = lambda: None) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = None if seconds is None else self._context.clock.call_later(seconds, call)
 
     # What its program does
