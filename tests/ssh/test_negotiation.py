@@ -17,7 +17,16 @@ from vspc.ssh.crypto.algorithms import (
     key_exchanges,
 )
 from vspc.ssh.crypto.ciphers import CHACHA
-from vspc.ssh.crypto.exchange import Agreed, Offer, Phase, agree, permitted, read_offer
+from vspc.ssh.crypto.exchange import (
+    Agreed,
+    KeyExchange,
+    Offer,
+    Phase,
+    agree,
+    permitted,
+    read_offer,
+)
+from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, string
 
 HOST_KEYS = (b"ssh-ed25519",)
@@ -226,3 +235,88 @@ class NegotiationTests(SynchronousTestCase):
         ):
             found = {n for n in range(1, 128) if permitted(phase, n, first=first, strict=strict)}
             self.assertEqual(expected, found, (phase, first, strict))
+
+
+KEXINIT, NEWKEYS, METHOD = 20, 21, 30
+
+
+class KeyExchangeTests(SynchronousTestCase):
+    """The key exchanges of one connection, as a machine without a connection."""
+
+    def setUp(self) -> None:
+        self.incoming, self.outgoing = Incoming(), Outgoing()
+        self.incoming.sequence = 1
+        self.exchange = KeyExchange(HOST_KEYS, self.incoming, self.outgoing)
+
+    def begin(self, theirs: Offer) -> None:
+        self.exchange.offered()
+        self.assertTrue(self.exchange.receives(KEXINIT))
+        self.exchange.begin(self.exchange.agree_on(theirs))
+
+    def finish(self) -> list[bytes]:
+        self.assertTrue(self.exchange.receives(METHOD))
+        self.exchange.setKeys(*(bytes(64),) * 6)
+        self.exchange.sent_new_keys()
+        self.assertTrue(self.exchange.receives(NEWKEYS))
+        return self.exchange.received_new_keys()
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 127)), max_size=40))
+    def test_what_waits_is_sent_later_in_its_order(self, sent: list[tuple[int, int]]) -> None:
+        self.setUp()
+        delayed = []
+
+        def send(at: int) -> None:
+            for when, number in sent:
+                message = bytes((number, at))
+                if when == at and self.exchange.delays(message):
+                    self.assertTrue(self.exchange.active)
+                    delayed.append(message)
+
+        send(0)
+        self.assertEqual(delayed, [])
+        self.exchange.offered()
+        send(1)
+        self.begin(offer())
+        send(2)
+        self.assertEqual(self.exchange.waiting_bytes, 2 * len(delayed))
+        # A service is never heard during an exchange, the exchange itself at once.
+        self.assertTrue(
+            all(each[0] in (5, 6, 7) or each[0] > 49 or 21 < each[0] < 30 for each in delayed)
+        )
+        self.assertEqual(self.finish(), delayed)
+        send(3)
+        self.assertEqual((self.exchange.waiting_bytes, self.exchange.active), (0, False))
+
+    def test_a_wrong_guess_is_dropped_once(self) -> None:
+        self.begin(offer(guessed=True, key_exchanges=KEY_EXCHANGES[1:]))
+        self.assertFalse(self.exchange.receives(METHOD))
+        self.finish()
+        self.assertFalse(self.exchange.first)
+
+    def test_strict_numbers_begin_anew_at_each_exchange(self) -> None:
+        strict = offer(key_exchanges=(*KEY_EXCHANGES, STRICT_CLIENT))
+        for _ in range(2):
+            self.begin(strict)
+            self.outgoing.sequence = 5
+            self.finish()
+            self.assertEqual((self.incoming.sequence, self.outgoing.sequence), (0, 0))
+            self.incoming.sequence = 7
+
+    def test_a_packet_before_a_strict_kexinit(self) -> None:
+        self.incoming.sequence = 2
+        strict = offer(key_exchanges=(*KEY_EXCHANGES, STRICT_CLIENT))
+        self.assertRaises(MalformedSsh, self.begin, strict)
+
+    @given(st.sampled_from(["idle", "offered", "exchanging"]), st.integers(1, 127))
+    def test_messages_that_are_not_permitted(self, when: str, message: int) -> None:
+        self.setUp()
+        if when == "offered":
+            self.exchange.offered()
+        elif when == "exchanging":
+            self.begin(offer())
+        phase = self.exchange.phase
+        if permitted(phase, message, first=True, strict=False):
+            self.assertTrue(self.exchange.receives(message))
+        else:
+            self.assertRaises(MalformedSsh, self.exchange.receives, message)
+        self.assertEqual(self.exchange.phase, phase)

@@ -45,7 +45,7 @@ from vspc.ssh.crypto.algorithms import (
     key_exchanges,
     server_signature_algorithms,
 )
-from vspc.ssh.crypto.exchange import KeyExchange, Phase, read_offer
+from vspc.ssh.crypto.exchange import KeyExchange, read_offer
 from vspc.ssh.input import ClientInput
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
@@ -304,7 +304,7 @@ class SshTransport(SSHServerTransport):
 
     def sendKexInit(self) -> None:
         """Ask for keys; until they are there only the exchange itself is sent."""
-        self._exchange.phase = Phase.OFFERED
+        self._exchange.offered()
         super().sendKexInit()  # type: ignore[no-untyped-call]
         self.timers.later("rekey", limits.REKEY_TIMEOUT, self.refuse, "key exchange timed out")
 

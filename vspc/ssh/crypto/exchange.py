@@ -195,6 +195,10 @@ class KeyExchange:
             raise MalformedSsh(f"message {message} out of order")
         return True
 
+    def offered(self) -> None:
+        """Our KEXINIT is being sent."""
+        self.phase = Phase.OFFERED
+
     def agree_on(self, offer: Offer) -> Agreed:
         """What is used if this KEXINIT of the client's is taken up; raises `MalformedSsh`."""
         if self.first:
