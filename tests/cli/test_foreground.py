@@ -24,7 +24,7 @@ class Reactor(MemoryReactorClock):
         if not any(isinstance(each, defer.Deferred) and not each.called for each in waits):
             for f, args, kwargs in self.triggers["during"]["shutdown"]:
                 f(*args, **kwargs)
-        self.advance(foreground.GRACE)
+        self.advance(foreground.STOP_TIMEOUT)
 
     def crash(self) -> None:
         """`run` ends."""

@@ -10,7 +10,7 @@ from vspc.config import Config
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 
-GRACE = 30.0
+STOP_TIMEOUT = 30.0
 """Seconds that stopping may take before the process is ended: more than all the waits for the disk,
 for sinks and for copies together.
 """
@@ -35,18 +35,18 @@ def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     reactor.run()
     if overdue:
         # The interpreter would wait for the reactor's threads, one of which may never end.
-        Logger(namespace="vspc").error("stopping-overdue", seconds=GRACE)
+        Logger(namespace="vspc").error("stopping-overdue", seconds=STOP_TIMEOUT)
         log.close()
         os._exit(1)
     return 0
 
 
 def _limit(reactor: Any, overdue: list[None]) -> None:
-    """End the reactor after `GRACE` seconds, with an entry in `overdue`."""
+    """End the reactor after `STOP_TIMEOUT` seconds, with an entry in `overdue`."""
 
     def crash() -> None:
         overdue.append(None)
         reactor.crash()
 
-    timer = reactor.callLater(GRACE, crash)
+    timer = reactor.callLater(STOP_TIMEOUT, crash)
     reactor.addSystemEventTrigger("during", "shutdown", timer.cancel)

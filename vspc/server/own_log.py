@@ -29,7 +29,7 @@ from vspc.common.worker import BoundedQueue, Worker
 WAITING = 10_000
 """Lines that wait for the stream; more are counted and not written."""
 
-FAREWELL = 2.0
+CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for what is left to be written."""
 
 
@@ -49,7 +49,7 @@ class LineWriter:
                 self._worker.start()  # with the first line: twistd may fork before that
                 self._worker.wake()
 
-    def close(self, patience: float = FAREWELL) -> None:
+    def close(self, patience: float = CLOSE_TIMEOUT) -> None:
         """Wait until all is written, at most `patience` seconds."""
         self._worker.stop(patience)
 
@@ -74,7 +74,7 @@ def _writer(stream: TextIO) -> Callable[[str], object]:
 
     def write(text: str) -> None:
         # Not by the stream itself: a thread that stalls in it holds a lock that the interpreter
-        # wants when it ends. And under LANG=C a name that is not ASCII must not cost its line.
+        # needs when it ends. And under LANG=C a name that is not ASCII must not lose its line.
         rest = memoryview(text.encode(encoding, "backslashreplace"))
         while rest:
             try:
@@ -138,7 +138,7 @@ def _quoted(text: str | bytes, limit: int = VALUE) -> str:
 
 @implementer(ILogObserver)
 class _Rendered:
-    """Hands events to a writer, a line each."""
+    """Passes events to a writer, a line each."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
@@ -149,9 +149,9 @@ class _Rendered:
 
 @implementer(ILogObserver)
 class ServerLog:
-    """Our information and everybody's warnings, on a stream; `verbose`: all of ours.
+    """Our events from `info`, and warnings of libraries, on a stream; `verbose`: our debugging, too.
 
-    Whoever reads the stream may stall: a thread writes, and the reactor never waits (law 9).
+    The reader of the stream may stall: a thread writes, and the reactor never waits (law 9).
     """
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:

@@ -189,7 +189,7 @@ class SshTransport(SSHServerTransport):
         has_terminals = self.channels is not None and self.channels.give_back()
         self._cease()
         if has_terminals:
-            self.timers.later("farewell", limits.DISCONNECT_DELAY, self._close, packet)
+            self.timers.later("disconnect", limits.DISCONNECT_DELAY, self._close, packet)
         else:
             self._close(packet)
 
