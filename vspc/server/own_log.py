@@ -149,7 +149,7 @@ class _Rendered:
 
 @implementer(ILogObserver)
 class ServerLog:
-    """Our events from `info`, and warnings of libraries, on a stream; `verbose`: our debugging, too.
+    """Our events from `info`, and warnings of libraries, on a stream; `verbose`: all of ours.
 
     The reader of the stream may stall: a thread writes, and the reactor never waits (law 9).
     """
