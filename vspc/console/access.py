@@ -189,7 +189,7 @@ class Access:
         return None if rule is None or "audit" in operator.roles else rule.history
 
     def deciding(self, operator: Operator, subject: Subject) -> Rule | None:
-        """The rule that decides what `operator` may do, unless the console is kept apart."""
+        """The rule that decides what `operator` may do, unless the console is quarantined."""
         return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
 
     def alike(self, one: Subject, other: Subject) -> bool:

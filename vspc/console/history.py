@@ -32,7 +32,7 @@ class Budget:
         self._rings.move_to_end(history)
 
     def grant(self, history: "History", requested: int) -> int:
-        """The capacity up to `requested` bytes that `history` may have; others give way for it."""
+        """The capacity up to `requested` bytes that `history` may have; others shrink for it."""
         missing = self.used - history.capacity + requested - self.total
         if missing > 0:
             self._reclaim(missing, history)

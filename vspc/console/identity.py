@@ -116,7 +116,7 @@ class Verdict(Enum):
     TAKE_OVER = "take-over"  # the old line, of another host, is silent: it becomes suspect
     OTHER = "other"  # another port of this VM
     CLONE = "clone"  # another VM with the same UUID
-    QUARANTINE = "quarantine"  # kept apart until the old line is gone or an administrator decides
+    QUARANTINE = "quarantine"  # until the old line is gone or an administrator decides
     WAIT = "wait"  # a migration is open: decide when it is over
     REFUSE = "refuse"  # a plain listener has one console, and a VM at most so many ports
 

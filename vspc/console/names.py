@@ -302,7 +302,7 @@ class Lookup:
         yield self._held(typed)
 
     def _held(self, typed: str) -> Iterable[Console]:
-        """The line that is kept apart under `typed`: its name alone is enough."""
+        """The quarantined line of the name `typed`, which needs neither zone nor port."""
         zone, slash, rest = typed.partition("/")
         for word in (typed, rest) if slash else (typed,):
             name, colon, port = word.rpartition(":")

@@ -134,7 +134,7 @@ class Line(Protocol):
         """One BREAK on the VM's serial line."""
 
     def ask(self) -> bool:
-        """Ask what this line always answers (law 3), `LineObserver.answered` will follow.
+        """Ask what this line always answers (law 3); the answer reaches `VmLink.answered`.
 
         False where the line has no such question (raw TCP).
         """

@@ -160,7 +160,7 @@ class Roster:
         number: int,
         address: str,
     ) -> Console:
-        """One of its consoles; with `about` a line that is kept apart."""
+        """One of its consoles; with `about` a quarantined line."""
         console_id = vm.identity.console_id(port_key, ordinal)
         ring = None if about is None else RING
         console = Console(self._context, vm, console_id, port_key, label, ordinal, number, ring)

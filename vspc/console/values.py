@@ -33,7 +33,7 @@ class SavedVm:
 
 @frozen
 class SavedConsole:
-    """One console. `vm` and `about` (whose place a line that is kept apart claims) are indexes."""
+    """One console. `vm` and `about` (the VM that a quarantined line claims to be) are indexes."""
 
     vm: int
     about: int | None
