@@ -2,6 +2,7 @@
 
 import errno
 import os
+from itertools import count
 from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -15,7 +16,7 @@ from vspc.config.settings import LogPolicy, LogSettings
 from vspc.config.values import Duration, Floor, Pattern, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
-from vspc.console.logs import Item, LogView, Marker, MarkerKind
+from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.log.recorder import LogBounds
 
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
@@ -410,3 +411,16 @@ class CancelledQueries(WholeLog):
     def test_while_a_thread_reads_it_is_told_to_give_up_and_its_answer_is_dropped(self) -> None:
         self.go_on()
         self.assertEqual(self.seen, [False, True])
+
+
+class Times(WholeLog):
+    """Output has one time, in the console and in its log."""
+
+    def test_the_clock_goes_on_between_the_console_and_its_log(self) -> None:
+        console = self.console()
+        ticks = count(1_700_000_000.0, 0.0004)
+        self.patch(self.world.clock, "wall", lambda: next(ticks))
+        console.link.output(b"one")
+        self.tick()
+        (output,) = (item for item in self.items(console.id) if isinstance(item, Output))
+        self.assertEqual(output.at, console.link.last_output)

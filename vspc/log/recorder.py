@@ -174,13 +174,19 @@ class LogRecorder:
         entry.end = offset + size
         entry.begun = True
         self._reserve(entry, size)
-        self._add(entry, Record(DATA, entry.id, offset, self._now(), data), size)
+        self._add(entry, Record(DATA, entry.id, offset, self._output_time(console_id), data), size)
         if entry.queued > self._enough and not self.failing():
             console = self.find(console_id)
             if console is not None:
                 self._resting.begin(console)
                 entry.rests = True
             self.flush()
+
+    def _output_time(self, console_id: str) -> int:
+        """That of the console: `last_output` is the same after a restart, to the millisecond."""
+        console = self.find(console_id)
+        at = None if console is None else console.link.last_output
+        return self._now() if at is None else round(at * 1e6)
 
     @property
     def _enough(self) -> int:
