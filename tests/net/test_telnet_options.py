@@ -109,7 +109,7 @@ class TimingMarks(SynchronousTestCase):
     def test_each_question_is_sent_and_each_answer_reported(self) -> None:
         end = End()
         for answer in (WILL, WONT, WILL):
-            end.line.ask_timing_mark()
+            end.line.negotiation.ask_timing_mark()
             self.assertEqual(end.wire.take(), self.ASKED)
             self.assertEqual(end.hear(negotiation(answer, TIMING_MARK)), b"")
         self.assertEqual(end.happened, [("timing_mark",)] * 3)
@@ -121,14 +121,14 @@ class TimingMarks(SynchronousTestCase):
 
     def test_a_second_answer_to_one_question_is_dropped(self) -> None:
         end = End()
-        end.line.ask_timing_mark()
+        end.line.negotiation.ask_timing_mark()
         end.hear(negotiation(WONT, TIMING_MARK) * 2)
         self.assertEqual(end.happened, [("timing_mark",), ("dropped",)])
 
     def test_the_answers_that_a_long_paste_asks_for_are_no_storm(self) -> None:
         end = End()
         for _ in range(4 * NEGOTIATIONS):
-            end.line.ask_timing_mark()
+            end.line.negotiation.ask_timing_mark()
             end.hear(negotiation(WONT, TIMING_MARK))
         self.assertEqual(end.happened, [("timing_mark",)] * (4 * NEGOTIATIONS))
 

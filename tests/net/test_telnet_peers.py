@@ -98,7 +98,7 @@ class TwoEnds(SynchronousTestCase):
             case "write":
                 end.line.write(data)
             case "mark":
-                end.line.ask_timing_mark()
+                end.line.negotiation.ask_timing_mark()
             case "say":
                 end.line.requestNegotiation(B_VMWARE, data)
             case "break":
@@ -139,7 +139,7 @@ class TwoEnds(SynchronousTestCase):
             self.successResultOf(outcome)
         self.check(ends[0], sent[1])
         self.check(ends[1], sent[0])
-        one, other = (end.line._options.states for end in ends)
+        one, other = (end.line.negotiation.states for end in ends)
         for number in (BINARY, ECHO):
             self.assertEqual(one.enabled_us(number), other.enabled_him(number))
             self.assertEqual(one.enabled_him(number), other.enabled_us(number))

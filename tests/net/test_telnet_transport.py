@@ -286,6 +286,6 @@ class Faults(SynchronousTestCase):
         end = End(Recorder(bytes([BINARY, VMWARE])))
         end.line.do(B_VMWARE)
         end.line.dont(B_VMWARE)
-        end.line.ask_timing_mark()
+        end.line.negotiation.ask_timing_mark()
         end.hear(*chunks)
         self.assertEqual(self.flushLoggedErrors(), [])

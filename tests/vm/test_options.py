@@ -61,7 +61,7 @@ class Options(SynchronousTestCase):
         self.assertEqual(self.asked, b"".join([*offers, *demands]))
         self.assertEqual(self.say(negotiation(DO, STATUS)), b"")
         self.assertEqual(self.say(negotiation(WILL, LOGOUT)), b"")
-        self.assertFalse(self.transport.refuses(True, bytes([STATUS])))
+        self.assertFalse(self.transport.negotiation.refuses(True, bytes([STATUS])))
 
     def test_a_passive_one_is_agreed_to_when_it_is_asked_for_later(self) -> None:
         self.say(negotiation(DONT, STATUS))

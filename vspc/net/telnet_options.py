@@ -167,6 +167,6 @@ class OptionNegotiation:
         return outcome
 
     def ask_timing_mark(self) -> None:
-        """Send DO TIMING-MARK."""
+        """Send DO TIMING-MARK: a question that every telnet peer answers."""
         self.marks += 1
         self._owner.write_encoded(telnet.negotiation(telnet.DO, telnet.TIMING_MARK))

@@ -85,9 +85,9 @@ class LineTransport(TelnetTransport):
         self.share = share
         self._decoder = Decoder()
         if state is None:
-            self._options = OptionNegotiation(self, OptionStates(), 0)
+            self.negotiation = OptionNegotiation(self, OptionStates(), 0)
         else:
-            self._options = OptionNegotiation(self, OptionStates(state.options), state.marks)
+            self.negotiation = OptionNegotiation(self, OptionStates(state.options), state.marks)
             self._decoder.receive(state.tail)
         self._undelivered: list[bytes] = []  # data, to be joined with what follows it
         self._withheld: list[bytes] | None = None  # written while our answer is not decided
@@ -101,7 +101,7 @@ class LineTransport(TelnetTransport):
     @property
     def value(self) -> TransportState:
         """What another process needs to go on."""
-        options = self._options
+        options = self.negotiation
         return TransportState(options.states.to_bytes(), self._decoder.tail, options.marks)
 
     # Receiving
@@ -244,33 +244,25 @@ class LineTransport(TelnetTransport):
     def _negotiation(self, event: Negotiation) -> None:
         self._flush()
         self._surcharge(NEGOTIATION)
-        self._options.received(self._protocol, event, self._now())
+        self.negotiation.received(self._protocol, event, self._now())
 
     # Options
 
-    def refuses(self, ours: bool, option: bytes) -> bool:
-        """As `OptionNegotiation.refuses`."""
-        return self._options.refuses(ours, option)
-
     def will(self, option: bytes) -> "Deferred[bool]":
         """Ask to do `option`; whether it is on in the end."""
-        return self._options.request(True, option[0], self._options.states.will(option[0]))
+        return self.negotiation.request(True, option[0], self.negotiation.states.will(option[0]))
 
     def wont(self, option: bytes) -> "Deferred[bool]":
         """Stop doing `option`."""
-        return self._options.request(True, option[0], self._options.states.wont(option[0]))
+        return self.negotiation.request(True, option[0], self.negotiation.states.wont(option[0]))
 
     def do(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to do `option`; whether it is on in the end."""
-        return self._options.request(False, option[0], self._options.states.do(option[0]))
+        return self.negotiation.request(False, option[0], self.negotiation.states.do(option[0]))
 
     def dont(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to stop doing `option`."""
-        return self._options.request(False, option[0], self._options.states.dont(option[0]))
-
-    def ask_timing_mark(self) -> None:
-        """Ask a question that every telnet peer answers (RFC 860)."""
-        self._options.ask_timing_mark()
+        return self.negotiation.request(False, option[0], self.negotiation.states.dont(option[0]))
 
     def withheld(self, call: Callable[[bytes], bool], option: bytes) -> tuple[bool, bytes]:
         """What `call` returns, and what the protocol wrote in it: our answer goes before that."""
@@ -336,7 +328,7 @@ class LineTransport(TelnetTransport):
         protocol has to forget what else it learned.
         """
         rest = self._decoder.take_rest()
-        self._options.reset()
+        self.negotiation.reset()
         paused, self._paused = self._paused, False
         self.transport = start_tls(self.transport, creator, self)
         if rest:
@@ -382,7 +374,7 @@ class LineTransport(TelnetTransport):
     def _end(self, reason: Failure) -> None:
         self._closing = True
         protocol, self.protocol = self.protocol, None
-        self._options.close()
+        self.negotiation.close()
         if protocol is not None:
             protocol.connectionLost(reason)
 

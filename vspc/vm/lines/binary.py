@@ -139,7 +139,7 @@ class BinaryLine(LineProtocol):
         return next((each for each in self.OPTIONS if each.code == code), LineOption(code))
 
     def dataReceived(self, data: bytes) -> None:
-        if self.transport.refuses(False, _BINARY):
+        if self.transport.negotiation.refuses(False, _BINARY):
             data, self.after_cr = telnet.decode(data, self.after_cr)
             if not data:
                 return
@@ -201,7 +201,9 @@ class BinaryLine(LineProtocol):
     # vspc.console.ports.Line
 
     def send(self, data: bytes) -> None:
-        self.transport.write(telnet.encode(data) if self.transport.refuses(True, _BINARY) else data)
+        self.transport.write(
+            telnet.encode(data) if self.transport.negotiation.refuses(True, _BINARY) else data
+        )
 
     def send_break(self) -> None:
         self.transport.send_command(telnet.BRK)
@@ -250,7 +252,7 @@ class BinaryLine(LineProtocol):
         return True
 
     def _put_question(self) -> bool:
-        self.transport.ask_timing_mark()
+        self.transport.negotiation.ask_timing_mark()
         return True
 
     def _answered(self) -> None:
