@@ -126,7 +126,7 @@ class _Expectation(Sink, FollowReader):
         self._call = call
         self._console = console
         self._options = options
-        self._title = console.title  # as the operator knows it: he may not learn a later one
+        self._title = console.title  # when it began: the operator may not learn a later one
         self._from = console.history.end
         self._found: Match | None = None
         self._concluded: Match | None = None  # what it has ended with
