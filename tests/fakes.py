@@ -9,7 +9,7 @@ from vspc.common.clock import Cancellable
 from vspc.console.access import Operator, Rights
 from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.console import Console
-from vspc.console.context import ConsoleContext, NoOutputObserver, OutputObserver, Wakeups
+from vspc.console.context import ConsoleContext, OutputObserver, Wakeups
 from vspc.console.events import Event, EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.identity import Claim, Provenance
@@ -139,11 +139,11 @@ class FakeSink:
         self.over = reason
 
 
-class LateObserver:
+class LateObserver(OutputObserver):
     """An observer for consoles whose log is made after them."""
 
     def __init__(self) -> None:
-        self.target: OutputObserver = NoOutputObserver()
+        self.target = OutputObserver()
 
     def next_offset(self, console_id: str) -> int:
         return self.target.next_offset(console_id)

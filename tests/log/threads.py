@@ -12,7 +12,7 @@ from vspc.apps.verbs.context import VerbContext as Verbs
 from vspc.common.clock import Cancellable
 from vspc.config.settings import LogSettings
 from vspc.console.console import Console
-from vspc.console.context import NoOutputObserver
+from vspc.console.context import OutputObserver
 from vspc.console.identity import Claim
 from vspc.log.log import Log
 from vspc.vm.context import LineTimeouts
@@ -79,7 +79,7 @@ class ThreadedLog:
         self.log.open()
         self.log.revive(self.world.roster)
         self.log.start()
-        self.world.observer.target = self.log.recorder if logged else NoOutputObserver()
+        self.world.observer.target = self.log.recorder if logged else OutputObserver()
         if logged:
             self.world.events.subscribe(self.log.heard)
         self.lines: dict[Console, FakeLine] = {}

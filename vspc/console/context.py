@@ -13,11 +13,13 @@ from vspc.console.input_queue import InputAccounting
 from vspc.console.sessions import Quota, Sessions
 
 
-class OutputObserver(Protocol):
+class OutputObserver:
     """Gets all output and input of all consoles at once, in order, and never blocks: the log.
 
-    Consoles are named by their ids. No method may raise. By default nothing is kept.
+    Consoles are named by their ids. No method may raise. This one keeps nothing.
     """
+
+    __slots__ = ()
 
     def next_offset(self, console_id: str) -> int:
         """The offset of the next byte of a new console: where its log ends, or 0."""
@@ -47,19 +49,6 @@ class OutputObserver(Protocol):
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` was typed, and went to the VM."""
-
-
-class NoOutputObserver(OutputObserver):
-    """Keeps nothing."""
-
-    def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
-        """It never is."""
-
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
-        """It is not kept."""
-
-    def input(self, console_id: str, data: bytes) -> None:
-        """It is not kept."""
 
 
 class Wakeable(Protocol):
@@ -108,7 +97,7 @@ class ConsoleContext:
     wakeups: Wakeups
     events: EventBus
     history_limit: int
-    observer: OutputObserver = field(factory=NoOutputObserver)
+    observer: OutputObserver = field(factory=OutputObserver)
     audit: Audit = field(factory=NoAudit)
     pen_idle: Callable[[], float] = lambda: 0.0
     sessions: Sessions = field(factory=lambda: Sessions(Quota))

@@ -51,15 +51,21 @@ class EventSource(Protocol):
         """What it is now."""
 
 
+class Event:
+    """Something that happened on a console, or to a VM that was refused one."""
+
+    __slots__ = ()
+
+
 @frozen
-class Appeared:
+class Appeared(Event):
     """A console that was not there before."""
 
     console: ConsoleRef
 
 
 @frozen
-class Connected:
+class Connected(Event):
     """A console has a line; `returned` if it had been away."""
 
     console: ConsoleRef
@@ -67,7 +73,7 @@ class Connected:
 
 
 @frozen
-class WentAway:
+class WentAway(Event):
     """A console's last line is gone; `unsent` bytes of input were dropped with it."""
 
     console: ConsoleRef
@@ -76,14 +82,14 @@ class WentAway:
 
 
 @frozen
-class MigrationBegan:
+class MigrationBegan(Event):
     """A vMotion was given the go-ahead; input is held."""
 
     console: ConsoleRef
 
 
 @frozen
-class Moved:
+class Moved(Event):
     """A vMotion is over: from one host's address to another's, in `seconds`; `at` since 1970."""
 
     console: ConsoleRef
@@ -94,7 +100,7 @@ class Moved:
 
 
 @frozen
-class MigrationEnded:
+class MigrationEnded(Event):
     """A vMotion came to nothing, and why."""
 
     console: ConsoleRef
@@ -102,7 +108,7 @@ class MigrationEnded:
 
 
 @frozen
-class Replaced:
+class Replaced(Event):
     """A line took the place of another one, and it was no vMotion; addresses, and why."""
 
     console: ConsoleRef
@@ -112,7 +118,7 @@ class Replaced:
 
 
 @frozen
-class Stalled:
+class Stalled(Event):
     """A VM's host does not answer while `waiting` bytes of input wait for it."""
 
     console: ConsoleRef
@@ -120,7 +126,7 @@ class Stalled:
 
 
 @frozen
-class AnswersAgain:
+class AnswersAgain(Event):
     """A VM's host that did not answer does, or there is another line; `waiting` bytes wait."""
 
     console: ConsoleRef
@@ -142,7 +148,7 @@ class How(Enum):
 
 
 @frozen
-class HostChanged:
+class HostChanged(Event):
     """A console's host is another one, which no vMotion has proved to be right; see `How`."""
 
     console: ConsoleRef
@@ -161,14 +167,14 @@ class HostChange:
 
 
 @frozen
-class HostChangeSeen:
+class HostChangeSeen(Event):
     """An administrator has seen on which host a console is now."""
 
     console: ConsoleRef
 
 
 @frozen
-class Suspicion:
+class Suspicion(Event):
     """A line or a client did what an attacker would do: one security event.
 
     `kind` is a word of docs/identity.md; `claimant` and `holder` are addresses, `holder` the one
@@ -183,7 +189,7 @@ class Suspicion:
 
 
 @frozen
-class Renamed:
+class Renamed(Event):
     """A console is displayed under another name than `old`, or its VM gives another one than
     `said`: rights go by the latter.
     """
@@ -194,28 +200,28 @@ class Renamed:
 
 
 @frozen
-class Forgotten:
+class Forgotten(Event):
     """A console has left the roster."""
 
     console: ConsoleRef
 
 
 @frozen
-class Attached:
+class Attached(Event):
     """An attachment is new on a console."""
 
     attachment: AttachmentRef
 
 
 @frozen
-class Detached:
+class Detached(Event):
     """An attachment left its console."""
 
     attachment: AttachmentRef
 
 
 @frozen
-class PenTaken:
+class PenTaken(Event):
     """An attachment may type now; by force if `taken_from` names the operator who had the pen."""
 
     attachment: AttachmentRef
@@ -223,7 +229,7 @@ class PenTaken:
 
 
 @frozen
-class PenLaid:
+class PenLaid(Event):
     """The pen is free; `former` had it, if anybody."""
 
     console: ConsoleRef
@@ -231,7 +237,7 @@ class PenLaid:
 
 
 @frozen
-class Broke:
+class Broke(Event):
     """A BREAK: from the VM if `operator` is None, else towards it."""
 
     console: ConsoleRef
@@ -240,7 +246,7 @@ class Broke:
 
 
 @frozen
-class Delivered:
+class Delivered(Event):
     """What a session typed since the last event of this kind: bytes that went to the VM, and bytes
     that were refused after they had been taken. `session`: None for what another process took.
     `answers` are bytes that went to the VM, too, but that its terminal sent by itself.
@@ -254,7 +260,7 @@ class Delivered:
 
 
 @frozen
-class VmRefused:
+class VmRefused(Event):
     """A VM was turned away: `hint` is what to write into the configuration if it should not be.
 
     `vm_name` is the name that it gave; empty if it gave none.
@@ -265,31 +271,6 @@ class VmRefused:
     reason: str
     hint: str = ""
     vm_name: str = ""
-
-
-Event = (
-    Appeared
-    | Connected
-    | WentAway
-    | MigrationBegan
-    | Moved
-    | MigrationEnded
-    | Replaced
-    | HostChanged
-    | HostChangeSeen
-    | Stalled
-    | AnswersAgain
-    | Suspicion
-    | Renamed
-    | Forgotten
-    | Attached
-    | Detached
-    | PenTaken
-    | PenLaid
-    | Broke
-    | Delivered
-    | VmRefused
-)
 
 
 class EventBus:

@@ -13,6 +13,7 @@ from vspc.common.clock import Cancellable, Clock
 from vspc.common.text import safe
 from vspc.console import events
 from vspc.console.console import Console
+from vspc.console.context import OutputObserver
 from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.log.description import about
@@ -51,7 +52,7 @@ class LogBounds:
 
 
 @define(eq=False)
-class LogRecorder:
+class LogRecorder(OutputObserver):
     """`vspc.console.context.OutputObserver`, and a subscriber of events."""
 
     clock: Clock

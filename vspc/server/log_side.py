@@ -11,7 +11,7 @@ from vspc.common.clock import Clock
 from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.settings import LogSettings
-from vspc.console.context import NoOutputObserver, OutputObserver
+from vspc.console.context import OutputObserver
 from vspc.console.events import EventBus
 from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
@@ -66,7 +66,7 @@ class LogSide:
     @property
     def observer(self) -> OutputObserver:
         """What consoles report their output to."""
-        return NoOutputObserver() if self.log is None else self.log.recorder
+        return OutputObserver() if self.log is None else self.log.recorder
 
     @property
     def store(self) -> LogStore | None:
