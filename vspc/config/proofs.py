@@ -112,7 +112,7 @@ def _is_token(key: AuthorizedKey) -> bool:
 
 
 def _without_effect(operator: OperatorSettings) -> Iterator[str]:
-    """Options of keys that are ignored, and those that shut everybody out."""
+    """Options of keys that are ignored, and those with which a key never logs in."""
     found = []
     for index, key in enumerate(operator.keys):
         place = f"authorized_keys[{index}]"

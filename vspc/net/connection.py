@@ -5,11 +5,8 @@ PyPI write as RFC 3164 or without bounds.
 Nothing here is for the reactor's thread: a connection blocks for up to `TIMEOUT`.
 """
 
-import fcntl
 import socket
 import ssl
-import struct
-import termios
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +17,7 @@ from attrs import define, field
 
 from vspc.common.text import safe
 from vspc.net.certificates import PemError, as_file, read_pem
+from vspc.net.keepalive import send_queue
 
 TIMEOUT = 10.0
 """Seconds that connecting may take, and sending."""
@@ -72,11 +70,8 @@ class Connection:
         """Bytes that the peer has not acknowledged, with the overhead of TLS: never too few."""
         if self._socket is None:
             return 0
-        try:
-            waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:
-            return self._sent
-        return int(struct.unpack("i", waiting)[0])
+        queued = send_queue(self._socket)
+        return self._sent if queued is None else queued
 
     def close(self) -> None:
         """Close it until the next `send`."""
@@ -169,7 +164,7 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 class ClientFiles(Protocol):
-    """Settings with files for TLS: whom to believe, and who we are."""
+    """Settings with files for TLS: trusted authorities, and our certificate."""
 
     @property
     def ca(self) -> Path | None: ...

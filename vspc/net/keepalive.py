@@ -1,14 +1,16 @@
 """TCP options of a connection, and the length of its send queues (Linux)."""
 
-import array
 import fcntl
 import socket
+import struct
+import termios
 from contextlib import suppress
 from typing import Any
 
 IDLE, INTERVAL, PROBES = 60, 5, 5
 """Seconds of silence before the first keepalive probe, seconds between probes, and how many."""
 
+_INT = struct.Struct("i")
 _OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE),
@@ -16,9 +18,6 @@ _OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 )
-
-_SIOCOUTQ = 0x5411
-"""Bytes in the send queue that the peer has not acknowledged (tcp(7))."""
 
 
 def _socket(transport: Any) -> socket.socket | None:
@@ -62,12 +61,17 @@ def unacknowledged(transport: Any) -> int | None:
     sock = _socket(transport)
     if sock is None or sock.fileno() < 0:
         return None
-    queued = array.array("i", [0])
+    queued = send_queue(sock)
+    return None if queued is None else queued + _buffered(transport)
+
+
+def send_queue(sock: socket.socket) -> int | None:
+    """Bytes that the peer has not acknowledged (SIOCOUTQ, tcp(7)); None on an error."""
     try:
-        fcntl.ioctl(sock.fileno(), _SIOCOUTQ, queued)
+        queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_INT.size))
     except OSError:
         return None
-    return queued[0] + _buffered(transport)
+    return int(_INT.unpack(queued)[0])
 
 
 def _buffered(transport: Any) -> int:
