@@ -98,7 +98,7 @@ class Listening(ListenTest):
         self.assertGreater(len(wire.take()), 2000)
 
 
-class Joined(ReplaceableWire):
+class Connection(ReplaceableWire):
     """A connection of a host."""
 
     def __init__(self, address: str) -> None:
@@ -122,7 +122,7 @@ class BehindABalancer(ListenTest):
     def setUp(self) -> None:
         super().setUp()
         self.filter.balancers = Allow([ip_network("192.0.2.0/24")])
-        self.wire = Joined("192.0.2.1")
+        self.wire = Connection("192.0.2.1")
         self.taken = self.wire.connect(self.factory())
 
     def only_line(self) -> str:
@@ -158,14 +158,14 @@ class BehindABalancer(ListenTest):
 
     def test_what_is_no_header_is_closed(self) -> None:
         for bad in (b"\xff\xfb\xe8", b"PROXY TCP4 a b c d\r\n", b"PROXY " + b"x" * 200):
-            wire = Joined("192.0.2.1")
+            wire = Connection("192.0.2.1")
             wire.connect(self.factory())
             wire.say(bad)
             self.assertTrue(wire.aborted, bad)
         self.assertFalse(self.scene.server.sessions)
 
     def test_a_header_from_anybody_else_is_no_header(self) -> None:
-        wire = Joined("10.1.2.9")
+        wire = Connection("10.1.2.9")
         wire.connect(self.factory())
         wire.say(b"PROXY TCP4 10.1.2.3 10.0.0.1 40000 13370\r\n")
         self.assertEqual(self.only_line(), "10.1.2.9")
@@ -184,12 +184,12 @@ class Crowds(ListenTest):
         self.scene = Scene()
         self.listener = self.factory()
 
-    def connect(self, address: str = "10.0.0.1") -> Joined:
-        wire = Joined(address)
+    def connect(self, address: str = "10.0.0.1") -> Connection:
+        wire = Connection(address)
         self.assertTrue(wire.connect(self.listener))
         return wire
 
-    def identify(self, wire: Joined, number: int) -> None:
+    def identify(self, wire: Connection, number: int) -> None:
         wire.say(AGREE)
         for message in (DoProxy(b"S", b"vspc"), VmVcUuid(b"%032x" % number), VmName(b"x")):
             wire.say(telnet.subnegotiation(telnet.VMWARE, encode(message)))
@@ -229,7 +229,7 @@ class Crowds(ListenTest):
         self.patch(preaccept, "WAITING", 2)
         for _ in range(6):
             self.connect()
-        self.assertFalse(Joined("10.0.0.1").connect(self.listener))
+        self.assertFalse(Connection("10.0.0.1").connect(self.listener))
         self.assertEqual(len(self.scene.server.queue), 2)
 
     def test_no_host_loses_its_new_line_to_those_of_another_that_say_nothing(self) -> None:
@@ -254,9 +254,9 @@ class Crowds(ListenTest):
         for number in range(8):
             wires.append(self.connect())
             self.identify(wires[-1], number + 1)
-        self.assertFalse(Joined("10.0.0.1").connect(self.listener))
+        self.assertFalse(Connection("10.0.0.1").connect(self.listener))
         self.assertIn("vm-too-many-lines", self.names())
         self.assertFalse(any(wire.disconnecting for wire in wires))
         wires[0].above.connectionLost(Failure(ConnectionDone()))
         self.scene.clock.advance(0)  # its turn comes
-        self.assertTrue(Joined("10.0.0.1").connect(self.listener))
+        self.assertTrue(Connection("10.0.0.1").connect(self.listener))

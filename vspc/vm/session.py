@@ -271,7 +271,8 @@ class LineSession:
             put_first(vm, self.console)
 
     def _become_suspect(self) -> None:
-        self.start_limit(SUSPECT)
+        if self.limit.left is None:  # else it is being closed
+            self.start_limit(SUSPECT)
         self._context.send(
             self._context.suspects.add(self.its_console, self.line), LineEvent.DISMISSED
         )

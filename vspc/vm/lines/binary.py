@@ -186,7 +186,7 @@ class BinaryLine(LineProtocol):
             self.observer.dropped(f"subnegotiation of option {option[0]}, which was not agreed on")
 
     def timing_mark_received(self) -> None:
-        """The answer to `_put`, at this layer."""
+        """The answer to the question of this layer."""
         self._answered()
 
     def line_failed(self, reason: str) -> None:

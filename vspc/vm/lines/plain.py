@@ -108,7 +108,7 @@ class RawLine(Protocol):
         self.transport.write(data)
 
     def send_break(self) -> None:
-        """Raw TCP has no word for a BREAK (`carries_break`)."""
+        """Raw TCP carries no BREAK (`carries_break`)."""
 
     def ask(self) -> bool:
         return False
