@@ -39,7 +39,8 @@ BUFFER = 64 * 1024
 
 _Do = Callable[Concatenate["LineSession", ...], object]
 
-_UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
+UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
+"""The roles of lines that are not identified."""
 
 
 class LineSession:
@@ -117,12 +118,7 @@ class LineSession:
 
     def traffic(self) -> bool:
         self._context.unidentified.touched(self.line, self._context.clock.seconds())
-        return self.is_unidentified
-
-    @property
-    def is_unidentified(self) -> bool:
-        """Whether it has not identified itself."""
-        return self.role in _UNIDENTIFIED
+        return self.role in UNIDENTIFIED
 
     def other_protocol(self, spoken: OpeningProtocol) -> None:
         found = at_telnet(spoken, self.reports.peer)

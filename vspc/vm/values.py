@@ -27,7 +27,7 @@ from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Registration
 from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
-from vspc.vm.session import LineSession
+from vspc.vm.session import UNIDENTIFIED, LineSession
 from vspc.vm.vmotion import Vmotion
 
 MAGIC = b"vspc-lines 1\n"
@@ -235,7 +235,7 @@ class TakeUp:
         session.quarantine_output = saved.quarantine_output
         if saved.limit_left is not None:
             session.start_limit(saved.limit_left)
-        if session.is_unidentified:
+        if session.role in UNIDENTIFIED:
             server.unidentified.admit(line, line.address, server.clock.seconds())
         else:
             line.identified()
