@@ -1,14 +1,14 @@
 """Text in columns of a terminal: its width, cutting and padding it, tables. Pure.
 
-Text is safe already (`vspc.common.text`): one line, no control or format characters. So widths need
-only `unicodedata`; `wcwidth` would add its tables of sequences that cannot be here.
+Text is safe already (`vspc.common.text`): one line, no control or format characters. Widths are
+wcwidth's: of graphemes, in which vowel signs and emoji selectors count as terminals show them.
 """
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from attrs import frozen
+from wcwidth import iter_graphemes, iter_graphemes_reverse, wcswidth
 
 GAP = 2
 """Columns between two columns of a table."""
@@ -25,13 +25,10 @@ OCTETS = 4
 
 def cells(text: str) -> int:
     """Columns that `text` takes on a terminal: 2 for a wide character, 0 for a combining one."""
-    return len(text) if text.isascii() else sum(map(_cell, text))
-
-
-def _cell(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+    if text.isascii():
+        return len(text)
+    width = wcswidth(text)
+    return len(text) if width < 0 else width  # below 0: a control character, which is not safe
 
 
 def fits(text: str, width: int) -> bool:
@@ -86,27 +83,22 @@ def _common(one: str, other: str) -> int:
 
 
 def _start(text: str, width: int) -> str:
-    octets = width * OCTETS
-    for i, character in enumerate(text):
-        width -= _cell(character)
-        octets -= len(character.encode())
-        if width < 0 or octets < 0:
-            return text[:i]
-    return text
+    return "".join(_fitting(iter_graphemes(text), width))
 
 
 def _end(text: str, width: int) -> str:
-    """The end of it; an accent never stands without its letter."""
+    return "".join(reversed(list(_fitting(iter_graphemes_reverse(text), width))))
+
+
+def _fitting(graphemes: Iterator[str], width: int) -> Iterator[str]:
+    """The first of `graphemes`, as many as fit: an accent does not stand without its letter."""
     octets = width * OCTETS
-    kept = len(text)
-    for i in range(len(text) - 1, -1, -1):
-        width -= _cell(text[i])
-        octets -= len(text[i].encode())
+    for grapheme in graphemes:
+        width -= cells(grapheme)
+        octets -= len(grapheme.encode())
         if width < 0 or octets < 0:
-            break
-        if _cell(text[i]):
-            kept = i
-    return text[kept:]
+            return
+        yield grapheme
 
 
 def pad(text: str, width: int, right: bool = False) -> str:
