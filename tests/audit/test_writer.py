@@ -303,6 +303,23 @@ class Trouble(WithFile):
         self.assertEqual(events[5]["count"], 3)
         self.assertFalse(made.refuses)
 
+    def test_where_there_is_room_for_one_again_it_is_written_behind_the_count(self) -> None:
+        made = self.bench.writer()
+        made.round()
+        made.waiting.count = 4
+        self.bench.disk.broken = {"write"}
+        self.bench.put(made, 7)
+        self.bench.later(made)
+        self.bench.disk.broken, self.bench.disk.room = set(), 100
+        self.bench.later(made)
+        self.bench.put(made)
+        self.bench.disk.room = None
+        self.bench.later(made)
+        events = lines_of(self.path)
+        names = [e["event"] for e in events]
+        self.assertEqual(names, ["opened", *["vm-refused"] * 4, "lost", "vm-refused"])
+        self.assertEqual(events[5]["count"], 3)
+
     def test_bytes_are_bounded_too(self) -> None:
         made = self.bench.writer()
         made.waiting.size = 100

@@ -84,12 +84,15 @@ class AuditWriter:
 
     def put(self, head: str, tail: str) -> None:
         """Write a line soon: JSON, taken apart where its number goes. Never waits for the disk."""
+        size = len(head) + len(tail)
         with self._worker.changed:
-            if self.waiting.has_room(len(head) + len(tail)):
+            if self.waiting.has_room(size):
                 self._add_lost(head)
-            elif not self.waiting.lost:
-                self._lost_since = head
-            self.waiting.put((head, tail), len(head) + len(tail))
+                self.waiting.add((head, tail), size)
+            else:
+                if not self.waiting.lost:
+                    self._lost_since = head
+                self.waiting.lost += 1
             self._worker.wake()
 
     def _add_lost(self, head: str) -> None:
