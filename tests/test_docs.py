@@ -41,6 +41,34 @@ def every(kind: str) -> list[Block]:
     return [block for page in PAGES for block in blocks(page) if block.kind == kind]
 
 
+ARCHITECTURE = TREE / "docs" / "architecture.md"
+
+_FILE = re.compile(r"(?<![\w/.])((?:tests/)?[a-z_]+/[a-z_/]+\.py)")
+_MEMBER = re.compile(r"`([A-Z]\w+)\.(\w+)`")
+
+
+class Architecture(SynchronousTestCase):
+    """docs/architecture.md names files, classes and methods that are there."""
+
+    def test_files_are_there(self) -> None:
+        text = ARCHITECTURE.read_text(encoding="utf-8")
+        for path in set(_FILE.findall(text)):
+            found = TREE / path if path.startswith("tests/") else TREE / "vspc" / path
+            self.assertTrue(found.exists(), path)
+
+    def test_members_are_there(self) -> None:
+        sources = "\n".join(p.read_text(encoding="utf-8") for p in (TREE / "vspc").rglob("*.py"))
+        for name, member in set(_MEMBER.findall(ARCHITECTURE.read_text(encoding="utf-8"))):
+            body = re.search(rf"^class {name}\b.*?(?=^class |\Z)", sources, re.M | re.S)
+            self.assertIsNotNone(body, name)
+            defined = rf"^    (async def|def) {member}\b|^    {member} = "
+            self.assertTrue(body and re.search(defined, body[0], re.M), f"{name}.{member}")
+
+    def test_lines_are_short(self) -> None:
+        long = [line for line in ARCHITECTURE.read_text().splitlines() if len(line) > 100]
+        self.assertEqual(long, [])
+
+
 FRAGMENT = re.compile(r"(\+[a-z-]+|[0-9]+)\.(feature|bugfix|removal|doc)(\.[0-9]+)?\.md")
 
 
