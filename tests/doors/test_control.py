@@ -55,12 +55,13 @@ class Recorded:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.heard: list[Any] = []
+        self.fails = False
 
     def received(self, data: bytes) -> None:
-        self.heard.append(data)
+        self._note(data)
 
     def ended_input(self) -> None:
-        self.heard.append("ended")
+        self._note("ended")
 
     def drained(self) -> None:
         self.heard.append("drained")
@@ -69,14 +70,19 @@ class Recorded:
         self.heard.append(self.channel.terminal)
 
     def break_requested(self) -> bool:
-        self.heard.append("break")
+        self._note("break")
         return True
 
     def give_back(self) -> bool:
         return False
 
     def closed(self) -> None:
-        self.heard.append("closed")
+        self._note("closed")
+
+    def _note(self, event: object) -> None:
+        if self.fails:
+            raise ZeroDivisionError
+        self.heard.append(event)
 
 
 def verb(*words: str, terminal: object = None) -> bytes:
@@ -214,7 +220,18 @@ class ChannelTests(SynchronousTestCase):
         ):
             _, client, _ = self.say(*frames)
             self.assertEqual((client.got(b"S"), client.lost), ([b"1"], True), frames[0][:40])
-            self.assertTrue(self.flushLoggedErrors())
+
+    def test_a_program_that_raises_ends_its_connection_and_is_logged(self) -> None:
+        for piece in (frame(b"I", b"x"), frame(b"E"), frame(b"B")):
+            self.programs.clear()
+            channel, client, pump = self.say(verb("log"))
+            self.programs[0].fails = True
+            client.transport.write(piece)  # type: ignore[union-attr]
+            pump.flush()
+            self.assertEqual((client.got(b"S"), client.lost), ([b"1"], True))
+            # What was read is one failure, `closed` another one.
+            self.assertEqual(2, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.assertEqual(self.left, ["log"] * 3)
 
     def test_another_user_is_refused(self) -> None:
         self.uids = frozenset({os.getuid() + 1})

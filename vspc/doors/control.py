@@ -125,8 +125,8 @@ class ControlChannel(FrameReceiver):
             return
         try:
             super().dataReceived(data)  # type: ignore[no-untyped-call]
-        except Exception:  # a defect, or malformed frames: either way only this connection ends
-            log.failure("control-failed")
+        except (ValueError, LookupError, TypeError) as error:
+            log.warn("control-failed", address=self.address, reason=f"malformed frame: {error}")
             self.finish(1)
 
     def _frame(self, kind: bytes, data: bytes) -> None:
@@ -138,14 +138,22 @@ class ControlChannel(FrameReceiver):
             self._type(data)
         elif kind == b"E":
             self._input_ended = True
-            if self._program is not None:
-                self._program.ended_input()
-        elif kind == b"B" and self._program is not None:
-            self._program.break_requested()
+            self._call(lambda program: program.ended_input())
+        elif kind == b"B":
+            self._call(lambda program: program.break_requested())
         elif kind == b"W":
             self.terminal = _terminal(json.loads(data))
-            if self._program is not None:
-                self._program.resized()
+            self._call(lambda program: program.resized())
+
+    def _call(self, call: Callable[[Program], object]) -> None:
+        """Call the program, if one runs. One that raises ends this connection and no other."""
+        if self._program is None:
+            return
+        try:
+            call(self._program)
+        except Exception:
+            log.failure("control-failed")
+            self.finish(1)
 
     def _begin(self, kind: bytes, data: bytes) -> None:
         if kind != b"V":
@@ -165,14 +173,13 @@ class ControlChannel(FrameReceiver):
         if self._program is None:
             self._early += data
         else:
-            self._program.received(data)
+            self._call(lambda program: program.received(data))
 
     def connectionLost(self, reason: Any = None) -> None:
         """The client has left."""
         self._over = True
-        program, self._program = self._program, None
-        if program is not None:
-            program.closed()
+        self._call(lambda program: program.closed())
+        self._program = None
         self._left()
 
     # `IPushProducer`: the kernel's buffer is full, or has room again
@@ -182,8 +189,8 @@ class ControlChannel(FrameReceiver):
 
     def resumeProducing(self) -> None:
         self._paused = False
-        if self._program is not None and not self._over:
-            self._program.drained()
+        if not self._over:
+            self._call(lambda program: program.drained())
 
     def stopProducing(self) -> None:
         self._paused = True
@@ -198,9 +205,9 @@ class ControlChannel(FrameReceiver):
         self._program = program
         if self._early:
             early, self._early = bytes(self._early), bytearray()
-            program.received(early)
+            self._call(lambda program: program.received(early))
         if self._input_ended and self._program is program:
-            program.ended_input()
+            self._call(lambda program: program.ended_input())
 
     def room(self) -> int:
         """A frame's worth, unless the client does not read."""
