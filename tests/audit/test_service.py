@@ -63,6 +63,7 @@ class RoomTest(SynchronousTestCase):
         self.world = World()
         self.reactor = Inline()
         self.failures = 0
+        self.reported: list[str] = []
 
     def fail_inside(self) -> None:
         self.failures += 1
@@ -77,6 +78,7 @@ class RoomTest(SynchronousTestCase):
             self.reactor,
             self.world.clock,
             self.world.events,
+            lambda event, _facts: self.reported.append(event),
             self.fail_inside,
             **more,
         )

@@ -30,7 +30,13 @@ class Machine:
         self.desk = Desk()
         self.path = directory / "audit.jsonl"
         self.watching = AuditService(
-            AuditSettings(), directory, Inline(), self.desk.clock, self.desk.events, failed
+            AuditSettings(),
+            directory,
+            Inline(),
+            self.desk.clock,
+            self.desk.events,
+            lambda _event, _facts: None,
+            failed,
         )
         self.watching.start()
         self.desk.context = evolve(self.desk.context, audit=self.watching.recorder)

@@ -224,7 +224,7 @@ class ChannelTests(SynchronousTestCase):
     def test_a_program_that_raises_ends_its_connection_and_is_logged(self) -> None:
         for piece in (frame(b"I", b"x"), frame(b"E"), frame(b"B")):
             self.programs.clear()
-            channel, client, pump = self.say(verb("log"))
+            _, client, pump = self.say(verb("log"))
             self.programs[0].fails = True
             client.transport.write(piece)  # type: ignore[union-attr]
             pump.flush()

@@ -7,10 +7,10 @@ from threading import Thread
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import LogEvent, Logger, LogPublisher, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.server.own_log import WAITING, LineWriter, ServerLog
+from vspc.server.own_log import WAITING, LineWriter, ServerLog, event_reporter
 
 
 class Lines(SynchronousTestCase):
@@ -54,6 +54,17 @@ class Lines(SynchronousTestCase):
         self.assertEqual(self.text().count("\n"), 1)
         self.assertIn("critical defect traceback=", self.words())
         self.assertIn("ValueError: broken", self.words())
+
+    def test_an_event_of_the_log_or_the_audit_file_has_the_level_of_its_name(self) -> None:
+        events = list[LogEvent]()
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        report = event_reporter("vspc.log")
+        for name in ("log-segment-damaged", "audit-failing", "log-unreadable", "log-recovered"):
+            report(name, {"what": "a\nb", "count": 2})
+        levels = [event["log_level"].name for event in events]
+        self.assertEqual(levels, ["error", "error", "warn", "info"])
+        self.assertEqual((events[0]["what"], events[0]["count"]), (r"a\x0ab", 2))
 
     @given(st.text(max_size=80))
     def test_a_value_can_neither_add_a_line_nor_a_field(self, value: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from twisted.logger import Logger
 
 from vspc import __version__
 from vspc.audit.copies import JOURNAL, Copy, copies
+from vspc.audit.file import EventReporter
 from vspc.audit.logins import LoginRecorder
 from vspc.audit.reader import FileAuditReader
 from vspc.audit.recorder import AuditRecorder
@@ -20,7 +20,6 @@ from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.audit.writer import AuditWriter
 from vspc.common.clock import Cancellable, Clock
-from vspc.common.text import safe
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAuditReader
@@ -32,14 +31,11 @@ TICK = 1.0
 READERS = 2
 """Threads that read the file for people."""
 
-_ERRORS = frozenset({"audit-failing", "audit-not-written", "audit-defect", "audit-copy-lost"})
-_GOOD = frozenset({"audit-recovered", "audit-copy-recovered"})
-
 
 @define(eq=False)
 class AuditService:
-    """`state_dir` is where the file is, unless its path is absolute; `failed` is called inside an
-    except block.
+    """`state_dir` is where the file is, unless its path is absolute. `report` is called from any
+    thread, `failed` inside an except block.
     """
 
     settings: AuditSettings
@@ -47,8 +43,8 @@ class AuditService:
     reactor: Any
     clock: Clock
     events: EventBus
+    report: EventReporter
     failed: Callable[[], None]
-    log: Logger = field(factory=lambda: Logger(namespace="vspc.audit"))
     journal_path: str = JOURNAL
     refused: RecentRefusals = field(init=False)
     recorder: AuditRecorder = field(init=False)
@@ -68,7 +64,7 @@ class AuditService:
             self._make()
         else:
             self.reader = NoAuditReader(self.refused.latest)
-        self.recorder = AuditRecorder(self._writer, self.clock.wall, self._report, self.failed)
+        self.recorder = AuditRecorder(self._writer, self.clock.wall, self.report, self.failed)
         clock = self.clock
         self.login_recorder = LoginRecorder(
             self.recorder, self.refused, clock.seconds, clock.wall, self.failed
@@ -78,23 +74,17 @@ class AuditService:
     def _make(self) -> None:
         path = self.state_dir / self.settings.file
         refuse = self.settings.on_failure == "refuse"
-        self._writer = AuditWriter(path, self._report, self.failed, refuse, self.clock.wall)
+        self._writer = AuditWriter(path, self.report, self.failed, refuse, self.clock.wall)
         readers = WorkerPool("audit-reader", self.failed, READERS)
         self.reader = self._records = FileAuditReader(
             path,
             self.refused,
-            self._report,
+            self.report,
             lambda call: self.reactor.callFromThread(call),  # noqa: PLW0108  tests lack it
             readers,
         )
-        self._copies = copies(self.settings, self._report, self.failed, self.journal_path)
+        self._copies = copies(self.settings, self.report, self.failed, self.journal_path)
         self._writer.subscribers += [self._records.written, *(copy.take for copy in self._copies)]
-
-    def _report(self, event: str, facts: dict[str, object]) -> None:
-        """In the server's log; from any thread."""
-        log = self.log
-        level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
-        level(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
 
     # What the service does with it
 

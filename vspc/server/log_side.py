@@ -5,10 +5,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
-from twisted.logger import Logger
 
 from vspc.common.clock import Clock
-from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.settings import LogSettings
 from vspc.console.context import OutputObserver
@@ -16,34 +14,11 @@ from vspc.console.events import EventBus
 from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
 from vspc.log.log import Log
-
-_ERRORS = frozenset(
-    {
-        "log-failing",
-        "log-stalled",
-        "log-console-failing",
-        "log-chain-broken",
-        "log-segment-damaged",
-        "log-damaged",
-        "log-left-alone",
-        "log-journal-damaged",
-        "log-journal-unreadable",
-        "sink-failing",
-    }
-)
-_GOOD = frozenset({"log-recovered", "log-goes-on", "log-chain", "sink-recovered"})
-
-_logger = Logger(namespace="vspc.log")
+from vspc.server.own_log import event_reporter
 
 
 class LogError(Exception):
     """The log cannot be written; the text says why."""
-
-
-def _report(event: str, facts: dict[str, object]) -> None:
-    """One event of the log, in the server's own log."""
-    report = _logger.error if event in _ERRORS else _logger.info if event in _GOOD else _logger.warn
-    report(event, **{k: safe(v, 1000) if isinstance(v, str) else v for k, v in facts.items()})
 
 
 class LogSide:
@@ -59,7 +34,7 @@ class LogSide:
                 config.log,
                 clock,
                 lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without
-                _report,
+                event_reporter("vspc.log"),
                 failed,
             )
 

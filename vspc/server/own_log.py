@@ -16,6 +16,7 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
@@ -25,6 +26,7 @@ from zope.interface import implementer
 from vspc.common.text import safe
 from vspc.common.times import rfc3339
 from vspc.common.worker import BoundedQueue, Worker
+from vspc.log.log import DAMAGE
 
 WAITING = 10_000
 """Lines that wait for the stream; more are counted and not written."""
@@ -168,3 +170,35 @@ class ServerLog:
         """Write what waits; nothing is logged afterwards."""
         atexit.unregister(self.close)
         self._writer.close()
+
+
+_ERRORS = DAMAGE | {
+    "audit-failing",
+    "audit-not-written",
+    "audit-defect",
+    "audit-copy-lost",
+    "log-failing",
+    "log-stalled",
+    "sink-failing",
+}
+_GOOD = frozenset(
+    {
+        "audit-recovered",
+        "audit-copy-recovered",
+        "log-recovered",
+        "log-goes-on",
+        "log-chain",
+        "sink-recovered",
+    }
+)
+
+
+def event_reporter(namespace: str) -> Callable[[str, dict[str, object]], None]:
+    """Logs the events that parts with threads of their own report by name, from any thread."""
+    log = Logger(namespace=namespace)
+
+    def report(event: str, facts: dict[str, object]) -> None:
+        level = log.error if event in _ERRORS else log.info if event in _GOOD else log.warn
+        level(event, **{k: safe(v, VALUE) if isinstance(v, str) else v for k, v in facts.items()})
+
+    return report

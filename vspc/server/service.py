@@ -43,6 +43,7 @@ from vspc.server.events import EventLog
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
+from vspc.server.own_log import event_reporter
 from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.status import ServerStatus
 from vspc.server.vm_side import VmSide
@@ -72,7 +73,13 @@ class VspcService(MultiService):
         wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
         self._logs = LogSide(config, clock, reactor, self._defect)
         self._audit = AuditService(
-            config.audit, config.state_dir, reactor, clock, self.events, self._defect
+            config.audit,
+            config.state_dir,
+            reactor,
+            clock,
+            self.events,
+            event_reporter("vspc.audit"),
+            self._defect,
         )
         self._budget = Budget(config.console.history_total)
         self._refusals = Refusals()
