@@ -7,7 +7,7 @@ from threading import Thread
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import LogEvent, Logger, LogPublisher, globalLogPublisher
+from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.server.own_log import WAITING, LineWriter, ServerLog, event_reporter
@@ -56,12 +56,10 @@ class Lines(SynchronousTestCase):
         self.assertIn("ValueError: broken", self.words())
 
     def test_an_event_of_the_log_or_the_audit_file_has_the_level_of_its_name(self) -> None:
-        events = list[LogEvent]()
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
         report = event_reporter("vspc.log")
-        for name in ("log-segment-damaged", "audit-failing", "log-unreadable", "log-recovered"):
-            report(name, {"what": "a\nb", "count": 2})
+        with capturedLogs() as events:
+            for name in ("log-segment-damaged", "audit-failing", "log-unreadable", "log-recovered"):
+                report(name, {"what": "a\nb", "count": 2})
         levels = [event["log_level"].name for event in events]
         self.assertEqual(levels, ["error", "error", "warn", "info"])
         self.assertEqual((events[0]["what"], events[0]["count"]), (r"a\x0ab", 2))
