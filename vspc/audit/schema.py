@@ -42,7 +42,7 @@ _LOGINS: Mapping[str, EventSchema] = MappingProxyType(
     {
         "login": _of("an operator logged in", _YES, _NO, "", "roles principals"),
         "login-failed": _of(
-            "a login failed; with `count`, so many more without a line of their own",
+            "a login failed; with `count`: further ones without a line of their own",
             _NO,
             _NO,
             "result",
@@ -72,33 +72,33 @@ _CONSOLES: Mapping[str, EventSchema] = MappingProxyType(
     {
         "attach": _of("an operator attached to a console", _YES, _YES, "offset rights"),
         "detach": _of("an operator detached", _YES, _YES, "offset seconds"),
-        "pen": _of("an operator took the pen, or gave it up", _YES, _YES, "result"),
-        "force": _of("an operator took the pen from another one", _YES, _YES, "from_operator"),
-        "break": _of("a BREAK; from the VM without who", _MAY, _YES, "direction"),
+        "pen": _of("an operator took the pen, or laid it down", _YES, _YES, "result"),
+        "force": _of("an operator took the pen from its holder", _YES, _YES, "from_operator"),
+        "break": _of("a BREAK; one from the VM has no operator", _MAY, _YES, "direction"),
         "input": _of(
-            "bytes typed since the last such event, by any way in or verb; without `operator`: "
-            "bytes that an earlier process had accepted",
+            "bytes typed since the previous `input`, by any verb or kind of login; without "
+            "`operator`: bytes that an earlier process had accepted",
             _MAY,
             _YES,
             "bytes dropped",
             "answers",
         ),
         "send": _of(
-            "`send`; the bytes are in `input` too",
+            "`send` ended; its bytes are in `input`, too",
             _YES,
             _YES,
             "bytes result",
             "offset detail seconds",
         ),
         "expect": _of(
-            "`expect`; bytes are those of `--send`, which are in `input` too",
+            "`expect` ended; `bytes` are those of `--send`, which are in `input`, too",
             _YES,
             _YES,
             "result",
             "bytes offset end seconds detail",
         ),
-        "note": _of("`note`: words for the log", _YES, _YES, "bytes result"),
-        "msg": _of("`msg`: words for those attached", _YES, _YES, "bytes recipients"),
+        "note": _of("`note`: text for the log", _YES, _YES, "bytes result"),
+        "msg": _of("`msg`: text for the operators attached", _YES, _YES, "bytes recipients"),
         "kick": _of(
             "an operator ended sessions or attachments of others",
             _YES,
@@ -119,39 +119,43 @@ _CONSOLES: Mapping[str, EventSchema] = MappingProxyType(
         "raw": _of("an operator attached with `raw`", _YES, _YES, "offset"),
         "forward": _of("`-W` or `-L`", _YES, _MAY, "result", "offset target detail"),
         "denied": _of(
-            "a verb was refused for want of a right (status 4)", _YES, _MAY, "verb", "detail"
+            "a verb was refused, because a right is missing (status 4)",
+            _YES,
+            _MAY,
+            "verb",
+            "detail",
         ),
         "command": _of("an operator ran a verb that has no event of its own", _YES, _NO, "verb"),
-        "audit-read": _of("an operator read this file by `events`", _YES, _NO, "follow", "since"),
+        "audit-read": _of("an operator read this file with `events`", _YES, _NO, "follow", "since"),
     }
 )
 
 _VMS: Mapping[str, EventSchema] = MappingProxyType(
     {
         "vm-refused": _of(
-            "a VM was refused; with `count`, so many more without a line of their own",
+            "a VM was refused; with `count`: further ones without a line of their own",
             _NO,
             _NO,
             "",
             "address reason zone vm_name count seconds",
         ),
         "vm-replaced": _of(
-            "a new line of the same host took the place of one that did not answer",
+            "a new line from the same host replaced one that did not answer",
             _NO,
             _YES,
             "old new",
             "detail",
         ),
         "takeover": _of(
-            "the VM of a console is on another host, and no vMotion has proved it",
+            "the VM of a console is on another host, without proof by a vMotion",
             _NO,
             _YES,
             "how old new",
         ),
-        "quarantine": _of("a line is kept apart", _NO, _YES, "host"),
-        "accept": _of("an administrator said which line is the VM", _YES, _YES, "host result"),
+        "quarantine": _of("a line was quarantined", _NO, _YES, "host"),
+        "accept": _of("an administrator accepted a line as the VM", _YES, _YES, "host result"),
         "forget": _of("an administrator ran `forget`", _YES, _YES, "result"),
-        "forgotten": _of("a console has left the list, by itself or by `forget`", _NO, _YES),
+        "forgotten": _of("a console left the list, by `forget` or after its time", _NO, _YES),
         "rename": _of(
             "a VM was renamed, and operators' rights on it changed",
             _NO,
@@ -160,7 +164,7 @@ _VMS: Mapping[str, EventSchema] = MappingProxyType(
             "operators count",
         ),
         "security": _of(
-            "suspicious behaviour; with `count`, so many more without a line of their own",
+            "suspicious behaviour; with `count`: further events without a line of their own",
             _NO,
             _MAY,
             "kind",
@@ -173,9 +177,13 @@ _SERVER: Mapping[str, EventSchema] = MappingProxyType(
     {
         "start": _of("the server started", _NO, _NO, "version pid"),
         "stop": _of("the server stopped", _NO, _NO, "seconds"),
-        "reload": _of("the configuration was read anew", _MAY, _NO, "changed", "restart ended"),
+        "reload": _of("the configuration was reloaded", _MAY, _NO, "changed", "restart ended"),
         "reload-failed": _of(
-            "it was not: it has mistakes", _MAY, _NO, "", "reason mistakes detail"
+            "a reload failed: the configuration has mistakes",
+            _MAY,
+            _NO,
+            "",
+            "reason mistakes detail",
         ),
         "opened": _of(
             "the audit file was opened: at a start, or because it was moved away",
@@ -185,7 +193,7 @@ _SERVER: Mapping[str, EventSchema] = MappingProxyType(
             "torn",
         ),
         "lost": _of(
-            "events that could not be written, and for which there was no room",
+            "events were lost: the file could not be written, and the queue was full",
             _NO,
             _NO,
             "count since",
@@ -226,7 +234,7 @@ def _integer(means: str) -> Field:
 EVERY: Mapping[str, Field] = MappingProxyType(
     {
         "time": Field(FieldKind.TIME, "when it happened"),
-        "seq": _integer("the number of the line, without gaps, over restarts and rotations"),
+        "seq": _integer("the number of the line, without gaps, across restarts and rotations"),
         "event": _text("what happened"),
     }
 )
@@ -234,14 +242,14 @@ EVERY: Mapping[str, Field] = MappingProxyType(
 
 SESSION: Mapping[str, Field] = MappingProxyType(
     {
-        "session": _text("the login in which it happened; unique over restarts"),
-        "operator": _text("who did it; in `login-failed` the name that was given"),
+        "session": _text("the id of the login in which it happened; unique across restarts"),
+        "operator": _text("the operator; in `login-failed` the name that was given"),
         "via": _text('how the operator authenticated: methods joined by "+"'),
-        "fingerprint": _text("of the operator's key, as OpenSSH prints it"),
-        "serial": _integer("of the operator's certificate"),
-        "key_id": _text("of the operator's certificate"),
-        "ca": _text("the fingerprint of the authority that signed it"),
-        "address": _text("of the operator's client; in `vm-refused` of the VM's host"),
+        "fingerprint": _text("fingerprint of the operator's key, as OpenSSH prints it"),
+        "serial": _integer("serial number of the operator's certificate"),
+        "key_id": _text("key id of the operator's certificate"),
+        "ca": _text("fingerprint of the authority that signed the certificate"),
+        "address": _text("address of the operator's client; in events of VMs, of the VM's host"),
         "reason": _text("the reason that the operator gave; without a session: why it was refused"),
     }
 )
@@ -250,9 +258,9 @@ SESSION: Mapping[str, Field] = MappingProxyType(
 CONSOLE: Mapping[str, Field] = MappingProxyType(
     {
         "console": _text("the id of the console on which it happened"),
-        "name": _text("its name as displayed at that time"),
-        "zone": _text("its zone"),
-        "port": _text("its port, where its VM has several"),
+        "name": _text("the console's name as displayed at that time"),
+        "zone": _text("the console's zone"),
+        "port": _text("the console's port, where its VM has several"),
     }
 )
 """Fields of the console."""
@@ -263,48 +271,53 @@ OTHERS: Mapping[str, Field] = MappingProxyType(
             "bytes that reached the VM and that the operator's terminal sent by itself, because "
             "the VM had queried it; in addition to `bytes`"
         ),
-        "attempts": _integer("failed attempts up to now in this connection"),
-        "bytes": _integer("how many bytes it was about; those that reached the VM in `input`"),
-        "cause": _text("what it was done for, or by: see the event"),
-        "changed": _text("key paths of the configuration"),
-        "count": _integer("how many it stands for; none: one"),
-        "detail": _text("more about it, for people"),
+        "attempts": _integer("failed attempts so far on this connection"),
+        "bytes": _integer("number of bytes; in `input`, of those that reached the VM"),
+        "cause": _text("what caused it: see the event"),
+        "changed": _text("changed tables of the configuration, as key paths"),
+        "count": _integer("how many events or objects; absent: one"),
+        "detail": _text("details, to be read by people"),
         "direction": _text("`to-vm` or `from-vm`"),
         "dropped": _integer("bytes that were accepted and did not reach the VM"),
-        "end": _integer("the offset behind the last byte"),
-        "ended": _integer("logins that it ended"),
-        "follow": Field(FieldKind.YES_NO, "whether it went on with what came"),
-        "format": _text("in which form"),
-        "from_operator": _text("the operator who had it before"),
-        "holder": _text("the host of the VM that it was about"),
-        "host": _text("the VM's host, or the one that claims to be"),
-        "how": _text("in which way: see docs/identity.md"),
-        "kind": _text("of which kind"),
-        "limit": _text("the limit that was hit, as the configuration calls it"),
-        "mistakes": _integer("how many there were"),
+        "end": _integer("the output offset after the last byte"),
+        "ended": _integer("number of logins that it ended"),
+        "follow": Field(FieldKind.YES_NO, "whether it continued with new output or events (`-f`)"),
+        "format": _text("the format of the export"),
+        "from_operator": _text("the former holder of the pen"),
+        "holder": _text("the host of the VM concerned"),
+        "host": _text("the host of the line that was quarantined or accepted"),
+        "how": _text(
+            "`host-changed`, `taken-over`, `came-back` or `accepted`: see docs/identity.md"
+        ),
+        "kind": _text("the kind: see the event"),
+        "limit": _text("the limit that was hit: a key of `[ssh]`, or `messages`, `expecting`"),
+        "mistakes": _integer("number of mistakes"),
         "name_before": _text("the VM's name before"),
-        "new": _text("the host from now on"),
-        "offset": _integer("of the output: where it began, or where it happened"),
-        "old": _text("the host before"),
-        "operators": _text("the operators that it was about, joined by commas"),
-        "pid": _integer("the server's process"),
-        "principals": _text("of the certificate, joined by commas"),
-        "probes": _integer("keys that were only asked about, in this connection"),
-        "recipients": _integer("attachments that got it"),
-        "restart": _text("key paths that count only after a restart"),
-        "result": _text("what came of it: `ok`, `refused`, `failed`, or as the event says"),
-        "rights": _text("the operator's rights there, joined by commas"),
-        "roles": _text("of the operator, joined by commas"),
-        "seconds": Field(FieldKind.NUMBER, "how long it took, or lasted"),
-        "since": Field(FieldKind.TIME, "when the first of them happened"),
-        "subject": _text("an operator, a fingerprint or a session that it was about"),
-        "target": _text("the console that was asked for, where there is none of that name"),
-        "torn": _integer("bytes of an unfinished last line that a crash had left"),
+        "new": _text("the new host"),
+        "offset": _integer("the output offset at which it began, or happened"),
+        "old": _text("the former host"),
+        "operators": _text("the operators concerned, joined by commas"),
+        "pid": _integer("process id of the server"),
+        "principals": _text("principals of the certificate, joined by commas"),
+        "probes": _integer("keys that were offered without a signature, on this connection"),
+        "recipients": _integer("number of attachments that received it"),
+        "restart": _text("key paths that take effect only after a restart"),
+        "result": _text("`ok`, `refused`, `failed`, or as described for the event"),
+        "rights": _text("the operator's rights on the console, joined by commas"),
+        "roles": _text("roles of the operator, joined by commas"),
+        "seconds": Field(FieldKind.NUMBER, "how long it took or lasted"),
+        "since": Field(
+            FieldKind.TIME,
+            "when the first of them happened; in `audit-read` the beginning of what was read",
+        ),
+        "subject": _text("the operator, fingerprint or session concerned"),
+        "target": _text("the console that was requested, where there is none of that name"),
+        "torn": _integer("bytes of an unfinished last line, left by a crash"),
         "until": Field(FieldKind.TIME, "when it ends"),
-        "value": _integer("how much that limit is"),
-        "verb": _text("the verb, without its words"),
-        "version": _text("of vspc"),
-        "vm_name": _text("what the VM said its name is"),
+        "value": _integer("the value of the limit"),
+        "verb": _text("the verb, without its arguments"),
+        "version": _text("version of vspc"),
+        "vm_name": _text("the name that the VM gave"),
     }
 )
 """Fields of single events."""
