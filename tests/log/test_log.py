@@ -324,6 +324,17 @@ class Churn(WholeLog):
         directories = list((self.logged.root / "log" / "consoles").glob("*/*"))
         self.assertLessEqual(len(directories), 50)
 
+    def test_quarantined_lines_leave_nothing_behind(self) -> None:
+        vm = self.console().vm
+        claim = Claim("default", f"{1:032x}", "vc", "web01", "10.0.0.2")
+        for _ in range(5):
+            console = self.world.roster.hold(claim, vm)
+            assert console is not None
+            console.link.connect(FakeLine())
+            console.link.output(b"hello\n")
+            self.world.roster.free(console)
+        self.assertEqual(len(self.logged.log.space._live), 1)
+
     def test_a_registration_makes_no_file(self) -> None:
         before = sorted(self.logged.root.rglob("*"))
         for number in range(1, 50):

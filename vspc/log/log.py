@@ -186,11 +186,11 @@ class Log:
             sink.start()
 
     def heard(self, event: Event) -> None:
-        """For `Happenings.subscribe`."""
-        if isinstance(event, Renamed | Forgotten):
+        """For `EventBus.subscribe`."""
+        if isinstance(event, Renamed):
             self._wanted.pop(event.console.id, None)
         self.recorder.heard(event)
-        if isinstance(event, WentAway):  # what is known of those that are away takes memory
+        if isinstance(event, WentAway | Forgotten):  # what is known of those takes memory
             self._wanted.pop(event.console.id, None)
         if isinstance(event, Connected):
             console = self.recorder.find(event.console.id)

@@ -41,7 +41,7 @@ class Space:
     def heard(self, event: Event) -> None:
         """Which consoles are connected; in the reactor's thread."""
         match event:
-            case events.Connected(console):
+            case events.Connected(console) if not console.quarantined:  # one that has a log
                 self._live.add(bytes.fromhex(console.id))
             case events.WentAway(console) | events.Forgotten(console):
                 self._live.discard(bytes.fromhex(console.id))
