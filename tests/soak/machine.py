@@ -108,7 +108,7 @@ class Soak(RuleBasedStateMachine):
         name = port.machine.name.decode()
         for console in self.scene.roster:
             vm = console.vm
-            same = vm.uuid == uuid and vm.said_name == name and vm.zone == port.machine.zone.name
+            same = vm.uuid == uuid and vm.claimed_name == name and vm.zone == port.machine.zone.name
             if same and not console.quarantined and console.service_uri == port.uri.decode():
                 return console
         return None

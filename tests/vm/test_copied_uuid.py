@@ -70,7 +70,7 @@ class SameHost(CopiedTest):
         copy, original = self.console("lab-7"), self.console("web01")
         self.assertEqual(self.kept(copy).count(b"web01"), 0)
         self.assertIs(original.state, ConsoleState.AWAY)
-        self.assertEqual((original.vm.said_name, copy.vm.said_name), ("web01", "lab-7"))
+        self.assertEqual((original.vm.claimed_name, copy.vm.claimed_name), ("web01", "lab-7"))
         sees_the_copy_only = self.scene.roster.resolve("web01", lambda console: console is copy)
         self.assertNotIsInstance(sees_the_copy_only, Found)
         [kind, *_] = self.scene.suspicions()[0]
@@ -155,7 +155,7 @@ class SameHost(CopiedTest):
         self.stops(copy)
         self.starts(b"lab-7")
         self.assertNotIn(b"db's own", self.kept(self.console("lab-7")))
-        self.assertEqual(self.console("db").vm.said_name, "db")
+        self.assertEqual(self.console("db").vm.claimed_name, "db")
         self.assertIs(self.console("db").state, ConsoleState.AWAY)
 
     def test_a_copy_that_was_renamed_finds_its_log(self) -> None:
@@ -235,7 +235,7 @@ class AnyOrder(CopiedTest):
         for console in self.scene.roster:
             if console.quarantined:
                 continue
-            name, said = console.vm.said_name, self.kept(console)
+            name, said = console.vm.claimed_name, self.kept(console)
             self.assertEqual(self.says.setdefault(console.id, name), name)
             had = self.had.setdefault(console.id, {name})
             for other in {"web01", "lab-7", "db"} - had:

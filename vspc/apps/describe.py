@@ -69,7 +69,7 @@ def summary(console: Console) -> dict[str, object]:
         "uuid": console.vm.uuid,
         "port": console.port,
         "port_certain": port_certain(console),
-        "vm_name": console.vm.said_name,
+        "vm_name": console.vm.claimed_name,
         "state": console.state.value,
         "address": line.address if line else None,
         "secure": line.secure if line else False,

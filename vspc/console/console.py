@@ -135,7 +135,7 @@ class Console:
     @property
     def subject(self) -> Subject:
         """What access rules look at."""
-        return Subject(self.vm.said_name, self.vm.zone, self.vm.uuid, self.quarantined)
+        return Subject(self.vm.claimed_name, self.vm.zone, self.vm.uuid, self.quarantined)
 
     @property
     def ref(self) -> ConsoleRef:
@@ -216,17 +216,17 @@ class Console:
 class Vm:
     """One virtual machine: an identity, a name, and its ports as consoles.
 
-    `said_name` is the name that the VM gave, `name` the displayed one, which `Names` sets.
+    `claimed_name` is the name that the VM gives, `name` the displayed one, which `Names` sets.
     `held` are quarantined lines that claim to be this VM, in the order of their claims.
     """
 
-    __slots__ = ("consoles", "held", "identity", "name", "said_name", "uuid", "zone")
+    __slots__ = ("claimed_name", "consoles", "held", "identity", "name", "uuid", "zone")
 
-    def __init__(self, identity: Identity, uuid: str | None, said_name: str) -> None:
+    def __init__(self, identity: Identity, uuid: str | None, claimed_name: str) -> None:
         self.identity = identity
         self.uuid = uuid
         self.zone = identity.zone
-        self.said_name = said_name
+        self.claimed_name = claimed_name
         self.name = ""
         self.consoles: dict[tuple[str, int], Console] = {}
         self.held: dict[Console, None] = {}

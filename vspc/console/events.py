@@ -190,13 +190,13 @@ class Suspicion(Event):
 
 @frozen
 class Renamed(Event):
-    """A console is displayed under another name than `old`, or its VM gives another one than
-    `said`: rights go by the latter.
+    """A console is displayed under another name, or its VM gives another one, by which rights go;
+    both as they were before.
     """
 
     console: ConsoleRef
-    old: str
-    said: str
+    old_name: str
+    old_claimed_name: str
 
 
 @frozen

@@ -107,13 +107,13 @@ class Names:
         self._sorted: list[str] = []  # the keys of _folded
 
     def add(self, vm: Vm) -> Changes:
-        """`vm` claims its `said_name`."""
-        self._claimants.setdefault(vm.said_name, _Claimants()).all.add(vm)
+        """`vm` claims its `claimed_name`."""
+        self._claimants.setdefault(vm.claimed_name, _Claimants()).all.add(vm)
         return self.settle(vm)
 
     def revive(self, vm: Vm, name: str, live: bool) -> None:
-        """`vm` claims its `said_name` and was displayed as `name` by another process."""
-        claimants = self._claimants.setdefault(vm.said_name, _Claimants())
+        """`vm` claims its `claimed_name` and was displayed as `name` by another process."""
+        claimants = self._claimants.setdefault(vm.claimed_name, _Claimants())
         claimants.all.add(vm)
         if live:
             claimants.live.add(vm)
@@ -121,20 +121,20 @@ class Names:
 
     def remove(self, vm: Vm) -> Changes:
         """`vm` gives its name up: it is forgotten, or about to be renamed."""
-        claimants = self._claimants[vm.said_name]
+        claimants = self._claimants[vm.claimed_name]
         claimants.all.discard(vm)
         claimants.live.discard(vm)
         self._hide(vm)
-        heir = self._owner(vm.said_name)
+        heir = self._owner(vm.claimed_name)
         if heir is not None:
-            return self._display(heir, vm.said_name)
+            return self._display(heir, vm.claimed_name)
         if not claimants.all:
-            del self._claimants[vm.said_name]
+            del self._claimants[vm.claimed_name]
         return []
 
     def settle(self, vm: Vm) -> Changes:
         """Decide anew which VM has the name of `vm`: it is new, or got a line, or lost one."""
-        name = vm.said_name
+        name = vm.claimed_name
         claimants = self._claimants[name]
         if vm.live:
             claimants.live.add(vm)
@@ -161,10 +161,10 @@ class Names:
     def _distinct(self, vm: Vm) -> str:
         vm_id = vm.id
         for length in range(4, len(vm_id)):
-            found = f"{vm.said_name}~{vm_id[:length]}"
+            found = f"{vm.claimed_name}~{vm_id[:length]}"
             if self._displayed.get(found, vm) is vm and found not in self._claimants:
                 return found
-        return f"{vm.said_name}~{vm_id}"
+        return f"{vm.claimed_name}~{vm_id}"
 
     def _display(self, vm: Vm, name: str) -> Changes:
         if vm.name == name:
@@ -197,9 +197,9 @@ class Names:
             del self._sorted[bisect_left(self._sorted, folded)]
         vm.name = ""
 
-    def claimants(self, said_name: str) -> int:
+    def claimants(self, claimed_name: str) -> int:
         """How many VMs claim this name."""
-        found = self._claimants.get(said_name)
+        found = self._claimants.get(claimed_name)
         return len(found.all) if found is not None else 0
 
     def exact(self, name: str) -> Vm | None:

@@ -79,10 +79,10 @@ class Quarantine:
     def _name(self, claimant: Vm) -> str:
         vm_id = claimant.id
         for length in range(4, len(vm_id) + 1):
-            name = f"{claimant.said_name}~{vm_id[:length]}"
+            name = f"{claimant.claimed_name}~{vm_id[:length]}"
             if name not in self.by_name and not self._is_displayed(claimant.zone, name):
                 return name
-        return f"{claimant.said_name}~{vm_id}"
+        return f"{claimant.claimed_name}~{vm_id}"
 
     def about(self, console: Console) -> Vm:
         """The VM that the line of `console` claims to be."""

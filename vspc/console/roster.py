@@ -67,7 +67,7 @@ class Roster:
 
     def named(self, claim: Claim) -> Vm | None:
         """The VM of `claim`, if it is known by its UUID, and gives that name."""
-        return next((vm for vm in self.vms(claim) if vm.said_name == claim.name), None)
+        return next((vm for vm in self.vms(claim) if vm.claimed_name == claim.name), None)
 
     def identity(self, claim: Claim) -> Identity:
         """That of the VM of `claim`; of a new one the first that neither a VM has nor the log of a
@@ -82,8 +82,8 @@ class Roster:
         return next(each for each in clones if self._is_free(each, claim))
 
     def _is_free(self, identity: Identity, claim: Claim) -> bool:
-        said = self._context.observer.last_name(identity.console_id(claim.port_key, 1))
-        return identity not in self._vms and said in (None, claim.name)
+        logged = self._context.observer.last_name(identity.console_id(claim.port_key, 1))
+        return identity not in self._vms and logged in (None, claim.name)
 
     def open(self, claim: Claim, identity: Identity | None = None) -> Console:
         """A new console for `claim`, of the VM with `identity`, the claimed one by default."""
@@ -97,8 +97,8 @@ class Roster:
         taken = {ordinal for key, ordinal in vm.consoles if key == claim.port_key}
         while True:
             ordinal = next_free(taken)
-            said = self._context.observer.last_name(vm.identity.console_id(claim.port_key, ordinal))
-            if said in (None, claim.name):
+            console_id = vm.identity.console_id(claim.port_key, ordinal)
+            if self._context.observer.last_name(console_id) in (None, claim.name):
                 return ordinal
             taken.add(ordinal)
 
@@ -108,12 +108,12 @@ class Roster:
             return None
         return self._context.observer.last_name(claim.identity.console_id(claim.port_key, 1))
 
-    def recall_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
+    def recall_vm(self, identity: Identity, uuid: str | None, claimed_name: str) -> Vm:
         """A VM that is remembered from before a restart; the one that is there, if it is."""
-        return self._vms.get(identity) or self._add_vm(identity, uuid, said_name)
+        return self._vms.get(identity) or self._add_vm(identity, uuid, claimed_name)
 
-    def _add_vm(self, identity: Identity, uuid: str | None, said_name: str) -> Vm:
-        vm = Vm(identity, uuid, said_name)
+    def _add_vm(self, identity: Identity, uuid: str | None, claimed_name: str) -> Vm:
+        vm = Vm(identity, uuid, claimed_name)
         self._index(vm)
         self._publish_renames(self._zone(vm.zone).add(vm))
         return vm
@@ -126,12 +126,12 @@ class Roster:
 
     def _add_copy(self, vm: Vm) -> None:
         if vm.identity.duplicate and vm.uuid is not None:
-            key = _copy_key(vm.identity, vm.uuid, vm.said_name)
+            key = _copy_key(vm.identity, vm.uuid, vm.claimed_name)
             self._copies.setdefault(key, SmallSet()).add(vm)
 
     def _drop_copy(self, vm: Vm) -> None:
         if vm.identity.duplicate and vm.uuid is not None:
-            key = _copy_key(vm.identity, vm.uuid, vm.said_name)
+            key = _copy_key(vm.identity, vm.uuid, vm.claimed_name)
             self._copies[key].discard(vm)
             if not self._copies[key]:
                 del self._copies[key]
@@ -139,10 +139,10 @@ class Roster:
     # Another process' VMs and consoles
 
     def revive_vm(
-        self, identity: Identity, uuid: str | None, said_name: str, name: str, live: bool
+        self, identity: Identity, uuid: str | None, claimed_name: str, name: str, live: bool
     ) -> Vm:
         """A VM of another process, displayed under the same name."""
-        vm = Vm(identity, uuid, said_name)
+        vm = Vm(identity, uuid, claimed_name)
         if identity.kind == KIND:
             vm.name = name
             return vm
@@ -205,7 +205,7 @@ class Roster:
     def namesakes(self, console: Console) -> int:
         """How many other VMs of its zone claim the name of `console`."""
         vm = console.vm
-        return 0 if console.quarantined else self._zone(vm.zone).claimants(vm.said_name) - 1
+        return 0 if console.quarantined else self._zone(vm.zone).claimants(vm.claimed_name) - 1
 
     def namesake(self, claim: Claim) -> Console | None:
         """A console of the live VM that is displayed under the claimed name and is elsewhere."""
@@ -246,20 +246,20 @@ class Roster:
             self._away.gone(console, self._context.clock.seconds())
         self._publish_renames(self._zone(console.vm.zone).settle(console.vm))
 
-    def rename(self, vm: Vm, said_name: str) -> None:
+    def rename(self, vm: Vm, claimed_name: str) -> None:
         """The VM gives another name now."""
-        if said_name == vm.said_name:
+        if claimed_name == vm.claimed_name:
             return
         names = self._zone(vm.zone)
-        old, said = vm.name, vm.said_name
+        old_name, old_claimed_name = vm.name, vm.claimed_name
         self._publish_renames(names.remove(vm))
         self._drop_copy(vm)
-        vm.said_name = said_name
+        vm.claimed_name = claimed_name
         self._add_copy(vm)
         self._publish_renames((other, was) for other, was in names.add(vm) if other is not vm)
         # Rights go by the name that the VM gives, even where it is displayed as before.
         for console in vm.consoles.values():
-            self.publish(events.Renamed(console.ref, old, said))
+            self.publish(events.Renamed(console.ref, old_name, old_claimed_name))
 
     def forget(self, console: Console) -> None:
         """An away console leaves the roster, its history with it."""
@@ -315,7 +315,7 @@ class Roster:
         for vm, old in changes:
             if old:
                 for console in vm.consoles.values():
-                    self.publish(events.Renamed(console.ref, old, vm.said_name))
+                    self.publish(events.Renamed(console.ref, old, vm.claimed_name))
 
     def publish(self, event: events.Event) -> None:
         """Pass `event` to all subscribers."""

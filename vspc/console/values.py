@@ -26,7 +26,7 @@ class SavedVm:
 
     identity: Identity
     uuid: str | None
-    said_name: str
+    claimed_name: str
     name: str
     live: bool
 
@@ -105,7 +105,7 @@ def save(
     vms = {vm: at for at, vm in enumerate(dict.fromkeys(console.vm for console in consoles))}
     index = {console: at for at, console in enumerate(consoles)}
     return SavedConsoles(
-        tuple(SavedVm(v.identity, v.uuid, v.said_name, v.name, v.live) for v in vms),
+        tuple(SavedVm(v.identity, v.uuid, v.claimed_name, v.name, v.live) for v in vms),
         tuple(_console(console, roster, vms, number) for console in consoles),
         # One that was given up may be of a console that was forgotten since.
         tuple(_migration(m, index, number, now) for m in peers.open_ones() if m.console in index),
@@ -177,7 +177,8 @@ def _migration(
 def restore(state: SavedConsoles, roster: Roster) -> list[Console]:
     """The consoles of `state` in an empty `roster`, without their lines; in their order."""
     vms = [
-        roster.revive_vm(vm.identity, vm.uuid, vm.said_name, vm.name, vm.live) for vm in state.vms
+        roster.revive_vm(each.identity, each.uuid, each.claimed_name, each.name, each.live)
+        for each in state.vms
     ]
     return [_revive(console, vms, roster) for console in state.consoles]
 

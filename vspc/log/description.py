@@ -33,7 +33,7 @@ def about(console: Console, listed: bool) -> str:
         "value": identity.value,
         "duplicate": identity.duplicate,
         "uuid": vm.uuid,
-        "said_name": vm.said_name,
+        "said_name": vm.claimed_name,
         "port_key": console.port_key,
         "label": console.label,
         "ordinal": console.ordinal,
@@ -68,26 +68,26 @@ def revive(
     roster: Roster,
     console_id: str,
     facts: Mapping[str, Any],
-    last: float,
-    said: float | None,
+    last_record: float,
+    last_output: float | None,
 ) -> Console | None:
     """The away console that `facts` describe, in `roster`; None if it was forgotten, or they make
-    no sense. `last`, `said`: seconds since 1970 of the last record of its log, and of the
-    last byte of its VM.
+    no sense. `last_record`, `last_output`: seconds since 1970 of the last record of its log, and of
+    the last byte of its VM.
     """
     try:
         identity, (port_key, ordinal) = _identity(facts), _port(facts)
-        said_name = _text(facts["said_name"])
+        claimed_name = _text(facts["said_name"])
         if identity.console_id(port_key, ordinal) != console_id or not facts["listed"]:
             return None
-        if len(said_name) > NAME_LIMIT or not said_name.isprintable():
+        if len(claimed_name) > NAME_LIMIT or not claimed_name.isprintable():
             return None
-        vm = roster.recall_vm(identity, facts["uuid"], said_name)
+        vm = roster.recall_vm(identity, facts["uuid"], claimed_name)
         label, number, address = facts["label"], int(facts["number"]), _text(facts["address"])
         console = roster.revive_console(vm, None, port_key, label, ordinal, number, address)
         console.service_uri = _text(facts["service_uri"])
         console.link.provenance = Provenance(facts["provenance"])
-        console.link.since, console.link.last_output = last, said
+        console.link.since, console.link.last_output = last_record, last_output
         console.link.unseen_change = _change(facts.get("host_change"))
         roster.settle(console)
     except (KeyError, TypeError, ValueError):

@@ -154,9 +154,8 @@ class Log:
             self._report_problem("log-chain-broken", f"it is kept as {aside}; another one begins")
         for log in self.store.logs.values():
             facts = log.facts
-            said = log.last_output / 1e6 if log.last_output else None
-            name = facts.get("said_name")
-            self.recorder.remember(log.name, log.end, name, said)
+            last_output = log.last_output / 1e6 if log.last_output else None
+            self.recorder.remember(log.name, log.end, facts.get("said_name"), last_output)
         for console in self.store.connected:
             self.recorder.reconnections.remember(console.hex())
 
@@ -169,8 +168,8 @@ class Log:
             if not log.begun:
                 continue
             facts = log.facts
-            said = log.last_output / 1e6 if log.last_output else None
-            console = revive(roster, log.name, facts, log.last / 1e6, said)
+            last_output = log.last_output / 1e6 if log.last_output else None
+            console = revive(roster, log.name, facts, log.last / 1e6, last_output)
             if console is not None:
                 console.history.restore(self.recorder.next_offset(console.id), b"")
                 count += 1

@@ -149,13 +149,13 @@ class TypedInput:
         else:
             self._left.add(console_id)
 
-    def typed(self, console_id: str, data: bytes) -> None:
+    def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM."""
         echo = self._echoes.setdefault(console_id, Echo())
         echo.typed(data, self.clock.seconds())
         self._report(console_id, echo)
 
-    def said(self, console_id: str, data: bytes) -> None:
+    def output(self, console_id: str, data: bytes) -> None:
         """`data` came from the VM; to be called before it is kept: a marker stands before the
         echo.
         """
@@ -171,11 +171,11 @@ class TypedInput:
         echo = self._echoes.pop(console_id, None)
         self._stop(console_id)
         if echo is not None:
-            self._say(console_id, echo.close())
+            self._record(console_id, echo.close())
 
     def _report(self, console_id: str, echo: Echo) -> None:
         now = self.clock.seconds()
-        self._say(console_id, echo.due(now))
+        self._record(console_id, echo.due(now))
         self._stop(console_id)
         deadline = echo.deadline
         if deadline is None and console_id in self._left:
@@ -195,6 +195,6 @@ class TypedInput:
         if timer is not None and timer.active():
             timer.cancel()
 
-    def _say(self, console_id: str, recorded: list[Recorded]) -> None:
+    def _record(self, console_id: str, recorded: list[Recorded]) -> None:
         for one in recorded:
             self.mark(console_id, MarkerKind.INPUT, one.words)

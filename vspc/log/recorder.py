@@ -89,16 +89,16 @@ class LogRecorder(OutputObserver):
         self._reserves = Reserves(self.clock, self.failing, self._write_reserve)
 
     def remember(
-        self, console_id: str, end: int, said_name: object, said: float | None = None
+        self, console_id: str, end: int, claimed_name: object, last_output: float | None = None
     ) -> None:
         """An earlier process kept the log of that console, up to `end`; the name that its VM sent,
         and when its last byte came, as far as that is known.
         """
         self._ends[console_id] = end
-        if said is not None:
-            self._last_outputs[console_id] = said
-        if isinstance(said_name, str):
-            self._names[console_id] = said_name
+        if last_output is not None:
+            self._last_outputs[console_id] = last_output
+        if isinstance(claimed_name, str):
+            self._names[console_id] = claimed_name
 
     @property
     def queued(self) -> int:
@@ -152,13 +152,13 @@ class LogRecorder(OutputObserver):
         if not self.is_logged(console_id):
             return
         if self.record_input:
-            self._typed_input.said(console_id, data)
+            self._typed_input.output(console_id, data)
         self._keep(console_id, offset, data)
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it is echoed is recorded, if `record_input`."""
         if self.record_input and self.is_logged(console_id):
-            self._typed_input.typed(console_id, data)
+            self._typed_input.input(console_id, data)
 
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
         entry = self._entry(console_id)
@@ -335,7 +335,7 @@ class LogRecorder(OutputObserver):
             self._end_gap(entry, entry.end)
         if entry.begun:
             self._ends[console.id] = entry.end
-            self._names[console.id] = console.vm.said_name
+            self._names[console.id] = console.vm.claimed_name
             if console.link.last_output is not None:
                 self._last_outputs[console.id] = console.link.last_output
             self._write_about(entry, about(console, listed=False))

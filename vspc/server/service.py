@@ -250,15 +250,16 @@ class VspcService(MultiService):
         """Rules match names."""
         if not isinstance(event, Renamed):
             return
-        console, said = self.roster.get(event.console.id), event.said
+        console = self.roster.get(event.console.id)
         if console is None:
             return
         console.reassess(self.live.rights)
         present = (each.session.operator for each in self.sessions)
         subject = console.subject
-        operators = self.live.affected(evolve(subject, name=said), subject, present)
+        before = evolve(subject, name=event.old_claimed_name)
+        operators = self.live.affected(before, subject, present)
         if operators:
-            self._audit.renamed(console.ref, said, operators)
+            self._audit.renamed(console.ref, before.name, operators)
 
     # Reloading
 

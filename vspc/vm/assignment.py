@@ -61,7 +61,7 @@ def proved_claim(console: Console, line: VmLine, zone: Zone) -> Claim:
         zone.name,
         vm.uuid,
         vm.identity.kind,
-        vm.said_name,
+        vm.claimed_name,
         line.address,
         line.provenance,
         console.service_uri,
@@ -170,7 +170,7 @@ class Assignment:
         return Candidate(
             console.ordinal,
             self._old(console),
-            console.vm.said_name == claim.name,
+            console.vm.claimed_name == claim.name,
             console.link.last_address in ("", claim.address),
             claim.provenance < console.link.provenance,
         )
@@ -193,7 +193,7 @@ class Assignment:
         return [
             console
             for vm in self._context.roster.vms(claim)
-            if vm.said_name == claim.name
+            if vm.claimed_name == claim.name
             for console in vm.consoles.values()
             if console.live and console.link.last_address != claim.address
         ]
@@ -255,7 +255,7 @@ class Assignment:
         own = roster.vm(claim.identity)
         detail = "another VM has this UUID"
         if own is None or not own.live:
-            former = roster.former_name(claim) if own is None else own.said_name
+            former = roster.former_name(claim) if own is None else own.claimed_name
             detail = f"{former} had this UUID: a copy of it, or renamed while it was off"
         first = None if own is None else next(iter(own.consoles.values()))
         self._reports.suspicion("duplicate-uuid", first, detail)
