@@ -67,7 +67,7 @@ class EarlierVersion(WholeLog):
         console = self.world.roster.get(BOOTED)
         assert console is not None
         before = [item for item in self.expected[BOOTED] if len(item) == 3]
-        self.assertEqual(console.vm.said_name, "web01")
+        self.assertEqual(console.vm.claimed_name, "web01")
         self.assertEqual(console.link.last_output, before[-1][1])
 
     def test_what_comes_now_follows_and_is_there_after_a_restart(self) -> None:
