@@ -63,12 +63,12 @@ class OutputTests(BenchCase):
 
     def test_a_full_tcp_buffer_leaves_no_room(self) -> None:
         _, program = self.bench.running(self.client)
-        server_of(self.client).pauseProducing()
+        server_of(self.client).output.pauseProducing()
         self.assertEqual(0, program.channel.room())
         program.channel.write(b"short")
         self.bench.settle()
         self.assertEqual(b"", self.client.bytes_of(7))
-        server_of(self.client).resumeProducing()
+        server_of(self.client).output.resumeProducing()
         self.bench.settle()
         self.assertEqual(b"short", self.client.bytes_of(7))
         self.assertEqual(["drained"], program.heard)
@@ -77,18 +77,18 @@ class OutputTests(BenchCase):
         order: list[int] = []
         server = server_of(self.client)
         programs = [self.bench.running(self.client)[1] for _ in range(3)]
-        server.pauseProducing()
+        server.output.pauseProducing()
         for index, program in enumerate(programs):
             program.channel.room()
 
             def drained(index: int = index) -> None:
                 order.append(index)
-                server.pauseProducing()
+                server.output.pauseProducing()
                 programs[index].channel.room()
 
             program.drained = drained
         for _ in range(4):
-            server.resumeProducing()
+            server.output.resumeProducing()
         self.assertEqual([0, 1, 2, 0], order)
 
     def test_a_program_that_does_not_look_loses_its_channel_only(self) -> None:
@@ -328,7 +328,7 @@ class Ended(BenchCase):
         program = self.bench.programs[-1]
         program.undoes = b"\x1b[?1049l"
         server = server_of(self.client)
-        server.pauseProducing()
+        server.output.pauseProducing()
         program.channel.write(b"before")
         server.disconnect("the server stops")
         self.bench.settle()
@@ -348,7 +348,7 @@ class Ended(BenchCase):
 
     def test_the_last_output_of_a_client_that_reads_nothing_is_there_when_it_reads(self) -> None:
         _, program = self.bench.running(self.client)
-        server_of(self.client).pauseProducing()
+        server_of(self.client).output.pauseProducing()
         program.channel.write(b"the last words")
         program.channel.finish(0)
         self.bench.pass_time(limits.FINISH_TIMEOUT)
@@ -358,7 +358,7 @@ class Ended(BenchCase):
 
     def test_what_is_beyond_the_window_of_a_client_that_reads_nothing_is_lost(self) -> None:
         _, program = self.bench.running(self.client, window=8)
-        server_of(self.client).pauseProducing()
+        server_of(self.client).output.pauseProducing()
         program.channel.write(b"the last words")
         program.channel.finish(0)
         self.bench.pass_time(limits.FINISH_TIMEOUT)

@@ -204,7 +204,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_replies_to_a_client_that_does_not_read_are_bounded(self) -> None:
         server = server_of(self.client)
-        server.pauseProducing()
+        server.output.pauseProducing()
         paused: list[str] = []
         server.transport.pauseProducing = lambda: paused.append("pause")
         server.transport.resumeProducing = lambda: paused.append("resume")
@@ -217,7 +217,7 @@ class LifeTests(SynchronousTestCase):
         answered = len(self.client.got(100))
         self.assertLess(answered, 10_000)
         for _ in range(5):
-            server.resumeProducing()
+            server.output.resumeProducing()
             self.bench.settle()
         self.assertEqual(10_000, len(self.client.got(100)))
 

@@ -50,7 +50,7 @@ class OperatorSide:
         self._reactor = reactor
         self._scheduler = scheduler
         self._refusals = refusals
-        self._auth = AuthService(live.config, live.people, clock, reactor, failed)
+        self._auth = AuthService(live.config, live.directory, clock, reactor, failed)
         self.lockouts = self._auth.lockouts
         ssh = live.config.ssh
         self._unauthenticated = Admissions[Displaceable](
@@ -102,7 +102,7 @@ class OperatorSide:
 
     def reload(self, config: Config) -> int:
         """`config` is in force from now on, for sessions too; how many of them are ended."""
-        self._auth.take(config, self._live.people)
+        self._auth.take(config, self._live.directory)
         return self._end_invalid()
 
     def tick(self) -> None:

@@ -31,7 +31,7 @@ class Live:
     def take(self, config: Config) -> None:
         """`config` is in force from now on."""
         self.config = config
-        self.people = OperatorDirectory(config)
+        self.directory = OperatorDirectory(config)
         # Lists ask for every console each time; rules are globs.
         self._rights: dict[tuple[Operator, Subject], Rights] = {}
         self.access = Access(tuple(map(rule, config.access)))
@@ -40,7 +40,7 @@ class Live:
         """`operator` by the configuration in force; None if there is no such operator any more."""
         if operator is LOCAL:
             return operator
-        return self.people.operator(operator.name, operator.voucher)
+        return self.directory.operator(operator.name, operator.voucher)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """Rights by the rules in force and the present groups and roles of `operator`."""
@@ -69,7 +69,7 @@ class Live:
         """
         if self.access.alike(before, after):
             return set()
-        known = {*self.people.operators.values(), *operators}
+        known = {*self.directory.operators.values(), *operators}
         found = {who.name for who in known if self.rights(who, before) != self.rights(who, after)}
         # Operators made by certificates have no table, and need not be logged in.
         rights = self.access.rights
@@ -79,7 +79,7 @@ class Live:
 
     def _mapped(self) -> Iterator[Operator]:
         """Operators that certificate maps may make, as far as rules tell them apart."""
-        tables = self.people.operators
+        tables = self.directory.operators
         named = {name for rule in self.access.rules for name in rule.operators}
         for each in self.config.ssh.certificates.map:
             groups, roles = frozenset(each.groups), frozenset(each.roles)

@@ -189,7 +189,7 @@ class VspcService(MultiService):
                 ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
             ),
             status=status.facts,
-            is_operator=lambda name: name in self.live.people.operators,
+            is_operator=lambda name: name in self.live.directory.operators,
             current=self.live.current,
             escape=lambda: self.live.config.ssh.escape,
         )

@@ -22,10 +22,8 @@ from twisted.conch.ssh.transport import (
     SSHServerTransport,
     SSHTransportBase,
 )
-from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from vspc import __version__
 from vspc.common.addresses import address_text
@@ -46,7 +44,7 @@ from vspc.ssh.crypto.algorithms import (
     server_signature_algorithms,
 )
 from vspc.ssh.crypto.exchange import KeyExchange, read_offer
-from vspc.ssh.input import ClientInput
+from vspc.ssh.flow import ClientInput, ClientOutput
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
@@ -83,7 +81,6 @@ def _host(address: object) -> str:
     return address_text(host) if isinstance(host, str) else "local"
 
 
-@implementer(IPushProducer)
 class SshTransport(SSHServerTransport):
     """A connection. `channels` is its service once the client has logged in."""
 
@@ -94,8 +91,9 @@ class SshTransport(SSHServerTransport):
     supportedCiphers = list(CIPHERS)
     supportedMACs = list(MACS)
     supportedCompressions = list(COMPRESSIONS)
-    input: ClientInput
     share: Share
+    input: ClientInput
+    output: ClientOutput
 
     def __init__(self, context: SshContext, factory: Registry) -> None:
         self.context = context
@@ -115,8 +113,6 @@ class SshTransport(SSHServerTransport):
         self._exchange = KeyExchange(self.supportedPublicKeys, self.incoming, self.outgoing)
         self.nextEncryptions: Any = self._exchange
         self._rekeys = TokenBucket(limits.REKEY_RATE, limits.REKEY_BURST)
-        self._stalled = False
-        self._backlog = 0
 
     # Begin and end
 
@@ -127,8 +123,9 @@ class SshTransport(SSHServerTransport):
         self.context.grace_period.came(self, self.address)
         self.share = self.context.scheduler.share(self.address)
         self.input = ClientInput(self, self.incoming, self.share)
+        self.output = ClientOutput(self.transport, self.input, self._flow)
         keep_alive(self.transport)
-        self.transport.registerProducer(self, True)
+        self.transport.registerProducer(self.output, True)
         self.timers.later("login", self.context.limits.login_timeout, self._login_timed_out)
         self.transport.write(self.ourVersionString + b"\r\n")
         self.sendKexInit()
@@ -366,18 +363,13 @@ class SshTransport(SSHServerTransport):
             self.refuse("too much output waits for a key exchange")
 
     def _send(self, message: bytes) -> None:
-        packet = self.outgoing.seal(message)
-        self.transport.write(packet)
-        if self._stalled:  # replies to a client that does not read
-            self._backlog += len(packet)
-            if self._backlog > limits.BACKLOG_LIMIT:
-                self.input.hold("backlog")
+        self.output.write(self.outgoing.seal(message))
         self.all_received()
 
     @property
     def flowing(self) -> bool:
         """Whether channels may write."""
-        return self.may_write and not self._stalled
+        return self.may_write and not self.output.stalled
 
     @property
     def exchanging(self) -> bool:
@@ -392,18 +384,3 @@ class SshTransport(SSHServerTransport):
     def _flow(self) -> None:
         if self.channels is not None and self.flowing:
             self.channels.resume_channels()
-
-    def pauseProducing(self) -> None:
-        """TCP's buffer is full (IPushProducer)."""
-        self._stalled = True
-
-    def resumeProducing(self) -> None:
-        """TCP's buffer is empty again (IPushProducer)."""
-        self._stalled = False
-        self._backlog = 0
-        self.input.release("backlog")
-        self._flow()
-
-    def stopProducing(self) -> None:
-        """The connection is lost; `connectionLost` follows (IPushProducer)."""
-        self._stalled = True

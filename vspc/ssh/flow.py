@@ -1,11 +1,18 @@
-"""What a client sends, handled in the connection's share of each turn (`vspc.net.scheduler`)."""
+"""What a client sends and is sent: how much of it is handled, and how much is kept.
 
+Input is handled in the connection's share of each turn (`vspc.net.scheduler`).
+"""
+
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from vspc.console.logins import Login
 from vspc.net.scheduler import BYTES, FLOOD, HANDSHAKE, Share
+from vspc.ssh import limits
 from vspc.ssh.context import SshContext
 from vspc.ssh.crypto.exchange import METHOD_MESSAGES
 from vspc.ssh.login_limits import Displaceable
@@ -160,3 +167,42 @@ class ClientInput:
             if not (more or self._receiver.ended or _TURN in self._held):
                 self._wait()
         self._receiver.all_received()
+
+
+@implementer(IPushProducer)
+class ClientOutput:
+    """Writes to TCP. `stalled`: its buffer is full; `drained` is called when it is empty again.
+
+    Channels wait then. Replies are written all the same: over `limits.BACKLOG_LIMIT` bytes of them
+    nothing more is read from the client.
+    """
+
+    def __init__(self, tcp: Any, client_input: ClientInput, drained: Callable[[], None]) -> None:
+        self._tcp = tcp
+        self._input = client_input
+        self._drained = drained
+        self.stalled = False
+        self._backlog = 0
+
+    def write(self, packet: bytes) -> None:
+        """A sealed packet."""
+        self._tcp.write(packet)
+        if self.stalled:
+            self._backlog += len(packet)
+            if self._backlog > limits.BACKLOG_LIMIT:
+                self._input.hold("backlog")
+
+    def pauseProducing(self) -> None:
+        """TCP's buffer is full."""
+        self.stalled = True
+
+    def resumeProducing(self) -> None:
+        """TCP's buffer is empty again."""
+        self.stalled = False
+        self._backlog = 0
+        self._input.release("backlog")
+        self._drained()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; `connectionLost` follows."""
+        self.stalled = True
