@@ -198,6 +198,17 @@ class Checking(SynchronousTestCase):
         self.assertTrue(self.answer("x", b"x"))
         self.assertEqual(self.failures, HASHERS + 1)
 
+    def test_without_a_thread_it_is_a_no_and_the_next_one_is_checked(self) -> None:
+        def no_thread(_call: Callable[[], bool]) -> Deferred[bool]:
+            raise RuntimeError("can't start new thread")
+
+        self.passwords._in_hasher = no_thread
+        for _ in range(HASHERS + 1):
+            self.assertFalse(self.successResultOf(self.check("x", b"x")))
+        self.passwords._in_hasher = self.hashers
+        self.assertTrue(self.answer("x", b"x"))
+        self.assertEqual(self.failures, HASHERS + 1)
+
     def test_closed_it_answers_nothing_and_checks_nothing_more(self) -> None:
         waiting = [self.check("x", b"x") for _ in range(5)]
         self.passwords.close()

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
+from tests.auth.scripts import events_of
 from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
 from vspc.config.keys import fingerprint
@@ -154,8 +154,11 @@ class Threads:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self.none_left = False
 
     def __call__(self, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        if self.none_left:
+            raise RuntimeError("can't start new thread")
         self.waiting.append((call, then))
 
     def run(self) -> None:
@@ -289,10 +292,7 @@ class Changing(SynchronousTestCase):
         self.assertTrue(known.reason(KEY))
 
     def test_what_was_never_read_is_not_known_and_one_line_says_so(self) -> None:
-        events: list[LogEvent] = []
-        observer = cast(ILogObserver, events.append)
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        events = events_of(self)
         self.file.load()
         for _ in range(3):
             self.clock.advance(1)
@@ -354,6 +354,23 @@ class Changing(SynchronousTestCase):
         self.assertIn("reading it takes longer", self.text())
         self.threads.run()
         self.assertTrue(self.revoked())
+
+    def test_out_of_threads_nothing_is_accepted_and_the_next_look_tries_again(self) -> None:
+        events = events_of(self)
+        self.write("# none\n")
+        self.file.load()
+        self.write(line_of(KEY))
+        self.threads.none_left = True
+        for _ in range(3):
+            self.clock.advance(1)
+            self.assertIn("no thread could be started", self.text())
+        self.threads.none_left = False
+        self.clock.advance(1)
+        self.assertFalse(self.revoked(), "read in a thread now")
+        self.threads.run()
+        self.assertTrue(self.revoked())
+        unknown = [each for each in events if each["log_format"] == "revocations-unknown"]
+        self.assertEqual(len(unknown), 1)
 
     def test_a_list_of_ssh_keygen(self) -> None:
         shop = Workshop(self.mktemp())

@@ -13,7 +13,7 @@ from functools import partial
 # each other's threads for ever (OpenSSL 4.0.3).
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from argon2.low_level import Type, hash_secret, verify_secret
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from vspc.auth.fair_queue import FairQueue
@@ -140,7 +140,8 @@ class Passwords:
                 answer.callback(right)
 
         self._running += 1
-        hashing = self._in_hasher(partial(self._is_right, hashed, password))
+        # Where the system has no thread for it, that is raised.
+        hashing = maybeDeferred(self._in_hasher, partial(self._is_right, hashed, password))
         hashing.addErrback(self._broken).addCallback(done)
         return answer
 

@@ -262,22 +262,25 @@ class RevocationFile:
         return self._missing or self._last.found
 
     def _look(self, path: Path, now: float) -> None:
+        why = ""
         try:
             status = path.stat()
+            if _stamp(status) != self._last.stamp and self._reading is None:
+                self._read(path, status.st_size, now)
         except OSError as error:
             why = f"{_shown(path)}: {error.strerror}"
-            if why not in (self._missing, self._last.found):
-                self._report(why)
-            self._missing = why
-            return
-        self._missing = ""
-        if _stamp(status) == self._last.stamp or self._reading is not None:
-            return
-        if status.st_size <= self._at_once:
+        except RuntimeError:  # out of threads; the next look tries again
+            why = f"{_shown(path)}: no thread could be started to read it"
+        if why and why not in (self._missing, self._last.found):
+            self._report(why)
+        self._missing = why
+
+    def _read(self, path: Path, size: int, now: float) -> None:
+        if size <= self._at_once:
             self._take(_read(path))
         else:
-            self._reading = now
             self._in_thread(lambda: _read(path), self._take)
+            self._reading = now
 
     def _take(self, reading: _Reading) -> None:
         self._reading = None
