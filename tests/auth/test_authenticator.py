@@ -313,7 +313,7 @@ class Keys(AuthenticatorTest):
         authenticator = self.authenticator(self.lines(""))
         for what in ("alice", fingerprint(plain(1))):
             lockout = Lockout(what, "root", NOW, self.clock.wall() + 60)
-            self.lockouts.lock(lockout, lambda error: None)
+            self.lockouts.lock(lockout)
             self.assertIn("locked out", self.refusal(authenticator, plain(1)))
             self.clock.advance(61)
             self.assertIsInstance(self.key(authenticator, plain(1)), Offered)
@@ -357,7 +357,7 @@ class KeysOfAProgram(AuthenticatorTest):
             f'{self.text}require = ["password"]\npassword_hash = "{word}"\n'
         )
         self.assertIn("password is required", self.refusal(authenticator, plain(2)))
-        self.lockouts.lock(Lockout("alice", "root", NOW, None), lambda error: None)
+        self.lockouts.lock(Lockout("alice", "root", NOW, None))
         self.refusal(authenticator, plain(2))
         self.assertEqual(self.helpers.asked, ["alice", "alice"])
 
@@ -447,7 +447,7 @@ class CertificateLogins(AuthenticatorTest):
     def test_a_locked_out_authority(self) -> None:
         authenticator = self.authenticator(self.certificates + "[operators.alice]\n")
         lockout = Lockout(fingerprint(self.ca), "root", NOW, None)
-        self.lockouts.lock(lockout, lambda error: None)
+        self.lockouts.lock(lockout)
         self.assertIn("locked out", self.refusal(authenticator, self.signed()))
 
 
@@ -712,13 +712,13 @@ class Standing(AuthenticatorTest):
         offered = self.key(authenticator, plain(1))
         assert isinstance(offered, Offered)
         for what in ("alice", fingerprint(plain(1))):
-            self.lockouts.lock(Lockout(what, "root", NOW, None), lambda error: None)
+            self.lockouts.lock(Lockout(what, "root", NOW, None))
             refused = authenticator.admit(
                 ALICE, (Proved("publickey", offered.proof, offered.limits),)
             )
             assert isinstance(refused, ProofRefused)
             self.assertIn("locked out", refused.reason)
-            self.lockouts.lift(what, lambda error: None)
+            self.lockouts.lift(what)
 
     def test_a_certificate_that_is_revoked_by_a_long_name(self) -> None:
         workshop = Workshop(self.mktemp())

@@ -134,7 +134,7 @@ class LockoutTests(StateTest):
     def lock(self, what: str, seconds: float | None = None) -> bool:
         now = self.clock.wall()
         until = None if seconds is None else now + seconds
-        return self.lockouts.lock(Lockout(what, "root", now, until), lambda error: None)
+        return self.lockouts.lock(Lockout(what, "root", now, until))
 
     def test_it_counts_at_once_until_its_time_is_over_or_it_is_lifted(self) -> None:
         self.lock("alice", 60)
@@ -143,13 +143,15 @@ class LockoutTests(StateTest):
         self.clock.advance(60)
         self.assertIsNone(self.lockouts.find(["alice"]))
         self.assertEqual([each.what for each in self.lockouts.listed()], ["SHA256:x"])
-        self.assertFalse(self.lockouts.lift("alice", lambda error: None))
-        self.assertTrue(self.lockouts.lift("SHA256:x", lambda error: None))
+        self.assertFalse(self.lockouts.lift("alice"))
+        self.assertTrue(self.lockouts.lift("SHA256:x"))
         self.assertEqual(self.lockouts.listed(), [])
 
     def test_the_next_process_knows_it(self) -> None:
         self.lock("alice", 60)
+        saving = Deferred.fromCoroutine(self.lockouts.save())
         self.threads.run()
+        self.assertEqual(self.successResultOf(saving), "")
         again = LockoutStore(self.file, self.clock.wall)
         again.load()
         self.assertEqual(again.listed(), self.lockouts.listed())

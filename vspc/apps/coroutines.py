@@ -1,15 +1,11 @@
 """A coroutine under way: what waits for a log, a file or a person is written as one."""
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-
-from vspc.common.clock import Clock, cancel
-
-T = TypeVar("T")
 
 _log = Logger()
 
@@ -40,24 +36,3 @@ class RunningCoroutine:
 def _ended(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
         _log.failure("coroutine-failed", failure)
-
-
-async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T], otherwise: T) -> T:
-    """What `work` returns; after `seconds` it is cancelled, and `otherwise` is returned."""
-    waiting = Deferred.fromCoroutine(work)
-    is_late = False
-
-    def give_up() -> None:
-        nonlocal is_late
-        is_late = True
-        waiting.cancel()
-
-    timer = clock.call_later(seconds, give_up)
-    try:
-        return await waiting
-    except CancelledError:
-        if is_late:
-            return otherwise
-        raise
-    finally:
-        cancel(timer)

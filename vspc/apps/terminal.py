@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from vspc.apps.attaching import REPLAY_LINES
 from vspc.apps.console_input import OperatorInput, RefusedInput
-from vspc.apps.coroutines import RunningCoroutine, within
+from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import banner, cautions, details
 from vspc.apps.following import Following
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
@@ -353,7 +353,10 @@ async def last_lines(call: Call, console: Console, lines: int, end: int) -> byte
     elif is_enough or not is_logged:
         return rest
     question = ask(context, console, lambda kept: _last(kept, lines, limit, end, earliest))
-    found = await within(context.clock, PATIENCE, question, None)
+    try:
+        found = await within(context.clock, PATIENCE, question)
+    except TimeoutError:
+        return rest
     return rest if found is None else found
 
 

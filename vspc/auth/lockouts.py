@@ -27,26 +27,25 @@ class LockoutStore:
         """Read the lockouts of earlier processes. Raises ValueError or OSError."""
         self._locked = {each.what: each for each in map(_lockout, self._file.load() or ())}
 
-    def lock(self, lockout: Lockout, saved: Callable[[str], None]) -> bool:
-        """In effect from now on; `saved` gets why it could not be written, or "".
-
-        False: there are `LIMIT` others.
-        """
+    def lock(self, lockout: Lockout) -> bool:
+        """In effect from now on. False: there are `LIMIT` others."""
         if len(self._locked) >= LIMIT:
             self._drop_expired()
         if lockout.what not in self._locked and len(self._locked) >= LIMIT:
             return False
         self._locked[lockout.what] = lockout
-        self._save(saved)
         return True
 
-    def lift(self, what: str, saved: Callable[[str], None]) -> bool:
+    def lift(self, what: str) -> bool:
         """Lift the lockout of `what`; False if there is none."""
         if self._current(what) is None:
             return False
         del self._locked[what]
-        self._save(saved)
         return True
+
+    async def save(self) -> str:
+        """Write all to the file; why that failed, or ""."""
+        return await self._file.save(lambda: [asdict(each) for each in self._locked.values()])
 
     def find(self, names: Iterable[str]) -> Lockout | None:
         """The first lockout of any of `names`."""
@@ -64,10 +63,6 @@ class LockoutStore:
 
     def _drop_expired(self) -> None:
         self._locked = {what: each for what, each in self._locked.items() if self._current(what)}
-
-    def _save(self, saved: Callable[[str], None]) -> None:
-        saving = self._file.save(lambda: [asdict(each) for each in self._locked.values()])
-        saving.addCallback(saved)
 
 
 def _lockout(value: Any) -> Lockout:

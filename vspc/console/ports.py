@@ -167,16 +167,16 @@ class Lockout:
 
 
 class Lockouts(Protocol):
-    """All that count; `vspc.auth.lockouts` keeps them."""
+    """All in effect; `vspc.auth.lockouts` stores them."""
 
-    def lock(self, lockout: Lockout, saved: Callable[[str], None]) -> bool:
-        """It counts from now on; `saved` gets why it could not be written, or "".
+    def lock(self, lockout: Lockout) -> bool:
+        """In effect from now on, but after a restart only if it is `save`d; False: too many."""
 
-        False: there are too many.
-        """
+    def lift(self, what: str) -> bool:
+        """Lift the lockout of `what`; False if there is none. `save` it, too."""
 
-    def lift(self, what: str, saved: Callable[[str], None]) -> bool:
-        """Lift it; False if there is none."""
+    async def save(self) -> str:
+        """Write all to the disk, and return why that failed, or "". Goes on if it is cancelled."""
 
     def find(self, names: Iterable[str]) -> Lockout | None:
         """The first lockout of any of `names`."""

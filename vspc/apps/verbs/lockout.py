@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import define, field
-from twisted.internet.defer import CancelledError
+from attrs import field, frozen
 
 from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
@@ -13,9 +12,9 @@ from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parse
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
 from vspc.common.text import safe
 from vspc.console.ports import Lockout, Lockouts
-from vspc.console.session import Fact, Session
+from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
-from vspc.net.waiting import Wakeup
+from vspc.net.waiting import Wakeup, within
 
 LONGEST = 3650 * 86400.0
 """Seconds of a lockout that ends by itself."""
@@ -67,19 +66,17 @@ async def run(call: Call, parsed: Parsed) -> None:
     if subject is None:
         await _list(call, parsed, lockouts)
         return
-    is_lift = parsed.get(LIFT) is not None
-    change = _Change(call, subject, "unlock" if is_lift else "lockout")
-    if is_lift:
-        text, facts = _lift(change, lockouts)
+    if parsed.get(LIFT) is None:
+        change = _lock(call, subject, lockouts, parsed.get(FOR))
     else:
-        text, facts = _lock(change, lockouts, parsed.get(FOR))
-    error = await change.recorded()
+        change = _lift(subject, lockouts)
+    error = await _saved(call, change, lockouts)
     if error:
-        raise VerbExit(FAILED, text, f"it is in force now, but not after a restart: {error}")
+        raise VerbExit(FAILED, change.text, f"it is in force now, but not after a restart: {error}")
     if parsed.has(JSON):
-        await call.print_json(facts)
+        await call.print_json(change.facts)
     else:
-        await call.print(f"{text}\n")
+        await call.print(f"{change.text}\n")
 
 
 def _check(parsed: Parsed) -> None:
@@ -96,53 +93,49 @@ def _kind(subject: str) -> str:
     return "fingerprint" if subject.startswith("SHA256:") else "operator"
 
 
-@define(eq=False)
+@frozen
 class _Change:
-    """A change of the lockouts, which is in force at once, on its way to the disk. `event` is its
-    name in the audit file, `facts` are more that belong there.
+    """A change of the lockouts, as text and as JSON. `event` is its name in the audit file,
+    `audited` are more facts that belong there.
     """
 
-    call: Call
-    subject: str
     event: str
-    facts: dict[str, Fact] = field(factory=dict, init=False)
-    _error: str = field(default="", init=False)
-    _saved: Wakeup = field(init=False)
+    subject: str
+    text: str
+    facts: dict[str, object]
+    audited: dict[str, Any] = field(factory=dict)
 
-    def __attrs_post_init__(self) -> None:
-        self._saved = Wakeup(self.call.context.clock)
 
-    def saved(self, error: str) -> None:
-        """It is on the disk, or `error` says why it is not."""
-        self._error = error
-        self._saved.set()
+async def _saved(call: Call, change: _Change, lockouts: Lockouts) -> str:
+    """Save a change, then record it; why it is not on the disk, if so. Both go on if the operator
+    leaves meanwhile.
+    """
+    over, error = Wakeup(), "see the server's log"
 
-    async def recorded(self) -> str:
-        """Record it when it is on the disk; why it is not, if so. It is recorded too when the
-        operator leaves meanwhile.
-        """
+    async def save() -> None:
+        nonlocal error
         try:
-            if not await self._saved.wait(PATIENCE):
-                self._error = f"not written to disk after {PATIENCE:g} s"
-        except CancelledError:
-            RunningCoroutine(self._recorded_later())
-            raise
-        facts: dict[str, Any] = {"subject": self.subject, "kind": _kind(self.subject), **self.facts}
-        if self._error and self.event == "lockout":
-            facts["detail"] = self._error
-        self.call.record(self.event, **facts, result="failed" if self._error else "ok")
-        return self._error
+            error = await _written(call, lockouts)
+            facts = {"subject": change.subject, "kind": _kind(change.subject), **change.audited}
+            if error and change.event == "lockout":
+                facts["detail"] = error
+            call.record(change.event, **facts, result="failed" if error else "ok")
+        finally:
+            over.set()
 
-    async def _recorded_later(self) -> None:
-        await self.recorded()
+    RunningCoroutine(save())
+    await over.wait()
+    return error
 
 
-Words = tuple[str, dict[str, object]]
-"""What was done, as text and as JSON."""
+async def _written(call: Call, lockouts: Lockouts) -> str:
+    try:
+        return await within(call.context.clock, PATIENCE, lockouts.save())
+    except TimeoutError:
+        return f"not written to disk after {PATIENCE:g} s"
 
 
-def _lock(change: _Change, lockouts: Lockouts, seconds: float | None) -> Words:
-    call, subject = change.call, change.subject
+def _lock(call: Call, subject: str, lockouts: Lockouts, seconds: float | None) -> _Change:
     if subject.endswith(_LOCAL):
         raise VerbExit(FAILED, f"{subject} is the user of this machine, and cannot be locked out")
     if is_about(call.session, subject):
@@ -154,14 +147,14 @@ def _lock(change: _Change, lockouts: Lockouts, seconds: float | None) -> Words:
     now = call.context.clock.wall()
     until = None if seconds is None else now + seconds
     locked = Lockout(subject, call.operator.name, now, until, call.session.reason)
-    if not lockouts.lock(locked, change.saved):
+    if not lockouts.lock(locked):
         raise VerbExit(FAILED, "limit of lockouts reached: lift some")
     there = [each for each in call.context.sessions if is_about(each.session, subject)]
     end_sessions(there, "you are locked out")
     known = _kind(subject) == "fingerprint" or call.context.is_operator(subject)
-    change.facts = {"until": timestamp(until), "ended": len(there)}
     facts = _facts(locked) | {"ended": len(there), "known": known}
-    return _told(locked, len(there), known), facts
+    audited = {"until": timestamp(until), "ended": len(there)}
+    return _Change("lockout", subject, _told(locked, len(there), known), facts, audited)
 
 
 def _told(locked: Lockout, count: int, known: bool) -> str:
@@ -172,12 +165,11 @@ def _told(locked: Lockout, count: int, known: bool) -> str:
     return f"{locked.what} is locked out {term}, {ended}{unknown}"
 
 
-def _lift(change: _Change, lockouts: Lockouts) -> Words:
-    subject = change.subject
-    if not lockouts.lift(subject, change.saved):
+def _lift(subject: str, lockouts: Lockouts) -> _Change:
+    if not lockouts.lift(subject):
         raise VerbExit(FAILED, f"{subject} is not locked out")
     facts: dict[str, object] = {"subject": subject, "kind": _kind(subject), "lifted": True}
-    return f"{subject} is not locked out any more", facts
+    return _Change("unlock", subject, f"{subject} is not locked out any more", facts)
 
 
 def is_about(session: Session, subject: str) -> bool:
