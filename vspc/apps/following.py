@@ -2,13 +2,12 @@
 
 from typing import Protocol
 
-from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
 from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.logs import Item, MarkerKind, Output
 from vspc.console.notices import Hint, Notice
-from vspc.net.waiting import Wakeup
+from vspc.net.waiting import RunningCoroutine, Wakeup
 
 
 class FollowReader(Protocol):

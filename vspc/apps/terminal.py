@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from vspc.apps.attaching import REPLAY_LINES
 from vspc.apps.console_input import OperatorInput, RefusedInput
-from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import banner, cautions, details
 from vspc.apps.following import Following
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
@@ -20,6 +19,7 @@ from vspc.console.console import Console
 from vspc.console.logs import LogView, Output
 from vspc.console.notices import Hint
 from vspc.console.ports import Program
+from vspc.net.waiting import RunningCoroutine, within
 
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""

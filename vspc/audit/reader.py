@@ -27,7 +27,7 @@ from vspc.console.audit import (
     AuditQuery,
     AuditUnavailable,
 )
-from vspc.net.thread_answer import ThreadAnswer
+from vspc.net.waiting import ThreadAnswer
 
 PIECE = 256 * 1024
 """Bytes that are read at once; a line is shorter."""

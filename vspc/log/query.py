@@ -21,7 +21,7 @@ from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record, begins_log
 from vspc.log.segments import Segment
 from vspc.log.view import View
 from vspc.log.writer import LogWriter
-from vspc.net.thread_answer import ThreadAnswer
+from vspc.net.waiting import ThreadAnswer
 
 T = TypeVar("T")
 

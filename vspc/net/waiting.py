@@ -1,17 +1,49 @@
-"""Waiting in a coroutine: for a time, and for something to change.
+"""Coroutines that run, and what they wait for: a time, something that changes, a thread's answer.
 
 Each wait ends with `twisted.internet.defer.CancelledError` when its coroutine is cancelled, and
 leaves no timer behind.
 """
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock, cancel
 
+_log = Logger()
+
 T = TypeVar("T")
+
+
+class RunningCoroutine:
+    """A coroutine that has begun and runs until it ends or is cancelled; what it raises is logged.
+
+    `cancel` raises CancelledError where it waits. Called while the coroutine itself runs, it does
+    nothing: the coroutine has to look whether it is to go on.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine: Any = coroutine
+        self._deferred = Deferred.fromCoroutine(coroutine)
+        self._deferred.addErrback(_ended)
+
+    def cancel(self) -> None:
+        """End it where it waits."""
+        # Without a frame it has ended, perhaps because all that refers to it was collected.
+        if self._coroutine.cr_frame is not None and not self._coroutine.cr_running:
+            self._deferred.cancel()
+
+    def active(self) -> bool:
+        """Whether it has not ended."""
+        return not self._deferred.called
+
+
+def _ended(failure: Failure) -> None:
+    if not isinstance(failure.value, CancelledError):
+        _log.failure("coroutine-failed", failure)
 
 
 async def sleep(clock: Clock, seconds: float) -> None:
@@ -100,3 +132,32 @@ class Wakeup:
             raise error
         was_set, self._is_set = self._is_set, False
         return was_set
+
+
+class ThreadAnswer(Generic[T]):
+    """One answer, made in the reactor's thread; `call_from_thread` runs a call there.
+
+    `over`: it was given, or the coroutine was cancelled. A thread that sees it may give up early;
+    what it gives then is dropped.
+    """
+
+    def __init__(self, call_from_thread: Callable[[Callable[[], None]], None]) -> None:
+        self.over = False
+        self._call_from_thread = call_from_thread
+        self._answer: Deferred[T] = Deferred()
+
+    async def wait(self) -> T:
+        """The answer."""
+        try:
+            return await self._answer
+        finally:
+            self.over = True
+
+    def give(self, answer: T) -> None:
+        """Let `wait` return `answer`; from any thread."""
+        self._call_from_thread(lambda: self._give(answer))
+
+    def _give(self, answer: T) -> None:
+        if not self.over:
+            self.over = True
+            self._answer.callback(answer)

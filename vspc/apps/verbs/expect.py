@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from vspc.apps.console_input import Typist, moved_without_proof, refused, so_much, take_pen
-from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following, FollowReader
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
@@ -23,7 +22,7 @@ from vspc.console.log_reading import boots
 from vspc.console.logs import LogView
 from vspc.console.notices import Hint
 from vspc.console.session import Fact
-from vspc.net.waiting import Wakeup, within
+from vspc.net.waiting import RunningCoroutine, Wakeup, within
 
 SHOWN = 1000
 """Characters of a match of `--fail` that are shown."""

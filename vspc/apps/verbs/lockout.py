@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from vspc.apps.coroutines import RunningCoroutine
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
@@ -14,7 +13,7 @@ from vspc.common.text import safe
 from vspc.console.ports import Lockout, Lockouts
 from vspc.console.session import Session
 from vspc.console.sessions import end_sessions
-from vspc.net.waiting import Wakeup, within
+from vspc.net.waiting import RunningCoroutine, Wakeup, within
 
 LONGEST = 3650 * 86400.0
 """Seconds of a lockout that ends by itself."""

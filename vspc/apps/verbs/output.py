@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from vspc.apps.coroutines import RunningCoroutine
 from vspc.console.ports import Channel, Program
-from vspc.net.waiting import Wakeup
+from vspc.net.waiting import RunningCoroutine, Wakeup
 
 INTERRUPT = b"\x03"
 """Control-C, where a terminal sends it as a key."""
