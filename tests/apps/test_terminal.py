@@ -32,10 +32,10 @@ class TerminalTest(SynchronousTestCase):
         self.desk = OpsDesk()
         self.web, self.line = self.desk.connected("web01", f"{1:032x}")
         clock = self.desk.clock
-        happened = AuditSubscriber(
+        subscriber = AuditSubscriber(
             self.desk.record, RecentRefusals(clock.wall), clock.seconds, clock.wall
         )
-        self.desk.events.subscribe(happened.heard)
+        self.desk.events.subscribe(subscriber.handle)
 
     def attach(
         self, operator: Operator = ALICE, words: str = "", terminal: Terminal = XTERM

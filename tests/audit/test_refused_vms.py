@@ -22,8 +22,8 @@ class TurnedAway(SynchronousTestCase):
         self.scene = Scene()
         clock = self.scene.clock
         self.recorded, self.refused = Recorded(), RecentRefusals(clock.wall)
-        happened = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.scene.events.subscribe(happened.heard)
+        subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
+        self.scene.events.subscribe(subscriber.handle)
 
     def told(self) -> list[VmRefused]:
         return [each for each in self.scene.happened if isinstance(each, VmRefused)]

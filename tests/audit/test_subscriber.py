@@ -10,11 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import Recorded, is_one_line
 from tests.fakes import FakeLine, World
-from vspc.audit import rate_limit
-from vspc.audit.logins import LoginRecorder
-from vspc.audit.rate_limit import EventRateLimit
+from vspc.audit import subscriber
 from vspc.audit.refusals import LATEST, OF_ONE, RecentRefusals
-from vspc.audit.subscriber import AuditSubscriber
+from vspc.audit.subscriber import AuditSubscriber, EventRateLimit, LoginRecorder
 from vspc.console.access import Operator
 from vspc.console.authentication import RefusalCause as Cause
 from vspc.console.events import HostChanged, How, Suspicion, VmRefused
@@ -31,8 +29,8 @@ class Consoles(SynchronousTestCase):
         self.recorded = Recorded()
         clock = self.world.clock
         self.refused = RecentRefusals(clock.wall)
-        self.happened = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.world.events.subscribe(self.happened.heard)
+        self.subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
+        self.world.events.subscribe(self.subscriber.handle)
 
     def tearDown(self) -> None:
         self.assertEqual(self.world.failures, 0)
@@ -118,7 +116,7 @@ class Consoles(SynchronousTestCase):
 
     def test_a_rename_says_whose_rights_it_changed(self) -> None:
         console, _ = self.world.connected()
-        self.happened.renamed(console.ref, "db01", {"bob", "alice"})
+        self.subscriber.renamed(console.ref, "db01", {"bob", "alice"})
         [event] = self.recorded.lines
         self.assertEqual(
             (event["event"], event["name_before"], event["operators"], event["count"]),
@@ -127,11 +125,11 @@ class Consoles(SynchronousTestCase):
 
     def test_security_events_are_bounded_and_add_up(self) -> None:
         for number in range(1000):
-            self.happened.heard(Suspicion("duplicate-uuid", None, "10.6.6.6", "", str(number)))
-        self.happened.heard(Suspicion("duplicate-uuid", None, "10.0.0.9", "", "another"))
-        self.assertEqual(len(self.recorded.lines), rate_limit.EACH + 1)
+            self.subscriber.handle(Suspicion("duplicate-uuid", None, "10.6.6.6", "", str(number)))
+        self.subscriber.handle(Suspicion("duplicate-uuid", None, "10.0.0.9", "", "another"))
+        self.assertEqual(len(self.recorded.lines), subscriber.EACH + 1)
         self.world.clock.advance(60)
-        self.happened.tick(self.world.clock.seconds())
+        self.subscriber.tick(self.world.clock.seconds())
         self.assertEqual(sum(line.get("count", 1) for line in self.recorded.lines), 1001)
         self.assertEqual(self.recorded.lines[-1]["kind"], "more")
 
@@ -140,8 +138,8 @@ class Consoles(SynchronousTestCase):
         for _ in range(100):
             self.world.clock.advance(0.2)
             console.link.break_received()
-        self.assertEqual(len(self.recorded.lines), rate_limit.EACH)
-        self.happened.tick(FOREVER)
+        self.assertEqual(len(self.recorded.lines), subscriber.EACH)
+        self.subscriber.tick(FOREVER)
         last = self.recorded.lines[-1]
         self.assertEqual(
             (last["event"], last["kind"], last["count"]), ("security", "too-many-events", 70)
@@ -153,21 +151,21 @@ class Consoles(SynchronousTestCase):
         for _ in range(100):
             self.world.clock.advance(0.2)
             console.link.break_received()
-        self.happened.heard(HostChanged(console.ref, "10.0.0.9", host, How.TOOK_OVER))
+        self.subscriber.handle(HostChanged(console.ref, "10.0.0.9", host, How.TOOK_OVER))
         self.assertEqual(len(self.recorded.named("takeover")), 1)
         for number in range(100):
-            self.happened.heard(Suspicion("name-of-another", console.ref, host, "", str(number)))
-        self.happened.heard(Suspicion("foreign-credential", console.ref, host, "", "once"))
+            self.subscriber.handle(Suspicion("name-of-another", console.ref, host, "", str(number)))
+        self.subscriber.handle(Suspicion("foreign-credential", console.ref, host, "", "once"))
         self.assertEqual(self.recorded.named("security")[-1]["detail"], "once")
-        self.happened.tick(FOREVER)
+        self.subscriber.tick(FOREVER)
         more = {(e["kind"], e["detail"]): e["count"] for e in self.recorded.lines if "count" in e}
         self.assertEqual(more, {("more", "name-of-another"): 70, ("too-many-events", "break"): 70})
 
     def test_vms_that_are_turned_away(self) -> None:
         for _ in range(100):
-            self.happened.heard(VmRefused("10.9.9.9", "prod", "the service URI is 'x'", "add x"))
-        self.assertEqual(len(self.recorded.lines), rate_limit.EACH)
-        self.happened.tick(FOREVER)
+            self.subscriber.handle(VmRefused("10.9.9.9", "prod", "the service URI is 'x'", "add x"))
+        self.assertEqual(len(self.recorded.lines), subscriber.EACH)
+        self.subscriber.tick(FOREVER)
         self.assertEqual(self.recorded.lines[-1]["count"], 70)
         [kept] = self.refused.latest()
         self.assertEqual((kept.what, kept.count, kept.hint), ("vm", 100, "add x"))
@@ -382,10 +380,10 @@ class Counting(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from([0.0, 0.5, 20.0])), max_size=400))
     def test_what_is_told_and_what_is_counted_add_up(self, came: list[tuple[int, float]]) -> None:
-        self.patch(rate_limit, "EACH", 3)
-        self.patch(rate_limit, "IN_ALL", 12)
-        self.patch(rate_limit, "TABLE", 5)
-        self.patch(rate_limit, "SUMMARIES", 2)
+        self.patch(subscriber, "EACH", 3)
+        self.patch(subscriber, "IN_ALL", 12)
+        self.patch(subscriber, "TABLE", 5)
+        self.patch(subscriber, "SUMMARIES", 2)
         counted, told, now = 0, 0, 0.0
         made = EventRateLimit()
         for address, wait in came:
@@ -399,21 +397,21 @@ class Counting(SynchronousTestCase):
     def test_of_all_together_there_are_not_more_either(self) -> None:
         made = EventRateLimit()
         told = sum(made.take(f"2001:db8:{n:x}::1", 0.0) for n in range(20_000))
-        self.assertEqual(told, rate_limit.IN_ALL)
+        self.assertEqual(told, subscriber.IN_ALL)
         summaries = made.suppressed(60.0)
-        self.assertLessEqual(len(summaries), rate_limit.SUMMARIES + 1)
+        self.assertLessEqual(len(summaries), subscriber.SUMMARIES + 1)
         summaries += made.suppressed(FOREVER)
         self.assertEqual(told + sum(over.count for over in summaries), 20_000)
 
     def test_a_network_of_ipv6_is_one_address(self) -> None:
         made = EventRateLimit()
         told = sum(made.take(f"2001:db8::{n:x}", 0.0) for n in range(100))
-        self.assertEqual(told, rate_limit.EACH)
+        self.assertEqual(told, subscriber.EACH)
         self.assertTrue(made.take("2001:db8:0:1::1", 0.0))
         self.assertTrue(made.take("192.0.2.1", 0.0))
         self.assertEqual(
             made.suppressed(60.0),
-            [rate_limit.SuppressedEvents("2001:db8::/64", 100 - rate_limit.EACH)],
+            [subscriber.SuppressedEvents("2001:db8::/64", 100 - subscriber.EACH)],
         )
 
     def test_a_minute_later_it_has_lines_again(self) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.times import LATEST, parse_rfc3339, rfc3339
+from vspc.common.clock import LATEST, parse_rfc3339, rfc3339
 
 
 class Rfc3339(SynchronousTestCase):

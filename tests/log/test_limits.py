@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.log.limits import PROTECTED, RECENT, Retained, RetainedPiece, RetentionLimits, leaving
+from vspc.log.space import PROTECTED, RECENT, Retained, RetainedPiece, RetentionLimits, leaving
 
 NOW = 1_700_000_000.0
 MIB = 1 << 20

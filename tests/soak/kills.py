@@ -62,7 +62,7 @@ def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
     log.revive(world.roster)
     log.start()
     world.observer.target = log.recorder
-    world.events.subscribe(log.heard)
+    world.events.subscribe(log.handle)
     consoles = [_console(world, number) for number in range(CONSOLES)]
     os.write(ready, b".")
     moment = 0

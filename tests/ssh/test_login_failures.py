@@ -7,8 +7,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import Recorded
-from vspc.audit.logins import LoginRecorder
 from vspc.audit.refusals import RecentRefusals
+from vspc.audit.subscriber import LoginRecorder
 from vspc.console.authentication import ProofRefused, RefusalCause
 from vspc.console.logins import LoginFailure, LoginObserver
 from vspc.console.session import Proof

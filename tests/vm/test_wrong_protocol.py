@@ -55,8 +55,8 @@ class WrongProtocolTest(SynchronousTestCase):
         self.scene = Scene()
         clock = self.scene.clock
         self.recorded, self.refused = Recorded(), RecentRefusals(clock.wall)
-        happened = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.scene.events.subscribe(happened.heard)
+        subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
+        self.scene.events.subscribe(subscriber.handle)
         self.events: list[LogEvent] = []
         keep: Any = self.events.append
         globalLogPublisher.addObserver(keep)

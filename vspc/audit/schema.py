@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from vspc.common.clock import rfc3339
 from vspc.common.text import safe
-from vspc.common.times import rfc3339
 
 
 class Has(Enum):

@@ -13,11 +13,10 @@ from attrs import define, field
 from vspc import __version__
 from vspc.audit.copies import JOURNAL, Copy, copies
 from vspc.audit.file import EventReporter
-from vspc.audit.logins import LoginRecorder
 from vspc.audit.reader import FileAuditReader
 from vspc.audit.recorder import AuditRecorder
 from vspc.audit.refusals import RecentRefusals
-from vspc.audit.subscriber import AuditSubscriber
+from vspc.audit.subscriber import AuditSubscriber, LoginRecorder
 from vspc.audit.writer import AuditWriter
 from vspc.common.clock import Cancellable, Clock
 from vspc.common.worker import WorkerPool
@@ -96,7 +95,7 @@ class AuditService:
             self._writer.start()
         for copy in self._copies:
             copy.start()
-        self._unsubscribe = self.events.subscribe(self._subscriber.heard)
+        self._unsubscribe = self.events.subscribe(self._subscriber.handle)
         self._timer = self.clock.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:

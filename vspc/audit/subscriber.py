@@ -1,15 +1,19 @@
-"""Events of consoles, as events of the audit file. What VMs and their hosts cause is bounded:
-each address has so many lines a minute of each event, and what is over is counted.
+"""Logins and events of consoles, as events of the audit file.
+
+What VMs and their hosts cause, and failed logins, are bounded: each address has so many lines a
+minute of each event, and what is over is counted.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from vspc.audit.rate_limit import MINUTE, EventRateLimit, SuppressedEvents
-from vspc.audit.refusals import RecentRefusals
+from vspc.audit.refusals import RecentRefusals, hint_for
+from vspc.common.addresses import rate_key
 from vspc.console.audit import Audit
+from vspc.console.authentication import RefusalCause
 from vspc.console.events import (
     Attached,
     AttachmentRef,
@@ -27,7 +31,87 @@ from vspc.console.events import (
     Suspicion,
     VmRefused,
 )
-from vspc.console.session import Fact
+from vspc.console.session import Fact, Proof, Session
+
+EACH = 30
+"""Lines of one address in a minute."""
+
+IN_ALL = 600
+"""The same of all addresses together."""
+
+TABLE = 4096
+"""Addresses that are counted each; of more, the first are counted together."""
+
+SUMMARIES = 100
+"""Addresses that get a count each at a time; others are counted together."""
+
+MINUTE = 60.0
+
+
+@frozen
+class SuppressedEvents:
+    """Events without a line of their own; `address`, of IPv6 a network, is empty for many."""
+
+    address: str
+    count: int
+
+
+@define
+class _Minute:
+    since: float
+    recorded: int = 0
+    suppressed: int = 0
+
+
+class EventRateLimit:
+    """How many lines of one kind an address gets a minute; what is over is counted. Times are the
+    caller's, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, _Minute] = OrderedDict()  # the oldest minute first
+        self._rest = 0
+        self._rest_since = 0.0
+        self._all = _Minute(0.0)
+
+    def take(self, address: str, now: float) -> bool:
+        """Whether one more of `address` gets a line; otherwise it is counted. An IPv6 address
+        counts with its network: a host there has as many as it likes.
+        """
+        address = rate_key(address)
+        minute = self._of.get(address)
+        if minute is None:
+            if len(self._of) >= TABLE:
+                _, first = self._of.popitem(last=False)
+                self._add(first.suppressed, now)
+            minute = self._of[address] = _Minute(now)
+        if now - self._all.since >= MINUTE:
+            self._all = _Minute(now)
+        if minute.recorded < EACH and self._all.recorded < IN_ALL:
+            minute.recorded += 1
+            self._all.recorded += 1
+            return True
+        minute.suppressed += 1
+        return False
+
+    def _add(self, count: int, now: float) -> None:
+        if count and not self._rest:
+            self._rest_since = now
+        self._rest += count
+
+    def suppressed(self, now: float) -> list[SuppressedEvents]:
+        """Events without a line, of minutes that have passed; call it at last with infinity."""
+        found = list[SuppressedEvents]()
+        while self._of and now - next(iter(self._of.values())).since >= MINUTE:
+            address, minute = self._of.popitem(last=False)
+            if minute.suppressed and len(found) < SUMMARIES:
+                found.append(SuppressedEvents(address, minute.suppressed))
+            else:
+                self._add(minute.suppressed, now)
+        if self._rest and (now - self._rest_since >= MINUTE or now == float("inf")):
+            found.append(SuppressedEvents("", self._rest))
+            self._rest = 0
+        return found
 
 
 @define(eq=False)
@@ -47,8 +131,8 @@ class AuditSubscriber:
         factory=lambda: defaultdict(EventRateLimit), init=False
     )
 
-    def heard(self, event: Event) -> None:
-        """One more: for `vspc.console.events.EventBus.subscribe`."""
+    def handle(self, event: Event) -> None:
+        """Record `event`; for `vspc.console.events.EventBus.subscribe`."""
         match event:
             case Attached(attachment):
                 rights = ",".join(sorted(attachment.rights))
@@ -152,3 +236,114 @@ class AuditSubscriber:
         address = suppressed.address or None
         count = suppressed.count
         self.audit.record(event, None, None, address=address, count=count, seconds=MINUTE, **facts)
+
+
+class RecordedLogin(Protocol):
+    """An operator's login, as a door has it."""
+
+    @property
+    def session(self) -> Session: ...
+
+
+class RecordedFailure(Protocol):
+    """Attempts that came to nothing; see `vspc.console.logins`."""
+
+    @property
+    def operator(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def proof(self) -> Proof: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def probes(self) -> int: ...
+    @property
+    def cause(self) -> RefusalCause: ...
+
+
+@define(eq=False)
+class LoginRecorder:
+    """Logins, logouts and failed logins. `seconds` is for measuring, `wall` gives seconds since
+    1970.
+    """
+
+    audit: Audit
+    refused: RecentRefusals
+    seconds: Callable[[], float]
+    wall: Callable[[], float]
+    failed_inside: Callable[[], None]
+    _limit: EventRateLimit = field(factory=EventRateLimit, init=False)
+
+    def came(self, login: RecordedLogin) -> None:
+        """An operator logged in."""
+        try:
+            session = login.session
+            roles = ",".join(sorted(session.operator.roles)) or None
+            principals = ",".join(session.proof.principals) or None
+            self.audit.record("login", session, roles=roles, principals=principals)
+        except Exception:
+            self.failed_inside()
+
+    def left(self, login: RecordedLogin) -> None:
+        """An operator logged out."""
+        try:
+            lasted = max(0.0, self.wall() - login.session.since)
+            self.audit.record("logout", login.session, seconds=round(lasted, 3))
+        except Exception:
+            self.failed_inside()
+
+    def failed(self, failure: RecordedFailure) -> None:
+        """One more attempt was counted, or a client has gone that only asked for keys."""
+        try:
+            self._failed(failure)
+        except Exception:
+            self.failed_inside()
+
+    def excused(self, failures: Iterable[RecordedFailure]) -> None:
+        """The same connection logged in after all: its failures were no refusals."""
+        try:
+            for failure in failures:
+                self.refused.take_back(*_what(failure))
+        except Exception:
+            self.failed_inside()
+
+    def _failed(self, failure: RecordedFailure) -> None:
+        proof = failure.proof
+        hint = hint_for(failure.operator, proof, failure.cause)
+        self.refused.add(*_what(failure), *hint)
+        if not self._limit.take(failure.address, self.seconds()):
+            return
+        self.audit.record(
+            "login-failed",
+            result="failed",
+            operator=failure.operator,
+            address=failure.address,
+            reason=failure.reason or None,
+            via=proof.via or None,
+            fingerprint=proof.fingerprint or None,
+            serial=proof.serial,
+            key_id=proof.key_id or None,
+            ca=proof.ca or None,
+            attempts=failure.attempts,
+            probes=failure.probes,
+        )
+
+    def tick(self, now: float) -> None:
+        """Record how many events had no line; call it every second, at last with infinity."""
+        for suppressed in self._limit.suppressed(now):
+            self.audit.record(
+                "login-failed",
+                result="failed",
+                address=suppressed.address or None,
+                count=suppressed.count,
+                seconds=MINUTE,
+            )
+
+
+def _what(failure: RecordedFailure) -> tuple[str, str, str, str]:
+    """Its key among the refusals."""
+    reason = f"{failure.proof.via or 'nothing'}: {failure.reason or 'refused'}"
+    return "login", failure.address, failure.operator, reason

@@ -1,6 +1,7 @@
-"""Time as an argument: pure rooms are handed a clock (law 8)."""
+"""Time as an argument: pure rooms are handed a clock (law 8). Times of day as RFC 3339."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -61,3 +62,32 @@ class Timer:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
+
+
+LATEST = 253402214400.0
+"""Seconds since 1970: the last day whose year has four digits in every time zone."""
+
+
+def rfc3339(at: float, timespec: str = "milliseconds", local: bool = False) -> str:
+    """`at` in UTC with a Z, or in the local time zone with its offset.
+
+    A clock may be set to anything: a time before 1970 or after `LATEST` is written as that bound,
+    and NaN as 1970. `timespec` is that of `datetime.isoformat`.
+    """
+    bounded = min(max(0.0, at), LATEST) if at == at else 0.0
+    moment = datetime.fromtimestamp(bounded, UTC)
+    if local:
+        return moment.astimezone().isoformat(timespec=timespec)
+    return moment.isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
+
+
+def parse_rfc3339(text: str) -> float:
+    """Seconds since 1970; a time without an offset is in UTC, and a date alone is its midnight.
+
+    Raises ValueError.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except OverflowError as error:
+        raise ValueError(str(error)) from None

@@ -17,7 +17,7 @@ from vspc.log.records import (
     DATA,
     FIRST_MARKER,
     GAP,
-    KEPT,
+    REACHED,
     RESERVE,
     Record,
     UnknownVersion,
@@ -110,7 +110,7 @@ class ConsoleLog:
             case code if code == ABOUT:
                 self.about = record.payload.decode("utf-8", "replace")
                 return
-            case code if code == KEPT:
+            case code if code == REACHED:
                 self.claimed = max(self.claimed, record.offset)
                 self.reserved = self.announced = 0
                 return

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from attrs import define, field
 
+from vspc.common.clock import rfc3339
 from vspc.common.files import Disk
-from vspc.common.times import rfc3339
 from vspc.log import records
 from vspc.log.console_log import ConsoleLog
 from vspc.log.records import (
-    NOBODY,
+    NO_CONSOLE,
     START,
     STOP,
     Damage,
@@ -197,7 +197,7 @@ def start(boot_id: str, now: int) -> Record:
     """What a file begins with. It names the format, too: a flipped bit in the first bytes of a file
     does not make it one of another version.
     """
-    return Record(START, NOBODY, 0, now, f"{boot_id}\n".encode() + MAGIC)
+    return Record(START, NO_CONSOLE, 0, now, f"{boot_id}\n".encode() + MAGIC)
 
 
 def _is_ours(data: bytes) -> bool:

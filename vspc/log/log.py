@@ -146,7 +146,7 @@ class Log:
         self.store.open()
         for settings in self.settings.sink:
             source = LogSource(self.writer, self.queries.cache)
-            self.writer.subscribers.append(source.heard)
+            self.writer.subscribers.append(source.notify)
             sink = make(settings, source, self.root, self.report, self.failed)
             self.sinks.append(sink)
         aside = self.writer.chain.open()
@@ -184,18 +184,18 @@ class Log:
         for sink in self.sinks:
             sink.start()
 
-    def heard(self, event: Event) -> None:
-        """For `EventBus.subscribe`."""
+    def handle(self, event: Event) -> None:
+        """For `vspc.console.events.EventBus.subscribe`."""
         if isinstance(event, Renamed):
             self._wanted.pop(event.console.id, None)
-        self.recorder.heard(event)
+        self.recorder.handle(event)
         if isinstance(event, WentAway | Forgotten):  # what is known of those takes memory
             self._wanted.pop(event.console.id, None)
         if isinstance(event, Connected):
             console = self.recorder.find(event.console.id)
             if console is not None:
                 self.prime(console)
-        self.space.heard(event)
+        self.space.handle(event)
 
     def prime(self, console: Console) -> None:
         """Give `console` its ring back from its log, after those that asked before."""

@@ -81,7 +81,7 @@ class Reconnections:
         """The ids of those that have a line."""
         return list(self._connected)
 
-    def heard(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Keep in mind what has happened; after `read`."""
         match event:
             case events.Connected(console) | events.Replaced(console) | events.Moved(console) if (

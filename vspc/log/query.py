@@ -170,7 +170,7 @@ class LogSource:
 
     # In the log's thread
 
-    def heard(self, consoles: set[bytes]) -> None:
+    def notify(self, consoles: set[bytes]) -> None:
         """Something of those consoles was written."""
         with self._changed:
             self._news |= {console.hex() for console in consoles}

@@ -284,7 +284,7 @@ class LogRecorder(OutputObserver):
 
     # Markers
 
-    def heard(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Put the markers of `event` into the logs of its consoles."""
         match event:
             case (
@@ -304,7 +304,7 @@ class LogRecorder(OutputObserver):
                 self._forgotten(console)
         for about_console, kind, text in markers(event):
             self._mark(about_console.id, *self.reconnections.read(event, kind, text))
-        self.reconnections.heard(event)
+        self.reconnections.handle(event)
         if isinstance(event, events.WentAway):
             self._resting.forget(event.console.id)
             self._release(event.console.id)

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from vspc.console.logs import OF_LINES, Marker, MarkerKind
 
-DATA, RESERVE, ABOUT, STOP, START, FORGET, KEPT = range(7)
+DATA, RESERVE, ABOUT, STOP, START, FORGET, REACHED = range(7)
 """Codes below `FIRST_MARKER`: bytes of the VM; the offset up to which offsets may have been used
 (the end itself: none is), and up to where bytes may be missing after a kill; what identifies the
 console, as JSON; the server stopped or started (no console); the log was deleted, and what follows
@@ -40,7 +40,7 @@ _RECORD = struct.Struct(">B8sQQI")
 _SERIAL = struct.Struct(">Q")
 _END = struct.Struct(">Q")
 
-NOBODY = bytes(8)
+NO_CONSOLE = bytes(8)
 """The console of records that are about the whole log."""
 
 

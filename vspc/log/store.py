@@ -18,7 +18,18 @@ from vspc.common.files import Disk
 from vspc.log.boots import BootDetector
 from vspc.log.console_log import UNKNOWN_END, ConsoleLog
 from vspc.log.journal import FILE_LIMIT, Journal, PreviousProcess, start
-from vspc.log.records import ABOUT, DATA, FORGET, KEPT, NOBODY, RESERVE, STOP, Record, gap, reserve
+from vspc.log.records import (
+    ABOUT,
+    DATA,
+    FORGET,
+    NO_CONSOLE,
+    REACHED,
+    RESERVE,
+    STOP,
+    Record,
+    gap,
+    reserve,
+)
 from vspc.log.segments import Segment
 
 OF_THE_DISK = frozenset(
@@ -124,10 +135,10 @@ class Store:
             before.take(record)
             if record.code == STOP:
                 self._release()
-            if record.console == NOBODY:
+            if record.console == NO_CONSOLE:
                 continue
             known = self.logs.get(record.console)
-            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT, KEPT):
+            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT, REACHED):
                 self._take(serial, record)
             self._note(record)
         gone = not self.journal.replayed and bool(self.logs)
@@ -156,7 +167,7 @@ class Store:
         elif record.code == RESERVE:  # one that goes on behind its end has a line
             has_line = record.offset > log.end
             (self.connected.add if has_line else self.connected.discard)(record.console)
-        elif record.code in (DATA, KEPT):
+        elif record.code in (DATA, REACHED):
             log.damages = self.journal.damages
 
     def _release(self) -> None:
@@ -248,7 +259,7 @@ class Store:
         """Write `batch` to the journal and take it in. Raises OSError, and then it is not in."""
         serial = self.journal.append(batch)
         for record in batch:
-            if record.console != NOBODY:
+            if record.console != NO_CONSOLE:
                 self._take(serial, record)
 
     def _take(self, serial: int, record: Record) -> None:
@@ -267,7 +278,7 @@ class Store:
 
         What has not moved yet stays in the journal: moving it all could take long.
         """
-        self.append([Record(STOP, NOBODY, 0, int(now * 1e6), b"")])
+        self.append([Record(STOP, NO_CONSOLE, 0, int(now * 1e6), b"")])
         self.journal.close()
 
     # Moving to segments
@@ -345,7 +356,7 @@ class Store:
         again = [start(self.boot_id, time.time_ns() // 1000)]
         for log in self.logs.values():
             if log.end:
-                again.append(Record(KEPT, log.id, log.end, 0, b""))
+                again.append(Record(REACHED, log.id, log.end, 0, b""))
             if log.reserved:
                 again.append(reserve(log.id, log.reserved, log.announced, 0))
             if log.about and not log.begun:

@@ -63,7 +63,7 @@ class LogSide:
         """Begin to write."""
         if self.log is not None:
             self.log.start()
-            events.subscribe(self.log.heard)
+            events.subscribe(self.log.handle)
 
     def tick(self) -> None:
         """Call it every second."""

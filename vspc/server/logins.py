@@ -22,7 +22,7 @@ from vspc.server.reload import LOCAL
 
 
 class LoginRecording(Protocol):
-    """Records logins; `vspc.audit.logins.LoginRecorder` is one."""
+    """Records logins; `vspc.audit.subscriber.LoginRecorder` is one."""
 
     def came(self, login: Login) -> None: ...
     def left(self, login: Login) -> None: ...

@@ -23,8 +23,8 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
+from vspc.common.clock import rfc3339
 from vspc.common.text import safe
-from vspc.common.times import rfc3339
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.log.log import DAMAGE
 

@@ -64,7 +64,7 @@ class SinkTestCase(WholeLog):
     def feeder(self, outlet: Outlet | None = None) -> Feeder:
         writer = self.logged.writer
         source = LogSource(writer, self.logged.log.queries.cache)
-        writer.subscribers.append(source.heard)
+        writer.subscribers.append(source.notify)
         feeder = Feeder(
             "test",
             self.shelf if outlet is None else outlet,

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.log.sinks import counting
 from tests.log.test_log import WholeLog
-from vspc.common.times import rfc3339
+from vspc.common.clock import rfc3339
 from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
@@ -268,7 +268,7 @@ class OneModule(WholeLog):
         settings = SinkSettings("lines", "counting", str(path))  # type: ignore[arg-type]
         writer = self.logged.writer
         source = LogSource(writer, self.logged.log.queries.cache)
-        writer.subscribers.append(source.heard)
+        writer.subscribers.append(source.notify)
         root = self.logged.root / "log"
         kinds = {**KINDS, "counting": counting.outlet}
         sink = make(settings, source, root, lambda *_: None, self.world.fail, kinds)

@@ -15,10 +15,9 @@ from vspc.apps.verbs.grammar import Grammar, Parsed
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.output import VerbOutput
 from vspc.apps.verbs.work_pool import WorkPool
-from vspc.common.clock import Clock
+from vspc.common.clock import Clock, rfc3339
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
-from vspc.common.times import rfc3339
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment

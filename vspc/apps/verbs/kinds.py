@@ -5,8 +5,8 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
+from vspc.common.clock import parse_rfc3339
 from vspc.common.text import safe
-from vspc.common.times import parse_rfc3339
 from vspc.common.values import parse_duration, parse_size
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from vspc.auth.directory import OperatorDirectory, voucher_of
 from vspc.auth.method import Attempt, AuthContext, Evidence
 from vspc.auth.methods.publickey import AUTHORITIES, revoked_meanwhile, unverifiable
 from vspc.auth.revoked import Revoked
+from vspc.common.clock import LATEST, rfc3339
 from vspc.common.text import safe
-from vspc.common.times import LATEST, rfc3339
 from vspc.common.values import InvalidValue
 from vspc.config import Config
 from vspc.config.keyoptions import Sources

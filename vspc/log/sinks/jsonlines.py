@@ -7,9 +7,9 @@ from typing import Any
 
 from attrs import define, field
 
+from vspc.common.clock import rfc3339
 from vspc.common.files import Disk
 from vspc.common.text import safe_output
-from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from attrs import define
 
+from vspc.common.clock import rfc3339
 from vspc.common.text import plain_output
-from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from attrs import define, field
 
+from vspc.common.clock import rfc3339
 from vspc.common.files import Disk
 from vspc.common.text import plain_output
-from vspc.common.times import rfc3339
 from vspc.config.settings import SinkSettings
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.log_reading import OutputLine
