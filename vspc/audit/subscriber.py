@@ -144,8 +144,8 @@ class AuditSubscriber:
                 self._of("pen", attachment, result="taken")
             case PenTaken(attachment, former):
                 self._of("force", attachment, from_operator=former)
-            case PenLaid(_, former):
-                self._of("pen", former, result="laid")
+            case PenLaid(attachment):
+                self._of("pen", attachment, result="laid")
             case Delivered(console, session, count, dropped, answers):
                 self.audit.record(
                     "input",

@@ -11,7 +11,7 @@ from typing import Protocol
 from attrs import frozen
 
 from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
-from vspc.console.events import AttachmentRef, ConsoleRef
+from vspc.console.events import AttachmentRef, EventSource
 from vspc.console.history import History
 from vspc.console.input_flow import InputFlow
 from vspc.console.input_queue import InputAccount, amount
@@ -135,7 +135,7 @@ class AttachmentGroup(Protocol):
         """Call the sink of one that has left."""
 
 
-class AttachedConsole(Protocol):
+class AttachedConsole(EventSource, Protocol):
     """A console, as an attachment needs it."""
 
     id: str
@@ -155,16 +155,15 @@ class AttachedConsole(Protocol):
         """What access rules look at."""
 
     @property
-    def ref(self) -> ConsoleRef:
-        """For events."""
-
-    @property
     def takes_input(self) -> bool:
         """Whether it has a line, or is about to have one, and is not quarantined."""
 
     @property
     def carries_break(self) -> bool:
         """Whether its line carries a BREAK."""
+
+    def release_memory(self) -> None:
+        """An attachment has left."""
 
 
 class Attachment:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from vspc.common.clock import Cancellable, Clock
-from vspc.console.attachment import Attachment, AttachmentKind
+from vspc.common.values import duration_text
+from vspc.console.access import REASON
+from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.context import ConsoleContext
-from vspc.console.events import Attached, ConsoleRef, Detached, HostChange
+from vspc.console.events import Attached, Detached, HostChange, PenLaid, PenTaken
 from vspc.console.notices import Notice, NoticeKind
-from vspc.console.pen import Pen
 
 BURST = 8
 """Lines about other attachments that may be shown at once."""
@@ -24,32 +24,20 @@ _MORE = {
 }
 
 
-class AttachmentsOwner(Protocol):
-    """A console, as its attachments need it."""
-
-    @property
-    def ref(self) -> ConsoleRef:
-        """For events."""
-
-    def release_memory(self) -> None:
-        """The last attachment has left."""
-
-
 class Attachments:
     """All attachments of one console, in the order in which they came.
 
     `host_change` is the last change of host after which no operator has asked for the pen.
     """
 
-    __slots__ = ("_context", "_members", "_owner", "_presence", "host_change", "pen")
+    __slots__ = ("_context", "_members", "_presence", "host_change", "pen")
 
-    def __init__(self, context: ConsoleContext, owner: AttachmentsOwner) -> None:
+    def __init__(self, context: ConsoleContext) -> None:
         self._context = context
-        self._owner = owner
         self._members: dict[Attachment, None] = {}
         self._presence: PresenceNotices | None = None  # while there are members
         self.host_change: HostChange | None = None
-        self.pen = Pen(context, owner, self)
+        self.pen = Pen(context, self)
 
     def __iter__(self) -> Iterator[Attachment]:
         return iter(list(self._members))
@@ -85,10 +73,10 @@ class Attachments:
         if had_pen:
             self.pen.drop()
         if self._presence is not None:
-            self._tell_left(self._presence, attachment, had_pen)
-        self._owner.release_memory()
+            self._show_left(self._presence, attachment, had_pen)
+        attachment.console.release_memory()
 
-    def _tell_left(
+    def _show_left(
         self, presence: "PresenceNotices", attachment: Attachment, had_pen: bool
     ) -> None:
         if attachment.kind is not AttachmentKind.VERB:
@@ -150,10 +138,6 @@ class Attachments:
             return None
         return next((each for each in self._members if each.may_answer), None)
 
-    def pen_asked(self) -> None:
-        """An operator asked for the pen, and has it: the last change of host is acknowledged."""
-        self.host_change = None
-
     def pen_requested(self, by: Attachment, holder: Attachment) -> None:
         """`by` asked for the pen, and `holder` keeps it."""
         if self._presence is not None:
@@ -163,6 +147,128 @@ class Attachments:
         """The pen is free; `why` follows the former holder's name, `yours` follows "you"."""
         if self._presence is not None:
             self._presence.pen_freed(former, why, yours)
+
+
+class Pen:
+    """The pen of one console: its holder may type, any number of operators may read. `holder` is
+    None while it is free.
+
+    At a terminal it is laid down when no key was typed for `ConsoleContext.pen_idle` seconds. A
+    program keeps it, since it cannot ask for it again.
+    """
+
+    __slots__ = ("_attachments", "_context", "_timer", "_used", "holder", "is_requested")
+
+    def __init__(self, context: ConsoleContext, attachments: "Attachments") -> None:
+        self._context = context
+        self._attachments = attachments
+        self._used = 0.0  # when the holder did something last
+        self._timer: Cancellable | None = None
+        self.holder: Attachment | None = None
+        self.is_requested = False  # whether another attachment was refused since it was picked up
+
+    @property
+    def recording_fails(self) -> bool:
+        """Whether no attachment may begin to type, because it could not be recorded."""
+        return self._context.audit.refuses
+
+    def pick_up(self, attachment: Attachment) -> Refusal | None:
+        """`attachment` types a key or a BREAK: it takes a free pen if it may write.
+
+        With only the right to BREAK it does so while the pen is free, and does not keep others from
+        typing.
+        """
+        if self.holder is not attachment and self.recording_fails:
+            return Refusal.AUDIT
+        if self.holder is None and "write" in attachment.rights:
+            self._give(attachment, None)
+        if self.holder is attachment:
+            self._use()
+        self.is_requested = self.is_requested or self.holder not in (None, attachment)
+        return None if self.holder in (None, attachment) else Refusal.PEN
+
+    def take(self, attachment: Attachment, force: bool = False) -> Refusal | None:
+        """`attachment` asks for it; with `force` also if another holds it. Needs the rights."""
+        if attachment.session.read_only:
+            return Refusal.READ_ONLY
+        if "write" not in attachment.rights or (force and "force" not in attachment.rights):
+            return Refusal.RIGHT
+        if REASON in attachment.rights and not attachment.session.reason:
+            return Refusal.REASON
+        former = self.holder
+        if former is not attachment and self.recording_fails:
+            return Refusal.AUDIT
+        if former is not None and former is not attachment and not force:
+            self.is_requested = True
+            self._attachments.pen_requested(attachment, former)
+            return Refusal.PEN
+        attachment.must_ask = False
+        self._attachments.host_change = None  # acknowledged by asking
+        if former is attachment:
+            self._use()
+            return None
+        self._give(attachment, former.session.operator.name if former else None)
+        if former is not None:
+            self._record(former)
+            took = former.session.about(attachment.session, "took", "took")
+            former.show(NoticeKind.PEN_TAKEN.notice(who=took))
+        return None
+
+    def _give(self, attachment: Attachment, taken_from: str | None) -> None:
+        self.holder, self.is_requested = attachment, False
+        self._stop_timer()
+        self._use()
+        self._context.events.publish(PenTaken(attachment.ref, taken_from))
+
+    def _use(self) -> None:
+        """The holder did something."""
+        self._used = self._context.clock.seconds()
+        if self._timer is None and self.holder is not None and self.holder.is_terminal:
+            self._start_timer(0.0)
+
+    def _start_timer(self, idle: float) -> None:
+        limit = self._context.pen_idle()
+        if limit:
+            self._timer = self._context.clock.call_later(max(0.0, limit - idle), self._check_idle)
+
+    def _check_idle(self) -> None:
+        self._timer = None
+        holder, limit = self.holder, self._context.pen_idle()
+        idle = self._context.clock.seconds() - self._used
+        if holder is None:
+            return
+        if idle < limit or not limit:
+            self._start_timer(idle)
+            return
+        rest = f"typed nothing for {duration_text(limit)}"
+        self.lay_down(f"has {rest}", f"have {rest}")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _record(self, former: Attachment) -> None:
+        """It types no more: what it typed is recorded now."""
+        self._context.accounting.record(former.account)
+        self._context.accounting.record(former.answers)
+
+    def lay_down(self, why: str = "laid it down", yours: str = "") -> None:
+        """The pen is free: the next key takes it. Attachments are told `why`, after the former
+        holder's name; the former holder itself `yours`, after "you", unless that is empty.
+        """
+        former = self.drop()
+        if former is not None:
+            self._attachments.pen_freed(former, why, yours)
+
+    def drop(self) -> Attachment | None:
+        """Lay it down without a notice; its former holder."""
+        former, self.holder = self.holder, None
+        self._stop_timer()
+        if former is not None:
+            self._record(former)
+            self._context.events.publish(PenLaid(former.ref))
+        return former
 
 
 def _wake(attachment: Attachment) -> None:

@@ -75,7 +75,7 @@ class Console:
         self.quarantined = history_limit is not None
         self.service_uri = ""
         self.history = History(context.budget, history_limit or context.history_limit)
-        self.attachments = Attachments(context, self)
+        self.attachments = Attachments(context)
         self.pen = self.attachments.pen
         self.link = VmLink(context, self)
         self.input = self.link.input

@@ -230,10 +230,9 @@ class PenTaken(Event):
 
 @frozen
 class PenLaid(Event):
-    """The pen is free; `former` had it, if anybody."""
+    """The pen is free; the attachment had it."""
 
-    console: ConsoleRef
-    former: AttachmentRef
+    attachment: AttachmentRef
 
 
 @frozen

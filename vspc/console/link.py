@@ -12,7 +12,7 @@ from vspc.common.values import duration_text
 from vspc.console import events
 from vspc.console.attachments import Attachments
 from vspc.console.context import ConsoleContext
-from vspc.console.events import ConsoleRef, Event, HostChange, How
+from vspc.console.events import Event, EventSource, HostChange, How
 from vspc.console.history import History
 from vspc.console.identity import Provenance
 from vspc.console.input_flow import InputFlow
@@ -36,7 +36,7 @@ class Condition(Enum):
     WAITING = "waiting"  # input waits for that
 
 
-class LinkedConsole(Protocol):
+class LinkedConsole(EventSource, Protocol):
     """A console, as its link needs it."""
 
     id: str
@@ -47,10 +47,6 @@ class LinkedConsole(Protocol):
     @property
     def title(self) -> str:
         """Zone, name and port, as notices and lists show them."""
-
-    @property
-    def ref(self) -> ConsoleRef:
-        """For events."""
 
     def release_memory(self) -> None:
         """The console has no line."""

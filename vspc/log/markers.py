@@ -45,8 +45,8 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
                 MarkerKind.PEN,
                 f"{attachment.session.operator.name} types{from_whom}",
             )
-        case events.PenLaid(console):
-            yield console, MarkerKind.PEN, "released"
+        case events.PenLaid(attachment):
+            yield attachment.console, MarkerKind.PEN, "released"
         case events.Broke(console, operator):
             yield console, MarkerKind.BREAK, f"by {operator or 'the VM'}"
 

@@ -296,8 +296,8 @@ class LogRecorder(OutputObserver):
                 self._describe(console)
             case events.PenTaken(attachment):
                 self._typed_input.begin(attachment.console.id, attachment.session.operator.name)
-            case events.PenLaid(console):
-                self._typed_input.leave(console.id)
+            case events.PenLaid(attachment):
+                self._typed_input.leave(attachment.console.id)
             case events.HostChangeSeen(console):
                 self._describe(console)
             case events.Forgotten(console):
