@@ -376,6 +376,13 @@ class Complete(VmotionTest):
         target.say(VmVcUuid(VC_UUID), VmName(b"renamed"))
         self.assertEqual(self.console("renamed").name, "renamed")
 
+    def test_a_name_that_the_source_sent_after_peer_stays(self) -> None:
+        console = self.console()
+        target = self.target(self.source.begin())
+        self.source.say(VmName(b"renamed"))
+        target.say(VMotionComplete(SEQUENCE))
+        self.assertEqual(console.name, "renamed")
+
 
 class Abort(VmotionTest):
     def test_gives_input_back_to_the_source_and_closes_the_target(self) -> None:

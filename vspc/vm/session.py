@@ -228,8 +228,10 @@ class LineSession:
     def _lead(self, console: Console) -> None:
         """It is the line of `console` now: name, buffered output and a waiting BEGIN go there."""
         self.console = console
-        if self.claim is not None:
+        if self.claim is not None and self._has_sent_name:
             self._context.roster.rename(console.vm, self.claim.name)
+        else:  # a target before its identification: the source may have sent another name
+            self._note_name(console.vm.claimed_name)
         self._context.roster.settle(console)
         last, self.quarantine_output = self.quarantine_output, None
         dropped, output = self._take_buffered()
@@ -316,6 +318,10 @@ class LineSession:
         if isinstance(self.line, VMwareLine) and self.line.registration.name is not None:
             return self.line.registration.name
         return self.claim.name if self.claim is not None else ""
+
+    @property
+    def _has_sent_name(self) -> bool:
+        return not isinstance(self.line, VMwareLine) or self.line.registration.over
 
     def _report_refusal(self, reason: str, hint: str = "") -> None:
         self.reports.refused(reason, hint, self._name)
