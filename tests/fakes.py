@@ -84,10 +84,10 @@ class FakeLine:
     def unacknowledged(self) -> int | None:
         return self.unread
 
-    def rest(self) -> None:
+    def pause_reading(self) -> None:
         self.resting = True
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         self.resting = False
 
     def close(self, reason: str) -> None:

@@ -13,9 +13,9 @@ from vspc.vm.lines.plain import RawLine
 class Resting(FairLineServerTest):
     def test_a_telnet_line_is_not_read_until_it_goes_on(self) -> None:
         host = self.registered("web01", 1)
-        host.line.rest()
+        host.line.pause_reading()
         self.assertFalse(host.wire.reading)
-        host.line.go_on()
+        host.line.resume_reading()
         self.assertTrue(host.wire.reading)
 
     def test_its_share_of_the_next_turn_does_not_end_it(self) -> None:
@@ -23,10 +23,10 @@ class Resting(FairLineServerTest):
         self.clock.turn()
         while host.wire.reading:
             host.transport.dataReceived(b"x" * BYTES)
-        host.line.rest()
+        host.line.pause_reading()
         self.clock.turn()
         self.assertFalse(host.wire.reading)
-        host.line.go_on()
+        host.line.resume_reading()
         self.assertTrue(host.wire.reading)
 
     def test_going_on_does_not_end_a_wait_for_its_share(self) -> None:
@@ -34,8 +34,8 @@ class Resting(FairLineServerTest):
         self.clock.turn()
         while host.wire.reading:
             host.transport.dataReceived(b"x" * BYTES)
-        host.line.rest()
-        host.line.go_on()
+        host.line.pause_reading()
+        host.line.resume_reading()
         self.assertFalse(host.wire.reading)
         self.clock.turn()
         self.assertTrue(host.wire.reading)
@@ -43,11 +43,11 @@ class Resting(FairLineServerTest):
     def test_one_that_is_lost_while_it_rests_is_over(self) -> None:
         host = self.registered("web01", 1)
         line = host.line
-        line.rest()
+        line.pause_reading()
         self.clock.turn()
         host.transport.connectionLost(Failure(ConnectionDone()))
         self.clock.turn()
-        line.go_on()
+        line.resume_reading()
         self.assertFalse(self.console("web01").live)
 
     def test_a_raw_line(self) -> None:
@@ -59,8 +59,8 @@ class Resting(FairLineServerTest):
         self.clock.turn()
         while wire.reading:
             line.dataReceived(b"x" * BYTES)
-        line.rest()
+        line.pause_reading()
         self.clock.turn()
         self.assertFalse(wire.reading)
-        line.go_on()
+        line.resume_reading()
         self.assertTrue(wire.reading)

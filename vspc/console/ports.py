@@ -142,10 +142,10 @@ class Line(Protocol):
     def unacknowledged(self) -> int | None:
         """Bytes written that the VM's kernel has not acknowledged; None if unknown."""
 
-    def rest(self) -> None:
-        """Read nothing more until `go_on`: output of the VM waits in its socket."""
+    def pause_reading(self) -> None:
+        """Read nothing more until `resume_reading`: output of the VM waits in its socket."""
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         """Read again. Harmless after the end of the connection."""
 
     def close(self, reason: str) -> None:

@@ -170,7 +170,7 @@ class Resting:
             self._end(console.id)
         timer = self.clock.call_later(REST, lambda: self._give_up(console.id))
         self._lines[console.id] = (line, timer)
-        line.rest()
+        line.pause_reading()
 
     def caught_up(self, console_id: str) -> None:
         """Little enough of it waits."""
@@ -191,4 +191,4 @@ class Resting:
         if timer is not None and timer.active():
             timer.cancel()
         if line is not None:
-            line.go_on()
+            line.resume_reading()

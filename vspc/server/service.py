@@ -54,7 +54,7 @@ from vspc.vm.server import LineServer
 TICK = 1.0
 """Seconds between checks of migrations, consoles that are away, and the disk."""
 
-SHUTDOWN = "the concentrator is shutting down"
+SHUTDOWN = "the server is shutting down"
 """What operators are told."""
 
 

@@ -141,7 +141,7 @@ class Registration:
             return _report(
                 LineEvent.REFUSED,
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
-                "Direction to Server (the VM is dialled by operators, through this concentrator)",
+                "Direction to Server (the VM is dialled by operators, through this server)",
                 "",
             )
         if any(fnmatchcase(uri.word, pattern) for pattern in self.service_uris):

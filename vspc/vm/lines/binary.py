@@ -226,10 +226,10 @@ class BinaryLine(LineProtocol):
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport.transport)
 
-    def rest(self) -> None:
+    def pause_reading(self) -> None:
         self.transport.pause_reading()
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         self.transport.resume_reading()
 
     def close(self, reason: str) -> None:

@@ -53,7 +53,7 @@ class RawLine(Protocol):
         self._reason = ""
         self._unread = b""  # at most what was read at once; it waits for a later turn
         self._paused = False
-        self._resting = False
+        self._stopped = False
         self._gone: Failure | None = None
         self.address = ""
         self.observer: LineObserver
@@ -93,7 +93,7 @@ class RawLine(Protocol):
             self.close(FLOOD)
 
     def _resume(self) -> None:
-        if not (self._paused or self._resting):
+        if not (self._paused or self._stopped):
             self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -120,12 +120,12 @@ class RawLine(Protocol):
     def unacknowledged(self) -> int | None:
         return unacknowledged(self.transport)
 
-    def rest(self) -> None:
-        self._resting = True
+    def pause_reading(self) -> None:
+        self._stopped = True
         self.transport.pauseProducing()
 
-    def go_on(self) -> None:
-        self._resting = False
+    def resume_reading(self) -> None:
+        self._stopped = False
         self._resume()
 
     def close(self, reason: str) -> None:
