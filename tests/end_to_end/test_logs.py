@@ -12,6 +12,7 @@ from tests.end_to_end.server import ServerTestCase
 from vspc.common.files import Disk
 from vspc.console.logs import Item, MarkerKind, Output
 from vspc.log.cache import Cache
+from vspc.log.startup import load
 from vspc.log.store import Store
 from vspc.log.view import View
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
@@ -107,7 +108,7 @@ class Streams(ServerTestCase):
         """What the log has of each VM, between gaps; read as the server reads it."""
         problems: list[tuple[str, str]] = []
         store = Store(self.log, Disk(), lambda event, what: problems.append((event, what)))
-        store.open()
+        load(store)
         store.journal.close()
         found = {}
         for log in store.logs.values():

@@ -12,6 +12,7 @@ from vspc.console.logs import Item, LogPage, Marker, Output
 from vspc.log.boots import BootDetector
 from vspc.log.cache import Cache
 from vspc.log.records import DATA, RESERVE, Record
+from vspc.log.startup import load
 from vspc.log.store import Sizes, Store
 from vspc.log.view import View
 
@@ -51,7 +52,7 @@ class Shelf:
         self.store = Store(
             self.root, self.disk, self._report_problem, self.sizes, self.boot_detector(), self.boot
         )
-        self.store.open()
+        load(self.store)
         self.ends = {c.id: c.end for c in self.store.logs.values()}
 
     def _report_problem(self, event: str, what: str) -> None:

@@ -33,6 +33,7 @@ from vspc.console.identity import Claim
 from vspc.console.logs import Marker, Output
 from vspc.log.cache import Cache
 from vspc.log.log import Log, boot_id
+from vspc.log.startup import load
 from vspc.log.store import Store
 from vspc.log.view import View
 
@@ -154,7 +155,7 @@ def _examine(root: Path, notes: mmap.mmap, killed: float, tally: Tally, whole: b
             lambda event, what: tally.complaints.append(f"{event} {what}"),
             boot_id=boot_id(),
         )
-        store.open()
+        load(store)
         store.journal.close()
         moments = _moments(notes)
         for number in range(CONSOLES):

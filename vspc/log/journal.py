@@ -12,20 +12,15 @@ from pathlib import Path
 
 from attrs import define, field
 
-from vspc.common.clock import rfc3339
 from vspc.common.files import Disk
 from vspc.log import records
-from vspc.log.console_log import ConsoleLog
 from vspc.log.records import (
     NO_CONSOLE,
     START,
-    STOP,
     Damage,
     MalformedRecord,
     Record,
     UnknownVersion,
-    gap,
-    reserve,
 )
 
 MAGIC = b"vspcjrn1"
@@ -209,52 +204,3 @@ def _is_ours(data: bytes) -> bool:
     except MalformedRecord:
         return False
     return begins is not None and begins.code == START and begins.payload.endswith(MAGIC)
-
-
-KILLED = "the server was killed"
-CUT_OFF = "the machine stopped"
-DAMAGED = "the journal is damaged"
-
-
-@define
-class PreviousProcess:
-    """The process that wrote the journal's last record, `last` (microseconds since 1970)."""
-
-    boot_id: str = ""
-    stopped: bool = True
-    last: int = 0
-    damaged: bool = False  # something of the journal is missing
-
-    def take(self, record: Record) -> None:
-        """`record` comes next; one that is about the whole log, or about a console."""
-        self.stopped = record.code == STOP
-        self.last = max(self.last, record.at)
-        if record.code == START:
-            self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
-
-    def jumps(self, logs: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
-        """Offsets go on behind output that may have come and was not kept; and again, if the next
-        kill comes before more output.
-
-        All output before `last` is in the journal, as all consoles share it. Of what came later
-        a kill loses no more than the journal has announced; a machine that stopped may have lost
-        that as well, so that only the offsets themselves are a bound.
-        """
-        killed = self.boot_id in ("", boot_id) and not self.damaged
-        why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
-        when = f"{_time(min(self.last, now))} and {_time(now)}"
-        for log in logs:
-            end, to, announced = log.end, log.reserved, log.announced
-            log.reserved = log.announced = 0
-            if to <= end:
-                continue
-            most = max(0, announced - end) if killed else to - end
-            text = f"{why}: output between {when} may be missing"
-            if to > end + most:
-                text += f" (offsets go on at {to})"
-            yield gap(log.id, end, to, now, f"{text}, at most {most} bytes")
-            yield reserve(log.id, to + to - end, to + most, 0)
-
-
-def _time(at: int) -> str:
-    return rfc3339(at / 1e6)

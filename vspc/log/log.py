@@ -25,6 +25,7 @@ from vspc.log.query import LogQueries, LogSource
 from vspc.log.recorder import LogRecorder
 from vspc.log.sinks.feeder import Feeder, make
 from vspc.log.space import Space, first_policy
+from vspc.log.startup import load
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import EventReporter, LogWriter, Sync
 
@@ -143,7 +144,7 @@ class Log:
 
     def open(self) -> None:
         """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
-        self.store.open()
+        connected = load(self.store)
         for settings in self.settings.sink:
             source = LogSource(self.writer, self.queries.cache)
             self.writer.subscribers.append(source.notify)
@@ -156,7 +157,7 @@ class Log:
             facts = log.facts
             last_output = log.last_output / 1e6 if log.last_output else None
             self.recorder.remember(log.name, log.end, facts.get("said_name"), last_output)
-        for console in self.store.connected:
+        for console in connected:
             self.recorder.reconnections.remember(console.hex())
 
     def revive(self, roster: Roster) -> int:

@@ -6,30 +6,18 @@ as chores and comes back when it is done.
 
 import errno
 import os
-import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from attrs import define, field, frozen
 
 from vspc.common.files import Disk
 from vspc.log.boots import BootDetector
-from vspc.log.console_log import UNKNOWN_END, ConsoleLog
-from vspc.log.journal import FILE_LIMIT, Journal, PreviousProcess, start
-from vspc.log.records import (
-    ABOUT,
-    DATA,
-    FORGET,
-    NO_CONSOLE,
-    REACHED,
-    RESERVE,
-    STOP,
-    Record,
-    gap,
-    reserve,
-)
+from vspc.log.console_log import ConsoleLog
+from vspc.log.journal import FILE_LIMIT, Journal, start
+from vspc.log.records import ABOUT, FORGET, NO_CONSOLE, REACHED, RESERVE, STOP, Record, reserve
 from vspc.log.segments import Segment
 
 OF_THE_DISK = frozenset(
@@ -66,14 +54,6 @@ SEGMENT = 4 * 1024 * 1024
 
 SEGMENT_AGE = 7 * 86400
 """Seconds that a segment stays open: what is too old is deleted a segment at a time."""
-
-REPORTED = 50
-"""Consoles whose damage is reported one by one at a start."""
-
-FILES_DAMAGED = "files of this log are damaged or missing: output is missing"
-JOURNAL_GONE = "the journal is missing or damaged: the last output may be missing"
-
-_DIRECTORY = re.compile(r"[0-9a-f]{16}(\.[1-9][0-9]{0,8})?")
 
 INHERITED = 4
 """Files of the journal from earlier processes: with more, a start would take long."""
@@ -113,8 +93,7 @@ class Store:
     journal: Journal = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
-    _inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
-    connected: set[bytes] = field(factory=set, init=False)  # when an earlier process ended
+    inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
     _to_move: list[ConsoleLog] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
@@ -123,126 +102,6 @@ class Store:
 
     def __attrs_post_init__(self) -> None:
         self.journal = Journal(self.root / "journal", self.disk, self.report_problem)
-
-    # Starting
-
-    def open(self) -> None:
-        """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
-        self.disk.make(self.root / "consoles")
-        self._discover()
-        before = PreviousProcess()
-        for serial, record in self.journal.replay():
-            before.take(record)
-            if record.code == STOP:
-                self._release()
-            if record.console == NO_CONSOLE:
-                continue
-            known = self.logs.get(record.console)
-            if known is None or serial > known.serial or record.code in (RESERVE, ABOUT, REACHED):
-                self._take(serial, record)
-            self._note(record)
-        gone = not self.journal.replayed and bool(self.logs)
-        if gone:
-            self.report_problem(
-                "log-journal-damaged", f"{self.journal.directory}: nothing is in it"
-            )
-        before.damaged = gone or self.journal.damages > 0
-        self._inherited = len(self.journal.files())
-        now = time.time_ns() // 1000
-        begun = [start(self.boot_id, now), *self._mend(now, gone)]
-        if not before.stopped or before.damaged:
-            begun += before.jumps(list(self.logs.values()), now, self.boot_id)
-        else:
-            self._release()
-        self.append(begun)
-        self._drop_empty()
-        for name in self._open_ones():
-            self.closed.append(name)
-
-    def _note(self, record: Record) -> None:
-        """Keep in mind what `record`, which was replayed and taken, means for its console."""
-        log = self.logs.get(record.console)
-        if log is None:
-            self.connected.discard(record.console)
-        elif record.code == RESERVE:  # one that goes on behind its end has a line
-            has_line = record.offset > log.end
-            (self.connected.add if has_line else self.connected.discard)(record.console)
-        elif record.code in (DATA, REACHED):
-            log.damages = self.journal.damages
-
-    def _release(self) -> None:
-        """Nothing is reserved: everything was written, and has been read."""
-        for log in self.logs.values():
-            if log.damages == self.journal.damages:
-                log.reserved = log.announced = 0
-
-    def _discover(self) -> None:
-        directories: dict[str, list[Path]] = {}
-        for path in (self.root / "consoles").glob("??/*"):
-            if _DIRECTORY.fullmatch(path.name):
-                directories.setdefault(path.name[:16], []).append(path)
-        for _, found in sorted(directories.items()):
-            # ID, ID.2, ID.3: each time the one before could not be gone on with.
-            found.sort(key=lambda path: int(path.name[17:] or 1))
-            log = ConsoleLog.discover(found[-1], *found[:-1])
-            self.logs[log.id] = log
-            if log.booted:
-                self.boot_detector.booted.add(log.id)
-            # A start continues the numbers even where the journal is gone.
-            self.journal.serial = max(self.journal.serial, log.serial)
-
-    def _mend(self, now: int, gone: bool) -> Iterator[Record]:
-        """Gaps for what is missing at the ends of logs; offsets go on behind them.
-
-        `gone`: there is no journal.
-        """
-        for log in list(self.logs.values()):
-            claimed, why = log.mend(), FILES_DAMAGED
-            if gone and not log.reserved and log.end + UNKNOWN_END > claimed:
-                claimed, why = log.end + UNKNOWN_END, JOURNAL_GONE
-            if claimed > log.end:
-                text = f"{why}, at most {claimed - log.end} bytes"
-                yield gap(log.id, log.end, claimed, now, text)
-            if log.changed:
-                self._describe(log)
-        self._report_damaged()
-
-    def _describe(self, log: ConsoleLog) -> None:
-        try:
-            log.describe(self.disk)
-        except OSError as error:
-            log.notes += (f"{log.directory}: {error.strerror}",)
-
-    def _report_damaged(self) -> None:
-        damaged = self.damaged
-        for log in damaged[:REPORTED]:
-            said, more = log.notes[0], len(log.notes) - 1
-            name = str(log.facts.get("said_name") or "unknown name")
-            what = f"console {log.name} ({name}): {said}"
-            self.report_problem("log-damaged", f"{what}; and {more} more" if more else what)
-            for unknown in log.unknown:
-                self.report_problem("log-left-alone", unknown)
-        if len(damaged) > REPORTED:
-            self.report_problem("log-damaged", f"{len(damaged) - REPORTED} more consoles")
-
-    @property
-    def damaged(self) -> list[ConsoleLog]:
-        """Consoles with files that were not as they had been left."""
-        return [log for log in self.logs.values() if log.notes]
-
-    def _drop_empty(self) -> None:
-        for log in [c for c in self.logs.values() if not c.begun]:
-            del self.logs[log.id]
-
-    def _open_ones(self) -> Iterator[tuple[ConsoleLog, Segment]]:
-        for log in self.logs.values():
-            for segment in log.segments[:-1]:
-                if not segment.compressed and not segment.left:
-                    segment.closed = True
-                    yield log, segment
-            last = log.segments[-1:]
-            if last and last[0].closed and not (last[0].compressed or last[0].left):
-                yield log, last[0]
 
     def log(self, console: bytes) -> ConsoleLog:
         """The log of `console`, begun if there is none."""
@@ -260,9 +119,10 @@ class Store:
         serial = self.journal.append(batch)
         for record in batch:
             if record.console != NO_CONSOLE:
-                self._take(serial, record)
+                self.take(serial, record)
 
-    def _take(self, serial: int, record: Record) -> None:
+    def take(self, serial: int, record: Record) -> None:
+        """`record` is in the journal, in batch `serial`."""
         if record.code == FORGET:
             self._delete(record.console)
             return
@@ -348,7 +208,7 @@ class Store:
     def journal_full(self) -> bool:
         """Whether it is time for `checkpoint`."""
         grown = self.journal.size - self._again
-        return grown >= self.sizes.journal or self._inherited > INHERITED
+        return grown >= self.sizes.journal or self.inherited > INHERITED
 
     def checkpoint(self) -> None:
         """End the journal's file, which `move_on` empties then. Raises OSError; call it again."""
@@ -362,7 +222,7 @@ class Store:
             if log.about and not log.begun:
                 again.append(Record(ABOUT, log.id, 0, 0, log.about.encode()))
         self.append(again)
-        self._inherited, self._again = 0, self.journal.size
+        self.inherited, self._again = 0, self.journal.size
         self.emptying = number
         self._to_move = [c for c in self.logs.values() if c.pending or c.about]
 
