@@ -21,6 +21,7 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.authenticators import OnlyKeys
+from vspc.console.authentication import Authenticator
 from vspc.console.logins import Login, LoginObserver, Request, Start
 from vspc.console.ports import Channel, Program
 from vspc.net.limits import Admissions, Refusals
@@ -155,6 +156,7 @@ class Bench:
         host_keys: Sequence[HostKey] = (HOST,),
         observer: LoginObserver | None = None,
         refusals: Refusals | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self.clock = self.make_clock()
         self.directory = Keys()
@@ -168,7 +170,7 @@ class Bench:
         self.grace_period = GracePeriod(admissions, self.clock)
         self.context = SshContext(
             host_keys=host_keys,
-            authenticator=self.directory,
+            authenticator=authenticator or self.directory,
             start=self.run,
             clock=self.clock,
             scheduler=Scheduler(self.clock.callLater, self.clock.seconds),
