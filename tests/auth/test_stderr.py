@@ -10,7 +10,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.auth.scripts import events_of
 from tests.fakes import FakeClock
 from vspc.auth.methods.command import encoded
-from vspc.auth.stderr import BYTES, LINE, LINES, MINUTE, WITHHELD, LineLimit, Secrets, StderrLog
+from vspc.auth.program_run import (
+    ERROR_BYTES,
+    LINE,
+    LINES,
+    MINUTE,
+    WITHHELD,
+    LineLimit,
+    Secrets,
+    StderrLog,
+)
 from vspc.common.text import SAFE_LIMIT
 
 
@@ -60,7 +69,7 @@ class Logged(SynchronousTestCase):
         self.assertEqual(self.events[-1]["program"], "/last")
 
     def test_too_much_of_it(self) -> None:
-        self.assertTrue(self.stderr.receive(b"\n" * BYTES))
+        self.assertTrue(self.stderr.receive(b"\n" * ERROR_BYTES))
         self.assertFalse(self.stderr.receive(b"\n"))
 
 

@@ -220,7 +220,7 @@ class Conversing(SynchronousTestCase):
             if steps > 2:
                 self.request()  # which is not read any more
                 self.settle()
-            self.client.transport.loseConnection()
+            self.client.transport.loseConnection()  # type: ignore[union-attr]
             self.settle()
             self.assertEqual(self.slow.cancelled, 0 if steps == 1 else 1, steps)
             self.assertEqual(self.bench.ssh.connections, set())

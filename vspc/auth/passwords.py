@@ -16,8 +16,8 @@ from argon2.low_level import Type, hash_secret, verify_secret
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from vspc.auth.fair_queue import FairQueue
 from vspc.config.secrets import COST, Cost, cost_of
+from vspc.net.limits import FairQueue
 
 LONGEST = 1024
 """Bytes of a password; a longer one is never right."""

@@ -12,10 +12,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorFDSet
 
 from vspc.auth.children import Child, ChildObserver, start
-from vspc.auth.fair_queue import FairQueue
-from vspc.auth.program_run import ProgramFailed, ProgramRun, RunContext
-from vspc.auth.stderr import LineLimit
+from vspc.auth.program_run import LineLimit, ProgramFailed, ProgramRun, RunContext
 from vspc.common.clock import Clock
+from vspc.net.limits import FairQueue
 from vspc.net.waiting import within
 
 RUNNING = 16

@@ -1,7 +1,10 @@
-"""Which hosts may connect, how many connections, how often that is logged. Time is an argument."""
+"""Which hosts may connect, how many connections, how often that is logged, whose turn it is.
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+Time is an argument.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from attrs import define, field
@@ -15,6 +18,8 @@ HOSTS = 4096
 """Hosts that are remembered for that; the least recent is forgotten first."""
 
 MINUTE = 60.0
+
+T = TypeVar("T")
 
 
 class Allow:
@@ -187,3 +192,62 @@ class Admissions(Generic[Connection]):
         del mine[connection]
         if not mine:
             del table[entry.address]
+
+
+class FairQueue(Generic[T]):
+    """At most `limit` items, each of a client (an address or a network), served round-robin: one
+    that fills it does not lock out others.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[str, deque[T]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        """All items, by client."""
+        return (item for row in self._rows.values() for item in row)
+
+    def add(self, client: str, item: T) -> T | None:
+        """Append `item` to the row of `client`; returns the item that is dropped for it, or None.
+
+        A full queue drops the newest item of the client that has most: `item` itself, unless
+        another client has more.
+        """
+        row = self._rows.setdefault(client, deque())
+        row.append(item)
+        self._count += 1
+        if self._count <= self._limit:
+            return None
+        longest = max(self._rows, key=lambda each: len(self._rows[each]))
+        if len(self._rows[longest]) == len(row):
+            longest = client
+        return self._take(longest, last=True)
+
+    def next(self) -> T | None:
+        """Take the first item of the client whose turn it is; None if the queue is empty."""
+        for client in self._rows:
+            return self._take(client)
+        return None
+
+    def remove(self, client: str, item: T) -> None:
+        """Remove `item`, if it is in the queue."""
+        row = self._rows.get(client, deque())
+        if item in row:
+            row.remove(item)
+            self._count -= 1
+            if not row:
+                del self._rows[client]
+
+    def _take(self, client: str, last: bool = False) -> T:
+        row = self._rows[client]
+        item = row.pop() if last else row.popleft()
+        self._count -= 1
+        if not row:
+            del self._rows[client]
+        elif not last:
+            self._rows.move_to_end(client)
+        return item

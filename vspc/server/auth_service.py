@@ -1,6 +1,7 @@
 """The authenticator, all that it needs, and its state on disk."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -27,13 +28,6 @@ LOCKOUTS, CODES = "lockouts.json", "one-time-codes.json"
 """Files in state_dir."""
 
 
-class DaemonThread(Thread):
-    """A thread that does not keep the process from ending."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(daemon=True, **options)
-
-
 class AuthService:
     """Builds the authenticator, loads and saves its state, and follows reloads."""
 
@@ -57,7 +51,8 @@ class AuthService:
         self.lockouts = LockoutStore(self._files[0], clock.wall)
         self._codes = Codes(clock, self._files[1])
         self._hashers = ThreadPool(0, HASHERS, "password-hasher")
-        self._hashers.threadFactory = DaemonThread  # type: ignore[assignment]
+        # What is hashed does not keep the process from ending.
+        self._hashers.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._hashers.start()
         self._passwords = Passwords(
             lambda call: deferToThreadPool(reactor, self._hashers, call), failed

@@ -38,9 +38,8 @@ from twisted.internet.defer import Deferred
 
 from vspc.auth.directory import UNKNOWN, OperatorDirectory
 from vspc.auth.method import Attempt, AuthContext, Evidence
-from vspc.auth.program_run import ClientAnswer, ProgramFailed, ProgramRun, ending
+from vspc.auth.program_run import ClientAnswer, ProgramFailed, ProgramRun, Secrets, ending
 from vspc.auth.programs import NAME, Programs
-from vspc.auth.stderr import Secrets
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
 from vspc.config import Config

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.auth.fair_queue import FairQueue
+from vspc.net.limits import FairQueue
 
 LIMIT = 5
 ASKERS = "abc"
