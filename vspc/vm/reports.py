@@ -6,7 +6,8 @@ from vspc.common.text import safe
 from vspc.console.console import Console
 from vspc.console.events import Suspicion, VmRefused
 from vspc.net.limits import TokenBucket
-from vspc.vm.context import LineContext, Zone
+from vspc.vm.context import LineContext, LineHandle
+from vspc.vm.lines.vmware import VMwareLine
 from vspc.vm.mismatch import RemotePeer, of_handshake
 
 EVENTS = 50
@@ -31,12 +32,12 @@ REASON = 600
 class Reports:
     """The reports of one line."""
 
-    __slots__ = ("_address", "_breaks", "_context", "_dropped", "_events", "_zone")
+    __slots__ = ("_address", "_breaks", "_context", "_dropped", "_events", "_session")
 
-    def __init__(self, context: LineContext, address: str, zone: Zone) -> None:
+    def __init__(self, context: LineContext, session: LineHandle) -> None:
         self._context = context
-        self._address = address
-        self._zone = zone
+        self._session = session
+        self._address = session.line.address
         self._dropped = 0
         self._events = TokenBucket(EVENT_RATE, EVENTS)
         self._breaks: TokenBucket | None = None  # few lines ever send one
@@ -67,21 +68,48 @@ class Reports:
     @property
     def peer(self) -> RemotePeer:
         """The other end."""
-        return RemotePeer(self._address, self._zone.name)
+        return RemotePeer(self._address, self._session.zone.name)
 
-    def refused(self, reason: str, hint: str, name: str) -> None:
-        """The line is refused; `name` is what its VM sent, if anything."""
+    # Lines that get no console
+
+    def refused(self, reason: str, hint: str = "") -> None:
+        """The line is refused; `hint` is what to write into the configuration, if anything."""
+        name, zone = self._name, self._session.zone.name
         facts = {"name": name} if name else {}
         self.warn("vm-refused", reason, **facts)
-        self._context.roster.publish(VmRefused(self._address, self._zone.name, reason, hint, name))
+        self._context.roster.publish(VmRefused(self._address, zone, reason, hint, name))
 
-    def unidentified(self, reason: str, error: BaseException | None, name: str) -> None:
+    def incomplete(self) -> None:
+        """It is refused because its identification was not complete in time."""
+        line, seconds = self._session.line, self._context.timeouts.identify
+        missing, hint = "identification", ""
+        if isinstance(line, VMwareLine):
+            missing = line.registration.missing
+            if not line.agreed:
+                hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
+        self.refused(f"{missing} not received within {seconds:g} s{hint}")
+
+    def failed_peer(self) -> None:
+        """It is refused because none of its credentials was accepted in time."""
+        self.refused("no open migration has its vMotion credential")
+
+    def unidentified(self, reason: str, error: BaseException | None) -> None:
         """It ended before it was identified: a refusal only where TLS gives a reason."""
         found = None if error is None else of_handshake(error, self.peer)
         if found is not None:
-            self.refused(found.reason, found.hint, name)
+            self.refused(found.reason, found.hint)
         else:
             self._context.log.debug("vm-left", address=self._address, reason=reason)
+
+    @property
+    def _name(self) -> str:
+        """The last name that its VM sent, identified or not."""
+        line, claim = self._session.line, self._session.claim
+        if isinstance(line, VMwareLine) and line.registration.name is not None:
+            return line.registration.name
+        return claim.name if claim is not None else ""
+
+    # Security
 
     def suspicion(
         self, kind: str, console: Console | None, detail: str, holder: str | None = None

@@ -141,8 +141,8 @@ class LineAction(_Key):
     COMPLETE_MIGRATION = "look the sequence up, move the console"
     ABORT_MIGRATION = "release its console"
     # The end
-    REFUSE_UNIDENTIFIED = "log what is missing, close"
-    REFUSE_FAILED_PEER = "log that its credential was not accepted, close"
+    REPORT_INCOMPLETE = "log and publish what is missing"
+    REPORT_FAILED_PEER = "log and publish that its credential was not accepted"
     REPORT_REFUSAL = "log and publish the reason"
     REPORT_UNIDENTIFIED = "log an end of TLS, else a debug line"
     REPORT_LOST_OUTPUT = "log how many buffered bytes are lost"
@@ -198,7 +198,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
         _E.PEER_FAILED: _become(_R.FAILED_PEER, _A.REPORT_PEER),
         _E.REFUSED: _become(_R.RETIRED, _A.REPORT_REFUSAL, _A.CLOSE),
         _E.ENDED: _become(_R.RETIRED, _A.CLOSE),
-        _E.TIME_OVER: _become(_R.RETIRED, _A.REFUSE_UNIDENTIFIED),
+        _E.TIME_OVER: _become(_R.RETIRED, _A.REPORT_INCOMPLETE, _A.CLOSE),
         _E.LOST: _become(_R.RETIRED, _A.REPORT_UNIDENTIFIED),
     },
     _R.FAILED_PEER: {
@@ -211,7 +211,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
         _E.PEER_FAILED: _stay(_A.REPORT_PEER),
         _E.REFUSED: _become(_R.RETIRED, _A.REPORT_REFUSAL, _A.CLOSE),
         _E.ENDED: _become(_R.RETIRED, _A.CLOSE),
-        _E.TIME_OVER: _become(_R.RETIRED, _A.REFUSE_FAILED_PEER),
+        _E.TIME_OVER: _become(_R.RETIRED, _A.REPORT_FAILED_PEER, _A.CLOSE),
         _E.LOST: _become(_R.RETIRED, _A.REPORT_UNIDENTIFIED),
     },
     _R.CLAIMANT: {

@@ -86,7 +86,7 @@ class LineSession:
         self.dropped_bytes = 0
         self.quarantine_output: float | None = None
         self.limit = Timer(context.clock)
-        self.reports = Reports(context, line.address, zone)
+        self.reports = Reports(context, self)
         self.assignment = Assignment(context, self, self.reports)
         self.vmotion = Vmotion(context, self, self.reports)
         self._probers: list[Callable[[OldLine], None]] = []
@@ -205,6 +205,10 @@ class LineSession:
         if self.role is LineRole.LEADING:
             self._context.roster.rename(vm, joined.name)
 
+    @property
+    def _has_sent_name(self) -> bool:
+        return not isinstance(self.line, VMwareLine) or self.line.registration.over
+
     def _report_uuid_change(self, uuid: str) -> None:
         detail = f"its UUID changed to {uuid} on a connected line"
         self.reports.suspicion("identity-changed", self.console, detail)
@@ -296,39 +300,6 @@ class LineSession:
 
     # The end
 
-    def _refuse_unidentified(self) -> None:
-        seconds = self._context.timeouts.identify
-        missing, hint = "identification", ""
-        if isinstance(self.line, VMwareLine):
-            missing = self.line.registration.missing
-            if not self.line.agreed:
-                hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
-        self._refuse(f"{missing} not received within {seconds:g} s{hint}")
-
-    def _refuse_failed_peer(self) -> None:
-        self._refuse("no open migration has its vMotion credential")
-
-    def _refuse(self, reason: str) -> None:
-        self._report_refusal(reason)
-        self._close(reason)
-
-    @property
-    def _name(self) -> str:
-        """The last name that it sent, identified or not."""
-        if isinstance(self.line, VMwareLine) and self.line.registration.name is not None:
-            return self.line.registration.name
-        return self.claim.name if self.claim is not None else ""
-
-    @property
-    def _has_sent_name(self) -> bool:
-        return not isinstance(self.line, VMwareLine) or self.line.registration.over
-
-    def _report_refusal(self, reason: str, hint: str = "") -> None:
-        self.reports.refused(reason, hint, self._name)
-
-    def _report_unidentified(self, reason: str, error: BaseException | None) -> None:
-        self.reports.unidentified(reason, error, self._name)
-
     def _report_lost_output(self, *_: object) -> None:
         lost = self.dropped_bytes + len(self.buffered)
         if lost:
@@ -366,6 +337,10 @@ class LineSession:
 
 def _by_assignment(call: Callable[Concatenate[Assignment, ...], object]) -> _Do:
     return lambda line, *facts: call(line.assignment, *facts)
+
+
+def _by_reports(call: Callable[Concatenate[Reports, ...], object]) -> _Do:
+    return lambda line, *facts: call(line.reports, *facts)
 
 
 def _by_vmotion(call: Callable[Concatenate[Vmotion, ...], object]) -> _Do:
@@ -406,10 +381,10 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.REPORT_PEER: _by_vmotion(Vmotion.report_unknown),
         _A.COMPLETE_MIGRATION: _by_vmotion(Vmotion.complete),
         _A.ABORT_MIGRATION: _by_vmotion(Vmotion.abort),
-        _A.REFUSE_UNIDENTIFIED: LineSession._refuse_unidentified,
-        _A.REFUSE_FAILED_PEER: LineSession._refuse_failed_peer,
-        _A.REPORT_REFUSAL: LineSession._report_refusal,
-        _A.REPORT_UNIDENTIFIED: LineSession._report_unidentified,
+        _A.REPORT_INCOMPLETE: _by_reports(Reports.incomplete),
+        _A.REPORT_FAILED_PEER: _by_reports(Reports.failed_peer),
+        _A.REPORT_REFUSAL: _by_reports(Reports.refused),
+        _A.REPORT_UNIDENTIFIED: _by_reports(Reports.unidentified),
         _A.REPORT_LOST_OUTPUT: LineSession._report_lost_output,
         _A.LEAVE_MIGRATION: LineSession._leave_migration,
         _A.LEAVE_CONSOLE: LineSession._leave_console,
