@@ -349,7 +349,7 @@ class Running(AccessTest):
         found = {line.split()[0]: line for line in lines[1:]}
         self.assertIn("web1     read", found["bob"])
         self.assertIn("web1     -", found["alice"])
-        self.assertTrue(found["alice"].endswith("kept apart: role admin"))
+        self.assertTrue(found["alice"].endswith("quarantined: role admin"))
 
     def test_consoles_by_pattern_handle_or_id(self) -> None:
         rows = (listed("web1"), listed("x", zone="lab", handle="lab/x:2", uuid="4" * 32))

@@ -225,7 +225,7 @@ class PageTest(ProcessTestCase):
             self.assertLess(tries, 100)
 
     def _lie(self, address: str) -> str:
-        """The handle of a line that is kept apart: somebody at `address` says that he is web01."""
+        """The handle of the quarantined line from `address` that claims to be web01."""
         with socket.socket(socket.AF_UNIX) as control:
             control.connect(str(self.directory / "web01.sock"))
             control.sendall(f"lie {address} as=web01\n".encode())
@@ -234,7 +234,7 @@ class PageTest(ProcessTestCase):
             for row in json.loads(self._complete("vspc list --json").out):
                 if row["state"] == "quarantined" and row["address"] == address:
                     return str(row["handle"])
-        raise AssertionError(f"no line from {address} is kept apart")
+        raise AssertionError(f"no line from {address} is quarantined")
 
     def _away(self) -> int:
         rows = json.loads(self._complete("vspc list --json 'test-*'").out)

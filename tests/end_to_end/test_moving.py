@@ -254,7 +254,7 @@ class HighAvailability(MovingTestCase):
         self.event("taken-over", SECOND, FIRST)
         self.tell(f"revive {FIRST}")
         self.event("came-back", FIRST, SECOND)
-        # The old host ends its copy of the VM, and the one that was kept apart has its turn.
+        # The old host ends its copy of the VM, and the quarantined line gets the console.
         self.server.out.expect(rb" vm-registered console=web1 .*%b" % SECOND.encode())
         self.assertEqual(self.rows("bob"), [("web1", "connected", SECOND)])
         raw = self.attach_and_wait("web1")

@@ -135,7 +135,7 @@ def rights_text(cell: AccessCell) -> str:
 
 def _why(column: AccessColumn, cell: AccessCell) -> str:
     if column.subject.quarantined:
-        return f"kept apart: role {cell.role}"
+        return f"quarantined: role {cell.role}"
     role = [f"role {cell.role}"] if cell.role else []
     return ", ".join(([cell.rule.where] if cell.rule else []) + role) or "no rule"
 

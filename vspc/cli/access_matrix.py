@@ -113,7 +113,7 @@ class AccessMatrix:
         }
 
     def cell(self, row: AccessRow, column: AccessColumn) -> AccessCell:
-        """What `Access` says, too: no rule is about what is kept apart, and auditors read all."""
+        """What `Access` says, too: no rule is about quarantined lines, and auditors read all."""
         if column.subject.quarantined:
             return AccessCell(
                 QUARANTINE if "admin" in row.operator.roles else NOTHING, role="admin"
