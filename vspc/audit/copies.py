@@ -40,7 +40,7 @@ STOP_TIMEOUT = 2.0
 """Seconds that `stop` waits."""
 
 REPORT_RATE, REPORTS = 1 / 60, 5
-"""How often trouble is told: for ever, and at once."""
+"""Reports of failures: so many a second in the long run, and so many at once."""
 
 Encode = Callable[[bytes], bytes]
 """A line of the file in the format of the other side."""

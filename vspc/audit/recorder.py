@@ -42,7 +42,7 @@ def event_facts(
     facts: Mapping[str, object],
     defect: Callable[[str], None] = lambda _what: None,
 ) -> dict[str, Value]:
-    """The fields of an event in their order; what is not as it should be is told to `defect`."""
+    """The fields of an event in their order; what does not fit the schema is passed to `defect`."""
     made: dict[str, object] = {"event": event}
     if session is not None:
         made |= session.facts

@@ -41,7 +41,7 @@ class RecentRefusals:
     def add(
         self, what: str, address: str, name: str, reason: str, *hint: str, vm_name: str = ""
     ) -> None:
-        """One more; `hint` is lines, `vm_name` what a VM said its name is."""
+        """One more; `hint` is lines, `vm_name` the name that a VM claims."""
         address, name, reason = bounded(address), bounded(name), bounded(reason)
         key, now = (what, address, name, reason, bounded(vm_name)), self._wall()
         lines = "\n".join(_line(each) for each in hint)

@@ -115,7 +115,9 @@ class AuditService:
             self._writer.reopen()
 
     def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
-        """The VM of `console` said `before` until now, and these operators' rights changed."""
+        """The VM of `console` claimed the name `before` until now. These operators' rights have
+        changed by that.
+        """
         self._subscriber.renamed(console, before, operators)
 
     def limits(self) -> Mapping[str, int]:

@@ -182,7 +182,9 @@ class AuditSubscriber:
                 self._refused(event)
 
     def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
-        """The VM of `console` said `before` until now, and these operators' rights changed."""
+        """The VM of `console` claimed the name `before` until now. These operators' rights have
+        changed by that.
+        """
         self._bounded(
             "rename",
             console,

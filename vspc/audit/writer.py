@@ -36,7 +36,7 @@ STOP_TIMEOUT = 5.0
 """Seconds that `stop` waits."""
 
 REPORT_RATE, REPORTS = 1 / 60, 10
-"""How often a failure is told: for ever, and at once."""
+"""Reports of failures: so many a second in the long run, and so many at once."""
 
 
 @define(eq=False)
@@ -62,7 +62,7 @@ class AuditWriter:
     _worker: Worker = field(init=False)
     _lost_since: str = field(default="", init=False)  # the head of the first that was lost
     _reopen: bool = field(default=False, init=False)
-    _opened: Entry | None = field(default=None, init=False)  # to be said before all else
+    _opened: Entry | None = field(default=None, init=False)  # to be written before all else
     _began: bool = field(default=False, init=False)
     _looked: float = field(default=float("-inf"), init=False)
     _synced: float = field(default=float("-inf"), init=False)

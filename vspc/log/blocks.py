@@ -99,7 +99,7 @@ def _unpack_block(packed: bytes, size: int) -> bytes | None:
 
 
 def _in_order(runs: Sequence[BlockRun]) -> Iterable[BlockRun]:
-    """Without those that would be said twice."""
+    """Without those whose bytes are there already."""
     place = offset = 0
     for run in runs:
         if run.place >= place and run.offset >= offset:

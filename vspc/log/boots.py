@@ -87,13 +87,13 @@ class BootDetector:
             if begin > done:
                 pieces.append(_piece(record, done, begin))
             offset = record.offset + begin
-            says = self._says(text[match.start() : max(at, match.end())])
-            pieces.append(marker(MarkerKind.BOOT, console, offset, record.at, says))
+            shown = self._text(text[match.start() : max(at, match.end())])
+            pieces.append(marker(MarkerKind.BOOT, console, offset, record.at, shown))
             done = begin
         pieces.append(_piece(record, done, len(record.payload)))
         return [piece for piece in pieces if piece.code != DATA or piece.payload]
 
-    def _says(self, line: bytes) -> str:
+    def _text(self, line: bytes) -> str:
         """The stage of a boot that `line` belongs to, and the line (`vspc.console.log_reading`)."""
         stage = next((n for n, e in enumerate(self._compiled, 1) if e.search(line)), 1)
         return log_reading.boot_text(stage, safe_output(line).strip())

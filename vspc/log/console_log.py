@@ -46,7 +46,7 @@ class ConsoleLog:
     `begun`: output came, or an operator acted on it.
 
     `reserved` is the offset up to which offsets may have been used, 0 while none is reserved; what
-    was said up to `announced` may be missing after a kill. `notes` say what is wrong with its
+    came up to `announced` may be missing after a kill. `notes` say what is wrong with its
     files.
     """
 
@@ -116,7 +116,7 @@ class ConsoleLog:
                 return
             case code if code != DATA and code < FIRST_MARKER:
                 return
-        if record.offset < self.end:  # it has moved already, or would be said twice
+        if record.offset < self.end:  # it has moved already
             if record.end <= self.end:
                 return
             record = record.behind(self.end)
@@ -345,7 +345,7 @@ class ConsoleLog:
 
     def mend(self) -> int:
         """What its index does not speak of counts where nothing else has it; call it when all of
-        the journal was taken. The offset behind what was said once, of which nothing is left.
+        the journal was taken. The offset behind output that came once, of which nothing is left.
         """
         starts = [segment.start for segment in self.segments]
         for number, segment in enumerate(self.segments, 1):

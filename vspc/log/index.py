@@ -127,7 +127,7 @@ class Index:
 
     @property
     def reserve(self) -> tuple[int, int] | None:
-        """Up to where offsets may have been used, and told as missing, when it was written."""
+        """Up to where offsets may have been used, and announced, when it was written."""
         found = [entry.payload for entry in self.entries if entry.code == RESERVE]
         if not found or len(found[-1]) != _RESERVE.size:
             return None

@@ -1,4 +1,4 @@
-"""Events of consoles as markers of their logs; reconnections told from boots; recorded input.
+"""Events of consoles as markers of their logs; reconnections, which are no boots; recorded input.
 
 A line that comes back although its VM went on running is a reconnection, not a boot. Input is
 recorded as far as the VM echoed it: what was typed without an echo (a password) is only counted.

@@ -85,8 +85,8 @@ def begins_log(code: int) -> bool:
 
 
 def reserve(console: bytes, offset: int, announced: int, at: int) -> Record:
-    """A record that offsets up to `offset` may be used, and that the journal will hold what was
-    said before more than up to `announced` was.
+    """A record that offsets up to `offset` may be used, and that the journal has a later reserve
+    before output beyond `announced` comes.
     """
     return Record(RESERVE, console, offset, at, _END.pack(announced))
 

@@ -67,11 +67,11 @@ class _Reading:
         if not (self.segment.compressed or self.segment.size or self.segment.index_size):
             return Recovered(b"", (), None, ())  # killed while it was begun
         bytes_path, index_path = self.segment.paths
-        data, said = self._file(bytes_path, self.base), self._file(index_path, self.before)
-        if data is None and said is None:
+        data, index_data = self._file(bytes_path, self.base), self._file(index_path, self.before)
+        if data is None and index_data is None:
             raise FileNotFoundError(bytes_path)
         found = self._bytes(data)
-        known = self._index(index_path, said)
+        known = self._index(index_path, index_data)
         head = known.head or found.head
         if known.head is not None and known.head.id != self.segment.console:
             self.notes.append(f"{index_path}: it is of the console {known.head.id}")

@@ -1,4 +1,4 @@
-"""Segments: one console's bytes on disk, exactly as its VM said them, with an index beside them.
+"""Segments: one console's bytes on disk, exactly as they came, with an index beside them.
 
 A segment is two files. `OFFSET.seg` holds bytes and nothing else; `OFFSET.idx` says of each run of
 them at which offset and when it came, and what happened in between. A closed segment has both
@@ -360,7 +360,7 @@ def adopt(segment: Segment, until: int | None) -> int:
 
 
 def _zeros(path: Path, size: int, most: int) -> int:
-    """How many of the last `most` bytes are zeros that no VM said: a power cut leaves them."""
+    """How many of the last `most` bytes are zeros that no VM sent: a power cut leaves them."""
     if not most:
         return 0
     with path.open("rb") as file:

@@ -120,8 +120,9 @@ class LogWriter:
     # From any thread
 
     def start(self) -> None:
-        """Begin; the store is open already."""
+        """Begin; the store is open already. Raises RuntimeError where the system has no threads."""
         self._tidied = self.now()
+        self.chores.submit(lambda: None)  # its thread begins now: later there may be none
         self._worker.start()
 
     def put(self, item: Batch | Callable[[], None]) -> None:
@@ -240,9 +241,9 @@ class LogWriter:
         with self._written:
             self._written.notify_all()
         if self.subscribers:
-            said = {record.console for record in records}
+            consoles = {record.console for record in records}
             for notify in self.subscribers:
-                notify(said)
+                notify(consoles)
         begun = {record.console for record in records if record.code == DATA}
         self.store.settle(begun, busy=bool(self._unwritten or self._items))
 

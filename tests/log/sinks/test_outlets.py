@@ -148,6 +148,16 @@ class FilesOfLines(SynchronousTestCase):
         self.assertEqual(getattr(error, "errno", None), errno.ELOOP)
         self.assertEqual(victim.read_text(), "")
 
+    def test_a_fifo_is_written_like_a_file(self) -> None:
+        path = Path(self.mktemp())
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        outlet = JsonFile(path)
+        outlet.write(about("web01"), [LINE])
+        self.assertEqual(json.loads(os.read(reader, 4096))["text"], "x")
+        outlet.close()
+
 
 class ByName(SynchronousTestCase):
     """Links by name."""

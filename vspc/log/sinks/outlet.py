@@ -93,10 +93,10 @@ def _is_torn(path: Path) -> bool:
     What came of it comes again; without an end of its own it would spoil the line behind it.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or not status.st_size:
+            return False  # to open a FIFO would wait for its other end
         with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-                return False
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
     except OSError:
