@@ -55,7 +55,7 @@ def written_duration(seconds: float) -> str:
     for unit, scale in _DURATIONS.items():
         if seconds >= scale and not seconds % scale:
             return f"{int(seconds) // scale}{unit}"
-    return f"{seconds:.15g} seconds"
+    return f"{seconds:.15g}s"
 
 
 def size_text(count: float) -> str:

@@ -52,6 +52,11 @@ def within_size(low: int, high: int) -> Metadata:
     return within(low, high, written_size)
 
 
+def checked(check: Callable[[Any], None]) -> Metadata:
+    """Any value for which `check` raises nothing."""
+    return {CHECK: check}
+
+
 def unless_none(metadata: Metadata) -> Metadata:
     """The same for a key that may be absent."""
     check = metadata[CHECK]
@@ -69,26 +74,18 @@ def ring(low: int, high: int) -> Metadata:
     return {CHECK: check}
 
 
-def zone_name() -> Metadata:
+def zone_name(value: str) -> None:
     """A name that precedes the slash in the name of a console."""
-
-    def check(value: str) -> None:
-        if not _ZONE.fullmatch(value) or value == DEFAULT_ZONE:
-            allowed = "1 to 32 letters, digits and . _ - are allowed; [vm] is the zone default"
-            raise InvalidValue("invalid zone name", allowed)
-
-    return {CHECK: check}
+    if not _ZONE.fullmatch(value) or value == DEFAULT_ZONE:
+        allowed = "1 to 32 letters, digits and . _ - are allowed; [vm] is the zone default"
+        raise InvalidValue("invalid zone name", allowed)
 
 
-def label() -> Metadata:
+def label(value: str) -> None:
     """A name of a console, shown and typed."""
-
-    def check(value: str) -> None:
-        if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
-            allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
-            raise InvalidValue("invalid console name", allowed)
-
-    return {CHECK: check}
+    if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
+        allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
+        raise InvalidValue("invalid console name", allowed)
 
 
 def is_name(value: str) -> bool:
@@ -105,17 +102,13 @@ def operator_name(value: str) -> None:
         raise InvalidValue("invalid operator name", f"names that end in {_OURS} are reserved")
 
 
-def template() -> Metadata:
+def template(value: str) -> None:
     """A name of an operator with {principal} and {key_id} in it."""
-
-    def check(value: str) -> None:
-        try:
-            operator_name(_PLACE.sub("x", value))
-        except InvalidValue as wrong:
-            allowed = "{principal} and {key_id} may be used"
-            raise InvalidValue(wrong.problem, f"{wrong.allowed}; {allowed}") from None
-
-    return {CHECK: check}
+    try:
+        operator_name(_PLACE.sub("x", value))
+    except InvalidValue as wrong:
+        allowed = "{principal} and {key_id} may be used"
+        raise InvalidValue(wrong.problem, f"{wrong.allowed}; {allowed}") from None
 
 
 def some(what: str) -> Metadata:
@@ -135,24 +128,16 @@ def _examine_blanks(value: tuple[str, ...]) -> None:
         raise InvalidValue("an entry begins or ends with a space", "remove it")
 
 
-def group_names() -> Metadata:
+def group_names(value: tuple[str, ...]) -> None:
     """Names of groups."""
-
-    def check(value: tuple[str, ...]) -> None:
-        if not all(word.strip() and word.isprintable() for word in value):
-            raise InvalidValue("invalid group name", "expected printable text")
-        if any(word.startswith("@") for word in value):
-            raise InvalidValue("a group name begins with @", "the @ is written in rules only")
-        _examine_blanks(value)
-
-    return {CHECK: check}
+    if not all(word.strip() and word.isprintable() for word in value):
+        raise InvalidValue("invalid group name", "expected printable text")
+    if any(word.startswith("@") for word in value):
+        raise InvalidValue("a group name begins with @", "the @ is written in rules only")
+    _examine_blanks(value)
 
 
-def once() -> Metadata:
+def once(value: tuple[str, ...]) -> None:
     """A list without duplicates."""
-
-    def check(value: tuple[str, ...]) -> None:
-        if len(set(value)) < len(value):
-            raise InvalidValue("duplicate entry", "list each once")
-
-    return {CHECK: check}
+    if len(set(value)) < len(value):
+        raise InvalidValue("duplicate entry", "list each once")

@@ -13,6 +13,7 @@ from vspc.common.addresses import LOOPBACK, Network
 from vspc.config.checks import (
     COMPUTED,
     DEFAULT_ZONE,
+    checked,
     group_names,
     label,
     once,
@@ -72,8 +73,8 @@ class CertificateMap:
     """[[ssh.certificates.map]]: operators that certificates with these principals log in."""
 
     principals: tuple[str, ...] = field(metadata=some("globs of principals"))
-    operator: str = field(default="{principal}", metadata=template())
-    groups: tuple[str, ...] = field(default=(), metadata=group_names())
+    operator: str = field(default="{principal}", metadata=checked(template))
+    groups: tuple[str, ...] = field(default=(), metadata=checked(group_names))
     roles: tuple[Role, ...] = ()
 
 
@@ -123,9 +124,9 @@ class OperatorSettings:
     password_hash: PasswordHash | None = None
     password_hash_file: HashFile | None = None
     totp_secret_file: TotpFile | None = None
-    require: tuple[str, ...] = field(default=(), metadata=once())
+    require: tuple[str, ...] = field(default=(), metadata=checked(once))
     verify_required: bool = False
-    groups: tuple[str, ...] = field(default=(), metadata=group_names())
+    groups: tuple[str, ...] = field(default=(), metadata=checked(group_names))
     roles: tuple[Role, ...] = ()
 
     @property
@@ -186,7 +187,7 @@ class AuditSettings:
 class PlainSettings:
     """[[vm.plain]]: a console whose VM dials us without the extension."""
 
-    name: str = field(metadata=label())
+    name: str = field(metadata=checked(label))
     listen: Endpoint
     telnet: bool = False
     allow: tuple[Network, ...] | None = None
@@ -196,7 +197,7 @@ class PlainSettings:
 class ZoneSettings:
     """[[vm.zone]]: hosts that trust each other, on listeners of their own."""
 
-    name: str = field(metadata=zone_name())
+    name: str = field(metadata=checked(zone_name))
     telnet: tuple[Endpoint, ...] = ()
     telnets: tuple[Endpoint, ...] = ()
     allow: tuple[Network, ...] = LOOPBACK
@@ -271,7 +272,7 @@ class LogPolicy:
 class SinkSettings:
     """[[log.sink]]: output of VMs for other programs."""
 
-    name: str = field(metadata=zone_name())
+    name: str = field(metadata=checked(zone_name))
     kind: SinkKind
     target: Target
     consoles: tuple[Pattern, ...] = (Pattern("*"),)
