@@ -82,6 +82,12 @@ class Locking(LockoutCase):
         self.assertEqual(set(self.desk.ended), {key.id, vouched.id})
         self.assertEqual([e["kind"] for e in self.desk.audited("lockout")], ["fingerprint"] * 2)
 
+    def test_the_second_of_two_keys(self) -> None:
+        first, second = Proof("publickey", KEY), Proof("publickey", STOLEN)
+        both = self.desk.login(ALICE, first.joined(second))
+        self.assertIn("1 session ended", self.say(f"lockout {STOLEN}").text)
+        self.assertEqual(set(self.desk.ended), {both.id})
+
     def test_for_a_time(self) -> None:
         self.say("reason=CHG7 lockout carol --for 24h")
         (locked,) = self.lockouts.listed()

@@ -34,6 +34,7 @@ from vspc.console.authentication import (
     Proved,
     Question,
     Verdict,
+    together,
 )
 from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
@@ -719,6 +720,39 @@ class Standing(AuthenticatorTest):
             assert isinstance(refused, ProofRefused)
             self.assertIn("locked out", refused.reason)
             self.lockouts.lift(what)
+
+    def test_each_of_two_keys_that_were_shown_has_to_stay(self) -> None:
+        workshop = Workshop(self.mktemp())
+        ca = workshop.key("ca")
+        laptop = workshop.key("laptop")
+        certificate = workshop.sign("ca", "laptop", names="alice")
+        trusted = f'[ssh.certificates]\nauthorities = ["{line_of(ca)}"]\n'
+        for kinds in (("publickey", "certificate"), ("certificate", "publickey")):
+            more = f"require = {list(kinds)}\n"
+            authenticator = self.authenticator(trusted + self.table(more=more))
+            proved: tuple[Proved, ...] = ()
+            for kind in kinds:
+                blob = plain(1) if kind == "publickey" else certificate
+                shown = kinds[: len(proved)]
+                offered = self.successResultOf(
+                    Deferred.fromCoroutine(authenticator.key(ALICE, shown, blob))
+                )
+                assert isinstance(offered, Offered), offered
+                proved = (*proved, Proved(kind, offered.proof, offered.limits))
+            operator = authenticator.admit(ALICE, proved)
+            proof, limits = together(proved)
+            assert isinstance(operator, Operator)
+            assert limits is not None
+            session = Session("1", operator, proof, "192.0.2.1", NOW, limits)
+            self.assertTrue(authenticator.stands(session))
+            other = self.table(line_of(plain(2)), more)
+            self.assertFalse(self.authenticator(trusted + other).stands(session))
+            for key in (plain(1), laptop):
+                draft = Draft()
+                draft.key(key)
+                self.known = draft.done()
+                self.assertFalse(authenticator.stands(session))
+                self.known = Revoked()
 
     def test_a_certificate_that_is_revoked_by_a_long_name(self) -> None:
         workshop = Workshop(self.mktemp())

@@ -62,13 +62,14 @@ class OperatorAuthenticator:
         """Whether what `session` showed would still be accepted, and for as much: its key is there
         and not revoked, its authority trusted, its password the same, and no more is required.
         """
-        operator, proof = session.operator, session.proof
+        operator, parts = session.operator, session.proof.parts
         if self._directory.operator(operator.name, operator.voucher) is None:
             return False
-        claimant, shown = Claimant(operator.name, session.address), tuple(proof.via.split("+"))
-        if self._next_step(claimant, shown) is not None:
+        claimant = Claimant(operator.name, session.address)
+        if self._next_step(claimant, tuple(part.via for part in parts)) is not None:
             return False
-        return not any(self._lapsed(claimant, Proved(w, proof, session.limits)) for w in shown)
+        proved = (Proved(part.via, part, session.limits) for part in parts)
+        return not any(self._lapsed(claimant, each) for each in proved)
 
     # The port
 

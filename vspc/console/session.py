@@ -19,9 +19,10 @@ class Proof:
 
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
     "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
-    and `ca` (a fingerprint) and `principals` belong to a
-    certificate. `key` and `authority` are the blobs of the keys behind the fingerprints, `voucher`
-    is the certificate's content as it is, and `stamp` another one for another password.
+    and `ca` (a fingerprint) and `principals` belong to a certificate. `key` and `authority` are the
+    blobs of the keys behind the fingerprints, `voucher` is the certificate's content as it is, and
+    `stamp` another one for another password. Of two keys or certificates the first is named;
+    `joined_parts` are all of several proofs.
     """
 
     via: str
@@ -34,6 +35,12 @@ class Proof:
     authority: bytes = field(default=b"", eq=False, repr=False)
     voucher: Voucher | None = field(default=None, eq=False, repr=False)
     stamp: bytes = field(default=b"", eq=False, repr=False)
+    joined_parts: tuple["Proof", ...] = field(default=(), eq=False, repr=False)
+
+    @property
+    def parts(self) -> tuple["Proof", ...]:
+        """Each proof by itself, in the order in which they were shown."""
+        return self.joined_parts or (self,)
 
     def joined(self, other: "Proof") -> "Proof":
         """This one and `other`, which was shown after it."""
@@ -48,6 +55,7 @@ class Proof:
             self.authority or other.authority,
             self.voucher or other.voucher,
             self.stamp or other.stamp,
+            (*self.parts, *other.parts),
         )
 
 

@@ -173,7 +173,8 @@ def _lift(subject: str, lockouts: Lockouts) -> _Change:
 
 def is_about(session: Session, subject: str) -> bool:
     """Whether `session` is that operator's, or was opened with that key or by that authority."""
-    return subject in (session.operator.name, session.proof.fingerprint, session.proof.ca)
+    shown = (name for part in session.proof.parts for name in (part.fingerprint, part.ca))
+    return subject in (session.operator.name, *shown)
 
 
 async def _list(call: Call, parsed: Parsed, lockouts: Lockouts) -> None:

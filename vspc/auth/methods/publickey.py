@@ -79,8 +79,6 @@ class PublicKeyMethod:
 
     def lapsed(self, claimant: Claimant, proof: Proof, limits: SessionLimits) -> str:
         """It lapses when it is revoked or taken out of the table, or its options allow less."""
-        if proof.ca:  # of a certificate that was shown, too
-            return ""
         why = revoked_meanwhile(self._context.revocations(), proof.key)
         operator = self._directory.record(claimant.name)
         lines = operator.keys.get(proof.key, ())
