@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Plain, Token, Workshop
-from vspc.auth.krl import MAGIC, read_krl
-from vspc.auth.revoked import LARGEST, Draft, Revoked
+from vspc.auth.revoked import KRL_MAGIC, LARGEST, Draft, Revoked, read_krl
 from vspc.config.keys import fingerprint
 from vspc.wire.ssh import string
 
@@ -19,7 +18,7 @@ KEY = string(b"ssh-ed25519") + string(b"k" * 32)
 
 def listed(*sections: tuple[int, bytes]) -> bytes:
     """A revocation list of these sections."""
-    head = MAGIC + (1).to_bytes(4, "big") + bytes(24) + string(b"") + string(b"a list")
+    head = KRL_MAGIC + (1).to_bytes(4, "big") + bytes(24) + string(b"") + string(b"a list")
     return head + b"".join(bytes([kind]) + string(data) for kind, data in sections)
 
 
@@ -121,7 +120,7 @@ class Damaged(SynchronousTestCase):
 
     def test_another_format(self) -> None:
         self.assertIn("not a key revocation list", self.wrong(b"SSHKRL\n\1" + bytes(60)))
-        self.assertIn("version 2", self.wrong(MAGIC + (2).to_bytes(4, "big") + bytes(60)))
+        self.assertIn("version 2", self.wrong(KRL_MAGIC + (2).to_bytes(4, "big") + bytes(60)))
 
     def test_unknown_sections(self) -> None:
         for kind in (0, 6, 254):
@@ -203,7 +202,7 @@ class Damaged(SynchronousTestCase):
     def test_any_bytes(self, data: bytes) -> None:
         for each in (
             data,
-            MAGIC + data,
+            KRL_MAGIC + data,
             listed() + data,
             listed((1, data)),
             listed(issued()) + data,

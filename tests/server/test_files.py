@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY
-from vspc.auth.krl import MAGIC
+from vspc.auth.revoked import KRL_MAGIC
 from vspc.config import ConfigError
 from vspc.net.tls import load_pair
 from vspc.server.config_files import file_warnings, load_to_start, load_with_files
@@ -138,7 +138,7 @@ class Files(FilesTest):
             (b"", "it is empty; a line with #"),
             (b"nonsense\n", "line 1: "),
             (b"\xff\xfe#\0\n\0", "UTF-16"),
-            (MAGIC + b"\0", ""),
+            (KRL_MAGIC + b"\0", ""),
         ):
             self.write("revoked", data)
             [said] = self.refused(text)

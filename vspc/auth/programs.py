@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorFDSet
 
@@ -32,21 +31,13 @@ TURN = 20.0
 Start = Callable[[IReactorFDSet, Sequence[str], ChildObserver], Child]
 
 
-@define(eq=False)
-class _Turn:
-    """A login in the queue."""
-
-    client: str
-    came: Deferred[None] = field(factory=Deferred)
-
-
 class Programs:
     """All programs that run, and the logins that wait for one."""
 
     def __init__(self, reactor: IReactorFDSet, clock: Clock, start: Start = start) -> None:
         self._context = RunContext(clock, LineLimit(clock), partial(start, reactor), self._ended)
         self._running: dict[ProgramRun, None] = {}  # in the order of their start
-        self._queue = FairQueue[_Turn](WAITING)
+        self._queue = FairQueue[Deferred[None]](WAITING)
         self._closed = False
 
     @asynccontextmanager
@@ -78,7 +69,7 @@ class Programs:
         """Kill what runs, and cancel what waits."""
         self._closed = True
         for turn in list(self._queue):
-            turn.came.cancel()
+            turn.cancel()
         for run in self._running:
             run.kill()
 
@@ -93,14 +84,14 @@ class Programs:
         return len(self._queue)
 
     async def _turn(self, client: str) -> None:
-        turn = _Turn(client)
+        turn = Deferred[None]()
         dropped = self._queue.add(client, turn)
         if dropped is not None:
-            dropped.came.errback(ProgramFailed(f"{WAITING} others wait for a program"))
+            dropped.errback(ProgramFailed(f"{WAITING} others wait for a program"))
         if dropped is not turn:
             self._make_room(client)
         try:
-            await within(self._context.clock, TURN, turn.came)
+            await within(self._context.clock, TURN, turn)
         except TimeoutError:
             raise ProgramFailed(f"it waited {TURN:g} s for its turn") from None
         finally:
@@ -121,4 +112,4 @@ class Programs:
             turn = self._queue.next()
             if turn is None:
                 return
-            turn.came.callback(None)
+            turn.callback(None)

@@ -15,8 +15,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from vspc.auth.certkeys import parse
-from vspc.auth.krl import MAGIC, read_krl
-from vspc.auth.revoked import ANY, Draft, Revoked
+from vspc.auth.revoked import ANY, KRL_MAGIC, Draft, Revoked, read_krl
 from vspc.common.text import safe
 from vspc.common.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
@@ -56,7 +55,7 @@ def read_revoked(data: bytes) -> Revoked:
         raise ValueError(f"it is longer than {FILE_LIMIT} bytes")
     if not data:
         raise ValueError(_EMPTY)
-    return read_krl(data) if data.startswith(MAGIC) else _read_text(data)
+    return read_krl(data) if data.startswith(KRL_MAGIC) else _read_text(data)
 
 
 def _read_text(data: bytes) -> Revoked:
