@@ -46,6 +46,7 @@ class FakeClock:
         return self.epoch + self.twisted.seconds()
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Cancellable:
+        assert delay >= 0, delay  # as the reactor does
         return self.twisted.callLater(delay, call)
 
     def advance(self, seconds: float) -> None:

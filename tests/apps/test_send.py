@@ -196,6 +196,14 @@ class Delivered(SendCase):
         answer(self.web, self.line)
         self.assertEqual(len(self.line.sent), sent)
 
+    def test_a_change_in_a_turn_that_comes_after_the_time_limit(self) -> None:
+        channel = self.desk.ask("send web01 --timeout 3")
+        channel.type(b"y" * 6000)
+        self.web.attachments.room_grew()
+        self.desk.clock.advance(10)
+        self.assertEqual(channel.status, 5)
+        self.assertEqual(self.desk.audited("send")[0]["result"], "timed-out")
+
     def test_time_counts_from_the_last_byte_that_was_taken(self) -> None:
         channel = self.desk.ask("send web01 --timeout 10")
         channel.type(b"z" * 40_000)

@@ -5,20 +5,29 @@ import json
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.apps.support import BOB, ROOT, XTERM, Desk
+from tests.apps.support import ALICE, BOB, ROOT, XTERM, Desk, FakeChannel
 from tests.audit.holding import Recorded
-from tests.fakes import FakeLine
+from tests.fakes import FakeLine, session
+from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.forget import BATCH
 from vspc.apps.verbs.table import VERBS
 from vspc.common.columns import cells
 from vspc.console.events import How
-from vspc.console.ports import Terminal
+from vspc.console.ports import Program, Terminal
 from vspc.wire.vmware import VmVcUuid
 
 FIELDS = (
     "id handle name zone uuid port port_certain vm_name state address secure since last_output "
     "bytes_from_vm bytes_to_vm writers readers"
 )
+
+
+class ImpatientChannel(FakeChannel):
+    """Control-C is typed before a program is started."""
+
+    def start(self, program: Program) -> None:
+        super().start(program)
+        self.type(b"\x03")
 
 
 class VerbTest(SynchronousTestCase):
@@ -102,6 +111,11 @@ class Listing(VerbTest):
         channel.close()
         channel.read(1000)
         self.assertEqual(len(channel.output), 10)
+
+    def test_control_c_that_was_typed_before_it_printed(self) -> None:
+        channel = ImpatientChannel(XTERM, window=10)
+        VERBS.run_line(Call(self.desk.context, session(ALICE), channel), "list --json")
+        self.assertEqual(channel.status, 1)
 
     def test_usage(self) -> None:
         self.assertEqual(self.desk.say("list --frob").status, 2)

@@ -114,14 +114,14 @@ class Wakeup:
             waiting.callback(True)
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Wait until `set`, at most `seconds`. False: they are over."""
+        """Wait until `set`, at most `seconds`; below 0 is 0. False: they are over."""
         if not self._is_set and self._error is None:
             waiting: Deferred[bool] = Deferred()
             self._waiting = waiting
             timer = None
             if seconds is not None:
                 assert self._clock is not None
-                timer = self._clock.call_later(seconds, self._end)
+                timer = self._clock.call_later(max(0.0, seconds), self._end)
             try:
                 await waiting
             finally:

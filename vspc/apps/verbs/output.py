@@ -41,6 +41,7 @@ class VerbOutput(Program):
         self._running: RunningCoroutine | None = None
         self._drained = Wakeup()
         self._begun = False
+        self._is_cancelled = False
         self.written = 0
         self.reader: InputReader | None = None
 
@@ -96,6 +97,8 @@ class VerbOutput(Program):
 
     async def _more_room(self) -> None:
         self._begin()
+        if self._is_cancelled:  # while the coroutine ran
+            raise CancelledError
         await self._drained.wait()
 
     def _drain(self) -> None:
@@ -133,5 +136,6 @@ class VerbOutput(Program):
         self._cancel()
 
     def _cancel(self) -> None:
+        self._is_cancelled = True
         if self._running is not None:
             self._running.cancel()
