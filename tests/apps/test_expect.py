@@ -511,7 +511,7 @@ class Shelf:
     def keeps(self, console_id: str) -> bool:
         return console_id == self.console.id
 
-    def mark(self, console: Console, kind: MarkerKind, text: str) -> bool:
+    def mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         raise NotImplementedError
 
     async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:

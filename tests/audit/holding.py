@@ -9,6 +9,7 @@ from attrs import define, field
 
 from vspc.audit.recorder import event_facts
 from vspc.audit.schema import CONSOLE, EVENTS, EVERY, FIELDS, SESSION, FieldKind, Has
+from vspc.console.audit import Audit
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
@@ -55,7 +56,7 @@ def _is(kind: FieldKind, value: object) -> bool:
 
 
 @define(eq=False)
-class Recorded:
+class Recorded(Audit):
     """`vspc.console.audit.Audit` that keeps its events, each held against the schema at once."""
 
     refuses: bool = False

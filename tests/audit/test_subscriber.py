@@ -102,7 +102,7 @@ class Consoles(SynchronousTestCase):
     def test_a_line_that_is_kept_apart(self) -> None:
         console, _ = self.world.connected()
         claim = self.world.claim(address="10.6.6.6")
-        held = self.world.roster.hold(claim, console.vm)
+        held = self.world.roster.quarantine(claim, console.vm)
         assert held is not None
         held.link.connect(FakeLine("10.6.6.6"))
         [event] = self.recorded.lines

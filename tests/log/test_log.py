@@ -328,11 +328,11 @@ class Churn(WholeLog):
         vm = self.console().vm
         claim = Claim("default", f"{1:032x}", "vc", "web01", "10.0.0.2")
         for _ in range(5):
-            console = self.world.roster.hold(claim, vm)
+            console = self.world.roster.quarantine(claim, vm)
             assert console is not None
             console.link.connect(FakeLine())
             console.link.output(b"hello\n")
-            self.world.roster.free(console)
+            self.world.roster.end_quarantine(console)
         self.assertEqual(len(self.logged.log.space._live), 1)
 
     def test_a_registration_makes_no_file(self) -> None:

@@ -428,7 +428,7 @@ class Soak(RuleBasedStateMachine):
     @precondition(lambda self: self.liars)
     @rule(at=which, who=which)
     def an_administrator_decides(self, at: int, who: int) -> None:
-        consoles = [c for c in self.scene.roster if not c.quarantined and c.vm.held]
+        consoles = [c for c in self.scene.roster if not c.quarantined and c.vm.quarantined]
         console = self.pick(consoles, at)
         if console is None:
             return

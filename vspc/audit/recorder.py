@@ -13,6 +13,7 @@ from typing import Protocol
 from attrs import define, field
 
 from vspc.audit.schema import CONSOLE, EVENTS, EVERY, SESSION, Has, Unfit, Value, moment, value
+from vspc.console.audit import Audit
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
@@ -90,7 +91,7 @@ def _strange(event: str, found: Mapping[str, Value]) -> list[str]:
 
 
 @define(eq=False)
-class AuditRecorder:
+class AuditRecorder(Audit):
     """`wall` gives seconds since 1970; `report` gets defects, `failed` is for except blocks.
 
     Without `lines` nothing is recorded, but limits that were hit are counted all the same.

@@ -12,8 +12,10 @@ from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
 
-class Audit(Protocol):
-    """The record. Nothing here blocks or raises."""
+class Audit:
+    """The record. Nothing here blocks or raises. This one records nothing."""
+
+    __slots__ = ()
 
     def record(
         self,
@@ -27,21 +29,7 @@ class Audit(Protocol):
     @property
     def refuses(self) -> bool:
         """Whether input is refused because nothing can be recorded."""
-
-
-class NoAudit:
-    """Records nothing."""
-
-    refuses = False
-
-    def record(
-        self,
-        event: str,
-        session: Session | None = None,
-        console: ConsoleRef | None = None,
-        **facts: Fact,
-    ) -> None:
-        """Do nothing."""
+        return False
 
 
 @frozen

@@ -217,10 +217,10 @@ class Vm:
     """One virtual machine: an identity, a name, and its ports as consoles.
 
     `claimed_name` is the name that the VM gives, `name` the displayed one, which `Names` sets.
-    `held` are quarantined lines that claim to be this VM, in the order of their claims.
+    `quarantined` are the consoles of lines that claim to be this VM, in the order of their claims.
     """
 
-    __slots__ = ("claimed_name", "consoles", "held", "identity", "name", "uuid", "zone")
+    __slots__ = ("claimed_name", "consoles", "identity", "name", "quarantined", "uuid", "zone")
 
     def __init__(self, identity: Identity, uuid: str | None, claimed_name: str) -> None:
         self.identity = identity
@@ -229,7 +229,7 @@ class Vm:
         self.claimed_name = claimed_name
         self.name = ""
         self.consoles: dict[tuple[str, int], Console] = {}
-        self.held: dict[Console, None] = {}
+        self.quarantined: dict[Console, None] = {}
 
     @property
     def id(self) -> str:

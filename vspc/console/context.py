@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import Factory, field, frozen
 
 from vspc.common.clock import Clock
-from vspc.console.audit import Audit, NoAudit
+from vspc.console.audit import Audit
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
 from vspc.console.input_queue import InputAccounting
@@ -98,7 +98,7 @@ class ConsoleContext:
     events: EventBus
     history_limit: int
     observer: OutputObserver = field(factory=OutputObserver)
-    audit: Audit = field(factory=NoAudit)
+    audit: Audit = field(factory=Audit)
     pen_idle: Callable[[], float] = lambda: 0.0
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
     accounting: InputAccounting = field(

@@ -72,14 +72,14 @@ class Recorded:
 
     @property
     def words(self) -> str:
-        """The text of a marker of `Kind.INPUT`: one safe line, which `typed_text` reads."""
+        """The text of a marker of `MarkerKind.INPUT`: one safe line, which `typed_text` reads."""
         if self.text is None:
             return f"{_HIDDEN}{self.hidden}"
         return _TYPED + safe(self.text, LIMIT)
 
 
 def typed_text(words: str) -> str | None:
-    """What was typed, of a marker of `Kind.INPUT`; None if it was not recorded.
+    """What was typed, of a marker of `MarkerKind.INPUT`; None if it was not recorded.
 
     A byte that was not UTF-8 is U+FFFD.
     """

@@ -64,13 +64,12 @@ class InputFlowOwner(Protocol):
 
 
 class InputFlow:
-    """The way in to one console's line."""
+    """The way in to one console's line. `held`: a migration keeps input back."""
 
     __slots__ = (
         "_asked",
         "_behind",
         "_clock",
-        "_held",
         "_is_short",
         "_line",
         "_owner",
@@ -79,6 +78,7 @@ class InputFlow:
         "_since",
         "_timeout",
         "_weak",
+        "held",
     )
 
     def __init__(self, clock: Clock, owner: InputFlowOwner) -> None:
@@ -86,7 +86,7 @@ class InputFlow:
         self._owner = owner
         self._line: Line | None = None
         self._queue = InputQueue()
-        self._held = False
+        self.held = False
         # Bytes that each open question stands behind, oldest first; then those behind none yet.
         # Two or three at most: a list, because a deque takes 700 bytes of each console.
         self._asked: list[int] = []
@@ -96,11 +96,6 @@ class InputFlow:
         self._is_short = False  # less was taken than was typed
         self._timeout: Cancellable | None = None
         self._poll: Cancellable | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether a migration keeps input back."""
-        return self._held
 
     @property
     def waiting(self) -> int:
@@ -117,7 +112,7 @@ class InputFlow:
 
         Needs a line or a hold.
         """
-        if not self._queue and not self._held and cost(data) <= self._allowance():
+        if not self._queue and not self.held and cost(data) <= self._allowance():
             self._send(data, account)
             return len(data)
         taken = 0
@@ -141,19 +136,19 @@ class InputFlow:
 
     def hold(self) -> None:
         """Keep input back: a migration has begun."""
-        self._held = True
+        self.held = True
         self._rest()
 
     def connect(self, line: Line) -> None:
         """Input goes to `line`, a new one, from now on."""
         self._forget_questions()
         self._line = line
-        self._held = False
+        self.held = False
         self._pump()
 
     def release(self) -> None:
         """The migration came to nothing: input goes on to the line it always had."""
-        self._held = False
+        self.held = False
         self._pump()
 
     def disconnect(self) -> None:
@@ -167,7 +162,7 @@ class InputFlow:
         unsent, owners = self._queue.clear()
         for account, count in owners:
             self._owner.dropped(count, account)
-        self._held = False
+        self.held = False
         self._rest()
         self._pump()
         return unsent
@@ -203,16 +198,16 @@ class InputFlow:
     def state(self) -> InputFlowState:
         """What another process needs to go on."""
         queue = self._queue.state
-        return InputFlowState(queue, self._held, tuple(self._asked), self._since, self._weak)
+        return InputFlowState(queue, self.held, tuple(self._asked), self._since, self._weak)
 
     def restore(self, state: InputFlowState, line: Line | None, account: InputAccount) -> None:
         """Go on from `state` over `line`; what waits is counted in `account`."""
         self._line = line
         self._queue.restore(state.queue, account)
-        self._held = state.held
+        self.held = state.held
         self._asked.extend(state.asked)
         self._since, self._weak = state.since, state.weak
-        if self._queue and not self._held and line is not None:
+        if self._queue and not self.held and line is not None:
             self._wait()
 
     def _forget_questions(self) -> None:
@@ -249,9 +244,9 @@ class InputFlow:
         self._since = 0
 
     def _pump(self) -> None:
-        while self._queue and not self._held and (allowance := self._allowance()) > 0:
+        while self._queue and not self.held and (allowance := self._allowance()) > 0:
             self._advance(allowance)
-        if self._queue and not self._held and self._line is not None:
+        if self._queue and not self.held and self._line is not None:
             self._wait()
         if self._behind and not self._queue:
             self._behind = False

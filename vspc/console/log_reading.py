@@ -116,36 +116,36 @@ PIECE = 64 * 1024
 """Bytes that are read at once."""
 
 
-def line_start(kept: LogView, offset: int, first: int) -> int:
+def line_start(view: LogView, offset: int, first: int) -> int:
     """Where the line begins that goes on at `offset`, at most `LONGEST` back, and not before
     `first`; `offset` itself if a line begins there.
     """
     lines = OutputLines(returns=True)
     # With the byte there: whether a CR before it was the end is not known without.
-    for output in _outputs(kept, max(first, offset - LONGEST), offset + 1):
+    for output in _outputs(view, max(first, offset - LONGEST), offset + 1):
         for _ in lines.feed(output):
             pass
     held = lines.unfinished
     return offset if held is None else min(offset, held.offset)
 
 
-def last_lines(kept: LogView, wanted: int, limit: int) -> int:
+def last_lines(view: LogView, wanted: int, limit: int) -> int:
     """The offset at which the last `wanted` lines begin, at most `limit` bytes back."""
     # Lines that a CR alone ends are parts of these.
-    start = kept.last_lines(wanted, limit)
-    count = sum(1 for _ in _beginnings(kept, start))
+    start = view.last_lines(wanted, limit)
+    count = sum(1 for _ in _beginnings(view, start))
     if count <= wanted:
         return start
-    for number, offset in enumerate(_beginnings(kept, start)):
+    for number, offset in enumerate(_beginnings(view, start)):
         if number == count - wanted:
             return offset
-    return kept.end
+    return view.end
 
 
-def _beginnings(kept: LogView, start: int) -> Iterator[int]:
+def _beginnings(view: LogView, start: int) -> Iterator[int]:
     """Where lines begin from `start` to the end, `start` included."""
     lines, whole = OutputLines(returns=True), True
-    for output in _outputs(kept, start, kept.end):
+    for output in _outputs(view, start, view.end):
         for line in lines.feed(output):
             if whole:
                 yield line.offset
@@ -154,11 +154,11 @@ def _beginnings(kept: LogView, start: int) -> Iterator[int]:
         yield lines.unfinished.offset
 
 
-def _outputs(kept: LogView, start: int, end: int) -> Iterator[Output]:
+def _outputs(view: LogView, start: int, end: int) -> Iterator[Output]:
     """The output between `start` and `end`."""
     at = start
-    while at < end and not kept.cancelled:
-        page = kept.read(at, PIECE, end)
+    while at < end and not view.cancelled:
+        page = view.read(at, PIECE, end)
         yield from (item for item in page.items if isinstance(item, Output))
         if page.next <= at:
             return
@@ -206,10 +206,10 @@ def _read(marker: Marker) -> tuple[int, str]:
     return (int(number) if number.isdecimal() else 1), sign
 
 
-def boots(kept: LogView) -> list[Boot]:
+def boots(view: LogView) -> list[Boot]:
     """The boots that are kept, oldest first."""
     return gather_boots(
-        kept.markers((MarkerKind.CONNECTED, MarkerKind.RECONNECTED, MarkerKind.BOOT)), kept.booted
+        view.markers((MarkerKind.CONNECTED, MarkerKind.RECONNECTED, MarkerKind.BOOT)), view.booted
     )
 
 

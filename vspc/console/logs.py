@@ -6,12 +6,9 @@ for a console and never used twice; times are seconds since 1970.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from vspc.console.console import Console
 
 T = TypeVar("T")
 
@@ -144,7 +141,7 @@ class LogStore(Protocol):
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
 
-    def mark(self, console: "Console", kind: MarkerKind, text: str) -> bool:
+    def mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         """Put a marker at this place; False if there is no log, or it takes nothing now."""
 
     async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:

@@ -43,9 +43,9 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._about)
 
-    def hold(self, claim: Claim, vm: Vm) -> Console | None:
+    def add(self, claim: Claim, vm: Vm) -> Console | None:
         """A console for a line with `claim`, which is about `vm`. None: there are too many."""
-        full = len(vm.held) >= PER_VM or self._hosts[claim.address] >= PER_HOST
+        full = len(vm.quarantined) >= PER_VM or self._hosts[claim.address] >= PER_HOST
         if full or len(self) >= IN_ALL:
             return None
         value = f"{claim.identity.value} {claim.address} {claim.port_key} {next(self._numbers)}"
@@ -65,7 +65,7 @@ class Quarantine:
         claimant.consoles[claim.port_key, 1] = console
         self.by_name[claimant.name] = console
         self._about[console] = vm
-        vm.held[console] = None
+        vm.quarantined[console] = None
         self._hosts[claim.address] += 1
         return console
 
@@ -73,7 +73,7 @@ class Quarantine:
         """Take up a console that another process had quarantined."""
         self.by_name[console.vm.name] = console
         self._about[console] = vm
-        vm.held[console] = None
+        vm.quarantined[console] = None
         self._hosts[console.link.last_address] += 1
 
     def _name(self, claimant: Vm) -> str:
@@ -88,10 +88,10 @@ class Quarantine:
         """The VM that the line of `console` claims to be."""
         return self._about[console]
 
-    def free(self, console: Console) -> None:
+    def remove(self, console: Console) -> None:
         """`console` is needed no longer."""
         vm = self._about.pop(console)
-        del vm.held[console]
+        del vm.quarantined[console]
         del self.by_name[console.vm.name]
         host = console.link.last_address
         self._hosts[host] -= 1

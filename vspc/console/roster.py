@@ -175,18 +175,18 @@ class Roster:
         """The VM that a quarantined line claims to be."""
         return self._quarantine.about(console) if console.quarantined else None
 
-    def hold(self, claim: Claim, vm: Vm) -> Console | None:
+    def quarantine(self, claim: Claim, vm: Vm) -> Console | None:
         """A console for a quarantined line that claims to be `vm`. None: there are too many."""
-        console = self._quarantine.hold(claim, vm)
+        console = self._quarantine.add(claim, vm)
         if console is not None:
             self._by_id[console.id] = console
             self.publish(events.Appeared(console.ref))
         return console
 
-    def free(self, console: Console) -> None:
-        """A console that `hold` gave is needed no longer."""
+    def end_quarantine(self, console: Console) -> None:
+        """A console that `quarantine` gave is needed no longer."""
         self._by_id.pop(console.id, None)
-        self._quarantine.free(console)
+        self._quarantine.remove(console)
         self._dismiss(console, "the line is no longer quarantined")
 
     def alike(self, claim: Claim) -> tuple[str, Console] | None:

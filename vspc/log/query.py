@@ -12,7 +12,6 @@ from attrs import define, evolve, field
 
 from vspc.common.clock import Clock
 from vspc.common.worker import WorkerPool
-from vspc.console.console import Console
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.console.logs import About, LogView, MarkerKind
 from vspc.console.names import handle
@@ -42,7 +41,7 @@ class LogQueries:
     in_reactor: Callable[[Callable[[], None]], None]
     report_problem: Callable[[str, str], None]
     keeps: Callable[[str], bool]
-    mark: Callable[[Console, MarkerKind, str], bool]
+    mark: Callable[[str, MarkerKind, str], bool]
     pool: WorkerPool
     stalled: Callable[[], bool] = lambda: False  # whether the disk stands still
     cache: Cache = field(init=False)

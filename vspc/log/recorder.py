@@ -354,9 +354,9 @@ class LogRecorder(OutputObserver):
             entry.about = hash(text)
             self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
 
-    def note(self, console: Console, kind: MarkerKind, text: str) -> bool:
+    def note(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         """Put an operator's words at this place; False if the log takes none now."""
-        return self._mark(console.id, kind, safe(text, NOTE))
+        return self._mark(console_id, kind, safe(text, NOTE))
 
     def _mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         entry = self._entries.get(console_id)

@@ -354,7 +354,7 @@ class Assignment:
 
     def quarantine(self, vm: Vm) -> None:
         """It claims to be `vm`; refused where too many do."""
-        console = self._context.roster.hold(self._claim, vm)
+        console = self._context.roster.quarantine(self._claim, vm)
         if console is None:
             reason = f"too many quarantined lines claim to be {vm.name}"
             self._session.handle(LineEvent.REFUSED, reason, "")

@@ -38,14 +38,14 @@ class Suspects:
 
 def quarantined(vm: Vm) -> list[Line]:
     """The lines that claim to be `vm`, in the order in which they are reconsidered."""
-    return [console.link.line for console in vm.held if console.link.line is not None]
+    return [console.link.line for console in vm.quarantined if console.link.line is not None]
 
 
 def put_first(vm: Vm, console: Console) -> None:
     """The line of `console` is the first of those that claim to be `vm`."""
-    others = [other for other in vm.held if other is not console]
-    vm.held.clear()
-    vm.held.update(dict.fromkeys([console, *others]))
+    others = [other for other in vm.quarantined if other is not console]
+    vm.quarantined.clear()
+    vm.quarantined.update(dict.fromkeys([console, *others]))
 
 
 def claimed_console(vm: Vm, quarantine: Console) -> Console | None:

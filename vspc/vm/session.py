@@ -264,7 +264,7 @@ class LineSession:
 
     def _free_console(self, *_: object) -> None:
         console, self.console = self.its_console, None
-        self._context.roster.free(console)
+        self._context.roster.end_quarantine(console)
 
     def _contend(self, vm: Vm) -> None:
         self.console = None

@@ -249,7 +249,7 @@ class AtLeastOnce(SinkTestCase):
         feeder = self.feeder()
         self.say(console, b"x\n")
         for number in range(300):
-            self.logged.log.queries.mark(console, MarkerKind.NOTE, f"note {number}")
+            self.logged.log.queries.mark(console.id, MarkerKind.NOTE, f"note {number}")
             if number % 100 == 99:
                 self.tick()
                 self.step(feeder)

@@ -21,7 +21,7 @@ from vspc.common.text import safe
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment
-from vspc.console.audit import Audit, AuditReader, NoAudit, NoAuditReader
+from vspc.console.audit import Audit, AuditReader, NoAuditReader
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
@@ -80,7 +80,7 @@ class VerbContext:
     line_registry: LineRegistry
     logs: LogStore | None = None
     history_limit: Callable[[Operator, Subject], float | None] = lambda _operator, _subject: None
-    audit: Audit = field(factory=NoAudit)
+    audit: Audit = field(factory=Audit)
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
     lockouts: Lockouts | None = None
     audit_reader: AuditReader = field(factory=NoAuditReader)

@@ -30,7 +30,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         raise VerbExit(USAGE, f"a note must have at most {LIMIT} characters, not {len(text)}")
     logs = call.context.logs
     words = f"{call.operator.name}: {text}"
-    marked = logs is not None and logs.mark(console, MarkerKind.NOTE, words)
+    marked = logs is not None and logs.mark(console.id, MarkerKind.NOTE, words)
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("note", console, bytes=size, result="ok" if marked else "failed")
     if not marked:

@@ -82,7 +82,7 @@ def _mark(call: Call, console: Console, known: list[Recording], what: str) -> in
         raise VerbExit(FAILED, f"recording {len(known)} of {console.title} {who}")
     logs = call.context.logs
     words = (_START if what == "start" else _STOP) + call.operator.name
-    if logs is None or not logs.mark(console, MarkerKind.RECORDING, words):
+    if logs is None or not logs.mark(console.id, MarkerKind.RECORDING, words):
         raise VerbExit(FAILED, f"the log of {console.title} cannot be written")
     number = len(known) + (what == "start")
     console.attachments.tell(f"recording {number} {words}")
