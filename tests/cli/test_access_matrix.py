@@ -343,7 +343,7 @@ class Running(AccessTest):
         )
         self.assertIn(b'["list", "--json"]', self.heard[0])
 
-    def test_what_is_kept_apart_is_only_for_the_role_admin(self) -> None:
+    def test_a_quarantined_console_is_only_for_the_role_admin(self) -> None:
         self.serve_consoles(listed("web1", state="quarantined"))
         _, lines, _ = self.run_it("--console", "web1")
         found = {line.split()[0]: line for line in lines[1:]}

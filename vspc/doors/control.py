@@ -159,7 +159,7 @@ class ControlChannel(FrameReceiver):
         if kind != b"V":
             raise ValueError("the first frame is not a verb")
         request = json.loads(data)
-        words = request["words"]
+        words = request.get("words") if isinstance(request, dict) else None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError("the words of the verb are not a list of strings")
         self.terminal = _terminal(request.get("terminal"))

@@ -5,6 +5,8 @@ Tables are made here and nowhere else. `twistd vspc` uses it by `vspc.cli.tap`, 
 """
 
 import gc
+import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -21,10 +23,12 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
+from vspc import __version__
 from vspc.apps.dispatch import Dispatcher
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.work_pool import WorkPool
 from vspc.audit.service import AuditService
+from vspc.common.clock import rfc3339
 from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.context import ConsoleContext, Wakeups
@@ -45,7 +49,6 @@ from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
 from vspc.server.reload import Live, changes, needs_restart
-from vspc.server.status import ServerStatus
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
 from vspc.vm.context import LineTimeouts
@@ -125,6 +128,7 @@ class VspcService(MultiService):
         self._tick = LoopingCall(self._on_tick)
         self._ports: list[IListeningPort] = []
         self._previous_hangup: Any = None
+        self._since = clock.wall()
 
     def _defect(self) -> None:
         """Log the exception of a subscriber or an attachment; others are not affected."""
@@ -165,15 +169,6 @@ class VspcService(MultiService):
         return load_pair(config.tls.certificate, config.tls.private_key, self._started.state_dir)
 
     def _verb_context(self) -> VerbContext:
-        status = ServerStatus(
-            self._clock,
-            self._budget,
-            self._line_server,
-            self._vm_side,
-            self._operators,
-            self._audit,
-            self._logs,
-        )
         return VerbContext(
             self.roster,
             self.live.rights,
@@ -188,11 +183,28 @@ class VspcService(MultiService):
             work_pool=WorkPool(
                 ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
             ),
-            status=status.facts,
+            status=self._facts,
             is_operator=lambda name: name in self.live.directory.operators,
             current=self.live.current,
             escape=lambda: self.live.config.ssh.escape,
         )
+
+    def _facts(self) -> dict[str, object]:
+        """What `status` prints, sizes in bytes. Nothing here waits for the disk."""
+        now = self._clock.wall()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "since": rfc3339(self._since),
+            "uptime_seconds": round(now - self._since),
+            "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            **self._vm_side.condition(now),
+            "ssh": self._operators.condition(),
+            "history": {"used": self._budget.used, "total": self._budget.total},
+            **self._logs.condition(),
+            "audit": self._audit.condition(),
+            "limits_hit": dict(self._audit.limits()),
+        }
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
         endpoint = server(self._reactor, description)

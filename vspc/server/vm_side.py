@@ -4,11 +4,13 @@ A reload changes these; the listeners themselves need a restart.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.protocol import Factory
 
+from vspc.common.clock import rfc3339
 from vspc.config import Config
 from vspc.config.settings import ZoneSettings
 from vspc.console.identity import Takeover
@@ -45,8 +47,7 @@ class VmSide:
     server: LineServer
     now: Callable[[], float]
     refusals: Refusals
-    validity: Validity | None = field(default=None, init=False)
-    """Of the certificate in force."""
+    _validity: Validity | None = field(default=None, init=False)  # of the certificate in force
     _zones: dict[str, _ZoneState] = field(factory=dict, init=False)
     _plain: dict[str, ConnectionFilter] = field(factory=dict, init=False)
 
@@ -64,7 +65,7 @@ class VmSide:
                 (plain.listen, GuardedFactory(connection_filter, what, factory, self.server), what)
             )
         self._apply(config)
-        self.validity = validity_of(pair.certificate)
+        self._validity = validity_of(pair.certificate)
         return found
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
@@ -106,7 +107,17 @@ class VmSide:
         for state, settings, _ in fresh:
             state.tls.take(pair, settings.client_ca)
         self._apply(config)
-        self.validity = validity_of(pair.certificate)
+        self._validity = validity_of(pair.certificate)
+
+    def condition(self, now: float) -> dict[str, object]:
+        """For `status`. The certificate is that of the listeners; `now`: seconds since 1970."""
+        return {
+            "certificate": None if self._validity is None else _certificate(self._validity, now),
+            "lines": {
+                "all": len(self.server.sessions),
+                "unidentified": len(self.server.unidentified),
+            },
+        }
 
     def _apply(self, config: Config) -> None:
         for settings in config.vm.zones:
@@ -124,3 +135,13 @@ class VmSide:
             if plain.name in self._plain:
                 own = config.vm.allow if plain.allow is None else plain.allow
                 self._plain[plain.name].allow = Allow(own)
+
+
+def _certificate(validity: Validity, now: float) -> dict[str, object]:
+    moment = datetime.fromtimestamp(now, UTC)
+    return {
+        "not_before": rfc3339(validity.not_before.timestamp()),
+        "not_after": rfc3339(validity.not_after.timestamp()),
+        "days_left": validity.days_left(moment),
+        "problem": validity.problem(moment),
+    }
