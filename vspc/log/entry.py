@@ -40,8 +40,8 @@ QUIET = 2.0
 class RecorderEntry:
     """One console that is recorded. `begun`: its log has begun; `gap` begins where that ends.
 
-    From `complete_from` on the log has everything up to `end`, or what is queued; `kept` waits for
-    the last of it to be written.
+    From `complete_from` on the log has everything up to `end`, or what is queued; `on_written` is
+    called when the last of it is written.
 
     After a kill its offsets go on at `reserved`; output up to `announced` may be missing then.
     """
@@ -58,11 +58,11 @@ class RecorderEntry:
     about: int = 0  # the hash of the description that was written last
     rests: bool = False  # whether its line rests until less is queued
     complete_from: int = 0
-    kept: Callable[[int, int], None] | None = None
+    on_written: Callable[[int, int], None] | None = None
 
     def announce_written(self) -> None:
-        """Nothing is queued: call `kept`, unless there is a gap at the end."""
-        call, self.kept = self.kept, None
+        """Nothing is queued: call `on_written`, unless there is a gap at the end."""
+        call, self.on_written = self.on_written, None
         if call is not None and self.gap is None:
             call(self.complete_from, self.end)
 

@@ -82,7 +82,7 @@ class Log:
     queries: LogQueries = field(init=False)
     sinks: list[Feeder] = field(factory=list, init=False)
     damage: dict[str, None] = field(factory=dict, init=False)  # what is wrong with files
-    _wanted: dict[str, bool] = field(factory=dict, init=False)
+    _logged: dict[str, bool] = field(factory=dict, init=False)  # by [[log.policy]]
     _stalled: bool = field(default=False, init=False)
     _sent: int = field(default=0, init=False)  # the last number whose head was reported
     _sent_at: float = field(default=-1e9, init=False)
@@ -112,7 +112,7 @@ class Log:
             self.clock,
             self.writer.put,
             self.in_reactor,
-            self._is_wanted,
+            self._is_logged,
             lambda: self.writer.failing or self._stalled,
             settings.record_input,
             booted=lambda console_id: bytes.fromhex(console_id) in self.store.boot_detector.booted,
@@ -188,10 +188,10 @@ class Log:
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         if isinstance(event, Renamed):
-            self._wanted.pop(event.console.id, None)
+            self._logged.pop(event.console.id, None)
         self.recorder.handle(event)
         if isinstance(event, WentAway | Forgotten):  # what is known of those takes memory
-            self._wanted.pop(event.console.id, None)
+            self._logged.pop(event.console.id, None)
         if isinstance(event, Connected):
             console = self.recorder.find(event.console.id)
             if console is not None:
@@ -227,20 +227,20 @@ class Log:
 
     # Policies
 
-    def _is_wanted(self, console_id: str) -> bool:
-        found = self._wanted.get(console_id)
+    def _is_logged(self, console_id: str) -> bool:
+        found = self._logged.get(console_id)
         if found is None:
             console = self.recorder.find(console_id)
             if console is None:
                 return False
             policy = first_policy(self.settings.policy, console.subject)
-            found = self._wanted[console_id] = policy is None or policy.log
+            found = self._logged[console_id] = policy is None or policy.log
         return found
 
     def reload(self, settings: LogSettings) -> None:
         """Other sizes, ages and policies count from now on; files are opened anew."""
         self.settings = settings
-        self._wanted.clear()
+        self._logged.clear()
         self.space.reload(settings)
         self.writer.put(self.store.journal.close)
         for sink in self.sinks:

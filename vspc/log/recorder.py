@@ -143,7 +143,7 @@ class LogRecorder(OutputObserver):
         entry = self._entries.get(console_id)
         if entry is None or not entry.begun:
             return
-        entry.kept = call
+        entry.on_written = call
         if not entry.queued:
             entry.announce_written()
 
