@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, FakeSink, World, session
 from vspc.console.attachment import Attachment
-from vspc.console.events import Broke, Delivered
+from vspc.console.events import BreakSignal, Delivered
 
 
 class Eager(FakeSink):
@@ -56,10 +56,10 @@ class Withdrawing(SynchronousTestCase):
         alice.send_break()
         alice.withdraw()
         alice.send_break()
-        said = [each for each in self.world.happened if isinstance(each, Broke)]
+        said = [each for each in self.world.happened if isinstance(each, BreakSignal)]
         self.assertEqual(said, [])
         self.console.link.resume()
-        said = [each for each in self.world.happened if isinstance(each, Broke)]
+        said = [each for each in self.world.happened if isinstance(each, BreakSignal)]
         self.assertEqual(
             [(each.operator, each.session) for each in said], [("alice", alice.session)]
         )

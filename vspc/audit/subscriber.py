@@ -17,7 +17,7 @@ from vspc.console.authentication import RefusalCause
 from vspc.console.events import (
     Attached,
     AttachmentRef,
-    Broke,
+    BreakSignal,
     Connected,
     ConsoleRef,
     Delivered,
@@ -25,7 +25,7 @@ from vspc.console.events import (
     Event,
     Forgotten,
     HostChanged,
-    PenLaid,
+    PenReleased,
     PenTaken,
     Replaced,
     Suspicion,
@@ -144,7 +144,7 @@ class AuditSubscriber:
                 self._of("pen", attachment, result="taken")
             case PenTaken(attachment, former):
                 self._of("force", attachment, from_operator=former)
-            case PenLaid(attachment):
+            case PenReleased(attachment):
                 self._of("pen", attachment, result="laid")
             case Delivered(console, session, count, dropped, answers):
                 self.audit.record(
@@ -155,7 +155,7 @@ class AuditSubscriber:
                     dropped=dropped,
                     answers=answers or None,
                 )
-            case Broke(console, str(), session):
+            case BreakSignal(console, str(), session):
                 self.audit.record("break", session, console, direction="to-vm")
             case _:
                 self._by_vm(event)
@@ -165,7 +165,7 @@ class AuditSubscriber:
 
     def _by_vm(self, event: Event) -> None:
         match event:
-            case Broke(console):
+            case BreakSignal(console):
                 self._bounded("break", console, console.address, direction="from-vm")
             case Connected(console, _) if console.quarantined:
                 host = console.address

@@ -8,7 +8,7 @@ from vspc.common.values import duration_text
 from vspc.console.access import REASON
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.context import ConsoleContext
-from vspc.console.events import Attached, Detached, HostChange, PenLaid, PenTaken
+from vspc.console.events import Attached, Detached, HostChange, PenReleased, PenTaken
 from vspc.console.notices import Notice, NoticeKind
 
 BURST = 8
@@ -267,7 +267,7 @@ class Pen:
         self._stop_timer()
         if former is not None:
             self._record(former)
-            self._context.events.publish(PenLaid(former.ref))
+            self._context.events.publish(PenReleased(former.ref))
         return former
 
 

@@ -229,14 +229,14 @@ class PenTaken(Event):
 
 
 @frozen
-class PenLaid(Event):
+class PenReleased(Event):
     """The pen is free; the attachment had it."""
 
     attachment: AttachmentRef
 
 
 @frozen
-class Broke(Event):
+class BreakSignal(Event):
     """A BREAK: from the VM if `operator` is None, else towards it."""
 
     console: ConsoleRef

@@ -119,7 +119,7 @@ class VmLink:
         self._break_at = now
         self.breaks_from_vm += 1
         self._show(NoticeKind.BREAK)
-        self._publish(events.Broke(self._console.ref, None))
+        self._publish(events.BreakSignal(self._console.ref, None))
 
     def answered(self) -> None:
         """The line answered a question of `input`."""
@@ -281,7 +281,7 @@ class VmLink:
         """A BREAK went to the VM."""
         session = account.session
         operator = session.operator.name if session is not None else "unknown"
-        self._publish(events.Broke(self._console.ref, operator, session))
+        self._publish(events.BreakSignal(self._console.ref, operator, session))
         if account.on_break is not None:
             account.on_break()
 

@@ -2,7 +2,7 @@
 
 `Channel` and `Program` are the two ends of an operator's conversation: a door (SSH, later the
 control socket and the web) implements `Channel`, what an operator runs (a verb, a console, the
-chooser) implements `Program`. `Line` and `LineObserver` are the same for a virtual machine.
+chooser) implements `Program`. `Line` is the connection of a virtual machine.
 """
 
 from abc import abstractmethod
@@ -125,7 +125,7 @@ class Line(Protocol):
 
     @property
     def carries_break(self) -> bool:
-        """Whether `send_break` reaches the VM; raw TCP has no word for it."""
+        """Whether `send_break` reaches the VM; raw TCP cannot carry a BREAK."""
 
     def send(self, data: bytes) -> None:
         """Type `data` at the VM; 8-bit clean."""

@@ -18,7 +18,7 @@ class Quota:
 
 
 @define(eq=False)
-class Present:
+class OpenSession:
     """One session. `end` tells its client why and closes it; `idle`: nothing runs in it."""
 
     session: Session
@@ -35,16 +35,16 @@ class Sessions:
     def __init__(self, quota: Callable[[], Quota]) -> None:
         """`quota` is asked anew each time: a reload may change it."""
         self._quota = quota
-        self._present: dict[str, Present] = {}
+        self._by_id: dict[str, OpenSession] = {}
 
-    def __iter__(self) -> Iterator[Present]:
-        return iter(list(self._present.values()))
+    def __iter__(self) -> Iterator[OpenSession]:
+        return iter(list(self._by_id.values()))
 
-    def get(self, session_id: str) -> Present | None:
+    def get(self, session_id: str) -> OpenSession | None:
         """The session with that id."""
-        return self._present.get(session_id)
+        return self._by_id.get(session_id)
 
-    def of(self, operator: str) -> list[Present]:
+    def of(self, operator: str) -> list[OpenSession]:
         """The sessions of `operator`."""
         return [each for each in self if each.session.operator.name == operator]
 
@@ -62,71 +62,71 @@ class Sessions:
         """
         if bounded:
             limit = self._quota().sessions
-            there = self.of(session.operator.name)
-            while len(there) >= limit:  # a reload may have made the limit lower
-                unused = next((each for each in there if each.idle()), None)
+            own = self.of(session.operator.name)
+            while len(own) >= limit:  # a reload may have made the limit lower
+                unused = next((each for each in own if each.idle()), None)
                 if unused is None:
-                    return f"you have {len(there)} sessions already, and each is in use"
+                    return f"you have {len(own)} sessions already, and each is in use"
                 unused.end("ended: replaced by a newer session of yours, over the limit")
                 self.leave(unused.session)
-                there.remove(unused)
-        self._present[session.id] = Present(session, end, idle, bounded)
+                own.remove(unused)
+        self._by_id[session.id] = OpenSession(session, end, idle, bounded)
         return ""
 
     def leave(self, session: Session) -> None:
         """It is over; twice is once."""
-        self._present.pop(session.id, None)
+        self._by_id.pop(session.id, None)
 
     def attached(self, attachment: Attachment) -> None:
         """It is on a console."""
-        present = self._present.get(attachment.session.id)
-        if present is not None:
-            present.attachments[attachment] = None
+        opened = self._by_id.get(attachment.session.id)
+        if opened is not None:
+            opened.attachments[attachment] = None
 
     def detached(self, attachment: Attachment) -> None:
         """It has left."""
-        present = self._present.get(attachment.session.id)
-        if present is not None:
-            present.attachments.pop(attachment, None)
+        opened = self._by_id.get(attachment.session.id)
+        if opened is not None:
+            opened.attachments.pop(attachment, None)
 
     def attaching(self, session: Session) -> str:
         """Empty, or why `session` may not be on one more console."""
-        present = self._present.get(session.id)
-        if present is None or not present.bounded:
+        opened = self._by_id.get(session.id)
+        if opened is None or not opened.bounded:
             return ""
         limit = self._quota().attachments
-        there = sum(len(each.attachments) for each in self.of(session.operator.name))
-        return f"you are on {there} consoles already; {limit} are allowed" if there >= limit else ""
+        count = sum(len(each.attachments) for each in self.of(session.operator.name))
+        return f"you are on {count} consoles already; {limit} are allowed" if count >= limit else ""
 
     def follow(self, session: Session) -> "Follow | str":
         """A place for one log that is followed, to be given back; or why there is none."""
-        present = self._present.get(session.id)
-        if present is None:
+        opened = self._by_id.get(session.id)
+        if opened is None:
             return Follow(None)
         limit = self._quota().followed
-        there = sum(each.followed for each in self.of(session.operator.name))
-        if present.bounded and there >= limit:
-            return f"you follow {there} logs already; {limit} are allowed"
-        present.followed += 1
-        return Follow(present)
+        count = sum(each.followed for each in self.of(session.operator.name))
+        if opened.bounded and count >= limit:
+            return f"you follow {count} logs already; {limit} are allowed"
+        opened.followed += 1
+        return Follow(opened)
 
 
 @define(eq=False)
 class Follow:
     """A place for a log that is followed."""
 
-    _present: Present | None
+    _session: OpenSession | None
 
     def release(self) -> None:
         """It is free again; twice is once."""
-        present, self._present = self._present, None
-        if present is not None:
-            present.followed -= 1
+        opened, self._session = self._session, None
+        if opened is not None:
+            opened.followed -= 1
 
 
-def end_sessions(there: Iterable[Present], reason: str) -> None:
+def end_sessions(sessions: Iterable[OpenSession], reason: str) -> None:
     """End sessions now: nothing is typed in them any more, whatever their clients do."""
-    for present in there:
-        for attachment in list(present.attachments):
+    for opened in sessions:
+        for attachment in list(opened.attachments):
             attachment.expel(reason)
-        present.end(reason)
+        opened.end(reason)

@@ -45,9 +45,9 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
                 MarkerKind.PEN,
                 f"{attachment.session.operator.name} types{from_whom}",
             )
-        case events.PenLaid(attachment):
+        case events.PenReleased(attachment):
             yield attachment.console, MarkerKind.PEN, "released"
-        case events.Broke(console, operator):
+        case events.BreakSignal(console, operator):
             yield console, MarkerKind.BREAK, f"by {operator or 'the VM'}"
 
 

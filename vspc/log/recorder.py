@@ -296,7 +296,7 @@ class LogRecorder(OutputObserver):
                 self._describe(console)
             case events.PenTaken(attachment):
                 self._typed_input.begin(attachment.console.id, attachment.session.operator.name)
-            case events.PenLaid(attachment):
+            case events.PenReleased(attachment):
                 self._typed_input.leave(attachment.console.id)
             case events.HostChangeSeen(console):
                 self._describe(console)

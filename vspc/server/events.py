@@ -7,7 +7,7 @@ from vspc.console.events import (
     AnswersAgain,
     Attached,
     AttachmentRef,
-    Broke,
+    BreakSignal,
     Detached,
     Event,
     Forgotten,
@@ -29,7 +29,7 @@ def record(log: Logger, event: Event) -> None:
             _about(log, "detached", attachment)
         case PenTaken(attachment, former):
             _about(log, "pen-taken", attachment, taken_from=former)
-        case Broke(console, operator):
+        case BreakSignal(console, operator):
             log.info("break", console=console.title, operator=operator or "the VM")
         case Stalled(console, waiting):
             address = console.address

@@ -8,7 +8,7 @@ from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parse
 from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
 from vspc.common.text import safe
 from vspc.console.attachment import Attachment
-from vspc.console.sessions import Present, end_sessions
+from vspc.console.sessions import OpenSession, end_sessions
 
 NAME = Argument("NAME", "the console", CONSOLE, required=False)
 OPERATOR = Argument(
@@ -113,7 +113,7 @@ def _no_session(call: Call, kind: str, subject: str, why: str) -> VerbExit:
     return VerbExit(FAILED, why)
 
 
-def _end(call: Call, kind: str, subject: str, there: list[Present]) -> Kicked:
+def _end(call: Call, kind: str, subject: str, there: list[OpenSession]) -> Kicked:
     ended = [session_facts(each) for each in there]
     names = _names(each.session.operator.name for each in there)
     end_sessions(there, f"session ended by {call.operator.name}")
@@ -140,8 +140,8 @@ def _writers(call: Call) -> Kicked:
     return ended, f"writers removed: {removed}"
 
 
-def _is_own(call: Call, present: Present) -> bool:
-    return present.session.id == call.session.id
+def _is_own(call: Call, opened: OpenSession) -> bool:
+    return opened.session.id == call.session.id
 
 
 def _names(operators: Iterable[str]) -> str:
@@ -166,9 +166,9 @@ _UNSEEN: Mapping[str, object] = MappingProxyType(
 """In place of facts about a console that does not exist for the operator."""
 
 
-def session_facts(present: Present) -> dict[str, object]:
+def session_facts(opened: OpenSession) -> dict[str, object]:
     """A session that is ended."""
-    session = present.session
+    session = opened.session
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
 
 

@@ -10,7 +10,7 @@ from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment
 from vspc.console.names import reading_order
-from vspc.console.sessions import Present
+from vspc.console.sessions import OpenSession
 
 OPERATOR = Option("--operator", "only sessions of this one", NAME)
 
@@ -49,17 +49,17 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print(f"no sessions{of}\n")
 
 
-def facts(call: Call, present: Present) -> dict[str, object]:
+def facts(call: Call, opened: OpenSession) -> dict[str, object]:
     """One session; of its consoles only those that exist for the operator of `call`."""
-    session = present.session
+    session = opened.session
     known = session.facts
     return {
         "id": known.pop("session"),
         **known,
         "since": timestamp(session.since),
-        "idle": present.idle(),
+        "idle": opened.idle(),
         "this": session.id == call.session.id,
-        "followed": present.followed,
+        "followed": opened.followed,
         "consoles": [
             {
                 "console": each.console.title,
@@ -67,26 +67,26 @@ def facts(call: Call, present: Present) -> dict[str, object]:
                 "since": timestamp(each.since),
                 "writes": each.has_pen,
             }
-            for each in _on(call, present)
+            for each in _on(call, opened)
         ],
     }
 
 
-def _table(call: Call, shown: Sequence[Present]) -> str:
+def _table(call: Call, shown: Sequence[OpenSession]) -> str:
     """A line for each session, and below it one for each of its consoles."""
     heading, *rows = table(_HEADINGS, [_row(call, each) for each in shown], call.columns).split(
         "\n"
     )
     lines = [heading]
-    for row, present in zip(rows, shown, strict=False):
-        lines += [row, *(f"    {_place(each)}" for each in _on(call, present))]
+    for row, opened in zip(rows, shown, strict=False):
+        lines += [row, *(f"    {_place(each)}" for each in _on(call, opened))]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _row(call: Call, present: Present) -> list[str]:
-    session, proof = present.session, present.session.proof
+def _row(call: Call, opened: OpenSession) -> list[str]:
+    session, proof = opened.session, opened.session.proof
     remarks = ["this one"] if session.id == call.session.id else []
-    remarks += ["idle"] if present.idle() else []
+    remarks += ["idle"] if opened.idle() else []
     remarks += [f"key id {proof.key_id}"] if proof.key_id else []
     remarks += [f"reason {session.reason}"] if session.reason else []
     lasted = age_text(call.context.clock.wall() - session.since)
@@ -99,10 +99,10 @@ def _place(attachment: Attachment) -> str:
     return f"{attachment.console.title}  {does} since {timestamp(attachment.since)}"
 
 
-def _on(call: Call, present: Present) -> list[Attachment]:
+def _on(call: Call, opened: OpenSession) -> list[Attachment]:
     """Its attachments to consoles that exist for the operator of `call`."""
     find = call.context.console_of
-    on = [each for each in present.attachments if call.may_read(find(each))]
+    on = [each for each in opened.attachments if call.may_read(find(each))]
     return sorted(on, key=lambda each: reading_order(find(each)))
 
 
