@@ -18,7 +18,7 @@ from tests.ssh.bench import (
     authenticate,
     server_of,
 )
-from vspc.net.limits import Admissions
+from vspc.net.limits import REFUSALS_PER_MINUTE, Admissions, Refusals
 from vspc.ssh import limits
 from vspc.wire.ssh import string, uint32
 
@@ -311,6 +311,21 @@ class DefectTests(SynchronousTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
         [event] = bench.logged("ssh-refused")
         self.assertEqual("ZeroDivisionError on what the client sent", event["reason"])
+
+    def test_tracebacks_of_one_address_are_bounded(self) -> None:
+        bench = Bench(refusals=Refusals())
+
+        async def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(bench.directory, "key", broken)
+        for _ in range(2 * REFUSALS_PER_MINUTE):
+            client = bench.asking()
+            authenticate(client, b"alice", ALICE)
+            bench.settle()
+            self.assertTrue(client.lost)
+        logged = self.flushLoggedErrors(ZeroDivisionError)
+        self.assertTrue(0 < len(logged) <= REFUSALS_PER_MINUTE, len(logged))
 
     def test_a_service_that_cannot_be_stopped_leaves_nobody_behind(self) -> None:
         for how in ("lost", "told to go"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPushProducer
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from vspc.console.logins import Login
@@ -19,8 +19,6 @@ from vspc.ssh.login_limits import Displaceable
 from vspc.ssh.stream import Incoming
 from vspc.wire.ssh import MalformedSsh
 
-log = Logger()
-
 _TURN = "turn"
 
 
@@ -28,16 +26,10 @@ class Receiver(Displaceable, Protocol):
     """The connection that the input is for."""
 
     @property
-    def address(self) -> str: ...
-    @property
     def context(self) -> SshContext: ...
     @property
     def ended(self) -> bool:
         """Whether nothing is received any more."""
-
-    @property
-    def exchanging(self) -> bool:
-        """Whether keys are being exchanged."""
 
     @property
     def login(self) -> Login | None: ...
@@ -56,6 +48,9 @@ class Receiver(Displaceable, Protocol):
 
     def refuse(self, reason: str) -> None:
         """End the connection: the client breaks the protocol."""
+
+    def fail(self, failure: Failure) -> None:
+        """End the connection after an exception."""
 
     def finished(self) -> None:
         """The connection is lost, and what arrived before that is handled."""
@@ -143,11 +138,8 @@ class ClientInput:
             self._parse_all()
         except MalformedSsh as error:
             receiver.refuse(str(error))
-        except Exception as error:
-            if not receiver.exchanging and receiver.context.loggable(receiver.address):
-                log.failure("ssh-failed", address=receiver.address)
-            # In a key exchange Conch and the cryptography below it raise exceptions of any kind.
-            receiver.refuse(f"{type(error).__name__} on what the client sent")
+        except Exception:
+            receiver.fail(Failure())  # type: ignore[no-untyped-call]
         finally:
             self._parsing = False
 

@@ -218,6 +218,15 @@ class SshTransport(SSHServerTransport):
             log.warn("ssh-refused", address=self.address, reason=safe(reason))
         self.disconnect("protocol error", code)
 
+    def fail(self, failure: Failure) -> None:
+        """End the connection after an exception: a defect, with a traceback in the log.
+
+        In a key exchange Conch and the cryptography below it raise exceptions of any kind.
+        """
+        if not self.exchanging and self.context.loggable(self.address):
+            log.failure("ssh-failed", failure, address=self.address)
+        self.refuse(f"{type(failure.value).__name__} on what the client sent")
+
     # Login
 
     def logged_in(self, login: Login) -> None:

@@ -142,8 +142,7 @@ class SshUserAuth(SSHUserAuthServer):
 
     def _verdict_failed(self, failure: Failure) -> None:
         if not (isinstance(failure.value, CancelledError) or self.transport.ended):
-            log.failure("ssh-failed", failure, address=self.transport.address)
-            self.transport.refuse(f"{type(failure.value).__name__} on what the client sent")
+            self.transport.fail(failure)
 
     def _stop_verdict(self) -> None:
         waiting, self._verdict, self._answer = self._verdict, None, None
