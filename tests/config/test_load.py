@@ -8,7 +8,8 @@ from attrs import fields
 from twisted.trial.unittest import TestCase
 
 from vspc.auth.methods import SETTINGS
-from vspc.config import Config, ConfigError, load, state_dir, summary
+from vspc.cli.check import summary
+from vspc.config import Config, ConfigError, load, state_dir
 from vspc.config.settings import (
     AccessRule,
     AuditSettings,

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tests.config.test_load import KEY, ConfigTest
+from vspc.cli.check import summary
 from vspc.config.values import ProgramPath
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=1$" + "A" * 22 + "$" + "A" * 43
@@ -221,13 +222,7 @@ class Programs(ConfigTest):
         path = self.path()
         config = self.load(f"[ssh]\nauth_command = ['{path}', 'one two']\n")
         self.assertEqual(config.ssh.auth_command, ProgramPath((str(path), "one two")))
-        self.assertIn(f"auth_command: {path}", self.summary(config))
-
-    def summary(self, config: object) -> list[str]:
-        from vspc.config import Config, summary
-
-        assert isinstance(config, Config)
-        return summary(config)
+        self.assertIn(f"auth_command: {path}", summary(config))
 
     def test_invalid_programs(self) -> None:
         for words, said in (

@@ -13,7 +13,6 @@ from vspc.config.settings import (
     TlsSettings,
     VmSettings,
 )
-from vspc.config.summary import summary
 
 __all__ = [
     "AccessRule",
@@ -29,5 +28,4 @@ __all__ = [
     "VmSettings",
     "load",
     "state_dir",
-    "summary",
 ]
