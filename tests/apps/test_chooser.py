@@ -752,7 +752,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual([], bench.ends)
 
 
-class RoomTests(SynchronousTestCase):
+class ServiceTestCases(SynchronousTestCase):
     def test_without_room_nothing_is_painted_until_there_is(self) -> None:
         bench = Bench(rows(50))
         bench.channel.free = 0

@@ -84,7 +84,7 @@ class Copying(SynchronousTestCase):
                 got += taken.recv(65536)
         self.assertEqual(got.splitlines(), [line(1), line(2), line(3)])
 
-    def test_what_nobody_takes_waits_and_comes_when_somebody_does(self) -> None:
+    def test_what_is_not_taken_waits_and_comes_when_it_is(self) -> None:
         listener, port = self.listener()
         listener.close()
         made = self.copy(Connection(tcp("127.0.0.1", port)))
@@ -104,7 +104,7 @@ class Copying(SynchronousTestCase):
         self.assertEqual(self.told[-1][0], "audit-copy-recovered")
         self.assertEqual(made.condition(), {"state": "sent", "waiting": 0, "lost": 0})
 
-    def test_over_the_limit_they_are_counted_and_told(self) -> None:
+    def test_over_the_limit_they_are_counted_and_reported(self) -> None:
         self.patch(copies, "COUNT", 5)
         _, port = self.listener()
         made = self.copy(Connection(tcp("127.0.0.1", port)))
@@ -161,7 +161,7 @@ class Copying(SynchronousTestCase):
         self.addCleanup(os.close, found)
         return found
 
-    def test_a_line_that_no_datagram_holds_is_lost_and_told(self) -> None:
+    def test_a_line_too_long_for_a_datagram_is_lost_and_reported(self) -> None:
         theirs = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(theirs.close)
         theirs.bind(("127.0.0.1", 0))
@@ -205,7 +205,7 @@ class Copying(SynchronousTestCase):
                 got += taken.recv(65536)
         self.assertEqual(self.told, [])
 
-    def test_with_a_thread_and_nobody_there_it_stops_all_the_same(self) -> None:
+    def test_with_a_thread_and_no_receiver_it_stops_all_the_same(self) -> None:
         made = self.copy(Connection(unix_datagrams("/nonexistent/socket")))
         made.start()
         made.take([line(1)] * 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from tests.audit.support import lines_of
-from tests.audit.test_service import RoomTest
+from tests.audit.test_service import ServiceTestCase
 from vspc.audit.file import former
 from vspc.audit.reader import read
 from vspc.console.audit import AuditQuery
@@ -17,7 +17,7 @@ EARLIER = Path(__file__).with_name("earlier.zip")
 EVENTS = ["opened", "start", "attach", "opened", "input", "detach", "vm-refused"]
 
 
-class EarlierVersion(RoomTest):
+class EarlierVersion(ServiceTestCase):
     """A server that starts on those files."""
 
     def setUp(self) -> None:

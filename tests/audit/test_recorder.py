@@ -16,7 +16,7 @@ from vspc.console.session import Fact, Proof, Session
 
 
 class Kept:
-    """`vspc.audit.recorder.Lines` that keeps them."""
+    """In place of `vspc.audit.writer.AuditWriter`: keeps its lines."""
 
     def __init__(self) -> None:
         self.refuses = False
@@ -39,7 +39,7 @@ class Recorders(SynchronousTestCase):
         self.defects: list[object] = []
         self.failures = 0
         self.recorder = AuditRecorder(
-            self.kept,
+            self.kept,  # type: ignore[arg-type]
             lambda: 1_700_000_000.25,
             lambda _event, facts: self.defects.append(facts["what"]),
             self.fail_inside,
@@ -90,7 +90,7 @@ class Recorders(SynchronousTestCase):
         self.recorder.record("stop", seconds=None)
         self.assertEqual(set(self.kept.events[0]), {"time", "seq", "event"})
 
-    def test_a_defect_is_told_once_and_the_event_written(self) -> None:
+    def test_a_defect_is_reported_once_and_the_event_written(self) -> None:
         for _ in range(3):
             self.recorder.record("no-such-event", session(), text="x")
             self.recorder.record("stop", seconds=1, colour="red", time=5, seq=6)
@@ -113,7 +113,7 @@ class Recorders(SynchronousTestCase):
         self.kept.refuses = True
         self.assertTrue(self.recorder.refuses)
 
-    def test_nothing_is_raised_at_whoever_records(self) -> None:
+    def test_recording_never_raises(self) -> None:
         self.recorder.record("attach", object(), object())  # type: ignore[arg-type]
         self.assertEqual((self.failures, self.kept.lines), (1, []))
 

@@ -67,7 +67,7 @@ class TurnedAway(SynchronousTestCase):
         [one] = self.told()
         self.assertIn("not received within", one.reason)
 
-    def test_one_that_is_refused_is_told_of_once(self) -> None:
+    def test_one_that_is_refused_is_reported_once(self) -> None:
         host = self.scene.host()
         host.register(uri=b"other")
         host.register(uri=b"other")

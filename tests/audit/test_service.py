@@ -53,7 +53,7 @@ class Threadless:
         """Nothing is open."""
 
 
-class RoomTest(SynchronousTestCase):
+class ServiceTestCase(SynchronousTestCase):
     """A directory, a world of consoles, and rooms that are made there."""
 
     def setUp(self) -> None:
@@ -84,7 +84,7 @@ class RoomTest(SynchronousTestCase):
         )
 
 
-class Rooms(RoomTest):
+class Rooms(ServiceTestCase):
     """Made and started."""
 
     def test_a_life(self) -> None:
@@ -116,7 +116,7 @@ class Rooms(RoomTest):
             self.assertEqual(room.limits(), {"max_sessions": 1, "messages": 2})
             self.assertFalse(room.recorder.refuses)
 
-    def test_after_the_end_nothing_is_heard_and_twice_is_once(self) -> None:
+    def test_after_the_end_no_event_is_recorded_and_twice_is_once(self) -> None:
         room = self.room()
         room.start()
         room.end()
@@ -233,7 +233,7 @@ class Rooms(RoomTest):
         self.assertIn(b"<110>1 ", b"".join(got))
 
 
-class Trails(RoomTest):
+class Trails(ServiceTestCase):
     """Those who read it, without threads."""
 
     def setUp(self) -> None:
@@ -296,7 +296,7 @@ class Trails(RoomTest):
         self.record()
         self.reactor.turn()
 
-    def test_a_file_that_cannot_be_read_is_told(self) -> None:
+    def test_a_file_that_cannot_be_read_is_reported(self) -> None:
         self.path.mkdir()
         reading = self.reading()
         self.reactor.turn()
@@ -330,7 +330,7 @@ class Trails(RoomTest):
 class NoFile(SynchronousTestCase):
     """Where there is no audit file at all."""
 
-    def test_nobody_is_answered(self) -> None:
+    def test_reading_is_refused(self) -> None:
         reader = NoAuditReader()
         self.failureResultOf(reader.read(AuditQuery(0.0), None), AuditUnavailable)
         self.assertEqual(reader.refusals(), ())

@@ -3,7 +3,6 @@
 import tomllib
 from base64 import b64encode
 
-from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +15,7 @@ from vspc.audit.subscriber import AuditSubscriber, EventRateLimit, LoginRecorder
 from vspc.console.access import Operator
 from vspc.console.authentication import RefusalCause as Cause
 from vspc.console.events import HostChanged, How, Suspicion, VmRefused
+from vspc.console.logins import Login, LoginFailure
 from vspc.console.session import Proof, Session
 
 FOREVER = float("inf")
@@ -38,7 +38,7 @@ class Consoles(SynchronousTestCase):
     def events(self) -> list[str]:
         return [str(line["event"]) for line in self.recorded.lines]
 
-    def test_somebody_comes_types_and_leaves(self) -> None:
+    def test_an_operator_attaches_types_and_detaches(self) -> None:
         console, line = self.world.connected()
         console.link.output(b"login: ")
         attachment, _ = self.world.attach(console)
@@ -171,20 +171,18 @@ class Consoles(SynchronousTestCase):
         self.assertEqual((kept.what, kept.count, kept.hint), ("vm", 100, "add x"))
 
 
-@frozen
-class FakeLogin:
-    session: Session
+WITH_KEY = Proof("publickey", "SHA256:abc")
 
 
-@frozen
-class FakeFailure:
-    operator: str = "mallory"
-    address: str = "192.0.2.66"
-    reason: str = "no such key"
-    proof: Proof = field(default=Proof("publickey", "SHA256:abc"))
-    attempts: int = 1
-    probes: int = 2
-    cause: Cause = Cause.OTHER
+def failure(
+    operator: str = "mallory",
+    address: str = "192.0.2.66",
+    proof: Proof = WITH_KEY,
+    attempts: int = 1,
+    cause: Cause = Cause.OTHER,
+) -> LoginFailure:
+    """Attempts to log in."""
+    return LoginFailure(operator, address, "no such key", proof, attempts, 2, cause=cause)
 
 
 class Door(SynchronousTestCase):
@@ -205,7 +203,7 @@ class Door(SynchronousTestCase):
     def test_in_and_out(self) -> None:
         proof = Proof("certificate", "SHA256:k", 7, "alice's", "SHA256:ca", ("alice", "ops"))
         operator = Operator("alice", roles=frozenset({"audit", "admin"}))
-        login = FakeLogin(Session("s1", operator, proof, "192.0.2.1", 1_700_000_000.0))
+        login = Login(Session("s1", operator, proof, "192.0.2.1", 1_700_000_000.0), None, ())
         self.logins.came(login)
         self.logins.left(login)
         come, left = self.recorded.lines
@@ -214,7 +212,7 @@ class Door(SynchronousTestCase):
         self.assertEqual((left["event"], left["seconds"]), ("logout", 60.0))
 
     def test_a_failure_says_all_that_is_known(self) -> None:
-        self.logins.failed(FakeFailure("ma\x1b[31mllory" + "x" * 5000))
+        self.logins.failed(failure("ma\x1b[31mllory" + "x" * 5000))
         [event] = self.recorded.lines
         self.assertTrue(str(event["operator"]).startswith("ma\\x1b[31mllory"))
         self.assertLessEqual(len(str(event["operator"])), 1024)
@@ -227,22 +225,22 @@ class Door(SynchronousTestCase):
     def test_ten_thousand_from_one_address_are_a_few_lines_that_add_up(self) -> None:
         for number in range(10_000):
             self.now += 0.006
-            self.logins.failed(FakeFailure(attempts=number))
+            self.logins.failed(failure(attempts=number))
             self.logins.tick(self.now)
-        self.logins.failed(FakeFailure(address="192.0.2.1"))
+        self.logins.failed(failure(address="192.0.2.1"))
         self.logins.tick(FOREVER)
         self.assertLess(len(self.recorded.lines), 70)
         self.assertEqual(sum(line.get("count", 1) for line in self.recorded.lines), 10_001)
         self.assertIn("192.0.2.1", [line["address"] for line in self.recorded.lines])
 
-    def test_what_makes_no_sense_harms_nobody(self) -> None:
+    def test_nonsense_is_a_defect_and_raises_nothing(self) -> None:
         self.logins.came(None)  # type: ignore[arg-type]
         self.logins.left(None)  # type: ignore[arg-type]
         self.logins.failed(None)  # type: ignore[arg-type]
         self.assertEqual(self.failures, 3)
 
     def hint(self, operator: str, proof: Proof, cause: Cause) -> str:
-        self.logins.failed(FakeFailure(operator, cause=cause, proof=proof))
+        self.logins.failed(failure(operator, cause=cause, proof=proof))
         return self.refused.latest()[-1].hint
 
     def test_hints_are_lines_for_the_configuration(self) -> None:
@@ -302,13 +300,13 @@ class Door(SynchronousTestCase):
         self.assertEqual(hint, "the certificate is for netops-jo, x\\x1b")
 
     def test_who_is_in_after_all_was_not_turned_away(self) -> None:
-        kept, failure = FakeFailure(operator="bob"), FakeFailure(operator="alice")
-        for each in (kept, failure, failure, failure):
+        kept, excused = failure(operator="bob"), failure(operator="alice")
+        for each in (kept, excused, excused, excused):
             self.logins.failed(each)
-        self.logins.excused([failure, failure])
+        self.logins.excused([excused, excused])
         self.assertEqual([(e.name, e.count) for e in self.refused.latest()][-1], ("alice", 1))
-        self.logins.excused([failure])
-        self.logins.excused([failure])  # it is not there
+        self.logins.excused([excused])
+        self.logins.excused([excused])  # it is not there
         self.assertEqual([e.name for e in self.refused.latest()], ["bob"])
         self.assertEqual(len(self.recorded.named("login-failed")), 4)
 
@@ -379,7 +377,7 @@ class Counting(SynchronousTestCase):
     """How many lines an address is worth."""
 
     @given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from([0.0, 0.5, 20.0])), max_size=400))
-    def test_what_is_told_and_what_is_counted_add_up(self, came: list[tuple[int, float]]) -> None:
+    def test_recorded_and_counted_events_add_up(self, came: list[tuple[int, float]]) -> None:
         self.patch(subscriber, "EACH", 3)
         self.patch(subscriber, "IN_ALL", 12)
         self.patch(subscriber, "TABLE", 5)

@@ -204,7 +204,7 @@ class Ways(SynchronousTestCase):
         events = [event for event in machine.end() if event["event"] == "input"]
         self.assertEqual([(e["bytes"], e["dropped"]) for e in events], [(0, len(CANARY))])
 
-    def test_whoever_only_reads_is_counted_nowhere(self) -> None:
+    def test_reading_alone_counts_no_input(self) -> None:
         machine = self.machine()
         machine.ask(ExecRequest(b"console web01 ro")).type(CANARY)
         events = machine.end()

@@ -76,7 +76,7 @@ class Numbers(WithFile):
         self.run_once(0)
         self.assertEqual([e["seq"] for e in lines_of(self.path)], [4])
 
-    def test_a_small_file_that_cannot_be_written_is_told_and_the_rest_goes_on(self) -> None:
+    def test_a_small_file_that_cannot_be_written_is_reported_and_the_rest_goes_on(self) -> None:
         self.bench.disk.broken = {"overwrite"}
         self.run_once(2)
         self.assertEqual(len(lines_of(self.path)), 3)
@@ -108,7 +108,7 @@ class Torn(WithFile):
 
     WHOLE = b'{"time": "2023-11-14T22:13:20.000000Z", "seq": 7, "event": "vm-refused"}\n'
 
-    def test_it_is_cut_off_and_its_size_told(self) -> None:
+    def test_it_is_cut_off_and_its_size_recorded(self) -> None:
         lines = self.start_with(self.WHOLE + self.WHOLE[:20])
         self.assertEqual(lines[0] + b"\n", self.WHOLE)
         self.assertEqual(self.opened()["torn"], 20)
@@ -182,13 +182,13 @@ class Rotation(WithFile):
         )
         self.assertEqual(events[3]["cause"], "moved")
 
-    def test_when_told_at_once(self) -> None:
+    def test_on_reopen_at_once(self) -> None:
         self.path.rename(former(self.path))
         self.writer.reopen()
         self.bench.later(self.writer, 0.1)
         self.assertEqual(len(lines_of(former(self.path), self.path)), 3)
 
-    def test_when_told_for_nothing_it_stays(self) -> None:
+    def test_on_reopen_a_file_that_was_not_moved_stays(self) -> None:
         self.writer.reopen()
         self.bench.later(self.writer, 0.1)
         self.assertEqual(len(lines_of(self.path)), 2)
@@ -246,7 +246,7 @@ class Rotation(WithFile):
 class Trouble(WithFile):
     """Disks that are full, broken or slow."""
 
-    def test_a_disk_that_is_slow_takes_all_the_same_and_nobody_is_refused(self) -> None:
+    def test_a_slow_disk_takes_all_and_no_input_is_refused(self) -> None:
         made = self.bench.writer(refuse=True)
         refused = []
 
@@ -286,7 +286,7 @@ class Trouble(WithFile):
         self.assertTrue(made.failing)
         self.assertFalse(made.refuses)
 
-    def test_over_the_limit_the_newest_are_counted_and_told(self) -> None:
+    def test_over_the_limit_the_newest_are_counted_and_the_count_written(self) -> None:
         made = self.bench.writer(refuse=True)
         made.waiting.count = 4
         self.bench.disk.broken = {"write"}
@@ -359,7 +359,7 @@ class Trouble(WithFile):
         self.bench.now += 0.1
         self.assertTrue(made.refuses)
 
-    def test_a_disk_that_fails_and_recovers_all_the_time_is_told_a_few_times(self) -> None:
+    def test_a_disk_that_fails_and_recovers_all_the_time_is_reported_a_few_times(self) -> None:
         made = self.bench.writer()
         for _ in range(100):
             self.bench.disk.broken = {"write"}
@@ -440,7 +440,7 @@ class Threads(WithFile):
         self.assertEqual(len(lines_of(self.path)), 2004)
         self.assertFalse(made._worker.active)
 
-    def test_whoever_records_does_not_wait_for_the_disk(self) -> None:
+    def test_recording_does_not_wait_for_the_disk(self) -> None:
         release, begun = threading.Event(), threading.Event()
 
         class Slow(FailingDisk):

@@ -71,7 +71,7 @@ class Case(SynchronousTestCase):
 class Descriptions(Case):
     """`console.json` is derived."""
 
-    def test_a_damaged_one_is_made_anew_and_told(self) -> None:
+    def test_a_damaged_one_is_made_anew_and_reported(self) -> None:
         before = state()
         path = self.path(before, "console.json")
         flipped = before.files[path].replace(b"web01", b"web00")

@@ -212,7 +212,7 @@ class Reads(SynchronousTestCase):
         cache.load(found[-1])
         self.assertEqual(len(self.read), 2 * len(found))
 
-    def test_damaged_segments_are_told_once_each_and_no_more_than_a_bound(self) -> None:
+    def test_damaged_segments_are_reported_once_each_up_to_a_limit(self) -> None:
         self.patch(cache, "REPORTED", 2)
         for _ in range(5):
             self.shelf.say(self.one, b"x" * 300)

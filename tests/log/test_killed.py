@@ -130,7 +130,7 @@ class Journals(ShelfTestCase):
         (gap,) = [item for item in shelf.items(ONE) if isinstance(item, Marker)]
         self.assertEqual((gap.offset, gap.end, most(gap)), (1, 1000, 49))
 
-    def test_a_machine_that_stopped_may_have_lost_what_the_journal_was_told(self) -> None:
+    def test_a_machine_that_stopped_may_have_lost_what_was_in_the_journal(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"x")
         shelf.store.append([reserve(ONE, 1000, 50, shelf.at)])

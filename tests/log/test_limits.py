@@ -74,7 +74,7 @@ class ByItself(SynchronousTestCase):
 class InAll(SynchronousTestCase):
     """Who pays."""
 
-    def test_one_flooding_guest_takes_nobodys_history(self) -> None:
+    def test_one_flooding_guest_takes_no_history_of_others(self) -> None:
         logs = {"flood": Retained(pieces(500, 4 * MIB, age=0))}
         logs |= {f"web{n}": Retained(pieces(4)) for n in range(100)}
         gone = leaving(logs, limits(1000 * MIB), NOW)
@@ -207,7 +207,7 @@ class Always(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=100)
     @given(LOGS, TOTALS, st.integers(0, 100 * MIB))
-    def test_within_his_share_nobody_loses_what_is_protected(
+    def test_within_its_share_a_console_loses_nothing_protected(
         self, logs: dict[int, Retained], total: int, room: int
     ) -> None:
         gone = leaving(logs, limits(total), NOW, room)
@@ -219,7 +219,7 @@ class Always(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=100)
     @given(LOGS, TOTALS)
-    def test_within_his_share_nobody_pays_while_others_are_over_theirs(
+    def test_within_its_share_a_console_loses_nothing_while_others_are_over_theirs(
         self, logs: dict[int, Retained], total: int
     ) -> None:
         left = staying(logs, gone := leaving(logs, limits(total), NOW))

@@ -126,7 +126,7 @@ class Disks(WholeLog):
         self.assertTrue(bytes_of(items).endswith(b"end"))
         self.assertEqual(bytes_of(self.items(quiet.id)), b"y" * 20)
 
-    def test_a_console_that_falls_silent_after_a_gap_is_told_of_it(self) -> None:
+    def test_a_gap_is_marked_without_further_output(self) -> None:
         self.logged.log.recorder.bounds = LogBounds(each=1000, total=1 << 20)
         console = self.console()
         console.link.output(b"a")
@@ -242,7 +242,7 @@ class Limits(WholeLog):
         self.assertGreater(len(kept), 512 << 10)
         self.assertTrue(self.logged.log.queries.keeps(console.id))
 
-    def test_the_total_is_kept_and_a_flood_evicts_nobody(self) -> None:
+    def test_the_total_is_kept_and_a_flood_evicts_no_other(self) -> None:
         quiet = self.console(2)
         quiet.link.output(b"the only line\n")
         self.tick()
@@ -419,7 +419,7 @@ class CancelledQueries(WholeLog):
         self.go_on()
         self.assertEqual(self.seen, [])
 
-    def test_while_a_thread_reads_it_is_told_to_give_up_and_its_answer_is_dropped(self) -> None:
+    def test_a_thread_that_reads_gives_up_and_its_answer_is_dropped(self) -> None:
         self.go_on()
         self.assertEqual(self.seen, [False, True])
 

@@ -80,7 +80,7 @@ class Keeping(ShelfTestCase):
         self.assertEqual((gap.kind, gap.offset, gap.end), (MarkerKind.GAP, 6, 1006))
         self.assertRegex(gap.text, "^the server was killed: .* missing, at most 1000 bytes$")
 
-    def test_a_second_kill_jumps_again_for_nobody_knows_what_was_said_between(self) -> None:
+    def test_a_second_kill_jumps_again_as_output_between_is_unknown(self) -> None:
         shelf = self.shelf()
         shelf.say(ONE, b"before", reserve=1000)
         for _ in range(3):

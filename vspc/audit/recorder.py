@@ -8,11 +8,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Protocol
 
 from attrs import define, field
 
 from vspc.audit.schema import CONSOLE, EVENTS, EVERY, SESSION, Has, Unfit, Value, moment, value
+from vspc.audit.writer import AuditWriter
 from vspc.console.audit import Audit
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
@@ -25,15 +25,6 @@ DEFECTS = 20
 
 LIMITS = 64
 """Limits that are counted apart: there are fewer."""
-
-
-class AuditLines(Protocol):
-    """Where they go; see `vspc.audit.writer`."""
-
-    def put(self, head: str, tail: str) -> None: ...
-
-    @property
-    def refuses(self) -> bool: ...
 
 
 def event_facts(
@@ -97,7 +88,7 @@ class AuditRecorder(Audit):
     Without `lines` nothing is recorded, but limits that were hit are counted all the same.
     """
 
-    lines: AuditLines | None
+    lines: AuditWriter | None
     wall: Callable[[], float]
     report: Callable[[str, dict[str, object]], None]
     failed: Callable[[], None]

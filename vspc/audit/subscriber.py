@@ -6,14 +6,12 @@ minute of each event, and what is over is counted.
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
 
 from attrs import define, field, frozen
 
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.common.addresses import rate_key
 from vspc.console.audit import Audit
-from vspc.console.authentication import RefusalCause
 from vspc.console.events import (
     Attached,
     AttachmentRef,
@@ -31,7 +29,8 @@ from vspc.console.events import (
     Suspicion,
     VmRefused,
 )
-from vspc.console.session import Fact, Proof, Session
+from vspc.console.logins import Login, LoginFailure
+from vspc.console.session import Fact
 
 EACH = 30
 """Lines of one address in a minute."""
@@ -240,32 +239,6 @@ class AuditSubscriber:
         self.audit.record(event, None, None, address=address, count=count, seconds=MINUTE, **facts)
 
 
-class RecordedLogin(Protocol):
-    """An operator's login, as a door has it."""
-
-    @property
-    def session(self) -> Session: ...
-
-
-class RecordedFailure(Protocol):
-    """Attempts that came to nothing; see `vspc.console.logins`."""
-
-    @property
-    def operator(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def proof(self) -> Proof: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def probes(self) -> int: ...
-    @property
-    def cause(self) -> RefusalCause: ...
-
-
 @define(eq=False)
 class LoginRecorder:
     """Logins, logouts and failed logins. `seconds` is for measuring, `wall` gives seconds since
@@ -279,7 +252,7 @@ class LoginRecorder:
     failed_inside: Callable[[], None]
     _limit: EventRateLimit = field(factory=EventRateLimit, init=False)
 
-    def came(self, login: RecordedLogin) -> None:
+    def came(self, login: Login) -> None:
         """An operator logged in."""
         try:
             session = login.session
@@ -289,7 +262,7 @@ class LoginRecorder:
         except Exception:
             self.failed_inside()
 
-    def left(self, login: RecordedLogin) -> None:
+    def left(self, login: Login) -> None:
         """An operator logged out."""
         try:
             lasted = max(0.0, self.wall() - login.session.since)
@@ -297,14 +270,14 @@ class LoginRecorder:
         except Exception:
             self.failed_inside()
 
-    def failed(self, failure: RecordedFailure) -> None:
+    def failed(self, failure: LoginFailure) -> None:
         """One more attempt was counted, or a client has gone that only asked for keys."""
         try:
             self._failed(failure)
         except Exception:
             self.failed_inside()
 
-    def excused(self, failures: Iterable[RecordedFailure]) -> None:
+    def excused(self, failures: Iterable[LoginFailure]) -> None:
         """The same connection logged in after all: its failures were no refusals."""
         try:
             for failure in failures:
@@ -312,7 +285,7 @@ class LoginRecorder:
         except Exception:
             self.failed_inside()
 
-    def _failed(self, failure: RecordedFailure) -> None:
+    def _failed(self, failure: LoginFailure) -> None:
         proof = failure.proof
         hint = hint_for(failure.operator, proof, failure.cause)
         self.refused.add(*_what(failure), *hint)
@@ -345,7 +318,7 @@ class LoginRecorder:
             )
 
 
-def _what(failure: RecordedFailure) -> tuple[str, str, str, str]:
+def _what(failure: LoginFailure) -> tuple[str, str, str, str]:
     """Its key among the refusals."""
     reason = f"{failure.proof.via or 'nothing'}: {failure.reason or 'refused'}"
     return "login", failure.address, failure.operator, reason

@@ -239,15 +239,3 @@ def _next_frame(data: bytes, at: int) -> int:
             return found
         at = found + 1
     return len(data)
-
-
-def check_magic(data: bytes, magic: bytes, name: str) -> bool:
-    """Whether `data` begins with `magic`; False if it is too short to say.
-
-    Raises `UnknownVersion` where it is something else.
-    """
-    if len(data) < MAGIC_SIZE:
-        return False
-    if data[:MAGIC_SIZE] != magic:
-        raise UnknownVersion(f"{name} is of an unknown version and is left alone")
-    return True

@@ -23,6 +23,7 @@ from vspc.log.query import LogSource
 from vspc.log.sinks import jsonlines, syslog, text
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
+from vspc.log.writer import EventReporter
 from vspc.net.connection import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
@@ -38,8 +39,6 @@ SAVE = 5.0
 
 STOP_TIMEOUT = 3.0
 """Seconds that `stop` waits."""
-
-EventReporter = Callable[[str, dict[str, object]], None]
 
 
 class FeedSource(Protocol):
