@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from vspc.console.logins import Request
 from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
-from vspc.ssh.conch import Timers
+from vspc.ssh.context import Timers
 from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 

@@ -23,7 +23,7 @@ from vspc.common.text import safe
 from vspc.net.scheduler import EVENTS
 from vspc.ssh import limits
 from vspc.ssh.channel import SshChannel
-from vspc.ssh.conch import quiet
+from vspc.ssh.context import quiet
 from vspc.ssh.keys import PROVE, prove_host_keys
 from vspc.ssh.session import CHANNEL_TYPES, Channel
 from vspc.ssh.transport import SshTransport

@@ -33,8 +33,7 @@ from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import CLOSING, Share
 from vspc.ssh import limits
-from vspc.ssh.conch import Timers, quiet
-from vspc.ssh.context import SshContext
+from vspc.ssh.context import SshContext, Timers, quiet
 from vspc.ssh.crypto.algorithms import (
     CIPHERS,
     COMPRESSIONS,

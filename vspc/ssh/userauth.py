@@ -40,7 +40,7 @@ from vspc.console.logins import Login, UserName, begin_login, split_user
 from vspc.console.session import Proof
 from vspc.net.scheduler import SIGNATURE
 from vspc.ssh import limits
-from vspc.ssh.conch import quiet
+from vspc.ssh.context import quiet
 from vspc.ssh.crypto.signatures import acceptable, proves
 from vspc.ssh.login_limits import LoginFailures
 from vspc.ssh.transport import SshTransport
