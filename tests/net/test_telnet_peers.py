@@ -141,8 +141,8 @@ class TwoEnds(SynchronousTestCase):
         self.check(ends[1], sent[0])
         one, other = (end.line.negotiation.states for end in ends)
         for number in (BINARY, ECHO):
-            self.assertEqual(one.enabled_us(number), other.enabled_him(number))
-            self.assertEqual(one.enabled_him(number), other.enabled_us(number))
+            self.assertEqual(one.enabled(True, number), other.enabled(False, number))
+            self.assertEqual(one.enabled(False, number), other.enabled(True, number))
 
     def check(self, end: End, sent: list[tuple[str, bytes]]) -> None:
         told = [event for event in end.happened if event[0] in ("subnegotiation", "command")]

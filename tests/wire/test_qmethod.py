@@ -19,20 +19,7 @@ from vspc.wire.qmethod import Effect, OptionStates
 from vspc.wire.telnet import BINARY, DO, DONT, ECHO, WILL, WONT
 
 BOTH = st.sampled_from([BINARY, ECHO])
-WISHES = st.sampled_from(["will", "wont", "do", "dont"])
 VERBS = st.sampled_from([WILL, WONT, DO, DONT])
-
-
-def wish(options: OptionStates, name: str, option: int) -> int | None:
-    """Call `options.will`, `.wont`, `.do` or `.dont`."""
-    match name:
-        case "will":
-            return options.will(option)
-        case "wont":
-            return options.wont(option)
-        case "do":
-            return options.do(option)
-    return options.dont(option)
 
 
 @define
@@ -81,27 +68,27 @@ MIRROR = {DO: WILL, DONT: WONT, WILL: DO, WONT: DONT, None: None}
 
 
 class AgainstTheText(SynchronousTestCase):
-    @given(st.lists(st.tuples(VERBS, st.booleans()) | WISHES, max_size=25))
+    @given(st.lists(st.tuples(VERBS, st.booleans()) | VERBS, max_size=25))
     @settings(deadline=None, max_examples=300)
     def test_sends_what_the_rfc_says_for_any_input(
-        self, inputs: list[tuple[int, bool] | str]
+        self, inputs: list[tuple[int, bool] | int]
     ) -> None:
         options, him, us = OptionStates(), Him(), Him()
         for given_ in inputs:
-            if isinstance(given_, str):
-                sent = wish(options, given_, BINARY)
-                side = us if given_ in ("will", "wont") else him
-                wanted = side.ask(given_ in ("will", "do"))
+            if isinstance(given_, int):
+                sent = options.want(given_, BINARY)
+                side = us if given_ in (WILL, WONT) else him
+                wanted = side.ask(given_ in (WILL, DO))
             else:
                 verb, agree = given_
                 sent, _ = options.receive(verb, BINARY, agree)
                 side = us if verb in (DO, DONT) else him
                 wanted = side.will(agree) if verb in (WILL, DO) else side.wont()
             self.assertEqual(sent, wanted if side is him else MIRROR[wanted], given_)
-            self.assertEqual(options.enabled_us(BINARY), us.state == "YES")
-            self.assertEqual(options.enabled_him(BINARY), him.state == "YES")
-            self.assertEqual(options.settled_us(BINARY), us.state in ("YES", "NO"))
-            self.assertEqual(options.settled_him(BINARY), him.state in ("YES", "NO"))
+            self.assertEqual(options.enabled(True, BINARY), us.state == "YES")
+            self.assertEqual(options.enabled(False, BINARY), him.state == "YES")
+            self.assertEqual(options.settled(True, BINARY), us.state in ("YES", "NO"))
+            self.assertEqual(options.settled(False, BINARY), him.state in ("YES", "NO"))
 
 
 class OneEnd(SynchronousTestCase):
@@ -117,24 +104,24 @@ class OneEnd(SynchronousTestCase):
 
     def test_an_acknowledgement_is_never_answered(self) -> None:
         options = OptionStates()
-        self.assertEqual((options.do(BINARY), options.will(BINARY)), (DO, WILL))
+        self.assertEqual((options.want(DO, BINARY), options.want(WILL, BINARY)), (DO, WILL))
         self.assertEqual(options.receive(WILL, BINARY, True), (None, Effect.ENABLED))
         self.assertEqual(options.receive(DO, BINARY, True), (None, Effect.ENABLED))
 
     def test_a_refusal_is_reported_as_such(self) -> None:
         options = OptionStates()
-        options.do(ECHO)
+        options.want(DO, ECHO)
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.REFUSED))
-        self.assertFalse(options.enabled_him(ECHO))
+        self.assertFalse(options.enabled(False, ECHO))
 
     def test_both_directions_of_an_option_at_once(self) -> None:
         options = OptionStates()
-        options.do(BINARY)
-        options.will(BINARY)
+        options.want(DO, BINARY)
+        options.want(WILL, BINARY)
         options.receive(WILL, BINARY, True)
-        self.assertTrue(options.enabled_him(BINARY))
-        self.assertFalse(options.enabled_us(BINARY))
-        self.assertFalse(options.settled_us(BINARY))
+        self.assertTrue(options.enabled(False, BINARY))
+        self.assertFalse(options.enabled(True, BINARY))
+        self.assertFalse(options.settled(True, BINARY))
 
     def test_a_peer_that_stops_is_acknowledged(self) -> None:
         options = OptionStates()
@@ -144,7 +131,7 @@ class OneEnd(SynchronousTestCase):
 
     def test_a_change_of_mind_waits_for_the_answer(self) -> None:
         options = OptionStates()
-        self.assertEqual((options.do(ECHO), options.dont(ECHO)), (DO, None))
+        self.assertEqual((options.want(DO, ECHO), options.want(DONT, ECHO)), (DO, None))
         self.assertEqual(options.receive(WILL, ECHO, True), (DONT, None))
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.DISABLED))
 
@@ -152,24 +139,28 @@ class OneEnd(SynchronousTestCase):
         options = OptionStates()
         options.receive(WILL, ECHO, True)
         self.assertEqual(
-            (options.dont(ECHO), options.do(ECHO), options.dont(ECHO)), (DONT, None, None)
+            (options.want(DONT, ECHO), options.want(DO, ECHO), options.want(DONT, ECHO)),
+            (DONT, None, None),
         )
         self.assertEqual(options.receive(WONT, ECHO, True), (None, Effect.DISABLED))
-        self.assertEqual((options.do(ECHO), options.dont(ECHO), options.do(ECHO)), (DO, None, None))
+        self.assertEqual(
+            (options.want(DO, ECHO), options.want(DONT, ECHO), options.want(DO, ECHO)),
+            (DO, None, None),
+        )
         self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.ENABLED))
 
     def test_a_will_that_crosses_our_dont_is_not_an_error(self) -> None:
         options = OptionStates()
         options.receive(WILL, ECHO, True)
-        options.dont(ECHO)
+        options.want(DONT, ECHO)
         self.assertEqual(options.receive(WILL, ECHO, True), (None, Effect.DISABLED))
-        self.assertTrue(options.settled_him(ECHO))
+        self.assertTrue(options.settled(False, ECHO))
 
     def test_options_do_not_touch_each_other(self) -> None:
         options = OptionStates()
         options.receive(WILL, 255, True)
         options.receive(DO, 0, True)
-        on = [(o, options.enabled_us(o), options.enabled_him(o)) for o in (0, 1, 254, 255)]
+        on = [(o, options.enabled(True, o), options.enabled(False, o)) for o in (0, 1, 254, 255)]
         expected = [(0, True, False), (1, False, False), (254, False, False), (255, False, True)]
         self.assertEqual(on, expected)
 
@@ -182,13 +173,13 @@ class AsAValue(SynchronousTestCase):
     ) -> None:
         one = OptionStates()
         for verb, option, agree in inputs:
-            one.do(option)
+            one.want(DO, option)
             one.receive(verb, option, agree)
-            one.wont(option)
+            one.want(WONT, option)
         other = OptionStates(one.to_bytes())
         self.assertEqual(other.to_bytes(), one.to_bytes())
-        for (verb, option, agree), name in product(inputs, ("do", "wont")):
-            self.assertEqual(wish(one, name, option), wish(other, name, option))
+        for (verb, option, agree), wish in product(inputs, (DO, WONT)):
+            self.assertEqual(one.want(wish, option), other.want(wish, option))
             self.assertEqual(one.receive(verb, option, agree), other.receive(verb, option, agree))
 
     def test_what_no_table_wrote_is_refused(self) -> None:
@@ -228,10 +219,10 @@ class TwoEnds(RuleBasedStateMachine):
             self.messages += 1
             self.ends[1 - sender].inbox.append(message)
 
-    @rule(who=st.integers(0, 1), name=WISHES, option=BOTH)
-    def want(self, who: int, name: str, option: int) -> None:
+    @rule(who=st.integers(0, 1), wish=VERBS, option=BOTH)
+    def want(self, who: int, wish: int, option: int) -> None:
         self.wishes += 1
-        verb = wish(self.ends[who].options, name, option)
+        verb = self.ends[who].options.want(wish, option)
         self.post(who, None if verb is None else (verb, option))
 
     @rule(who=st.integers(0, 1), option=BOTH, agree=st.booleans())
@@ -249,9 +240,7 @@ class TwoEnds(RuleBasedStateMachine):
         for end in self.ends:
             for (ours, option), told in end.told.items():
                 options = end.options
-                settled = options.settled_us if ours else options.settled_him
-                enabled = options.enabled_us if ours else options.enabled_him
-                assert not settled(option) or enabled(option) == told
+                assert not options.settled(ours, option) or options.enabled(ours, option) == told
 
     @invariant()
     def each_wish_costs_few_messages(self) -> None:
@@ -266,10 +255,10 @@ class TwoEnds(RuleBasedStateMachine):
         self.what_was_told_is_what_is_so()
         one, other = (end.options for end in self.ends)
         for option in (BINARY, ECHO):
-            assert one.settled_us(option)
-            assert one.settled_him(option)
-            assert one.enabled_us(option) == other.enabled_him(option)
-            assert one.enabled_him(option) == other.enabled_us(option)
+            assert one.settled(True, option)
+            assert one.settled(False, option)
+            assert one.enabled(True, option) == other.enabled(False, option)
+            assert one.enabled(False, option) == other.enabled(True, option)
 
 
 class Convergence(SynchronousTestCase):

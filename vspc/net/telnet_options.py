@@ -124,7 +124,7 @@ class OptionNegotiation:
         ours = verb in (telnet.DO, telnet.DONT)
         option = bytes((number,))
         agree, written = False, b""
-        if verb in (telnet.WILL, telnet.DO) and not self._enabled(ours, number):
+        if verb in (telnet.WILL, telnet.DO) and not self.states.enabled(ours, number):
             enable = protocol.enableLocal if ours else protocol.enableRemote
             agree, written = self._owner.withheld(enable, option)
         reply, effect = self.states.receive(verb, number, agree)
@@ -136,32 +136,28 @@ class OptionNegotiation:
             self._owner.guard(protocol.disableLocal if ours else protocol.disableRemote, option)
         elif effect is Effect.REFUSED and not ours:
             self._owner.guard(protocol.refused_remote, option)
-        if effect is not None and self._settled(ours, number):
+        if effect is not None and self.states.settled(ours, number):
             for request in self._requests.pop((ours, number), ()):
-                request.callback(self._enabled(ours, number))
-
-    def _enabled(self, ours: bool, number: int) -> bool:
-        return self.states.enabled_us(number) if ours else self.states.enabled_him(number)
-
-    def _settled(self, ours: bool, number: int) -> bool:
-        return self.states.settled_us(number) if ours else self.states.settled_him(number)
+                request.callback(self.states.enabled(ours, number))
 
     def refuses(self, ours: bool, option: bytes) -> bool:
         """Whether `option` is off and not being negotiated: what was asked for was refused, or it
         was switched off later. `ours`: what we do; else what the peer does.
         """
-        return self._settled(ours, option[0]) and not self._enabled(ours, option[0])
+        return self.states.settled(ours, option[0]) and not self.states.enabled(ours, option[0])
 
-    def request(self, ours: bool, number: int, verb: int | None) -> "Deferred[bool]":
-        """Send `verb`, if there is one; whether the option is on when its negotiation is over,
-        False if the line is lost before that.
+    def request(self, verb: int, option: bytes) -> "Deferred[bool]":
+        """Want what `verb` says; whether the option is on when its negotiation is over, False if
+        the line is lost before that.
         """
-        if verb is not None:
-            self._owner.write_encoded(telnet.negotiation(verb, number))
+        number, ours = option[0], verb in (telnet.WILL, telnet.WONT)
+        sent = self.states.want(verb, number)
+        if sent is not None:
+            self._owner.write_encoded(telnet.negotiation(sent, number))
         outcome: Deferred[bool] = Deferred()
         is_open = self._owner.protocol is not None
-        if not is_open or self._settled(ours, number):
-            outcome.callback(is_open and self._enabled(ours, number))
+        if not is_open or self.states.settled(ours, number):
+            outcome.callback(is_open and self.states.enabled(ours, number))
         else:
             self._requests.setdefault((ours, number), []).append(outcome)
         return outcome

@@ -250,19 +250,19 @@ class LineTransport(TelnetTransport):
 
     def will(self, option: bytes) -> "Deferred[bool]":
         """Ask to do `option`; whether it is on in the end."""
-        return self.negotiation.request(True, option[0], self.negotiation.states.will(option[0]))
+        return self.negotiation.request(telnet.WILL, option)
 
     def wont(self, option: bytes) -> "Deferred[bool]":
         """Stop doing `option`."""
-        return self.negotiation.request(True, option[0], self.negotiation.states.wont(option[0]))
+        return self.negotiation.request(telnet.WONT, option)
 
     def do(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to do `option`; whether it is on in the end."""
-        return self.negotiation.request(False, option[0], self.negotiation.states.do(option[0]))
+        return self.negotiation.request(telnet.DO, option)
 
     def dont(self, option: bytes) -> "Deferred[bool]":
         """Ask the peer to stop doing `option`."""
-        return self.negotiation.request(False, option[0], self.negotiation.states.dont(option[0]))
+        return self.negotiation.request(telnet.DONT, option)
 
     def withheld(self, call: Callable[[bytes], bool], option: bytes) -> tuple[bool, bytes]:
         """What `call` returns, and what the protocol wrote in it: our answer goes before that."""

@@ -79,21 +79,16 @@ class OptionStates:
         """The state as a value."""
         return bytes(self._us + self._him)
 
-    def enabled_us(self, option: int) -> bool:
-        """Whether we do it."""
-        return self._us[option] == YES
+    def enabled(self, ours: bool, option: int) -> bool:
+        """Whether we do it, or with `ours` false the peer."""
+        return self._side(ours)[option] == YES
 
-    def enabled_him(self, option: int) -> bool:
-        """Whether the peer does it."""
-        return self._him[option] == YES
+    def settled(self, ours: bool, option: int) -> bool:
+        """Whether nothing that we asked for on that side is without its answer."""
+        return self._side(ours)[option] in (NO, YES)
 
-    def settled_us(self, option: int) -> bool:
-        """Whether nothing that we asked to do, or to stop, is without its answer."""
-        return self._us[option] in (NO, YES)
-
-    def settled_him(self, option: int) -> bool:
-        """Whether nothing that we asked the peer to do, or to stop, is without its answer."""
-        return self._him[option] in (NO, YES)
+    def _side(self, ours: bool) -> bytearray:
+        return self._us if ours else self._him
 
     def receive(self, verb: int, option: int, agree: bool) -> tuple[int | None, Effect | None]:
         """WILL, WONT, DO or DONT came; `agree` says whether we want an option that is offered.
@@ -106,24 +101,13 @@ class OptionStates:
             given = _Input.NEGATIVE
         return self._step(verb in (DO, DONT), option, given)
 
-    def will(self, option: int) -> int | None:
-        """We want to do it: the verb to send now, if any."""
-        return self._step(True, option, _Input.ASK)[0]
-
-    def wont(self, option: int) -> int | None:
-        """We want to stop doing it."""
-        return self._step(True, option, _Input.FORBID)[0]
-
-    def do(self, option: int) -> int | None:
-        """We want the peer to do it."""
-        return self._step(False, option, _Input.ASK)[0]
-
-    def dont(self, option: int) -> int | None:
-        """We want the peer to stop doing it."""
-        return self._step(False, option, _Input.FORBID)[0]
+    def want(self, verb: int, option: int) -> int | None:
+        """We want `option` on (WILL, DO) or off (WONT, DONT): the verb to send now, if any."""
+        given = _Input.ASK if verb in (WILL, DO) else _Input.FORBID
+        return self._step(verb in (WILL, WONT), option, given)[0]
 
     def _step(self, ours: bool, option: int, given: _Input) -> tuple[int | None, Effect | None]:
-        table = self._us if ours else self._him
+        table = self._side(ours)
         step = _TABLE.get((table[option], given))
         if step is None:
             return None, None
