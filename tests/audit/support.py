@@ -77,7 +77,7 @@ class Bench:
     now: float = 100.0
     told: list[tuple[str, dict[str, object]]] = field(factory=list)
     failures: int = 0
-    heard: list[bytes] = field(factory=list)
+    written: list[bytes] = field(factory=list)
 
     def writer(self, refuse: bool = False) -> AuditWriter:
         """One on the same file: as a process that starts has it."""
@@ -90,7 +90,7 @@ class Bench:
             lambda: self.now,
             self.disk,
         )
-        made.subscribers.append(self.heard.extend)
+        made.subscribers.append(self.written.extend)
         return made
 
     def fail(self) -> None:

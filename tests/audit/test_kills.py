@@ -18,14 +18,14 @@ from vspc.audit.writer import AuditWriter
 
 written = 0
 
-def heard(lines):
+def count(lines):
     global written
     if written < 500 <= written + len(lines):
         print("some", flush=True)
     written += len(lines)
 
 writer = AuditWriter(Path(sys.argv[1]), print, lambda: print("defect", flush=True))
-writer.subscribers.append(heard)
+writer.subscribers.append(count)
 writer.start()
 while True:
     writer.put('{"time": "2023-11-14T22:13:20.000000Z"', '"event": "vm-refused"}')

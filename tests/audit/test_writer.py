@@ -276,7 +276,7 @@ class Trouble(WithFile):
         self.assertEqual(self.bench.names(), ["audit-failing", "audit-recovered"])
         self.assertEqual(self.bench.told[0][1]["error"], "No space left on device")
         self.assertEqual(
-            b"".join(line + b"\n" for line in self.bench.heard), self.path.read_bytes()
+            b"".join(line + b"\n" for line in self.bench.written), self.path.read_bytes()
         )
 
     def test_who_is_to_go_on_goes_on(self) -> None:
@@ -480,12 +480,15 @@ class Threads(WithFile):
         made.stop()
         self.assertIn(("audit-not-written", {"count": 3}), told)
 
-    def test_a_defect_does_not_end_it(self) -> None:
+    def test_a_subscriber_that_fails_stops_neither_the_file_nor_others(self) -> None:
         self.patch(worker, "PAUSE", 0.01)
         failed = threading.Event()
         made = writer.AuditWriter(self.path, lambda *_: None, failed.set)
         made.subscribers.append(lambda _lines: 1 / 0)  # type: ignore[arg-type]
         made.start()
+        made.subscribers.append(self.bench.written.extend)
         self.assertTrue(failed.wait(30))
+        self.bench.put(made, 2000)
         made.stop()
-        self.assertEqual(len(lines_of(self.path)), 1)
+        self.assertEqual(len(lines_of(self.path)), 2001)
+        self.assertGreaterEqual(len(self.bench.written), 2000)

@@ -198,10 +198,16 @@ class AuditWriter:
         elif written.lines:
             self._opened = None
         if written.lines:
-            for notify in self.subscribers:
-                notify(written.lines)
+            self._notify(written.lines)
         if written.error is not None:
             raise written.error
+
+    def _notify(self, lines: Sequence[bytes]) -> None:
+        for notify in self.subscribers:
+            try:
+                notify(lines)
+            except Exception:  # a defect: neither the file nor the other subscribers stop for it
+                self.failed()
 
     def _sync(self, now: float) -> None:
         if self._unsynced and (now >= self._synced + RETRY or self._worker.stopping):

@@ -78,16 +78,16 @@ def leaving(
     states = {key: _State(kept.pieces) for key, kept in logs.items() if kept.pieces}
     if not states:
         return {}
-    everybody = list(states.values())
-    most = min(limits.max_total, sum(state.size for state in everybody) - max(0, room))
-    share = limits.max_total / len(everybody)
+    consoles = list(states.values())
+    most = min(limits.max_total, sum(state.size for state in consoles) - max(0, room))
+    share = limits.max_total / len(consoles)
     for key, state in states.items():
         _by_itself(state, logs[key], limits, now)
         state.share = share
         state.protected = min(share, max(PROTECTED, state.recent(now)))
-    taken = _take(everybody, most, False)
-    taken += _take(everybody, most, True)
-    _give_back(everybody, taken, most)
+    taken = _take(consoles, most, False)
+    taken += _take(consoles, most, True)
+    _give_back(consoles, taken, most)
     return {key: state.gone for key, state in states.items() if state.gone}
 
 
