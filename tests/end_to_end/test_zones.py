@@ -6,7 +6,7 @@ import signal
 import socket
 
 from tests.end_to_end.server import ServerTestCase
-from tests.end_to_end.test_crowds import REGISTRATION
+from tests.end_to_end.test_many_connections import REGISTRATION
 
 ZONE = """
 [[vm.zone]]
@@ -23,9 +23,9 @@ class Zones(ServerTestCase):
         self.config.write_text(text.replace('["web*"]', '["lab/*"]'))
         self.serve()
 
-    def register(self, crowd: contextlib.ExitStack, listener: str) -> None:
+    def register(self, stack: contextlib.ExitStack, listener: str) -> None:
         address = ("127.0.0.1", self.ports[listener])
-        crowd.enter_context(socket.create_connection(address)).sendall(REGISTRATION)
+        stack.enter_context(socket.create_connection(address)).sendall(REGISTRATION)
         self.server.out.expect(rb" vm-registered console=\S*web01 ")
 
     def handles(self, operator: str) -> list[str]:
@@ -33,9 +33,9 @@ class Zones(ServerTestCase):
         return sorted(row["handle"] for row in rows)
 
     def test_two_vcenters_with_equal_uuids_and_names(self) -> None:
-        with contextlib.ExitStack() as crowd:
-            self.register(crowd, "telnet")
-            self.register(crowd, "telnet lab")
+        with contextlib.ExitStack() as stack:
+            self.register(stack, "telnet")
+            self.register(stack, "telnet lab")
             self.assertIn(b" security kind=uuid-of-another-zone ", self.server.out.data)
             self.assertEqual(self.handles("alice"), ["lab/web01", "web01"])
             self.assertEqual(self.handles("carol"), ["lab/web01"])
@@ -52,5 +52,5 @@ class Zones(ServerTestCase):
             self.server.out.expect(rb" vm-not-allowed .*listener=.telnet lab.*vm.zone.. lab")
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(stranger.recv(1), b"")
-        with contextlib.ExitStack() as crowd:
-            self.register(crowd, "telnet")
+        with contextlib.ExitStack() as stack:
+            self.register(stack, "telnet")

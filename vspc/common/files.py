@@ -21,8 +21,8 @@ READ = os.O_RDONLY
 class Disk:
     """Every method may raise OSError.
 
-    A crowd of connections may take every descriptor there is. Files of the log and the audit must
-    be opened all the same, so that a `Disk` keeps `spare` descriptors and gives them up then.
+    Connections may use up all file descriptors. Files of the log and the audit must be opened all
+    the same: a `Disk` keeps `spare` descriptors, and closes them when there are no others.
     """
 
     def __init__(self, spare: int = SPARE) -> None:

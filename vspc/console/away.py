@@ -69,8 +69,8 @@ class AwayConsoles:
             due = list(self._all)[: len(self._all) - LIMIT]
         return due
 
-    def crowded(self) -> Iterator[tuple[str, Console]]:
-        """Hosts that left too many behind, with each console of theirs that is to be forgotten."""
+    def over_limit(self) -> Iterator[tuple[str, Console]]:
+        """Hosts with too many away consoles, and each of these consoles that is to be forgotten."""
         while self._full:
             host = next(iter(self._full))
             mine = list(self._of_host.get(host, ()))

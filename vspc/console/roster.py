@@ -298,12 +298,12 @@ class Roster:
         forgotten = self._away.due(now)
         for console in forgotten:
             self.forget(console)
-        crowded: dict[str, int] = {}
-        for host, console in self._away.crowded():
+        over_limit: dict[str, int] = {}
+        for host, console in self._away.over_limit():
             self.forget(console)
             forgotten.append(console)
-            crowded[host] = crowded.get(host, 0) + 1
-        for host, many in crowded.items():
+            over_limit[host] = over_limit.get(host, 0) + 1
+        for host, many in over_limit.items():
             detail = f"it left too many consoles behind; its first {many} are forgotten"
             self.publish(events.Suspicion("too-many-identities", None, host, "", detail))
         return [console.vm for console in forgotten]

@@ -35,8 +35,8 @@ class _NewConnection:
 class GracePeriod:
     """The first `GRACE_PERIOD` seconds of a connection, in which it displaces no other one.
 
-    Most logins are over before that. So a crowd that is quick, however large, displaces no client
-    that is as quick; a connection that stays is counted in `admissions`. At most
+    Most logins are over before that, so that any number of quick logins displaces no client that is
+    as quick; a connection that stays is counted in `admissions`. At most
     `GRACE_PER_ADDRESS` and `GRACE_IN_ALL` are new: over that the oldest ones are counted.
     """
 

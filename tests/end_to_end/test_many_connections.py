@@ -1,4 +1,4 @@
-"""Who comes in: through a balancer, and when there are no file descriptors left."""
+"""Connections of VMs: through a load balancer, and when the file descriptors are used up."""
 
 import contextlib
 import os
@@ -13,9 +13,9 @@ from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import DoProxy, Suboption, VmName, VmVcUuid, encode
 
 DESCRIPTORS = 100
-CALLERS = 200
+CONNECTIONS = 200
 QUIET = 1.0
-"""Seconds in which nobody says anything."""
+"""Seconds in which nothing is sent."""
 
 
 def _say(message: Suboption) -> bytes:
@@ -38,7 +38,7 @@ class BehindABalancer(ServerTestCase):
         hosts = 'allow = ["10.0.0.0/8", "2001:db8::/32", "127'
         self.config.write_text(text.replace("[vm]\n", balancer).replace('allow = ["127', hosts))
 
-    def test_where_it_comes_from_counts_and_the_line_works(self) -> None:
+    def test_the_address_in_the_header_counts_and_the_line_works(self) -> None:
         self.write_balancer()
         self.serve()
         address = ("127.0.0.1", self.ports["telnet"])
@@ -78,7 +78,7 @@ class FewDescriptors(ServerTestCase):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def test_running_out_of_them_costs_no_cpu_and_nobody_his_place(self) -> None:
+    def test_without_descriptors_no_cpu_is_used_and_no_connection_is_lost(self) -> None:
         self.serve(
             "/bin/sh",
             "-c",
@@ -95,10 +95,10 @@ class FewDescriptors(ServerTestCase):
         self.server.out.expect(rb" vm-registered console=guest ")
         inside = self.attach("raw", "guest")
         self.server.out.expect(rb" attached console=guest ")
-        with contextlib.ExitStack() as crowd:
-            for _ in range(CALLERS):
+        with contextlib.ExitStack() as stack:
+            for _ in range(CONNECTIONS):
                 address = ("127.0.0.1", self.ports["telnet"])
-                crowd.enter_context(socket.create_connection(address))
+                stack.enter_context(socket.create_connection(address))
             self.server.out.expect(rb" error out-of-descriptors ")
             guest.sendall(b"all here\n")
             inside.out.expect(b"all here\n")
