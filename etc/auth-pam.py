@@ -1,17 +1,16 @@
 #!/usr/bin/python3 -I
-"""Lets PAM decide who may log in to vspc; docs/auth-command.md describes how it is asked.
+"""PAM authentication of vspc's operators; docs/auth-command.md describes the protocol.
 
     [ssh]
     auth_command = ["/usr/local/libexec/vspc-auth-pam", "vspc"]
 
-and /etc/pam.d/vspc says what is asked for, in "auth" and "account" lines; no session is opened.
-Copy it to a place where only root can change it. It needs Python 3.8 and libpam, nothing else, and
-runs as the server's user: modules that need root, such as pam_unix for other users than that
-one, say no.
+/etc/pam.d/vspc decides by its "auth" and "account" lines; no session is opened. Copy this program
+to a place where only root can change it. It needs Python 3.8 and libpam, nothing else, and runs as
+the server's user: modules that need root, such as pam_unix for other users than that one, refuse.
 
     auth-pam.py [--confdir DIR] [SERVICE]
 
-SERVICE is "vspc" where it is not given; DIR is read instead of /etc/pam.d (Linux-PAM 1.4).
+SERVICE is "vspc" by default; DIR is read instead of /etc/pam.d (Linux-PAM 1.4).
 """
 
 from __future__ import annotations
