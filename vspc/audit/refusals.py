@@ -1,7 +1,8 @@
 """The latest refusals: VMs and logins, each with the configuration that would admit it.
 
 A hint is only given where the configuration is the reason: none for a revoked key. It is read at
-3 a.m. and pasted, so that it never gives one operator's key to another."""
+3 a.m. and pasted, so that it never gives one operator's key to another.
+"""
 
 import json
 import re
