@@ -53,6 +53,9 @@ APART = frozenset({("net", "console")})
 REACTOR = frozenset({"twisted", "zope", "OpenSSL"})
 """What the pure rooms do without."""
 
+LONG_FUNCTION = 60
+"""Lines that no function may have more of."""
+
 _CONTAINERS = frozenset(
     {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict", "count"}
     | {"WeakKeyDictionary", "WeakValueDictionary", "WeakSet"}
@@ -79,10 +82,10 @@ def _room(name: str) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def modules() -> Iterator[Module]:
+def modules(package: Path = PACKAGE) -> Iterator[Module]:
     """Every module of the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        words = ["vspc", *path.relative_to(PACKAGE).with_suffix("").parts]
+    for path in sorted(package.rglob("*.py")):
+        words = ["vspc", *path.relative_to(package).with_suffix("").parts]
         is_package = words[-1] == "__init__"
         name = ".".join(words[:-1] if is_package else words)
         yield Module(name, ast.parse(path.read_bytes(), str(path)), is_package)
@@ -211,6 +214,36 @@ def public_classes(module: Module) -> Iterator[str]:
             yield node.name
 
 
+def double_classes(found: Iterable[Module]) -> dict[str, list[str]]:
+    """Public class names that more than one module has, with these modules."""
+    owners: dict[str, list[str]] = {}
+    for module in found:
+        for name in public_classes(module):
+            owners.setdefault(name, []).append(module.name)
+    return {name: where for name, where in owners.items() if len(where) > 1}
+
+
+def functions(module: Module) -> Iterator[tuple[int, str]]:
+    """Each function and method of `module`: its lines, and its name."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            yield size, f"{module.name}.{node.name}"
+
+
+def assigns(module: Module, attribute: str) -> bool:
+    """Whether an attribute of that name is assigned, with or without an underscore before it."""
+    wanted = {attribute, f"_{attribute}"}
+    for node in ast.walk(module.tree):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        inner = [each for target in targets for each in getattr(target, "elts", [target])]
+        if any(isinstance(each, ast.Attribute) and each.attr in wanted for each in inner):
+            return True
+    return False
+
+
 def _module(name: str, text: str) -> Module:
     return Module(name, ast.parse(text))
 
@@ -249,12 +282,15 @@ class House(SynchronousTestCase):
         self.assertEqual(wrong, [])
 
     def test_no_two_public_classes_have_one_name(self) -> None:
-        owners: dict[str, list[str]] = {}
-        for module in modules():
-            for name in public_classes(module):
-                owners.setdefault(name, []).append(module.name)
-        double = {name: where for name, where in owners.items() if len(where) > 1}
-        self.assertEqual(double, {})
+        self.assertEqual(double_classes(modules()), {})
+
+    def test_no_function_is_too_long(self) -> None:
+        sizes = [each for module in modules() for each in functions(module)]
+        self.assertEqual([name for size, name in sizes if size > LONG_FUNCTION], [])
+
+    def test_only_the_session_of_a_line_assigns_its_role(self) -> None:
+        found = [module.name for module in modules() if assigns(module, "role")]
+        self.assertEqual(found, ["vspc.vm.session"])
 
 
 class Plan(SynchronousTestCase):
@@ -318,6 +354,12 @@ class Plan(SynchronousTestCase):
             ("vspc.server.service", "from vspc.apps.dispatch import Dispatcher"),
         ):
             self.assertEqual(_wrong(name, text), [], name)
+
+    def test_assignments_are_found(self) -> None:
+        for text in ("self.role = x", "self._role: R = x", "a, b.role = x", "line._role = x"):
+            self.assertTrue(assigns(_module("vspc.vm.server", text), "role"), text)
+        for text in ("role = x", "x = self.role", "self.role.x = y", "f(role=x)"):
+            self.assertFalse(assigns(_module("vspc.vm.server", text), "role"), text)
 
     def test_public_classes_are_listed(self) -> None:
         text = "class Line: ...\nclass _Hidden: ...\ndef f():\n    class Inner: ..."

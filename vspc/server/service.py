@@ -73,7 +73,6 @@ class VspcService(MultiService):
         self.live = Live(config)
         self._clock = clock = ReactorClock(reactor)
         self.events = EventBus(self._defect)
-        wakeups = Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect)
         self._logs = LogSide(config, clock, reactor, self._defect)
         self._audit = AuditService(
             config.audit,
@@ -89,31 +88,10 @@ class VspcService(MultiService):
         self._event_log = EventLog(self._log, clock, self._refusals)
         self._scheduler = Scheduler(reactor.callLater, clock.seconds)
         self.sessions = Sessions(lambda: quota(self.live.config.ssh))
-        context = ConsoleContext(
-            clock,
-            self._budget,
-            wakeups,
-            self.events,
-            config.console.history,
-            self._logs.observer,
-            self._audit.recorder,
-            lambda: self.live.config.console.pen_idle,
-            self.sessions,
-        )
+        context = self._console_context(config)
         self._accounting = context.accounting
         self.roster = Roster(context, config.console.forget_after)
-        self._operators = OperatorSide(
-            self.live,
-            self.sessions,
-            LoginService(
-                self.sessions, self._audit.recorder, self._audit.login_recorder, clock.wall
-            ),
-            clock,
-            reactor,
-            self._scheduler,
-            self._refusals,
-            self._defect,
-        )
+        self._operators = self._operator_side()
         self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -129,6 +107,34 @@ class VspcService(MultiService):
         self._ports: list[IListeningPort] = []
         self._previous_hangup: Any = None
         self._since = clock.wall()
+
+    def _console_context(self, config: Config) -> ConsoleContext:
+        reactor = self._reactor
+        return ConsoleContext(
+            self._clock,
+            self._budget,
+            Wakeups(lambda call: reactor.callLater(0, call) and None, self._defect),
+            self.events,
+            config.console.history,
+            self._logs.observer,
+            self._audit.recorder,
+            lambda: self.live.config.console.pen_idle,
+            self.sessions,
+        )
+
+    def _operator_side(self) -> OperatorSide:
+        audit = self._audit
+        logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, self._clock.wall)
+        return OperatorSide(
+            self.live,
+            self.sessions,
+            logins,
+            self._clock,
+            self._reactor,
+            self._scheduler,
+            self._refusals,
+            self._defect,
+        )
 
     def _defect(self) -> None:
         """Log the exception of a subscriber or an attachment; others are not affected."""
