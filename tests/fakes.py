@@ -1,8 +1,10 @@
 """What unit tests of several rooms share: a fake clock, a recording line, a world of consoles."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as TwistedClock
 
 from vspc.common.clock import Cancellable
@@ -16,6 +18,8 @@ from vspc.console.identity import Claim, Provenance
 from vspc.console.notices import Notice, NoticeKind
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
+
+T = TypeVar("T")
 
 ALL: Rights = frozenset({"read", "write", "break", "force", "admin"})
 READ: Rights = frozenset({"read"})
@@ -51,6 +55,32 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.twisted.advance(seconds)
+
+
+class FakeThreads:
+    """`vspc.console.ports.InThread`: a call is made when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.none_left = False
+
+    def __call__(self, call: Callable[[], T]) -> Deferred[T]:
+        if self.none_left:
+            raise RuntimeError("can't start new thread")
+        answer = Deferred[T]()
+        self.waiting.append((call, answer))
+        return answer
+
+    def go(self) -> None:
+        """The first call is made, if there is one."""
+        for call, answer in self.waiting[:1]:
+            del self.waiting[0]
+            answer.callback(call())
+
+    def run(self) -> None:
+        """All calls are made, those too that follow them."""
+        while self.waiting:
+            self.go()
 
 
 @define(eq=False)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import BOB, XTERM, FakeChannel
-from tests.fakes import FakeLine
+from tests.fakes import FakeLine, FakeThreads
 from tests.log.inline import Logged
 from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.expect import GRAMMAR, ExpectOptions, expect_options
@@ -373,7 +373,7 @@ class Leaving(ExpectCase):
 
     def test_the_offsets_of_a_time_out_are_those_searched(self) -> None:
         pattern = "(a|b)*a(a|b){300}c"
-        self.desk.context = evolve(self.desk.context, work_pool=WorkPool(lambda _work, _then: None))
+        self.desk.context = evolve(self.desk.context, work_pool=WorkPool(FakeThreads()))
         channel = self.desk.ask(f"expect web01 --timeout 5 '{pattern}'")
         self.output(b"ab" * 10_000)
         self.desk.run_on(6, 1.0)
@@ -490,7 +490,7 @@ class FromTheLog(SynchronousTestCase):
         self.assertEqual(channel.text, "login: two\n")
 
     def test_one_that_falls_behind_misses_nothing(self) -> None:
-        held = Held()
+        held = FakeThreads()
         self.desk.context = evolve(self.desk.context, work_pool=WorkPool(held))
         channel = self.desk.ask("expect web01 '(?s)needle.*?point'")
         self.output(b"y" * 60_000 + b"needle " + b"z" * 200_000 + b" point" + b"y" * 100_000)
@@ -544,21 +544,6 @@ class LogsInTrouble(ExpectCase):
         self.assertIn("the log of web01 cannot be read now", channel.complaint)
 
 
-class Held:
-    """A thread that works when it is told to."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[object, object]] = []
-
-    def __call__(self, work: object, then: object) -> None:
-        self.waiting.append((work, then))
-
-    def go(self) -> None:
-        for work, then in self.waiting[:1]:
-            del self.waiting[0]
-            then(work())  # type: ignore[operator]
-
-
 class Work(ExpectCase):
     """Patterns do not stall the server."""
 
@@ -566,7 +551,7 @@ class Work(ExpectCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.held = Held()
+        self.held = FakeThreads()
         self.desk.context = evolve(self.desk.context, work_pool=WorkPool(self.held))
 
     def test_a_long_search_is_done_in_a_thread(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes import FakeThreads
 from vspc.apps.verbs.work_pool import AT_ONCE, LIMIT, RATE, WorkPool, WorkPoolFull
 
 MUCH = AT_ONCE + 1
@@ -14,13 +15,12 @@ MUCH = AT_ONCE + 1
 
 class WorkPoolTest(SynchronousTestCase):
     def setUp(self) -> None:
-        self.held: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self.threads = FakeThreads()
+        self.held = self.threads.waiting
         self.done: list[object] = []
         self.now = 0.0
         self.failures = 0
-        self.pool = WorkPool(
-            lambda work, then: self.held.append((work, then)), lambda: self.now, self.fails
-        )
+        self.pool = WorkPool(self.threads, lambda: self.now, self.fails)
 
     def fails(self) -> None:
         self.failures += 1
@@ -37,8 +37,7 @@ class WorkPoolTest(SynchronousTestCase):
 
     def go(self) -> None:
         """The thread does what it has."""
-        work, then = self.held.pop(0)
-        then(work())
+        self.threads.go()
 
     def test_little_is_done_at_once(self) -> None:
         self.do(AT_ONCE, lambda: "little")
@@ -83,12 +82,9 @@ class WorkPoolTest(SynchronousTestCase):
         self.assertNoResult(self.do(MUCH + 99, lambda: 2))
 
     def test_without_a_thread_it_is_not_taken_and_later_it_is(self) -> None:
-        def none(_work: object, _then: object) -> None:
-            raise RuntimeError("can't start new thread")
-
-        thread, self.pool._in_thread = self.pool._in_thread, none
+        self.threads.none_left = True
         self.failureResultOf(self.do(MUCH, lambda: 1), WorkPoolFull)
-        self.pool._in_thread = thread
+        self.threads.none_left = False
         self.do(MUCH, lambda: 2)
         self.go()
         self.assertEqual((self.done, self.held), ([2], []))

@@ -1,8 +1,8 @@
 """Which proofs are accepted, in which order; and that unknown operators look like others."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyotp
 from attrs import define, field
@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
+from vspc.apps.verbs.work_pool import at_once
 from vspc.auth.authenticator import LEAST, OperatorAuthenticator
 from vspc.auth.children import Child, ChildObserver
 from vspc.auth.directory import OperatorDirectory
@@ -51,11 +52,6 @@ NOBODY = Claimant("mallory", "192.0.2.1")
 def plain(number: int) -> bytes:
     """The blob of an ed25519 key."""
     return string(b"ssh-ed25519") + string(bytes([number]) * 32)
-
-
-def at_once(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
-    """In place of a thread."""
-    then(call())
 
 
 class CountedPasswords(Passwords):

@@ -1,9 +1,7 @@
 """The file of what is revoked: what may stand in a text, and what happens when it changes."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
 from tests.auth.scripts import events_of
+from tests.fakes import FakeThreads
 from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
 from vspc.config.keys import fingerprint
@@ -149,32 +148,13 @@ class Text(SynchronousTestCase):
                 self.assertTrue(str(error).isprintable())
 
 
-class Threads:
-    """Runs what a thread would when the test asks for it."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
-        self.none_left = False
-
-    def __call__(self, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        if self.none_left:
-            raise RuntimeError("can't start new thread")
-        self.waiting.append((call, then))
-
-    def run(self) -> None:
-        """All that waits."""
-        waiting, self.waiting = self.waiting, []
-        for call, then in waiting:
-            then(call())
-
-
 class Changing(SynchronousTestCase):
     """A file that changes while the server runs."""
 
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
         self.clock = Clock()
-        self.threads = Threads()
+        self.threads = FakeThreads()
         self.file = RevocationFile(self.path, self.clock.seconds, self.threads, at_once=0)
 
     def write(self, text: str) -> None:
@@ -331,11 +311,11 @@ class Changing(SynchronousTestCase):
         self.write("# none either\n")
         self.clock.advance(1)
         self.file.current()
-        [(call, then)] = self.threads.waiting
+        [(call, answer)] = self.threads.waiting
         self.threads.waiting = []
         result = call()
         self.write(line_of(KEY))
-        then(result)
+        answer.callback(result)
         self.assertFalse(self.revoked())
         self.clock.advance(1)
         self.file.current()

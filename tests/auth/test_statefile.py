@@ -2,42 +2,25 @@
 
 import json
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyotp
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeThreads
 from vspc.auth.lockouts import LIMIT, LockoutStore
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import PATIENCE, Codes
 from vspc.console.ports import Lockout
 
 
-class Threads:
-    """Runs what is to be run in a thread when the test says so."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
-
-    def __call__(self, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        self.waiting.append((call, then))
-
-    def run(self) -> None:
-        while self.waiting:
-            call, then = self.waiting.pop(0)
-            then(call())
-
-
 class StateTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp()) / "state.json"
         self.path.parent.mkdir()
-        self.threads = Threads()
+        self.threads = FakeThreads()
         self.file = StateFile(self.path, self.threads)
 
 
@@ -57,13 +40,10 @@ class Files(StateTest):
         self.assertEqual(found, ["state.json", "state.json.copy"])
 
     def test_without_a_thread_the_save_fails_and_the_next_one_tries_again(self) -> None:
-        def none_left(call: Callable[[], Any], then: Callable[[Any], None]) -> None:
-            raise RuntimeError("can't start new thread")
-
         errors: list[str] = []
-        file = StateFile(self.path, none_left)
+        self.threads.none_left = True
         for _ in range(2):
-            file.save(lambda: 1).addCallback(errors.append)
+            self.file.save(lambda: 1).addCallback(errors.append)
         self.assertEqual(errors, ["no thread could be started for it"] * 2)
 
     def test_while_one_is_written_only_the_latest_waits_and_all_saves_finish(self) -> None:

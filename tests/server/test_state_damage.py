@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.log.test_damage import NAMES, state
 from tests.server.test_service import CONFIG, SSH
+from vspc.apps.verbs.work_pool import at_once
 from vspc.audit.file import AuditFile
 from vspc.auth.statefile import StateFile
 from vspc.server.config_files import load_with_files
@@ -54,7 +55,6 @@ class StateDir(SynchronousTestCase):
             path = self.state / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.write_bytes(data)
-        at_once = lambda call, then: then(call())  # noqa: E731
         StateFile(self.state / "lockouts.json", at_once).save(lambda: LOCKED)
         StateFile(self.state / "one-time-codes.json", at_once).save(dict)
         audit = AuditFile(self.state / "audit.jsonl", lambda *_: None)

@@ -7,7 +7,8 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from vspc.auth.revoked import ANY, KRL_MAGIC, Draft, Revoked, read_krl
 from vspc.common.text import safe
 from vspc.common.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
+from vspc.net.waiting import RunningCoroutine
 from vspc.wire.ssh import is_certificate, key_type
 
 FILE_LIMIT = 16 * 1024 * 1024
@@ -201,8 +203,7 @@ def _read(path: Path) -> _Reading:
 class RevocationFile:
     """What the file `path`, which may change at any time, revokes at this moment; None: nothing.
 
-    `seconds` is a clock for measuring; `in_thread(call, then)` runs `call`, which never raises, in
-    a thread and hands its result to `then` in this one: for files of more than `at_once` bytes.
+    `seconds` is a clock for measuring; `in_thread` is for files of more than `at_once` bytes.
     Changes are noticed by calls of `current` only: call it every second, or so. `known`: what
     another file revoked, which counts for plain keys until this one has been read.
     """
@@ -278,8 +279,12 @@ class RevocationFile:
         if size <= self._at_once:
             self._take(_read(path))
         else:
-            self._in_thread(lambda: _read(path), self._take)
+            reading = self._in_thread(partial(_read, path))
             self._reading = now
+            RunningCoroutine(self._take_later(reading))
+
+    async def _take_later(self, reading: Awaitable[_Reading]) -> None:
+        self._take(await reading)
 
     def _take(self, reading: _Reading) -> None:
         self._reading = None

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from vspc.common.files import Disk
 from vspc.console.ports import InThread
+from vspc.net.waiting import RunningCoroutine
 
 LIMIT = 16 * 1024 * 1024
 """Bytes that are read."""
@@ -71,25 +72,26 @@ class StateFile:
         saved = Deferred[str]()
         self._waiting.append(saved)
         if not self._writing:
-            self._write()
+            RunningCoroutine(self._write())
         return saved
 
-    def _write(self) -> None:
+    async def _write(self) -> None:
         self._writing = True
-        value, waiting = self._value(), self._waiting
-        self._waiting = []
-
-        def written(error: str) -> None:
-            self._writing = False
-            for saved in waiting:
-                saved.callback(error)
-            if self._waiting and not self._writing:
-                self._write()
-
         try:
-            self._in_thread(lambda: _replace(self._path, value), written)
+            while self._waiting:
+                value, waiting = self._value(), self._waiting
+                self._waiting = []
+                error = await self._replaced(value)
+                for saved in waiting:
+                    saved.callback(error)
+        finally:
+            self._writing = False
+
+    async def _replaced(self, value: Any) -> str:
+        try:
+            return await self._in_thread(lambda: _replace(self._path, value))
         except RuntimeError:  # out of threads; the next save tries again
-            written("no thread could be started for it")
+            return "no thread could be started for it"
 
 
 def _copy(path: Path) -> Path:

@@ -6,7 +6,7 @@ chooser) implements `Program`. `Line` is the connection of a virtual machine.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
 from attrs import frozen
@@ -101,11 +101,11 @@ class Channel(Protocol):
 
 
 class InThread(Protocol):
-    """Runs `call` in a thread, then `then`, with what it returned, in the reactor's. Raises
-    RuntimeError where the system has no thread for it.
+    """Runs `call` in a thread, which goes on if the wait for it is cancelled. Raises RuntimeError
+    where the system has no thread for it.
     """
 
-    def __call__(self, call: Callable[[], T], then: Callable[[T], None], /) -> None: ...
+    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class Line(Protocol):

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from attrs import define
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
 from vspc.common.clock import Cancellable
+
+T = TypeVar("T")
 
 
 class ReactorClock:
@@ -30,25 +32,12 @@ class ReactorClock:
         return self._reactor.callLater(delay, call)
 
 
-T = TypeVar("T")
-
-
-@define(eq=False)
 class ThreadRunner:
-    """Runs a call in a thread of the reactor's pool, then another one, with its result, in the
-    reactor's thread. `failed` is called in the except block of either.
-    """
+    """`vspc.console.ports.InThread`, by the reactor's pool of threads."""
 
-    reactor: Any
-    failed: Callable[[], None]
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
 
-    def run(self, call: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Both, or neither after the end of the reactor."""
-        running = deferToThreadPool(self.reactor, self.reactor.getThreadPool(), call)
-        running.addCallback(then).addErrback(self._broke)
-
-    def _broke(self, failure: Any) -> None:
-        try:
-            failure.raiseException()
-        except Exception:
-            self.failed()
+    def __call__(self, call: Callable[[], T]) -> Deferred[T]:
+        """Never fires after the end of the reactor."""
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)

@@ -42,11 +42,11 @@ class AuthService:
         failed: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._threads = ThreadRunner(reactor, failed)
+        self._threads = ThreadRunner(reactor)
         self._lockouts_path = config.state_dir / LOCKOUTS
         self._codes_path = config.state_dir / CODES
         self._files = [
-            StateFile(path, self._threads.run) for path in (self._lockouts_path, self._codes_path)
+            StateFile(path, self._threads) for path in (self._lockouts_path, self._codes_path)
         ]
         self.lockouts = LockoutStore(self._files[0], clock.wall)
         self._codes = Codes(clock, self._files[1])
@@ -58,7 +58,7 @@ class AuthService:
             lambda call: deferToThreadPool(reactor, self._hashers, call), failed
         )
         self._programs = Programs(reactor, clock)
-        self._revocations = RevocationFile(None, clock.seconds, self._threads.run)
+        self._revocations = RevocationFile(None, clock.seconds, self._threads)
         self._seen: object = self._revocations.known
         context = AuthContext(
             clock,
@@ -127,5 +127,5 @@ class AuthService:
         # What was revoked stays revoked until the other file has been read.
         known = None if before.path is None or isinstance(before.known, str) else before.known
         self._revocations = RevocationFile(
-            path, self._clock.seconds, self._threads.run, known=None if path is None else known
+            path, self._clock.seconds, self._threads, known=None if path is None else known
         )

@@ -186,9 +186,7 @@ class VspcService(MultiService):
             sessions=self.sessions,
             lockouts=self._operators.lockouts,
             audit_reader=self._audit.reader,
-            work_pool=WorkPool(
-                ThreadRunner(self._reactor, self._defect).run, self._clock.seconds, self._defect
-            ),
+            work_pool=WorkPool(ThreadRunner(self._reactor), self._clock.seconds, self._defect),
             status=self._facts,
             is_operator=lambda name: name in self.live.directory.operators,
             current=self.live.current,

@@ -1,15 +1,16 @@
 """Heavy work, done in a thread: one piece at a time, the cheapest first."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from vspc.console.ports import InThread
+from vspc.net.waiting import RunningCoroutine
 
 T = TypeVar("T")
 
@@ -24,9 +25,9 @@ RATE = 20 * AT_ONCE
 """Steps a second, of all operators, that are done without a thread: a tenth of the time."""
 
 
-def at_once(work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+def at_once(work: Callable[[], T]) -> Deferred[T]:
     """Where there are no threads."""
-    then(work())
+    return succeed(work())
 
 
 class WorkPoolFull(Exception):
@@ -105,11 +106,12 @@ class WorkPool:
                 continue
             self._busy = True
             try:
-                self._in_thread(partial(self._run, task.work), partial(self._finished, task))
+                doing = self._in_thread(partial(self._run, task.work))
             except RuntimeError:  # the system has no thread now: the next work tries again
                 self._busy = False
                 heappush(self._waiting, first)
                 return
+            RunningCoroutine(self._finish(task, doing))
 
     def _run(self, work: Callable[[], Any]) -> Any:
         """Perhaps in the thread."""
@@ -119,7 +121,8 @@ class WorkPool:
             self._failed()
             return None
 
-    def _finished(self, task: Task, found: Any) -> None:
+    async def _finish(self, task: Task, doing: Awaitable[Any]) -> None:
+        found = await doing
         self._busy = False
         if task.work is not None:
             task.done.callback(found)
