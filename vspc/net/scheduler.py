@@ -305,8 +305,8 @@ class Scheduler:
 
     def _serve(self) -> None:
         began, part = self.seconds(), TURN_SECONDS / 3
-        known = (TURN_EVENTS + RESERVED_FOR_PROVEN) / 2
-        self._serve_some(self._fresh, FIRST_EVENTS, known, began + part)
+        middle = (TURN_EVENTS + RESERVED_FOR_PROVEN) / 2
+        self._serve_some(self._fresh, FIRST_EVENTS, middle, began + part)
         self._serve_some(self._new, FIRST_EVENTS, RESERVED_FOR_PROVEN, began + 2 * part)
         self._serve_some(self._late, math.inf, RESERVED, began + TURN_SECONDS)
 

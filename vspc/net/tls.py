@@ -120,8 +120,8 @@ def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:
 def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Context:
     """An OpenSSL context for `pair`, which came from `where`. Raises `TlsError`.
 
-    With `client_ca`, a PEM file, clients are asked for a certificate: one of another authority ends
-    the connection, none is allowed.
+    With `client_ca`, a PEM file, clients are asked for a certificate. One of another authority ends
+    the connection; a client without one is let in.
     """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
