@@ -220,7 +220,7 @@ class Operators(AccessTest):
         )
         self.assertEqual(rows_named(config, "nobody"), [])
 
-    def test_without_authorities_maps_make_nobody(self) -> None:
+    def test_without_authorities_maps_make_no_operator(self) -> None:
         self.path.write_text(TEXT.replace(f'["{KEY}"]\n[[ssh', "[]\n[[ssh"))
         self.assertEqual(len(rows_of(self.config())), 2)
 
@@ -264,7 +264,7 @@ class Printed(AccessTest):
         _, lines, _ = self.run_it("--console", "z*", "--operator", "alice")
         self.assertEqual([line.split()[1] for line in lines[1:]], ["z*"])
 
-    def test_who_or_what_is_not_there(self) -> None:
+    def test_unknown_operators_and_consoles(self) -> None:
         for words, said in (
             (("--operator", "nobody"), "unknown operator nobody"),
             (("--operator", "\x1b[31m"), r"\x1b[31m"),
@@ -368,7 +368,7 @@ class Running(AccessTest):
         status, lines, _ = self.run_it("--console", "web2", "--offline")
         self.assertEqual(status, 0)
 
-    def test_a_server_that_answers_nothing_of_use(self) -> None:
+    def test_malformed_answers_of_a_server(self) -> None:
         answers = (b"", frame(b"S", b"1"), frame(b"O", b"[{}]") + frame(b"S", b"0"), b"X" * 99)
         self.serve(*answers)
         for _ in answers:
@@ -377,7 +377,7 @@ class Running(AccessTest):
             self.assertIn("cannot get the consoles from the server", errors)
             self.assertGreater(len(lines), 3)
 
-    def test_asking_one_that_says_nothing_ends(self) -> None:
+    def test_a_server_that_does_not_answer_is_given_up(self) -> None:
         state = self.directory / "state"
         state.mkdir()
         with socket.socket(socket.AF_UNIX) as listener:

@@ -76,7 +76,7 @@ class Checking(CliTest):
             self.assertIn(f"{line}\n", said)
         self.assertIn('no pen can be taken (on_failure = "refuse")', said)
 
-    def test_what_is_odd_in_files_is_said(self) -> None:
+    def test_warnings_about_files_are_printed(self) -> None:
         said = self.check(
             f"[operators.ci]\nauthorized_keys = ['restrict,command=\"rm x\" {KEY}']\n"
             f"password_hash = '{HASH}'\n"

@@ -84,7 +84,7 @@ class Revoking(SynchronousTestCase):
             self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False), data)
             self.assertEqual(self.service.unread(path), "")
 
-    def test_a_file_that_is_damaged_later_leaves_what_it_said(self) -> None:
+    def test_a_file_that_is_damaged_later_leaves_the_list_in_force(self) -> None:
         (self.directory / "revoked1").write_bytes(b"\xff\xfe")
         self.assertIn("UTF-16", self.service.unread(self.directory / "revoked1"))
         self.assertEqual((self.is_revoked(1), self.is_revoked(2)), (True, False))

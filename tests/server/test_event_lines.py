@@ -22,7 +22,7 @@ class Lines(SynchronousTestCase):
     def said(self) -> list[str]:
         return [str(event["log_format"]) for event in self.events]
 
-    def test_who_came_typed_and_left(self) -> None:
+    def test_attached_pen_taken_and_detached(self) -> None:
         alice, _ = self.world.attach(self.console)
         alice.type(b"secret")
         alice.send_break()
@@ -56,7 +56,7 @@ class Lines(SynchronousTestCase):
         wanted = ("taken-over", "web01", "10.6.6.6", "10.0.0.1")
         self.assertEqual(tuple(facts.values()), wanted)
 
-    def test_one_that_is_about_nobody(self) -> None:
+    def test_one_without_a_console(self) -> None:
         record_suspicion(self.log, Suspicion("credentials-guessed", None, "10.6.6.6", "", "x"))
         self.assertIsNone(self.events[-1]["console"])
         self.assertIsNone(self.events[-1]["holder"])

@@ -50,7 +50,7 @@ class Certificates(WarningsTest):
         self.write("tls.key", issuer.key_pem)
         return self.warnings(self.TEXT)
 
-    def test_nothing_is_said_of_good_ones(self) -> None:
+    def test_good_ones_cause_no_warning(self) -> None:
         self.assertEqual(self.chain((-1, 31)), [])
         self.assertEqual(self.chain((-1, 90), (-1, 400)), [])
 
@@ -156,7 +156,7 @@ class StateDirectories(WarningsTest):
 
 
 class Logins(WarningsTest):
-    def test_nobody_who_could_log_in(self) -> None:
+    def test_no_operator_who_can_log_in(self) -> None:
         for text in (
             "[operators.alice]\n",
             "[operators.alice]\nauthorized_keys = []\n",
@@ -166,7 +166,7 @@ class Logins(WarningsTest):
             what = "no operator has a key, password or other proof, so no login can succeed"
             self.assertIn(f"operators (line 1): {what}", said)
 
-    def test_certificates_let_in_who_has_no_table(self) -> None:
+    def test_certificates_log_in_operators_without_a_table(self) -> None:
         text = f'[ssh.certificates]\nauthorities = ["{KEY}"]\n'
         maps = '[[ssh.certificates.map]]\nprincipals = ["*"]\n'
         self.assertIn("no login is possible", " ".join(self.warnings(text, "")))

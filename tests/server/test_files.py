@@ -119,7 +119,7 @@ class Files(FilesTest):
         for problem in found.values():
             self.assertIn("ca.pem: encoded as UTF-16, not UTF-8", problem)
 
-    def test_what_is_in_a_private_key_is_never_said(self) -> None:
+    def test_the_content_of_a_private_key_is_never_shown(self) -> None:
         secret = self.pair.private_key.split(b"\n")[1].decode()
         for text in (
             '[tls]\ncertificate = "tls.key"\nprivate_key = "tls.pem"\n',

@@ -62,7 +62,7 @@ class LoginServiceTest(SynchronousTestCase):
         client.say(OPEN, string(b"session") + uint32(0) + window)
         self.bench.settle()
 
-    def test_the_sixty_first_key_is_the_right_one(self) -> None:
+    def test_the_sixty_first_key_is_accepted(self) -> None:
         client = self.bench.asking()
         for _ in range(60):
             probe(client, b"alice", STRANGER)
@@ -71,7 +71,7 @@ class LoginServiceTest(SynchronousTestCase):
         self.assertTrue(client.got(AUTH_SUCCESS))
         self.assertEqual(self.recording.told, ["alice failed", "alice came", "alice excused"])
 
-    def test_what_was_tried_in_another_name_is_not_excused(self) -> None:
+    def test_failures_under_another_name_are_not_excused(self) -> None:
         client = self.bench.asking()
         for _ in range(40):
             probe(client, b"root", STRANGER)
@@ -79,7 +79,7 @@ class LoginServiceTest(SynchronousTestCase):
         self.bench.settle()
         self.assertEqual(self.recording.told, ["root failed", "root failed", "alice came"])
 
-    def test_who_comes_is_there_until_he_is_gone(self) -> None:
+    def test_a_session_lasts_until_its_connection_is_lost(self) -> None:
         client = self.login()
         [present] = self.sessions
         self.assertEqual(present.session.operator.name, "alice")
@@ -91,7 +91,7 @@ class LoginServiceTest(SynchronousTestCase):
         self.assertEqual(list(self.sessions), [])
         self.assertEqual(self.recording.told, ["alice came", "alice left"])
 
-    def test_one_too_many_takes_the_place_of_one_that_is_not_in_use(self) -> None:
+    def test_a_session_over_the_limit_replaces_one_that_is_not_in_use(self) -> None:
         first, second = self.login(), self.login()
         self.open(first)
         third = self.login()
@@ -100,7 +100,7 @@ class LoginServiceTest(SynchronousTestCase):
         self.assertIn(b"newer session", second.got(DISCONNECT)[0])
         self.assertEqual(len(list(self.sessions)), 2)
 
-    def test_where_all_are_in_use_he_is_told_and_it_is_recorded(self) -> None:
+    def test_where_all_are_in_use_a_login_is_refused_and_recorded(self) -> None:
         for _ in range(2):
             self.open(self.login())
         third = self.login()
@@ -124,7 +124,7 @@ class LoginServiceTest(SynchronousTestCase):
         limits = self.audit.named("limit")
         self.assertEqual([event["limit"] for event in limits], ["max_channels"])
 
-    def test_who_comes_from_the_machine_itself_has_no_limits_and_is_recorded(self) -> None:
+    def test_a_local_session_has_no_limits_and_is_recorded(self) -> None:
         leave = []
         for _ in range(5):
             channel = FakeChannel()
@@ -140,13 +140,13 @@ class LoginServiceTest(SynchronousTestCase):
         self.assertEqual(list(self.sessions), [])
         self.assertEqual(self.recording.told, ["root@local came"] * 5 + ["root@local left"] * 5)
 
-    def test_to_end_one_from_the_machine_itself_is_recorded_at_once_and_once(self) -> None:
+    def test_a_local_session_that_is_ended_is_recorded_at_once_and_once(self) -> None:
         _, left = self.logins.local(FakeChannel())
         [present] = self.sessions
         present.end("the server stops")
         left()
         self.assertEqual(self.recording.told, ["root@local came", "root@local left"])
 
-    def test_a_stranger_at_the_control_socket_is_a_failed_login(self) -> None:
+    def test_another_user_at_the_control_socket_is_a_failed_login(self) -> None:
         self.logins.refused("local uid=1000")
         self.assertEqual(self.recording.told, ["root@local failed"])

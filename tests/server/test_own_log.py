@@ -40,7 +40,7 @@ class Lines(SynchronousTestCase):
         self.logger(verbose=True).debug("vm-connected")
         self.assertEqual(self.words(), "debug vm-connected\n")
 
-    def test_others_are_heard_when_they_warn(self) -> None:
+    def test_warnings_of_libraries_are_shown(self) -> None:
         self.logger("twisted.internet").info("starting {what}", what="it")
         self.assertEqual(self.text(), "")
         self.logger("twisted.internet").warn("bad {what}", what="thing")
@@ -74,7 +74,7 @@ class Lines(SynchronousTestCase):
         self.assertTrue(line.endswith(" last=end\n"))
         self.assertRegex(line, r'info event fact=("(\\.|[^"\\])*"|[^ "=]+) last=end\n\Z')
 
-    def test_a_stream_that_is_closed_is_nobodys_problem(self) -> None:
+    def test_a_closed_stream_raises_nothing(self) -> None:
         failed: list[object] = []
         self.patch(threading, "excepthook", failed.append)
         self.stream.close()
@@ -96,7 +96,7 @@ class Stalled(SynchronousTestCase):
         self.writer = os.fdopen(writing, "w", encoding="ascii")
         self.addCleanup(self.reader.close)
 
-    def test_nobody_waits_and_what_was_lost_is_counted(self) -> None:
+    def test_no_caller_waits_and_lost_lines_are_counted(self) -> None:
         log = LineWriter(self.writer, lost_line)
         for number in range(3 * WAITING):
             log.put(f"{number:06d} " + "x" * 100)
@@ -120,7 +120,7 @@ class Stalled(SynchronousTestCase):
         self.writer.close()
         self.assertEqual(self.reader.read(), b"name=Z\\xfcrich\n")
 
-    def test_a_reader_that_has_gone_is_nobodys_problem(self) -> None:
+    def test_a_pipe_without_a_reader_raises_nothing(self) -> None:
         failed: list[object] = []
         self.patch(threading, "excepthook", failed.append)
         self.reader.close()

@@ -44,7 +44,7 @@ class Rights(SynchronousTestCase):
         self.assertEqual(live.rights(alice, Subject("web01", "default", None)), {"read"})
         self.assertEqual(live.rights(alice, Subject("lab01", "default", None)), frozenset())
 
-    def test_somebody_who_is_no_operator_any_more_has_none(self) -> None:
+    def test_a_removed_operator_has_none(self) -> None:
         live = Live(self.config("net"))
         nobody = Operator("carol", frozenset({"net"}))
         self.assertEqual(live.rights(nobody, Subject("web01", "default", None)), frozenset())

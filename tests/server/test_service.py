@@ -81,7 +81,7 @@ class Reloading(SynchronousTestCase):
         self.assertIn("UTF-16", str(said["reload-mistake"]))
         self.assertIn("reload-refused", said)
 
-    def test_what_needs_a_restart_is_said_until_there_is_one(self) -> None:
+    def test_what_needs_a_restart_is_logged_at_each_reload_until_then(self) -> None:
         self.write(state="elsewhere")
         self.assertEqual(self.reload()["reload-needs-restart"], ["state_dir"])
         self.write(state="elsewhere", ssh="tcp:2223")
@@ -129,7 +129,7 @@ class Reloading(SynchronousTestCase):
             rights = self.service.live.rights(Operator("alice"), subject)
             self.assertEqual(rights, frozenset(), data)
 
-    def test_who_lost_his_key_types_nothing_more_however_long_his_client_stays(self) -> None:
+    def test_a_session_whose_key_is_removed_types_nothing_more(self) -> None:
         rule = '[[access]]\noperators = ["alice"]\nconsoles = ["*"]\nrights = ["read", "write"]\n'
         self.write(more=rule)
         self.reload()

@@ -1,7 +1,7 @@
-"""The SSH server on a bench: a fake clock, real Conch clients in memory, programs that remember.
+"""The SSH server with a fake clock, real Conch clients in memory, programs that record.
 
 `Client` has Conch's key exchange and ciphers, and above them speaks plain messages, so that a
-test can say what no well-behaved client would.
+test can send what no well-behaved client would.
 """
 
 import struct

@@ -37,7 +37,7 @@ class OutputTests(BenchCase):
         self.assertEqual(["drained"], program.heard)
         self.assertEqual(4, program.channel.room())
 
-    def test_drained_only_comes_to_who_found_no_room(self) -> None:
+    def test_drained_is_called_only_after_a_room_of_0(self) -> None:
         number, program = self.bench.running(self.client, window=10)
         program.channel.write(b"0123456789")
         self.say(ADJUST, uint32(number), uint32(5))
@@ -223,7 +223,7 @@ class EndTests(BenchCase):
         self.assertEqual([uint32(7)], self.client.got(CLOSE))
         self.assertEqual(["closed"], program.heard)
 
-    def test_a_client_that_vanishes_is_heard_by_every_program(self) -> None:
+    def test_every_program_is_closed_when_the_connection_is_lost(self) -> None:
         programs = [self.bench.running(self.client)[1] for _ in range(3)]
         self.client.transport.loseConnection()
         self.bench.settle()
@@ -264,7 +264,7 @@ class EndTests(BenchCase):
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
         self.assertFalse(self.client.lost)
 
-    def test_a_program_that_comes_too_late_hears_only_the_end_whoever_ran_before(self) -> None:
+    def test_a_program_started_too_late_is_only_closed_whether_or_not_another_ran(self) -> None:
         _, program = self.bench.running(self.client)
         _, late = self.bench.running(self.client)
         late.channel.finish(0)
@@ -286,7 +286,7 @@ class EndTests(BenchCase):
 class Ended(BenchCase):
     """The server ends a connection, and the client keeps its end open as long as it may."""
 
-    def test_nothing_begins_any_more_and_what_runs_hears_of_it(self) -> None:
+    def test_nothing_starts_any_more_and_what_runs_is_closed(self) -> None:
         _, running = self.bench.running(self.client)
         waiting: list[Channel] = []
         self.bench.start = lambda channel, login, request: waiting.append(channel)
@@ -371,7 +371,7 @@ class Ended(BenchCase):
         self.bench.settle()
         self.assertEqual(1, len(self.client.got(DISCONNECT)))
 
-    def test_a_client_that_goes_meanwhile_leaves_nothing_behind(self) -> None:
+    def test_a_connection_lost_meanwhile_is_not_kept(self) -> None:
         number = self.bench.session(self.client)
         self.ask(number, b"pty-req", TERMINAL)
         self.ask(number, b"shell")

@@ -291,7 +291,7 @@ class RekeyTests(SynchronousTestCase):
         self.client = self.bench.logged_in()
         self.server = server_of(self.client)
 
-    def test_after_an_hour_the_door_asks_for_new_keys(self) -> None:
+    def test_after_an_hour_the_server_asks_for_new_keys(self) -> None:
         before = self.client.ourKexInitPayload
         for _ in range(int(limits.REKEY_INTERVAL)):
             self.client.say(IGNORE, string(b""))
@@ -326,7 +326,7 @@ class RekeyTests(SynchronousTestCase):
         self.assertEqual(b"short", self.client.bytes_of(7))
         self.assertEqual(["drained"], program.heard)
 
-    def test_a_client_that_never_agrees_on_keys_is_gone(self) -> None:
+    def test_a_client_that_never_agrees_on_keys_is_disconnected(self) -> None:
         self.client.ssh_KEXINIT = lambda packet: None
         self.server._renew_keys()
         for _ in range(60):

@@ -83,7 +83,7 @@ class FairTests(BenchCase):
             self.assertLessEqual(max(counts), EVENTS, message)
             self.assertGreater(min(counts[1:]), EVENTS // 2, message)
 
-    def test_somebody_else_is_answered_meanwhile(self) -> None:
+    def test_another_client_is_answered_meanwhile(self) -> None:
         number, program = self.bench.running(self.client)
         floods = [self.bench.connect() for _ in range(30)]
         for flood in floods:
@@ -100,7 +100,7 @@ class FairTests(BenchCase):
         found: list[LogEvent] = self.bench.logged(name)
         return found
 
-    def test_who_goes_on_without_logging_in_is_ended_and_named_once(self) -> None:
+    def test_a_flood_before_login_ends_the_connection_with_one_log_line(self) -> None:
         client = self.bench.connect()
         for _ in range(2 * 60 * EVENTS_UNPROVEN):
             client.say(IGNORE, string(b""))
@@ -112,7 +112,7 @@ class FairTests(BenchCase):
         self.assertEqual([event["reason"] for event in self.logged("ssh-refused")], [FLOOD])
         self.assertFalse(server_of(self.client).ended)
 
-    def test_who_floods_gives_way_before_a_login_that_is_silent(self) -> None:
+    def test_a_flooding_connection_is_displaced_before_a_silent_one(self) -> None:
         admissions: Admissions[Any] = Admissions(2, 100)
         self.bench = FairBench(admissions=admissions)
         login, flood = self.bench.connect(), self.bench.connect()
@@ -127,7 +127,7 @@ class FairTests(BenchCase):
         self.assertTrue(server_of(flood).ended)
         self.assertFalse(server_of(login).ended)
 
-    def test_who_is_gone_takes_nobodys_place_while_its_end_waits_for_its_turn(self) -> None:
+    def test_a_lost_connection_is_not_counted_while_its_end_waits_for_its_turn(self) -> None:
         admissions: Admissions[Any] = Admissions(1, 100)
         self.bench = FairBench(admissions=admissions)
         old = self.bench.connect()
@@ -161,7 +161,7 @@ class FairTests(BenchCase):
         self.assertNotIn(self.server, self.bench.ssh.connections)
         self.assertEqual(self.bench.clock.getDelayedCalls(), [])
 
-    def test_nothing_of_who_is_ended_by_us_meanwhile(self) -> None:
+    def test_nothing_from_a_connection_that_the_server_has_ended_meanwhile(self) -> None:
         _, program = self.typed_in_a_flood_and_lost()
         self.server.disconnect("for a reason")
         self.assertEqual(program.heard, ["closed"])
@@ -170,7 +170,7 @@ class FairTests(BenchCase):
         self.assertEqual(program.heard, ["closed"])
         self.assertNotIn(self.server, self.bench.ssh.connections)
 
-    def test_who_was_not_logged_in_is_gone_at_once(self) -> None:
+    def test_a_connection_without_login_ends_at_once(self) -> None:
         client = self.bench.connect()
         for _ in range(3 * EVENTS):
             client.say(IGNORE, string(b""))

@@ -92,7 +92,7 @@ class HalfOpenTests(StormCase):
         self.assertEqual(200, len(self.bench.ssh.connections))
         self.assertEqual(200, len(self.bench.book))
 
-    def test_who_is_right_comes_in_all_the_same(self) -> None:
+    def test_a_right_key_logs_in_all_the_same(self) -> None:
         for number in range(400):
             self.silent(f"198.51.100.{number % 20}")
             if number % 100 == 99:
@@ -101,7 +101,7 @@ class HalfOpenTests(StormCase):
                 self.bench.logged_in(host="198.51.100.3")
         self.assertEqual(4, sum(each.login is not None for each in self.bench.ssh.connections))
 
-    def test_after_a_minute_all_are_gone_and_nothing_ran_meanwhile(self) -> None:
+    def test_after_a_minute_all_are_disconnected_and_nothing_ran_meanwhile(self) -> None:
         for number in range(60):
             self.silent(f"198.51.100.{number}")
         calls = self.bench.calls_during(lambda: self.bench.pass_time(61))
@@ -117,7 +117,7 @@ class CrowdTests(StormCase):
     def new(self) -> int:
         return len(self.bench.grace_period)
 
-    def test_a_crowd_in_the_middle_of_a_login_displaces_nobody(self) -> None:
+    def test_many_connections_in_the_middle_of_a_login_displace_none(self) -> None:
         crowd = [self.bench.connect(protocol=Raw()) for _ in range(63)]
         client = self.bench.connect(host="192.0.2.1")
         for raw in crowd:
@@ -145,14 +145,14 @@ class CrowdTests(StormCase):
         self.assertEqual((0, 200), (self.new(), len(self.bench.book)))
         self.assertEqual(200, len(self.bench.ssh.connections))
 
-    def test_who_leaves_while_he_is_new_leaves_nothing(self) -> None:
+    def test_a_connection_lost_in_its_grace_period_leaves_nothing(self) -> None:
         for raw in [self.bench.connect(protocol=Raw()) for _ in range(20)]:
             raw.transport.loseConnection()
         self.bench.settle()
         self.assertEqual(0, self.new())
         self.assert_all_is_over()
 
-    def test_who_fails_while_he_is_new_goes_first_afterwards(self) -> None:
+    def test_a_failure_in_the_grace_period_counts_afterwards(self) -> None:
         bench = StormBench(per_address=2)
         silent, failing = bench.connect(protocol=Raw()), bench.asking()
         authenticate(failing, b"alice", ALICE, signer=STRANGER)
@@ -273,7 +273,7 @@ class OrderTests(StormCase):
         number, program = self.bench.running(client)
         self.assertEqual((0, "alice"), (number, program.login.operator))
 
-    def test_answers_that_nobody_asked_for(self) -> None:
+    def test_answers_to_questions_that_were_not_asked(self) -> None:
         for message in (6, 52, 60, 61, 91, 92, 99, 100):
             client = self.bench.logged_in()
             client.say(message, uint32(0), uint32(0), uint32(0))
@@ -350,7 +350,7 @@ class FloodTests(StormCase):
         self.assertTrue(client.lost)
         self.assertLessEqual(len(client.got(AUTH_FAILURE)), 6 * limits.PROBES_PER_FAILURE)
 
-    def test_a_client_that_wants_new_keys_for_ever_gets_fifty_a_second(self) -> None:
+    def test_a_client_that_always_asks_for_new_keys_gets_fifty_a_second(self) -> None:
         self.patch(limits, "REKEY_BURST", 32)  # in memory all of them come in one turn
         client = self.bench.logged_in_with(Storming())
         client.storming = True
@@ -415,7 +415,7 @@ class GuessingTests(StormCase):
         self.assertLessEqual(calls, 8)  # login, exchange, renewal, life, two turns
         self.bench.logged_in(b"alice", host="192.0.2.1")
 
-    def test_the_operator_himself_waits_five_seconds_at_most_and_is_in(self) -> None:
+    def test_the_operator_waits_five_seconds_at_most_and_logs_in(self) -> None:
         self.storm(b"alice", 50)
         client = self.bench.asking(host="192.0.2.66")
         authenticate(client, b"alice", ALICE)
@@ -430,7 +430,7 @@ class GuessingTests(StormCase):
         self.assertLessEqual(len(attempts._tallies), TABLE_LIMIT)
         self.bench.logged_in(host="192.0.2.66")
 
-    def test_who_waits_for_his_delay_is_not_read(self) -> None:
+    def test_nothing_is_read_during_the_delay(self) -> None:
         self.storm(b"alice", 50)
         client = self.bench.asking(host="192.0.2.66")
         wire: Wire = server_of(client).transport

@@ -271,7 +271,7 @@ class GreedyTests(SynchronousTestCase):
         self.assertLessEqual(max(kept), limits.ROOM)
         self.assertLessEqual(self.console.history.end - self.console.history.start, LIMIT)
 
-    def test_who_does_not_read_is_gone_after_a_while_and_gives_all_back(self) -> None:
+    def test_a_client_that_does_not_read_is_closed_after_a_while_and_frees_everything(self) -> None:
         greedy = self.bench.logged_in()
         wire: Wire = server_of(greedy).transport
         self.terminal(greedy, b"console web01")

@@ -63,7 +63,7 @@ class HostKeyTests(SynchronousTestCase):
         for kind, key in ((Preferring, HOST), (RsaClient, RSA), (EcdsaClient, ECDSA)):
             self.assertEqual(key.blob, self.client(kind).shown)
 
-    def test_all_are_told_once_he_is_in(self) -> None:
+    def test_all_are_sent_once_after_the_login(self) -> None:
         [told] = self.client().got(GLOBAL_REQUEST)
         reader = SshReader(told)
         self.assertEqual((HOST_KEYS, False), (reader.string(), reader.boolean()))
@@ -88,7 +88,7 @@ class HostKeyTests(SynchronousTestCase):
                 self.assertTrue(key.public.verify(signature, text))
             reader.end()
 
-    def test_only_ours_each_once_and_one_time(self) -> None:
+    def test_only_keys_of_the_server_each_once_and_one_request(self) -> None:
         for blobs in ((STRANGE.blob,), (RSA.blob, STRANGE.blob), (RSA.blob, RSA.blob), ()):
             client = self.client()
             self.prove(client, *blobs)
@@ -100,7 +100,7 @@ class HostKeyTests(SynchronousTestCase):
             (1, 99), (len(client.got(GLOBAL_SUCCESS)), len(client.got(GLOBAL_FAILURE)))
         )
 
-    def test_who_wants_no_answer_gets_none(self) -> None:
+    def test_a_request_without_want_reply_is_not_answered(self) -> None:
         client = self.client()
         self.prove(client, RSA.blob, reply=b"\0")
         self.assertEqual([], client.got(GLOBAL_SUCCESS) + client.got(GLOBAL_FAILURE))

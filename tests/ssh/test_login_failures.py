@@ -69,7 +69,7 @@ class WrongKeyThenPassword(SynchronousTestCase):
         logged = [each for each in self.events if each.get("log_format") == "login-failed"]
         self.assertEqual([(e["via"], e["key"]) for e in logged], [("password", "SHA256:wrong")])
 
-    def test_it_is_told_once_where_no_password_is_typed(self) -> None:
+    def test_it_is_reported_once_where_no_password_is_typed(self) -> None:
         self.tries.conclude("alice", lambda _address: True)
         self.assertEqual(self.shown(), [("publickey: key not authorised", 1, "[operators.alice]")])
 
@@ -78,7 +78,7 @@ class WrongKeyThenPassword(SynchronousTestCase):
         self.tries.admitted()
         self.assertEqual(self.shown(), [])
 
-    def test_a_key_of_another_name_is_not_told_again(self) -> None:
+    def test_a_key_of_another_name_is_not_reported_again(self) -> None:
         self.tries.conclude("alice", lambda _address: True)
         self.tries.fail("bob", ProofRefused("wrong password", PASSWORD))
         self.assertEqual(

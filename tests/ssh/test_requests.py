@@ -186,7 +186,7 @@ class OpeningTests(BenchCase):
             self.assertTrue(client.lost, message)
             self.assertEqual(1, len(client.got(DISCONNECT)))
 
-    def test_answers_to_questions_that_nobody_asked(self) -> None:
+    def test_replies_to_requests_that_were_not_made(self) -> None:
         for message in (CONFIRMATION, OPEN_FAILURE, SUCCESS, FAILURE):
             client = self.bench.logged_in()
             self.bench.session(client)

@@ -112,7 +112,7 @@ class MalformedTests(SynchronousTestCase):
             max_size=12,
         )
     )
-    def test_whatever_a_client_says_no_traceback_comes_of_it(
+    def test_no_message_of_a_client_causes_a_traceback(
         self, messages: list[tuple[int, list[bytes]]]
     ) -> None:
         bench = Bench()
@@ -142,7 +142,7 @@ class MalformedTests(SynchronousTestCase):
         self.assertTrue(raw.lost)
         self.assertEqual([], self.flushLoggedErrors())
 
-    def test_nothing_is_read_from_who_has_been_told_to_go(self) -> None:
+    def test_nothing_is_read_after_a_disconnect(self) -> None:
         client = self.bench.logged_in()
         number, program = self.bench.running(client)
         client.say(94, uint32(99), string(b""))
@@ -151,7 +151,7 @@ class MalformedTests(SynchronousTestCase):
         self.assertEqual(["closed"], program.heard)
         self.assertEqual(1, len(client.got(DISCONNECT)))
 
-    def test_who_does_not_read_the_goodbye_is_cut_off(self) -> None:
+    def test_a_client_that_does_not_read_the_disconnect_is_aborted(self) -> None:
         client = self.bench.logged_in()
         aborted: list[bool] = []
         server_of(client).transport.abortConnection = lambda: aborted.append(True)
@@ -174,7 +174,7 @@ class LifeTests(SynchronousTestCase):
             self.bench.settle()
         self.assertFalse(self.client.lost)
 
-    def test_a_dead_client_is_gone_within_45_seconds_of_its_last_byte(self) -> None:
+    def test_a_dead_client_is_disconnected_within_45_seconds_of_its_last_byte(self) -> None:
         for before in (0, 0.1, 2.5, 4.9, 5, 7):
             bench = Bench()
             client = bench.logged_in()
@@ -195,7 +195,7 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual([], self.client.got(GLOBAL_REQUEST))
         self.assertFalse(self.client.lost)
 
-    def test_a_clock_that_is_set_ends_nobody(self) -> None:
+    def test_setting_the_clock_ends_no_connection(self) -> None:
         self.bench.clock.rightNow += 86400
         self.client.say(IGNORE, string(b""))
         self.bench.settle()
@@ -221,7 +221,7 @@ class LifeTests(SynchronousTestCase):
             self.bench.settle()
         self.assertEqual(10_000, len(self.client.got(100)))
 
-    def test_closing_the_door(self) -> None:
+    def test_closing_the_server(self) -> None:
         _, program = self.bench.running(self.client)
         waiting = self.bench.connect()
         self.bench.ssh.close("the server stops")
@@ -271,14 +271,14 @@ class AdmissionTests(SynchronousTestCase):
         self.bench.grow_up()
         self.assertEqual(["touched", "admit 192.0.2.2"], self.book.said)
 
-    def test_who_has_logged_in_leaves_the_book(self) -> None:
+    def test_a_login_is_no_longer_counted_as_unauthenticated(self) -> None:
         self.bench.logged_in()
         self.assertEqual([], self.book.inside)
         clients = [self.bench.connect() for _ in range(2)]
         self.bench.grow_up()
         self.assertEqual([False, False], [client.lost for client in clients])
 
-    def test_who_has_failed_goes_first(self) -> None:
+    def test_a_connection_that_has_failed_is_displaced_first(self) -> None:
         bench = Bench(admissions=Admissions(per_address=2, in_all=3))
         silent, failing = bench.asking(), bench.asking()
         authenticate(failing, b"alice", ALICE, signer=STRANGER)
@@ -286,7 +286,7 @@ class AdmissionTests(SynchronousTestCase):
         bench.grow_up()
         self.assertEqual([False, True, False], [c.lost for c in (silent, failing, newcomer)])
 
-    def test_who_speaks_stays_before_who_is_silent(self) -> None:
+    def test_a_silent_connection_is_displaced_before_an_active_one(self) -> None:
         bench = Bench(admissions=Admissions(per_address=2, in_all=3))
         speaking, silent = bench.asking(), bench.asking()
         bench.grow_up()
@@ -299,7 +299,7 @@ class AdmissionTests(SynchronousTestCase):
 class DefectTests(SynchronousTestCase):
     """A mistake of ours ends one connection, with a traceback, and no other."""
 
-    def test_it_is_told(self) -> None:
+    def test_it_is_logged(self) -> None:
         bench = Bench()
         bench.watch(self)
         other = bench.logged_in()
@@ -327,7 +327,7 @@ class DefectTests(SynchronousTestCase):
         logged = self.flushLoggedErrors(ZeroDivisionError)
         self.assertTrue(0 < len(logged) <= REFUSALS_PER_MINUTE, len(logged))
 
-    def test_a_service_that_cannot_be_stopped_leaves_nobody_behind(self) -> None:
+    def test_a_service_that_cannot_be_stopped_leaves_no_connection_behind(self) -> None:
         for how in ("lost", "told to go"):
             bench = Bench()
             bench.watch(self)

@@ -59,7 +59,7 @@ class TokenTests(SynchronousTestCase):
         self.sign(client, PRESENT)
         self.assertTrue(client.got(AUTH_SUCCESS))
 
-    def test_a_token_that_nobody_touched(self) -> None:
+    def test_a_token_that_was_not_touched(self) -> None:
         client = self.bench.asking()
         self.sign(client, UNTOUCHED)
         self.assertFalse(client.got(AUTH_SUCCESS))
@@ -141,7 +141,7 @@ class KeyTests(SynchronousTestCase):
             self.bench.settle()
             self.assertTrue(client.got(AUTH_SUCCESS), curve)
 
-    def test_a_signature_by_somebody_else(self) -> None:
+    def test_a_signature_by_another_key(self) -> None:
         client = self.bench.asking()
         authenticate(client, b"alice", ALICE, signer=STRANGER)
         self.bench.settle()
@@ -168,7 +168,7 @@ class KeyTests(SynchronousTestCase):
             answers.append(client.messages)
         self.assertEqual([answers[0]] * 4, answers)
 
-    def test_why_a_known_key_will_not_do_is_told_whatever_else_the_client_has(self) -> None:
+    def test_why_a_known_key_is_refused_is_reported_whatever_else_the_client_has(self) -> None:
         self.bench.directory.refusals[ALICE.public().blob()] = "not from there"
         client = self.bench.asking()
         for key in (STRANGER, ALICE, STRANGER):
@@ -301,7 +301,7 @@ class TwoKeys(SynchronousTestCase):
 class Late(SynchronousTestCase):
     """Who has failed often has to wait."""
 
-    def test_nobody_comes_in_on_a_connection_that_was_ended_meanwhile(self) -> None:
+    def test_no_login_on_a_connection_that_was_ended_meanwhile(self) -> None:
         bench = Bench(SshLimits(login_timeout=3))
         client = bench.asking()
         for _ in range(40):
@@ -335,7 +335,7 @@ class Told(SynchronousTestCase):
             told, [("alice", "the key's expiry-time is past"), ("dora", "key not authorised")]
         )
 
-    def test_one_for_whom_there_is_no_room_was_not_let_in(self) -> None:
+    def test_a_login_over_the_session_limit_is_logged_as_refused(self) -> None:
         class Full(LoginObserver):
             def came(self, login: Login, connection: LoginConnection) -> str:
                 return "you have 64 already"
