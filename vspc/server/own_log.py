@@ -21,7 +21,7 @@ from twisted.logger import (
     LogLevelFilterPredicate,
     formatEvent,
 )
-from zope.interface import implementer
+from zope.interface import implementer, provider
 
 from vspc.common.clock import rfc3339
 from vspc.common.text import safe
@@ -139,17 +139,6 @@ def _quoted(text: str | bytes, limit: int = VALUE) -> str:
 
 
 @implementer(ILogObserver)
-class _Rendered:
-    """Passes events to a writer, a line each."""
-
-    def __init__(self, writer: LineWriter) -> None:
-        self._writer = writer
-
-    def __call__(self, event: LogEvent) -> None:
-        self._writer.put(render(event))
-
-
-@implementer(ILogObserver)
 class ServerLog:
     """Our events from `info`, and warnings of libraries, on a stream; `verbose`: all of ours.
 
@@ -158,9 +147,14 @@ class ServerLog:
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         self._writer = LineWriter(stream, _lost)
+
+        @provider(ILogObserver)
+        def write(event: LogEvent) -> None:
+            self._writer.put(render(event))
+
         predicate = LogLevelFilterPredicate(LogLevel.warn)
         predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
-        self._filter = FilteringLogObserver(_Rendered(self._writer), [predicate])
+        self._filter = FilteringLogObserver(write, [predicate])
         atexit.register(self.close)
 
     def __call__(self, event: LogEvent) -> None:
