@@ -158,7 +158,7 @@ class Follower:
     def room(self) -> int:
         return 0 if self.stalled else 64 * 1024
 
-    def said(self, offset: int, data: bytes) -> None:
+    def take_output(self, offset: int, data: bytes) -> None:
         self.wrong += offset != self.got
         self.got += len(data)
         self.checksum = zlib.crc32(data, self.checksum)
@@ -169,7 +169,7 @@ class Follower:
     def notice(self, text: str, hint: object) -> None:
         """Nothing happens."""
 
-    def over(self, reason: str) -> None:
+    def output_ended(self, reason: str) -> None:
         """It does not end."""
 
     # `vspc.console.attachment.Sink`

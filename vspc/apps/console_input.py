@@ -248,7 +248,7 @@ class Typist:
         self.dropped = 0
         self.offset = attachment.console.history.end
         self.refusal: Refusal | None = None
-        attachment.account.on_change = self._heard
+        attachment.account.on_change = self._account_changed
 
     def type(self, data: bytes) -> None:
         """Type `data` behind what is still to be typed."""
@@ -287,7 +287,17 @@ class Typist:
         self.dropped += self._attachment.withdraw()
         return self.dropped
 
-    def _heard(self, delivered: int, dropped: int) -> None:
+    def give_up(self) -> str:
+        """Stop; what became of what was to be typed: "3 bytes were sent, 2 were not"."""
+        dropped, typed = self.stop(), self.typed
+        if not typed:
+            return "nothing was sent"
+        was = "1 byte was" if typed == 1 else f"{typed} bytes were"
+        if not dropped:
+            return f"{was} sent"
+        return f"{was} sent, {dropped} {'was' if dropped == 1 else 'were'} not"
+
+    def _account_changed(self, delivered: int, dropped: int) -> None:
         self.typed += delivered
         self.dropped += dropped
         if delivered:
@@ -308,21 +318,11 @@ def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
     return attachment.may_type()
 
 
-def so_much(typed: int, not_typed: int) -> str:
-    """What became of what was to be typed: "3 bytes were sent, 2 were not"."""
-    if not typed:
-        return "nothing was sent"
-    was = "1 byte was" if typed == 1 else f"{typed} bytes were"
-    if not not_typed:
-        return f"{was} sent"
-    return f"{was} sent, {not_typed} {'was' if not_typed == 1 else 'were'} not"
-
-
 def refused(
     console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
 ) -> tuple[str, int]:
     """Why `session` may not type, `what` became of its input, and the exit status; `powerless` if
-    it said `--force` without the right to it.
+    it gave `--force` without the right to it.
     """
     text = refusal_text(session, console, refusal)
     if powerless and refusal is Refusal.PEN:

@@ -91,14 +91,14 @@ class ExactBridge(Program):
         self._attachment.end(f"{title}: ended, because its host changed; to go on, connect again")
 
     def ended(self, reason: str) -> None:
-        self.over(f"{self._attachment.title}: {reason}")
+        self.output_ended(f"{self._attachment.title}: {reason}")
 
     # `FollowReader`
 
     def room(self) -> int:
         return self._channel.room()
 
-    def said(self, _offset: int, data: bytes) -> None:
+    def take_output(self, _offset: int, data: bytes) -> None:
         self._channel.write(data)
 
     def missing(self, start: int, end: int, why: str) -> None:
@@ -112,7 +112,7 @@ class ExactBridge(Program):
         self._refusals.report()
         self._print(text)
 
-    def over(self, reason: str) -> None:
+    def output_ended(self, reason: str) -> None:
         self._refusals.report()
         self._print(reason)
         self._leave(FAILED)

@@ -16,7 +16,7 @@ class FollowReader(Protocol):
     def room(self) -> int:
         """Bytes that it takes now; call `Following.go_on` when that grows."""
 
-    def said(self, offset: int, data: bytes) -> None:
+    def take_output(self, offset: int, data: bytes) -> None:
         """Output of the VM."""
 
     def missing(self, start: int, end: int, why: str) -> None:
@@ -25,7 +25,7 @@ class FollowReader(Protocol):
     def notice(self, text: str, hint: Hint | None) -> None:
         """One line about the console."""
 
-    def over(self, reason: str) -> None:
+    def output_ended(self, reason: str) -> None:
         """Nothing more comes."""
 
 
@@ -51,17 +51,17 @@ class Following:
         self._catching_up: RunningCoroutine | None = None
         self._more_room = Wakeup(context.clock)
         self._is_reading = False
-        self._over = False
+        self._is_over = False
 
     def go_on(self) -> None:
         """Read on, as much as there is room for."""
-        if self._is_reading or self._over:
+        if self._is_reading or self._is_over:
             return
         if self._is_behind:
             self._more_room.set()
             return
         self._is_reading = True
-        while not (self._over or self._is_behind) and (room := self._reader.room()) > 0:
+        while not (self._is_over or self._is_behind) and (room := self._reader.room()) > 0:
             if not self._show(room):
                 break
         self._is_reading = False
@@ -74,7 +74,7 @@ class Following:
         """The next thing; False: there is none."""
         match self._attachment.next(min(room, PIECE)):
             case OutputChunk(offset, data):
-                self._reader.said(offset, data)
+                self._reader.take_output(offset, data)
             case Lost(start, end) if self._from_log:
                 self._attachment.offset = start
                 self._catching_up = RunningCoroutine(self._catch_up(start))
@@ -83,8 +83,8 @@ class Following:
             case Notice(text, hint):
                 self._reader.notice(text, hint)
             case Ended(reason):
-                self._over = True
-                self._reader.over(reason)
+                self._is_over = True
+                self._reader.output_ended(reason)
             case None:
                 return False
         return True
@@ -93,7 +93,7 @@ class Following:
         """Show the log from `offset` to where the history begins."""
         history = self._attachment.console.history
         cursor = LogCursor(self._context, self._context.console_of(self._attachment), offset)
-        while not (self._over or self._has_caught_up(cursor.offset)):
+        while not (self._is_over or self._has_caught_up(cursor.offset)):
             while (room := self._reader.room()) <= 0:
                 await self._more_room.wait()
             try:
@@ -103,7 +103,7 @@ class Following:
                 cursor.offset = history.start
                 break
             for item in items:
-                if not self._over:
+                if not self._is_over:
                     self._show_logged(item)
         self._attachment.offset = cursor.offset
         self._context.clock.call_later(0, self.go_on)
@@ -118,12 +118,12 @@ class Following:
             last = self._attachment.last
             data = item.data if last is None else item.data[: max(0, last - item.offset)]
             if data:
-                self._reader.said(item.offset, data)
+                self._reader.take_output(item.offset, data)
         elif item.kind is MarkerKind.GAP:
             self._reader.missing(item.offset, item.end, item.text)
 
     def stop(self) -> None:
         """Read nothing more."""
-        self._over = True
+        self._is_over = True
         if self._catching_up is not None:
             self._catching_up.cancel()

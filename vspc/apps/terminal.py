@@ -134,7 +134,7 @@ class TerminalBridge(Program):
             self._attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
 
     def ended(self, reason: str) -> None:
-        self.over(f"{self._attachment.title}: {reason}")
+        self.output_ended(f"{self._attachment.title}: {reason}")
 
     # `FollowReader`
 
@@ -142,7 +142,7 @@ class TerminalBridge(Program):
         """Bytes that may be shown now."""
         return 0 if self._is_replaying or self._showing.is_over else self._channel.room()
 
-    def said(self, _offset: int, data: bytes) -> None:
+    def take_output(self, _offset: int, data: bytes) -> None:
         """Output of the VM: shown as far as this turn's share goes."""
         left = self._showing.left(len(self._console.attachments))
         size, count = self._screen.show_some(data, left)
@@ -157,7 +157,7 @@ class TerminalBridge(Program):
         self._refusals.report()  # the notice may be that the reason has gone
         self._notice(text + ("" if hint is None else self._keys_for(*hint)))
 
-    def over(self, reason: str) -> None:
+    def output_ended(self, reason: str) -> None:
         self.give_back()
         self._refusals.report()
         self._notice(reason)

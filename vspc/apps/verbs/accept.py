@@ -23,8 +23,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     """Give the console to that line; the line that has it is closed."""
     console = call.find(parsed[NAME])
     call.require_administrator()
-    said = parsed.get(ADDRESS, "")
-    address = address_text(said)
+    address = address_text(parsed.get(ADDRESS, ""))
     if console.quarantined:
         text = _accept_line(call, console, address)
     elif address:

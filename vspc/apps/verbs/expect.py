@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from vspc.apps.console_input import Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.apps.console_input import Typist, moved_without_proof, refused, take_pen
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following, FollowReader
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
@@ -201,7 +201,7 @@ class _Expectation(Sink, FollowReader):
             raise self._refused(typist)
         if typist is not None and typist.dropped:
             why = f"{self._title} is {self._console.state.value}"
-            raise self._failure(FAILED, "dropped", f"{why}; {self._so_much(typist)}")
+            raise self._failure(FAILED, "dropped", f"{why}; {typist.give_up()}")
         if self._found is not None:
             # The match may be older than the text, which is typed all the same.
             return None if typist is not None and typist.waiting else self._found
@@ -215,22 +215,18 @@ class _Expectation(Sink, FollowReader):
     def _refused(self, typist: Typist) -> VerbExit:
         assert typist.refusal is not None
         assert self._attachment is not None
-        what = self._so_much(typist)
+        what = typist.give_up()
         powerless = self._options.force and "force" not in self._attachment.rights
         session = self._call.session
         text, status = refused(self._console, session, typist.refusal, what, powerless)
         return self._failure(status, typist.refusal.value, text)
-
-    def _so_much(self, typist: Typist) -> str:
-        left = typist.stop()
-        return so_much(typist.typed, left)
 
     def _timed_out(self) -> VerbExit:
         title, typist = self._title, self._typist
         what = "has not printed it" if self._found is None else "takes no input"
         lines = [f"timed out after {self._options.timeout:g} s: {title} {what}"]
         if typist is not None and typist.waiting:
-            lines.append(self._so_much(typist))
+            lines.append(typist.give_up())
         searched = max(self._from, self._searching.end)
         lines.append(f"searched offsets {self._from} to {searched}; --from continues")
         return self._failure(TIMED_OUT, "timed-out", *lines)
@@ -261,7 +257,7 @@ class _Expectation(Sink, FollowReader):
     def room(self) -> int:
         return self._searching.room
 
-    def said(self, offset: int, data: bytes) -> None:
+    def take_output(self, offset: int, data: bytes) -> None:
         self._searching.feed(offset, data)
 
     def missing(self, start: int, end: int, why: str) -> None:
@@ -273,7 +269,7 @@ class _Expectation(Sink, FollowReader):
     def notice(self, text: str, hint: Hint | None) -> None:
         self._call.remark(text)
 
-    def over(self, reason: str) -> None:
+    def output_ended(self, reason: str) -> None:
         self._ended = reason
         self._changed.set()
 
@@ -292,7 +288,7 @@ class _Expectation(Sink, FollowReader):
         """It may be another VM now; earlier output still counts."""
         assert self._attachment is not None
         typist = self._typist
-        left = "ended" if typist is None else self._so_much(typist)
+        left = "ended" if typist is None else typist.give_up()
         text = moved_without_proof(self._console, old, new, left)
         if self._found is not None or (typist is not None and typist.dropped):
             self._changed.throw(self._failure(FAILED, "host-changed", text))

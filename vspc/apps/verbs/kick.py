@@ -35,8 +35,8 @@ AMBIGUOUS = 8
 
 
 def _ways(parsed: Parsed) -> int:
-    said = (parsed.get(SESSION) is not None, parsed.get(EVERYWHERE) is not None)
-    return sum(said) + parsed.has(WRITERS)
+    given = (parsed.get(SESSION) is not None, parsed.get(EVERYWHERE) is not None)
+    return sum(given) + parsed.has(WRITERS)
 
 
 async def run(call: Call, parsed: Parsed) -> None:

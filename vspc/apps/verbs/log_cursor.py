@@ -29,6 +29,10 @@ class Memory:
     last: float
     why: str = NOT_LOGGED
 
+    booted = False  # unknown
+    unwritten = 0
+    cancelled = False  # reading takes no time
+
     @property
     def start(self) -> int:
         """The oldest offset that is kept."""
@@ -38,21 +42,6 @@ class Memory:
     def end(self) -> int:
         """The offset after the last byte."""
         return self.history.end
-
-    @property
-    def booted(self) -> bool:
-        """Unknown."""
-        return False
-
-    @property
-    def unwritten(self) -> int:
-        """None: nothing is to be written."""
-        return 0
-
-    @property
-    def cancelled(self) -> bool:
-        """Never: reading takes no time."""
-        return False
 
     def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
         """At most `limit` bytes from `offset`."""

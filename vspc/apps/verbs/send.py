@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from vspc.apps.console_input import Typist, moved_without_proof, refused, so_much, take_pen
+from vspc.apps.console_input import Typist, moved_without_proof, refused, take_pen
 from vspc.apps.describe import cautions
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
@@ -150,15 +150,14 @@ class _Sending(Sink, InputReader):
                 raise self._failure(TIMED_OUT, "timed-out", why)
 
     def _refused(self, refusal: Refusal, force: bool = False) -> VerbExit:
-        what = so_much(self._typist.typed, self._typist.stop())
+        what = self._typist.give_up()
         powerless = force and "force" not in self._attachment.rights
         session = self._attachment.session
         text, status = refused(self._console, session, refusal, what, powerless)
         return VerbExit(status, text, console=self._console, detail=refusal.value)
 
     def _failure(self, status: int, detail: str, why: str) -> VerbExit:
-        left = self._typist.stop()
-        text = f"{why}; {so_much(self._typist.typed, left)}"
+        text = f"{why}; {self._typist.give_up()}"
         return VerbExit(status, text, console=self._console, detail=detail)
 
     def _consume(self) -> None:
@@ -189,9 +188,7 @@ class _Sending(Sink, InputReader):
 
     def host_changed(self, old: str, new: str) -> None:
         """It may be another VM now: nothing more is typed."""
-        left = self._typist.stop()
-        what = so_much(self._typist.typed, left)
-        text = moved_without_proof(self._console, old, new, what)
+        text = moved_without_proof(self._console, old, new, self._typist.give_up())
         self._changed.throw(VerbExit(FAILED, text, detail="host-changed"))
 
     def ended(self, reason: str) -> None:

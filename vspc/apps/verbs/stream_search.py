@@ -65,8 +65,8 @@ def compiled(option: str, pattern: str) -> Any:
 
 
 def _is_too_large(error: Exception) -> bool:
-    said = error.args[0] if error.args else b""
-    return isinstance(said, bytes) and _TOO_LARGE in said
+    message = error.args[0] if error.args else b""
+    return isinstance(message, bytes) and _TOO_LARGE in message
 
 
 def _options(memory: int) -> Any:
@@ -78,11 +78,11 @@ def _options(memory: int) -> Any:
 
 
 def _complaint(option: str, pattern: str, error: Exception) -> str:
-    said = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
-    _, _, part = said.decode("utf-8", "surrogateescape").partition(": ")
+    message = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
+    _, _, part = message.decode("utf-8", "surrogateescape").partition(": ")
     at = pattern.find(part) if part else -1
     where = f", at character {at + 1}" if at >= 0 else ""
-    why = safe(said) or "invalid UTF-8"
+    why = safe(message) or "invalid UTF-8"
     return f"{option}: invalid regular expression '{safe(pattern)}' (RE2): {why}{where}"
 
 
