@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.verbs.export_formats import Cast
+from vspc.apps.verbs.export import Cast
 from vspc.console.echo import Recorded
 from vspc.console.logs import Item, Marker, MarkerKind, Output
 

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
-from vspc.apps.chooser.consoles import Listing
+from vspc.apps.chooser.chooser import Listing
 from vspc.console.names import reading_order
 
 

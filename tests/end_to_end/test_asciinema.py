@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.end_to_end.processes import ProcessTestCase, Size
 from tests.programs import require
-from vspc.apps.verbs.export_formats import Cast
+from vspc.apps.verbs.export import Cast
 from vspc.console.echo import Recorded
 from vspc.console.logs import Item, Marker, MarkerKind, Output
 

@@ -3,7 +3,7 @@
 from attrs import define, evolve
 
 from vspc.apps.attaching import options
-from vspc.apps.chooser.consoles import ConsoleChooser
+from vspc.apps.chooser.chooser import ConsoleChooser
 from vspc.apps.verbs import raw as raw_verb
 from vspc.apps.verbs.commandline import CommandLine, Words
 from vspc.apps.verbs.context import DENIED, USAGE, Call, VerbContext, complain, run_verb
