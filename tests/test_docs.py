@@ -64,6 +64,17 @@ class Architecture(SynchronousTestCase):
             defined = rf"^    (async def|def) {member}\b|^    {member} = "
             self.assertTrue(body and re.search(defined, body[0], re.M), f"{name}.{member}")
 
+    def test_every_module_is_in_its_room(self) -> None:
+        sections = re.split(r"^##+ ", ARCHITECTURE.read_text(encoding="utf-8"), flags=re.M)
+        for path in sorted((TREE / "vspc").rglob("*.py")):
+            room, *rest = path.relative_to(TREE / "vspc").with_suffix("").parts
+            if not rest or rest[-1] == "__init__":
+                continue
+            own = [each for each in sections if f"{room}/" in each.partition("\n")[0]]
+            is_verb = "verbs" in rest
+            named = any(f"`{rest[-1]}`" in each for each in own)
+            self.assertTrue(named or is_verb, f"{'/'.join([room, *rest])} is not named")
+
     def test_lines_are_short(self) -> None:
         long = [line for line in ARCHITECTURE.read_text().splitlines() if len(line) > 100]
         self.assertEqual(long, [])
