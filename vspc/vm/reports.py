@@ -91,7 +91,7 @@ class Reports:
 
     def failed_peer(self) -> None:
         """It is refused because none of its credentials was accepted in time."""
-        self.refused("no open migration has its vMotion credential")
+        self.refused("its vMotion credential was not accepted")
 
     def unidentified(self, reason: str, error: BaseException | None) -> None:
         """It ended before it was identified: a refusal only where TLS gives a reason."""
