@@ -101,13 +101,13 @@ class Chooser(Program):
         self._view: _View = view(channel, title, ensure_safe(remark), visit)
         self._typed = bytearray()
         self._budget = TURN_BYTES
-        self._ended = False
-        self._over = False
-        self._turn: Cancellable | None = None
-        self._look: Cancellable | None = None
-        self._looked: float | None = None
-        self._cost = 0.0  # seconds that the last look took
-        self._hurried = False  # whether there was a change since the last look
+        self._input_ended = False
+        self._is_over = False
+        self._turn_call: Cancellable | None = None
+        self._refresh_call: Cancellable | None = None
+        self._refreshed_at: float | None = None
+        self._cost = 0.0  # seconds that the last refresh took
+        self._has_changed = False  # whether there was a change since the last refresh
         self.changed()
 
     @property
@@ -119,34 +119,36 @@ class Chooser(Program):
 
     def changed(self) -> None:
         """The list has changed: it is refreshed soon, once for many calls."""
-        if self._over or self._hurried:
+        if self._is_over or self._has_changed:
             return
-        self._hurried = True
+        self._has_changed = True
         interval = self._at_least(CHANGE_INTERVAL)
-        since = interval if self._looked is None else self._clock.seconds() - self._looked
-        self._look_in(max(0.0, interval - since))
+        since = (
+            interval if self._refreshed_at is None else self._clock.seconds() - self._refreshed_at
+        )
+        self._refresh_in(max(0.0, interval - since))
 
     def _at_least(self, interval: float) -> float:
         return max(interval, min(SHARE * self._cost, LONGEST))
 
-    def _look_in(self, delay: float) -> None:
-        cancel(self._look)
-        self._look = self._clock.call_later(delay, self._refresh)
+    def _refresh_in(self, delay: float) -> None:
+        cancel(self._refresh_call)
+        self._refresh_call = self._clock.call_later(delay, self._refresh)
 
     def _refresh(self) -> None:
-        self._hurried = False
+        self._has_changed = False
         began = self._clock.seconds()
         self._view.replace(self._rows())
-        self._looked = self._clock.seconds()
-        self._cost = self._looked - began
-        self._look_in(self._at_least(AGE_INTERVAL))
+        self._refreshed_at = self._clock.seconds()
+        self._cost = self._refreshed_at - began
+        self._refresh_in(self._at_least(AGE_INTERVAL))
         self._soon()
 
     # Keys
 
     def received(self, data: bytes) -> None:
         """Keys. `consumed` is called as they are dealt with."""
-        if self._over:
+        if self._is_over:
             self._channel.consumed(len(data))
             return
         self._typed += data
@@ -160,36 +162,36 @@ class Chooser(Program):
             self._budget -= len(piece)
             self._channel.consumed(len(piece))
             self._pressed(self._keyboard.feed(piece))
-        if self._ended and not self._typed:
+        if self._input_ended and not self._typed:
             self._decide(Left.LEFT)
         self._soon()
 
     def _pressed(self, keys: list[Pressed]) -> None:
         for key in keys:
-            if key is Key.ENTER and self._hurried:
+            if key is Key.ENTER and self._has_changed:
                 self._refresh()  # a console that has gone meanwhile cannot be selected
             self._decide(self._view.press(key))
-            if self._over:
+            if self._is_over:
                 return
         self._soon()
 
     def _soon(self) -> None:
         """Paint at the end of this turn, once for all that happens in it."""
-        if self._turn is None and not self._over:
-            self._turn = self._clock.call_later(0, self._end_turn)
+        if self._turn_call is None and not self._is_over:
+            self._turn_call = self._clock.call_later(0, self._end_turn)
 
     def _end_turn(self) -> None:
-        self._turn = None
+        self._turn_call = None
         self._budget = TURN_BYTES
         if self._typed:
             self._work()
-        if not self._over:
+        if not self._is_over:
             self._view.paint()
 
     # The end
 
     def _decide(self, outcome: Outcome) -> None:
-        if outcome is None or self._over:
+        if outcome is None or self._is_over:
             return
         self._stop()
         self._view.close()
@@ -199,9 +201,9 @@ class Chooser(Program):
             self._chosen(outcome)
 
     def _stop(self) -> None:
-        self._over = True
+        self._is_over = True
         self._keyboard.close()
-        cancel(self._turn, self._look)
+        cancel(self._turn_call, self._refresh_call)
         if self._typed:
             self._channel.consumed(len(self._typed))
             self._typed.clear()
@@ -210,8 +212,8 @@ class Chooser(Program):
 
     def ended_input(self) -> None:
         """Leave when what was typed has been dealt with."""
-        self._ended = True
-        if not self._over:
+        self._input_ended = True
+        if not self._is_over:
             self._work()
 
     def drained(self) -> None:
@@ -223,10 +225,10 @@ class Chooser(Program):
 
     def give_back(self) -> bool:
         """The list goes from the screen."""
-        return not self._over and self._view.close()
+        return not self._is_over and self._view.close()
 
     def closed(self) -> None:
-        if not self._over:
+        if not self._is_over:
             self._stop()
             self._left()
 

@@ -3,6 +3,7 @@
 from vspc.apps.verbs.context import Call, Verb, timestamp
 from vspc.apps.verbs.grammar import JSON, NAME, Grammar, Parsed
 from vspc.apps.verbs.log_cursor import read_log
+from vspc.common.columns import Heading, table
 from vspc.console.log_reading import Boot, boots
 
 GRAMMAR = Grammar(
@@ -14,6 +15,9 @@ GRAMMAR = Grammar(
 )
 
 
+_HEADINGS = (Heading("BOOT"), Heading("TIME"), Heading("OFFSET"), Heading("SEEN"))
+
+
 async def run(call: Call, parsed: Parsed) -> None:
     """A line for each boot that its log has."""
     console = call.find(parsed[NAME])
@@ -23,7 +27,8 @@ async def run(call: Call, parsed: Parsed) -> None:
     if parsed.has(JSON):
         await call.print_json([_facts(number, boot) for number, boot in seen])
     else:
-        await call.print(_as_table(seen) if seen else f"no boot of {title} in its log\n")
+        rows = [_row(number, boot) for number, boot in seen]
+        await call.print(table(_HEADINGS, rows) if seen else f"no boot of {title} in its log\n")
 
 
 def _facts(number: int, boot: Boot) -> dict[str, object]:
@@ -31,17 +36,8 @@ def _facts(number: int, boot: Boot) -> dict[str, object]:
     return {"boot": number, "time": at, "offset": boot.offset, "signs": signs}
 
 
-def _as_table(seen: list[tuple[int, Boot]]) -> str:
-    rows = [("BOOT", "TIME", "OFFSET", "SEEN")]
-    rows += [
-        (str(number), timestamp(boot.at) or "", str(boot.offset), ", ".join(boot.signs))
-        for number, boot in seen
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) + "\n"
-        for row in rows
-    )
+def _row(number: int, boot: Boot) -> list[str]:
+    return [str(number), timestamp(boot.at) or "", str(boot.offset), ", ".join(boot.signs)]
 
 
 VERB = Verb(GRAMMAR, run, recorded=False)
