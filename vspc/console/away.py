@@ -1,11 +1,11 @@
-"""Consoles without a line: how long they keep their ring, how long and how many are remembered."""
+"""Consoles without a line: how long they keep their history, and how long and how many are kept."""
 
 from collections.abc import Iterator
 
 from vspc.console.console import Console
 
 RELEASE_AFTER = 600.0
-"""Seconds after which an away console gives its ring back."""
+"""Seconds after which the history of an away console is released."""
 
 FORGET_AFTER = 7 * 24 * 3600.0
 """Seconds after which an away console leaves the list."""
@@ -23,10 +23,10 @@ class AwayConsoles:
 
     def __init__(self, forget_after: float = FORGET_AFTER) -> None:
         self._forget_after = forget_after
-        # When they went: those with a ring to give back, and all; and from which host. Not
+        # When they went: those whose history is not released yet, and all; and from which host. Not
         # OrderedDict, which takes 150 bytes for each: what is looked for here is looked for once a
         # second, however many have left from the front.
-        self._cooling: dict[Console, float] = {}
+        self._unreleased: dict[Console, float] = {}
         self._all: dict[Console, float] = {}
         self._host: dict[Console, str] = {}
         self._of_host: dict[str, dict[Console, None]] = {}
@@ -35,34 +35,34 @@ class AwayConsoles:
     def __len__(self) -> int:
         return len(self._all)
 
-    def gone(self, console: Console, now: float) -> None:
+    def add(self, console: Console, now: float) -> None:
         """`console` has no line any more."""
-        self._cooling[console] = self._all[console] = now
+        self._unreleased[console] = self._all[console] = now
         host = self._host[console] = console.link.last_address
-        mine = self._of_host.setdefault(host, {})
-        mine[console] = None
-        if len(mine) > PER_HOST:
+        consoles = self._of_host.setdefault(host, {})
+        consoles[console] = None
+        if len(consoles) > PER_HOST:
             self._full[host] = None
 
-    def back(self, console: Console) -> None:
+    def remove(self, console: Console) -> None:
         """`console` has a line again, or is forgotten; one that is not away does not matter."""
         if self._all.pop(console, None) is None:
             return
-        self._cooling.pop(console, None)
+        self._unreleased.pop(console, None)
         host = self._host.pop(console)
-        mine = self._of_host[host]
-        del mine[console]
-        if not mine:
+        consoles = self._of_host[host]
+        del consoles[console]
+        if not consoles:
             del self._of_host[host]
 
-    def cooled(self, now: float) -> list[Console]:
-        """Those that have to give their ring back; each is named once."""
-        due = _due(self._cooling, now - RELEASE_AFTER)
+    def due_to_release(self, now: float) -> list[Console]:
+        """Those whose history is to be released; each is named once."""
+        due = _due(self._unreleased, now - RELEASE_AFTER)
         for console in due:
-            del self._cooling[console]
+            del self._unreleased[console]
         return due
 
-    def due(self, now: float) -> list[Console]:
+    def due_to_forget(self, now: float) -> list[Console]:
         """Those that are to be forgotten: away for long, or the first of too many."""
         due = _due(self._all, now - self._forget_after)
         if len(self._all) - len(due) > LIMIT:
@@ -73,8 +73,8 @@ class AwayConsoles:
         """Hosts with too many away consoles, and each of these consoles that is to be forgotten."""
         while self._full:
             host = next(iter(self._full))
-            mine = list(self._of_host.get(host, ()))
-            for console in mine[: max(0, len(mine) - PER_HOST)]:
+            consoles = list(self._of_host.get(host, ()))
+            for console in consoles[: max(0, len(consoles) - PER_HOST)]:
                 yield host, console
             del self._full[host]
 

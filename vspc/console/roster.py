@@ -241,9 +241,9 @@ class Roster:
 
     def settle(self, console: Console) -> None:
         """`console` got or lost a line: decide which VM has its name, and when it is forgotten."""
-        self._away.back(console)
+        self._away.remove(console)
         if not console.live:
-            self._away.gone(console, self._context.clock.seconds())
+            self._away.add(console, self._context.clock.seconds())
         self._publish_renames(self._zone(console.vm.zone).settle(console.vm))
 
     def rename(self, vm: Vm, claimed_name: str) -> None:
@@ -267,7 +267,7 @@ class Roster:
         self.publish(events.Forgotten(console.ref))
         del vm.consoles[console.port_key, console.ordinal]
         self._by_id.pop(console.id, None)
-        self._away.back(console)
+        self._away.remove(console)
         self._dismiss(console, "the console was forgotten")
         if not vm.consoles:
             self._forget_vm(vm)
@@ -289,13 +289,13 @@ class Roster:
                 del self._by_uuid[vm.uuid]
 
     def tidy(self, now: float) -> list[Vm]:
-        """Take rings back and forget, by the time since consoles went. Call it now and then.
+        """Release histories and forget, by the time since consoles went. Call it now and then.
 
         The VMs of consoles that were forgotten.
         """
-        for console in self._away.cooled(now):
+        for console in self._away.due_to_release(now):
             console.history.release()
-        forgotten = self._away.due(now)
+        forgotten = self._away.due_to_forget(now)
         for console in forgotten:
             self.forget(console)
         over_limit: dict[str, int] = {}

@@ -341,7 +341,7 @@ class LogRecorder(OutputObserver):
             self._write_about(entry, about(console, listed=False))
 
     def _describe(self, ref: ConsoleRef) -> None:
-        """Who the console is, where that is new; and its offsets are reserved before it speaks."""
+        """Who the console is, where that is new; and its offsets are reserved before output."""
         console = self.find(ref.id)
         if console is None or ref.quarantined or not self.is_logged(ref.id):
             return
