@@ -98,7 +98,7 @@ class Status(SynchronousTestCase):
         self.facts["audit"] = {"state": "failing"}
         lines = self.lines()
         self.assertEqual(lines["certificate until"], "expires on 2026-12-02, in 1 day (1 day left)")
-        self.assertEqual(lines["audit"], "failing; verbs are refused until it is written")
+        self.assertEqual(lines["audit"], "failing; typing is refused until it is written")
 
     def test_json_keeps_exact_numbers(self) -> None:
         self.facts["history"] = {"used": 12289, "total": 268435457}

@@ -25,4 +25,4 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print(f"{shown}\n")
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

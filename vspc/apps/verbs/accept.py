@@ -69,4 +69,4 @@ def _accept_line(call: Call, line: Console, address: str) -> str:
     return f"{title} at {safe(host)} is accepted\n"
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -40,4 +40,4 @@ def _row(number: int, boot: Boot) -> list[str]:
     return [str(number), timestamp(boot.at) or "", str(boot.offset), ", ".join(boot.signs)]
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

@@ -57,4 +57,4 @@ async def attach(
     return TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left)
 
 
-VERB = Verb(GRAMMAR, run, attaches=True)
+VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

@@ -325,13 +325,13 @@ VerbRun = Coroutine[Any, Any, Startable | None]
 class Verb:
     """One verb. Each has a module of its own, with `VERB` at its foot.
 
-    `recorded`: it records audit events itself, else `command` is recorded for it. `attaches`:
-    a program takes over the channel, so input is left to that.
+    A run is recorded as an audit event `command`, unless `audits_itself`: then it records events of
+    its own. `attaches`: a program takes over the channel, so input is left to that.
     """
 
     grammar: Grammar
     run: Callable[[Call, Parsed], VerbRun]
-    recorded: bool = True
+    audits_itself: bool = False
     attaches: bool = False
     aliases: tuple[str, ...] = ()
 

@@ -133,4 +133,4 @@ def _word(value: object) -> str:
     return '"' + shown.replace('"', '\\"') + '"'
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

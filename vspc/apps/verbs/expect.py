@@ -354,4 +354,4 @@ def _as_json(found: Match) -> str:
     return json.dumps(facts) + "\n"
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

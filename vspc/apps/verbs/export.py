@@ -367,4 +367,4 @@ class _Export:
             self._is_over = item == piece.last
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

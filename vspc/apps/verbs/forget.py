@@ -107,4 +107,4 @@ async def _refuse(call: Call, found: Sequence[Console]) -> NoReturn:
     raise VerbExit(USAGE)
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

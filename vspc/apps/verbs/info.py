@@ -49,4 +49,4 @@ def _shown(key: str, value: object) -> str:
     return "-" if value is None or value == "" else str(value)
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

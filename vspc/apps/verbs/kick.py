@@ -172,4 +172,4 @@ def session_facts(opened: OpenSession) -> dict[str, object]:
     return {"operator": session.operator.name, "session": session.id, "address": session.address}
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

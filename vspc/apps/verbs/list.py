@@ -56,4 +56,4 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
     )
 
 
-VERB = Verb(GRAMMAR, run, recorded=False, aliases=("ls",))
+VERB = Verb(GRAMMAR, run, aliases=("ls",))

@@ -208,4 +208,4 @@ def _lines(listed: Iterable[Lockout]) -> list[str]:
     return lines
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -318,4 +318,4 @@ class _SearchOfMany:
             self._fail(f"limit reached: {title} is searched up to offset {search.offset}")
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

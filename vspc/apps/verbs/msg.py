@@ -40,4 +40,4 @@ async def run(call: Call, parsed: Parsed) -> None:
     call.record("msg", console, bytes=size, recipients=recipients)
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

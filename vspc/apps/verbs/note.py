@@ -40,4 +40,4 @@ async def run(call: Call, parsed: Parsed) -> None:
     console.attachments.tell(f"note by {safe(words, LIMIT * 2)}")
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -59,4 +59,4 @@ async def attach(
     return ExactBridge(call, console, offset, chosen.read_only)
 
 
-VERB = Verb(GRAMMAR, run, attaches=True)
+VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

@@ -94,4 +94,4 @@ def _line(number: int, one: Recording) -> str:
     return f"{number} {timestamp(one.at)} {one.start} {end} {one.by}\n"
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

@@ -54,4 +54,4 @@ def _lines(one: AccessRefusal, now: float) -> list[str]:
     return lines + [f"    {line}" for line in one.hint.splitlines()]
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

@@ -214,4 +214,4 @@ class _Sending(Sink, InputReader):
             self._changed.set()
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -49,4 +49,4 @@ async def run(call: Call, parsed: Parsed) -> None:
         )
 
 
-VERB = Verb(GRAMMAR, run)
+VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -106,4 +106,4 @@ def _on(call: Call, opened: OpenSession) -> list[Attachment]:
     return sorted(on, key=lambda each: reading_order(find(each)))
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

@@ -111,7 +111,7 @@ def _audit(table: Mapping[str, Any], refuses: bool) -> str:
         state += f", {table['waiting']} waiting, {table['lost']} lost"
     more = _others(table, "state", "waiting", "lost", "refuses", "copies")
     copies = _others(table.get("copies") or {})
-    stopped = "; verbs are refused until it is written" if refuses else ""
+    stopped = "; typing is refused until it is written" if refuses else ""
     return ensure_safe(f"{state}{more}{copies}{stopped}")
 
 
@@ -187,4 +187,4 @@ def facts(call: Call) -> dict[str, object]:
     }
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)

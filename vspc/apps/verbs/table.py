@@ -63,7 +63,7 @@ class VerbTable(Mapping[str, Verb]):
     """Verbs by name, in the order in which `help` lists them."""
 
     def __init__(self, verbs: Iterable[Verb]) -> None:
-        self.verbs = (*verbs, Verb(help_text.GRAMMAR, self._help))
+        self.verbs = (*verbs, Verb(help_text.GRAMMAR, self._help, audits_itself=True))
         self._by_name = {name: verb for verb in self.verbs for name in verb.names}
 
     def __getitem__(self, name: str) -> Verb:
@@ -160,7 +160,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Star
         if parsed.help:
             await call.print(help_text.described(verb.grammar))
             return None
-        if not verb.recorded:
+        if not verb.audits_itself:
             call.record("command", verb=invocation.verb)
         complain(call.channel, *parsed.remarks)
         return await verb.run(call, parsed)

@@ -61,4 +61,4 @@ def presences(console: Console) -> list[str]:
     ]
 
 
-VERB = Verb(GRAMMAR, run, recorded=False)
+VERB = Verb(GRAMMAR, run)
