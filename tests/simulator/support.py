@@ -6,12 +6,12 @@ from twisted.internet.task import Clock
 
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
-from vspc.simulator.fleet import Fleet, Machine
+from vspc.simulator.fleet import Fleet, SimulatedVm
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import Settings
 from vspc.simulator.impostors import Impostors
 from vspc.simulator.memory import Network
-from vspc.simulator.vm import VirtualMachine
+from vspc.simulator.vm import SimulatedPort
 
 PROMPT = b"web1:~# "
 
@@ -30,12 +30,12 @@ class World:
         self.machine = self.make("web1", ports)
         self.vm = self.machine.first
 
-    def make(self, name: str, ports: int = 1) -> Machine:
+    def make(self, name: str, ports: int = 1) -> SimulatedVm:
         """Another VM; it is off."""
-        return Machine([self._port(name, number) for number in range(ports)])
+        return SimulatedVm([self._port(name, number) for number in range(ports)])
 
-    def _port(self, name: str, number: int) -> VirtualMachine:
-        return VirtualMachine(
+    def _port(self, name: str, number: int) -> SimulatedPort:
+        return SimulatedPort(
             identity(name),
             self.clock,
             self.network.connect,
@@ -43,7 +43,7 @@ class World:
             Settings(chop=self._chance, port=f"com{number + 1}"),
         )
 
-    def fleet(self, *others: Machine) -> Fleet:
+    def fleet(self, *others: SimulatedVm) -> Fleet:
         """web1 and the others, as commands see them; vMotions take no time."""
         impostors = Impostors(self.clock, self.network.connect)
         return Fleet([self.machine, *others], self.clock, impostors, 0.0)

@@ -12,7 +12,7 @@ from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
 from vspc.simulator.memory import MemoryLink, Network
 from vspc.simulator.remote_guest import RETRY, DialledGuest, DiallingGuest, GuestLine
-from vspc.simulator.vm import VirtualMachine
+from vspc.simulator.vm import SimulatedPort
 
 
 class SerialPort(Protocol):
@@ -67,8 +67,8 @@ class GuestTestCase(SynchronousTestCase):
         self.proxies.append(Proxy())
         return self.proxies[-1]
 
-    def vm_with(self, guest: "DialledGuest | DiallingGuest") -> VirtualMachine:
-        return VirtualMachine(identity("vm"), self.clock, self.network.connect, guest)
+    def vm_with(self, guest: "DialledGuest | DiallingGuest") -> SimulatedPort:
+        return SimulatedPort(identity("vm"), self.clock, self.network.connect, guest)
 
     def run_for(self, seconds: float = 0.0) -> None:
         self.clock.advance(0)

@@ -13,7 +13,7 @@ Everything but `program` is handed its clock and its connections. A unit test wi
 
     clock = Clock()
     network = Network(clock, accept)            # vspc.simulator.memory; accept(source) -> Protocol
-    vm = VirtualMachine(identity("web1"), clock, network.connect, ToyGuest(clock, "web1"))
+    vm = SimulatedPort(identity("web1"), clock, network.connect, ToyGuest(clock, "web1"))
     vm.power_on()
     clock.advance(0)                            # the dialogue is over, the guest has booted
     moving = vm.migrate("127.0.0.2", transfer=0.0)

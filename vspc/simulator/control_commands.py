@@ -14,11 +14,11 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 
 from vspc.simulator.extension import VmIdentity, identity, plain_uuid
-from vspc.simulator.fleet import Fleet, Machine, VmMoved
+from vspc.simulator.fleet import Fleet, SimulatedVm, VmMoved
 from vspc.simulator.impostors import Impostor, ImpostorClaim
 from vspc.simulator.migration import PlannedFault
 from vspc.simulator.serial_port import MigrationReport
-from vspc.simulator.vm import VirtualMachine, next_host
+from vspc.simulator.vm import SimulatedPort, next_host
 
 NAME = 80
 """Characters of a VM's name, as vSphere allows."""
@@ -114,7 +114,7 @@ class ControlCommand:
         return CommandError(f"usage: {self.usage}")
 
 
-def find(fleet: Fleet, word: str) -> tuple[Machine, VirtualMachine | None]:
+def find(fleet: Fleet, word: str) -> tuple[SimulatedVm, SimulatedPort | None]:
     """NAME or NAME:PORT. Raises CommandError."""
     found = fleet.find(word)
     if found is None:
@@ -122,11 +122,11 @@ def find(fleet: Fleet, word: str) -> tuple[Machine, VirtualMachine | None]:
     return found
 
 
-def _machine(fleet: Fleet, word: str) -> Machine:
+def _machine(fleet: Fleet, word: str) -> SimulatedVm:
     return find(fleet, word)[0]
 
 
-def _port(fleet: Fleet, word: str) -> VirtualMachine:
+def _port(fleet: Fleet, word: str) -> SimulatedPort:
     machine, port = find(fleet, word)
     return port or machine.first
 
@@ -241,7 +241,7 @@ def _crash(fleet: Fleet, host: str) -> str:
     return _names(fleet.crash(address(host)), host)
 
 
-def _names(machines: list[Machine], host: str) -> str:
+def _names(machines: list[SimulatedVm], host: str) -> str:
     if not machines:
         raise CommandError(f"no VM is on at {host}")
     return f"ok {json.dumps([machine.name for machine in machines])}"

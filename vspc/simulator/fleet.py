@@ -12,7 +12,7 @@ from vspc.simulator.host import HostConnection
 from vspc.simulator.impostors import Impostors
 from vspc.simulator.migration import Convoy, PlannedFault
 from vspc.simulator.serial_port import MigrationReport
-from vspc.simulator.vm import CannotMove, VirtualMachine
+from vspc.simulator.vm import CannotMove, SimulatedPort
 
 log = Logger()
 
@@ -20,13 +20,13 @@ NOTICE = 1.0
 """Seconds until a host that is back finds that its VMs run elsewhere, and ends them."""
 
 
-class Machine:
+class SimulatedVm:
     """One VM with all its ports, which are switched, moved and lost together.
 
-    Methods that return a bool do so for any port, as those of `VirtualMachine` do.
+    Methods that return a bool do so for any port, as those of `SimulatedPort` do.
     """
 
-    def __init__(self, ports: Sequence[VirtualMachine]) -> None:
+    def __init__(self, ports: Sequence[SimulatedPort]) -> None:
         self.ports = tuple(ports)
         self.first = self.ports[0]
         for port in self.ports:
@@ -42,14 +42,14 @@ class Machine:
         """The host that it runs on, or ran on last."""
         return self.first.address
 
-    def port(self, word: str) -> VirtualMachine | None:
+    def port(self, word: str) -> SimulatedPort | None:
         """The port called `word`, or with that number, from 1."""
         for number, port in enumerate(self.ports, 1):
             if word in (port.settings.port, str(number)):
                 return port
         return None
 
-    def _each(self, do: Callable[[VirtualMachine], bool]) -> bool:
+    def _each(self, do: Callable[[SimulatedPort], bool]) -> bool:
         done = [do(port) for port in self.ports]
         return any(done)
 
@@ -84,7 +84,7 @@ class Machine:
         address: str,
         transfer: float,
         fault: PlannedFault = PlannedFault.NONE,
-        only: VirtualMachine | None = None,
+        only: SimulatedPort | None = None,
         sequence: bytes | None = None,
     ) -> Deferred[list[MigrationReport]]:
         """Move all its ports at once; their reports. Raises CannotMove, then nothing moves.
@@ -122,7 +122,7 @@ class Fleet:
 
     def __init__(
         self,
-        machines: Iterable[Machine],
+        machines: Iterable[SimulatedVm],
         clock: IReactorTime,
         impostors: Impostors,
         transfer: float,
@@ -133,7 +133,7 @@ class Fleet:
         self._clock = clock
         self._dead: dict[str, list[HostConnection]] = {}
 
-    def find(self, word: str) -> tuple[Machine, VirtualMachine | None] | None:
+    def find(self, word: str) -> tuple[SimulatedVm, SimulatedPort | None] | None:
         """`NAME` or `NAME:PORT`; the port is None where none is given."""
         for machine in self.machines:
             if machine.name == word:
@@ -144,11 +144,11 @@ class Fleet:
                 return machine, found
         return None
 
-    def at(self, address: str) -> list[Machine]:
+    def at(self, address: str) -> list[SimulatedVm]:
         """The VMs of the host at `address`; those that are off do not count."""
         return [vm for vm in self.machines if vm.address == address and vm.first.powered]
 
-    def crash(self, address: str) -> list[Machine]:
+    def crash(self, address: str) -> list[SimulatedVm]:
         """The host at `address` dies without a FIN; the VMs that were on it."""
         lost = self.at(address)
         log.info("host-crashed", address=address, vms=len(lost))
@@ -165,7 +165,7 @@ class Fleet:
             self._clock.callLater(NOTICE, line.close)
         return len(lines)
 
-    def ha(self, address: str, target: str) -> list[Machine]:
+    def ha(self, address: str, target: str) -> list[SimulatedVm]:
         """The host dies, and its VMs boot anew on the host at `target`."""
         lost = self.crash(address)
         for machine in lost:
@@ -177,7 +177,7 @@ class Fleet:
         log.info("evacuation", source=address, target=target)
         return [self._leave(machine, target) for machine in self.at(address)]
 
-    def _leave(self, machine: Machine, target: str) -> Deferred[VmMoved]:
+    def _leave(self, machine: SimulatedVm, target: str) -> Deferred[VmMoved]:
         try:
             moving = machine.move(target, self.transfer)
         except CannotMove as error:

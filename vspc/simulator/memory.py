@@ -130,7 +130,7 @@ class MemoryLink:
 
 
 class Network:
-    """A `connect` for a VirtualMachine: joins each connection to what `accept(source)` makes."""
+    """A `connect` for a `SimulatedPort`: joins each connection to what `accept(source)` makes."""
 
     def __init__(self, clock: IReactorTime, accept: Callable[[str], Protocol]) -> None:
         self.reachable = True

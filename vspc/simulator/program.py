@@ -35,14 +35,14 @@ from zope.interface import implementer
 from vspc.simulator.arguments import USAGE, GuestAddress, SimulateOptions, parse
 from vspc.simulator.control import ControlLine, SimulatorControl, SimulatorControlFactory
 from vspc.simulator.extension import identity
-from vspc.simulator.fleet import Fleet, Machine
+from vspc.simulator.fleet import Fleet, SimulatedVm
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import HostConnection, Settings
 from vspc.simulator.impostors import Impostors
 from vspc.simulator.remote_guest import DialledGuest, DiallingGuest, GuestLine
 from vspc.simulator.serial_port import Guest
 from vspc.simulator.transport import ProxyTls, ProxyUri
-from vspc.simulator.vm import CannotMove, VirtualMachine, next_host
+from vspc.simulator.vm import CannotMove, SimulatedPort, next_host
 
 log = Logger()
 
@@ -159,13 +159,13 @@ class SimulatorProgram:
         self.fleet = Fleet(machines, self._clock, impostors, options.vmotion_time)
         self.vms = [machine.first for machine in machines]
 
-    def _make(self, name: str) -> Machine:
-        return Machine([self._port(name, number) for number in range(len(self._options.ports))])
+    def _make(self, name: str) -> SimulatedVm:
+        return SimulatedVm([self._port(name, number) for number in range(len(self._options.ports))])
 
-    def _port(self, name: str, number: int) -> VirtualMachine:
+    def _port(self, name: str, number: int) -> SimulatedPort:
         options = self._options
         guest, arrived = self._guest(name, number)
-        vm = VirtualMachine(
+        vm = SimulatedPort(
             identity(name, options.vc_uuid),
             self._clock,
             self._connector.connect,

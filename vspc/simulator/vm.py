@@ -1,11 +1,11 @@
-"""A VM with one serial port: its power, its line to the proxy, its moves, its host's faults.
+"""One serial port of a VM: its power, its line to the proxy, its moves, its host's faults.
 
-A VM with several ports is several of these with one identity, which `vspc.simulator.fleet.Machine`
-switches and moves together. A unit test makes one with a `connect(source_address, connection)` of
-its own, which joins the `HostConnection` to a server's protocol (`vspc.simulator.memory.Network`
-does that in memory) or calls `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
+`vspc.simulator.fleet.SimulatedVm` switches and moves all ports of a VM together; they have one
+identity. A unit test makes a port with a `connect(source_address, connection)` of its own, which
+joins the `HostConnection` to a server's protocol (`vspc.simulator.memory.Network` does that in
+memory) or calls `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
 
-    vm = VirtualMachine(identity("web1"), clock, connect, ToyGuest(clock, "web1"))
+    vm = SimulatedPort(identity("web1"), clock, connect, ToyGuest(clock, "web1"))
     vm.power_on()
     report = vm.migrate("127.0.0.2", transfer=0.0)     # a Deferred
 """
@@ -89,8 +89,8 @@ def next_host(address: str) -> str:
     return str(present - last + (last % 254) + 1)
 
 
-class VirtualMachine:
-    """One VM, as far as one of its serial ports goes.
+class SimulatedPort:
+    """One serial port of a VM, with a power state of its own.
 
     It is the `Port` of its connections and the `Movable` of its migration.
     """
@@ -110,7 +110,7 @@ class VirtualMachine:
         self.counters = Counters()
         self.flow = Flow(guest, self.counters, self._shut_down)
         self.powered = False
-        self.siblings: Sequence[VirtualMachine] = (self,)
+        self.siblings: Sequence[SimulatedPort] = (self,)
         """All ports of this VM: when its guest shuts down, all are switched off."""
         self.settings = settings or Settings()
         self._clock = clock
