@@ -91,6 +91,7 @@ class OptionTests(SynchronousTestCase):
             ((*PROXY, "--source", "here"), "here"),
             ((*PROXY, "--guest", "udp:x:1"), "is not tcp:HOST:PORT"),
             ((*PROXY, "--guest", "tcp:x:0"), "is not tcp:HOST:PORT"),
+            ((*PROXY, "--guest", "tcp:x:0065536"), "is not tcp:HOST:PORT"),
             ((*PROXY, "--guest", "tcp:x:1", "--vms", "2"), "one real guest"),
             ((*PROXY, "--guest", "tcp:x:1", "--ports", "2"), "one real guest"),
             ((*PROXY, "--ports", "33"), "not a number from 1 to 32"),

@@ -213,6 +213,12 @@ class AnswerTests(ControlTestCase):
             self.assertTrue(said.startswith("error "), said)
             self.assertIn(reason, said)
 
+    def test_the_number_of_an_impostor_is_read_whole(self) -> None:
+        self.say("lie 127.0.0.66")
+        for number in ("0000000010", "9" * 5000):
+            self.assertIn("error unknown lie", self.say(f"lie-end {number}"))
+        self.assertEqual(self.say("lie-end 0000000001"), "ok\n")
+
     def test_quit(self) -> None:
         self.assertEqual((self.say("quit"), self.ended), ("ok\n", [True]))
 

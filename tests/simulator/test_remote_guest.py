@@ -1,6 +1,7 @@
 """A real guest behind a simulated VM: its bytes, its pauses, its end."""
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
@@ -35,10 +36,14 @@ class SerialPort(Protocol):
 
 @implementer(IStreamClientEndpoint)
 class Endpoint:
-    """Reaches a SerialPort in memory, once `there`."""
+    """Reaches a SerialPort in memory, once `there`; without `answers` an attempt stays open.
+
+    A cancelled attempt fails with ConnectingCancelledError, as Twisted's endpoints do.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.there = True
+        self.answers = True
         self.tried = 0
         self.ports: list[SerialPort] = []
         self.links: list[MemoryLink] = []
@@ -46,6 +51,8 @@ class Endpoint:
 
     def connect(self, factory: IProtocolFactory) -> "Deferred[IProtocol]":
         self.tried += 1
+        if not self.answers:
+            return Deferred(lambda made: made.errback(ConnectingCancelledError(None)))
         if not self.there:
             return fail(Refused())
         protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
@@ -123,6 +130,14 @@ class DialledTests(GuestTestCase):
         self.vm.power_off()
         self.run_for(5)
         self.assertEqual((self.vm.state, self.clock.getDelayedCalls()), ("off", []))
+
+    def test_power_off_ends_an_attempt_that_is_not_answered(self) -> None:
+        self.endpoint.answers = False
+        self.vm.power_on()
+        self.run_for()
+        self.vm.power_off()
+        self.run_for(3 * RETRY)
+        self.assertEqual((self.endpoint.tried, self.clock.getDelayedCalls()), (1, []))
 
     def test_it_stands_still_while_it_moves(self) -> None:
         self.vm.power_on()

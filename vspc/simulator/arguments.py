@@ -180,8 +180,8 @@ def guest_address(text: str) -> GuestAddress:
     """`tcp:HOST:PORT` or `tcp-listen:HOST:PORT`. Raises ValueError."""
     kind, _, rest = text.partition(":")
     host, _, port = rest.rpartition(":")
-    known = kind in ("tcp", "tcp-listen") and port.isascii() and port.isdigit()
-    if not known or not host or not 0 < int(port[:6]) < 65536:
+    known = kind in ("tcp", "tcp-listen") and port.isascii() and port.isdigit() and len(port) < 6
+    if not known or not host or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is not tcp:HOST:PORT or tcp-listen:HOST:PORT")
     return GuestAddress(kind == "tcp-listen", host.strip("[]"), int(port))
 

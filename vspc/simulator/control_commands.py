@@ -312,9 +312,11 @@ def _lies(fleet: Fleet) -> str:
 
 def _impostor(fleet: Fleet, word: str) -> Impostor:
     every = fleet.impostors.all
-    if not (word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= len(every)):
+    digits = word.lstrip("0") if word.isascii() and word.isdigit() else ""
+    number = int(digits) if 0 < len(digits) < 9 else 0
+    if not 1 <= number <= len(every):
         raise CommandError(f"unknown lie {word!r}: `lies` lists their numbers")
-    return every[int(word) - 1]
+    return every[number - 1]
 
 
 def _lie_output(fleet: Fleet, number: str, output: str) -> str:

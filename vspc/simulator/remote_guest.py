@@ -8,7 +8,7 @@ guest's end of the connection is its power-off. A BREAK cannot be sent on such a
 from collections.abc import Callable
 from typing import cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import connectProtocol
 from twisted.internet.interfaces import (
     IConsumer,
@@ -179,12 +179,12 @@ class DialledGuest(RemoteGuest):
         self._dial()
 
     def stop(self) -> None:
+        super().stop()  # first: an attempt that ends while there is no port is not made again
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
         if self._attempt is not None:
             self._attempt.cancel()
-        super().stop()
 
     def _dial(self) -> None:
         self._retry = None
@@ -194,9 +194,9 @@ class DialledGuest(RemoteGuest):
     def _reached(self, _line: GuestLine) -> None:
         self._attempt = None
 
-    def _missed(self, failure: Failure) -> None:
+    def _missed(self, _failure: Failure) -> None:
         self._attempt = None
-        if self._port is not None and not failure.check(CancelledError):  # type: ignore[no-untyped-call]
+        if self._port is not None:
             self._retry = self._clock.callLater(RETRY, self._dial)
 
 
