@@ -23,8 +23,17 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "ssh-keygen": "openssh-client",
         "ssh-keyscan": "openssh-client",
         "busybox": "busybox-static",
+        "conserver": "conserver-server",
+        "console": "conserver-client",
+        "nc": "netcat-openbsd",
+        "nft": "nftables",
+        "openssl": "openssl",
         "ps": "procps",
         "qemu-system-x86_64": "qemu-system-x86",
+        "ser2net": "ser2net",
+        "socat": "socat",
+        "telnet": "telnet",
+        "telnet-ssl": "telnet-ssl",
         "tmux": "tmux",
     }
 )

@@ -76,7 +76,8 @@ class Missing(SynchronousTestCase):
 
     def test_make_deps_installs_the_package_of_each_program(self) -> None:
         makefile = (TREE / "Makefile").read_text()
-        listed = re.findall(r"^PACKAGES := (.*)$", makefile, re.MULTILINE)[0].split()
+        found = re.findall(r"^PACKAGES := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+        listed = found[0].replace("\\", "").split()
         self.assertEqual(set(programs.PACKAGES.values()) - set(listed), set())
 
 
