@@ -13,12 +13,16 @@ from tests.fakes import World
 from tests.log.inline import Logged
 from tests.log.test_log import NO_FLOOR, WholeLog
 from vspc.console.logs import Item, Output
+from vspc.log import log
 from vspc.log.sinks.progress import load
 from vspc.log.store import Sizes
 from vspc.log.verify import examine, verify
 
 EARLIER = Path(__file__).with_name("earlier.zip")
 SIZES = Sizes(move=64, pending=4096, segment=1024, segment_age=3600.0, journal=1 << 20)
+
+BOOT_ID = "657d0a8f-a028-4e08-9076-121f6195d29e"
+"""Of the machine that wrote them."""
 
 BOOTED, AWAY, DELETED = "60a8318db5cb4821", "0f079efacd6a7d3a", "b4bb3da144b276b1"
 """Ids of the consoles in it."""
@@ -38,6 +42,8 @@ class EarlierVersion(WholeLog):
         with ZipFile(EARLIER) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
         self.expected = json.loads(files.pop("expected.json"))
+        # It was killed, as far as it knows: the machine has not booted since.
+        self.patch(log, "boot_id", lambda: BOOT_ID)
         self.world = World()
         self.world.clock.advance(600)
         self.logged = Logged(self.world, NO_FLOOR, sizes=SIZES, files=files)
