@@ -11,7 +11,7 @@ from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.settings import ZoneSettings
 from vspc.net.tls import TlsError, load_pair, thumbprint
 from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line
-from vspc.wire.vmware import proxy_uri
+from vspc.wire.uri import proxy_uri
 
 
 class AdviceError(Exception):

@@ -13,7 +13,8 @@ from attrs import define, field, frozen
 from vspc.common.text import safe
 from vspc.vm.roles import LineEvent
 from vspc.wire import vmware
-from vspc.wire.vmware import ServiceUri, Suboption
+from vspc.wire.uri import ServiceUri
+from vspc.wire.vmware import Suboption
 
 NAME = 80
 """Characters of a VM's name that are shown and typed; what is cut off is counted."""

@@ -2,14 +2,9 @@
 
 "Using a Proxy with vSphere Virtual Serial Ports", EN-000302-00, chapter 2. Bodies are what stands
 between IAC SB 232 and IAC SE, no longer doubled: a code byte and its arguments.
-
-And URIs as vSphere's dialogs take them: service URIs, which VMs send, and proxy URIs. A service URI
-is a free word; `?` and `#` begin arguments by convention (RFC 3986).
 """
 
-from collections.abc import Mapping
 from typing import ClassVar, get_args
-from urllib.parse import parse_qsl, quote
 
 from attrs import fields, frozen
 
@@ -289,40 +284,3 @@ _BY_CODE: dict[int, type[Suboption]] = {kind.CODE: kind for kind in get_args(Sub
 
 KNOWN_SUBOPTIONS = bytes(_BY_CODE)
 """Every code, ascending: what this side sends and accepts."""
-
-
-URI_ARGUMENTS = 16
-"""Arguments of a service URI that are read."""
-
-URI_LENGTH = 2048
-"""Bytes of a service URI that are read."""
-
-
-@frozen
-class ServiceUri:
-    """What DO-PROXY named: `text` as typed, `word` up to the first ? or #, `arguments` after ?."""
-
-    text: str
-    word: str
-    arguments: Mapping[str, str]
-
-    @classmethod
-    def parse(cls, raw: bytes) -> "ServiceUri":
-        """Never fails: invalid UTF-8 becomes escapes, what is too long is cut."""
-        text = raw[:URI_LENGTH].decode("utf-8", "backslashreplace")
-        before, _, _ = text.partition("#")
-        word, _, query = before.partition("?")
-        fields = query.split("&")[:URI_ARGUMENTS]
-        return cls(text, word, dict(parse_qsl("&".join(fields), keep_blank_values=True)))
-
-    @property
-    def port_label(self) -> str | None:
-        """`?port=LABEL`, which tells the serial ports of one VM apart."""
-        return self.arguments.get("port") or None
-
-
-def proxy_uri(scheme: str, host: str, port: int, **fragment: str) -> str:
-    """`telnets://host:port#key=value&...`; an IPv6 host gets its brackets."""
-    shown = f"[{host}]" if ":" in host else host
-    tail = "&".join(f"{key}={quote(value, safe=':')}" for key, value in fragment.items())
-    return f"{scheme}://{shown}:{port}" + (f"#{tail}" if tail else "")
