@@ -245,7 +245,7 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hosts")])
         self.certificate = self._sign(self.name, self.key, ca=True)
 
-    def _sign(self, subject: x509.Name, key: Any, ca: bool) -> x509.Certificate:
+    def _sign(self, subject: x509.Name, key: Any, ca: bool, days: float = 1) -> x509.Certificate:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -253,8 +253,8 @@ class Authority:
             .issuer_name(self.name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=9))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .sign(self.key, hashes.SHA256())
         )
@@ -263,10 +263,11 @@ class Authority:
     def pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def host(self) -> Pair:
+    def host(self, days: float = 1) -> Pair:
+        """A certificate for so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "esx1")])
-        certificate = self._sign(subject, key, ca=False)
+        certificate = self._sign(subject, key, ca=False, days=days)
         return Pair(certificate.public_bytes(serialization.Encoding.PEM), pem_of(key))
 
 

@@ -20,7 +20,7 @@ from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
 from vspc.console.audit import AccessRefusal
 from vspc.console.events import VmRefused
-from vspc.net.fair_tls import ListeningTlsFactory
+from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.tls import ServerTls
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import vmware_factory
@@ -154,7 +154,7 @@ class AtATelnetsListener(WrongProtocolTest):
         inner = vmware_factory(
             self.scene.server, lambda: Terms(("vspc",), self.scene.clock.seconds), True
         )
-        self.factory = ListeningTlsFactory(ServerTls(made_pair()), False, inner)
+        self.factory = DiagnosedTlsFactory(ServerTls(made_pair()), False, inner)
 
     def connect(self, client: Protocol) -> None:
         """A connection of `client`, until nothing more is said."""

@@ -16,8 +16,8 @@ from attrs import define, field
 from vspc.audit.file import EventReporter
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.config.settings import AuditSettings
+from vspc.net.backoff import Backoff
 from vspc.net.connection import (
-    Backoff,
     Connection,
     counted,
     dialler,

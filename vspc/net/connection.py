@@ -1,6 +1,6 @@
-"""Outgoing connections of threads to log and audit servers: TCP, TLS, UDP, Unix sockets; when they
-are retried; and syslog records (RFC 5424, RFC 6587), which `logging.handlers` and the libraries on
-PyPI write as RFC 3164 or without bounds.
+"""Outgoing connections of threads to log and audit servers: TCP, TLS, UDP, Unix sockets; and syslog
+records (RFC 5424, RFC 6587), which `logging.handlers` and the libraries on PyPI write as RFC 3164
+or without bounds. The reactor's own are in `vspc.net.outbound`.
 
 Nothing here is for the reactor's thread: a connection blocks for up to `TIMEOUT`.
 """
@@ -199,42 +199,6 @@ def dialler(
 def _dial_tls(host: str, port: int, files: ClientFiles) -> socket.socket:
     context = client_context(files.ca, files.certificate, files.private_key)
     return tls(host, port, context)()
-
-
-AGAIN, LONGEST = 1.0, 30.0
-"""Seconds after the first error, and between two tries at most."""
-
-
-@define(eq=False)
-class Backoff:
-    """When something that fails is tried again. Times are the caller's."""
-
-    failing: bool = field(default=False, init=False)
-    retry: float = field(default=0.0, init=False)
-    _pause: float = field(default=AGAIN, init=False)
-    _since: float = field(default=0.0, init=False)
-    _good_since: float = field(default=float("-inf"), init=False)
-
-    def fail(self, now: float, moved: bool) -> bool:
-        """An error; whether it is the first. `moved`: something else succeeded just before."""
-        first = not self.failing
-        if first:
-            self.failing, self._since = True, now
-        # After a short success the pause goes on growing.
-        if (first and now >= self._good_since + LONGEST) or (moved and not first):
-            self._pause = AGAIN
-        self.retry = now + self._pause
-        self._pause = min(2 * self._pause, LONGEST)
-        return first
-
-    def recover(self, now: float) -> float:
-        """A success; seconds since the first error."""
-        self.failing, self._good_since = False, now
-        return now - self._since
-
-    def is_waiting(self, now: float) -> bool:
-        """Whether it is too early for another try."""
-        return self.failing and now < self.retry
 
 
 INFO = 6

@@ -1,5 +1,5 @@
-"""TLS below a line that can be paused, with handshakes as a share of a turn (law 11); and TLS on
-accepted connections, with the reason why a handshake failed.
+"""TLS below a line that can be paused, with handshakes as a share of a turn (law 11), and with the
+reason why a handshake failed.
 
 Twisted's TLS layer decrypts all that has been read at once. Here the line stops it between two
 records: what is not decrypted stays in OpenSSL's buffer, at most one read of the socket.
@@ -139,8 +139,8 @@ class HandshakeFailed(Exception):
         self.spoken = spoken
 
 
-class ListeningTls(FairTls):
-    """An accepted connection; one whose handshake fails is lost with `HandshakeFailed`.
+class DiagnosedTls(FairTls):
+    """A connection, accepted or made; lost with `HandshakeFailed` where the handshake fails.
 
     OpenSSL waits for five bytes, and an ESXi host that speaks plain telnet sends three and waits:
     what is not TLS is recognised by its first byte here.
@@ -169,7 +169,7 @@ class ListeningTls(FairTls):
         super().connectionLost(reason)
 
 
-class ListeningTlsFactory(FairTlsFactory):
-    """Puts `ListeningTls` below what another factory makes."""
+class DiagnosedTlsFactory(FairTlsFactory):
+    """Puts `DiagnosedTls` below what another factory makes."""
 
-    protocol = ListeningTls
+    protocol = DiagnosedTls

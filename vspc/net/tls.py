@@ -57,9 +57,14 @@ def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Pat
         certificate, private_key = state_dir / CERTIFICATE, state_dir / PRIVATE_KEY
         if not certificate.exists():
             _make(certificate, private_key)
-    pair = Pair(_read(certificate), _read(private_key))
+    pair = read_pair(certificate, private_key)
     context(pair, f"{certificate} and {private_key}")
     return pair
+
+
+def read_pair(certificate: Path, private_key: Path) -> Pair:
+    """The blocks of both files. Raises `TlsError`."""
+    return Pair(_read(certificate), _read(private_key))
 
 
 def _read(path: Path) -> bytes:
@@ -123,12 +128,25 @@ def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Contex
     With `client_ca`, a PEM file, clients are asked for a certificate. One of another authority ends
     the connection; a client without one is let in.
     """
-    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    made = restricted(SSL.TLS_SERVER_METHOD)
+    made.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    use_pair(made, pair, where)
+    if client_ca is not None:
+        _ask_for_certificate(made, client_ca)
+    return made
+
+
+def restricted(method: int) -> SSL.Context:
+    """A context of `method` with the versions and ciphers that are accepted."""
+    made = SSL.Context(method)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
     made.set_cipher_list(CIPHERS)
-    made.set_options(
-        SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
-    )
+    made.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    return made
+
+
+def use_pair(made: SSL.Context, pair: Pair, where: str) -> None:
+    """Show the certificate of `pair`, which came from `where`. Raises `TlsError`."""
     with _naming(where):
         chain = x509.load_pem_x509_certificates(pair.certificate)
         made.use_certificate(chain[0])
@@ -136,9 +154,18 @@ def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Contex
             made.add_extra_chain_cert(extra)
         made.use_privatekey(_private_key(pair.private_key))
         made.check_privatekey()
-    if client_ca is not None:
-        _ask_for_certificate(made, client_ca)
-    return made
+
+
+def trust(made: SSL.Context, path: Path) -> list[X509]:
+    """Trust the authorities in `path`, a PEM file. Raises `TlsError`."""
+    with _naming(str(path)):
+        found = x509.load_pem_x509_certificates(_read(path))
+        authorities = [X509.from_cryptography(each) for each in found]
+        store = made.get_cert_store()
+        for authority in authorities:
+            assert store is not None
+            store.add_cert(authority)
+    return authorities
 
 
 def _private_key(pem: bytes) -> PKey:
@@ -178,13 +205,8 @@ def _naming(where: str) -> Iterator[None]:
 
 
 def _ask_for_certificate(made: SSL.Context, client_ca: Path) -> None:
-    with _naming(str(client_ca)):
-        authorities = x509.load_pem_x509_certificates(_read(client_ca))
-        store = made.get_cert_store()
-        for authority in authorities:
-            assert store is not None
-            store.add_cert(X509.from_cryptography(authority))
-        made.set_client_ca_list([X509.from_cryptography(a).get_subject() for a in authorities])
+    authorities = trust(made, client_ca)
+    made.set_client_ca_list([each.get_subject() for each in authorities])
     made.set_verify(SSL.VERIFY_PEER, None)
     # A resumed session would not be asked for a certificate.
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)

@@ -15,7 +15,7 @@ from vspc.config import Config
 from vspc.config.settings import ZoneSettings
 from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, validity_of
-from vspc.net.fair_tls import ListeningTlsFactory
+from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls
 from vspc.vm.context import ANYWHERE, Zone
@@ -81,7 +81,7 @@ class VmSide:
             found.append(self._guarded(state, description, factory, "telnet"))
         for description in settings.telnets:
             factory = vmware_factory(self.server, terms, True, state.zone)
-            wrapped = ListeningTlsFactory(state.tls, False, factory)
+            wrapped = DiagnosedTlsFactory(state.tls, False, factory)
             found.append(self._guarded(state, description, wrapped, "telnets"))
         return found
 

@@ -16,7 +16,7 @@ from vspc.log.query import NoLog
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder, FeedSource
 from vspc.log.sinks.progress import BadCursors, load
 from vspc.log.sinks.text import TextOutlet
-from vspc.net.connection import LONGEST, Backoff
+from vspc.net.backoff import LONGEST, Backoff
 
 
 class Stalled:

@@ -24,7 +24,7 @@ from vspc.log.sinks import jsonlines, syslog, text
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
 from vspc.log.writer import EventReporter
-from vspc.net.connection import AGAIN, LONGEST, Backoff
+from vspc.net.backoff import AGAIN, LONGEST, Backoff
 
 PIECE = 64 * 1024
 """Bytes that are read of one console before the next has its turn."""
