@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as TwistedClock
 
 from vspc.common.clock import Cancellable
+from vspc.common.serial import PortSettings
 from vspc.console.access import Operator, Rights
 from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.console import Console
@@ -92,6 +93,7 @@ class FakeLine:
     provenance: Provenance = Provenance.PLAIN
     carries_break: bool = True
     answers: bool = True
+    port_is_ours: bool = False
     unread: int | None = None  # what `unacknowledged` says
     sent: bytearray = field(factory=bytearray)
     log: list[bytes | str] = field(factory=list)
@@ -105,6 +107,11 @@ class FakeLine:
 
     def send_break(self) -> None:
         self.log.append("BREAK")
+
+    def set_port(self, settings: PortSettings) -> bool:
+        if self.port_is_ours:
+            self.log.append(str(settings))
+        return self.port_is_ours
 
     def ask(self) -> bool:
         if self.answers:

@@ -118,6 +118,7 @@ class Objects(Going):
     OF_THE_CONSOLE = (
         "Attachments",
         "VmLink",
+        "PortState",
         "Console",
         "InputFlow",
         "InputQueue",

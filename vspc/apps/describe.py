@@ -75,6 +75,7 @@ def summary(console: Console) -> dict[str, object]:
         "secure": line.secure if line else False,
         "since": timestamp(console.link.since),
         "last_output": timestamp(console.link.last_output),
+        "settings": None if console.link.settings is None else str(console.link.settings),
         "bytes_from_vm": console.link.bytes_from_vm,
         "bytes_to_vm": console.link.bytes_to_vm,
         "writers": writers(console),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from vspc.common.serial import ModemState, PortSettings
 from vspc.console.access import Rights
 from vspc.console.session import Session
 
@@ -242,6 +243,22 @@ class BreakSignal(Event):
     console: ConsoleRef
     operator: str | None
     session: Session | None = None
+
+
+@frozen
+class SettingsChanged(Event):
+    """A serial port has other settings, or has said its first; a few a minute for each console."""
+
+    console: ConsoleRef
+    settings: PortSettings
+
+
+@frozen
+class ModemChanged(Event):
+    """Modem lines of a serial port, as its console sees them, have changed: once a turn at most."""
+
+    console: ConsoleRef
+    modem: ModemState
 
 
 @frozen

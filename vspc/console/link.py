@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from vspc.common.clock import Cancellable
+from vspc.common.serial import ModemState, PortSettings
 from vspc.common.values import duration_text
 from vspc.console import events
 from vspc.console.attachments import Attachments
@@ -18,6 +19,7 @@ from vspc.console.identity import Provenance
 from vspc.console.input_flow import InputFlow
 from vspc.console.input_queue import Dropped, InputAccount
 from vspc.console.notices import NoticeKind
+from vspc.console.port_state import PortState
 from vspc.console.ports import Line
 
 BREAK_PAIR = 0.1
@@ -73,6 +75,7 @@ class VmLink:
         "line",
         "migrating",
         "moves",
+        "port",
         "provenance",
         "since",
         "unseen_change",
@@ -94,6 +97,7 @@ class VmLink:
         self.bytes_from_vm = 0
         self.bytes_to_vm = 0
         self.breaks_from_vm = 0
+        self.port = PortState(context, console)
         self._break_at: float | None = None  # when the VM sent a BREAK last
         self._holding: Cancellable | None = None
         # A tuple, since there are thousands of consoles, and it is nearly always empty.
@@ -120,6 +124,24 @@ class VmLink:
         self.breaks_from_vm += 1
         self._show(NoticeKind.BREAK)
         self._publish(events.BreakSignal(self._console.ref, None))
+
+    @property
+    def settings(self) -> PortSettings | None:
+        """How the serial port at the VM's end is set; None: not known."""
+        return self.port.settings
+
+    @property
+    def modem(self) -> ModemState | None:
+        """The modem lines of that port as the console sees them; None: not known."""
+        return self.port.modem
+
+    def settings_changed(self, settings: PortSettings) -> None:
+        """The port is set so; `events.SettingsChanged` follows, for the log."""
+        self.port.set(settings)
+
+    def modem_changed(self, modem: ModemState) -> None:
+        """Its modem lines are so; `events.ModemChanged` follows."""
+        self.port.set_modem(modem)
 
     def answered(self) -> None:
         """The line answered a question of `input`."""
@@ -164,6 +186,7 @@ class VmLink:
     def disconnect(self, reason: str) -> None:
         """The last line is gone outside a migration: the console is away, with its history."""
         self.line = None
+        self.port.forget()
         self._end_holding()
         self.since = self._context.clock.wall()
         self.input.disconnect()
@@ -182,6 +205,7 @@ class VmLink:
             self._forget(Condition.HELD, Condition.AWAY)
         else:
             self._end(Condition.HELD, NoticeKind.MIGRATION_OVER)
+            self.port.forget()
             self._change_host(self.last_address, line.address, How.JOINED)
         self.line = line
         self.last_address = line.address

@@ -31,6 +31,7 @@ class MarkerKind(Enum):
     RENAMED = "renamed"
     RECORDING = "recording"  # a place that `record` has marked
     RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot
+    SETTINGS = "settings"  # of the serial port
 
 
 OF_LINES = frozenset(
@@ -40,6 +41,7 @@ OF_LINES = frozenset(
         MarkerKind.AWAY,
         MarkerKind.MOVED,
         MarkerKind.RENAMED,
+        MarkerKind.SETTINGS,
     }
 )
 """Kinds that come with lines: with these alone no log is begun."""

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from attrs import frozen
 
+from vspc.common.serial import PortSettings
 from vspc.console.identity import Provenance
 
 T = TypeVar("T")
@@ -132,6 +133,11 @@ class Line(Protocol):
 
     def send_break(self) -> None:
         """One BREAK on the VM's serial line."""
+
+    def set_port(self, settings: PortSettings) -> bool:
+        """Set the serial port at the other end; `VmLink.settings_changed` follows with what is in
+        force. False: the settings of this line are not ours to set.
+        """
 
     def ask(self) -> bool:
         """Ask what this line always answers (law 3); the answer reaches `VmLink.answered`.

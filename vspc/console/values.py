@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
+from vspc.common.serial import ModemState, PortSettings
 from vspc.console.console import Console, Vm
 from vspc.console.events import HostChange, Moved
 from vspc.console.identity import Identity, Provenance
@@ -55,6 +56,8 @@ class SavedConsole:
     bytes_from_vm: int
     bytes_to_vm: int
     breaks_from_vm: int
+    settings: PortSettings | None
+    modem: ModemState | None
     since: float
     last_output: float | None
     line: int | None
@@ -146,6 +149,8 @@ def _console(
         console.link.bytes_from_vm,
         console.link.bytes_to_vm,
         console.link.breaks_from_vm,
+        console.link.settings,
+        console.link.modem,
         console.link.since,
         console.link.last_output,
         number(console.link.line),
@@ -205,6 +210,7 @@ def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
     console.link.bytes_from_vm = saved.bytes_from_vm
     console.link.bytes_to_vm = saved.bytes_to_vm
     console.link.breaks_from_vm = saved.breaks_from_vm
+    console.link.port.restore(saved.settings, saved.modem)
     console.link.since = saved.since
     console.link.last_output = saved.last_output
     return console

@@ -49,6 +49,8 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
             yield attachment.console, MarkerKind.PEN, "released"
         case events.BreakSignal(console, operator):
             yield console, MarkerKind.BREAK, f"by {operator or 'the VM'}"
+        case events.SettingsChanged(console, settings):
+            yield console, MarkerKind.SETTINGS, str(settings)
 
 
 STOPPED = "the server stopped"

@@ -17,6 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from vspc.common.addresses import address_text
+from vspc.common.serial import PortSettings
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
@@ -207,6 +208,9 @@ class BinaryLine(LineProtocol):
 
     def send_break(self) -> None:
         self.transport.send_command(telnet.BRK)
+
+    def set_port(self, settings: PortSettings) -> bool:
+        return False
 
     @property
     def provenance(self) -> Provenance:

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from vspc.common.serial import PortSettings
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
@@ -109,6 +110,9 @@ class RawLine(Protocol):
 
     def send_break(self) -> None:
         """Raw TCP carries no BREAK (`carries_break`)."""
+
+    def set_port(self, settings: PortSettings) -> bool:
+        return False
 
     def ask(self) -> bool:
         return False
