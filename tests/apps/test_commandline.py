@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.apps.console_input import ENTER
 from vspc.apps.verbs import expect, send
 from vspc.apps.verbs.commandline import LINE, TRAILING, CommandLine, CommandSource, Words
 from vspc.apps.verbs.grammar import Parsed
@@ -95,7 +96,7 @@ class Text(SynchronousTestCase):
             for source in (f"web1 a  b {options}", ["web1", "a  b", *options.split()]):
                 found = typed_text(source)
                 self.assertEqual(found.get(send.TEXT), b"a  b", source)
-                self.assertTrue(found.has(send.ENTER), source)
+                self.assertTrue(found.has(ENTER), source)
         self.assertEqual(typed("web1 ls  --enter"), b"ls ")  # ssh h send web1 'ls ' --enter
         found = parse(expect.GRAMMAR, CommandLine("web1 x --fail 'a --json' --timeout 9"), 0.0)
         self.assertEqual(found.get(expect.TIME_OUT), 9.0)

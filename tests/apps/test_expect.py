@@ -14,7 +14,8 @@ from tests.apps.support import BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine, FakeThreads
 from tests.log.inline import Logged
 from vspc.apps.verbs.commandline import Words as Source
-from vspc.apps.verbs.expect import GRAMMAR, ExpectOptions, expect_options
+from vspc.apps.verbs.expect import FROM, GRAMMAR, JSON, TIME_OUT, patterns, typed
+from vspc.apps.verbs.grammar import NAME, Parsed
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.limits import EXPECTING
 from vspc.apps.verbs.log_cursor import Memory
@@ -30,9 +31,11 @@ from vspc.console.logs import LogView, MarkerKind
 T = TypeVar("T")
 
 
-def parse(words: tuple[str, ...]) -> ExpectOptions:
-    """What the words of a process say."""
-    return expect_options(parse_words(GRAMMAR, Source(words), 0.0))
+def parse(words: tuple[str, ...]) -> Parsed:
+    """What the words of a process say, which make sense."""
+    parsed = parse_words(GRAMMAR, Source(words), 0.0)
+    patterns(parsed), typed(parsed)
+    return parsed
 
 
 PATTERNS = ("login: ", "a+b", "(?s)a.*b", "^x", "b\\r\\n", "(a|b){3}", "[^x]x")
@@ -52,11 +55,11 @@ class ExpectCase(SynchronousTestCase):
 class Words(SynchronousTestCase):
     def test_options_wherever_they_are(self) -> None:
         wanted = parse(("web01", "--timeout=5", "last", "login", "--json", "--from", "boot"))
-        self.assertEqual((wanted.name, wanted.timeout, wanted.start), ("web01", 5.0, "boot"))
-        self.assertTrue(wanted.json)
-        self.assertEqual(parse(("web01", "x", "--from", "12")).start, 12)
-        self.assertEqual(parse(("web01", "x", "--send", "a b", "--enter")).text, b"a b\r")
-        self.assertEqual(parse(("web01", "--", "--x")).patterns[0].pattern.pattern, b"(?m)--x")
+        self.assertEqual((wanted[NAME], wanted.get(TIME_OUT)), ("web01", 5.0))
+        self.assertEqual((wanted.get(FROM), wanted.has(JSON)), ("boot", True))
+        self.assertEqual(parse(("web01", "x", "--from", "12")).get(FROM), 12)
+        self.assertEqual(typed(parse(("web01", "x", "--send", "a b", "--enter"))), b"a b\r")
+        self.assertEqual(patterns(parse(("web01", "--", "--x")))[0].pattern.pattern, b"(?m)--x")
 
     def test_what_makes_no_sense(self) -> None:
         for words in (
@@ -658,7 +661,7 @@ class AsThoughInOne(SynchronousTestCase):
         channel = desk.ask(f"expect web01 --json {extra} '{pattern}'")
         whole, at = b"", 0
         expected = None
-        compiled = parse(("web01", "--", pattern)).patterns[0].pattern
+        compiled = patterns(parse(("web01", "--", pattern)))[0].pattern
         for cut in [*cuts, len(text)]:
             piece = text[at : at + cut]
             at += cut

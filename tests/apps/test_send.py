@@ -9,19 +9,21 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import ALICE, BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
+from vspc.apps.console_input import ENTER, FORCE
 from vspc.apps.verbs.commandline import Words as Source
+from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse as parse_words
-from vspc.apps.verbs.send import GRAMMAR, SendOptions, send_options
+from vspc.apps.verbs.send import GRAMMAR, JSON, TEXT, TIME_OUT
 from vspc.console.access import Access, Rule
 from vspc.console.console import Console
 from vspc.console.events import How
 from vspc.console.input_flow import WAITING
 
 
-def parse(words: tuple[str, ...]) -> SendOptions:
+def parse(words: tuple[str, ...]) -> Parsed:
     """The words behind the name."""
-    return send_options(parse_words(GRAMMAR, Source(words), 0.0, "web01"))
+    return parse_words(GRAMMAR, Source(words), 0.0, "web01")
 
 
 def answer(console: Console, line: FakeLine, most: int = 1 << 30) -> None:
@@ -50,26 +52,26 @@ class SendCase(SynchronousTestCase):
 class Words(SynchronousTestCase):
     def test_options_before_text_and_some_behind_it(self) -> None:
         wanted = parse(("--timeout", "5", "--force", "reboot", "now", "--enter", "--json"))
-        self.assertEqual(wanted.text, b"reboot now")
-        self.assertEqual((wanted.timeout, wanted.force), (5.0, True))
-        self.assertTrue(wanted.enter and wanted.json)
-        self.assertEqual(parse(("ls", "--timeout=2m")).timeout, 120.0)
-        self.assertEqual(parse(("ls", "--timeout", "3")).timeout, 3.0)
+        self.assertEqual(wanted.get(TEXT), b"reboot now")
+        self.assertEqual((wanted.get(TIME_OUT), wanted.has(FORCE)), (5.0, True))
+        self.assertTrue(wanted.has(ENTER) and wanted.has(JSON))
+        self.assertEqual(parse(("ls", "--timeout=2m")).get(TIME_OUT), 120.0)
+        self.assertEqual(parse(("ls", "--timeout", "3")).get(TIME_OUT), 3.0)
 
     def test_what_looks_like_an_option_within_text_is_text(self) -> None:
-        self.assertEqual(parse(("ls", "--color", "-l")).text, b"ls --color -l")
+        self.assertEqual(parse(("ls", "--color", "-l")).get(TEXT), b"ls --color -l")
         wanted = parse(("--enter", "--", "ls", "--json"))
-        self.assertEqual((wanted.text, wanted.json), (b"ls --json", False))
-        self.assertEqual(parse(("--", "--")).text, b"--")
-        self.assertEqual(parse(("-",)).text, b"-")
+        self.assertEqual((wanted.get(TEXT), wanted.has(JSON)), (b"ls --json", False))
+        self.assertEqual(parse(("--", "--")).get(TEXT), b"--")
+        self.assertEqual(parse(("-",)).get(TEXT), b"-")
 
     def test_without_text_it_is_standard_input(self) -> None:
-        self.assertIsNone(parse(("--json",)).text)
-        self.assertIsNone(parse(("--enter", "--")).text)
+        self.assertEqual(parse(("--json",)).get(TEXT), None)
+        self.assertEqual(parse(("--enter", "--")).get(TEXT), None)
 
     def test_what_makes_no_sense(self) -> None:
+        self.assertEqual(OpsDesk().ask("send web01 ''").status, 2)
         for words in (
-            ("",),
             ("--bogus", "x"),
             ("--timeout",),
             ("--timeout", "0", "x"),

@@ -318,10 +318,10 @@ class Raw(VerbTest):
         self.desk.turn()
         channel.read(100)
         self.assertEqual((channel.text, channel.status), ("before", 1))
-        told = "[web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was no vMotion]"
+        told = "[web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was not a vMotion]"
         self.assertIn(told, channel.complaint)
         again = self.desk.say("raw web01")
-        self.assertIn("it was on 10.0.0.1, and this was no vMotion", again.complaint)
+        self.assertIn("it was on 10.0.0.1, and this was not a vMotion", again.complaint)
         again.type(b"y")
         line = self.web.link.line
         assert isinstance(line, FakeLine)
@@ -539,7 +539,7 @@ class Terminals(VerbTest):
     def test_an_operator_that_attaches_later_gets_a_caution_first(self) -> None:
         self.web.link.replace(FakeLine("10.0.0.9"), "silent", How.TOOK_OVER)
         channel = self.desk.say("console web01", terminal=XTERM)
-        self.assertIn("it was on 10.0.0.1, and this was no vMotion]", channel.text)
+        self.assertIn("it was on 10.0.0.1, and this was not a vMotion]", channel.text)
 
     def test_another_vm_of_the_same_name_is_a_caution(self) -> None:
         self.desk.connected("web01", f"{9:032x}")

@@ -234,7 +234,7 @@ class Lines(SynchronousTestCase):
         self.assertEqual(
             self.sink.notices,
             [
-                "web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was no vMotion",
+                "web01 is on 10.0.0.9 now; it was on 10.0.0.1, and this was not a vMotion",
                 f"the line before does not answer: {waiting} bytes not sent",
             ],
         )

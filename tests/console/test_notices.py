@@ -222,7 +222,7 @@ class TableOfNotices(SynchronousTestCase):
                 r"no input waits for web01 any more",
                 r"web01 is away \(connection lost\)",
                 r"web01 is connected again, from 10\.0\.0\.2, after 40 s",
-                r"web01 is on 10\.0\.0\.2 now; it was on 10\.0\.0\.1, and this was no vMotion",
+                r"web01 is on 10\.0\.0\.2 now; it was on 10\.0\.0\.1, and this was not a vMotion",
             ),
             sorted(scene.told, key=lambda text: text.startswith("web01 is on")),
             strict=True,

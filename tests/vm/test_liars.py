@@ -129,8 +129,8 @@ class Lies(LineServerTest):
         self.assertEqual(
             self.sink.notices,
             [
-                f"web01 is on {LIAR} now; it was on {VM}, and this was no vMotion",
-                f"web01 is on {VM} now; it was on {LIAR}, and this was no vMotion",
+                f"web01 is on {LIAR} now; it was on {VM}, and this was not a vMotion",
+                f"web01 is on {VM} now; it was on {LIAR}, and this was not a vMotion",
             ],
         )
         self.gets_no_key(liar)
@@ -173,7 +173,7 @@ class Lies(LineServerTest):
         self.one_event("host-changed")
         self.gets_no_key(liar)
         self.scene.turn()
-        told = f"web01 is on {LIAR} now; it was on {VM}, and this was no vMotion"
+        told = f"web01 is on {LIAR} now; it was on {VM}, and this was not a vMotion"
         self.assertIn(told, self.sink.notices)
 
     # 4

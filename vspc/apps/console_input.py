@@ -9,14 +9,14 @@ from enum import Enum, auto
 
 from attrs import define
 
-from vspc.apps.describe import refusal_text
-from vspc.apps.verbs.context import DENIED, FAILED, Call
+from vspc.apps.describe import cautions, refusal_text
+from vspc.apps.verbs.context import DENIED, FAILED, Call, VerbExit
+from vspc.apps.verbs.grammar import Flag
 from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.console import Console
 from vspc.console.input_queue import amount
 from vspc.console.ports import Channel
-from vspc.console.session import Session
 
 PENDING_LIMIT = 1024
 """Pieces of input that wait for the console; a BREAK behind so many is refused."""
@@ -30,8 +30,15 @@ PIECE = 64 * 1024
 DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
-NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
+_NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
 """Refusals that have nothing to do with rights: exit status 1, not 4."""
+
+
+CR = b"\r"
+
+ENTER = Flag("--enter", "type a CR behind it")
+FORCE = Flag("--force", "take the pen from its holder (right force)")
+"""Options of verbs that type."""
 
 
 class _Kind(Enum):
@@ -233,22 +240,42 @@ class RefusedInput:
 
 
 class Typist:
-    """Types through one attachment. `typed` bytes went to the VM, `dropped` were taken and will
-    not; `offset` is where the VM's output stood when the last one went.
+    """Types through one attachment, for a verb. `typed` bytes went to the VM, `dropped` were taken
+    and will not; `offset` is where the VM's output stood when the last one went.
 
-    `changed` is called when that has changed: `type` may call it, and it must not type.
+    `changed` is called when that has changed: `type` may call it, and it must not type. With
+    `force` the pen may be taken from its holder.
     """
 
-    def __init__(self, attachment: Attachment, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        console: Console,
+        attachment: Attachment,
+        changed: Callable[[], None],
+        force: bool = False,
+    ) -> None:
+        self._call = call
+        self._console = console
         self._attachment = attachment
         self._changed = changed
+        self._force = force
         self._pending = bytearray()
         self._pumping = False
         self.typed = 0
         self.dropped = 0
-        self.offset = attachment.console.history.end
-        self.refusal: Refusal | None = None
+        self.offset = console.history.end
+        self._refusal: Refusal | None = None
         attachment.account.on_change = self._account_changed
+
+    def begin(self) -> None:
+        """Print what the operator has to be warned of, and take the pen if that is allowed."""
+        attachment = self._attachment
+        for caution in cautions(self._call.context, self._console):
+            self._call.remark(caution)
+        if self._force and self._console.pen.holder and "force" in attachment.rights:
+            self._refusal = attachment.take_pen(force=True)
+        self._refusal = self._refusal or attachment.may_type()
 
     def type(self, data: bytes) -> None:
         """Type `data` behind what is still to be typed."""
@@ -260,10 +287,10 @@ class Typist:
         if self._pumping:
             return
         self._pumping = True
-        while self._pending and self.refusal is None:
+        while self._pending and self._refusal is None:
             piece = bytes(self._pending[:PIECE])
             typed = self._attachment.type(piece)
-            self.refusal = typed.refusal
+            self._refusal = typed.refusal
             del self._pending[: typed.taken]
             if typed.taken < len(piece):
                 break
@@ -287,6 +314,15 @@ class Typist:
         self.dropped += self._attachment.withdraw()
         return self.dropped
 
+    def _account_changed(self, delivered: int, dropped: int) -> None:
+        self.typed += delivered
+        self.dropped += dropped
+        if delivered:
+            self.offset = self._console.history.end
+        self._changed()
+
+    # How it fails
+
     def give_up(self) -> str:
         """Stop; what became of what was to be typed: "3 bytes were sent, 2 were not"."""
         dropped, typed = self.stop(), self.typed
@@ -297,39 +333,29 @@ class Typist:
             return f"{was} sent"
         return f"{was} sent, {dropped} {'was' if dropped == 1 else 'were'} not"
 
-    def _account_changed(self, delivered: int, dropped: int) -> None:
-        self.typed += delivered
-        self.dropped += dropped
-        if delivered:
-            self.offset = self._attachment.console.history.end
-        self._changed()
+    def failure(self, status: int, detail: str, why: str) -> VerbExit:
+        """The end of the verb, which says what became of what was to be typed."""
+        text = f"{why}; {self.give_up()}"
+        return VerbExit(status, text, console=self._console, detail=detail)
 
-
-def take_pen(attachment: Attachment, force: bool) -> Refusal | None:
-    """Take the pen of `attachment`'s console if it is free, with `force` also from its holder.
-
-    Why not, otherwise.
-    """
-    held = attachment.console.attachments.pen.holder is not None
-    if force and held and "force" in attachment.rights:
-        refusal = attachment.take_pen(force=True)
+    def check(self) -> None:
+        """Raises `VerbExit` if not all can be typed."""
+        refusal, console = self._refusal, self._console
         if refusal is not None:
-            return refusal
-    return attachment.may_type()
+            why = refusal_text(self._call.session, console, refusal)
+            if refusal is Refusal.PEN and self._force and "force" not in self._attachment.rights:
+                why += ", and you have no right `force` there"
+            raise self.failure(refused_status(refusal), refusal.value, why)
+        if self.dropped:
+            why = f"{self._attachment.title} is {console.state.value}"
+            raise self.failure(FAILED, "dropped", why)
 
 
-def refused(
-    console: Console, session: Session, refusal: Refusal, what: str, powerless: bool = False
-) -> tuple[str, int]:
-    """Why `session` may not type, `what` became of its input, and the exit status; `powerless` if
-    it gave `--force` without the right to it.
-    """
-    text = refusal_text(session, console, refusal)
-    if powerless and refusal is Refusal.PEN:
-        text += ", and you have no right `force` there"
-    return f"{text}; {what}", FAILED if refusal in NOT_DENIED else DENIED
+def refused_status(refusal: Refusal) -> int:
+    """The exit status of a verb that may not type."""
+    return FAILED if refusal in _NOT_DENIED else DENIED
 
 
-def moved_without_proof(console: Console, old: str, new: str, what: str) -> str:
+def moved_without_proof(console: Console, old: str, new: str) -> str:
     """Why an attachment has ended with a change of host."""
-    return f"{console.title} is on {new} now; it was on {old}, and this was no vMotion; {what}"
+    return f"{console.title} is on {new} now; it was on {old}, and this was not a vMotion"

@@ -132,7 +132,7 @@ def cautions(context: VerbContext, console: Console) -> list[str]:
         last = console.attachments.host_change
         found.append(
             f"{title} is on {last.new} since {timestamp(last.at)}; it was on {last.old}, "
-            "and this was no vMotion"
+            "and this was not a vMotion"
         )
     others = context.roster.namesakes(console)
     if others:

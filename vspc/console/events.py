@@ -110,7 +110,7 @@ class MigrationEnded(Event):
 
 @frozen
 class Replaced(Event):
-    """A line took the place of another one, and it was no vMotion; addresses, and why."""
+    """A line took the place of another one, without a vMotion; addresses, and why."""
 
     console: ConsoleRef
     old: str

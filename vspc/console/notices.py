@@ -17,7 +17,7 @@ class NoticeKind(Enum):
     # The line
     AWAY = "{title} is away ({reason})"
     CONNECTED = "{title} is connected again, from {address}{after}"
-    HOST_CHANGED = "{title} is on {new} now; it was on {old}, and this was no vMotion"
+    HOST_CHANGED = "{title} is on {new} now; it was on {old}, and this was not a vMotion"
     UNANSWERED = "{title} does not answer: {waiting} bytes wait"
     ANSWERED = "{title} answers again{where}{rest}"
     CAUGHT_UP = "no input waits for {title} any more"

@@ -3,10 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from attrs import field, frozen
-
-from vspc.apps.console_input import Typist, moved_without_proof, refused, take_pen
-from vspc.apps.describe import cautions
+from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.following import Following, FollowReader
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
@@ -48,9 +45,7 @@ TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
 FROM = Option("--from", "where to begin (now)", _START)
 FAIL = Option("--fail", "end with status 1 when the output matches this", REGEX)
 SEND = Option("--send", "type this when the search has begun", TYPED)
-ENTER = Flag("--enter", "type a CR behind it")
 JSON = Flag("--json", "print match, offset, end and groups")
-FORCE = Flag("--force", "take the pen from its holder (right force)")
 
 GRAMMAR = Grammar(
     "expect",
@@ -62,58 +57,38 @@ GRAMMAR = Grammar(
 )
 
 
-@frozen
-class ExpectOptions:
-    """What to wait for and from where, what to type meanwhile, and how to print it.
-
-    `patterns` is REGEX, behind what `--fail` names; `start` an offset, or one of the words.
-    """
-
-    name: str
-    patterns: tuple[SearchPattern, ...]
-    start: int | str = NOW
-    timeout: float = TIMEOUT
-    text: bytes = field(default=b"", repr=False)
-    force: bool = False
-    json: bool = False
-
-
-def expect_options(parsed: Parsed) -> ExpectOptions:
-    """The options of a command. Raises `UsageError`."""
+def patterns(parsed: Parsed) -> tuple[SearchPattern, ...]:
+    """What is searched for: REGEX, behind what `--fail` names. Raises `UsageError`."""
     pattern, fail = parsed[PATTERN], parsed.get(FAIL)
     for option, each in (("REGEX", pattern), ("--fail", fail)):
         if each is not None and each.is_empty:
             raise UsageError(f"{option} is empty: any output would match")
-    text = parsed.get(SEND, b"")
-    if parsed.has(ENTER):
-        text += b"\r"
+    return (pattern,) if fail is None else (fail, pattern)
+
+
+def typed(parsed: Parsed) -> bytes:
+    """What is typed when the search has begun. Raises `UsageError`."""
+    text = parsed.get(SEND, b"") + (CR if parsed.has(ENTER) else b"")
     if parsed.has(FORCE) and not text:
         raise UsageError("--force is for --send, which is missing or empty")
-    return ExpectOptions(
-        parsed[NAME],
-        (pattern,) if fail is None else (fail, pattern),
-        parsed.get(FROM, NOW),
-        parsed.get(TIME_OUT, TIMEOUT),
-        text,
-        parsed.has(FORCE),
-        parsed.has(JSON),
-    )
+    return text
 
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Wait for it and print it."""
-    options, limits, operator = expect_options(parsed), call.context.limits, call.operator.name
-    console = call.find(options.name)
-    if options.text:
+    sought, text = patterns(parsed), typed(parsed)
+    limits, operator = call.context.limits, call.operator.name
+    console = call.find(parsed[NAME])
+    if text:
         call.require_right("write", console, "type on")
     call.require_place()
     with limits.expecting(operator) as is_allowed:
         if not is_allowed:
             call.record("limit", console, limit="expecting", value=EXPECTING)
             raise VerbExit(FAILED, f"limit reached: you already wait for {EXPECTING} patterns")
-        found = await _Expectation(call, console, options).run()
+        found = await _Expectation(call, console, parsed, sought, text).run()
     limits.matched(operator, console.id, found.end)
-    await call.print(_as_json(found) if options.json else _as_text(found))
+    await call.print(_as_json(found) if parsed.has(JSON) else _as_text(found))
 
 
 class _Expectation(Sink, FollowReader):
@@ -121,10 +96,20 @@ class _Expectation(Sink, FollowReader):
     looked at by `_outcome`, again after each change.
     """
 
-    def __init__(self, call: Call, console: Console, options: ExpectOptions) -> None:
+    def __init__(
+        self,
+        call: Call,
+        console: Console,
+        parsed: Parsed,
+        sought: tuple[SearchPattern, ...],
+        text: bytes,
+    ) -> None:
         self._call = call
         self._console = console
-        self._options = options
+        self._parsed = parsed
+        self._sought = sought
+        self._text = text
+        self._timeout = parsed.get(TIME_OUT, TIMEOUT)
         self._title = console.title  # when it began: the operator may not learn a later one
         self._from = console.history.end
         self._found: Match | None = None
@@ -134,7 +119,7 @@ class _Expectation(Sink, FollowReader):
         self._attachment: Attachment | None = None
         self._following: Following | None = None
         self._typist: Typist | None = None
-        self._searching = BackgroundSearch(call.context, options.patterns, self._searched)
+        self._searching = BackgroundSearch(call.context, sought, self._searched)
         self._search = RunningCoroutine(self._find())
 
     async def run(self) -> Match:
@@ -151,7 +136,7 @@ class _Expectation(Sink, FollowReader):
     async def _match(self) -> Match:
         """The first match, also of `--fail`."""
         try:
-            return await within(self._call.context.clock, self._options.timeout, self._wait())
+            return await within(self._call.context.clock, self._timeout, self._wait())
         except TimeoutError:
             # What is there already, and takes no time, counts.
             self._searching.hurry()
@@ -161,7 +146,7 @@ class _Expectation(Sink, FollowReader):
             return found
 
     async def _wait(self) -> Match:
-        self._from = await _start_offset(self._call, self._console, self._options.start)
+        self._from = await _start_offset(self._call, self._console, self._parsed.get(FROM, NOW))
         if not self._call.may_read(self._console):  # the rules changed while the log was asked
             text = f"{self._title}: you may no longer read this console"
             raise self._failure(FAILED, "rights", text)
@@ -172,16 +157,15 @@ class _Expectation(Sink, FollowReader):
 
     def _attach(self) -> None:
         """Search from where it begins, then type."""
-        call, console, options = self._call, self._console, self._options
+        call, console = self._call, self._console
         attachment = console.attach(call.session, call.rights(console), self, self._from)
         self._attachment = attachment
-        for caution in cautions(call.context, console) if options.text else ():
-            call.remark(caution)
         self._following = Following(call.context, attachment, self)
-        if options.text:
-            self._typist = Typist(attachment, self._changed.set_later)
-            self._typist.refusal = take_pen(attachment, options.force)
-            self._typist.type(options.text)
+        if self._text:
+            force = self._parsed.has(FORCE)
+            self._typist = Typist(call, console, attachment, self._changed.set_later, force)
+            self._typist.begin()
+            self._typist.type(self._text)
         self.ready()
 
     async def _find(self) -> None:
@@ -197,11 +181,8 @@ class _Expectation(Sink, FollowReader):
     def _outcome(self) -> Match | None:
         """The match, or None while it goes on. Raises `VerbExit`."""
         typist = self._typist
-        if typist is not None and typist.refusal is not None:
-            raise self._refused(typist)
-        if typist is not None and typist.dropped:
-            why = f"{self._title} is {self._console.state.value}"
-            raise self._failure(FAILED, "dropped", f"{why}; {typist.give_up()}")
+        if typist is not None:
+            typist.check()
         if self._found is not None:
             # The match may be older than the text, which is typed all the same.
             return None if typist is not None and typist.waiting else self._found
@@ -212,19 +193,10 @@ class _Expectation(Sink, FollowReader):
     def _failure(self, status: int, detail: str, *lines: str) -> VerbExit:
         return VerbExit(status, *lines, console=self._console, detail=detail)
 
-    def _refused(self, typist: Typist) -> VerbExit:
-        assert typist.refusal is not None
-        assert self._attachment is not None
-        what = typist.give_up()
-        powerless = self._options.force and "force" not in self._attachment.rights
-        session = self._call.session
-        text, status = refused(self._console, session, typist.refusal, what, powerless)
-        return self._failure(status, typist.refusal.value, text)
-
     def _timed_out(self) -> VerbExit:
         title, typist = self._title, self._typist
         what = "has not printed it" if self._found is None else "takes no input"
-        lines = [f"timed out after {self._options.timeout:g} s: {title} {what}"]
+        lines = [f"timed out after {self._timeout:g} s: {title} {what}"]
         if typist is not None and typist.waiting:
             lines.append(typist.give_up())
         searched = max(self._from, self._searching.end)
@@ -233,7 +205,7 @@ class _Expectation(Sink, FollowReader):
 
     def _require_wanted(self, found: Match) -> None:
         """It must not be a match of `--fail`."""
-        if found.which < len(self._options.patterns) - 1:
+        if found.which < len(self._sought) - 1:
             shown = safe(safe_output(found.text), SHOWN)
             text = f"--fail matched at offset {found.offset} of {self._console.title}: {shown}"
             raise self._failure(FAILED, "fail", text)
@@ -288,8 +260,8 @@ class _Expectation(Sink, FollowReader):
         """It may be another VM now; earlier output still counts."""
         assert self._attachment is not None
         typist = self._typist
-        left = "ended" if typist is None else typist.give_up()
-        text = moved_without_proof(self._console, old, new, left)
+        why = moved_without_proof(self._console, old, new)
+        text = f"{why}; {'ended' if typist is None else typist.give_up()}"
         if self._found is not None or (typist is not None and typist.dropped):
             self._changed.throw(self._failure(FAILED, "host-changed", text))
         else:
@@ -302,7 +274,7 @@ class _Expectation(Sink, FollowReader):
 
 
 async def _start_offset(call: Call, console: Console, start: int | str) -> int:
-    """The offset that `start` (`ExpectOptions`) means. Raises `VerbExit`."""
+    """The offset that `start` (of `--from`) means. Raises `VerbExit`."""
     now, title = console.history.end, console.title
     if start == BOOT:
         return await _last_boot_of(call, console)

@@ -33,7 +33,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "attachments": "{operator} from {address} since {since}",
         "last_move": "from {source} to {target} in {seconds} s, at {at}",
-        "host_change": "from {old} to {new} at {at}, and it was no vMotion",
+        "host_change": "from {old} to {new} at {at}, and this was not a vMotion",
     }
 )
 """How facts that are tables are put into words."""

@@ -3,16 +3,13 @@
 import json
 from collections.abc import Mapping
 
-from attrs import field, frozen
-
-from vspc.apps.console_input import Typist, moved_without_proof, refused, take_pen
-from vspc.apps.describe import cautions
+from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import examples, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
 from vspc.apps.verbs.output import INTERRUPT, InputReader
-from vspc.console.attachment import Ended, Refusal, Sink
+from vspc.console.attachment import Ended, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
 from vspc.console.session import Fact
@@ -21,13 +18,10 @@ from vspc.net.waiting import Wakeup
 TIMEOUT = 60.0
 """Seconds in which the VM must take some of the input, without `--timeout`."""
 
-CR = b"\r"
 
 TEXT = Argument("TEXT", "what to type; without it standard input is typed", TYPED, required=False)
-ENTER = Flag("--enter", "type a CR behind it")
 TIME_OUT = Option("--timeout", "give up when the VM takes no input for this long (60 s)", WAIT)
 JSON = Flag("--json", "print where the output stood, and how many bytes were typed")
-FORCE = Flag("--force", "take the pen from its holder (right force)")
 
 GRAMMAR = Grammar(
     "send",
@@ -39,56 +33,40 @@ GRAMMAR = Grammar(
 )
 
 
-@frozen
-class SendOptions:
-    """What to type, None for standard input, and how. `timeout` is seconds."""
-
-    text: bytes | None = field(repr=False)
-    enter: bool = False
-    json: bool = False
-    force: bool = False
-    timeout: float = TIMEOUT
-
-
-def send_options(parsed: Parsed) -> SendOptions:
-    """The options of a command. Raises `UsageError`."""
-    text, enter = parsed.get(TEXT), parsed.has(ENTER)
-    if text == b"" and not enter:
-        raise UsageError("TEXT is empty; --enter alone types a CR")
-    timeout = parsed.get(TIME_OUT, TIMEOUT)
-    return SendOptions(text, enter, parsed.has(JSON), parsed.has(FORCE), timeout)
-
-
 async def run(call: Call, parsed: Parsed) -> None:
     """Type it."""
-    options = send_options(parsed)
-    if options.text is None and call.channel.terminal is not None:
+    text = parsed.get(TEXT)
+    if text == b"" and not parsed.has(ENTER):
+        raise UsageError("TEXT is empty; --enter alone types a CR")
+    if text is None and call.channel.terminal is not None:
         raise VerbExit(
             USAGE, "TEXT is missing; standard input is typed only where it is not a terminal"
         )
     console = call.find(parsed[NAME])
     call.require_right("write", console, "type on")
     call.require_place()
-    sending = _Sending(call, console, options)
-    offset, count = await sending.run()
-    if options.json:
+    offset, count = await _Sending(call, console, parsed).run()
+    if parsed.has(JSON):
         call.output.put(json.dumps({"offset": offset, "bytes": count}).encode() + b"\n")
 
 
 class _Sending(Sink, InputReader):
     """Types TEXT or standard input at one attachment."""
 
-    def __init__(self, call: Call, console: Console, options: SendOptions) -> None:
+    def __init__(self, call: Call, console: Console, parsed: Parsed) -> None:
         self._call = call
         self._console = console
-        self._options = options
+        self._text, self._enter = parsed.get(TEXT), parsed.has(ENTER)
+        self._timeout = parsed.get(TIME_OUT, TIMEOUT)
         self._is_whole = False  # whether nothing more comes that is to be typed
         self._unconsumed = 0  # bytes of input without `Channel.consumed`
         self._changed = Wakeup(call.context.clock)
         self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
         )
-        self._typist = Typist(self._attachment, self._changed.set_later)
+        self._typist = Typist(
+            call, console, self._attachment, self._changed.set_later, parsed.has(FORCE)
+        )
 
     async def run(self) -> tuple[int, int]:
         """Where the output stood when the last byte went to the VM, and how many bytes did."""
@@ -106,35 +84,28 @@ class _Sending(Sink, InputReader):
         return {"bytes": self._typist.typed, "offset": self._typist.offset}
 
     async def _send(self) -> None:
-        for caution in cautions(self._call.context, self._console):
-            self._call.remark(caution)
         # Before input is read: another operator may have the pen, the VM may be away.
-        refusal = take_pen(self._attachment, self._options.force)
-        if refusal is not None:
-            raise self._refused(refusal, self._options.force)
+        self._typist.begin()
+        self._typist.check()
         self._call.output.reader = self
-        if self._options.text is not None:
-            self._typist.type(self._options.text)
+        if self._text is not None:
+            self._typist.type(self._text)
             self._end_text()
         await self._until_typed()
 
     def _end_text(self) -> None:
         self._is_whole = True
-        if self._options.enter:
+        if self._enter:
             self._typist.type(CR)
 
     async def _until_typed(self) -> None:
         """Wait until the VM has everything. It must take something in the time-out while there is
         something to take.
         """
-        typist, clock, timeout = self._typist, self._call.context.clock, self._options.timeout
+        typist, clock, timeout = self._typist, self._call.context.clock, self._timeout
         typed, since = -1, 0.0
         while True:
-            if typist.refusal is not None:
-                raise self._refused(typist.refusal)
-            if typist.dropped:
-                state = self._console.state.value
-                raise self._failure(FAILED, "dropped", f"{self._console.title} is {state}")
+            typist.check()
             if self._is_whole and not typist.waiting:
                 return
             self._consume()
@@ -147,18 +118,7 @@ class _Sending(Sink, InputReader):
             if not await self._changed.wait(since + timeout - clock.seconds()):
                 held = " (vMotion in progress)" if self._console.input.held else ""
                 why = f"{self._console.title} took no input for {timeout:g} s{held}"
-                raise self._failure(TIMED_OUT, "timed-out", why)
-
-    def _refused(self, refusal: Refusal, force: bool = False) -> VerbExit:
-        what = self._typist.give_up()
-        powerless = force and "force" not in self._attachment.rights
-        session = self._attachment.session
-        text, status = refused(self._console, session, refusal, what, powerless)
-        return VerbExit(status, text, console=self._console, detail=refusal.value)
-
-    def _failure(self, status: int, detail: str, why: str) -> VerbExit:
-        text = f"{why}; {self._typist.give_up()}"
-        return VerbExit(status, text, console=self._console, detail=detail)
+                raise self._typist.failure(TIMED_OUT, "timed-out", why)
 
     def _consume(self) -> None:
         """Open the operator's window by what the console has taken."""
@@ -177,7 +137,7 @@ class _Sending(Sink, InputReader):
                 case Notice(text):
                     self._call.remark(text)
                 case Ended(reason):
-                    self._changed.throw(self._failure(FAILED, "ended", reason))
+                    self._changed.throw(self._typist.failure(FAILED, "ended", reason))
                     return
                 case _:
                     return
@@ -188,12 +148,12 @@ class _Sending(Sink, InputReader):
 
     def host_changed(self, old: str, new: str) -> None:
         """It may be another VM now: nothing more is typed."""
-        text = moved_without_proof(self._console, old, new, self._typist.give_up())
-        self._changed.throw(VerbExit(FAILED, text, detail="host-changed"))
+        why = moved_without_proof(self._console, old, new)
+        self._changed.throw(self._typist.failure(FAILED, "host-changed", why))
 
     def ended(self, reason: str) -> None:
         text = f"{self._attachment.title}: {reason}"
-        self._changed.throw(self._failure(FAILED, "ended", text))
+        self._changed.throw(self._typist.failure(FAILED, "ended", text))
 
     # `InputReader`
 
@@ -202,7 +162,7 @@ class _Sending(Sink, InputReader):
         if self._is_whole:
             self._call.channel.consumed(len(data))
             if INTERRUPT in data and self._call.channel.terminal is not None:
-                self._changed.throw(self._failure(FAILED, "left", "interrupted"))
+                self._changed.throw(self._typist.failure(FAILED, "left", "interrupted"))
             return
         self._unconsumed += len(data)
         self._typist.type(data)

@@ -1,8 +1,8 @@
 """`break NAME`: one BREAK on a VM's serial line."""
 
-from vspc.apps.console_input import NOT_DENIED
+from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
-from vspc.apps.verbs.context import DENIED, FAILED, Call, Verb, VerbExit, complain
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, complain
 from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 from vspc.console.attachment import Sink
 
@@ -35,7 +35,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     if sent.refusal is not None:
         why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
         raise VerbExit(
-            FAILED if sent.refusal in NOT_DENIED else DENIED,
+            refused_status(sent.refusal),
             f"{why}; the BREAK was not sent",
             console=console,
         )
