@@ -60,7 +60,7 @@ class FullDisk(LogTestCase):
         self.output(host, b"end\n")
         channel = self.say("log web01 --raw")
         start = self.console.history.start
-        self.assertIn(f"to {start}: ", channel.complaint)
+        self.assertIn(f"to {start} of web01: ", channel.complaint)
         self.assertEqual(len(channel.output), self.console.history.end - (start - 5007))
         self.assertTrue(channel.output.startswith(b"before\nxxx"))
         self.assertTrue(channel.output.endswith(b"x\nend\n"))

@@ -199,7 +199,7 @@ class Searched(LogTestCase):
         self.output(self.vm(), b"after\n")
         channel = self.say("log web01 --grep before|after")
         self.assertEqual(channel.text, "before\nafter\n")
-        self.assertRegex(channel.complaint, r"\A\[output lost: offsets 7 to \d+: ")
+        self.assertRegex(channel.complaint, r"\A\[output lost: offsets 7 to \d+ of web01: ")
 
     def test_progress_bars_are_lines(self) -> None:
         self.output(self.host, b"start\r\n")

@@ -18,7 +18,7 @@ from twisted.internet.defer import CancelledError
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
-from vspc.apps.verbs.log_cursor import LogCursor, ask, from_memory, not_written, remembered
+from vspc.apps.verbs.log_cursor import LogCursor, look_up
 from vspc.apps.verbs.record import recordings
 from vspc.common.text import safe, safe_output
 from vspc.console.console import Console
@@ -165,22 +165,17 @@ SIZE_LIMIT = 1000
 """Columns, and rows, that can be asked for."""
 
 
-@frozen
-class ExportPosition:
-    """An offset in a log, or a time (seconds since 1970)."""
-
-    at: int | None = None
-    time: float = 0.0
-
-    def offset(self, kept: LogView) -> int:
-        """Where it is in `kept`."""
-        return kept.since(self.time) if self.at is None else self.at
+Place = int | float
+"""An offset in a log, or a time (a float, seconds since 1970)."""
 
 
-def _place(label: str, value: str, now: float) -> ExportPosition:
-    if is_number(value):
-        return ExportPosition(int(value))
-    return ExportPosition(time=MOMENT.read(label, value, now))
+def _place(label: str, value: str, now: float) -> Place:
+    return int(value) if is_number(value) else MOMENT.read(label, value, now)
+
+
+def _offset(kept: LogView, place: Place) -> int:
+    """Where `place` is in `kept`."""
+    return place if isinstance(place, int) else kept.since(place)
 
 
 def _size(label: str, word: str, _now: float) -> tuple[int, int]:
@@ -230,40 +225,24 @@ class ExportPiece:
     last: Marker | None = None
 
 
-@frozen
-class ExportOptions:
-    """From where to where, None for the beginning and the end."""
-
-    start: ExportPosition | None
-    end: ExportPosition | None
-    recording: int | None
-    form: str
-    size: tuple[int, int]
-
-    @property
-    def timed(self) -> bool:
-        """Whether the positions can be found in a log only."""
-        places = (self.start, self.end)
-        return self.recording is not None or any(p is not None and p.at is None for p in places)
-
-
-def export_options(parsed: Parsed) -> ExportOptions:
-    """The options of a command. Raises `UsageError`."""
-    start, end, number = parsed.get(FROM), parsed.get(TO), parsed.get(RECORDING)
-    if number is not None and (start is not None or end is not None):
+def check(parsed: Parsed) -> None:
+    """Raises `UsageError` where options exclude each other."""
+    places = (parsed.get(FROM), parsed.get(TO))
+    if parsed.get(RECORDING) is not None and places != (None, None):
         raise UsageError("--recording excludes --from and --to")
-    form, size = parsed.get(FORMAT, FORMATS[0]), parsed.get(SIZE)
-    if size is not None and form != FORMATS[0]:
+    form = parsed.get(FORMAT, FORMATS[0])
+    if parsed.get(SIZE) is not None and form != FORMATS[0]:
         raise UsageError(f"--size is for asciicasts, not for --format {form}")
-    return ExportOptions(start, end, number, form, size or TERMINAL)
 
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Print it."""
-    options = export_options(parsed)
-    console = call.find(parsed[NAME])
-    piece = await _find_piece(call, console, options)
-    printed = _Export(call, console, piece, _format(call, console, options))
+    check(parsed)
+    console, form = call.find(parsed[NAME]), parsed.get(FORMAT, FORMATS[0])
+    piece = await _find_piece(call, console, parsed)
+    printed = _Export(
+        call, console, piece, _format(call, console, form, parsed.get(SIZE, TERMINAL))
+    )
     result = "failed"
     try:
         await printed.run()
@@ -275,7 +254,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         call.record(
             "export",
             console,
-            format=options.form,
+            format=form,
             offset=piece.start,
             end=piece.end,
             bytes=call.output.written,
@@ -283,48 +262,39 @@ async def run(call: Call, parsed: Parsed) -> None:
         )
 
 
-async def _find_piece(call: Call, console: Console, options: ExportOptions) -> ExportPiece:
-    earliest, title = call.earliest(console), console.title
-    answer = await ask(
-        call.context, console, lambda kept: (_span(kept, options, earliest), kept.unwritten)
+async def _find_piece(call: Call, console: Console, parsed: Parsed) -> ExportPiece:
+    earliest, places = call.earliest(console), (parsed.get(FROM), parsed.get(TO))
+    timed = parsed.get(RECORDING) is not None or any(isinstance(each, float) for each in places)
+    piece, _ = await look_up(
+        call, console, console.title, lambda kept: _span(kept, parsed, earliest), timed
     )
-    if answer is None and (options.timed or console.history.start == console.history.end):
-        raise VerbExit(FAILED, f"the log of {title} cannot be read now")
-    if answer is None:
-        call.remark(from_memory(title))
-        answer = _span(remembered(console), options, earliest), 0
-    piece, unwritten = answer
-    if unwritten:
-        call.remark(not_written(unwritten))
     if isinstance(piece, str):
         raise VerbExit(FAILED, piece)
     return piece
 
 
-def _format(call: Call, console: Console, options: ExportOptions) -> Format:
-    if options.form == "raw":
+def _format(call: Call, console: Console, form: str, size: tuple[int, int]) -> Format:
+    if form == "raw":
         return RawFormat()
-    if options.form == "text":
+    if form == "text":
         return TextFormat()
-    return Cast(*options.size, console.title, call.context.clock.wall())
+    return Cast(*size, console.title, call.context.clock.wall())
 
 
-def _span(kept: LogView, options: ExportOptions, earliest: float | None) -> ExportPiece | str:
+def _span(kept: LogView, parsed: Parsed, earliest: float | None) -> ExportPiece | str:
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
     begun: Marker | None = None
     ended: Marker | None = None
-    if options.recording is not None:
+    if (number := parsed.get(RECORDING)) is not None:
         known = recordings(kept)
-        if not 1 <= options.recording <= len(known):
-            return f"no recording {options.recording}; there are {len(known)}"
-        one = known[options.recording - 1]
+        if not 1 <= number <= len(known):
+            return f"no recording {number}; there are {len(known)}"
+        one = known[number - 1]
         start, end = one.start, end if one.end is None else one.end
         begun, ended = one.first if start >= first else None, one.last
-    if options.start is not None:
-        start = options.start.offset(kept)
-    if options.end is not None:
-        end = options.end.offset(kept)
+    start = _offset(kept, parsed.get(FROM, start))
+    end = _offset(kept, parsed.get(TO, end))
     start = max(start, first)
     return ExportPiece(start, max(start, min(end, kept.end)), begun, ended)
 

@@ -18,17 +18,19 @@ from vspc.apps.verbs.context import (
     handle_of,
     no_console,
 )
-from vspc.apps.verbs.grammar import Parsed
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled, from_memory, not_written
+from vspc.apps.verbs.grammar import JSON, Parsed
+from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
 from vspc.apps.verbs.log_lines import SEARCHED, LogFormat, LogSearch
 from vspc.apps.verbs.log_options import (
+    FOLLOW,
+    FROM,
     GRAMMAR,
+    GREP,
     NAME,
-    LogOptions,
     NoSuchBoot,
     Span,
+    check,
     find_span,
-    log_options,
 )
 from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
@@ -43,80 +45,131 @@ IDLE = 2.0
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Print it. Control-C ends it with status 0."""
-    options = log_options(parsed)
+    check(parsed)
     try:
-        if options.grep is not None and call.means_many(parsed[NAME]):
-            await _search_many(call, parsed[NAME], options)
+        if parsed.get(GREP) is not None and call.means_many(parsed[NAME]):
+            await _search_many(call, parsed)
             return
         console = call.find(parsed[NAME])
-        with call.following(console) if options.follow else nullcontext():
-            await _Reader(call, console, options).run()
+        with call.following(console) if parsed.has(FOLLOW) else nullcontext():
+            reader = _Reader(call, console, console.title, parsed)
+            await reader.find()
+            await reader.print()
     except CancelledError:
         raise VerbExit(DONE) from None
+    if parsed.get(GREP) is not None and not reader.matches:
+        raise VerbExit(FAILED)
+
+
+async def _search_many(call: Call, parsed: Parsed) -> None:
+    """Search the logs of all consoles that match NAME, in the order of `list`. A log that cannot be
+    read is reported and the others are searched; the status is 1 then, as without match.
+    """
+    if parsed.has(FOLLOW) or parsed.get(FROM) is not None:
+        raise VerbExit(USAGE, "-f and --from are for one console, not for a pattern")
+    consoles = sorted(call.matching(parsed[NAME]), key=reading_order)
+    if not consoles:
+        raise VerbExit(NOT_FOUND, no_console(parsed[NAME]))
+    # With the names of now: the operator may not learn later ones.
+    named = [(console, console.title) for console in consoles]
+    searched, matches, failed = 0, 0, False
+    for number, (console, title) in enumerate(named):
+        if searched >= SEARCHED:
+            left = len(named) - number
+            more = f"{left} console{'' if left == 1 else 's'} not searched"
+            raise VerbExit(FAILED, f"limit reached: {searched} bytes searched; {more}")
+        reader = _Reader(call, console, title, parsed, searched, is_one_of_many=True)
+        why = await _search_one(reader) if call.may_read(console) else ()
+        for line in why if call.may_read(console) else ():
+            call.remark(line)
+            failed = True
+        failed = failed or reader.is_remembered
+        searched, matches = reader.searched, matches + reader.matches
+    if failed or not matches:
+        raise VerbExit(FAILED)
+
+
+async def _search_one(reader: "_Reader") -> tuple[str, ...]:
+    """Search a log, and print what matches; why not all of it was searched."""
+    try:
+        await reader.find()
+        if not reader.is_empty:
+            await reader.print()
+    except NoSuchBoot:
+        return ()
+    except VerbExit as end:
+        return end.lines
+    return ()
 
 
 @define(eq=False)
 class _Reader:
-    """Prints the log of one console."""
+    """Prints the log of one console, that of one of many with its name before each line.
+
+    `searched` are the bytes that were searched, in other logs before this one, too.
+    """
 
     _call: Call
     _console: Console
-    _options: LogOptions
-    _title: str = field(init=False)  # when it began: the operator may not learn a later one
+    _title: str  # when it began: the operator may not learn a later one
+    _parsed: Parsed
+    searched: int = 0
+    _is_one_of_many: bool = False
     _format: LogFormat = field(init=False)
-    _span: Span = field(init=False)
+    _span: Span = field(default=Span(0, 0), init=False)
+    _before: int = field(init=False)  # bytes that were printed before it
 
     def __attrs_post_init__(self) -> None:
-        self._title = self._console.title
-        self._format = LogFormat(self._options, self._call.channel.terminal is not None)
+        about = {"console": self._title, "handle": handle_of(self._console)}
+        is_terminal = self._call.channel.terminal is not None
+        self._format = LogFormat(self._parsed, is_terminal, about if self._is_one_of_many else {})
+        self._before = self._call.output.written
 
-    async def run(self) -> None:
+    @property
+    def matches(self) -> int:
+        """Lines that matched `--grep`."""
+        return self._format.matches
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read."""
+        return self._span.start >= self._span.end
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether it is read from memory, because the log cannot be read."""
+        return self._span.remembered
+
+    async def find(self) -> None:
+        """Find the part of the log that is asked for. Raises `VerbExit`, as does `print`."""
+        call, offset, end = self._call, self._parsed.get(FROM), self._console.history.end
+        span = await find_span(call, self._console, self._title, self._parsed)
+        if offset is not None and offset > end:
+            raise VerbExit(FAILED, f"offset {offset} does not exist yet; the output ends at {end}")
+        self._span = span
+        if span.late:
+            call.remark(f"the log begins at offset {span.start}: nothing older is kept")
+
+    async def print(self) -> None:
         """Print it, and follow the console where that was asked for."""
-        self._span = await self._find_span()
-        if self._options.follow:
+        follow, output, start = self._parsed.has(FOLLOW), self._call.output, self._span.start
+        if follow:
             self._record("begun")
-        if self._span.late:
-            self._call.remark(f"the log begins at offset {self._span.start}: nothing older is kept")
         try:
-            await self._print()
+            is_search = self._parsed.get(GREP) is not None
+            offset = await (self._search(start) if is_search else self._read(start))
+            while follow:
+                offset = await self._read(await self._follow(offset))
+            output.put(*self._format.end())
+            await output.flush()
         finally:
-            self._record("ok")
-
-    async def _find_span(self) -> Span:
-        call, options, console = self._call, self._options, self._console
-        found = await find_span(call, console, options)
-        call.require_readable(console, self._title, FAILED)
-        if found is None:
-            raise VerbExit(FAILED, f"the log of {self._title} cannot be read now")
-        if isinstance(found, NoSuchBoot):
-            raise VerbExit(FAILED, str(found))
-        if found.remembered:
-            call.remark(from_memory(self._title))
-        if found.unwritten:
-            call.remark(not_written(found.unwritten))
-        end = console.history.end
-        if options.offset is not None and options.offset > end:
-            raise VerbExit(
-                FAILED, f"offset {options.offset} does not exist yet; the output ends at {end}"
-            )
-        return found
-
-    async def _print(self) -> None:
-        start = self._span.start
-        offset = await (self._read(start) if self._options.grep is None else self._search(start))
-        while self._options.follow:
-            offset = await self._read(await self._follow(offset))
-        output = self._call.output
-        output.put(*self._format.end())
-        await output.flush()
-        if self._options.grep is not None and not self._format.matches:
-            raise VerbExit(FAILED)
+            self._record("ok" if self._call.may_read(self._console) else "failed")
 
     # From the log
 
     async def _read(self, start: int) -> int:
         """Print the log from `start` to its end, or to where the history begins; that offset."""
-        call, history, follow = self._call, self._console.history, self._options.follow
+        call, history, follow = self._call, self._console.history, self._parsed.has(FOLLOW)
         end = self._span.end
         cursor = LogCursor(call.context, self._console, start, None if follow else end)
         while True:
@@ -135,23 +188,25 @@ class _Reader:
 
     async def _search(self, start: int) -> int:
         call, end = self._call, self._span.end
-        search = LogSearch(call.context, self._console, self._options, start, end)
+        search = LogSearch(call.context, self._console, self._parsed, start, end, self.searched)
         while not search.ended:
             await call.output.room()
             found = await search.next()
+            self.searched = search.searched
             call.require_readable(self._console, self._title, FAILED)
             for item in found:
                 self._put(item)
             call.output.put(*self._format.end())
         if search.is_over_limit:
-            more = f"--from {search.offset} continues"
-            raise VerbExit(FAILED, f"limit reached: {search.searched} bytes searched; {more}")
+            why = f"limit reached: the log of {self._title} is searched up to offset"
+            raise VerbExit(FAILED, f"{why} {search.offset}; --from {search.offset} continues")
         return search.offset
 
     def _put(self, item: Item) -> None:
-        is_shown = self._options.json and self._options.grep is None
+        is_shown = self._parsed.has(JSON) and self._parsed.get(GREP) is None
         if isinstance(item, Marker) and item.kind is MarkerKind.GAP and not is_shown:
-            self._call.remark(f"output lost: offsets {item.offset} to {item.end}: {item.text}")
+            lost = f"output lost: offsets {item.offset} to {item.end} of {self._title}"
+            self._call.remark(f"{lost}: {item.text}")
         self._call.output.put(*self._format.feed(item))
 
     # From the console
@@ -171,7 +226,7 @@ class _Reader:
                     case Lost(start):
                         return start
                     case Notice(text):
-                        if self._options.grep is None:
+                        if self._parsed.get(GREP) is None:
                             call.remark(text)
                     case Ended(reason):
                         raise VerbExit(FAILED, reason)
@@ -195,8 +250,8 @@ class _Reader:
             verb="log",
             offset=self._span.start,
             end=self._span.end,
-            bytes=self._call.output.written,
-            follow=self._options.follow,
+            bytes=self._call.output.written - self._before,
+            follow=self._parsed.has(FOLLOW),
             result=result,
         )
 
@@ -227,95 +282,6 @@ class _FollowSink(Sink):
         error = VerbExit(FAILED, f"{self._title}: {reason}; --from {end} continues")
         self._call.output.throw(error)
         self.wakeup.throw(error)
-
-
-async def _search_many(call: Call, pattern: str, options: LogOptions) -> None:
-    """Search the logs of all consoles that match `pattern`, in the order of `list`. A log that
-    cannot be read is reported and the others are searched; the status is 1 then, as without match.
-    """
-    if options.follow or options.offset is not None:
-        raise VerbExit(USAGE, "-f and --from are for one console, not for a pattern")
-    consoles = sorted(call.matching(pattern), key=reading_order)
-    if not consoles:
-        raise VerbExit(NOT_FOUND, no_console(pattern))
-    search = _SearchOfMany(call, options)
-    # With the names of now: the operator may not learn later ones.
-    named = [(console, console.title) for console in consoles]
-    for number, (console, title) in enumerate(named):
-        if search.searched >= SEARCHED:
-            left = len(named) - number
-            more = f"{left} console{'' if left == 1 else 's'} not searched"
-            raise VerbExit(FAILED, f"limit reached: {search.searched} bytes searched; {more}")
-        if call.may_read(console):
-            await search.one(console, title)
-    await call.output.flush()
-    if search.failed or not search.matches:
-        raise VerbExit(FAILED)
-
-
-@define(eq=False)
-class _SearchOfMany:
-    """`failed`: some of it was not searched."""
-
-    _call: Call
-    _options: LogOptions
-    searched: int = 0
-    matches: int = 0
-    failed: bool = False
-
-    async def one(self, console: Console, title: str) -> None:
-        """Search one log, and print what matches with the name before it."""
-        call = self._call
-        found = await find_span(call, console, self._options)
-        if not call.may_read(console) or isinstance(found, NoSuchBoot):
-            return
-        if found is None:
-            self._fail(f"the log of {title} cannot be read now")
-            return
-        if found.remembered:
-            self._fail(from_memory(title))
-        if found.start < found.end:
-            await self._print(console, title, found)
-
-    def _fail(self, why: str) -> None:
-        self.failed = True
-        self._call.remark(why)
-
-    async def _print(self, console: Console, title: str, found: Span) -> None:
-        call, output, before = self._call, self._call.output, self._call.output.written
-        about = {"console": title, "handle": handle_of(console)}
-        lines = LogFormat(self._options, call.channel.terminal is not None, about)
-        search = LogSearch(
-            call.context, console, self._options, found.start, found.end, self.searched
-        )
-        result = "ok"
-        try:
-            while not search.ended:
-                await output.room()
-                items = await search.next()
-                if not call.may_read(console):
-                    result = "failed"
-                    return
-                for item in items:
-                    if isinstance(item, Marker) and item.kind is MarkerKind.GAP:
-                        lost = f"output lost: offsets {item.offset} to {item.end}: {item.text}"
-                        call.remark(f"{title}: {lost}")
-                    output.put(*lines.feed(item))
-                output.put(*lines.end())
-        finally:
-            self.searched, self.matches = search.searched, self.matches + lines.matches
-            call.record(
-                "log-read",
-                console,
-                verb="log",
-                offset=found.start,
-                end=search.offset,
-                bytes=output.written - before,
-                follow=False,
-                result=result,
-            )
-        if search.is_over_limit:
-            self._fail(f"limit reached: {title} is searched up to offset {search.offset}")
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True)

@@ -107,6 +107,28 @@ async def read_log(call: Call, console: Console, question: Callable[[LogView], T
     return found[0]
 
 
+async def look_up(
+    call: Call, console: Console, title: str, question: Callable[[LogView], T], needs_log: bool
+) -> tuple[T, bool]:
+    """What `question` finds in the log of `console`, or in memory where the log cannot be read; and
+    whether it is the former. What is not from the log is remarked on.
+
+    Raises `VerbExit` where the log cannot be read and is needed or memory has nothing, and as
+    `Call.require_readable`, which `title` is for.
+    """
+    found = await ask(call.context, console, lambda kept: (question(kept), kept.unwritten))
+    call.require_readable(console, title, FAILED)
+    if found is None:
+        if needs_log or console.history.start == console.history.end:
+            raise VerbExit(FAILED, f"the log of {title} cannot be read now")
+        call.remark(f"the log of {title} cannot be read now: this is from memory")
+        return question(remembered(console)), False
+    answer, count = found
+    if count:
+        call.remark(f"the last {count} bytes are from memory: they cannot be written to disk now")
+    return answer, True
+
+
 async def look_back_denial(call: Call, console: Console, offset: int) -> str:
     """Why the operator may not look back as far as `offset`; empty if that is allowed."""
     limit, earliest = call.history_limit(console), call.earliest(console)
@@ -122,16 +144,6 @@ async def look_back_denial(call: Call, console: Console, offset: int) -> str:
 def remembered(console: Console) -> Memory:
     """What memory has of a console whose log cannot be read now."""
     return Memory(console.history, console.link.last_output or 0.0, UNREADABLE)
-
-
-def from_memory(title: str) -> str:
-    """The remark about a log that is shown from memory."""
-    return f"the log of {title} cannot be read now: this is from memory"
-
-
-def not_written(count: int) -> str:
-    """The remark about a log whose last `count` bytes cannot be written."""
-    return f"the last {count} bytes are from memory: they cannot be written to disk now"
 
 
 class LogStalled(Exception):

@@ -9,8 +9,10 @@ from typing import Any
 from attrs import define, field
 
 from vspc.apps.verbs.context import VerbContext, timestamp
+from vspc.apps.verbs.grammar import JSON, Parsed
 from vspc.apps.verbs.log_cursor import PIECE, ask, remembered
-from vspc.apps.verbs.log_options import LogOptions
+from vspc.apps.verbs.log_options import FOLLOW, GREP, RAW, TIMESTAMPS, by_line
+from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.common.text import safe_output
 from vspc.console.console import Console
 from vspc.console.log_reading import OutputLine, OutputLines
@@ -29,13 +31,15 @@ class LogFormat:
     """
 
     def __init__(
-        self, options: LogOptions, terminal: bool, about: Mapping[str, str] = _NO_CONSOLE
+        self, parsed: Parsed, terminal: bool, about: Mapping[str, str] = _NO_CONSOLE
     ) -> None:
-        self._options = options
+        self._json, self._raw = parsed.has(JSON), parsed.has(RAW)
+        self._timestamps, self._by_line = parsed.has(TIMESTAMPS), by_line(parsed)
+        self._grep = parsed.get(GREP)
         self._about = about
         self._name = f"{about['console']}: ".encode() if about else b""
-        self._lines = OutputLines(options.by_line)
-        self._end = b"\r\n" if terminal and not options.raw else b"\n"
+        self._lines = OutputLines(self._by_line)
+        self._end = b"\r\n" if terminal and not self._raw else b"\n"
         self._cut = -1  # where an unfinished line that was printed as one ended
         self._early: OutputLine | None = None  # what was shown of the line that is held
         self.matches = 0
@@ -43,10 +47,10 @@ class LogFormat:
     def feed(self, item: Item) -> Iterator[bytes]:
         """What `item` adds."""
         if isinstance(item, Marker):
-            if self._options.json and self._options.grep is None:
+            if self._json and self._grep is None:
                 yield from self._flushed()
                 yield self._json_marker(item)
-        elif self._options.raw and self._options.grep is None:
+        elif self._raw and self._grep is None:
             yield item.data
         else:
             for line in self._lines.feed(item):
@@ -54,7 +58,7 @@ class LogFormat:
 
     def pause(self) -> Iterator[bytes]:
         """Nothing more has come for now: a prompt is shown although its line goes on."""
-        if not self._options.by_line:
+        if not self._by_line:
             for line in self._lines.flush():
                 kept = _UNFINISHED.search(line.text)
                 text = line.text if kept is None else line.text[: kept.start()]
@@ -67,14 +71,14 @@ class LogFormat:
     @property
     def waits(self) -> bool:
         """Whether there is a part of a line that `late` would show."""
-        held = self._lines.unfinished if self._options.by_line else None
+        held = self._lines.unfinished if self._by_line else None
         return held is not None and held != self._early
 
     def late(self) -> Iterator[bytes]:
         """Nothing has come for a while: the unfinished line is shown as it is. What comes of it
         later is a line of its own; with `--grep`, which searches whole lines, it comes again.
         """
-        if self._options.grep is None:
+        if self._grep is None:
             yield from self._flushed()
             return
         held = self._lines.unfinished
@@ -93,23 +97,23 @@ class LogFormat:
                 self._cut = line.end
 
     def _shown(self, line: OutputLine) -> Iterator[bytes]:
-        options, early, self._early = self._options, self._early, None
+        early, self._early = self._early, None
         if early is not None and (line.offset, line.text) == (early.offset, early.text):
             return  # all of it was shown
-        if options.grep is not None:
-            if not _matches(options.grep, line):
+        if self._grep is not None:
+            if not _matches(self._grep, line):
                 return
             self.matches += 1
-        if options.json:
+        if self._json:
             yield self._json_line(line)
             return
-        text = line.text if options.raw else safe_output(line.text)
-        if options.timestamps:
+        text = line.text if self._raw else safe_output(line.text)
+        if self._timestamps:
             if text or line.offset != self._cut:  # else it is the end of a line that was shown
                 yield self._name + f"{timestamp(line.at)} ".encode() + text + self._end
             return
         # Where only an unfinished line is left, it stays so: it is a prompt.
-        whole = line.whole or options.grep is not None
+        whole = line.whole or self._grep is not None
         yield self._name + text + (self._end if whole else b"")
 
     def _json_line(self, line: OutputLine) -> bytes:
@@ -133,12 +137,12 @@ class LogFormat:
         return json.dumps({**self._about, **facts}).encode() + b"\n"
 
 
-def _matches(expression: Any, line: OutputLine) -> bool:
+def _matches(expression: SearchPattern, line: OutputLine) -> bool:
     """Whether a line, as it is shown, matches."""
-    return expression.search(safe_output(line.text)) is not None
+    return expression.pattern.search(safe_output(line.text)) is not None
 
 
-def _matching(expression: Any, items: Iterable[Item], lines: OutputLines) -> list[Item]:
+def _matching(expression: SearchPattern, items: Iterable[Item], lines: OutputLines) -> list[Item]:
     """The lines of `items` that match, each as the VM sent it, and gaps; runs in a thread."""
     found: list[Item] = []
     for item in items:
@@ -175,7 +179,7 @@ class LogSearch:
 
     _context: VerbContext
     _console: Console
-    _options: LogOptions
+    _parsed: Parsed
     offset: int
     _end: int
     searched: int = 0
@@ -197,13 +201,14 @@ class LogSearch:
 
     def _look(self, kept: LogView) -> tuple[list[Item], int, bool]:
         """What was found, where to go on, and whether that is the end."""
-        expression = self._options.grep
+        expression = self._parsed.get(GREP)
+        assert expression is not None
         at, ended, found, lines = self.offset, False, list[Item](), OutputLines(returns=True)
         while not (ended or kept.cancelled) and at - self.offset < SIFTED and len(found) < FOUND:
             page = kept.read(at, PIECE, self._end)
             found += _matching(expression, page.items, lines)
             at, ended = page.next, page.ended
-        if self._options.follow if ended else at > self.offset + lines.pending:
+        if self._parsed.has(FOLLOW) if ended else at > self.offset + lines.pending:
             at -= lines.pending  # an unfinished line is read again
         else:
             found += [

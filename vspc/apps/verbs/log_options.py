@@ -1,14 +1,12 @@
 """The grammar of `log`, its options, and the part of a log that they mean."""
 
-from typing import Any
-
 from attrs import evolve, frozen
 
-from vspc.apps.verbs.context import Call
+from vspc.apps.verbs.context import FAILED, Call, VerbExit
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, SIZE, UsageError
-from vspc.apps.verbs.log_cursor import ask, remembered
+from vspc.apps.verbs.log_cursor import look_up
 from vspc.apps.verbs.stream_search import REGEX
 from vspc.console.console import Console
 from vspc.console.log_reading import boots, last_lines, line_start
@@ -43,128 +41,85 @@ LINES_LIMIT = 1 << 40
 """Bytes that `-n` looks back."""
 
 
-class NoSuchBoot(Exception):
+class NoSuchBoot(VerbExit):
     """The boot that was asked for is not in the log; the text says how many are."""
 
 
-@frozen
-class LogOptions:
-    """What of a log, and how. Times are seconds since 1970."""
-
-    follow: bool = False
-    lines: int | None = None
-    offset: int | None = None
-    count: int | None = None
-    since: float | None = None
-    until: float | None = None
-    boot: int | None = None
-    grep: Any = None  # compiled
-    timestamps: bool = False
-    json: bool = False
-    raw: bool = False
-
-    @property
-    def by_line(self) -> bool:
-        """Whether each line is shown as one: a CR alone ends one then, too."""
-        return self.timestamps or self.json or self.grep is not None
-
-
-def log_options(parsed: Parsed) -> LogOptions:
-    """The options of a command. Raises `UsageError`."""
-    grep = parsed.get(GREP)
-    options = LogOptions(
-        follow=parsed.has(FOLLOW),
-        lines=parsed.get(LINES),
-        offset=parsed.get(FROM),
-        count=parsed.get(BYTES),
-        since=parsed.get(SINCE),
-        until=parsed.get(UNTIL),
-        boot=parsed.get(BOOT),
-        grep=None if grep is None else grep.pattern,
-        timestamps=parsed.has(TIMESTAMPS),
-        json=parsed.has(JSON),
-        raw=parsed.has(RAW),
-    )
-    _check(options)
-    return options
-
-
-def _check(options: LogOptions) -> None:
-    if options.raw + options.json + options.timestamps > 1:
+def check(parsed: Parsed) -> None:
+    """Raises `UsageError` where options exclude each other."""
+    if sum(map(parsed.has, (RAW, JSON, TIMESTAMPS))) > 1:
         raise UsageError("--raw, --json and --timestamps exclude each other")
-    starts = (options.offset, options.since, options.boot, options.lines)
-    if sum(start is not None for start in starts) > 1:
+    if sum(parsed.get(each) is not None for each in (FROM, SINCE, BOOT, LINES)) > 1:
         raise UsageError("--from, --since, --boot and -n exclude each other")
-    if options.follow and (options.until is not None or options.count is not None):
+    if parsed.has(FOLLOW) and _has_end(parsed):
         raise UsageError("-f excludes --until and --bytes")
+
+
+def _has_end(parsed: Parsed) -> bool:
+    return parsed.get(UNTIL) is not None or parsed.get(BYTES) is not None
+
+
+def by_line(parsed: Parsed) -> bool:
+    """Whether each line is shown as one: a CR alone ends one then, too."""
+    return parsed.has(TIMESTAMPS) or parsed.has(JSON) or parsed.get(GREP) is not None
 
 
 @frozen
 class Span:
     """What is read: the offsets from `start` to `end` (exclusive).
 
-    `late`: less is kept than was asked for. `remembered`: it comes from memory, as the log cannot
-    be read. `unwritten`: bytes at the end that the disk does not take.
+    `late`: less is kept than was asked for. `is_open`: it goes to the end of the log.
+    `remembered`: it comes from memory, as the log cannot be read.
     """
 
     start: int
     end: int
     late: bool = False
+    is_open: bool = False
     remembered: bool = False
-    unwritten: int = 0
 
 
-async def find_span(call: Call, console: Console, options: LogOptions) -> Span | NoSuchBoot | None:
-    """What `options` mean for the log of `console`. None: the log cannot be read, and only a log
-    can tell, or memory has nothing.
-    """
-    earliest, history = call.earliest(console), console.history
-    answer = await ask(
-        call.context,
-        console,
-        lambda kept: (span(options, kept, earliest), kept.unwritten, kept.end),
+async def find_span(call: Call, console: Console, title: str, parsed: Parsed) -> Span:
+    """What the options mean for the log of `console`, named `title`. Raises `VerbExit`."""
+    earliest = call.earliest(console)
+    timed = any(parsed.get(each) is not None for each in (SINCE, UNTIL, BOOT))
+    found, is_logged = await look_up(
+        call, console, title, lambda kept: span(parsed, kept, earliest), timed
     )
-    if answer is None:
-        timed = options.since is not None or options.until is not None
-        if timed or options.boot is not None or history.start == history.end:
-            return None
-        found = span(options, remembered(console), earliest)
-        return evolve(found, remembered=True) if isinstance(found, Span) else None
-    found, unwritten, end = answer
     if isinstance(found, NoSuchBoot):
-        return found
-    is_open = options.until is None and options.count is None
-    if is_open and found.end == end < history.end:
-        found = evolve(found, end=history.end)  # what the log does not have memory may have
-    return evolve(found, unwritten=unwritten)
+        raise found
+    # What the log does not have memory may have.
+    end = max(found.end, console.history.end) if found.is_open else found.end
+    return evolve(found, end=end, remembered=not is_logged)
 
 
-def span(options: LogOptions, kept: LogView, earliest: float | None) -> Span | NoSuchBoot:
-    """What `options` mean in `kept`; nothing that came before `earliest` (seconds since 1970)."""
+def span(parsed: Parsed, kept: LogView, earliest: float | None) -> Span | NoSuchBoot:
+    """What the options mean in `kept`; nothing that came before `earliest` (seconds since 1970)."""
     first = kept.start if earliest is None else max(kept.start, kept.since(earliest))
     start, end = first, kept.end
-    if options.offset is not None:
-        start = options.offset
-    elif options.since is not None:
-        start = kept.since(options.since)
-    elif options.lines is not None:
-        start = last_lines(kept, options.lines, LINES_LIMIT)
-    elif options.boot is not None:
+    offset, boot, count = parsed.get(FROM), parsed.get(BOOT), parsed.get(BYTES)
+    if offset is not None:
+        start = offset
+    elif (since := parsed.get(SINCE)) is not None:
+        start = kept.since(since)
+    elif (lines := parsed.get(LINES)) is not None:
+        start = last_lines(kept, lines, LINES_LIMIT)
+    elif boot is not None:
         found = boots(kept)
-        at = options.boot - 1 if options.boot > 0 else len(found) - 1 + options.boot
+        at = boot - 1 if boot > 0 else len(found) - 1 + boot
         if not 0 <= at < len(found):
-            return NoSuchBoot(
-                f"no boot {options.boot} in the log, which has {len(found)}; see `boots`"
-            )
+            text = f"no boot {boot} in the log, which has {len(found)}; see `boots`"
+            return NoSuchBoot(FAILED, text)
         start = found[at].offset
         if at + 1 < len(found):
             end = found[at + 1].offset
-    if options.until is not None:
-        end = min(end, kept.since(options.until))
-    late = options.offset is not None and start < first
+    if (until := parsed.get(UNTIL)) is not None:
+        end = min(end, kept.since(until))
+    late = offset is not None and start < first
     start = max(start, first)
-    if options.count is not None:
-        end = min(end, start + options.count)
-    if options.grep is not None and first < start <= end and (start < end or options.follow):
+    if count is not None:
+        end = min(end, start + count)
+    is_searched = first < start <= end and (start < end or parsed.has(FOLLOW))
+    if parsed.get(GREP) is not None and is_searched:
         start = line_start(kept, start, first)  # whole lines are searched
-    return Span(start, max(start, end), late)
+    return Span(start, max(start, end), late, end == kept.end and not _has_end(parsed))
