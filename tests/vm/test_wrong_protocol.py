@@ -145,7 +145,7 @@ class AtATelnetListener(WrongProtocolTest):
         [told] = [e for e in self.events if e["log_format"] == "vm-refused"]
         self.assertEqual(told["name"], "web01")
         [refused] = [e for e in self.scene.happened if isinstance(e, VmRefused)]
-        self.assertEqual(refused.vm_name, "web01")
+        self.assertEqual(refused.said.name, "web01")
 
 
 class AtATelnetsListener(WrongProtocolTest):

@@ -7,13 +7,12 @@ A hint is only given where the configuration is the reason: none for a revoked k
 import json
 import re
 from base64 import b64encode
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
 from vspc.audit.schema import bounded
-from vspc.common.addresses import rate_key
+from vspc.common.recent import RecentByAddress
 from vspc.common.text import safe
 from vspc.console.audit import AccessRefusal
 from vspc.console.authentication import RefusalCause
@@ -36,8 +35,7 @@ class RecentRefusals:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._kept: OrderedDict[_Key, AccessRefusal] = OrderedDict()
-        self._of: dict[str, OrderedDict[_Key, None]] = {}  # by neighbourhood, oldest first
+        self._kept = RecentByAddress[_Key, AccessRefusal](LATEST, OF_ONE)
 
     def add(
         self, what: str, address: str, name: str, reason: str, *hint: str, vm_name: str = ""
@@ -46,18 +44,11 @@ class RecentRefusals:
         address, name, reason = bounded(address), bounded(name), bounded(reason)
         key, now = (what, address, name, reason, bounded(vm_name)), self._wall()
         lines = "\n".join(_line(each) for each in hint)
-        known = self._kept.pop(key, None)
-        if known is not None:
-            self._kept[key] = evolve(known, hint=lines, last=now, count=known.count + 1)
-            self._of[rate_key(address)].move_to_end(key)
-            return
-        neighbours = self._of.get(rate_key(address), ())
-        if len(neighbours) >= OF_ONE:
-            self._drop(next(iter(neighbours)))
-        elif len(self._kept) >= LATEST:
-            self._drop(next(iter(self._kept)))
-        self._kept[key] = AccessRefusal(*key[:4], lines, now, now, vm_name=key[4])
-        self._of.setdefault(rate_key(address), OrderedDict())[key] = None
+        known = self._kept.get(key)
+        if known is None:
+            known = AccessRefusal(*key[:4], lines, now, now, 0, key[4])
+        again = evolve(known, hint=lines, last=now, count=known.count + 1)
+        self._kept.put(address, key, again)
 
     def take_back(self, what: str, address: str, name: str, reason: str) -> None:
         """It was no refusal in the end: count one less."""
@@ -66,20 +57,13 @@ class RecentRefusals:
         if known is None:
             return
         if known.count > 1:
-            self._kept[key] = evolve(known, count=known.count - 1)
+            self._kept.replace(key, evolve(known, count=known.count - 1))
         else:
-            self._drop(key)
-
-    def _drop(self, key: _Key) -> None:
-        del self._kept[key]
-        neighbours = self._of[rate_key(key[1])]
-        del neighbours[key]
-        if not neighbours:
-            del self._of[rate_key(key[1])]
+            self._kept.drop(key)
 
     def latest(self) -> Sequence[AccessRefusal]:
         """The last one last."""
-        return tuple(self._kept.values())
+        return tuple(self._kept)
 
 
 def _line(text: str) -> str:

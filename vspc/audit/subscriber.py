@@ -211,7 +211,7 @@ class AuditSubscriber:
 
     def _refused(self, event: VmRefused) -> None:
         self.refused.add(
-            "vm", event.address, event.zone, event.reason, event.hint, vm_name=event.vm_name
+            "vm", event.address, event.zone, event.reason, event.hint, vm_name=event.said.name
         )
         if self._vms.take(event.address, self.seconds()):
             self.audit.record(
@@ -219,7 +219,7 @@ class AuditSubscriber:
                 address=event.address,
                 zone=event.zone,
                 reason=event.reason,
-                vm_name=event.vm_name or None,
+                vm_name=event.said.name or None,
             )
 
     def tick(self, now: float) -> None:

@@ -275,18 +275,59 @@ class Delivered(Event):
     answers: int = 0
 
 
+class RefusalKind(Enum):
+    """Why a VM was turned away, as far as programs tell reasons apart."""
+
+    NOT_ALLOWED = "not-allowed"
+    TOO_MANY = "too-many"
+    BALANCER = "balancer"
+    TLS_ON_TELNET = "tls-on-telnet"
+    TELNET_ON_TLS = "telnet-on-tls"
+    FOREIGN = "foreign-protocol"
+    TLS = "tls"
+    TLS_REQUIRED = "tls-required"
+    NO_EXTENSION = "no-extension"
+    DIRECTION = "direction"
+    SERVICE_URI = "service-uri"
+    INCOMPLETE = "not-identified"
+    CREDENTIAL = "vmotion-credential"
+    CONTENDED = "contended"
+    OTHER = "other"
+
+
+@frozen
+class Introduction:
+    """What a VM had said of itself when its line ended: display-safe, empty where it said nothing.
+
+    `missing` is what it had not sent yet.
+    """
+
+    name: str = ""
+    uuid: str = ""
+    service_uri: str = ""
+    missing: str = ""
+
+
 @frozen
 class VmRefused(Event):
-    """A VM was turned away: `hint` is what to write into the configuration if it should not be.
-
-    `vm_name` is the name that it gave; empty if it gave none.
-    """
+    """A VM was turned away: `hint` is what to write into the configuration if it should not be."""
 
     address: str
     zone: str
     reason: str
     hint: str = ""
-    vm_name: str = ""
+    said: Introduction = Introduction()
+    kind: RefusalKind = RefusalKind.OTHER
+
+
+@frozen
+class VmLeft(Event):
+    """A line ended by itself before it was identified; `reason` is how."""
+
+    address: str
+    zone: str
+    reason: str
+    said: Introduction = Introduction()
 
 
 class EventBus:

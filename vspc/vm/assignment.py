@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from vspc.common.clock import Timer
 from vspc.console.console import Console, Vm
-from vspc.console.events import How
+from vspc.console.events import How, RefusalKind
 from vspc.console.identity import (
     PLAIN,
     Candidate,
@@ -357,7 +357,7 @@ class Assignment:
         console = self._context.roster.quarantine(self._claim, vm)
         if console is None:
             reason = f"too many quarantined lines claim to be {vm.name}"
-            self._session.handle(LineEvent.REFUSED, reason, "")
+            self._session.handle(LineEvent.REFUSED, reason, "", RefusalKind.CONTENDED)
         else:
             self._session.handle(LineEvent.QUARANTINED, console)
 
@@ -371,7 +371,7 @@ class Assignment:
             f"{console.title} is connected from {other} and answers; "
             "two lines cannot both be its serial port"
         )
-        self._session.handle(LineEvent.REFUSED, reason, "")
+        self._session.handle(LineEvent.REFUSED, reason, "", RefusalKind.CONTENDED)
 
 
 _VERDICTS: Mapping[Verdict, Callable[[Assignment, Console | None], None]] = MappingProxyType(

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from vspc.common.addresses import parse_address
-from vspc.console.events import VmRefused
+from vspc.console.events import RefusalKind, VmRefused
 from vspc.net.limits import Allow, Refusals
 from vspc.net.preaccept import ProxiedConnection
 from vspc.net.telnet_transport import LineTransport
@@ -81,23 +81,24 @@ class GuardedFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         if self._filter.is_balancer(host_of(addr)):
-            refuse = partial(self._refuse, host_of(addr))
+            refuse = partial(self._refuse, RefusalKind.BALANCER, host_of(addr))
             return ProxiedConnection(self._let_in, self._server.clock.call_later, refuse)
         return self._let_in(addr)
 
-    def _refuse(self, host: str, reason: str, event: str = "vm-refused") -> None:
+    def _refuse(self, kind: RefusalKind, host: str, reason: str, event: str = "vm-refused") -> None:
         self._filter.refuse(event, host, reason=reason)
-        self._publish(host, reason)
+        self._publish(kind, host, reason)
 
-    def _publish(self, host: str, reason: str, hint: str = "") -> None:
-        self._server.roster.publish(VmRefused(host, "", reason, hint))
+    def _publish(self, kind: RefusalKind, host: str, reason: str, hint: str = "") -> None:
+        self._server.roster.publish(VmRefused(host, "", reason, hint, kind=kind))
 
     def _let_in(self, addr: IAddress | None) -> Protocol | None:
         """`addr` is where the connection really comes from."""
         host = host_of(addr)
         if not self._filter.permits(host, self._listener):
             reason = f"not allowed to connect to {self._listener}"
-            self._publish(host, reason, self._filter.network_of(host))
+            hint = self._filter.network_of(host)
+            self._publish(RefusalKind.NOT_ALLOWED, host, reason, hint)
             return None
         match self._server.room(host):
             case Admittance.ROOM:
@@ -106,11 +107,11 @@ class GuardedFactory(Factory):
                 return self._let_wait(host, addr)
             case Admittance.FULL:
                 reason = f"{LINES_PER_ADDRESS} lines from its address are connected already"
-                self._refuse(host, reason, "vm-too-many-lines")
+                self._refuse(RefusalKind.TOO_MANY, host, reason, "vm-too-many-lines")
                 return None
 
     def _let_wait(self, host: str, addr: IAddress | None) -> Protocol | None:
-        server, refuse = self._server, partial(self._refuse, host)
+        server, refuse = self._server, partial(self._refuse, RefusalKind.TOO_MANY, host)
         waiting = server.queue.join(
             host, lambda: self._build(addr), server.clock.call_later, refuse
         )

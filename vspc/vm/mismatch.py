@@ -11,6 +11,7 @@ from attrs import frozen
 from OpenSSL import SSL
 
 from vspc.common.addresses import parse_address
+from vspc.console.events import RefusalKind
 from vspc.console.identity import DEFAULT_ZONE
 from vspc.net.fair_tls import HandshakeFailed
 from vspc.net.tls import tls_reason
@@ -113,6 +114,19 @@ _BY_REASON: Mapping[str, tuple[Mismatch, str]] = MappingProxyType(
 )
 
 
+# All else is a handshake of TLS that failed.
+_KINDS: Mapping[Mismatch, RefusalKind] = MappingProxyType(
+    {
+        Mismatch.TLS_ON_TELNET: RefusalKind.TLS_ON_TELNET,
+        Mismatch.TELNET_ON_TLS: RefusalKind.TELNET_ON_TLS,
+        Mismatch.NO_TLS: RefusalKind.TELNET_ON_TLS,
+        Mismatch.HTTP: RefusalKind.FOREIGN,
+        Mismatch.SSH: RefusalKind.FOREIGN,
+        Mismatch.PROXY_HEADER: RefusalKind.BALANCER,
+    }
+)
+
+
 @frozen
 class RemotePeer:
     """Who connects, and to which zone's listener."""
@@ -127,6 +141,7 @@ class Explanation:
 
     reason: str
     hint: str
+    kind: RefusalKind
 
 
 def _explain(mismatch: Mismatch, peer: RemotePeer, detail: str = "") -> Explanation:
@@ -135,7 +150,8 @@ def _explain(mismatch: Mismatch, peer: RemotePeer, detail: str = "") -> Explanat
     if mismatch is Mismatch.PROXY_HEADER and network is not None:
         key = "vm" if peer.zone == DEFAULT_ZONE else f"the [[vm.zone]] {peer.zone}"
         hint = f'add to proxy_protocol_from of {key}: "{network}/{network.max_prefixlen}"'
-    return Explanation(REASONS[mismatch].format(detail), hint)
+    kind = _KINDS.get(mismatch, RefusalKind.TLS)
+    return Explanation(REASONS[mismatch].format(detail), hint, kind)
 
 
 def at_telnet(spoken: OpeningProtocol | None, peer: RemotePeer) -> Explanation | None:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from attrs import define, field, frozen
 
 from vspc.common.text import safe
+from vspc.console.events import Introduction, RefusalKind
 from vspc.vm.roles import LineEvent
 from vspc.wire import vmware
 from vspc.wire.uri import ServiceUri
@@ -89,6 +90,13 @@ class Registration:
     _accepted: bool = False
 
     @property
+    def introduction(self) -> Introduction:
+        """What the VM has said of itself so far."""
+        uri = safe(self._uri.text) if self._uri else ""
+        missing = "" if self.over else self.missing
+        return Introduction(self.name or "", self.uuid or "", uri, missing)
+
+    @property
     def missing(self) -> str:
         """What the VM has not sent yet, for the log when it never does."""
         if self.request is None and self.credential is None:
@@ -144,6 +152,7 @@ class Registration:
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
                 "Direction to Server (the VM is dialled by operators, through this server)",
                 "",
+                RefusalKind.DIRECTION,
             )
         if any(fnmatchcase(uri.word, pattern) for pattern in self.service_uris):
             return None
@@ -154,6 +163,7 @@ class Registration:
             f"the service URI is {word!r}: in vSphere set Port URI to one of {allowed}, "
             f"or add {word!r} to vm.service_uris in the configuration",
             f"add to vm.service_uris: {json.dumps(word)}",
+            RefusalKind.SERVICE_URI,
         )
 
     def _peer_received(self, credential: bytes) -> list[Action]:

@@ -4,7 +4,7 @@ here and those of `vspc.net.limits`, whatever a peer sends.
 
 from vspc.common.text import safe
 from vspc.console.console import Console
-from vspc.console.events import Suspicion, VmRefused
+from vspc.console.events import Introduction, RefusalKind, Suspicion, VmLeft, VmRefused
 from vspc.net.limits import TokenBucket
 from vspc.vm.context import LineContext, LineHandle
 from vspc.vm.lines.vmware import VMwareLine
@@ -72,12 +72,12 @@ class Reports:
 
     # Lines that get no console
 
-    def refused(self, reason: str, hint: str = "") -> None:
+    def refused(self, reason: str, hint: str = "", kind: RefusalKind = RefusalKind.OTHER) -> None:
         """The line is refused; `hint` is what to write into the configuration, if anything."""
-        name, zone = self._name, self._session.zone.name
-        facts = {"name": name} if name else {}
+        said, zone = self._introduction, self._session.zone.name
+        facts = {"name": said.name} if said.name else {}
         self.warn("vm-refused", reason, **facts)
-        self._context.roster.publish(VmRefused(self._address, zone, reason, hint, name))
+        self._context.roster.publish(VmRefused(self._address, zone, reason, hint, said, kind))
 
     def incomplete(self) -> None:
         """It is refused because its identification was not complete in time."""
@@ -87,27 +87,32 @@ class Reports:
             missing = line.registration.missing
             if not line.agreed:
                 hint = "; a QEMU or a device server needs a [[vm.plain]] listener"
-        self.refused(f"{missing} not received within {seconds:g} s{hint}")
+        reason = f"{missing} not received within {seconds:g} s{hint}"
+        self.refused(reason, kind=RefusalKind.INCOMPLETE)
 
     def failed_peer(self) -> None:
         """It is refused because none of its credentials was accepted in time."""
-        self.refused("its vMotion credential was not accepted")
+        self.refused("its vMotion credential was not accepted", kind=RefusalKind.CREDENTIAL)
 
     def unidentified(self, reason: str, error: BaseException | None) -> None:
         """It ended before it was identified: a refusal only where TLS gives a reason."""
         found = None if error is None else of_handshake(error, self.peer)
         if found is not None:
-            self.refused(found.reason, found.hint)
+            self.refused(found.reason, found.hint, found.kind)
         else:
             self._context.log.debug("vm-left", address=self._address, reason=reason)
+            zone, said = self._session.zone.name, self._introduction
+            self._context.roster.publish(VmLeft(self._address, zone, reason, said))
 
     @property
-    def _name(self) -> str:
-        """The last name that its VM sent, identified or not."""
+    def _introduction(self) -> Introduction:
+        """What its VM has sent of itself last, identified or not."""
         line, claim = self._session.line, self._session.claim
-        if isinstance(line, VMwareLine) and line.registration.name is not None:
-            return line.registration.name
-        return claim.name if claim is not None else ""
+        if isinstance(line, VMwareLine) and (claim is None or line.registration.name is not None):
+            return line.registration.introduction
+        if claim is None:
+            return Introduction()
+        return Introduction(claim.name, claim.uuid or "", claim.service_uri)
 
     # Security
 

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from vspc.common.clock import Clock
 from vspc.console.console import Console
+from vspc.console.events import RefusalKind
 from vspc.console.peers import PeerTable
 from vspc.console.ports import Line
 from vspc.console.roster import Roster
@@ -89,7 +90,7 @@ class LineServer:
         now = self.clock.seconds()
         displaced = self.unidentified.admit(line, line.address, now, SILENCE)
         reason = "too many unidentified lines from its address"
-        self.context.send(displaced, LineEvent.REFUSED, reason, "")
+        self.context.send(displaced, LineEvent.REFUSED, reason, "", RefusalKind.TOO_MANY)
         return session
 
     def add(self, session: LineSession) -> None:

@@ -123,7 +123,7 @@ class LineSession:
     def other_protocol(self, spoken: OpeningProtocol) -> None:
         found = at_telnet(spoken, self.reports.peer)
         if found is not None:
-            self.handle(LineEvent.REFUSED, found.reason, found.hint)
+            self.handle(LineEvent.REFUSED, found.reason, found.hint, found.kind)
 
     def dropped(self, what: str) -> None:
         self.reports.dropped(what)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
+from vspc.console.events import RefusalKind
 from vspc.net.limits import TokenBucket
 from vspc.vm.lines.binary import LineOption, LineQuestion
 from vspc.vm.lines.comport import ComPortLine
@@ -97,7 +98,7 @@ class VMwareLine(ComPortLine):
 
     def _agree(self) -> bool:
         if self._terms.start_tls == "require" and not self.secure:
-            self.observer.handle(LineEvent.REFUSED, TLS_REQUIRED, "")
+            self.observer.handle(LineEvent.REFUSED, TLS_REQUIRED, "", RefusalKind.TLS_REQUIRED)
             return False
         self.agreed = True
         self._say(vmware.KnownSuboptions2(vmware.KNOWN_SUBOPTIONS))
@@ -111,7 +112,8 @@ class VMwareLine(ComPortLine):
 
     def _refused(self) -> None:
         if not self.registration.over:
-            self.observer.handle(LineEvent.REFUSED, NO_EXTENSION, PLAIN_HINT)
+            kind = RefusalKind.NO_EXTENSION
+            self.observer.handle(LineEvent.REFUSED, NO_EXTENSION, PLAIN_HINT, kind)
 
     def _message(self, body: bytes) -> None:
         is_answer = self.questions and _answers_question(body)  # to what we asked: no storm
