@@ -4,13 +4,13 @@ import random
 
 from twisted.internet.task import Clock
 
+from tests.simulator.memory import Network
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
 from vspc.simulator.fleet import Fleet, SimulatedVm
 from vspc.simulator.guest import ToyGuest
 from vspc.simulator.host import Settings
 from vspc.simulator.impostors import Impostors
-from vspc.simulator.memory import Network
 from vspc.simulator.vm import SimulatedPort
 
 PROMPT = b"web1:~# "

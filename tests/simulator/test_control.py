@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.simulator.proxy import Proxy
 from tests.simulator.support import PROMPT, World
 from vspc.simulator import extension as ext
-from vspc.simulator.control import LINE, SimulatorControl, SimulatorControlFactory
-from vspc.simulator.control_commands import unescape
+from vspc.simulator.arguments import unescape
+from vspc.simulator.control import LINE, ControlLine, SimulatorControl
 from vspc.simulator.extension import spelled_uuid
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -25,7 +25,7 @@ class ControlTestCase(SynchronousTestCase):
         self.ended: list[bool] = []
         fleet = self.world.fleet(self.world.make("db1"))
         control = SimulatorControl(fleet, lambda: self.ended.append(True))
-        self.line = SimulatorControlFactory(control).buildProtocol(None)
+        self.line = ControlLine(control)
         self.transport = StringTransport()
         self.line.makeConnection(self.transport)
 

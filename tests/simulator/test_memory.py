@@ -4,7 +4,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator.memory import UNREAD, MemoryLink
+from tests.simulator.memory import UNREAD, MemoryLink
 
 
 class Side(Protocol):

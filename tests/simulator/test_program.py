@@ -151,7 +151,7 @@ class LoopbackTests(ProgramTestCase):
     def test_a_vm_moves_to_another_address(self) -> Steps:
         program = self.start(f"telnet://127.0.0.1:{self.listen(Proxy)}", "--chop", "7")
         yield self.booted()
-        report = yield program.vms[0].migrate("127.0.0.2", 0.0)
+        report = yield program.fleet.machines[0].first.migrate("127.0.0.2", 0.0)
         self.assertEqual(report.outcome, "moved")
         peers = [self.address(proxy) for proxy in self.proxies]
         self.assertEqual(peers, ["127.0.0.1", "127.0.0.2"])
@@ -182,7 +182,7 @@ class LoopbackTests(ProgramTestCase):
         port = self.listen(Proxy, certificate())
         program = self.start(f"telnets://127.0.0.1:{port}#thumbprint={'ab' * 20}")
         yield self.until(lambda: self.proxies and self.proxies[0].lost)
-        yield self.until(lambda: program.vms[0].state == "connecting")
+        yield self.until(lambda: program.fleet.machines[0].first.state == "connecting")
         self.assertEqual(self.proxies[0].events, [])
 
     @inlineCallbacks
@@ -192,7 +192,7 @@ class LoopbackTests(ProgramTestCase):
         yield self.booted()
         transport: Any = self.proxies[0].transport
         self.assertIsNotNone(transport.getPeerCertificate)
-        self.assertEqual(program.vms[0].stats()["options_proxy"], [0, 1, 3])
+        self.assertEqual(program.fleet.machines[0].first.stats()["options_proxy"], [0, 1, 3])
 
     @inlineCallbacks
     def test_tls_refused_by_either_side_leaves_telnet(self) -> Steps:
@@ -210,7 +210,9 @@ class LoopbackTests(ProgramTestCase):
         path = self.mktemp() + ".sock"
         uri = f"telnet://127.0.0.1:{self.listen(Proxy)}"
         program = self.start(uri, "--vms", "3", "--control", path)
-        yield self.until(lambda: all(vm.state == "connected" for vm in program.vms))
+        yield self.until(
+            lambda: all(vm.first.state == "connected" for vm in program.fleet.machines)
+        )
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
         caller = yield connectProtocol(UNIXClientEndpoint(reactor, path), Caller())
         answer = yield caller.ask("vmotion web2 127.0.0.5")
@@ -234,7 +236,7 @@ class LoopbackTests(ProgramTestCase):
     def test_vms_move_on_schedule(self) -> Steps:
         uri = f"telnet://127.0.0.1:{self.listen(Proxy)}"
         program = self.start(uri, "--vms", "2", "--vmotion-every", "0.1")
-        yield self.until(lambda: all(vm.counters.moves > 1 for vm in program.vms))
+        yield self.until(lambda: all(vm.first.counters.moves > 1 for vm in program.fleet.machines))
 
 
 class Child(ProcessProtocol):

@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.simulator.memory import MemoryLink, Network
 from tests.simulator.proxy import Proxy
 from vspc.simulator.extension import identity
-from vspc.simulator.memory import MemoryLink, Network
 from vspc.simulator.remote_guest import RETRY, DialledGuest, DiallingGuest, GuestLine
 from vspc.simulator.vm import SimulatedPort
 

@@ -5,14 +5,13 @@ connection writes to and its TLS; `host` is one connection of one VM. `serial_po
 with its counters, `migration` one vMotion, `vm` a VM as far as one port goes, `fleet` whole VMs
 and their hosts. `impostors` claim what they are not. `guest` (with `guest_terminal` and
 `guest_commands`) is a toy system that runs in a VM, `remote_guest` the port of a real one.
-`control` takes commands, which are in `control_commands`; `arguments` is the command line,
-`program` the one module with a reactor. `memory` joins all of it without sockets; `demo` is
-`make demo`.
+`control` takes commands; `arguments` is the command line, `program` the one module with a reactor.
+`demo` is `make demo`.
 
 Everything but `program` is handed its clock and its connections. A unit test without sockets:
 
     clock = Clock()
-    network = Network(clock, accept)            # vspc.simulator.memory; accept(source) -> Protocol
+    network = Network(clock, accept)            # tests.simulator.memory; accept(source) -> Protocol
     vm = SimulatedPort(identity("web1"), clock, network.connect, ToyGuest(clock, "web1"))
     vm.power_on()
     clock.advance(0)                            # the dialogue is over, the guest has booted

@@ -1,14 +1,14 @@
-"""The command line of `vspc simulate`; docs/simulator.md describes it."""
+"""The command line of `vspc simulate`, and words of commands; docs/simulator.md describes both."""
 
 import argparse
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import TypeVar
 
 from attrs import frozen
 
-from vspc.simulator.control_commands import NAME, seconds
 from vspc.simulator.extension import plain_uuid
 from vspc.simulator.transport import ProxyUri, proxy_uri, thumbprint
 
@@ -22,6 +22,12 @@ MOST_VMS = 50_000
 
 MOST_PORTS = 32
 """Serial ports of one VM, as ESXi allows."""
+
+NAME = 80
+"""Characters of a VM's name, as vSphere allows."""
+
+LONGEST = 86_400.0
+"""Seconds, for every time that is asked for."""
 
 SHORTEST_INTERVAL = 0.1
 """Seconds between two moves of one VM."""
@@ -165,10 +171,6 @@ def _name(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    return str(ip_address(text))
-
-
 def _interval(text: str) -> float:
     interval = seconds(text)
     if interval < SHORTEST_INTERVAL:
@@ -186,6 +188,62 @@ def guest_address(text: str) -> GuestAddress:
     return GuestAddress(kind == "tcp-listen", host.strip("[]"), int(port))
 
 
+# Words, of options or commands; all raise ValueError, whose text says what is wrong
+
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"e": b"\x1b", b"s": b" ", b"\\": b"\\"}
+
+
+def unescape(text: str) -> bytes:
+    r"""Bytes of a text with `\r`, `\n`, `\t`, `\e`, `\s` (a space), `\\` and `\xNN` in it."""
+    return _ESCAPE.sub(
+        lambda found: bytes.fromhex(found[1].decode()) if found[1] else _letter(found[2]),
+        text.encode(),
+    )
+
+
+def _letter(letter: bytes) -> bytes:
+    return _LETTERS.get(letter, b"\\" + letter)
+
+
+def address(text: str) -> str:
+    """An IP address, in its shortest spelling."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address") from None
+
+
+def seconds(text: str) -> float:
+    """A time from 0 to `LONGEST`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= LONGEST:
+        raise ValueError(f"{text!r} is not a time from 0 to {LONGEST:.0f} seconds")
+    return value
+
+
+def from_hex(text: str) -> bytes:
+    """Bytes of hex digits."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not hex") from None
+
+
+def options(words: Iterable[str], *keys: str) -> dict[str, str]:
+    """KEY=VALUE words, of the `keys` that there are; a key alone has the value "" ."""
+    found = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key not in keys or key in found:
+            raise ValueError(f"{word!r} is not one of {' '.join(keys)}, or is there twice")
+        found[key] = value
+    return found
+
+
 _VALUES: tuple[tuple[str, str, Callable[[str], object], object, str], ...] = (
     ("--vms", "N", _vms, 1, "how many (1)"),
     ("--uuid", "HEX", plain_uuid, None, "VC UUID of every VM; empty: a host without vCenter"),
@@ -194,7 +252,7 @@ _VALUES: tuple[tuple[str, str, Callable[[str], object], object, str], ...] = (
     ("--thumbprint", "HEX", thumbprint, None, "the one certificate to accept, SHA-1 or SHA-256"),
     ("--guest", "tcp:HOST:PORT", guest_address, None, "a real guest; tcp-listen: if it dials"),
     ("--pace", "SECONDS", seconds, 0.05, "between two lines of the guest's boot log (0.05)"),
-    ("--source", "ADDRESS", _address, None, "the first host (127.0.0.1 for a proxy on loopback)"),
+    ("--source", "ADDRESS", address, None, "the first host (127.0.0.1 for a proxy on loopback)"),
     ("--vmotion-every", "SECONDS", _interval, None, "move every VM so often"),
     ("--vmotion-time", "SECONDS", seconds, 1.0, "from go-ahead to the new connection (1)"),
 )

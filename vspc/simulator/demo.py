@@ -89,7 +89,7 @@ class Demo:
         """Start everything, print how to use it, wait."""
         config = self._prepare()
         server = self._start("run", "--config", str(config), log="server.log")
-        if not self._wait_for(server, "server.log", "started"):
+        if not self._wait_for("started", 1, "the server did not start"):
             return 1
         target = f"127.0.0.1:{self._telnet}"
         self._start(
@@ -102,7 +102,7 @@ class Demo:
             *("simulate", "--proxy", f"telnets://{secure}", "--vms", "1", "--name", "db{n}"),
             log="simulator-tls.log",
         )
-        if not self._wait_for_vms():
+        if not self._wait_for("vm-registered", 3, "the simulated VMs did not connect"):
             return 1
         self._explain()
         while not self._over.wait(0.5):
@@ -138,24 +138,16 @@ class Demo:
         self._children.append(child)
         return child
 
-    def _wait_for(self, child: "subprocess.Popen[str]", log: str, word: str) -> bool:
-        path = self._state / log
+    def _wait_for(self, word: str, count: int, problem: str) -> bool:
+        """Whether the server's log has so many lines with the event `word` within `START`."""
+        path, server = self._state / "server.log", self._children[0]
         for _ in range(int(START * 10)):
-            if any(f" {word} " in line for line in path.read_text().splitlines()):
+            if path.read_text().count(f" {word} ") >= count:
                 return True
-            if child.poll() is not None or self._over.wait(0.1):
+            if server.poll() is not None or self._over.wait(0.1):
                 break
-        print(f"the server did not start:\n{path.read_text()}", file=sys.stderr)
-        return False
-
-    def _wait_for_vms(self) -> bool:
-        path = self._state / "server.log"
-        for _ in range(int(START * 10)):
-            if path.read_text().count(" vm-registered ") >= 3:
-                return True
-            if self._over.wait(0.1):
-                return False
-        print(f"the simulated VMs did not connect; see {path} and simulator*.log", file=sys.stderr)
+        if not self._over.is_set():
+            print(f"{problem}; see {self._state}/*.log:\n{path.read_text()}", file=sys.stderr)
         return False
 
     def _explain(self) -> None:

@@ -116,6 +116,32 @@ class VmMoved:
     reports: list[MigrationReport]
     refused: str = ""
 
+    def __str__(self) -> str:
+        if self.refused:
+            return f"did not begin: {self.refused}"
+        return outcome(self.reports).partition(" ")[2]
+
+
+def _worst(reports: list[MigrationReport]) -> MigrationReport:
+    """The report that decides for the VM: the first port that did not move by itself."""
+    stayed = [report for report in reports if report.outcome != "moved"]
+    own = [report for report in stayed if not report.reason.startswith("another port")]
+    return (own or stayed or reports)[0]
+
+
+def outcome(reports: list[MigrationReport], fault: PlannedFault = PlannedFault.NONE) -> str:
+    """How a VM's vMotion ended, as a line."""
+    report = _worst(reports)
+    if report.outcome == "moved":
+        longest = max(each.milliseconds for each in reports)
+        return f"ok moved in {longest} ms from {report.source} to {report.target}"
+    if report.outcome == "notnow":
+        return f"error VMOTION-NOTNOW from the proxy after {report.goahead_milliseconds} ms"
+    if fault is not PlannedFault.NONE and report.reason.endswith("on purpose"):
+        what = "aborted" if report.reason.startswith("aborted") else "failed"
+        return f"ok {what} in {report.milliseconds} ms, stays at {report.source}"
+    return f"error failed after {report.milliseconds} ms: {report.reason}"
+
 
 class Fleet:
     """All VMs of one simulator. `transfer` is how long the copy of a vMotion takes, in seconds."""

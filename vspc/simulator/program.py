@@ -4,7 +4,7 @@ import resource
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,14 +26,14 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, globalLogBeginner
 from zope.interface import implementer
 
 from vspc.simulator.arguments import USAGE, GuestAddress, SimulateOptions, parse
-from vspc.simulator.control import ControlLine, SimulatorControl, SimulatorControlFactory
+from vspc.simulator.control import ControlLine, SimulatorControl
 from vspc.simulator.extension import identity
 from vspc.simulator.fleet import Fleet, SimulatedVm
 from vspc.simulator.guest import ToyGuest
@@ -157,7 +157,6 @@ class SimulatorProgram:
         impostors = Impostors(self._clock, self._connector.connect, usual)
         machines = [self._make(name) for name in options.names]
         self.fleet = Fleet(machines, self._clock, impostors, options.vmotion_time)
-        self.vms = [machine.first for machine in machines]
 
     def _make(self, name: str) -> SimulatedVm:
         return SimulatedVm([self._port(name, number) for number in range(len(self._options.ports))])
@@ -195,8 +194,7 @@ class SimulatorProgram:
     def _listen_for(self, guest: DiallingGuest, where: GuestAddress) -> None:
         kind = TCP6ServerEndpoint if ":" in where.host else TCP4ServerEndpoint
         endpoint = kind(self._reactor, where.port, interface=where.host)
-        factory = Factory.forProtocol(lambda: GuestLine(guest))
-        factory.noisy = False
+        factory = _quiet_factory(lambda: GuestLine(guest))
         listening: Deferred[IListeningPort] = endpoint.listen(factory)  # type: ignore[no-untyped-call]
         listening.addErrback(lambda failure: self._give_up(failure.getErrorMessage()))
 
@@ -211,19 +209,19 @@ class SimulatorProgram:
         if self._options.control == "-":
             StandardIO(ControlLine(control), reactor=self._reactor)  # type: ignore[no-untyped-call]
         elif self._options.control is not None:
-            path, factory = self._options.control, SimulatorControlFactory(control)
-            _remove_stale(Path(path))
-            self._listening = self._reactor.listenUNIX(path, factory, mode=0o600)
+            factory = _quiet_factory(lambda: ControlLine(control))
+            _remove_stale(Path(self._options.control))
+            self._listening = self._reactor.listenUNIX(self._options.control, factory, mode=0o600)
         self._next = [
             self._clock.callLater(number * _SPREAD, self._switch_on, number)
-            for number in range(len(self.vms))
+            for number in range(len(self.fleet.machines))
         ]
 
     def _switch_on(self, number: int) -> None:
         self.fleet.machines[number].power_on()
         interval = self._options.vmotion_every
         if interval is not None:
-            first = interval * (number + 1) / len(self.vms)
+            first = interval * (number + 1) / len(self.fleet.machines)
             self._next[number] = self._clock.callLater(first, self._move, number, interval)
 
     def _move(self, number: int, interval: float) -> None:
@@ -253,6 +251,12 @@ class SimulatorProgram:
         if self._connector.all_gone() or self._clock.seconds() >= limit:
             assert self._waiting is not None
             self._waiting.stop()
+
+
+def _quiet_factory(make: Callable[[], Protocol]) -> "Factory[Protocol]":
+    factory = Factory.forProtocol(make)
+    factory.noisy = False
+    return factory
 
 
 def _remove_stale(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 `vspc.simulator.fleet.SimulatedVm` switches and moves all ports of a VM together; they have one
 identity. A unit test makes a port with a `connect(source_address, connection)` of its own, which
-joins the `HostConnection` to a server's protocol (`vspc.simulator.memory.Network` does that in
+joins the `HostConnection` to a server's protocol (`tests.simulator.memory.Network` does that in
 memory) or calls `connection.failed(reason)`, and with a `twisted.internet.task.Clock`:
 
     vm = SimulatedPort(identity("web1"), clock, connect, ToyGuest(clock, "web1"))

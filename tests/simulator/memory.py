@@ -110,7 +110,7 @@ class End:
             if not end.over:
                 end.over = True
                 if end.protocol is not None:
-                    end.protocol.connectionLost(Failure(reason))  # type: ignore[no-untyped-call]
+                    end.protocol.connectionLost(Failure(reason))
 
 
 class MemoryLink:
@@ -125,8 +125,8 @@ class MemoryLink:
         self.server = End(clock, there, here)
         self.client.other, self.server.other = self.server, self.client
         self.client.protocol, self.server.protocol = client, server
-        server.makeConnection(self.server)  # type: ignore[no-untyped-call]
-        client.makeConnection(self.client)  # type: ignore[no-untyped-call]
+        server.makeConnection(self.server)
+        client.makeConnection(self.client)
 
 
 class Network:
