@@ -2,20 +2,47 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from unicodedata import category
 
 from attrs import define, field
 
 from vspc.audit.recorder import event_facts
-from vspc.audit.schema import CONSOLE, EVENTS, EVERY, FIELDS, SESSION, FieldKind, Has
+from vspc.audit.schema import CONSOLE, EVENTS, EVERY, SESSION, Has
 from vspc.console.audit import Audit
 from vspc.console.events import ConsoleRef
 from vspc.console.session import Fact, Session
 
+DOC = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
+
 _TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}(\d{3})?Z", re.ASCII)
 _WHO = frozenset({"session", "operator", "via", "address"})
 _WHERE = frozenset({"console", "name", "zone"})
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The table of docs/audit.md under the row that begins with `heading`, its cells."""
+    lines = DOC.read_text(encoding="utf-8").splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    found = []
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip().strip("|").split(" |")])
+    return found
+
+
+def names(cell: str) -> tuple[str, ...]:
+    """The words in backquotes."""
+    return tuple(re.findall("`([^`]*)`", cell))
+
+
+@cache
+def fields() -> Mapping[str, str]:
+    """The type of each field, as docs/audit.md names it."""
+    return {names(row[0])[0]: row[1] for row in rows("field")}
 
 
 def assert_holds(line: Mapping[str, Any]) -> None:
@@ -32,7 +59,7 @@ def assert_holds(line: Mapping[str, Any]) -> None:
     assert missing <= set(line), f"it lacks {sorted(missing - set(line))}: {line}"
     assert set(line) <= allowed, f"it should not have {sorted(set(line) - allowed)}: {line}"
     for name, value in line.items():
-        assert _is(FIELDS[name].kind, value), f"{name} is no {FIELDS[name].kind.value}: {line}"
+        assert _is(fields()[name], value), f"{name} is no {fields()[name]}: {line}"
 
 
 def is_one_line(text: str) -> bool:
@@ -41,18 +68,20 @@ def is_one_line(text: str) -> bool:
     return not any(category(character) in hidden for character in text)
 
 
-def _is(kind: FieldKind, value: object) -> bool:
+def _is(kind: str, value: object) -> bool:
     match kind:
-        case FieldKind.TEXT:
+        case "text":
             return isinstance(value, str) and is_one_line(value)
-        case FieldKind.TIME:
+        case "time":
             return isinstance(value, str) and _TIME.fullmatch(value) is not None
-        case FieldKind.YES_NO:
+        case "true or false":
             return isinstance(value, bool)
-        case FieldKind.INTEGER:
+        case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
-        case FieldKind.NUMBER:
+        case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            raise AssertionError(f"docs/audit.md: unknown type {kind}")
 
 
 @define(eq=False)

@@ -40,7 +40,7 @@ def event_facts(
         made |= session.facts
     if console is not None:
         made |= about(console)
-    for name in EVERY.keys() & facts.keys():
+    for name in EVERY & facts.keys():
         defect(f"{event} has a field {name} of its own")
     made |= {name: fact for name, fact in facts.items() if name not in EVERY}
     found: dict[str, Value] = {}
@@ -74,9 +74,9 @@ def _strange(event: str, found: Mapping[str, Value]) -> list[str]:
         return [f"there is no event {event[:40]}"]
     allowed = {"event", *known.always, *known.perhaps}
     if known.who is not Has.NEVER:
-        allowed |= SESSION.keys()
+        allowed |= SESSION
     if known.where is not Has.NEVER:
-        allowed |= CONSOLE.keys()
+        allowed |= CONSOLE
     strange = [f"{event} has no field {name[:40]}" for name in found if name not in allowed]
     return strange + [f"{event} lacks {name}" for name in known.always if name not in found]
 
