@@ -6,6 +6,7 @@ of one floor do not import each other. An import in a function or for type check
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -82,8 +83,13 @@ def _room(name: str) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def modules(package: Path = PACKAGE) -> Iterator[Module]:
+@cache
+def modules(package: Path = PACKAGE) -> tuple[Module, ...]:
     """Every module of the package."""
+    return tuple(_read(package))
+
+
+def _read(package: Path) -> Iterator[Module]:
     for path in sorted(package.rglob("*.py")):
         words = ["vspc", *path.relative_to(package).with_suffix("").parts]
         is_package = words[-1] == "__init__"
@@ -91,8 +97,13 @@ def modules(package: Path = PACKAGE) -> Iterator[Module]:
         yield Module(name, ast.parse(path.read_bytes(), str(path)), is_package)
 
 
-def imports(module: Module) -> Iterator[str]:
+@cache
+def imports(module: Module) -> tuple[str, ...]:
     """Dotted names of all that `module` imports: modules, or what is taken out of them."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
