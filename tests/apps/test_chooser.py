@@ -916,7 +916,7 @@ class PlainTests(SynchronousTestCase):
 
 class MeasuringTests(SynchronousTestCase):
     @settings(deadline=None)
-    @given(st.text(max_size=40), st.integers(0, 30))
+    @given(st.text(max_size=40).map(safe), st.integers(0, 30))
     def test_clipped_and_padded_text_has_its_width(self, text: str, width: int) -> None:
         self.assertLessEqual(cells(clip(text, width)), width)
         self.assertEqual(width, cells(pad(text, width)))
