@@ -35,6 +35,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "telnet": "telnet",
         "telnet-ssl": "telnet-ssl",
         "tmux": "tmux",
+        "unshare": "util-linux",
     }
 )
 """The Debian package of each program that a test may ask for; `make deps` installs them all."""

@@ -20,6 +20,7 @@ from vspc.cli.access_matrix import (
     rules_of,
 )
 from vspc.cli.local import ask
+from vspc.common.columns import listed
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.common.values import written_duration
@@ -172,17 +173,16 @@ def by_rule(matrix: AccessMatrix) -> list[str]:
     lines = [("RULE", "OPERATORS", "CONSOLES", "RIGHTS")]
     for decision in sorted(found, key=lambda decision: (decision[0] < 0, decision)):
         for where, who in found[decision].items():
-            names = _some(row.label for row in who)
-            lines.append((safe(decision[1]), names, _some(c.label for c in where), decision[2]))
+            names = listed((safe(row.label) for row in who), WIDTH)
+            lines.append(
+                (
+                    safe(decision[1]),
+                    names,
+                    listed((safe(c.label) for c in where), WIDTH),
+                    decision[2],
+                )
+            )
     return _aligned(lines)
-
-
-def _some(names: Iterable[str]) -> str:
-    """As many as fit, and the number of the others."""
-    shown, rest = list[str](), list(map(safe, names))
-    while rest and (not shown or len(", ".join([*shown, rest[0]])) <= WIDTH):
-        shown.append(rest.pop(0))
-    return ", ".join([*shown, *([f"+{len(rest)}"] if rest else [])]) or "-"
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from vspc.cli.port_rows import listening
 from vspc.common.globs import is_glob
 from vspc.common.state_dir import StateError, make
 from vspc.config import Config
@@ -25,7 +26,7 @@ def fingerprints(config: Config) -> list[str]:
         keys = host_keys(config.ssh.host_keys, config.state_dir)
     except (StateError, HostKeyError) as error:
         raise AdviceError(str(error)) from None
-    port = next((_port(e) for e in config.ssh.listen if _port(e)), 22)
+    port = next((listening(e).port for e in config.ssh.listen if listening(e).port), 22)
     return [
         *(fingerprint_line(key) for key in keys),
         *(known_hosts_line(socket.getfqdn(), port, key) for key in keys),
@@ -50,8 +51,8 @@ def proxy_uris(config: Config, host: str | None) -> list[str]:
 
 
 def _of_zone(config: Config, zone: ZoneSettings, name: str) -> list[str]:
-    secure = [port for e in zone.telnets if (port := _port(e))]
-    plain = [port for e in zone.telnet if (port := _port(e))]
+    secure = [port for e in zone.telnets if (port := listening(e).port)]
+    plain = [port for e in zone.telnet if (port := listening(e).port)]
     lines = _secure(config, name, secure) if secure else []
     for port in plain:
         uri = proxy_uri("telnet", name, port)
@@ -92,10 +93,3 @@ def _secure(config: Config, name: str, ports: list[int]) -> list[str]:
             f"  {proxy_uri('telnets', name, port)}    encrypted, not checked",
         ]
     return lines
-
-
-def _port(endpoint: str) -> int:
-    """The port of an endpoint string, 0 where it has none."""
-    kind, _, rest = endpoint.partition(":")
-    port = rest.partition(":")[0]
-    return int(port) if kind in ("tcp", "tcp6") and port.isascii() and port.isdigit() else 0

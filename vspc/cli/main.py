@@ -101,6 +101,21 @@ def _proxy_uri_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
 
 
+def _ports_options(command: argparse.ArgumentParser) -> None:
+    text = "the name or address that ESXi hosts and operators reach this machine by"
+    command.add_argument("--host", help=text)
+    formats = command.add_mutually_exclusive_group()
+    for word, text in (
+        ("json", "an array of all connections"),
+        ("nftables", "rules for nft -f on this machine"),
+        ("firewalld", "commands of firewall-cmd for this machine"),
+        ("esxcli", "commands for the shell of each ESXi host"),
+    ):
+        formats.add_argument(
+            f"--{word}", dest="format", action="store_const", const=word, default="table", help=text
+        )
+
+
 def _access_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--operator", metavar="NAME", help="only this one, one line a console")
     command.add_argument("--console", metavar="GLOB", help="only these; a name need not exist yet")
@@ -196,6 +211,12 @@ def _proxy_uri(config: Config, arguments: argparse.Namespace) -> int:
     return _print(lambda: proxy_uris(config, arguments.host))
 
 
+def _ports(config: Config, arguments: argparse.Namespace) -> int:
+    from vspc.cli.ports import ports
+
+    return _print(lambda: ports(config, arguments.format, arguments.host))
+
+
 def _fingerprints(config: Config, _arguments: argparse.Namespace) -> int:
     from vspc.cli.advice import fingerprints
 
@@ -261,6 +282,9 @@ _COMMANDS: Mapping[str, ConfigCommand] = MappingProxyType(
             "the proxy URIs to type into vSphere, and which to choose",
             _proxy_uri,
             _proxy_uri_options,
+        ),
+        "ports": ConfigCommand(
+            "ports and peers of every connection, for firewalls", _ports, _ports_options
         ),
         "fingerprints": ConfigCommand(
             "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints

@@ -4,7 +4,7 @@ Text is safe already (`vspc.common.text`): one line, no control or format charac
 wcwidth's: of graphemes, in which vowel signs and emoji selectors count as terminals show them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from attrs import frozen
@@ -114,6 +114,14 @@ def pad_name(text: str, width: int, shared: int = 0) -> str:
 def _filled(short: str, width: int, right: bool) -> str:
     blank = " " * (width - cells(short))
     return blank + short if right else short + blank
+
+
+def listed(names: Iterable[str], width: int) -> str:
+    """As many of `names` as fit, one at least, and the number of the others: `web1, web2, +30`."""
+    shown, rest = list[str](), list(names)
+    while rest and (not shown or cells(", ".join([*shown, rest[0]])) <= width):
+        shown.append(rest.pop(0))
+    return ", ".join([*shown, *([f"+{len(rest)}"] if rest else [])]) or "-"
 
 
 @frozen

@@ -1,0 +1,86 @@
+"""`vspc ports`: every connection of one configuration, as a table, JSON or lines for firewalls."""
+
+import json
+import socket
+
+from vspc.cli.firewalls import esxcli, firewalld, nftables
+from vspc.cli.port_rows import PortRow, port_rows
+from vspc.common.columns import Heading, table
+from vspc.config import Config
+
+_VMOTION = (
+    "vMotion needs no port of vspc: a migration is announced and completed on the lines of VMs"
+)
+
+_HEADINGS = tuple(
+    map(Heading, ("FLOW", "PORT", "ADDRESS", "PEERS", "PURPOSE", "RULE SET", "KEY", "REMARK"))
+)
+
+
+def ports(config: Config, wanted: str, host: str | None) -> list[str]:
+    """Lines: a table, or `wanted` of "json", "nftables", "firewalld" and "esxcli".
+
+    `host` is the name by which others reach this machine.
+    """
+    rows, name = port_rows(config), host or socket.getfqdn()
+    match wanted:
+        case "json":
+            return [json.dumps([_facts(row, name) for row in rows], indent=2)]
+        case "nftables":
+            return nftables(rows)
+        case "firewalld":
+            return firewalld(rows)
+        case "esxcli":
+            return esxcli(rows, name)
+        case _:
+            return _table(rows, name)
+
+
+def _table(rows: list[PortRow], name: str) -> list[str]:
+    cells = [
+        (
+            row.direction,
+            f"{row.protocol} {row.port}" if row.port else row.protocol,
+            row.host or "*",
+            row.peers_text,
+            row.purpose,
+            row.rule_set or "-",
+            row.key,
+            row.remark or "-",
+        )
+        for row in rows
+    ]
+    lines = table(_HEADINGS, cells).rstrip("\n").split("\n")
+    commands = dict.fromkeys(command for row in rows if (command := verification(row, name)))
+    if commands:
+        lines += ["", "to verify, incoming ones from a peer, outgoing ones from here:"]
+        lines += [f"  {command}" for command in commands]
+    return [*lines, "", _VMOTION]
+
+
+def verification(row: PortRow, name: str) -> str:
+    """A command that shows whether the port answers; empty where none does."""
+    if row.port == 0 or not row.check:
+        return ""
+    host = name if row.direction == "in" and row.host in ("", "0.0.0.0") else row.host  # noqa: S104
+    if row.check == "nc":
+        return f"nc -vz {host} {row.port}"
+    if row.check == "ssh":
+        return f"ssh-keyscan -p {row.port} {host}"
+    shown = f"[{host}]" if ":" in host else host
+    return f"openssl s_client -connect {shown}:{row.port} </dev/null"
+
+
+def _facts(row: PortRow, name: str) -> dict[str, object]:
+    return {
+        "direction": row.direction,
+        "protocol": row.protocol,
+        "address": row.host or None,
+        "port": row.port or None,
+        "peers": None if row.peers is None else [str(each) for each in row.peers],
+        "purpose": row.purpose,
+        "rule_set": row.rule_set or None,
+        "key": row.key,
+        "verify": verification(row, name) or None,
+        "remark": row.remark or None,
+    }
