@@ -226,6 +226,17 @@ class Answering(TerminalTest):
         alice.type(b"\x1b[200~" + POSITION + b"\x1b[201~")
         self.assertEqual(self.sums()[:2], (20, 0))
 
+    def test_escape_commands_in_a_paste_are_typed_wherever_it_is_cut(self) -> None:
+        paste = b"\x1b[200~\x05c.\x1b[201~"
+        for cut in range(len(paste)):
+            alice = self.attach()
+            alice.type(paste[:cut])
+            alice.type(paste[cut:])
+            self.assertIsNone(alice.status, cut)
+            self.assertTrue(self.sent().endswith(paste), cut)
+            alice.type(b"\x05c.")
+            self.assertEqual(alice.status, 0)
+
     def test_without_a_terminal_bytes_are_exact_and_typed(self) -> None:
         raw = self.desk.ask("raw web01")
         raw.type(b"\x1b")

@@ -51,7 +51,7 @@ def told(*packets: bytes, asked: bool = False, utf8: bool = False) -> list[Answe
         if joined and not piece.is_answer and not joined[-1].is_answer:
             joined[-1] = AnswerPiece(joined[-1].data + piece.data, False)
         else:
-            joined.append(piece)
+            joined.append(AnswerPiece(piece.data, piece.is_answer))
     return joined
 
 
@@ -135,6 +135,16 @@ class Packets(SynchronousTestCase):
         answers = Answers(never)
         answers.feed(b"\x1b[" + b"1;" * SEQUENCE_LIMIT)
         self.assertEqual(answers.kept_back, 0)
+
+    def test_what_is_pasted_is_told_from_what_is_typed_wherever_it_is_cut(self) -> None:
+        text = b"ab\x1b[200~c\x1b[I\x05c.\x1b[201~\x05c.\x1b[I"
+        for cut in range(len(text)):
+            answers = Answers(never)
+            pieces = [*answers.feed(text[:cut]), *answers.feed(text[cut:])]
+            pasted = b"".join(piece.data for piece in pieces if piece.is_pasted)
+            self.assertEqual(pasted, b"\x1b[200~c\x1b[I\x05c.\x1b[201~", cut)
+            self.assertEqual(b"".join(piece.data for piece in pieces), text, cut)
+            self.assertEqual([p.data for p in pieces if p.is_answer], [b"\x1b[I"], cut)
 
     def test_a_paste_whose_end_never_comes_is_over_at_last(self) -> None:
         answers = Answers(never)

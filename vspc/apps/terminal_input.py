@@ -25,13 +25,7 @@ PATIENCE = 1.0
 PACKET = 64
 """Bytes in one packet; a longer one was not typed by hand."""
 
-PASTE = 4 * 1024 * 1024
-"""Bytes of a bracketed paste after which escapes count again, should its end mark never come: a
-client that broke off in the middle of one must not lock its operator in."""
-
 _LETTER = b"c"
-_PASTE_BEGINS = b"\x1b[200~"
-_PASTE_ENDS = b"\x1b[201~"
 _TAKES_DIGIT = b"l"
 _TAKES_KEY = "e"
 
@@ -64,16 +58,13 @@ class Escapes:
 
     Takes packets, gives keys and commands in order. `escape` is one byte; what is typed behind
     `^Ece` is the new one, if it can be. `^E^E` and `^Ec^Ec` are one literal `^E`. A half-typed
-    escape is data after `PATIENCE`. What came in one packet of over `PACKET` bytes or between the
-    marks of a bracketed paste is data throughout.
+    escape is data after `PATIENCE`. What was pasted, or came in one packet of over `PACKET` bytes,
+    is data throughout.
     """
 
     escape: bytes = DEFAULT_ESCAPE
     _choosing: bool = field(default=False, init=False)
     _half: bytes = b""  # a half-typed escape, kept back
-    _pasting: bool = False
-    _pasted: int = 0  # bytes since the paste began
-    _tail: bytes = b""  # the last bytes of data, which may be the start of a paste's mark
 
     @property
     def half_typed(self) -> bool:
@@ -90,12 +81,14 @@ class Escapes:
         half, self._half = self._half, b""
         return half
 
-    def feed(self, packet: bytes, size: int = 0) -> list[Keys | EscapeCommand]:
+    def feed(
+        self, packet: bytes, size: int = 0, is_pasted: bool = False
+    ) -> list[Keys | EscapeCommand]:
         """What one packet means, or a piece of one of `size` bytes."""
         if self._choosing and packet:
             return self._chosen(packet, size)
-        if max(size, len(packet)) > PACKET:
-            return [*self._data(self.flush() + packet)]
+        if is_pasted or max(size, len(packet)) > PACKET:
+            return [Keys(self.flush() + packet)]
         things: list[Keys | EscapeCommand] = []
         for at in range(len(packet)):
             things += self._key(packet[at : at + 1])
@@ -118,36 +111,23 @@ class Escapes:
 
     def _key(self, key: bytes) -> list[Keys | EscapeCommand]:
         escape, letter = self.escape, _LETTER
-        if not self._half and (key != escape or self._pasting):
-            return self._data(key)
+        if not self._half and key != escape:
+            return [Keys(key)]
         typed, self._half = self._half + key, b""
         if typed in (escape, escape + letter, escape + letter + escape):
             self._half = typed
             return []
         if typed in (escape * 2, (escape + letter) * 2):
-            return self._data(escape)
+            return [Keys(escape)]
         # ESC is not a command: it begins an arrow key, or a bracketed paste.
         if not typed.startswith(escape + letter) or typed[2:3] in (escape, b"\x1b"):
-            return self._data(typed)
+            return [Keys(typed)]
         if typed[2:] == _TAKES_DIGIT:
             self._half = typed
             return []
         name = typed[2:].decode("latin-1")
         self._choosing = name == _TAKES_KEY
         return [EscapeCommand(name)]
-
-    def _data(self, data: bytes) -> list[Keys | EscapeCommand]:
-        """`data` for the VM; the marks of a bracketed paste are followed, wherever they are cut."""
-        text = self._tail + data
-        begins, ends = text.rfind(_PASTE_BEGINS), text.rfind(_PASTE_ENDS)
-        if begins != ends:
-            self._pasting = begins > ends
-            self._pasted = 0
-        self._tail = text[-(len(_PASTE_ENDS) - 1) :]
-        if self._pasting:
-            self._pasted += len(data)
-            self._pasting = self._pasted <= PASTE
-        return [Keys(data)]
 
     @staticmethod
     def _join(things: list[Keys | EscapeCommand]) -> list[Keys | EscapeCommand]:
@@ -251,15 +231,15 @@ class TerminalInput:
             if piece.is_answer:
                 self._handler.answered(piece.data)
             else:
-                self._take_keys(piece.data, size)
+                self._take_keys(piece.data, size, piece.is_pasted)
 
-    def _take_keys(self, data: bytes, size: int) -> None:
+    def _take_keys(self, data: bytes, size: int, is_pasted: bool = False) -> None:
         """Keys out of a packet of `size` bytes."""
         if self._escapes is None:
             self._handler.typed(data)
             return
         cancel(self._escape_timer)
-        for thing in self._escapes.feed(data, size):
+        for thing in self._escapes.feed(data, size, is_pasted):
             if self._closed:
                 return
             if isinstance(thing, Keys):

@@ -64,10 +64,11 @@ _ANSWERS: dict[bytes, re.Pattern[bytes]] = {
 
 @frozen
 class AnswerPiece:
-    """Bytes from a terminal."""
+    """Bytes from a terminal: sent by itself, or typed, or pasted with the marks around that."""
 
     data: bytes
     is_answer: bool
+    is_pasted: bool = False
 
 
 @define(eq=False)
@@ -106,19 +107,24 @@ class Answers:
         """What `packet` holds; the beginning of a sequence at its end is kept back."""
         data, had, self._held = self._held + packet, bool(self._held), b""
         pieces: list[AnswerPiece] = []
-        typed = at = 0
+        start = at = 0  # of what is typed, or pasted, and of what comes next
         while at < len(data):
+            was_pasting = self._pasted is not None
             size, is_answer = self._first(data, at)
             if not size:
                 self._held = data[at:]
                 self.begun += int(at > 0 or not had)
                 break
-            if is_answer:
-                pieces += [AnswerPiece(data[typed:at], False)] if typed < at else []
-                pieces.append(AnswerPiece(data[at : at + size], True))
-                typed = at + size
-            at += size
-        return pieces + ([AnswerPiece(data[typed:at], False)] if typed < at else [])
+            begins = self._pasted is not None and not was_pasting
+            if (is_answer or begins) and start < at:
+                pieces.append(AnswerPiece(data[start:at], False))
+            ends = was_pasting and self._pasted is None
+            start, at = at if is_answer or begins else start, at + size
+            if is_answer or ends:
+                pieces.append(AnswerPiece(data[start:at], is_answer, ends))
+                start = at
+        rest = AnswerPiece(data[start:at], False, self._pasted is not None)
+        return [*pieces, rest] if rest.data else pieces
 
     def _first(self, data: bytes, at: int) -> tuple[int, bool]:
         """The size of the first piece from `at`, 0 if more is needed; whether it is an answer."""

@@ -5,7 +5,8 @@ keeps is bounded. `Keyboard` adds the clock: Escape is only known by what does n
 """
 
 import codecs
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 from vspc.common.clock import Cancellable, Clock, cancel
@@ -16,8 +17,11 @@ ESCAPE_PATIENCE = 0.075
 PASTE_PATIENCE = 1.0
 """Seconds of silence after which a bracketed paste is over, though its end never came."""
 
-SEQUENCE_LIMIT = 32
-"""Bytes of one control sequence that are looked at; a longer one is swallowed, unknown."""
+SEQUENCE_LIMIT = 64
+"""Bytes of an unfinished control sequence that are kept."""
+
+PARAMETERS = 32
+"""Bytes of its parameters that are looked at; a longer one is swallowed, unknown."""
 
 
 class Key(Enum):
@@ -49,13 +53,24 @@ Pressed = Key | str
 """A key, or one printable character."""
 
 
-class _State(Enum):
-    GROUND = auto()
-    ESCAPE = auto()
-    ESCAPE_TWICE = auto()  # Escape typed twice, or the first half of Alt with an arrow key
-    FUNCTION = auto()  # SS3: one more byte
-    CONTROL = auto()  # CSI: parameters and a final byte
-    STRING = auto()  # OSC, DCS and the like: a late answer of the terminal to another program
+# Finds the next thing wherever it begins; `unfinished` is a sequence that goes on behind the end. A
+# control character within a sequence ends that, and is a key by itself. Quantifiers are possessive,
+# so that nothing is tried twice.
+_TOKEN = re.compile(
+    rb"(?P<text>[ -~\x80-\xff]++)"
+    rb"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
+    rb"|(?P<escape>\x1b)(?=[\x00-\x1a\x1c-\x1f\x7f]|\x1b[^\[O])"
+    # CSI; with a second bracket those of the Linux console. ESC before it: Alt.
+    rb"|\x1b\x1b?\[(?P<csi>\[?+[ -?]*+)(?:(?P<final>[@-~])|(?=[^ -~]))"
+    # SS3; SS3 1 ; 5 A is a modified arrow, as some terminals spell it.
+    rb"|\x1b\x1b?O[0-9;]*+(?:(?P<function>[ -~])|(?=[^ -~]))"
+    # OSC, DCS and the like: a late answer of the terminal to another program.
+    rb"|\x1b[]PX^_][^\x00-\x1f]*+(?:\x07|(?=[\x00-\x1f]))"
+    rb"|\x1b(?![]\[OPX^_])[ -~]"  # Alt with a letter
+    rb"|\x1b(?=[\x80-\xff])"
+    rb"|(?P<unfinished>\x1b.*+)",
+    re.DOTALL,
+)
 
 
 class Parser:
@@ -66,8 +81,7 @@ class Parser:
     """
 
     def __init__(self) -> None:
-        self._state = _State.GROUND
-        self._sequence = bytearray()
+        self._held = b""  # the beginning of a sequence
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._after_return = False
         self._pasting = False
@@ -77,103 +91,51 @@ class Parser:
         """Seconds after which `flush` is due if no byte comes; None when nothing is awaited."""
         if self._pasting:
             return PASTE_PATIENCE
-        return None if self._state is _State.GROUND else ESCAPE_PATIENCE
+        return ESCAPE_PATIENCE if self._held else None
 
     def feed(self, data: bytes) -> list[Pressed]:
         """The keys that `data` completes."""
-        return [key for byte in data for key in self._byte(byte)]
+        data, self._held = self._held + data, b""
+        return [key for token in _TOKEN.finditer(data) for key in self._keys(token)]
 
     def flush(self) -> list[Pressed]:
         """Nothing has followed for `patience`: what was begun is over, an Escape was one."""
-        state, self._state = self._state, _State.GROUND
+        held, self._held = self._held, b""
         pasting, self._pasting = self._pasting, False
-        self._sequence.clear()
-        return [] if pasting else [Key.ESCAPE] * _ESCAPES.get(state, 0)
+        return [] if pasting or held.strip(b"\x1b") else [Key.ESCAPE] * len(held)
 
-    def _byte(self, byte: int) -> Iterator[Pressed]:
-        after_return, self._after_return = self._after_return, byte == _CR
-        if byte == _LF and after_return:
-            return iter(())
-        return _STEPS[self._state](self, byte)
-
-    def _ground(self, byte: int) -> Iterator[Pressed]:
-        self._state = _State.GROUND
-        if byte >= 0x80:
-            yield from filter(None, map(_text, self._decoder.decode(bytes((byte,)))))
-            return
+    def _keys(self, token: re.Match[bytes]) -> Iterable[Pressed]:
+        kind, whole = token.lastgroup, token[0]
+        if kind == "text":
+            self._after_return = False
+            return filter(None, map(_text, self._decoder.decode(whole)))
         self._decoder.reset()
-        if byte == _ESC:
-            self._state = _State.ESCAPE
-        elif 0x20 <= byte < 0x7F:
-            yield chr(byte)
-        elif self._pasting:
-            if byte in _SPACES:
-                yield " "
-        elif byte in _CONTROLS:
-            yield _CONTROLS[byte]
+        after_return, self._after_return = self._after_return, whole == b"\r"
+        key: Pressed | None = None
+        match kind:
+            case "unfinished":
+                self._held = whole[:2] if whole[1:2] in _STRINGS else whole[:SEQUENCE_LIMIT]
+            case "control" if self._pasting:
+                key = " " if whole in b"\t\n\r" else None
+            case "control":
+                key = _CONTROLS.get(whole)
+            case "escape":
+                key = Key.ESCAPE
+            case "final":
+                key = self._control(token["csi"][:PARAMETERS], token["final"])
+            case "function":
+                key = _FUNCTIONS.get(token["function"])
+        if key is None or (whole == b"\n" and after_return):
+            return ()
+        return (key,) if kind == "control" or not self._pasting else ()
 
-    def _escape(self, byte: int) -> Iterator[Pressed]:
-        if byte == _ESC:
-            self._state = _State.ESCAPE_TWICE
-        elif byte in _INTRODUCERS:
-            self._state = _INTRODUCERS[byte]
-            self._sequence.clear()
-        elif 0x20 <= byte < 0x7F:
-            self._state = _State.GROUND
-        else:
-            if byte < 0x80 and not self._pasting:
-                yield Key.ESCAPE
-            yield from self._ground(byte)
-
-    def _escape_twice(self, byte: int) -> Iterator[Pressed]:
-        if byte in b"[O":
-            yield from self._escape(byte)
-            return
-        if not self._pasting:
-            yield Key.ESCAPE
-        if byte != _ESC:
-            yield from self._escape(byte)
-
-    def _function(self, byte: int) -> Iterator[Pressed]:
-        if not 0x20 <= byte < 0x7F:
-            yield from self._ground(byte)
-        elif byte in b"0123456789;":  # SS3 1 ; 5 A: a modified arrow, as some terminals spell it
-            self._keep(byte)
-        else:
-            yield from self._complete(_FUNCTIONS.get(byte))
-
-    def _control(self, byte: int) -> Iterator[Pressed]:
-        if not 0x20 <= byte < 0x7F:
-            yield from self._ground(byte)
-        elif byte < 0x40 or (byte == _BRACKET and not self._sequence):
-            self._keep(byte)  # a second bracket: the Linux console's function keys
-        elif byte == _TILDE:
-            yield from self._numbered()
-        else:
-            plain = self._sequence.translate(None, b"0123456789;") == b""
-            yield from self._complete(_ARROWS.get(byte) if plain else None)
-
-    def _string(self, byte: int) -> Iterator[Pressed]:
-        if byte == _BEL:
-            self._state = _State.GROUND
-        elif byte < 0x20:
-            yield from self._ground(byte)
-
-    def _keep(self, byte: int) -> None:
-        if len(self._sequence) < SEQUENCE_LIMIT:
-            self._sequence.append(byte)
-
-    def _numbered(self) -> Iterator[Pressed]:
-        number = bytes(self._sequence.partition(b";")[0])
-        if number in _PASTE_MARKS:
-            self._pasting = _PASTE_MARKS[number]
-        return self._complete(_NUMBERED.get(number))
-
-    def _complete(self, key: Pressed | None) -> Iterator[Pressed]:
-        self._state = _State.GROUND
-        self._sequence.clear()
-        if key is not None and not self._pasting:
-            yield key
+    def _control(self, parameters: bytes, final: bytes) -> Pressed | None:
+        """A control sequence, perhaps a mark of a paste."""
+        if final != b"~":
+            return _ARROWS.get(final) if not parameters.strip(b"0123456789;") else None
+        number = parameters.partition(b";")[0]
+        self._pasting = _PASTE_MARKS.get(number, self._pasting)
+        return _NUMBERED.get(number)
 
 
 def _text(character: str) -> str:
@@ -183,39 +145,38 @@ def _text(character: str) -> str:
     return character if character.isprintable() else ""
 
 
-_BEL, _LF, _CR, _ESC, _BRACKET, _TILDE = 0x07, 0x0A, 0x0D, 0x1B, 0x5B, 0x7E
-_SPACES = frozenset(b"\t\n\r")
+_STRINGS = (b"]", b"P", b"X", b"^", b"_")
 
 _CONTROLS = {
-    0x03: Key.CTRL_C,
-    0x04: Key.CTRL_D,
-    0x08: Key.BACKSPACE,
-    0x09: Key.TAB,
-    0x0A: Key.ENTER,
-    0x0C: Key.CTRL_L,
-    0x0D: Key.ENTER,
-    0x0E: Key.CTRL_N,
-    0x10: Key.CTRL_P,
-    0x15: Key.CTRL_U,
-    0x17: Key.CTRL_W,
-    0x7F: Key.BACKSPACE,
+    b"\x03": Key.CTRL_C,
+    b"\x04": Key.CTRL_D,
+    b"\b": Key.BACKSPACE,
+    b"\t": Key.TAB,
+    b"\n": Key.ENTER,
+    b"\x0c": Key.CTRL_L,
+    b"\r": Key.ENTER,
+    b"\x0e": Key.CTRL_N,
+    b"\x10": Key.CTRL_P,
+    b"\x15": Key.CTRL_U,
+    b"\x17": Key.CTRL_W,
+    b"\x7f": Key.BACKSPACE,
 }
 
-_ARROWS: dict[int, Pressed] = {
-    ord("A"): Key.UP,
-    ord("B"): Key.DOWN,
-    ord("C"): Key.RIGHT,
-    ord("D"): Key.LEFT,
-    ord("F"): Key.END,
-    ord("H"): Key.HOME,
+_ARROWS: dict[bytes, Pressed] = {
+    b"A": Key.UP,
+    b"B": Key.DOWN,
+    b"C": Key.RIGHT,
+    b"D": Key.LEFT,
+    b"F": Key.END,
+    b"H": Key.HOME,
 }
 
 # The keypad in application mode, which another program may have left on: M is its Enter, j to y
 # are * + , - . / and the digits.
-_FUNCTIONS: dict[int, Pressed] = {
+_FUNCTIONS: dict[bytes, Pressed] = {
     **_ARROWS,
-    ord("M"): Key.ENTER,
-    **{code: chr(code - 0x40) for code in range(ord("j"), ord("y") + 1)},
+    b"M": Key.ENTER,
+    **{bytes([code]): chr(code - 0x40) for code in b"jklmnopqrstuvwxy"},
 }
 
 _NUMBERED: dict[bytes, Pressed] = {
@@ -229,27 +190,6 @@ _NUMBERED: dict[bytes, Pressed] = {
 }
 
 _PASTE_MARKS = {b"200": True, b"201": False}
-
-_INTRODUCERS = {
-    ord("["): _State.CONTROL,
-    ord("O"): _State.FUNCTION,
-    ord("]"): _State.STRING,
-    ord("P"): _State.STRING,
-    ord("X"): _State.STRING,
-    ord("^"): _State.STRING,
-    ord("_"): _State.STRING,
-}
-
-_ESCAPES = {_State.ESCAPE: 1, _State.ESCAPE_TWICE: 2}
-
-_STEPS: dict[_State, Callable[[Parser, int], Iterator[Pressed]]] = {
-    _State.GROUND: Parser._ground,
-    _State.ESCAPE: Parser._escape,
-    _State.ESCAPE_TWICE: Parser._escape_twice,
-    _State.FUNCTION: Parser._function,
-    _State.CONTROL: Parser._control,
-    _State.STRING: Parser._string,
-}
 
 
 class Keyboard:
