@@ -1,6 +1,6 @@
 """The two byte streams of a connection: version line and packets, numbered. Pure."""
 
-from vspc.ssh.crypto.ciphers import Clear, Opener, Sealer
+from vspc.ssh.crypto.ciphers import Clear, PacketCipher
 from vspc.wire.ssh import MalformedSsh
 
 VERSION_LIMIT = 255
@@ -27,7 +27,7 @@ class Incoming:
 
     def __init__(self) -> None:
         self._received = bytearray()
-        self._opener: Opener = Clear()
+        self._opener: PacketCipher = Clear()
         self._length = 0
         self._head_read = False
         self.sequence = 0
@@ -74,7 +74,7 @@ class Incoming:
         del self._received[:count]
         return taken
 
-    def rekey(self, opener: Opener, *, reset: bool) -> None:
+    def rekey(self, opener: PacketCipher, *, reset: bool) -> None:
         """From the next packet on `opener`; `reset`: numbered from 0 (strict key exchange)."""
         self._opener = opener
         self.count = 0
@@ -88,7 +88,7 @@ class Outgoing:
     __slots__ = ("_sealer", "count", "sequence")
 
     def __init__(self) -> None:
-        self._sealer: Sealer = Clear()
+        self._sealer: PacketCipher = Clear()
         self.sequence = 0
         self.count = 0
         """Bytes sealed with the present keys."""
@@ -100,7 +100,7 @@ class Outgoing:
         self.count += len(packet)
         return packet
 
-    def rekey(self, sealer: Sealer, *, reset: bool) -> None:
+    def rekey(self, sealer: PacketCipher, *, reset: bool) -> None:
         """As `Incoming.rekey`."""
         self._sealer = sealer
         self.count = 0

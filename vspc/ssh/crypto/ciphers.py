@@ -9,7 +9,7 @@ exchange packets are clear.
 import hmac
 import os
 import struct
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -24,47 +24,54 @@ PACKET_LIMIT = 65536
 """Bytes in one packet, its length field and MAC not counted (RFC 4253 section 6.1: 35000)."""
 
 _BLOCK = 16
-_CLEAR_BLOCK = 8
 _LENGTH = struct.Struct(">L")
-_HEAD = struct.Struct(">LB")
 _COUNTER = struct.Struct(">Q")
 _COUNTER_END = 1 << 64
 _COUNTER_ZERO = bytes(8)
 _SEQUENCE_MASK = 0xFFFFFFFF
 
 
-class Sealer(Protocol):
-    """Makes packets of payloads."""
+class PacketCipher(ABC):
+    """One direction of a connection: makes packets of payloads, or payloads of packets.
 
-    def seal(self, sequence: int, payload: bytes) -> bytes: ...
-
-
-class Opener(Protocol):
-    """Makes payloads of packets.
-
-    `measure` is given the number and the first `head` bytes of a packet, once, and says how long
-    all of it is; `open` is given all of it. Both raise `MalformedSsh`.
+    `sequence` is the number of the packet. Reading raises `MalformedSsh`.
     """
 
-    @property
-    def head(self) -> int: ...
-    def measure(self, sequence: int, head: bytes) -> int: ...
-    def open(self, sequence: int, packet: bytes) -> bytes: ...
+    head = 4
+    """Bytes of a packet from which its length is known."""
 
+    _block = _BLOCK
+    _uncounted = 4
+    """Bytes of the head that are no part of a block."""
 
-def _padded(payload: bytes, block: int, uncounted: int) -> bytes:
-    """Padding length, payload and padding; `uncounted` bytes of the head are no part of a block."""
-    padding = block - (5 - uncounted + len(payload)) % block
-    if padding < 4:
-        padding += block
-    return bytes((padding,)) + payload + os.urandom(padding)
+    _tag = 16
+    """Bytes behind what the length counts."""
 
+    @abstractmethod
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """A packet."""
 
-def _checked(length: int, block: int, uncounted: int) -> int:
-    """The packet length that a head claims, if one may have it."""
-    if not 5 <= length <= PACKET_LIMIT or (length + 4 - uncounted) % block:
-        raise MalformedSsh(f"invalid packet length {length}")
-    return length
+    def measure(self, sequence: int, head: bytes) -> int:
+        """The length of all of a packet, of its first `head` bytes; once for each packet."""
+        (length,) = _LENGTH.unpack_from(self._clear_head(sequence, head))
+        if not 5 <= length <= PACKET_LIMIT or (length + 4 - self._uncounted) % self._block:
+            raise MalformedSsh(f"invalid packet length {length}")
+        return int(4 + length + self._tag)
+
+    def _clear_head(self, sequence: int, head: bytes) -> bytes:
+        del sequence
+        return head
+
+    @abstractmethod
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """The payload of a whole packet."""
+
+    def _padded(self, payload: bytes) -> bytes:
+        """Padding length, payload and padding."""
+        padding = self._block - (5 - self._uncounted + len(payload)) % self._block
+        if padding < 4:
+            padding += self._block
+        return bytes((padding,)) + payload + os.urandom(padding)
 
 
 def _payload(body: bytes) -> bytes:
@@ -75,33 +82,28 @@ def _payload(body: bytes) -> bytes:
     return body[1 : len(body) - padding]
 
 
-class Clear:
+def _unauthentic() -> MalformedSsh:
+    return MalformedSsh("packet authentication failed")
+
+
+class Clear(PacketCipher):
     """Neither secret nor authentic: until the first NEWKEYS."""
 
-    head = 4
+    _block = 8
+    _uncounted = _tag = 0
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet in clear text; `sequence` plays no part."""
         del sequence
-        body = _padded(payload, _CLEAR_BLOCK, 0)
+        body = self._padded(payload)
         return _LENGTH.pack(len(body)) + body
 
-    def measure(self, sequence: int, head: bytes) -> int:
-        """Length of the packet that begins with `head`."""
-        del sequence
-        return 4 + _checked(_LENGTH.unpack(head)[0], _CLEAR_BLOCK, 0)
-
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """The payload of `packet`."""
         del sequence
         return _payload(packet[4:])
 
 
-class Gcm:
-    """AES-GCM, either direction: the length is authentic but clear, no MAC besides the tag."""
-
-    head = 4
-    _TAG = 16
+class Gcm(PacketCipher):
+    """AES-GCM: the length is authentic but clear, no MAC besides the tag. It counts for itself."""
 
     def __init__(self, key: bytes, vector: bytes) -> None:
         self._cipher = AESGCM(key)
@@ -114,36 +116,27 @@ class Gcm:
         return nonce
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet; the cipher counts for itself."""
         del sequence
-        body = _padded(payload, _BLOCK, 4)
+        body = self._padded(payload)
         length = _LENGTH.pack(len(body))
         return length + self._cipher.encrypt(self._nonce(), body, length)
 
-    def measure(self, sequence: int, head: bytes) -> int:
-        """Length of the packet that begins with `head`."""
-        del sequence
-        return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._TAG
-
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """The payload of `packet`; `MalformedSsh` if it is not authentic."""
         del sequence
         try:
             return _payload(self._cipher.decrypt(self._nonce(), packet[4:], packet[:4]))
         except InvalidTag:
-            raise MalformedSsh("packet authentication failed") from None
+            raise _unauthentic() from None
 
 
-class ChaCha:
-    """ChaCha20 with Poly1305, either direction: two keys, one of which hides the length alone.
+class ChaCha(PacketCipher):
+    """ChaCha20 with Poly1305: two keys, one of which hides the length alone.
 
     The packet's number is the nonce. The first block of the stream is the key of the tag, the
     payload begins with the second one.
     """
 
-    head = 4
-    _BLOCK = 8
-    _TAG = 16
+    _block = 8
     _FIRST = bytes(64)
 
     def __init__(self, key: bytes) -> None:
@@ -151,48 +144,45 @@ class ChaCha:
         self._main = Cipher(algorithms.ChaCha20(key[:32], bytes(16)), None).encryptor()
         self._lengths = Cipher(algorithms.ChaCha20(key[32:64], bytes(16)), None).encryptor()
 
-    def _nonce(self, sequence: int) -> bytes:
-        return _COUNTER_ZERO + _COUNTER.pack(sequence)
-
     def _tag_key(self, nonce: bytes) -> bytes:
         self._main.reset_nonce(nonce)
         return self._main.update(self._FIRST)[:32]
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet."""
-        nonce = self._nonce(sequence)
-        body = _padded(payload, self._BLOCK, 4)
-        self._lengths.reset_nonce(nonce)
-        key = self._tag_key(nonce)
-        sealed = self._lengths.update(_LENGTH.pack(len(body))) + self._main.update(body)
+        body = self._padded(payload)
+        key = self._tag_key(_nonce(sequence))
+        sealed = self._clear_head(sequence, _LENGTH.pack(len(body))) + self._main.update(body)
         return sealed + Poly1305.generate_tag(key, sealed)
 
-    def measure(self, sequence: int, head: bytes) -> int:
-        """Length of the packet that begins with `head`."""
-        self._lengths.reset_nonce(self._nonce(sequence))
-        length = _LENGTH.unpack(self._lengths.update(head))[0]
-        return 4 + _checked(length, self._BLOCK, 4) + self._TAG
+    def _clear_head(self, sequence: int, head: bytes) -> bytes:
+        """A stream cipher is its own inverse."""
+        self._lengths.reset_nonce(_nonce(sequence))
+        return self._lengths.update(head)
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """The payload of `packet`; nothing is deciphered before it is known to be authentic."""
-        key = self._tag_key(self._nonce(sequence))
-        sealed = packet[: -self._TAG]
+        """Nothing is deciphered before it is known to be authentic."""
+        key = self._tag_key(_nonce(sequence))
+        sealed = packet[: -self._tag]
         try:
-            Poly1305.verify_tag(key, sealed, packet[-self._TAG :])
+            Poly1305.verify_tag(key, sealed, packet[-self._tag :])
         except InvalidSignature:
-            raise MalformedSsh("packet authentication failed") from None
+            raise _unauthentic() from None
         return _payload(self._main.update(sealed[4:]))
 
 
-class _Ctr:
-    """What both kinds of AES-CTR share."""
+def _nonce(sequence: int) -> bytes:
+    return _COUNTER_ZERO + _COUNTER.pack(sequence)
+
+
+class CtrEtm(PacketCipher):
+    """AES-CTR, the MAC over length and cipher text; the length is clear."""
 
     def __init__(self, key: bytes, vector: bytes, mac_key: bytes, digest: str) -> None:
         # Counter mode is its own inverse: one context serves either direction.
         self._stream = Cipher(algorithms.AES(key), modes.CTR(vector)).encryptor()
         self._mac_key = mac_key
         self._digest = digest
-        self._mac_size = len(mac_key)
+        self._tag = len(mac_key)
 
     def _mac(self, sequence: int, data: bytes) -> bytes:
         numbered = _LENGTH.pack(sequence & _SEQUENCE_MASK) + data
@@ -200,55 +190,41 @@ class _Ctr:
 
     def _verify(self, sequence: int, data: bytes, mac: bytes) -> None:
         if not hmac.compare_digest(self._mac(sequence, data), mac):
-            raise MalformedSsh("packet authentication failed")
-
-
-class CtrEtm(_Ctr):
-    """AES-CTR, the MAC over length and cipher text; the length is clear."""
-
-    head = 4
+            raise _unauthentic()
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet."""
-        body = _padded(payload, _BLOCK, 4)
+        body = self._padded(payload)
         sealed = _LENGTH.pack(len(body)) + self._stream.update(body)
         return sealed + self._mac(sequence, sealed)
 
-    def measure(self, sequence: int, head: bytes) -> int:
-        """Length of the packet that begins with `head`."""
-        del sequence
-        return 4 + _checked(_LENGTH.unpack(head)[0], _BLOCK, 4) + self._mac_size
-
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """The payload of `packet`; nothing is deciphered before it is known to be authentic."""
-        sealed = packet[: -self._mac_size]
-        self._verify(sequence, sealed, packet[-self._mac_size :])
+        """Nothing is deciphered before it is known to be authentic."""
+        sealed = packet[: -self._tag]
+        self._verify(sequence, sealed, packet[-self._tag :])
         return _payload(self._stream.update(sealed[4:]))
 
 
-class CtrMac(_Ctr):
-    """AES-CTR over everything, the MAC over the clear text (RFC 4253 section 6.4)."""
+class CtrMac(CtrEtm):
+    """The same over everything, the MAC over the clear text (RFC 4253 section 6.4)."""
 
     head = _BLOCK
+    _uncounted = 0
     _first = b""
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet."""
-        body = _padded(payload, _BLOCK, 0)
+        body = self._padded(payload)
         packet = _LENGTH.pack(len(body)) + body
         return self._stream.update(packet) + self._mac(sequence, packet)
 
-    def measure(self, sequence: int, head: bytes) -> int:
-        """Length of the packet that begins with `head`, whose clear text is kept for `open`."""
+    def _clear_head(self, sequence: int, head: bytes) -> bytes:
+        """It is kept for `open`."""
         del sequence
         self._first = self._stream.update(head)
-        length, _ = _HEAD.unpack_from(self._first)
-        return 4 + _checked(length, _BLOCK, 0) + self._mac_size
+        return self._first
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """The payload of `packet`; `MalformedSsh` if it is not authentic."""
-        clear = self._first + self._stream.update(packet[_BLOCK : -self._mac_size])
-        self._verify(sequence, clear, packet[-self._mac_size :])
+        clear = self._first + self._stream.update(packet[_BLOCK : -self._tag])
+        self._verify(sequence, clear, packet[-self._tag :])
         return _payload(clear[4:])
 
 
@@ -277,9 +253,7 @@ def usable(cipher: bytes) -> bool:
     return True
 
 
-def direction(
-    cipher: bytes, mac: bytes, vector: bytes, key: bytes, mac_key: bytes
-) -> "Gcm | ChaCha | CtrEtm | CtrMac":
+def direction(cipher: bytes, mac: bytes, vector: bytes, key: bytes, mac_key: bytes) -> PacketCipher:
     """One direction with the agreed names; of vector and keys as much is taken as is needed."""
     key = key[: _KEY_SIZES[cipher]]
     if cipher == CHACHA:
