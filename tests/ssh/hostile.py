@@ -15,7 +15,7 @@ from vspc.console.access import Operator
 from vspc.console.console import Console
 from vspc.net.limits import Admissions, Refusals
 from vspc.ssh.connection import SshConnection
-from vspc.ssh.crypto.algorithms import STRICT_CLIENT
+from vspc.ssh.crypto.exchange import STRICT_CLIENT
 
 TCP_BUFFER = 64 * 1024
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.ssh.crypto import ciphers
-from vspc.ssh.crypto.algorithms import CIPHERS, MACS
 from vspc.ssh.crypto.ciphers import CHACHA, PACKET_LIMIT, direction, usable
+from vspc.ssh.crypto.exchange import CIPHERS, MACS
 from vspc.wire.ssh import MalformedSsh
 
 VECTOR, KEY, MAC_KEY = bytes(range(50, 70)), bytes(range(64)), bytes(range(100, 164))

@@ -20,7 +20,7 @@ from tests.ssh.bench import (
     server_of,
 )
 from vspc.ssh import limits
-from vspc.ssh.crypto.algorithms import STRICT_CLIENT, STRICT_SERVER
+from vspc.ssh.crypto.exchange import STRICT_CLIENT, STRICT_SERVER
 from vspc.ssh.keys import HostKey
 from vspc.wire.ssh import SshReader, string, uint32
 

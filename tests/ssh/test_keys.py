@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.conch.ssh.keys import Key
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.crypto.algorithms import CIPHERS, MACS
+from vspc.ssh.crypto.exchange import CIPHERS, MACS
 from vspc.ssh.crypto.signatures import acceptable, proves
 from vspc.ssh.keys import (
     HOST_KEY_NAME,

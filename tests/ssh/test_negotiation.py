@@ -6,26 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.crypto.algorithms import (
+from vspc.ssh.crypto.ciphers import CHACHA
+from vspc.ssh.crypto.exchange import (
     CIPHERS,
     COMPRESSIONS,
-    HOST_SIGNATURES,
     KEY_EXCHANGES,
     MACS,
     NIST_KEY_EXCHANGES,
     STRICT_CLIENT,
-    key_exchanges,
-)
-from vspc.ssh.crypto.ciphers import CHACHA
-from vspc.ssh.crypto.exchange import (
     Agreed,
     KeyExchange,
     Offer,
     Phase,
     agree,
+    key_exchanges,
     permitted,
     read_offer,
 )
+from vspc.ssh.crypto.signatures import HOST_SIGNATURES
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, string
 

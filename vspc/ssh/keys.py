@@ -14,7 +14,7 @@ from vspc.common.files import replace
 from vspc.common.textfile import read_text
 from vspc.common.values import InvalidValue
 from vspc.config.keys import RSA_BITS, fingerprint
-from vspc.ssh.crypto.algorithms import HOST_SIGNATURES
+from vspc.ssh.crypto.signatures import HOST_SIGNATURES
 from vspc.wire.ssh import SshReader, string
 
 HOST_KEY_NAME = "ssh_host_ed25519_key"

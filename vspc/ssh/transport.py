@@ -34,15 +34,16 @@ from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import CLOSING, Share
 from vspc.ssh import limits
 from vspc.ssh.context import SshContext, Timers, quiet
-from vspc.ssh.crypto.algorithms import (
+from vspc.ssh.crypto.exchange import (
     CIPHERS,
     COMPRESSIONS,
     MACS,
     STRICT_SERVER,
+    KeyExchange,
     key_exchanges,
-    server_signature_algorithms,
+    read_offer,
 )
-from vspc.ssh.crypto.exchange import KeyExchange, read_offer
+from vspc.ssh.crypto.signatures import server_signature_algorithms
 from vspc.ssh.flow import ClientInput, ClientOutput
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32

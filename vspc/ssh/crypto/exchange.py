@@ -1,6 +1,9 @@
-"""Key exchange: what two KEXINITs agree on, which messages are permitted, when keys change. Pure.
+"""Key exchange: what the server offers, what two KEXINITs agree on, which messages are permitted,
+when keys change. Pure.
 
-RFC 4253 sections 7 and 9; strict key exchange as OpenSSH's PROTOCOL section 1.10 has it.
+RFC 4253 sections 7 and 9; strict key exchange as OpenSSH's PROTOCOL section 1.10 has it. What is
+offered, best first, is nothing with SHA-1, MD5, CBC or compression; `docs/security.md` says why
+each is there. The exchanges themselves come from Conch. The client's order decides, not ours.
 """
 
 from collections.abc import Sequence
@@ -8,17 +11,59 @@ from enum import Enum
 
 from attrs import frozen
 
-from vspc.ssh.crypto.algorithms import (
-    CIPHERS,
-    COMPRESSIONS,
-    EXTENSIONS_CLIENT,
-    MACS,
-    STRICT_CLIENT,
-    key_exchanges,
-)
-from vspc.ssh.crypto.ciphers import CHACHA, authenticates, direction
+from vspc.ssh.crypto.ciphers import CHACHA, authenticates, direction, usable
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader
+
+KEY_EXCHANGES = (
+    b"mlkem768x25519-sha256",
+    b"curve25519-sha256",
+    b"curve25519-sha256@libssh.org",
+)
+
+NIST_KEY_EXCHANGES = (
+    b"ecdh-sha2-nistp256",
+    b"ecdh-sha2-nistp384",
+    b"ecdh-sha2-nistp521",
+)
+"""NIST's curves: offered with an ECDSA host key only."""
+
+STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
+STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
+"""OpenSSH's answer to Terrapin (PROTOCOL section 1.10): offered, but never chosen."""
+
+EXTENSIONS_CLIENT = b"ext-info-c"
+"""The client takes EXT_INFO (RFC 8308 section 2.1)."""
+
+_CIPHERS = (
+    b"aes256-gcm@openssh.com",
+    b"aes128-gcm@openssh.com",
+    CHACHA,
+    b"aes256-ctr",
+    b"aes128-ctr",
+)
+
+CIPHERS = tuple(name for name in _CIPHERS if usable(name))
+"""Cheapest first (`benchmarks/ssh.py`), counter mode last. OpenSSH takes its own first: ChaCha20.
+
+Without that OpenSSH 9 would take counter mode, as it prefers it to GCM.
+"""
+
+MACS = (
+    b"hmac-sha2-256-etm@openssh.com",
+    b"hmac-sha2-512-etm@openssh.com",
+    b"hmac-sha2-256",
+    b"hmac-sha2-512",
+)
+
+COMPRESSIONS = (b"none",)
+
+
+def key_exchanges(host_signatures: Sequence[bytes]) -> tuple[bytes, ...]:
+    """What is offered beside host keys that make such signatures."""
+    nist = any(name.startswith(b"ecdsa-sha2-nistp") for name in host_signatures)
+    return KEY_EXCHANGES + (NIST_KEY_EXCHANGES if nist else ())
+
 
 _COOKIE = 16
 
@@ -94,10 +139,10 @@ def agree(offer: Offer, host_keys: Sequence[bytes], *, strict: bool) -> Agreed:
     """
     for compressions in offer.compressions:
         _first(compressions, COMPRESSIONS, "compression")
-    usable = CIPHERS if strict else tuple(name for name in CIPHERS if name != CHACHA)
+    allowed = CIPHERS if strict else tuple(name for name in CIPHERS if name != CHACHA)
     ciphers = (
-        _first(offer.ciphers[0], usable, "cipher"),
-        _first(offer.ciphers[1], usable, "cipher"),
+        _first(offer.ciphers[0], allowed, "cipher"),
+        _first(offer.ciphers[1], allowed, "cipher"),
     )
     exchanges = key_exchanges(host_keys)
     key_exchange = _first(offer.key_exchanges, exchanges, "key exchange")

@@ -1,4 +1,6 @@
-"""Whether a signature proves that its sender has the private key (RFC 4252 section 7)."""
+"""Which signatures are made and taken, and whether one proves that its sender has the private key
+(RFC 4252 section 7).
+"""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -7,11 +9,34 @@ from types import MappingProxyType
 from twisted.conch.ssh.keys import Key
 
 from vspc.config.keys import RSA_BITS
-from vspc.ssh.crypto.algorithms import USER_SIGNATURES
 from vspc.wire.ssh import CERTIFICATE, MalformedSsh, SshReader, key_type, string
+
+USER_SIGNATURES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
+    {
+        b"ssh-ed25519": (b"ssh-ed25519",),
+        b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256",),
+        b"ecdsa-sha2-nistp384": (b"ecdsa-sha2-nistp384",),
+        b"ecdsa-sha2-nistp521": (b"ecdsa-sha2-nistp521",),
+        b"ssh-rsa": (b"rsa-sha2-512", b"rsa-sha2-256"),
+        b"sk-ssh-ed25519@openssh.com": (b"sk-ssh-ed25519@openssh.com",),
+        b"sk-ecdsa-sha2-nistp256@openssh.com": (b"sk-ecdsa-sha2-nistp256@openssh.com",),
+    }
+)
+"""Key type of an operator's key to the signatures taken from it (RFC 8332: RSA without SHA-1)."""
+
+HOST_SIGNATURES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
+    {kind: names for kind, names in USER_SIGNATURES.items() if not kind.startswith(b"sk-")}
+)
+"""The same for host keys."""
+
 
 _USER_PRESENT = 0x01
 _USER_VERIFIED = 0x04
+
+
+def server_signature_algorithms() -> bytes:
+    """The value of server-sig-algs (RFC 8308 section 3.1): what users may sign with."""
+    return b",".join(name for names in USER_SIGNATURES.values() for name in names)
 
 
 def _certified(name: bytes) -> bytes:
