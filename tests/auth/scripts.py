@@ -12,7 +12,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.auth.program_run import ProgramFailed
+from vspc.auth.programs import ProgramFailed
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Claimant, ProofRefused, Question
 

@@ -18,9 +18,10 @@ from tests.auth.minting import (
     trusted,
 )
 from vspc.auth.certkeys import FOREVER, parse, unsound
-from vspc.auth.directory import PrincipalMatch, filled, is_plain, match_principals, voucher_of
+from vspc.auth.directory import PrincipalMatch, is_plain, match_principals, voucher_of
 from vspc.auth.methods.certificate import Authorities, examine
 from vspc.auth.revoked import Draft
+from vspc.config.checks import filled
 from vspc.config.keys import fingerprint
 from vspc.config.settings import CertificateMap
 from vspc.console.access import Voucher

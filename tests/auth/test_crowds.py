@@ -20,8 +20,7 @@ from tests.fakes import FakeClock
 from vspc.auth.children import Child, ChildObserver
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import authorized_keys
-from vspc.auth.program_run import PATIENCE, STEP
-from vspc.auth.programs import RUNNING, TURN, WAITING, Programs
+from vspc.auth.programs import PATIENCE, RUNNING, STEP, TURN, WAITING, Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import ProofRefused, Proved, Question
 

@@ -14,8 +14,7 @@ from tests.auth.scripts import Ear, ScriptTest, claimant, lives, until
 from tests.fakes import FakeClock
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import OUTPUT, authorized_keys, expanded
-from vspc.auth.program_run import LINES, PATIENCE, STEP, WITHHELD
-from vspc.auth.programs import RUNNING, TURN, WAITING, Programs
+from vspc.auth.programs import LINES, PATIENCE, RUNNING, STEP, TURN, WAITING, WITHHELD, Programs
 from vspc.config.keys import fingerprint
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question

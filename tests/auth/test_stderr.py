@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.auth.scripts import events_of
 from tests.fakes import FakeClock
 from vspc.auth.methods.command import encoded
-from vspc.auth.program_run import (
+from vspc.auth.programs import (
     ERROR_BYTES,
     LINE,
     LINES,

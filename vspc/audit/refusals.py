@@ -14,9 +14,11 @@ from attrs import evolve
 from vspc.audit.schema import bounded
 from vspc.common.recent import RecentByAddress
 from vspc.common.text import safe
+from vspc.config.checks import is_name
 from vspc.console.audit import AccessRefusal
 from vspc.console.authentication import RefusalCause
 from vspc.console.session import Proof
+from vspc.wire.ssh import key_type
 
 LATEST = 1000
 """Refusals that are kept; repetitions of the same count once."""
@@ -75,7 +77,6 @@ NAMED = 8
 """Principals that are named."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 
 def hint_for(operator: str, proof: Proof, cause: RefusalCause) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ def hint_for(operator: str, proof: Proof, cause: RefusalCause) -> tuple[str, ...
         named = ", ".join(proof.principals[:NAMED])  # which a proof has as safe text
         more = ", ..." if len(proof.principals) > NAMED else ""
         return (f"the certificate is for {named}{more}",)
-    if not _NAME.fullmatch(operator):  # not a valid name
+    if not is_name(operator):
         return ()
     table = f"[operators.{operator if _BARE.fullmatch(operator) else _quoted(operator)}]"
     if cause is RefusalCause.KEY_NOT_AUTHORISED and proof.fingerprint:
@@ -112,8 +113,7 @@ def _quoted(word: str) -> str:
 
 def _key_line(blob: bytes) -> str:
     """A public key as it stands in a file; empty if it is none."""
-    size = int.from_bytes(blob[:4])
-    kind = blob[4 : 4 + size].decode("ascii", "replace")
-    if not kind.isprintable() or not 0 < len(kind) == size < 64:
+    kind = key_type(blob).decode("ascii", "replace")
+    if not kind.isprintable() or not 0 < len(kind) < 64:
         return ""
     return f"{kind} {b64encode(blob).decode()}"

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh
 
 from vspc.common.text import safe
+from vspc.config.keys import KEY_FIELDS
 from vspc.wire.ssh import CERTIFICATE, SshReader, is_certificate, key_type, string
 
 LIMIT = 64 * 1024
@@ -31,18 +32,8 @@ FOREVER = 2**64 - 1
 USER = 1
 """The type of a user's certificate; 2 is a host's."""
 
-# What follows the type in a key's blob, a certificate's after its nonce.
-_FIELDS: Mapping[bytes, int] = MappingProxyType(
-    {
-        b"ssh-ed25519": 1,
-        b"ecdsa-sha2-nistp256": 2,
-        b"ecdsa-sha2-nistp384": 2,
-        b"ecdsa-sha2-nistp521": 2,
-        b"ssh-rsa": 2,
-        b"sk-ssh-ed25519@openssh.com": 2,
-        b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
-    }
-)
+_FIELDS = MappingProxyType({kind.encode(): count for kind, count in KEY_FIELDS.items()})
+"""What follows the type in a key's blob, a certificate's after its nonce."""
 
 _KINDS: Mapping[bytes, bytes] = MappingProxyType(
     {kind.removesuffix(b"@openssh.com") + CERTIFICATE: kind for kind in _FIELDS}

@@ -45,22 +45,6 @@ class ChildObserver(Protocol):
         """It has ended, after all its output; a negative status is a signal. The last call."""
 
 
-class Child(Protocol):
-    """A running program."""
-
-    def write(self, data: bytes) -> None:
-        """To its standard input; ignored if that is closed."""
-
-    def close_input(self) -> None:
-        """End of file, after all that was written."""
-
-    def ignore_output(self) -> None:
-        """Close its outputs: only its end is reported."""
-
-    def end(self, force: bool = False) -> None:
-        """SIGTERM, or SIGKILL, to it and all of its group."""
-
-
 class _Pipe(FileDescriptor):
     """Our end of one of its pipes, or its pidfd; closed once, by `close_it`, in the next turn.
 
@@ -151,8 +135,8 @@ class _Watch(_Pipe):
         self._ended()
 
 
-class ChildProcess:
-    """`Child`, for real."""
+class Child:
+    """A running program."""
 
     def __init__(
         self, reactor: IReactorFDSet, process: subprocess.Popen[bytes], observer: ChildObserver
@@ -170,16 +154,20 @@ class ChildProcess:
         )
 
     def write(self, data: bytes) -> None:
+        """To its standard input; ignored if that is closed."""
         self._input.write(data)
 
     def close_input(self) -> None:
+        """End of file, after all that was written."""
         self._input.loseConnection()  # type: ignore[no-untyped-call]
 
     def ignore_output(self) -> None:
+        """Close its outputs: only its end is reported."""
         for output in self._outputs:
             output.close()
 
     def end(self, force: bool = False) -> None:
+        """SIGTERM, or SIGKILL, to it and all of its group; nothing once it has ended."""
         if self._process.returncode is None:  # not reaped yet: the group's number is its own
             _kill_group(self._process, signal.SIGKILL if force else signal.SIGTERM)
 
@@ -210,7 +198,7 @@ def start(reactor: IReactorFDSet, words: Sequence[str], observer: ChildObserver)
         bufsize=0,
     )
     try:
-        return ChildProcess(reactor, process, observer)
+        return Child(reactor, process, observer)
     except OSError:  # it cannot be watched: it ends at once
         with process:  # which closes its pipes and waits for it
             _kill_group(process, signal.SIGKILL)

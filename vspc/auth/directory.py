@@ -1,6 +1,5 @@
 """Operators of one configuration, and those that certificates make: built at start and reload."""
 
-import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -8,16 +7,11 @@ from hashlib import sha256
 from attrs import field, frozen
 
 from vspc.config import Config
+from vspc.config.checks import LOCAL, filled, is_name
 from vspc.config.keyoptions import KeyOptions
 from vspc.config.settings import CertificateMap, OperatorSettings
 from vspc.console.access import Operator, Voucher
 from vspc.console.session import Proof
-
-_NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
-_PLACEHOLDERS = re.compile(r"\{(principal|key_id)\}")
-
-_LOCAL = "@local"
-"""The end of the names of local commands' operators."""
 
 
 @frozen
@@ -64,19 +58,13 @@ def _matches(each: CertificateMap, voucher: Voucher, name: str) -> bool:
     )
 
 
-def filled(template: str, principal: str, key_id: str) -> str:
-    """`template` with its `{principal}` and `{key_id}` replaced, once."""
-    values = {"principal": principal, "key_id": key_id}
-    return _PLACEHOLDERS.sub(lambda place: values[place[1]], template)
-
-
 def is_plain(name: str) -> bool:
     """Whether a map of certificates may make an operator of this name.
 
     1 to 64 letters, digits and `. _ @ -`, no `@` (a group) or `-` in front, and not a local
     command's.
     """
-    return bool(_NAME.fullmatch(name)) and not name.casefold().endswith(_LOCAL)
+    return is_name(name) and not name.casefold().endswith(LOCAL)
 
 
 @frozen

@@ -8,8 +8,7 @@ from attrs import evolve, field, frozen
 
 from vspc.common.globs import Glob, parse_pattern
 from vspc.config import Config
-from vspc.config.checks import DEFAULT_ZONE
-from vspc.config.rule_terms import filled
+from vspc.config.checks import DEFAULT_ZONE, filled
 from vspc.config.settings import CertificateMap, OperatorSettings
 from vspc.console.access import (
     AUDITORS,
@@ -170,7 +169,7 @@ def _certified(config: Config, only: str | None = None) -> list[AccessRow]:
     found: dict[Operator, AccessRow] = {}
     for each in maps:
         for principal in each.principals:
-            name = filled(each.operator, principal)
+            name = filled(each.operator, principal, "*")
             if only is None or fnmatchcase(only, name):
                 operator = _standing(config, each, principal, only or name)
                 found.setdefault(operator, AccessRow(operator, principal))

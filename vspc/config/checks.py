@@ -19,10 +19,10 @@ _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 
 _OPERATOR = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
-_OURS = "@local"
-"""The end of names of commands run on the machine itself."""
+LOCAL = "@local"
+"""The end of names of operators of commands that are run on the machine itself."""
 
-_PLACE = re.compile(r"\{(?:principal|key_id)\}")
+_PLACE = re.compile(r"\{(principal|key_id)\}")
 
 NAME_LIMIT = 80
 """Characters of a name that a configuration gives to a console."""
@@ -98,14 +98,20 @@ def operator_name(value: str) -> None:
     if not is_name(value):
         allowed = "1 to 64 letters, digits and . _ @ - are allowed, no - or @ in front"
         raise InvalidValue("invalid operator name", allowed)
-    if value.casefold().endswith(_OURS):
-        raise InvalidValue("invalid operator name", f"names that end in {_OURS} are reserved")
+    if value.casefold().endswith(LOCAL):
+        raise InvalidValue("invalid operator name", f"names that end in {LOCAL} are reserved")
+
+
+def filled(template: str, principal: str, key_id: str) -> str:
+    """`template` with its {principal} and {key_id} replaced, once."""
+    values = {"principal": principal, "key_id": key_id}
+    return _PLACE.sub(lambda place: values[place[1]], template)
 
 
 def template(value: str) -> None:
     """A name of an operator with {principal} and {key_id} in it."""
     try:
-        operator_name(_PLACE.sub("x", value))
+        operator_name(filled(value, "x", "x"))
     except InvalidValue as wrong:
         allowed = "{principal} and {key_id} may be used"
         raise InvalidValue(wrong.problem, f"{wrong.allowed}; {allowed}") from None

@@ -14,7 +14,7 @@ from vspc.common.values import InvalidValue
 from vspc.config.mistakes import ConfigMistake, Finding, Tainted, join, table
 from vspc.config.proofs import Methods
 from vspc.config.relations import conflicts, relations, warnings
-from vspc.config.rule_terms import people
+from vspc.config.rules import people
 from vspc.config.settings import STATE_DIR, Config
 from vspc.config.structure import mistakes, structured
 from vspc.config.toml_lines import TomlLines, lines_of

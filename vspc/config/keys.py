@@ -5,9 +5,10 @@ No message repeats what was read: it could be a private key, put there by mistak
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import NewType
 
 from attrs import evolve, field, frozen
@@ -23,19 +24,20 @@ KEYS_FILE_LIMIT = 1024 * 1024
 RSA_BITS = 2048
 """Bits that an RSA key needs to log in."""
 
-# How many strings follow the type in the blob of a key (RFC 4253 section 6.6, 5656, 8709;
-# OpenSSH's PROTOCOL.u2f).
-_KEYS = {
-    "ssh-ed25519": 1,
-    "ecdsa-sha2-nistp256": 2,
-    "ecdsa-sha2-nistp384": 2,
-    "ecdsa-sha2-nistp521": 2,
-    "ssh-rsa": 2,
-    "sk-ssh-ed25519@openssh.com": 2,
-    "sk-ecdsa-sha2-nistp256@openssh.com": 3,
-}
+KEY_FIELDS: Mapping[str, int] = MappingProxyType(
+    {
+        "ssh-ed25519": 1,
+        "ecdsa-sha2-nistp256": 2,
+        "ecdsa-sha2-nistp384": 2,
+        "ecdsa-sha2-nistp521": 2,
+        "ssh-rsa": 2,
+        "sk-ssh-ed25519@openssh.com": 2,
+        "sk-ecdsa-sha2-nistp256@openssh.com": 3,
+    }
+)
+"""Strings that follow the type in a key's blob (RFC 4253 section 6.6, 5656, 8709; PROTOCOL.u2f)."""
 
-KEY_TYPES = tuple(_KEYS)
+KEY_TYPES = tuple(KEY_FIELDS)
 """Types of keys that an operator can log in with."""
 
 _CERTIFICATE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+-cert-v0[01]@openssh\.com\s")
@@ -101,7 +103,7 @@ def authorized_key(value: object) -> AuthorizedKey:
     if _CERTIFICATE.match(key):
         allowed = "the client presents it; add its authority to [ssh.certificates]"
         raise InvalidValue("a certificate instead of a key", allowed)
-    if key and key.split(None, 1)[0] not in _KEYS and any(kind in key for kind in _KEYS):
+    if key and key.split(None, 1)[0] not in KEY_FIELDS and any(kind in key for kind in KEY_FIELDS):
         front, key = split_options(key)
         options = key_options(front)
     return evolve(_bare(key), options=options)
@@ -110,7 +112,7 @@ def authorized_key(value: object) -> AuthorizedKey:
 def _bare(line: str) -> AuthorizedKey:
     """A key without options, as in a `.pub` file."""
     words = line.split(None, 2)
-    if not words or words[0] not in _KEYS:
+    if not words or words[0] not in KEY_FIELDS:
         raise InvalidValue("not a public key", _advice(line))
     try:
         blob = base64.b64decode(words[1] if len(words) > 1 else "", validate=True)
@@ -132,7 +134,7 @@ def _advice(line: str) -> str:
 def _examine(kind: str, parts: list[bytes]) -> None:
     if parts and parts[0] != kind.encode():
         raise InvalidValue(f"the key after {kind} is of another type", _ALLOWED)
-    if len(parts) != 1 + _KEYS[kind] or not all(parts):
+    if len(parts) != 1 + KEY_FIELDS[kind] or not all(parts):
         raise InvalidValue(f"incomplete or damaged key after {kind}", _ALLOWED)
     if kind == "ssh-rsa" and int.from_bytes(parts[2], "big").bit_length() < RSA_BITS:
         raise InvalidValue("the RSA key is too short", f"at least {RSA_BITS} bits are required")

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import frozen
 
 from vspc.common.values import InvalidValue
-from vspc.config import shapes
 from vspc.config.keyoptions import limited
 from vspc.config.keys import AuthorizedKey
-from vspc.config.mistakes import Finding, Tainted, join, shown
+from vspc.config.mistakes import Finding, Tainted, choice, join, shown
 from vspc.config.settings import CertificateSettings, Config, OperatorSettings
 
 NAMED = 10
@@ -54,7 +53,7 @@ def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Fi
         for index, word in tainted.numbered(key, operator.require):
             place = f"{key}[{index}]"
             try:
-                method = named[shapes.choice(word, tuple(named))]
+                method = named[choice(word, tuple(named))]
             except InvalidValue as wrong:
                 yield place, wrong.problem, wrong.allowed
                 continue
@@ -114,10 +113,7 @@ def _is_token(key: AuthorizedKey) -> bool:
 def _without_effect(operator: OperatorSettings) -> Iterator[str]:
     """Options of keys that are ignored, and those with which a key never logs in."""
     found = []
-    for index, key in enumerate(operator.keys):
-        place = f"authorized_keys[{index}]"
-        if index >= len(operator.authorized_keys):
-            place = f"authorized_keys_file: line {key.line}"
+    for place, key in operator.placed_keys:
         if key.options.ignored:
             words = ", ".join(key.options.ignored)
             have = "option {} has" if len(key.options.ignored) == 1 else "options {} have"

@@ -12,8 +12,8 @@ from typing import Any
 
 from vspc.common.addresses import Network
 from vspc.config import proofs, rules
+from vspc.config.checks import filled
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
-from vspc.config.rule_terms import filled
 from vspc.config.settings import Config, SshSettings, VmSettings
 
 _LISTENERS = (
@@ -192,7 +192,7 @@ def _unruled(config: Config) -> Iterator[str]:
 def _mapped_groups(config: Config, name: str) -> Iterator[str]:
     """Groups that certificates can give to the operator `name`."""
     for each in config.ssh.certificates.map:
-        globs = (filled(each.operator, principal) for principal in each.principals)
+        globs = (filled(each.operator, principal, "*") for principal in each.principals)
         if any(fnmatchcase(name, glob) for glob in globs):
             yield from each.groups
 

@@ -6,6 +6,7 @@ items, a list of tables all from the first wrong one on.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -22,7 +23,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.common.addresses import Network
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import rule_terms, shapes, values
+from vspc.config import rules, values
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.keys import (
     AuthoritiesFile,
@@ -34,8 +35,18 @@ from vspc.config.keys import (
     authorized_key,
     keys_file,
 )
-from vspc.config.mistakes import Finding, join, shown
-from vspc.config.rule_terms import ConfiguredPeople
+from vspc.config.mistakes import (
+    Finding,
+    choice,
+    exactly,
+    examine_single,
+    headed,
+    join,
+    no_list,
+    no_table,
+    no_tables,
+    shown,
+)
 from vspc.config.secrets import (
     HashFile,
     PasswordHash,
@@ -51,7 +62,7 @@ _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 
 
 def structured(
-    tables: dict[str, Any], base: Path, people: ConfiguredPeople, partial: bool = False
+    tables: dict[str, Any], base: Path, people: rules.ConfiguredPeople, partial: bool = False
 ) -> Config:
     """The configuration in `tables`, of a file in `base`, in which rules may name `people`. Raises
     what `mistakes` understands, unless `partial`.
@@ -59,10 +70,10 @@ def structured(
     return _converter(base, people, partial).structure(tables, Config)
 
 
-def _converter(base: Path, people: ConfiguredPeople, partial: bool) -> Converter:
+def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Converter:
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     for kind in (str, int, bool):
-        made.register_structure_hook(kind, shapes.exactly)
+        made.register_structure_hook(kind, exactly)
     readers: dict[Any, Callable[[Any], Any]] = {
         Path: lambda v: values.place(v, base),
         values.StateFile: values.state_file,
@@ -73,7 +84,7 @@ def _converter(base: Path, people: ConfiguredPeople, partial: bool) -> Converter
         HashFile: lambda v: hash_file(values.place(v, base)),
         TotpFile: lambda v: totp_file(values.place(v, base)),
         PasswordHash: password_hash,
-        values.Consoles: lambda v: rule_terms.consoles_file(values.place(v, base)),
+        values.Consoles: lambda v: rules.consoles_file(values.place(v, base)),
         values.ProgramPath: values.program,
         values.Endpoint: lambda v: values.endpoint(v, base),
         values.Size: values.size,
@@ -83,7 +94,7 @@ def _converter(base: Path, people: ConfiguredPeople, partial: bool) -> Converter
         values.Expression: values.expression,
         values.Target: lambda v: values.target(v, base),
         Network: values.network,
-        values.Pattern: rule_terms.pattern,
+        values.Pattern: rules.pattern,
         values.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,
     }
@@ -100,7 +111,7 @@ def _single(kind: Any, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """`read` for values that are neither lists nor tables."""
 
     def checked(value: Any) -> Any:
-        shapes.examine_single(value, kind in _QUIET)
+        examine_single(value, kind in _QUIET)
         return read(value)
 
     return checked
@@ -119,10 +130,10 @@ def _is(origin: Any) -> Callable[[Any], bool]:
 
 
 def _choice(value: Any, kind: Any) -> Any:
-    return shapes.choice(value, get_args(kind))
+    return choice(value, get_args(kind))
 
 
-def _who(value: Any, people: ConfiguredPeople) -> values.Who:
+def _who(value: Any, people: rules.ConfiguredPeople) -> values.Who:
     if not isinstance(value, str) or not (value == "*" or people.has(value)):
         near = get_close_matches(value, people.names, 1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}? " if near else ""
@@ -136,7 +147,7 @@ def _list(made: Converter, value: Any, kind: Any, partial: bool) -> tuple[Any, .
     inner = get_args(kind)[0]
     if not isinstance(value, list):
         is_quiet = inner in _QUIET
-        raise shapes.no_tables(value) if _is_table(inner) else shapes.no_list(value, is_quiet)
+        raise no_tables(value) if _is_table(inner) else no_list(value, is_quiet)
     items, errors = [], list[Exception]()
     for index, item in enumerate(value):
         with _noting(errors, index, inner):
@@ -152,9 +163,7 @@ def _tables(made: Converter, value: Any, kind: Any, partial: bool) -> dict[str, 
     """Tables by name; the names are operators'."""
     inner = get_args(kind)[1]
     if not isinstance(value, dict):
-        raise InvalidValue(
-            shapes.no_table(value).problem, "write [operators.NAME], and keys below it"
-        )
+        raise InvalidValue(no_table(value).problem, "write [operators.NAME], and keys below it")
     found, errors = dict[str, Any](), list[Exception]()
     for name, table in value.items():
         with _noting(errors, name, inner):
@@ -166,22 +175,14 @@ def _tables(made: Converter, value: Any, kind: Any, partial: bool) -> dict[str, 
     return found
 
 
-class _noting:
+@contextmanager
+def _noting(errors: list[Exception], index: int | str, kind: Any) -> Iterator[None]:
     """Collects what is raised, with a note of where in the list or table it was."""
-
-    def __init__(self, errors: list[Exception], index: int | str, kind: Any) -> None:
-        self._errors = errors
-        self._note = IterableValidationNote(f"[{index}]", index, kind)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        error.__notes__ = [self._note]
-        self._errors.append(error)
-        return True
+    try:
+        yield
+    except Exception as error:
+        error.__notes__ = [IterableValidationNote(f"[{index}]", index, kind)]
+        errors.append(error)
 
 
 def _table_hook(made: Converter, kind: Any, partial: bool) -> Callable[[Any, Any], Any]:
@@ -196,7 +197,7 @@ def _table_hook(made: Converter, kind: Any, partial: bool) -> Callable[[Any, Any
 
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
-            raise shapes.no_table(value)
+            raise no_table(value)
         try:
             return inner(value, cls)
         except ClassValidationError as error:
@@ -244,7 +245,7 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[Finding]:
             for wrong in error.wrongs:
                 yield key, wrong.problem, wrong.allowed
         case InvalidValue():
-            yield key, error.problem, shapes.headed(error.allowed, key)
+            yield key, error.problem, headed(error.allowed, key)
         case KeyError():
             yield key, "missing", "this key is required"
         case _:

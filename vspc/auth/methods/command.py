@@ -38,8 +38,15 @@ from twisted.internet.defer import Deferred
 
 from vspc.auth.directory import UNKNOWN, OperatorDirectory
 from vspc.auth.method import Attempt, AuthContext, Evidence
-from vspc.auth.program_run import ClientAnswer, ProgramFailed, ProgramRun, Secrets, ending
-from vspc.auth.programs import NAME, Programs
+from vspc.auth.programs import (
+    NAME,
+    ClientAnswer,
+    ProgramFailed,
+    ProgramRun,
+    Programs,
+    Secrets,
+    ending,
+)
 from vspc.common.addresses import rate_key
 from vspc.common.text import safe
 from vspc.config import Config
@@ -196,7 +203,7 @@ async def converse(
 async def _led(run: ProgramRun, claimant: Claimant, ask: Asker) -> Verdict:
     """The conversation that the program of `run` leads. Raises `ProgramFailed`."""
     dialogue = ProgramDialogue(run.secrets)
-    run.write(dialogue.opening(claimant))
+    run.child.write(dialogue.opening(claimant))
     asking: Deferred[None] | None = None
 
     async def put(question: Question) -> None:
@@ -216,7 +223,7 @@ async def _led(run: ProgramRun, claimant: Claimant, ask: Asker) -> Verdict:
                     asking = None
                     if len(text) > ANSWER:
                         raise ProgramFailed(f"the answer has more than {ANSWER:,} bytes")
-                    run.write(dialogue.answer(text))
+                    run.child.write(dialogue.answer(text))
                     run.resume()
                 case ProgramFailed() as failure:
                     raise failure

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from vspc.auth.directory import UNKNOWN, OperatorDirectory
 from vspc.auth.method import Attempt, AuthContext, Evidence
-from vspc.auth.program_run import ProgramFailed, ending
-from vspc.auth.programs import NAME, Programs
+from vspc.auth.programs import NAME, ProgramFailed, Programs, ending
 from vspc.auth.revocation import RevocationFile
 from vspc.common.addresses import rate_key
 from vspc.config import Config, OperatorSettings
@@ -166,7 +165,7 @@ async def authorized_keys(
         raise ProgramFailed(str(error)) from None
     found = bytearray()
     async with programs.run(words, rate_key(claimant.address)) as run:
-        run.close_input()
+        run.child.close_input()
         while True:
             match await run.next():
                 case bytes(data):
