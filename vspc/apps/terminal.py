@@ -222,12 +222,6 @@ class TerminalBridge(Program):
         key = self._keys.escape_key
         self._screen.lines(*(line.format(key) for line in _HELP))
 
-    def _ask_key(self) -> None:
-        self._screen.line("type the new escape key, a control key")
-
-    def _key_changed(self) -> None:
-        self._screen.line("escape key changed" + self._keys_for("?", ": {} for help"))
-
     def _key_unchanged(self) -> None:
         example = self._keys_for("?", ", as in {}")
         self._screen.line(
@@ -251,9 +245,6 @@ class TerminalBridge(Program):
             text, remedy = self._refusals.text(refusal), self._remedy(refusal)
             self._screen.line(f"{text}: you do not have the pen{remedy}")
 
-    def _force_pen(self) -> None:
-        self._ask_pen(force=True)
-
     def _only_read(self) -> None:
         self._attachment.reads_only = True
         if self._attachment.has_pen:
@@ -268,15 +259,6 @@ class TerminalBridge(Program):
         self._screen.line(self._banner())
         facts = details(self._console)
         self._screen.line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
-
-    def _replay_short(self) -> None:
-        self._show_last(REPLAY_LINES)
-
-    def _replay_long(self) -> None:
-        self._show_last(REPLAY_LONG)
-
-    def _replay_most(self) -> None:
-        self._show_last(REPLAY_MOST)
 
     def _send_break(self) -> None:
         if not self._console.input.waiting:  # those that waited have gone, or were dropped
@@ -325,16 +307,18 @@ _COMMANDS: dict[str, Callable[[TerminalBridge], None]] = {
     ".": TerminalBridge._go,
     "?": TerminalBridge._help,
     "a": TerminalBridge._ask_pen,
-    "f": TerminalBridge._force_pen,
+    "f": lambda bridge: bridge._ask_pen(force=True),
     "s": TerminalBridge._only_read,
     "w": TerminalBridge._who,
     "i": TerminalBridge._info,
-    "r": TerminalBridge._replay_short,
-    "p": TerminalBridge._replay_long,
-    "R": TerminalBridge._replay_most,
+    "r": lambda bridge: bridge._show_last(REPLAY_LINES),
+    "p": lambda bridge: bridge._show_last(REPLAY_LONG),
+    "R": lambda bridge: bridge._show_last(REPLAY_MOST),
     "l0": TerminalBridge._send_break,
-    "e": TerminalBridge._ask_key,
-    CHOSEN: TerminalBridge._key_changed,
+    "e": lambda bridge: bridge._screen.line("type the new escape key, a control key"),
+    CHOSEN: lambda bridge: bridge._screen.line(
+        "escape key changed" + bridge._keys_for("?", ": {} for help")
+    ),
     NOT_CHOSEN: TerminalBridge._key_unchanged,
 }
 

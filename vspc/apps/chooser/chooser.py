@@ -6,7 +6,6 @@ may read, and attaches to the one chosen.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from attrs import define, field, frozen
 
@@ -25,8 +24,6 @@ from vspc.console.events import EventBus
 from vspc.console.names import name_order
 from vspc.console.ports import Channel, Program
 
-__all__ = ["Chooser", "ConsoleChooser", "Row", "Visit"]
-
 CHANGE_INTERVAL = 0.25
 """Seconds between two refreshes of the list, however often it changes."""
 
@@ -41,29 +38,6 @@ AGE_INTERVAL = 5.0
 
 TURN_BYTES = 128
 """Bytes typed that one reactor turn deals with: a filter over thousands of rows is slow."""
-
-
-class _View(Protocol):
-    """What a chooser shows and what keys do. Only `paint` and `close` write."""
-
-    @property
-    def filter(self) -> str:
-        """What was typed to find a console; empty in a view that does not keep it."""
-
-    def replace(self, rows: Sequence[Row]) -> None:
-        """The list has changed."""
-
-    def press(self, key: Pressed) -> Outcome:
-        """What `key` decides."""
-
-    def paint(self) -> None:
-        """Show the present state, as far as the channel has room."""
-
-    def resized(self) -> None:
-        """The terminal's size has changed: what it shows now is unknown."""
-
-    def close(self) -> bool:
-        """Give the terminal back; whether anything was written."""
 
 
 class Chooser(Program):
@@ -98,7 +72,7 @@ class Chooser(Program):
         terminal = channel.terminal
         plain = terminal is None or not terminal.has_cursor
         view = PlainView if plain else ScreenView
-        self._view: _View = view(channel, title, ensure_safe(remark), visit)
+        self._view = view(channel, title, ensure_safe(remark), visit)
         self._typed = bytearray()
         self._budget = TURN_BYTES
         self._input_ended = False

@@ -30,7 +30,7 @@ _NO_CONSOLES = "no consoles yet; they are listed here when they appear. Ctrl-D l
 
 
 class PlainView:
-    """A numbered list, `number or name: `, and what is typed after it.
+    """As `ScreenView`: a numbered list, `number or name: `, and what is typed after it.
 
     A number is that of the last list. A name is the name or handle itself, else words of which
     all must match; several matches are listed. Enter alone, or `?`, lists them all; after a visit

@@ -57,7 +57,10 @@ class Painter:
 
 
 class ScreenView:
-    """A list to move in and a filter to type, on the whole of a terminal."""
+    """A list to move in and a filter to type, on the whole of a terminal.
+
+    Only `paint` and `close` write.
+    """
 
     def __init__(
         self, channel: Channel, title: str, remark: str = "", visit: Visit | None = None
@@ -72,10 +75,12 @@ class ScreenView:
         self._painter = Painter(channel)
 
     def replace(self, rows: Sequence[Row]) -> None:
+        """The list has changed."""
         self._choice.replace(rows)
         self._widths = measure(self._choice.entries)
 
     def press(self, key: Pressed) -> Outcome:
+        """What `key` decides."""
         if key in (Key.CTRL_C, Key.CTRL_D):
             return Left.LEFT
         if self._help:
@@ -99,6 +104,7 @@ class ScreenView:
 
     @property
     def filter(self) -> str:
+        """What was typed to find a console."""
         return self._choice.text
 
     def _turn(self, key: Pressed) -> None:
@@ -113,6 +119,7 @@ class ScreenView:
             _KEYS[key](self._choice)
 
     def paint(self) -> None:
+        """Show the present state, as far as the channel has room."""
         terminal = self._channel.terminal or Terminal("", 80, 24)
         frame = ChooserFrame(
             self._choice,
@@ -126,9 +133,11 @@ class ScreenView:
         self._painter.paint(frame.encoded())
 
     def resized(self) -> None:
+        """The terminal's size has changed: what it shows now is unknown."""
         self._painter.forget()
 
     def close(self) -> bool:
+        """Give the terminal back; whether anything was written."""
         return self._painter.close()
 
 

@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable, Sequence
 from io import StringIO
 from shlex import shlex
-from typing import Protocol
+from typing import TypeAlias
 
 from vspc.apps.verbs.kinds import UsageError
 from vspc.common.text import safe
 
 LINE = 4096
 """Characters of a command line."""
+
+CommandSource: TypeAlias = "CommandLine | Words"
+"""Where the words of a verb come from."""
 
 TRAILING = 32
 """Options behind a text, at most."""
@@ -26,44 +29,11 @@ _OPTION = re.compile(r"-[^ \t\n\r\v\f='\"\\]*")
 _ESCAPED = ("\\'", '\\"')
 
 
-class CommandSource(Protocol):
-    """Where the words of a verb come from. Any method may raise `UsageError`."""
+class CommandLine:
+    """One string. Surrogates, which stand for bytes that are not UTF-8, are kept.
 
-    def done(self) -> bool:
-        """Whether nothing is left."""
-
-    def quoted(self) -> bool:
-        """Whether what comes next is text in quotes, and so no option."""
-
-    def option(self) -> str:
-        """Take the name of an option, up to a `=`; empty if something else comes next."""
-
-    def attach(self, value: str) -> None:
-        """The last letters of that name, `value`, are the beginning of the option's value."""
-
-    def attached(self) -> bool:
-        """Whether the option that was taken has its value with it, behind a `=`."""
-
-    def value(self, verbatim: bool) -> str:
-        """Take the value of that option: what is attached, or what comes next (`done` is false)."""
-
-    def word(self) -> str:
-        """Take a word."""
-
-    def skip(self, word: str) -> bool:
-        """Take `word` if it comes next, without quotes; whether it did."""
-
-    def text(self, takes_option: Callable[["CommandSource"], bool]) -> str:
-        """Take the text at the end, less the options behind it. `takes_option` takes one option of
-        the verb, with its value; False if something else comes next.
-        """
-
-    def literal(self) -> str | None:
-        """Take all of what is behind a `--`; None if that is nothing."""
-
-
-class CommandLine(CommandSource):
-    """One string. Surrogates, which stand for bytes that are not UTF-8, are kept."""
+    Any method may raise `UsageError`.
+    """
 
     def __init__(self, line: str, at: int = 0, plain: bool = False) -> None:
         """Begin at `at`. With `plain` a word with quotes in it is not an option."""
@@ -76,16 +46,17 @@ class CommandLine(CommandSource):
         self._attached: str | None = None  # what of it is read already
 
     def done(self) -> bool:
-        """Nothing but blanks is left."""
+        """Whether nothing but blanks is left."""
         while self._at < len(self._line) and self._line[self._at] in _BLANKS:
             self._at += 1
         return self._at == len(self._line)
 
     def quoted(self) -> bool:
-        """A quote comes next."""
+        """Whether what comes next is text in quotes, and so no option."""
         return not self.done() and self._line[self._at] in "'\""
 
     def option(self) -> str:
+        """Take the name of an option, up to a `=`; empty if something else comes next."""
         self._equals, self._attached = False, None
         if self.done():
             return ""
@@ -116,6 +87,7 @@ class CommandLine(CommandSource):
         return name
 
     def attach(self, value: str) -> None:
+        """The last letters of that name, `value`, are the beginning of the option's value."""
         if self._attached is not None:
             self._attached = f"{value}={self._attached}" if self._equals else value
         else:
@@ -123,9 +95,11 @@ class CommandLine(CommandSource):
         self._equals = True
 
     def attached(self) -> bool:
+        """Whether the option that was taken has its value with it, behind a `=`."""
         return self._equals
 
     def value(self, verbatim: bool) -> str:
+        """Take the value of that option: what is attached, or what comes next (`done` is false)."""
         if self._equals and self._attached is not None:
             return self._attached
         if self._equals and self._line[self._at : self._at + 1] in ("", *_BLANKS):
@@ -135,7 +109,7 @@ class CommandLine(CommandSource):
         return self._quoted() if self.quoted() else self._bare()
 
     def word(self) -> str:
-        """As a POSIX shell splits words, nothing expanded."""
+        """Take a word as a POSIX shell splits words, nothing expanded."""
         self.done()
         rest = StringIO(self._line[self._at :])
         words = shlex(rest, posix=True)
@@ -152,6 +126,7 @@ class CommandLine(CommandSource):
         return word
 
     def skip(self, word: str) -> bool:
+        """Take `word` if it comes next, without quotes; whether it did."""
         there = not self.done() and self._line.startswith(word, self._at)
         end = self._at + len(word)
         if not there or self._line[end : end + 1] not in ("", *_BLANKS):
@@ -197,7 +172,9 @@ class CommandLine(CommandSource):
         )
 
     def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
-        """One blank stands between the text and the options behind it."""
+        """Take the text at the end, less the options behind it and the blank between them.
+        `takes_option` takes one option of the verb, with its value; False: something else is next.
+        """
         if self.quoted():
             return self._quoted()
         start, end = self._at, len(self._line)
@@ -220,13 +197,13 @@ class CommandLine(CommandSource):
         return min(counts)
 
     def literal(self) -> str | None:
-        """One blank stands between the `--` and the text."""
+        """Take all of what is behind a `--` and one blank; None if that is nothing."""
         start, self._at = self._at + 1, len(self._line)
         return self._line[start:] if start <= len(self._line) else None
 
 
-class Words(CommandSource):
-    """The arguments of a process."""
+class Words:
+    """The arguments of a process, to be taken as those of `CommandLine`."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = list(words)

@@ -6,7 +6,7 @@ from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
 from vspc.apps.terminal import TerminalBridge
-from vspc.apps.verbs.context import FAILED, Call, Startable, Verb, VerbExit
+from vspc.apps.verbs.context import FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 from vspc.console.console import Console
 
@@ -25,7 +25,7 @@ GRAMMAR = Grammar(
 )
 
 
-async def run(call: Call, parsed: Parsed) -> Startable:
+async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach with these options."""
     return await attach(call, call.find(parsed[NAME]), call.options.with_words(parsed))
 
@@ -43,18 +43,18 @@ def require_attachable(call: Call, console: Console, chosen: AttachOptions) -> N
 
 async def attach(
     call: Call, console: Console, chosen: AttachOptions, left: Callable[[str], None] | None = None
-) -> Startable:
-    """A bridge from the channel of `call` to `console`. `left` is called where a terminal leaves
-    it, with the reason if it had to.
+) -> Takeover:
+    """A bridge from the channel of `call` to `console`, to be started. `left` is called where a
+    terminal leaves it, with the reason if it had to.
     """
     require_attachable(call, console, chosen)
     call = call.because(chosen.reason)
     if call.channel.terminal is None:
         call.remark(NO_TERMINAL)
         end = console.history.end
-        return ExactBridge(call, console, end, chosen.read_only, ends_with_input=True)
+        return ExactBridge(call, console, end, chosen.read_only, ends_with_input=True).begin
     escape = call.context.escape() if chosen.escape is None else chosen.escape
-    return TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left)
+    return TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left).begin
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

@@ -310,14 +310,10 @@ class Call:
         return f"{found}  (id {console.id})"
 
 
-class Startable(Protocol):
-    """A program that takes over the channel of a verb."""
+Takeover = Callable[[], None]
+"""Starts a program that takes over the channel of a verb."""
 
-    def begin(self) -> None:
-        """Start on the channel."""
-
-
-VerbRun = Coroutine[Any, Any, Startable | None]
+VerbRun = Coroutine[Any, Any, Takeover | None]
 """A verb that runs. None: it is done, and its exit status is 0."""
 
 
@@ -348,14 +344,14 @@ def run_verb(call: Call, work: VerbRun, attaches: bool = False) -> None:
 
 async def _run_to_end(call: Call, work: VerbRun) -> None:
     try:
-        program = await work
+        take_over = await work
     except VerbExit as end:
         call.fail(end.status, *end.lines, console=end.console, detail=end.detail)
         return
-    if program is None:
+    if take_over is None:
         call.channel.finish(DONE)
     else:
-        program.begin()
+        take_over()
 
 
 def no_console(typed: str) -> str:

@@ -186,7 +186,7 @@ class _Expectation(Sink, FollowReader):
         if self._found is not None:
             # The match may be older than the text, which is typed all the same.
             return None if typist is not None and typist.waiting else self._found
-        if self._ended and not self._searching.due:
+        if self._ended and not self._searching.stream.due:
             raise self._failure(FAILED, "ended", self._ended)
         return None
 
@@ -199,7 +199,7 @@ class _Expectation(Sink, FollowReader):
         lines = [f"timed out after {self._timeout:g} s: {title} {what}"]
         if typist is not None and typist.waiting:
             lines.append(typist.give_up())
-        searched = max(self._from, self._searching.end)
+        searched = max(self._from, self._searching.stream.searched)
         lines.append(f"searched offsets {self._from} to {searched}; --from continues")
         return self._failure(TIMED_OUT, "timed-out", *lines)
 
@@ -227,7 +227,7 @@ class _Expectation(Sink, FollowReader):
     # `FollowReader`
 
     def room(self) -> int:
-        return self._searching.room
+        return 0 if self._found is not None else self._searching.stream.room
 
     def take_output(self, offset: int, data: bytes) -> None:
         self._searching.feed(offset, data)

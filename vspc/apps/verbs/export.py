@@ -10,7 +10,6 @@ which it is printed.
 import codecs
 import json
 from collections.abc import Iterator
-from typing import Protocol
 
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError
@@ -28,16 +27,6 @@ from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 
 SETBACK = 1.0
 """Seconds by which the time must go back to be a clock that was set; by less it stands still."""
-
-
-class Format(Protocol):
-    """How items become bytes."""
-
-    def feed(self, item: Item) -> Iterator[bytes]:
-        """What `item` adds."""
-
-    def end(self) -> Iterator[bytes]:
-        """The last of it."""
 
 
 class RawFormat:
@@ -157,6 +146,9 @@ class Cast:
         self._elapsed += max(0.0, at - before)
         self._before = at if at >= before or before - at >= SETBACK else before
 
+
+Format = RawFormat | TextFormat | Cast
+"""How items become bytes: what an item adds, and the last of it."""
 
 TERMINAL = (80, 24)
 """Columns and rows of an asciicast: the size of the terminal on a serial line is unknown."""

@@ -1,5 +1,5 @@
-"""`help`: verbs as text, from their grammars; also the table in docs/operators.md, how TEXT and
-REGEX are read, and what a shell needs for completion.
+"""`help`: verbs as text, from their grammars; also how TEXT and REGEX are read, and what a shell
+needs for completion.
 """
 
 import re
@@ -63,17 +63,6 @@ def _rows(grammar: Grammar) -> Iterator[tuple[str, str]]:
     for option in grammar.every_option:
         yield (f"{option.short}, " if option.short else "") + option.shown, option.help
     yield "--help", "this text"
-
-
-def tabled(grammars: Iterable[Grammar]) -> str:
-    """A table of verbs in Markdown: how each is written, and what it is for."""
-    rows = (
-        (f"`{form}`".replace("|", r"\|"), each.summary if not number else "")
-        for each in grammars
-        for number, form in enumerate(each.usage.split(" | "))
-    )
-    lines = (f"| {form} | {summary} |".replace("  ", " ") for form, summary in rows)
-    return "\n".join(["| verb | what it does |", "| --- | --- |", *lines]) + "\n"
 
 
 def overview(grammars: Iterable[Grammar]) -> str:

@@ -3,7 +3,7 @@
 from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.exact import ExactBridge
 from vspc.apps.verbs.console import require_attachable
-from vspc.apps.verbs.context import DENIED, FAILED, Call, Startable, Verb, VerbExit
+from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET
 from vspc.apps.verbs.log_cursor import look_back_denial
@@ -23,14 +23,14 @@ FORWARD = "forward"
 """The name of `-W` and `-L` in place of a verb."""
 
 
-async def run(call: Call, parsed: Parsed) -> Startable:
+async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach for a program."""
     return await attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
 
 
 async def attach(
     call: Call, typed: str, chosen: AttachOptions, offset: int | None = None
-) -> Startable:
+) -> Takeover:
     """`raw` on the console that `typed` names, from `offset` or from now on; also for `-W`."""
     try:
         console = call.find(typed)
@@ -56,7 +56,7 @@ async def attach(
         call.record(FORWARD, console, result="ok", offset=offset)
     else:
         call.record("raw", console, offset=offset)
-    return ExactBridge(call, console, offset, chosen.read_only)
+    return ExactBridge(call, console, offset, chosen.read_only).begin
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

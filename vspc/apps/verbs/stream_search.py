@@ -235,7 +235,7 @@ AGAIN = 1.0
 
 
 class BackgroundSearch:
-    """Searches a stream in a `WorkPool`. `more` is called when it takes more after a search."""
+    """Searches `stream` in a `WorkPool`. `more` is called when it takes more after a search."""
 
     def __init__(
         self,
@@ -244,30 +244,14 @@ class BackgroundSearch:
         more: Callable[[], None],
     ) -> None:
         self._context = context
-        self._stream = StreamSearch(patterns)
+        self.stream = StreamSearch(patterns)
         self._more = more
-        self._is_over = False
         self._fed = Wakeup()
         self._rested = Wakeup(context.clock)
 
-    @property
-    def room(self) -> int:
-        """Bytes that it takes now."""
-        return 0 if self._is_over else self._stream.room
-
-    @property
-    def due(self) -> bool:
-        """Whether there is something that was not searched."""
-        return self._stream.due
-
-    @property
-    def end(self) -> int:
-        """The offset behind what it has searched."""
-        return self._stream.searched
-
     def feed(self, offset: int, data: bytes) -> None:
         """Add output."""
-        self._stream.feed(offset, data)
+        self.stream.feed(offset, data)
         if self._fed.is_awaited:
             self._fed.set()
 
@@ -278,7 +262,7 @@ class BackgroundSearch:
 
     async def run(self) -> Match:
         """Wait for a match."""
-        stream = self._stream
+        stream = self.stream
         while True:
             if not stream.due:
                 await self._fed.wait()
@@ -289,7 +273,6 @@ class BackgroundSearch:
                 await self._rested.wait(AGAIN)
                 continue
             if found is not None:
-                self._is_over = True
                 return found
             stream.missed()
             # Output in drops is searched together: each search may be of a whole window again.

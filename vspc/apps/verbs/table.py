@@ -30,7 +30,7 @@ from vspc.apps.verbs import (
 )
 from vspc.apps.verbs import list as list_verb
 from vspc.apps.verbs.commandline import CommandLine, CommandSource, Words
-from vspc.apps.verbs.context import USAGE, Call, Startable, Verb, VerbExit, complain, run_verb
+from vspc.apps.verbs.context import USAGE, Call, Takeover, Verb, VerbExit, complain, run_verb
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import GLOB, UsageError
 from vspc.apps.verbs.parser import nearest, parse
@@ -154,7 +154,7 @@ class VerbTable(Mapping[str, Verb]):
         return help_text.described(grammar, "vspc ") if is_help else None
 
 
-async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Startable | None:
+async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Takeover | None:
     try:
         parsed = parse(verb.grammar, invocation.rest, call.context.clock.wall(), call.target)
         if parsed.help:
