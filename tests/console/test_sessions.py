@@ -1,11 +1,13 @@
 """Who is in: counted, bounded, ended."""
 
+from contextlib import ExitStack
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, FakeSink, World
 from vspc.console.access import Operator
 from vspc.console.session import Proof, Session
-from vspc.console.sessions import Follow, Quota, Sessions
+from vspc.console.sessions import Quota, Sessions
 
 
 def session(number: int, operator: str = "alice") -> Session:
@@ -85,16 +87,17 @@ class SessionsTest(SynchronousTestCase):
         one, two = session(1), session(2)
         self.enter(one)
         self.enter(two)
-        place = self.sessions.follow(one)
-        assert isinstance(place, Follow)
-        self.assertIn("1 are allowed", str(self.sessions.follow(two)))
-        place.release()
-        place.release()
-        self.assertIsInstance(self.sessions.follow(two), Follow)
+        with self.sessions.following(one) as why_not:
+            self.assertEqual(why_not, "")
+            with self.sessions.following(two) as why_not:
+                self.assertIn("1 are allowed", why_not)
+        with self.sessions.following(two) as why_not:
+            self.assertEqual(why_not, "")
 
     def test_who_comes_from_the_machine_itself_has_no_limits(self) -> None:
-        for number in range(10):
-            local = session(number, "root@local")
-            self.assertEqual(self.enter(local, bounded=False), "")
-            self.assertIsInstance(self.sessions.follow(local), Follow)
-            self.assertEqual(self.sessions.attaching(local), "")
+        with ExitStack() as places:
+            for number in range(10):
+                local = session(number, "root@local")
+                self.assertEqual(self.enter(local, bounded=False), "")
+                self.assertEqual(places.enter_context(self.sessions.following(local)), "")
+                self.assertEqual(self.sessions.attaching(local), "")

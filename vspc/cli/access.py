@@ -2,9 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-
-from attrs import frozen
+from collections.abc import Iterator, Sequence
 
 from vspc.cli.access_matrix import (
     AccessCell,
@@ -36,41 +34,30 @@ WIDTH = 40
 _ORDER = ("read", "write", "break", "force", "admin")
 
 
-@frozen
-class AccessOptions:
-    """Options of the command; None: all. `offline`: the running server is not asked."""
-
-    operator: str | None = None
-    console: str | None = None
-    as_json: bool = False
-    offline: bool = False
-
-
 class Missing(Exception):
     """An unknown operator, zone or console; the text says which."""
 
 
-def show(config: Config, options: AccessOptions) -> int:
-    """Print it; the exit status."""
+def show(
+    config: Config, operator: str | None, console: str | None, as_json: bool, offline: bool
+) -> int:
+    """Print it; the exit status. `operator` and `console`, None for all, restrict it; with
+    `offline` the running server is not asked.
+    """
     try:
-        rows = _rows(config, options.operator)
-        columns = _columns(config, options)
+        rows = _rows(config, operator)
+        columns = _columns(config, console, offline)
     except Missing as missing:
         print(f"vspc access: {missing}", file=sys.stderr)
         return NOT_FOUND
     matrix = AccessMatrix(rules_of(config), rows, columns)
-    if options.as_json:
-        _say(as_json(matrix, config))
-    elif options.operator is None and options.console is None:
-        _say(by_rule(matrix))
+    if as_json:
+        lines = all_cells(matrix, config)
     else:
-        _say(by_cell(matrix))
-    return 0
-
-
-def _say(lines: Iterable[str]) -> None:
+        lines = iter(by_rule(matrix) if operator is None and console is None else by_cell(matrix))
     for line in lines:
         print(line)
+    return 0
 
 
 def _rows(config: Config, name: str | None) -> list[AccessRow]:
@@ -82,16 +69,16 @@ def _rows(config: Config, name: str | None) -> list[AccessRow]:
     return rows
 
 
-def _columns(config: Config, options: AccessOptions) -> list[AccessColumn]:
-    present = None if options.offline else _ask(config)
+def _columns(config: Config, console: str | None, offline: bool) -> list[AccessColumn]:
+    present = None if offline else _ask(config)
     if present is not None:
-        found = present if options.console is None else picked(present, options.console)
-        if not found and options.console is not None:
+        found = present if console is None else picked(present, console)
+        if not found and console is not None:
             hint = "--offline uses only the rules"
-            raise Missing(f"no console matches {safe(options.console)} now; {hint}")
+            raise Missing(f"no console matches {safe(console)} now; {hint}")
         return found
-    if options.console is not None:
-        return _imagined(config, options.console)
+    if console is not None:
+        return _imagined(config, console)
     print("the patterns of the rules are shown in place of consoles", file=sys.stderr)
     return columns_of(config)
 
@@ -193,7 +180,7 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def as_json(matrix: AccessMatrix, config: Config) -> Iterator[str]:
+def all_cells(matrix: AccessMatrix, config: Config) -> Iterator[str]:
     """An array of all cells, one a line: they may be many."""
     cells = (
         _facts(row, column, matrix.cell(row, column), config)

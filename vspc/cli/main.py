@@ -193,10 +193,10 @@ def _check(config: Config, _arguments: argparse.Namespace) -> int:
 
 
 def _access(config: Config, arguments: argparse.Namespace) -> int:
-    from vspc.cli.access import AccessOptions, show
+    from vspc.cli.access import show
 
     options = arguments.operator, arguments.console, arguments.json, arguments.offline
-    return show(config, AccessOptions(*options))
+    return show(config, *options)
 
 
 def _verify(config: Config, arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.values import duration_text
 from vspc.console.access import REASON
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
@@ -244,8 +244,7 @@ class Pen:
         self.lay_down(f"has {rest}", f"have {rest}")
 
     def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = None
 
     def _record(self, former: Attachment) -> None:
@@ -371,5 +370,4 @@ class PresenceNotices:
 
     def close(self) -> None:
         """The last attachment has left."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)

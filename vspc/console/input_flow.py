@@ -9,7 +9,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.console.input_queue import BREAK_COST, Dropped, InputAccount, InputQueue, cost
 from vspc.console.ports import Line
 
@@ -284,7 +284,5 @@ class InputFlow:
         self._pump()
 
     def _rest(self) -> None:
-        for call in (self._timeout, self._poll):
-            if call is not None and call.active():
-                call.cancel()
+        cancel(self._timeout, self._poll)
         self._timeout = self._poll = None

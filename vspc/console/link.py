@@ -7,7 +7,7 @@ same VM, and those who type are told, and have to ask for the pen again.
 from enum import Enum
 from typing import Protocol
 
-from vspc.common.clock import Cancellable
+from vspc.common.clock import Cancellable, cancel
 from vspc.common.serial import ModemState, PortSettings
 from vspc.common.values import duration_text
 from vspc.console import events
@@ -255,9 +255,8 @@ class VmLink:
 
     def _end_holding(self) -> None:
         self.migrating = False
-        if self._holding is not None:
-            self._holding.cancel()
-            self._holding = None
+        cancel(self._holding)
+        self._holding = None
 
     def lose_source(self) -> None:
         """The source is gone in mid-migration; the target may still come."""

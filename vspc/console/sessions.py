@@ -1,6 +1,7 @@
 """The sessions that are open, what each operator has in them, and how to end them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from attrs import define, field, frozen
 
@@ -98,30 +99,22 @@ class Sessions:
         count = sum(len(each.attachments) for each in self.of(session.operator.name))
         return f"you are on {count} consoles already; {limit} are allowed" if count >= limit else ""
 
-    def follow(self, session: Session) -> "Follow | str":
-        """A place for one log that is followed, to be given back; or why there is none."""
+    @contextmanager
+    def following(self, session: Session) -> Iterator[str]:
+        """Empty, and `session` follows one more log in the block; or why it may not."""
         opened = self._by_id.get(session.id)
-        if opened is None:
-            return Follow(None)
-        limit = self._quota().followed
         count = sum(each.followed for each in self.of(session.operator.name))
-        if opened.bounded and count >= limit:
-            return f"you follow {count} logs already; {limit} are allowed"
-        opened.followed += 1
-        return Follow(opened)
-
-
-@define(eq=False)
-class Follow:
-    """A place for a log that is followed."""
-
-    _session: OpenSession | None
-
-    def release(self) -> None:
-        """It is free again; twice is once."""
-        opened, self._session = self._session, None
-        if opened is not None:
-            opened.followed -= 1
+        limit = self._quota().followed
+        if opened is None:
+            yield ""
+        elif opened.bounded and count >= limit:
+            yield f"you follow {count} logs already; {limit} are allowed"
+        else:
+            opened.followed += 1
+            try:
+                yield ""
+            finally:
+                opened.followed -= 1
 
 
 def end_sessions(sessions: Iterable[OpenSession], reason: str) -> None:

@@ -9,6 +9,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import provider
 
 from vspc.common.addresses import rate_key
+from vspc.common.clock import cancel
 from vspc.console.authentication import Authenticator
 from vspc.console.logins import LoginObserver, Start
 from vspc.net.limits import Refusals
@@ -69,9 +70,7 @@ class Timers:
 
     def cancel(self, name: str) -> None:
         """Cancel the call of this `name`, if there is one."""
-        timer = self._waiting.pop(name, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(self._waiting.pop(name, None))
 
     def stop(self) -> None:
         """Cancel all calls."""

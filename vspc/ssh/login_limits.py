@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from vspc.common.addresses import rate_key
+from vspc.common.clock import cancel
 from vspc.common.text import safe
 from vspc.console.authentication import ProofRefused
 from vspc.console.logins import LoginFailure, LoginObserver
@@ -83,8 +84,7 @@ class GracePeriod:
         new = self._new.pop(connection, None)
         if new is None:
             return None
-        if new.timer.active():
-            new.timer.cancel()
+        cancel(new.timer)
         same_address = self._new_of[new.address]
         del same_address[connection]
         if not same_address:

@@ -259,14 +259,11 @@ class Call:
     @contextmanager
     def following(self, console: Console | None = None) -> Iterator[None]:
         """Takes one of the places for what an operator follows with `-f`."""
-        place = self.context.sessions.follow(self.session)
-        if isinstance(place, str):
-            self.record("limit", console, limit="max_followed")
-            raise VerbExit(FAILED, place)
-        try:
+        with self.context.sessions.following(self.session) as why_not:
+            if why_not:
+                self.record("limit", console, limit="max_followed")
+                raise VerbExit(FAILED, why_not)
             yield
-        finally:
-            place.release()
 
     # Consoles
 
