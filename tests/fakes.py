@@ -94,6 +94,8 @@ class FakeLine:
     carries_break: bool = True
     answers: bool = True
     port_is_ours: bool = False
+    suspended: bool = False
+    break_lasts: float = 0.0
     unread: int | None = None  # what `unacknowledged` says
     sent: bytearray = field(factory=bytearray)
     log: list[bytes | str] = field(factory=list)
@@ -105,8 +107,12 @@ class FakeLine:
         self.sent += data
         self.log.append(data)
 
-    def send_break(self) -> None:
+    def send_break(self) -> float:
         self.log.append("BREAK")
+        return self.break_lasts
+
+    def end_break(self) -> None:
+        self.log.append("BREAK ends")
 
     def set_port(self, settings: PortSettings) -> bool:
         if self.port_is_ours:

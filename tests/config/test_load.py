@@ -25,6 +25,7 @@ from vspc.config.settings import (
     TlsSettings,
     VmSettings,
     ZoneSettings,
+    key_of,
 )
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"
@@ -130,7 +131,7 @@ class Refusing(ConfigTest):
         found = self.mistakes(
             "state_dirr = 3\n[vm]\n"
             'telnet = "tcp:1"\ntelnets = ["tcp:99999", 7]\nallow = ["10.0.0.0/33"]\n'
-            'probe_timeout = 99\ncom_port = true\n[[vm.plain]]\nname = "x"\n'
+            'probe_timeout = 99\ndial_allow = []\n[[vm.plain]]\nname = "x"\n'
             '[console]\nhistory = "63KiB"\n[ssh]\nmax_channels = "64"\nhost_keys = ["no"]\n'
             '[operators."al+ice"]\n[operators.bob]\nauthorized_keys = ["hello"]\n'
             'authorized_keys_file = "nope"\nroles = ["king"]\n'
@@ -147,7 +148,7 @@ class Refusing(ConfigTest):
                 "vm.telnets[1]",
                 "vm.allow[0]",
                 "vm.probe_timeout",
-                "vm.com_port",
+                "vm.dial_allow",
                 "vm.plain[0].listen",
                 "console.history",
                 "ssh.max_channels",
@@ -164,7 +165,7 @@ class Refusing(ConfigTest):
             },
         )
         self.assertIn("did you mean state_dir?", found["state_dirr"])
-        self.assertIn("not available in this version", found["vm.com_port"])
+        self.assertIn("not available in this version", found["vm.dial_allow"])
 
     def test_nothing_is_coerced(self) -> None:
         for text in (
@@ -239,7 +240,7 @@ class Example(ConfigTest):
         for table in wanted:
             for key in fields(table):
                 if not key.metadata.get("computed"):
-                    self.assertIn(key.name, there, table.__name__)
+                    self.assertIn(key_of(key.name), there, table.__name__)
 
     def test_the_documentation_names_every_key_of_it(self) -> None:
         keys = {found[1] for found in re.finditer(r"^#? *(\w+) = ", EXAMPLE.read_text(), re.M)}

@@ -218,7 +218,7 @@ class RelationTests(ConfigTest):
     def test_keys_of_later_versions_only_where_they_will_be(self) -> None:
         later = "not available in this version"
         for text, key in (
-            ("[vm]\ncom_port = true\n", "vm.com_port"),
+            ("[vm]\ndial_allow = []\n", "vm.dial_allow"),
             ("[[dial]]\n", "dial"),
             ("[[console.listen]]\n", "console.listen"),
         ):

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeLine, World
 from vspc.console.input_flow import PATIENCE, POLL, UNANSWERED, WAITING, InputFlow
-from vspc.console.input_queue import Dropped, InputAccount
+from vspc.console.input_queue import BREAK_COST, Dropped, InputAccount
 
 LIMIT = 4096
 
@@ -20,6 +20,7 @@ class Owner:
         self.count = 0
         self.grew = 0
         self.complaints: list[int] = []
+        self.suspensions: list[int] = []
         self.breaks: list[InputAccount] = []
 
     def delivered(self, data: bytes, account: InputAccount) -> None:
@@ -37,6 +38,9 @@ class Owner:
 
     def unanswered(self, waiting: int) -> None:
         self.complaints.append(waiting)
+
+    def suspended(self, waiting: int) -> None:
+        self.suspensions.append(waiting)
 
     def caught_up(self) -> None: ...
 
@@ -256,6 +260,79 @@ class Flow(SynchronousTestCase):
             flow.answered()
         self.assertEqual(b"".join(bytes(line.sent) for line in lines), bytes(typed))
         self.assertEqual(owner.count, len(typed))
+
+    def test_a_break_that_lasts_holds_what_follows(self) -> None:
+        self.line.break_lasts = 0.25
+        self.input.type(b"a", self.account)
+        self.input.send_break(self.account)
+        self.input.type(b"b", self.account)
+        self.input.send_break(self.account)
+        self.assertEqual(self.line.log, [b"a", "BREAK"])
+        self.clock.advance(0.25)
+        self.assertEqual(self.line.log, [b"a", "BREAK", "BREAK ends", b"b", "BREAK"])
+        self.clock.advance(0.25)
+        self.assertEqual(self.line.log[-1], "BREAK ends")
+        self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
+
+    def test_a_migration_begins_in_mid_break(self) -> None:
+        self.line.break_lasts = 0.25
+        self.input.send_break(self.account)
+        self.input.type(b"x", self.account)
+        self.input.hold()
+        self.assertEqual(self.line.log, ["BREAK", "BREAK ends"])
+        self.clock.advance(1)
+        target = FakeLine()
+        self.input.connect(target)
+        self.assertEqual((self.line.log[2:], target.log), ([], [b"x"]))
+
+    def test_a_line_that_goes_in_mid_break_leaves_no_timer(self) -> None:
+        self.line.break_lasts = 0.25
+        for leave in (self.input.disconnect, lambda: self.input.connect(FakeLine())):
+            self.input.connect(self.line)
+            self.input.send_break(self.account)
+            leave()
+            self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
+        self.assertEqual(self.line.log, ["BREAK", "BREAK"])
+
+    def test_another_process_ends_a_break(self) -> None:
+        self.line.break_lasts = 0.25
+        self.input.send_break(self.account)
+        self.input.type(b"x", self.account)
+        other, line = InputFlow(self.clock, self.owner), FakeLine()
+        other.restore(self.input.state, line, self.account)
+        self.clock.advance(0)
+        self.assertEqual(line.log, ["BREAK ends", b"x"])
+
+    def test_a_suspended_line_gets_nothing_until_it_goes_on(self) -> None:
+        self.line.suspended = True
+        self.input.flow_changed()
+        self.input.type(b"abc", self.account)
+        self.input.send_break(self.account)
+        self.clock.advance(PATIENCE)
+        self.assertEqual((self.line.log, self.owner.suspensions), ([], [3 + BREAK_COST]))
+        self.clock.advance(3600)
+        self.assertEqual(self.owner.complaints, [])
+        self.line.suspended = False
+        self.input.flow_changed()
+        self.assertEqual(self.line.log, [b"abc", "BREAK"])
+
+    def test_a_target_may_be_suspended_and_the_source_no_longer_counts(self) -> None:
+        self.line.suspended = True
+        self.input.flow_changed()
+        self.input.type(b"x", self.account)
+        self.input.hold()
+        target = FakeLine()
+        self.input.connect(target)
+        self.assertEqual(target.log, [b"x"])
+        other = FakeLine(suspended=True)
+        self.input.connect(other)
+        self.input.type(b"y", self.account)
+        self.assertEqual(other.log, [])
+
+    def test_as_much_waits_for_a_suspended_line_as_for_any(self) -> None:
+        self.line.suspended = True
+        self.input.flow_changed()
+        self.assertEqual(self.input.type(b"p" * (WAITING + 5), self.account), WAITING)
 
     def test_breaks_that_are_dropped_are_counted_and_reported(self) -> None:
         self.input.hold()

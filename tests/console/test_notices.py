@@ -68,6 +68,17 @@ class Scene:
         self.alice.type(b"p" * 9000)
         self.wait(PATIENCE)
 
+    def suspends(self) -> None:
+        self.line.suspended = True
+        self.console.link.flow_changed()
+        self.alice.take_pen()
+        self.alice.type(b"s" * 20)
+        self.wait(PATIENCE)
+
+    def goes_on(self) -> None:
+        self.line.suspended = False
+        self.console.link.flow_changed()
+
     def answers(self) -> None:
         while self.line.questions:
             self.line.questions -= 1
@@ -168,6 +179,20 @@ CONDITIONS: tuple[Begins, ...] = (
         ),
     ),
     Begins(
+        (Scene.suspends,),
+        NoticeKind.SUSPENDED,
+        (
+            ((Scene.goes_on,), NoticeKind.GOES_ON),
+            ((Scene.goes_on,), NoticeKind.CAUGHT_UP),
+            ((Scene.withdraws,), NoticeKind.CAUGHT_UP),
+            ((Scene.goes,), NoticeKind.AWAY),
+            ((Scene.goes,), NoticeKind.UNSENT),
+            ((Scene.is_replaced,), NoticeKind.GOES_ON),
+            ((Scene.migrates, Scene.moves), NoticeKind.GOES_ON),
+            ((Scene.migrates, Scene.stays, Scene.goes_on), NoticeKind.GOES_ON),
+        ),
+    ),
+    Begins(
         (Scene.loses_write,),
         NoticeKind.MAY_NOT_TYPE,
         (((Scene.gets_write,), NoticeKind.MAY_TYPE),),
@@ -236,6 +261,8 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "comes": Scene.comes,
         "stalls": Scene.stalls,
         "answers": Scene.answers,
+        "suspends": Scene.suspends,
+        "goes on": Scene.goes_on,
         "migrates": Scene.migrates,
         "moves": Scene.moves,
         "stays": Scene.stays,
@@ -254,7 +281,7 @@ def possible(console: Console, step: str) -> bool:
             return not console.live
         case "moves" | "stays" | "resumes":
             return console.link.migrating and console.link.line is not None
-        case "goes" | "stalls" | "migrates" | "is replaced":
+        case "goes" | "stalls" | "suspends" | "goes on" | "migrates" | "is replaced":
             return console.link.line is not None
     return console.link.line is not None or step == "waits"
 
@@ -263,7 +290,7 @@ class Believed:
     """What the notices say that goes on, to a reader of all of them."""
 
     def __init__(self, kinds: list[NoticeKind]) -> None:
-        self.away = self.held = self.silent = self.waiting = False
+        self.away = self.held = self.silent = self.waiting = self.suspended = False
         for kind in kinds:
             self.read(kind)
 
@@ -271,6 +298,7 @@ class Believed:
         match kind:
             case NoticeKind.AWAY:
                 self.away, self.held, self.silent, self.waiting = True, False, False, False
+                self.suspended = False
             case NoticeKind.CONNECTED:
                 self.away = False
             case NoticeKind.MIGRATING:
@@ -286,6 +314,10 @@ class Believed:
                 self.silent = self.waiting = True
             case NoticeKind.ANSWERED:
                 self.silent = False
+            case NoticeKind.SUSPENDED:
+                self.suspended = self.waiting = True
+            case NoticeKind.GOES_ON:
+                self.suspended = False
             case NoticeKind.CAUGHT_UP | NoticeKind.UNSENT:
                 self.waiting = False
 
@@ -302,6 +334,8 @@ class AnyOrder(SynchronousTestCase):
             self.assertEqual(told.away, not console.live, (step, scene.told))
             if not console.link.migrating:
                 self.assertFalse(told.held, (step, scene.told))
+            if console.link.line is not None and not console.link.line.suspended:
+                self.assertFalse(told.suspended, (step, scene.told))
             if not console.input.waiting:
                 self.assertFalse(told.waiting, (step, scene.told))
         if not scene.console.live:

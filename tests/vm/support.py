@@ -15,6 +15,7 @@ from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.context import Zone
+from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.server import LineServer
@@ -47,12 +48,13 @@ class Host:
         start_tls: str = "off",
         secure: bool = False,
         zone: Zone | None = None,
+        port: ComPortTerms = ComPortTerms(),  # noqa: B008
     ) -> None:
         self.scene = scene
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         server = scene.server
         self.engine = NoEngine()
-        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine)
+        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine, port)
 
         def keep(line: VmLine) -> LineObserver:
             return server.arrive(line, zone)

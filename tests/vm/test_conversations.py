@@ -5,6 +5,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.vm.support import Host, Scene, play
 from vspc.console.console import ConsoleState
 from vspc.console.names import Found
+from vspc.vm.lines.comport import ComPortTerms
+
+DECLINED = ComPortTerms(accepted=False)
+"""The proxy of VMware's sample capture declined RFC 2217."""
 
 
 class Conversations(SynchronousTestCase):
@@ -21,7 +25,7 @@ class Conversations(SynchronousTestCase):
         return found.console
 
     def registered(self, chop: int | None) -> Host:
-        host = self.scene.host("10.1.1.4")
+        host = self.scene.host("10.1.1.4", port=DECLINED)
         self.play(host, "registration", chop)
         found = self.scene.roster.resolve("vm-00000", lambda _console: True)
         assert isinstance(found, Found)
@@ -38,13 +42,22 @@ class Conversations(SynchronousTestCase):
             self.scene = Scene()
             self.registered(chop)
 
+    def test_a_vm_that_sets_its_port_cut_into_pieces_of_any_size(self) -> None:
+        for chop in (None, *range(1, 40)):
+            self.scene = Scene()
+            host = self.scene.host()
+            host.register()
+            self.play(host, "comport", chop)
+            (console,) = self.scene.roster
+            self.assertEqual(str(console.link.settings), "115200 8N1")
+
     def vmotion(self, chop: int | None) -> None:
         source = self.registered(chop)
         _, sink = self.scene.attach(self.console)
         self.play(source, "vmotion-source", chop)
         self.assertIs(self.console.state, ConsoleState.MIGRATING)
         self.scene.clock.advance(1.2)
-        target = self.scene.host("10.1.1.7")
+        target = self.scene.host("10.1.1.7", port=DECLINED)
         self.play(target, "vmotion-target", chop)
         self.assertIs(self.console.state, ConsoleState.CONNECTED)
         assert self.console.link.line is not None

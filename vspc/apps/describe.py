@@ -1,6 +1,7 @@
 """A console as operators read it: one row of `list`, everything of `info`, the banner."""
 
 from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of, timestamp
+from vspc.common.serial import PortSettings
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
@@ -94,11 +95,29 @@ def details(console: Console) -> dict[str, object]:
         "last_move": move(console),
         "host_change": change(console),
         "breaks_from_vm": console.link.breaks_from_vm,
+        "serial": serial(console.link.settings),
+        "modem": None if console.link.modem is None else [m.name for m in console.link.modem],
         "input_waiting": console.input.waiting,
         "input_held": console.input.held,
+        "input_suspended": console.link.line is not None and console.link.line.suspended,
         "history_start": console.history.start,
         "history_end": console.history.end,
         "attachments": [presence(console, a) for a in console.attachments],
+    }
+
+
+def serial(settings: PortSettings | None) -> dict[str, object] | None:
+    """Port settings, for programs; `dtr` and `rts` are null where they are not known."""
+    if settings is None:
+        return None
+    return {
+        "speed": settings.speed,
+        "data_bits": settings.data_bits,
+        "parity": settings.parity.name.lower(),
+        "stop_bits": settings.stop_bits.value,
+        "flow": settings.flow.value,
+        "dtr": settings.dtr,
+        "rts": settings.rts,
     }
 
 

@@ -117,3 +117,9 @@ class PortSettings:
         return cls(
             int(speed), int(data_bits), Parity(parity), StopBits(stop_bits), FlowControl(flow)
         )
+
+
+def modem_of(settings: PortSettings) -> ModemState:
+    """The modem lines that a port set so shows to the other end of its cable, a null modem."""
+    dtr = ModemState.DSR | ModemState.DCD if settings.dtr is not False else ModemState(0)
+    return dtr | (ModemState.CTS if settings.rts is not False else ModemState(0))

@@ -51,6 +51,7 @@ Role = Literal["admin", "audit"]
 OnFailure = Literal["continue", "refuse"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
+BreakSpelling = Literal["brk", "comport"]
 SinkKind = Literal["text", "json", "syslog"]
 Fsync = Literal["never", "interval", "always"]
 
@@ -224,6 +225,8 @@ class VmSettings:
     probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
     identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
     vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
+    com_port: bool = True
+    break_: BreakSpelling = "brk"
     plain: tuple[PlainSettings, ...] = ()
     zone: tuple[ZoneSettings, ...] = ()
 
@@ -327,9 +330,14 @@ class Config:
     lines: TomlLines = field(factory=TomlLines, eq=False, repr=False, metadata=COMPUTED)
 
 
+def key_of(attribute: str) -> str:
+    """The key of an attribute: words of Python have an underscore behind them there."""
+    return attribute.rstrip("_")
+
+
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial"}),
-    VmSettings: frozenset({"com_port", "dial_allow"}),
+    VmSettings: frozenset({"dial_allow"}),
     ConsoleSettings: frozenset({"listen"}),
 }
 """Keys of a later version: `vspc check` names them as such and not as misspelt."""

@@ -55,7 +55,7 @@ from vspc.config.secrets import (
     password_hash,
     totp_file,
 )
-from vspc.config.settings import LATER, Config
+from vspc.config.settings import LATER, Config, key_of
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Types whose values may be secret, put there by mistake."""
@@ -193,6 +193,8 @@ def _table_hook(made: Converter, kind: Any, partial: bool) -> Callable[[Any, Any
             special[key.name] = override(omit=True)
         elif CHECK in key.metadata:
             special[key.name] = override(struct_hook=_checked(made, key.metadata[CHECK]))
+        elif key_of(key.name) != key.name:
+            special[key.name] = override(rename=key_of(key.name))
     inner = make_dict_structure_fn(kind, made, **special)
 
     def structure(value: Any, cls: Any) -> Any:
@@ -214,7 +216,7 @@ def _names(error: ClassValidationError) -> set[str]:
     """The keys that are wrong."""
     noted, others = error.group_exceptions()
     extra = (one.extra_fields for one in others if isinstance(one, ForbiddenExtraKeysError))
-    return {note.name for _, note in noted}.union(*extra)
+    return {key_of(note.name) for _, note in noted}.union(*extra)
 
 
 def _checked(made: Converter, check: Callable[[Any], None]) -> Callable[[Any, Any], Any]:
@@ -232,7 +234,7 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[Finding]:
         case ClassValidationError():
             noted, others = error.group_exceptions()
             for inner, note in noted:
-                yield from mistakes(inner, join(key, note.name))
+                yield from mistakes(inner, join(key, key_of(note.name)))
             for other in others:
                 yield from mistakes(other, key)
         case IterableValidationError():
@@ -265,7 +267,7 @@ def _unknown(name: str, cls: Any) -> tuple[str, str]:
 
 
 def _keys(cls: Any) -> list[str]:
-    return [f.name for f in fields(cls) if not f.metadata.get("computed")]
+    return [key_of(f.name) for f in fields(cls) if not f.metadata.get("computed")]
 
 
 def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
@@ -274,7 +276,7 @@ def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
         if key.metadata.get("computed"):
             continue
         inner, brackets = key.type, "[{}]"
-        where = f"{path}.{key.name}" if path else key.name
+        where = f"{path}.{key_of(key.name)}" if path else key_of(key.name)
         if get_origin(inner) is tuple:
             inner, brackets = get_args(inner)[0], "[[{}]]"
         elif get_origin(inner) is Mapping:

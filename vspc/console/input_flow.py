@@ -32,10 +32,14 @@ POLL = 0.05
 
 @frozen
 class InputFlowState:
-    """An `InputFlow` as a value: what waits (a BREAK is empty), and what is unanswered."""
+    """An `InputFlow` as a value: what waits (a BREAK is empty), and what is unanswered.
+
+    `in_break`: a BREAK on the line has begun, and not ended.
+    """
 
     queue: tuple[bytes, ...]
     held: bool
+    in_break: bool
     asked: tuple[int, ...]
     since: int
     weak: bool
@@ -59,16 +63,23 @@ class InputFlowOwner(Protocol):
     def unanswered(self, waiting: int) -> None:
         """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
 
+    def suspended(self, waiting: int) -> None:
+        """The VM has not taken input for `PATIENCE` because it has suspended it (RFC 2217)."""
+
     def caught_up(self) -> None:
         """After that, nothing waits any more: it was sent, or taken back."""
 
 
 class InputFlow:
-    """The way in to one console's line. `held`: a migration keeps input back."""
+    """The way in to one console's line. `held`: a migration keeps input back.
+
+    So does a line that is `suspended`, and a BREAK for as long as it lasts.
+    """
 
     __slots__ = (
         "_asked",
         "_behind",
+        "_breaking",
         "_clock",
         "_is_short",
         "_line",
@@ -96,6 +107,7 @@ class InputFlow:
         self._is_short = False  # less was taken than was typed
         self._timeout: Cancellable | None = None
         self._poll: Cancellable | None = None
+        self._breaking: Cancellable | None = None
 
     @property
     def waiting(self) -> int:
@@ -136,6 +148,7 @@ class InputFlow:
 
     def hold(self) -> None:
         """Keep input back: a migration has begun."""
+        self._end_break()
         self.held = True
         self._rest()
 
@@ -144,6 +157,11 @@ class InputFlow:
         self._forget_questions()
         self._line = line
         self.held = False
+        self._pump()
+
+    def flow_changed(self) -> None:
+        """The line is suspended now, or no longer."""
+        self._rest()
         self._pump()
 
     def release(self) -> None:
@@ -197,8 +215,10 @@ class InputFlow:
     @property
     def state(self) -> InputFlowState:
         """What another process needs to go on."""
-        queue = self._queue.state
-        return InputFlowState(queue, self.held, tuple(self._asked), self._since, self._weak)
+        queue, in_break = self._queue.state, self._breaking is not None
+        return InputFlowState(
+            queue, self.held, in_break, tuple(self._asked), self._since, self._weak
+        )
 
     def restore(self, state: InputFlowState, line: Line | None, account: InputAccount) -> None:
         """Go on from `state` over `line`; what waits is counted in `account`."""
@@ -207,10 +227,14 @@ class InputFlow:
         self.held = state.held
         self._asked.extend(state.asked)
         self._since, self._weak = state.since, state.weak
+        if state.in_break and line is not None:
+            self._breaking = self._clock.call_later(0, self._break_is_over)
         if self._queue and not self.held and line is not None:
             self._wait()
 
     def _forget_questions(self) -> None:
+        cancel(self._breaking)
+        self._breaking = None
         self._asked.clear()
         self._since = 0
         self._weak = False
@@ -218,7 +242,7 @@ class InputFlow:
 
     def _allowance(self) -> int:
         """Bytes on the wire that may follow now."""
-        if self._line is None:
+        if self._line is None or self._line.suspended or self._breaking is not None:
             return 0
         if not self._weak:
             return UNANSWERED - self._since - sum(self._asked)
@@ -261,13 +285,30 @@ class InputFlow:
         if data:
             self._send(data, account)
         else:
-            self._line.send_break()
+            lasts = self._line.send_break()
+            if lasts:
+                self._breaking = self._clock.call_later(lasts, self._break_is_over)
             self._owner.sent_break(account)
             self._since += BREAK_COST
             self._ask_if_due()
 
+    def _break_is_over(self) -> None:
+        self._end_break()
+        self._pump()
+
+    def _end_break(self) -> None:
+        """End the BREAK that lasts, if there is one: GOAHEAD must not stand in the middle of it."""
+        if self._breaking is not None:
+            cancel(self._breaking)
+            self._breaking = None
+            assert self._line is not None
+            self._line.end_break()
+
     def _wait(self) -> None:
-        if self._weak:
+        assert self._line is not None
+        if self._breaking is not None:
+            return
+        if self._weak and not self._line.suspended:
             if self._poll is None:
                 self._poll = self._clock.call_later(POLL, self._look)
         elif self._timeout is None:
@@ -279,7 +320,11 @@ class InputFlow:
 
     def _give_up_waiting(self) -> None:
         self._timeout = None
-        self._weak = self._behind = True
+        self._behind = True
+        if self._line is not None and self._line.suspended:
+            self._owner.suspended(self.waiting)
+            return
+        self._weak = True
         self._owner.unanswered(self.waiting)
         self._pump()
 

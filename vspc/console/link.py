@@ -35,6 +35,7 @@ class Condition(Enum):
     AWAY = "away"  # it has no line
     HELD = "held"  # a migration takes its time, and input is held
     UNANSWERED = "unanswered"  # the VM's host does not answer
+    SUSPENDED = "suspended"  # the VM has asked for no input
     WAITING = "waiting"  # input waits for that
 
 
@@ -143,6 +144,17 @@ class VmLink:
         """Its modem lines are so; `events.ModemChanged` follows."""
         self.port.set_modem(modem)
 
+    def flow_changed(self) -> None:
+        """The line takes no input for a while, or takes it again."""
+        self._end_suspended()
+        self.input.flow_changed()
+
+    def _end_suspended(self, where: str = "") -> None:
+        """Attachments that were told that the VM takes no input are told that it does again."""
+        if self.line is None or not self.line.suspended:
+            rest = f"; {self.input.waiting} bytes wait" if self.input.waiting else ""
+            self._end(Condition.SUSPENDED, NoticeKind.GOES_ON, where=where, rest=rest)
+
     def answered(self) -> None:
         """The line answered a question of `input`."""
         self._end_unanswered(self.input.waiting)
@@ -191,7 +203,7 @@ class VmLink:
         self.since = self._context.clock.wall()
         self.input.disconnect()
         unsent = self.input.drop()
-        self._forget(Condition.HELD, Condition.UNANSWERED, Condition.WAITING)
+        self._forget(Condition.HELD, Condition.UNANSWERED, Condition.SUSPENDED, Condition.WAITING)
         self._begin(Condition.AWAY)
         self._show(NoticeKind.AWAY, reason=reason)
         self._show_unsent(unsent, f"{self._console.title} is away")
@@ -213,6 +225,7 @@ class VmLink:
         self._end_holding()
         self.since = self._context.clock.wall()
         self._end_unanswered(self.input.waiting, f", from {line.address}")
+        self._end_suspended(f", at {line.address}")
         self.input.connect(line)
 
     def _change_host(self, old: str, new: str, how: How) -> None:
@@ -322,6 +335,13 @@ class VmLink:
         self._begin(Condition.WAITING)
         self._show(NoticeKind.UNANSWERED, waiting=waiting)
         self._publish(events.Stalled(self._console.ref, waiting))
+
+    def suspended(self, waiting: int) -> None:
+        """The VM has asked for no input, and `waiting` bytes wait."""
+        if self._began(Condition.SUSPENDED) is None:
+            self._begin(Condition.SUSPENDED)
+            self._begin(Condition.WAITING)
+            self._show(NoticeKind.SUSPENDED, waiting=waiting)
 
     def caught_up(self) -> None:
         """After that, nothing waits any more."""

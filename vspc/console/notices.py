@@ -20,6 +20,8 @@ class NoticeKind(Enum):
     HOST_CHANGED = "{title} is on {new} now; it was on {old}, and this was not a vMotion"
     UNANSWERED = "{title} does not answer: {waiting} bytes wait"
     ANSWERED = "{title} answers again{where}{rest}"
+    SUSPENDED = "{title} has suspended input: {waiting} bytes wait"
+    GOES_ON = "{title} takes input again{where}{rest}"
     CAUGHT_UP = "no input waits for {title} any more"
     UNSENT = "{why}: {unsent} not sent"
     BREAK = "break from the VM"

@@ -131,8 +131,19 @@ class Line(Protocol):
     def send(self, data: bytes) -> None:
         """Type `data` at the VM; 8-bit clean."""
 
-    def send_break(self) -> None:
-        """One BREAK on the VM's serial line."""
+    @property
+    def suspended(self) -> bool:
+        """Whether the other end has said that it takes no data for a while; `VmLink.flow_changed`
+        follows each change.
+        """
+
+    def send_break(self) -> float:
+        """Begin one BREAK on the VM's serial line; seconds after which `end_break` is due, and
+        until which nothing is sent. 0: it is over already.
+        """
+
+    def end_break(self) -> None:
+        """End the BREAK that has lasted for that long."""
 
     def set_port(self, settings: PortSettings) -> bool:
         """Set the serial port at the other end; `VmLink.settings_changed` follows with what is in

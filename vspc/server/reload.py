@@ -9,7 +9,7 @@ from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
-from vspc.config.settings import AccessRule, AuditSettings, LogSettings
+from vspc.config.settings import AccessRule, AuditSettings, LogSettings, key_of
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
 
 REMEMBERED = 100_000
@@ -101,7 +101,7 @@ def changes(old: Config, new: Config) -> list[str]:
             found += [f"{key.name}.{n}" for n in names if before.get(n) != after.get(n)]
         elif has(type(before)):
             found += [
-                f"{key.name}.{inner.name}"
+                f"{key.name}.{key_of(inner.name)}"
                 for inner in fields(type(before))
                 if getattr(before, inner.name) != getattr(after, inner.name)
             ]

@@ -19,6 +19,7 @@ from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls
 from vspc.vm.context import ANYWHERE, Zone
+from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmware_factory
 from vspc.vm.server import LineServer
@@ -73,7 +74,9 @@ class VmSide:
         self._zones[settings.name] = state
 
         def terms() -> Terms:
-            return Terms(self.config().vm.service_uris, self.now, state.start_tls, state.tls)
+            vm = self.config().vm
+            port = ComPortTerms(vm.com_port, vm.break_ == "comport")
+            return Terms(vm.service_uris, self.now, state.start_tls, state.tls, port)
 
         found = list[Listener]()
         for description in settings.telnet:

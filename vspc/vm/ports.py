@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from vspc.common.serial import PortSettings
 from vspc.console.ports import Line
 from vspc.vm.roles import LineEvent
 from vspc.wire.opening import OpeningProtocol
@@ -17,6 +18,13 @@ class VmLine(Line, Protocol):
 
     def identified(self) -> None:
         """The line is identified: it has a whole share of each turn from now on."""
+
+    @property
+    def settings(self) -> PortSettings | None:
+        """How the VM has set its serial port; None: not known."""
+
+    def keep_settings(self, settings: PortSettings) -> None:
+        """The port is set so, as another line of this VM has said."""
 
     def probe(self) -> bool:
         """Ask whether the VM's host is alive; `LineEvent.ALIVE` follows. False if it cannot be

@@ -70,6 +70,8 @@ class LineEvent(_Key):
     # From the VM
     OUTPUT = "output"
     BREAK = "BREAK"
+    PORT_SET = "settings of the serial port"
+    FLOW_CHANGED = "suspension of input"
     ANSWERED = "answer to a question"
     ALIVE = "answer to a probe"
     SECURED = "start of TLS"
@@ -111,6 +113,8 @@ class LineAction(_Key):
     BUFFER_OUTPUT = "keep output until it has a console"
     SHOW_OUTPUT = "output of its console"
     SHOW_BREAK = "BREAK on its console"
+    SHOW_PORT = "settings of its console's port"
+    SHOW_FLOW = "hold input, or let it go on"
     RESUME_INPUT = "let waiting input go on"
     ANSWER_PROBERS = "answer those that probed it"
     CLEAR_BUFFER = "drop what was received in clear"
@@ -169,6 +173,8 @@ def _become(role: LineRole, *actions: LineAction) -> _Row:
 # The same in all roles that have no other row below.
 _COMMON: dict[LineEvent, _Row] = {
     _E.BREAK: _stay(),
+    _E.PORT_SET: _stay(),  # the line keeps it
+    _E.FLOW_CHANGED: _stay(),
     _E.ANSWERED: _stay(),
     _E.ALIVE: _stay(_A.ANSWER_PROBERS),
     _E.SECURED: _stay(_A.CLEAR_BUFFER),
@@ -180,6 +186,8 @@ _COMMON: dict[LineEvent, _Row] = {
 _SIGNS_OF_LIFE = (
     _E.OUTPUT,
     _E.BREAK,
+    _E.PORT_SET,
+    _E.FLOW_CHANGED,
     _E.ANSWERED,
     _E.ALIVE,
     _E.IDENTIFIED,
@@ -246,6 +254,8 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
     _R.LEADING: {
         _E.OUTPUT: _stay(_A.SHOW_OUTPUT),
         _E.BREAK: _stay(_A.SHOW_BREAK),
+        _E.PORT_SET: _stay(_A.SHOW_PORT),
+        _E.FLOW_CHANGED: _stay(_A.SHOW_FLOW),
         _E.ANSWERED: _stay(_A.RESUME_INPUT),
         _E.IDENTIFIED: _stay(_A.CHECK_IDENTITY),  # COMPLETE may come before the name
         _E.RENAMED: _stay(_A.NOTE_NAME, _A.RENAME_VM),
@@ -262,6 +272,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
     },
     _R.QUARANTINED: {
         _E.OUTPUT: _stay(_A.SHOW_OUTPUT),
+        _E.PORT_SET: _stay(_A.SHOW_PORT),
         _E.BEGIN: _stay(_A.REFUSE_BEGIN),
         _E.IDENTIFIED: _stay(_A.CHECK_IDENTITY),
         _E.RECONSIDERED: _stay(_A.DECIDE_ANEW),

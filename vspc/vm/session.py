@@ -13,6 +13,7 @@ from typing import Concatenate
 from attrs import evolve
 
 from vspc.common.clock import Timer
+from vspc.common.serial import PortSettings, modem_of
 from vspc.common.text import safe
 from vspc.console.console import Console, Vm
 from vspc.console.identity import Claim, OldLine
@@ -178,6 +179,14 @@ class LineSession:
         else:
             self.reports.dropped("BREAK over the limit")
 
+    def _show_port(self, settings: PortSettings) -> None:
+        link = self.its_console.link
+        link.settings_changed(settings)
+        link.modem_changed(modem_of(settings))
+
+    def _show_flow(self) -> None:
+        self.its_console.link.flow_changed()
+
     def _resume_input(self) -> None:
         self.its_console.link.answered()
 
@@ -237,6 +246,8 @@ class LineSession:
         else:  # a target before its identification: the source may have sent another name
             self._note_name(console.vm.claimed_name)
         self._context.roster.settle(console)
+        if self.line.settings is not None:
+            self._show_port(self.line.settings)
         last, self.quarantine_output = self.quarantine_output, None
         dropped, output = self._take_buffered()
         if last is not None and (console.link.last_output or 0) > last:
@@ -251,6 +262,8 @@ class LineSession:
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
         console.link.connect(self.line)
+        if self.line.settings is not None:
+            self._show_port(self.line.settings)
         _, output = self._take_buffered()
         if output:
             console.link.output(output)
@@ -291,6 +304,8 @@ class LineSession:
         self._end_limit()
         self.console = console
         self.claim = proved_claim(console, self.line, self.zone)
+        if self.line.settings is None and console.link.settings is not None:
+            self.line.keep_settings(console.link.settings)
 
     def _refuse_begin(self, sequence: bytes) -> None:
         self.vmotion.refuse(sequence, "the line is quarantined")
@@ -354,6 +369,8 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.BUFFER_OUTPUT: LineSession.buffer_output,
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
+        _A.SHOW_PORT: LineSession._show_port,
+        _A.SHOW_FLOW: LineSession._show_flow,
         _A.RESUME_INPUT: LineSession._resume_input,
         _A.ANSWER_PROBERS: LineSession._answer_probers,
         _A.CLEAR_BUFFER: LineSession._take_buffered,

@@ -21,6 +21,7 @@ from vspc.console.ports import Line
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.vm.context import Zone
 from vspc.vm.lines.binary import BinaryLine, LineQuestion
+from vspc.vm.lines.comport import ComPortState
 from vspc.vm.lines.plain import RawLine, TelnetLine
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.ports import LineObserver, VmLine
@@ -42,7 +43,8 @@ class BadState(ValueError):
 
 @frozen
 class SavedTelnet:
-    """What the telnet layers of a line hold. `agreed`, `registration`: of VMware's extension.
+    """What the telnet layers of a line hold. `port`: of RFC 2217; `agreed`, `registration`: of
+    VMware's extension.
 
     `after_cr`: the last byte of an NVT peer was a CR.
     """
@@ -50,6 +52,7 @@ class SavedTelnet:
     transport: TransportState
     questions: tuple[LineQuestion, ...]
     after_cr: bool
+    port: ComPortState | None = None
     agreed: bool = False
     registration: Registration | None = None
 
@@ -156,7 +159,8 @@ def _save_line(session: LineSession, index: Mapping[Console, int]) -> SavedLine:
 def _save_telnet(line: BinaryLine) -> SavedTelnet:
     saved = SavedTelnet(line.transport.value, tuple(line.questions), line.after_cr)
     if isinstance(line, VMwareLine):
-        return evolve(saved, agreed=line.agreed, registration=line.registration)
+        agreed, registration = line.agreed, line.registration
+        return evolve(saved, port=line.port, agreed=agreed, registration=registration)
     return saved
 
 
@@ -219,6 +223,7 @@ class TakeUp:
                 line = VMwareLine(observe, saved.secure, self._terms(zone))
                 line.opening, line.agreed = None, telnet.agreed
                 line.registration = telnet.registration
+                line.port = telnet.port or ComPortState()
             line.continues, line.after_cr = True, telnet.after_cr
             line.questions.extend(telnet.questions)
             return line

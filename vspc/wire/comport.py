@@ -272,8 +272,8 @@ def _code(values: Mapping[int, object], value: object) -> int:
     return next((code for code, each in values.items() if each is value), 0)
 
 
-def requested(command: Setting, settings: PortSettings) -> PortSettings:
-    """`settings` with what the client sets; as they are for a question, BREAK, and nonsense."""
+def requested(command: Setting, settings: PortSettings) -> PortSettings | None:
+    """`settings` with what the client sets; None for a question, BREAK, and nonsense."""
     match command:
         case SetBaudRate(value) if 1 <= value <= FASTEST:
             return evolve(settings, speed=value)
@@ -291,7 +291,7 @@ def requested(command: Setting, settings: PortSettings) -> PortSettings:
             return evolve(settings, dtr=value == Control.DTR_ON)
         case SetControl(Control.RTS_ON | Control.RTS_OFF as value):
             return evolve(settings, rts=value == Control.RTS_ON)
-    return settings
+    return None
 
 
 def in_force(command: Setting, settings: PortSettings, has_break: bool = False) -> Setting:

@@ -32,6 +32,8 @@ async def run(call: Call, parsed: Parsed) -> None:
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "attachments": "{operator} from {address} since {since}",
+        "serial": "{speed} bits a second, {data_bits} data bits, parity {parity}, "
+        "{stop_bits} stop bits, flow control {flow}",
         "last_move": "from {source} to {target} in {seconds} s, at {at}",
         "host_change": "from {old} to {new} at {at}, and this was not a vMotion",
     }

@@ -98,6 +98,17 @@ class BinaryLine(LineProtocol):
     carries_break = True
     only_break = True
 
+    @property
+    def suspended(self) -> bool:
+        return False
+
+    @property
+    def settings(self) -> PortSettings | None:
+        return None
+
+    def keep_settings(self, settings: PortSettings) -> None:
+        """The port is set so, as another line of this VM has said."""
+
     def __init__(self, observe: Callable[[VmLine], LineObserver], secure: bool) -> None:
         """`observe` gives the observer of this line once it is connected.
 
@@ -206,8 +217,12 @@ class BinaryLine(LineProtocol):
             telnet.encode(data) if self.transport.negotiation.refuses(True, _BINARY) else data
         )
 
-    def send_break(self) -> None:
+    def send_break(self) -> float:
         self.transport.send_command(telnet.BRK)
+        return 0.0
+
+    def end_break(self) -> None:
+        """IAC BRK has no end."""
 
     def set_port(self, settings: PortSettings) -> bool:
         return False

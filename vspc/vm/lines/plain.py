@@ -45,6 +45,8 @@ class RawLine(Protocol):
     secure = False
     provenance = Provenance.PLAIN
     carries_break = False
+    suspended = False
+    settings: PortSettings | None = None
 
     def __init__(self, observe: Callable[[VmLine], LineObserver], name: str, share: Share) -> None:
         self._observe = observe
@@ -108,8 +110,15 @@ class RawLine(Protocol):
     def send(self, data: bytes) -> None:
         self.transport.write(data)
 
-    def send_break(self) -> None:
+    def send_break(self) -> float:
         """Raw TCP carries no BREAK (`carries_break`)."""
+        return 0.0
+
+    def end_break(self) -> None:
+        """It has none."""
+
+    def keep_settings(self, settings: PortSettings) -> None:
+        """It has no settings."""
 
     def set_port(self, settings: PortSettings) -> bool:
         return False

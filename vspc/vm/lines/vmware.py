@@ -5,13 +5,13 @@
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from vspc.console.events import RefusalKind
 from vspc.net.limits import TokenBucket
 from vspc.vm.lines.binary import LineOption, LineQuestion
-from vspc.vm.lines.comport import ComPortLine
+from vspc.vm.lines.comport import ComPortLine, ComPortState, ComPortTerms
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Action, Registration, Report
 from vspc.vm.roles import LineEvent
@@ -48,13 +48,15 @@ _NO_VC_UUID = vmware.encode(vmware.UnknownSuboption1(vmware.GetVmVcUuid.CODE))
 class Terms:
     """The part of the configuration that the layer needs; `now` is time in seconds.
 
-    `start_tls` is "off", "offer" or "require"; with `tls`, what TLS is made with.
+    `start_tls` is "off", "offer" or "require"; with `tls`, what TLS is made with. `port`: those of
+    the layer below.
     """
 
     service_uris: tuple[str, ...]
     now: Callable[[], float]
     start_tls: str = "off"
     tls: IOpenSSLServerConnectionCreator | None = None
+    port: ComPortTerms = field(factory=ComPortTerms)
 
 
 class VMwareLine(ComPortLine):
@@ -63,7 +65,7 @@ class VMwareLine(ComPortLine):
     def __init__(
         self, observe: Callable[[VmLine], LineObserver], secure: bool, terms: Terms
     ) -> None:
-        super().__init__(observe, secure)
+        super().__init__(observe, secure, terms.now, terms.port)
         self.registration = Registration(terms.service_uris)
         self._terms = terms
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGES)
@@ -190,6 +192,7 @@ class VMwareLine(ComPortLine):
         self.agreed = False
         self.registration = Registration(self._terms.service_uris)
         self.questions.clear()
+        self.port = ComPortState()
         self.after_cr = False
         self.observer.handle(LineEvent.SECURED)
         self.transport.startTLS(self._terms.tls)
