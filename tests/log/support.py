@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, field
@@ -125,8 +125,13 @@ def markers_of(items: Sequence[Item]) -> list[Marker]:
 class TemporaryShelf(Shelf):
     """One in a directory that `close` deletes."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(Path(tempfile.mkdtemp(prefix="vspc-log-")), **options)  # type: ignore[arg-type]
+    def __init__(self, files: Mapping[str, bytes] | None = None, **options: object) -> None:
+        """`files`: what is there already."""
+        root = Path(tempfile.mkdtemp(prefix="vspc-log-"))
+        for name, data in (files or {}).items():
+            (root / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+        super().__init__(root, **options)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Delete it."""

@@ -22,7 +22,7 @@ from vspc.log.recorder import LogBounds
 from vspc.log.recovery import Recovered
 from vspc.log.segments import Segment
 from vspc.log.view import View
-from vspc.log.writer import Batch, LogWriter, Sync
+from vspc.log.writer import Batch, LogWriter
 
 PIECE = 64 * 1024
 
@@ -284,7 +284,7 @@ class GivingWay(SynchronousTestCase):
         self.patch(writer, "YIELD", 60.0)
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
-        made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
+        made = LogWriter(shelf.store, "never", 1.0, lambda *_: None, lambda: None)
         order: list[str] = []
         came = Event()
 
@@ -304,7 +304,7 @@ class GivingWay(SynchronousTestCase):
     def test_a_disk_that_fails_is_not_waited_for(self) -> None:
         shelf = TemporaryShelf()
         self.addCleanup(shelf.close)
-        made = LogWriter(shelf.store, Sync.NEVER, 1.0, lambda *_: None, lambda: None)
+        made = LogWriter(shelf.store, "never", 1.0, lambda *_: None, lambda: None)
         self.patch(writer, "YIELD", 60.0)
         made.put(Batch([], writer.BEHIND + 1, lambda _batch: None))
         made.failing = True

@@ -310,7 +310,7 @@ class Churn(WholeLog):
     def test_short_lived_vms_leave_nothing_behind_but_their_logs(self) -> None:
         recorder = self.logged.log.recorder
         self.logged.log.space.away = 50
-        for number in range(1, 1001):
+        for number in range(1, 301):
             console = self.console(number)
             console.link.output(b"hello\n")
             console.link.disconnect("gone")
@@ -349,7 +349,7 @@ class Kills(WholeLog):
     def test_more_often_than_any_bound_counts(self) -> None:
         said = bytearray()
         at = 0
-        for round_ in range(120):
+        for round_ in range(50):
             world = World()
             self.logged.restart(world, clean=False)
             self.world = world

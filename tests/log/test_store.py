@@ -1,6 +1,7 @@
 """What goes into the journal comes out of the segments: after stops, kills, and torn files."""
 
 import contextlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -383,8 +384,10 @@ class LastLines(ShelfTestCase):
 class Rot(ShelfTestCase):
     """Bits that flip, ends that are cut off: anywhere, in any file."""
 
-    def life(self) -> tuple[TemporaryShelf, bytes]:
-        """A store with every kind of file, and what its console said."""
+    @staticmethod
+    @cache
+    def life() -> tuple[dict[str, bytes], bytes]:
+        """Files of a store, some of every kind, and what its console said."""
         shelf = TemporaryShelf(sizes=SMALL)
         said = b""
         for number in range(60):
@@ -397,26 +400,27 @@ class Rot(ShelfTestCase):
                 shelf.checkpoint()
         Anything.compress(Anything(), shelf)
         shelf.say(ONE, b"in the journal only\n")
-        return shelf, said + b"in the journal only\n"
+        shelf.store.journal.close()
+        paths = sorted(path for path in shelf.root.rglob("*") if path.is_file())
+        files = {str(path.relative_to(shelf.root)): path.read_bytes() for path in paths}
+        shelf.close()
+        return files, said + b"in the journal only\n"
 
     @settings(max_examples=150, deadline=None)
     @given(st.integers(0, 100), st.floats(0, 1), st.integers(0, 7), st.booleans())
     def test_nothing_wrong_is_read_and_what_is_missing_is_marked(
         self, which: int, where: float, bit: int, cut: bool
     ) -> None:
-        shelf, said = self.life()
+        files, said = self.life()
+        name = list(files)[which % len(files)]
+        data = bytearray(files[name])
+        at = min(int(where * len(data)), len(data) - 1)
+        if cut:
+            del data[at:]
+        else:
+            data[at] ^= 1 << bit
+        shelf = TemporaryShelf(files | {name: bytes(data)}, sizes=SMALL)
         try:
-            shelf.store.journal.close()
-            files = sorted(path for path in shelf.root.rglob("*") if path.is_file())
-            path = files[which % len(files)]
-            data = bytearray(path.read_bytes())
-            at = min(int(where * len(data)), len(data) - 1)
-            if cut:
-                del data[at:]
-            else:
-                data[at] ^= 1 << bit
-            path.write_bytes(data)
-            shelf.open()
             if ONE not in shelf.store.logs:
                 return  # of an unknown version now: not touched
             reached = 0

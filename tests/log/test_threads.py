@@ -17,7 +17,7 @@ from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.progress import load as load_cursors
 from vspc.log.startup import load
 from vspc.log.store import Store
-from vspc.log.writer import Batch, LogWriter, Sync
+from vspc.log.writer import Batch, LogWriter
 
 CONSOLE = bytes(7) + b"\x01"
 LATE = 30.0
@@ -56,7 +56,7 @@ class Writing(SynchronousTestCase):
         self.offset = 0
         self.writer = LogWriter(
             self.store(),
-            Sync.ALWAYS,
+            "always",
             1.0,
             lambda event, _facts: self.events.append(event),
             self.failures.release,

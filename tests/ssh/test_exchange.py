@@ -338,6 +338,7 @@ class RekeyTests(SynchronousTestCase):
         number = self.bench.session(self.client)
         self.client.ssh_KEXINIT = lambda packet: None
         self.server._renew_keys()
+        self.patch(limits, "BACKLOG_LIMIT", 16 * 1024)
         for _ in range(limits.BACKLOG_LIMIT // 5 + 1):
             ask(self.client, number, b"env")
         self.bench.settle()

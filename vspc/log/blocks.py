@@ -44,6 +44,14 @@ class Blocks:
     runs: tuple[BlockRun, ...]
     damaged: int
 
+    @property
+    def data(self) -> bytes:
+        """The bytes of the segment; zeros where they are damaged."""
+        joined = bytearray(max((run.place + len(run.data) for run in self.runs), default=0))
+        for run in self.runs:
+            joined[run.place : run.place + len(run.data)] = run.data
+        return bytes(joined)
+
 
 def pack(head: str, runs: Iterable[BlockRun]) -> bytes:
     """The file of `runs`, none of them longer than `BLOCK`."""

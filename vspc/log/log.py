@@ -20,14 +20,15 @@ from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
 from vspc.log.boots import BootDetector
+from vspc.log.console_log import ConsoleLog
 from vspc.log.description import revive
 from vspc.log.query import LogQueries, LogSource
-from vspc.log.recorder import LogRecorder
+from vspc.log.recorder import LogRecorder, Remembered
 from vspc.log.sinks.feeder import Feeder, make
 from vspc.log.space import Space, first_policy
 from vspc.log.startup import load
 from vspc.log.store import Sizes, Store
-from vspc.log.writer import EventReporter, LogWriter, Sync
+from vspc.log.writer import EventReporter, LogWriter
 
 STALLED = 5.0
 """Seconds in one call of the disk after which `log-stalled` is reported."""
@@ -101,7 +102,7 @@ class Log:
         self.space = Space(self.root, self.disk, settings, self._deleted)
         self.writer = self.make_writer(
             self.store,
-            Sync(settings.fsync),
+            settings.fsync,
             settings.fsync_interval,
             self._report,
             self.failed,
@@ -154,9 +155,9 @@ class Log:
         if aside is not None:
             self._report_problem("log-chain-broken", f"it is kept as {aside}; another one begins")
         for log in self.store.logs.values():
-            facts = log.facts
-            last_output = log.last_output / 1e6 if log.last_output else None
-            self.recorder.remember(log.name, log.end, facts.get("said_name"), last_output)
+            name = log.facts.get("said_name")
+            known = Remembered(log.end, name if isinstance(name, str) else None, _last_output(log))
+            self.recorder.remember(log.name, known)
         for console in connected:
             self.recorder.reconnections.remember(console.hex())
 
@@ -168,9 +169,7 @@ class Log:
         for log in logs:
             if not log.begun:
                 continue
-            facts = log.facts
-            last_output = log.last_output / 1e6 if log.last_output else None
-            console = revive(roster, log.name, facts, log.last / 1e6, last_output)
+            console = revive(roster, log.name, log.facts, log.last / 1e6, _last_output(log))
             if console is not None:
                 console.history.restore(self.recorder.next_offset(console.id), b"")
                 count += 1
@@ -279,6 +278,10 @@ class Log:
         for thread in stopping:
             thread.join()
         self.writer.stop()
+
+
+def _last_output(log: ConsoleLog) -> float | None:
+    return log.last_output / 1e6 if log.last_output else None
 
 
 def _tail(kept: LogView, end: int) -> bytes:

@@ -51,6 +51,17 @@ class LogBounds:
     total: int = QUEUE
 
 
+@frozen
+class Remembered:
+    """What is known of a console that is not there, but has a log: where that ends, what its VM
+    called itself, and when its last byte came.
+    """
+
+    end: int
+    name: str | None = None
+    last_output: float | None = None
+
+
 @define(eq=False)
 class LogRecorder(OutputObserver):
     """`vspc.console.context.OutputObserver`, and a subscriber of events."""
@@ -71,13 +82,11 @@ class LogRecorder(OutputObserver):
     _typed_input: TypedInput = field(init=False)
     _reserves: Reserves = field(init=False)
     _entries: dict[str, RecorderEntry] = field(factory=dict, init=False)
-    _ends: dict[str, int] = field(factory=dict, init=False)  # of consoles that are not there
-    _names: dict[str, str] = field(factory=dict, init=False)  # names that their VMs sent
-    _last_outputs: dict[str, float] = field(factory=dict, init=False)  # when their last byte came
+    _remembered: dict[str, Remembered] = field(factory=dict, init=False)
     _gaps: dict[RecorderEntry, None] = field(factory=dict, init=False)
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
-    _queued: int = field(default=0, init=False)
+    queued: int = field(default=0, init=False)  # bytes that wait for the disk
     _shares: dict[RecorderEntry, int] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
     _hurried: bool = field(default=False, init=False)
@@ -88,33 +97,18 @@ class LogRecorder(OutputObserver):
         self.reconnections = Reconnections(self.booted)
         self._reserves = Reserves(self.clock, self.failing, self._write_reserve)
 
-    def remember(
-        self, console_id: str, end: int, claimed_name: object, last_output: float | None = None
-    ) -> None:
-        """An earlier process kept the log of that console, up to `end`; the name that its VM sent,
-        and when its last byte came, as far as that is known.
-        """
-        self._ends[console_id] = end
-        if last_output is not None:
-            self._last_outputs[console_id] = last_output
-        if isinstance(claimed_name, str):
-            self._names[console_id] = claimed_name
-
-    @property
-    def queued(self) -> int:
-        """Bytes that wait for the disk."""
-        return self._queued
+    def remember(self, console_id: str, known: Remembered) -> None:
+        """An earlier process kept the log of that console."""
+        self._remembered[console_id] = known
 
     @property
     def known(self) -> int:
         """Consoles that something is remembered of."""
-        return len(self._entries) + len(self._ends)
+        return len(self._entries) + len(self._remembered)
 
     def deleted(self, console_id: str) -> None:
         """Its log was deleted; if it is not here either, nothing is left of it."""
-        self._ends.pop(console_id, None)
-        self._names.pop(console_id, None)
-        self._last_outputs.pop(console_id, None)
+        self._remembered.pop(console_id, None)
         entry = self._entries.get(console_id)
         if entry is not None:
             entry.begun, entry.about = False, 0
@@ -122,7 +116,7 @@ class LogRecorder(OutputObserver):
     def keeps(self, console_id: str) -> bool:
         """Whether there is a log of that console."""
         entry = self._entries.get(console_id)
-        return console_id in self._ends if entry is None else entry.begun
+        return console_id in self._remembered if entry is None else entry.begun
 
     # `OutputObserver`
 
@@ -132,11 +126,13 @@ class LogRecorder(OutputObserver):
 
     def last_output(self, console_id: str) -> float | None:
         """When the last byte of its VM came, if there is a log of it and no console."""
-        return self._last_outputs.get(console_id)
+        known = self._remembered.get(console_id)
+        return None if known is None else known.last_output
 
     def last_name(self, console_id: str) -> str | None:
         """What its VM called itself last, if there is a log of it and no console."""
-        return self._names.get(console_id)
+        known = self._remembered.get(console_id)
+        return None if known is None else known.name
 
     def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
         """Call `call` with the offsets of what the log has, once all of it is written."""
@@ -163,7 +159,7 @@ class LogRecorder(OutputObserver):
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
         entry = self._entry(console_id)
         size = len(data)
-        if entry.queued + size > self.bounds.each or self._queued + size > self.bounds.total:
+        if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
             if entry.gap is None:
                 entry.gap = max(entry.end, 0) if entry.begun else offset
                 self._gaps[entry] = None
@@ -193,15 +189,14 @@ class LogRecorder(OutputObserver):
     def _enough(self) -> int:
         """Bytes of a console that wait, over which its line rests."""
         enough = self.bounds.each // 2
-        return enough if self._queued <= self.bounds.total // 2 else enough // CROWDED
+        return enough if self.queued <= self.bounds.total // 2 else enough // CROWDED
 
     def _entry(self, console_id: str) -> RecorderEntry:
         entry = self._entries.get(console_id)
         if entry is None:
-            end = self._ends.pop(console_id, None)
-            self._names.pop(console_id, None)
-            self._last_outputs.pop(console_id, None)
-            entry = RecorderEntry(bytes.fromhex(console_id), end is not None, end or 0)
+            known = self._remembered.pop(console_id, None)
+            end = 0 if known is None else known.end
+            entry = RecorderEntry(bytes.fromhex(console_id), known is not None, end)
             entry.release()
             self._entries[console_id] = entry
         return entry
@@ -233,7 +228,7 @@ class LogRecorder(OutputObserver):
         size += len(record.payload) - size + 64  # what it takes in memory, about
         self._batch.append(record)
         self._size += size
-        self._queued += size
+        self.queued += size
         entry.queued += size
         self._shares[entry] = self._shares.get(entry, 0) + size
         if self._size >= BATCH_SIZE:
@@ -268,7 +263,7 @@ class LogRecorder(OutputObserver):
         self.put(batch)
 
     def _written(self, shares: dict[RecorderEntry, int], size: int) -> None:
-        self._queued -= size
+        self.queued -= size
         enough = self._enough // 2
         for entry, share in shares.items():
             entry.queued -= share
@@ -279,7 +274,7 @@ class LogRecorder(OutputObserver):
                 entry.announce_written()
         # The gap of a console without further output ends, too.
         for entry in list(self._gaps):
-            if entry.queued <= self.bounds.each // 2 and self._queued <= self.bounds.total // 2:
+            if entry.queued <= self.bounds.each // 2 and self.queued <= self.bounds.total // 2:
                 self._end_gap(entry, entry.end)
 
     # Markers
@@ -334,10 +329,8 @@ class LogRecorder(OutputObserver):
         if entry.gap is not None:
             self._end_gap(entry, entry.end)
         if entry.begun:
-            self._ends[console.id] = entry.end
-            self._names[console.id] = console.vm.claimed_name
-            if console.link.last_output is not None:
-                self._last_outputs[console.id] = console.link.last_output
+            name, last_output = console.vm.claimed_name, console.link.last_output
+            self._remembered[console.id] = Remembered(entry.end, name, last_output)
             self._write_about(entry, about(console, listed=False))
 
     def _describe(self, ref: ConsoleRef) -> None:
@@ -362,7 +355,7 @@ class LogRecorder(OutputObserver):
         entry = self._entries.get(console_id)
         if entry is None or entry.gap is not None or not self.is_logged(console_id):
             return False
-        if entry.queued > self.bounds.each or self._queued > self.bounds.total:
+        if entry.queued > self.bounds.each or self.queued > self.bounds.total:
             return False
         entry.begun = entry.begun or kind not in OF_LINES
         self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)

@@ -125,12 +125,8 @@ class _Reading:
             return self._one_frame(data)
         if found.damaged:
             self._note(0, f"{found.damaged} bytes are damaged")
-        size = max((run.place + len(run.data) for run in found.runs), default=0)
-        joined = bytearray(size)
-        for run in found.runs:
-            joined[run.place : run.place + len(run.data)] = run.data
         head = index.read_head(found.head.encode())
-        return _Bytes(bytes(joined), found.runs, head, whole=not found.damaged)
+        return _Bytes(found.data, found.runs, head, whole=not found.damaged)
 
     def _one_frame(self, data: bytes) -> _Bytes:
         unpacked, whole = blocks.unpack_some(data)

@@ -180,23 +180,14 @@ def _verify_segment(root: Path, link: ChainLink) -> str | None:
         return "" if not path.exists() else f"{path}: its index is missing"
     try:
         if packed:
-            data, index = _unpacked(data or b""), unpack_index(index)
+            found = unpack_blocks(data or b"")
+            data = unpack_index(data or b"") if found is None else found.data
+            index = unpack_index(index)
     except zstandard.ZstdError as error:
         return f"{path}: console {link.console} from offset {link.start}: {error}"
     if sha256(index).hexdigest() != link.index:
         return f"{index_path}: console {link.console}: the index is not what it was"
     return _first_difference(path, link, data or b"", index)
-
-
-def _unpacked(data: bytes) -> bytes:
-    """The bytes of a segment; zeros where they are damaged."""
-    found = unpack_blocks(data)
-    if found is None:
-        return unpack_index(data)
-    joined = bytearray(max((run.place + len(run.data) for run in found.runs), default=0))
-    for run in found.runs:
-        joined[run.place : run.place + len(run.data)] = run.data
-    return bytes(joined)
 
 
 def _first_difference(path: Path, link: ChainLink, data: bytes, index: bytes) -> str | None:

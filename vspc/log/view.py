@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from attrs import define, evolve
@@ -74,27 +75,23 @@ class View:
         for segment in self.pieces[at:]:
             if segment.end < offset:
                 continue
-            try:
-                if room is None:
-                    parts = self.cache.load(segment)
-                else:
-                    parts = self.cache.read(segment, max(offset, segment.start), room)
-                yield segment.start, segment.end, parts
-            except FileNotFoundError:
-                yield segment.start, segment.end, self._renamed(segment)
+            yield segment.start, segment.end, self._load(segment, max(offset, segment.start), room)
         if self.pending:
             yield self.pending[0].offset, self.end, (_in_memory(self.pending, offset, room),)
 
-    def _renamed(self, segment: Segment) -> tuple[SegmentPart, ...] | None:
-        """A segment that was compressed since the snapshot was taken."""
-        if segment.compressed:
-            return None
-        try:
-            # It may have grown before it was closed: its name says to where.
-            for name in packed(segment):
+    def _load(
+        self, segment: Segment, offset: int = 0, room: int | None = None
+    ) -> tuple[SegmentPart, ...] | None:
+        """What `segment` is, or for `room` bytes what of it is read from `offset`; None: gone."""
+        with suppress(FileNotFoundError):
+            if room is None:
+                return self.cache.load(segment)
+            return self.cache.read(segment, offset, room)
+        with suppress(FileNotFoundError):
+            # It was compressed since the snapshot was taken, and may have grown before: its name
+            # says to where.
+            for name in () if segment.compressed else packed(segment):
                 return self.cache.load(closed(segment.directory, name))
-        except FileNotFoundError:
-            pass
         return None
 
     # `LogView`
@@ -166,11 +163,7 @@ class View:
             if record.code == DATA:
                 yield record.offset, record.payload
         for segment in reversed(self.pieces):
-            try:
-                parts: tuple[SegmentPart, ...] | None = self.cache.load(segment)
-            except FileNotFoundError:
-                parts = self._renamed(segment)
-            for part in reversed(parts or ()):
+            for part in reversed(self._load(segment) or ()):
                 for entry in reversed(part.entries):
                     if entry.code == DATA:
                         place = entry.place - part.base

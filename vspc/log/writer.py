@@ -9,26 +9,18 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
 from threading import Condition
 
 from attrs import define, field, frozen
 
 from vspc.common.worker import Worker, WorkerPool
+from vspc.config.settings import Fsync
 from vspc.log.chain import Chain
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.recovery import compress, contents
 from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
-
-
-class Sync(Enum):
-    """When what was written is forced to the disk."""
-
-    NEVER = "never"
-    INTERVAL = "interval"
-    ALWAYS = "always"
 
 
 @frozen(eq=False)
@@ -83,16 +75,15 @@ class LogWriter:
     """Owns `store` in a thread of its own from `start` to `stop`."""
 
     store: Store
-    sync: Sync
+    sync: Fsync
     sync_interval: float
     report: EventReporter
     failed: Callable[[], None]  # inside an except block: a defect of ours
     tidy: Callable[[Store], None] | None = None  # sizes and ages
     floor: Callable[[], str | None] = lambda: None  # why nothing more may be written now
     now: Callable[[], float] = time.monotonic
-    subscribers: list[Callable[[set[bytes]], None]] = field(
-        factory=list
-    )  # sinks; in the log's thread
+    # Sinks; called in the log's thread.
+    subscribers: list[Callable[[set[bytes]], None]] = field(factory=list)
     counts: Counts = field(factory=Counts, init=False)
     waiting: int = field(default=0, init=False)  # bytes of batches that are not written
     busy_since: float | None = field(default=None, init=False)
@@ -176,7 +167,7 @@ class LogWriter:
         until = [self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)]
         if self._unwritten:
             until.append(self._retry)
-        if self._unsynced and not self._syncing and self.sync is Sync.INTERVAL:
+        if self._unsynced and not self._syncing and self.sync == "interval":
             until.append(self._synced + self.sync_interval)
         return max(0.0, min(until) - now)
 
@@ -264,8 +255,8 @@ class LogWriter:
     # Syncing
 
     def _sync_soon(self) -> None:
-        due = self.sync is Sync.ALWAYS or self.now() >= self._synced + self.sync_interval
-        if self.sync is Sync.NEVER or not self._unsynced or self._syncing or not due:
+        due = self.sync == "always" or self.now() >= self._synced + self.sync_interval
+        if self.sync == "never" or not self._unsynced or self._syncing or not due:
             return
         self._synced = self.now()
         try:
@@ -324,7 +315,7 @@ class LogWriter:
 
     def _settle_files(self, number: int, segments: list[Segment]) -> None:
         try:
-            if self.sync is not Sync.NEVER:
+            if self.sync != "never":
                 self.counts.syncs += sync_segments(self.store.disk, segments)
         except OSError as error:
             self.report("log-sync-failed", {"error": error.strerror})
@@ -348,10 +339,7 @@ class LogWriter:
             # It stays as it is, readable, and is tried again at the next start.
             self.report("log-not-compressed", {"error": error.strerror, "file": error.filename})
             return
-        self.put(lambda: self._compressed(console, segment, made))
-
-    def _compressed(self, console: bytes, old: Segment, new: Segment) -> None:
-        self.store.compressed(console, old, new)
+        self.put(partial(self.store.compressed, console, segment, made))
 
     # Stopping
 

@@ -15,10 +15,9 @@ from vspc.console.console import Console
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.log.query import LogSource
+from vspc.log.sinks.encoders import json_lines, syslog_messages
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
-from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.outlet import Outlet
-from vspc.log.sinks.syslog import SyslogOutlet
+from vspc.log.sinks.outlet import FileOutlet, Outlet, StreamOutlet
 from vspc.log.sinks.text import TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, tls
 from vspc.net.tls import load_pair
@@ -292,7 +291,7 @@ class Streams(SinkTestCase):
     def test_json_to_a_file(self) -> None:
         console = self.console()
         path = self.logged.root / "console.jsonl"
-        feeder = self.feeder(JsonFile(path))
+        feeder = self.feeder(FileOutlet(path, json_lines))
         self.say(console, b"hello \xff\n")
         self.step(feeder)
         marker, line = [json.loads(text) for text in path.read_text().splitlines()]
@@ -312,7 +311,7 @@ class Streams(SinkTestCase):
             return tcp("127.0.0.1", receiver.port)()
 
         console = self.console()
-        feeder = self.feeder(JsonStream(Connection(dial)))
+        feeder = self.feeder(StreamOutlet(Connection(dial), json_lines))
         self.addCleanup(feeder.outlet.close)
         self.say(console, b"early\n")
         self.step(feeder)
@@ -332,7 +331,7 @@ class Streams(SinkTestCase):
         believes = ssl.create_default_context(cafile=str(directory / "tls.pem"))
         believes.check_hostname = False
         connection = Connection(tls("127.0.0.1", receiver.port, believes))
-        feeder = self.feeder(SyslogOutlet(connection, "vspc1", 16))
+        feeder = self.feeder(StreamOutlet(connection, syslog_messages("vspc1", 16)))
         self.addCleanup(feeder.outlet.close)
         self.say(self.console(), b'panic "now" ]\n' + b"x" * 9000 + b"\n")
         self.step(feeder)
@@ -348,7 +347,6 @@ class Streams(SinkTestCase):
         )
 
     def test_words_in_structured_data_are_escaped(self) -> None:
-        outlet = SyslogOutlet(Connection(tcp("127.0.0.1", 1)), "h", 1)
         about = About("i", "h", 'a"b\\c]d', "default", None, "")
-        message = outlet.message(about, OutputLine(5, 1.7e9, b"text", 10))
+        message = syslog_messages("h", 1)(about, [OutputLine(5, 1.7e9, b"text", 10)])
         self.assertIn(b'name="a\\"b\\\\c\\]d" offset="5"', message)

@@ -19,9 +19,9 @@ from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.log.query import LogSource
+from vspc.log.sinks.encoders import TEXT_LIMIT, json_lines, syslog_messages
 from vspc.log.sinks.feeder import KINDS, make
-from vspc.log.sinks.jsonlines import JsonFile, JsonStream
-from vspc.log.sinks.syslog import TEXT_LIMIT, SyslogOutlet
+from vspc.log.sinks.outlet import FileOutlet, StreamOutlet
 from vspc.log.sinks.text import Links, TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, unix
 
@@ -85,7 +85,7 @@ class Connections(SynchronousTestCase):
         directory = Path(self.mktemp())
         directory.mkdir()
         path = os.path.relpath(directory / "s")  # the kernel takes 107 bytes
-        outlet = JsonStream(Connection(unix(path)))
+        outlet = StreamOutlet(Connection(unix(path)), json_lines)
         self.addCleanup(outlet.close)
         self.assertRaises(OSError, outlet.write, about("web01"), [LINE])
         listener = socket.socket(socket.AF_UNIX)
@@ -119,7 +119,7 @@ class FilesOfLines(SynchronousTestCase):
     def test_a_line_that_a_kill_cut_does_not_spoil_the_next_one(self) -> None:
         path = self.directory / "c.jsonl"
         path.write_bytes(b'{"text": "hal')
-        outlet = JsonFile(path)
+        outlet = FileOutlet(path, json_lines)
         outlet.write(about("web01"), [LINE])
         outlet.write(about("web01"), [LINE])
         first, *others = path.read_text().splitlines()
@@ -153,7 +153,7 @@ class FilesOfLines(SynchronousTestCase):
         os.mkfifo(path)
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
-        outlet = JsonFile(path)
+        outlet = FileOutlet(path, json_lines)
         outlet.write(about("web01"), [LINE])
         self.assertEqual(json.loads(os.read(reader, 4096))["text"], "x")
         outlet.close()
@@ -242,8 +242,8 @@ class Messages(SynchronousTestCase):
     """RFC 5424, whatever was said."""
 
     def message(self, item: OutputLine | Marker, name: str = "web01") -> str:
-        outlet = SyslogOutlet(Connection(tcp("127.0.0.1", 1)), "vspc1", 16)
-        length, _, body = outlet.message(about(name), item).partition(b" ")
+        message = syslog_messages("vspc1", 16)(about(name), [item])
+        length, _, body = message.partition(b" ")
         self.assertEqual(int(length), len(body))
         return body.decode("utf-8")
 

@@ -20,7 +20,8 @@ from vspc.config.settings import SinkSettings
 from vspc.console.access import Subject, matches
 from vspc.console.logs import About, LogPage, LogView
 from vspc.log.query import LogSource
-from vspc.log.sinks import jsonlines, syslog, text
+from vspc.log.sinks import text
+from vspc.log.sinks.encoders import json_outlet, syslog_outlet
 from vspc.log.sinks.outlet import Outlet
 from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
 from vspc.log.writer import EventReporter
@@ -329,6 +330,6 @@ def _is_wanted(settings: SinkSettings, about: About) -> bool:
 
 
 KINDS: Mapping[str, Callable[[SinkSettings], Outlet]] = MappingProxyType(
-    {"json": jsonlines.outlet, "syslog": syslog.outlet, "text": text.outlet}
+    {"json": json_outlet, "syslog": syslog_outlet, "text": text.outlet}
 )
 """What makes the outlet of each `kind` of [[log.sink]]: a new kind is a module, and a line here."""

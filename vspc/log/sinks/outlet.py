@@ -103,20 +103,54 @@ def _is_torn(path: Path) -> bool:
         return False
 
 
+Encode = Callable[[About, Sequence[OutputLine | Marker]], bytes]
+"""Lines and what happened, in the format of the other side."""
+
+
 @define(eq=False)
-class SinkStream:
-    """What outlets over a connection have in common."""
+class FileOutlet:
+    """`Outlet` to one file, looked for before each write."""
+
+    path: Path
+    encode: Encode
+    disk: Disk = field(factory=Disk)
+    _file: LineFile = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._file = LineFile(self.path, self.disk, look=0.0)
+
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
+        """Append them."""
+        self._file.write(self.encode(about, items))
+
+    def waiting(self) -> int:
+        """None: a file has what was written."""
+        return 0
+
+    def reopen(self) -> None:
+        """Open the file anew before the next write."""
+        self._file.close()
+
+    close = reopen
+
+
+@define(eq=False)
+class StreamOutlet:
+    """`Outlet` over a connection."""
 
     connection: Connection
+    encode: Encode
+
+    def write(self, about: About, items: Sequence[OutputLine | Marker]) -> None:
+        """Send them."""
+        self.connection.send(self.encode(about, items))
 
     def waiting(self) -> int:
         """How many of the last writes the other side may not have yet."""
         return self.connection.waiting()
 
     def reopen(self) -> None:
-        """Dial anew."""
+        """Dial anew before the next write."""
         self.connection.close()
 
-    def close(self) -> None:
-        """The end."""
-        self.connection.close()
+    close = reopen
