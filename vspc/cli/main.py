@@ -77,8 +77,21 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("hash-password", help=text, description=text).set_defaults(
         run=_hash_password
     )
+    _import_parser(commands.add_parser("import", help=_IMPORT, description=_IMPORT))
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
     return parser
+
+
+_IMPORT = "turn a configuration of conserver or conman into ours, and say what was not taken"
+
+
+def _import_parser(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, help="conserver.cf or conman.conf")
+    text = "whose file it is; the default is found out from what is in it"
+    command.add_argument("--format", choices=("conserver", "conman"), help=text)
+    text = "write the configuration to FILE, which must not exist; the default is standard output"
+    command.add_argument("--output", type=Path, metavar="FILE", help=text)
+    command.set_defaults(run=_import)
 
 
 def _verbs() -> str:
@@ -167,7 +180,7 @@ def _help(words: list[str]) -> int:
 
 def command_names() -> set[str]:
     """Every word that may follow `vspc`."""
-    return {*VERBS, *_COMMANDS, "hash-password", "simulate"}
+    return {*VERBS, *_COMMANDS, "hash-password", "import", "simulate"}
 
 
 def _unknown(word: str) -> int:
@@ -221,6 +234,12 @@ def _fingerprints(config: Config, _arguments: argparse.Namespace) -> int:
     from vspc.cli.advice import fingerprints
 
     return _print(lambda: fingerprints(config))
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from vspc.cli.importing.program import run
+
+    return run(arguments.file, arguments.format, arguments.output)
 
 
 def _hash_password(_arguments: argparse.Namespace) -> int:

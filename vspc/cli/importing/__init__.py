@@ -1,0 +1,1 @@
+"""`vspc import`: configurations of other console servers become ours."""
