@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from tests.documents import KINDS, NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
+from tests.net.authorities import certificate
 from vspc.cli.main import command_names
 from vspc.server.config_files import load_with_files
 from vspc.ssh.keys import make_host_key
@@ -160,6 +161,7 @@ class Configurations(SynchronousTestCase):
         for name, text in FILES.items():
             (self.directory / name).write_text(text + "\n")
             (self.directory / name).chmod(0o600)
+        (self.directory / "lab-ca.pem").write_bytes(certificate("lab").pem)
         self.program = self.directory / "program"
         self.program.write_text("#!/bin/sh\n")
         self.program.chmod(0o755)

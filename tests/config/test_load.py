@@ -21,6 +21,7 @@ from vspc.config.settings import (
     OperatorSettings,
     PlainSettings,
     SinkSettings,
+    SocketSettings,
     SshSettings,
     TlsSettings,
     VmSettings,
@@ -235,7 +236,7 @@ class Example(ConfigTest):
         wanted = (
             *(VmSettings, ZoneSettings, PlainSettings, ConsoleSettings, LogSettings, LogPolicy),
             *(SinkSettings, TlsSettings, SshSettings, CertificateSettings, CertificateMap),
-            *(AuditSettings, OperatorSettings, AccessRule),
+            *(AuditSettings, OperatorSettings, AccessRule, SocketSettings),
         )
         for table in wanted:
             for key in fields(table):

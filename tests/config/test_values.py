@@ -220,7 +220,6 @@ class RelationTests(ConfigTest):
         for text, key in (
             ("[vm]\ndial_allow = []\n", "vm.dial_allow"),
             ("[[dial]]\n", "dial"),
-            ("[[console.listen]]\n", "console.listen"),
         ):
             self.assertIn(later, self.mistakes(text)[key])
         self.assertIn("unknown key", self.mistakes("[vm]\nlisten = 1\n")["vm.listen"])

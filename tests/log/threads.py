@@ -166,7 +166,7 @@ class Follower:
     def missing(self, start: int, end: int, why: str) -> None:
         self.lost.append((start, end))
 
-    def notice(self, text: str, hint: object) -> None:
+    def notice(self, notice: object) -> None:
         """Nothing happens."""
 
     def output_ended(self, reason: str) -> None:

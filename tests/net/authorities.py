@@ -43,11 +43,12 @@ def certificate(
     days: float = 365,
     begins: float = -1,
     points: bool = False,
+    key: Any = None,
 ) -> Signed:
     """One of `name`, valid from `begins` to `days` days from now, signed by itself unless there is
     an `issuer`; `points`: it says where its issuer's certificate is.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -58,6 +59,8 @@ def certificate(
         .not_valid_before(now + begins * DAY)
         .not_valid_after(now + days * DAY)
     )
+    if issuer is None:
+        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     if points:
         where = x509.UniformResourceIdentifier("http://ca.example/issuer.crt")
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)

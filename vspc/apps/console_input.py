@@ -30,7 +30,7 @@ PIECE = 64 * 1024
 DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
-_NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
+NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
 """Refusals that have nothing to do with rights: exit status 1, not 4."""
 
 
@@ -353,7 +353,7 @@ class Typist:
 
 def refused_status(refusal: Refusal) -> int:
     """The exit status of a verb that may not type."""
-    return FAILED if refusal in _NOT_DENIED else DENIED
+    return FAILED if refusal in NOT_DENIED else DENIED
 
 
 def moved_without_proof(console: Console, old: str, new: str) -> str:

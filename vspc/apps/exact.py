@@ -6,18 +6,43 @@ status 1 and both offsets. It also ends when the VM's host changes without a vMo
 cannot ask for the pen.
 """
 
-from vspc.apps.console_input import OperatorInput, RefusedInput
+from collections.abc import Callable
+
+from attrs import frozen
+
+from vspc.apps.console_input import NOT_DENIED, OperatorInput, RefusedInput
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
 from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
-from vspc.console.notices import Hint
+from vspc.console.notices import Notice, NoticeKind
 from vspc.console.ports import Program
 
 
+@frozen
+class BridgeRules:
+    """What ends a bridge besides the end of its channel: input that is refused with one of
+    `refusals`, with `breaks` also a BREAK, and with `unsent` also input that was taken and does not
+    go to the VM after all.
+
+    `on_break` is called for a BREAK from the VM, in its place among the output.
+    """
+
+    refusals: frozenset[Refusal] = frozenset(
+        {Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON}
+    )
+    breaks: bool = True
+    unsent: bool = False
+    on_break: Callable[[], None] | None = None
+
+
+RAW = BridgeRules()
+"""A program ends where it may not type; a VM that is away may come back."""
+
+
 class ExactBridge(Program):
-    """`raw`, `-W`, and `console` without a terminal."""
+    """`raw`, `-W`, `console` without a terminal, and sockets for programs."""
 
     def __init__(
         self,
@@ -26,19 +51,24 @@ class ExactBridge(Program):
         offset: int,
         read_only: bool = False,
         ends_with_input: bool = False,
+        rules: BridgeRules = RAW,
     ) -> None:
         """`ends_with_input`: it ends with 0 when all input has come and is taken."""
         self._call = call
         self._channel = call.channel
         self._console = console
         self._ends_with_input = ends_with_input
+        self._rules = rules
         self._input_ended = False
+        self._is_over = False
         self._attachment = console.attach(
             call.session, call.rights(console), self, offset, AttachmentKind.PROGRAM, read_only
         )
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
         self._refusals = RefusedInput(call, console, self._print)
+        if rules.unsent:
+            self._attachment.account.on_change = self._sent
 
     def begin(self) -> None:
         """Cautions on stderr, then output from `offset` on."""
@@ -108,9 +138,12 @@ class ExactBridge(Program):
         )
         self._leave(FAILED)
 
-    def notice(self, text: str, _hint: Hint | None) -> None:
+    def notice(self, notice: Notice) -> None:
         self._refusals.report()
-        self._print(text)
+        if notice.kind is NoticeKind.BREAK and self._rules.on_break is not None:
+            self._rules.on_break()
+        else:
+            self._print(notice.text)
 
     def output_ended(self, reason: str) -> None:
         self._refusals.report()
@@ -120,16 +153,25 @@ class ExactBridge(Program):
     # The end
 
     def _refused(self, refusal: Refusal, count: int, breaks: int) -> None:
-        """A program ends where it may not type; a VM that is away may come back."""
         self._refusals.add(refusal, count, breaks)
-        if refusal in (Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON):
-            self._leave(DENIED)
+        if refusal in self._rules.refusals and (count or self._rules.breaks):
+            self._leave(FAILED if refusal in NOT_DENIED else DENIED)
+
+    def _sent(self, _delivered: int, dropped: int) -> None:
+        if dropped:
+            self._call.context.clock.call_later(0, self._leave_unsent)
+
+    def _leave_unsent(self) -> None:
+        if not self._is_over:
+            self._print("input that had been taken was not sent")
+            self._leave(FAILED)
 
     def _leave(self, status: int) -> None:
         self._stop()
         self._channel.finish(status)
 
     def _stop(self) -> None:
+        self._is_over = True
         self._output.stop()
         self._input.close()
         self._refusals.close()

@@ -6,7 +6,7 @@ from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
 from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
 from vspc.console.logs import Item, MarkerKind, Output
-from vspc.console.notices import Hint, Notice
+from vspc.console.notices import Notice
 from vspc.net.waiting import RunningCoroutine, Wakeup
 
 
@@ -22,7 +22,7 @@ class FollowReader(Protocol):
     def missing(self, start: int, end: int, why: str) -> None:
         """`start` to `end` (exclusive) are kept nowhere; `why` may be empty."""
 
-    def notice(self, text: str, hint: Hint | None) -> None:
+    def notice(self, notice: Notice) -> None:
         """One line about the console."""
 
     def output_ended(self, reason: str) -> None:
@@ -80,8 +80,8 @@ class Following:
                 self._catching_up = RunningCoroutine(self._catch_up(start))
             case Lost(start, end):
                 self._reader.missing(start, end, "")
-            case Notice(text, hint):
-                self._reader.notice(text, hint)
+            case Notice() as notice:
+                self._reader.notice(notice)
             case Ended(reason):
                 self._is_over = True
                 self._reader.output_ended(reason)

@@ -17,7 +17,7 @@ from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
 from vspc.console.logs import LogView, Output
-from vspc.console.notices import Hint
+from vspc.console.notices import Notice
 from vspc.console.ports import Program
 from vspc.net.waiting import RunningCoroutine, within
 
@@ -153,9 +153,9 @@ class TerminalBridge(Program):
         self._screen.break_off()
         self._screen.line(f"output lost: client too slow (offsets {start} to {end})")
 
-    def notice(self, text: str, hint: Hint | None) -> None:
+    def notice(self, notice: Notice) -> None:
         self._refusals.report()  # the notice may be that the reason has gone
-        self._notice(text + ("" if hint is None else self._keys_for(*hint)))
+        self._notice(notice.text + (self._keys_for(*notice.hint) if notice.hint else ""))
 
     def output_ended(self, reason: str) -> None:
         self.give_back()

@@ -39,7 +39,10 @@ EVERY = frozenset({"time", "seq", "event"})
 """Fields that every line has."""
 
 SESSION = frozenset(
-    {"session", "operator", "via", "fingerprint", "serial", "key_id", "ca", "address", "reason"}
+    {
+        *("session", "operator", "via", "fingerprint", "serial", "key_id", "ca"),
+        *("address", "socket", "reason"),
+    }
 )
 """Fields that say who it was."""
 

@@ -49,6 +49,15 @@ class Glob:
             return True
         return bool(self.tokens and other.tokens) and _covers(self.tokens, other.tokens)
 
+    def may_meet(self, other: "Glob") -> bool:
+        """Whether something may match both; False only where that is certain."""
+        if not self.is_wild:
+            return fnmatchcase(self.text, other.text)
+        if not other.is_wild:
+            return fnmatchcase(other.text, self.text)
+        one, two = literal_start(self.text), literal_start(other.text)
+        return one.startswith(two) or two.startswith(one)
+
 
 ANY = Glob("*")
 
@@ -71,6 +80,12 @@ class ConsolePattern:
         if not self.zone.covers(other.zone) or not self.name.covers(other.name):
             return False
         return self.uuid is None or (other.uuid is not None and self.uuid.covers(other.uuid))
+
+    def may_meet(self, other: "ConsolePattern") -> bool:
+        """Whether a console may match both; False only where that is certain."""
+        if not (self.zone.may_meet(other.zone) and self.name.may_meet(other.name)):
+            return False
+        return self.uuid is None or other.uuid is None or self.uuid.may_meet(other.uuid)
 
 
 def parse_pattern(text: str) -> ConsolePattern:

@@ -75,14 +75,17 @@ def warnings(config: Config, methods: Methods) -> Iterator[str]:
     """What is allowed and probably not meant."""
     for name, operator in config.operators.items():
         key = join("operators", name)
-        yield from (f"{key}{text}" for text in _odd(operator, config, methods))
+        has_socket = any(name == each.operator for each in config.console.listen)
+        yield from (f"{key}{text}" for text in _odd(operator, config, methods, has_socket))
         yield from (f"{key}.{text}" for text in _without_effect(operator))
     yield from _certificates(config.ssh.certificates)
 
 
-def _odd(operator: OperatorSettings, config: Config, methods: Methods) -> Iterator[str]:
+def _odd(
+    operator: OperatorSettings, config: Config, methods: Methods, has_socket: bool
+) -> Iterator[str]:
     there = [each for each in methods if each.available(operator, config)]
-    if not any(each.first for each in there):
+    if not has_socket and not any(each.first for each in there):
         yield ": no authorized key, and nothing else to show, so the operator cannot log in"
     for each in there:
         unused = each.own and each.word not in operator.require

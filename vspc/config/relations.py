@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vspc.common.addresses import Network
-from vspc.config import proofs, rules
+from vspc.config import programs, proofs, rules
 from vspc.config.checks import filled
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
 from vspc.config.settings import Config, SshSettings, VmSettings
@@ -33,6 +33,7 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     yield from _audit(table(tables, "audit"))
     yield from _rules(dicts(tables, "access"))
     yield from _operators(table(tables, "operators"))
+    yield from programs.relations(tables)
     plain = dicts(table(tables, "vm"), "plain")
     zones = [each.get("name") for each in dicts(table(tables, "vm"), "zone")]
     named = [(f"vm.zone[{index}].name", name) for index, name in enumerate(zones)]
@@ -51,6 +52,7 @@ def conflicts(config: Config, tainted: Tainted, methods: proofs.Methods) -> Iter
             yield f"log.sink[{index}].target", problem, "choose another directory"
     yield from proofs.conflicts(config, tainted, methods)
     yield from rules.conflicts(config, tainted)
+    yield from programs.conflicts(config, tainted)
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -150,6 +152,7 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     yield from proofs.warnings(config, methods)
     yield from _unruled(config)
     yield from rules.warnings(config)
+    yield from programs.warnings(config)
     yield from _audit_warnings(config)
 
 

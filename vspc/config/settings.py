@@ -28,6 +28,7 @@ from vspc.config.checks import (
 )
 from vspc.config.keys import AuthoritiesFile, Authority, AuthorizedKey, KeysFile
 from vspc.config.secrets import HashFile, PasswordHash, TotpFile
+from vspc.config.sockets import LOCALHOST, Interface, PortRange, SocketAddress
 from vspc.config.toml_lines import TomlLines
 from vspc.config.values import (
     DEFAULT_ESCAPE,
@@ -54,6 +55,7 @@ Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 BreakSpelling = Literal["brk", "comport"]
 SinkKind = Literal["text", "json", "syslog"]
 Fsync = Literal["never", "interval", "always"]
+SocketProtocol = Literal["raw", "telnet"]
 
 STATE_DIR = Path("state")
 """The default state_dir, relative to the file."""
@@ -248,8 +250,34 @@ class VmSettings:
 
 
 @frozen
+class SocketSettings:
+    """[[console.listen]]: a console as a socket for programs, or each of several on a port of its
+    own. Without `operator` it is the one that the client's certificate names.
+    """
+
+    protocol: SocketProtocol
+    console: str | None = field(default=None, metadata=unless_none(checked(label)))
+    listen: SocketAddress | None = None
+    consoles: Pattern | None = None
+    ports: PortRange | None = None
+    interface: Interface = LOCALHOST
+    operator: str | None = None
+    allow: tuple[Network, ...] = LOOPBACK
+    max: int = field(default=8, metadata=within(1, 1000))
+    tls: bool = False
+    client_ca: Readable | None = None
+
+    @property
+    def addresses(self) -> tuple[SocketAddress, ...]:
+        """Where it listens."""
+        if self.ports is not None:
+            return tuple(SocketAddress(self.interface, port) for port in self.ports)
+        return () if self.listen is None else (self.listen,)
+
+
+@frozen
 class ConsoleSettings:
-    """[console]: output in memory, and the pen."""
+    """[console]: output in memory, the pen, and sockets for programs."""
 
     history: Size = field(default=Size(64 << 10), metadata=ring(4 << 10, 1 << 20))
     history_total: Size = field(default=Size(256 << 20), metadata=within_size(1 << 20, 1 << 40))
@@ -257,6 +285,7 @@ class ConsoleSettings:
         default=Duration(7 * 86400.0), metadata=within_time(60, 366 * 86400)
     )
     pen_idle: Duration = field(default=Duration(900.0), metadata=within_time(0, 366 * 86400))
+    listen: tuple[SocketSettings, ...] = ()
 
 
 @frozen
@@ -338,6 +367,5 @@ def key_of(attribute: str) -> str:
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial"}),
     VmSettings: frozenset({"dial_allow"}),
-    ConsoleSettings: frozenset({"listen"}),
 }
 """Keys of a later version: `vspc check` names them as such and not as misspelt."""

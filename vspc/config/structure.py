@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.common.addresses import Network
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import rules, values
+from vspc.config import rules, sockets, values
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.keys import (
     AuthoritiesFile,
@@ -94,6 +94,9 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         values.Expression: values.expression,
         values.Target: lambda v: values.target(v, base),
         Network: values.network,
+        sockets.SocketAddress: lambda v: sockets.socket_address(v, base),
+        sockets.PortRange: sockets.port_range,
+        sockets.Interface: sockets.interface,
         values.Pattern: rules.pattern,
         values.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,

@@ -18,11 +18,12 @@ class Proof:
     """How an operator authenticated. Fields are empty where there is nothing.
 
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
-    "auth_command", "local"); `fingerprint` is the key's as OpenSSH prints it, `serial`, `key_id`
-    and `ca` (a fingerprint) and `principals` belong to a certificate. `key` and `authority` are the
-    blobs of the keys behind the fingerprints, `voucher` is the certificate's content as it is, and
-    `stamp` another one for another password. Of two keys or certificates the first is named;
-    `joined_parts` are all of several proofs.
+    "auth_command", "local", "socket", "tls-certificate"); `fingerprint` is the key's as OpenSSH
+    prints it, or that of a TLS certificate; `serial`, `key_id` and `ca` (a fingerprint) and
+    `principals` belong to a certificate. `key` and `authority` are the blobs of the keys behind the
+    fingerprints, `voucher` is the certificate's content as it is, and `stamp` another one for
+    another password. Of two keys or certificates the first is named; `joined_parts` are all of
+    several proofs. `socket` is the socket for programs to which the client connected.
     """
 
     via: str
@@ -36,6 +37,7 @@ class Proof:
     voucher: Voucher | None = field(default=None, eq=False, repr=False)
     stamp: bytes = field(default=b"", eq=False, repr=False)
     joined_parts: tuple["Proof", ...] = field(default=(), eq=False, repr=False)
+    socket: str = ""
 
     @property
     def parts(self) -> tuple["Proof", ...]:
@@ -136,6 +138,7 @@ class Session:
             "key_id": proof.key_id or None,
             "ca": proof.ca or None,
             "address": self.address,
+            "socket": proof.socket or None,
             "reason": self.reason or None,
         }
 

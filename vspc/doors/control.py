@@ -9,7 +9,6 @@ input that are consumed) and at the end `S` (the exit status).
 
 import json
 import os
-import socket
 import struct
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +24,7 @@ from zope.interface import implementer
 
 from vspc.common.state_dir import StateError
 from vspc.console.ports import Channel, Program, Terminal
+from vspc.doors.peers import local_peer
 
 CONTROL = "control"
 """The socket's name in state_dir."""
@@ -40,7 +40,6 @@ PATH_LIMIT = 100
 
 _LENGTH = struct.Struct(">I")
 _SIZE_LIMIT = 1000
-_NO_LOGIN = 0xFFFFFFFF
 
 log = Logger()
 
@@ -107,10 +106,7 @@ class ControlChannel(FrameReceiver):
 
     def connectionMade(self) -> None:
         """Check the peer's uid."""
-        peer: socket.socket = self.transport.getHandle()
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        pid, uid, _ = struct.unpack("3i", credentials)
-        self.address = f"local uid={uid}{_login_uid(pid)}"
+        uid, self.address = local_peer(self.transport)
         if uid not in self._uids:
             log.warn("control-refused", uid=uid)
             self._refused(self.address)
@@ -237,15 +233,6 @@ class ControlChannel(FrameReceiver):
     def _send(self, kind: bytes, data: bytes) -> None:
         if not self._over:
             self.transport.write(frame(kind, data))
-
-
-def _login_uid(pid: int) -> str:
-    """The uid with which the owner of a process logged in, before any su; empty if unknown."""
-    try:
-        number = int(Path(f"/proc/{pid}/loginuid").read_text())
-    except (OSError, ValueError):
-        return ""
-    return "" if number == _NO_LOGIN else f" loginuid={number}"
 
 
 def _terminal(described: Any) -> Terminal | None:

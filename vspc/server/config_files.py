@@ -87,12 +87,15 @@ def _clients(config: Config) -> list[_Client]:
     return [("audit", config.audit), *((f"log.sink[{i}]", sink) for i, sink in sinks)]
 
 
-def _vm_authorities(config: Config) -> Iterator[_Place]:
+def _peer_authorities(config: Config) -> Iterator[_Place]:
     if config.vm.client_ca is not None:
         yield "vm.client_ca", config.vm.client_ca
     for index, zone in enumerate(config.vm.zone):
         if zone.client_ca is not None:
             yield f"vm.zone[{index}].client_ca", zone.client_ca
+    for index, entry in enumerate(config.console.listen):
+        if entry.client_ca is not None:
+            yield f"console.listen[{index}].client_ca", entry.client_ca
 
 
 # Mistakes
@@ -103,7 +106,7 @@ _Found = Iterator[tuple[str, str, str]]
 
 def _mistakes(config: Config, tainted: Tainted) -> _Found:
     yield from _pair(config)
-    for key_path, path in _vm_authorities(config):
+    for key_path, path in _peer_authorities(config):
         yield from _tried(key_path, _AUTHORITIES, examine_certificates, path)
     yield from _host_keys(config, tainted)
     for key_path, settings in _clients(config):
@@ -271,7 +274,7 @@ def _own_certificates(config: Config) -> Iterator[_Place]:
 
 
 def _authorities(config: Config) -> Iterator[_Place]:
-    yield from _vm_authorities(config)
+    yield from _peer_authorities(config)
     for key_path, settings in _clients(config):
         if settings.ca is not None:
             yield f"{key_path}.ca", settings.ca

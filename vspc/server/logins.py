@@ -49,6 +49,12 @@ class LoginService(LoginObserver):
             self.recording.came(login)
         return why_not
 
+    def program(self, login: Login, connection: LoginConnection) -> None:
+        """The program of an operator is connected: sockets have limits of their own."""
+        session = login.session
+        self.sessions.enter(session, connection.disconnect, lambda: connection.idle, bounded=False)
+        self.recording.came(login)
+
     def left(self, login: Login) -> None:
         """The connection of a login is closed."""
         self.sessions.leave(login.session)

@@ -148,7 +148,7 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             [(p.name, p.listen, p.telnet) for p in old.vm.plain],
             [(p.name, p.listen, p.telnet) for p in new.vm.plain],
         ),
-        "console": (old.console, new.console),
+        "console": (evolve(old.console, listen=()), evolve(new.console, listen=())),
         "audit": (_recorded(old), _recorded(new)),
         "log": (
             _fixed(old.log),

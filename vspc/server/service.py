@@ -37,6 +37,7 @@ from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
+from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
 from vspc.net.endpoints import limit_accepts, raise_limit, server, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ReactorClock, ThreadRunner
@@ -48,6 +49,7 @@ from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
+from vspc.server.program_side import program_door
 from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
@@ -91,7 +93,10 @@ class VspcService(MultiService):
         context = self._console_context(config)
         self._accounting = context.accounting
         self.roster = Roster(context, config.console.forget_after)
+        audit = self._audit
+        self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
         self._operators = self._operator_side()
+        self._programs: ProgramDoor | None = None
         self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -123,12 +128,10 @@ class VspcService(MultiService):
         )
 
     def _operator_side(self) -> OperatorSide:
-        audit = self._audit
-        logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, self._clock.wall)
         return OperatorSide(
             self.live,
             self.sessions,
-            logins,
+            self._logins,
             self._clock,
             self._reactor,
             self._scheduler,
@@ -152,7 +155,10 @@ class VspcService(MultiService):
         """Prepare state and listen, before twistd gives up rights. SystemExit(1) if it fails."""
         try:
             self._open()
-        except (CannotListen, StateError, HostKeyError, TlsError, LogError) as error:
+        except (
+            *(CannotListen, SocketError, StateError),
+            *(HostKeyError, TlsError, LogError),
+        ) as error:
             # Not sys.stderr: under twistd that is the log by now, and the log may be a file.
             print(f"vspc: {error}", file=sys.__stderr__)
             raise SystemExit(1) from None
@@ -164,11 +170,25 @@ class VspcService(MultiService):
         dispatcher = Dispatcher(self._verb_context(), self.events)
         ssh_server, control = self._operators.open(dispatcher)
         self._ports.append(control)
-        for description, factory, what in self._vm_side.listeners(self._pair(config)):
+        pair = self._pair(config)
+        for description, factory, what in self._vm_side.listeners(pair):
             self._listen(description, factory, what)
         for description in config.ssh.listen:
             self._listen(description, ssh_server, "ssh")
+        self._programs = self._program_door(dispatcher.context)
+        self._programs.open(config.console.listen, pair)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _program_door(self, verbs: VerbContext) -> ProgramDoor:
+        return program_door(
+            self.live,
+            verbs,
+            self._operators.lockouts,
+            self._logins,
+            self._reactor,
+            self._scheduler,
+            self._refusals,
+        )
 
     def _pair(self, config: Config) -> Pair:
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""
@@ -204,6 +224,7 @@ class VspcService(MultiService):
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             **self._vm_side.condition(now),
             "ssh": self._operators.condition(),
+            "sockets": {} if self._programs is None else self._programs.condition(),
             "history": {"used": self._budget.used, "total": self._budget.total},
             **self._logs.condition(),
             "audit": self._audit.condition(),
@@ -231,6 +252,8 @@ class VspcService(MultiService):
         self._audit.start()
         self.events.subscribe(self._event_log.on_event)
         self.events.subscribe(self._reassess_renamed)
+        if self._programs is not None:
+            self.events.subscribe(self._programs.on_event)
         self._logs.start(self.events)
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
@@ -287,8 +310,8 @@ class VspcService(MultiService):
         self._audit.reopen()
         try:
             config = load_with_files(self._started.path, self._operators.unread)
-            self._vm_side.reload(config, self._pair(config))
-        except TlsError as error:
+            sockets = self._prepare(config, self._pair(config))
+        except (SocketError, TlsError) as error:
             self._log.error("reload-refused", what=str(error))
             self._audit.recorder.record("reload-failed", reason=str(error))
             return
@@ -298,9 +321,20 @@ class VspcService(MultiService):
             self._log.error("reload-refused", mistakes=len(error.mistakes))
             self._audit.recorder.record("reload-failed", mistakes=len(error.mistakes))
             return
-        self._apply(config)
+        self._apply(config, sockets)
 
-    def _apply(self, config: Config) -> None:
+    def _prepare(self, config: Config, pair: Pair) -> SocketChanges:
+        """All of a reload that can fail. Raises `SocketError` or `TlsError`."""
+        assert self._programs is not None, "it runs"
+        sockets = self._programs.prepare(config.console.listen, pair)
+        try:
+            self._vm_side.reload(config, pair)
+        except TlsError:
+            sockets.cancel()
+            raise
+        return sockets
+
+    def _apply(self, config: Config, sockets: SocketChanges) -> None:
         changed = changes(self.live.config, config)
         self.live.take(config)
         self._audit.reload(config.audit)
@@ -311,7 +345,7 @@ class VspcService(MultiService):
         restart = needs_restart(self._started, config)
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)
-        ended = self._operators.reload(config)
+        ended = self._operators.reload(config) + sockets.apply()
         self._log.info("reloaded", path=config.path, logins_ended=ended)
         self._audit.recorder.record(
             "reload", changed=" ".join(changed), restart=" ".join(restart), ended=ended
@@ -330,7 +364,8 @@ class VspcService(MultiService):
         self._line_server.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
-        closing = [port.stopListening() for port in self._ports]
+        programs = [] if self._programs is None else self._programs.ports()
+        closing = [port.stopListening() for port in [*self._ports, *programs]]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Connections that have closed and wait for their turn are reported first.

@@ -3,8 +3,9 @@
 Works on runs of bytes, never on one at a time: a chunk without 0xFF is an event as it stands, in
 others 0xFF is searched for. Eight bits wide: NUL, CR and all else are data.
 
-`encode` and `decode` are for peers without BINARY (RFC 856), a Network Virtual Terminal (RFC 854,
-"The NVT Printer and Keyboard"): a CR is followed by LF, or by NUL if it is only a carriage return.
+`encode` and `decode`, `encode_lines` and `decode_keys` are for peers without BINARY (RFC 856), a
+Network Virtual Terminal (RFC 854, "The NVT Printer and Keyboard"): a CR is followed by LF, or by
+NUL if it is only a carriage return.
 """
 
 import re
@@ -41,6 +42,8 @@ IDLE = frozenset({SE, NOP, DM, IP, AO, EC, EL, GA})
 
 _IDLE_BYTES = frozenset(bytes((code,)) for code in IDLE)
 _IDLE = re.compile(b"\xff[" + bytes(sorted(IDLE)) + b"]")
+_LONE_CR = re.compile(rb"\r(?=[^\n])")
+_ENTER = re.compile(rb"\r[\0\n]")
 _RUN = re.compile(_IDLE.pattern + b"(?:[^\xff]*" + _IDLE.pattern + b"){0,%d}" % (RUN - 1))
 
 
@@ -260,3 +263,30 @@ def decode(data: bytes, after_cr: bool) -> tuple[bytes, bool]:
     if after_cr and data.startswith(b"\0"):
         data = data[1:]
     return data.replace(b"\r\0", b"\r"), ends_in_cr
+
+
+def encode_lines(data: bytes, after_cr: bool) -> tuple[bytes, bool]:
+    """`data` for an NVT peer that shows it, and whether it ends in CR: CR LF stays a new line, any
+    other CR is followed by NUL.
+
+    `after_cr`: the byte before `data` was CR, and what follows it was not known then.
+    """
+    if not data:
+        return data, after_cr
+    ends_in_cr = data.endswith(b"\r")
+    start = b"\0" if after_cr and not data.startswith(b"\n") else b""
+    return start + _LONE_CR.sub(b"\r\0", data), ends_in_cr
+
+
+def decode_keys(data: bytes, after_cr: bool) -> tuple[bytes, bool]:
+    """`data` of an NVT peer that types it, and whether it ends in CR: CR NUL and CR LF are both the
+    one key Enter, a CR.
+
+    `after_cr`: the byte before `data` was CR.
+    """
+    if not data:
+        return data, after_cr
+    ends_in_cr = data.endswith(b"\r")
+    if after_cr and data[0] in b"\0\n":
+        data = data[1:]
+    return _ENTER.sub(b"\r", data), ends_in_cr

@@ -17,7 +17,7 @@ from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
 from vspc.console.log_reading import boots
 from vspc.console.logs import LogView
-from vspc.console.notices import Hint
+from vspc.console.notices import Notice
 from vspc.console.session import Fact
 from vspc.net.waiting import RunningCoroutine, Wakeup, within
 
@@ -238,8 +238,8 @@ class _Expectation(Sink, FollowReader):
             f"output lost: offsets {start} to {end} of {self._console.title} are not kept"
         )
 
-    def notice(self, text: str, hint: Hint | None) -> None:
-        self._call.remark(text)
+    def notice(self, notice: Notice) -> None:
+        self._call.remark(notice.text)
 
     def output_ended(self, reason: str) -> None:
         self._ended = reason

@@ -1,0 +1,337 @@
+"""All sockets for programs: opened at a start, changed by a reload, told of consoles that come."""
+
+import grp
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from vspc.apps.verbs.context import Call, VerbContext, handle_of
+from vspc.auth.statefile import StateFile
+from vspc.config.settings import SocketSettings
+from vspc.config.sockets import PortRange, SocketAddress
+from vspc.console.access import matches
+from vspc.console.console import Console
+from vspc.console.events import Appeared, Connected, Event, Renamed
+from vspc.console.logins import Login
+from vspc.console.names import Found
+from vspc.doors.programs.assignment import PortAssignments, lasting_name
+from vspc.doors.programs.channel import ProgramChannel
+from vspc.doors.programs.factory import FactoryContext, Handshakes, SocketFactory
+from vspc.doors.programs.socket import OperatorsOfSockets, ProgramLogins, ProgramSocket
+from vspc.net.endpoints import BACKLOG, limit_accepts
+from vspc.net.limits import Refusals
+from vspc.net.scheduler import Scheduler
+from vspc.net.tls import Pair, ServerTls
+
+REMOVED = "this socket was removed from the configuration"
+CHANGED = "this socket was changed in the configuration; to go on, connect again"
+STRANGER = "you are no longer an operator here"
+
+_log = Logger(namespace="vspc.doors.programs")
+
+
+class SocketError(Exception):
+    """A socket cannot be opened; the text names it and says why."""
+
+
+@frozen
+class DoorContext:
+    """What the door is made of. `assignments_file` keeps the ports of ranges."""
+
+    reactor: Any
+    verbs: VerbContext
+    operators: OperatorsOfSockets
+    logins: ProgramLogins
+    scheduler: Scheduler
+    refusals: Refusals
+    assignments_file: StateFile
+
+
+@define(eq=False)
+class _Listener:
+    """A socket that is listened on."""
+
+    socket: ProgramSocket
+    factory: SocketFactory
+    port: IListeningPort
+
+
+@define(eq=False)
+class SocketChanges:
+    """What a new configuration changes; new sockets are listened on already. Call `apply` when it
+    is in force, or `cancel`.
+    """
+
+    _apply: Callable[[], int]
+    _opened: list[_Listener]
+
+    def apply(self) -> int:
+        """Take it; how many connections are ended."""
+        return self._apply()
+
+    def cancel(self) -> None:
+        """Close what was opened for it."""
+        for listener in self._opened:
+            listener.port.stopListening()
+
+
+class ProgramDoor:
+    """The sockets of the configuration in force."""
+
+    def __init__(self, context: DoorContext) -> None:
+        self._context = context
+        self._shared = FactoryContext(context.scheduler, Handshakes())
+        self._listeners: dict[tuple[str, int, str], _Listener] = {}
+        self._assigned = PortAssignments()
+        self._begins: dict[str, int] = {}  # where the output of consoles begins that came just now
+        self._looks = False  # whether those who wait are about to look again
+        self._ranges: tuple[SocketSettings, ...] = ()  # those of several consoles
+        self._is_full: set[str] = set()  # patterns with more consoles than ports, told already
+
+    # Opening and changing
+
+    def open(self, entries: tuple[SocketSettings, ...], pair: Pair) -> None:
+        """Listen, at a start. Raises `SocketError`, `TlsError`."""
+        try:
+            self._assigned = PortAssignments(self._context.assignments_file.load())
+        except (OSError, ValueError) as error:
+            _log.error("console-ports-lost", reason=str(error))
+        self.prepare(entries, pair).apply()
+        for console in self.verbs.roster:
+            self._assign(console)
+
+    def prepare(self, entries: tuple[SocketSettings, ...], pair: Pair) -> SocketChanges:
+        """Listen on what is new in `entries`. Raises `SocketError` or `TlsError`, and nothing is
+        changed then.
+        """
+        wanted = list[tuple[SocketAddress, SocketSettings, ServerTls | None]]()
+        for entry in entries:
+            tls = ServerTls(pair, entry.client_ca) if entry.tls else None
+            wanted += [(address, entry, tls) for address in entry.addresses]
+        opened = list[_Listener]()
+        changes = SocketChanges(lambda: self._take(wanted, opened), opened)
+        try:
+            for address, entry, _ in wanted:
+                if address.place not in self._listeners:
+                    opened.append(self._listen(address, entry))
+        except SocketError:
+            changes.cancel()
+            raise
+        return changes
+
+    def _take(
+        self,
+        wanted: list[tuple[SocketAddress, SocketSettings, ServerTls | None]],
+        opened: list[_Listener],
+    ) -> int:
+        ended = 0
+        self._listeners |= {each.socket.address.place: each for each in opened}
+        for address, entry, tls in wanted:
+            listener = self._listeners[address.place]
+            socket, listener.factory.tls = listener.socket, tls
+            before, socket.entry = socket.entry, entry
+            if address != socket.address:
+                socket.address = address
+                _give_again(address)
+            if _is_another(before, entry):
+                ended += socket.end(CHANGED)
+        self._ranges = tuple({entry for _, entry, _ in wanted if entry.consoles is not None})
+        for place in self._listeners.keys() - {address.place for address, _, _ in wanted}:
+            listener = self._listeners.pop(place)
+            listener.port.stopListening()
+            ended += listener.socket.end(REMOVED)
+        for console in self.verbs.roster:
+            self._assign(console)
+        self._look_soon()
+        return ended + self._end_strangers()
+
+    def _end_strangers(self) -> int:
+        """End connections of operators that are none any more."""
+
+        def is_strange(login: Login) -> bool:
+            return self._context.operators.named(login.operator) is None
+
+        return sum(socket.end(STRANGER, is_strange) for socket in self._sockets)
+
+    def _listen(self, address: SocketAddress, entry: SocketSettings) -> _Listener:
+        context = self._context
+        socket = ProgramSocket(
+            address,
+            entry,
+            self,
+            context.operators,
+            context.logins,
+            context.verbs.clock,
+            self._refuse,
+        )
+        factory = SocketFactory(socket, self._shared)
+        port = _bound(context.reactor, address, factory)
+        limit_accepts(port)
+        what = f"{entry.protocol} {entry.console or entry.consoles}"
+        _log.info("listening", what=what, endpoint=str(address), port=address.port or address.path)
+        return _Listener(socket, factory, port)
+
+    def _refuse(self, socket: ProgramSocket, address: str, reason: str) -> None:
+        if self._context.refusals.worth_a_line(address, self.verbs.clock.seconds()):
+            _log.warn("program-refused", socket=str(socket.address), address=address, reason=reason)
+
+    # Consoles
+
+    @property
+    def _sockets(self) -> Iterator[ProgramSocket]:
+        return (listener.socket for listener in self._listeners.values())
+
+    # `SocketConsoles`
+
+    @property
+    def verbs(self) -> VerbContext:
+        """What attachments work on."""
+        return self._context.verbs
+
+    def name_of(self, socket: ProgramSocket) -> str:
+        """What is typed for the console of a socket; empty while no console has the port."""
+        entry = socket.entry
+        if entry.consoles is None:
+            return entry.console or ""
+        return self._assigned.name(entry.consoles, socket.address.port)
+
+    def find(self, socket: ProgramSocket, call: Call) -> Console | None:
+        """Its console: no other that has a name like it, and none that the operator may not read. A
+        name without a port is the first one.
+        """
+        name = self.name_of(socket)
+        for typed in (name, f"{name}:1") if name else ():
+            match self.verbs.roster.resolve(typed, call.may_read):
+                case Found(console) if _is(console, typed):
+                    return console
+        return None
+
+    def begins(self, console: Console) -> int:
+        """Where its output began, if it has just come; else now."""
+        return self._begins.get(console.id, console.history.end)
+
+    def on_event(self, event: Event) -> None:
+        """A console may have come; for `vspc.console.events.EventBus.subscribe`."""
+        match event:
+            case Appeared(ref) | Connected(ref) | Renamed(ref) if self._listeners:
+                console = self.verbs.roster.get(ref.id)
+                if console is None:
+                    return
+                if isinstance(event, Appeared):
+                    self._begins[ref.id] = console.history.end
+                self._assign(console)
+                self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Those who wait look again, in the next turn."""
+        if not self._looks:
+            self._looks = True
+            self.verbs.clock.call_later(0, self._look)
+
+    def _look(self) -> None:
+        self._looks = False
+        for channel in list(self._waiting()):
+            channel.look()
+        self._begins.clear()
+
+    def _waiting(self) -> Iterator[ProgramChannel]:
+        channels = (channel for socket in self._sockets for channel in socket.channels)
+        return (channel for channel in channels if channel.console is None)
+
+    def _assign(self, console: Console) -> None:
+        """Give `console` a port of each range whose pattern it matches."""
+        if console.quarantined:
+            return
+        for entry in self._ranges:
+            pattern, ports = entry.consoles, entry.ports
+            if pattern is not None and ports is not None and matches(pattern, console.subject):
+                self._assign_one(pattern, ports, lasting_name(console))
+
+    def _assign_one(self, pattern: str, ports: PortRange, name: str) -> None:
+        known = self._assigned.named(pattern, ports)
+        port = self._assigned.assign(pattern, ports, name, self._is_gone)
+        if port is None:
+            if pattern not in self._is_full:
+                self._is_full.add(pattern)
+                _log.warn("console-ports-full", pattern=pattern, ports=str(ports), console=name)
+        elif known.get(port) != name:
+            _log.info("console-port", console=name, port=port, replaces=known.get(port))
+            self._context.assignments_file.save(lambda: self._assigned.value)
+
+    def _is_gone(self, name: str) -> bool:
+        resolve = self.verbs.roster.resolve
+        found = (resolve(typed, lambda _console: True) for typed in (name, f"{name}:1"))
+        return not any(
+            isinstance(each, Found) and lasting_name(each.console) == name for each in found
+        )
+
+    # The rest
+
+    def condition(self) -> dict[str, int]:
+        """For `status`."""
+        channels = [channel for socket in self._sockets for channel in socket.channels]
+        waiting = sum(channel.console is None for channel in channels)
+        listening = len(self._listeners)
+        return {"listening": listening, "connections": len(channels), "waiting": waiting}
+
+    def ports(self) -> list[IListeningPort]:
+        """What listens, to be closed at the end."""
+        return [listener.port for listener in self._listeners.values()]
+
+
+def _is(console: Console, typed: str) -> bool:
+    if typed.lower().startswith("uuid:") or typed == console.id:
+        return True
+    return typed.casefold() in (console.title.casefold(), handle_of(console).casefold())
+
+
+def _is_another(before: SocketSettings, after: SocketSettings) -> bool:
+    """Whether connections that were made under `before` may not go on."""
+
+    def told_apart_by(entry: SocketSettings) -> tuple[object, ...]:
+        return (
+            *(entry.protocol, entry.console, entry.consoles),
+            *(entry.operator, entry.tls, entry.client_ca),
+        )
+
+    return told_apart_by(before) != told_apart_by(after)
+
+
+def _bound(reactor: Any, address: SocketAddress, factory: SocketFactory) -> IListeningPort:
+    try:
+        if not address.path:
+            port: IListeningPort = reactor.listenTCP(
+                address.port, factory, BACKLOG, address.interface
+            )
+            return port
+        port = reactor.listenUNIX(address.path, factory, BACKLOG, mode=0o600, wantPID=True)
+    except CannotListenError as error:
+        why = getattr(error.socketError, "strerror", None) or error.socketError
+        raise SocketError(f"cannot listen for programs on {address}: {why}") from None
+    try:
+        _give(address)
+    except (OSError, KeyError) as error:
+        port.stopListening()
+        why = getattr(error, "strerror", None) or f"unknown group {address.group}"
+        raise SocketError(f"{address}: cannot be given to {address.group}: {why}") from None
+    return port
+
+
+def _give_again(address: SocketAddress) -> None:
+    """A socket that is there gets another mode or group."""
+    try:
+        _give(address)
+    except (OSError, KeyError) as error:
+        _log.error("socket-mode-failed", socket=str(address), reason=str(error))
+
+
+def _give(address: SocketAddress) -> None:
+    """The group first: nobody else may ever use the socket."""
+    if address.group:
+        os.chown(address.path, -1, grp.getgrnam(address.group).gr_gid)
+    os.chmod(address.path, address.mode)

@@ -1,0 +1,157 @@
+"""One socket of [[console.listen]]: who may connect, as which operator, and how many at once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+
+from vspc.apps.verbs.context import Call, VerbContext
+from vspc.common.addresses import address_text
+from vspc.common.clock import Clock
+from vspc.config.settings import SocketSettings
+from vspc.config.sockets import SocketAddress
+from vspc.console.access import Operator
+from vspc.console.console import Console
+from vspc.console.logins import Login, LoginConnection, LoginFailure, UserName, begin_login
+from vspc.console.ports import Lockouts
+from vspc.console.session import Proof
+from vspc.doors.peers import local_peer
+from vspc.doors.programs.certificates import ClientCertificate, client_certificate
+from vspc.doors.programs.channel import ChannelContext, ProgramChannel, ProgramWire
+
+SOCKET, CERTIFICATE = "socket", "tls-certificate"
+"""How an operator of a socket is authenticated: by the configuration, by a client certificate."""
+
+
+class NotAdmitted(Exception):
+    """A connection is refused; the text says why, for the client."""
+
+
+class ProgramLogins(Protocol):
+    """Where connections are counted and recorded; `vspc.server.logins` is one."""
+
+    def program(self, login: Login, connection: LoginConnection) -> None:
+        """The program of an operator is connected."""
+
+    def left(self, login: Login) -> None:
+        """Its connection is closed."""
+
+    def failed(self, failure: LoginFailure) -> None:
+        """A connection was refused for what its client showed."""
+
+
+class SocketConsoles(Protocol):
+    """Which console a socket is for."""
+
+    @property
+    def verbs(self) -> VerbContext:
+        """What attachments work on."""
+
+    def name_of(self, socket: "ProgramSocket") -> str:
+        """What is typed for it; empty while no console has the port."""
+
+    def find(self, socket: "ProgramSocket", call: Call) -> Console | None:
+        """It, if it is there and `call` may read it."""
+
+    def begins(self, console: Console) -> int:
+        """The offset at which an attachment begins."""
+
+
+@frozen
+class OperatorsOfSockets:
+    """The operators of the configuration in force. `named` gives one by name; `by_certificate` says
+    why a certificate alone does not make a client one, or nothing.
+    """
+
+    named: Callable[[str], Operator | None]
+    by_certificate: Callable[[str], str]
+    lockouts: Lockouts
+
+
+@define(eq=False)
+class ProgramSocket:
+    """One port, or one Unix socket. `address` and `entry` are replaced by a reload; `refuse` logs a
+    refusal: of which address, and why.
+    """
+
+    address: SocketAddress
+    entry: SocketSettings
+    consoles: SocketConsoles
+    operators: OperatorsOfSockets
+    logins: ProgramLogins
+    clock: Clock
+    refuse: Callable[["ProgramSocket", str, str], None]
+    channels: dict[ProgramChannel, Login] = field(factory=dict, init=False)
+
+    def admit(self, wire: ProgramWire, transport: Any) -> ProgramChannel:
+        """The channel of a new connection, to begin once it can be written to. `transport` is the
+        TCP, TLS or Unix one. Raises `NotAdmitted`.
+        """
+        address = self._address_of(transport)
+        try:
+            if len(self.channels) >= self.entry.max:
+                raise NotAdmitted(f"all {self.entry.max} connections of this port are in use")
+            operator, proof = self._operator(address, client_certificate(transport))
+        except NotAdmitted as why:
+            self.refuse(self, address, str(why))
+            raise
+        now = self.clock.wall()
+        login = begin_login(UserName(operator.name, None, ()), operator, proof, address, now)
+        channel = ProgramChannel(self._context, login.session, wire)
+        self.channels[channel] = login
+        self.logins.program(login, channel)
+        return channel
+
+    @property
+    def _context(self) -> ChannelContext:
+        consoles = self.consoles
+        return ChannelContext(
+            consoles.verbs,
+            str(self.address),
+            lambda: consoles.name_of(self),
+            partial(consoles.find, self),
+            consoles.begins,
+            self._leave,
+        )
+
+    def _address_of(self, transport: Any) -> str:
+        if self.address.path:
+            return local_peer(transport)[1]
+        return address_text(str(getattr(transport.getPeer(), "host", "local")))
+
+    def _operator(
+        self, address: str, certificate: ClientCertificate | None
+    ) -> tuple[Operator, Proof]:
+        """The operator of a connection, and how that is known. Raises `NotAdmitted`."""
+        proof, name = Proof(SOCKET, socket=str(self.address)), self.entry.operator or ""
+        if self.entry.client_ca is not None:
+            if certificate is None:
+                raise NotAdmitted("a client certificate is required")
+            proof = Proof(CERTIFICATE, certificate.fingerprint, socket=str(self.address))
+            name = self.entry.operator or certificate.name
+        operator, why = self.operators.named(name), ""
+        if operator is None:
+            why = f"{name or 'no name'} is not an operator"
+        elif self.entry.operator is None:
+            why = self.operators.by_certificate(name)
+        names = [name, *([proof.fingerprint] if proof.fingerprint else [])]
+        if not why and self.operators.lockouts.find(names) is not None:
+            why = "locked out"
+        if operator is None or why:
+            self.logins.failed(LoginFailure(name, address, why, proof, 1, 0, last=True))
+            raise NotAdmitted(why)
+        return operator, proof
+
+    def _leave(self, channel: ProgramChannel) -> None:
+        """A channel is over."""
+        login = self.channels.pop(channel, None)
+        if login is not None:
+            self.logins.left(login)
+
+    def end(self, reason: str, which: Callable[[Login], bool] = lambda _login: True) -> int:
+        """End the connections of which `which` is true; how many there are."""
+        ended = [channel for channel, login in self.channels.items() if which(login)]
+        for channel in ended:
+            channel.disconnect(reason)
+        return len(ended)

@@ -1,0 +1,124 @@
+"""A telnet socket: RFC 854 and 855 by the same transport as the lines of VMs.
+
+The client is a terminal that sends each key as it is typed and shows nothing by itself: ECHO (RFC
+857) and SGA (RFC 858) are offered. It is a Network Virtual Terminal in a direction in which BINARY
+(RFC 856) is not agreed on; its window size and all other options are declined.
+"""
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from vspc.common.clock import Timer
+from vspc.doors.programs.channel import CLOSE_TIMEOUT, ProgramChannel
+from vspc.doors.programs.socket import NotAdmitted, ProgramSocket
+from vspc.net.keepalive import keep_alive
+from vspc.net.telnet_options import LineProtocol
+from vspc.net.telnet_transport import LineTransport
+from vspc.wire import telnet
+
+_BREAK, _AYT = bytes((telnet.BRK,)), bytes((telnet.AYT,))
+
+_LOCAL = frozenset({telnet.ECHO, telnet.SGA, telnet.BINARY})
+"""What we do if the client asks for it."""
+
+_REMOTE = frozenset({telnet.SGA, telnet.BINARY})
+"""What we let it do."""
+
+
+class TelnetWire(LineProtocol):
+    """Implements `vspc.doors.programs.channel.ProgramWire`."""
+
+    transport: LineTransport  # type: ignore[assignment]
+    only_break = True
+    tells = True
+
+    def __init__(self, socket: ProgramSocket) -> None:
+        self._socket = socket
+        self._closing = Timer(socket.clock)
+        self._channel: ProgramChannel | None = None
+        self._typed_cr = False  # the last byte from an NVT client
+        self._shown_cr = False  # the last byte to one
+        self._at_margin = True  # whether the client's cursor is in the first column
+
+    def connectionMade(self) -> None:
+        keep_alive(self.transport.transport)
+        try:
+            channel = self._socket.admit(self, self.transport.transport)
+        except NotAdmitted as why:
+            self.tell(f"[{why}]")
+            self._close()
+            return
+        self._channel = channel
+        self.transport.identified()
+        for option in (telnet.ECHO, telnet.SGA):
+            self.transport.will(bytes((option,)))
+        self.transport.do(bytes((telnet.SGA,)))
+        self.transport.registerProducer(channel, True)
+        channel.begin()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._closing.stop()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.lost()
+
+    # From the client
+
+    def enableLocal(self, option: bytes) -> bool:
+        return option[0] in _LOCAL
+
+    def enableRemote(self, option: bytes) -> bool:
+        return option[0] in _REMOTE
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._is_binary(ours=False):
+            data, self._typed_cr = telnet.decode_keys(data, self._typed_cr)
+        if data and self._channel is not None:
+            self._channel.received(data)
+
+    def _is_binary(self, ours: bool) -> bool:
+        return self.transport.negotiation.states.enabled(ours, telnet.BINARY)
+
+    def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
+        if self._channel is None:
+            return
+        if command == _BREAK:
+            self._channel.break_received()
+        elif command == _AYT:
+            self.tell(f"[{self._channel.about}]")
+
+    # `ProgramWire`
+
+    def send(self, data: bytes) -> None:
+        self._at_margin = data.endswith(b"\n")
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self._is_binary(ours=True):
+            self._shown_cr = False
+        else:
+            data, self._shown_cr = telnet.encode_lines(data, self._shown_cr)
+        self.transport.write(data)
+
+    def tell(self, text: str) -> None:
+        start = "" if self._at_margin else "\r\n"
+        lines = "".join(f"{line}\r\n" for line in text.split("\n"))
+        self._at_margin = True
+        self._send(f"{start}{lines}".encode())
+
+    def send_break(self) -> None:
+        self.transport.send_command(telnet.BRK)
+
+    def pause(self) -> None:
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        self.transport.resume_reading()
+
+    def close(self) -> None:
+        self.transport.unregisterProducer()
+        self._close()
+
+    def _close(self) -> None:
+        self.transport.loseConnection()
+        self._closing.start(CLOSE_TIMEOUT, self.transport.abortConnection)

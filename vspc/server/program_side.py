@@ -1,0 +1,53 @@
+"""The door of programs, built from the parts of the server."""
+
+from typing import Any
+
+from vspc.apps.verbs.context import VerbContext
+from vspc.console.access import Operator
+from vspc.console.ports import Lockouts
+from vspc.doors.programs.assignment import assignments_file
+from vspc.doors.programs.door import DoorContext, ProgramDoor
+from vspc.doors.programs.socket import OperatorsOfSockets
+from vspc.net.limits import Refusals
+from vspc.net.reactor import ThreadRunner
+from vspc.net.scheduler import Scheduler
+from vspc.server.logins import LoginService
+from vspc.server.reload import Live
+
+
+def operators_of_sockets(live: Live, lockouts: Lockouts) -> OperatorsOfSockets:
+    """The operators of the configuration in force."""
+
+    def named(name: str) -> Operator | None:
+        return live.directory.operator(name, None)
+
+    def by_certificate(name: str) -> str:
+        settings = live.config.operators[name]
+        if settings.require:
+            return f"{name} has to show {', '.join(settings.require)}"
+        return f"{name} has to be verified by a FIDO token" if settings.verify_required else ""
+
+    return OperatorsOfSockets(named, by_certificate, lockouts)
+
+
+def program_door(
+    live: Live,
+    verbs: VerbContext,
+    lockouts: Lockouts,
+    logins: LoginService,
+    reactor: Any,
+    scheduler: Scheduler,
+    refusals: Refusals,
+) -> ProgramDoor:
+    """A door without a socket yet."""
+    return ProgramDoor(
+        DoorContext(
+            reactor,
+            verbs,
+            operators_of_sockets(live, lockouts),
+            logins,
+            scheduler,
+            refusals,
+            assignments_file(live.config.state_dir, ThreadRunner(reactor)),
+        )
+    )
