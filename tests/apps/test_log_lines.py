@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.support import BOB, XTERM, FakeChannel
 from tests.apps.test_log import LogTestCase
 from tests.log.inline import InlineWriter
-from vspc.apps.verbs import log, log_lines
+from vspc.apps.verbs import log
 from vspc.apps.verbs.log import IDLE
 from vspc.console.access import Access
 from vspc.console.log_reading import LONGEST, OutputLine, OutputLines
@@ -307,8 +307,7 @@ class Many(LogTestCase):
         self.assertIn(remark, channel.complaint)
 
     def test_so_many_bytes_are_searched_and_no_more(self) -> None:
-        for module in (log, log_lines):
-            self.patch(module, "SEARCHED", 10)
+        self.patch(log, "SEARCHED", 10)
         channel = self.say("log 'web*' --grep panic")
         self.assertEqual(channel.status, 1)
         self.assertIn("bytes searched; 1 console not searched", channel.complaint)

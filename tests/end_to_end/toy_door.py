@@ -26,7 +26,7 @@ from vspc.net.scheduler import Scheduler
 from vspc.ssh import limits
 from vspc.ssh.context import SshContext
 from vspc.ssh.keys import host_keys
-from vspc.ssh.login_limits import GracePeriod
+from vspc.ssh.limits import GracePeriod
 from vspc.ssh.server import SshServer
 
 _NO_FACTS = ("log_", "isError", "message", "time", "format")

@@ -29,8 +29,7 @@ from vspc.net.scheduler import Scheduler
 from vspc.ssh import limits as ssh_limits
 from vspc.ssh.context import SshContext
 from vspc.ssh.keys import HostKey
-from vspc.ssh.limits import SshLimits
-from vspc.ssh.login_limits import GracePeriod
+from vspc.ssh.limits import GracePeriod, SshLimits
 from vspc.ssh.server import SshServer
 from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import SshReader, string, uint32

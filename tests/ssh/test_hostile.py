@@ -24,7 +24,7 @@ from tests.ssh.hostile import TCP_BUFFER, StormBench, Storming, Wire
 from tests.ssh.test_transport import Raw
 from vspc.net.scheduler import EVENTS_UNPROVEN
 from vspc.ssh import limits
-from vspc.ssh.login_limits import DELAY_LIMIT, TABLE_LIMIT
+from vspc.ssh.limits import DELAY_LIMIT, TABLE_LIMIT
 from vspc.wire.ssh import string, uint32
 
 IGNORE, UNIMPLEMENTED, DEBUG, KEXINIT, NEWKEYS, EXCHANGE_INIT = 2, 3, 4, 20, 21, 30

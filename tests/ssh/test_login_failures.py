@@ -12,7 +12,7 @@ from vspc.audit.subscriber import LoginRecorder
 from vspc.console.authentication import ProofRefused, RefusalCause
 from vspc.console.logins import LoginFailure, LoginObserver
 from vspc.console.session import Proof
-from vspc.ssh.login_limits import LoginFailures
+from vspc.ssh.limits import LoginFailures
 
 KEY = Proof("publickey", "SHA256:wrong", key=b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32))
 PASSWORD = Proof("password")

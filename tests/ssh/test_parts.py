@@ -8,7 +8,7 @@ from vspc.console.logins import UserName, split_user
 from vspc.ssh.channel import STDERR, STDOUT, Outbox
 from vspc.ssh.crypto.ciphers import PACKET_LIMIT, Clear, direction
 from vspc.ssh.crypto.exchange import CIPHERS, MACS
-from vspc.ssh.login_limits import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, LoginThrottle
+from vspc.ssh.limits import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, LoginThrottle
 from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh
 

@@ -20,8 +20,7 @@ from vspc.server.logins import LoginService
 from vspc.server.reload import Live
 from vspc.ssh.context import SshContext
 from vspc.ssh.keys import host_keys
-from vspc.ssh.limits import SshLimits
-from vspc.ssh.login_limits import Displaceable, GracePeriod
+from vspc.ssh.limits import Displaceable, GracePeriod, SshLimits
 from vspc.ssh.server import SshServer
 
 

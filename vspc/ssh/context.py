@@ -15,8 +15,7 @@ from vspc.console.logins import LoginObserver, Start
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.ssh.keys import HostKey
-from vspc.ssh.limits import SshLimits
-from vspc.ssh.login_limits import GracePeriod, LoginThrottle
+from vspc.ssh.limits import GracePeriod, LoginThrottle, SshLimits
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from vspc.net.scheduler import BYTES, FLOOD, HANDSHAKE, Share
 from vspc.ssh import limits
 from vspc.ssh.context import SshContext
 from vspc.ssh.crypto.exchange import METHOD_MESSAGES
-from vspc.ssh.login_limits import Displaceable
+from vspc.ssh.limits import Displaceable
 from vspc.ssh.stream import Incoming
 from vspc.wire.ssh import MalformedSsh
 

@@ -42,7 +42,7 @@ from vspc.net.scheduler import SIGNATURE
 from vspc.ssh import limits
 from vspc.ssh.context import quiet
 from vspc.ssh.crypto.signatures import acceptable, proves
-from vspc.ssh.login_limits import LoginFailures
+from vspc.ssh.limits import LoginFailures
 from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 

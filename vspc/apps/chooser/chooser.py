@@ -1,6 +1,6 @@
 """The chooser: a terminal shows the consoles there are, and the operator selects one.
 
-`Chooser` is the program on the channel; `screen` and `plain` are its two views, for terminals
+`Chooser` is the program on the channel; `views` has its two views, for terminals
 with a cursor and for those without. `ConsoleChooser` shows it over the consoles that an operator
 may read, and attaches to the one chosen.
 """
@@ -12,8 +12,7 @@ from attrs import define, field, frozen
 from vspc.apps.attaching import AttachOptions
 from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
-from vspc.apps.chooser.plain import PlainView
-from vspc.apps.chooser.screen import ScreenView
+from vspc.apps.chooser.views import PlainView, ScreenView
 from vspc.apps.describe import readers
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb

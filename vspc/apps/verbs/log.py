@@ -2,6 +2,7 @@
 REGEX` searches the logs of many consoles, one after the other.
 """
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 from attrs import define, field
@@ -14,30 +15,34 @@ from vspc.apps.verbs.context import (
     USAGE,
     Call,
     Verb,
+    VerbContext,
     VerbExit,
     handle_of,
     no_console,
 )
 from vspc.apps.verbs.grammar import JSON, Parsed
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
-from vspc.apps.verbs.log_lines import SEARCHED, LogFormat, LogSearch
+from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled, ask, remembered
 from vspc.apps.verbs.log_options import (
     FOLLOW,
     FROM,
     GRAMMAR,
     GREP,
     NAME,
+    LogFormat,
     NoSuchBoot,
     Span,
     check,
     find_span,
+    matches,
 )
+from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
-from vspc.console.logs import Item, Marker, MarkerKind, Output
+from vspc.console.log_reading import OutputLines
+from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.console.names import reading_order
 from vspc.console.notices import Notice
-from vspc.net.waiting import Wakeup
+from vspc.net.waiting import Wakeup, sleep
 
 IDLE = 2.0
 """Seconds after which an unfinished line is shown as it is, where lines are shown one by one."""
@@ -254,6 +259,83 @@ class _Reader:
             follow=self._parsed.has(FOLLOW),
             result=result,
         )
+
+
+def _matching(expression: SearchPattern, items: Iterable[Item], lines: OutputLines) -> list[Item]:
+    """The lines of `items` that match, each as the VM sent it, and gaps; runs in a thread."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Marker):
+            found += [item] if item.kind is MarkerKind.GAP else []
+            continue
+        found.extend(
+            Output(line.offset, line.at, line.text + b"\n")
+            for line in lines.feed(item)
+            if matches(expression, line)
+        )
+    return found
+
+
+SIFTED = 1024 * 1024
+"""Bytes that are searched in one go."""
+
+FOUND = 1000
+"""Lines after which one go ends."""
+
+SEARCHED = 4 * 1024 * 1024 * 1024
+"""Bytes that one command searches."""
+
+
+@define(eq=False)
+class LogSearch:
+    """Searches the log of one console piece by piece, in the thread that reads it; what the log
+    cannot give now is searched in memory.
+
+    `searched` are bytes that this command has searched, in other logs too; `offset` is how far it
+    is. `ended`: all of it was searched, or `is_over_limit`: more than `SEARCHED` would be. With
+    `follow` an unfinished line at the end is left for what follows.
+    """
+
+    _context: VerbContext
+    _console: Console
+    _parsed: Parsed
+    offset: int
+    _end: int
+    searched: int = 0
+    ended: bool = field(default=False, init=False)
+    is_over_limit: bool = field(default=False, init=False)
+
+    async def next(self) -> list[Item]:
+        """The lines of the next piece that match, and gaps; in a new turn of the reactor."""
+        await sleep(self._context.clock, 0)
+        answer = await ask(self._context, self._console, self._look)
+        if answer is None:  # the disk does not answer: memory may have it
+            answer = self._look(remembered(self._console))
+        found, at, self.ended = answer
+        self.searched += at - self.offset
+        self.offset = at
+        self.is_over_limit = not self.ended and self.searched >= SEARCHED
+        self.ended = self.ended or self.is_over_limit
+        return found
+
+    def _look(self, kept: LogView) -> tuple[list[Item], int, bool]:
+        """What was found, where to go on, and whether that is the end."""
+        expression = self._parsed.get(GREP)
+        assert expression is not None
+        at, ended, found, lines = self.offset, False, list[Item](), OutputLines(returns=True)
+        while not (ended or kept.cancelled) and at - self.offset < SIFTED and len(found) < FOUND:
+            page = kept.read(at, PIECE, self._end)
+            found += _matching(expression, page.items, lines)
+            at, ended = page.next, page.ended
+        if self._parsed.has(FOLLOW) if ended else at > self.offset + lines.pending:
+            at -= lines.pending  # an unfinished line is read again
+        else:
+            found += [
+                Output(line.offset, line.at, line.text)
+                for line in lines.flush()
+                if matches(expression, line)
+            ]
+        return found, at, ended
 
 
 @define(eq=False)

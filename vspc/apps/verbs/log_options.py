@@ -1,16 +1,25 @@
-"""The grammar of `log`, its options, and the part of a log that they mean."""
+"""The grammar of `log`, the part of a log that its options mean, and how that is printed: exact
+bytes, safe text, with times, as JSON.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from attrs import evolve, frozen
 
-from vspc.apps.verbs.context import FAILED, Call, VerbExit
+from vspc.apps.verbs.context import FAILED, Call, VerbExit, timestamp
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, SIZE, UsageError
 from vspc.apps.verbs.log_cursor import look_up
-from vspc.apps.verbs.stream_search import REGEX
+from vspc.apps.verbs.stream_search import REGEX, SearchPattern
+from vspc.common.text import safe_output
 from vspc.console.console import Console
-from vspc.console.log_reading import boots, last_lines, line_start
-from vspc.console.logs import LogView
+from vspc.console.log_reading import OutputLine, OutputLines, boots, last_lines, line_start
+from vspc.console.logs import Item, LogView, Marker, Output
 
 NAME = Argument("NAME", "the console; with --grep also a glob of several", CONSOLE)
 FOLLOW = Flag("--follow", "continue with new output", short="-f")
@@ -123,3 +132,126 @@ def span(parsed: Parsed, kept: LogView, earliest: float | None) -> Span | NoSuch
     if parsed.get(GREP) is not None and is_searched:
         start = line_start(kept, start, first)  # whole lines are searched
     return Span(start, max(start, end), late, end == kept.end and not _has_end(parsed))
+
+
+# What may still become part of a character or of an escape sequence.
+_UNFINISHED = re.compile(rb"\x1b[^A-Za-z~\x07\x1b]{0,64}$|[\xc2-\xf4][\x80-\xbf]{0,2}$")
+
+_NO_CONSOLE: Mapping[str, str] = MappingProxyType({})
+
+
+class LogFormat:
+    """Turns items of a log into standard output. Where several logs are printed, `about` has facts
+    about the console for JSON; its `console` comes before each line of text.
+    """
+
+    def __init__(
+        self, parsed: Parsed, terminal: bool, about: Mapping[str, str] = _NO_CONSOLE
+    ) -> None:
+        self._json, self._raw = parsed.has(JSON), parsed.has(RAW)
+        self._timestamps, self._by_line = parsed.has(TIMESTAMPS), by_line(parsed)
+        self._grep = parsed.get(GREP)
+        self._about = about
+        self._name = f"{about['console']}: ".encode() if about else b""
+        self._lines = OutputLines(self._by_line)
+        self._end = b"\r\n" if terminal and not self._raw else b"\n"
+        self._cut = -1  # where an unfinished line that was printed as one ended
+        self._early: OutputLine | None = None  # what was shown of the line that is held
+        self.matches = 0
+
+    def feed(self, item: Item) -> Iterator[bytes]:
+        """What `item` adds."""
+        if isinstance(item, Marker):
+            if self._json and self._grep is None:
+                yield from self._flushed()
+                yield self._json_marker(item)
+        elif self._raw and self._grep is None:
+            yield item.data
+        else:
+            for line in self._lines.feed(item):
+                yield from self._shown(line)
+
+    def pause(self) -> Iterator[bytes]:
+        """Nothing more has come for now: a prompt is shown although its line goes on."""
+        if not self._by_line:
+            for line in self._lines.flush():
+                kept = _UNFINISHED.search(line.text)
+                text = line.text if kept is None else line.text[: kept.start()]
+                if text:
+                    yield safe_output(text)
+                if kept is not None:
+                    held = line.text[kept.start() :]
+                    list(self._lines.feed(Output(line.end - len(held), line.at, held)))
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a part of a line that `late` would show."""
+        held = self._lines.unfinished if self._by_line else None
+        return held is not None and held != self._early
+
+    def late(self) -> Iterator[bytes]:
+        """Nothing has come for a while: the unfinished line is shown as it is. What comes of it
+        later is a line of its own; with `--grep`, which searches whole lines, it comes again.
+        """
+        if self._grep is None:
+            yield from self._flushed()
+            return
+        held = self._lines.unfinished
+        if held is not None:
+            yield from self._shown(held)
+            self._early = held
+
+    def end(self) -> Iterator[bytes]:
+        """The last of it."""
+        yield from self._flushed()
+
+    def _flushed(self) -> Iterator[bytes]:
+        for line in self._lines.flush():
+            yield from self._shown(line)
+            if not line.whole:
+                self._cut = line.end
+
+    def _shown(self, line: OutputLine) -> Iterator[bytes]:
+        early, self._early = self._early, None
+        if early is not None and (line.offset, line.text) == (early.offset, early.text):
+            return  # all of it was shown
+        if self._grep is not None:
+            if not matches(self._grep, line):
+                return
+            self.matches += 1
+        if self._json:
+            yield self._json_line(line)
+            return
+        text = line.text if self._raw else safe_output(line.text)
+        if self._timestamps:
+            if text or line.offset != self._cut:  # else it is the end of a line that was shown
+                yield self._name + f"{timestamp(line.at)} ".encode() + text + self._end
+            return
+        # Where only an unfinished line is left, it stays so: it is a prompt.
+        whole = line.whole or self._grep is not None
+        yield self._name + text + (self._end if whole else b"")
+
+    def _json_line(self, line: OutputLine) -> bytes:
+        text = safe_output(line.text).decode()
+        facts: dict[str, Any] = {"offset": line.offset, "time": timestamp(line.at), "text": text}
+        if not line.whole:
+            facts["unfinished"] = True
+        if line.offset == self._cut:
+            facts["continued"] = True
+        return json.dumps({**self._about, **facts}).encode() + b"\n"
+
+    def _json_marker(self, marker: Marker) -> bytes:
+        facts: dict[str, Any] = {
+            "offset": marker.offset,
+            "time": timestamp(marker.at),
+            "marker": marker.kind.value,
+            "text": marker.text,
+        }
+        if marker.end > marker.offset:
+            facts["end"] = marker.end
+        return json.dumps({**self._about, **facts}).encode() + b"\n"
+
+
+def matches(expression: SearchPattern, line: OutputLine) -> bool:
+    """Whether a line, as it is shown, matches."""
+    return expression.pattern.search(safe_output(line.text)) is not None
