@@ -222,7 +222,7 @@ class WithoutATerminal(DispatchTest):
     def test_it_says_what_to_do_and_ends_with_its_input(self) -> None:
         for request in (ShellRequest("web01"), ExecRequest(b"console")):
             channel = self.ask(request, target="web01")
-            self.assertIn("`ssh -t` brings a terminal", channel.complaint)
+            self.assertIn("`ssh -t` requests a terminal", channel.complaint)
             self.web.link.output(b"said")
             self.desk.turn()
             channel.type(b"ls\r")

@@ -169,7 +169,7 @@ class Logins(WordsTestCase):
     def test_a_console_without_a_terminal_ends_with_its_input(self) -> None:
         for words, user in ((("console", "guest"), "alice"), ((), "alice+guest")):
             child = self.attach(*words, user=user)
-            child.err.expect(rb"\[no terminal: [^\]]*`ssh -t` brings a terminal")
+            child.err.expect(rb"\[no terminal: [^\]]*`ssh -t` requests a terminal")
             self.vm.sendall(b"said\n")
             child.out.expect(rb"said\n")
             child.type(b"ls\r")

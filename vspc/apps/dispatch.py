@@ -2,8 +2,8 @@
 
 from attrs import define, evolve
 
-from vspc.apps.attaching import options
 from vspc.apps.chooser.chooser import ConsoleChooser
+from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs import raw as raw_verb
 from vspc.apps.verbs.commandline import CommandLine, Words
 from vspc.apps.verbs.context import DENIED, USAGE, Call, VerbContext, complain, run_verb
@@ -33,12 +33,12 @@ class Dispatcher:
             return
         session = evolve(login.session, operator=operator)
         try:
-            chosen = options(login.options)
+            chosen = console_verb.options(login.options)
         except UsageError as mistake:
             complain(channel, f"login: {mistake}")
             channel.finish(USAGE)
             return
-        session = evolve(session, read_only=chosen.read_only)
+        session = evolve(session, read_only=chosen.has(console_verb.READ_ONLY))
         call = Call(self.context, session, channel, options=chosen)
         match request:
             case ForwardRequest(host):
@@ -107,7 +107,7 @@ class Dispatcher:
         elif call.channel.terminal is None:
             call.fail(USAGE, "without a terminal a verb is needed", *VERBS.overview().splitlines())
         else:
-            ConsoleChooser(call, self.events, call.options).show()
+            ConsoleChooser(call, self.events).show()
 
 
 def _invocation(login: Login, request: Request) -> Invocation | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from vspc.apps.attaching import REPLAY_LINES
 from vspc.apps.console_input import OperatorInput, RefusedInput
 from vspc.apps.describe import banner, cautions, details
 from vspc.apps.following import Following
@@ -20,6 +19,9 @@ from vspc.console.logs import LogView, Output
 from vspc.console.notices import Notice
 from vspc.console.ports import Program
 from vspc.net.waiting import RunningCoroutine, within
+
+REPLAY_LINES = 20
+"""Lines of earlier output that are shown first."""
 
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
-from vspc.apps.attaching import AttachOptions
 from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.views import PlainView, ScreenView
@@ -262,10 +261,9 @@ def _row(console: Console, named: ListedName, now: float) -> Row:
 class ConsoleChooser:
     """Shows the chooser on a call's channel, then the console chosen, then the chooser again."""
 
-    def __init__(self, call: Call, events: EventBus, options: AttachOptions) -> None:
+    def __init__(self, call: Call, events: EventBus) -> None:
         self._call = call
         self._events = events
-        self._options = options
         self._listing = Listing()
 
     def show(self, remark: str = "", visit: Visit | None = None) -> None:
@@ -295,7 +293,7 @@ class ConsoleChooser:
         assert isinstance(console, Console)
         if self._call.may_read(console):
             attaching = console_verb.attach(
-                self._call, console, self._options, left=lambda why: self.show(why, visit)
+                self._call, console, self._call.options, left=lambda why: self.show(why, visit)
             )
             run_verb(self._call, attaching, attaches=True)
         else:  # its name, or the rules, changed since it was shown

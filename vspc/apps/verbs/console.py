@@ -1,19 +1,53 @@
-"""`console NAME`: work on a console, with a terminal or without."""
+"""`console NAME`: work on a console, with a terminal or without. Its options are also those behind
+the comma of a login.
+"""
 
 from collections.abc import Callable
 
-from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
-from vspc.apps.terminal import TerminalBridge
+from vspc.apps.terminal import REPLAY_LINES, TerminalBridge
+from vspc.apps.verbs.commandline import Words
 from vspc.apps.verbs.context import FAILED, Call, Takeover, Verb, VerbExit
-from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
+from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import NUMBER, WORD, UsageError, ValueKind
+from vspc.apps.verbs.parser import parse
+from vspc.common.values import InvalidValue
+from vspc.config.values import EscapeKey, escape_key
 from vspc.console.console import Console
 
 NO_TERMINAL = (
-    "no terminal: exact bytes both ways until the end of input; `ssh -t` brings a terminal, `raw` "
-    "and `log -f` need no input"
+    "no terminal: exact bytes both ways until the end of input; `ssh -t` requests a terminal, "
+    "`raw` and `log -f` need no input"
 )
+
+MAX_REPLAY = 10_000
+"""Lines that can be asked for; the history may hold fewer."""
+
+
+def _escape(_label: str, value: str, _now: float) -> EscapeKey:
+    try:
+        return escape_key(value)
+    except InvalidValue as wrong:
+        raise UsageError(f"{wrong.problem}; {wrong.allowed}") from None
+
+
+_ESCAPE = ValueKind("none|^X", _escape)
+
+READ_ONLY = Flag("ro", "only read")
+REPLAY = Option("replay", f"lines shown at the beginning ({REPLAY_LINES})", NUMBER, value="LINES")
+ESCAPE = Option("esc", "the key before escape commands; none: all keys are for the VM", _ESCAPE)
+STRICT = Flag("strict", "refuse a port that is known only by the order of arrival")
+REASON = Option("reason", "why, for the audit file", WORD, value="TEXT")
+
+OPTIONS = (READ_ONLY, REPLAY, ESCAPE, STRICT, REASON)
+
+LOGIN = Grammar("login", "options behind the comma of a login", options=OPTIONS)
+
+
+def options(words: tuple[str, ...]) -> Parsed:
+    """Parse the options behind a login's comma. Raises `UsageError`."""
+    return parse(LOGIN, Words(words), 0.0)
 
 
 GRAMMAR = Grammar(
@@ -27,13 +61,13 @@ GRAMMAR = Grammar(
 
 async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach with these options."""
-    return await attach(call, call.find(parsed[NAME]), call.options.with_words(parsed))
+    return await attach(call, call.find(parsed[NAME]), parsed.over(call.options))
 
 
-def require_attachable(call: Call, console: Console, chosen: AttachOptions) -> None:
+def require_attachable(call: Call, console: Console, chosen: Parsed) -> None:
     """There must be a place on `console`, and with `strict` it must be certain which port it is."""
     call.require_place()
-    if chosen.strict and not port_certain(console):
+    if chosen.has(STRICT) and not port_certain(console):
         raise VerbExit(
             FAILED,
             f"{console.title} is identified only by the order in which the VM's ports connected; "
@@ -42,19 +76,21 @@ def require_attachable(call: Call, console: Console, chosen: AttachOptions) -> N
 
 
 async def attach(
-    call: Call, console: Console, chosen: AttachOptions, left: Callable[[str], None] | None = None
+    call: Call, console: Console, chosen: Parsed, left: Callable[[str], None] | None = None
 ) -> Takeover:
     """A bridge from the channel of `call` to `console`, to be started. `left` is called where a
     terminal leaves it, with the reason if it had to.
     """
     require_attachable(call, console, chosen)
-    call = call.because(chosen.reason)
+    call, read_only = call.because(chosen.get(REASON, "")), chosen.has(READ_ONLY)
     if call.channel.terminal is None:
         call.remark(NO_TERMINAL)
         end = console.history.end
-        return ExactBridge(call, console, end, chosen.read_only, ends_with_input=True).begin
-    escape = call.context.escape() if chosen.escape is None else chosen.escape
-    return TerminalBridge(call, console, chosen.replay, chosen.read_only, escape, left).begin
+        return ExactBridge(call, console, end, read_only, ends_with_input=True).begin
+    replay = min(chosen.get(REPLAY, REPLAY_LINES), MAX_REPLAY)
+    key = chosen.get(ESCAPE)
+    escape = call.context.escape() if key is None else key
+    return TerminalBridge(call, console, replay, read_only, escape, left).begin
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

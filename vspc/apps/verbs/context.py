@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from attrs import Factory, evolve, field, frozen
 
-from vspc.apps.attaching import AttachOptions
-from vspc.apps.verbs.grammar import Grammar, Parsed
+from vspc.apps.verbs.grammar import NOTHING_PARSED, Grammar, Parsed
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.output import VerbOutput
 from vspc.apps.verbs.work_pool import WorkPool
@@ -126,7 +125,7 @@ class Call:
     channel: Channel
     verb: str = ""
     target: str | None = None
-    options: AttachOptions = field(default=AttachOptions())
+    options: Parsed = NOTHING_PARSED
     output: VerbOutput = field(
         default=Factory(lambda self: VerbOutput(self.channel), takes_self=True), eq=False
     )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vspc.apps.verbs.kinds import CONSOLE, ValueKind
 
@@ -172,3 +172,12 @@ class Parsed:
     def has(self, flag: Flag) -> bool:
         """Whether `flag` was given."""
         return flag in self._flags
+
+    def over(self, other: "Parsed") -> "Parsed":
+        """The same with those of `other` where nothing else was given."""
+        return evolve(
+            self, values={**other._values, **self._values}, flags=other._flags | self._flags
+        )
+
+
+NOTHING_PARSED = Parsed({})

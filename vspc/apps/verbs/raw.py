@@ -1,8 +1,7 @@
 """`raw NAME`: exact bytes both ways, for programs."""
 
-from vspc.apps.attaching import OPTIONS, AttachOptions
 from vspc.apps.exact import ExactBridge
-from vspc.apps.verbs.console import require_attachable
+from vspc.apps.verbs.console import OPTIONS, READ_ONLY, REASON, require_attachable
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET
@@ -25,13 +24,11 @@ FORWARD = "forward"
 
 async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach for a program."""
-    return await attach(call, parsed[NAME], call.options.with_words(parsed), parsed.get(FROM))
+    return await attach(call, parsed[NAME], parsed.over(call.options))
 
 
-async def attach(
-    call: Call, typed: str, chosen: AttachOptions, offset: int | None = None
-) -> Takeover:
-    """`raw` on the console that `typed` names, from `offset` or from now on; also for `-W`."""
+async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
+    """`raw` on the console that `typed` names; also for `-W`."""
     try:
         console = call.find(typed)
     except VerbExit:
@@ -39,8 +36,8 @@ async def attach(
             call.record(FORWARD, result="failed", target=typed)
         raise
     require_attachable(call, console, chosen)
-    call = call.because(chosen.reason)
-    end, title = console.history.end, console.title
+    call = call.because(chosen.get(REASON, ""))
+    end, title, offset = console.history.end, console.title, chosen.get(FROM)
     if offset is None:
         offset = end
     elif offset > end:
@@ -56,7 +53,7 @@ async def attach(
         call.record(FORWARD, console, result="ok", offset=offset)
     else:
         call.record("raw", console, offset=offset)
-    return ExactBridge(call, console, offset, chosen.read_only).begin
+    return ExactBridge(call, console, offset, chosen.has(READ_ONLY)).begin
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)
