@@ -12,7 +12,7 @@ from tests.fakes import FakeClock
 from vspc.apps.chooser.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser
 from vspc.apps.chooser.frame import lay_out, measure
 from vspc.apps.chooser.keyboard import ESCAPE_PATIENCE
-from vspc.apps.chooser.model import FILTER_LIMIT, Choice, Left, Row, Visit, entry, matching
+from vspc.apps.chooser.model import FILTER_LIMIT, Choice, Left, Row, Visit, matching
 from vspc.common.columns import cells, clip, pad
 from vspc.common.text import safe
 from vspc.console.ports import Program, Terminal
@@ -345,7 +345,7 @@ class FilteringTests(SynchronousTestCase):
         self.assertTrue(bench.screen.lines[0].endswith(" 100 of 2000"))
 
     def test_every_word_must_match_and_those_with_a_dot_may_match_the_address(self) -> None:
-        listed = [entry(r) for r in (row("Web01", address="10.1.0.1"), row("web02"), row("ÄRGER"))]
+        listed = [row("Web01", address="10.1.0.1"), row("web02"), row("ÄRGER")]
         for text, names in (
             ("WEB", ["Web01", "web02"]),
             ("web 10.1.", ["Web01"]),
@@ -365,7 +365,6 @@ class FilteringTests(SynchronousTestCase):
             row("db", writer="Bob", address="10.1.0.1"),
             row("con", state="quarantined"),
         ]
-        entries = [entry(each) for each in listed]
         for text, names in (
             ("away", ["web01", "runaway"]),
             ("state:away", ["web01"]),
@@ -382,7 +381,7 @@ class FilteringTests(SynchronousTestCase):
             ("address:10.1", ["db"]),
             ("10.1.", ["db"]),
         ):
-            found = [each.name for each in matching(entries, text)]
+            found = [each.name for each in matching(listed, text)]
             self.assertEqual(names, found, text)
 
     def test_the_very_name_is_selected_though_another_was_moved_to(self) -> None:
@@ -931,7 +930,7 @@ class MeasuringTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.integers(1, 300))
     def test_columns_fit(self, columns: int) -> None:
-        layout = lay_out(measure([entry(row("n" * 60, writer="w" * 9))]), columns)
+        layout = lay_out(measure([row("n" * 60, writer="w" * 9)]), columns)
         self.assertLessEqual(sum(width + 2 for _, width in layout) - 2, columns)
 
     def test_left_is_no_row(self) -> None:

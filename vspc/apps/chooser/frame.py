@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 
-from vspc.apps.chooser.model import NO_WRITER, Choice, ChooserEntry
+from vspc.apps.chooser.model import Choice, Row
 from vspc.common.columns import GAP, OCTETS, cells, clip, pad, pad_name, shared_beginnings, shorten
-from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
 
 FRAME_LIMIT = 60_000
@@ -57,7 +56,7 @@ class Column:
     """One column: what it shows of an entry, and its greatest width."""
 
     heading: str
-    show: Callable[[ChooserEntry], str]
+    show: Callable[[Row], str]
     limit: int
     right: bool = False
 
@@ -65,11 +64,11 @@ class Column:
 # The most important first: a narrow terminal drops them from the right.
 _COLUMNS = (
     Column("NAME", lambda each: each.name, 80),
-    Column("STATE", lambda each: ensure_safe(each.row.state), 11),
-    Column("WRITER", lambda each: ensure_safe(each.row.writer or NO_WRITER), 16),
-    Column("READERS", lambda each: str(each.row.readers), 7, right=True),
-    Column("OUTPUT", lambda each: age_text(each.row.idle), 6, right=True),
-    Column("ADDRESS", lambda each: ensure_safe(each.row.address), 39),
+    Column("STATE", lambda each: each.state, 11),
+    Column("WRITER", lambda each: each.writer, 16),
+    Column("READERS", lambda each: str(each.readers), 7, right=True),
+    Column("OUTPUT", lambda each: age_text(each.idle), 6, right=True),
+    Column("ADDRESS", lambda each: each.address, 39),
 )
 
 Layout = Sequence[tuple[Column, int]]
@@ -87,7 +86,7 @@ class ListWidths:
     shared: Mapping[str, int]
 
 
-def measure(entries: Sequence[ChooserEntry]) -> ListWidths:
+def measure(entries: Sequence[Row]) -> ListWidths:
     """Measure a list. Once for each list, not for each key."""
     texts = [set() if column.right else set(map(column.show, entries)) for column in _COLUMNS]
     plain = all(text.isascii() for different in texts for text in different)
@@ -120,7 +119,7 @@ def lay_out(wanted: ListWidths, columns: int) -> Layout:
     return list(zip(_COLUMNS, widths, strict=False))
 
 
-def row_text(wanted: ListWidths, layout: Layout, each: ChooserEntry) -> str:
+def row_text(wanted: ListWidths, layout: Layout, each: Row) -> str:
     """One entry in its columns."""
     (_, wide), *others = layout
     name = pad_name(each.name, wide, wanted.shared.get(each.name, 0))
@@ -218,7 +217,7 @@ class ChooserFrame:
         selected = self.choice.selected
         return [self._row(layout, e, e is selected) for e in self.choice.window(height)]
 
-    def _row(self, layout: Layout, each: ChooserEntry, selected: bool) -> ScreenLine:
+    def _row(self, layout: Layout, each: Row, selected: bool) -> ScreenLine:
         mark = (">" if selected else "").ljust(gutter(self.columns))[: gutter(self.columns)]
         return ScreenLine(
             mark + row_text(self.wanted, layout, each), _REVERSE if selected else _PLAIN

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
+from functools import cached_property
 from types import MappingProxyType
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from vspc.common.text import ensure_safe
 
@@ -18,23 +19,37 @@ NO_WRITER = "-"
 """In place of a writer where there is none."""
 
 
+def _writer(name: str | None) -> str:
+    return NO_WRITER if name is None else ensure_safe(name)
+
+
 @frozen
 class Row:
     """One console as a chooser shows it.
 
     `idle` is seconds since the last output, None if it never spoke; `key` is what makes it the same
     console in the next list, compared by equality. Text may be safe already, as titles of consoles
-    are, or foreign: then it is made safe here.
+    are, or foreign: then it is made safe here. `writer` is `NO_WRITER` where there is none.
     """
 
     handle: str
-    name: str
-    state: str
-    writer: str | None
+    name: str = field(converter=ensure_safe)
+    state: str = field(converter=ensure_safe)
+    writer: str = field(converter=_writer)
     readers: int
     idle: float | None
-    address: str
+    address: str = field(converter=ensure_safe)
     key: object
+
+    @cached_property
+    def folded(self) -> Mapping[str, str]:
+        """What a filter looks into, without case; made once for each list, not for each key."""
+        fields = ("name", "handle", "state", "writer", "address")
+        return {each: getattr(self, each).casefold() for each in fields}
+
+    def is_named(self, text: str) -> bool:
+        """Whether `text`, without case, is the whole name or the handle."""
+        return text in (self.folded["name"], self.folded["handle"])
 
 
 class Left(Enum):
@@ -55,37 +70,7 @@ class Visit:
     text: str = ""
 
 
-@frozen
-class ChooserEntry:
-    """A row with its name as shown, and what a filter looks into, without case."""
-
-    row: Row
-    name: str
-    folded: str
-    handle: str
-    state: str
-    writer: str
-    address: str
-
-
-def entry(row: Row) -> ChooserEntry:
-    """Made once for each list, not for each key."""
-    name = ensure_safe(row.name)
-    writer = NO_WRITER if row.writer is None else ensure_safe(row.writer).casefold()
-    return ChooserEntry(
-        row,
-        name,
-        name.casefold(),
-        row.handle.casefold(),
-        row.state.casefold(),
-        writer,
-        ensure_safe(row.address).casefold(),
-    )
-
-
-def matching(
-    entries: Sequence[ChooserEntry], text: str, pinned: object = None
-) -> Sequence[ChooserEntry]:
+def matching(entries: Sequence[Row], text: str, pinned: object = None) -> Sequence[Row]:
     """The entries that match every word of `text`, whatever the case, and the one of the key
     `pinned`.
 
@@ -99,33 +84,35 @@ def matching(
     return [
         each
         for each in entries
-        if all(test(each) for test in tests) or (pinned is not None and each.row.key == pinned)
+        if all(test(each) for test in tests) or (pinned is not None and each.key == pinned)
     ]
 
 
-def _test(word: str) -> Callable[[ChooserEntry], bool]:
-    field, colon, value = word.partition(":")
-    of_field = _FIELDS.get(field) if colon else None
+def _test(word: str) -> Callable[[Row], bool]:
+    name, colon, value = word.partition(":")
+    of_field = _FIELDS.get(name) if colon else None
     if of_field is not None:
         return lambda each: of_field(each, value)
     if "." in word or colon:
-        return lambda each: word in each.folded or word in each.address
+        return lambda each: word in each.folded["name"] or word in each.folded["address"]
 
-    def test(each: ChooserEntry) -> bool:
-        if word in each.folded or each.writer.startswith(word):
+    def test(each: Row) -> bool:
+        folded = each.folded
+        if word in folded["name"] or folded["writer"].startswith(word):
             return True
         # Nearly all are connected: the first letters of that would narrow nothing.
-        return each.state.startswith(word) and (each.state != USUAL_STATE or word == USUAL_STATE)
+        state = folded["state"]
+        return state.startswith(word) and (state != USUAL_STATE or word == USUAL_STATE)
 
     return test
 
 
-_FIELDS: Mapping[str, Callable[[ChooserEntry, str], bool]] = MappingProxyType(
+_FIELDS: Mapping[str, Callable[[Row, str], bool]] = MappingProxyType(
     {
-        "name": lambda each, value: value in each.folded,
-        "state": lambda each, value: each.state.startswith(value),
-        "writer": lambda each, value: each.writer.startswith(value),
-        "address": lambda each, value: value in each.address,
+        "name": lambda each, value: value in each.folded["name"],
+        "state": lambda each, value: each.folded["state"].startswith(value),
+        "writer": lambda each, value: each.folded["writer"].startswith(value),
+        "address": lambda each, value: value in each.folded["address"],
     }
 )
 
@@ -142,16 +129,14 @@ class Choice:
     is shown, even if the filter no longer matches it, until the filter is changed.
     """
 
-    entries: Sequence[ChooserEntry] = ()
+    entries: Sequence[Row] = ()
     text: str = ""
     gone: str | None = None
     """The selected console if it has just left the list; Enter does not select its successor."""
     _visit: Visit | None = None
-    _awaited: ChooserEntry | None = (
-        None  # the visited console, before there is a list to find it in
-    )
+    _awaited: Row | None = None  # the visited console, before there is a list to find it in
     _pinned: object = None
-    _shown: Sequence[ChooserEntry] = ()
+    _shown: Sequence[Row] = ()
     _stale: bool = False  # the filter has changed since `_shown` was made
     _at: int = 0
     _moved: bool = False
@@ -175,10 +160,10 @@ class Choice:
         self._show()
 
     def _return_to(self, visit: Visit) -> None:
-        self._awaited, self._pinned, self._moved = entry(visit.row), visit.row.key, True
+        self._awaited, self._pinned, self._moved = visit.row, visit.row.key, True
 
     @property
-    def shown(self) -> Sequence[ChooserEntry]:
+    def shown(self) -> Sequence[Row]:
         """The entries that match."""
         if self._stale:
             self._stale = False
@@ -192,7 +177,7 @@ class Choice:
         return self._shown
 
     @property
-    def selected(self) -> ChooserEntry | None:
+    def selected(self) -> Row | None:
         """The entry that Enter takes; None if none matches."""
         shown = self.shown
         return shown[self._at] if shown else None
@@ -202,20 +187,20 @@ class Choice:
         """Whether the operator has moved the selection, now or before a visit."""
         return self._moved
 
-    def _held(self) -> ChooserEntry | None:
+    def _held(self) -> Row | None:
         return self._shown[self._at] if self._shown else None
 
-    def _place(self, held: ChooserEntry | None) -> int | None:
+    def _place(self, held: Row | None) -> int | None:
         """Where the console of `held` is among the shown."""
         if held is None:
             return None
-        key = held.row.key
-        return next((i for i, each in enumerate(self._shown) if each.row.key == key), None)
+        key = held.key
+        return next((i for i, each in enumerate(self._shown) if each.key == key), None)
 
     def _exact(self) -> int | None:
         """Where the console is whose whole name, or handle, the filter is."""
         wanted = self.text.casefold().strip()
-        found = (i for i, e in enumerate(self._shown) if wanted in (e.folded, e.handle))
+        found = (i for i, e in enumerate(self._shown) if e.is_named(wanted))
         return next(found, None) if wanted else None
 
     def _best(self) -> int:
@@ -224,9 +209,9 @@ class Choice:
             return 0
         has = None
         for i, each in enumerate(self._shown):
-            if each.folded.startswith(wanted):
+            if each.folded["name"].startswith(wanted):
                 return i
-            if has is None and wanted in each.folded:
+            if has is None and wanted in each.folded["name"]:
                 has = i
         return has or 0
 
@@ -235,10 +220,10 @@ class Choice:
     def replace(self, rows: Sequence[Row]) -> None:
         """The list has changed."""
         held = self._awaited or self.selected
-        self.entries = [entry(row) for row in rows]
+        self.entries = list(rows)
         self._show(held)
 
-    def _show(self, held: ChooserEntry | None = None) -> None:
+    def _show(self, held: Row | None = None) -> None:
         """Look for `held`, or for the console that was visited, among those that match now."""
         held = held or self._awaited
         self._stale = False
@@ -259,7 +244,7 @@ class Choice:
         if self.gone is not None:
             self.gone = None
             return None
-        return self.selected.row if self.selected else None
+        return self.selected
 
     # The filter
 
@@ -309,7 +294,7 @@ class Choice:
         """To the last match."""
         self.move(len(self.shown))
 
-    def window(self, height: int) -> Sequence[ChooserEntry]:
+    def window(self, height: int) -> Sequence[Row]:
         """The entries that `height` rows show: the selected one is always among them."""
         shown = self.shown
         self._height = height

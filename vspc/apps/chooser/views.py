@@ -16,12 +16,10 @@ from vspc.apps.chooser.keyboard import Key, Pressed
 from vspc.apps.chooser.model import (
     FILTER_LIMIT,
     Choice,
-    ChooserEntry,
     Left,
     Outcome,
     Row,
     Visit,
-    entry,
     matching,
 )
 from vspc.common.columns import cells, clip, pad, shorten
@@ -209,14 +207,14 @@ class PlainView:
         self._channel = channel
         self._title = title
         self._remark = remark
-        self._visited = None if visit is None else entry(visit.row)
-        self._entries: Sequence[ChooserEntry] = ()
-        self._listed: Sequence[ChooserEntry] | None = None
+        self._visited = None if visit is None else visit.row
+        self._entries: Sequence[Row] = ()
+        self._listed: Sequence[Row] | None = None
         self._line = ""
         self._output = ""
 
     def replace(self, rows: Sequence[Row]) -> None:
-        before, self._entries = self._listed, [entry(row) for row in rows]
+        before, self._entries = self._listed, rows
         if before is None or (not before and self._entries):
             self._list(self._entries, *filter(None, (self._title, self._remark)))
 
@@ -274,10 +272,10 @@ class PlainView:
         self._visited = None
         if typed.isdecimal() and 0 < int(typed) <= len(self._listed or ()):
             return self._numbered(int(typed))
-        exact = [e for e in self._entries if typed.casefold() in _names(e)]
+        exact = [e for e in self._entries if e.is_named(typed.casefold())]
         found = exact or matching(self._entries, typed)
         if len(found) == 1:
-            return found[0].row
+            return found[0]
         self._list(found or self._entries, *([] if found else [f"no console matches {typed}"]))
         return None
 
@@ -286,15 +284,15 @@ class PlainView:
         assert self._listed is not None
         return self._still_there(self._listed[number - 1])
 
-    def _still_there(self, meant: ChooserEntry) -> Outcome:
+    def _still_there(self, meant: Row) -> Outcome:
         for each in self._entries:
-            if each.row.key == meant.row.key:
-                return each.row
+            if each.key == meant.key:
+                return each
         self._visited = None
         self._list(self._entries, f"{meant.name} is gone")
         return None
 
-    def _list(self, entries: Sequence[ChooserEntry], *remarks: str) -> None:
+    def _list(self, entries: Sequence[Row], *remarks: str) -> None:
         self._listed = entries[:LIST_LIMIT]
         lines = ["", *remarks, *_numbered_lines(self._listed, self._width())]
         more = len(entries) - len(self._listed)
@@ -315,11 +313,7 @@ class PlainView:
         return min(_COLUMNS, terminal.columns if terminal else _COLUMNS)
 
 
-def _names(each: ChooserEntry) -> tuple[str, str]:
-    return each.folded, each.row.handle.casefold()
-
-
-def _numbered_lines(entries: Sequence[ChooserEntry], columns: int) -> list[str]:
+def _numbered_lines(entries: Sequence[Row], columns: int) -> list[str]:
     if not entries:
         return [_NO_CONSOLES]
     digits = len(str(len(entries)))
