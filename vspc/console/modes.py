@@ -49,6 +49,7 @@ _SETS: Mapping[bytes, int] = MappingProxyType(
 _SHIFTS: Mapping[int, bytes] = MappingProxyType({1: b"\x0e", 2: b"\x1bn", 3: b"\x1bo"})
 _UNSHIFT = b"\x0f"
 _ASCII = b"B"
+_TABS_AGAIN = b"\x1b[?5W"
 
 _RESET_COLOUR: Mapping[bytes, bytes] = MappingProxyType(
     {
@@ -103,11 +104,8 @@ class TerminalModes:
     _look: _Look = field(factory=_Look, init=False)
     _saved: _Look | None = field(default=None, init=False)
     _private: set[int] = field(factory=set, init=False)  # those that are not as at first
-    _ansi: set[int] = field(factory=set, init=False)
     _keyboards: list[_Keyboard] = field(factory=lambda: [_Keyboard(), _Keyboard()], init=False)
-    _keys: set[bytes] = field(factory=set, init=False)  # resources of XTMODKEYS
-    _colours: set[bytes] = field(factory=set, init=False)
-    _others: dict[str, bytes] = field(factory=dict, init=False)  # how to end them
+    _others: dict[str, bytes] = field(factory=dict, init=False)  # what is on, and how to end it
     _sequences: Sequences = field(factory=Sequences, init=False)
 
     def feed(self, data: bytes) -> None:
@@ -162,7 +160,6 @@ class TerminalModes:
         was_origin = look.origin or _ORIGIN in self._private
         out = [self.break_off(), *self._screens_off()]
         out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]
-        out += [_ANSI[mode] for mode in sorted(self._ansi)]
         out += [_UNSHIFT] if look.shift else []
         out += [b"\x1b" + b"()*+"[each : each + 1] + _ASCII for each in sorted(look.sets)]
         out += [look.rendition.off]
@@ -171,8 +168,6 @@ class TerminalModes:
         out += [b"\x1b7\x1b[r\x1b8"] if "margins" in self._others else []
         out += [b"\x1b[999;1H"] if was_origin else []
         out += [end for name, end in sorted(self._others.items()) if name != "margins"]
-        out += [b"\x1b[>%sm" % each for each in sorted(self._keys)]
-        out += [b"\x1b]%s\x1b\\" % each for each in sorted(self._colours)]
         self._forget()
         return b"".join(out)
 
@@ -197,8 +192,15 @@ class TerminalModes:
         """All is as at first."""
         self._look, self._saved = _Look(), None
         self._keyboards = [_Keyboard(), _Keyboard()]
-        for state in (self._private, self._ansi, self._keys, self._colours, self._others):
-            state.clear()
+        self._private.clear()
+        self._others.clear()
+
+    def _hold(self, name: str, end: bytes, on: bool) -> None:
+        """Something is on, and `end` ends it, or it is off."""
+        if on:
+            self._others[name] = end
+        else:
+            self._others.pop(name, None)
 
     def replayed(self, meanwhile: "TerminalModes") -> bytes:
         """Behind `neutral` what `meanwhile` has followed was shown, text and colours only: its last
@@ -226,10 +228,8 @@ class TerminalModes:
 
     def _take_short(self, name: bytes) -> None:
         match name:
-            case b"=":
-                self._others["keypad"] = b"\x1b>"
-            case b">":
-                self._others.pop("keypad", None)
+            case b"=" | b">":
+                self._hold("keypad", b"\x1b>", name == b"=")
             case b"n" | b"o":
                 self._look.shift = 2 if name == b"n" else 3
             case b"7":
@@ -237,16 +237,13 @@ class TerminalModes:
             case b"8":
                 self._restore()
             case b"H":
-                self._others["tabs"] = b"\x1b[?5W"
+                self._hold("tabs", _TABS_AGAIN, True)
             case b"c":
                 self._forget()
 
     def _take_set(self, group: bytes, name: bytes) -> None:
         if group == b"%":
-            if name == b"@":
-                self._others["coding"] = b"\x1b%G"
-            else:
-                self._others.pop("coding", None)
+            self._hold("coding", b"\x1b%G", name == b"@")
             return
         number = _SETS.get(group[:1])
         if number is None or len(group) > 2:
@@ -260,14 +257,16 @@ class TerminalModes:
 
     def _take_osc(self, body: bytes) -> None:
         number, _, value = body.partition(b";")
-        if body[:1] == b"P":
-            self._colours.add(b"R")  # the palette of the Linux console
-        elif body == b"R":
-            self._colours.discard(b"R")
+        if body[:1] == b"P" or body == b"R":  # the palette of the Linux console
+            self._colours(b"R", body != b"R")
         elif number in _RESET_COLOUR and value != b"?" and not value.endswith(b";?"):
-            self._colours.add(_RESET_COLOUR[number])
-        elif number in self._colours and not value:
-            self._colours.discard(number)
+            self._colours(_RESET_COLOUR[number], True)
+        elif not value:
+            self._colours(number, False)
+
+    def _colours(self, reset: bytes, on: bool) -> None:
+        """The OSC `reset` takes colours back, or has done so."""
+        self._hold(f"colours {reset!r}", b"\x1b]%s\x1b\\" % reset, on)
 
     def _save(self) -> None:
         self._saved = self._look.copy()
@@ -282,14 +281,15 @@ class TerminalModes:
             return
         for mode in _numbers(parameters):
             if mode in _ANSI:
-                _keep(self._ansi, mode, on != (mode == 12))
+                self._hold(f"mode {mode}", _ANSI[mode], on != (mode == 12))
 
     def _private_mode(self, mode: int, on: bool) -> None:
         if mode == _ORIGIN:
             self._look.origin = on
             self._private.discard(mode)
         elif mode in _PRIVATE:
-            _keep(self._private, mode, on != (mode in _ON_AT_FIRST))
+            is_kept = on != (mode in _ON_AT_FIRST)
+            (self._private.add if is_kept else self._private.discard)(mode)
         if mode in (1048, 1049):
             (self._save if on else self._restore)()
 
@@ -303,16 +303,14 @@ class TerminalModes:
         if parameters[:1] == b"?":  # saved modes: their values are unknown
             unsure = set(_numbers(parameters[1:])) & _PRIVATE
             self._private |= unsure
-        elif parameters in (b"", b";"):
-            self._others.pop("margins", None)
-        elif parameters[-1:].isdigit() or parameters[-1:] == b";":
-            self._others["margins"] = b""
+        elif not parameters or parameters[-1:].isdigit() or parameters[-1:] == b";":
+            self._hold("margins", b"", parameters not in (b"", b";"))
 
     def _colour(self, parameters: bytes) -> None:
         if parameters[:1] == b">":
             key, _, value = parameters[1:].partition(b";")
             if key in (b"0", b"1", b"2", b"3", b"4", b"6", b"7"):
-                _keep(self._keys, key, bool(value))
+                self._hold(f"key {key!r}", b"\x1b[>%sm" % key, bool(value))
         elif parameters[:1] not in (b"?", b"<", b"="):
             self._look.rendition.apply(parameters)
 
@@ -342,30 +340,24 @@ class TerminalModes:
             return
         self._look, self._saved = _Look(), None
         self._private -= {1, 25}
-        self._ansi -= {2, 4}
-        self._others.pop("keypad", None)
-        self._others.pop("margins", None)
+        for name in ("mode 2", "mode 4", "keypad", "margins"):
+            self._others.pop(name, None)
 
     def _shape(self, parameters: bytes) -> None:
         if parameters[-1:] == b" ":
-            if parameters in (b" ", b"0 "):
-                self._others.pop("shape", None)
-            else:
-                self._others["shape"] = b"\x1b[0 q"
+            self._hold("shape", b"\x1b[0 q", parameters not in (b" ", b"0 "))
 
     def _linux_cursor(self, parameters: bytes) -> None:
-        if parameters == b"?0":
-            self._others.pop("linux-cursor", None)
-        elif parameters[:1] == b"?" and parameters[1:]:
-            self._others["linux-cursor"] = b"\x1b[?0c"
+        if parameters[:1] == b"?" and parameters[1:]:
+            self._hold("linux-cursor", b"\x1b[?0c", parameters != b"?0")
 
     def _tabs(self, parameters: bytes) -> None:
         if parameters in (b"", b"0", b"3"):
-            self._others["tabs"] = b"\x1b[?5W"
+            self._hold("tabs", _TABS_AGAIN, True)
 
     def _tabs_again(self, parameters: bytes) -> None:
         if parameters == b"?5":
-            self._others.pop("tabs", None)
+            self._hold("tabs", _TABS_AGAIN, False)
 
 
 def _private_off(mode: int) -> bytes:
@@ -375,10 +367,6 @@ def _private_off(mode: int) -> bytes:
 def _numbers(parameters: bytes) -> list[int]:
     found = parameters.split(b";", 32)[:32]
     return [int(each) for each in found if each.isdigit() and len(each) <= 5]
-
-
-def _keep(kept: set[int] | set[bytes], each: int | bytes, on: bool) -> None:
-    (kept.add if on else kept.discard)(each)  # type: ignore[arg-type]
 
 
 _CONTROL: Mapping[bytes, Callable[[TerminalModes, bytes], None]] = MappingProxyType(
