@@ -2,8 +2,8 @@
 
 from twisted.internet.protocol import Protocol
 
+from vspc.simulator import comport, telnet
 from vspc.simulator import extension as ext
-from vspc.simulator import telnet
 from vspc.simulator.extension import suboption
 from vspc.simulator.telnet import DO, DONT, IAC, VMWARE, WILL, negotiate
 
@@ -32,6 +32,7 @@ class Proxy(Protocol):
     def __init__(self) -> None:
         self.data = b""
         self.heard: list[Suboption] = []
+        self.com_port_said: list[Suboption] = []
         self.events: list[telnet.Event] = []
         self.lost = False
         self.decoder = telnet.WireDecoder()
@@ -71,6 +72,10 @@ class Proxy(Protocol):
             case telnet.WireSubnegotiation(232, payload):
                 self.heard.append((payload[0], payload[1:]))
                 self.suboption(payload[0], payload[1:])
+            case telnet.WireSubnegotiation(telnet.COM_PORT, payload) if self.com_port:
+                self.com_port_said.append((payload[0], payload[1:]))
+                if payload[0] not in (comport.SUSPEND, comport.RESUME):
+                    self.write(telnet.subnegotiate(44, bytes([payload[0] + 100]) + payload[1:]))
             case _:
                 self.events.append(event)
 

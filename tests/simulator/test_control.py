@@ -115,7 +115,7 @@ class AnswerTests(ControlTestCase):
     def test_a_break(self) -> None:
         self.assertEqual(self.say("break web1"), "ok\n")
         self.assertEqual(self.say("break web1 control"), "error it cannot be sent now\n")
-        self.assertEqual(self.say("break web1 other"), "error usage: break NAME [control]\n")
+        self.assertEqual(self.say("break web1 other"), "error usage: break NAME [control|both]\n")
         self.assertEqual(self.say("break db1"), "error it cannot be sent now\n")
 
     def test_stats(self) -> None:

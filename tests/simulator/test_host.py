@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conversations import read
 from tests.simulator.test_telnet import cut, decoded
+from vspc.simulator import comport, telnet
 from vspc.simulator import extension as ext
-from vspc.simulator import telnet
 from vspc.simulator.extension import VmIdentity, spelled_uuid, suboption
 from vspc.simulator.host import HOST_BUFFER, SETUP_LIMIT, HostConnection, Settings
 from vspc.simulator.telnet import DO, DONT, WILL, WONT, negotiate
@@ -25,6 +25,7 @@ class Recorder:
     """A VM that reads `room` bytes at once and notes what it hears."""
 
     identity = VM
+    uart = comport.UartSettings()
 
     def __init__(self, boot: bytes = b"") -> None:
         self.room = 1 << 20
@@ -213,25 +214,33 @@ class OptionTests(SynchronousTestCase):
         wired.quick(suboption(ext.KNOWN_2, ext.KNOWN), suboption(ext.WILL_PROXY))
         settings_ = decoded([wired.quick(negotiate(DO, telnet.COM_PORT))])
         self.assertIn(telnet.WireSubnegotiation(44, b"\x01\x00\x01\xc2\x00"), settings_)
-        self.assertEqual(wired.connection.com_port.unanswered, {1, 2, 3, 4})
-        wired.quick(telnet.subnegotiate(44, b"\x65\x00\x01\xc2\x00"), telnet.subnegotiate(44, b""))
-        self.assertEqual(wired.connection.com_port.unanswered, {2, 3, 4})
+        facts = wired.connection.com_port.facts()
+        self.assertEqual(facts["com_port_unanswered"], [1, 2, 3, 4, 5, 5])
+        for answer in ("65 0001c200", "", "66 08", "67 01", "68 03", "6b b0"):
+            wired.quick(telnet.subnegotiate(44, bytes.fromhex(answer)))
+        facts = wired.connection.com_port.facts()
+        self.assertEqual(facts["com_port_unanswered"], [5, 5])
+        self.assertEqual((facts["com_port"], facts["modem"]), ("115200 8N1.5", 0xB0))
 
     def test_a_break_in_either_spelling_is_one(self) -> None:
         wired = Wired().up()
         wired.quick(telnet.command(telnet.BRK), telnet.subnegotiate(44, b"\x6a\x10"))
         wired.quick(telnet.subnegotiate(44, b"\x6a\x00"))
-        self.assertEqual(wired.vm.said.count(("break", b"")), 2)
+        wired.quick(*(telnet.subnegotiate(44, b"\x69" + value) for value in (b"\x05", b"\x06")))
+        self.assertEqual(wired.vm.said.count(("break", b"")), 3)
 
     def test_a_break_from_the_guest(self) -> None:
         wired = Wired().up()
-        self.assertTrue(wired.connection.send_break())
-        self.assertFalse(wired.connection.send_break(com_port=True))
+        wired.connection.send_break()
+        self.assertFalse(wired.connection.say_com_port(*comport.BREAK))
         self.assertEqual(wired.quick(), b"\xff\xf3")
         wired.quick(negotiate(DO, telnet.COM_PORT))
         wired.connection.options.ours.add(telnet.COM_PORT)
-        self.assertTrue(wired.connection.send_break(com_port=True))
-        self.assertEqual(wired.quick(), bytes.fromhex("fffa2c0505fff0 fffa2c0506fff0"))
+        self.assertTrue(wired.connection.say_com_port(*comport.BREAK))
+        said = bytes.fromhex("fffa2c0505fff0 fffa2c0506fff0")
+        self.assertEqual(wired.quick(), said)
+        wired.quick(said.replace(b"\x2c\x05", b"\x2c\x69"))  # the answers are no BREAK
+        self.assertNotIn(("break", b""), wired.vm.said)
 
 
 class DialogueTests(SynchronousTestCase):

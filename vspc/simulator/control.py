@@ -17,6 +17,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from vspc.simulator.arguments import NAME, address, from_hex, options, seconds, unescape
+from vspc.simulator.comport import QUESTIONS, RESUME, SUSPEND, ComPortMessage
 from vspc.simulator.extension import VmIdentity, identity, plain_uuid
 from vspc.simulator.fleet import Fleet, SimulatedVm, VmMoved, outcome
 from vspc.simulator.impostors import Impostor, ImpostorClaim
@@ -120,10 +121,24 @@ def _restart(fleet: Fleet, name: str, target: str = "") -> str:
 
 
 def _break(fleet: Fleet, name: str, how: str = "") -> str:
-    if how not in ("", "control"):
+    if how not in ("", "control", "both"):
         raise COMMANDS["break"].misused()
-    sent = _port(fleet, name).send_break(com_port=bool(how))
+    sent = _port(fleet, name).flow.send_break(how != "control", bool(how))
     return _done(sent, "it cannot be sent now")
+
+
+def _uart(fleet: Fleet, name: str, *words: str) -> str:
+    port = _port(fleet, name)
+    if not port.set_uart(port.uart.changed(*words)):
+        return "error its guest stands still"
+    return f"ok {port.uart}"
+
+
+def _say(*messages: ComPortMessage) -> Callable[[Fleet, str], str]:
+    def say(fleet: Fleet, name: str) -> str:
+        return _done(_port(fleet, name).say_com_port(*messages), "it cannot be said now")
+
+    return say
 
 
 def _type(fleet: Fleet, name: str, keys: str) -> str:
@@ -263,7 +278,11 @@ COMMANDS: Mapping[str, ControlCommand] = MappingProxyType(
         "vmotion": ControlCommand(_VMOTION, _vmotion, 1, 4),
         "stun": ControlCommand("stun NAME SECONDS", _stun, 2, 2),
         "restart": ControlCommand("restart NAME [ADDRESS]", _restart, 1, 2),
-        "break": ControlCommand("break NAME [control]", _break, 1, 2),
+        "break": ControlCommand("break NAME [control|both]", _break, 1, 2),
+        "uart": ControlCommand("uart NAME [SPEED] [8N1] [dtr=off] [rts=off]", _uart, 1, 5),
+        "uart-ask": ControlCommand("uart-ask NAME", _say(*QUESTIONS)),
+        "suspend": ControlCommand("suspend NAME", _say((SUSPEND, b""))),
+        "resume": ControlCommand("resume NAME", _say((RESUME, b""))),
         "type": ControlCommand("type NAME TEXT", _type, takes_text=True),
         "output": ControlCommand("output NAME TEXT", _output, takes_text=True),
         "stats": ControlCommand("stats NAME", _stats),

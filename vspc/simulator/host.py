@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vspc.simulator import telnet
+from vspc.simulator.comport import ComPort, ComPortMessage, UartSettings
 from vspc.simulator.extension import ExtensionDialogue, VmIdentity
 from vspc.simulator.telnet import (
     AUTHENTICATION,
@@ -30,7 +31,6 @@ from vspc.simulator.telnet import (
     DO,
     VMWARE,
     Change,
-    ComPort,
     TelnetOptions,
 )
 from vspc.simulator.transport import ChoppedOutlet, LineOutlet, Transport
@@ -67,6 +67,9 @@ class Port(Protocol):
     """
 
     identity: VmIdentity
+
+    uart: UartSettings = UartSettings()
+    """How the guest has set its UART."""
 
     @abstractmethod
     def line_up(self, connection: "HostConnection") -> None:
@@ -291,7 +294,7 @@ class HostConnection(protocol.Protocol):
             else:
                 self.fail("the proxy refuses VMware's extension")
         elif option == COM_PORT and change is Change.ON and not self.dialogue.is_target:
-            self.send_telnet(self.com_port.settings())
+            self.send_telnet(self.com_port.say(*self.port.uart.messages()))
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
         if option == VMWARE and VMWARE in self.options.ours:
@@ -363,11 +366,15 @@ class HostConnection(protocol.Protocol):
         """Output of the guest."""
         self.send_telnet(telnet.escape(data))
 
-    def send_break(self, com_port: bool = False) -> bool:
-        """A BREAK from the guest: IAC BRK, or in RFC 2217's words; False if it cannot be sent."""
-        if com_port and COM_PORT not in self.options.ours:
+    def send_break(self) -> None:
+        """A BREAK from the guest, as IAC BRK."""
+        self.send_telnet(telnet.command(telnet.BRK))
+
+    def say_com_port(self, *messages: ComPortMessage) -> bool:
+        """Say something of RFC 2217; False if the proxy has not agreed on it."""
+        if COM_PORT not in self.options.ours:
             return False
-        self.send_telnet(telnet.BREAK if com_port else telnet.command(telnet.BRK))
+        self.send_telnet(self.com_port.say(*messages))
         return True
 
     def _writable(self) -> None:

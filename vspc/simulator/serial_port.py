@@ -7,6 +7,7 @@ from typing import Protocol
 
 from attrs import asdict, frozen
 
+from vspc.simulator.comport import BREAK, ComPort
 from vspc.simulator.host import HostConnection
 from vspc.simulator.transport import ROOM
 
@@ -263,11 +264,19 @@ class Flow:
         self._counters.out.add(data)
         self.line.send(data)
 
-    def send_break(self, com_port: bool) -> bool:
-        """A BREAK from the guest; False if it cannot be sent on this line now."""
-        if self.line is None or not self.up or self.still:
+    @property
+    def ready(self) -> HostConnection | None:
+        """The line, if its guest can say anything on it now."""
+        return self.line if self.up and not self.still else None
+
+    def send_break(self, plain: bool = True, com_port: bool = False) -> bool:
+        """A BREAK from the guest, as IAC BRK, by RFC 2217, or both; False if that cannot be now."""
+        line = self.ready
+        if line is None or (com_port and not line.say_com_port(*BREAK)):
             return False
-        return self.line.send_break(com_port)
+        if plain:
+            line.send_break()
+        return True
 
     def writable(self) -> None:
         """The line has room again."""
@@ -283,7 +292,7 @@ class Flow:
             "unread": len(self.uart),
             "options_vm": sorted(line.options.ours) if line else [],
             "options_proxy": sorted(line.options.theirs) if line else [],
-            "com_port_unanswered": sorted(line.com_port.unanswered) if line else [],
+            **(line.com_port if line else ComPort()).facts(),
         }
 
     def resume(self) -> None:

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from vspc.simulator.comport import ComPortMessage, UartSettings
 from vspc.simulator.extension import VmIdentity
 from vspc.simulator.host import HostConnection, Settings
 from vspc.simulator.impostors import RecordingPort
@@ -109,6 +110,7 @@ class SimulatedPort:
         self.address = address
         self.counters = Counters()
         self.flow = Flow(guest, self.counters, self._shut_down)
+        self.uart = UartSettings()
         self.powered = False
         self.siblings: Sequence[SimulatedPort] = (self,)
         """All ports of this VM: when its guest shuts down, all are switched off."""
@@ -228,13 +230,24 @@ class SimulatedPort:
         self.flow.uart.push(data[: self.flow.uart.room()])
         self.flow.feed()
 
-    def send_break(self, com_port: bool = False) -> bool:
-        """A BREAK from the guest; False if it cannot be sent on this line now."""
-        return self.flow.send_break(com_port)
+    def set_uart(self, settings: UartSettings) -> bool:
+        """The guest sets its UART, and the VM says what is new; False while it stands still."""
+        if self.flow.still:
+            return False
+        old, self.uart = self.uart.messages(), settings
+        if (line := self.flow.ready) is not None:
+            line.say_com_port(*(each for each in settings.messages() if each not in old))
+        return True
+
+    def say_com_port(self, *messages: ComPortMessage) -> bool:
+        """Say something of RFC 2217; False if that cannot be now."""
+        line = self.flow.ready
+        return line is not None and line.say_com_port(*messages)
 
     def stats(self) -> dict[str, object]:
         """Everything counted, and where it stands."""
-        return {**self.summary(), **self.flow.facts(), **self.counters.facts()}
+        facts = {"uart": str(self.uart), **self.flow.facts(), **self.counters.facts()}
+        return {**self.summary(), **facts}
 
     def summary(self) -> dict[str, object]:
         """Who it is, and where it stands."""
