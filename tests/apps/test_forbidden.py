@@ -40,6 +40,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "accept": ("{} 10.0.0.1",),
         "forget": ("{}",),
         "refusals": ("",),
+        "doctor": ("", "{}", "{} --json", "--verbose"),
         "events": ("--console {}", ""),
         "help": ("",),
     }

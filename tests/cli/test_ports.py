@@ -12,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.test_cli import CliTest
 from vspc.cli.firewalls import esxcli, firewalld, nftables, rules_of
-from vspc.cli.port_rows import ListeningAddress, PortRow, listening, port_rows
+from vspc.cli.port_rows import PortRow, port_rows
 from vspc.cli.ports import verification
 from vspc.common.addresses import Network
 from vspc.config import Config, VmSettings
+from vspc.config.listening import ListeningAddress, listening
 from vspc.config.settings import (
     AuditSettings,
     LogSettings,

@@ -4,11 +4,11 @@ import socket
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from vspc.cli.port_rows import listening
 from vspc.common.globs import is_glob
 from vspc.common.state_dir import StateError, make
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
+from vspc.config.listening import listening
 from vspc.config.settings import ZoneSettings
 from vspc.net.tls import TlsError, load_pair, thumbprint
 from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line

@@ -24,15 +24,19 @@ ANSWER_TIMEOUT = 30.0
 """Seconds that a server may take for a piece of an answer to a program."""
 
 
+class NoServer(Exception):
+    """No server has the state_dir; the text says why."""
+
+
 def run(state_dir: Path, words: list[str]) -> int:
-    """Send the verb `words` to the server that has `state_dir`; the verb's exit status."""
+    """Send the verb `words` to the server that has `state_dir`; the verb's exit status. Raises
+    `NoServer`.
+    """
     try:
         connection = _connect(state_dir)
     except OSError as error:
-        print(
-            f"vspc: no server answers at {state_dir / CONTROL}: {error.strerror}", file=sys.stderr
-        )
-        return 1
+        reason = f"no server answers at {state_dir / CONTROL}: {error.strerror}"
+        raise NoServer(reason) from None
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     with connection, _raw(terminal):
         return _Client(connection, terminal).talk(words)

@@ -158,14 +158,22 @@ def _local(words: list[str]) -> int:
     if explained is not None:
         print(explained, end="")
         return 0
+    if rest[:1] == ["doctor"]:
+        from vspc.cli.doctor import examine
+
+        return examine(rest[1:], chosen(path))
     try:
         where = state_dir(chosen(path))
     except ConfigError as error:
         print(*error.mistakes, sep="\n", file=sys.stderr)
         return 1
-    from vspc.cli.local import run
+    from vspc.cli.local import NoServer, run
 
-    return run(where, rest)
+    try:
+        return run(where, rest)
+    except NoServer as absent:
+        print(f"vspc: {absent}", file=sys.stderr)
+        return 1
 
 
 def _help(words: list[str]) -> int:

@@ -1,6 +1,5 @@
 """Every connection that one configuration makes or takes, as rows: for `vspc ports`. Pure."""
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,6 +10,7 @@ from vspc.common.columns import listed
 from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
+from vspc.config.listening import is_loopback, listening
 from vspc.config.values import Endpoint, Target
 from vspc.doors.control import CONTROL
 
@@ -28,43 +28,6 @@ Check = Literal["", "nc", "tls", "ssh"]
 
 PEERS_WIDTH = 40
 """Characters of a list of networks, about."""
-
-
-@frozen
-class ListeningAddress:
-    """What an endpoint string says; an empty `host`: every address, `port` 0: any free one."""
-
-    kind: str
-    host: str = ""
-    port: int = 0
-
-    @property
-    def remark(self) -> str:
-        """Why no firewall can have a rule for it; empty if one can."""
-        if self.kind == "unix":
-            return "a unix socket"
-        if self.kind == "systemd":
-            return "the port is that of the systemd socket unit"
-        if self.port == 0:
-            return "port 0: the kernel picks a free port at each start"
-        return "listens on loopback only" if is_loopback(self.host) else ""
-
-
-def listening(endpoint: Endpoint) -> ListeningAddress:
-    """The parts of an endpoint string that the configuration has taken."""
-    kind, first, *rest = (_UNQUOTED.sub(r"\1", part) for part in _PARTS.split(endpoint))
-    if kind == "unix":
-        return ListeningAddress(kind, first)
-    if kind == "systemd":
-        return ListeningAddress(kind)
-    options = dict(part.split("=", 1) for part in rest)
-    host = options.get("interface", "")
-    return ListeningAddress(kind, "" if host == "::" else host, int(first))
-
-
-_PARTS = re.compile(r"(?<!\\):")
-
-_UNQUOTED = re.compile(r"\\(.)")
 
 
 @frozen
@@ -98,12 +61,6 @@ class PortRow:
         if self.direction == "out" or self.protocol == "unix":
             return "-"
         return "any" if self.peers is None else listed(map(str, self.peers), PEERS_WIDTH)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether it is an address that only this machine reaches, or its name."""
-    found = parse_address(host)
-    return host == "localhost" if found is None else found.is_loopback
 
 
 def port_rows(config: Config) -> list[PortRow]:

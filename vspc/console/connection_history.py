@@ -63,6 +63,16 @@ class HostRecord:
 
 
 @frozen
+class UnidentifiedLine:
+    """A line that is connected, and has not identified itself since `seconds`."""
+
+    address: str
+    zone: str
+    seconds: float
+    said: Introduction
+
+
+@frozen
 class ForgottenConsole:
     """A console that has left the roster, `at` seconds since 1970."""
 

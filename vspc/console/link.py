@@ -80,6 +80,7 @@ class VmLink:
         "provenance",
         "since",
         "unseen_change",
+        "why_away",
     )
 
     def __init__(self, context: ConsoleContext, console: LinkedConsole) -> None:
@@ -94,6 +95,7 @@ class VmLink:
         self.last_move: events.Moved | None = None
         self.unseen_change: HostChange | None = None  # the last that no administrator has seen
         self.since = context.clock.wall()
+        self.why_away = ""  # the reason of the last `disconnect`
         self.last_output: float | None = None
         self.bytes_from_vm = 0
         self.bytes_to_vm = 0
@@ -155,6 +157,11 @@ class VmLink:
             rest = f"; {self.input.waiting} bytes wait" if self.input.waiting else ""
             self._end(Condition.SUSPENDED, NoticeKind.GOES_ON, where=where, rest=rest)
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether input waits for a VM's host that does not answer."""
+        return self._began(Condition.UNANSWERED) is not None
+
     def answered(self) -> None:
         """The line answered a question of `input`."""
         self._end_unanswered(self.input.waiting)
@@ -198,6 +205,7 @@ class VmLink:
     def disconnect(self, reason: str) -> None:
         """The last line is gone outside a migration: the console is away, with its history."""
         self.line = None
+        self.why_away = reason
         self.port.forget()
         self._end_holding()
         self.since = self._context.clock.wall()

@@ -106,14 +106,18 @@ class ClientTls:
                 return f"its certificate has the thumbprint {_shown(found)}"
             if settings.ca is None:
                 return ""
-        wrong = connection.problem if isinstance(connection, _JudgedConnection) else 0
-        reason = _PROBLEMS.get(wrong, f"error {wrong} of OpenSSL") if wrong else ""
-        if not (reason or settings.thumbprint):
-            reason = _misnamed(connection, self.name(host))
+        reason = self.distrust(connection, host)
         if not reason:
             return ""
         found = certificate.fingerprint(hashes.SHA256())
         return f"its certificate is not accepted: {reason}; thumbprint {_shown(found)}"
+
+    def distrust(self, connection: SSL.Connection, host: str) -> str:
+        """What is wrong with the chain that `host` has shown, or with its name; empty: nothing."""
+        wrong = connection.problem if isinstance(connection, _JudgedConnection) else 0
+        if wrong:
+            return _PROBLEMS.get(wrong, f"error {wrong} of OpenSSL")
+        return "" if self._settings.thumbprint else _misnamed(connection, self.name(host))
 
 
 def _shown(digest: bytes) -> str:

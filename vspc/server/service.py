@@ -31,6 +31,7 @@ from vspc.audit.service import AuditService
 from vspc.common.clock import rfc3339
 from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
+from vspc.console.connection_history import ConnectionHistory
 from vspc.console.context import ConsoleContext, Wakeups
 from vspc.console.events import Event, EventBus, Renamed
 from vspc.console.history import Budget
@@ -112,6 +113,7 @@ class VspcService(MultiService):
         self._ports: list[IListeningPort] = []
         self._previous_hangup: Any = None
         self._since = clock.wall()
+        self._connections = ConnectionHistory(clock.wall)
 
     def _console_context(self, config: Config) -> ConsoleContext:
         reactor = self._reactor
@@ -211,6 +213,8 @@ class VspcService(MultiService):
             is_operator=lambda name: name in self.live.directory.operators,
             current=self.live.current,
             escape=lambda: self.live.config.ssh.escape,
+            connections=self._connections,
+            setup=self._vm_side.setup,
         )
 
     def _facts(self) -> dict[str, object]:
@@ -251,6 +255,7 @@ class VspcService(MultiService):
         self._tick.start(TICK, now=False)
         self._audit.start()
         self.events.subscribe(self._event_log.on_event)
+        self.events.subscribe(self._connections.on_event)
         self.events.subscribe(self._reassess_renamed)
         if self._programs is not None:
             self.events.subscribe(self._programs.on_event)

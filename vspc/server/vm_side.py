@@ -3,6 +3,7 @@
 A reload changes these; the listeners themselves need a restart.
 """
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.protocol import Factory
 
+from vspc.apps.doctor.facts import Setup
 from vspc.common.clock import rfc3339
 from vspc.config import Config
 from vspc.config.settings import ZoneSettings
@@ -17,7 +19,7 @@ from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, validity_of
 from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
-from vspc.net.tls import Pair, ServerTls
+from vspc.net.tls import Pair, ServerTls, thumbprint
 from vspc.vm.context import ANYWHERE, Zone
 from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms
@@ -49,6 +51,7 @@ class VmSide:
     now: Callable[[], float]
     refusals: Refusals
     _validity: Validity | None = field(default=None, init=False)  # of the certificate in force
+    _thumbprint: str = field(default="", init=False)
     _zones: dict[str, _ZoneState] = field(factory=dict, init=False)
     _plain: dict[str, ConnectionFilter] = field(factory=dict, init=False)
 
@@ -66,8 +69,12 @@ class VmSide:
                 (plain.listen, GuardedFactory(connection_filter, what, factory, self.server), what)
             )
         self._apply(config)
-        self._validity = validity_of(pair.certificate)
+        self._present(pair)
         return found
+
+    def _present(self, pair: Pair) -> None:
+        self._validity = validity_of(pair.certificate)
+        self._thumbprint = thumbprint(pair)
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
         state = _ZoneState(Zone(settings.name), ServerTls(pair, settings.client_ca))
@@ -110,7 +117,11 @@ class VmSide:
         for state, settings, _ in fresh:
             state.tls.take(pair, settings.client_ca)
         self._apply(config)
-        self._validity = validity_of(pair.certificate)
+        self._present(pair)
+
+    def setup(self) -> Setup:
+        """For `doctor`."""
+        return Setup.of(self.config(), socket.gethostname(), self._thumbprint)
 
     def condition(self, now: float) -> dict[str, object]:
         """For `status`. The certificate is that of the listeners; `now`: seconds since 1970."""

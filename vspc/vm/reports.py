@@ -74,7 +74,7 @@ class Reports:
 
     def refused(self, reason: str, hint: str = "", kind: RefusalKind = RefusalKind.OTHER) -> None:
         """The line is refused; `hint` is what to write into the configuration, if anything."""
-        said, zone = self._introduction, self._session.zone.name
+        said, zone = self.introduction, self._session.zone.name
         facts = {"name": said.name} if said.name else {}
         self.warn("vm-refused", reason, **facts)
         self._context.roster.publish(VmRefused(self._address, zone, reason, hint, said, kind))
@@ -101,11 +101,11 @@ class Reports:
             self.refused(found.reason, found.hint, found.kind)
         else:
             self._context.log.debug("vm-left", address=self._address, reason=reason)
-            zone, said = self._session.zone.name, self._introduction
+            zone, said = self._session.zone.name, self.introduction
             self._context.roster.publish(VmLeft(self._address, zone, reason, said))
 
     @property
-    def _introduction(self) -> Introduction:
+    def introduction(self) -> Introduction:
         """What its VM has sent of itself last, identified or not."""
         line, claim = self._session.line, self._session.claim
         if isinstance(line, VMwareLine) and (claim is None or line.registration.name is not None):

@@ -7,6 +7,7 @@ from attrs import Factory, define, field
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
+from vspc.console.connection_history import UnidentifiedLine
 from vspc.console.console import Console
 from vspc.console.events import RefusalKind
 from vspc.console.peers import PeerTable
@@ -19,6 +20,7 @@ from vspc.vm.contenders import claimed_console, quarantined
 from vspc.vm.context import LineContext, LineTimeouts, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.roles import LineEvent
+from vspc.vm.session import UNIDENTIFIED as UNIDENTIFIED_ROLES
 from vspc.vm.session import LineSession
 
 UNIDENTIFIED_PER_ADDRESS = 2048
@@ -131,6 +133,20 @@ class LineServer:
             self.context.send(line, LineEvent.ENDED, "the server is shutting down")
 
     # For administrators
+
+    def unidentified_lines(self) -> list[UnidentifiedLine]:
+        """The lines that have not identified themselves yet."""
+        limit = self.timeouts.identify
+        return [
+            UnidentifiedLine(
+                session.line.address,
+                session.zone.name,
+                limit - (session.limit.left or 0.0),
+                session.reports.introduction,
+            )
+            for session in self.sessions.values()
+            if session.role in UNIDENTIFIED_ROLES
+        ]
 
     def waiting(self, console: Console) -> list[str]:
         """The addresses of the lines that are quarantined for the VM of `console`."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import translate
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from attrs import Factory, evolve, field, frozen
 
+from vspc.apps.doctor.facts import Setup
 from vspc.apps.verbs.grammar import NOTHING_PARSED, Grammar, Parsed
 from vspc.apps.verbs.limits import VerbLimits
 from vspc.apps.verbs.output import VerbOutput
@@ -21,6 +22,7 @@ from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAuditReader
+from vspc.console.connection_history import ConnectionHistory, UnidentifiedLine
 from vspc.console.console import Console
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
@@ -56,6 +58,9 @@ class LineRegistry(Protocol):
     def forget(self, console: Console) -> bool:
         """Forget a console and its history; False if it has a line."""
 
+    def unidentified_lines(self) -> Sequence[UnidentifiedLine]:
+        """The lines that have not identified themselves yet."""
+
     def waiting(self, console: Console) -> list[str]:
         """The addresses of quarantined lines that claim to be the VM of `console`."""
 
@@ -70,7 +75,8 @@ class VerbContext:
     None for no limit. `work_pool` runs expensive searches. `status` gives the state of each room as
     JSON values. `is_operator` says whether the configuration has an operator of that name;
     `current` gives the operator as the configuration has it now, None if it was removed. `escape`
-    gives the escape key of terminals.
+    gives the escape key of terminals. `connections` remembers what came to nothing, `setup` gives
+    what the configuration says of VMs.
     """
 
     roster: Roster
@@ -89,6 +95,10 @@ class VerbContext:
     is_operator: Callable[[str], bool] = lambda _operator: True
     current: Callable[[Operator], Operator | None] = lambda operator: operator
     escape: Callable[[], bytes] = lambda: DEFAULT_ESCAPE
+    connections: ConnectionHistory = Factory(
+        lambda context: ConnectionHistory(context.clock.wall), takes_self=True
+    )
+    setup: Callable[[], Setup] = Setup
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""

@@ -8,6 +8,7 @@ from vspc.apps.verbs import (
     accept,
     boots,
     console,
+    doctor,
     events,
     expect,
     export,
@@ -170,7 +171,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, msg, info, who),
-    *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals),
+    *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
 )
 
 VERBS = VerbTable(module.VERB for module in _MODULES)

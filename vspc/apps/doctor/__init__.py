@@ -1,0 +1,1 @@
+"""Why a VM is not there, or silent: facts in, findings out."""

@@ -1,0 +1,355 @@
+"""The diagnosis: facts in, findings out. Pure, and a table: for what was asked, rules in the order
+in which their findings are printed; for a console, rules of its own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
+
+from attrs import evolve
+
+from vspc.apps.doctor.facts import AskedAbout, ConsoleFacts, Facts
+from vspc.apps.doctor.failures import RELOAD, failure, unidentified
+from vspc.apps.doctor.findings import Finding, ago, counted, lasting
+from vspc.apps.doctor.other_side import Check
+from vspc.common.addresses import LOOPBACK, parse_address
+from vspc.console.console import ConsoleState
+from vspc.console.events import HOST_CLOSED
+
+SILENT = 600.0
+"""Seconds without output after which that is a finding."""
+
+_NOT_THERE = (Check.SERIAL_PORT, Check.RULE_SET, Check.REACH, Check.CERTIFICATE, Check.LICENCE)
+
+# One console
+
+
+def _quarantined(console: ConsoleFacts, now: float) -> Finding | None:
+    if console.state is not ConsoleState.QUARANTINED:
+        return None
+    claims = f" to be {console.claims}" if console.claims else " to be a VM"
+    return Finding(
+        "quarantined",
+        f"{console.title} is a quarantined line: {console.address} claims "
+        f"{lasting(now, console.since)}{claims}, which has another line or came by TLS before",
+        "the host of the VM was changed without vMotion, or the claim is false; it reads and types "
+        "nothing until the other line ends or an administrator decides",
+        (f"accept {console.handle}", f"or forget {console.handle}, which closes it"),
+    )
+
+
+def _claimed(console: ConsoleFacts, _now: float) -> Finding | None:
+    if not console.claimants:
+        return None
+    those = ", ".join(console.claimants)
+    return Finding(
+        "claimed",
+        f"quarantined lines claim to be {console.title}, too, from {those}",
+        "the host of the VM was changed without vMotion, or the claim is false",
+        (f"accept {console.handle} ADDRESS, if the VM is there",),
+    )
+
+
+def _migrating(console: ConsoleFacts, now: float) -> Finding | None:
+    if console.state is not ConsoleState.MIGRATING:
+        return None
+    return Finding(
+        "vmotion-open",
+        f"a vMotion of {console.title} from {console.address} is open; connected "
+        f"{lasting(now, console.since)}",
+        "input is held until it is complete or given up",
+        checks=(Check.VMOTION,),
+    )
+
+
+def _away(console: ConsoleFacts, now: float) -> Finding | None:
+    if console.state is not ConsoleState.AWAY:
+        return None
+    title, since = console.title, lasting(now, console.since)
+    if not console.why_away:
+        return Finding(
+            "not-back",
+            f"{title} is known from the log and has not connected {since}",
+            "its VM is off, or its host did not connect again after this server was restarted",
+            checks=_NOT_THERE,
+        )
+    where = f", by {console.address}" if console.address else ""
+    means = "the connection failed: host, network or firewall"
+    if console.why_away == HOST_CLOSED:
+        means = "the VM was switched off, or its serial port was disconnected or changed in vSphere"
+    return Finding(
+        "away",
+        f"{title} is away {since}{where}: {console.why_away}",
+        means,
+        checks=(*_NOT_THERE, Check.VCENTER),
+    )
+
+
+def _unanswered(console: ConsoleFacts, _now: float) -> Finding | None:
+    if console.unanswered is None:
+        return None
+    return Finding(
+        "unanswered",
+        f"the host of {console.title}, {console.address}, does not answer; "
+        f"{counted(console.unanswered, 'byte')} of input wait",
+        "the host or the network between is stalled; the VM is stunned during a snapshot, too",
+    )
+
+
+def _suspended(console: ConsoleFacts, _now: float) -> Finding | None:
+    if not console.suspended:
+        return None
+    return Finding(
+        "suspended",
+        f"the VM of {console.title} has suspended input (RFC 2217)",
+        "its serial port takes nothing until it is resumed: flow control in the guest, or its "
+        "receiver is full",
+    )
+
+
+def _silent(console: ConsoleFacts, now: float) -> Finding | None:
+    if console.state is not ConsoleState.CONNECTED:
+        return None
+    if console.last_output is None:
+        return Finding(
+            "no-output",
+            f"{console.title} is connected from {console.address} {lasting(now, console.since)} "
+            "and has sent nothing",
+            "the guest has no console on this serial port, or has not used it since",
+            (f"type Enter on it, or `break {console.handle}`",),
+            (Check.GUEST,),
+        )
+    if now - console.last_output < SILENT:
+        return None
+    return Finding(
+        "silent",
+        f"{console.title} is connected from {console.address}; its last output was "
+        f"{ago(now, console.last_output)}",
+        "the connection is there; the guest has nothing to say, or hangs",
+        (f"type Enter on it; `log {console.handle} -n 20` prints what it said last",),
+        (Check.GUEST,),
+    )
+
+
+def _host_changed(console: ConsoleFacts, now: float) -> Finding | None:
+    change = console.host_change
+    if change is None:
+        return None
+    return Finding(
+        "host-changed",
+        f"{console.title} came to {change.new} {ago(now, change.at)}; it was on {change.old}",
+        "no vMotion has proved that it is the same VM: a restart by HA looks so",
+        (f"`info {console.handle}` by an administrator says that it was seen",),
+    )
+
+
+def _duplicate(console: ConsoleFacts, _now: float) -> Finding | None:
+    if console.duplicate:
+        return Finding(
+            "duplicate",
+            f"another VM has the UUID of {console.title}, too, and had it first",
+            "a copy of a VM that kept its UUID, or one that was renamed while it was off",
+            ("give the copy a UUID of its own (uuid.bios, vc.uuid)",),
+        )
+    return None
+
+
+def _namesakes(console: ConsoleFacts, _now: float) -> Finding | None:
+    if not console.namesakes:
+        return None
+    return Finding(
+        "namesake",
+        f"{counted(console.namesakes, 'other VM')} of the name of {console.title}; this one is "
+        f"{console.console_id}",
+        "names are not unique in vSphere; the VM that had it first and is connected is shown by it",
+        is_trouble=False,
+    )
+
+
+def _uncertain(console: ConsoleFacts, _now: float) -> Finding | None:
+    if console.port_certain:
+        return None
+    return Finding(
+        "port-uncertain",
+        f"{console.title} is known only by the order in which the VM's ports connected",
+        "after a power cycle it may be another port of the VM",
+        ("in vSphere set Port URI to vspc?port=LABEL, another label for each port",),
+        is_trouble=False,
+    )
+
+
+CONSOLE_RULES: tuple[Callable[[ConsoleFacts, float], Finding | None], ...] = (
+    _quarantined,
+    _claimed,
+    _migrating,
+    _away,
+    _unanswered,
+    _suspended,
+    _silent,
+    _host_changed,
+    _duplicate,
+    _namesakes,
+    _uncertain,
+)
+
+
+def of_console(console: ConsoleFacts, now: float) -> list[Finding]:
+    """What is found about one console."""
+    return [found for rule in CONSOLE_RULES if (found := rule(console, now)) is not None]
+
+
+def _well(console: ConsoleFacts, now: float) -> Finding:
+    secure = "with TLS" if console.secure else "without TLS"
+    spoke = "" if console.last_output is None else f", output {ago(now, console.last_output)}"
+    return Finding(
+        "connected",
+        f"{console.title} is connected from {console.address} {secure} "
+        f"{lasting(now, console.since)}{spoke}",
+        is_trouble=False,
+    )
+
+
+# What was asked
+
+
+def _consoles(facts: Facts) -> Iterator[Finding]:
+    for console in facts.consoles:
+        found = of_console(console, facts.now)
+        if not any(each.is_trouble for each in found):
+            yield _well(console, facts.now)
+        yield from found
+
+
+def _consoles_in_trouble(facts: Facts) -> Iterator[Finding]:
+    for console in facts.consoles:
+        yield from (each for each in of_console(console, facts.now) if each.is_trouble)
+
+
+def _unidentified(facts: Facts) -> Iterator[Finding]:
+    return map(unidentified, facts.unidentified)
+
+
+def _failed(facts: Facts) -> Iterator[Finding]:
+    return (failure(each, facts.setup, facts.now) for each in reversed(facts.failed))
+
+
+def _forgotten(facts: Facts) -> Iterator[Finding]:
+    for each in facts.forgotten:
+        yield Finding(
+            "forgotten",
+            f"{each.console.title} was forgotten {ago(facts.now, each.at)}; it was at "
+            f"{each.console.address}",
+            "it appears again when its VM connects",
+        )
+
+
+def _running(facts: Facts) -> str:
+    return f"since the server started {ago(facts.now, facts.since)}"
+
+
+def _never_seen(facts: Facts) -> Iterator[Finding]:
+    if facts.consoles or facts.failed or facts.unidentified or facts.forgotten:
+        return
+    yield Finding(
+        "never-seen",
+        f"{facts.asked}: no console, and no VM has said that it is this one {_running(facts)}",
+        "its host has not connected, or the connection ended before the VM had said its name",
+        ("`doctor ADDRESS` with the address of its ESXi host says what came from there",),
+        _NOT_THERE,
+    )
+
+
+def _nameless(facts: Facts) -> Iterator[Finding]:
+    for each in reversed(facts.nameless):
+        found = failure(each, facts.setup, facts.now)
+        yield evolve(found, known=f"this may be it: {found.known}")
+
+
+def _host(facts: Facts) -> Iterator[Finding]:
+    host, address = facts.host, facts.asked
+    if host is None:
+        yield Finding(
+            "no-connection",
+            f"nobody has connected from {address} {_running(facts)}",
+            "the firewall of the host, the network, or a wrong host or port in the proxy URI; or "
+            "no VM there has such a port that is connected",
+            checks=_NOT_THERE,
+        )
+        return
+    served = f", the last {ago(facts.now, host.last_served)}" if host.last_served else ""
+    yield Finding(
+        "host",
+        f"{address} connected last {ago(facts.now, host.last)}: "
+        f"{counted(host.served, 'line')} got a console{served}; {host.refused} were refused, "
+        f"{host.left} left before they had identified themselves",
+        is_trouble=False,
+    )
+
+
+def _allowed(facts: Facts) -> Iterator[Finding]:
+    """Whether the configuration lets the host in now."""
+    address = parse_address(facts.asked)
+    if address is None or not facts.setup.allow or facts.setup.zones_for(facts.asked):
+        return
+    yield Finding(
+        "not-allowed",
+        f"allow has no network with {address}",
+        "a connection from there is closed at once; if it is a host of yours:",
+        (f'add to vm.allow: "{address}/{address.max_prefixlen}"', RELOAD),
+    )
+
+
+def _setup(facts: Facts) -> Iterator[Finding]:
+    setup = facts.setup
+    if not facts.administrator:
+        return
+    if not setup.listeners:
+        yield Finding(
+            "no-listener",
+            "the configuration has no listener for VMs",
+            "no VM can connect",
+            ('set vm.telnets = ["tcp:13371"], and restart the server',),
+        )
+    nets = {net for _, zone in setup.allow for net in zone}
+    if setup.listeners and nets <= set(LOOPBACK) and not facts.consoles:
+        yield Finding(
+            "loopback-only",
+            "allow has no network but loopback",
+            "no ESXi host may connect",
+            ('set vm.allow to the networks of your hosts, such as ["10.0.0.0/8"]', RELOAD),
+        )
+
+
+def _nobody(facts: Facts) -> Iterator[Finding]:
+    if facts.administrator and not (facts.consoles or facts.failed or facts.unidentified):
+        yield Finding(
+            "nobody",
+            f"nobody has connected {_running(facts)}, and no console is known",
+            "no VM has a serial port with this server as its concentrator, or none gets here",
+            checks=_NOT_THERE,
+        )
+
+
+def of_configuration(facts: Facts) -> list[Finding]:
+    """What the configuration alone says of what was asked."""
+    return [*_setup(facts), *_allowed(facts)]
+
+
+RULES: Mapping[AskedAbout, tuple[Callable[[Facts], Iterable[Finding]], ...]] = MappingProxyType(
+    {
+        AskedAbout.EVERYTHING: (_setup, _consoles_in_trouble, _unidentified, _failed, _nobody),
+        AskedAbout.VM: (_consoles, _forgotten, _never_seen, _unidentified, _failed, _nameless),
+        AskedAbout.HOST: (_host, _allowed, _consoles, _unidentified, _failed),
+    }
+)
+"""The rules for what was asked."""
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """What is found, in the order in which it is printed; never empty."""
+    found = list(chain.from_iterable(rule(facts) for rule in RULES[facts.about]))
+    if found:
+        return found
+    many = counted(len(facts.consoles), "console")
+    known = f"{many} that you may read: nothing is wrong that the server can see"
+    return [Finding("well", known, is_trouble=False)]
