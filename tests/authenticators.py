@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.console.access import Operator
 from vspc.console.authentication import (
     Asker,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.programs import require
-from vspc.config.keys import AuthorizedKey
+from vspc.config.credentials import AuthorizedKey
 from vspc.wire.ssh import string
 
 AFTER, BEFORE = 1_900_000_000, 1_900_003_600

@@ -25,8 +25,7 @@ from vspc.auth.revoked import Draft, Revoked
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import WINDOW, WRONG, Codes
 from vspc.config import load
-from vspc.config.keys import fingerprint
-from vspc.config.secrets import Cost
+from vspc.config.credentials import Cost, fingerprint
 from vspc.console.access import Operator
 from vspc.console.authentication import (
     Claimant,

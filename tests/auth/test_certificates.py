@@ -22,7 +22,7 @@ from vspc.auth.directory import PrincipalMatch, is_plain, match_principals, vouc
 from vspc.auth.methods.certificate import Authorities, examine
 from vspc.auth.revoked import Draft
 from vspc.config.checks import filled
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.config.settings import CertificateMap
 from vspc.console.access import Voucher
 from vspc.console.authentication import Claimant, Offered, ProofRefused

@@ -139,9 +139,9 @@ class Crowd(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        assert len(self.living) == self.programs.running <= RUNNING
-        assert self.programs.waiting <= WAITING
-        assert not self.programs.waiting or self.programs.running == RUNNING
+        assert len(self.living) == len(self.programs._running) <= RUNNING
+        assert len(self.programs._queue) <= WAITING
+        assert not len(self.programs._queue) or len(self.programs._running) == RUNNING
 
     def teardown(self) -> None:
         """With children that ignore all but SIGKILL."""
@@ -156,7 +156,7 @@ class Crowd(RuleBasedStateMachine):
                 if True in child.signals:
                     child.exit(-9)
         self.clock.advance(0)
-        assert (self.programs.running, self.programs.waiting) == (0, 0)
+        assert (len(self.programs._running), len(self.programs._queue)) == (0, 0)
         assert all(asker.is_over or asker.cancelled for asker in self.askers)
 
 

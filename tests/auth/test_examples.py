@@ -36,7 +36,7 @@ class Examples(ScriptTest):
     @inlineCallbacks
     def all_gone(self) -> Any:
         self.programs.close()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     def example(self, language: str, *changes: tuple[str, str]) -> ProgramPath:
         text = self.examples[language]

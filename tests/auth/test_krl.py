@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Plain, Token, Workshop
 from vspc.auth.revoked import KRL_MAGIC, LARGEST, Draft, Revoked, read_krl
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.wire.ssh import string
 
 CA = Plain().blob

@@ -51,7 +51,7 @@ class PamTest(ScriptTest):
     @inlineCallbacks
     def all_gone(self) -> Any:
         self.programs.close()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     def service(self, *lines: str, name: str = "vspc") -> None:
         (self.confdir / name).write_text("\n".join([*lines, ""]))
@@ -129,7 +129,7 @@ class Deciding(PamTest):
         conversation, ear = self.converse()
         yield ear.next()
         conversation.cancel()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         self.assertEqual(len(ear.said), 1)
 
 

@@ -18,7 +18,7 @@ from vspc.auth.passwords import (
     hash_password,
     verify,
 )
-from vspc.config.secrets import COST, LEAST_MEMORY, Cost, cost_of, password_hash
+from vspc.config.credentials import COST, LEAST_MEMORY, Cost, cost_of, password_hash
 
 reactor: Any = any_reactor
 

@@ -15,7 +15,7 @@ from tests.fakes import FakeClock
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import OUTPUT, authorized_keys, expanded
 from vspc.auth.programs import LINES, PATIENCE, RUNNING, STEP, TURN, WAITING, WITHHELD, Programs
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Proved, Question
 from vspc.net.reactor import ReactorClock
@@ -38,7 +38,7 @@ class ProgramsTest(ScriptTest):
     @inlineCallbacks
     def all_gone(self) -> Any:
         self.programs.close()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     def converse(self, command: ProgramPath, who: str = "alice", address: str = "192.0.2.1") -> Any:
         ear = Ear()
@@ -94,7 +94,7 @@ class Conversing(ProgramsTest):
         _conversation, ear = self.converse(command)
         self.clock.advance(0)
         self.assertIn("cannot be run: No such file", ear.reason)
-        self.assertEqual(self.programs.running, 0)
+        self.assertEqual(len(self.programs._running), 0)
 
     @inlineCallbacks
     def test_invalid_output_refuses(self) -> Any:
@@ -143,7 +143,7 @@ class Conversing(ProgramsTest):
     def test_too_much_error_output_refuses_and_logs_few_lines(self) -> Any:
         verdict = yield self.ended(self.shell("exec yes woe >&2"))
         self.assertIn("more than 64 KiB to standard error", verdict.reason)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         self.assertEqual(len(self.logged("program-complains")), LINES)
         self.clock.advance(60)
         self.assertEqual(len(self.logged("program-complains-more")), 1)
@@ -159,7 +159,7 @@ class Conversing(ProgramsTest):
         yield ear.next()
         conversation.answer(b"canary 50%")
         yield ear.next()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         said = [event["text"] for event in self.logged("program-complains")]
         self.assertEqual(said, ["starting", WITHHELD, WITHHELD, WITHHELD, "done"])
         self.assertEqual(ear.reason, f"auth_command: refused: {WITHHELD}")
@@ -185,7 +185,7 @@ class Conversing(ProgramsTest):
 
     def test_a_name_that_is_too_long_refuses_without_a_program(self) -> None:
         _conversation, ear = self.converse(self.shell("echo ok"), "a" * 257)
-        self.assertEqual(self.programs.running, 0)
+        self.assertEqual(len(self.programs._running), 0)
         self.clock.advance(0)
         self.assertIn("256 characters", ear.reason)
 
@@ -203,7 +203,7 @@ class Ending(ProgramsTest):
         self.clock.advance(0.1)
         self.assertIn("over 10 s", ear.reason)
         self.clock.advance(PATIENCE)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         self.assertRaises(ProcessLookupError, os.kill, self.pid(), 0)
 
     @inlineCallbacks
@@ -224,7 +224,7 @@ class Ending(ProgramsTest):
         conversation.cancel()
         conversation.cancel()
         conversation.answer(b"x")
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         self.clock.advance(100)
         self.assertEqual(len(ear.said), 1)
 
@@ -232,7 +232,7 @@ class Ending(ProgramsTest):
     def test_what_it_started_ends_with_it(self) -> Any:
         command = self.shell(f"sleep 1000 & echo $! > {self.directory}/pid; echo ok")
         self.assertIsInstance((yield self.ended(command)), Proved)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         yield until(reactor, lambda: not lives(self.pid()))
 
     @inlineCallbacks
@@ -243,7 +243,7 @@ class Ending(ProgramsTest):
         )
         verdict = yield self.ended(command)
         self.assertIn("without a verdict", verdict.reason)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         os.kill(self.pid(), 9)
 
     @inlineCallbacks
@@ -251,24 +251,24 @@ class Ending(ProgramsTest):
         command = self.shell(f"echo ok; cat; echo $$ > {self.directory}/pid; exec sleep 1000")
         self.assertIsInstance((yield self.ended(command)), Proved)
         yield self.wrote()  # its standard input was closed
-        self.assertEqual(self.programs.running, 1)
+        self.assertEqual(len(self.programs._running), 1)
         self.clock.advance(PATIENCE)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     @inlineCallbacks
     def test_a_flood_after_the_verdict_is_not_read(self) -> Any:
         self.assertIsInstance((yield self.ended(self.shell("echo ok; exec yes"))), Proved)
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     @inlineCallbacks
     def test_no_descriptor_is_left(self) -> Any:
         yield self.ended(self.shell("echo ok"))
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         yield deferLater(reactor, 0)  # the turn in which descriptors are closed
         before = len(os.listdir("/proc/self/fd"))
         for text in ("echo ok", "exit 1", "exec yes >&2", "exec <&-; echo ok"):
             yield self.ended(self.shell(text))
-            yield until(reactor, lambda: not self.programs.running)
+            yield until(reactor, lambda: not len(self.programs._running))
         yield until(reactor, lambda: len(os.listdir("/proc/self/fd")) == before)
 
     @inlineCallbacks
@@ -279,7 +279,7 @@ class Ending(ProgramsTest):
         yield ear.next()
         self.programs.close()
         conversation.cancel()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         _late, late = self.converse(self.shell("echo ok"))
         self.clock.advance(100)
         self.assertEqual((len(ear.said), late.said), (1, []))
@@ -311,12 +311,13 @@ class Crowds(ProgramsTest):
         for number, ear in enumerate(ears):
             who = claimant(address=f"192.0.2.{number % 10}")
             ear.follow(converse(self.programs, command, who, ear.ask))
-        self.assertEqual((self.programs.running, self.programs.waiting), (RUNNING, WAITING))
+        counts = len(self.programs._running), len(self.programs._queue)
+        self.assertEqual(counts, (RUNNING, WAITING))
         verdicts = yield gatherResults(heard)
         came = sum(isinstance(verdict, Proved) for verdict in verdicts)
         self.assertEqual(came, RUNNING + WAITING)
         self.assertEqual({len(ear.said) for ear in ears}, {1})
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
 
     @inlineCallbacks
     def test_unanswered_questions_give_way_to_another_address(self) -> Any:
@@ -347,14 +348,14 @@ class Crowds(ProgramsTest):
         _late, late = self.converse(asking)
         self.clock.advance(TURN)
         self.assertIn("waited 20 s", late.reason)
-        self.assertEqual(self.programs.waiting, 0)
+        self.assertEqual(len(self.programs._queue), 0)
 
     def test_programs_that_cannot_be_run_take_no_place(self) -> None:
         command = ProgramPath((str(self.directory / "gone"),))
         ears = [self.converse(command)[1] for _ in range(200)]
         self.clock.advance(0)
         self.assertEqual({len(ear.said) for ear in ears}, {1})
-        self.assertEqual((self.programs.running, self.programs.waiting), (0, 0))
+        self.assertEqual((len(self.programs._running), len(self.programs._queue)), (0, 0))
 
 
 class Keys(ProgramsTest):
@@ -397,14 +398,14 @@ class Keys(ProgramsTest):
     def test_an_operator_that_looks_like_an_option_runs_nothing(self) -> None:
         for name in ("-rf", "--help", "", "a\nb", "a\0b", "x" * 257, "\u202ebob"):
             ear = self.keys(self.shell("echo never", "keys", "user=%u"), name)
-            self.assertEqual(self.programs.running, 0)
+            self.assertEqual(len(self.programs._running), 0)
             self.assertIn("name", ear.reason)
 
     @inlineCallbacks
     def test_cancelled_it_returns_nothing(self) -> Any:
         ear = self.keys(self.shell("echo x"))
         ear.cancel()
-        yield until(reactor, lambda: not self.programs.running)
+        yield until(reactor, lambda: not len(self.programs._running))
         self.assertEqual(ear.said, [])
 
 

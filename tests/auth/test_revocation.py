@@ -13,7 +13,7 @@ from tests.auth.scripts import events_of
 from tests.fakes import FakeThreads
 from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.wire.ssh import string
 
 CA, KEY, OTHER = Plain().blob, Token().blob, string(b"ssh-dss") + string(b"old")

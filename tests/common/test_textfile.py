@@ -15,8 +15,7 @@ from tests.config.test_proofs import HASH
 from vspc.common.textfile import lines, read_text, text_of
 from vspc.common.values import InvalidValue
 from vspc.config import ConfigError
-from vspc.config.keys import authorities_file, keys_file
-from vspc.config.secrets import hash_file, totp_file
+from vspc.config.credentials import authorities_file, hash_file, keys_file, totp_file
 from vspc.console.access import Access, Operator, Subject
 from vspc.server.reload import rule
 

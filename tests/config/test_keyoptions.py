@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY, ConfigTest
 from vspc.common.values import InvalidLines, InvalidValue
+from vspc.config.credentials import authorized_key, keys_file
 from vspc.config.keyoptions import KeyOptions, Sources, key_options, split_options
-from vspc.config.keys import authorized_key, keys_file
 
 WORDS = [
     *("restrict", "pty", "no-pty", "command", "from", "expiry-time", "permitopen", "environment"),
@@ -232,7 +232,7 @@ class Files(ConfigTest):
 
     def test_a_key_has_its_line(self) -> None:
         path = self.write(f"# mine\n\nno-pty {KEY}\n", "keys")
-        self.assertEqual([key.line for key in keys_file(Path(path)).keys], [3])
+        self.assertEqual([key.line for key in keys_file(Path(path))], [3])
 
     def test_options_without_effect_are_warned_of(self) -> None:
         self.write(f'{KEY}\nenvironment="A=B" {KEY}\ntunnel="1",permitlisten="1" {KEY}\n', "keys")

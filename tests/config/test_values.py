@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import BLOB, KEY, ConfigTest
 from vspc.common.values import InvalidLines, InvalidValue, written_duration, written_size
 from vspc.config import ConfigError, load, values
-from vspc.config.keys import KEY_TYPES, authorized_key, keys_file
+from vspc.config.credentials import KEY_TYPES, authorized_key, keys_file
 from vspc.config.rules import pattern
 
 HERE = Path("/etc/vspc")

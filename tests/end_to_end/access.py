@@ -24,7 +24,7 @@ from tests.end_to_end.openssh import ssh_command
 from tests.end_to_end.processes import DEADLINE, Child, Completed, script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
 from vspc.auth.passwords import hash_password
-from vspc.config.secrets import Cost
+from vspc.config.credentials import Cost
 
 CHEAP = Cost(7168, 5, 1)
 """The cheapest hash that is taken."""

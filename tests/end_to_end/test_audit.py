@@ -16,7 +16,7 @@ from tests.end_to_end.output import Output
 from tests.end_to_end.processes import DEADLINE, Child, free_port, script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
 from vspc.auth.passwords import hash_password
-from vspc.config.secrets import Cost
+from vspc.config.credentials import Cost
 
 CHEAP = Cost(7168, 5, 1)
 

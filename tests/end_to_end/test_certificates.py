@@ -12,7 +12,7 @@ from tests.auth.minting import Mint, Plain, blob_of, line_of
 from tests.end_to_end.access import GONE, NOW, AccessTestCase, operator, rule, write
 from tests.end_to_end.agent import Agent, Certified
 from tests.end_to_end.processes import DEADLINE, Completed, Size
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 
 
 class CertificateTestCase(AccessTestCase):

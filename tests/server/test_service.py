@@ -11,7 +11,7 @@ from tests.auth.minting import line_of
 from tests.auth.test_authenticator import plain
 from tests.config.test_load import KEY
 from tests.fakes import ALL, UUID, FakeLine, FakeSink
-from vspc.config.keys import authorized_key, fingerprint
+from vspc.config.credentials import authorized_key, fingerprint
 from vspc.console.access import Operator, Subject
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session

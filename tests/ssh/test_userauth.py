@@ -21,7 +21,7 @@ from tests.ssh.bench import (
     authenticate,
     probe,
 )
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.console.logins import Login, LoginConnection, LoginObserver
 from vspc.ssh.limits import PROBES_PER_FAILURE, SshLimits
 from vspc.wire.ssh import string

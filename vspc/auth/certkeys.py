@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh
 
 from vspc.common.text import safe
-from vspc.config.keys import KEY_FIELDS
+from vspc.config.credentials import KEY_FIELDS
 from vspc.wire.ssh import CERTIFICATE, SshReader, is_certificate, key_type, string
 
 LIMIT = 64 * 1024

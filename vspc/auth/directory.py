@@ -92,7 +92,7 @@ class OperatorRecord:
     def code_secret(self) -> str | None:
         """The secret of one-time codes."""
         codes = self.settings.totp_secret_file
-        return None if codes is None else codes.secret.text
+        return None if codes is None else codes.text
 
     @property
     def stamp(self) -> bytes:

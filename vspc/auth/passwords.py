@@ -13,11 +13,11 @@ from functools import partial
 # each other's threads for ever (OpenSSL 4.0.3).
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 from argon2.low_level import Type, hash_secret, verify_secret
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import CancelledError, Deferred
 
-from vspc.config.secrets import COST, Cost, cost_of
+from vspc.config.credentials import COST, Cost, cost_of
 from vspc.net.limits import FairQueue
+from vspc.net.waiting import RunningCoroutine
 
 LONGEST = 1024
 """Bytes of a password; a longer one is never right."""
@@ -130,27 +130,23 @@ class Passwords:
     def _hash(self, hashed: str | None, password: bytes) -> Deferred[bool]:
         """The thread goes on if this is cancelled, and is taken until it is done."""
         answer = Deferred[bool]()
-
-        def done(right: bool) -> None:
-            self._running -= 1
-            turn = None if self._closed else self._queue.next()
-            if turn is not None:
-                turn.callback(True)
-            if not self._closed:
-                answer.callback(right)
-
-        self._running += 1
-        # Where the system has no thread for it, that is raised.
-        hashing = maybeDeferred(self._in_hasher, partial(self._is_right, hashed, password))
-        hashing.addErrback(self._broken).addCallback(done)
+        RunningCoroutine(self._in_thread(partial(self._is_right, hashed, password), answer))
         return answer
 
-    def _broken(self, failure: Failure) -> bool:
+    async def _in_thread(self, call: Callable[[], bool], answer: Deferred[bool]) -> None:
+        self._running += 1
         try:
-            failure.raiseException()
-        except Exception:
+            right = await self._in_hasher(call)
+        except Exception:  # above all where the system has no thread for it
             self._failed()
-        return False
+            right = False
+        self._running -= 1
+        if self._closed:
+            return
+        turn = self._queue.next()
+        if turn is not None:
+            turn.callback(True)
+        answer.callback(right)
 
     def _is_right(self, hashed: str | None, password: bytes) -> bool:
         """In a thread."""

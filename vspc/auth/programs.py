@@ -323,16 +323,6 @@ class Programs:
         for run in self._running:
             run.kill()
 
-    @property
-    def running(self) -> int:
-        """Programs that run."""
-        return len(self._running)
-
-    @property
-    def waiting(self) -> int:
-        """Logins that wait for one."""
-        return len(self._queue)
-
     async def _turn(self, client: str) -> None:
         turn = Deferred[None]()
         dropped = self._queue.add(client, turn)

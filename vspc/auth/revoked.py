@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from vspc.auth.certkeys import foreign
 from vspc.common.text import safe
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.wire.ssh import SshReader, is_certificate
 
 ANY = b""

@@ -39,7 +39,7 @@ class Totp:
     def check(self, operator: str, secret: str | None, code: bytes, now: float) -> bool:
         """Whether `code` is right `now`, in seconds since 1970, and newer than the last one used.
 
-        `secret` is as `vspc.config.secrets.totp_secret` returns it; None takes as long and is
+        `secret` is as `vspc.config.credentials.totp_secret` returns it; None takes as long and is
         False. Spaces in the code are ignored. A right code uses up itself and all older ones.
         """
         step = int(now // STEP)

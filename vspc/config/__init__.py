@@ -1,7 +1,7 @@
 """The configuration: TOML to frozen classes, every mistake of a file named in one go."""
 
+from vspc.config.credentials import AuthorizedKey
 from vspc.config.file import ConfigError, load, state_dir
-from vspc.config.keys import AuthorizedKey
 from vspc.config.mistakes import ConfigMistake
 from vspc.config.settings import (
     AccessRule,

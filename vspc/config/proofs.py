@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import frozen
 
 from vspc.common.values import InvalidValue
+from vspc.config.credentials import AuthorizedKey
 from vspc.config.keyoptions import limited
-from vspc.config.keys import AuthorizedKey
 from vspc.config.mistakes import Finding, Tainted, choice, join, shown
 from vspc.config.settings import CertificateSettings, Config, OperatorSettings
 

@@ -26,8 +26,15 @@ from vspc.config.checks import (
     within_time,
     zone_name,
 )
-from vspc.config.keys import AuthoritiesFile, Authority, AuthorizedKey, KeysFile
-from vspc.config.secrets import HashFile, PasswordHash, TotpFile
+from vspc.config.credentials import (
+    AuthoritiesFile,
+    Authority,
+    AuthorizedKey,
+    HashFile,
+    KeysFile,
+    PasswordHash,
+    TotpFile,
+)
 from vspc.config.sockets import LOCALHOST, Interface, PortRange, SocketAddress
 from vspc.config.toml_lines import TomlLines
 from vspc.config.values import (
@@ -96,7 +103,7 @@ class CertificateSettings:
     @property
     def keys(self) -> tuple[AuthorizedKey, ...]:
         """The authorities of both sources."""
-        return self.authorities + getattr(self.authorities_file, "keys", ())
+        return self.authorities + (self.authorities_file or ())
 
 
 @frozen
@@ -135,19 +142,19 @@ class OperatorSettings:
     @property
     def password(self) -> PasswordHash | None:
         """The hash of either source."""
-        return self.password_hash or getattr(self.password_hash_file, "hash", None)
+        return self.password_hash or self.password_hash_file
 
     @property
     def keys(self) -> tuple[AuthorizedKey, ...]:
         """The keys of both sources."""
-        return self.authorized_keys + getattr(self.authorized_keys_file, "keys", ())
+        return self.authorized_keys + (self.authorized_keys_file or ())
 
     @property
     def placed_keys(self) -> Iterator[tuple[str, AuthorizedKey]]:
         """The same, each with its place in the operator's table, or in the file."""
         for index, key in enumerate(self.authorized_keys):
             yield f"authorized_keys[{index}]", key
-        for key in getattr(self.authorized_keys_file, "keys", ()):
+        for key in self.authorized_keys_file or ():
             yield f"authorized_keys_file: line {key.line}", key
 
 

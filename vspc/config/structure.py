@@ -25,15 +25,21 @@ from vspc.common.addresses import Network
 from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config import rules, sockets, values
 from vspc.config.checks import CHECK, operator_name
-from vspc.config.keys import (
+from vspc.config.credentials import (
     AuthoritiesFile,
     Authority,
     AuthorizedKey,
+    HashFile,
     KeysFile,
+    PasswordHash,
+    TotpFile,
     authorities_file,
     authority,
     authorized_key,
+    hash_file,
     keys_file,
+    password_hash,
+    totp_file,
 )
 from vspc.config.mistakes import (
     Finding,
@@ -46,14 +52,6 @@ from vspc.config.mistakes import (
     no_table,
     no_tables,
     shown,
-)
-from vspc.config.secrets import (
-    HashFile,
-    PasswordHash,
-    TotpFile,
-    hash_file,
-    password_hash,
-    totp_file,
 )
 from vspc.config.settings import LATER, Config, key_of
 

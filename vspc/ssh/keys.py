@@ -13,7 +13,7 @@ from twisted.conch.ssh.keys import Key
 from vspc.common.files import replace
 from vspc.common.textfile import read_text
 from vspc.common.values import InvalidValue
-from vspc.config.keys import RSA_BITS, fingerprint
+from vspc.config.credentials import RSA_BITS, fingerprint
 from vspc.ssh.crypto.signatures import HOST_SIGNATURES
 from vspc.wire.ssh import SshReader, string
 

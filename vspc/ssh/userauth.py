@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from vspc.common.text import safe
-from vspc.config.keys import fingerprint
+from vspc.config.credentials import fingerprint
 from vspc.console.authentication import (
     Claimant,
     Offered,

@@ -17,8 +17,8 @@ from vspc.common.clock import LATEST, rfc3339
 from vspc.common.text import safe
 from vspc.common.values import InvalidValue
 from vspc.config import Config
+from vspc.config.credentials import RSA_BITS, AuthorizedKey, fingerprint
 from vspc.config.keyoptions import Sources
-from vspc.config.keys import RSA_BITS, AuthorizedKey, fingerprint
 from vspc.config.proofs import MethodSettings
 from vspc.config.values import network
 from vspc.console.access import Voucher

@@ -10,8 +10,8 @@ from vspc.auth.programs import NAME, ProgramFailed, Programs, ending
 from vspc.auth.revocation import RevocationFile
 from vspc.common.addresses import rate_key
 from vspc.config import Config, OperatorSettings
+from vspc.config.credentials import KEY_TYPES, fingerprint, key_lines
 from vspc.config.keyoptions import KeyOptions
-from vspc.config.keys import KEY_TYPES, fingerprint, key_lines
 from vspc.config.proofs import MethodSettings
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import Claimant, Offered, ProofRefused

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from twisted.conch.ssh.keys import Key
 
-from vspc.config.keys import RSA_BITS
+from vspc.config.credentials import RSA_BITS
 from vspc.wire.ssh import CERTIFICATE, MalformedSsh, SshReader, key_type, string
 
 USER_SIGNATURES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
