@@ -109,9 +109,22 @@ class Doctor(SynchronousTestCase):
         self.assertEqual(self.codes("10.0.0.5"), ["host", "service-uri"])
 
     def test_one_that_said_no_name_may_be_it_for_administrators(self) -> None:
-        self.desk.host("10.0.0.5").agree().say(DoProxy(b"C", b"tcp://192.0.2.1:23"))
+        self.desk.host("10.0.0.5").agree().say(DoProxy(b"C", b"vspc"))
         self.assertEqual(self.codes("web07"), ["never-seen", "direction"])
         self.assert_not_there("web07", BOB)
+
+    def test_a_remote_system_that_is_not_allowed(self) -> None:
+        asks = DoProxy(b"C", b"tcp://192.0.2.1:23")
+        self.desk.host("10.0.0.5").agree().say(VmName(b"web07"), asks)
+        [found] = self.found("web07", DAVE)
+        self.assertEqual(found["code"], "remote-system")
+        self.assertIn('add to vm.dial_allow: "192.0.2.1:23"', found["do"])
+
+    def test_a_remote_system_that_is_not_connected(self) -> None:
+        self.desk.host("10.0.0.5", dial_allow=["192.0.2.1:23"]).register(
+            uri=b"192.0.2.1:23", direction=b"C"
+        )
+        self.assertEqual(self.codes("web01"), ["no-remote", "no-output"])
 
     def test_after_it_got_in_what_came_before_is_over(self) -> None:
         self.desk.host("10.0.0.5").agree().say(VmName(b"web01"), DoProxy(b"S", b"console"))

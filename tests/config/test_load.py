@@ -132,7 +132,7 @@ class Refusing(ConfigTest):
         found = self.mistakes(
             "state_dirr = 3\n[vm]\n"
             'telnet = "tcp:1"\ntelnets = ["tcp:99999", 7]\nallow = ["10.0.0.0/33"]\n'
-            'probe_timeout = 99\ndial_allow = []\n[[vm.plain]]\nname = "x"\n'
+            'probe_timeout = 99\ndial_allow = ["moxa"]\n[[vm.plain]]\nname = "x"\n'
             '[console]\nhistory = "63KiB"\n[ssh]\nmax_channels = "64"\nhost_keys = ["no"]\n'
             '[operators."al+ice"]\n[operators.bob]\nauthorized_keys = ["hello"]\n'
             'authorized_keys_file = "nope"\nroles = ["king"]\n'
@@ -149,7 +149,7 @@ class Refusing(ConfigTest):
                 "vm.telnets[1]",
                 "vm.allow[0]",
                 "vm.probe_timeout",
-                "vm.dial_allow",
+                "vm.dial_allow[0]",
                 "vm.plain[0].listen",
                 "console.history",
                 "ssh.max_channels",
@@ -166,7 +166,7 @@ class Refusing(ConfigTest):
             },
         )
         self.assertIn("did you mean state_dir?", found["state_dirr"])
-        self.assertIn("not available in this version", found["vm.dial_allow"])
+        self.assertIn("'moxa' is not a host with a port", found["vm.dial_allow[0]"])
 
     def test_nothing_is_coerced(self) -> None:
         for text in (

@@ -50,9 +50,15 @@ class RememberedConnections(SynchronousTestCase):
         self.assertIn("vm.service_uris", found.hint)
 
     def test_the_direction_is_client(self) -> None:
-        self.scene.host().agree().say(DoProxy(b"C", b"tcp://192.0.2.1:23"))
+        self.scene.host().agree().say(DoProxy(b"C", b"vspc"))
         found = self.only()
         self.assertEqual(found.kind, RefusalKind.DIRECTION)
+        self.assertEqual(found.said.service_uri, "vspc")
+
+    def test_a_remote_system_that_is_not_allowed(self) -> None:
+        self.scene.host().agree().say(DoProxy(b"C", b"tcp://192.0.2.1:23"))
+        found = self.only()
+        self.assertEqual(found.kind, RefusalKind.REMOTE)
         self.assertEqual(found.said.service_uri, "tcp://192.0.2.1:23")
 
     def test_no_extension(self) -> None:

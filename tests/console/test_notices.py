@@ -17,6 +17,8 @@ from vspc.console.events import How
 from vspc.console.input_flow import PATIENCE
 from vspc.console.link import HOLDING
 from vspc.console.notices import NoticeKind
+from vspc.console.remote import RemoteSystem
+from vspc.wire.uri import RemoteUri
 
 
 class Scene:
@@ -119,6 +121,14 @@ class Scene:
     def withdraws(self) -> None:
         self.alice.withdraw()
 
+    def remote_goes(self) -> None:
+        uri = RemoteUri.parse("tcp://moxa-1:4001")
+        self.console.remote_changed(RemoteSystem(uri, "not connected: it closed the connection"))
+
+    def remote_comes(self) -> None:
+        uri = RemoteUri.parse("tcp://moxa-1:4001")
+        self.console.remote_changed(RemoteSystem(uri, "connected, at 10.0.9.7", True))
+
 
 Step = Callable[[Scene], None]
 
@@ -190,6 +200,14 @@ CONDITIONS: tuple[Begins, ...] = (
             ((Scene.is_replaced,), NoticeKind.GOES_ON),
             ((Scene.migrates, Scene.moves), NoticeKind.GOES_ON),
             ((Scene.migrates, Scene.stays, Scene.goes_on), NoticeKind.GOES_ON),
+        ),
+    ),
+    Begins(
+        (Scene.remote_goes,),
+        NoticeKind.REMOTE_MISSING,
+        (
+            ((Scene.remote_comes,), NoticeKind.REMOTE_CONNECTED),
+            ((Scene.goes,), NoticeKind.AWAY),
         ),
     ),
     Begins(

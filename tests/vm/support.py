@@ -1,5 +1,6 @@
 """A server with lines on in-memory transports: bytes in, bytes out, a fake clock."""
 
+from collections.abc import Iterable
 from itertools import count, pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.python.failure import Failure
 from tests.conversations import read
 from tests.fakes import World
 from tests.net.ends import NoEngine, Wire
+from vspc.config.dial_allow import DialAllow, DialEntry
 from vspc.console.events import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
@@ -49,12 +51,14 @@ class Host:
         secure: bool = False,
         zone: Zone | None = None,
         port: ComPortTerms = ComPortTerms(),  # noqa: B008
+        dial_allow: Iterable[str] = (),
     ) -> None:
         self.scene = scene
         self.wire = Wire(peerAddress=IPv4Address("TCP", address, 40000))
         server = scene.server
         self.engine = NoEngine()
-        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine, port)
+        allow = DialAllow(tuple(map(DialEntry.parse, dial_allow)))
+        terms = Terms(("vspc", "vSPC.py"), scene.now, start_tls, self.engine, port, allow)
 
         def keep(line: VmLine) -> LineObserver:
             return server.arrive(line, zone)
@@ -83,12 +87,16 @@ class Host:
         return self
 
     def register(
-        self, name: bytes = b"web01", uuid: bytes = VC_UUID, uri: bytes = b"vspc"
+        self,
+        name: bytes = b"web01",
+        uuid: bytes = VC_UUID,
+        uri: bytes = b"vspc",
+        direction: bytes = b"S",
     ) -> bytes:
         """Say everything that a VM says to be somebody."""
         self.agree()
         self.wire.take()
-        return self.say(DoProxy(b"S", uri), VmVcUuid(uuid), VmName(name))
+        return self.say(DoProxy(direction, uri), VmVcUuid(uuid), VmName(name))
 
     def begin(self, sequence: bytes = SEQUENCE) -> bytes:
         """VMOTION-BEGIN; the credential of the go-ahead. AssertionError if there is none."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.conversations import read
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
+from vspc.config.dial_allow import DialAllow, DialEntry
 from vspc.console.console import Console, ConsoleState
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.vmware import Terms, VMwareLine
@@ -83,6 +84,13 @@ MOVE: list[Step] = [
     Say(TARGET, b"target\n"),
 ]
 
+ASKS = sb(DoProxy(b"C", b"ssl://moxa.example:4001?port=a#peerName=moxa&thumbprint=" + b"0f" * 20))
+
+CLIENT: list[Step] = [
+    Say(SOURCE, negotiation(WILL, VMWARE) + ASKS + sb(VmVcUuid(VC_UUID)) + sb(VmName(b"web01"))),
+    Say(SOURCE, b"boot\n"),
+]
+
 PASTE: list[Step] = [
     Say(SOURCE, registration()),
     Type(bytes(range(256)) * 64),
@@ -143,7 +151,8 @@ class Process:
         self._join(address, line)
 
     def terms(self) -> Terms:
-        return Terms(("vspc", "vSPC.py"), self.scene.now)
+        allow = DialAllow((DialEntry.parse("moxa.example:*"),))
+        return Terms(("vspc", "vSPC.py"), self.scene.now, dial_allow=allow)
 
     def _join(self, address: str, line: LineTransport) -> None:
         self.wires[address] = Wire(peerAddress=IPv4Address("TCP", address, 40000))
@@ -200,6 +209,7 @@ class Process:
                 console.link.moves,
                 console.input.waiting,
                 console.port_key,
+                None if console.remote is None else console.remote.uri,
             )
             for console in consoles
         ]
@@ -242,6 +252,10 @@ class Values(SynchronousTestCase):
 
     def test_a_paste_under_way_and_a_vmotion_in_the_middle_of_it(self) -> None:
         self.assertCannotTell(PASTE, 3)
+
+    def test_a_vm_that_asks_for_a_remote_system(self) -> None:
+        self.assertIn("moxa.example", str(played(CLIENT)))
+        self.assertCannotTell(CLIENT)
 
     def test_a_suspect_that_comes_back_and_a_line_that_is_kept_apart(self) -> None:
         self.assertCannotTell(STOLEN_AND_BACK)

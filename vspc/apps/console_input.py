@@ -6,6 +6,7 @@ Both offer what was typed until the console takes it, and say why if it is refus
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Protocol
 
 from attrs import define
 
@@ -16,7 +17,6 @@ from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.console import Console
 from vspc.console.input_queue import amount
-from vspc.console.ports import Channel
 
 PENDING_LIMIT = 1024
 """Pieces of input that wait for the console; a BREAK behind so many is refused."""
@@ -56,6 +56,13 @@ class _Piece:
     refused: bool = False
 
 
+class InputWindow(Protocol):
+    """A channel, as its input needs it."""
+
+    def consumed(self, count: int) -> None:
+        """`count` bytes that were received are dealt with."""
+
+
 class OperatorInput:
     """Queues what a channel has received until the console takes it, at most the channel's window.
 
@@ -65,7 +72,7 @@ class OperatorInput:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: InputWindow,
         attachment: Attachment,
         refused: Callable[[Refusal, int, int], None],
     ) -> None:

@@ -4,7 +4,7 @@ from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of, timestamp
 from vspc.common.serial import PortSettings
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment, Refusal
-from vspc.console.console import Console
+from vspc.console.console import Console, ConsoleState
 from vspc.console.session import Session
 
 
@@ -81,6 +81,7 @@ def summary(console: Console) -> dict[str, object]:
         "bytes_to_vm": console.link.bytes_to_vm,
         "writers": writers(console),
         "readers": readers(console),
+        "remote": remote(console),
     }
 
 
@@ -118,6 +119,28 @@ def serial(settings: PortSettings | None) -> dict[str, object] | None:
         "flow": settings.flow.value,
         "dtr": settings.dtr,
         "rts": settings.rts,
+    }
+
+
+def state_word(console: Console) -> str:
+    """Its state in a column: the contract's, unless its remote system is missing."""
+    asked = console.remote
+    if asked is not None and not asked.is_connected and console.state is ConsoleState.CONNECTED:
+        return "no remote"
+    return console.state.value
+
+
+def remote(console: Console) -> dict[str, object] | None:
+    """The remote system that the VM asked to be connected to."""
+    asked = console.remote
+    if asked is None:
+        return None
+    return {
+        "uri": str(asked.uri),
+        "connected": asked.is_connected,
+        "state": asked.state,
+        "since": timestamp(asked.since),
+        "unsent": asked.unsent,
     }
 
 

@@ -163,6 +163,12 @@ def _open_to_all(vm: VmSettings) -> Iterator[str]:
         lists.append((f"vm.zone[{index}].allow", zone.allow))
         lists.append((f"vm.zone[{index}].proxy_protocol_from", zone.proxy_protocol_from))
     lists += [(f"vm.plain[{i}].allow", each.allow or ()) for i, each in enumerate(vm.plain)]
+    for index, entry in enumerate(vm.dial_allow):
+        if entry.is_open:
+            yield (
+                f"vm.dial_allow[{index}]: VMs may be connected to every host ({entry.text}); name "
+                "the remote systems"
+            )
     for key, networks in lists:
         every = _every(networks)
         if every and key.endswith("allow"):

@@ -35,6 +35,7 @@ from vspc.config.credentials import (
     PasswordHash,
     TotpFile,
 )
+from vspc.config.dial_allow import DialEntry
 from vspc.config.sockets import LOCALHOST, Interface, PortRange, SocketAddress
 from vspc.config.toml_lines import TomlLines
 from vspc.config.values import (
@@ -233,6 +234,7 @@ class VmSettings:
     proxy_protocol_from: tuple[Network, ...] = ()
     probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
     identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
+    dial_allow: tuple[DialEntry, ...] = ()
     vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
     com_port: bool = True
     break_: BreakSpelling = "brk"
@@ -373,6 +375,5 @@ def key_of(attribute: str) -> str:
 
 LATER: dict[type, frozenset[str]] = {
     Config: frozenset({"dial"}),
-    VmSettings: frozenset({"dial_allow"}),
 }
 """Keys of a later version: `vspc check` names them as such and not as misspelt."""

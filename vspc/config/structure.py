@@ -41,6 +41,7 @@ from vspc.config.credentials import (
     password_hash,
     totp_file,
 )
+from vspc.config.dial_allow import DialEntry
 from vspc.config.mistakes import (
     Finding,
     choice,
@@ -90,6 +91,7 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         values.EscapeKey: values.escape_key,
         values.Floor: values.floor,
         values.Expression: values.expression,
+        DialEntry: DialEntry.parse,
         values.Target: lambda v: values.target(v, base),
         Network: values.network,
         sockets.SocketAddress: lambda v: sockets.socket_address(v, base),

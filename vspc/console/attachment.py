@@ -51,6 +51,7 @@ class AttachmentKind(Enum):
     TERMINAL = "terminal"  # a person's, which answers what VMs ask terminals
     PROGRAM = "program"  # exact bytes both ways
     VERB = "verb"  # one that does its work and goes
+    REMOTE = "remote"  # the remote system that the VM asked for; it takes the pen when it is free
 
 
 class Refusal(Enum):

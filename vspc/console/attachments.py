@@ -17,6 +17,9 @@ BURST = 8
 INTERVAL = 1.0
 """Seconds after which there may be one more; in it all that is over is counted."""
 
+_UNANNOUNCED = (AttachmentKind.VERB, AttachmentKind.REMOTE)
+"""Kinds whose coming and going has no notice, or another one (`Console.remote_changed`)."""
+
 _MORE = {
     NoticeKind.ATTACHED: "attached",
     NoticeKind.LEFT: "left",
@@ -55,7 +58,7 @@ class Attachments:
         self._members[attachment] = None
         self._context.sessions.attached(attachment)
         self._context.events.publish(Attached(attachment.ref))
-        if attachment.kind is not AttachmentKind.VERB:
+        if attachment.kind not in _UNANNOUNCED:
             self._presence = self._presence or PresenceNotices(self, self._context.clock)
             self._presence.attached(attachment)
         self.mark()
@@ -79,7 +82,7 @@ class Attachments:
     def _show_left(
         self, presence: "PresenceNotices", attachment: Attachment, had_pen: bool
     ) -> None:
-        if attachment.kind is not AttachmentKind.VERB:
+        if attachment.kind not in _UNANNOUNCED:
             presence.left(attachment, had_pen)
         elif had_pen and self.pen.is_requested:
             presence.pen_freed(attachment, "laid it down", "")

@@ -17,6 +17,7 @@ from vspc.console.identity import DEFAULT_ZONE, Identity, Provenance, next_free
 from vspc.console.input_queue import amount
 from vspc.console.link import VmLink
 from vspc.console.notices import NoticeKind
+from vspc.console.remote import RemoteSystem
 from vspc.console.session import Session
 
 
@@ -49,6 +50,7 @@ class Console:
         "pen",
         "port_key",
         "quarantined",
+        "remote",
         "service_uri",
         "vm",
     )
@@ -74,6 +76,7 @@ class Console:
         self.number = number
         self.quarantined = history_limit is not None
         self.service_uri = ""
+        self.remote: RemoteSystem | None = None
         self.history = History(context.budget, history_limit or context.history_limit)
         self.attachments = Attachments(context)
         self.pen = self.attachments.pen
@@ -150,6 +153,13 @@ class Console:
             self.link.last_address,
             self.quarantined,
         )
+
+    def remote_changed(self, remote: RemoteSystem) -> None:
+        """Its remote system is connected now, or no longer, or cannot be."""
+        self.remote = remote
+        connected = remote.is_connected
+        kind = NoticeKind.REMOTE_CONNECTED if connected else NoticeKind.REMOTE_MISSING
+        self.attachments.show(kind.notice(title=self.title, uri=remote.uri, state=remote.state))
 
     # Operators
 

@@ -289,6 +289,7 @@ class RefusalKind(Enum):
     NO_EXTENSION = "no-extension"
     DIRECTION = "direction"
     SERVICE_URI = "service-uri"
+    REMOTE = "remote-system"
     INCOMPLETE = "not-identified"
     CREDENTIAL = "vmotion-credential"
     CONTENDED = "contended"

@@ -14,6 +14,8 @@ from sys import intern
 
 from attrs import frozen
 
+from vspc.wire.uri import RemoteUri
+
 PLAIN = "plain"
 """The kind of a VM that is known by the listener that it dials."""
 
@@ -35,7 +37,8 @@ class Claim:
     """What a VM claims, and where the claim comes from. UUIDs are 32 hex digits, lower case.
 
     `uuid` is the first usable of VC, BIOS and location UUID, `uuid_kind` which one. `name` is for
-    display: one line, bounded. `port_label` and `service_uri` tell ports of one VM apart.
+    display: one line, bounded. `port_label` and `service_uri` tell ports of one VM apart. `remote`
+    is the system that it asks to be connected to (direction client).
     """
 
     zone: str
@@ -46,6 +49,7 @@ class Claim:
     provenance: Provenance = Provenance.PLAIN
     service_uri: str = ""
     port_label: str | None = None
+    remote: RemoteUri | None = None
 
     @property
     def identity(self) -> "Identity":
@@ -70,7 +74,10 @@ class Claim:
         # Interned: most VMs have the same, and each console keeps its own.
         if self.port_label is not None:
             return intern(f"label:{self.port_label}")
-        return intern(f"uri:{self.service_uri}")
+        uri = self.service_uri
+        if self.remote is not None:  # how its certificate is verified makes no other port
+            uri = uri.partition("#")[0]
+        return intern(f"uri:{uri}")
 
 
 @frozen

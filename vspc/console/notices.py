@@ -25,6 +25,8 @@ class NoticeKind(Enum):
     CAUGHT_UP = "no input waits for {title} any more"
     UNSENT = "{why}: {unsent} not sent"
     BREAK = "break from the VM"
+    REMOTE_CONNECTED = "{uri} is {state}"
+    REMOTE_MISSING = "{title} has no remote system: {uri} is {state}"
     # vMotion
     MIGRATING = "{title} is migrating; {waiting} bytes held"
     MIGRATION_OVER = "{title} is no longer migrating"

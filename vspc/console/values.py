@@ -18,7 +18,9 @@ from vspc.console.input_queue import InputAccount
 from vspc.console.migration import MigrationState
 from vspc.console.peers import Migration, Past, PeerTable
 from vspc.console.ports import Line
+from vspc.console.remote import RemoteSystem
 from vspc.console.roster import Roster
+from vspc.wire.uri import RemoteUri
 
 
 @frozen
@@ -43,6 +45,7 @@ class SavedConsole:
     ordinal: int
     number: int
     service_uri: str
+    remote: RemoteUri | None
     history_start: int
     history: bytes
     input: InputFlowState
@@ -136,6 +139,7 @@ def _console(
         console.ordinal,
         console.number,
         console.service_uri,
+        None if console.remote is None else console.remote.uri,
         history.start,
         history.read(history.start, history.end - history.start),
         console.input.state,
@@ -200,6 +204,7 @@ def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
         saved.last_address,
     )
     console.service_uri = saved.service_uri
+    console.remote = None if saved.remote is None else RemoteSystem(saved.remote)
     console.history.restore(saved.history_start, saved.history)
     console.link.migrating = saved.migrating
     console.link.moves = saved.moves

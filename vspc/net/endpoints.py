@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import resource
+import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +15,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
+
+from vspc.common.addresses import Address, parse_address
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us: a cluster's VMs may all come back at once."""
@@ -67,6 +71,25 @@ def server(reactor: Any, description: str) -> IStreamServerEndpoint:
         description = f"{description}:backlog={BACKLOG}"
     endpoint: IStreamServerEndpoint = serverFromString(reactor, description)  # type: ignore[no-untyped-call]
     return endpoint
+
+
+def is_own(ports: Iterable[IListeningPort], address: Address, port: int) -> bool:
+    """Whether a connection to `address` and `port` would come to one of `ports`."""
+    hosts: list[Any] = [each.getHost() for each in ports]
+    # A Unix socket has no port.
+    there = [parse_address(h.host) for h in hosts if getattr(h, "port", None) == port]
+    if address in there:
+        return True
+    return any(each is None or each.is_unspecified for each in there) and _is_here(address)
+
+
+def _is_here(address: Address) -> bool:
+    """Whether `address` is one of this machine's: only then can a socket have it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((str(address), 0))
+        return True
+    return False
 
 
 def limit_accepts(port: Any) -> None:

@@ -11,6 +11,7 @@ from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
 from vspc.config.settings import AccessRule, AuditSettings, LogSettings, key_of
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
+from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 
 REMEMBERED = 100_000
 """Decisions of the rules that are cached until the next reload."""
@@ -38,7 +39,7 @@ class Live:
 
     def current(self, operator: Operator) -> Operator | None:
         """`operator` by the configuration in force; None if there is no such operator any more."""
-        if operator is LOCAL:
+        if operator in (LOCAL, REMOTE):
             return operator
         return self.directory.operator(operator.name, operator.voucher)
 
@@ -46,6 +47,8 @@ class Live:
         """Rights by the rules in force and the present groups and roles of `operator`."""
         if operator is LOCAL:
             return EVERYTHING
+        if operator == REMOTE:
+            return REMOTE_RIGHTS
         known = self._rights.get((operator, subject))
         if known is not None:
             return known

@@ -41,6 +41,7 @@ from vspc.console.sessions import Sessions
 from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
 from vspc.net.endpoints import limit_accepts, raise_limit, server, shortage_warning
 from vspc.net.limits import Refusals
+from vspc.net.outbound import Outbound
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
@@ -52,6 +53,7 @@ from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
 from vspc.server.program_side import program_door
 from vspc.server.reload import Live, changes, needs_restart
+from vspc.server.remote_side import RemoteSide
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
 from vspc.vm.context import LineTimeouts
@@ -105,6 +107,10 @@ class VspcService(MultiService):
             self._refusals,
             LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
             scheduler=self._scheduler,
+        )
+        self._outbound = Outbound(reactor, clock, self._defect)
+        self._remotes = RemoteSide(
+            self.live, self._outbound, self._scheduler, self._refusals, self._listening
         )
         self._vm_side = VmSide(
             lambda: self.live.config, self._line_server, clock.seconds, self._refusals
@@ -169,7 +175,9 @@ class VspcService(MultiService):
         config = self.live.config
         self._state = claim(config.state_dir)
         self._logs.open(self.roster)
-        dispatcher = Dispatcher(self._verb_context(), self.events)
+        verbs = self._verb_context()
+        dispatcher = Dispatcher(verbs, self.events)
+        self._remotes.open(verbs, self.events)
         ssh_server, control = self._operators.open(dispatcher)
         self._ports.append(control)
         pair = self._pair(config)
@@ -217,6 +225,9 @@ class VspcService(MultiService):
             setup=self._vm_side.setup,
         )
 
+    def _listening(self) -> list[IListeningPort]:
+        return [*self._ports, *([] if self._programs is None else self._programs.ports())]
+
     def _facts(self) -> dict[str, object]:
         """What `status` prints, sizes in bytes. Nothing here waits for the disk."""
         now = self._clock.wall()
@@ -227,6 +238,7 @@ class VspcService(MultiService):
             "uptime_seconds": round(now - self._since),
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             **self._vm_side.condition(now),
+            "remote_systems": self._remotes.condition(),
             "ssh": self._operators.condition(),
             "sockets": {} if self._programs is None else self._programs.condition(),
             "history": {"used": self._budget.used, "total": self._budget.total},
@@ -351,6 +363,7 @@ class VspcService(MultiService):
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)
         ended = self._operators.reload(config) + sockets.apply()
+        self._remotes.reload()
         self._log.info("reloaded", path=config.path, logins_ended=ended)
         self._audit.recorder.record(
             "reload", changed=" ".join(changed), restart=" ".join(restart), ended=ended
@@ -366,11 +379,12 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._logs.stopping()
+        self._remotes.close(SHUTDOWN)
+        self._outbound.close()
         self._line_server.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
-        programs = [] if self._programs is None else self._programs.ports()
-        closing = [port.stopListening() for port in [*self._ports, *programs]]
+        closing = [port.stopListening() for port in self._listening()]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Connections that have closed and wait for their turn are reported first.

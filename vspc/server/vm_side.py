@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory
 from vspc.apps.doctor.facts import Setup
 from vspc.common.clock import rfc3339
 from vspc.config import Config
+from vspc.config.dial_allow import DialAllow
 from vspc.config.settings import ZoneSettings
 from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, validity_of
@@ -83,7 +84,8 @@ class VmSide:
         def terms() -> Terms:
             vm = self.config().vm
             port = ComPortTerms(vm.com_port, vm.break_ == "comport")
-            return Terms(vm.service_uris, self.now, state.start_tls, state.tls, port)
+            allow = DialAllow(vm.dial_allow)
+            return Terms(vm.service_uris, self.now, state.start_tls, state.tls, port, allow)
 
         found = list[Listener]()
         for description in settings.telnet:

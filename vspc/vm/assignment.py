@@ -25,6 +25,7 @@ from vspc.console.identity import (
 )
 from vspc.console.peers import ORPHANED
 from vspc.console.ports import Line
+from vspc.console.remote import RemoteSystem
 from vspc.vm.context import LineContext, LineHandle, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
@@ -51,6 +52,7 @@ def identified_claim(joined: Joined, line: VmLine, zone: Zone) -> Claim:
         line.provenance,
         intern(joined.service_uri),
         joined.port_label,
+        joined.remote,
     )
 
 
@@ -66,6 +68,7 @@ def proved_claim(console: Console, line: VmLine, zone: Zone) -> Claim:
         line.provenance,
         console.service_uri,
         console.label,
+        None if console.remote is None else console.remote.uri,
     )
 
 
@@ -269,7 +272,7 @@ class Assignment:
     def _take(self, console: Console) -> None:
         line, claim = self._session.line, self._claim
         self._session.handle(LineEvent.SELECTED)
-        console.service_uri = claim.service_uri
+        self._tell_request(console)
         console.link.connect(line)
         self._session.handle(LineEvent.ASSIGNED, console)
         self._context.log.info(
@@ -281,6 +284,12 @@ class Assignment:
             uuid=claim.uuid,
             service_uri=claim.service_uri,
         )
+
+    def _tell_request(self, console: Console) -> None:
+        """What the VM asked for in DO-PROXY is the console's; before it has the line."""
+        claim = self._claim
+        console.service_uri = claim.service_uri
+        console.remote = None if claim.remote is None else RemoteSystem(claim.remote)
 
     def _replace(self, console: Console | None) -> None:
         assert console is not None
@@ -312,7 +321,7 @@ class Assignment:
     def _supplant(self, console: Console, why: str, how: How) -> None:
         line, old = self._session.line, console.link.last_address
         self._session.handle(LineEvent.SELECTED)
-        console.service_uri = self._claim.service_uri
+        self._tell_request(console)
         console.link.replace(line, why, how)
         self._session.handle(LineEvent.ASSIGNED, console)
         self._context.log.warn(
@@ -331,6 +340,7 @@ class Assignment:
             session.handle(LineEvent.FORGOTTEN)
             return
         other = console.link.line
+        self._tell_request(console)
         released = context.peers.supersede(console, "the previous line sends again")
         if other is None and not console.link.migrating:
             console.link.connect(session.line)

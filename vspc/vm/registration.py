@@ -11,10 +11,12 @@ from fnmatch import fnmatchcase
 from attrs import define, field, frozen
 
 from vspc.common.text import safe
+from vspc.common.values import InvalidValue
+from vspc.config.dial_allow import NO_DIALS, DialAllow
 from vspc.console.events import Introduction, RefusalKind
 from vspc.vm.roles import LineEvent
 from vspc.wire import vmware
-from vspc.wire.uri import ServiceUri
+from vspc.wire.uri import RemoteUri, ServiceUri
 from vspc.wire.vmware import Suboption
 
 NAME = 80
@@ -34,6 +36,7 @@ class Joined:
     name: str
     service_uri: str
     port_label: str | None
+    remote: RemoteUri | None = None
 
 
 @frozen
@@ -72,7 +75,9 @@ _NAME_CODES = frozenset({82, 83})
 
 @define
 class Registration:
-    """The state of one line's identification. `service_uris` are globs for the word of a URI."""
+    """The state of one line's identification. `service_uris` are globs for the word of a URI;
+    `remote` is the system that a VM of direction client asks for.
+    """
 
     service_uris: tuple[str, ...]
     known: frozenset[int] | None = None
@@ -84,6 +89,7 @@ class Registration:
     name: str | None = None
     nameless: bool = False
     over: bool = False
+    remote: RemoteUri | None = None
     _uri: ServiceUri | None = None
     _asked: bool = False
     _answered: set[str] = field(factory=set)  # kinds of UUID, usable or not
@@ -104,8 +110,11 @@ class Registration:
         lacks = [] if self._settled else ["UUID"]
         return " and ".join(lacks + ([] if self._named else ["VM-NAME"])) or "nothing"
 
-    def receive(self, message: Suboption) -> list[Action] | None:
-        """What follows from a message of the VM; None if it is one that only a proxy sends."""
+    def receive(self, message: Suboption, dial_allow: DialAllow = NO_DIALS) -> list[Action] | None:
+        """What follows from a message of the VM; None if it is one that only a proxy sends.
+
+        `dial_allow`: the remote systems that it may ask for.
+        """
         match message:
             case vmware.KnownSuboptions1(codes=codes):
                 self.known = frozenset(codes)
@@ -113,7 +122,7 @@ class Registration:
             case vmware.UnknownSuboption1(code=code):
                 return self._lacks(code)
             case vmware.DoProxy():
-                return self._proxy_requested(message)
+                return self._proxy_requested(message, dial_allow)
             case vmware.VmVcUuid(text=text):
                 return self._uuid_received("vc", text)
             case vmware.VmBiosUuid(text=text):
@@ -132,25 +141,28 @@ class Registration:
                 return [_report(LineEvent.ABORT)]
         return None
 
-    def _proxy_requested(self, request: vmware.DoProxy) -> list[Action]:
+    def _proxy_requested(self, request: vmware.DoProxy, dial_allow: DialAllow) -> list[Action]:
         """DO-PROXY: direction and service URI are checked; a repetition changes nothing."""
         if self.request is not None or self.credential is not None:
             return []
-        refusal = self._refusal(request)
+        refusal = self._refusal(request, dial_allow)
         if refusal is not None:
             self.over = True
             return [vmware.WontProxy(), refusal]
         self.request = request
         return self._ask() + self._progress()
 
-    def _refusal(self, request: vmware.DoProxy) -> Report | None:
+    def _refusal(self, request: vmware.DoProxy, dial_allow: DialAllow) -> Report | None:
         """The reason has what to set in vSphere, the hint what to write into the configuration."""
         self._uri = uri = ServiceUri.parse(request.service_uri)
+        if request.direction == b"C":
+            return self._remote_refusal(uri, dial_allow)
         if request.direction != b"S":
             return _report(
                 LineEvent.REFUSED,
                 f"the serial port's direction is {safe(request.direction)!r}: in vSphere set "
-                "Direction to Server (the VM is dialled by operators, through this server)",
+                "Direction to Server, or to Client for a VM that is to be connected to another "
+                "system",
                 "",
                 RefusalKind.DIRECTION,
             )
@@ -165,6 +177,24 @@ class Registration:
             f"add to vm.service_uris: {json.dumps(word)}",
             RefusalKind.SERVICE_URI,
         )
+
+    def _remote_refusal(self, uri: ServiceUri, dial_allow: DialAllow) -> Report | None:
+        """Direction client: what can be said before a name is looked up."""
+        try:
+            self.remote = remote = RemoteUri.parse(uri.text)
+        except InvalidValue as invalid:
+            return _report(
+                LineEvent.REFUSED,
+                f"the serial port's direction is client, and its service URI names no remote "
+                f"system: {invalid.problem}; {invalid.allowed}; where operators are to use the "
+                "serial port, set Direction to Server in vSphere",
+                "",
+                RefusalKind.DIRECTION,
+            )
+        refusal = dial_allow.refusal(remote.host, remote.port)
+        if refusal is None:
+            return None
+        return _report(LineEvent.REFUSED, str(refusal), refusal.hint, RefusalKind.REMOTE)
 
     def _peer_received(self, credential: bytes) -> list[Action]:
         """VMOTION-PEER. One that was wrong may be followed by another."""
@@ -281,5 +311,6 @@ class Registration:
             name,
             safe(uri.text) if uri else "",
             safe(uri.port_label, LABEL) if uri and uri.port_label else None,
+            self.remote,
         )
         return _report(LineEvent.IDENTIFIED, joined)

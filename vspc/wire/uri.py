@@ -54,27 +54,38 @@ class ServiceUri:
 
 
 class Scheme(Enum):
-    """The value is (as written, telnet, TLS, the IP version or 0 for both, the default port)."""
+    """How a remote system is spoken to; the value is what stands before `://`."""
 
-    TCP = ("tcp", False, False, 0, None)
-    TCP4 = ("tcp4", False, False, 4, None)
-    TCP6 = ("tcp6", False, False, 6, None)
-    SSL = ("ssl", False, True, 0, None)
-    TCP_SSL = ("tcp+ssl", False, True, 0, None)
-    TCP4_SSL = ("tcp4+ssl", False, True, 4, None)
-    TCP6_SSL = ("tcp6+ssl", False, True, 6, None)
-    TELNET = ("telnet", True, False, 0, 23)
-    TELNETS = ("telnets", True, True, 0, 992)
-    RFC2217 = ("rfc2217", True, False, 0, None)
+    TCP = "tcp"
+    TCP4 = "tcp4"
+    TCP6 = "tcp6"
+    SSL = "ssl"
+    TCP_SSL = "tcp+ssl"
+    TCP4_SSL = "tcp4+ssl"
+    TCP6_SSL = "tcp6+ssl"
+    TELNET = "telnet"
+    TELNETS = "telnets"
+    RFC2217 = "rfc2217"
 
-    def __init__(
-        self, word: str, telnet: bool, tls: bool, version: int, default_port: int | None
-    ) -> None:
-        self.word = word
-        self.telnet = telnet
-        self.tls = tls
-        self.version = version
-        self.default_port = default_port
+    @property
+    def telnet(self) -> bool:
+        """Whether the bytes are telnet."""
+        return self in (Scheme.TELNET, Scheme.TELNETS, Scheme.RFC2217)
+
+    @property
+    def tls(self) -> bool:
+        """Whether it begins with TLS."""
+        return "ssl" in self.value or self is Scheme.TELNETS
+
+    @property
+    def version(self) -> int:
+        """The one version of IP, or 0 for both."""
+        return next((version for version in (4, 6) if f"tcp{version}" in self.value), 0)
+
+    @property
+    def default_port(self) -> int | None:
+        """The port where none is written (RFC 4248); None: one has to be."""
+        return {Scheme.TELNET: 23, Scheme.TELNETS: 992}.get(self)
 
 
 SERVICE_SCHEMES = tuple(scheme for scheme in Scheme if scheme is not Scheme.RFC2217)
@@ -103,9 +114,7 @@ NO_WISHES = TlsWishes()
 
 @frozen
 class RemoteUri:
-    """`scheme://host:port#wishes`. `host` is in lower case and without brackets; empty in the URI
-    of a socket (`telnet://:2001`).
-    """
+    """`scheme://host:port#wishes`. `host` is in lower case and without brackets."""
 
     scheme: Scheme
     host: str
@@ -114,7 +123,7 @@ class RemoteUri:
 
     def __str__(self) -> str:
         """`scheme://host:port`."""
-        return f"{self.scheme.word}://{self.place}"
+        return f"{self.scheme.value}://{self.place}"
 
     @property
     def place(self) -> str:
@@ -159,9 +168,9 @@ def _scheme(text: str, schemes: tuple[Scheme, ...]) -> tuple[Scheme, str]:
             return Scheme.TCP, text
         word = ""
     for scheme in schemes:
-        if scheme.word == word.lower():
+        if scheme.value == word.lower():
             return scheme, rest
-    allowed = ", ".join(f"{scheme.word}://" for scheme in schemes)
+    allowed = ", ".join(f"{scheme.value}://" for scheme in schemes)
     problem = f"unknown scheme {_shown(word)}" if mark else f"{_shown(text)} has no scheme"
     raise InvalidValue(problem, f"expected one of {allowed}")
 
@@ -207,7 +216,7 @@ def _host(written: str) -> str:
     if written.startswith("["):
         return _bracketed_host(written[1:-1])
     host = written.lower().removesuffix(".")
-    if not host or parse_address(host) is not None:
+    if parse_address(host) is not None:
         return host
     if not host.isascii():
         raise InvalidValue(f"{_shown(written)} is not ASCII", "write the name as xn--...")
@@ -235,7 +244,7 @@ def _bracketed_host(written: str) -> str:
 def _check_version(scheme: Scheme, host: str, version: int) -> None:
     if version != scheme.version:
         raise InvalidValue(
-            f"{_shown(host)} is not an IPv{scheme.version} address, which {scheme.word}:// needs",
+            f"{_shown(host)} is not an IPv{scheme.version} address, which {scheme.value}:// needs",
             "write tcp:// or ssl:// for both versions",
         )
 
@@ -248,7 +257,7 @@ def _wishes(fragment: str, scheme: Scheme) -> TlsWishes:
         return NO_WISHES
     if not scheme.tls:
         raise InvalidValue(
-            f"{scheme.word}:// has no TLS, which what follows the # is for",
+            f"{scheme.value}:// has no TLS, which what follows the # is for",
             "write telnets:// in place of telnet://, ssl:// in place of tcp://",
         )
     found: dict[str, str] = {}
@@ -281,10 +290,7 @@ def _thumbprint(value: str) -> bytes:
 
 
 def _peer_name(value: str) -> str:
-    name = _host(f"[{value}]" if ":" in value and "[" not in value else value)
-    if not name:
-        raise InvalidValue("peerName= is empty", "write the name in the certificate")
-    return name
+    return _host(f"[{value}]" if ":" in value and "[" not in value else value)
 
 
 _CIPHERS = re.compile(r"[A-Z0-9a-z+!@=_-]+(?:[:, ]+[A-Z0-9a-z+!@=_-]+)*", re.ASCII)

@@ -107,6 +107,19 @@ def _suspended(console: ConsoleFacts, _now: float) -> Finding | None:
     )
 
 
+def _no_remote(console: ConsoleFacts, now: float) -> Finding | None:
+    remote = console.remote
+    if remote is None or remote.is_connected or console.state is not ConsoleState.CONNECTED:
+        return None
+    since = "" if remote.since is None else f" {lasting(now, remote.since)}"
+    return Finding(
+        "no-remote",
+        f"{console.title} asks for {remote.uri}, which is {remote.state}{since}",
+        "Direction is Client: the serial port is to be connected to that system",
+        ("it is tried again by itself; to make it a console only, set Direction to Server",),
+    )
+
+
 def _silent(console: ConsoleFacts, now: float) -> Finding | None:
     if console.state is not ConsoleState.CONNECTED:
         return None
@@ -185,6 +198,7 @@ CONSOLE_RULES: tuple[Callable[[ConsoleFacts, float], Finding | None], ...] = (
     _away,
     _unanswered,
     _suspended,
+    _no_remote,
     _silent,
     _host_changed,
     _duplicate,

@@ -18,6 +18,7 @@ from vspc.console.connection_history import (
 )
 from vspc.console.console import ConsoleState
 from vspc.console.events import HostChange
+from vspc.console.remote import RemoteSystem
 
 
 class AskedAbout(Enum):
@@ -113,6 +114,7 @@ class ConsoleFacts:
     port_certain: bool = True
     host_change: HostChange | None = None
     console_id: str = ""
+    remote: RemoteSystem | None = None
 
 
 @frozen

@@ -98,10 +98,16 @@ MEANINGS: Mapping[RefusalKind | None, FailureMeaning] = MappingProxyType(
             "VMware's telnet extension was declined",
         ),
         _K.DIRECTION: FailureMeaning(
-            "the VM asks to be connected to another system, and not to be a console",
+            "the VM asks to be connected to another system, and does not say to which",
             _always("in vSphere set Direction to Server at the VM's serial port"),
             (Check.SERIAL_PORT,),
             "the direction of the serial port is not Server",
+        ),
+        _K.REMOTE: FailureMeaning(
+            "Direction is Client: the VM asks to be connected to another system, which the "
+            "configuration does not allow; if it may be:",
+            _hint,
+            what="the remote system is not allowed",
         ),
         _K.SERVICE_URI: FailureMeaning(
             "the word that the VM's serial port has as its Port URI is not one of this server",

@@ -208,6 +208,7 @@ def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
         port_certain(console) or console.state is ConsoleState.QUARANTINED,
         link.unseen_change or console.attachments.host_change,
         console.id,
+        console.remote,
     )
 
 

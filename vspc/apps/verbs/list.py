@@ -1,6 +1,6 @@
 """`list [--json] [GLOB]`: the consoles that you may read."""
 
-from vspc.apps.describe import readers, summary, writers
+from vspc.apps.describe import readers, state_word, summary, writers
 from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB
@@ -48,7 +48,7 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
     silent = None if console.link.last_output is None else now - console.link.last_output
     return (
         console.title,
-        console.state.value,
+        state_word(console),
         ",".join(writers(console)) or "-",
         str(len(readers(console))),
         age_text(silent),

@@ -51,7 +51,7 @@ class RawLine(Protocol):
     def __init__(self, observe: Callable[[VmLine], LineObserver], name: str, share: Share) -> None:
         self._observe = observe
         self._name = name
-        self._share = share
+        self.share = share
         self.continues = False  # another process has had it
         self._reason = ""
         self._unread = b""  # at most what was read at once; it waits for a later turn
@@ -70,16 +70,16 @@ class RawLine(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._unread += data
-        if self._share.open():
+        if self.share.open():
             self._work()
-        elif not self._share.waiting:
+        elif not self.share.waiting:
             self._wait()
 
     def _work(self) -> None:
         data, self._unread = self._unread, b""
         if data and not self._reason:
             self.observer.handle(LineEvent.OUTPUT, data)
-        if not self._share.spend(1 + len(data) // BYTES) and self._gone is None:
+        if not self.share.spend(1 + len(data) // BYTES) and self._gone is None:
             self._wait()
         elif self._gone is not None:
             self.observer.lost(self._reason or why_lost(self._gone))
@@ -92,7 +92,7 @@ class RawLine(Protocol):
         if not self._paused:
             self._paused = True
             self.transport.pauseProducing()
-        if not self._share.wait(self._work):
+        if not self.share.wait(self._work):
             self.close(FLOOD)
 
     def _resume(self) -> None:
@@ -101,10 +101,10 @@ class RawLine(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone = reason
-        if self._share.waiting:
+        if self.share.waiting:
             return
-        if self._share.open() or not self._share.wait(self._work):
-            self._share.spend(CLOSING)
+        if self.share.open() or not self.share.wait(self._work):
+            self.share.spend(CLOSING)
             self._work()
 
     def send(self, data: bytes) -> None:
@@ -150,4 +150,4 @@ class RawLine(Protocol):
         self.transport.abortConnection()
 
     def identified(self) -> None:
-        self._share.proven = True
+        self.share.proven = True

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
+from vspc.config.dial_allow import NO_DIALS, DialAllow
 from vspc.console.events import RefusalKind
 from vspc.net.limits import TokenBucket
 from vspc.vm.lines.binary import LineOption, LineQuestion
@@ -57,6 +58,7 @@ class Terms:
     start_tls: str = "off"
     tls: IOpenSSLServerConnectionCreator | None = None
     port: ComPortTerms = field(factory=ComPortTerms)
+    dial_allow: DialAllow = NO_DIALS
 
 
 class VMwareLine(ComPortLine):
@@ -135,7 +137,7 @@ class VMwareLine(ComPortLine):
         except vmware.MalformedSuboption as malformed:
             self.observer.dropped(str(malformed))
             return
-        actions = self.registration.receive(message)
+        actions = self.registration.receive(message, self._terms.dial_allow)
         if actions is None:
             self._disown(body[0])
             return
