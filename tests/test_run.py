@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests import programs
+from tests import programs, run
 from tests.environment import private_environment
 from tests.run import TREE, Outcome, end_to_end_suite, read_summary, summarize, unit_suite
 
@@ -54,6 +54,21 @@ class Counting(SynchronousTestCase):
         targets = [*unit_suite().targets, *end_to_end_suite().targets]
         self.assertEqual(len(targets), len(set(targets)))
         self.assertEqual({f"tests.{name}" for name in _top_names()} - set(targets), set())
+
+
+class Places(SynchronousTestCase):
+    """Where the temporary directories are."""
+
+    def test_in_memory_where_there_is_room_and_end_to_end_tests_on_a_disk(self) -> None:
+        memory = Path(self.mktemp())
+        self.patch(run, "MEMORY", memory)
+        self.patch(run, "ROOM", 1)
+        self.assertIs(run.place(on_disk=False), None)
+        memory.mkdir()
+        self.assertEqual(run.place(on_disk=False), memory)
+        self.assertIs(run.place(on_disk=True), None)
+        self.patch(run, "ROOM", 1 << 60)
+        self.assertIs(run.place(on_disk=False), None)
 
 
 class Missing(SynchronousTestCase):

@@ -4,6 +4,7 @@ import argparse
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -149,14 +150,6 @@ def _count(text: str, most: int) -> int:
     return count
 
 
-def _vms(text: str) -> int:
-    return _count(text, MOST_VMS)
-
-
-def _port_count(text: str) -> int:
-    return _count(text, MOST_PORTS)
-
-
 def _labels(text: str) -> list[str]:
     labels = text.split(",")
     plain = all(label.isprintable() and label and not set(label) & set(" &#:") for label in labels)
@@ -245,9 +238,9 @@ def options(words: Iterable[str], *keys: str) -> dict[str, str]:
 
 
 _VALUES: tuple[tuple[str, str, Callable[[str], object], object, str], ...] = (
-    ("--vms", "N", _vms, 1, "how many (1)"),
+    ("--vms", "N", partial(_count, most=MOST_VMS), 1, "how many (1)"),
     ("--uuid", "HEX", plain_uuid, None, "VC UUID of every VM; empty: a host without vCenter"),
-    ("--ports", "N", _port_count, 1, "of each VM (1)"),
+    ("--ports", "N", partial(_count, most=MOST_PORTS), 1, "of each VM (1)"),
     ("--port-labels", "A,B", _labels, None, "?port=A and so on in the ports' service URIs"),
     ("--thumbprint", "HEX", thumbprint, None, "the one certificate to accept, SHA-1 or SHA-256"),
     ("--guest", "tcp:HOST:PORT", guest_address, None, "a real guest; tcp-listen: if it dials"),

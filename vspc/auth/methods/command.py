@@ -1,33 +1,10 @@
 """`auth_command`: the administrator's program asks the client, and decides.
 
-They exchange lines on the program's standard input and output. The server begins with three, and
-sends one more for each answer:
-
-    version 1
-    operator NAME
-    address ADDRESS
-    answer TEXT
-
-The program writes, as often as it needs:
-
-    ask TEXT              a question; what is typed is not shown
-    ask-visible TEXT      a question; what is typed is shown
-
-and then, once:
-
-    ok                    the operator is accepted
-    no REASON             the operator is refused; the reason is for the log, and may be missing
-
-A word, one space, and the rest up to the line feed is its text. In a text `%XX` is one byte:
-the server encodes control characters, line and paragraph separators, percent signs and bytes that
-are not UTF-8; the program must encode percent signs and line feeds, and may encode any byte. NAME
-is what the client gives: it may be unknown.
-
-One question at a time: it may not be followed by another one or by "ok" before its answer;
-"no" may come at any time. The verdict counts, not the exit status; after it standard input is
-closed and the program has 2 s to end. Everything else is a "no": another line, an end without a
-verdict, over 64 KiB of output, over 20 questions, or 10 s in which neither a line comes nor a
-question is open.
+They exchange lines on the program's standard input and output: docs/auth-command.md has the
+protocol. One question at a time: it may not be followed by another one or by "ok" before its
+answer; "no" may come at any time. The verdict counts, not the exit status. Everything else is a
+"no": another line, an end without a verdict, over 64 KiB of output, over 20 questions, or 10 s in
+which neither a line comes nor a question is open.
 """
 
 import re
