@@ -30,6 +30,7 @@ from OpenSSL import SSL
 from tests.end_to_end.openssh import make_key, ssh_command
 from vspc.wire.telnet import (
     BRK,
+    COM_PORT,
     NOP,
     VMWARE,
     WILL,
@@ -90,7 +91,8 @@ def repeated(piece: bytes) -> bytes:
 def identity(number: int, name: str) -> bytes:
     """What a VM says to be somebody."""
     said = negotiation(WILL, VMWARE) + message(DoProxy(b"S", b"vspc"))
-    return said + message(VmVcUuid(b"%032x" % number)) + message(VmName(name.encode()))
+    said += message(VmVcUuid(b"%032x" % number)) + message(VmName(name.encode()))
+    return said + negotiation(WILL, COM_PORT)
 
 
 def clear_packet(payload: bytes) -> bytes:
@@ -295,12 +297,15 @@ _DEBUG = b"\x04\x00" + ssh_string(b"x") + ssh_string(b"")
 _UNIMPLEMENTED = b"\x03" + bytes(4)
 _ENV = (ssh_string(b"env") + b"\x00", ssh_string(b"LANG") + ssh_string(b"C"))
 
+_TOGGLES = b"".join(subnegotiation(COM_PORT, bytes((5, value))) for value in (5, 6, 8, 9, 1, 2))
+
 FLOODS: dict[str, Callable[[dict[str, int]], Sockets | Clients] | None] = {
     "nothing": None,
     "vm-nop": vm(repeated(command(NOP))),
     "vm-break": vm(repeated(command(BRK))),
     "vm-negotiations": vm(repeated(negotiation(WILL, 77)), reconnect=True),
-    "vm-comport": vm(repeated(subnegotiation(44, b"\x01\x00\x00\x25\x80"))),
+    "vm-comport": vm(repeated(subnegotiation(COM_PORT, b"\x01\x00\x00\x00\x00"))),
+    "vm-comport-toggles": vm(repeated(_TOGGLES)),
     "vm-suboptions": vm(repeated(subnegotiation(VMWARE, b"\x63")), reconnect=True),
     "vm-bytes-and-nop": vm(repeated(b"x" + command(NOP))),
     "vm-doubled": vm(repeated(b"\xff\xff")),

@@ -39,11 +39,17 @@ BYTES = 4096
 DOUBLED = 64
 """Bytes 0xFF, doubled on the wire, that count as one more event."""
 
+COMMAND = 4
+"""Events that a telnet command of a proven peer counts as, such as BRK, unless it has no effect."""
+
 NEGOTIATION = 4
 """Events that a telnet negotiation of a proven peer counts as: each has an answer."""
 
 SUBNEGOTIATION = 6
 """Events that a telnet subnegotiation of a proven peer counts as."""
+
+PORT_CHANGE = 8
+"""Events that a change of port settings counts as, beside the subnegotiation that brings it."""
 
 SUBNEGOTIATION_BYTES = 64
 """Bytes of a telnet subnegotiation that count as one more event."""

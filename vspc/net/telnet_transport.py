@@ -20,6 +20,7 @@ from vspc.net.keepalive import read_at_most
 from vspc.net.scheduler import (
     BYTES,
     CLOSING,
+    COMMAND,
     DOUBLED,
     FLOOD,
     NEGOTIATION,
@@ -210,16 +211,17 @@ class LineTransport(TelnetTransport):
             self._flush()
         elif event.code in telnet.IDLE:
             return
+        self.surcharge(COMMAND)
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
     def _subnegotiation(self, event: Subnegotiation) -> None:
         self._flush()
         if len(event.body) >= SUBNEGOTIATION_BYTES:
             self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
-        self._surcharge(SUBNEGOTIATION)
+        self.surcharge(SUBNEGOTIATION)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
-    def _surcharge(self, events: int) -> None:
+    def surcharge(self, events: int) -> None:
         """What one event costs, less the one that it has counted as. A peer that is not identified
         pays nothing more: its share is small enough, and a registration has to fit in it.
         """
@@ -243,7 +245,7 @@ class LineTransport(TelnetTransport):
 
     def _negotiation(self, event: Negotiation) -> None:
         self._flush()
-        self._surcharge(NEGOTIATION)
+        self.surcharge(NEGOTIATION)
         self.negotiation.received(self._protocol, event, self._now())
 
     # Options

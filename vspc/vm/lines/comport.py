@@ -10,6 +10,7 @@ from attrs import define, frozen
 
 from vspc.common.serial import ModemState, PortSettings
 from vspc.net.limits import TokenBucket
+from vspc.net.scheduler import PORT_CHANGE
 from vspc.vm.lines.binary import BinaryLine, LineOption
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineEvent
@@ -163,6 +164,7 @@ class ComPortLine(BinaryLine):
         settings = comport.requested(command, before)
         if settings is not None and settings != self.port.settings:
             self.port.settings = settings
+            self.transport.surcharge(1 + PORT_CHANGE)
             self.observer.handle(LineEvent.PORT_SET, settings)
         if isinstance(command, comport.SetControl):
             self._set_break(command.value)
