@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
 from vspc.console.events import Delivered, Event
-from vspc.console.input_queue import INTERVAL, InputAccounting
+from vspc.console.input_queue import INTERVAL, REMOTE_INTERVAL, InputAccounting
+from vspc.console.remote import REMOTE
 
 
 class Accounts(SynchronousTestCase):
@@ -41,6 +42,19 @@ class Accounts(SynchronousTestCase):
         bob.type(b"de")
         self.console.pen.lay_down()
         self.assertEqual(self.counts(), [("alice", 3, 0), ("bob", 2, 0)])
+
+    def test_what_a_remote_system_sends_is_published_hourly_and_when_it_leaves(self) -> None:
+        accounting = self.world.console_context.accounting
+        accounting.tick(REMOTE_INTERVAL)
+        remote, _ = self.world.attach(self.console, REMOTE.name)
+        remote.type(b"abc")
+        accounting.tick(REMOTE_INTERVAL + INTERVAL)
+        self.assertEqual(self.counts(), [])
+        accounting.tick(2 * REMOTE_INTERVAL)
+        self.assertEqual(self.counts(), [(REMOTE.name, 3, 0)])
+        remote.type(b"de")
+        remote.detach()
+        self.assertEqual(self.counts()[1:], [(REMOTE.name, 2, 0)])
 
     def test_what_is_held_in_a_migration_counts_when_it_goes_out(self) -> None:
         alice, _ = self.world.attach(self.console)

@@ -22,7 +22,7 @@ from vspc.net.limits import Refusals
 from vspc.net.outbound import LOOK_UP, Outbound
 from vspc.wire import telnet
 from vspc.wire.telnet import VMWARE, negotiation, subnegotiation
-from vspc.wire.vmware import VmName, VmVcUuid, WillProxy, WontProxy, encode
+from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, WillProxy, WontProxy, encode
 
 MOXA = b"tcp://192.0.2.9:4001"
 ALLOWED = ["192.0.2.0/24:*", "moxa-*.example:*"]
@@ -220,6 +220,16 @@ class Talking(RemoteTest):
         self.assertEqual(wire.take(), b"boot\xff\n")
         wire.above.dataReceived(b"AT\xff\r")
         self.assertEqual(host.wire.take(), b"AT\xff\xff\r")
+
+    def test_what_the_vm_says_while_it_is_connected_is_not_lost(self) -> None:
+        host = Host(self.desk, "10.0.0.1", dial_allow=self.allowed).agree()
+        host.say(b"early ")
+        host.say(DoProxy(b"C", MOXA), VmVcUuid(b"0" * 31 + b"1"), VmName(b"web01"))
+        host.say(b"later ")
+        self.turn()
+        wire = self.dialling.take().accept()
+        self.turn()
+        self.assertEqual(wire.take(), b"early later ")
 
     def test_operators_see_it_and_who_types(self) -> None:
         host, wire = self.connected()

@@ -306,6 +306,32 @@ class Secured(OutboundTest):
         connecting, _ = self.meet(TrustSettings(self.file("ca.pem", authority.pem)), server=server)
         self.assertIn("not accepted: it has expired; ", self.why(connecting)[1])
 
+    def test_the_name_is_said_before_the_certificate_is_chosen(self) -> None:
+        self.dialling.hosts["moxa.example"] = ["192.0.2.9"]
+        for host, settings, said in (
+            ("moxa.example", TrustSettings(thumbprint=self.pinned()), b"moxa.example"),
+            ("192.0.2.9", TrustSettings(thumbprint=self.pinned()), None),
+            (
+                "192.0.2.9",
+                TrustSettings(thumbprint=self.pinned(), peer_name="x.example"),
+                b"x.example",
+            ),
+        ):
+            connecting = self.connect(Destination(host, 992), ClientTls(settings))
+            if host == "moxa.example":
+                self.reactor.thread()
+            server = ServerTls(self.pair)
+            device = Device(server, self.dialling.take().accept(), self.reactor)
+            device.settle()
+            self.successResultOf(connecting)
+            self.assertEqual(device.engine.get_servername(), said)
+
+    def test_a_list_of_ciphers_of_its_own(self) -> None:
+        settings = TrustSettings(thumbprint=self.pinned(), ciphers="ECDHE+AESGCM")
+        self.successResultOf(self.meet(settings)[0])
+        error = self.assertRaises(TlsError, ClientTls, TrustSettings(ciphers="NOSUCH"))
+        self.assertEqual(str(error), "no cipher suite is called NOSUCH")
+
     def test_our_own_certificate_is_shown(self) -> None:
         authority = Authority()
         ours = authority.host()

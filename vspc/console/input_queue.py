@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterable
 from attrs import frozen
 
 from vspc.console.events import Delivered, Event, EventSource
+from vspc.console.remote import REMOTE
 from vspc.console.session import Session
 
 INTERVAL = 5.0
 """Seconds after which typing that goes on is recorded."""
+
+REMOTE_INTERVAL = 3600.0
+"""The same for what remote systems send, which may go on for ever."""
 
 
 class InputAccount:
@@ -58,7 +62,7 @@ class InputAccounting:
     def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
         self._changed_accounts: dict[InputAccount, None] = {}
-        self._recorded = 0.0
+        self._recorded = self._remotes_recorded = 0.0
 
     def delivered(self, account: InputAccount, count: int) -> None:
         """`count` bytes went to the VM."""
@@ -93,9 +97,15 @@ class InputAccounting:
 
     def tick(self, now: float) -> None:
         """Call it every second or so."""
-        if now - self._recorded >= INTERVAL:
-            self._recorded = now
-            self.close()
+        if now - self._recorded < INTERVAL:
+            return
+        self._recorded = now
+        is_hour = now - self._remotes_recorded >= REMOTE_INTERVAL
+        if is_hour:
+            self._remotes_recorded = now
+        for account in list(self._changed_accounts):
+            if is_hour or account.session is None or account.session.operator != REMOTE:
+                self.record(account)
 
     def close(self) -> None:
         """Publish all that is new."""

@@ -18,8 +18,8 @@ class Proof:
     """How an operator authenticated. Fields are empty where there is nothing.
 
     `via` names the methods, joined by "+" ("publickey", "certificate", "password", "totp",
-    "auth_command", "local", "socket", "tls-certificate"); `fingerprint` is the key's as OpenSSH
-    prints it, or that of a TLS certificate; `serial`, `key_id` and `ca` (a fingerprint) and
+    "auth_command", "local", "socket", "remote", "tls-certificate"); `fingerprint` is the key's as
+    OpenSSH prints it, or that of a TLS certificate; `serial`, `key_id` and `ca` (a fingerprint) and
     `principals` belong to a certificate. `key` and `authority` are the blobs of the keys behind the
     fingerprints, `voucher` is the certificate's content as it is, and `stamp` another one for
     another password. Of two keys or certificates the first is named; `joined_parts` are all of

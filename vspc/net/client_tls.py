@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from vspc.common.addresses import parse_address
 from vspc.net.fair_tls import PausableConnection
-from vspc.net.tls import read_pair, restricted, trust, use_pair
+from vspc.net.tls import TlsError, read_pair, restricted, trust, use_pair
 
 _SHA1_SIZE = 20
 
@@ -45,7 +45,8 @@ _PROBLEMS: Mapping[int, str] = MappingProxyType(
 class TrustSettings:
     """What a server has to show. With `thumbprint`, SHA-1 or SHA-256 of its certificate, that alone
     counts, unless there is a `ca`. `ca`: PEM file of authorities, else those of the system.
-    `peer_name`: the name in its certificate, where it is not that of the host.
+    `peer_name`: the name in its certificate, where it is not that of the host. `ciphers`: a list of
+    OpenSSL's for TLS 1.2, where it is not ours.
     """
 
     ca: Path | None = None
@@ -53,6 +54,7 @@ class TrustSettings:
     peer_name: str = ""
     certificate: Path | None = None
     private_key: Path | None = None
+    ciphers: str = ""
 
 
 class _JudgedConnection(PausableConnection):
@@ -76,6 +78,11 @@ class ClientTls:
     def __init__(self, settings: TrustSettings) -> None:
         self._settings = settings
         made = self._context = restricted(SSL.TLS_CLIENT_METHOD)
+        if settings.ciphers:
+            try:
+                made.set_cipher_list(settings.ciphers.encode())
+            except SSL.Error:
+                raise TlsError(f"no cipher suite is called {settings.ciphers}") from None
         if settings.ca is not None:
             trust(made, settings.ca)
         elif not settings.thumbprint:

@@ -301,6 +301,13 @@ class _Handshake(Protocol):
         engine: Any = self.transport
         engine.abortConnection()
 
+    def connectionMade(self) -> None:
+        """Before the handshake: which certificate is asked for (RFC 6066 section 3)."""
+        name = self._terms.tls.name(self._terms.host)
+        if parse_address(name) is None:
+            engine: Any = self.transport
+            engine.getHandle().set_tlsext_host_name(name.encode())
+
     def handshakeCompleted(self) -> None:
         """What follows in the same read is for `protocol`."""
         engine: Any = self.transport

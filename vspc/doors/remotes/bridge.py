@@ -54,8 +54,15 @@ class RemoteBridge:
     """A `LineObserver` for the connection, a `Sink` and `FollowReader` for the console."""
 
     def __init__(
-        self, context: VerbContext, console: Console, uri: RemoteUri, events: BridgeEvents
+        self,
+        context: VerbContext,
+        console: Console,
+        uri: RemoteUri,
+        events: BridgeEvents,
+        begins: int | None,
     ) -> None:
+        """`begins`: the offset of the first byte for the remote system; None: the next one."""
+        self._begins = begins
         self._context = context
         self._console = console
         self._uri = uri
@@ -78,8 +85,9 @@ class RemoteBridge:
         self._line = line
         console = self._console
         session = remote_session(self._uri, self._context.clock.wall())
+        begins = console.history.end if self._begins is None else self._begins
         self._attachment = console.attach(
-            session, REMOTE_RIGHTS, self, console.history.end, AttachmentKind.REMOTE
+            session, REMOTE_RIGHTS, self, begins, AttachmentKind.REMOTE
         )
         self._output = Following(self._context, self._attachment, self)
         self._input = OperatorInput(self, self._attachment, self._refuse)

@@ -129,10 +129,13 @@ class RemoteLink:
     _address: str = field(default="", init=False)
     _refusal: DialRefusal | None = field(default=None, init=False)
     _ended: "Deferred[str]" = field(factory=Deferred, init=False)
+    # What the VM says while it is connected for the first time is not lost; later output is old.
+    _begins: int | None = field(init=False)
     _is_over: bool = field(default=False, init=False)
     _running: RunningCoroutine = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._begins = self._console.history.end
         self._running = RunningCoroutine(self._run())
 
     @property
@@ -145,6 +148,7 @@ class RemoteLink:
         backoff = Backoff(LONGEST, SETTLED, random.random)
         while not self._is_over:
             reason = await self._connect()
+            self._begins = None
             if self._bridge is not None:
                 backoff.recover(clock.seconds())
                 reason = await self._ended
@@ -208,7 +212,7 @@ class RemoteLink:
     def _build(self, address: str) -> Any:
         context = self._context
         events = BridgeEvents(lambda: self._made(bridge, address), self._speaks_telnet, self._lost)
-        bridge = RemoteBridge(context.verbs, self._console, self._uri, events)
+        bridge = RemoteBridge(context.verbs, self._console, self._uri, events, self._begins)
         now, share = context.verbs.clock.seconds, context.scheduler.share(address)
         return remote_wire(self._uri.scheme, bridge.connected, now, share)
 
@@ -265,4 +269,10 @@ class RemoteLink:
 def _client_tls(uri: RemoteUri) -> ClientTls:
     """Its certificate is verified for its host, unless the URI says otherwise. `TlsError`."""
     wishes = uri.wishes
-    return ClientTls(TrustSettings(None, wishes.thumbprint or b"", wishes.peer_name or ""))
+    return ClientTls(
+        TrustSettings(
+            thumbprint=wishes.thumbprint or b"",
+            peer_name=wishes.peer_name or "",
+            ciphers=wishes.ciphers or "",
+        )
+    )
