@@ -18,7 +18,7 @@ from vspc.wire.vmware import VmVcUuid
 
 FIELDS = (
     "id handle name zone uuid port port_certain vm_name state address secure since last_output "
-    "settings bytes_from_vm bytes_to_vm writers readers remote"
+    "away_reason next_try settings bytes_from_vm bytes_to_vm writers readers remote"
 )
 
 
@@ -665,6 +665,28 @@ class Administering(VerbTest):
         self.desk.roster.settle(self.web)
         self.assertEqual(self.desk.say("forget web01", ROOT).status, 0)
         self.assertEqual(self.desk.say("info web01", ROOT).status, 3)
+
+    def test_one_that_the_server_connects_to_says_why_it_is_away_and_is_not_forgotten(self) -> None:
+        console, _ = self.desk.connected("moxa-1", None)
+        console.dial_uri = "tcp://10.0.0.9:4001"
+        console.link.disconnect("connection refused by 10.0.0.9:4001")
+        console.link.next_try = self.desk.clock.wall() + 8
+        why = "connection refused by 10.0.0.9:4001, next try in 8 s"
+        self.assertTrue(self.desk.say("list moxa-1").text.rstrip().endswith(why))
+        (row,) = json.loads(self.desk.say("list --json moxa-1").text)
+        self.assertEqual(row["away_reason"], "connection refused by 10.0.0.9:4001")
+        self.assertRegex(row["next_try"], r"\A\d{4}-.*Z\Z")
+        self.assertIsNone(row["address"])
+        told = self.desk.say("info moxa-1").text
+        self.assertIn("\ndial uri: tcp://10.0.0.9:4001\n", told)
+        self.assertIn("\naway reason: connection refused by 10.0.0.9:4001\n", told)
+        wide = Terminal("xterm", 200, 24)
+        shown = self.desk.say("console moxa-1", terminal=wide).text
+        self.assertIn(f"moxa-1 away ({why}), ", shown)
+        refused = self.desk.say("forget moxa-1", ROOT)
+        self.assertEqual(refused.status, 1)
+        self.assertIn("moxa-1 is in the configuration ([[dial]])", refused.complaint)
+        self.assertEqual(self.desk.say("forget moxa* --yes 1", ROOT).status, 3)
 
     def away(self, *names: str) -> None:
         """Consoles whose VMs have gone, each an hour after the one before."""

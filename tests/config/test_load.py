@@ -16,6 +16,7 @@ from vspc.config.settings import (
     CertificateMap,
     CertificateSettings,
     ConsoleSettings,
+    DialSettings,
     LogPolicy,
     LogSettings,
     OperatorSettings,
@@ -236,7 +237,7 @@ class Example(ConfigTest):
         wanted = (
             *(VmSettings, ZoneSettings, PlainSettings, ConsoleSettings, LogSettings, LogPolicy),
             *(SinkSettings, TlsSettings, SshSettings, CertificateSettings, CertificateMap),
-            *(AuditSettings, OperatorSettings, AccessRule, SocketSettings),
+            *(AuditSettings, OperatorSettings, AccessRule, SocketSettings, DialSettings),
         )
         for table in wanted:
             for key in fields(table):

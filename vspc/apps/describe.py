@@ -59,6 +59,20 @@ def port_certain(console: Console) -> bool:
     return sum(1 for _ in alike) == 1
 
 
+def absence(console: Console, now: float) -> str:
+    """Why it is away, and when the server connects to it again; empty if that is not known."""
+    link = console.link
+    if link.line is not None or link.next_try is None:
+        return "" if link.line is not None else link.away_reason
+    return f"{link.away_reason}, next try in {max(0, round(link.next_try - now))} s"
+
+
+def place(console: Console, now: float) -> str:
+    """What lists have as its address; for one that the server connects to, why it is away."""
+    line = console.link.line
+    return line.address if line is not None else absence(console, now) if console.dial_uri else ""
+
+
 def summary(console: Console) -> dict[str, object]:
     """One element of `list --json` (contract)."""
     line = console.link.line
@@ -72,6 +86,8 @@ def summary(console: Console) -> dict[str, object]:
         "port_certain": port_certain(console),
         "vm_name": console.vm.claimed_name,
         "state": console.state.value,
+        "away_reason": console.link.away_reason or None,
+        "next_try": timestamp(console.link.next_try),
         "address": line.address if line else None,
         "secure": line.secure if line else False,
         "since": timestamp(console.link.since),
@@ -90,6 +106,8 @@ def details(console: Console) -> dict[str, object]:
     return {
         **summary(console),
         "service_uri": console.service_uri,
+        "dial_uri": console.dial_uri,
+        "remark": console.link.remark,
         "duplicate": console.vm.identity.duplicate,
         "provenance": console.link.provenance.name.lower(),
         "moves": console.link.moves,
@@ -209,4 +227,6 @@ def banner(console: Console, now: float, mine: Attachment) -> str:
         pen = mine.session.about(console.pen.holder.session, "writes", "write")
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
-    return f"{console.title} {console.state.value}, {spoke}, {pen}, {people}"
+    why = absence(console, now) if console.dial_uri else ""
+    state = f"{console.state.value} ({why})" if why else console.state.value
+    return f"{console.title} {state}, {spoke}, {pen}, {people}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vspc.common.addresses import Network
-from vspc.config import programs, proofs, rules
+from vspc.config import dials, programs, proofs, rules
 from vspc.config.checks import filled
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
 from vspc.config.settings import Config, SshSettings, VmSettings
@@ -40,6 +40,10 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     yield from _twice(named, "zone names must be unique")
     names = [(f"vm.plain[{i}].name", each.get("name")) for i, each in enumerate(plain)]
     yield from _twice(names, "names must be unique")
+    dialled = dicts(tables, "dial")
+    yield from dials.mistakes(dialled, {name: key for key, name in names if isinstance(name, str)})
+    for index, each in enumerate(dialled):
+        yield from _pair(f"dial[{index}]", each)
     yield from _twice(_listeners(tables, plain), "each listener needs an endpoint of its own")
 
 
@@ -130,7 +134,7 @@ def _twice(found: Any, allowed: str) -> Iterator[Finding]:
 def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     """What is allowed and probably unintended."""
     vm = config.vm
-    if not vm.plain and not any(zone.telnet or zone.telnets for zone in vm.zones):
+    if not (vm.plain or config.dial) and not any(zone.telnet or zone.telnets for zone in vm.zones):
         yield "vm: no listener is configured, so no VM can connect"
     if not vm.allow:
         yield "vm.allow: empty, so no host may connect"
@@ -149,6 +153,7 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield f"vm.takeover: {_NO_CERTIFICATES}"
     yield from _open_to_all(vm)
+    yield from dials.warnings(config)
     yield from proofs.warnings(config, methods)
     yield from _unruled(config)
     yield from rules.warnings(config)

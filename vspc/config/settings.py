@@ -10,6 +10,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from vspc.common.addresses import LOOPBACK, Network
+from vspc.common.serial import FASTEST, StopBits
 from vspc.config.checks import (
     COMPUTED,
     DEFAULT_ZONE,
@@ -36,6 +37,15 @@ from vspc.config.credentials import (
     TotpFile,
 )
 from vspc.config.dial_allow import DialEntry
+from vspc.config.dialling import (
+    COUNT,
+    Connect,
+    FlowWord,
+    ParityWord,
+    Thumbprint,
+    When,
+    examine_braces,
+)
 from vspc.config.sockets import LOCALHOST, Interface, PortRange, SocketAddress
 from vspc.config.toml_lines import TomlLines
 from vspc.config.values import (
@@ -204,6 +214,30 @@ class PlainSettings:
     allow: tuple[Network, ...] | None = None
 
 
+def _dial_name(value: str) -> None:
+    label(value)
+    examine_braces(value)
+
+
+@frozen
+class DialSettings:
+    """[[dial]]: a console that the server connects to, or `count` of them."""
+
+    name: str = field(metadata=checked(_dial_name))
+    connect: Connect
+    count: int | None = field(default=None, metadata=unless_none(within(1, COUNT)))
+    when: When = "always"
+    speed: int | None = field(default=None, metadata=unless_none(within(1, FASTEST, str)))
+    data: int | None = field(default=None, metadata=unless_none(within(5, 8)))
+    parity: ParityWord | None = None
+    stop: StopBits | None = None
+    flow: FlowWord | None = None
+    ca: Readable | None = None
+    thumbprint: Thumbprint | None = None
+    certificate: Readable | None = None
+    private_key: Readable | None = None
+
+
 @frozen
 class ZoneSettings:
     """[[vm.zone]]: hosts that trust each other, on listeners of their own."""
@@ -356,6 +390,7 @@ class Config:
 
     state_dir: Path = STATE_DIR
     vm: VmSettings = VmSettings()
+    dial: tuple[DialSettings, ...] = ()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = field(factory=AuditSettings)
@@ -371,9 +406,3 @@ class Config:
 def key_of(attribute: str) -> str:
     """The key of an attribute: words of Python have an underscore behind them there."""
     return attribute.rstrip("_")
-
-
-LATER: dict[type, frozenset[str]] = {
-    Config: frozenset({"dial"}),
-}
-"""Keys of a later version: `vspc check` names them as such and not as misspelt."""

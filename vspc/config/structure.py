@@ -22,8 +22,9 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn, override
 
 from vspc.common.addresses import Network
+from vspc.common.serial import StopBits
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import rules, sockets, values
+from vspc.config import dialling, rules, sockets, values
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.credentials import (
     AuthoritiesFile,
@@ -54,7 +55,7 @@ from vspc.config.mistakes import (
     no_tables,
     shown,
 )
-from vspc.config.settings import LATER, Config, key_of
+from vspc.config.settings import Config, key_of
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Types whose values may be secret, put there by mistake."""
@@ -93,6 +94,9 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         values.Expression: values.expression,
         DialEntry: DialEntry.parse,
         values.Target: lambda v: values.target(v, base),
+        dialling.Connect: lambda v: dialling.connect(v, base),
+        dialling.Thumbprint: dialling.thumbprint,
+        StopBits: dialling.stop_bits,
         Network: values.network,
         sockets.SocketAddress: lambda v: sockets.socket_address(v, base),
         sockets.PortRange: sockets.port_range,
@@ -259,8 +263,6 @@ def mistakes(error: BaseException, key: str = "") -> Iterator[Finding]:
 
 def _unknown(name: str, cls: Any) -> tuple[str, str]:
     """The problem with a key that the table does not have, and what is allowed."""
-    if name in LATER.get(cls, ()):
-        return "not available in this version", ""
     known = _keys(cls)
     near = get_close_matches(name.lower().replace("-", "_"), known, 1)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -36,8 +36,11 @@ class AwayConsoles:
         return len(self._all)
 
     def add(self, console: Console, now: float) -> None:
-        """`console` has no line any more."""
-        self._unreleased[console] = self._all[console] = now
+        """`console` has no line any more. One that the server connects to is not forgotten."""
+        self._unreleased[console] = now
+        if console.dial_uri:
+            return
+        self._all[console] = now
         host = self._host[console] = console.link.last_address
         consoles = self._of_host.setdefault(host, {})
         consoles[console] = None
@@ -46,9 +49,9 @@ class AwayConsoles:
 
     def remove(self, console: Console) -> None:
         """`console` has a line again, or is forgotten; one that is not away does not matter."""
+        self._unreleased.pop(console, None)
         if self._all.pop(console, None) is None:
             return
-        self._unreleased.pop(console, None)
         host = self._host.pop(console)
         consoles = self._of_host[host]
         del consoles[console]

@@ -34,12 +34,14 @@ class Console:
     """What an operator selects. `quarantined`: administrators read it, no operator types.
 
     `label` is that of the port in the service URI, `ordinal` counts the consoles of this VM with
-    the same `port_key`, `number` those without a label, as they are shown.
+    the same `port_key`, `number` those without a label, as they are shown. `dial_uri`: where the
+    server connects to for it; empty where the VM connects to the server.
     """
 
     __slots__ = (
         "_context",
         "attachments",
+        "dial_uri",
         "history",
         "id",
         "input",
@@ -76,6 +78,7 @@ class Console:
         self.number = number
         self.quarantined = history_limit is not None
         self.service_uri = ""
+        self.dial_uri = ""
         self.remote: RemoteSystem | None = None
         self.history = History(context.budget, history_limit or context.history_limit)
         self.attachments = Attachments(context)

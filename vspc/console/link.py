@@ -44,6 +44,7 @@ class LinkedConsole(EventSource, Protocol):
 
     id: str
     quarantined: bool
+    dial_uri: str
     history: History
     attachments: Attachments
 
@@ -58,6 +59,10 @@ class LinkedConsole(EventSource, Protocol):
 class VmLink:
     """The line of one console, and its input. `since` and `last_output` are seconds since 1970;
     `last_address` is the host of the line that it has, or had last.
+
+    `away_reason`: why it has none, empty where that is not known; `next_try`: when the server will
+    connect to it again, in seconds since 1970, None where it will not; `remark`: what is wrong with
+    the line that it has.
     """
 
     __slots__ = (
@@ -66,6 +71,7 @@ class VmLink:
         "_console",
         "_context",
         "_holding",
+        "away_reason",
         "breaks_from_vm",
         "bytes_from_vm",
         "bytes_to_vm",
@@ -76,11 +82,12 @@ class VmLink:
         "line",
         "migrating",
         "moves",
+        "next_try",
         "port",
         "provenance",
+        "remark",
         "since",
         "unseen_change",
-        "why_away",
     )
 
     def __init__(self, context: ConsoleContext, console: LinkedConsole) -> None:
@@ -95,7 +102,8 @@ class VmLink:
         self.last_move: events.Moved | None = None
         self.unseen_change: HostChange | None = None  # the last that no administrator has seen
         self.since = context.clock.wall()
-        self.why_away = ""  # the reason of the last `disconnect`
+        self.away_reason = self.remark = ""
+        self.next_try: float | None = None
         self.last_output: float | None = None
         self.bytes_from_vm = 0
         self.bytes_to_vm = 0
@@ -205,7 +213,7 @@ class VmLink:
     def disconnect(self, reason: str) -> None:
         """The last line is gone outside a migration: the console is away, with its history."""
         self.line = None
-        self.why_away = reason
+        self.away_reason, self.remark = reason, ""
         self.port.forget()
         self._end_holding()
         self.since = self._context.clock.wall()
@@ -218,6 +226,19 @@ class VmLink:
         self._publish(events.WentAway(self._console.ref, reason, unsent.count))
         self._console.release_memory()
 
+    def stay_away(self, reason: str) -> None:
+        """The server does not connect to it for `reason`: attachments are told of a new one."""
+        told, self.away_reason, self.next_try = self.away_reason, reason, None
+        if reason != told:
+            self._show(NoticeKind.AWAY, reason=reason)
+
+    def remark_on(self, what: str) -> None:
+        """Something is wrong with its line, or with "" no longer: attachments are told once."""
+        if what != self.remark:
+            told, self.remark = self.remark, what
+            text = what or f"no longer: {told}"
+            self._console.attachments.tell(f"{self._console.title}: {text}")
+
     def _take(self, line: Line, proved: bool = False) -> None:
         if proved:
             self._console.attachments.host_change = None
@@ -228,6 +249,7 @@ class VmLink:
             self.port.forget()
             self._change_host(self.last_address, line.address, How.JOINED)
         self.line = line
+        self.away_reason, self.next_try = "", None
         self.last_address = line.address
         self.provenance = max(self.provenance, line.provenance)
         self._end_holding()
@@ -237,8 +259,11 @@ class VmLink:
         self.input.connect(line)
 
     def _change_host(self, old: str, new: str, how: How) -> None:
-        """Nothing has proved that the VM at `new` is the one that was at `old`."""
-        if not old or old == new:
+        """Nothing has proved that the VM at `new` is the one that was at `old`.
+
+        Where the server connects to it, the configuration says which host is the right one.
+        """
+        if not old or old == new or self._console.dial_uri:
             return
         self.last_address = new
         self.unseen_change = change = HostChange(old, new, self._context.clock.wall())

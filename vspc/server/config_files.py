@@ -23,9 +23,8 @@ from vspc.config import Config, ConfigError, OperatorSettings, load
 from vspc.config.file import mistake_in
 from vspc.config.mistakes import Tainted, join
 from vspc.config.proofs import ways
-from vspc.config.settings import AuditSettings, SinkSettings
 from vspc.net.certificates import PemError, chain_problems, name_of, read_pem, validity
-from vspc.net.connection import client_context
+from vspc.net.connection import ClientFiles, client_context
 from vspc.net.tls import (
     CERTIFICATE,
     TlsError,
@@ -78,13 +77,17 @@ def load_to_start(path: Path) -> Config:
 _Place = tuple[str, Path]
 """A key path and the file that it names."""
 
-_Client = tuple[str, AuditSettings | SinkSettings]
+_Client = tuple[str, ClientFiles]
 """A key path and settings of a connection that the server makes."""
 
 
 def _clients(config: Config) -> list[_Client]:
     sinks = enumerate(config.log.sink)
-    return [("audit", config.audit), *((f"log.sink[{i}]", sink) for i, sink in sinks)]
+    return [
+        ("audit", config.audit),
+        *((f"log.sink[{i}]", sink) for i, sink in sinks),
+        *((f"dial[{i}]", each) for i, each in enumerate(config.dial)),
+    ]
 
 
 def _peer_authorities(config: Config) -> Iterator[_Place]:
@@ -114,7 +117,7 @@ def _mistakes(config: Config, tainted: Tainted) -> _Found:
             yield from _client(key_path, settings)
 
 
-def _client(key_path: str, settings: AuditSettings | SinkSettings) -> _Found:
+def _client(key_path: str, settings: ClientFiles) -> _Found:
     ca, certificate, private_key = settings.ca, settings.certificate, settings.private_key
     if not (ca or certificate or private_key):
         return

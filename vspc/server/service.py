@@ -57,6 +57,7 @@ from vspc.server.remote_side import RemoteSide
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
 from vspc.vm.context import LineTimeouts
+from vspc.vm.dial import DialContext, Diallers
 from vspc.vm.server import LineServer
 
 TICK = 1.0
@@ -113,7 +114,11 @@ class VspcService(MultiService):
             self.live, self._outbound, self._scheduler, self._refusals, self._listening
         )
         self._vm_side = VmSide(
-            lambda: self.live.config, self._line_server, clock.seconds, self._refusals
+            lambda: self.live.config,
+            self._line_server,
+            clock.seconds,
+            self._refusals,
+            Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
         self._tick = LoopingCall(self._on_tick)
         self._ports: list[IListeningPort] = []
@@ -272,6 +277,7 @@ class VspcService(MultiService):
         if self._programs is not None:
             self.events.subscribe(self._programs.on_event)
         self._logs.start(self.events)
+        self._vm_side.start()
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
         self._warn()
@@ -380,8 +386,8 @@ class VspcService(MultiService):
             self._tick.stop()
         self._logs.stopping()
         self._remotes.close(SHUTDOWN)
+        self._vm_side.stop()
         self._outbound.close()
-        self._line_server.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._listening()]

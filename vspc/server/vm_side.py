@@ -1,6 +1,7 @@
-"""The listeners of the VMs' side: the rules, TLS and allowed hosts of each zone.
+"""The VMs' side: the listeners with the rules, TLS and allowed hosts of each zone, and what the
+server connects to.
 
-A reload changes these; the listeners themselves need a restart.
+A reload changes all of it but the listeners themselves, which need a restart.
 """
 
 import socket
@@ -15,6 +16,7 @@ from vspc.apps.doctor.facts import Setup
 from vspc.common.clock import rfc3339
 from vspc.config import Config
 from vspc.config.dial_allow import DialAllow
+from vspc.config.dials import dialled
 from vspc.config.settings import ZoneSettings
 from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, validity_of
@@ -22,6 +24,7 @@ from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls, thumbprint
 from vspc.vm.context import ANYWHERE, Zone
+from vspc.vm.dial import Diallers, Plan
 from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmware_factory
@@ -51,6 +54,8 @@ class VmSide:
     server: LineServer
     now: Callable[[], float]
     refusals: Refusals
+    diallers: Diallers
+    _dialled: list[Plan] = field(factory=list, init=False)  # when it starts
     _validity: Validity | None = field(default=None, init=False)  # of the certificate in force
     _thumbprint: str = field(default="", init=False)
     _zones: dict[str, _ZoneState] = field(factory=dict, init=False)
@@ -69,6 +74,7 @@ class VmSide:
             found.append(
                 (plain.listen, GuardedFactory(connection_filter, what, factory, self.server), what)
             )
+        self._dialled = self.diallers.prepare(dialled(config))
         self._apply(config)
         self._present(pair)
         return found
@@ -76,6 +82,15 @@ class VmSide:
     def _present(self, pair: Pair) -> None:
         self._validity = validity_of(pair.certificate)
         self._thumbprint = thumbprint(pair)
+
+    def start(self) -> None:
+        """Connect to what the configuration names."""
+        self.diallers.apply(self._dialled)
+
+    def stop(self) -> None:
+        """Connect no more; every line is closed."""
+        self.diallers.stop()
+        self.server.close()
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
         state = _ZoneState(Zone(settings.name), ServerTls(pair, settings.client_ca))
@@ -116,9 +131,11 @@ class VmSide:
             for settings in config.vm.zones
             if (state := self._zones.get(settings.name)) is not None
         ]
+        plans = self.diallers.prepare(dialled(config))
         for state, settings, _ in fresh:
             state.tls.take(pair, settings.client_ca)
         self._apply(config)
+        self.diallers.apply(plans)
         self._present(pair)
 
     def setup(self) -> Setup:
@@ -133,6 +150,7 @@ class VmSide:
                 "all": len(self.server.sessions),
                 "unidentified": len(self.server.unidentified),
             },
+            "dialled": self.diallers.condition(),
         }
 
     def _apply(self, config: Config) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from vspc.common.serial import PortSettings
+from vspc.common.serial import ModemState, PortSettings
 from vspc.console.ports import Line
 from vspc.vm.roles import LineEvent
 from vspc.wire.opening import OpeningProtocol
@@ -22,6 +22,10 @@ class VmLine(Line, Protocol):
     @property
     def settings(self) -> PortSettings | None:
         """How the VM has set its serial port; None: not known."""
+
+    @property
+    def modem(self) -> ModemState | None:
+        """The modem lines of that port as its console sees them; None: not known."""
 
     def keep_settings(self, settings: PortSettings) -> None:
         """The port is set so, as another line of this VM has said."""

@@ -71,6 +71,7 @@ class LineEvent(_Key):
     OUTPUT = "output"
     BREAK = "BREAK"
     PORT_SET = "settings of the serial port"
+    MODEM_CHANGED = "modem lines of the serial port"
     FLOW_CHANGED = "suspension of input"
     ANSWERED = "answer to a question"
     ALIVE = "answer to a probe"
@@ -114,6 +115,7 @@ class LineAction(_Key):
     SHOW_OUTPUT = "output of its console"
     SHOW_BREAK = "BREAK on its console"
     SHOW_PORT = "settings of its console's port"
+    SHOW_MODEM = "modem lines of its console's port"
     SHOW_FLOW = "hold input, or let it go on"
     RESUME_INPUT = "let waiting input go on"
     ANSWER_PROBERS = "answer those that probed it"
@@ -174,6 +176,7 @@ def _become(role: LineRole, *actions: LineAction) -> _Row:
 _COMMON: dict[LineEvent, _Row] = {
     _E.BREAK: _stay(),
     _E.PORT_SET: _stay(),  # the line keeps it
+    _E.MODEM_CHANGED: _stay(),
     _E.FLOW_CHANGED: _stay(),
     _E.ANSWERED: _stay(),
     _E.ALIVE: _stay(_A.ANSWER_PROBERS),
@@ -187,6 +190,7 @@ _SIGNS_OF_LIFE = (
     _E.OUTPUT,
     _E.BREAK,
     _E.PORT_SET,
+    _E.MODEM_CHANGED,
     _E.FLOW_CHANGED,
     _E.ANSWERED,
     _E.ALIVE,
@@ -255,6 +259,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
         _E.OUTPUT: _stay(_A.SHOW_OUTPUT),
         _E.BREAK: _stay(_A.SHOW_BREAK),
         _E.PORT_SET: _stay(_A.SHOW_PORT),
+        _E.MODEM_CHANGED: _stay(_A.SHOW_MODEM),
         _E.FLOW_CHANGED: _stay(_A.SHOW_FLOW),
         _E.ANSWERED: _stay(_A.RESUME_INPUT),
         _E.IDENTIFIED: _stay(_A.CHECK_IDENTITY),  # COMPLETE may come before the name

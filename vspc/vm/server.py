@@ -171,11 +171,13 @@ class LineServer:
         return console
 
     def forget(self, console: Console) -> bool:
-        """Forget an away console, or close a quarantined line; False if the console has a line."""
+        """Forget an away console, or close a quarantined line; False if the console has a line, or
+        the server is to connect to it.
+        """
         if console.quarantined:
             self.context.send(console.link.line, LineEvent.DISMISSED)
             return True
-        if console.live:
+        if console.live or console.dial_uri:
             return False
         for line in self.context.suspects.of(console):
             self.context.send(line, LineEvent.DISMISSED)

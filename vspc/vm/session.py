@@ -13,7 +13,7 @@ from typing import Concatenate
 from attrs import evolve
 
 from vspc.common.clock import Timer
-from vspc.common.serial import PortSettings, modem_of
+from vspc.common.serial import PortSettings
 from vspc.common.text import safe
 from vspc.console.console import Console, Vm
 from vspc.console.identity import Claim, OldLine
@@ -180,9 +180,12 @@ class LineSession:
             self.reports.dropped("BREAK over the limit")
 
     def _show_port(self, settings: PortSettings) -> None:
-        link = self.its_console.link
-        link.settings_changed(settings)
-        link.modem_changed(modem_of(settings))
+        self.its_console.link.settings_changed(settings)
+        self._show_modem()
+
+    def _show_modem(self) -> None:
+        if self.line.modem is not None:
+            self.its_console.link.modem_changed(self.line.modem)
 
     def _show_flow(self) -> None:
         self.its_console.link.flow_changed()
@@ -370,6 +373,7 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
         _A.SHOW_PORT: LineSession._show_port,
+        _A.SHOW_MODEM: LineSession._show_modem,
         _A.SHOW_FLOW: LineSession._show_flow,
         _A.RESUME_INPUT: LineSession._resume_input,
         _A.ANSWER_PROBERS: LineSession._answer_probers,

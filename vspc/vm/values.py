@@ -125,8 +125,12 @@ def decode(data: bytes) -> SavedServer:
 
 
 def save(server: LineServer) -> SavedServer:
-    """Every line that is not being closed, and all consoles."""
-    kept = [s for s in server.sessions.values() if s.role is not LineRole.RETIRED]
+    """Every line that is not being closed, and all consoles.
+
+    Telnet lines that the server has connected are not among them: they are connected anew.
+    """
+    open_ = [s for s in server.sessions.values() if s.role is not LineRole.RETIRED]
+    kept = [session for session in open_ if type(session.line) in _KINDS]
     numbers: dict[Line, int] = {session.line: at for at, session in enumerate(kept)}
 
     def number(line: Line | None) -> int | None:

@@ -60,6 +60,21 @@ def recognise(data: bytes) -> OpeningProtocol | None:
     return None
 
 
+_ANSWERS: tuple[tuple[bytes, OpeningProtocol], ...] = (
+    *((bytes((0xFF, verb)), OpeningProtocol.TELNET) for verb in range(0xFA, 0xFF)),
+    *((b"\x15\x03" + bytes([minor]), OpeningProtocol.TLS) for minor in range(5)),
+    (b"SSH-", OpeningProtocol.SSH),
+    (b"HTTP/", OpeningProtocol.HTTP),
+)
+
+
+def recognise_server(data: bytes) -> OpeningProtocol | None:
+    """The protocol of a server that begins, or answers, with `data`: of TLS an alert, of telnet a
+    negotiation, since 0xFF alone may be noise of a serial line. None: another, or too few bytes.
+    """
+    return next((spoken for start, spoken in _ANSWERS if data.startswith(start)), None)
+
+
 def offered_version(data: bytes) -> str:
     """The newest TLS that a ClientHello before 1.3 offers; empty if that is not known."""
     if len(data) >= VERSION_AT and data.startswith(b"\x16\x03") and data[5] == 1:

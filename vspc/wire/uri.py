@@ -270,23 +270,24 @@ def _wishes(fragment: str, scheme: Scheme) -> TlsWishes:
     if unknown:
         raise InvalidValue(f"unknown option {_shown(min(unknown))} behind the #", _WISHES)
     return TlsWishes(
-        _thumbprint(found["thumbprint"]) if "thumbprint" in found else None,
+        digest(found["thumbprint"]) if "thumbprint" in found else None,
         _peer_name(found["peername"]) if "peername" in found else None,
         "verify" in found,
         _ciphers(found["cipherlist"]) if "cipherlist" in found else None,
     )
 
 
-def _thumbprint(value: str) -> bytes:
+def digest(value: str) -> bytes:
+    """A certificate's thumbprint, in hex digits; InvalidValue."""
     digits = value.replace(":", "").replace(" ", "")
     try:
-        digest = bytes.fromhex(digits)
+        found = bytes.fromhex(digits)
     except ValueError:
-        digest = b""
-    if len(digest) not in THUMBPRINTS:
+        found = b""
+    if len(found) not in THUMBPRINTS:
         allowed = "expected 40 (SHA-1) or 64 (SHA-256) hex digits, with colons or without"
         raise InvalidValue(f"{_shown(value)} is not a thumbprint", allowed)
-    return digest
+    return found
 
 
 def _peer_name(value: str) -> str:

@@ -66,8 +66,8 @@ class OneConsole(SynchronousTestCase):
         ({"last_output": NOW - SILENT}, ["silent"]),
         ({"last_output": None}, ["no-output"]),
         ({"state": ConsoleState.MIGRATING}, ["vmotion-open"]),
-        ({"state": ConsoleState.AWAY, "why_away": HOST_CLOSED}, ["away"]),
-        ({"state": ConsoleState.AWAY, "why_away": "it was reset"}, ["away"]),
+        ({"state": ConsoleState.AWAY, "away_reason": HOST_CLOSED}, ["away"]),
+        ({"state": ConsoleState.AWAY, "away_reason": "it was reset"}, ["away"]),
         ({"state": ConsoleState.AWAY}, ["not-back"]),
         ({"state": ConsoleState.QUARANTINED, "claims": "web2"}, ["quarantined"]),
         ({"claimants": ("10.9.9.9",)}, ["claimed"]),
@@ -90,9 +90,9 @@ class OneConsole(SynchronousTestCase):
         return found
 
     def test_why_it_is_away_decides_what_that_means(self) -> None:
-        off = self.found(state=ConsoleState.AWAY, why_away=HOST_CLOSED)
+        off = self.found(state=ConsoleState.AWAY, away_reason=HOST_CLOSED)
         self.assertIn("switched off", off.means)
-        cut = self.found(state=ConsoleState.AWAY, why_away="it was reset")
+        cut = self.found(state=ConsoleState.AWAY, away_reason="it was reset")
         self.assertIn("it was reset", cut.known)
         self.assertIn("the connection failed", cut.means)
         self.assertIn(Check.RULE_SET, cut.checks)

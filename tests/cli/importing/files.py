@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from vspc.cli.importing.outcome import Outcome
 from vspc.common.text import safe
 from vspc.config import Config
-from vspc.config.settings import LATER
 from vspc.server.config_files import load_config
 
 CONSERVER = r"""
@@ -60,10 +59,7 @@ console name="none"
 def load(outcome: Outcome, directory: Path) -> Config:
     """The outcome as `vspc check` reads it. Raises ConfigError."""
     path = directory / "imported.toml"
-    text = outcome.toml()
-    if "dial" in LATER.get(Config, ()):
-        text = "\n\n".join(block for block in text.split("\n\n") if "[[dial]]" not in block)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(outcome.toml(), encoding="utf-8")
     return load_config(path)
 
 

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.views import PlainView, ScreenView
-from vspc.apps.describe import readers, state_word
+from vspc.apps.describe import place, readers, state_word
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb
 from vspc.common.clock import Cancellable, Clock, cancel
@@ -253,7 +253,7 @@ def _row(console: Console, named: ListedName, now: float) -> Row:
         writer=console.pen.holder.operator.name if console.pen.holder else None,
         readers=len(readers(console)),
         idle=silent,
-        address=console.link.line.address if console.link.line else "",
+        address=place(console, now),
         key=console,
     )
 

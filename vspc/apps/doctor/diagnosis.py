@@ -66,7 +66,7 @@ def _away(console: ConsoleFacts, now: float) -> Finding | None:
     if console.state is not ConsoleState.AWAY:
         return None
     title, since = console.title, lasting(now, console.since)
-    if not console.why_away:
+    if not console.away_reason:
         return Finding(
             "not-back",
             f"{title} is known from the log and has not connected {since}",
@@ -75,11 +75,11 @@ def _away(console: ConsoleFacts, now: float) -> Finding | None:
         )
     where = f", by {console.address}" if console.address else ""
     means = "the connection failed: host, network or firewall"
-    if console.why_away == HOST_CLOSED:
+    if console.away_reason == HOST_CLOSED:
         means = "the VM was switched off, or its serial port was disconnected or changed in vSphere"
     return Finding(
         "away",
-        f"{title} is away {since}{where}: {console.why_away}",
+        f"{title} is away {since}{where}: {console.away_reason}",
         means,
         checks=(*_NOT_THERE, Check.VCENTER),
     )

@@ -103,7 +103,7 @@ class ConsoleFacts:
     address: str
     since: float
     last_output: float | None = None
-    why_away: str = ""
+    away_reason: str = ""
     secure: bool = False
     unanswered: int | None = None
     suspended: bool = False

@@ -197,7 +197,7 @@ def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
         link.last_address,
         link.since,
         link.last_output,
-        link.why_away,
+        link.away_reason,
         link.line is not None and link.line.secure,
         console.input.waiting if link.is_unanswered else None,
         link.line is not None and link.line.suspended,

@@ -54,14 +54,17 @@ async def _forget_one(call: Call, name: str) -> None:
     call.require_administrator()
     title = console.title
     if not _forget(call, console):
-        state = console.state.value
-        raise VerbExit(FAILED, f"{title} is {state}; only an away console is forgotten")
+        state = f"{console.state.value}; only an away console is forgotten"
+        if console.dial_uri and not console.live:
+            state = "in the configuration ([[dial]]), and stays in the list"
+        raise VerbExit(FAILED, f"{title} is {state}")
     await call.print(f"{title} is forgotten\n")
 
 
 def _forget(call: Call, console: Console) -> bool:
     # Recorded before it is done: afterwards it has no place and perhaps another name.
-    result = "failed" if console.live and not console.quarantined else "ok"
+    stays = console.live or console.dial_uri
+    result = "failed" if stays and not console.quarantined else "ok"
     call.record("forget", console, result=result)
     return call.context.line_registry.forget(console)
 
@@ -74,6 +77,7 @@ def _away(call: Call, glob: str | None, seconds: float | None) -> list[Console]:
             console
             for console in (call.readable() if glob is None else call.matching(glob))
             if console.state is ConsoleState.AWAY
+            and not console.dial_uri
             and (seconds is None or now - console.link.since >= seconds)
         ),
         key=reading_order,

@@ -1,6 +1,6 @@
 """`list [--json] [GLOB]`: the consoles that you may read."""
 
-from vspc.apps.describe import readers, state_word, summary, writers
+from vspc.apps.describe import place, readers, state_word, summary, writers
 from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB
@@ -52,7 +52,7 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
         ",".join(writers(console)) or "-",
         str(len(readers(console))),
         age_text(silent),
-        console.link.line.address if console.link.line else "-",
+        place(console, now) or "-",
     )
 
 

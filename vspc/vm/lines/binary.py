@@ -17,7 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from vspc.common.addresses import address_text
-from vspc.common.serial import PortSettings
+from vspc.common.serial import ModemState, PortSettings
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
@@ -104,6 +104,10 @@ class BinaryLine(LineProtocol):
 
     @property
     def settings(self) -> PortSettings | None:
+        return None
+
+    @property
+    def modem(self) -> ModemState | None:
         return None
 
     def keep_settings(self, settings: PortSettings) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from attrs import define, frozen
 
-from vspc.common.serial import ModemState, PortSettings
+from vspc.common.serial import ModemState, PortSettings, modem_of
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import PORT_CHANGE
 from vspc.vm.lines.binary import BinaryLine, LineOption
@@ -83,6 +83,10 @@ class ComPortLine(BinaryLine):
     @property
     def settings(self) -> PortSettings | None:
         return self.port.settings
+
+    @property
+    def modem(self) -> ModemState | None:
+        return None if self.port.settings is None else modem_of(self.port.settings)
 
     def keep_settings(self, settings: PortSettings) -> None:
         self.port.settings = settings

@@ -1,7 +1,8 @@
-"""Lines without the extension, on listeners of their own: raw TCP, or telnet of a device server.
+"""Lines without the extension, raw TCP or telnet: of listeners of their own, and those that the
+server connects.
 
 QEMU's client socket chardev speaks raw TCP even with `telnet=on`. Its identity is that of the
-listener; the rest is as for any other line.
+listener, or of what is dialled; the rest is as for any other line.
 """
 
 from collections.abc import Callable
@@ -10,32 +11,45 @@ from typing import Any
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from vspc.common.serial import PortSettings
+from vspc.common.serial import ModemState, PortSettings
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
 from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
-from vspc.vm.lines.binary import BinaryLine, host_of, why_lost
+from vspc.vm.lines.binary import BinaryLine, LineOption, host_of, why_lost
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.roles import LineEvent
+from vspc.wire import telnet
 
 
 def joined_as(name: str) -> Joined:
-    """The identification of every line of the listener called `name`."""
+    """The identification of every line of the listener, or of the dialled entry, called `name`."""
     return Joined(None, PLAIN, name, "", None)
 
 
 class TelnetLine(BinaryLine):
     """Telnet without the extension."""
 
-    def __init__(self, observe: Callable[[VmLine], LineObserver], name: str) -> None:
-        super().__init__(observe, False)
+    def __init__(
+        self, observe: Callable[[VmLine], LineObserver], name: str, secure: bool = False
+    ) -> None:
+        super().__init__(observe, secure)
         self._name = name
 
     def connectionMade(self) -> None:
         super().connectionMade()
         if not self.continues:
             self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
+
+
+class DialledTelnetLine(TelnetLine):
+    """Telnet as a client speaks it: what echoes is the other end."""
+
+
+DialledTelnetLine.OPTIONS = (
+    *(each for each in TelnetLine.OPTIONS if each.code != telnet.ECHO),
+    LineOption(telnet.ECHO, accept=lambda _line: True),
+)
 
 
 class RawLine(Protocol):
@@ -47,6 +61,7 @@ class RawLine(Protocol):
     carries_break = False
     suspended = False
     settings: PortSettings | None = None
+    modem: ModemState | None = None
 
     def __init__(self, observe: Callable[[VmLine], LineObserver], name: str, share: Share) -> None:
         self._observe = observe
@@ -82,7 +97,8 @@ class RawLine(Protocol):
         if not self.share.spend(1 + len(data) // BYTES) and self._gone is None:
             self._wait()
         elif self._gone is not None:
-            self.observer.lost(self._reason or why_lost(self._gone))
+            error = None if self._reason else self._gone.value
+            self.observer.lost(self._reason or why_lost(self._gone), error)
         elif self._paused:
             self._paused = False
             self._resume()
