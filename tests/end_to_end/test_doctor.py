@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.end_to_end.processes import Child, Completed, script
 from tests.end_to_end.server import ServerTestCase
+from tests.end_to_end.test_moving import ELSEWHERE, FIRST, MovingTestCase
 from tests.programs import require
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import DoProxy, VmName, encode
@@ -22,7 +23,9 @@ def closed_port() -> int:
     return port
 
 
-class DoctorTestCase(ServerTestCase):
+class _Asking(ServerTestCase):
+    """Asks the doctor."""
+
     def doctor(self, *words: str) -> Completed:
         return self.complete(script("vspc"), "doctor", *words, "--config", self.config)
 
@@ -36,7 +39,7 @@ class DoctorTestCase(ServerTestCase):
         return [each["code"] for each in self.findings(*words, status=status)]
 
 
-class Doctor(DoctorTestCase):
+class Doctor(_Asking):
     """A running server."""
 
     def test_a_vm_that_never_gets_in_then_does(self) -> None:
@@ -109,7 +112,7 @@ class Doctor(DoctorTestCase):
         self.assert_no_defects()
 
 
-class Probes(DoctorTestCase):
+class Probes(_Asking):
     """Real peers; no server of ours."""
 
     def probed(self, place: object, status: int = 0) -> list[dict[str, Any]]:
@@ -193,3 +196,45 @@ class Probes(DoctorTestCase):
         [found] = self.probed(f"127.0.0.1:{port}")
         self.assertIn("telnet with RFC 2217", found["known"])
         self.assertIn(f"rfc2217://127.0.0.1:{port}", found["do"][0])
+
+
+class Failing(MovingTestCase, _Asking):
+    """Simulated VMs that are set up wrongly, and a host that dies or lies."""
+
+    def refused(self, *options: str, scheme: str = "telnet", fragment: str = "") -> list[str]:
+        """What is said of a host after a VM with these options has tried to connect."""
+        self.serve()
+        port = self.ports["telnets" if scheme == "telnets" else "telnet"]
+        uri = f"{scheme}://127.0.0.1:{port}{fragment}"
+        self.start(script("vspc"), "simulate", "--proxy", uri, *options)
+        self.server.out.expect(rb" warn vm-refused ")
+        return self.codes("127.0.0.1")
+
+    def test_a_wrong_word(self) -> None:
+        self.assertEqual(self.refused("--service-uri", "conserver"), ["host", "service-uri"])
+
+    def test_the_certificate_of_another_server(self) -> None:
+        wrong = "#thumbprint=" + ":".join(["AB"] * 20)
+        self.assertEqual(self.refused(scheme="telnets", fragment=wrong), ["host", "tls"])
+        [finding] = [f for f in self.findings("127.0.0.1") if f["code"] == "tls"]
+        self.assertIn("does not accept the server's certificate", finding["known"])
+
+    def test_an_impostor(self) -> None:
+        self.serve()
+        self.simulate(vms=1)
+        self.lie(f"{ELSEWHERE} as=web1")
+        self.event("claimed-while-there", ELSEWHERE, FIRST)
+        [found] = self.findings("web1")
+        self.assertEqual(found["code"], "claimed")
+        self.assertIn(ELSEWHERE, found["known"])
+        said = self.ssh("doctor", "web1", operator="alice").out.decode()
+        self.assertNotIn(ELSEWHERE, said)
+
+    def test_a_vm_that_is_switched_off(self) -> None:
+        self.serve()
+        self.simulate(vms=1)
+        self.tell("off web1")
+        self.server.out.expect(rb"vm-lost console=web1")
+        [found] = self.findings("web1")
+        self.assertEqual(found["code"], "away")
+        self.assertIn("switched off", found["means"])

@@ -55,6 +55,10 @@ class Probing(SynchronousTestCase):
         ):
             self.assertIn(line, of_probe(probed, Setup(), NOW)[0].do[0])
 
+    def test_what_to_try_from_elsewhere(self) -> None:
+        [found] = of_probe(Probed("[::1]:4001", Answer.REFUSED), Setup(), NOW)
+        self.assertTrue(found.do[0].endswith("nc -v ::1 4001"), found.do)
+
     def test_a_certificate(self) -> None:
         probed = Probed("h:1", Answer.SILENT, certificate=SHOWN)
         for setup, words in (

@@ -15,8 +15,8 @@ from vspc.net.probe import LIMIT, Answer, Probed, ShownCertificate
 
 @frozen
 class AnswerMeaning:
-    """What an answer is, what it means, and what to do; {place}, {address}, {detail} and {banner}
-    are of the probe.
+    """What an answer is, what it means, and what to do; {place}, {host}, {port}, {detail} and
+    {banner} are of the probe.
     """
 
     known: str
@@ -25,6 +25,8 @@ class AnswerMeaning:
     checks: tuple[Check, ...] = ()
     is_trouble: bool = True
 
+
+_FROM_ELSEWHERE = "from another machine in its network: nc -v {host} {port}"
 
 ANSWERS: Mapping[Answer, AnswerMeaning] = MappingProxyType(
     {
@@ -36,12 +38,14 @@ ANSWERS: Mapping[Answer, AnswerMeaning] = MappingProxyType(
             "{place} refuses the connection",
             "the machine is there and nothing listens at this port, or a firewall rejects it; a "
             "device server refuses one reader more than it takes, too",
-            checks=(Check.DEVICE_SERVER,),
+            (_FROM_ELSEWHERE,),
+            (Check.DEVICE_SERVER,),
         ),
         Answer.NO_ANSWER: AnswerMeaning(
             "{place} does not answer within " + f"{LIMIT:g} s",
             "a firewall drops it, or the machine is off or not routed to",
-            checks=(Check.DIRECT_RULE_SET,),
+            (_FROM_ELSEWHERE,),
+            (Check.DIRECT_RULE_SET,),
         ),
         Answer.UNREACHABLE: AnswerMeaning(
             "{place} cannot be reached: {detail}",
@@ -94,8 +98,13 @@ def of_probe(probed: Probed, setup: Setup, now: datetime) -> list[Finding]:
     """What is found about what was met; the last is about its certificate."""
     meaning = ANSWERS[probed.answer]
     place, detail, banner = probed.place, probed.detail or "unknown", probed.banner
+    host, _, port = place.rpartition(":")
+    host = host.strip("[]")
     known = meaning.known.format(place=place, detail=detail, banner=banner)
-    means, do = meaning.means, tuple(each.format(place=place) for each in meaning.do)
+    means, do = (
+        meaning.means,
+        tuple(each.format(place=place, host=host, port=port) for each in meaning.do),
+    )
     if probed.answer is Answer.TELNET:
         known, means, do = _telnet(probed)
     if probed.certificate is not None:
