@@ -219,6 +219,26 @@ class Following(LogTestCase):
         self.assertEqual(bytes(channel.output), said)
         self.assertEqual(channel.complaint, "")
 
+    def test_when_it_is_ended_it_says_from_where_the_client_has_nothing_yet(self) -> None:
+        for number, (options, window, reached) in enumerate(
+            (
+                ("--raw", 1 << 20, 3006),
+                ("--raw", 10, 10),
+                ("", 1 << 20, 3006),
+                ("-t", 1 << 20, 3001),
+            ),
+            1,
+        ):
+            host = self.vm(b"vm%d" % number, uuid=b"%032x" % number)
+            channel = self.say(f"log vm{number} -f {options}", window=window)
+            self.output(host, b"first\n")
+            self.output(host, b"second" * 499 + b"\nthird")
+            host.lose()
+            self.run_on()
+            self.assertTrue(self.desk.server.forget(self.console))
+            self.run_on()
+            self.assertIn(f"--from {reached} continues", channel.complaint, (options, window))
+
 
 class Lossless(LogTestCase):
     """`raw` (law 1)."""

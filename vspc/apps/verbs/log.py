@@ -2,7 +2,7 @@
 REGEX` searches the logs of many consoles, one after the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from attrs import define, field
@@ -123,6 +123,7 @@ class _Reader:
     _format: LogFormat = field(init=False)
     _span: Span = field(default=Span(0, 0), init=False)
     _before: int = field(init=False)  # bytes that were printed before it
+    _piece: int = field(default=0, init=False)  # where the last one begins that was printed
 
     def __attrs_post_init__(self) -> None:
         about = {"console": self._title, "handle": handle_of(self._console)}
@@ -212,6 +213,7 @@ class _Reader:
         if isinstance(item, Marker) and item.kind is MarkerKind.GAP and not is_shown:
             lost = f"output lost: offsets {item.offset} to {item.end} of {self._title}"
             self._call.remark(f"{lost}: {item.text}")
+        self._piece = item.offset
         self._call.output.put(*self._format.feed(item))
 
     # From the console
@@ -221,7 +223,7 @@ class _Reader:
         call, console, output = self._call, self._console, self._call.output
         call.require_readable(console, self._title, FAILED)
         output.put(*self._format.pause())
-        events = _FollowSink(self._title, console, call)
+        events = _FollowSink(self._title, lambda: self._reached(attachment.offset), call)
         attachment = console.attach(call.session, call.rights(console), events, offset)
         try:
             while True:
@@ -239,6 +241,12 @@ class _Reader:
                         await self._pause(events.wakeup)
         finally:
             attachment.detach()
+
+    def _reached(self, offset: int) -> int:
+        """Up to where the client has all of what was read up to `offset`."""
+        reached = offset if self._call.output.is_taken else min(self._piece, offset)
+        held = self._format.held
+        return reached if held is None else min(held, reached)
 
     async def _pause(self, more: Wakeup) -> None:
         """Wait for more. An unfinished line is shown after a while."""
@@ -340,10 +348,12 @@ class LogSearch:
 
 @define(eq=False)
 class _FollowSink(Sink):
-    """The sink of a console that is followed. `wakeup` is set when there is more."""
+    """The sink of a console that is followed. `wakeup` is set when there is more; `reached` says up
+    to which offset the client has it.
+    """
 
     _title: str
-    _console: Console
+    _reached: Callable[[], int]
     _call: Call
     wakeup: Wakeup = field(init=False)
 
@@ -360,8 +370,7 @@ class _FollowSink(Sink):
         """A notice is shown."""
 
     def ended(self, reason: str) -> None:
-        end = self._console.history.end
-        error = VerbExit(FAILED, f"{self._title}: {reason}; --from {end} continues")
+        error = VerbExit(FAILED, f"{self._title}: {reason}; --from {self._reached()} continues")
         self._call.output.throw(error)
         self.wakeup.throw(error)
 

@@ -189,6 +189,12 @@ class LogFormat:
         held = self._lines.unfinished if self._by_line else None
         return held is not None and held != self._early
 
+    @property
+    def held(self) -> int | None:
+        """Where the part of a line begins that is not printed yet, if there is one."""
+        line = self._lines.unfinished
+        return None if line is None else line.offset
+
     def late(self) -> Iterator[bytes]:
         """Nothing has come for a while: the unfinished line is shown as it is. What comes of it
         later is a line of its own; with `--grep`, which searches whole lines, it comes again.

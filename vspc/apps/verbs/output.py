@@ -90,6 +90,11 @@ class VerbOutput(Program):
             await self._more_room()
         return room
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether the channel has taken all that was printed."""
+        return not self._rest
+
     def throw(self, error: Exception) -> None:
         """End the wait of a verb whose output is not taken, with `error`."""
         if self._drained.is_awaited:
