@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.text import SAFE_LIMIT, ensure_safe, safe, safe_output
+from vspc.common.text import SAFE_LIMIT, ensure_safe, safe, safe_once, safe_output
 
 
 class Words(SynchronousTestCase):
@@ -71,3 +71,10 @@ class Output(SynchronousTestCase):
             once = safe(text)
             self.assertEqual(ensure_safe(once), once)
         self.assertEqual(ensure_safe("a\x1b\\x07"), "a\\x1b\\x07")
+
+    @given(st.text(max_size=50))
+    def test_once_or_twice_is_the_same_and_ends_in_no_open_escape(self, text: str) -> None:
+        once = safe_once(text)
+        self.assertEqual(safe_once(once), once)
+        self.assertEqual(safe_once(safe(text)), safe(text))
+        self.assertEqual((len(once) - len(once.rstrip("\\"))) % 2, 0, once)

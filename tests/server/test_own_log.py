@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.common.text import safe
 from vspc.server.own_log import WAITING, LineWriter, ServerLog, event_reporter
 
 
@@ -33,6 +34,12 @@ class Lines(SynchronousTestCase):
         self.logger().info("vm-lost", console="web 01", count=3, secure=True, uuid=None)
         self.assertRegex(self.text(), r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info vm-lost ")
         self.assertEqual(self.words(), 'info vm-lost console="web 01" count=3 secure=yes\n')
+
+    def test_an_escape_is_there_once_and_a_backslash_ends_no_field(self) -> None:
+        log = self.logger()
+        log.info("vm-lost", console=safe("web\x1b 1\\"), reason="no \\", text="C:\\new")
+        line = r'info vm-lost console="web\x1b 1\\" reason="no \\" text=C:\\new' + "\n"
+        self.assertEqual(self.words(), line)
 
     def test_debugging_only_when_asked_for(self) -> None:
         self.logger().debug("vm-connected")

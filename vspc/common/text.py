@@ -51,6 +51,19 @@ def ensure_safe(text: str, limit: int = SAFE_AGAIN) -> str:
     return safe(text, limit).replace("\\\\", "\\")
 
 
+_ESCAPED = re.compile(r"(?:[^\\]|\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*")
+
+
+def safe_once(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
+    """As `safe` for text that may be its result already: with no other backslashes than those of
+    escapes it stays as it is.
+    """
+    if not isinstance(text, str) or len(text) > limit or not _ESCAPED.fullmatch(text):
+        return safe(text, limit)
+    visible = text.isprintable() or all(unicodedata.category(c) not in _HIDDEN for c in text)
+    return text if visible else safe(text, limit)
+
+
 # What a replay leaves out: every escape sequence but SGR, colours and weights, with bounded
 # numbers. What it keeps is passed over inside `re`.
 _OUTPUT = re.compile(

@@ -24,7 +24,7 @@ from twisted.logger import (
 from zope.interface import implementer, provider
 
 from vspc.common.clock import rfc3339
-from vspc.common.text import safe
+from vspc.common.text import safe, safe_once
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.log.log import DAMAGE
 
@@ -132,7 +132,7 @@ def _value(value: object) -> str:
 
 
 def _quoted(text: str | bytes, limit: int = VALUE) -> str:
-    shown = safe(text, limit)
+    shown = safe_once(text, limit)
     if shown and not any(character in shown for character in ' "='):
         return shown
     return '"' + shown.replace('"', '\\"') + '"'
