@@ -244,6 +244,17 @@ class ConvoyTests(SynchronousTestCase):
         self.assertEqual({port.state for port in self.machine.ports}, {"connected"})
         self.assertEqual([proxy.codes()[-1] for proxy in self.world.proxies[:3]], [ext.ABORT] * 3)
 
+    def test_one_that_hangs_keeps_all_of_them_waiting_as_long_as_it_hangs(self) -> None:
+        for fault in (PlannedFault.HANG, PlannedFault.HANG_LATE):
+            second = self.machine.port("com2")
+            moving = self.machine.move(THERE, 0.0, fault=fault, only=second)
+            self.world.run(HANG_LIMIT - 1)
+            self.assertNoResult(moving)
+            self.assertEqual({port.state for port in self.machine.ports}, {"migrating"})
+            self.world.run(2)
+            self.assertEqual({r.outcome for r in self.successResultOf(moving)}, {"failed"})
+            self.assertEqual({port.address for port in self.machine.ports}, {HERE})
+
     def test_a_guest_that_shuts_down_takes_all_its_ports_with_it(self) -> None:
         self.world.typed(b"poweroff\r", 0.1)
         self.assertEqual({port.state for port in self.machine.ports}, {"off"})

@@ -238,6 +238,7 @@ class SimulatedMigration:
             case PlannedFault.HANG_LATE:
                 self._hang()
             case _:
+                self._stop_waiting()  # the other ports have limits of their own
                 self._convoy.wait()
 
     # The ends.
