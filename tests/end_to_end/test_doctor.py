@@ -61,6 +61,18 @@ class Doctor(_Asking):
         self.assertEqual(self.codes("web7"), ["away"])
         self.assert_no_defects()
 
+    def test_a_device_server_that_refuses(self) -> None:
+        place = f"tcp://127.0.0.1:{closed_port()}"
+        self.write_config(f'[[dial]]\nname = "moxa"\nconnect = "{place}"\n')
+        self.serve()
+        self.server.out.expect(rb" warn dial-failed console=moxa ")
+        [found] = self.findings("moxa")
+        self.assertEqual(found["code"], "not-connected")
+        self.assertIn(f"not connected to {place} for", found["known"])
+        self.assertIn("next try in", found["known"])
+        [probed] = self.findings(*found["do"][0].partition(",")[0].split()[2:], status=1)
+        self.assertEqual(probed["code"], "refused")
+
     def say(self, *messages: VmName | DoProxy) -> None:
         """Be a VM that says this, until the server ends it."""
         with socket.create_connection(("127.0.0.1", self.ports["telnet"])) as host:

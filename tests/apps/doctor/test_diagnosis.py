@@ -65,6 +65,7 @@ class OneConsole(SynchronousTestCase):
         ({"last_output": NOW - SILENT + 1}, ["connected"]),
         ({"last_output": NOW - SILENT}, ["silent"]),
         ({"last_output": None}, ["no-output"]),
+        ({"remark": "it speaks telnet"}, ["mismatch"]),
         ({"state": ConsoleState.MIGRATING}, ["vmotion-open"]),
         ({"state": ConsoleState.AWAY, "away_reason": HOST_CLOSED}, ["away"]),
         ({"state": ConsoleState.AWAY, "away_reason": "it was reset"}, ["away"]),
@@ -96,6 +97,28 @@ class OneConsole(SynchronousTestCase):
         self.assertIn("it was reset", cut.known)
         self.assertIn("the connection failed", cut.means)
         self.assertIn(Check.RULE_SET, cut.checks)
+
+    def test_one_that_the_server_connects_to(self) -> None:
+        away: dict[str, Any] = {"state": ConsoleState.AWAY, "dial_uri": "tcp://10.0.0.9:4001"}
+        found = self.found(**away, away_reason="connection refused", next_try=NOW + 8)
+        self.assertEqual((found.code, found.is_trouble), ("not-connected", True))
+        self.assertIn("connection refused, next try in 8 s", found.known)
+        self.assertEqual(
+            found.do, ("vspc doctor --probe tcp://10.0.0.9:4001, on the server's machine",)
+        )
+        self.assertIn(Check.DEVICE_SERVER, found.checks)
+        idle = self.found(**away, away_reason="not needed")
+        self.assertEqual((idle.code, idle.is_trouble), ("not-connected", False))
+        silent = self.found(dial_uri="rfc2217://h:1", last_output=None, settings="9600 8N1")
+        self.assertIn("to rfc2217://h:1 for 1 min", silent.known)
+        self.assertIn("sent nothing, 9600 8N1", silent.known)
+        self.assertEqual(silent.checks, (Check.DEVICE_SERVER,))
+
+    def test_nothing_of_vsphere_is_said_of_a_plain_listener(self) -> None:
+        for why in ("", HOST_CLOSED):
+            found = self.found(state=ConsoleState.AWAY, away_reason=why, is_plain=True)
+            self.assertEqual(found.checks, ())
+            self.assertNotIn("vSphere", found.means)
 
     def test_what_to_do_names_the_console_as_it_is_typed(self) -> None:
         found = self.found(state=ConsoleState.QUARANTINED, handle="web%201", claims="web2")

@@ -62,8 +62,35 @@ def _migrating(console: ConsoleFacts, now: float) -> Finding | None:
     )
 
 
+def _not_connected(console: ConsoleFacts, now: float) -> Finding | None:
+    if console.state is not ConsoleState.AWAY or not console.dial_uri:
+        return None
+    where, why = console.dial_uri, console.away_reason or "not tried yet"
+    failed = console.next_try is not None
+    again = f", next try in {max(0, round(console.next_try - now))} s" if console.next_try else ""
+    can_probe = failed and "://" in where
+    return Finding(
+        "not-connected",
+        f"{console.title} is not connected to {where} {lasting(now, console.since)}: {why}{again}",
+        "the server connects to it ([[dial]])",
+        (f"vspc doctor --probe {where}, on the server's machine",) if can_probe else (),
+        (Check.DEVICE_SERVER, Check.DIRECT_RULE_SET) if can_probe else (),
+        failed,
+    )
+
+
+def _remarked(console: ConsoleFacts, _now: float) -> Finding | None:
+    if not console.remark:
+        return None
+    return Finding(
+        "mismatch",
+        f"{console.title} at {console.dial_uri}: {console.remark}",
+        "what answers there is not what its [[dial]] table says",
+    )
+
+
 def _away(console: ConsoleFacts, now: float) -> Finding | None:
-    if console.state is not ConsoleState.AWAY:
+    if console.state is not ConsoleState.AWAY or console.dial_uri:
         return None
     title, since = console.title, lasting(now, console.since)
     if not console.away_reason:
@@ -71,17 +98,19 @@ def _away(console: ConsoleFacts, now: float) -> Finding | None:
             "not-back",
             f"{title} is known from the log and has not connected {since}",
             "its VM is off, or its host did not connect again after this server was restarted",
-            checks=_NOT_THERE,
+            checks=() if console.is_plain else _NOT_THERE,
         )
     where = f", by {console.address}" if console.address else ""
     means = "the connection failed: host, network or firewall"
     if console.away_reason == HOST_CLOSED:
         means = "the VM was switched off, or its serial port was disconnected or changed in vSphere"
+        if console.is_plain:
+            means = "what was connected there was switched off, or closed the connection"
     return Finding(
         "away",
         f"{title} is away {since}{where}: {console.away_reason}",
         means,
-        checks=(*_NOT_THERE, Check.VCENTER),
+        checks=() if console.is_plain else (*_NOT_THERE, Check.VCENTER),
     )
 
 
@@ -123,25 +152,33 @@ def _no_remote(console: ConsoleFacts, now: float) -> Finding | None:
 def _silent(console: ConsoleFacts, now: float) -> Finding | None:
     if console.state is not ConsoleState.CONNECTED:
         return None
+    connected = f"{console.title} is connected {_where(console)}"
+    set_to = f", {console.settings}" if console.settings else ""
+    checks = (Check.DEVICE_SERVER if console.dial_uri else Check.GUEST,)
     if console.last_output is None:
+        means = "the guest has no console on this serial port, or has not used it since"
+        if console.dial_uri:
+            means = "the device is silent or off, or its port is set to another speed than that"
         return Finding(
             "no-output",
-            f"{console.title} is connected from {console.address} {lasting(now, console.since)} "
-            "and has sent nothing",
-            "the guest has no console on this serial port, or has not used it since",
+            f"{connected} {lasting(now, console.since)} and has sent nothing{set_to}",
+            means,
             (f"type Enter on it, or `break {console.handle}`",),
-            (Check.GUEST,),
+            checks,
         )
     if now - console.last_output < SILENT:
         return None
     return Finding(
         "silent",
-        f"{console.title} is connected from {console.address}; its last output was "
-        f"{ago(now, console.last_output)}",
-        "the connection is there; the guest has nothing to say, or hangs",
+        f"{connected}; its last output was {ago(now, console.last_output)}{set_to}",
+        "the connection is there; the other end has nothing to say, or hangs",
         (f"type Enter on it; `log {console.handle} -n 20` prints what it said last",),
-        (Check.GUEST,),
+        checks,
     )
+
+
+def _where(console: ConsoleFacts) -> str:
+    return f"to {console.dial_uri}" if console.dial_uri else f"from {console.address}"
 
 
 def _host_changed(console: ConsoleFacts, now: float) -> Finding | None:
@@ -195,6 +232,8 @@ CONSOLE_RULES: tuple[Callable[[ConsoleFacts, float], Finding | None], ...] = (
     _quarantined,
     _claimed,
     _migrating,
+    _not_connected,
+    _remarked,
     _away,
     _unanswered,
     _suspended,
@@ -217,7 +256,7 @@ def _well(console: ConsoleFacts, now: float) -> Finding:
     spoke = "" if console.last_output is None else f", output {ago(now, console.last_output)}"
     return Finding(
         "connected",
-        f"{console.title} is connected from {console.address} {secure} "
+        f"{console.title} is connected {_where(console)} {secure} "
         f"{lasting(now, console.since)}{spoke}",
         is_trouble=False,
     )
@@ -229,7 +268,7 @@ def _well(console: ConsoleFacts, now: float) -> Finding:
 def _consoles(facts: Facts) -> Iterator[Finding]:
     for console in facts.consoles:
         found = of_console(console, facts.now)
-        if not any(each.is_trouble for each in found):
+        if console.state is ConsoleState.CONNECTED and not any(each.is_trouble for each in found):
             yield _well(console, facts.now)
         yield from found
 

@@ -94,7 +94,9 @@ class ConsoleFacts:
     """One console; times are seconds since 1970. `claimants` are addresses of quarantined lines
     that claim to be its VM, `claims` is the console that a quarantined line claims to be; both only
     for administrators. `unanswered`: bytes of input that the VM's host does not take;
-    `suspended`: it has asked for none.
+    `suspended`: it has asked for none. `dial_uri`: where the server connects to it, `next_try` when
+    again, `remark` what is wrong with what answers there; `is_plain`: without VMware's extension;
+    `settings` those of its serial port, where they are known.
     """
 
     title: str
@@ -104,6 +106,11 @@ class ConsoleFacts:
     since: float
     last_output: float | None = None
     away_reason: str = ""
+    dial_uri: str = ""
+    next_try: float | None = None
+    remark: str = ""
+    is_plain: bool = False
+    settings: str = ""
     secure: bool = False
     unanswered: int | None = None
     suspended: bool = False

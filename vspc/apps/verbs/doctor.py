@@ -28,7 +28,7 @@ from vspc.console.connection_history import (
 )
 from vspc.console.console import Console, ConsoleState
 from vspc.console.events import Introduction
-from vspc.console.identity import DEFAULT_ZONE
+from vspc.console.identity import DEFAULT_ZONE, PLAIN
 from vspc.console.names import Ambiguous, Found
 
 PATIENCE = 5.0
@@ -198,6 +198,11 @@ def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
         link.since,
         link.last_output,
         link.away_reason,
+        console.dial_uri,
+        link.next_try,
+        link.remark,
+        vm.identity.kind == PLAIN,
+        "" if link.settings is None else str(link.settings),
         link.line is not None and link.line.secure,
         console.input.waiting if link.is_unanswered else None,
         link.line is not None and link.line.suspended,
