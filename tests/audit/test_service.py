@@ -113,7 +113,7 @@ class Rooms(ServiceTestCase):
             for limit in ("max_sessions", "messages", "messages"):
                 room.recorder.record("limit", session(), limit=limit)
             room.recorder.record("start", version="1", pid=1)
-            self.assertEqual(room.limits(), {"max_sessions": 1, "messages": 2})
+            self.assertEqual(room.recorder.limits(), {"max_sessions": 1, "messages": 2})
             self.assertFalse(room.recorder.refuses)
 
     def test_after_the_end_no_event_is_recorded_and_twice_is_once(self) -> None:

@@ -9,8 +9,8 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.console.logs import Item, LogPage, Marker, Output
-from vspc.log.boots import BootDetector
 from vspc.log.cache import Cache
+from vspc.log.markers import BootDetector
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.startup import load
 from vspc.log.store import Sizes, Store

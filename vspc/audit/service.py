@@ -1,10 +1,11 @@
 """The audit file as the service has it: made, started, stopped.
 
-`recorder` records events, `login_recorder` logins, and `reader` reads for verbs.
+`recorder` records events, `login_recorder` logins, `subscriber` what happens to consoles, and
+`reader` reads for verbs.
 """
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from vspc.common.clock import Cancellable, Clock
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAuditReader
-from vspc.console.events import ConsoleRef, EventBus
+from vspc.console.events import EventBus
 
 TICK = 1.0
 """Seconds between two looks at what had no line of its own."""
@@ -49,7 +50,7 @@ class AuditService:
     recorder: AuditRecorder = field(init=False)
     reader: AuditReader = field(init=False)
     login_recorder: LoginRecorder = field(init=False)
-    _subscriber: AuditSubscriber = field(init=False)
+    subscriber: AuditSubscriber = field(init=False)
     _writer: AuditWriter | None = field(default=None, init=False)
     _records: FileAuditReader | None = field(default=None, init=False)
     _copies: list[Copy] = field(factory=list, init=False)
@@ -68,7 +69,7 @@ class AuditService:
         self.login_recorder = LoginRecorder(
             self.recorder, self.refused, clock.seconds, clock.wall, self.failed
         )
-        self._subscriber = AuditSubscriber(self.recorder, self.refused, clock.seconds, clock.wall)
+        self.subscriber = AuditSubscriber(self.recorder, self.refused, clock.seconds, clock.wall)
 
     def _make(self) -> None:
         path = self.state_dir / self.settings.file
@@ -95,7 +96,7 @@ class AuditService:
             self._writer.start()
         for copy in self._copies:
             copy.start()
-        self._unsubscribe = self.events.subscribe(self._subscriber.handle)
+        self._unsubscribe = self.events.subscribe(self.subscriber.handle)
         self._timer = self.clock.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:
@@ -105,7 +106,7 @@ class AuditService:
     def _sum_up(self, now: float) -> None:
         try:
             self.login_recorder.tick(now)
-            self._subscriber.tick(now)
+            self.subscriber.tick(now)
         except Exception:
             self.failed()
 
@@ -113,16 +114,6 @@ class AuditService:
         """The file may have been moved away (SIGHUP)."""
         if self._writer is not None:
             self._writer.reopen()
-
-    def renamed(self, console: ConsoleRef, before: str, operators: Collection[str]) -> None:
-        """The VM of `console` claimed the name `before` until now. These operators' rights have
-        changed by that.
-        """
-        self._subscriber.renamed(console, before, operators)
-
-    def limits(self) -> Mapping[str, int]:
-        """For `status`: how often each was hit since the server began."""
-        return self.recorder.limits()
 
     def condition(self) -> dict[str, object]:
         """For `status`."""

@@ -9,9 +9,9 @@ from attrs import define, field
 
 from vspc.common.files import Disk
 from vspc.log import description, segments
-from vspc.log.boots import BootDetector
 from vspc.log.description import BadDescription, Description
 from vspc.log.index import Head, head_text, reserve_text
+from vspc.log.markers import BootDetector
 from vspc.log.records import (
     ABOUT,
     DATA,

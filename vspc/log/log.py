@@ -19,9 +19,9 @@ from vspc.console.console import Console
 from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
-from vspc.log.boots import BootDetector
 from vspc.log.console_log import ConsoleLog
 from vspc.log.description import revive
+from vspc.log.markers import BootDetector
 from vspc.log.query import LogQueries, LogSource
 from vspc.log.recorder import LogRecorder, Remembered
 from vspc.log.sinks.feeder import Feeder, make

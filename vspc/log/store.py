@@ -14,9 +14,9 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from vspc.common.files import Disk
-from vspc.log.boots import BootDetector
 from vspc.log.console_log import ConsoleLog
 from vspc.log.journal import FILE_LIMIT, Journal, start
+from vspc.log.markers import BootDetector
 from vspc.log.records import ABOUT, FORGET, NO_CONSOLE, REACHED, RESERVE, STOP, Record, reserve
 from vspc.log.segments import Segment
 

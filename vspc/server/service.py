@@ -249,7 +249,7 @@ class VspcService(MultiService):
             "history": {"used": self._budget.used, "total": self._budget.total},
             **self._logs.condition(),
             "audit": self._audit.condition(),
-            "limits_hit": dict(self._audit.limits()),
+            "limits_hit": dict(self._audit.recorder.limits()),
         }
 
     def _listen(self, description: str, factory: Factory, what: str) -> None:
@@ -321,7 +321,7 @@ class VspcService(MultiService):
         before = evolve(subject, name=event.old_claimed_name)
         operators = self.live.affected(before, subject, present)
         if operators:
-            self._audit.renamed(console.ref, before.name, operators)
+            self._audit.subscriber.renamed(console.ref, before.name, operators)
 
     # Reloading
 
