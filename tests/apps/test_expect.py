@@ -13,15 +13,14 @@ from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine, FakeThreads
 from tests.log.inline import Logged
+from vspc.apps.following import Memory
 from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.expect import FROM, GRAMMAR, JSON, TIME_OUT, patterns, typed
 from vspc.apps.verbs.grammar import NAME, Parsed
 from vspc.apps.verbs.kinds import UsageError
-from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.log_cursor import Memory
+from vspc.apps.verbs.limits import EXPECTING, WorkPool, WorkPoolFull
 from vspc.apps.verbs.parser import parse as parse_words
 from vspc.apps.verbs.stream_search import WINDOW
-from vspc.apps.verbs.work_pool import WorkPool, WorkPoolFull
 from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.events import How

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeThreads
-from vspc.apps.verbs.work_pool import AT_ONCE, LIMIT, RATE, WorkPool, WorkPoolFull
+from vspc.apps.verbs.limits import AT_ONCE, RATE, TASKS, WorkPool, WorkPoolFull
 
 MUCH = AT_ONCE + 1
 
@@ -75,7 +75,7 @@ class WorkPoolTest(SynchronousTestCase):
 
     def test_cancelled_work_takes_no_place(self) -> None:
         self.do(MUCH, lambda: 0)
-        for _ in range(LIMIT):
+        for _ in range(TASKS):
             cancelled = self.do(MUCH + 9, lambda: 1)
             cancelled.cancel()
             self.failureResultOf(cancelled, CancelledError)
@@ -109,7 +109,7 @@ class WorkPoolTest(SynchronousTestCase):
         self.assertEqual(len(self.done) - done, RATE // AT_ONCE // 2)
 
     def test_no_more_waits_than_may(self) -> None:
-        for _ in range(LIMIT + 1):
+        for _ in range(TASKS + 1):
             self.assertNoResult(self.do(MUCH, lambda: ""))
         self.failureResultOf(self.do(MUCH, lambda: ""), WorkPoolFull)
         self.assertEqual(self.done, [])

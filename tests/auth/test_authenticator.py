@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
-from vspc.apps.verbs.work_pool import at_once
+from vspc.apps.verbs.limits import at_once
 from vspc.auth.authenticator import LEAST, OperatorAuthenticator
 from vspc.auth.children import Child, ChildObserver
 from vspc.auth.directory import OperatorDirectory

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from tests.log.test_damage import NAMES, state
 from tests.server.test_service import CONFIG, SSH
-from vspc.apps.verbs.work_pool import at_once
+from vspc.apps.verbs.limits import at_once
 from vspc.audit.file import AuditFile
 from vspc.auth.statefile import StateFile
 from vspc.server.config_files import load_with_files

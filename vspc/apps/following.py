@@ -1,13 +1,230 @@
-"""Reading on from any offset: from the history, and from the log what that has lost."""
+"""Reading output of a console from any offset: from its log, or from memory where there is none or
+it cannot be read (`LogCursor`); and on from there, as it comes (`Following`).
+"""
 
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from vspc.apps.verbs.context import VerbContext
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled
+from attrs import define, evolve, field, frozen
+
+from vspc.apps.verbs.context import FAILED, Call, VerbContext, VerbExit
 from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
-from vspc.console.logs import Item, MarkerKind, Output
+from vspc.console.console import Console
+from vspc.console.history import History
+from vspc.console.logs import Item, LogPage, LogView, Marker, MarkerKind, Output
 from vspc.console.notices import Notice
-from vspc.net.waiting import RunningCoroutine, Wakeup
+from vspc.net.waiting import RunningCoroutine, Wakeup, sleep
+
+NOT_LOGGED = "not logged, and no longer in memory"
+UNREADABLE = "no longer in memory, and the log cannot be read now"
+
+
+@frozen
+class Memory:
+    """`vspc.console.logs.LogView` over the history of a console. When each byte came is not kept:
+    `last` is given for all of them. `why` explains what is missing.
+    """
+
+    history: History
+    last: float
+    why: str = NOT_LOGGED
+
+    booted = False  # unknown
+    unwritten = 0
+    cancelled = False  # reading takes no time
+
+    @property
+    def start(self) -> int:
+        """The oldest offset that is kept."""
+        return self.history.start
+
+    @property
+    def end(self) -> int:
+        """The offset after the last byte."""
+        return self.history.end
+
+    def read(self, offset: int, limit: int, until: int | None = None) -> LogPage:
+        """At most `limit` bytes from `offset`."""
+        stop = self.end if until is None else min(until, self.end)
+        items: list[Item] = []
+        at = min(offset, stop)
+        if at < min(self.start, stop):
+            end = min(self.start, stop)
+            items.append(Marker(at, self.last, MarkerKind.GAP, self.why, end))
+            at = end
+        data = self.history.read(at, min(limit, stop - at))
+        if data:
+            items.append(Output(at, self.last, data))
+            at += len(data)
+        return LogPage(tuple(items), at, at >= stop)
+
+    def since(self, at: float) -> int:
+        """`end`: when each byte came is unknown, and rights may depend on it."""
+        del at
+        return self.end
+
+    def last_lines(self, lines: int, limit: int) -> int:
+        """The offset at which the last `lines` lines begin, at most `limit` bytes back."""
+        return self.history.last_lines(lines, limit)
+
+    def markers(self, kinds: Sequence[MarkerKind]) -> list[Marker]:
+        """None."""
+        del kinds
+        return []
+
+
+T = TypeVar("T")
+
+PIECE = 64 * 1024
+"""Bytes that are read at once."""
+
+AGAIN = 0.1
+"""Seconds between two looks at a log that does not have yet what the history has lost."""
+
+PATIENCE = 30.0
+"""Seconds after which such a log is given up."""
+
+
+async def ask(context: VerbContext, console: Console, question: Callable[[LogView], T]) -> T | None:
+    """The answer of the log of `console`, or of its history where there is no log. None: the log
+    cannot be read.
+    """
+    logs = context.logs
+    if logs is None or not logs.keeps(console.id):
+        return question(Memory(console.history, console.link.last_output or 0.0))
+    return await logs.query(console.id, question)
+
+
+async def read_log(call: Call, console: Console, question: Callable[[LogView], T]) -> T:
+    """The same for a verb: raises `VerbExit` where the log cannot be read, or where the operator
+    can no longer read the console when the answer comes.
+    """
+    title = console.title
+    found = await ask(call.context, console, lambda kept: (question(kept),))
+    call.require_readable(console, title)
+    if found is None:
+        raise VerbExit(FAILED, f"the log of {title} cannot be read now")
+    return found[0]
+
+
+async def look_up(
+    call: Call, console: Console, title: str, question: Callable[[LogView], T], needs_log: bool
+) -> tuple[T, bool]:
+    """What `question` finds in the log of `console`, or in memory where the log cannot be read; and
+    whether it is the former. What is not from the log is remarked on.
+
+    Raises `VerbExit` where the log cannot be read and is needed or memory has nothing, and as
+    `Call.require_readable`, which `title` is for.
+    """
+    found = await ask(call.context, console, lambda kept: (question(kept), kept.unwritten))
+    call.require_readable(console, title, FAILED)
+    if found is None:
+        if needs_log or console.history.start == console.history.end:
+            raise VerbExit(FAILED, f"the log of {title} cannot be read now")
+        call.remark(f"the log of {title} cannot be read now: this is from memory")
+        return question(remembered(console)), False
+    answer, count = found
+    if count:
+        call.remark(f"the last {count} bytes are from memory: they cannot be written to disk now")
+    return answer, True
+
+
+async def look_back_denial(call: Call, console: Console, offset: int) -> str:
+    """Why the operator may not look back as far as `offset`; empty if that is allowed."""
+    limit, earliest = call.history_limit(console), call.earliest(console)
+    if limit is None or earliest is None or offset >= console.history.end:
+        return ""
+    first = await ask(call.context, console, lambda kept: kept.since(earliest))
+    if first is not None and offset >= first:
+        return ""
+    since = "" if first is None else f", offset {first}"
+    return f"you may look back {limit:g} seconds on {console.title}{since}"
+
+
+def remembered(console: Console) -> Memory:
+    """What memory has of a console whose log cannot be read now."""
+    return Memory(console.history, console.link.last_output or 0.0, UNREADABLE)
+
+
+class LogStalled(Exception):
+    """Nothing more has come into a log for `PATIENCE` seconds."""
+
+
+@define(eq=False)
+class LogCursor:
+    """Reads on from `offset`, up to `until` where that is given; each item once and in order.
+
+    What the log cannot give now comes from memory, with a gap where memory does not reach.
+    `ended`: nothing more was there at the last `read`.
+    """
+
+    _context: VerbContext
+    _console: Console
+    offset: int
+    until: int | None = None
+    ended: bool = field(default=False, init=False)
+    _waited: float = field(default=0.0, init=False)
+    _is_first: bool = field(default=True, init=False)
+    _seen: list[Marker] = field(factory=list, init=False)  # those at `offset` that were given
+
+    async def read(self, room: int) -> list[Item]:
+        """The next items, about `room` bytes; each call but the first in a new turn of the reactor.
+
+        At the end of the log it waits for a moment. Raises `LogStalled`.
+        """
+        if self._waited >= PATIENCE:
+            raise LogStalled
+        if not self._is_first:
+            await sleep(self._context.clock, AGAIN if self.ended else 0.0)
+        self._is_first = False
+        offset, room, until = self.offset, min(room, PIECE), self.until
+        page = await ask(self._context, self._console, lambda kept: kept.read(offset, room, until))
+        if page is None or self._is_short(page):
+            # The disk is full, or does not answer: memory may have more.
+            page = remembered(self._console).read(offset, PIECE, until)
+        page = self._filled(page, room)
+        moved = page.next > offset
+        items = list(self._unseen(page))
+        self.ended = page.ended
+        self._waited = self._waited + AGAIN if page.ended and not moved else 0.0
+        return items
+
+    def _is_short(self, page: LogPage) -> bool:
+        """Whether it ends before `until` although there is more output."""
+        if self.until is None or page.items or not page.ended:
+            return False
+        return self.offset < min(self.until, self._console.history.end)
+
+    def _filled(self, page: LogPage, room: int) -> LogPage:
+        """`page` up to the first gap of which memory has something, and what memory has."""
+        history, before = self._console.history, 0
+        for number, item in enumerate(page.items):
+            start = max(item.offset, history.start)
+            if isinstance(item, Output):
+                before += len(item.data)
+            elif item.kind is MarkerKind.GAP and start < item.end <= history.end:
+                data = history.read(start, min(item.end - start, max(1, room - before)))
+                missing = (evolve(item, end=start),) if start > item.offset else ()
+                items = (*page.items[:number], *missing, Output(start, item.at, data))
+                return LogPage(items, start + len(data), ended=False)
+        return page
+
+    def _unseen(self, page: LogPage) -> Iterator[Item]:
+        for item in page.items:
+            if isinstance(item, Marker) and item.end == item.offset:
+                if item.offset == self.offset:
+                    if item in self._seen:
+                        continue
+                else:
+                    self._seen = []
+                self._seen.append(item)
+                self.offset = item.offset
+            else:
+                self.offset = item.end
+                self._seen = []
+            yield item
+        if page.next > self.offset:
+            self.offset, self._seen = page.next, []
 
 
 class FollowReader(Protocol):

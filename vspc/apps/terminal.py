@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from vspc.apps.console_input import OperatorInput, RefusedInput
 from vspc.apps.describe import banner, cautions, details
-from vspc.apps.following import Following
+from vspc.apps.following import Following, ask
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
 from vspc.apps.terminal_input import CHOSEN, NOT_CHOSEN, TerminalInput
 from vspc.apps.verbs.context import DONE, FAILED, Call
-from vspc.apps.verbs.log_cursor import ask
 from vspc.apps.verbs.who import presences
 from vspc.common.clock import cancel
 from vspc.common.text import safe_output

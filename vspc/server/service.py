@@ -26,7 +26,7 @@ from twisted.python.components import Componentized
 from vspc import __version__
 from vspc.apps.dispatch import Dispatcher
 from vspc.apps.verbs.context import VerbContext
-from vspc.apps.verbs.work_pool import WorkPool
+from vspc.apps.verbs.limits import WorkPool
 from vspc.audit.service import AuditService
 from vspc.common.clock import rfc3339
 from vspc.common.state_dir import StateError, claim

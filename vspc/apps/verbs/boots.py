@@ -1,8 +1,8 @@
 """`boots NAME`: when a VM booted, and where in its log that is."""
 
+from vspc.apps.following import read_log
 from vspc.apps.verbs.context import Call, Verb, timestamp
 from vspc.apps.verbs.grammar import JSON, NAME, Grammar, Parsed
-from vspc.apps.verbs.log_cursor import read_log
 from vspc.common.columns import Heading, table
 from vspc.console.log_reading import Boot, boots
 

@@ -12,9 +12,8 @@ from attrs import Factory, evolve, field, frozen
 
 from vspc.apps.doctor.facts import Setup
 from vspc.apps.verbs.grammar import NOTHING_PARSED, Grammar, Parsed
-from vspc.apps.verbs.limits import VerbLimits
+from vspc.apps.verbs.limits import VerbLimits, WorkPool
 from vspc.apps.verbs.output import VerbOutput
-from vspc.apps.verbs.work_pool import WorkPool
 from vspc.common.clock import Clock, rfc3339
 from vspc.common.globs import is_glob
 from vspc.common.text import safe

@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping
 
 from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
-from vspc.apps.following import Following, FollowReader
+from vspc.apps.following import Following, FollowReader, ask, look_back_denial
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError, ValueKind, is_number
 from vspc.apps.verbs.limits import EXPECTING
-from vspc.apps.verbs.log_cursor import ask, look_back_denial
 from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, SearchPattern
 from vspc.common.text import safe, safe_output
 from vspc.console.attachment import Attachment, Sink

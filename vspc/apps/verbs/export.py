@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError
 
+from vspc.apps.following import LogCursor, look_up
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import MOMENT, NUMBER, UsageError, ValueKind, choice, is_number
-from vspc.apps.verbs.log_cursor import LogCursor, look_up
 from vspc.apps.verbs.record import recordings
 from vspc.common.text import safe, safe_output
 from vspc.console.console import Console

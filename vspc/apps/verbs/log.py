@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from attrs import define, field
 from twisted.internet.defer import CancelledError
 
+from vspc.apps.following import PIECE, LogCursor, LogStalled, ask, remembered
 from vspc.apps.verbs.context import (
     DONE,
     FAILED,
@@ -21,7 +22,6 @@ from vspc.apps.verbs.context import (
     no_console,
 )
 from vspc.apps.verbs.grammar import JSON, Parsed
-from vspc.apps.verbs.log_cursor import PIECE, LogCursor, LogStalled, ask, remembered
 from vspc.apps.verbs.log_options import (
     FOLLOW,
     FROM,

@@ -1,11 +1,11 @@
 """`raw NAME`: exact bytes both ways, for programs."""
 
 from vspc.apps.exact import ExactBridge
+from vspc.apps.following import look_back_denial
 from vspc.apps.verbs.console import OPTIONS, READ_ONLY, REASON, require_attachable
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET
-from vspc.apps.verbs.log_cursor import look_back_denial
 from vspc.common.text import safe
 
 FROM = Option("--from", "begin at this offset of the log", OFFSET)

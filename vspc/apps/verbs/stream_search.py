@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.kinds import UsageError, ValueKind
-from vspc.apps.verbs.work_pool import WorkPoolFull
+from vspc.apps.verbs.limits import WorkPoolFull
 from vspc.common.text import safe
 from vspc.net.waiting import Wakeup
 
