@@ -5,7 +5,6 @@ Both offer what was typed until the console takes it, and say why if it is refus
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Protocol
 
 from attrs import define
@@ -41,18 +40,12 @@ FORCE = Flag("--force", "take the pen from its holder (right force)")
 """Options of verbs that type."""
 
 
-class _Kind(Enum):
-    KEYS = auto()
-    ANSWER = auto()  # what the terminal sent by itself
-    BREAK = auto()
-
-
 @define(eq=False)
 class _Piece:
-    """Input of one kind that the console has not taken."""
+    """Input that the console has not taken; a BREAK is empty."""
 
-    kind: _Kind
-    data: bytes = b""
+    data: bytes
+    is_answer: bool = False  # what the terminal sent by itself
     refused: bool = False
 
 
@@ -95,25 +88,26 @@ class OperatorInput:
 
     def type(self, data: bytes) -> None:
         """Type `data` at the VM."""
-        self._put(_Piece(_Kind.KEYS, data))
+        if data:
+            self._put(_Piece(data))
 
     def answer(self, data: bytes) -> None:
         """The terminal sent `data` by itself."""
-        self._put(_Piece(_Kind.ANSWER, data))
+        if data:
+            self._put(_Piece(data, is_answer=True))
 
     def send_break(self) -> bool:
         """One BREAK, in its place among what was typed; False if it is refused already."""
         if len(self._pending) >= PENDING_LIMIT:
             return False
-        piece = _Piece(_Kind.BREAK)
+        piece = _Piece(b"")
         self._put(piece)
         return not piece.refused
 
     def _put(self, piece: _Piece) -> None:
-        if piece.data or piece.kind is _Kind.BREAK:
-            self._pending.append(piece)
-            self._waiting += len(piece.data)
-            self.pump()
+        self._pending.append(piece)
+        self._waiting += len(piece.data)
+        self.pump()
 
     def pump(self) -> None:
         """Hand on as much as the console takes."""
@@ -133,7 +127,7 @@ class OperatorInput:
         typed = self._type(piece)
         if self._closed:
             return False
-        size, is_break = len(piece.data), piece.kind is _Kind.BREAK
+        size, is_break = len(piece.data), not piece.data
         if typed.refusal is None and typed.taken < size + is_break:
             piece.data = piece.data[typed.taken :]
             self._waiting -= typed.taken
@@ -146,13 +140,11 @@ class OperatorInput:
         return True
 
     def _type(self, piece: _Piece) -> Typed:
-        if piece.kind is _Kind.ANSWER:
+        if piece.is_answer:
             return self._attachment.answer(piece.data)
         if self._attachment.reads_only:
             return Typed(0, Refusal.READ_ONLY)
-        if piece.kind is _Kind.BREAK:
-            return self._attachment.send_break()
-        return self._attachment.type(piece.data)
+        return self._attachment.type(piece.data) if piece.data else self._attachment.send_break()
 
     def settle(self, kept_back: int = 0) -> None:
         """Open the channel's window by what is dealt with: all but what waits here, and

@@ -1,7 +1,7 @@
 """`events`: the audit file, for administrators and auditors."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from twisted.internet.defer import CancelledError
@@ -43,30 +43,20 @@ async def run(call: Call, parsed: Parsed) -> None:
     """Print events, oldest first, and with `--follow` those that come."""
     if not call.roles & READERS:
         raise VerbExit(DENIED, _DENIED)
-    query, follow = _query(parsed, call.context.clock.wall()), parsed.has(FOLLOW)
-    _check(query.event, call.context.audit_reader.events())
+    since = max(0.0, parsed.get(SINCE, call.context.clock.wall() - HOUR))
+    event, known = parsed.get(EVENT), call.context.audit_reader.events()
+    if event is not None and known and event not in known:
+        raise UsageError(f"unknown event '{safe(event)}'; there are {', '.join(sorted(known))}")
+    query = AuditQuery(since, parsed.get(OPERATOR), parsed.get(CONSOLE), event)
+    follow, show = parsed.has(FOLLOW), str.encode if parsed.has(JSON) else readable
     with call.following() if follow else nullcontext():
         call.record("audit-read", follow=follow, since=timestamp(query.since))
         try:
-            await _print(call, query, follow, _raw if parsed.has(JSON) else readable)
+            await _print(call, query, follow, show)
         except AuditUnavailable as error:
             raise VerbExit(FAILED, str(error)) from None
         except CancelledError:
             raise VerbExit(DONE) from None
-
-
-def _query(parsed: Parsed, now: float) -> AuditQuery:
-    return AuditQuery(
-        max(0.0, parsed.get(SINCE, now - HOUR)),
-        parsed.get(OPERATOR),
-        parsed.get(CONSOLE),
-        parsed.get(EVENT),
-    )
-
-
-def _check(event: str | None, known: Collection[str]) -> None:
-    if event is not None and known and event not in known:
-        raise UsageError(f"unknown event '{safe(event)}'; there are {', '.join(sorted(known))}")
 
 
 async def _print(call: Call, query: AuditQuery, follow: bool, show: Callable[[str], bytes]) -> None:
@@ -98,10 +88,6 @@ def _may_see(call: Call, line: str) -> bool:
         return True
     console = call.context.roster.get(event["console"])
     return console is not None and call.may_read(console)
-
-
-def _raw(line: str) -> bytes:
-    return line.encode()
 
 
 def readable(line: str) -> bytes:

@@ -1,6 +1,7 @@
 """Kinds of values on a command line: each has one name, one reader and one message."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -53,9 +54,9 @@ def _typed(label: str, value: str, _now: float) -> bytes:
         raise UsageError(f"{label} has half of a surrogate pair in it") from None
 
 
-def _number(label: str, value: str, _now: float) -> int:
+def _number(label: str, value: str, _now: float, what: str = "a number") -> int:
     if not is_number(value):
-        raise UsageError(f"{label} takes a number, not '{safe(value)}'")
+        raise UsageError(f"{label} takes {what}, not '{safe(value)}'")
     return int(value)
 
 
@@ -74,12 +75,6 @@ def _size(label: str, value: str, _now: float) -> int:
 def _signed(label: str, value: str, now: float) -> int:
     number = _number(label, value.removeprefix("-"), now)
     return -number if value.startswith("-") else number
-
-
-def _offset(label: str, value: str, _now: float) -> int:
-    if not is_number(value):
-        raise UsageError(f"{label} takes an offset in bytes, not '{safe(value)}'")
-    return int(value)
 
 
 def _duration(label: str, value: str, _now: float) -> float:
@@ -128,7 +123,7 @@ TYPED = ValueKind("TEXT", _typed, verbatim=True)
 NUMBER = ValueKind("N", _number)
 SIZE = ValueKind("N", _size)
 SIGNED = ValueKind("N", _signed)
-OFFSET = ValueKind("OFFSET", _offset)
+OFFSET = ValueKind("OFFSET", partial(_number, what="an offset in bytes"))
 DURATION = ValueKind("TIME", _duration)
 WAIT = ValueKind("TIME", _wait)
 MOMENT = ValueKind("TIME", _moment)

@@ -95,14 +95,9 @@ def _sessions(sessions: int, operators: int) -> str:
     return f"{sessions} of {operators} operator{'' if operators == 1 else 's'}"
 
 
-def _ssh(table: Mapping[str, Any]) -> str:
-    more = _others(table, "connections", "not_logged_in")
-    return f"{table['connections']}, {table['not_logged_in']} not logged in{more}"
-
-
-def _lines(table: Mapping[str, Any]) -> str:
-    more = _others(table, "all", "unidentified")
-    return f"{table['all']}, {table['unidentified']} not identified{more}"
+def _connections(whole: str, some: str, what: str) -> Callable[[Mapping[str, Any]], str]:
+    """Connections, how many of them are `what`, and what else is in the table."""
+    return lambda table: f"{table[whole]}, {table[some]} {what}{_others(table, whole, some)}"
 
 
 def _audit(table: Mapping[str, Any], refuses: bool) -> str:
@@ -127,8 +122,12 @@ _SUBJECTS = (
     ),
     StatusSubject("certificate until", ("certificate",), _certificate),
     StatusSubject("consoles", ("consoles",), _counts),
-    StatusSubject("VM connections", ("lines",), _lines),
-    StatusSubject("SSH connections", ("ssh",), _ssh),
+    StatusSubject(
+        "VM connections", ("lines",), _connections("all", "unidentified", "not identified")
+    ),
+    StatusSubject(
+        "SSH connections", ("ssh",), _connections("connections", "not_logged_in", "not logged in")
+    ),
     StatusSubject("sessions", ("sessions", "operators"), _sessions),
     StatusSubject(
         "attachments", ("attachments", "writers"), lambda on, pens: f"{on}, {pens} with the pen"

@@ -1,6 +1,6 @@
 """The table of verbs, and how a command line runs one of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve, frozen
 
@@ -60,21 +60,12 @@ class Invocation:
         return cls(reason, word, source)
 
 
-class VerbTable(Mapping[str, Verb]):
+class VerbTable(dict[str, Verb]):
     """Verbs by name, in the order in which `help` lists them."""
 
     def __init__(self, verbs: Iterable[Verb]) -> None:
         self.verbs = (*verbs, Verb(help_text.GRAMMAR, self._help, audits_itself=True))
-        self._by_name = {name: verb for verb in self.verbs for name in verb.names}
-
-    def __getitem__(self, name: str) -> Verb:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
+        super().__init__((name, verb) for verb in self.verbs for name in verb.names)
 
     def run_line(self, call: Call, line: str) -> None:
         """Run a command line."""
