@@ -218,6 +218,16 @@ class RelationTests(ConfigTest):
     def test_a_key_of_another_table(self) -> None:
         self.assertIn("unknown key", self.mistakes("[vm]\nlisten = 1\n")["vm.listen"])
 
+    def test_sockets_that_vms_ask_for(self) -> None:
+        found = self.mistakes('[vm]\nservice_sockets = "open"\n')
+        self.assertIn("set ports", found["vm.service_sockets"])
+        text = '[vm.service_socket]\nports = "2200-2299"\noperator = "nobody"\n'
+        found = self.mistakes(text)
+        self.assertIn("unknown operator 'nobody'", found["vm.service_socket.operator"])
+        self.assertIn("is used by ssh.listen", found["vm.service_socket.ports"])
+        found = self.mistakes('[vm]\nservice_sockets = "yes"\n')
+        self.assertIn("allowed: ignore, open", found["vm.service_sockets"])
+
     def test_tables_written_as_lists_and_lists_as_tables(self) -> None:
         self.assertIn("[[...]]", self.mistakes("[access]\n")["access"])
         self.assertIn("[operators.NAME]", self.mistakes("[[operators]]\n")["operators"])

@@ -127,6 +127,21 @@ class RemoteSystems(MovingTestCase):
         server.type(b"echo over TLS\r")
         server.out.expect(rb"^over TLS\r\n")
 
+    def test_a_socket_that_a_vm_asks_for(self) -> None:
+        port = free_port()
+        text = self.config.read_text().replace("[vm]\n", '[vm]\nservice_sockets = "open"\n', 1)
+        socket = f'[vm.service_socket]\nports = "{port}-{port}"\noperator = "alice"\n'
+        self.config.write_text(text + socket)
+        self.serve()
+        self.simulate("--service-uri", f"tcp://:{port}")
+        self.server.out.expect(rb" listening what=.* port=%d" % port)
+        [nc] = require("nc")
+        client = self.start(nc, "127.0.0.1", str(port))
+        client.type(b"echo by its own socket\r")
+        client.out.expect(rb"^by its own socket\r\n")
+        self.assertIn(b"alice", self.ssh("who", "web1").out)
+        self.assert_no_defects()
+
     def test_our_own_ssh_port_is_not_connected_to(self) -> None:
         """Not even by a name that leads there."""
         self.config.write_text(

@@ -1,5 +1,6 @@
 """Service URIs as administrators type them and as anybody may send them; proxy URIs as we print."""
 
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from vspc.common.values import InvalidValue
 from vspc.wire.uri import (
     DIAL_SCHEMES,
     SERVICE_SCHEMES,
+    SOCKET_URIS,
     URI_ARGUMENTS,
     URI_LENGTH,
     RemoteUri,
@@ -18,6 +20,7 @@ from vspc.wire.uri import (
     ServiceUri,
     TlsWishes,
     proxy_uri,
+    socket_of,
 )
 
 
@@ -174,6 +177,25 @@ class Remote(SynchronousTestCase):
             "ssl://h:1#cipherList=%0a": "is not a list of ciphers",
         }.items():
             self.assertIn(part, self.wrong(text), text)
+
+    def test_the_uri_of_a_socket_has_no_host(self) -> None:
+        for text, found in {
+            "telnet://:2001": (Scheme.TELNET, 2001),
+            "TCP://:2001/?port=a#verify": (Scheme.TCP, 2001),
+            ":2001": (Scheme.TCP, 2001),
+            "tcp+ssl://:2001": (Scheme.TCP_SSL, 2001),
+            "tcp://h:2001": None,
+            "tcp://:0": None,
+            "tcp://:65536": None,
+            "http://:80": None,
+            "rfc2217://:80": None,
+            "vspc": None,
+            "": None,
+        }.items():
+            self.assertEqual(socket_of(text), found, text)
+            if found is not None:
+                word = ServiceUri.parse(text.lower().encode()).word
+                self.assertTrue(any(fnmatchcase(word, each) for each in SOCKET_URIS), text)
 
     def test_dial_needs_a_scheme_of_its_own(self) -> None:
         self.assertIn("'h:1' has no scheme; expected one of", self.wrong("h:1", (Scheme.RFC2217,)))

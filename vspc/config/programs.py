@@ -16,6 +16,10 @@ _ONE_WAY = 'console = "web01" with listen = "tcp:4001", or consoles = "lab-*" wi
 
 def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     """Mistakes that show in the tables of the file."""
+    vm = table(tables, "vm")
+    if vm.get("service_sockets") == "open" and "service_socket" not in vm:
+        allowed = 'set ports = "2001-2100" and operator in [vm.service_socket]'
+        yield "vm.service_sockets", "no ports for them", allowed
     for index, entry in enumerate(dicts(table(tables, "console"), "listen")):
         key, has = f"{KEY}[{index}]", entry.keys()
         if ("console" in has) == ("consoles" in has):
@@ -56,6 +60,7 @@ def conflicts(config: Config, tainted: Tainted) -> Iterator[Finding]:
     """Mistakes that show in `config`, which may be partial."""
     entries = list(tainted.numbered(KEY, config.console.listen))
     yield from _taken_twice(config, entries)
+    yield from _service_sockets(config, tainted)
     for index, entry in entries:
         key = f"{KEY}[{index}].operator"
         if entry.operator is None or tainted.about(key) or tainted.about("operators"):
@@ -69,6 +74,15 @@ def conflicts(config: Config, tainted: Tainted) -> Iterator[Finding]:
             yield key, problem, "add an [[access]] rule with the right read, or correct the name"
 
 
+def _service_sockets(config: Config, tainted: Tainted) -> Iterator[Finding]:
+    settings, key = config.vm.service_socket, "vm.service_socket"
+    if settings is None or tainted.about(key) or tainted.about("operators"):
+        return
+    if settings.operator not in config.operators:
+        allowed = "expected an operator with a table [operators.NAME]"
+        yield f"{key}.operator", f"unknown operator {shown(settings.operator)}", allowed
+
+
 def _taken_twice(config: Config, entries: list[tuple[int, SocketSettings]]) -> Iterator[Finding]:
     """Ports and paths that another listener has."""
     seen: dict[tuple[int, str], list[tuple[str, SocketAddress]]] = {}
@@ -76,9 +90,14 @@ def _taken_twice(config: Config, entries: list[tuple[int, SocketSettings]]) -> I
         address = taken_by(text)
         if address is not None:
             seen.setdefault((address.port, address.path), []).append((key, address))
-    for index, entry in entries:
-        key = f"{KEY}[{index}].{'listen' if entry.ports is None else 'ports'}"
-        for address in entry.addresses:
+    sockets = [
+        (f"{KEY}[{index}].{'listen' if entry.ports is None else 'ports'}", entry.addresses)
+        for index, entry in entries
+    ]
+    if config.vm.service_socket is not None:
+        sockets.append(("vm.service_socket.ports", config.vm.service_socket.addresses))
+    for key, addresses in sockets:
+        for address in addresses:
             place = seen.setdefault((address.port, address.path), [])
             other = next((name for name, each in place if each.meets(address)), None)
             place.append((key, address))

@@ -71,6 +71,7 @@ OnFailure = Literal["continue", "refuse"]
 StartTls = Literal["off", "offer", "require"]
 Takeover = Literal["probe", "same-host", "certificate", "hold", "allow"]
 BreakSpelling = Literal["brk", "comport"]
+ServiceSockets = Literal["ignore", "open"]
 SinkKind = Literal["text", "json", "syslog"]
 Fsync = Literal["never", "interval", "always"]
 SocketProtocol = Literal["raw", "telnet"]
@@ -254,45 +255,6 @@ class ZoneSettings:
 
 
 @frozen
-class VmSettings:
-    """[vm]: where VMs connect, and which hosts may."""
-
-    telnet: tuple[Endpoint, ...] = (Endpoint("tcp:13370"),)
-    telnets: tuple[Endpoint, ...] = (Endpoint("tcp:13371"),)
-    service_uris: tuple[str, ...] = ("vspc", "vSPC.py")
-    allow: tuple[Network, ...] = LOOPBACK
-    start_tls: StartTls = "off"
-    client_ca: Readable | None = None
-    takeover: Takeover = "probe"
-    vmotion_peers: tuple[Network, ...] | None = None
-    proxy_protocol_from: tuple[Network, ...] = ()
-    probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
-    identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
-    dial_allow: tuple[DialEntry, ...] = ()
-    vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
-    com_port: bool = True
-    break_: BreakSpelling = "brk"
-    plain: tuple[PlainSettings, ...] = ()
-    zone: tuple[ZoneSettings, ...] = ()
-
-    @property
-    def zones(self) -> tuple[ZoneSettings, ...]:
-        """All zones, the one that this table itself describes first."""
-        own = ZoneSettings(
-            DEFAULT_ZONE,
-            self.telnet,
-            self.telnets,
-            self.allow,
-            self.start_tls,
-            self.client_ca,
-            self.takeover,
-            self.vmotion_peers,
-            self.proxy_protocol_from,
-        )
-        return (own, *self.zone)
-
-
-@frozen
 class SocketSettings:
     """[[console.listen]]: a console as a socket for programs, or each of several on a port of its
     own. Without `operator` it is the one that the client's certificate names.
@@ -316,6 +278,75 @@ class SocketSettings:
         if self.ports is not None:
             return tuple(SocketAddress(self.interface, port) for port in self.ports)
         return () if self.listen is None else (self.listen,)
+
+
+@frozen
+class ServiceSocketSettings:
+    """[vm.service_socket]: sockets that VMs ask for by their service URIs (`telnet://:2001`)."""
+
+    ports: PortRange
+    operator: str
+    interface: Interface = LOCALHOST
+    allow: tuple[Network, ...] = LOOPBACK
+    max: int = field(default=8, metadata=within(1, 1000))
+
+    @property
+    def addresses(self) -> tuple[SocketAddress, ...]:
+        """All that may be opened."""
+        return tuple(SocketAddress(self.interface, port) for port in self.ports)
+
+    def socket(self, console: str, port: int, telnet: bool, tls: bool) -> SocketSettings:
+        """The socket of `console` at `port`, as if it stood in the configuration."""
+        return SocketSettings(
+            "telnet" if telnet else "raw",
+            console,
+            SocketAddress(self.interface, port),
+            operator=self.operator,
+            allow=self.allow,
+            max=self.max,
+            tls=tls,
+        )
+
+
+@frozen
+class VmSettings:
+    """[vm]: where VMs connect, and which hosts may."""
+
+    telnet: tuple[Endpoint, ...] = (Endpoint("tcp:13370"),)
+    telnets: tuple[Endpoint, ...] = (Endpoint("tcp:13371"),)
+    service_uris: tuple[str, ...] = ("vspc", "vSPC.py")
+    allow: tuple[Network, ...] = LOOPBACK
+    start_tls: StartTls = "off"
+    client_ca: Readable | None = None
+    takeover: Takeover = "probe"
+    vmotion_peers: tuple[Network, ...] | None = None
+    proxy_protocol_from: tuple[Network, ...] = ()
+    probe_timeout: Duration = field(default=Duration(5.0), metadata=within_time(0.1, 60))
+    identify_timeout: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
+    dial_allow: tuple[DialEntry, ...] = ()
+    vmotion_timeout: Duration = field(default=Duration(120.0), metadata=within_time(5, 3600))
+    service_sockets: ServiceSockets = "ignore"
+    service_socket: ServiceSocketSettings | None = None
+    com_port: bool = True
+    break_: BreakSpelling = "brk"
+    plain: tuple[PlainSettings, ...] = ()
+    zone: tuple[ZoneSettings, ...] = ()
+
+    @property
+    def zones(self) -> tuple[ZoneSettings, ...]:
+        """All zones, the one that this table itself describes first."""
+        own = ZoneSettings(
+            DEFAULT_ZONE,
+            self.telnet,
+            self.telnets,
+            self.allow,
+            self.start_tls,
+            self.client_ca,
+            self.takeover,
+            self.vmotion_peers,
+            self.proxy_protocol_from,
+        )
+        return (own, *self.zone)
 
 
 @frozen

@@ -3,10 +3,12 @@
 from typing import Any
 
 from vspc.apps.verbs.context import VerbContext
+from vspc.config.settings import ServiceSocketSettings
 from vspc.console.access import Operator
 from vspc.console.ports import Lockouts
 from vspc.doors.programs.assignment import assignments_file
 from vspc.doors.programs.door import DoorContext, ProgramDoor
+from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.doors.programs.socket import OperatorsOfSockets
 from vspc.net.limits import Refusals
 from vspc.net.reactor import ThreadRunner
@@ -28,6 +30,16 @@ def operators_of_sockets(live: Live, lockouts: Lockouts) -> OperatorsOfSockets:
         return f"{name} has to be verified by a FIDO token" if settings.verify_required else ""
 
     return OperatorsOfSockets(named, by_certificate, lockouts)
+
+
+def service_sockets(live: Live, verbs: VerbContext, door: ProgramDoor) -> ServiceSockets:
+    """What VMs ask for, as far as the configuration in force allows it."""
+
+    def settings() -> ServiceSocketSettings | None:
+        vm = live.config.vm
+        return vm.service_socket if vm.service_sockets == "open" else None
+
+    return ServiceSockets(verbs.roster, verbs.clock, settings, door.serve)
 
 
 def program_door(

@@ -39,6 +39,7 @@ from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
 from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
+from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.net.endpoints import limit_accepts, raise_limit, server, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
@@ -51,7 +52,7 @@ from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
-from vspc.server.program_side import program_door
+from vspc.server.program_side import program_door, service_sockets
 from vspc.server.reload import Live, changes, needs_restart
 from vspc.server.remote_side import RemoteSide
 from vspc.server.vm_side import VmSide
@@ -101,6 +102,7 @@ class VspcService(MultiService):
         self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
         self._operators = self._operator_side()
         self._programs: ProgramDoor | None = None
+        self._service_sockets: ServiceSockets | None = None
         self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -192,6 +194,8 @@ class VspcService(MultiService):
             self._listen(description, ssh_server, "ssh")
         self._programs = self._program_door(dispatcher.context)
         self._programs.open(config.console.listen, pair)
+        self._service_sockets = service_sockets(self.live, verbs, self._programs)
+        self._service_sockets.update()
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def _program_door(self, verbs: VerbContext) -> ProgramDoor:
@@ -276,6 +280,8 @@ class VspcService(MultiService):
         self.events.subscribe(self._reassess_renamed)
         if self._programs is not None:
             self.events.subscribe(self._programs.on_event)
+        if self._service_sockets is not None:
+            self.events.subscribe(self._service_sockets.on_event)
         self._logs.start(self.events)
         self._vm_side.start()
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
@@ -370,6 +376,8 @@ class VspcService(MultiService):
             self._log.warn("reload-needs-restart", key=key)
         ended = self._operators.reload(config) + sockets.apply()
         self._remotes.reload()
+        if self._service_sockets is not None:
+            self._service_sockets.update()
         self._log.info("reloaded", path=config.path, logins_ended=ended)
         self._audit.recorder.record(
             "reload", changed=" ".join(changed), restart=" ".join(restart), ended=ended

@@ -29,6 +29,7 @@ from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.listen import ConnectionFilter, GuardedFactory, plain_factory, vmware_factory
 from vspc.vm.server import LineServer
+from vspc.wire.uri import SOCKET_URIS
 
 Listener = tuple[str, Factory, str]
 """An endpoint string, what listens there, and its name in the log."""
@@ -100,7 +101,8 @@ class VmSide:
             vm = self.config().vm
             port = ComPortTerms(vm.com_port, vm.break_ == "comport")
             allow = DialAllow(vm.dial_allow)
-            return Terms(vm.service_uris, self.now, state.start_tls, state.tls, port, allow)
+            uris = vm.service_uris + (SOCKET_URIS if vm.service_sockets == "open" else ())
+            return Terms(uris, self.now, state.start_tls, state.tls, port, allow)
 
         found = list[Listener]()
         for description in settings.telnet:

@@ -146,6 +146,24 @@ class RemoteUri:
         return cls(scheme, host, port, wishes)
 
 
+_SOCKET = re.compile(r"(?:([a-z0-9+]+)://)?:([0-9]{1,5})/?", re.ASCII | re.IGNORECASE)
+
+SOCKET_URIS = ("tcp*://:*", "telnet*://:*", "ssl://:*", ":*")
+"""Globs that every URI of a socket matches, as far as `service_uris` look at it."""
+
+
+def socket_of(text: str) -> tuple[Scheme, int] | None:
+    """The scheme and the port of a URI without a host, such as `telnet://:2001`: a socket to be
+    opened for the serial port. None: it is another word.
+    """
+    match = _SOCKET.fullmatch(text.partition("#")[0].partition("?")[0])
+    if match is None or not 0 < int(match[2]) < 65536:
+        return None
+    word = (match[1] or Scheme.TCP.value).lower()
+    scheme = next((each for each in SERVICE_SCHEMES if each.value == word), None)
+    return None if scheme is None else (scheme, int(match[2]))
+
+
 def bracketed(host: str) -> str:
     """`host` as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -92,6 +92,8 @@ class ProgramDoor:
         self._looks = False  # whether those who wait are about to look again
         self._ranges: tuple[SocketSettings, ...] = ()  # those of several consoles
         self._is_full: set[str] = set()  # patterns with more consoles than ports, told already
+        self._asked: tuple[SocketSettings, ...] = ()  # what VMs ask for, beside the configuration
+        self._again: Callable[[], SocketChanges] | None = None  # prepare the same once more
 
     # Opening and changing
 
@@ -110,11 +112,16 @@ class ProgramDoor:
         changed then.
         """
         wanted = list[tuple[SocketAddress, SocketSettings, ServerTls | None]]()
-        for entry in entries:
+        for entry in (*self._asked, *entries):
             tls = ServerTls(pair, entry.client_ca) if entry.tls else None
             wanted += [(address, entry, tls) for address in entry.addresses]
         opened = list[_Listener]()
-        changes = SocketChanges(lambda: self._take(wanted, opened), opened)
+
+        def take() -> int:
+            self._again = lambda: self.prepare(entries, pair)
+            return self._take(wanted, opened)
+
+        changes = SocketChanges(take, opened)
         try:
             for address, entry, _ in wanted:
                 if address.place not in self._listeners:
@@ -123,6 +130,18 @@ class ProgramDoor:
             changes.cancel()
             raise
         return changes
+
+    def serve(self, asked: tuple[SocketSettings, ...]) -> int:
+        """Listen on what VMs ask for, too: `asked` and no other. How many connections are ended.
+        Raises `SocketError`, and nothing is changed then.
+        """
+        assert self._again is not None, "it is open"
+        before, self._asked = self._asked, asked
+        try:
+            return self._again().apply()
+        except SocketError:
+            self._asked = before
+            raise
 
     def _take(
         self,
