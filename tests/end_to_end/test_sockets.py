@@ -7,12 +7,13 @@ import socket
 import time
 from pathlib import Path
 
+import serial
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.end_to_end.processes import Child, Size, free_port
 from tests.end_to_end.server import ServerTestCase
 from tests.net.authorities import certificate
-from tests.programs import missing, require
+from tests.programs import require
 
 LISTENER = (
     '[[vm.plain]]\nname = "{name}"\nlisten = "tcp:0:interface=127.0.0.1"\ntelnet = {telnet}\n'
@@ -37,6 +38,10 @@ class Device:
     def say(self, data: bytes) -> None:
         self.socket.sendall(data)
 
+    def read(self, count: int) -> bytes:
+        """The next bytes."""
+        return self.socket.recv(count, socket.MSG_WAITALL)
+
     def expect(self, wanted: bytes) -> bytes:
         """Read until `wanted` has come; everything since the last time."""
         while wanted not in self.heard:
@@ -50,12 +55,13 @@ class Device:
         return heard
 
 
-def wait_listening(port: int) -> None:
-    """Wait until another program listens."""
+def connect(port: int) -> socket.socket:
+    """Connect to another program, as soon as it listens."""
     for _ in range(400):
         with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.settimeout(20)
+            return connection
         time.sleep(0.05)
     raise AssertionError(f"nobody listens on {port}")
 
@@ -216,10 +222,6 @@ class Raw(SocketsTestCase):
         self.assertRegex(login["address"], r"\Alocal uid=\d+")
 
     def test_pyserial_over_a_socket(self) -> None:
-        try:
-            import serial
-        except ImportError:
-            missing("pyserial", "pip install pyserial")
         device = self.open("raw")
         with serial.serial_for_url(f"socket://127.0.0.1:{self.port}", timeout=20) as port:
             self.wait_attached()
@@ -271,6 +273,48 @@ class Raw(SocketsTestCase):
             self.device()
 
 
+class Rfc2217(SocketsTestCase):
+    def test_pyserial_sets_the_port_and_reads_its_modem_lines(self) -> None:
+        device = self.open("rfc2217")
+        url = f"rfc2217://127.0.0.1:{self.port}"
+        with serial.serial_for_url(url, baudrate=115200, timeout=20) as port:
+            self.wait_attached()
+            every = bytes(range(256)) + b"\r\n\r\0"
+            port.write(every)
+            self.assertEqual(device.read(len(every)), every)
+            device.say(every)
+            self.assertEqual(port.read(len(every)), every)
+            self.assertTrue(port.cts and port.dsr and port.cd)
+            port.baudrate = 9600
+            port.parity = "E"
+            port.dtr = False
+            port.reset_output_buffer()
+            device.socket.close()
+            self.server.out.expect(rb" vm-lost console=guest ")
+            deadline = time.monotonic() + 20
+            while port.cd and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertFalse(port.cd)
+        self.assert_no_defects()
+
+    def test_ser2net_as_the_client(self) -> None:
+        [ser2net] = require("ser2net")
+        device = self.open("rfc2217")
+        port = free_port()
+        (self.directory / "ser2net.yaml").write_text(
+            f"connection: &guest\n  accepter: tcp,127.0.0.1,{port}\n"
+            f"  connector: telnet(rfc2217),tcp,127.0.0.1,{self.port}\n"
+        )
+        self.start(ser2net, "-n", "-d", "-c", self.directory / "ser2net.yaml", "-P", "ser2net.pid")
+        with contextlib.closing(connect(port)) as client:
+            self.wait_attached()
+            client.sendall(b"\xff\r\nuname\r")
+            self.assertEqual(device.read(9), b"\xff\r\nuname\r")
+            device.say(b"Linux\xff\r\n")
+            self.assertEqual(client.recv(8, socket.MSG_WAITALL), b"Linux\xff\r\n")
+        self.assert_no_defects()
+
+
 class Conserver(SocketsTestCase):
     def test_conserver_dials_a_telnet_socket(self) -> None:
         conserver, console = require("conserver", "console")
@@ -282,7 +326,7 @@ class Conserver(SocketsTestCase):
             *(conserver, "-C", configuration, "-p", str(port), "-M", "127.0.0.1", "-E", "-n"),
         )
         self.wait_attached()
-        wait_listening(port)
+        connect(port).close()
         client = self.start(
             *(console, "-n", "-E", "-M", "127.0.0.1", "-p", str(port), "guest"),
             terminal=Size(),

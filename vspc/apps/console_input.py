@@ -155,6 +155,13 @@ class OperatorInput:
             self._owed -= done
             self._channel.consumed(done)
 
+    def purge(self) -> None:
+        """Drop what has not gone to the VM, as the operator wishes."""
+        self._pending.clear()
+        self._waiting = 0
+        self._attachment.withdraw()
+        self.settle()
+
     def close(self) -> int:
         """Drop what waits; for how many bytes `Channel.consumed` was not called."""
         self._closed = True

@@ -14,7 +14,7 @@ from vspc.apps.console_input import NOT_DENIED, OperatorInput, RefusedInput
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
-from vspc.console.attachment import AttachmentKind, Refusal
+from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.console import Console
 from vspc.console.notices import Notice, NoticeKind
 from vspc.console.ports import Program
@@ -60,7 +60,7 @@ class ExactBridge(Program):
         self._ends_with_input = ends_with_input
         self._rules = rules
         self._input_ended = False
-        self._is_over = False
+        self._is_over = self._is_purging = False
         self._attachment = console.attach(
             call.session, call.rights(console), self, offset, AttachmentKind.PROGRAM, read_only
         )
@@ -79,6 +79,22 @@ class ExactBridge(Program):
 
     def _print(self, text: str) -> None:
         complain(self._channel, f"[{text}]")
+
+    @property
+    def attachment(self) -> Attachment:
+        """Its place on the console."""
+        return self._attachment
+
+    def purge(self, output: bool, typed: bool) -> None:
+        """Drop what the program has not been shown, and what it has typed and the VM has not got:
+        it wishes so.
+        """
+        if output:
+            self._output.skip()
+        if typed:
+            self._is_purging = True
+            self._input.purge()
+            self._is_purging = False
 
     # `Program`
 
@@ -158,7 +174,7 @@ class ExactBridge(Program):
             self._leave(FAILED if refusal in NOT_DENIED else DENIED)
 
     def _sent(self, _delivered: int, dropped: int) -> None:
-        if dropped:
+        if dropped and not self._is_purging:
             self._call.context.clock.call_later(0, self._leave_unsent)
 
     def _leave_unsent(self) -> None:

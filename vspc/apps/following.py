@@ -339,6 +339,12 @@ class Following:
         elif item.kind is MarkerKind.GAP:
             self._reader.missing(item.offset, item.end, item.text)
 
+    def skip(self) -> None:
+        """Go on from now; what has not been read is not wanted."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        self._attachment.offset = self._attachment.console.history.end
+
     def stop(self) -> None:
         """Read nothing more."""
         self._is_over = True

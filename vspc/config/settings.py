@@ -74,7 +74,7 @@ BreakSpelling = Literal["brk", "comport"]
 ServiceSockets = Literal["ignore", "open"]
 SinkKind = Literal["text", "json", "syslog"]
 Fsync = Literal["never", "interval", "always"]
-SocketProtocol = Literal["raw", "telnet"]
+SocketProtocol = Literal["raw", "telnet", "rfc2217"]
 
 STATE_DIR = Path("state")
 """The default state_dir, relative to the file."""

@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from vspc.apps.exact import BridgeRules, ExactBridge
 from vspc.apps.verbs.context import FAILED, Call, VerbContext
-from vspc.console.attachment import Attachment, Refusal
+from vspc.common.serial import ModemState, PortSettings
+from vspc.console.attachment import Refusal
 from vspc.console.console import Console
 from vspc.console.input_queue import amount
 from vspc.console.ports import Program, Terminal
@@ -29,6 +30,9 @@ PIECE = 64 * 1024
 
 CLOSE_TIMEOUT = 5.0
 """Seconds in which a client has to take what was written before its connection is closed."""
+
+CONNECTED = ModemState.CTS | ModemState.DSR | ModemState.DCD
+"""Modem lines of a console with a line that does not say which are on."""
 
 _EVERY_REFUSAL = frozenset(Refusal)
 
@@ -49,6 +53,9 @@ class ProgramWire(Protocol):
 
     def send_break(self) -> None:
         """The VM sent a BREAK."""
+
+    def port_changed(self) -> None:
+        """The console went away, came back, or its serial port has other modem lines."""
 
     def pause(self) -> None:
         """Read nothing more until `resume`."""
@@ -93,6 +100,9 @@ class ProgramChannel:
         self._unconsumed = 0
         self._is_paused = False  # whether reading is
         self._is_full = False  # whether the connection takes no more output
+        self._is_held = False  # whether nothing is read until it does
+        self._is_suspended = False  # whether the client wants no output
+        self._bridge: ExactBridge | None = None
         self._is_over = False
         self._untyped = 0  # bytes that were typed before there was a console
         self._said = ""  # the last thing that was to be told
@@ -137,7 +147,9 @@ class ProgramChannel:
         if not console.live:
             self._tell(f"[{console.title} is away]")
         begins = self._context.begins(console)
-        ExactBridge(self._call, console, begins, rules=self._rules).begin()
+        self._bridge = ExactBridge(self._call, console, begins, rules=self._rules)
+        self._bridge.begin()
+        self._wire.port_changed()
 
     def _lost_input(self) -> str:
         return f"; {amount(self._untyped, 0)} not sent" if self._untyped else ""
@@ -149,11 +161,44 @@ class ProgramChannel:
             return BridgeRules(frozenset(), on_break=wire.send_break)
         return BridgeRules(_EVERY_REFUSAL, breaks=False, unsent=True, on_break=wire.send_break)
 
+    # The console as a serial port (`vspc.doors.programs.comport.ServedPort`)
+
     @property
-    def attachment(self) -> Attachment | None:
-        """Its place on the console."""
-        mine = (each for each in self.console.attachments) if self.console else iter(())
-        return next((each for each in mine if each.session is self.session), None)
+    def settings(self) -> PortSettings | None:
+        """Of the port at the VM's side."""
+        return None if self.console is None else self.console.link.settings
+
+    @property
+    def modem(self) -> ModemState:
+        """Its modem lines, as far as they are known; none is on while the console is away."""
+        if self.console is None or not self.console.live:
+            return ModemState(0)
+        known = self.console.link.modem
+        return CONNECTED if known is None else known
+
+    def set_port(self, settings: PortSettings) -> bool:
+        """Set it, if this client could type: nobody else has the pen."""
+        if self.console is None or self._bridge is None or self.console.link.line is None:
+            return False
+        attachment = self._bridge.attachment
+        is_free = self.console.pen.holder in (None, attachment)
+        may_write = "write" in attachment.rights and not attachment.must_ask
+        return is_free and may_write and self.console.link.line.set_port(settings)
+
+    def suspend(self, suspended: bool) -> None:
+        """Whether the client wants no output now: it stays in the console, and in its log."""
+        self._is_suspended = suspended
+        if not suspended:
+            self._drained()
+
+    def purge(self, output: bool, typed: bool) -> None:
+        """Drop output that was not sent, and input that did not go to the VM."""
+        if self._bridge is not None:
+            self._bridge.purge(output, typed)
+
+    def port_changed(self) -> None:
+        """The console went away, came back, or its serial port has other modem lines."""
+        self._wire.port_changed()
 
     # What the wire calls
 
@@ -208,8 +253,24 @@ class ProgramChannel:
 
     def resumeProducing(self) -> None:
         self._is_full = False
+        if self._is_held:
+            self._is_held = False
+            self._resume()
+        self._drained()
+
+    def _drained(self) -> None:
         if not self._is_over:
             self._guard(lambda program: program.drained())
+
+    def answered(self) -> None:
+        """The client was answered. One that asks and does not read the answers is not read."""
+        if self._is_full and not self._is_held:
+            self._is_held = True
+            self._wire.pause()
+
+    def _resume(self) -> None:
+        if not (self._is_held or self._is_paused or self._is_over):
+            self._wire.resume()
 
     def stopProducing(self) -> None:
         self._is_full = True
@@ -222,7 +283,7 @@ class ProgramChannel:
 
     def room(self) -> int:
         """A piece, unless the client does not read."""
-        return 0 if self._is_full or self._is_over else PIECE
+        return 0 if self._is_full or self._is_suspended or self._is_over else PIECE
 
     def write(self, data: bytes) -> None:
         """Output of the VM."""
@@ -243,7 +304,7 @@ class ProgramChannel:
         self._unconsumed -= count
         if self._is_paused and self._unconsumed <= WINDOW // 2:
             self._is_paused = False
-            self._wire.resume()
+            self._resume()
 
     def finish(self, status: int) -> None:
         """Close; a socket has no exit status, the log has the reason."""

@@ -16,7 +16,7 @@ from vspc.config.settings import SocketSettings
 from vspc.config.sockets import PortRange, SocketAddress
 from vspc.console.access import matches
 from vspc.console.console import Console
-from vspc.console.events import Appeared, Connected, Event, Renamed
+from vspc.console.events import Appeared, Connected, Event, ModemChanged, Renamed, WentAway
 from vspc.console.logins import Login
 from vspc.console.names import Found
 from vspc.doors.programs.assignment import PortAssignments, lasting_name
@@ -245,6 +245,16 @@ class ProgramDoor:
                     self._begins[ref.id] = console.history.end
                 self._assign(console)
                 self._look_soon()
+        match event:
+            case Connected(ref) | WentAway(ref) | ModemChanged(ref):
+                for channel in self._on(ref.id):
+                    channel.port_changed()
+
+    def _on(self, console_id: str) -> list[ProgramChannel]:
+        """Programs that take this console for a serial port."""
+        sockets = (each for each in self._sockets if each.entry.protocol == "rfc2217")
+        channels = (channel for socket in sockets for channel in socket.channels)
+        return [each for each in channels if each.console and each.console.id == console_id]
 
     def _look_soon(self) -> None:
         """Those who wait look again, in the next turn."""

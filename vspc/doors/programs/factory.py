@@ -137,7 +137,8 @@ class SocketFactory(Factory):
         socket = self._socket
         if socket.entry.protocol == "raw":
             return RawWire(socket, share)
-        return LineTransport(lambda: TelnetWire(socket), socket.clock.seconds, share)
+        is_serial = socket.entry.protocol == "rfc2217"
+        return LineTransport(lambda: TelnetWire(socket, is_serial), socket.clock.seconds, share)
 
 
 class _Giving(Factory):

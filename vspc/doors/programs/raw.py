@@ -68,6 +68,9 @@ class RawWire(Protocol):
     def send_break(self) -> None:
         """Plain bytes carry no BREAK."""
 
+    def port_changed(self) -> None:
+        """Nor modem lines."""
+
     def pause(self) -> None:
         self._reader.pause()
 

@@ -1,8 +1,12 @@
-"""A telnet socket: RFC 854 and 855 by the same transport as the lines of VMs.
+"""Telnet sockets: RFC 854 and 855 by the same transport as the lines of VMs.
 
-The client is a terminal that sends each key as it is typed and shows nothing by itself: ECHO (RFC
-857) and SGA (RFC 858) are offered. It is a Network Virtual Terminal in a direction in which BINARY
-(RFC 856) is not agreed on; its window size and all other options are declined.
+The client of one is a terminal that sends each key as it is typed and shows nothing by itself: ECHO
+(RFC 857) and SGA (RFC 858) are offered. It is a Network Virtual Terminal in a direction in which
+BINARY (RFC 856) is not agreed on.
+
+With RFC 2217 it is a program: BINARY is asked for, and taken for agreed on unless it is refused.
+
+The size of a window and all other options are declined.
 """
 
 from twisted.internet.protocol import connectionDone
@@ -10,6 +14,7 @@ from twisted.python.failure import Failure
 
 from vspc.common.clock import Timer
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, ProgramChannel
+from vspc.doors.programs.comport import ComPortServer
 from vspc.doors.programs.socket import NotAdmitted, ProgramSocket
 from vspc.net.keepalive import keep_alive
 from vspc.net.telnet_options import LineProtocol
@@ -17,6 +22,7 @@ from vspc.net.telnet_transport import LineTransport
 from vspc.wire import telnet
 
 _BREAK, _AYT = bytes((telnet.BRK,)), bytes((telnet.AYT,))
+_BINARY, _COM_PORT = bytes((telnet.BINARY,)), bytes((telnet.COM_PORT,))
 
 _LOCAL = frozenset({telnet.ECHO, telnet.SGA, telnet.BINARY})
 """What we do if the client asks for it."""
@@ -30,10 +36,13 @@ class TelnetWire(LineProtocol):
 
     transport: LineTransport  # type: ignore[assignment]
     only_break = True
-    tells = True
 
-    def __init__(self, socket: ProgramSocket) -> None:
+    def __init__(self, socket: ProgramSocket, is_serial: bool) -> None:
+        """`is_serial`: with RFC 2217."""
         self._socket = socket
+        self._is_serial = is_serial
+        self.tells = not is_serial
+        self._port: ComPortServer | None = None
         self._closing = Timer(socket.clock)
         self._channel: ProgramChannel | None = None
         self._typed_cr = False  # the last byte from an NVT client
@@ -50,14 +59,19 @@ class TelnetWire(LineProtocol):
             return
         self._channel = channel
         self.transport.identified()
-        for option in (telnet.ECHO, telnet.SGA):
+        if self._is_serial:
+            self._port = ComPortServer(channel, self._socket.clock, self._say_port)
+        for option in (telnet.BINARY if self._is_serial else telnet.ECHO, telnet.SGA):
             self.transport.will(bytes((option,)))
-        self.transport.do(bytes((telnet.SGA,)))
+        for option in (telnet.BINARY, telnet.SGA) if self._is_serial else (telnet.SGA,):
+            self.transport.do(bytes((option,)))
         self.transport.registerProducer(channel, True)
         channel.begin()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing.stop()
+        if self._port is not None:
+            self._port.close()
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.lost()
@@ -65,19 +79,45 @@ class TelnetWire(LineProtocol):
     # From the client
 
     def enableLocal(self, option: bytes) -> bool:
-        return option[0] in _LOCAL
+        return option[0] in _LOCAL or (self._is_serial and option == _COM_PORT)
 
     def enableRemote(self, option: bytes) -> bool:
+        if self._port is not None and option == _COM_PORT:
+            self._port.begin()
+            return True
         return option[0] in _REMOTE
 
     def dataReceived(self, data: bytes) -> None:
         if not self._is_binary(ours=False):
-            data, self._typed_cr = telnet.decode_keys(data, self._typed_cr)
+            decode = telnet.decode if self._is_serial else telnet.decode_keys
+            data, self._typed_cr = decode(data, self._typed_cr)
         if data and self._channel is not None:
             self._channel.received(data)
 
     def _is_binary(self, ours: bool) -> bool:
-        return self.transport.negotiation.states.enabled(ours, telnet.BINARY)
+        options = self.transport.negotiation
+        if self._is_serial:
+            return not options.refuses(ours, _BINARY)
+        return options.states.enabled(ours, telnet.BINARY)
+
+    def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
+        port = self._agreed_port
+        if port is not None and option == _COM_PORT:
+            port.received(body)
+
+    @property
+    def _agreed_port(self) -> ComPortServer | None:
+        """Once the client has agreed on RFC 2217."""
+        agreed = self.transport.negotiation.states.enabled(False, telnet.COM_PORT)
+        return self._port if agreed else None
+
+    def _say_port(self, body: bytes) -> None:
+        self.transport.requestNegotiation(_COM_PORT, body)
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._channel is not None:
+            self._channel.answered()
 
     def unhandledCommand(self, command: bytes, argument: bytes | None) -> None:
         if self._channel is None:
@@ -85,7 +125,11 @@ class TelnetWire(LineProtocol):
         if command == _BREAK:
             self._channel.break_received()
         elif command == _AYT:
-            self.tell(f"[{self._channel.about}]")
+            if self.tells:
+                self.tell(f"[{self._channel.about}]")
+            else:
+                self.transport.send_command(telnet.NOP)
+            self._answered()
 
     # `ProgramWire`
 
@@ -101,13 +145,22 @@ class TelnetWire(LineProtocol):
         self.transport.write(data)
 
     def tell(self, text: str) -> None:
+        if not self.tells:
+            return
         start = "" if self._at_margin else "\r\n"
         lines = "".join(f"{line}\r\n" for line in text.split("\n"))
         self._at_margin = True
         self._send(f"{start}{lines}".encode())
 
     def send_break(self) -> None:
-        self.transport.send_command(telnet.BRK)
+        port = self._agreed_port
+        if port is None or not port.notify_break():
+            self.transport.send_command(telnet.BRK)
+
+    def port_changed(self) -> None:
+        port = self._agreed_port
+        if port is not None:
+            port.notify_modem()
 
     def pause(self) -> None:
         self.transport.pause_reading()
