@@ -215,6 +215,13 @@ class RelationTests(ConfigTest):
     def test_a_listener_on_the_default_endpoint_of_another(self) -> None:
         self.assertIn("ssh.listen[0]", self.mistakes('[vm]\ntelnet = ["tcp:2222"]\n'))
 
+    def test_how_a_break_is_sent(self) -> None:
+        self.assertEqual(self.load('[vm]\nbreak = "comport"\n').vm.break_, "comport")
+        self.assertIn("allowed: brk", self.mistakes('[vm]\nbreak = "long"\n')["vm.break"])
+        self.assertIn("did you mean break?", self.mistakes("[vm]\nbrake = 1\n")["vm.brake"])
+        self.assertIn("unknown key", self.mistakes("[vm]\nbreak_ = 1\n")["vm.break_"])
+        self.assertIn("vm.com_port", self.mistakes("[vm]\ncom_port = 1\n"))
+
     def test_a_key_of_another_table(self) -> None:
         self.assertIn("unknown key", self.mistakes("[vm]\nlisten = 1\n")["vm.listen"])
 

@@ -69,6 +69,9 @@ class Rights(SynchronousTestCase):
         self.assertEqual(live.affected(after, after, []), set())
 
 
+BREAKS = '[vm]\nbreak = "comport"\n'
+
+
 class Changes(SynchronousTestCase):
     """What a reload says of itself."""
 
@@ -90,6 +93,7 @@ class Changes(SynchronousTestCase):
             ["ssh.max_sessions", "operators.alice", "operators.bob", "operators.carol", "access"],
         )
         self.assertEqual(changes(old, old), [])
+        self.assertEqual(changes(old, self.config(BREAKS))[0], "vm.break")
 
     def test_what_of_access_needs_a_restart(self) -> None:
         old = self.config("")

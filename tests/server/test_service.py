@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import cast
 
+from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,6 +13,7 @@ from tests.auth.minting import line_of
 from tests.auth.test_authenticator import plain
 from tests.config.test_load import KEY
 from tests.fakes import ALL, UUID, FakeLine, FakeSink
+from tests.net.ends import Wire
 from vspc.config.credentials import authorized_key, fingerprint
 from vspc.console.access import Operator, Subject
 from vspc.console.identity import Claim
@@ -19,6 +22,7 @@ from vspc.net.tls import load_pair
 from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 from vspc.ssh.keys import make_host_key
+from vspc.wire.telnet import COM_PORT, DO, DONT, WILL, negotiation
 
 CONFIG = """
 state_dir = "{state}"
@@ -45,7 +49,8 @@ class Reloading(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.write()
         config = load_with_files(self.directory / "vspc.toml")
-        self.service = VspcService(config, MemoryReactorClock())
+        self.reactor = MemoryReactorClock()
+        self.service = VspcService(config, self.reactor)
         self.service.privilegedStartService()
         self.pair = load_pair(None, None, self.directory / "state")
 
@@ -80,6 +85,31 @@ class Reloading(SynchronousTestCase):
         said = self.reload()
         self.assertIn("UTF-16", str(said["reload-mistake"]))
         self.assertIn("reload-refused", said)
+
+    def com_port(self) -> tuple[Wire, bytes]:
+        """A new line, and what is answered when its VM offers RFC 2217."""
+        port, factory, *_ = self.reactor.tcpServers[0]
+        self.assertEqual(port, 13370)
+        line = cast(Protocol, factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000)))
+        wire = Wire()
+        line.makeConnection(wire)
+        wire.take()
+        line.dataReceived(negotiation(WILL, COM_PORT))
+        return wire, wire.take()[:3]
+
+    def test_com_port_counts_for_the_lines_that_come_after_a_reload(self) -> None:
+        wire, answer = self.com_port()
+        self.assertEqual(answer, negotiation(DO, COM_PORT))
+        text = (self.directory / "vspc.toml").read_text()
+        self.assertIn("[vm]\n", text)
+        (self.directory / "vspc.toml").write_text(
+            text.replace("[vm]\n", '[vm]\ncom_port = false\nbreak = "comport"\n')
+        )
+        said = self.reload()
+        self.assertIn("reloaded", said)
+        self.assertNotIn("reload-needs-restart", said)
+        self.assertFalse(wire.disconnecting)
+        self.assertEqual(self.com_port()[1], negotiation(DONT, COM_PORT))
 
     def test_what_needs_a_restart_is_logged_at_each_reload_until_then(self) -> None:
         self.write(state="elsewhere")

@@ -13,13 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.conversations import read
 from tests.net.ends import Wire
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
+from tests.vm.test_comport import said
+from vspc.common.serial import Parity, PortSettings
 from vspc.config.dial_allow import DialAllow, DialEntry
 from vspc.console.console import Console, ConsoleState
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.listen import LineFactory, plain_factory
 from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
-from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
+from vspc.wire import comport
+from vspc.wire.comport import Control
+from vspc.wire.telnet import COM_PORT, VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
     Suboption,
@@ -99,6 +103,19 @@ PASTE: list[Step] = [
     Say(TARGET, negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + SECRET))),
     Say(TARGET, sb(VMotionComplete(SEQUENCE))),
     Say(TARGET, sb(VmVcUuid(VC_UUID)) * 20),
+]
+
+PORT_SET: list[Step] = [
+    Say(SOURCE, registration() + negotiation(WILL, COM_PORT)),
+    Say(SOURCE, said(*comport.setting(PortSettings(0xFFFF, 7, Parity.ODD, dtr=False)))),
+    Say(SOURCE, said(comport.SetControl(Control.BREAK_ON), comport.FlowControlSuspend())),
+    Type(b"waits\xff"),
+    Say(SOURCE, said(comport.SetControl(Control.ASK_BREAK)) + sb(VMotionBegin(SEQUENCE))),
+    Say(TARGET, negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + SECRET))),
+    Say(TARGET, negotiation(WILL, COM_PORT) + said(comport.SetBaudRate(), comport.SetStopSize(2))),
+    Say(TARGET, sb(VMotionComplete(SEQUENCE)) + said(comport.FlowControlSuspend())),
+    Type(b"more"),
+    Say(TARGET, said(comport.SetParity(), comport.FlowControlResume())),
 ]
 
 STOLEN_AND_BACK: list[Step] = [
@@ -208,6 +225,9 @@ class Process:
                 console.link.bytes_to_vm,
                 console.link.moves,
                 console.input.waiting,
+                console.link.settings,
+                console.link.modem,
+                console.link.breaks_from_vm,
                 console.port_key,
                 None if console.remote is None else console.remote.uri,
             )
@@ -253,6 +273,10 @@ class Values(SynchronousTestCase):
     def test_a_paste_under_way_and_a_vmotion_in_the_middle_of_it(self) -> None:
         self.assertCannotTell(PASTE, 3)
 
+    def test_a_port_that_is_set_suspended_and_moved(self) -> None:
+        self.assertIn("waits\\xff\\xff\\xff\\xfa,g\\x02\\xff\\xf0more", str(played(PORT_SET)))
+        self.assertCannotTell(PORT_SET)
+
     def test_a_vm_that_asks_for_a_remote_system(self) -> None:
         self.assertIn("moxa.example", str(played(CLIENT)))
         self.assertCannotTell(CLIENT)
@@ -263,7 +287,7 @@ class Values(SynchronousTestCase):
     @settings(max_examples=60, deadline=None)
     @given(st.data())
     def test_any_script_of_these_cut_anywhere(self, data: st.DataObject) -> None:
-        script = data.draw(st.sampled_from([MOVE, PASTE, STOLEN_AND_BACK]))
+        script = data.draw(st.sampled_from([MOVE, PASTE, PORT_SET, STOLEN_AND_BACK]))
         pieces: list[Step] = []
         for step in script:
             if isinstance(step, Say) and len(step.data) > 1:
