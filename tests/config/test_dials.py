@@ -1,5 +1,7 @@
 """[[dial]]: consoles that the server connects to, and every mistake in their tables."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ class Entries(ConfigTest):
             dial('"a"', '"tcp://10.0.0.9:4001"')
             + dial('"b"', '"telnet://esx1.example"')
             + dial('"c"', '"telnets://[2001:db8::1]:2001"', thumbprint=f'"{"ab" * 32}"')
-            + dial('"d"', '"unix:run/vm.sock"', when='"attached"')
+            + dial('"d"', '"unix:/run/vm.sock"', when='"attached"')
             + dial(
                 '"e"',
                 '"rfc2217://ser2net:3001"',
@@ -41,7 +43,7 @@ class Entries(ConfigTest):
                 "tcp://10.0.0.9:4001",
                 "telnet://esx1.example:23",
                 "telnets://[2001:db8::1]:2001",
-                f"unix:{self.directory.absolute()}/run/vm.sock",
+                "unix:/run/vm.sock",
                 "rfc2217://ser2net:3001",
             ],
         )
@@ -58,6 +60,10 @@ class Entries(ConfigTest):
             [("moxa1-1", "tcp://10.0.0.9:4001"), ("moxa1-2", "tcp://10.0.0.9:4002")],
         )
         self.assertEqual(found[-1].uri, "tcp://10.0.0.9:4016")
+
+    def test_the_path_of_a_socket_is_relative_to_the_file(self) -> None:
+        found = dialling.connect("unix:vm.sock", Path("/etc/vspc"))
+        self.assertEqual(found, "unix:/etc/vspc/vm.sock")
 
     def test_stop_bits_in_any_spelling(self) -> None:
         for written, bits in (

@@ -1,5 +1,6 @@
 """The server connects to real device servers: ser2net in its three ways, socat, QEMU, OpenSSL."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.guest import PROMPT, READY, Guest
-from tests.end_to_end.processes import Child
+from tests.end_to_end.processes import Child, script
 from tests.end_to_end.server import ServerTestCase
 from tests.net.test_tls import Authority, made_pair
 from tests.programs import require
@@ -203,6 +204,20 @@ class OtherDevices(DialTestCase):
         self.connected("guest-0")
         shell.out.expect(PROMPT.encode())
         self.assert_no_defects()
+
+    def test_a_device_that_never_stops_does_not_hold_up_others(self) -> None:
+        [socat] = require("socat")
+        port = free_port()
+        self.start(socat, "-u", "OPEN:/dev/zero", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr")
+        self.listens(port)
+        self.dial(f"tcp://127.0.0.1:{port}")
+        self.connected()
+        while self.consoles()["device"]["bytes_from_vm"] < 64 << 20:
+            self.assertEqual(self.ssh("who").status, 0)
+        said = self.complete(script("vspc"), "status", "--json", "--config", self.config)
+        status = json.loads(said.out)
+        self.assertEqual(status["dialled"]["connected"], 1)
+        self.assertLess(status["largest_memory_kib"], 400 << 10)
 
     def openssl(self, *more: str) -> tuple[Child, int]:
         """A telnets device with a certificate of its own."""

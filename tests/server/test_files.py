@@ -82,6 +82,11 @@ class Files(FilesTest):
             self.assertIn(str(self.directory), found[key])
         self.assertIn("ssh-ed25519, is ssh.host_keys[0]", found["ssh.host_keys[2]"])
 
+    def test_files_of_a_dialled_console(self) -> None:
+        text = '[[dial]]\nname = "x"\nconnect = "telnets://h"\nca = "bad.pem"\n'
+        self.assertIn("bad.pem", self.mistakes(text)["dial[0].ca"])
+        self.assertEqual(self.mistakes(text.replace("bad.pem", "tls.pem")), {})
+
     def test_other_mistakes_hide_none_in_files(self) -> None:
         for name in ("one", "two"):
             make_host_key(self.directory / name)

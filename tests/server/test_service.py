@@ -75,6 +75,20 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(found["problem"], "")
         self.assertRegex(found["not_after"], r"\A20\d\d-\d\d-\d\dT.*Z\Z")
 
+    def test_what_is_dialled_changes_with_a_reload(self) -> None:
+        table = '[[dial]]\nname = "moxa"\nconnect = "tcp://192.0.2.9:4001"\n'
+        self.write(more=table)
+        self.assertNotIn("reload-needs-restart", self.reload())
+        self.assertEqual([each.name for each in self.service.roster], ["moxa"])
+        status = self.service._verb_context().status()
+        self.assertEqual(status["dialled"]["connecting"], 1)  # type: ignore[index]
+        self.write(more=table + '[[dial]]\nname = "moxa"\nconnect = "tcp://192.0.2.9:4002"\n')
+        self.assertIn("is the name of", str(self.reload()["reload-mistake"]))
+        self.write()
+        self.reload()
+        (console,) = self.service.roster
+        self.assertEqual(console.link.away_reason, "it is no longer in the configuration")
+
     def test_a_reload_with_a_file_of_what_is_revoked_that_cannot_be_read_is_refused(self) -> None:
         path = self.directory / "revoked"
         self.write(more="[ssh.certificates]\nrevoked = 'revoked'\n")

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.wire.opening import DECIDED, OpeningProtocol, offered_version, recognise
+from vspc.wire.opening import (
+    DECIDED,
+    OpeningProtocol,
+    offered_version,
+    recognise,
+    recognise_server,
+)
 
 STARTS = {
     b"\xff\xfb\x25": OpeningProtocol.TELNET,
@@ -33,6 +39,22 @@ class Openings(SynchronousTestCase):
     def test_console_output_is_not_recognised(self) -> None:
         for text in (b"SeaBIOS (version 1.16)", b"\r\n\r\nlogin: ", b"\x1b[2J", b"PROX\x00"):
             self.assertIsNone(recognise(text), text)
+
+    def test_servers_that_are_not_a_serial_line(self) -> None:
+        for start, spoken in (
+            (b"\xff\xfd\x25", OpeningProtocol.TELNET),
+            (b"\xff\xfa\x2c", OpeningProtocol.TELNET),
+            (b"\x15\x03\x03\x00\x02\x02\x28", OpeningProtocol.TLS),
+            (b"SSH-2.0-dropbear\r\n", OpeningProtocol.SSH),
+            (b"HTTP/1.0 400 Bad Request\r\n", OpeningProtocol.HTTP),
+        ):
+            self.assertIs(recognise_server(start), spoken)
+        for start in (b"", b"\xff", b"\xff\x00\xff", b"\xff\xff", b"SSH", b"\r\nlogin: "):
+            self.assertIsNone(recognise_server(start), start)
+
+    @given(st.binary(max_size=40))
+    def test_the_first_five_bytes_of_a_server_decide(self, data: bytes) -> None:
+        self.assertIs(recognise_server(data[:DECIDED]), recognise_server(data))
 
     @given(st.binary(max_size=40))
     def test_the_first_five_bytes_decide(self, data: bytes) -> None:
