@@ -44,17 +44,17 @@ class Wire(FakeTransport):
     reading = True
     most = 0
     pauses = 0
+    held = 0
+    """Bytes written and not taken."""
+
     _told = False
 
-    def held(self) -> int:
-        """Bytes written and not taken."""
-        return sum(map(len, self.stream))
-
     def write(self, data: bytes) -> None:
+        pieces = len(self.stream)
         super().write(data)
-        held = self.held()
-        self.most = max(self.most, held)
-        if held > TCP_BUFFER and self.producer is not None and not self._told:
+        self.held += len(data) if len(self.stream) > pieces else 0
+        self.most = max(self.most, self.held)
+        if self.held > TCP_BUFFER and self.producer is not None and not self._told:
             self._told = True
             self.producer.pauseProducing()
 
@@ -62,6 +62,7 @@ class Wire(FakeTransport):
         if self.stalled and not self.disconnecting:
             return None
         buffer = super().getOutBuffer()
+        self.held = 0
         if self._told and self.producer is not None:
             self._told = False
             self.producer.resumeProducing()

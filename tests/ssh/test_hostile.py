@@ -326,6 +326,7 @@ class FloodTests(StormCase):
         self.assertEqual(2000, len(client.got(GLOBAL_FAILURE)))
 
     def test_answers_that_are_not_read_stop_the_reading(self) -> None:
+        self.patch(limits, "BACKLOG_LIMIT", 32 * 1024)
         for message, parts in (
             (GLOBAL_REQUEST, (string(b"tcpip-forward"), b"\1")),
             (OPEN, (string(b"x11"), bytes(12))),
@@ -334,7 +335,7 @@ class FloodTests(StormCase):
             client = self.bench.logged_in()
             wire: Wire = server_of(client).transport
             wire.stalled = True
-            self.flood(client, message, *parts)
+            self.flood(client, message, *parts, count=4000)
             self.assertFalse(wire.reading)
             self.assertLess(wire.most, TCP_BUFFER + limits.BACKLOG_LIMIT + 1024)
             wire.stalled = False

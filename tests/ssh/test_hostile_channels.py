@@ -309,7 +309,7 @@ class GreedyTests(SynchronousTestCase):
         self.bench.settle()
         wire: Wire = server_of(client).transport
         wire.stalled = True
-        written = wire.held()
+        written = wire.held
         for number in (watcher, chooser):
             for turn in range(5000):
                 columns = uint32(40 + turn % 400)
@@ -318,7 +318,7 @@ class GreedyTests(SynchronousTestCase):
             self.bench.settle()
         self.bench.clock.advance(0.1)
         self.bench.pass_time(10)
-        self.assertLess(wire.held() - written, TCP_BUFFER + limits.ROOM)
+        self.assertLess(wire.held - written, TCP_BUFFER + limits.ROOM)
         self.assertLess(len(self.bench.clock.getDelayedCalls()), 20)
 
     def test_breaks_at_a_line_that_takes_none_now(self) -> None:
