@@ -14,8 +14,8 @@ from tests.log.test_chain import said
 from tests.log.test_damage import Server, State, ids, state
 from vspc.console.logs import Output
 from vspc.log import blocks, index, records
+from vspc.log.chain import verify
 from vspc.log.records import DATA, FIRST_MARKER, Record
-from vspc.log.verify import verify
 
 
 def older(files: Mapping[str, bytes], scratch: Path) -> dict[str, bytes]:

@@ -7,8 +7,7 @@ import zstandard
 from tests.log.test_log import WholeLog
 from vspc.config.settings import LogSettings
 from vspc.config.values import Floor, Size
-from vspc.log.chain import Chain, links
-from vspc.log.verify import recorded_heads, verify
+from vspc.log.chain import Chain, links, recorded_heads, verify
 
 
 def said(path: Path) -> bytes:

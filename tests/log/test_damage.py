@@ -21,8 +21,8 @@ from vspc.console.events import Connected
 from vspc.console.identity import Claim
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.log import blocks
+from vspc.log.chain import verify
 from vspc.log.store import Sizes
-from vspc.log.verify import verify
 
 SETTINGS = LogSettings(free_floor=Floor(0, 0.0))
 SIZES = Sizes(move=2000, pending=1 << 20, segment=100_000, journal=1 << 30)

@@ -14,9 +14,9 @@ from tests.log.inline import Logged
 from tests.log.test_log import NO_FLOOR, WholeLog
 from vspc.console.logs import Item, Output
 from vspc.log import log
+from vspc.log.chain import examine, verify
 from vspc.log.sinks.progress import load
 from vspc.log.store import Sizes
-from vspc.log.verify import examine, verify
 
 EARLIER = Path(__file__).with_name("earlier.zip")
 SIZES = Sizes(move=64, pending=4096, segment=1024, segment_age=3600.0, journal=1 << 20)

@@ -17,7 +17,7 @@ from vspc.config.settings import (
     LogPolicy,
     OperatorSettings,
 )
-from vspc.log.verify import examine, recorded_heads, verify
+from vspc.log.chain import examine, recorded_heads, verify
 from vspc.server.config_files import file_warnings
 
 DAMAGES = 20

@@ -15,9 +15,8 @@ from vspc.console.console import Console
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.log.query import LogSource
-from vspc.log.sinks.encoders import json_lines, syslog_messages
 from vspc.log.sinks.feeder import IDLE, SAVE, Feeder
-from vspc.log.sinks.outlet import FileOutlet, Outlet, StreamOutlet
+from vspc.log.sinks.outlet import FileOutlet, Outlet, StreamOutlet, json_lines, syslog_messages
 from vspc.log.sinks.text import TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, tls
 from vspc.net.tls import load_pair

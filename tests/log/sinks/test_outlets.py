@@ -19,9 +19,8 @@ from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker, MarkerKind
 from vspc.log.query import LogSource
-from vspc.log.sinks.encoders import TEXT_LIMIT, json_lines, syslog_messages
 from vspc.log.sinks.feeder import KINDS, make
-from vspc.log.sinks.outlet import FileOutlet, StreamOutlet
+from vspc.log.sinks.outlet import TEXT_LIMIT, FileOutlet, StreamOutlet, json_lines, syslog_messages
 from vspc.log.sinks.text import Links, TextOutlet, link_name
 from vspc.net.connection import Connection, tcp, unix
 

@@ -21,8 +21,7 @@ from vspc.console.access import Subject, matches
 from vspc.console.logs import About, LogPage, LogView
 from vspc.log.query import LogSource
 from vspc.log.sinks import text
-from vspc.log.sinks.encoders import json_outlet, syslog_outlet
-from vspc.log.sinks.outlet import Outlet
+from vspc.log.sinks.outlet import Outlet, json_outlet, syslog_outlet
 from vspc.log.sinks.progress import BadCursors, SentMarkers, UnconfirmedWrites, assemble, load, save
 from vspc.log.writer import EventReporter
 from vspc.net.backoff import AGAIN, LONGEST, Backoff
