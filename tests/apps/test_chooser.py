@@ -512,9 +512,18 @@ class ChangingTests(SynchronousTestCase):
     def test_what_has_gone_is_said_until_a_key(self) -> None:
         bench = Bench(rows(5)).shown()
         bench.change(bench.rows[1:])
-        self.assertEqual("web0000 is gone; Enter attaches to another", bench.screen.lines[-1])
+        self.assertEqual("web0000 is gone; Enter goes on", bench.screen.lines[-1])
         bench.type(DOWN)
         self.assertIn("Enter attach", bench.screen.lines[-1])
+
+    def test_enter_goes_on_from_what_has_gone_and_the_next_one_attaches(self) -> None:
+        bench = Bench(rows(5)).shown()
+        bench.change(bench.rows[1:])
+        bench.type(ENTER)
+        self.assertEqual([], bench.ends)
+        self.assertIn("Enter attach", bench.screen.lines[-1])
+        bench.type(ENTER)
+        self.assertEqual(["web0001"], [each.name for each in bench.ends if isinstance(each, Row)])
 
     def test_a_list_that_changes_all_the_time_is_looked_at_four_times_a_second(self) -> None:
         bench = Bench(rows(5)).shown()

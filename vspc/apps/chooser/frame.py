@@ -236,9 +236,7 @@ class ChooserFrame:
         if self.remark:
             return ScreenLine(self._remark(), _REVERSE)
         if self.choice.gone is not None:
-            return ScreenLine(
-                f"{shorten(self.choice.gone, NAME_COLUMNS)} is gone; Enter attaches to another"
-            )
+            return ScreenLine(f"{shorten(self.choice.gone, NAME_COLUMNS)} is gone{_GO_ON}")
         selected = self.choice.selected
         if selected is not None and cells(selected.name) > layout[0][1]:
             return ScreenLine(shorten(selected.name, self.columns - len(_MORE)) + _MORE)
