@@ -53,6 +53,18 @@ class StateDirectory(SynchronousTestCase):
         (self.path / "log" / "consoles" / "ab").unlink()
         claim(self.path).close()
 
+    def test_drafts_of_killed_processes_are_deleted_and_nothing_else(self) -> None:
+        killed = 2**22 + 1  # larger than the number of any process
+        sinks = self.path / "sinks"
+        sinks.mkdir(parents=True)
+        kept = [f"a.json.{os.getppid()}.new", "a.json.new", f"{killed}.new", "a.json.99x.new"]
+        for name in (*kept, f"a.json.{killed}.new", f"b.{os.getpid()}.new"):
+            (sinks / name).write_text("x")
+        (self.path / f"lockouts.json.{killed}.new").write_text("x")
+        claim(self.path).close()
+        self.assertEqual(sorted(os.listdir(sinks)), sorted(kept))
+        self.assertEqual(sorted(os.listdir(self.path)), ["lock", "sinks"])
+
     def test_a_lock_that_is_a_link_is_not_followed(self) -> None:
         self.path.mkdir(parents=True)
         target = self.path.parent / "precious"

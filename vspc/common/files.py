@@ -5,6 +5,7 @@ Files are made 0600 and directories 0700, whatever the umask.
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -156,6 +157,26 @@ class Disk:
         """Bytes that are free for us in the file system of `path`, and its size."""
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+_DRAFT = re.compile(r".+\.([0-9]{1,10})\.new")
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether `name` is that of a draft whose process was killed in `Disk.replace`. For a process
+    that starts: one of its own number is of an earlier one, as in a container.
+    """
+    draft = _DRAFT.fullmatch(name)
+    if draft is None:
+        return False
+    pid = int(draft[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it runs, as another user
+        return False
+    return pid == os.getpid()
 
 
 def replace(path: Path, data: bytes, exclusive: bool = False) -> None:

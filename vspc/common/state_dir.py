@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 from typing import IO
 
+from vspc.common.files import is_abandoned
 from vspc.common.text import safe
 
 
@@ -23,7 +24,8 @@ def make(path: Path) -> None:
 
 def examine(path: Path) -> None:
     """Raises `StateError` if anything in `path` is a symbolic link or belongs to another user (for
-    root: to another one than its owner), who could redirect what we write.
+    root: to another one than its owner), who could redirect what we write. Drafts that killed
+    processes have left are deleted.
     """
     try:
         state = path.stat()
@@ -49,6 +51,8 @@ def _examine_below(root: Path, path: Path, owners: set[int]) -> None:
                 raise StateError(_foreign(root, Path(entry.path)))
             if entry.is_dir(follow_symlinks=False):
                 _examine_below(root, Path(entry.path), owners)
+            elif is_abandoned(entry.name):
+                os.unlink(entry.path)
 
 
 def _foreign(root: Path, path: Path) -> str:
