@@ -1,11 +1,14 @@
 """The diagnosis as a table: facts in, findings out."""
 
+import re
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+import vspc
 from vspc.apps.doctor.diagnosis import SILENT, diagnose
 from vspc.apps.doctor.facts import (
     AskedAbout,
@@ -29,6 +32,7 @@ from vspc.console.connection_history import (
 )
 from vspc.console.console import ConsoleState
 from vspc.console.events import HOST_CLOSED, ConsoleRef, HostChange, Introduction, RefusalKind
+from vspc.net.probe import Answer
 
 NOW, SINCE = 1_700_010_000.0, 1_700_000_000.0
 NETS = (ip_network("10.0.0.0/8"),)
@@ -299,6 +303,18 @@ class Reports(SynchronousTestCase):
         )
         [side] = list(found["other_side"])  # type: ignore[call-overload]
         self.assertEqual(side["check"], "vcenter")
+
+
+class Documentation(SynchronousTestCase):
+    def test_every_code_is_in_the_docs(self) -> None:
+        package = Path(vspc.__file__).parent
+        sources = [*package.glob("apps/doctor/*.py"), package / "cli" / "doctor.py"]
+        text = "".join(source.read_text() for source in sources)
+        found = {*re.findall(r'Finding\(\s*"([a-z0-9-]+)"', text), "left"}
+        found |= {each.value for each in (*RefusalKind, *Answer)}
+        page = (package.parent / "docs" / "troubleshooting.md").read_text()
+        self.assertGreater(len(found), 40)
+        self.assertEqual({code for code in found if f"`{code}`" not in page}, set())
 
 
 class Asked(SynchronousTestCase):
