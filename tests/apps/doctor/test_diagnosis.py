@@ -9,15 +9,16 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 import vspc
-from vspc.apps.doctor.diagnosis import SILENT, diagnose
+from vspc.apps.doctor.diagnosis import SILENT, diagnose, in_trouble
 from vspc.apps.doctor.facts import (
     AskedAbout,
     ConsoleFacts,
     Facts,
     ListenerFacts,
     Setup,
-    about_vm,
     digits_of,
+    is_about,
+    spellings,
 )
 from vspc.apps.doctor.failures import MEANINGS
 from vspc.apps.doctor.findings import Finding
@@ -224,7 +225,7 @@ class Everything(SynchronousTestCase):
     """Without an argument: what is wrong, and no more."""
 
     def test_all_is_well(self) -> None:
-        [found] = diagnose(evolve(facts(AskedAbout.EVERYTHING, ""), consoles=(WELL, WELL)))
+        [found] = diagnose(evolve(facts(AskedAbout.EVERYTHING, ""), readable=2))
         self.assertEqual((found.code, found.is_trouble), ("well", False))
         self.assertTrue(found.known.startswith("2 consoles"))
 
@@ -235,14 +236,23 @@ class Everything(SynchronousTestCase):
         away = evolve(WELL, state=ConsoleState.AWAY, namesakes=1)
         asked = evolve(facts(AskedAbout.EVERYTHING, ""), consoles=(WELL, away), failed=(FAILED,))
         self.assertEqual(codes(asked), ["not-back", "other"])
+        self.assertEqual([in_trouble(each, NOW) for each in (WELL, away)], [False, True])
+
+    def test_vms_that_are_switched_off_are_one_finding(self) -> None:
+        off = evolve(WELL, state=ConsoleState.AWAY, away_reason=HOST_CLOSED)
+        many = tuple(evolve(off, title=f"web{number}") for number in range(1000))
+        [found] = diagnose(evolve(facts(AskedAbout.EVERYTHING, ""), consoles=many, readable=1000))
+        self.assertEqual((found.code, found.is_trouble), ("off", False))
+        self.assertIn("1000 consoles away since the host closed", found.known)
+        self.assertLess(len(found.known), 500)
 
     def test_a_configuration_that_lets_nobody_in(self) -> None:
-        asked = evolve(facts(AskedAbout.EVERYTHING, ""), consoles=(WELL,))
+        asked = evolve(facts(AskedAbout.EVERYTHING, ""), readable=1)
         self.assertEqual(codes(evolve(asked, setup=Setup())), ["no-listener"])
         loopback = evolve(asked, setup=Setup.of(Config(), "h"))
         self.assertEqual(codes(loopback), ["well"])  # a demonstration
-        self.assertEqual(codes(evolve(loopback, consoles=())), ["loopback-only", "nobody"])
-        self.assertEqual(codes(evolve(loopback, consoles=(), administrator=False)), ["well"])
+        self.assertEqual(codes(evolve(loopback, readable=0)), ["loopback-only", "nobody"])
+        self.assertEqual(codes(evolve(loopback, readable=0, administrator=False)), ["well"])
 
 
 class Reports(SynchronousTestCase):
@@ -328,8 +338,11 @@ class Asked(SynchronousTestCase):
         self.assertIsNone(digits_of(digits[:-1] + "g"))
 
     def test_what_is_about_a_vm(self) -> None:
-        uuid = f"{7:032x}"
-        named = evolve(FAILED, said=Introduction("Web1"))
-        known = evolve(FAILED, said=Introduction("x", uuid))
-        self.assertEqual(about_vm([FAILED, named, known], "web1"), [named])
-        self.assertEqual(about_vm([FAILED, named, known], uuid.upper()), [known])
+        uuid = f"{10:032x}"
+        for asked in ("web1", "lab/web1", "WEB1:2", "lab/web1:2", "%77eb1"):
+            self.assertTrue(is_about(Introduction("Web1"), spellings(asked)), asked)
+            self.assertFalse(is_about(Introduction("web", uuid), spellings(asked)), asked)
+            self.assertFalse(is_about(Introduction(), spellings(asked)), asked)
+        for asked in (uuid, uuid.upper(), f"uuid:{uuid}", f"{uuid[:8]}-{uuid[8:]}"):
+            self.assertTrue(is_about(Introduction("x", uuid), spellings(asked)), asked)
+        self.assertFalse(is_about(Introduction(), spellings("")))

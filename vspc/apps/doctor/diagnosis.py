@@ -13,8 +13,12 @@ from vspc.apps.doctor.failures import RELOAD, failure, unidentified
 from vspc.apps.doctor.findings import Finding, ago, counted, lasting
 from vspc.apps.doctor.other_side import Check
 from vspc.common.addresses import LOOPBACK, parse_address
+from vspc.common.columns import listed
 from vspc.console.console import ConsoleState
 from vspc.console.events import HOST_CLOSED
+
+TITLES_WIDTH = 300
+"""Characters of a list of consoles, about."""
 
 SILENT = 600.0
 """Seconds without output after which that is a finding."""
@@ -102,7 +106,7 @@ def _away(console: ConsoleFacts, now: float) -> Finding | None:
         )
     where = f", by {console.address}" if console.address else ""
     means = "the connection failed: host, network or firewall"
-    if console.away_reason == HOST_CLOSED:
+    if _is_off(console):
         means = "the VM was switched off, or its serial port was disconnected or changed in vSphere"
         if console.is_plain:
             means = "what was connected there was switched off, or closed the connection"
@@ -174,6 +178,7 @@ def _silent(console: ConsoleFacts, now: float) -> Finding | None:
         "the connection is there; the other end has nothing to say, or hangs",
         (f"type Enter on it; `log {console.handle} -n 20` prints what it said last",),
         checks,
+        is_trouble=False,
     )
 
 
@@ -268,14 +273,37 @@ def _well(console: ConsoleFacts, now: float) -> Finding:
 def _consoles(facts: Facts) -> Iterator[Finding]:
     for console in facts.consoles:
         found = of_console(console, facts.now)
-        if console.state is ConsoleState.CONNECTED and not any(each.is_trouble for each in found):
+        said = any(each.is_trouble or each.code == "silent" for each in found)
+        if console.state is ConsoleState.CONNECTED and not said:
             yield _well(console, facts.now)
         yield from found
 
 
+def in_trouble(console: ConsoleFacts, now: float) -> bool:
+    """Whether it is worth a word where all was asked about."""
+    return any(each.is_trouble for each in of_console(console, now))
+
+
 def _consoles_in_trouble(facts: Facts) -> Iterator[Finding]:
+    off = list[str]()
     for console in facts.consoles:
-        yield from (each for each in of_console(console, facts.now) if each.is_trouble)
+        if _is_off(console):
+            off.append(console.title)
+        else:
+            yield from (each for each in of_console(console, facts.now) if each.is_trouble)
+    if off:
+        yield Finding(
+            "off",
+            f"{counted(len(off), 'console')} away since the host closed the connection: "
+            f"{listed(off, TITLES_WIDTH)}",
+            "VMs that are switched off look so; `doctor NAME` says more of one",
+            is_trouble=False,
+        )
+
+
+def _is_off(console: ConsoleFacts) -> bool:
+    is_away = console.state is ConsoleState.AWAY and not console.dial_uri
+    return is_away and console.away_reason == HOST_CLOSED and not console.claimants
 
 
 def _unidentified(facts: Facts) -> Iterator[Finding]:
@@ -364,7 +392,7 @@ def _setup(facts: Facts) -> Iterator[Finding]:
             ('set vm.telnets = ["tcp:13371"], and restart the server',),
         )
     nets = {net for _, zone in setup.allow for net in zone}
-    if setup.listeners and nets <= set(LOOPBACK) and not facts.consoles:
+    if setup.listeners and nets <= set(LOOPBACK) and not facts.readable:
         yield Finding(
             "loopback-only",
             "allow has no network but loopback",
@@ -374,7 +402,7 @@ def _setup(facts: Facts) -> Iterator[Finding]:
 
 
 def _nobody(facts: Facts) -> Iterator[Finding]:
-    if facts.administrator and not (facts.consoles or facts.failed or facts.unidentified):
+    if facts.administrator and not (facts.readable or facts.failed or facts.unidentified):
         yield Finding(
             "nobody",
             f"nobody has connected {_running(facts)}, and no console is known",
@@ -403,6 +431,6 @@ def diagnose(facts: Facts) -> list[Finding]:
     found = list(chain.from_iterable(rule(facts) for rule in RULES[facts.about]))
     if found:
         return found
-    many = counted(len(facts.consoles), "console")
+    many = counted(facts.readable, "console")
     known = f"{many} that you may read: nothing is wrong that the server can see"
     return [Finding("well", known, is_trouble=False)]

@@ -4,6 +4,7 @@ known of consoles and of connections that came to nothing.
 
 from collections.abc import Iterable
 from enum import Enum
+from urllib.parse import unquote
 
 from attrs import frozen
 
@@ -17,7 +18,7 @@ from vspc.console.connection_history import (
     UnidentifiedLine,
 )
 from vspc.console.console import ConsoleState
-from vspc.console.events import HostChange
+from vspc.console.events import HostChange, Introduction
 from vspc.console.remote import RemoteSystem
 
 
@@ -130,7 +131,8 @@ class Facts:
 
     `failed` are connections that came to nothing and are about it, `nameless` those that ended
     before a name was said, and may be; the latest last. `since`: when the server started;
-    `administrator`: whether the configuration and hosts are for who asks.
+    `administrator`: whether the configuration and hosts are for who asks; `readable`: how many
+    consoles were looked at, of which `consoles` are those in trouble, where all was asked about.
     """
 
     about: AskedAbout
@@ -145,6 +147,7 @@ class Facts:
     host: HostRecord | None = None
     forgotten: tuple[ForgottenConsole, ...] = ()
     administrator: bool = True
+    readable: int = 0
 
 
 def digits_of(asked: str) -> str | None:
@@ -154,11 +157,14 @@ def digits_of(asked: str) -> str | None:
     return digits if is_uuid else None
 
 
-def about_vm(found: Iterable[FailedConnection], asked: str) -> list[FailedConnection]:
-    """Those that said the name or the UUID `asked`, names without case."""
-    name, uuid = asked.casefold(), digits_of(asked)
-    return [
-        each
-        for each in found
-        if each.said.name.casefold() == name or (uuid and each.said.uuid == uuid)
-    ]
+def spellings(asked: str) -> set[str]:
+    """What the VM may have said that `asked` means: without zone and port, `%XX` decoded."""
+    digits, name = digits_of(asked), asked.partition("/")[2] or asked
+    names = {asked, name, name.rpartition(":")[0] or name}
+    return {unquote(each) for each in names} | ({digits} if digits else set())
+
+
+def is_about(said: Introduction, names: Iterable[str]) -> bool:
+    """Whether one of `names` was said, or is the UUID; names without case."""
+    folded = {name.casefold() for name in names} - {""}
+    return said.name.casefold() in folded or said.uuid in folded

@@ -1,10 +1,12 @@
 """`doctor`: why a VM is not there, or silent, and what to do; see `vspc.apps.doctor`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from attrs import evolve
 
 from vspc.apps.describe import port_certain
-from vspc.apps.doctor.diagnosis import diagnose
-from vspc.apps.doctor.facts import AskedAbout, ConsoleFacts, Facts, about_vm, digits_of
+from vspc.apps.doctor.diagnosis import diagnose, in_trouble
+from vspc.apps.doctor.facts import AskedAbout, ConsoleFacts, Facts, digits_of, is_about, spellings
 from vspc.apps.doctor.failures import HARMLESS
 from vspc.apps.doctor.report import report_json, report_text
 from vspc.apps.verbs.context import (
@@ -26,13 +28,17 @@ from vspc.console.connection_history import (
     ForgottenConsole,
     UnidentifiedLine,
 )
-from vspc.console.console import Console, ConsoleState
+from vspc.console.console import Console
 from vspc.console.events import Introduction
 from vspc.console.identity import DEFAULT_ZONE, PLAIN
 from vspc.console.names import Ambiguous, Found
+from vspc.net.waiting import sleep
 
 PATIENCE = 5.0
 """Seconds without identification after which a line is worth a word among all others."""
+
+BATCH = 256
+"""Consoles that are looked at in one turn of the reactor."""
 
 NAMELESS = 5
 """Connections without a name that may be the VM; the latest."""
@@ -63,7 +69,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     if parsed.get(PROBE) is not None:
         raise UsageError("--probe is for the command vspc doctor: the server connects to nobody")
     asked = parsed.get(WHO)
-    facts = everything(call) if asked is None else of_asked(call, asked)
+    facts = await (everything(call) if asked is None else of_asked(call, asked))
     findings = diagnose(facts)
     if parsed.has(JSON):
         since = {"asked": asked, "since": timestamp(facts.since)}
@@ -73,8 +79,8 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print(report_text(findings, facts.setup, verbose, call.columns))
 
 
-def everything(call: Call) -> Facts:
-    """What is known of all that the operator may see."""
+async def everything(call: Call) -> Facts:
+    """What is known of all that the operator may see; of consoles only those in trouble."""
     connections, consoles = call.context.connections, call.readable()
     over = {console.vm.claimed_name: console.link.since for console in consoles}
     failed = [
@@ -83,40 +89,46 @@ def everything(call: Call) -> Facts:
         if each.kind not in HARMLESS and each.last >= over.get(each.said.name, 0.0)
     ]
     waiting = [each for each in _unidentified(call) if each.seconds >= PATIENCE]
-    return _facts(call, AskedAbout.EVERYTHING, "", consoles, failed, waiting)
+    now = call.context.clock.wall()
+    examined = await _examined(call, consoles, lambda facts: in_trouble(facts, now))
+    found = _facts(call, AskedAbout.EVERYTHING, "", examined, failed, waiting)
+    return evolve(found, readable=len(consoles))
 
 
-def of_asked(call: Call, asked: str) -> Facts:
+async def of_asked(call: Call, asked: str) -> Facts:
     """What is known of `asked`. `VerbExit` for those who may not know of it."""
     if parse_address(asked) is None:
-        return _of_vm(call, asked)
+        return await _of_vm(call, asked)
     if not _is_administrator(call):
         raise VerbExit(NOT_FOUND, no_console(asked))
     address = address_text(asked)
     consoles = [console for console in call.readable() if console.link.last_address == address]
     failed = [each for each in call.context.connections.attempts() if each.address == address]
     waiting = [each for each in _unidentified(call) if each.address == address]
-    return _facts(call, AskedAbout.HOST, address, consoles, failed, waiting)
+    examined = await _examined(call, consoles)
+    found = _facts(call, AskedAbout.HOST, address, examined, failed, waiting)
+    return evolve(found, host=call.context.connections.host(address))
 
 
-def _of_vm(call: Call, asked: str) -> Facts:
-    digits = digits_of(asked)
+async def _of_vm(call: Call, asked: str) -> Facts:
+    history, digits = call.context.connections, digits_of(asked)
     consoles = _named(call, asked if digits is None else f"uuid:{digits}")
-    attempts = _visible(call, call.context.connections.attempts())
-    said = {asked, *(name for console in consoles for name in _said_by(console))}
-    about = {id(each): each for name in said for each in about_vm(attempts, name)}
+    said = {*spellings(asked), *(name for console in consoles for name in _said_by(console))}
     # What came before a console had the line that it has, or had last, is over.
     over = min((console.link.since for console in consoles), default=0.0)
-    failed = sorted((e for e in about.values() if e.last >= over), key=lambda each: each.last)
-    waiting = [
-        each for each in _unidentified(call) if {each.said.name, each.said.uuid} & (said - {""})
-    ]
-    found = _facts(call, AskedAbout.VM, safe(asked), consoles, failed, waiting)
-    if found.consoles or found.failed or found.unidentified or found.forgotten:
-        return found
-    if not _is_administrator(call):
+    attempts = _visible(call, history.attempts())
+    failed = [each for each in attempts if each.last >= over and is_about(each.said, said)]
+    waiting = [each for each in _unidentified(call) if is_about(each.said, said)]
+    found = _facts(
+        call, AskedAbout.VM, safe(asked), await _examined(call, consoles), failed, waiting
+    )
+    forgotten = () if consoles else _forgotten(call, said)
+    if not (consoles or failed or waiting or forgotten or found.administrator):
         raise VerbExit(NOT_FOUND, no_console(asked))
-    return found
+    nameless = list[FailedConnection]()
+    if found.administrator and not failed:
+        nameless = _nameless(history.attempts(), consoles)
+    return evolve(found, forgotten=forgotten, nameless=tuple(nameless))
 
 
 def _named(call: Call, typed: str) -> Sequence[Console]:
@@ -136,37 +148,31 @@ def _facts(
     call: Call,
     about: AskedAbout,
     asked: str,
-    consoles: Sequence[Console],
+    consoles: Sequence[ConsoleFacts],
     failed: Sequence[FailedConnection],
     unidentified: Sequence[UnidentifiedLine],
 ) -> Facts:
-    context, administrator = call.context, _is_administrator(call)
-    history = context.connections
-    nameless = list[FailedConnection]()
-    forgotten: tuple[ForgottenConsole, ...] = ()
-    if about is AskedAbout.VM:
-        forgotten = tuple(
-            each
-            for each in history.forgotten()
-            if asked.casefold() in (each.console.name.casefold(), each.console.title.casefold())
-            and not consoles
-            and _may_read(call, each.console.name, each.console.zone, each.console.uuid)
-        )
-        if administrator and not failed:
-            nameless = _nameless(history.attempts(), consoles)
+    context = call.context
     return Facts(
         about,
         asked,
         context.clock.wall(),
-        history.since,
+        context.connections.since,
         context.setup(),
-        tuple(_console(call, console, administrator) for console in consoles),
-        tuple(failed),
-        tuple(nameless),
-        tuple(unidentified),
-        history.host(asked) if about is AskedAbout.HOST else None,
-        forgotten,
-        administrator,
+        consoles=tuple(consoles),
+        failed=tuple(failed),
+        unidentified=tuple(unidentified),
+        administrator=_is_administrator(call),
+    )
+
+
+def _forgotten(call: Call, said: Collection[str]) -> tuple[ForgottenConsole, ...]:
+    names = {name.casefold() for name in said}
+    return tuple(
+        each
+        for each in call.context.connections.forgotten()
+        if not names.isdisjoint({each.console.name.casefold(), each.console.uuid})
+        and _may_read(call, each.console.name, each.console.zone, each.console.uuid)
     )
 
 
@@ -188,32 +194,49 @@ def _nameless(
     return found[-NAMELESS:]
 
 
+async def _examined(
+    call: Call,
+    consoles: Iterable[Console],
+    keep: Callable[[ConsoleFacts], bool] = lambda _facts: True,
+) -> list[ConsoleFacts]:
+    """What is known of `consoles`, as far as `keep` takes it; some in each turn of the reactor."""
+    found, administrator = list[ConsoleFacts](), _is_administrator(call)
+    for number, console in enumerate(consoles):
+        if number and number % BATCH == 0:
+            await sleep(call.context.clock, 0)
+        if call.context.roster.has(console) and call.may_read(console):
+            facts = _console(call, console, administrator)
+            if keep(facts):
+                found.append(facts)
+    return found
+
+
 def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
-    link, vm = console.link, console.vm
+    link, vm, line = console.link, console.vm, console.link.line
     return ConsoleFacts(
         console.title,
         handle_of(console),
         console.state,
         link.last_address,
         link.since,
-        link.last_output,
-        link.away_reason,
-        console.dial_uri,
-        link.next_try,
-        link.remark,
-        vm.identity.kind == PLAIN,
-        "" if link.settings is None else str(link.settings),
-        link.line is not None and link.line.secure,
-        console.input.waiting if link.is_unanswered else None,
-        link.line is not None and link.line.suspended,
-        tuple(c.link.last_address for c in vm.quarantined) if administrator else (),
-        _claimed(call, console) if administrator else "",
-        call.context.roster.namesakes(console),
-        vm.identity.duplicate,
-        port_certain(console) or console.state is ConsoleState.QUARANTINED,
-        link.unseen_change or console.attachments.host_change,
-        console.id,
-        console.remote,
+        last_output=link.last_output,
+        away_reason=link.away_reason,
+        dial_uri=console.dial_uri,
+        next_try=link.next_try,
+        remark=link.remark,
+        is_plain=vm.identity.kind == PLAIN,
+        settings="" if link.settings is None else str(link.settings),
+        secure=line is not None and line.secure,
+        unanswered=console.input.waiting if link.is_unanswered else None,
+        suspended=line is not None and line.suspended,
+        claimants=tuple(c.link.last_address for c in vm.quarantined) if administrator else (),
+        claims=_claimed(call, console) if administrator else "",
+        namesakes=call.context.roster.namesakes(console),
+        duplicate=vm.identity.duplicate,
+        port_certain=console.quarantined or port_certain(console),
+        host_change=link.unseen_change or console.attachments.host_change,
+        console_id=console.id,
+        remote=console.remote,
     )
 
 
