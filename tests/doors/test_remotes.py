@@ -4,27 +4,43 @@ import contextlib
 import threading
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, ROOT, XTERM, Desk, FakeChannel
 from tests.net.dialling import Dialling, lose
-from tests.vm.support import Host
+from tests.vm.support import Host, secret
 from vspc.config.dial_allow import DialAllow, DialEntry
 from vspc.console.access import Access, Rule
+from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.events import VmRefused
 from vspc.console.input_flow import WAITING
 from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 from vspc.doors.remotes import bridge, remotes
 from vspc.doors.remotes.remotes import RemoteContext, Remotes
-from vspc.net.limits import Refusals
+from vspc.net.limits import Refusals, TokenBucket
 from vspc.net.outbound import LOOK_UP, Outbound
 from vspc.wire import telnet
-from vspc.wire.telnet import VMWARE, negotiation, subnegotiation
-from vspc.wire.vmware import DoProxy, VmName, VmVcUuid, WillProxy, WontProxy, encode
+from vspc.wire.telnet import VMWARE, Data, Decoder, negotiation, subnegotiation
+from vspc.wire.vmware import (
+    DoProxy,
+    VmName,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionPeer,
+    VmVcUuid,
+    WillProxy,
+    WontProxy,
+    encode,
+)
 
 MOXA = b"tcp://192.0.2.9:4001"
+WEB01 = b"web01".hex().encode().ljust(32, b"0")
+"""The UUID of the VM of that name, as it says it."""
+
 ALLOWED = ["192.0.2.0/24:*", "moxa-*.example:*"]
 
 WILL = subnegotiation(VMWARE, encode(WillProxy()))
@@ -147,7 +163,7 @@ class Asking(RemoteTest):
     def test_a_quarantined_line_is_connected_to_nothing(self) -> None:
         host, _ = self.connected()
         self.vm(b"tcp://192.0.2.66:1", address="10.0.0.66")
-        host.say(VmVcUuid(b"web01".hex().encode().ljust(32, b"0")))
+        host.say(VmVcUuid(WEB01))
         self.turn()
         self.assertIn("quarantined", self.desk.say("list", ROOT).text)
         self.assertEqual(self.dialling.reactor.dialled, [])
@@ -275,8 +291,7 @@ class Talking(RemoteTest):
         target = Host(self.desk, "10.0.0.2", dial_allow=self.allowed)
         target.peer(credential)
         self.assertNotIn(b"held", source.wire.take())
-        uuid = VmVcUuid(b"web01".hex().encode().ljust(32, b"0"))
-        moved = target.complete(uuid=uuid.text) + target.say(VmName(b"web01"))
+        moved = target.complete(uuid=WEB01) + target.say(VmName(b"web01"))
         self.assertTrue(moved.endswith(b"held"), moved)
         target.say(b"two")
         self.turn()
@@ -328,7 +343,7 @@ class Slow(RemoteTest):
         self.assertFalse(wire.reading)
         self.assertLessEqual(self.console.input.waiting, WAITING)
         for _ in range(200):
-            host.say(VmVcUuid(b"web01".hex().encode().ljust(32, b"0")))
+            host.say(VmVcUuid(WEB01))
         self.assertTrue(wire.reading)
 
     def test_one_that_does_not_read_falls_behind_and_ends_where_nothing_is_kept(self) -> None:
@@ -419,6 +434,17 @@ class Ending(RemoteTest):
         self.assertEqual(self.remotes.condition()["asked_for"], 3)
         self.assertEqual(len(self.dialling.reactor.dialled), 2)
 
+    def test_vms_that_come_and_go_make_no_flood_elsewhere(self) -> None:
+        self.remotes._dials = TokenBucket(remotes.DIAL_RATE, 3)
+        for _ in range(5):
+            self.vm().lose()
+        self.assertEqual(len(self.dialling.reactor.dialled), 3)
+        self.vm()
+        self.assertIn("more than 8 connections a second are asked for", self.state)
+        self.dialling.reactor.dialled.clear()
+        self.wait(1.5)
+        self.assertEqual(len(self.dialling.reactor.dialled), 1)
+
     def test_a_reload_that_takes_the_entry_away_closes_it(self) -> None:
         _, wire = self.connected()
         self.allowed = []
@@ -454,3 +480,95 @@ class Ending(RemoteTest):
         _, wire = self.connected()
         self.remotes.close("the server is shutting down")
         self.assertTrue(wire.disconnecting)
+
+
+class Play:
+    """A VM, its remote system and alice; what each should have heard by now."""
+
+    def __init__(self, test: RemoteTest) -> None:
+        self.test = test
+        self.host, self.wire = test.connected()
+        self.hosts = [self.host]
+        self.host.wire.take()
+        self.decoders = [Decoder()]
+        self.alice: Attachment | None = None
+        self.said = self.typed = b""
+        self.unsent = 0
+
+    def vm(self, data: bytes) -> None:
+        self.host.say_quietly(data)
+        self.said += data
+
+    def remote(self, data: bytes) -> None:
+        self.wire.above.dataReceived(data)
+        if self.alice is not None and self.alice.has_pen:
+            self.unsent += len(data)
+        else:
+            self.typed += data
+
+    def force(self, _: bytes) -> None:
+        if self.alice is None:
+            self.alice, _sink = self.test.desk.attach(self.test.console)
+        self.alice.take_pen(force=True)
+
+    def type(self, data: bytes) -> None:
+        if self.alice is not None and self.alice.type(data).refusal is None:
+            self.typed += data
+
+    def leave(self, _: bytes) -> None:
+        if self.alice is not None:
+            self.alice.detach()
+            self.alice = None
+
+    def move(self, data: bytes) -> None:
+        """A vMotion, and what the remote system sends in the middle of it."""
+        sequence = bytes((len(self.hosts),)) * 4
+        self.host.say_quietly(VMotionBegin(sequence))
+        credential = sequence + secret(len(self.hosts) - 1)
+        target = Host(self.test.desk, f"10.0.0.{len(self.hosts) + 1}")
+        target.agree().say_quietly(VMotionPeer(credential))
+        self.remote(data)
+        target.say_quietly(VmVcUuid(WEB01), VmName(b"web01"), VMotionComplete(sequence))
+        self.host = target
+        self.hosts.append(target)
+        self.decoders.append(Decoder())
+
+    def turn(self, _: bytes = b"") -> None:
+        self.test.turn()
+
+    def gather(self) -> bytes:
+        """All data that the VM's hosts have heard."""
+        heard = b""
+        for host, decoder in zip(self.hosts, self.decoders, strict=True):
+            decoder.receive(host.wire.value())
+            while (event := decoder.next_event()) is not None:
+                heard += event.data if isinstance(event, Data) else b""
+            decoder.take_rest()
+        return heard
+
+
+STEPS = ("vm", "remote", "force", "type", "leave", "move", "turn")
+SCRIPTS = st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from((b"a", b"bc\n"))), max_size=20)
+
+
+class Whatever(RemoteTest):
+    """Any order of what VMs, remote systems and operators do."""
+
+    @settings(max_examples=40, deadline=None)
+    @given(SCRIPTS)
+    def test_every_byte_arrives_in_order_or_is_counted(
+        self, script: list[tuple[str, bytes]]
+    ) -> None:
+        self.setUp()
+        play = Play(self)
+        for step, data in script:
+            getattr(play, step)(data)
+        play.turn()
+        self.assertEqual(play.wire.value(), play.said)
+        self.assertEqual(play.gather(), play.typed)
+        assert self.console.remote is not None
+        self.assertEqual(self.console.remote.unsent, play.unsent)
+        self.assertEqual(self.console.link.moves, len(play.hosts) - 1)
+        self.assertEqual(self.dialling.reactor.dialled, [])
+        self.remotes.close("the example is over")
+        self.outbound.close()

@@ -32,7 +32,7 @@ from vspc.doors.remotes.bridge import BridgeEvents, RemoteBridge
 from vspc.doors.remotes.wires import remote_wire
 from vspc.net.backoff import Backoff
 from vspc.net.client_tls import ClientTls, TrustSettings
-from vspc.net.limits import Refusals
+from vspc.net.limits import Refusals, TokenBucket
 from vspc.net.outbound import ConnectFailed, Destination, FailureKind, Outbound
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import TlsError
@@ -41,6 +41,12 @@ from vspc.wire.uri import RemoteUri
 
 MOST = 256
 """Remote systems that are connected, or being connected to, at a time."""
+
+DIALS = 256
+"""Connections that may be begun at once; a start may bring as many."""
+
+DIAL_RATE = 8.0
+"""Connections a second that may be begun for ever: VMs that come and go make no flood elsewhere."""
 
 LONGEST = 120.0
 """Seconds between two tries at most."""
@@ -63,18 +69,24 @@ class RemoteContext:
     allow: Callable[[], DialAllow]
     is_own: Callable[[Address, int], bool]
     refusals: Refusals
-    has_room: Callable[[], bool] = field(default=lambda: True)
+    full: Callable[[], str] = field(default=lambda: "")
 
 
 class Remotes:
     """The remote system of each console that has one and a line, by the console's id."""
 
     def __init__(self, context: RemoteContext) -> None:
-        self._context = evolve(context, has_room=self._has_room)
+        self._context = evolve(context, full=self._full)
         self._links: dict[str, RemoteLink] = {}
+        self._dials = TokenBucket(DIAL_RATE, DIALS)
 
-    def _has_room(self) -> bool:
-        return sum(link.is_open for link in self._links.values()) < MOST
+    def _full(self) -> str:
+        """Why one more connection cannot be begun now; empty if it can."""
+        if sum(link.is_open for link in self._links.values()) >= MOST:
+            return f"{MOST} remote systems are connected already, which is the limit"
+        if not self._dials.take(self._context.verbs.clock.seconds()):
+            return f"more than {DIAL_RATE:g} connections a second are asked for, which is the limit"
+        return ""
 
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
@@ -162,8 +174,9 @@ class RemoteLink:
     async def _connect(self) -> str:
         """Connect once; why that failed."""
         context, uri = self._context, self._uri
-        if not context.has_room():
-            return f"{MOST} remote systems are connected already, which is the limit"
+        full = context.full()
+        if full:
+            return full
         self.is_open = True
         self._refusal, self._ended = None, Deferred()
         try:
