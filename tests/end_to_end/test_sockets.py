@@ -276,7 +276,7 @@ class Raw(SocketsTestCase):
 class Rfc2217(SocketsTestCase):
     def test_pyserial_sets_the_port_and_reads_its_modem_lines(self) -> None:
         device = self.open("rfc2217")
-        url = f"rfc2217://127.0.0.1:{self.port}"
+        url = f"rfc2217://127.0.0.1:{self.port}?poll_modem"
         with serial.serial_for_url(url, baudrate=115200, timeout=20) as port:
             self.wait_attached()
             every = bytes(range(256)) + b"\r\n\r\0"

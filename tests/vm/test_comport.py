@@ -118,6 +118,9 @@ class DialogueTests(ComPortTest):
         self.assertEqual(
             answers(host.say(said(mask))), [mask, comport.NotifyModemState(ModemState.DSR)]
         )
+        ask = subnegotiation(COM_PORT, b"\x06") + subnegotiation(COM_PORT, b"\x07")
+        states = [comport.NotifyLineState(), comport.NotifyModemState(0xB0)]
+        self.assertEqual(answers(host.say(ask)), states)
         for each in (comport.SetModemStateMask(0), comport.SetLineStateMask(16)):
             self.assertEqual(answers(host.say(said(each))), [each])
         alice, _ = self.scene.attach(self.console())
@@ -132,15 +135,8 @@ class DialogueTests(ComPortTest):
 
     def test_what_makes_no_sense_is_dropped_and_the_line_goes_on(self) -> None:
         host = self.joined()
-        for body in (
-            b"",
-            b"\x01",
-            b"\x01\0\0\0\0\0",
-            b"\x0d",
-            b"\x65\0\0\0\1",
-            b"\x06\x10",
-            b"\x08\0",
-        ):
+        for wrong in ("", "01", "010000000000", "0d", "6500000001", "061000", "0800", "0b"):
+            body = bytes.fromhex(wrong)
             self.assertEqual(host.say(subnegotiation(COM_PORT, body)), b"")
         self.assertFalse(host.closed)
         self.assertIsNone(self.console().link.settings)

@@ -115,7 +115,7 @@ class SetControl:
 
 @frozen
 class NotifyLineState:
-    """The server's: bits of `LineState`."""
+    """The server's: bits of `LineState`. From a client, also without a value, a question for it."""
 
     CODE: ClassVar[int] = 6
     value: int = 0
@@ -128,7 +128,9 @@ class NotifyLineState:
 
 @frozen
 class NotifyModemState:
-    """The server's: bits of `ModemState`."""
+    """The server's: bits of `ModemState`. From a client, also without a value, a question for it
+    (pyserial's).
+    """
 
     CODE: ClassVar[int] = 7
     value: int = 0
@@ -220,6 +222,8 @@ def decode(body: bytes, side: Side) -> Command:
         raise MalformedComPort(f"unknown COM-PORT command {body[0]} from the {side.name.lower()}")
     if kind is Signature:
         return Signature(value)
+    if not value and side is Side.CLIENT and kind in (NotifyLineState, NotifyModemState):
+        value = b"\0"
     size = _SPEED_BYTES if kind is SetBaudRate else len(fields(kind))
     if len(value) != size:
         raise MalformedComPort(f"COM-PORT command {body[0]} has {len(value)} bytes, not {size}")

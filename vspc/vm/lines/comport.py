@@ -157,9 +157,10 @@ class ComPortLine(BinaryLine):
                 return (command, comport.NotifyModemState(state)) if state else (command,)
             case comport.SetLineStateMask() | comport.PurgeData():
                 return (command,)  # what was typed for it is not dropped (law 2)
-            case comport.NotifyLineState() | comport.NotifyModemState():
-                self.observer.dropped("a COM-PORT notification, which is the server's to send")
-                return ()
+            case comport.NotifyLineState():
+                return (comport.NotifyLineState(),)
+            case comport.NotifyModemState():
+                return (comport.NotifyModemState(ALWAYS_ON),)
             case _:
                 return (self._set(command),)
 
