@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+import socket
 
-from tests.end_to_end.processes import Child, free_port, script
+from tests.end_to_end.processes import DEADLINE, Child, free_port, script
 from tests.end_to_end.test_moving import FIRST, SECOND, MovingTestCase
 from tests.programs import require
 from vspc.net.tls import CERTIFICATE, PRIVATE_KEY, load_pair, thumbprint
@@ -55,6 +56,30 @@ class RemoteSystems(MovingTestCase):
         self.assertTrue(remote.running)
         logged = self.ssh("log", "web1", "--raw").out
         self.assertIn(b"00001999", logged)
+        self.assert_no_defects()
+
+    def test_one_that_does_not_read_goes_on_from_the_log(self) -> None:
+        lines = 300_000
+        last = b"%08d\r\n" % (lines - 1)
+        listener = socket.create_server(("127.0.0.1", self.allowed))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.settimeout(DEADLINE)
+        with listener:
+            self.serve()
+            self.ask(f"tcp://127.0.0.1:{self.allowed}")
+            connection, _ = listener.accept()
+        connection.settimeout(DEADLINE)
+        with connection:
+            connection.sendall(b"stream %d\r" % lines)
+            found = self.ssh("expect", "web1", "--from", "0", f"{lines - 1:08d}")
+            self.assertEqual(found.status, 0, found.err)
+            heard = bytearray()
+            while last not in heard[-64:]:
+                heard += connection.recv(65536)
+            self.assertNotIn(b"remote-lost", self.server.out.data)
+        numbers = re.findall(rb"(\d{8})\r\n", heard)
+        self.assertEqual(len(numbers), lines)
+        self.assertEqual(numbers, sorted(numbers))
         self.assert_no_defects()
 
     def test_an_operator_watches_takes_the_pen_and_gives_it_back(self) -> None:
@@ -130,8 +155,8 @@ class RemoteSystems(MovingTestCase):
     def test_a_socket_that_a_vm_asks_for(self) -> None:
         port = free_port()
         text = self.config.read_text().replace("[vm]\n", '[vm]\nservice_sockets = "open"\n', 1)
-        socket = f'[vm.service_socket]\nports = "{port}-{port}"\noperator = "alice"\n'
-        self.config.write_text(text + socket)
+        sockets = f'[vm.service_socket]\nports = "{port}-{port}"\noperator = "alice"\n'
+        self.config.write_text(text + sockets)
         self.serve()
         self.simulate("--service-uri", f"tcp://:{port}")
         self.server.out.expect(rb" listening what=.* port=%d" % port)
