@@ -282,6 +282,18 @@ class Talking(RemoteTest):
         assert self.console.remote is not None
         self.assertEqual(self.console.remote.unsent, 7)
 
+    def test_a_verb_takes_the_pen_for_its_work(self) -> None:
+        host, wire = self.connected()
+        host.wire.take()
+        denied = self.desk.say("send web01 hello")
+        self.assertEqual(denied.status, 4)
+        self.assertIn("remote@local is typing on web01", denied.complaint)
+        self.assertEqual(self.desk.say("send web01 --force hello").status, 0)
+        self.turn()
+        self.assertTrue(self.console.pen.holder and self.console.pen.holder.operator == REMOTE)
+        wire.above.dataReceived(b"back")
+        self.assertEqual(host.wire.take(), b"helloback")
+
     def test_a_vmotion_in_the_middle_loses_no_byte(self) -> None:
         source, wire = self.connected()
         source.say(b"one")
@@ -377,6 +389,25 @@ class Ending(RemoteTest):
         self.wait(600)
         self.assertEqual(self.dialling.reactor.dialled, [])
         self.assertIn("the VM is away", self.state)
+
+    def test_the_last_words_of_the_vm_arrive(self) -> None:
+        host, wire = self.connected()
+        host.say(b"halted\n")
+        host.lose()
+        self.assertEqual(wire.take(), b"halted\n")
+        self.assertTrue(wire.disconnecting)
+
+    def test_one_that_floods_is_closed_all_the_same(self) -> None:
+        host, wire = self.connected()
+        while wire.reading:
+            wire.above.dataReceived(bytes(8192))
+            self.turn()
+        host.lose()
+        self.assertTrue(wire.disconnecting)
+        self.assertTrue(wire.reading)
+        wire.above.dataReceived(b"more")
+        lose(wire)
+        self.turn()
 
     def test_it_is_not_waited_for_once_the_vm_is_away(self) -> None:
         host = self.vm()

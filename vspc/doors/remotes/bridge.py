@@ -233,11 +233,15 @@ class RemoteBridge:
     # The end
 
     def close(self, reason: str) -> None:
-        """End the connection; `ended` follows."""
+        """End the connection, after what the VM has said until now; `ended` follows."""
+        if not self._reason and self._attachment in self._console.attachments:
+            self._output.go_on()  # which may end it for another reason
         if self._reason:
             return
         self._reason = reason
         self._stop()
+        if self._is_paused:  # TLS ends with an answer
+            self._line.resume_reading()
         transport: Any = self._line
         transport.transport.unregisterProducer()  # TLS does not close while there is one
         self._line.close(reason)
