@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config.test_load import KEY, ConfigTest
+from vspc.cli.check import summary
 from vspc.common.globs import parse_pattern
 from vspc.config.sockets import PortRange, SocketAddress, taken_by
 from vspc.console.access import Subject, matches
@@ -43,6 +44,9 @@ class Sockets(ConfigTest):
         self.assertEqual(many.ports, PortRange(4101, 4103))
         self.assertEqual([str(a) for a in many.addresses[:1]], ["tcp:10.0.0.1:4101"])
         self.assertEqual(config.warnings, ())
+        shown = summary(config)
+        self.assertIn("raw for web01, as lab: tcp:127.0.0.1:4001", shown)
+        self.assertIn("telnet over TLS for lab-*, as lab: 10.0.0.1 ports 4101-4103", shown)
 
     def test_unix_sockets(self) -> None:
         config = self.load(self.one(listen="unix:run/web01:mode=660:group=root"))
@@ -104,6 +108,10 @@ class Sockets(ConfigTest):
         text = self.one() + 'client_ca = "ca.pem"\n'
         self.assertIn("TLS only", self.mistakes(text)["console.listen[0].client_ca"])
         self.load(text.replace('operator = "lab"\n', "tls = true\n"))
+
+    def test_tls_on_a_unix_socket(self) -> None:
+        found = self.mistakes(self.one(listen="unix:x") + "tls = true\n")
+        self.assertIn("TCP only", found["console.listen[0].tls"])
 
     def test_operators_that_are_none(self) -> None:
         for name in ("nobody", "@labs", "*"):

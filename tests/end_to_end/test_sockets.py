@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import socket
+import termios
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.end_to_end.processes import Child, Size, free_port
 from tests.end_to_end.server import ServerTestCase
+from tests.end_to_end.test_dial import SerialDevice
 from tests.net.authorities import certificate
 from tests.programs import require
 
@@ -295,6 +297,33 @@ class Rfc2217(SocketsTestCase):
             while port.cd and time.monotonic() < deadline:
                 time.sleep(0.05)
             self.assertFalse(port.cd)
+        self.assert_no_defects()
+
+    def test_what_pyserial_sets_goes_to_the_device_behind_a_device_server(self) -> None:
+        [ser2net] = require("ser2net")
+        device, port = SerialDevice(self), free_port()
+        (self.directory / "ser2net.yaml").write_text(
+            f"connection: &device\n  accepter: telnet(rfc2217),tcp,127.0.0.1,{port}\n"
+            f"  connector: serialdev,{device.path},9600n81,local\n"
+        )
+        self.start(ser2net, "-n", "-d", "-u", "-c", self.directory / "ser2net.yaml")
+        dial = f'[[dial]]\nname = "guest"\nconnect = "rfc2217://127.0.0.1:{port}"\n'
+        self.write("rfc2217", dial)
+        text = self.config.read_text()
+        self.config.write_text(
+            text.replace('[[vm.plain]]\nname = "guest"', '[[vm.plain]]\nname = "other"')
+        )
+        self.serve()
+        url = f"rfc2217://127.0.0.1:{self.port}"
+        self.server.out.expect(rb" vm-registered console=guest ")
+        with serial.serial_for_url(url, baudrate=115200, timeout=20) as client:
+            self.assertEqual(device.attributes[4], termios.B115200)
+            client.baudrate = 19200
+            self.assertEqual(device.attributes[4], termios.B19200)
+            client.write(b"root\r")
+            self.assertEqual(device.hear(5), b"root\r")
+            device.say(b"# ")
+            self.assertEqual(client.read(2), b"# ")
         self.assert_no_defects()
 
     def test_ser2net_as_the_client(self) -> None:

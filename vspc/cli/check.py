@@ -16,6 +16,7 @@ from vspc.config.settings import (
     Config,
     LogPolicy,
     OperatorSettings,
+    SocketSettings,
 )
 from vspc.log.chain import examine, recorded_heads, verify
 from vspc.server.config_files import file_warnings
@@ -43,6 +44,7 @@ def summary(config: Config) -> list[str]:
         lines += [f"telnets for VMs{where}: {endpoint}" for endpoint in zone.telnets]
     lines += [f"plain {'telnet' if p.telnet else 'TCP'} for {p.name}: {p.listen}" for p in vm.plain]
     lines += [f"SSH for operators: {endpoint}" for endpoint in ssh.listen]
+    lines += map(_socket, config.console.listen)
     for zone in vm.zones:
         where = "" if zone.name == DEFAULT_ZONE else f" of zone {zone.name}"
         lines.append(f"VMs{where} may connect from: {', '.join(map(str, zone.allow)) or 'nowhere'}")
@@ -85,6 +87,13 @@ def _certificates(settings: CertificateSettings) -> list[str]:
         facts += [] if longest is None else [f"valid for {written_duration(longest)} at most"]
     revoked = safe(str(settings.revoked)) if settings.revoked else "no file"
     return [f"certificates: {', '.join(facts)}", f"revoked keys and certificates: {revoked}"]
+
+
+def _socket(entry: SocketSettings) -> str:
+    where = str(entry.listen) if entry.ports is None else f"{entry.interface} ports {entry.ports}"
+    who = entry.operator or "the operator of the client's certificate"
+    how = f"{entry.protocol}{' over TLS' if entry.tls else ''}"
+    return f"{how} for {entry.console or entry.consoles}, as {who}: {where}"
 
 
 def _operator(operator: OperatorSettings) -> str:

@@ -29,6 +29,12 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
             yield from _of_one(key, entry)
         else:
             yield from _of_many(key, entry)
+        if entry.get("tls") is True and str(entry.get("listen")).startswith("unix:"):
+            yield (
+                f"{key}.tls",
+                "used with TCP only",
+                "mode and group decide who may connect",
+            )
         if "client_ca" in has and entry.get("tls") is not True:
             yield f"{key}.client_ca", "used with TLS only", "set tls = true"
         if not {"operator", "client_ca"} & has:

@@ -10,7 +10,7 @@ from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.python.failure import Failure
 
 from tests.apps.support import ALICE, BOB, Desk
-from tests.fakes import FakeThreads
+from tests.fakes import FakeClock, FakeThreads
 from tests.net.ends import Wire
 from vspc.auth.statefile import StateFile
 from vspc.config.settings import SocketSettings
@@ -54,7 +54,8 @@ class FakePort:
 class FakeReactor:
     """Listens in memory; `busy` are ports of another program."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock) -> None:
+        self.callLater = clock.call_later
         self.factories: dict[tuple[str, int], Any] = {}
         self.busy: set[int] = set()
 
@@ -124,9 +125,11 @@ class Client:
 class Hall(Desk):
     """Sockets of alice, who may do everything, and bob, who reads."""
 
-    def __init__(self, directory: Path, *entries: SocketSettings) -> None:
+    def __init__(self, directory: Path, *entries: SocketSettings, pair: Pair = NO_PAIR) -> None:
         super().__init__()
-        self.reactor = FakeReactor()
+        self.pair = pair
+        self.proofs: dict[str, str] = {}  # why a certificate is not enough for an operator
+        self.reactor = FakeReactor(self.clock)
         self.logins = FakeLogins()
         self.known = {each.name: each for each in (ALICE, BOB)}
         self.locked: set[str] = set()
@@ -136,14 +139,14 @@ class Hall(Desk):
         self.context = evolve(self.context, sessions=self.logins.sessions)
         self.scheduler = Scheduler(self.clock.call_later, self.clock.seconds)
         self.door = self.new_door()
-        self.door.open(entries, NO_PAIR)
+        self.door.open(entries, pair)
 
     def new_door(self) -> ProgramDoor:
         door = ProgramDoor(
             DoorContext(
                 self.reactor,
                 self.context,
-                OperatorsOfSockets(self.known.get, lambda _name: "", self),  # type: ignore[arg-type]
+                OperatorsOfSockets(self.known.get, lambda name: self.proofs.get(name, ""), self),  # type: ignore[arg-type]
                 self.logins,
                 self.scheduler,
                 Refusals(),
@@ -164,7 +167,7 @@ class Hall(Desk):
             self.turn()
 
     def reload(self, *entries: SocketSettings) -> int:
-        ended = self.door.prepare(entries, NO_PAIR).apply()
+        ended = self.door.prepare(entries, self.pair).apply()
         self.settle()
         return ended
 

@@ -87,6 +87,7 @@ def _row(call: Call, opened: OpenSession) -> list[str]:
     session, proof = opened.session, opened.session.proof
     remarks = ["this one"] if session.id == call.session.id else []
     remarks += ["idle"] if opened.idle() else []
+    remarks += [proof.socket] if proof.socket else []
     remarks += [f"key id {proof.key_id}"] if proof.key_id else []
     remarks += [f"reason {session.reason}"] if session.reason else []
     lasted = age_text(call.context.clock.wall() - session.since)

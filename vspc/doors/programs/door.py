@@ -85,7 +85,7 @@ class ProgramDoor:
 
     def __init__(self, context: DoorContext) -> None:
         self._context = context
-        self._shared = FactoryContext(context.scheduler, Handshakes())
+        self._shared = FactoryContext(context.reactor, context.scheduler, Handshakes())
         self._listeners: dict[tuple[str, int, str], _Listener] = {}
         self._assigned = PortAssignments()
         self._begins: dict[str, int] = {}  # where the output of consoles begins that came just now

@@ -104,6 +104,7 @@ class Handshakes:
 class FactoryContext:
     """What the factories of all sockets share."""
 
+    reactor: Any
     scheduler: Scheduler
     handshakes: Handshakes
 
@@ -129,7 +130,8 @@ class SocketFactory(Factory):
         if self.tls is None:
             return inner
         gate = HandshakeGate(socket, self._context.handshakes, share, inner)
-        factory = DiagnosedTlsFactory(self.tls, False, _Giving(lambda: gate))
+        clock = self._context.reactor
+        factory = DiagnosedTlsFactory(self.tls, False, _Giving(lambda: gate), clock)
         protocol: Protocol | None = factory.buildProtocol(addr)
         return protocol
 

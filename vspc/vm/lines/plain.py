@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 from vspc.common.serial import ModemState, PortSettings
 from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import keep_alive, unacknowledged
-from vspc.net.scheduler import BYTES, CLOSING, FLOOD, Share
+from vspc.net.scheduler import FLOOD, Share
+from vspc.net.turn_reader import TurnReader
 from vspc.vm.lines.binary import BinaryLine, LineOption, host_of, why_lost
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Joined
@@ -67,61 +68,33 @@ class RawLine(Protocol):
         self._observe = observe
         self._name = name
         self.share = share
+        self._reader = TurnReader(share, self._received, self._ended, lambda: self.close(FLOOD))
         self.continues = False  # another process has had it
         self._reason = ""
-        self._unread = b""  # at most what was read at once; it waits for a later turn
-        self._paused = False
-        self._stopped = False
-        self._gone: Failure | None = None
         self.address = ""
         self.observer: LineObserver
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         keep_alive(self.transport)
+        self._reader.transport = self.transport
         self.observer = self._observe(self)
         if not self.continues:
             self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
 
     def dataReceived(self, data: bytes) -> None:
-        self._unread += data
-        if self.share.open():
-            self._work()
-        elif not self.share.waiting:
-            self._wait()
+        self._reader.take(data)
 
-    def _work(self) -> None:
-        data, self._unread = self._unread, b""
-        if data and not self._reason:
+    def _received(self, data: bytes) -> None:
+        if not self._reason:
             self.observer.handle(LineEvent.OUTPUT, data)
-        if not self.share.spend(1 + len(data) // BYTES) and self._gone is None:
-            self._wait()
-        elif self._gone is not None:
-            error = None if self._reason else self._gone.value
-            self.observer.lost(self._reason or why_lost(self._gone), error)
-        elif self._paused:
-            self._paused = False
-            self._resume()
-
-    def _wait(self) -> None:
-        """Read nothing more until the share of a later turn (law 11)."""
-        if not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
-        if not self.share.wait(self._work):
-            self.close(FLOOD)
-
-    def _resume(self) -> None:
-        if not (self._paused or self._stopped):
-            self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._gone = reason
-        if self.share.waiting:
-            return
-        if self.share.open() or not self.share.wait(self._work):
-            self.share.spend(CLOSING)
-            self._work()
+        self._reader.lose(reason)
+
+    def _ended(self, reason: Failure) -> None:
+        error = None if self._reason else reason.value
+        self.observer.lost(self._reason or why_lost(reason), error)
 
     def send(self, data: bytes) -> None:
         self.transport.write(data)
@@ -150,12 +123,10 @@ class RawLine(Protocol):
         return unacknowledged(self.transport)
 
     def pause_reading(self) -> None:
-        self._stopped = True
-        self.transport.pauseProducing()
+        self._reader.pause()
 
     def resume_reading(self) -> None:
-        self._stopped = False
-        self._resume()
+        self._reader.resume()
 
     def close(self, reason: str) -> None:
         self._reason = self._reason or reason
