@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, ROOT, XTERM, Desk, FakeChannel
+from tests.fakes import FakeThreads
 from tests.net.dialling import Dialling, lose
 from tests.vm.support import Host, secret
 from vspc.config.dial_allow import DialAllow, DialEntry
@@ -22,7 +23,8 @@ from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 from vspc.doors.remotes import bridge, remotes
 from vspc.doors.remotes.remotes import RemoteContext, Remotes
 from vspc.net.limits import Refusals, TokenBucket
-from vspc.net.outbound import LOOK_UP, Outbound
+from vspc.net.outbound import LIMIT, LOOK_UP, Outbound
+from vspc.net.tls import TlsError
 from vspc.wire import telnet
 from vspc.wire.telnet import VMWARE, Data, Decoder, negotiation, subnegotiation
 from vspc.wire.vmware import (
@@ -57,6 +59,7 @@ class RemoteTest(SynchronousTestCase):
         self.allowed = ALLOWED
         self.own: list[tuple[str, int]] = []
         self.dialling = Dialling()
+        self.threads = FakeThreads()
         self.outbound = Outbound(
             self.dialling.reactor, self.desk.clock, self.desk.fail, self.dialling.look_up
         )
@@ -68,6 +71,7 @@ class RemoteTest(SynchronousTestCase):
             lambda: DialAllow(tuple(map(DialEntry.parse, self.allowed))),
             lambda address, port: (str(address), port) in self.own,
             Refusals(),
+            self.threads,
         )
         self.remotes = Remotes(context)
         self.desk.events.subscribe(self.remotes.handle)
@@ -341,6 +345,31 @@ class Talking(RemoteTest):
         _, wire = self.connected()
         wire.above.dataReceived(b"\xff\x00\xff\xfd")
         self.assertEqual(self.state, "connected, at 192.0.2.9")
+
+
+class Secured(RemoteTest):
+    def test_trust_is_made_in_a_thread(self) -> None:
+        self.vm(b"ssl://192.0.2.9:4001#verify")
+        self.assertEqual(self.dialling.reactor.dialled, [])
+        self.threads.run()
+        self.assertEqual(self.dialling.take().address, "192.0.2.9")
+
+    def test_a_list_of_ciphers_that_are_none(self) -> None:
+        self.vm(b"ssl://192.0.2.9:4001#cipherList=NOSUCH")
+        call, answer = self.threads.waiting.pop()
+        answer.errback(self.assertRaises(TlsError, call))
+        self.assertIn("no cipher suite is called NOSUCH", self.state)
+
+    def test_no_thread_is_left(self) -> None:
+        self.threads.none_left = True
+        self.vm(b"ssl://192.0.2.9:4001")
+        self.assertIn("no thread left", self.state)
+
+    def test_a_thread_that_does_not_answer(self) -> None:
+        host = self.vm(b"telnets://192.0.2.9")
+        self.wait(LIMIT)
+        self.assertIn("no thread left", self.state)
+        host.lose()
 
 
 class Slow(RemoteTest):

@@ -12,6 +12,7 @@ from vspc.doors.remotes.remotes import RemoteContext, Remotes
 from vspc.net.endpoints import is_own
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
+from vspc.net.reactor import ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.server.reload import Live
 
@@ -37,6 +38,7 @@ class RemoteSide:
                 lambda: DialAllow(self.live.config.vm.dial_allow),
                 lambda address, port: is_own(self.listening(), address, port),
                 self.refusals,
+                ThreadRunner(self.outbound.reactor),
             )
         )
         events.subscribe(self._remotes.handle)

@@ -27,16 +27,17 @@ from vspc.console.events import (
     VmRefused,
     WentAway,
 )
+from vspc.console.ports import InThread
 from vspc.console.remote import RemoteSystem
 from vspc.doors.remotes.bridge import BridgeEvents, RemoteBridge
 from vspc.doors.remotes.wires import remote_wire
 from vspc.net.backoff import Backoff
 from vspc.net.client_tls import ClientTls, TrustSettings
 from vspc.net.limits import Refusals, TokenBucket
-from vspc.net.outbound import ConnectFailed, Destination, FailureKind, Outbound
+from vspc.net.outbound import LIMIT, ConnectFailed, Destination, FailureKind, Outbound
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import TlsError
-from vspc.net.waiting import RunningCoroutine, sleep
+from vspc.net.waiting import RunningCoroutine, sleep, within
 from vspc.wire.uri import RemoteUri
 
 MOST = 256
@@ -69,6 +70,7 @@ class RemoteContext:
     allow: Callable[[], DialAllow]
     is_own: Callable[[Address, int], bool]
     refusals: Refusals
+    in_thread: InThread
     full: Callable[[], str] = field(default=lambda: "")
 
 
@@ -180,14 +182,28 @@ class RemoteLink:
         self.is_open = True
         self._refusal, self._ended = None, Deferred()
         try:
-            tls = _client_tls(uri) if uri.scheme.tls else None
+            tls = await within(context.verbs.clock, LIMIT, self._tls()) if uri.scheme.tls else None
             destination = Destination(uri.host, uri.port)
             await context.outbound.connect(destination, self._build, tls, self._permits)
         except ConnectFailed as error:
             return self._not_allowed() if error.kind is FailureKind.NOT_ALLOWED else str(error)
         except TlsError as error:
             return str(error)
+        except (TimeoutError, RuntimeError):
+            return "this server has no thread left for TLS"
         return ""
+
+    async def _tls(self) -> ClientTls:
+        """How the certificate is verified: for its host, unless the URI says otherwise. Made in a
+        thread, because the authorities of the system are read.
+        """
+        wishes = self._uri.wishes
+        settings = TrustSettings(
+            thumbprint=wishes.thumbprint or b"",
+            peer_name=wishes.peer_name or "",
+            ciphers=wishes.ciphers or "",
+        )
+        return await self._context.in_thread(lambda: ClientTls(settings))
 
     def _permits(self, address: str) -> bool:
         """The address is checked, and the same is connected to: the name is looked up once."""
@@ -277,15 +293,3 @@ class RemoteLink:
                 remote, state=f"not connected: {reason}", is_connected=False
             )
         self._running.cancel()
-
-
-def _client_tls(uri: RemoteUri) -> ClientTls:
-    """Its certificate is verified for its host, unless the URI says otherwise. `TlsError`."""
-    wishes = uri.wishes
-    return ClientTls(
-        TrustSettings(
-            thumbprint=wishes.thumbprint or b"",
-            peer_name=wishes.peer_name or "",
-            ciphers=wishes.ciphers or "",
-        )
-    )
