@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.test_load import ConfigTest
+from vspc.cli.check import summary
 from vspc.common.serial import FlowControl, Parity, StopBits
 from vspc.common.values import InvalidValue
 from vspc.config import dialling
@@ -60,6 +61,12 @@ class Entries(ConfigTest):
             [("moxa1-1", "tcp://10.0.0.9:4001"), ("moxa1-2", "tcp://10.0.0.9:4002")],
         )
         self.assertEqual(found[-1].uri, "tcp://10.0.0.9:4016")
+        self.assertIn(
+            "dials 16 consoles: moxa1-1 to moxa1-16: tcp://10.0.0.9:4001 to tcp://10.0.0.9:4016",
+            summary(self.load(table)),
+        )
+        one = self.load(dial(when='"attached"'))
+        self.assertIn("dials d: tcp://10.0.0.9:4001 while somebody is attached", summary(one))
 
     def test_the_path_of_a_socket_is_relative_to_the_file(self) -> None:
         found = dialling.connect("unix:vm.sock", Path("/etc/vspc"))

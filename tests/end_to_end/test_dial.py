@@ -10,6 +10,8 @@ import tty
 from pathlib import Path
 from typing import Any
 
+import serial
+
 from tests.end_to_end.guest import PROMPT, READY, Guest
 from tests.end_to_end.processes import Child, script
 from tests.end_to_end.server import ServerTestCase
@@ -137,6 +139,30 @@ class Ser2net(DialTestCase):
         self.assertEqual(self.ssh("break", "device").status, 0)
         device.say(b"login: ")
         self.assertEqual(self.ssh("expect", "device", "login", "--from", "0").status, 0)
+        self.assert_no_defects()
+
+    def test_a_program_sets_the_speed_of_the_device_through_a_socket(self) -> None:
+        device, port = self.ser2net("telnet(rfc2217),tcp")
+        socket_port = free_port()
+        self.dial(
+            f"rfc2217://127.0.0.1:{port}",
+            "[[console.listen]]",
+            'console = "device"',
+            'protocol = "rfc2217"',
+            f'listen = "tcp:{socket_port}"',
+            'operator = "alice"',
+        )
+        self.connected()
+        url = f"rfc2217://127.0.0.1:{socket_port}"
+        with serial.serial_for_url(url, baudrate=57600, timeout=20) as program:
+            program.write(b"AT\r")
+            self.assertEqual(device.hear(3), b"AT\r")
+            device.say(b"OK\r\n")
+            self.assertEqual(program.read(4), b"OK\r\n")
+            self.assertEqual(device.attributes[4], termios.B57600)
+            program.baudrate = 19200
+            self.assertEqual(device.attributes[4], termios.B19200)
+        self.assertIn("\nsettings: 19200 8N1\n", self.info())
         self.assert_no_defects()
 
     def test_raw_was_said_and_it_speaks_telnet(self) -> None:

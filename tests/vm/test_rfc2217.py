@@ -175,6 +175,24 @@ class Setting(Rfc2217Test):
         )
         self.assertIsNone(self.console().link.settings)
 
+    def test_a_device_that_knows_no_flow_control(self) -> None:
+        device = self.device(PortWishes(9600))
+        device.wire.above.dataReceived(negotiation(DO, COM_PORT))
+        device.say(*comport.setting(PortSettings(9600)))
+        self.assertIsNotNone(self.console().link.settings)
+        self.lose(device.wire)
+        self.advance(1)
+        device = Device(self.accept(), PortSettings())
+        device.wire.above.dataReceived(negotiation(DO, COM_PORT))
+        device.say(*[*comport.setting(PortSettings(9600))][:4])
+        self.assertIsNone(self.console().link.settings)
+        self.advance(rfc2217.ANSWER)
+        link = self.console().link
+        self.assertEqual(
+            link.remark, "it does not say what its serial port has in force: flow control"
+        )
+        self.assertEqual(str(link.settings), "9600 8N1")
+
     def test_a_line_that_is_lost_leaves_no_timer(self) -> None:
         device = self.device()
         device.wire.above.dataReceived(negotiation(DO, COM_PORT))
@@ -248,11 +266,16 @@ class Signals(Rfc2217Test):
         self.assertFalse(device.wire.disconnecting)
 
 
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    ends = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
 class OurOwnServer(Rfc2217Test):
     """Our access server at the other end, as a VM finds it."""
 
     def meet(self, wanted: PortSettings, cuts: list[int]) -> ComPortLine:
-        """Both ends after all has been said; what we say comes in pieces that end at `cuts`."""
+        """Both ends after all has been said; it comes in pieces that end at `cuts`."""
         client = self.connected(connect=PLACE, wishes=wishes_of(wanted))
         scheduler = Scheduler(self.reactor.callLater, self.reactor.seconds)
         share = scheduler.share("192.0.2.1")
@@ -262,13 +285,12 @@ class OurOwnServer(Rfc2217Test):
         server: Any = Wire()
         transport.makeConnection(server)
         while (ours := client.take()) + (theirs := server.take()):
-            ends = sorted({0, len(ours), *(cut % (len(ours) + 1) for cut in cuts)})
-            for start, end in pairwise(ends):
-                transport.dataReceived(ours[start:end])
+            for piece in pieces(ours, cuts):
+                transport.dataReceived(piece)
                 self.advance(0)
-            if theirs:
-                client.above.dataReceived(theirs)
-            self.advance(0)
+            for piece in pieces(theirs, cuts):
+                client.above.dataReceived(piece)
+                self.advance(0)
         return line
 
     @settings(deadline=None, max_examples=30)

@@ -9,11 +9,13 @@ from vspc.common.files import Disk
 from vspc.common.text import safe
 from vspc.common.values import written_duration, written_size
 from vspc.config.checks import DEFAULT_ZONE
+from vspc.config.dials import entries
 from vspc.config.settings import (
     AccessRule,
     AuditSettings,
     CertificateSettings,
     Config,
+    DialSettings,
     LogPolicy,
     OperatorSettings,
     SocketSettings,
@@ -43,6 +45,7 @@ def summary(config: Config) -> list[str]:
         lines += [f"telnet for VMs{where}: {endpoint}" for endpoint in zone.telnet]
         lines += [f"telnets for VMs{where}: {endpoint}" for endpoint in zone.telnets]
     lines += [f"plain {'telnet' if p.telnet else 'TCP'} for {p.name}: {p.listen}" for p in vm.plain]
+    lines += map(_dial, config.dial)
     lines += [f"SSH for operators: {endpoint}" for endpoint in ssh.listen]
     lines += map(_socket, config.console.listen)
     for zone in vm.zones:
@@ -63,6 +66,17 @@ def summary(config: Config) -> list[str]:
     lines += [f"operator {name}: {_operator(o)}" for name, o in config.operators.items()]
     lines += [f"access: {_rule(rule)}" for rule in config.access]
     return lines + _audit(config.audit)
+
+
+def _dial(settings: DialSettings) -> str:
+    found = list(entries(settings))
+    first, last = found[0], found[-1]
+    where = f"dials {first.name}: {first.uri}"
+    if last is not first:
+        where = (
+            f"dials {len(found)} consoles: {first.name} to {last.name}: {first.uri} to {last.uri}"
+        )
+    return safe(where + (" while somebody is attached" if settings.when == "attached" else ""), 400)
 
 
 _ON_FAILURE = MappingProxyType({"continue": "work continues", "refuse": "no pen can be taken"})

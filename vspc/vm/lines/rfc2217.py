@@ -188,9 +188,12 @@ class Rfc2217Line(DialledTelnetLine):
             self._remark(f"its serial port has {other}" if other else "")
 
     def _report_unanswered(self) -> None:
-        if self._unanswered:
-            missing = ", ".join(_WORDS.get(name, name) for name in self._unanswered)
-            self._remark(f"it does not say what its serial port has in force: {missing}")
+        missing = ", ".join(_WORDS.get(name, name) for name in self._unanswered)
+        self._remark(f"it does not say what its serial port has in force: {missing}")
+        if "flow" in self._unanswered and len(self._unanswered) == 1:
+            # Some know no flow control; what they have said is shown all the same.
+            self._is_known = True
+            self.observer.handle(LineEvent.PORT_SET, self._port)
 
     def disableLocal(self, option: bytes) -> None:
         if option == _OPTION:
