@@ -11,21 +11,29 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.test_cli import CliTest
+from vspc.apps.verbs.work_pool import at_once
 from vspc.cli.firewalls import esxcli, firewalld, nftables, rules_of
 from vspc.cli.port_rows import PortRow, port_rows
 from vspc.cli.ports import verification
 from vspc.common.addresses import Network
 from vspc.config import Config, VmSettings
+from vspc.config.dial_allow import DialEntry
+from vspc.config.dialling import Connect
 from vspc.config.listening import ListeningAddress, listening
 from vspc.config.settings import (
     AuditSettings,
+    ConsoleSettings,
+    DialSettings,
     LogSettings,
     PlainSettings,
     SinkSettings,
+    SocketSettings,
     SshSettings,
     ZoneSettings,
 )
-from vspc.config.values import Endpoint, Target
+from vspc.config.sockets import Interface, PortRange, SocketAddress
+from vspc.config.values import Endpoint, Pattern, Target
+from vspc.doors.programs.assignment import PortAssignments, assignments_file
 
 HOSTS: tuple[Network, ...] = (ip_network("10.0.0.0/24"), ip_network("fd00::/8"))
 
@@ -53,8 +61,11 @@ class Endpoints(SynchronousTestCase):
 
 
 class Rows(SynchronousTestCase):
+    def all(self, **changes: Any) -> list[PortRow]:
+        return port_rows(evolve(Config(Path("/state")), **changes))
+
     def rows(self, **changes: Any) -> dict[str, PortRow]:
-        return {row.key: row for row in port_rows(evolve(Config(Path("/state")), **changes))}
+        return {row.key: row for row in self.all(**changes)}
 
     def test_hosts_and_balancers_may_connect_to_the_listeners_of_a_zone(self) -> None:
         balancers = (ip_network("10.9.0.1"),)
@@ -98,6 +109,71 @@ class Rows(SynchronousTestCase):
         self.assertEqual((there.protocol, there.host, there.port), ("udp", "10.0.0.5", 514))
         self.assertNotIn("audit.syslog", self.rows(audit=evolve(audit, enabled=False)))
 
+    def test_sockets_for_programs(self) -> None:
+        path = SocketAddress(path="/run/web01")
+        found = self.rows(
+            console=ConsoleSettings(
+                listen=(
+                    SocketSettings("raw", console="web01", listen=path),
+                    SocketSettings("raw", console="db1", listen=SocketAddress("10.0.0.1", 4001)),
+                    SocketSettings("telnet", consoles=Pattern("lab-*"), ports=PortRange(1, 64)),
+                    SocketSettings(
+                        "telnet",
+                        consoles=Pattern("dev-*"),
+                        ports=PortRange(101, 164),
+                        interface=Interface("::"),
+                        allow=HOSTS,
+                        tls=True,
+                    ),
+                )
+            )
+        )
+        rows = [found[f"console.listen[{index}]"] for index in range(4)]
+        self.assertEqual([row.protocol for row in rows], ["unix", "tcp", "tcp", "tcp"])
+        self.assertEqual([row.ports for row in rows], ["", "4001", "1-64", "101-164"])
+        self.assertEqual(rows[1].remark, "allow has loopback only")
+        self.assertEqual(rows[2].remark, "listens on loopback only")
+        self.assertEqual(rows[2].pattern, "lab-*")
+        self.assertEqual((rows[3].host, rows[3].peers, rows[3].check), ("", HOSTS, "tls"))
+        rules = "\n".join(nftables(rows) + firewalld(rows))
+        self.assertIn("ip saddr { 10.0.0.0/24 } tcp dport 101-164 accept", rules)
+        self.assertIn('port port="101-164"', rules)
+
+    def test_consoles_that_are_dialled(self) -> None:
+        tables = (
+            DialSettings("moxa-{n}", Connect("tcp://10.0.0.9:{4000+n}"), 16),
+            DialSettings("esx", Connect("telnets://esx1.example.com:2001")),
+            DialSettings("vm", Connect("unix:/run/vm.sock")),
+            DialSettings("here", Connect("rfc2217://127.0.0.1:3001")),
+            DialSettings("rack-{n}", Connect("telnet://rack{n}:23"), 2),
+        )
+        rows = [row for row in self.all(dial=tables) if row.key.startswith("dial")]
+        self.assertEqual(
+            [(row.key, row.host, row.ports, row.rule_set, row.remark) for row in rows],
+            [
+                ("dial[0].connect", "10.0.0.9", "4001-4016", "", ""),
+                ("dial[1].connect", "esx1.example.com", "2001", "remoteSerialPort", ""),
+                ("dial[2].connect", "/run/vm.sock", "", "", "a unix socket"),
+                ("dial[3].connect", "127.0.0.1", "3001", "", "on this machine"),
+                ("dial[4].connect", "rack1", "23", "remoteSerialPort", ""),
+                ("dial[4].connect", "rack2", "23", "remoteSerialPort", ""),
+            ],
+        )
+        self.assertIn("ip daddr 10.0.0.9 tcp dport 4001-4016", "\n".join(nftables(rows)))
+        lines = "\n".join(esxcli(rows, "vspc.example.com"))
+        self.assertIn("dial[1].connect (esx1.example.com 2001)", lines)
+        self.assertNotIn("nc -z", lines)
+
+    def test_remote_systems_that_vms_may_ask_for(self) -> None:
+        allowed = ("moxa-*.example:4001-4016", "10.0.0.0/24:23", "127.0.0.1:22", "0.0.0.0/0:*")
+        found = self.rows(vm=VmSettings(dial_allow=tuple(map(DialEntry.parse, allowed))))
+        rows = [found[f"vm.dial_allow[{index}]"] for index in range(4)]
+        self.assertEqual([row.ports for row in rows], ["4001-4016", "23", "22", "1-65535"])
+        rules = "\n".join(nftables(rows))
+        self.assertIn("vspc_out ip daddr 10.0.0.0/24 tcp dport 23 accept", rules)
+        self.assertIn("moxa-*.example tcp 4001-4016: no address", rules)
+        self.assertIn("127.0.0.1/32 tcp 22: on this machine", rules)
+
     def test_how_to_see_that_a_port_answers(self) -> None:
         for changes, wanted in (
             ({"check": "nc"}, "nc -vz vspc 13370"),
@@ -132,7 +208,7 @@ class Firewalls(SynchronousTestCase):
     def test_names_of_remote_systems_are_not_resolved(self) -> None:
         out = row(direction="out", host="logs.example.com", port=6514, key="audit.syslog")
         text = "\n".join(nftables([out, evolve(out, host="10.0.0.5")]))
-        self.assertIn("# audit.syslog (VMs, telnet): logs.example.com tcp 6514: a name", text)
+        self.assertIn("# audit.syslog (VMs, telnet): logs.example.com tcp 6514: no address", text)
         self.assertIn("vspc_out ip daddr 10.0.0.5 tcp dport 6514 accept", text)
         self.assertEqual(firewalld([out]), ["firewall-cmd --reload"])
 
@@ -175,6 +251,22 @@ class Printing(CliTest):
         facts = {each["key"]: each for each in json.loads(out)}
         self.assertEqual(facts["ssh.listen[0]"]["port"], 22)
         self.assertEqual(facts["vm.telnet[0]"]["peers"], ["10.0.0.0/24"])
+
+    def test_consoles_keep_their_ports(self) -> None:
+        (self.directory / "state").mkdir()
+        assignments = PortAssignments()
+        ports = PortRange(4101, 4164)
+        assignments.assign("lab-*", ports, "lab-7", lambda _name: False)
+        assignments_file(self.directory / "state", at_once).save(lambda: assignments.value)
+        text = '[operators.lab]\n[[access]]\noperators = ["lab"]\nconsoles = ["*"]\n'
+        text += 'rights = ["read"]\n[[console.listen]]\nconsoles = "lab-*"\nports = "4101-4164"\n'
+        path = self.write(text + 'protocol = "raw"\noperator = "lab"\n')
+        status, out, err = self.run_main("ports", "--config", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("console.listen[0]: consoles keep these ports:\n  4101  lab-7\n", out)
+        facts = json.loads(self.run_main("ports", "--config", path, "--json")[1])
+        [row] = [each for each in facts if each["key"] == "console.listen[0]"]
+        self.assertEqual((row["last_port"], row["consoles"]), (4164, {"4101": "lab-7"}))
 
     def test_one_format_at_a_time(self) -> None:
         with self.assertRaises(SystemExit) as raised:

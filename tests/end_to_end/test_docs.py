@@ -15,6 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
+from tests.cli.importing.files import CONMAN, CONSERVER
 from tests.documents import NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
 from tests.end_to_end.openssh import make_key
 from tests.end_to_end.processes import Child, Completed, ProcessTestCase, Size, script
@@ -97,6 +98,14 @@ GUEST = Path(__file__).with_name("login_guest.py")
 
 VMS = ("web01", "web02", "prod-db1", "test-7")
 
+FILES = {
+    "script.txt": "uname -a\r",
+    "more.txt": "serial: 7\n",
+    "conserver.cf": CONSERVER,
+    "conman.conf": CONMAN,
+}
+"""Files that commands read."""
+
 AWAY = 12
 """VMs called test-* that came and went: as many as `forget` is told of."""
 
@@ -118,7 +127,7 @@ class PageTest(ProcessTestCase):
         make_key(self.directory)
         make_key(self.directory, "mallory")
         (self.directory / "ci").symlink_to("id_ed25519")
-        for name, text in (("script.txt", "uname -a\r"), ("more.txt", "serial: 7\n")):
+        for name, text in FILES.items():
             (self.directory / name).write_text(text)
         self.config = self.directory / "vspc.toml"
         self.config.write_text(_CONFIG)

@@ -8,6 +8,7 @@ _CONFIG = """\
 telnet = ["tcp:13370", "tcp:13390:interface=127.0.0.1", "systemd:domain=INET:index=0"]
 telnets = ["tcp:13371:interface=10.0.0.1", "unix:vms.sock"]
 allow = ["10.0.0.0/24", "10.0.1.0/24", "fd00::/8", "192.168.0.1"]
+dial_allow = ["moxa-*.example:23", "10.0.5.0/24:4001-4016", "0.0.0.0/0:22"]
 proxy_protocol_from = ["10.0.0.7"]
 [[vm.zone]]
 name = "all"
@@ -17,6 +18,22 @@ allow = ["::/0", "0.0.0.0/1", "128.0.0.0/1"]
 name = "x'; \\"y\\" #"
 listen = "tcp:13380"
 allow = ["0.0.0.0/0"]
+[operators.lab]
+[[access]]
+operators = ["lab"]
+consoles = ["*"]
+rights = ["read"]
+[[console.listen]]
+consoles = "lab-*"
+ports = "4101-4164"
+interface = "::"
+protocol = "telnet"
+operator = "lab"
+allow = ["10.0.0.0/24"]
+[[dial]]
+name = "rack-{n}"
+connect = "tcp://10.0.0.9:{4000+n}"
+count = 16
 [ssh]
 listen = ["tcp:2222", "tcp:2223:interface=0.0.0.0"]
 [audit]
@@ -44,4 +61,10 @@ class Nftables(ProcessTestCase):
         done = self.complete(*inside, "sh", "-c", twice)
         self.assertEqual((done.status, done.err), (0, b""))
         self.assertEqual(done.out.count(b"tcp dport 2222 accept"), 1)
-        self.assertIn(b"ip daddr 10.7.7.7 tcp dport 514 accept", done.out)
+        for rule in (
+            b"ip daddr 10.7.7.7 tcp dport 514 accept",
+            b"ip daddr 10.0.0.9 tcp dport 4001-4016 accept",
+            b"ip daddr 10.0.5.0/24 tcp dport 4001-4016 accept",
+            b"ip saddr 10.0.0.0/24 tcp dport 4101-4164 accept",
+        ):
+            self.assertIn(rule, done.out)

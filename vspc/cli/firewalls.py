@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from vspc.cli.port_rows import CONCENTRATOR, OVER_NETWORK, PortRow
-from vspc.common.addresses import Network, parse_address
+from vspc.common.addresses import Network
 
 Rule = tuple[int | None, tuple[Network, ...]]
 """A family of addresses (None: both), and the networks of it that may connect (none: all)."""
@@ -30,7 +30,9 @@ def rules_of(row: PortRow) -> Iterator[Rule]:
 
 def explained(row: PortRow) -> str:
     """A comment for a row without rules."""
-    where = f"{row.host or '*'} {row.protocol} {row.port}" if row.port else row.host or row.protocol
+    where = (
+        f"{row.host or '*'} {row.protocol} {row.ports}" if row.port else row.host or row.protocol
+    )
     return f"# {row.key} ({row.purpose}): {where}: {row.remark}"
 
 
@@ -60,33 +62,28 @@ def _nft_body(rows: Iterator[PortRow]) -> Iterator[str]:
         elif row.direction == "in":
             for family, networks in rules_of(row):
                 yield f'{_nft_match(row, family, networks)} accept comment "{row.key}"'
-        elif row.family is None:
-            yield f"# {row.key} ({row.purpose}): {row.host} {row.protocol} {row.port}: a name"
+        elif row.network is None:
+            yield f"# {row.key} ({row.purpose}): {row.host} {row.protocol} {row.ports}: no address"
         else:
             word = "ip" if row.family == 4 else "ip6"
-            to = f"{word} daddr {_address(row)} {row.protocol} dport {row.port}"
+            to = f"{word} daddr {_address(row)} {row.protocol} dport {row.ports}"
             yield f'{to} accept comment "{row.key}"'
 
 
 def _nft_match(row: PortRow, family: int | None, networks: Sequence[Network]) -> str:
     word = "ip6" if family == 6 else "ip"
     parts = [f"{word} saddr {{ {', '.join(map(str, networks))} }}"] if networks else []
-    if _is_one(row):
+    if row.network:
         parts.append(f"{word} daddr {_address(row)}")
     elif family and not networks:
         parts.append(f"meta nfproto ipv{family}")
-    return " ".join([*parts, f"{row.protocol} dport {row.port}"])
-
-
-def _is_one(row: PortRow) -> bool:
-    """Whether the row is about one address of this machine, not all of a family."""
-    found = parse_address(row.host)
-    return found is not None and not found.is_unspecified
+    return " ".join([*parts, f"{row.protocol} dport {row.ports}"])
 
 
 def _address(row: PortRow) -> str:
-    """The same without its scope."""
-    return str(parse_address(row.host))
+    """An address or a network; without the length of one address."""
+    found = row.network
+    return str(found).removesuffix(f"/{found.max_prefixlen}") if found else ""
 
 
 def firewalld(rows: Sequence[PortRow]) -> list[str]:
@@ -100,7 +97,7 @@ def firewalld(rows: Sequence[PortRow]) -> list[str]:
             continue
         for family, networks in rules_of(row):
             if family is None:
-                lines.append(f"firewall-cmd --permanent --add-port={row.port}/{row.protocol}")
+                lines.append(f"firewall-cmd --permanent --add-port={row.ports}/{row.protocol}")
             for network in networks or ((None,) if family else ()):
                 rule = _rich_rule(row, family, network)
                 lines.append(f"firewall-cmd --permanent --add-rich-rule='{rule}'")
@@ -110,8 +107,8 @@ def firewalld(rows: Sequence[PortRow]) -> list[str]:
 def _rich_rule(row: PortRow, family: int | None, source: Network | None) -> str:
     parts = [f'rule family="ipv{family}"']
     parts += [f'source address="{source}"'] if source else []
-    parts += [f'destination address="{_address(row)}"'] if _is_one(row) else []
-    return " ".join([*parts, f'port port="{row.port}" protocol="{row.protocol}" accept'])
+    parts += [f'destination address="{_address(row)}"'] if row.network else []
+    return " ".join([*parts, f'port port="{row.ports}" protocol="{row.protocol}" accept'])
 
 
 def esxcli(rows: Sequence[PortRow], host: str) -> list[str]:
@@ -123,17 +120,21 @@ def esxcli(rows: Sequence[PortRow], host: str) -> list[str]:
         open_ones = [row for row in found if not row.remark]
         if not open_ones:
             continue
-        shown = dict.fromkeys(f"{row.key} ({row.peers_text})" for row in open_ones)
+        shown = dict.fromkeys(f"{row.key} ({_other_end(row)})" for row in open_ones)
         lines.append(f"# {when}: {'; '.join(shown)}")
         lines.append(f"esxcli network firewall ruleset set --ruleset-id {rule_set} --enabled true")
         lines.append(f"esxcli network firewall ruleset rule list --ruleset-id {rule_set}")
         targets = dict.fromkeys(
-            f"nc -z {row.host if _is_one(row) else host} {row.port}"
+            f"nc -z {row.host if row.network else host} {row.port}"
             for row in open_ones
             if row.direction == "in"
         )
         lines += targets
     return lines or ["# no listener here is for VMs of ESXi hosts"]
+
+
+def _other_end(row: PortRow) -> str:
+    return row.peers_text if row.direction == "in" else f"{row.host} {row.ports}"
 
 
 _RULE_SETS = (

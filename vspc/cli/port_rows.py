@@ -5,14 +5,17 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
-from vspc.common.addresses import Network, parse_address
+from vspc.common.addresses import Network, parse_address, parse_network
 from vspc.common.columns import listed
 from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
+from vspc.config.dialling import DialledEntry
+from vspc.config.dials import entries
 from vspc.config.listening import is_loopback, listening
 from vspc.config.values import Endpoint, Target
 from vspc.doors.control import CONTROL
+from vspc.wire.uri import Scheme
 
 CONCENTRATOR = "vSPC"
 """ESXi's rule set for the ports of VMs that use a concentrator: outgoing only."""
@@ -48,11 +51,27 @@ class PortRow:
     rule_set: str = ""
     check: Check = ""
     remark: str = ""
+    last: int = 0  # of a range that begins with `port`; 0: one port
+    pattern: str = ""  # of the consoles that the ports of a range are given to
+
+    @property
+    def ports(self) -> str:
+        """`4001`, or `4001-4016`; empty without a port."""
+        return f"{self.port}-{self.last}" if self.last > self.port else str(self.port or "")
+
+    @property
+    def network(self) -> Network | None:
+        """`host` as addresses; None for a name, and for every address."""
+        try:
+            found = parse_network(self.host.partition("%")[0])
+        except ValueError:
+            return None
+        return None if found.network_address.is_unspecified else found
 
     @property
     def family(self) -> int | None:
         """4 or 6 where the address is of one of them."""
-        found = parse_address(self.host)
+        found = self.network or parse_address(self.host)
         return None if found is None else found.version
 
     @property
@@ -65,8 +84,8 @@ class PortRow:
 
 def port_rows(config: Config) -> list[PortRow]:
     """All rows, incoming ones first, in the order of the configuration."""
-    found = [*_lines(config), *_plain(config), *_operators(config), *_log_targets(config)]
-    return [_remarked(row) for row in found]
+    families = (_lines, _plain, _sockets, _operators, _dialled, _on_behalf, _log_targets)
+    return [_remarked(row) for family in families for row in family(config)]
 
 
 def _remarked(row: PortRow) -> PortRow:
@@ -114,6 +133,60 @@ def _operators(config: Config) -> Iterator[PortRow]:
     control = str(config.state_dir / CONTROL)
     purpose = "vspc VERB on this machine"
     yield PortRow("in", "unix", control, 0, purpose, "state_dir", remark="a unix socket")
+
+
+def _sockets(config: Config) -> Iterator[PortRow]:
+    """Consoles as sockets for programs."""
+    for index, entry in enumerate(config.console.listen):
+        key, which = f"console.listen[{index}]", safe(entry.consoles or entry.console or "")
+        purpose = f"programs on {which}, {entry.protocol}"
+        check: Check = "tls" if entry.tls else "nc"
+        first, last = entry.addresses[0], entry.addresses[-1]
+        if first.path:
+            yield PortRow("in", "unix", first.path, 0, purpose, key, remark="a unix socket")
+            continue
+        host = "" if first.interface == "::" else first.interface
+        remark = "listens on loopback only" if first.is_local else ""
+        row = PortRow("in", "tcp", host, first.port, purpose, key, entry.allow, remark=remark)
+        yield evolve(row, check=check, last=last.port, pattern=entry.consoles or "")
+
+
+def _dialled(config: Config) -> Iterator[PortRow]:
+    """Consoles that are connected to; neighbouring ports of one host are one row."""
+    for index, table in enumerate(config.dial):
+        row: PortRow | None = None
+        for entry in entries(table):
+            new = _dial(entry, f"dial[{index}].connect")
+            if row and new.host == row.host and new.port == row.last + 1:
+                row = evolve(row, last=new.port)
+                continue
+            if row:
+                yield row
+            row = new
+        if row:
+            yield row
+
+
+def _dial(entry: DialledEntry, key: str) -> PortRow:
+    purpose = f"dials {safe(entry.name)}"
+    if entry.remote is None:
+        return PortRow("out", "unix", entry.path, 0, purpose, key, remark="a unix socket")
+    scheme, host, port = entry.remote.scheme, entry.remote.host, entry.remote.port
+    row = PortRow("out", "tcp", host, port, f"{purpose}, {scheme.value}", key, last=port)
+    remark = "on this machine" if is_loopback(host) else ""
+    rule_set = OVER_NETWORK if scheme in (Scheme.TELNET, Scheme.TELNETS) else ""
+    check: Check = "tls" if scheme.tls else "nc"
+    return evolve(row, check=check, rule_set=rule_set, remark=remark)
+
+
+def _on_behalf(config: Config) -> Iterator[PortRow]:
+    """Remote systems that VMs may ask for."""
+    for index, entry in enumerate(config.vm.dial_allow):
+        host = str(entry.network) if entry.network else entry.names or ""
+        remark = "on this machine" if entry.network and entry.network.is_loopback else ""
+        key = f"vm.dial_allow[{index}]"
+        row = PortRow("out", "tcp", host, entry.first, "VMs with Direction Client", key)
+        yield evolve(row, last=entry.last, remark=remark)
 
 
 def _log_targets(config: Config) -> Iterator[PortRow]:

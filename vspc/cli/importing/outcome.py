@@ -1,15 +1,17 @@
 """What an import has found: consoles, operators and rules, what was not taken, and the TOML."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from attrs import define, field, frozen
 
 from vspc.common.text import ensure_safe, safe
 from vspc.common.values import InvalidValue
 from vspc.config.checks import label, operator_name
+from vspc.config.dialling import DIALS, connect
 from vspc.config.mistakes import join
 from vspc.config.rules import pattern
-from vspc.wire.uri import DIAL_SCHEMES, RemoteUri, bracketed
+from vspc.wire.uri import bracketed
 
 READ = ("read",)
 
@@ -94,11 +96,9 @@ class Outcome:
         """A console, unless its name or target cannot be used."""
         what = f"console {console.name}"
         try:
-            label(console.name)
-            if {"{", "}"} & set(console.name):
-                raise InvalidValue("braces stand for numbers in [[dial]]", "rename it")
-            if not console.connect.startswith("unix:"):
-                RemoteUri.parse(console.connect, DIAL_SCHEMES)
+            _examine(console)
+            if len(self.consoles) >= DIALS and console.name not in self.consoles:
+                raise InvalidValue("too many consoles", f"{DIALS} are allowed")
         except InvalidValue as wrong:
             self.lose(console.line, what, f"{wrong.problem}; {wrong.allowed}")
             return
@@ -161,6 +161,14 @@ class Outcome:
             if len(members) > 1 and set(members) == set(rule.operators):
                 return (f"@{group}",)
         return rule.operators
+
+
+def _examine(console: ImportedConsole) -> None:
+    """InvalidValue for what a [[dial]] table cannot have."""
+    label(console.name)
+    if set("{}") & set(console.name + console.connect):
+        raise InvalidValue("braces stand for numbers in [[dial]]", "use a name without")
+    connect(console.connect, Path())
 
 
 def is_operator(name: str) -> bool:
