@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.test_cli import CliTest
-from vspc.apps.verbs.work_pool import at_once
+from vspc.apps.verbs.limits import at_once
 from vspc.cli.firewalls import esxcli, firewalld, nftables, rules_of
 from vspc.cli.port_rows import PortRow, port_rows
 from vspc.cli.ports import verification
@@ -26,6 +26,7 @@ from vspc.config.settings import (
     DialSettings,
     LogSettings,
     PlainSettings,
+    ServiceSocketSettings,
     SinkSettings,
     SocketSettings,
     SshSettings,
@@ -138,6 +139,14 @@ class Rows(SynchronousTestCase):
         rules = "\n".join(nftables(rows) + firewalld(rows))
         self.assertIn("ip saddr { 10.0.0.0/24 } tcp dport 101-164 accept", rules)
         self.assertIn('port port="101-164"', rules)
+
+    def test_sockets_that_vms_ask_for(self) -> None:
+        asked = ServiceSocketSettings(PortRange(2001, 2100), "lab", Interface("10.0.0.1"), HOSTS)
+        vm = VmSettings(service_sockets="open", service_socket=asked)
+        row = self.rows(vm=vm)["vm.service_socket.ports"]
+        self.assertEqual((row.host, row.ports, row.peers), ("10.0.0.1", "2001-2100", HOSTS))
+        ignored = evolve(vm, service_sockets="ignore")
+        self.assertNotIn("vm.service_socket.ports", self.rows(vm=ignored))
 
     def test_consoles_that_are_dialled(self) -> None:
         tables = (

@@ -9,7 +9,7 @@ from typing import Any
 from tests.end_to_end.openssh import make_key, ssh_command
 from tests.end_to_end.processes import Child, Completed, ProcessTestCase, Size, script
 
-_CONFIG = """\
+LISTENERS = """\
 state_dir = "state"
 [vm]
 telnet = ["tcp:0:interface=127.0.0.1"]
@@ -49,7 +49,7 @@ class ServerTestCase(ProcessTestCase):
             f'[operators.{name}]\nauthorized_keys_file = "{key.name}.pub"\n'
             for name, key in self.keys.items()
         )
-        self.config.write_text(_CONFIG + operators + _ACCESS + more)
+        self.config.write_text(LISTENERS + operators + _ACCESS + more)
 
     def serve(self, *command: str | Path) -> Child:
         """Start the server, under twistd unless `command` says how, and wait until it listens."""

@@ -13,6 +13,7 @@ from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.dialling import DialledEntry
 from vspc.config.dials import entries
 from vspc.config.listening import is_loopback, listening
+from vspc.config.sockets import SocketAddress
 from vspc.config.values import Endpoint, Target
 from vspc.doors.control import CONTROL
 from vspc.wire.uri import Scheme
@@ -141,14 +142,21 @@ def _sockets(config: Config) -> Iterator[PortRow]:
         key, which = f"console.listen[{index}]", safe(entry.consoles or entry.console or "")
         purpose = f"programs on {which}, {entry.protocol}"
         check: Check = "tls" if entry.tls else "nc"
-        first, last = entry.addresses[0], entry.addresses[-1]
-        if first.path:
-            yield PortRow("in", "unix", first.path, 0, purpose, key, remark="a unix socket")
-            continue
-        host = "" if first.interface == "::" else first.interface
-        remark = "listens on loopback only" if first.is_local else ""
-        row = PortRow("in", "tcp", host, first.port, purpose, key, entry.allow, remark=remark)
-        yield evolve(row, check=check, last=last.port, pattern=entry.consoles or "")
+        row = _socket(entry.addresses, purpose, key)
+        yield evolve(row, peers=entry.allow, check=check, pattern=entry.consoles or "")
+    asked = config.vm.service_socket
+    if asked is not None and config.vm.service_sockets == "open":
+        row = _socket(asked.addresses, "sockets that VMs ask for", "vm.service_socket.ports")
+        yield evolve(row, peers=asked.allow, check="nc")
+
+
+def _socket(addresses: tuple[SocketAddress, ...], purpose: str, key: str) -> PortRow:
+    first, last = addresses[0], addresses[-1]
+    if first.path:
+        return PortRow("in", "unix", first.path, 0, purpose, key, remark="a unix socket")
+    host = "" if first.interface == "::" else first.interface
+    row = PortRow("in", "tcp", host, first.port, purpose, key, last=last.port)
+    return evolve(row, remark="listens on loopback only") if first.is_local else row
 
 
 def _dialled(config: Config) -> Iterator[PortRow]:

@@ -124,7 +124,7 @@ class _Reader:
             self.outcome.lose(item.line, f"include {item.value}", "no default of that name so far")
             return found
         return ConserverSettings(
-            MappingProxyType({**found.values, **other.values}),
+            MappingProxyType({**found.values, **_set(other.values)}),
             found.options | other.options,
             joined(found.rw, other.rw),
             joined(found.ro, other.ro),
@@ -232,6 +232,11 @@ class _Reader:
                 why = "not given rights, because it is not known who is excluded from them"
                 self.outcome.lose(line, f"users behind !{who}", why)
                 return
+
+
+def _set(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Those that an included default hands on: a null string clears a value where it stands."""
+    return {keyword: value for keyword, value in values.items() if value}
 
 
 def _target(name: str, kind: str, found: ConserverSettings) -> str:
