@@ -8,14 +8,13 @@ import re
 import sys
 from pathlib import Path
 
-from vspc.cli.importing.conman import read_conman
+from vspc.cli.importing.conman import LIMIT, read_conman
 from vspc.cli.importing.conserver import read_conserver
 from vspc.cli.importing.outcome import ImportFailed, Outcome
+from vspc.common.textfile import read
+from vspc.common.values import InvalidValue
 
 READERS = {"conserver": read_conserver, "conman": read_conman}
-
-_LOOKED_AT = 1024 * 1024
-"""Bytes in which a directive of conman is searched."""
 
 _CONMAN = re.compile(rb"^[ \t]*(?:server|global|console)[ \t]+\w+[ \t]*=", re.IGNORECASE | re.M)
 
@@ -50,8 +49,7 @@ def _write(outcome: Outcome, output: Path | None) -> None:
 def kind_of(path: Path) -> str:
     """Whose configuration the file is, by what is in it."""
     try:
-        with path.open("rb") as file:
-            beginning = file.read(_LOOKED_AT)
-    except OSError:
-        beginning = b""  # the reader reports it
-    return "conman" if _CONMAN.search(beginning) else "conserver"
+        data = read(path, LIMIT).data
+    except InvalidValue:
+        data = b""  # the reader reports it
+    return "conman" if _CONMAN.search(data) else "conserver"
