@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.console.console import Console
 from vspc.console.ports import Line
 
@@ -188,7 +188,6 @@ class Resting:
 
     def _end(self, console_id: str) -> None:
         line, timer = self._lines.pop(console_id, (None, None))
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(timer)
         if line is not None:
             line.resume_reading()

@@ -8,8 +8,6 @@ from pathlib import Path
 from threading import Thread
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from vspc.common.clock import Clock
 from vspc.common.files import Disk
@@ -29,6 +27,7 @@ from vspc.log.space import Space, first_policy
 from vspc.log.startup import load
 from vspc.log.store import Sizes, Store
 from vspc.log.writer import EventReporter, LogWriter
+from vspc.net.waiting import RunningCoroutine
 
 STALLED = 5.0
 """Seconds in one call of the disk after which `log-stalled` is reported."""
@@ -202,26 +201,20 @@ class Log:
         if console.history.start > 0 and self.queries.keeps(console.id):
             self._unprimed[console] = None
             if len(self._unprimed) == 1:
-                Deferred.fromCoroutine(self._prime(console)).addErrback(self._prime_failed)
+                RunningCoroutine(self._prime_all())
 
-    async def _prime(self, console: Console) -> None:
-        """Prime the history of `console`, then those of consoles that were added meanwhile."""
-        while True:
-            history = console.history
-            end = history.start
-            data = await self.queries.query(console.id, partial(_tail, end=end))
-            self._unprimed.pop(console, None)
-            if console.live or console.attachments:  # or it has gone again meanwhile
-                history.prime(end, data or b"")
-            if not self._unprimed:
-                return
-            console = next(iter(self._unprimed))
-
-    def _prime_failed(self, failure: Failure) -> None:
-        self._unprimed.clear()
+    async def _prime_all(self) -> None:
+        """Prime the histories of consoles, also of those that are added meanwhile."""
         try:
-            failure.raiseException()
+            while self._unprimed:
+                console = next(iter(self._unprimed))
+                history, end = console.history, console.history.start
+                data = await self.queries.query(console.id, partial(_tail, end=end))
+                self._unprimed.pop(console, None)
+                if console.live or console.attachments:  # or it has gone again meanwhile
+                    history.prime(end, data or b"")
         except Exception:
+            self._unprimed.clear()
             self.failed()
 
     # Policies

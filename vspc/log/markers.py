@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import re2
 from attrs import define, field
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import safe, safe_output
 from vspc.console import events
 from vspc.console.echo import Echo, Recorded
@@ -198,9 +198,7 @@ class TypedInput:
             self._report(console_id, echo)
 
     def _stop(self, console_id: str) -> None:
-        timer = self._timers.pop(console_id, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(self._timers.pop(console_id, None))
 
     def _record(self, console_id: str, recorded: list[Recorded]) -> None:
         for one in recorded:

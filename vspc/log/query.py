@@ -20,7 +20,7 @@ from vspc.log.records import DATA, FIRST_MARKER, FORGET, Record, begins_log
 from vspc.log.segments import Segment
 from vspc.log.view import View
 from vspc.log.writer import LogWriter
-from vspc.net.waiting import ThreadAnswer
+from vspc.net.waiting import ThreadAnswer, within
 
 T = TypeVar("T")
 
@@ -54,18 +54,13 @@ class LogQueries:
         """What `question` returns in a thread; output that came before the call is in its view."""
         seconds = STALLED_TIMEOUT if self.stalled() else QUERY_TIMEOUT
         pending: ThreadAnswer[T | None] = ThreadAnswer(self.in_reactor)
-        timer = self.clock.call_later(seconds, lambda: self._give_up(pending, seconds))
         self.flush()
         self.writer.put(partial(self._look, pending, bytes.fromhex(console_id), question))
         try:
-            return await pending.wait()
-        finally:
-            if timer.active():
-                timer.cancel()
-
-    def _give_up(self, pending: ThreadAnswer[Any], seconds: float) -> None:
-        self.report_problem("log-not-answering", f"nothing was read for {seconds:g} s")
-        pending.give(None)
+            return await within(self.clock, seconds, pending.wait())
+        except TimeoutError:
+            self.report_problem("log-not-answering", f"nothing was read for {seconds:g} s")
+            return None
 
     # In the log's thread
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import safe
 from vspc.console import events
 from vspc.console.console import Console
@@ -100,11 +100,6 @@ class LogRecorder(OutputObserver):
     def remember(self, console_id: str, known: Remembered) -> None:
         """An earlier process kept the log of that console."""
         self._remembered[console_id] = known
-
-    @property
-    def known(self) -> int:
-        """Consoles that something is remembered of."""
-        return len(self._entries) + len(self._remembered)
 
     def deleted(self, console_id: str) -> None:
         """Its log was deleted; if it is not here either, nothing is left of it."""
@@ -240,8 +235,7 @@ class LogRecorder(OutputObserver):
         """A reserve is worth little before it is written: no longer than this turn."""
         if self._batch and not self._hurried:
             self._hurried = True
-            if self._timer is not None:
-                self._timer.cancel()
+            cancel(self._timer)
             self._timer = self.clock.call_later(0, self._on_time)
 
     def _on_time(self) -> None:
@@ -250,10 +244,8 @@ class LogRecorder(OutputObserver):
 
     def flush(self) -> None:
         """Hand over what there is."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._hurried = False
+        cancel(self._timer)
+        self._timer, self._hurried = None, False
         if not self._batch:
             return
         shares, size = self._shares, self._size
