@@ -193,7 +193,7 @@ def run(suites: Sequence[Suite]) -> int:
     had_cache = plugins_cache.exists()
     total = Outcome()
     directories = [
-        Path(tempfile.mkdtemp(prefix="vspc-tests-", dir=place(suite.on_disk))) for suite in suites
+        Path(tempfile.mkdtemp(prefix="vspc-", dir=place(suite.on_disk))) for suite in suites
     ]
     missing_log = directories[0] / "missing"
     missing_log.touch()

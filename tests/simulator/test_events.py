@@ -6,7 +6,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.simulator.program import EventLines, render
+from vspc.simulator.program import event_lines, render
 
 
 class EventTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class EventTests(SynchronousTestCase):
 
     def test_of_what_others_say_only_warnings_are_shown(self) -> None:
         stream = io.StringIO()
-        lines = EventLines(stream)
+        lines = event_lines(stream)
         Logger("elsewhere", observer=lines).info("nothing")
         Logger("elsewhere", observer=lines).warn("two\nlines")
         Logger("vspc.simulator.vm", observer=lines).emit(LogLevel.info, "vm-on", name="web1")
@@ -33,4 +33,4 @@ class EventTests(SynchronousTestCase):
     def test_a_stream_that_is_closed_is_no_fault(self) -> None:
         stream = io.StringIO()
         stream.close()
-        Logger("vspc.simulator.vm", observer=EventLines(stream)).info("vm-on")
+        Logger("vspc.simulator.vm", observer=event_lines(stream)).info("vm-on")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -30,7 +30,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, globalLogBeginner
-from zope.interface import implementer
+from zope.interface import provider
 
 from vspc.simulator.arguments import USAGE, GuestAddress, SimulateOptions, parse
 from vspc.simulator.control import ControlLine, SimulatorControl
@@ -78,28 +78,24 @@ def _value(value: object) -> str:
     return text if plain else ascii(text)
 
 
-@implementer(ILogObserver)
-class EventLines:
-    """Writes our events, and what goes wrong elsewhere."""
+def event_lines(stream: TextIO) -> ILogObserver:
+    """Writes our events to `stream`, and what goes wrong elsewhere."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __call__(self, event: LogEvent) -> None:
+    @provider(ILogObserver)
+    def write(event: LogEvent) -> None:
         ours = str(event.get("log_namespace", "")).startswith(_OURS)
-        level = event.get("log_level", LogLevel.info)
         if ours and "log_failure" not in event:
             line = render(event)
-        elif level >= LogLevel.warn:
+        elif event.get("log_level", LogLevel.info) >= LogLevel.warn:
             text = f"{formatEvent(event)} {event.get('log_failure', '')}".strip()
             line = render({"log_time": event["log_time"], "log_format": "fault", "text": text})
         else:
             return
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+        with suppress(OSError, ValueError):
+            stream.write(line + "\n")
+            stream.flush()
+
+    return cast(ILogObserver, write)
 
 
 class Connector:
@@ -286,7 +282,7 @@ def run(options: SimulateOptions) -> int:
     from twisted.internet import reactor as chosen
 
     reactor: Any = chosen
-    globalLogBeginner.beginLoggingTo([EventLines(sys.stderr)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([event_lines(sys.stderr)], redirectStandardIO=False)
     _allow_descriptors(len(options.names) * len(options.ports))
     program = SimulatorProgram(reactor, options)
     try:
