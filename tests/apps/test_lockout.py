@@ -137,7 +137,7 @@ class Locking(LockoutCase):
         for subject in ("dave", STOLEN, AUTHORITY):
             channel = self.desk.ask(f"lockout {subject}", mine)
             self.assertEqual(channel.status, 1)
-            self.assertIn("is your own", channel.complaint)
+            self.assertIn("you are logged in with", channel.complaint)
         self.assertEqual(self.lockouts.listed(), [])
 
     def test_not_the_user_of_the_machine(self) -> None:

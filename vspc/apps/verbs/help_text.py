@@ -77,15 +77,15 @@ def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 RULE = (
-    "{} is taken as it comes: nothing is expanded, no backslash is eaten. If it",
-    "begins with a quote it ends at the next one of that kind, and only options",
-    "follow; else it is the rest of the line, less the options of this verb at its",
-    "end. Behind -- all is text.",
+    "{} is used as written: nothing is expanded, no backslash is removed. If it",
+    "begins with a quote it ends at the next one of that kind, and only options may",
+    "follow; otherwise it is the rest of the line, except options of this verb at",
+    "its end. After -- everything is text.",
 )
 """Lines about the free text at the end of a verb; `{}` is its name."""
 
 VALUES = (
-    "The value of an option that is text is one word as it comes, or is in quotes,",
+    "The value of an option that is text is one word as written, or is in quotes,",
     "which your own shell must leave: \"'...'\".",
 )
 

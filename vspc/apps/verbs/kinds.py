@@ -31,7 +31,7 @@ class ValueKind(Generic[T]):
 
     `name` stands for it in usage lines. `read` makes a value of the option or argument (for
     messages), the text, and the time, in seconds since 1970. It raises `UsageError`. `verbatim`:
-    the text is taken as it comes, no backslash is eaten. `choices`: all possible values. `console`:
+    the text is used as written, no backslash is removed. `choices`: all possible values. `console`:
     it names a console, and a login may have named one already.
     """
 

@@ -140,8 +140,8 @@ def _lock(call: Call, subject: str, lockouts: Lockouts, seconds: float | None) -
     if is_about(call.session, subject):
         raise VerbExit(
             FAILED,
-            f"{subject} is your own: another administrator can lock it out, or `vspc lockout` on "
-            "the server's machine",
+            f"you are logged in with {subject}: another administrator can lock it out, or "
+            "`vspc lockout` on the server's machine",
         )
     now = call.context.clock.wall()
     until = None if seconds is None else now + seconds
