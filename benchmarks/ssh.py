@@ -15,9 +15,8 @@ from statistics import median
 from time import process_time
 
 from tests.end_to_end.openssh import make_key, ssh_command
-from vspc.ssh.crypto.ciphers import authenticates, direction
 from vspc.ssh.crypto.exchange import CIPHERS
-from vspc.ssh.stream import Incoming, Outgoing
+from vspc.ssh.crypto.packets import Incoming, Outgoing, authenticates, direction
 
 SIZES = (64, 1024, 4096, 32768)
 PACKETS = 4000

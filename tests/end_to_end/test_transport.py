@@ -9,8 +9,8 @@ from typing import Any
 from tests.end_to_end.processes import Completed, script
 from tests.end_to_end.server import ServerTestCase
 from tests.programs import require
-from vspc.ssh.crypto.ciphers import CHACHA
 from vspc.ssh.crypto.exchange import CIPHERS, MACS
+from vspc.ssh.crypto.packets import CHACHA
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 MEGABYTE = 1 << 20

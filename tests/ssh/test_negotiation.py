@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.crypto.ciphers import CHACHA
 from vspc.ssh.crypto.exchange import (
     CIPHERS,
     COMPRESSIONS,
@@ -23,8 +22,8 @@ from vspc.ssh.crypto.exchange import (
     permitted,
     read_offer,
 )
+from vspc.ssh.crypto.packets import CHACHA, Incoming, Outgoing
 from vspc.ssh.crypto.signatures import HOST_SIGNATURES
-from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, string
 
 HOST_KEYS = (b"ssh-ed25519",)

@@ -6,10 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.console.logins import UserName, split_user
 from vspc.ssh.channel import STDERR, STDOUT, Outbox
-from vspc.ssh.crypto.ciphers import PACKET_LIMIT, Clear, direction
 from vspc.ssh.crypto.exchange import CIPHERS, MACS
+from vspc.ssh.crypto.packets import PACKET_LIMIT, Clear, Incoming, Outgoing, direction
 from vspc.ssh.limits import DELAY_LIMIT, FREE_FAILURES, TABLE_LIMIT, LoginThrottle
-from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh
 
 HOST_KEYS = (b"ssh-ed25519",)

@@ -15,8 +15,8 @@ from vspc.net.scheduler import BYTES, FLOOD, HANDSHAKE, Share
 from vspc.ssh import limits
 from vspc.ssh.context import SshContext
 from vspc.ssh.crypto.exchange import METHOD_MESSAGES
+from vspc.ssh.crypto.packets import Incoming
 from vspc.ssh.limits import Displaceable
-from vspc.ssh.stream import Incoming
 from vspc.wire.ssh import MalformedSsh
 
 _TURN = "turn"

@@ -43,9 +43,9 @@ from vspc.ssh.crypto.exchange import (
     key_exchanges,
     read_offer,
 )
+from vspc.ssh.crypto.packets import Incoming, Outgoing
 from vspc.ssh.crypto.signatures import server_signature_algorithms
 from vspc.ssh.flow import ClientInput, ClientOutput
-from vspc.ssh.stream import Incoming, Outgoing
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
 
 log = Logger()

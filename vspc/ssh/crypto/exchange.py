@@ -11,8 +11,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from vspc.ssh.crypto.ciphers import CHACHA, authenticates, direction, usable
-from vspc.ssh.stream import Incoming, Outgoing
+from vspc.ssh.crypto.packets import CHACHA, Incoming, Outgoing, authenticates, direction, usable
 from vspc.wire.ssh import MalformedSsh, SshReader
 
 KEY_EXCHANGES = (

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.ssh.crypto import ciphers
-from vspc.ssh.crypto.ciphers import CHACHA, PACKET_LIMIT, direction, usable
+from vspc.ssh.crypto import packets
 from vspc.ssh.crypto.exchange import CIPHERS, MACS
+from vspc.ssh.crypto.packets import CHACHA, PACKET_LIMIT, direction, usable
 from vspc.wire.ssh import MalformedSsh
 
 VECTOR, KEY, MAC_KEY = bytes(range(50, 70)), bytes(range(64)), bytes(range(100, 164))
@@ -156,5 +156,5 @@ class RefusalTests(SynchronousTestCase):
             raise UnsupportedAlgorithm("not in this build")
 
         self.assertTrue(all(map(usable, CIPHERS)))
-        self.patch(ciphers, "ChaCha", missing)
+        self.patch(packets, "ChaCha", missing)
         self.assertEqual([CHACHA], [cipher for cipher in CIPHERS if not usable(cipher)])
