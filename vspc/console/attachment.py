@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from vspc.console.access import NOTHING, REASON, Operator, Rights, Subject
+from vspc.console.access import NOTHING, REASON, Operator, Rights
 from vspc.console.events import AttachmentRef, EventSource
 from vspc.console.history import History
 from vspc.console.input_flow import InputFlow
@@ -150,10 +150,6 @@ class AttachedConsole(EventSource, Protocol):
     @property
     def title(self) -> str:
         """Zone, name and port, as lists show them."""
-
-    @property
-    def subject(self) -> Subject:
-        """What access rules look at."""
 
     @property
     def takes_input(self) -> bool:
