@@ -141,7 +141,7 @@ class Doctor(SynchronousTestCase):
         self.desk.clock.advance(6)
         [found] = self.found("web07", BOB)
         self.assertEqual(found["code"], "identifying")
-        self.assertIn("UUID was missing", found["known"])
+        self.assertIn("UUID is missing", found["known"])
         self.assertEqual(self.codes(""), ["identifying"])
         self.desk.clock.advance(30)
         self.assertEqual(self.codes("web07"), ["not-identified"])

@@ -111,7 +111,9 @@ class OneConsole(SynchronousTestCase):
         self.assertEqual(
             found.do, ("vspc doctor --probe tcp://10.0.0.9:4001, on the server's machine",)
         )
-        self.assertIn(Check.DEVICE_SERVER, found.checks)
+        self.assertEqual(found.checks, (Check.DEVICE_SERVER,))
+        away["dial_uri"] = "telnet://10.0.0.9:4001"
+        self.assertIn(Check.DIRECT_RULE_SET, self.found(**away, next_try=NOW + 8).checks)
         idle = self.found(**away, away_reason="not needed")
         self.assertEqual((idle.code, idle.is_trouble), ("not-connected", False))
         silent = self.found(dial_uri="rfc2217://h:1", last_output=None, settings="9600 8N1")
@@ -148,13 +150,12 @@ class Failures(SynchronousTestCase):
 
     def test_it_says_how_often_when_why_and_what_was_said(self) -> None:
         said = Introduction("web1", "", "console", "UUID")
-        found = self.failure(RefusalKind.INCOMPLETE, reason="UUID not received", said=said)
+        found = self.failure(RefusalKind.INCOMPLETE, said=said)
         for words in (
             "10.0.0.5 was refused 3 times in 1 min",
             ", last 30 s ago (2023-11-15T00:59:30Z)",
-            "UUID not received",
+            "UUID was not received in time",
             "name 'web1', service URI 'console'",
-            "UUID was missing",
         ):
             self.assertIn(words, found.known)
 
@@ -178,6 +179,8 @@ class Failures(SynchronousTestCase):
         self.assertFalse(self.failure(None).is_trouble)
         self.assertFalse(self.failure(RefusalKind.FOREIGN).is_trouble)
         self.assertTrue(self.failure(RefusalKind.TLS).is_trouble)
+        left = self.failure(None, reason="closed", said=Introduction(missing="UUID"))
+        self.assertIn("closed, before UUID was received", left.known)
 
     def test_one_that_goes_on(self) -> None:
         line = UnidentifiedLine("10.0.0.5", "prod", 12.0, Introduction("web1", missing="UUID"))

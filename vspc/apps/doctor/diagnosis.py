@@ -78,9 +78,15 @@ def _not_connected(console: ConsoleFacts, now: float) -> Finding | None:
         f"{console.title} is not connected to {where} {lasting(now, console.since)}: {why}{again}",
         "the server connects to it ([[dial]])",
         (f"vspc doctor --probe {where}, on the server's machine",) if can_probe else (),
-        (Check.DEVICE_SERVER, Check.DIRECT_RULE_SET) if can_probe else (),
+        _of_scheme(where) if can_probe else (),
         failed,
     )
+
+
+def _of_scheme(uri: str) -> tuple[Check, ...]:
+    """A VM's port without a concentrator speaks telnet; a device server may, too."""
+    is_telnet = uri.startswith("telnet")
+    return (Check.DEVICE_SERVER, Check.DIRECT_RULE_SET) if is_telnet else (Check.DEVICE_SERVER,)
 
 
 def _remarked(console: ConsoleFacts, _now: float) -> Finding | None:

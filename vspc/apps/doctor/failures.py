@@ -44,7 +44,7 @@ def _always(*lines: str) -> Callable[[FailedConnection, Setup], tuple[str, ...]]
 @frozen
 class FailureMeaning:
     """What one kind of failure means; `do` makes the lines of what to do. `what`: what happened,
-    where the reason in the log says more than that.
+    where the reason in the log says more than that; {missing} is what was missing.
     """
 
     means: str
@@ -119,6 +119,7 @@ MEANINGS: Mapping[RefusalKind | None, FailureMeaning] = MappingProxyType(
             "changes the connection, or it is not an ESXi host",
             _always("what has no telnet extension needs a [[vm.plain]] listener"),
             (Check.SERIAL_PORT,),
+            "{missing} was not received in time",
         ),
         _K.CREDENTIAL: FailureMeaning(
             "a vMotion's target came when the migration was over, or from before a restart of this "
@@ -149,7 +150,7 @@ def failure(failed: FailedConnection, setup: Setup, now: float) -> Finding:
     often = happened(failed.count, failed.first, failed.last, now)
     known = (
         f"{_place(failed.address, failed.zone)} {refused} {often}: "
-        f"{meaning.what or failed.reason}{_said(failed.said)}"
+        f"{_what(meaning, failed)}{_said(failed.said)}"
     )
     return Finding(
         "left" if failed.kind is None else failed.kind.value,
@@ -165,7 +166,7 @@ def unidentified(line: UnidentifiedLine) -> Finding:
     """What is found about a line that has not identified itself yet."""
     known = (
         f"{_place(line.address, line.zone)} is connected since {line.seconds:.0f} s and has not "
-        f"identified itself{_said(line.said)}"
+        f"identified itself{_said(line.said)}; {line.said.missing} is missing"
     )
     return Finding("identifying", known, "an ESXi host does it within a second")
 
@@ -174,8 +175,16 @@ def _place(address: str, zone: str) -> str:
     return address if zone in ("", "default") else f"{address} in zone {zone}"
 
 
+def _what(meaning: FailureMeaning, failed: FailedConnection) -> str:
+    missing = failed.said.missing
+    if meaning.what:
+        return meaning.what.format(missing=missing or "identification")
+    over = f", before {missing} was received" if failed.kind is None and missing else ""
+    return failed.reason + over
+
+
 def _said(said: Introduction) -> str:
-    """What it had said of itself, and what was missing."""
+    """What it had said of itself."""
     words = [
         f"{what} {value!r}"
         for what, value in (
@@ -185,5 +194,4 @@ def _said(said: Introduction) -> str:
         )
         if value
     ]
-    text = f"; it had said {', '.join(words)}" if words else "; it had not said which VM it is"
-    return f"{text}; {said.missing} was missing" if said.missing else text
+    return f"; it had said {', '.join(words)}" if words else ""
