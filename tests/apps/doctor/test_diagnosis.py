@@ -299,6 +299,14 @@ class Reports(SynchronousTestCase):
         ):
             self.assertIn(line, said)
 
+    def test_a_check_that_does_not_fit_this_server_is_left_out(self) -> None:
+        finding = Finding("x", "known", checks=(Check.CERTIFICATE, Check.REACH))
+        plain = evolve(SETUP, listeners=SETUP.listeners[:1])
+        said = report_text([finding], plain, False, None)
+        self.assertNotIn("certificate", said)
+        self.assertIn("nc -z vspc.example.com 13370", said)
+        self.assertEqual(report_text([finding], Setup(), False, None), "! known\n")
+
     def test_a_long_list_is_cut_and_says_so(self) -> None:
         many = [Finding("x", f"known {number}") for number in range(SHORT + 2)]
         self.assertIn("2 more findings: see --verbose", self.report(*many))

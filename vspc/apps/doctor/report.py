@@ -23,10 +23,10 @@ def report_text(
         lines += _finding(finding, columns)
     if len(shown) < len(findings):
         lines.append(f"{counted(len(findings) - len(shown), 'more finding')}: see --verbose")
-    for check in checks_of(shown):
+    for check, pasted in checks_of(shown, setup):
         side = OTHER_SIDES[check]
         lines += ["", *_wrapped(side.heading, "", columns)]
-        lines += [f"    {line}" for line in side.lines(setup)]
+        lines += [f"    {line}" for line in pasted]
         if verbose:
             lines += _wrapped(" ".join(side.more), "  ", columns)
     return "".join(f"{line}\n" for line in lines)
@@ -55,10 +55,14 @@ def _wrapped(text: str, indent: str, columns: int | None, first: str | None = No
     )
 
 
-def checks_of(findings: Iterable[Finding]) -> list[Check]:
-    """What is to be checked on the other side for these, each once, in the order of `Check`."""
+def checks_of(findings: Iterable[Finding], setup: Setup) -> Iterator[tuple[Check, list[str]]]:
+    """What is to be checked on the other side for these, each once, in the order of `Check`; the
+    lines of each. One without lines does not fit this server.
+    """
     found = {check for finding in findings for check in finding.checks}
-    return [check for check in Check if check in found]
+    for check in Check:
+        if check in found and (lines := list(OTHER_SIDES[check].lines(setup))):
+            yield check, lines
 
 
 def report_json(findings: Sequence[Finding], setup: Setup) -> dict[str, object]:
@@ -78,9 +82,9 @@ def report_json(findings: Sequence[Finding], setup: Setup) -> dict[str, object]:
             {
                 "check": check.value,
                 "heading": OTHER_SIDES[check].heading,
-                "lines": list(OTHER_SIDES[check].lines(setup)),
+                "lines": lines,
                 "more": " ".join(OTHER_SIDES[check].more),
             }
-            for check in checks_of(findings)
+            for check, lines in checks_of(findings, setup)
         ],
     }
