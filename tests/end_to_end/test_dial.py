@@ -213,6 +213,19 @@ class OtherDevices(DialTestCase):
         shell.type(b"ping")
         shell.out.expect(rb"ping")
 
+    def test_a_telnet_server_that_echoes(self) -> None:
+        [busybox] = require("busybox")
+        port = free_port()
+        self.start(busybox, "telnetd", "-F", "-b", f"127.0.0.1:{port}", "-l", "/bin/sh")
+        self.listens(port)
+        self.dial(f"telnet://127.0.0.1:{port}")
+        self.connected()
+        shell = self.attach("raw", "device", "--from", "0")
+        shell.out.expect(rb"[#$] ")
+        shell.type(b"echo $((6 * 7))\r")
+        shell.out.expect(rb"echo \$\(\(6 \* 7\)\)\r\n42\r\n")
+        self.assert_no_defects()
+
     def test_qemu_guests_by_tcp_and_by_a_unix_socket(self) -> None:
         guest, port = Guest(self), free_port()
         guest.start(f"socket,host=127.0.0.1,port={port},server=on,wait=on")

@@ -22,7 +22,19 @@ from vspc.net.limits import Refusals
 from vspc.vm import dial
 from vspc.vm.dial import DialContext, Diallers, DialState
 from vspc.vm.server import LineServer
-from vspc.wire.telnet import BINARY, BRK, DO, ECHO, SGA, WILL, command, negotiation
+from vspc.wire.telnet import (
+    AUTHENTICATION,
+    BINARY,
+    BRK,
+    DO,
+    DONT,
+    ECHO,
+    SGA,
+    VMWARE,
+    WILL,
+    command,
+    negotiation,
+)
 
 RAW = "tcp://192.0.2.9:4001"
 
@@ -121,6 +133,15 @@ class Connecting(DialTest):
         assert console.link.line is not None
         console.link.line.send_break()
         self.assertEqual(wire.take(), command(BRK))
+
+    def test_a_port_of_an_esxi_host_without_a_concentrator(self) -> None:
+        wire = self.connected(connect="telnet://192.0.2.7:2001")
+        wire.take()
+        for option in (AUTHENTICATION, VMWARE):
+            wire.above.dataReceived(negotiation(WILL, option))
+            self.assertEqual(wire.take(), negotiation(DONT, option))
+        wire.above.dataReceived(negotiation(WILL, SGA) + negotiation(DO, SGA) + b"SeaBIOS")
+        self.assertEqual(self.console().history.read(0, 99), b"SeaBIOS")
 
     def test_a_console_that_the_log_remembers_is_the_same(self) -> None:
         wire = self.connected()

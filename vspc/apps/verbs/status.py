@@ -125,6 +125,7 @@ _SUBJECTS = (
     StatusSubject(
         "VM connections", ("lines",), _connections("all", "unidentified", "not identified")
     ),
+    StatusSubject("dialled", ("dialled",), _connections("all", "connected", "connected")),
     StatusSubject(
         "SSH connections", ("ssh",), _connections("connections", "not_logged_in", "not logged in")
     ),
