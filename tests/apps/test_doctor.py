@@ -13,8 +13,18 @@ from tests.vm.support import VC_UUID
 from vspc.apps.doctor.facts import ListenerFacts, Setup
 from vspc.console.access import Access, Operator, Rule
 from vspc.console.connection_history import ConnectionHistory
-from vspc.wire.telnet import VMWARE, WONT, negotiation
+from vspc.vm.lines.comport import ComPortTerms
+from vspc.wire import comport
+from vspc.wire.telnet import COM_PORT, VMWARE, WILL, WONT, negotiation, subnegotiation
 from vspc.wire.vmware import DoProxy, VmName, VmVcUuid
+
+
+def suspend() -> bytes:
+    """FLOWCONTROL-SUSPEND."""
+    return subnegotiation(
+        COM_PORT, comport.encode(comport.FlowControlSuspend(), comport.Side.CLIENT)
+    )
+
 
 READS_WEB = Rule(frozenset({"bob"}), ("web*",), frozenset({"read"}))
 READS_ALL = Rule(frozenset({"dave", "carol"}), ("*",), frozenset({"read"}))
@@ -84,6 +94,12 @@ class Doctor(SynchronousTestCase):
         host.register()
         host.begin()
         self.assertEqual(self.codes("web01"), ["vmotion-open"])
+
+    def test_one_that_has_suspended_input(self) -> None:
+        host = self.desk.host("10.0.0.1", port=ComPortTerms())
+        host.register()
+        host.say(b"login: ", negotiation(WILL, COM_PORT), suspend())
+        self.assertEqual(self.codes("web01"), ["suspended"])
 
     def test_a_line_that_claims_to_be_it_is_for_administrators(self) -> None:
         first = self.desk.host("10.0.0.1")

@@ -247,6 +247,14 @@ class TableOfNotices(SynchronousTestCase):
                     step(scene)
                 self.assertIn(kind, scene.kinds[before:], (begins.kind, steps))
 
+    def test_a_host_that_does_not_answer_is_known_as_long_as_it_does_not(self) -> None:
+        scene = Scene()
+        self.assertFalse(scene.console.link.is_unanswered)
+        scene.stalls()
+        self.assertTrue(scene.console.link.is_unanswered)
+        scene.answers()
+        self.assertFalse(scene.console.link.is_unanswered)
+
     def test_every_kind_is_in_the_table(self) -> None:
         """A new one has to be put there: does something begin with it?"""
         known = EVENTS.union(

@@ -60,8 +60,11 @@ ANSWERS: Mapping[Answer, AnswerMeaning] = MappingProxyType(
         ),
         Answer.SILENT: AnswerMeaning(
             "{place} takes the connection and says nothing, to telnet neither",
-            "a serial port as raw TCP whose device is silent looks so",
-            ('a device server: [[dial]] with connect = "tcp://{place}"',),
+            "a serial port as raw TCP whose device is silent looks so, and a web server",
+            (
+                'a device server: [[dial]] with connect = "tcp://{place}"',
+                "whether it speaks TLS: vspc doctor --probe telnets://{place}",
+            ),
             is_trouble=False,
         ),
         Answer.ECHO: AnswerMeaning(
