@@ -168,6 +168,7 @@ class Rows(SynchronousTestCase):
                 ("dial[4].connect", "rack2", "23", "remoteSerialPort", ""),
             ],
         )
+        self.assertEqual(rows[0].purpose, "dials moxa-1 to moxa-16, tcp")
         self.assertIn("ip daddr 10.0.0.9 tcp dport 4001-4016", "\n".join(nftables(rows)))
         lines = "\n".join(esxcli(rows, "vspc.example.com"))
         self.assertIn("dial[1].connect (esx1.example.com 2001)", lines)

@@ -138,6 +138,6 @@ def _other_end(row: PortRow) -> str:
 
 
 _RULE_SETS = (
-    (CONCENTRATOR, "VMs that use vspc as their concentrator"),
+    (CONCENTRATOR, "on every host that may run VMs which use vspc as their concentrator"),
     (OVER_NETWORK, "only for serial ports over the network without a concentrator"),
 )

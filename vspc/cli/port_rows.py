@@ -162,29 +162,33 @@ def _socket(addresses: tuple[SocketAddress, ...], purpose: str, key: str) -> Por
 def _dialled(config: Config) -> Iterator[PortRow]:
     """Consoles that are connected to; neighbouring ports of one host are one row."""
     for index, table in enumerate(config.dial):
-        row: PortRow | None = None
+        key, run = f"dial[{index}].connect", list[DialledEntry]()
         for entry in entries(table):
-            new = _dial(entry, f"dial[{index}].connect")
-            if row and new.host == row.host and new.port == row.last + 1:
-                row = evolve(row, last=new.port)
-                continue
-            if row:
-                yield row
-            row = new
-        if row:
-            yield row
+            if run and not _is_next(run[-1], entry):
+                yield _dial(run, key)
+                run = []
+            run.append(entry)
+        yield _dial(run, key)
 
 
-def _dial(entry: DialledEntry, key: str) -> PortRow:
-    purpose = f"dials {safe(entry.name)}"
-    if entry.remote is None:
-        return PortRow("out", "unix", entry.path, 0, purpose, key, remark="a unix socket")
-    scheme, host, port = entry.remote.scheme, entry.remote.host, entry.remote.port
-    row = PortRow("out", "tcp", host, port, f"{purpose}, {scheme.value}", key, last=port)
+def _is_next(before: DialledEntry, entry: DialledEntry) -> bool:
+    """Whether `entry` is the port behind that of `before`."""
+    one, other = before.remote, entry.remote
+    return bool(one and other and one.host == other.host and one.port + 1 == other.port)
+
+
+def _dial(run: list[DialledEntry], key: str) -> PortRow:
+    first, last = run[0], run[-1]
+    purpose = f"dials {safe(first.name)}" + (f" to {safe(last.name)}" if len(run) > 1 else "")
+    if first.remote is None or last.remote is None:
+        return PortRow("out", "unix", first.path, 0, purpose, key, remark="a unix socket")
+    scheme, host = first.remote.scheme, first.remote.host
+    row = PortRow("out", "tcp", host, first.remote.port, f"{purpose}, {scheme.value}", key)
     remark = "on this machine" if is_loopback(host) else ""
     rule_set = OVER_NETWORK if scheme in (Scheme.TELNET, Scheme.TELNETS) else ""
     check: Check = "tls" if scheme.tls else "nc"
-    return evolve(row, check=check, rule_set=rule_set, remark=remark)
+    last_port = last.remote.port
+    return evolve(row, last=last_port, check=check, rule_set=rule_set, remark=remark)
 
 
 def _on_behalf(config: Config) -> Iterator[PortRow]:
