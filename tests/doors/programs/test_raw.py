@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doors.programs.support import Client, Hall, entry, range_entry
+from tests.doors.programs.support import Client, Hall, entry
 from tests.fakes import FakeLine
 from vspc.console.history import LIMIT
 from vspc.console.sessions import end_sessions
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
+from vspc.doors.programs.socket import ADMISSIONS
 
 
 class RawSockets(SynchronousTestCase):
@@ -107,6 +108,17 @@ class RawSockets(SynchronousTestCase):
         clients[0].leave()
         self.assertFalse(Client(self.hall, 4001).closed)
 
+    def test_connections_that_come_and_go(self) -> None:
+        admitted = 0
+        for _ in range(2 * ADMISSIONS):
+            client = Client(self.hall, 4001)
+            admitted += not client.closed
+            client.leave()
+        self.assertEqual(admitted, ADMISSIONS)
+        self.assertEqual(len(self.hall.logins.told), 2 * ADMISSIONS)
+        self.hall.clock.advance(1)
+        self.assertFalse(Client(self.hall, 4001).closed)
+
     def test_a_host_that_is_not_allowed(self) -> None:
         self.assertIsNone(Client(self.hall, 4001, "192.0.2.1").protocol)
 
@@ -166,40 +178,6 @@ class RawSockets(SynchronousTestCase):
             console.link.answered()
         whole = b"".join(pieces)
         self.assertEqual((bytes(line.sent), heard + client.heard()), (whole, whole))
-
-
-class Ranges(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir()
-        self.hall = Hall(self.directory, range_entry(4101, 4102))
-
-    def listening(self, hall: Hall) -> dict[int, str]:
-        sockets = {each.address.port: each for each in hall.door._sockets}
-        return {port: hall.door.name_of(socket) for port, socket in sockets.items()}
-
-    def test_each_console_gets_the_first_free_port_and_keeps_it(self) -> None:
-        waiting = Client(self.hall, 4101)
-        one, _ = self.hall.connected("lab1", "1" * 32)
-        self.hall.connected("lab2", "2" * 32)
-        self.hall.connected("lab3", "3" * 32)
-        self.hall.connected("web01", "4" * 32)
-        self.assertEqual(self.listening(self.hall), {4101: "lab1", 4102: "lab2"})
-        one.link.output(b"hello")
-        self.assertEqual(waiting.heard(), b"hello")
-        self.hall.threads.run()
-        later = Hall(self.directory, range_entry(4101, 4102))
-        later.connected("lab2", "2" * 32)
-        self.assertEqual(self.listening(later), {4101: "lab1", 4102: "lab2"})
-        later.connected("lab3", "3" * 32)  # lab1 is not there any more, and is the older one
-        self.assertEqual(self.listening(later), {4101: "lab3", 4102: "lab2"})
-
-    def test_a_damaged_file_costs_the_assignments_only(self) -> None:
-        (self.directory / "console-ports.json").write_text("{")
-        hall = Hall(self.directory, range_entry(4101, 4102))
-        hall.connected("lab1", "1" * 32)
-        self.assertEqual(self.listening(hall)[4101], "lab1")
-        self.assertEqual(len(self.flushLoggedErrors()), 0)
 
 
 class Reloads(SynchronousTestCase):

@@ -73,7 +73,7 @@ class ChannelContext:
 
     `name` is what is typed for the console, empty while no console has the port; `find` gives it,
     if it is there and the caller may read it; `begins` is the offset at which an attachment begins;
-    `left` is called with a channel that is over.
+    `waiting` are the channels whose console is not there; `left` is called with one that is over.
     """
 
     verbs: VerbContext
@@ -81,6 +81,7 @@ class ChannelContext:
     name: Callable[[], str]
     find: Callable[[Call], Console | None]
     begins: Callable[[Console], int]
+    waiting: dict["ProgramChannel", None]
     left: Callable[["ProgramChannel"], None]
 
 
@@ -128,6 +129,7 @@ class ProgramChannel:
 
     def begin(self) -> None:
         """The client is connected, and may be."""
+        self._context.waiting[self] = None
         self.look()
         if self.console is None:
             name = self._context.name()
@@ -142,6 +144,7 @@ class ProgramChannel:
         if console is None:
             return
         self.console = console
+        self._context.waiting.pop(self, None)
         if self._said:
             self._tell(f"[{console.title} is there{self._lost_input()}]")
         if not console.live:
@@ -234,6 +237,7 @@ class ProgramChannel:
         self._is_over = True
         self._guard(lambda program: program.closed())
         self._program = None
+        self._context.waiting.pop(self, None)
         self._context.left(self)
 
     def _guard(self, call: Callable[[Program], Any]) -> None:

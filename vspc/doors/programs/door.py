@@ -13,13 +13,20 @@ from twisted.logger import Logger
 from vspc.apps.verbs.context import Call, VerbContext, handle_of
 from vspc.auth.statefile import StateFile
 from vspc.config.settings import SocketSettings
-from vspc.config.sockets import PortRange, SocketAddress
-from vspc.console.access import matches
+from vspc.config.sockets import SocketAddress
 from vspc.console.console import Console
-from vspc.console.events import Appeared, Connected, Event, ModemChanged, Renamed, WentAway
+from vspc.console.events import (
+    Appeared,
+    Connected,
+    Event,
+    Forgotten,
+    ModemChanged,
+    Renamed,
+    WentAway,
+)
 from vspc.console.logins import Login
 from vspc.console.names import Found
-from vspc.doors.programs.assignment import PortAssignments, lasting_name
+from vspc.doors.programs.assignment import ConsolePorts
 from vspc.doors.programs.channel import ProgramChannel
 from vspc.doors.programs.factory import FactoryContext, Handshakes, SocketFactory
 from vspc.doors.programs.socket import OperatorsOfSockets, ProgramLogins, ProgramSocket
@@ -87,11 +94,10 @@ class ProgramDoor:
         self._context = context
         self._shared = FactoryContext(context.reactor, context.scheduler, Handshakes())
         self._listeners: dict[tuple[str, int, str], _Listener] = {}
-        self._assigned = PortAssignments()
+        self._assigned = ConsolePorts(context.verbs.roster, context.assignments_file)
         self._begins: dict[str, int] = {}  # where the output of consoles begins that came just now
         self._looks = False  # whether those who wait are about to look again
-        self._ranges: tuple[SocketSettings, ...] = ()  # those of several consoles
-        self._is_full: set[str] = set()  # patterns with more consoles than ports, told already
+        self.waiting: dict[ProgramChannel, None] = {}  # those whose console is not there
         self._asked: tuple[SocketSettings, ...] = ()  # what VMs ask for, beside the configuration
         self._again: Callable[[], SocketChanges] | None = None  # prepare the same once more
 
@@ -99,13 +105,8 @@ class ProgramDoor:
 
     def open(self, entries: tuple[SocketSettings, ...], pair: Pair) -> None:
         """Listen, at a start. Raises `SocketError`, `TlsError`."""
-        try:
-            self._assigned = PortAssignments(self._context.assignments_file.load())
-        except (OSError, ValueError) as error:
-            _log.error("console-ports-lost", reason=str(error))
+        self._assigned.load()
         self.prepare(entries, pair).apply()
-        for console in self.verbs.roster:
-            self._assign(console)
 
     def prepare(self, entries: tuple[SocketSettings, ...], pair: Pair) -> SocketChanges:
         """Listen on what is new in `entries`. Raises `SocketError` or `TlsError`, and nothing is
@@ -159,13 +160,12 @@ class ProgramDoor:
                 _give_again(address)
             if _is_another(before, entry):
                 ended += socket.end(CHANGED)
-        self._ranges = tuple({entry for _, entry, _ in wanted if entry.consoles is not None})
+        entries = (entry for _, entry, _ in wanted)
+        self._assigned.take((e.consoles, e.ports) for e in entries if e.consoles and e.ports)
         for place in self._listeners.keys() - {address.place for address, _, _ in wanted}:
             listener = self._listeners.pop(place)
             listener.port.stopListening()
             ended += listener.socket.end(REMOVED)
-        for console in self.verbs.roster:
-            self._assign(console)
         self._look_soon()
         return ended + self._end_strangers()
 
@@ -226,7 +226,7 @@ class ProgramDoor:
         name = self.name_of(socket)
         for typed in (name, f"{name}:1") if name else ():
             match self.verbs.roster.resolve(typed, call.may_read):
-                case Found(console) if _is(console, typed):
+                case Found(console) if _is(console, typed) and not console.quarantined:
                     return console
         return None
 
@@ -241,10 +241,14 @@ class ProgramDoor:
                 console = self.verbs.roster.get(ref.id)
                 if console is None:
                     return
-                if isinstance(event, Appeared):
+                if isinstance(event, Appeared) and self.waiting:
                     self._begins[ref.id] = console.history.end
-                self._assign(console)
+                if isinstance(event, Renamed):
+                    self._assigned.has_room()
+                self._assigned.assign(console)
                 self._look_soon()
+            case Forgotten():
+                self._assigned.has_room()
         match event:
             case Connected(ref) | WentAway(ref) | ModemChanged(ref):
                 for channel in self._on(ref.id):
@@ -258,55 +262,25 @@ class ProgramDoor:
 
     def _look_soon(self) -> None:
         """Those who wait look again, in the next turn."""
-        if not self._looks:
+        if self.waiting and not self._looks:
             self._looks = True
             self.verbs.clock.call_later(0, self._look)
 
     def _look(self) -> None:
         self._looks = False
-        for channel in list(self._waiting()):
+        for channel in list(self.waiting):
             channel.look()
         self._begins.clear()
-
-    def _waiting(self) -> Iterator[ProgramChannel]:
-        channels = (channel for socket in self._sockets for channel in socket.channels)
-        return (channel for channel in channels if channel.console is None)
-
-    def _assign(self, console: Console) -> None:
-        """Give `console` a port of each range whose pattern it matches."""
-        if console.quarantined:
-            return
-        for entry in self._ranges:
-            pattern, ports = entry.consoles, entry.ports
-            if pattern is not None and ports is not None and matches(pattern, console.subject):
-                self._assign_one(pattern, ports, lasting_name(console))
-
-    def _assign_one(self, pattern: str, ports: PortRange, name: str) -> None:
-        known = self._assigned.named(pattern, ports)
-        port = self._assigned.assign(pattern, ports, name, self._is_gone)
-        if port is None:
-            if pattern not in self._is_full:
-                self._is_full.add(pattern)
-                _log.warn("console-ports-full", pattern=pattern, ports=str(ports), console=name)
-        elif known.get(port) != name:
-            _log.info("console-port", console=name, port=port, replaces=known.get(port))
-            self._context.assignments_file.save(lambda: self._assigned.value)
-
-    def _is_gone(self, name: str) -> bool:
-        resolve = self.verbs.roster.resolve
-        found = (resolve(typed, lambda _console: True) for typed in (name, f"{name}:1"))
-        return not any(
-            isinstance(each, Found) and lasting_name(each.console) == name for each in found
-        )
 
     # The rest
 
     def condition(self) -> dict[str, int]:
         """For `status`."""
-        channels = [channel for socket in self._sockets for channel in socket.channels]
-        waiting = sum(channel.console is None for channel in channels)
-        listening = len(self._listeners)
-        return {"listening": listening, "connections": len(channels), "waiting": waiting}
+        return {
+            "listening": len(self._listeners),
+            "connections": sum(len(socket.channels) for socket in self._sockets),
+            "waiting": len(self.waiting),
+        }
 
     def ports(self) -> list[IListeningPort]:
         """What listens, to be closed at the end."""

@@ -19,9 +19,17 @@ from vspc.console.session import Proof
 from vspc.doors.peers import local_peer
 from vspc.doors.programs.certificates import ClientCertificate, client_certificate
 from vspc.doors.programs.channel import ChannelContext, ProgramChannel, ProgramWire
+from vspc.net.limits import TokenBucket
 
 SOCKET, CERTIFICATE = "socket", "tls-certificate"
 """How an operator of a socket is authenticated: by the configuration, by a client certificate."""
+
+
+ADMISSIONS = 64
+"""Connections of one port that are admitted at once: each is four events in the audit file."""
+
+ADMISSION_RATE = 4.0
+"""The same a second, for ever."""
 
 
 class NotAdmitted(Exception):
@@ -57,6 +65,10 @@ class SocketConsoles(Protocol):
     def begins(self, console: Console) -> int:
         """The offset at which an attachment begins."""
 
+    @property
+    def waiting(self) -> dict[ProgramChannel, None]:
+        """Those whose console is not there."""
+
 
 @frozen
 class OperatorsOfSockets:
@@ -83,6 +95,9 @@ class ProgramSocket:
     clock: Clock
     refuse: Callable[["ProgramSocket", str, str], None]
     channels: dict[ProgramChannel, Login] = field(factory=dict, init=False)
+    _admissions: TokenBucket = field(
+        factory=lambda: TokenBucket(ADMISSION_RATE, ADMISSIONS), init=False
+    )
 
     def admit(self, wire: ProgramWire, transport: Any) -> ProgramChannel:
         """The channel of a new connection, to begin once it can be written to. `transport` is the
@@ -92,6 +107,8 @@ class ProgramSocket:
         try:
             if len(self.channels) >= self.entry.max:
                 raise NotAdmitted(f"all {self.entry.max} connections of this port are in use")
+            if not self._admissions.take(self.clock.seconds()):
+                raise NotAdmitted("too many connections to this port in a short time")
             operator, proof = self._operator(address, client_certificate(transport))
         except NotAdmitted as why:
             self.refuse(self, address, str(why))
@@ -112,6 +129,7 @@ class ProgramSocket:
             lambda: consoles.name_of(self),
             partial(consoles.find, self),
             consoles.begins,
+            consoles.waiting,
             self._leave,
         )
 
