@@ -1,5 +1,6 @@
 """Certificates for tests: roots, intermediate ones, and what they sign."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,9 +45,10 @@ def certificate(
     begins: float = -1,
     points: bool = False,
     key: Any = None,
+    names: Sequence[str] = (),
 ) -> Signed:
     """One of `name`, valid from `begins` to `days` days from now, signed by itself unless there is
-    an `issuer`; `points`: it says where its issuer's certificate is.
+    an `issuer`; `points`: it says where its issuer's certificate is; `names`: DNS names.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -65,5 +67,8 @@ def certificate(
         where = x509.UniformResourceIdentifier("http://ca.example/issuer.crt")
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
         made = made.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    if names:
+        dns = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        made = made.add_extension(dns, critical=False)
     signing = key if issuer is None else issuer.key
     return Signed(made.sign(signing, hashes.SHA256()), key)

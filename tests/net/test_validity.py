@@ -5,7 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.certificates import WARN_DAYS, Validity, validity_of
+from tests.net.authorities import certificate
+from vspc.net.certificates import WARN_DAYS, Validity, presented_host, validity_of
 from vspc.net.tls import YEARS, load_pair
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,6 +32,14 @@ class Periods(SynchronousTestCase):
         period = Validity(BEGIN, END)
         self.assertEqual(period.days_left(END - timedelta(days=3, hours=1)), 3)
         self.assertLess(period.days_left(END + timedelta(seconds=1)), 0)
+
+    def test_the_name_by_which_others_reach_the_server(self) -> None:
+        for names, expected in (
+            ((), ""),
+            (("localhost", "*.example.com"), ""),
+            (("localhost", "*.example.com", "vspc.example.com", "b"), "vspc.example.com"),
+        ):
+            self.assertEqual(presented_host(certificate("x", names=names).pem), expected, names)
 
     def test_the_certificate_that_is_made(self) -> None:
         directory = Path(self.mktemp())

@@ -27,7 +27,7 @@ from vspc.common.addresses import parse_address
 from vspc.common.text import safe
 from vspc.common.values import InvalidValue
 from vspc.config import Config, ConfigError, state_dir
-from vspc.net.certificates import PemError, read_pem
+from vspc.net.certificates import PemError, presented_host, read_pem
 from vspc.net.probe import Answer, probe
 from vspc.net.tls import CERTIFICATE, Pair, thumbprint
 from vspc.server.config_files import load_config
@@ -93,16 +93,14 @@ def _probe(parsed: Parsed, text: str, path: Path) -> int:
 
 
 def _setup(config: Config) -> Setup:
-    return Setup.of(config, socket.gethostname(), _thumbprint(config))
-
-
-def _thumbprint(config: Config) -> str:
-    """That of the certificate, if there is one already; none is made here."""
+    """With what the certificate says, if there is one already; none is made here."""
     where = config.tls.certificate or config.state_dir / CERTIFICATE
+    host = socket.gethostname()
     try:
-        return thumbprint(Pair(read_pem(where), b""))
-    except (PemError, ValueError, IndexError):
-        return ""
+        pem = read_pem(where)
+        return Setup.of(config, presented_host(pem) or host, thumbprint(Pair(pem, b"")))
+    except (PemError, ValueError):
+        return Setup.of(config, host)
 
 
 def _without_server(parsed: Parsed, path: Path, reason: str) -> int:

@@ -21,8 +21,13 @@ from vspc.console.events import (
     VmRefused,
 )
 
-ATTEMPTS, ATTEMPTS_OF_ONE = 4096, 512
-"""Attempts that came to nothing, in all and of one host: a host may have hundreds of VMs."""
+ATTEMPTS, ATTEMPTS_OF_ONE = 2048, 512
+"""Attempts that came to nothing, in all and of one host: a host may have hundreds of VMs. Each has
+a few KiB of text at worst.
+"""
+
+REASON = 600
+"""Characters of a reason that are kept."""
 
 HOSTS, HOSTS_OF_ONE = 4096, 64
 """Hosts that connected; in one /64 of IPv6."""
@@ -115,7 +120,7 @@ class ConnectionHistory:
         hint: str,
         said: Introduction,
     ) -> None:
-        now = self._wall()
+        now, reason = self._wall(), reason[:REASON]
         key = address, zone, kind, reason, said
         known = self._attempts.get(key)
         if known is None:

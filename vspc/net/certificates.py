@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+from vspc.common.addresses import parse_address
 from vspc.common.text import safe
 from vspc.common.textfile import located, read, text_of
 from vspc.common.values import InvalidValue
@@ -74,6 +75,28 @@ def name_of(name: x509.Name) -> str:
     """A subject or issuer for people: its common name, or all of it."""
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return safe(str(common[0].value) if common else name.rfc4514_string(), 80)
+
+
+NAMES = 8
+"""Alternative names of a certificate that are looked at."""
+
+
+def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Names and addresses that it is for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(safe(str(getattr(each, "value", each)), 80) for each in list(found)[:NAMES])
+
+
+def presented_host(pem: bytes) -> str:
+    """The name by which others reach the server that shows the first certificate in `pem`; empty if
+    that has none. Raises ValueError.
+    """
+    names = alternative_names(x509.load_pem_x509_certificates(pem)[0])
+    usable = (each for each in names if each != "localhost" and "*" not in each)
+    return next((each for each in usable if parse_address(each) is None), "")
 
 
 def chain_problems(chain: Sequence[x509.Certificate]) -> Iterator[str]:

@@ -14,13 +14,12 @@ from time import monotonic
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 from vspc.common.addresses import parse_address
 from vspc.common.text import safe
-from vspc.net.certificates import Validity, name_of, validity
+from vspc.net.certificates import Validity, alternative_names, name_of, validity
 from vspc.net.client_tls import ClientTls, TrustSettings
 from vspc.net.outbound import ADDRESSES, look_up
 from vspc.net.tls import tls_reason
@@ -39,9 +38,6 @@ BANNER = 80
 
 READ = 4096
 """Bytes that are read at once; of what a peer says that is kept."""
-
-NAMES = 8
-"""Names of a certificate that are shown."""
 
 
 class Answer(Enum):
@@ -402,18 +398,9 @@ def _certificate(engine: SSL.Connection, distrust: str) -> ShownCertificate | No
         engine.get_protocol_version_name(),
         name_of(shown.subject),
         name_of(shown.issuer),
-        _names(shown),
+        alternative_names(shown),
         shown.fingerprint(hashes.SHA1()).hex(":").upper(),  # noqa: S303
         shown.fingerprint(hashes.SHA256()).hex(":").upper(),
         validity(shown),
         distrust,
     )
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The subject's alternative names, bounded and safe."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return ()
-    return tuple(safe(str(getattr(each, "value", each)), BANNER) for each in list(found)[:NAMES])

@@ -19,7 +19,7 @@ from vspc.config.dial_allow import DialAllow
 from vspc.config.dials import dialled
 from vspc.config.settings import ZoneSettings
 from vspc.console.identity import Takeover
-from vspc.net.certificates import Validity, validity_of
+from vspc.net.certificates import Validity, presented_host, validity_of
 from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
 from vspc.net.tls import Pair, ServerTls, thumbprint
@@ -59,6 +59,7 @@ class VmSide:
     _dialled: list[Plan] = field(factory=list, init=False)  # when it starts
     _validity: Validity | None = field(default=None, init=False)  # of the certificate in force
     _thumbprint: str = field(default="", init=False)
+    _host: str = field(default="", init=False)  # by which ESXi hosts reach this machine, probably
     _zones: dict[str, _ZoneState] = field(factory=dict, init=False)
     _plain: dict[str, ConnectionFilter] = field(factory=dict, init=False)
 
@@ -83,6 +84,7 @@ class VmSide:
     def _present(self, pair: Pair) -> None:
         self._validity = validity_of(pair.certificate)
         self._thumbprint = thumbprint(pair)
+        self._host = presented_host(pair.certificate) or socket.gethostname()
 
     def start(self) -> None:
         """Connect to what the configuration names."""
@@ -142,7 +144,7 @@ class VmSide:
 
     def setup(self) -> Setup:
         """For `doctor`."""
-        return Setup.of(self.config(), socket.gethostname(), self._thumbprint)
+        return Setup.of(self.config(), self._host, self._thumbprint)
 
     def condition(self, now: float) -> dict[str, object]:
         """For `status`. The certificate is that of the listeners; `now`: seconds since 1970."""
