@@ -75,8 +75,8 @@ class TerminalBridge(Program):
             *(AttachmentKind.TERMINAL, read_only),
         )
         self._output = Following(call.context, self._attachment, self, from_log=False)
-        self._input = OperatorInput(call.channel, self._attachment, self._refused)
         self._refusals = RefusedInput(call, console, self._notice, self._remedy)
+        self._input = OperatorInput(call.channel, self._attachment, self._refusals.add)
         self._last_notice = ""
         self._is_replaying = False
         self._replay: RunningCoroutine | None = None
@@ -202,9 +202,6 @@ class TerminalBridge(Program):
     def parsed(self) -> None:
         """Open the channel's window by what is dealt with."""
         self._input.settle(self._keys.kept_back)
-
-    def _refused(self, refusal: Refusal, count: int, breaks: int) -> None:
-        self._refusals.add(refusal, count, breaks)
 
     def _remedy(self, refusal: Refusal) -> str:
         """What the operator can type after a refusal."""

@@ -293,12 +293,6 @@ class TerminalModes:
         if mode in (1048, 1049):
             (self._save if on else self._restore)()
 
-    def _set(self, parameters: bytes) -> None:
-        self._mode(parameters, True)
-
-    def _unset(self, parameters: bytes) -> None:
-        self._mode(parameters, False)
-
     def _margins(self, parameters: bytes) -> None:
         if parameters[:1] == b"?":  # saved modes: their values are unknown
             unsure = set(_numbers(parameters[1:])) & _PRIVATE
@@ -371,8 +365,8 @@ def _numbers(parameters: bytes) -> list[int]:
 
 _CONTROL: Mapping[bytes, Callable[[TerminalModes, bytes], None]] = MappingProxyType(
     {
-        b"h": TerminalModes._set,
-        b"l": TerminalModes._unset,
+        b"h": lambda modes, parameters: modes._mode(parameters, True),
+        b"l": lambda modes, parameters: modes._mode(parameters, False),
         b"m": TerminalModes._colour,
         b"r": TerminalModes._margins,
         b"n": TerminalModes._asked,

@@ -4,8 +4,8 @@ A frame is one encoded line for each row of the terminal, at most `FRAME_LIMIT` 
 terminal that is too high for that, the last rows stay empty.
 """
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 
 from attrs import frozen
 
@@ -213,7 +213,8 @@ class ChooserFrame:
         if self.help:
             return [ScreenLine(text) for text in _HELP]
         if not self.choice.shown:
-            return self._paragraphs(_NO_MATCH if self.choice.entries else _NO_CONSOLES)
+            texts = _NO_MATCH if self.choice.entries else _NO_CONSOLES
+            return [ScreenLine(line) for text in texts for line in wrap(text, self.columns)]
         selected = self.choice.selected
         return [self._row(layout, e, e is selected) for e in self.choice.window(height)]
 
@@ -222,9 +223,6 @@ class ChooserFrame:
         return ScreenLine(
             mark + row_text(self.wanted, layout, each), _REVERSE if selected else _PLAIN
         )
-
-    def _paragraphs(self, texts: Sequence[str]) -> list[ScreenLine]:
-        return [ScreenLine(line) for text in texts for line in textwrap.wrap(text, self.columns)]
 
     def _remark(self) -> str:
         """Its end is cut, if need be: what Enter does is always shown."""

@@ -4,8 +4,8 @@ A verb prints as fast as its operator reads: `print` and `room` wait. Its corout
 when the channel closes, and by Control-C from a terminal.
 """
 
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -19,20 +19,11 @@ INTERRUPT = b"\x03"
 log = Logger()
 
 
-class InputReader(Protocol):
-    """Takes the standard input of a verb."""
-
-    def received(self, data: bytes) -> None:
-        """Some of it; `Channel.consumed` must follow."""
-
-    def ended_input(self) -> None:
-        """All of it has come."""
-
-
 class VerbOutput(Program):
     """Standard output of one verb. `written` counts the bytes that the channel took.
 
-    Input is ignored unless a verb sets `reader`.
+    Input is ignored unless a verb sets `reader`, which gets it, and None at its end; it must call
+    `Channel.consumed`.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -43,7 +34,7 @@ class VerbOutput(Program):
         self._begun = False
         self._is_cancelled = False
         self.written = 0
-        self.reader: InputReader | None = None
+        self.reader: Callable[[bytes | None], None] | None = None
 
     def run(self, work: Coroutine[Any, Any, None], listens: bool = True) -> None:
         """Run `work` until it has to wait, and then as the program of the channel. Without
@@ -124,7 +115,7 @@ class VerbOutput(Program):
     def received(self, data: bytes) -> None:
         """Standard input, or Control-C."""
         if self.reader is not None:
-            self.reader.received(data)
+            self.reader(data)
             return
         self._channel.consumed(len(data))
         if INTERRUPT in data and self._channel.terminal is not None:
@@ -133,7 +124,7 @@ class VerbOutput(Program):
     def ended_input(self) -> None:
         """The end of standard input."""
         if self.reader is not None:
-            self.reader.ended_input()
+            self.reader(None)
 
     def closed(self) -> None:
         """Cancel the verb."""

@@ -8,7 +8,7 @@ from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbEx
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import examples, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
-from vspc.apps.verbs.output import INTERRUPT, InputReader
+from vspc.apps.verbs.output import INTERRUPT
 from vspc.console.attachment import Ended, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
@@ -50,7 +50,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         call.output.put(json.dumps({"offset": offset, "bytes": count}).encode() + b"\n")
 
 
-class _Sending(Sink, InputReader):
+class _Sending(Sink):
     """Types TEXT or standard input at one attachment."""
 
     def __init__(self, call: Call, console: Console, parsed: Parsed) -> None:
@@ -87,7 +87,7 @@ class _Sending(Sink, InputReader):
         # Before input is read: another operator may have the pen, the VM may be away.
         self._typist.begin()
         self._typist.check()
-        self._call.output.reader = self
+        self._call.output.reader = self._read
         if self._text is not None:
             self._typist.type(self._text)
             self._end_text()
@@ -155,10 +155,13 @@ class _Sending(Sink, InputReader):
         text = f"{self._attachment.title}: {reason}"
         self._changed.throw(self._typist.failure(FAILED, "ended", text))
 
-    # `InputReader`
-
-    def received(self, data: bytes) -> None:
-        """Standard input. Control-C ends it where a terminal sends it as a key."""
+    def _read(self, data: bytes | None) -> None:
+        """Standard input, None at its end. Control-C ends it where a terminal sends it as a key."""
+        if data is None:
+            if not self._is_whole:
+                self._end_text()
+                self._changed.set()
+            return
         if self._is_whole:
             self._call.channel.consumed(len(data))
             if INTERRUPT in data and self._call.channel.terminal is not None:
@@ -167,11 +170,6 @@ class _Sending(Sink, InputReader):
         self._unconsumed += len(data)
         self._typist.type(data)
         self._changed.set()
-
-    def ended_input(self) -> None:
-        if not self._is_whole:
-            self._end_text()
-            self._changed.set()
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True)
