@@ -5,7 +5,6 @@ bytes, safe text, with times, as JSON.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, frozen
@@ -137,17 +136,13 @@ def span(parsed: Parsed, kept: LogView, earliest: float | None) -> Span | NoSuch
 # What may still become part of a character or of an escape sequence.
 _UNFINISHED = re.compile(rb"\x1b[^A-Za-z~\x07\x1b]{0,64}$|[\xc2-\xf4][\x80-\xbf]{0,2}$")
 
-_NO_CONSOLE: Mapping[str, str] = MappingProxyType({})
-
 
 class LogFormat:
     """Turns items of a log into standard output. Where several logs are printed, `about` has facts
     about the console for JSON; its `console` comes before each line of text.
     """
 
-    def __init__(
-        self, parsed: Parsed, terminal: bool, about: Mapping[str, str] = _NO_CONSOLE
-    ) -> None:
+    def __init__(self, parsed: Parsed, terminal: bool, about: Mapping[str, str]) -> None:
         self._json, self._raw = parsed.has(JSON), parsed.has(RAW)
         self._timestamps, self._by_line = parsed.has(TIMESTAMPS), by_line(parsed)
         self._grep = parsed.get(GREP)
