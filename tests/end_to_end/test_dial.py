@@ -182,8 +182,9 @@ class Ser2net(DialTestCase):
 
     def test_the_device_server_restarts(self) -> None:
         port = free_port()
-        self.dial(f"tcp://127.0.0.1:{port}")
-        self.server.out.expect(rb" dial-failed console=device .*connection refused by 127.0.0.1")
+        self.dial(f"tcp://localhost:{port}")
+        refused = rb" dial-failed console=device .*connection refused by localhost:\d+ \([0-9.:]+\)"
+        self.server.out.expect(refused)
         self.assertIn("next try in", self.ssh("list").out.decode())
         [socat] = require("socat")
         listener = f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr"

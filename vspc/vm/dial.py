@@ -52,7 +52,7 @@ REASON = 200
 
 NOT_NEEDED = "connected when somebody attaches"
 
-FULL = "nothing listens there, or as many are connected as it allows"
+FULL = "no listener, or all of its connections in use"
 """What a refused connection may mean: device servers refuse the ninth reader of a port."""
 
 
