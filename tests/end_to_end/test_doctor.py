@@ -61,6 +61,17 @@ class Doctor(_Asking):
         self.assertEqual(self.codes("web7"), ["away"])
         self.assert_no_defects()
 
+    def test_a_host_that_is_not_allowed(self) -> None:
+        self.config.write_text(self.config.read_text().replace("127.0.0.0/8", "10.0.0.0/8"))
+        self.serve()
+        self.assertEqual(self.codes("127.0.0.1"), ["no-connection", "not-allowed"])
+        with socket.create_connection(("127.0.0.1", self.ports["telnet"])) as host:
+            host.settimeout(10)
+            self.assertEqual(host.recv(1), b"")
+        found = self.findings("127.0.0.1")
+        self.assertEqual([each["code"] for each in found], ["host", "not-allowed"])
+        self.assertEqual(found[1]["do"][0], 'add to vm.allow: "127.0.0.1/32"')
+
     def test_a_device_server_that_refuses(self) -> None:
         place = f"tcp://127.0.0.1:{closed_port()}"
         self.write_config(f'[[dial]]\nname = "moxa"\nconnect = "{place}"\n')

@@ -374,9 +374,10 @@ def _host(facts: Facts) -> Iterator[Finding]:
 
 
 def _allowed(facts: Facts) -> Iterator[Finding]:
-    """Whether the configuration lets the host in now."""
+    """Whether the configuration lets the host in now, where nothing else has shown it."""
     address = parse_address(facts.asked)
-    if address is None or not facts.setup.allow or facts.setup.zones_for(facts.asked):
+    shown = facts.host is not None or not facts.setup.allow
+    if address is None or shown or facts.setup.zones_for(facts.asked):
         return
     yield Finding(
         "not-allowed",
