@@ -15,6 +15,7 @@ from tests.net.test_tls import Client as TlsClient
 from tests.net.test_tls import made_pair
 from vspc.config.values import Readable
 from vspc.doors.programs.certificates import read_certificate
+from vspc.doors.programs.channel import CLOSE_TIMEOUT
 from vspc.doors.programs.factory import HANDSHAKE_TIMEOUT, HANDSHAKES_PER_ADDRESS
 
 
@@ -77,9 +78,8 @@ class Tls(SynchronousTestCase):
 
     def hall(self, protocol: str = "raw", operator: str | None = None, asks: bool = True) -> Hall:
         authorities = Readable(self.directory / "ca.pem") if asks else None
-        socket = entry(protocol, tls=True, client_ca=authorities, operator=operator)
-        hall = Hall(self.directory, pair=made_pair())
-        hall.reload(socket)
+        self.socket = entry(protocol, tls=True, client_ca=authorities, operator=operator)
+        hall = Hall(self.directory, self.socket, pair=made_pair())
         self.console, self.line = hall.connected()
         return hall
 
@@ -98,6 +98,17 @@ class Tls(SynchronousTestCase):
         proof = attachment.session.proof
         self.assertEqual((attachment.operator.name, proof.via), ("alice", "tls-certificate"))
         self.assertEqual(proof.fingerprint, read_certificate(shown.certificate).fingerprint)
+
+    def test_an_operator_that_is_removed_while_its_socket_lives(self) -> None:
+        hall = self.hall()
+        client = Program(hall, certificate("alice", self.authority)).shake_hands()
+        self.assertEqual(hall.reload(self.socket), 0)
+        self.assertFalse(client.closed)
+        del hall.known["alice"]
+        self.assertEqual(hall.reload(self.socket), 1)
+        self.assertEqual(len(self.console.attachments), 0)
+        hall.clock.advance(CLOSE_TIMEOUT)  # it does not answer the end of TLS
+        self.assertTrue(client.wire.aborted)
 
     def test_a_fixed_operator_for_every_certificate(self) -> None:
         Program(self.hall(operator="alice"), certificate("x", self.authority)).shake_hands()

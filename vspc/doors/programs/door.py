@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, frozen
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from vspc.apps.verbs.context import Call, VerbContext, handle_of
 from vspc.auth.statefile import StateFile
@@ -67,6 +69,15 @@ class _Listener:
     factory: SocketFactory
     port: IListeningPort
 
+    def close(self) -> None:
+        """Listen no longer."""
+        maybeDeferred(self.port.stopListening).addErrback(self._not_closed)
+
+    def _not_closed(self, failure: Failure) -> None:
+        # Somebody has removed the file of a Unix socket.
+        reason = failure.getErrorMessage()
+        _log.error("socket-not-closed", socket=str(self.socket.address), reason=reason)
+
 
 @define(eq=False)
 class SocketChanges:
@@ -84,7 +95,7 @@ class SocketChanges:
     def cancel(self) -> None:
         """Close what was opened for it."""
         for listener in self._opened:
-            listener.port.stopListening()
+            listener.close()
 
 
 class ProgramDoor:
@@ -164,7 +175,7 @@ class ProgramDoor:
         self._assigned.take((e.consoles, e.ports) for e in entries if e.consoles and e.ports)
         for place in self._listeners.keys() - {address.place for address, _, _ in wanted}:
             listener = self._listeners.pop(place)
-            listener.port.stopListening()
+            listener.close()
             ended += listener.socket.end(REMOVED)
         self._look_soon()
         return ended + self._end_strangers()

@@ -24,6 +24,10 @@ from vspc.wire import telnet
 _BREAK, _AYT = bytes((telnet.BRK,)), bytes((telnet.AYT,))
 _BINARY, _COM_PORT = bytes((telnet.BINARY,)), bytes((telnet.COM_PORT,))
 
+_TERMINAL = ((telnet.ECHO, telnet.SGA), (telnet.SGA,))
+_SERIAL = ((telnet.BINARY, telnet.SGA), (telnet.BINARY, telnet.SGA, telnet.COM_PORT))
+"""What is offered to a client, and what is asked of it, at the beginning."""
+
 _LOCAL = frozenset({telnet.ECHO, telnet.SGA, telnet.BINARY})
 """What we do if the client asks for it."""
 
@@ -61,9 +65,10 @@ class TelnetWire(LineProtocol):
         self.transport.identified()
         if self._is_serial:
             self._port = ComPortServer(channel, self._socket.clock, self._say_port)
-        for option in (telnet.BINARY if self._is_serial else telnet.ECHO, telnet.SGA):
+        offered, demanded = _SERIAL if self._is_serial else _TERMINAL
+        for option in offered:
             self.transport.will(bytes((option,)))
-        for option in (telnet.BINARY, telnet.SGA) if self._is_serial else (telnet.SGA,):
+        for option in demanded:
             self.transport.do(bytes((option,)))
         self.transport.registerProducer(channel, True)
         channel.begin()
