@@ -235,10 +235,14 @@ class ProgramChannel:
     def lost(self) -> None:
         """The connection is closed."""
         self._is_over = True
+        self._release()
+        self._context.left(self)
+
+    def _release(self) -> None:
+        """Nothing is typed or shown any more, however long the connection takes to close."""
+        self._context.waiting.pop(self, None)
         self._guard(lambda program: program.closed())
         self._program = None
-        self._context.waiting.pop(self, None)
-        self._context.left(self)
 
     def _guard(self, call: Callable[[Program], Any]) -> None:
         """Call the program, if one runs; one that raises ends this connection and no other."""
@@ -323,8 +327,11 @@ class ProgramChannel:
                 status=status,
             )
             self._wire.close()
+            self._release()
 
     def disconnect(self, text: str) -> None:
-        """End it for a reason of the server."""
+        """End it for a reason of the server: what was typed and still waits is taken back."""
+        if self._bridge is not None and not self._is_over:
+            self._bridge.attachment.expel(text)
         self._tell(f"[{text}]")
         self.finish(FAILED)
