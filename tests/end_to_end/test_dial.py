@@ -292,6 +292,13 @@ class OtherDevices(DialTestCase):
         device.type(b"hello\n")
         self.assertEqual(self.ssh("expect", "device", "hello", "--from", "0").status, 0)
 
+    def test_a_device_that_asks_for_a_certificate_that_it_does_not_get(self) -> None:
+        (self.directory / "hosts.pem").write_bytes(Authority().pem)
+        _, port = self.openssl("-Verify", "1", "-verify_return_error", "-CAfile", "hosts.pem")
+        self.dial(f"telnets://127.0.0.1:{port}", f'thumbprint = "{thumbprint(self.pair)}"')
+        self.server.out.expect(rb" console=device .*TLS .*certificate required")
+        self.assertIn("certificate required", self.info())
+
     def test_telnets_by_its_thumbprint(self) -> None:
         device, port = self.openssl()
         self.dial(f"telnets://127.0.0.1:{port}", f'thumbprint = "{thumbprint(self.pair)}"')

@@ -22,6 +22,7 @@ from vspc.net.limits import Refusals
 from vspc.vm import dial
 from vspc.vm.dial import DialContext, Diallers, DialState
 from vspc.vm.server import LineServer
+from vspc.vm.values import save
 from vspc.wire.telnet import (
     AUTHENTICATION,
     BINARY,
@@ -133,6 +134,13 @@ class Connecting(DialTest):
         assert console.link.line is not None
         console.link.line.send_break()
         self.assertEqual(wire.take(), command(BRK))
+
+    def test_another_process_connects_telnet_anew(self) -> None:
+        self.connected(connect="telnet://192.0.2.9")
+        self.assertEqual(save(self.server).lines, ())
+        self.apply(entry("raw"))
+        self.reactor.dialled[-1].accept()
+        self.assertEqual([line.kind for line in save(self.server).lines], ["raw"])
 
     def test_a_port_of_an_esxi_host_without_a_concentrator(self) -> None:
         wire = self.connected(connect="telnet://192.0.2.7:2001")

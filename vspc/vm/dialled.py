@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from vspc.common.text import safe
 from vspc.config.dialling import DialledEntry
+from vspc.console.events import HOST_CLOSED
+from vspc.vm.lines.binary import CUT_OFF
 from vspc.vm.ports import LineObserver
 from vspc.vm.roles import LineEvent
 from vspc.wire.opening import DECIDED, OpeningProtocol, recognise_server
@@ -55,7 +57,7 @@ class LineWatcher:
 
     def explain(self, reason: str) -> str:
         """Why the line is over, where its device has closed it for `reason`."""
-        if self._seconds() - self._began >= BRIEF:
+        if reason not in (HOST_CLOSED, CUT_OFF) or self._seconds() - self._began >= BRIEF:
             return reason
         words = self._said.decode("utf-8", "replace").split("\n")
         said = next((text for word in words if (text := safe(word.strip()))), "")
