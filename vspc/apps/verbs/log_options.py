@@ -67,11 +67,6 @@ def _has_end(parsed: Parsed) -> bool:
     return parsed.get(UNTIL) is not None or parsed.get(BYTES) is not None
 
 
-def by_line(parsed: Parsed) -> bool:
-    """Whether each line is shown as one: a CR alone ends one then, too."""
-    return parsed.has(TIMESTAMPS) or parsed.has(JSON) or parsed.get(GREP) is not None
-
-
 @frozen
 class Span:
     """What is read: the offsets from `start` to `end` (exclusive).
@@ -144,8 +139,9 @@ class LogFormat:
 
     def __init__(self, parsed: Parsed, terminal: bool, about: Mapping[str, str]) -> None:
         self._json, self._raw = parsed.has(JSON), parsed.has(RAW)
-        self._timestamps, self._by_line = parsed.has(TIMESTAMPS), by_line(parsed)
-        self._grep = parsed.get(GREP)
+        self._timestamps, self._grep = parsed.has(TIMESTAMPS), parsed.get(GREP)
+        # Whether each line is shown as one: a CR alone ends one then, too.
+        self._by_line = self._timestamps or self._json or self._grep is not None
         self._about = about
         self._name = f"{about['console']}: ".encode() if about else b""
         self._lines = OutputLines(self._by_line)
