@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import select
 import socket
 
 from tests.end_to_end.processes import DEADLINE, Child, free_port, script
+from tests.end_to_end.test_dial import SerialDevice
 from tests.end_to_end.test_moving import FIRST, SECOND, MovingTestCase
 from tests.programs import require
 from vspc.net.tls import CERTIFICATE, PRIVATE_KEY, load_pair, thumbprint
@@ -151,6 +153,32 @@ class RemoteSystems(MovingTestCase):
         self.server.out.expect(rb" remote-connected console=web1 ")
         server.type(b"echo over TLS\r")
         server.out.expect(rb"^over TLS\r\n")
+
+    def test_telnet_to_a_real_device_server(self) -> None:
+        [ser2net] = require("ser2net")
+        device = SerialDevice(self)
+        lines = (
+            "%YAML 1.1",
+            "---",
+            "connection: &con1",
+            f"  accepter: telnet,tcp,127.0.0.1,{self.allowed}",
+            f"  connector: serialdev,{device.path},115200n81,local",
+            "",
+        )
+        file = self.directory / "ser2net.yaml"
+        file.write_text("\n".join(lines))
+        self.start(ser2net, "-n", "-d", "-u", "-c", file)
+        self.serve()
+        self.ask(f"telnet://127.0.0.1:{self.allowed}")
+        self.server.out.expect(rb" remote-connected console=web1 ")
+        device.say(b"echo through ser2net\r")
+        done = self.ssh("expect", "web1", "--from", "0", "--timeout", "20", "^through ser2net")
+        self.assertEqual(done.status, 0, done.err)
+        heard = b""
+        while b"\nthrough ser2net\r\n" not in heard:
+            self.assertTrue(select.select([device.ours], [], [], DEADLINE)[0], heard)
+            heard += device.hear(1)
+        self.assert_no_defects()
 
     def test_a_socket_that_a_vm_asks_for(self) -> None:
         port = free_port()
