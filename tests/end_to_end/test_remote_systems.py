@@ -171,13 +171,15 @@ class RemoteSystems(MovingTestCase):
         self.serve()
         self.ask(f"telnet://127.0.0.1:{self.allowed}")
         self.server.out.expect(rb" remote-connected console=web1 ")
-        device.say(b"echo through ser2net\r")
+        typed = bytes(range(160, 256)) + b"\x15echo through ser2net\r"
+        device.say(typed)
         done = self.ssh("expect", "web1", "--from", "0", "--timeout", "20", "^through ser2net")
         self.assertEqual(done.status, 0, done.err)
         heard = b""
         while b"\nthrough ser2net\r\n" not in heard:
             self.assertTrue(select.select([device.ours], [], [], DEADLINE)[0], heard)
             heard += device.hear(1)
+        self.assertEqual(self.stats()["sha256_in"], hashlib.sha256(typed).hexdigest())
         self.assert_no_defects()
 
     def test_a_socket_that_a_vm_asks_for(self) -> None:
