@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.importing.files import CONSERVER, is_shown_as_it_is, load, words
+from vspc.cli.importing import conserver
 from vspc.cli.importing.conserver import read_conserver
 from vspc.cli.importing.conserver_grammar import DEPTH_LIMIT, blocks
 from vspc.cli.importing.outcome import ImportFailed, Outcome, pattern_of
-from vspc.cli.importing.user_lists import Listed, decisions, joined, rules
+from vspc.cli.importing.user_lists import USERS_LIMIT, Listed, decisions, joined, rules
 from vspc.common.globs import is_glob
 
 
@@ -175,6 +176,34 @@ class Taken(ConserverTest):
         self.assertEqual([rule.operators for rule in rules], [("bob",)])
         rules = self.read(f"console c {{ {body}; rw *; rw @admins; }}").rules
         self.assertEqual([rule.operators for rule in rules], [("*",)])
+        rules = self.read(f"console c {{ {body}; rw *; rw !@interns; ro @interns; }}").rules
+        self.assertEqual(rules, [], "interns may only read, everybody else may type")
+
+    def test_lists_have_limits(self) -> None:
+        many = ",".join(f"u{number}" for number in range(USERS_LIMIT + 1))
+        with self.assertRaisesRegex(
+            ImportFailed, f"line 1: more than {USERS_LIMIT} users in a list"
+        ):
+            self.read(f"console c {{ rw {many}; }}")
+        group = f"group g {{ users {many.rpartition(',')[0]}; }}\n"
+        self.patch(conserver, "WORK_LIMIT", 50_000)
+        text = group + "".join(f"console c{number} {{ rw g; }}\n" for number in range(99))
+        with self.assertRaisesRegex(ImportFailed, "line [0-9]+: the lists of users are too long"):
+            self.read(text)
+
+    def test_an_option_is_switched_off_again(self) -> None:
+        text = "default a { options ondemand; } default b { options !ondemand; }\n"
+        body = "type host; host a; port 1; include a;"
+        text += f"console on {{ {body} }} console off {{ {body} include b; }}"
+        consoles = self.read(text).consoles
+        self.assertEqual([consoles[name].on_demand for name in ("on", "off")], [True, False])
+
+    def test_an_included_null_string_clears_nothing(self) -> None:
+        text = "default a { logfile /a; } default b { logfile ''; }\n".replace("''", '""')
+        body = "type host; host a; port 1; include a;"
+        text += f'console c {{ {body} include b; }} console d {{ {body} logfile ""; }}'
+        consoles = self.read(text).consoles
+        self.assertEqual([consoles[name].logged for name in "cd"], [True, False])
 
 
 USERS = st.sampled_from(["ann", "bob", "cy", "*"])

@@ -30,28 +30,39 @@ from vspc.cli.importing.conserver_reasons import (
 )
 from vspc.cli.importing.outcome import (
     ANYBODY,
+    WRITE,
     ImportedConsole,
+    ImportFailed,
     Outcome,
     SourceLine,
     is_operator,
     remote,
 )
-from vspc.cli.importing.user_lists import Decision, Listed, decisions, joined, rules, words
+from vspc.cli.importing.user_lists import Decision, Listed, decisions, joined, listed, rules, words
 from vspc.common.text import safe
+
+WORK_LIMIT = 10_000_000
+"""Entries of lists of users that are looked at, all together."""
+
+ON_DEMAND = "ondemand"
+"""The option that connects only while somebody is attached."""
 
 
 @frozen
 class ConserverSettings:
-    """What a default or a console has: values by keyword, options, and its lists of users."""
+    """What a default or a console has: values by keyword, and its lists of users."""
 
     values: Mapping[str, str] = MappingProxyType({})
-    options: frozenset[str] = frozenset()
     rw: Listed = ()
     ro: Listed = ()
 
     def get(self, keyword: str, default: str = "") -> str:
         """The value of `keyword`."""
         return self.values.get(keyword, default)
+
+    def having(self, values: Mapping[str, str]) -> "ConserverSettings":
+        """The same with other `values`."""
+        return evolve(self, values=MappingProxyType({**self.values, **values}))
 
 
 def read_conserver(path: Path) -> Outcome:
@@ -68,8 +79,9 @@ class _Reader:
     outcome: Outcome
     _defaults: dict[str, ConserverSettings] = field(factory=dict, init=False)
     _groups: dict[str, Listed] = field(factory=dict, init=False)
-    _users: dict[tuple[Listed, Listed], dict[str, SourceLine]] = field(factory=dict, init=False)
-    # Consoles by their lists of users.
+    _users: dict[str, tuple[Listed, Listed]] = field(factory=dict, init=False)
+    # `rw` and `ro` of each console that was taken.
+    _work: int = field(default=0, init=False)
     _masters: dict[str, SourceLine] = field(factory=dict, init=False)
 
     def take(self, block: ConserverBlock) -> None:
@@ -107,47 +119,54 @@ class _Reader:
             case "include":
                 return self._included(found, item)
             case "rw":
-                return evolve(found, rw=self._listed(found.rw, item.value))
+                return evolve(found, rw=self._listed(found.rw, item))
             case "ro":
-                return evolve(found, ro=self._listed(found.ro, item.value))
+                return evolve(found, ro=self._listed(found.ro, item))
             case "options":
-                return evolve(found, options=self._options(found.options, item))
+                return found.having(self._options(item))
             case "master":
                 self._masters.setdefault(item.value, item.line)
-            case keyword if keyword not in TAKEN:
+            case keyword if keyword in TAKEN:
+                return found.having({keyword: item.value})
+            case _:
                 self._remark(item, CONSOLE_LOST, CONSOLE_SPARED)
-        return evolve(found, values=MappingProxyType({**found.values, item.keyword: item.value}))
+        return found
 
     def _included(self, found: ConserverSettings, item: ConserverItem) -> ConserverSettings:
         other = self._defaults.get(item.value)
         if other is None:
             self.outcome.lose(item.line, f"include {item.value}", "no default of that name so far")
             return found
-        return ConserverSettings(
-            MappingProxyType({**found.values, **_set(other.values)}),
-            found.options | other.options,
-            joined(found.rw, other.rw),
-            joined(found.ro, other.ro),
-        )
+        self._spend(sum(map(len, (found.rw, found.ro, other.rw, other.ro))), item)
+        rw, ro = joined(found.rw, other.rw), joined(found.ro, other.ro)
+        # A null string clears a value where it stands, and is not handed on.
+        values = {keyword: value for keyword, value in other.values.items() if value}
+        return evolve(found.having(values), rw=rw, ro=ro)
 
-    def _options(self, found: frozenset[str], item: ConserverItem) -> frozenset[str]:
+    def _options(self, item: ConserverItem) -> Mapping[str, str]:
+        found = dict[str, str]()
         for word in words(item.value):
             name = word.removeprefix("!").lower()
-            if name == "ondemand":
-                found = found - {name} if word.startswith("!") else found | {name}
+            if name == ON_DEMAND:
+                found[name] = "no" if word.startswith("!") else "yes"
             elif name in OPTIONS_LOST and word.startswith("!") == (name == "login"):
                 self.outcome.lose(item.line, f"options {word}", OPTIONS_LOST[name])
         return found
 
-    def _listed(self, before: Listed, value: str) -> Listed:
-        """A list of users after one more `rw` or `ro`; an empty value clears it."""
-        if not value:
-            return ()
-        for word in words(value):
-            name, allowed = word.removeprefix("!"), not word.startswith("!")
-            members = self._groups.get(name, ((name, True),))
-            before = joined(before, tuple((who, own == allowed) for who, own in members))
-        return before
+    def _listed(self, before: Listed, item: ConserverItem) -> Listed:
+        """A list of users after `item`. ImportFailed where the lists are too much work."""
+        named = (word.removeprefix("!") for word in words(item.value))
+        members = sum(len(self._groups.get(name, "1")) for name in named)
+        self._spend(len(before) + members, item)
+        try:
+            return listed(before, item.value, self._groups)
+        except ValueError as wrong:
+            raise ImportFailed(f"{item.line}: {wrong}") from None
+
+    def _spend(self, work: int, item: ConserverItem) -> None:
+        self._work += work
+        if self._work > WORK_LIMIT:
+            raise ImportFailed(f"{item.line}: the lists of users are too long, all together")
 
     def _remark(self, item: ConserverItem, lost: Why, spared: Why) -> None:
         if item.keyword in spared:
@@ -159,15 +178,15 @@ class _Reader:
     # Blocks
 
     def _group(self, block: ConserverBlock) -> None:
-        listed: Listed = ()
+        found: Listed = ()
         for item in block.items:
             if item.keyword == "users":
-                listed = self._listed(listed, item.value)
+                found = self._listed(found, item)
             else:
                 self.outcome.lose(item.line, item.keyword, "unknown keyword")
-        self._groups[block.name] = listed
-        members = tuple(who for who, allowed in reversed(listed) if allowed and is_operator(who))
-        if members and len(members) == len(listed) and block.name.isidentifier():
+        self._groups[block.name] = found
+        members = tuple(who for who, allowed in reversed(found) if allowed and is_operator(who))
+        if members and len(members) == len(found) and block.name.isidentifier():
             self.outcome.groups[block.name] = members
 
     def _access(self, item: ConserverItem) -> None:
@@ -175,7 +194,7 @@ class _Reader:
             why = ACCESS_LOST.get(item.keyword, "unknown keyword")
             self.outcome.lose(item.line, item.keyword, why)
             return
-        for who, allowed in reversed(self._listed((), item.value)):
+        for who, allowed in reversed(self._listed((), item)):
             if is_operator(who) and allowed:
                 self.outcome.admins.append(who)
             elif allowed:
@@ -198,26 +217,25 @@ class _Reader:
             self.outcome.lose(block.line, what, str(wrong))
             return
         logged = found.get("logfile", "?") not in ("", "/dev/null")
-        on_demand = "ondemand" in found.options
+        on_demand = found.get(ON_DEMAND) == "yes"
         console = ImportedConsole(block.line, block.name, connect, on_demand, logged)
         self.outcome.add(console)
-        for consoles in self._users.values():  # defined again: the last definition counts
-            consoles.pop(block.name, None)
         if self.outcome.consoles.get(block.name) is console:
-            self._users.setdefault((found.rw, found.ro), {})[block.name] = block.line
+            self._users[block.name] = (found.rw, found.ro)
 
     def finish(self) -> None:
         """Rules for all consoles; several masters."""
-        for (rw, ro), consoles in self._users.items():
-            if consoles:
-                line = next(iter(consoles.values()))
-                listed = self._usable(decisions(rw, ro), line)
-                self.outcome.rules += rules(listed, tuple(consoles))
+        alike = dict[tuple[Listed, Listed], list[str]]()
+        for name, lists in self._users.items():
+            alike.setdefault(lists, []).append(name)
+        for (rw, ro), names in alike.items():
+            decided = self._usable(decisions(rw, ro), self.outcome.consoles[names[0]].line)
+            self.outcome.rules += rules(decided, tuple(names))
         if len(self._masters) > 1:
             line = list(self._masters.values())[1]
-            names = ", ".join(self._masters)
+            masters = ", ".join(self._masters)
             why = "one vspc serves the consoles of all masters; delete those of other machines"
-            self.outcome.lose(line, f"master {names}", why)
+            self.outcome.lose(line, f"master {masters}", why)
 
     def _usable(self, decided: Iterator[Decision], line: SourceLine) -> Iterator[Decision]:
         """Those that a rule can say. Who cannot be named here gets no right; where that would give
@@ -228,15 +246,10 @@ class _Reader:
                 yield who, rights
                 continue
             self.outcome.lose(line, f"user {who}", NOT_ONE_OPERATOR)
-            if not rights:
+            if rights != WRITE:
                 why = "not given rights, because it is not known who is excluded from them"
                 self.outcome.lose(line, f"users behind !{who}", why)
                 return
-
-
-def _set(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Those that an included default hands on: a null string clears a value where it stands."""
-    return {keyword: value for keyword, value in values.items() if value}
 
 
 def _target(name: str, kind: str, found: ConserverSettings) -> str:

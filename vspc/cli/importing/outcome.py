@@ -128,7 +128,10 @@ class Outcome:
         """The configuration; what was not taken stands at its end, as comments."""
         blocks = [list(self._heading()), *self._operator_tables()]
         blocks += map(_dial, self.consoles.values())
-        blocks += [list(_access(rule, self._grouped(rule))) for rule in self.rules]
+        whole = {frozenset(members): group for group, members in self.groups.items()}
+        for rule in self.rules:
+            group = whole.get(frozenset(rule.operators)) if len(rule.operators) > 1 else None
+            blocks.append(list(_access(rule, [f"@{group}"] if group else rule.operators)))
         unlogged = [console.name for console in self.consoles.values() if not console.logged]
         if unlogged:
             patterns = array(map(pattern_of, unlogged))
@@ -147,20 +150,16 @@ class Outcome:
             yield "# Each operator needs a key, or a password (vspc hash-password)."
 
     def _operator_tables(self) -> Iterator[list[str]]:
+        admins, groups = set(self.admins), dict[str, list[str]]()
+        for group, members in self.groups.items():
+            for name in members:
+                groups.setdefault(name, []).append(group)
         for name in self.operators():
             lines = [f"[{join('operators', name)}]"]
             lines.append(f'# authorized_keys = ["ssh-ed25519 AAAA... {safe(name)}"]')
-            groups = sorted(group for group, members in self.groups.items() if name in members)
-            lines += [f"groups = {array(groups)}"] if groups else []
-            lines += ['roles = ["admin"]'] if name in self.admins else []
+            lines += [f"groups = {array(sorted(groups[name]))}"] if name in groups else []
+            lines += ['roles = ["admin"]'] if name in admins else []
             yield lines
-
-    def _grouped(self, rule: ImportedRule) -> tuple[str, ...]:
-        """The rule's operators; a whole group by its name."""
-        for group, members in self.groups.items():
-            if len(members) > 1 and set(members) == set(rule.operators):
-                return (f"@{group}",)
-        return rule.operators
 
 
 def _examine(console: ImportedConsole) -> None:

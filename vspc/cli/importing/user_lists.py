@@ -5,7 +5,7 @@ our rules the first one does.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve
 
@@ -18,6 +18,25 @@ Decision = tuple[str, tuple[str, ...]]
 """A user, and the rights that he has."""
 
 
+USERS_LIMIT = 1000
+"""Users of one list."""
+
+
+def listed(before: Listed, value: str, groups: Mapping[str, Listed]) -> Listed:
+    """A list after one more `rw`, `ro` or `users`; an empty value clears it. A group stands for its
+    members. ValueError for too many.
+    """
+    entries = dict(reversed(before)) if value else {}
+    for word in words(value):
+        name, allowed = word.removeprefix("!"), not word.startswith("!")
+        for who, own in reversed(groups.get(name, ((name, True),))):
+            entries.pop(who, None)  # the newest comes last
+            entries[who] = own == allowed
+        if len(entries) > USERS_LIMIT:
+            raise ValueError(f"more than {USERS_LIMIT} users in a list")
+    return tuple(reversed(entries.items()))
+
+
 def joined(before: Listed, more: Listed) -> Listed:
     """`before` with `more` in front of it."""
     names = {who for who, _ in more}
@@ -25,6 +44,7 @@ def joined(before: Listed, more: Listed) -> Listed:
 
 
 def words(value: str) -> list[str]:
+    """The words of a list, which commas or blanks separate."""
     return [word for word in re.split(r"[,\s]+", value) if word]
 
 
