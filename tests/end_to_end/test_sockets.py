@@ -326,6 +326,21 @@ class Rfc2217(SocketsTestCase):
             self.assertEqual(client.read(2), b"# ")
         self.assert_no_defects()
 
+    def test_our_own_client_at_our_own_server(self) -> None:
+        connect = f'connect = "rfc2217://127.0.0.1:{self.port}"\nspeed = 19200\nparity = "even"\n'
+        self.write("rfc2217", f'[[dial]]\nname = "copy"\n{connect}')
+        self.serve()
+        device = Device(self.ports["plain guest"])
+        self.addCleanup(device.socket.close)
+        self.server.out.expect(rb" vm-registered console=copy ")
+        self.assertEqual(self.ssh("send", "copy", "--enter", "uname").status, 0)
+        device.expect(b"uname\r")
+        device.say(b"Linux\r\n")
+        self.assertEqual(self.ssh("expect", "copy", "Linux", "--from", "0").status, 0)
+        self.assertIn(b"settings: 19200 8E1\n", self.ssh("info", "copy").out)
+        self.assertEqual(self.ssh("break", "copy").status, 0)
+        self.assert_no_defects()
+
     def test_ser2net_as_the_client(self) -> None:
         [ser2net] = require("ser2net")
         device = self.open("rfc2217")
