@@ -32,6 +32,12 @@ class WithoutServer(CliTest):
             self.assertIn(words, out)
         self.assertNotIn("not-allowed", out)
 
+    def test_where_it_connects_to(self) -> None:
+        dial = '[[dial]]\nname = "moxa-{n}"\nconnect = "tcp://10.0.0.9:{4000+n}"\ncount = 200\n'
+        _, out, _ = self.doctor("moxa-1", text=CONFIG + dial)
+        self.assertIn("; it connects to moxa-1 at tcp://10.0.0.9:4001, moxa-2 at ", out)
+        self.assertRegex(out, r", \+1[0-9][0-9]\n")
+
     def test_a_host_that_it_would_not_let_in(self) -> None:
         _, out, _ = self.doctor("192.0.2.7", "--json")
         codes = [each["code"] for each in json.loads(out)["findings"]]

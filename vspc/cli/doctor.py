@@ -24,9 +24,11 @@ from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse
 from vspc.cli.local import NoServer, run
 from vspc.common.addresses import parse_address
+from vspc.common.columns import listed
 from vspc.common.text import safe
 from vspc.common.values import InvalidValue
 from vspc.config import Config, ConfigError, state_dir
+from vspc.config.dials import entries
 from vspc.net.certificates import PemError, presented_host, read_pem
 from vspc.net.probe import Answer, probe
 from vspc.net.tls import CERTIFICATE, Pair, thumbprint
@@ -37,6 +39,10 @@ _NOT_REACHED = frozenset(
     {Answer.UNKNOWN_NAME, Answer.REFUSED, Answer.NO_ANSWER, Answer.UNREACHABLE, Answer.TLS_FAILED}
 )
 """Answers with which a probe has failed (status 1)."""
+
+
+WIDTH = 300
+"""Characters of a list of consoles, about."""
 
 
 def examine(words: Sequence[str], path: Path) -> int:
@@ -105,16 +111,17 @@ def _setup(config: Config) -> Setup:
 
 def _without_server(parsed: Parsed, path: Path, reason: str) -> int:
     try:
-        setup = _setup(load_config(path))
+        config = load_config(path)
     except ConfigError as error:
         print(f"vspc: {reason}", file=sys.stderr)
         return _mistaken(error)
+    setup = _setup(config)
     asked = parsed.get(WHO, "")
     about = AskedAbout.VM if parse_address(asked) is None else AskedAbout.HOST
     now = time.time()
     findings = [
         _no_server(reason, path),
-        _configured(setup),
+        _configured(setup, config),
         *of_configuration(Facts(about, asked, now, now, setup)),
     ]
     _print(parsed, findings, setup)
@@ -131,12 +138,15 @@ def _no_server(reason: str, path: Path) -> Finding:
     )
 
 
-def _configured(setup: Setup) -> Finding:
+def _configured(setup: Setup, config: Config) -> Finding:
     where = ", ".join(f"{each.what} on {safe(each.endpoint)}" for each in setup.listeners)
     allow = ", ".join(str(net) for _, nets in setup.allow for net in nets)
+    dialled = [f"{safe(e.name)} at {safe(e.uri)}" for table in config.dial for e in entries(table)]
+    connects = f"; it connects to {listed(dialled, WIDTH)}" if dialled else ""
     return Finding(
         "configuration",
-        f"the configuration listens for VMs: {where or 'nowhere'}; it allows {allow or 'no host'}",
+        f"the configuration listens for VMs: {where or 'nowhere'}; it allows {allow or 'no host'}"
+        + connects,
         checks=(Check.SERIAL_PORT, Check.RULE_SET, Check.REACH),
         is_trouble=False,
     )
