@@ -17,8 +17,11 @@ import sys
 import time
 from fnmatch import fnmatchcase
 
-from pyVim.connect import Disconnect, SmartConnect
-from pyVmomi import vim, vmodl
+try:
+    from pyVim.connect import Disconnect, SmartConnect
+    from pyVmomi import vim, vmodl
+except ImportError:
+    sys.exit("serial_ports.py needs pyVmomi: pip install pyvmomi")
 
 URI = vim.vm.device.VirtualSerialPort.URIBackingInfo
 
