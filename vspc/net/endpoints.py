@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from vspc.common.addresses import Address, parse_address
@@ -159,3 +161,29 @@ def _none_left() -> bool:
     except OSError as error:
         return error.errno in (errno.EMFILE, errno.ENFILE)
     return False
+
+
+class CannotListen(Exception):
+    """A listener could not be opened; the text says which and why."""
+
+
+@define(eq=False)
+class Listeners:
+    """Opens them; `ports` are those that are open."""
+
+    reactor: Any
+    log: Logger
+    ports: list[IListeningPort] = field(factory=list)
+
+    def open(self, description: str, factory: Factory, what: str) -> None:
+        """Listen at an endpoint; `what` is its name in the log. Raises `CannotListen`."""
+        failures: list[Any] = []
+        listening: Deferred[IListeningPort] = server(self.reactor, description).listen(factory)
+        listening.addCallbacks(self.ports.append, failures.append)
+        if failures:
+            reason = failures[0].getErrorMessage()
+            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+        limit_accepts(self.ports[-1])
+        port = self.ports[-1].getHost()
+        where = getattr(port, "port", None) or getattr(port, "name", "")
+        self.log.info("listening", what=what, endpoint=description, port=where)

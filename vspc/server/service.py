@@ -17,7 +17,6 @@ from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
@@ -40,7 +39,7 @@ from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
 from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
 from vspc.doors.programs.service_sockets import ServiceSockets
-from vspc.net.endpoints import limit_accepts, raise_limit, server, shortage_warning
+from vspc.net.endpoints import CannotListen, Listeners, raise_limit, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
 from vspc.net.reactor import ReactorClock, ThreadRunner
@@ -123,7 +122,7 @@ class VspcService(MultiService):
             Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
         self._tick = LoopingCall(self._on_tick)
-        self._ports: list[IListeningPort] = []
+        self._listeners = Listeners(reactor, self._log)
         self._previous_hangup: Any = None
         self._since = clock.wall()
         self._connections = ConnectionHistory(clock.wall)
@@ -186,12 +185,12 @@ class VspcService(MultiService):
         dispatcher = Dispatcher(verbs, self.events)
         self._remotes.open(verbs, self.events)
         ssh_server, control = self._operators.open(dispatcher)
-        self._ports.append(control)
+        self._listeners.ports.append(control)
         pair = self._pair(config)
         for description, factory, what in self._vm_side.listeners(pair):
-            self._listen(description, factory, what)
+            self._listeners.open(description, factory, what)
         for description in config.ssh.listen:
-            self._listen(description, ssh_server, "ssh")
+            self._listeners.open(description, ssh_server, "ssh")
         self._programs = self._program_door(dispatcher.context)
         self._programs.open(config.console.listen, pair)
         self._service_sockets = service_sockets(self.live, verbs, self._programs)
@@ -235,7 +234,7 @@ class VspcService(MultiService):
         )
 
     def _listening(self) -> list[IListeningPort]:
-        return [*self._ports, *([] if self._programs is None else self._programs.ports())]
+        return [*self._listeners.ports, *([] if self._programs is None else self._programs.ports())]
 
     def _facts(self) -> dict[str, object]:
         """What `status` prints, sizes in bytes. Nothing here waits for the disk."""
@@ -255,19 +254,6 @@ class VspcService(MultiService):
             "audit": self._audit.condition(),
             "limits_hit": dict(self._audit.recorder.limits()),
         }
-
-    def _listen(self, description: str, factory: Factory, what: str) -> None:
-        endpoint = server(self._reactor, description)
-        failures: list[Any] = []
-        listening: Deferred[IListeningPort] = endpoint.listen(factory)
-        listening.addCallbacks(self._ports.append, failures.append)
-        if failures:
-            reason = failures[0].getErrorMessage()
-            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
-        limit_accepts(self._ports[-1])
-        port = self._ports[-1].getHost()
-        where = getattr(port, "port", None) or getattr(port, "name", "")
-        self._log.info("listening", what=what, endpoint=description, port=where)
 
     def startService(self) -> None:
         """Everything is listening: begin to work."""
@@ -410,7 +396,3 @@ class VspcService(MultiService):
         self._accounting.close()
         self._audit.end()
         return deferToThread(self._audit.stop)
-
-
-class CannotListen(Exception):
-    """A listener could not be opened; the text says which and why."""
