@@ -62,7 +62,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
             _NO,
             _NO,
             "result",
-            "operator address reason via fingerprint serial key_id ca "
+            "operator address socket reason via fingerprint serial key_id ca "
             "attempts probes count seconds",
         ),
         "logout": _of(_YES, _NO, "seconds"),

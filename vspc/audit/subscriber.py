@@ -296,6 +296,7 @@ class LoginRecorder:
             result="failed",
             operator=failure.operator,
             address=failure.address,
+            socket=proof.socket or None,
             reason=failure.reason or None,
             via=proof.via or None,
             fingerprint=proof.fingerprint or None,
