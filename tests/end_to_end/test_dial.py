@@ -165,6 +165,33 @@ class Ser2net(DialTestCase):
         self.assertIn("\nsettings: 19200 8N1\n", self.info())
         self.assert_no_defects()
 
+    def test_a_socket_of_ours_is_dialled_and_sets_the_device_behind_it(self) -> None:
+        device, port = self.ser2net("telnet(rfc2217),tcp")
+        socket_port = free_port()
+        self.dial(
+            f"rfc2217://127.0.0.1:{port}",
+            "[[console.listen]]",
+            'console = "device"',
+            'protocol = "rfc2217"',
+            f'listen = "tcp:{socket_port}"',
+            'operator = "bob"',
+            "[[dial]]",
+            'name = "copy"',
+            f'connect = "rfc2217://127.0.0.1:{socket_port}"',
+            "speed = 38400",
+        )
+        self.server.out.expect(rb"attached console=device operator=bob")
+        shell = self.attach("raw", "copy")
+        self.server.out.expect(rb" attached console=copy operator=alice")
+        every = bytes(range(256))
+        shell.type(every)
+        self.assertEqual(device.hear(len(every)), every)
+        device.say(every)
+        shell.out.expect(re.escape(every))
+        self.assertIn("\nsettings: 38400 8N1\n", self.info("copy"))
+        self.assertEqual(device.attributes[4], termios.B38400)
+        self.assert_no_defects()
+
     def test_raw_was_said_and_it_speaks_telnet(self) -> None:
         _, port = self.ser2net("telnet,tcp")
         self.dial(f"tcp://127.0.0.1:{port}")
