@@ -401,4 +401,5 @@ class Bytes(SynchronousTestCase):
             self.refused(MAGIC + b"%08x\n" % crc32(body) + body)
 
     def test_of_another_version(self) -> None:
-        self.refused(self.data.replace(b" 1\n", b" 2\n", 1))
+        for other in (b" 1\n", b" 3\n"):
+            self.refused(self.data.replace(b" 2\n", other, 1))

@@ -31,7 +31,7 @@ from vspc.vm.server import LineServer
 from vspc.vm.session import UNIDENTIFIED, LineSession
 from vspc.vm.vmotion import Vmotion
 
-MAGIC = b"vspc-lines 1\n"
+MAGIC = b"vspc-lines 2\n"
 """What the bytes begin with: kind and version."""
 
 _KINDS: Mapping[type, str] = {RawLine: "raw", TelnetLine: "plain", VMwareLine: "vmware"}
