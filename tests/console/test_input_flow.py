@@ -285,14 +285,14 @@ class Flow(SynchronousTestCase):
         self.input.connect(target)
         self.assertEqual((self.line.log[2:], target.log), ([], [b"x"]))
 
-    def test_a_line_that_goes_in_mid_break_leaves_no_timer(self) -> None:
+    def test_a_line_that_goes_in_mid_break_is_not_left_in_it(self) -> None:
         self.line.break_lasts = 0.25
         for leave in (self.input.disconnect, lambda: self.input.connect(FakeLine())):
             self.input.connect(self.line)
             self.input.send_break(self.account)
             leave()
             self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
-        self.assertEqual(self.line.log, ["BREAK", "BREAK"])
+        self.assertEqual(self.line.log, ["BREAK", "BREAK ends"] * 2)
 
     def test_another_process_ends_a_break(self) -> None:
         self.line.break_lasts = 0.25

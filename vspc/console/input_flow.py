@@ -154,7 +154,7 @@ class InputFlow:
 
     def connect(self, line: Line) -> None:
         """Input goes to `line`, a new one, from now on."""
-        self._forget_questions()
+        self._leave_line()
         self._line = line
         self.held = False
         self._pump()
@@ -171,7 +171,7 @@ class InputFlow:
 
     def disconnect(self) -> None:
         """The line is gone, what waits stays (during a migration)."""
-        self._forget_questions()
+        self._leave_line()
         self._line = None
 
     def drop(self) -> Dropped:
@@ -232,9 +232,9 @@ class InputFlow:
         if self._queue and not self.held and line is not None:
             self._wait()
 
-    def _forget_questions(self) -> None:
-        cancel(self._breaking)
-        self._breaking = None
+    def _leave_line(self) -> None:
+        """Another line follows, or none; the one that was there may come back (a suspect)."""
+        self._end_break()
         self._asked.clear()
         self._since = 0
         self._weak = False
@@ -297,7 +297,9 @@ class InputFlow:
         self._pump()
 
     def _end_break(self) -> None:
-        """End the BREAK that lasts, if there is one: GOAHEAD must not stand in the middle of it."""
+        """End the BREAK that lasts, if there is one: GOAHEAD must not stand in the middle of it,
+        and no line may be left in it.
+        """
         if self._breaking is not None:
             cancel(self._breaking)
             self._breaking = None
