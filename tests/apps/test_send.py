@@ -167,6 +167,13 @@ class Delivered(SendCase):
         self.desk.run_on()
         self.assertEqual((channel.status, bytes(target.sent)), (0, b"reboot\r"))
 
+    def test_a_vm_that_has_suspended_input(self) -> None:
+        self.line.suspended = True
+        channel = self.desk.ask("send web01 --timeout 10 canary")
+        self.desk.run_on(11, 1.0)
+        self.assertEqual(channel.status, 5)
+        self.assertIn("took no input for 10 s (it has suspended input)", channel.complaint)
+
     def test_a_vmotion_that_comes_to_nothing_lets_it_go_on(self) -> None:
         self.web.link.migrate()
         channel = self.desk.ask("send web01 x")

@@ -754,7 +754,7 @@ class Told(TerminalTest):
         alice = self.attach()
         alice.type(b"p" * 9000)
         alice.type(b"\x05cl0")
-        self.assertTrue(alice.text.endswith("[BREAK waits behind other input]\r\n"))
+        self.assertTrue(alice.text.endswith("[BREAK waits for earlier input]\r\n"))
         while self.line.questions:
             self.line.questions -= 1
             self.web.link.answered()

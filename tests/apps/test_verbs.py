@@ -261,6 +261,12 @@ class Breaking(VerbTest):
         self.assertIn("the BREAK is waiting for its vMotion", channel.complaint)
         self.assertEqual(self.line.log, [])
 
+    def test_a_vm_that_takes_no_input_gets_it_later(self) -> None:
+        self.line.suspended = True
+        channel = self.desk.say("break web01")
+        why = "the BREAK is waiting for the VM to take input again: web01 has not got it yet"
+        self.assertIn(why, channel.complaint)
+
     def test_one_that_was_held_and_then_dropped_is_reported(self) -> None:
         _, sink = self.desk.attach(self.web, "alice")
         self.web.link.migrate()

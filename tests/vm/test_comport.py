@@ -268,6 +268,18 @@ class SuspendTests(ComPortTest):
         self.scene.turn()
         self.assertEqual(sink.kinds[1:], [NoticeKind.GOES_ON, NoticeKind.CAUGHT_UP])
 
+    def test_who_comes_later_is_told_too(self) -> None:
+        host = self.joined()
+        host.say(said(comport.FlowControlSuspend()))
+        for name, waiting in (("alice", 7), ("bob", 14)):
+            operator, sink = self.scene.attach(self.console(), name)
+            operator.type(b"reboot\r")
+            self.scene.clock.advance(2 * PATIENCE)
+            self.scene.turn()
+            told = [each for each in sink.notices if "suspended" in each]
+            self.assertEqual(told, [f"web01 has suspended input: {waiting} bytes wait"])
+            operator.detach()
+
     def test_a_vm_that_withdraws_the_option_is_not_suspended_for_ever(self) -> None:
         host = self.joined()
         alice, _ = self.scene.attach(self.console())

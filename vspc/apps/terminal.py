@@ -263,7 +263,8 @@ class TerminalBridge(Program):
             self._forget_breaks()
         if self.break_requested():
             waits = bool(self._console.input.waiting)
-            self._screen.line("BREAK waits behind other input" if waits else "BREAK")
+            obstacle = self._console.input.obstacle
+            self._screen.line(f"BREAK waits for {obstacle}" if waits else "BREAK")
             if waits:
                 self._breaks += 1
                 self._attachment.account.on_break = self._break_sent

@@ -64,7 +64,9 @@ class InputFlowOwner(Protocol):
         """The VM's host has not answered for `PATIENCE`; `waiting` bytes wait for it."""
 
     def suspended(self, waiting: int) -> None:
-        """The VM has not taken input for `PATIENCE` because it has suspended it (RFC 2217)."""
+        """The VM has not taken input for `PATIENCE` because it has suspended it (RFC 2217). Again
+        `PATIENCE` after more was typed: that may have been somebody else.
+        """
 
     def caught_up(self) -> None:
         """After that, nothing waits any more: it was sent, or taken back."""
@@ -113,6 +115,18 @@ class InputFlow:
     def waiting(self) -> int:
         """Bytes that wait, a BREAK counted as `BREAK_COST`."""
         return self._queue.size
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the other end of the line has said that it takes no input for a while."""
+        return self._line is not None and self._line.suspended
+
+    @property
+    def obstacle(self) -> str:
+        """What input waits for, if it waits."""
+        if self.held:
+            return "its vMotion"
+        return "the VM to take input again" if self.is_suspended else "earlier input"
 
     @property
     def room(self) -> int:
@@ -242,7 +256,7 @@ class InputFlow:
 
     def _allowance(self) -> int:
         """Bytes on the wire that may follow now."""
-        if self._line is None or self._line.suspended or self._breaking is not None:
+        if self._line is None or self.is_suspended or self._breaking is not None:
             return 0
         if not self._weak:
             return UNANSWERED - self._since - sum(self._asked)
@@ -307,10 +321,9 @@ class InputFlow:
             self._line.end_break()
 
     def _wait(self) -> None:
-        assert self._line is not None
         if self._breaking is not None:
             return
-        if self._weak and not self._line.suspended:
+        if self._weak and not self.is_suspended:
             if self._poll is None:
                 self._poll = self._clock.call_later(POLL, self._look)
         elif self._timeout is None:
@@ -323,7 +336,7 @@ class InputFlow:
     def _give_up_waiting(self) -> None:
         self._timeout = None
         self._behind = True
-        if self._line is not None and self._line.suspended:
+        if self.is_suspended:
             self._owner.suspended(self.waiting)
             return
         self._weak = True

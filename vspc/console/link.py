@@ -370,11 +370,10 @@ class VmLink:
         self._publish(events.Stalled(self._console.ref, waiting))
 
     def suspended(self, waiting: int) -> None:
-        """The VM has asked for no input, and `waiting` bytes wait."""
-        if self._began(Condition.SUSPENDED) is None:
-            self._begin(Condition.SUSPENDED)
-            self._begin(Condition.WAITING)
-            self._show(NoticeKind.SUSPENDED, waiting=waiting)
+        """The VM has asked for no input, and `waiting` bytes wait, some of them since a while."""
+        self._begin(Condition.SUSPENDED)
+        self._begin(Condition.WAITING)
+        self._show(NoticeKind.SUSPENDED, waiting=waiting)
 
     def caught_up(self) -> None:
         """After that, nothing waits any more."""

@@ -228,7 +228,7 @@ def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
         settings="" if link.settings is None else str(link.settings),
         secure=line is not None and line.secure,
         unanswered=console.input.waiting if link.is_unanswered else None,
-        suspended=line is not None and line.suspended,
+        suspended=console.input.is_suspended,
         claimants=tuple(c.link.last_address for c in vm.quarantined) if administrator else (),
         claims=_claimed(call, console) if administrator else "",
         namesakes=call.context.roster.namesakes(console),

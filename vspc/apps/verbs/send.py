@@ -116,9 +116,15 @@ class _Sending(Sink):
             if typist.typed != typed:
                 typed, since = typist.typed, clock.seconds()
             if not await self._changed.wait(since + timeout - clock.seconds()):
-                held = " (vMotion in progress)" if self._console.input.held else ""
-                why = f"{self._console.title} took no input for {timeout:g} s{held}"
+                why = f"{self._console.title} took no input for {timeout:g} s{self._why_not}"
                 raise self._typist.failure(TIMED_OUT, "timed-out", why)
+
+    @property
+    def _why_not(self) -> str:
+        """Why nothing is taken, where that is known."""
+        if self._console.input.held:
+            return " (vMotion in progress)"
+        return " (it has suspended input)" if self._console.input.is_suspended else ""
 
     def _consume(self) -> None:
         """Open the operator's window by what the console has taken."""

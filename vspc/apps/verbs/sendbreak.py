@@ -43,7 +43,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         why = f"too much input is waiting for {console.title}"
         raise VerbExit(FAILED, f"{why}; the BREAK was not sent")
     if console.input.waiting:
-        what = "its vMotion" if console.input.held else "earlier input"
+        what = console.input.obstacle
         complain(
             call.channel, f"the BREAK is waiting for {what}: {console.title} has not got it yet"
         )
