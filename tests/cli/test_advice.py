@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.cli.advice import AdviceError, fingerprints, proxy_uris
 from vspc.config import Config, VmSettings
-from vspc.config.settings import ZoneSettings
 from vspc.config.values import Endpoint
+from vspc.config.vm_settings import ZoneSettings
 from vspc.net.tls import load_pair, thumbprint
 
 

@@ -23,17 +23,19 @@ from vspc.config.listening import ListeningAddress, listening
 from vspc.config.settings import (
     AuditSettings,
     ConsoleSettings,
-    DialSettings,
     LogSettings,
-    PlainSettings,
-    ServiceSocketSettings,
     SinkSettings,
-    SocketSettings,
     SshSettings,
-    ZoneSettings,
 )
 from vspc.config.sockets import Interface, PortRange, SocketAddress
 from vspc.config.values import Endpoint, Pattern, Target
+from vspc.config.vm_settings import (
+    DialSettings,
+    PlainSettings,
+    ServiceSocketSettings,
+    SocketSettings,
+    ZoneSettings,
+)
 from vspc.doors.programs.assignment import PortAssignments, assignments_file
 
 HOSTS: tuple[Network, ...] = (ip_network("10.0.0.0/24"), ip_network("fd00::/8"))

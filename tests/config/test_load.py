@@ -16,18 +16,20 @@ from vspc.config.settings import (
     CertificateMap,
     CertificateSettings,
     ConsoleSettings,
-    DialSettings,
     LogPolicy,
     LogSettings,
     OperatorSettings,
-    PlainSettings,
     SinkSettings,
-    SocketSettings,
     SshSettings,
     TlsSettings,
+    key_of,
+)
+from vspc.config.vm_settings import (
+    DialSettings,
+    PlainSettings,
+    SocketSettings,
     VmSettings,
     ZoneSettings,
-    key_of,
 )
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "vspc.toml"

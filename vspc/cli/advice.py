@@ -9,7 +9,7 @@ from vspc.common.state_dir import StateError, make
 from vspc.config import Config
 from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.listening import listening
-from vspc.config.settings import ZoneSettings
+from vspc.config.vm_settings import ZoneSettings
 from vspc.net.tls import TlsError, load_pair, thumbprint
 from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys, known_hosts_line
 from vspc.wire.uri import proxy_uri

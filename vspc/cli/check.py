@@ -15,11 +15,10 @@ from vspc.config.settings import (
     AuditSettings,
     CertificateSettings,
     Config,
-    DialSettings,
     LogPolicy,
     OperatorSettings,
-    SocketSettings,
 )
+from vspc.config.vm_settings import DialSettings, SocketSettings
 from vspc.log.chain import examine, recorded_heads, verify
 from vspc.server.config_files import file_warnings
 

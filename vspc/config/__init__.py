@@ -8,11 +8,10 @@ from vspc.config.settings import (
     Config,
     ConsoleSettings,
     OperatorSettings,
-    PlainSettings,
     SshSettings,
     TlsSettings,
-    VmSettings,
 )
+from vspc.config.vm_settings import PlainSettings, VmSettings
 
 __all__ = [
     "AccessRule",

@@ -19,7 +19,8 @@ from vspc.config.dialling import (
     remote_of,
 )
 from vspc.config.mistakes import Finding, shown
-from vspc.config.settings import Config, DialSettings
+from vspc.config.settings import Config
+from vspc.config.vm_settings import DialSettings
 
 _ONLY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

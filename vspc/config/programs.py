@@ -6,8 +6,9 @@ from typing import Any
 from vspc.common.addresses import LOOPBACK
 from vspc.common.globs import is_glob, parse_pattern
 from vspc.config.mistakes import Finding, Tainted, dicts, shown, table
-from vspc.config.settings import Config, SocketSettings
+from vspc.config.settings import Config
 from vspc.config.sockets import SocketAddress, taken_by
+from vspc.config.vm_settings import SocketSettings
 
 KEY = "console.listen"
 

@@ -14,7 +14,8 @@ from vspc.common.addresses import Network
 from vspc.config import dials, programs, proofs, rules
 from vspc.config.checks import filled
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
-from vspc.config.settings import Config, SshSettings, VmSettings
+from vspc.config.settings import Config, SshSettings
+from vspc.config.vm_settings import VmSettings
 
 _LISTENERS = (
     ("vm", "telnet", VmSettings().telnet),

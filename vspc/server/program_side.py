@@ -3,7 +3,7 @@
 from typing import Any
 
 from vspc.apps.verbs.context import VerbContext
-from vspc.config.settings import ServiceSocketSettings
+from vspc.config.vm_settings import ServiceSocketSettings
 from vspc.console.access import Operator
 from vspc.console.ports import Lockouts
 from vspc.doors.programs.assignment import assignments_file

@@ -17,7 +17,7 @@ from vspc.common.clock import rfc3339
 from vspc.config import Config
 from vspc.config.dial_allow import DialAllow
 from vspc.config.dials import dialled
-from vspc.config.settings import ZoneSettings
+from vspc.config.vm_settings import ZoneSettings
 from vspc.console.identity import Takeover
 from vspc.net.certificates import Validity, presented_host, validity_of
 from vspc.net.fair_tls import DiagnosedTlsFactory

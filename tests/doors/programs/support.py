@@ -13,9 +13,9 @@ from tests.apps.support import ALICE, BOB, Desk
 from tests.fakes import FakeClock, FakeThreads
 from tests.net.ends import Wire
 from vspc.auth.statefile import StateFile
-from vspc.config.settings import SocketSettings
 from vspc.config.sockets import PortRange, SocketAddress
 from vspc.config.values import Pattern
+from vspc.config.vm_settings import SocketSettings
 from vspc.console.access import Operator
 from vspc.console.logins import Login, LoginConnection, LoginFailure
 from vspc.console.ports import Lockout

@@ -5,8 +5,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doors.programs.support import Client, Hall, entry
-from vspc.config.settings import ServiceSocketSettings
 from vspc.config.sockets import PortRange
+from vspc.config.vm_settings import ServiceSocketSettings
 from vspc.console.console import Console
 from vspc.doors.programs.door import SocketError
 from vspc.doors.programs.service_sockets import ServiceSockets

@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 
 from vspc.apps.verbs.context import Call, VerbContext, handle_of
 from vspc.auth.statefile import StateFile
-from vspc.config.settings import SocketSettings
 from vspc.config.sockets import SocketAddress
+from vspc.config.vm_settings import SocketSettings
 from vspc.console.console import Console
 from vspc.console.events import (
     Appeared,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
-from vspc.config.settings import ServiceSocketSettings, SocketSettings
+from vspc.config.vm_settings import ServiceSocketSettings, SocketSettings
 from vspc.console.console import Console
 from vspc.console.events import Appeared, Connected, Event, Forgotten, Replaced
 from vspc.console.roster import Roster

@@ -9,8 +9,8 @@ from attrs import define, field, frozen
 from vspc.apps.verbs.context import Call, VerbContext
 from vspc.common.addresses import address_text
 from vspc.common.clock import Clock
-from vspc.config.settings import SocketSettings
 from vspc.config.sockets import SocketAddress
+from vspc.config.vm_settings import SocketSettings
 from vspc.console.access import Operator
 from vspc.console.console import Console
 from vspc.console.logins import Login, LoginConnection, LoginFailure, UserName, begin_login
