@@ -56,6 +56,10 @@ from vspc.config.mistakes import (
     shown,
 )
 from vspc.config.settings import Config, key_of
+from vspc.config.vm_settings import VmSettings
+
+_TABLES = frozenset({Config.__module__, VmSettings.__module__})
+"""Modules whose classes are tables of the file; other classes are values in it."""
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Types whose values may be secret, put there by mistake."""
@@ -293,5 +297,5 @@ def _tables_with(name: str, cls: Any, path: str = "") -> Iterator[str]:
 
 
 def _is_table(kind: Any) -> bool:
-    """Whether it is a class of `settings`, not one of values."""
-    return has(kind) and kind.__module__ == Config.__module__
+    """Whether it is a table of the file, not a value in it."""
+    return has(kind) and kind.__module__ in _TABLES
