@@ -87,7 +87,9 @@ class Desk(Scene):
                 Rule(frozenset({"alice", "carol", "root"}), ("*",), every),
             )
         )
-        self.context = VerbContext(self.roster, self.rights, self.clock, self.server)
+        self.context = VerbContext(
+            self.roster, self.rights, self.clock, self.server, events=self.events
+        )
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """What the rules in force give: tests change them."""

@@ -29,6 +29,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "note": ("{} words",),
         "send": ("{} words", "{} --force words", "{}", "{} --json words --enter"),
         "expect": ("{} x", "{} --from 0 x", "{} --from boot x", "{} --from last --send y x"),
+        "watch": ("{}", "{} web01", "{} --json --grep x"),
         "msg": ("{} words",),
         "info": ("{}", "{} --json"),
         "who": ("", "{}", "--json {}", "--json"),

@@ -79,11 +79,19 @@ class Completion(SynchronousTestCase):
                 {
                     "name": "start|stop|list",
                     "required": True,
+                    "many": False,
                     "kind": "start|stop|list",
                     "choices": ["start", "stop", "list"],
                     "console": False,
                 },
-                {"name": "NAME", "required": True, "kind": "NAME", "choices": [], "console": True},
+                {
+                    "name": "NAME",
+                    "required": True,
+                    "many": False,
+                    "kind": "NAME",
+                    "choices": [],
+                    "console": True,
+                },
             ],
         )
 

@@ -51,7 +51,12 @@ class AttachmentKind(Enum):
     TERMINAL = "terminal"  # a person's, which answers what VMs ask terminals
     PROGRAM = "program"  # exact bytes both ways
     VERB = "verb"  # one that does its work and goes
+    WATCH = "watch"  # one of many of a verb that reads them all
     REMOTE = "remote"  # the remote system that the VM asked for; it takes the pen when it is free
+
+
+VERBS = (AttachmentKind.VERB, AttachmentKind.WATCH)
+"""Kinds whose coming and going, and whose right to type, no notice is about."""
 
 
 class Refusal(Enum):

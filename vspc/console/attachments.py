@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.values import duration_text
 from vspc.console.access import REASON
-from vspc.console.attachment import Attachment, AttachmentKind, Refusal
+from vspc.console.attachment import VERBS, Attachment, AttachmentKind, Refusal
 from vspc.console.context import ConsoleContext
 from vspc.console.events import Attached, Detached, HostChange, PenReleased, PenTaken
 from vspc.console.notices import Notice, NoticeKind
@@ -17,7 +17,7 @@ BURST = 8
 INTERVAL = 1.0
 """Seconds after which there may be one more; in it all that is over is counted."""
 
-_UNANNOUNCED = (AttachmentKind.VERB, AttachmentKind.REMOTE)
+_UNANNOUNCED = (*VERBS, AttachmentKind.REMOTE)
 """Kinds whose coming and going has no notice, or another one (`Console.remote_changed`)."""
 
 _MORE = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from vspc.console.access import Operator, Rights, Subject
-from vspc.console.attachment import Attachment, AttachmentKind, Sink
+from vspc.console.attachment import VERBS, Attachment, AttachmentKind, Sink
 from vspc.console.attachments import Attachments
 from vspc.console.context import ConsoleContext
 from vspc.console.events import ConsoleRef
@@ -194,14 +194,14 @@ class Console:
             if "write" not in rights:
                 self._stop_typing(attachment, "write" in before)
                 continue
-            if "write" not in before and attachment.kind is not AttachmentKind.VERB:
+            if "write" not in before and attachment.kind not in VERBS:
                 attachment.show(NoticeKind.MAY_TYPE.notice())
             if "break" not in rights and (n := self.input.withdraw_breaks(attachment.account)):
                 attachment.show(NoticeKind.MAY_NOT_BREAK.notice(unsent=amount(0, n)))
 
     def _stop_typing(self, attachment: Attachment, could_type: bool) -> None:
         attachment.withdraw()
-        had_pen, types = attachment.has_pen, attachment.kind is not AttachmentKind.VERB
+        had_pen, types = attachment.has_pen, attachment.kind not in VERBS
         if had_pen:
             self.pen.lay_down("may no longer type")
         if could_type and (had_pen or types):

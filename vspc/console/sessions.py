@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from attrs import define, field, frozen
 
-from vspc.console.attachment import Attachment
+from vspc.console.attachment import Attachment, AttachmentKind
 from vspc.console.session import Session
 
 
@@ -96,7 +96,10 @@ class Sessions:
         if opened is None or not opened.bounded:
             return ""
         limit = self._quota().attachments
-        count = sum(len(each.attachments) for each in self.of(session.operator.name))
+        own = self.of(session.operator.name)
+        # All of a watch together are one of what is followed.
+        watch = AttachmentKind.WATCH
+        count = sum(held.kind is not watch for each in own for held in each.attachments)
         return f"you are on {count} consoles already; {limit} are allowed" if count >= limit else ""
 
     @contextmanager

@@ -231,6 +231,7 @@ class VspcService(MultiService):
             escape=lambda: self.live.config.ssh.escape,
             connections=self._connections,
             setup=self._vm_side.setup,
+            events=self.events,
         )
 
     def _listening(self) -> list[IListeningPort]:

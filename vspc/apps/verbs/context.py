@@ -23,6 +23,7 @@ from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAuditReader
 from vspc.console.connection_history import ConnectionHistory, UnidentifiedLine
 from vspc.console.console import Console
+from vspc.console.events import EventBus
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
 from vspc.console.ports import Channel, Lockouts
@@ -75,7 +76,7 @@ class VerbContext:
     JSON values. `is_operator` says whether the configuration has an operator of that name;
     `current` gives the operator as the configuration has it now, None if it was removed. `escape`
     gives the escape key of terminals. `connections` remembers what came to nothing, `setup` gives
-    what the configuration says of VMs.
+    what the configuration says of VMs. `events` has those of all consoles.
     """
 
     roster: Roster
@@ -98,6 +99,7 @@ class VerbContext:
         lambda context: ConnectionHistory(context.clock.wall), takes_self=True
     )
     setup: Callable[[], Setup] = Setup
+    events: EventBus = field(factory=lambda: EventBus(lambda: None))
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""
@@ -290,13 +292,8 @@ class Call:
         """All consoles that exist for the operator and match `glob`, without regard to case: by
         name with the zone, with or without the port, or by handle.
         """
-        fits = re.compile(translate(glob.casefold())).match
-        escaped = "%" in glob
-        return [
-            console
-            for console in self.readable()
-            if any(fits(word.casefold()) for word in _spellings(console, escaped))
-        ]
+        fits = fitting(glob)
+        return [console for console in self.readable() if fits(console)]
 
     def means_many(self, word: str) -> bool:
         """Whether `word` is a pattern, and not the exact name of a console that contains `*`."""
@@ -368,6 +365,17 @@ def complain(channel: Channel, *lines: str) -> None:
     """Lines on stderr, right for a terminal in raw mode too."""
     end = "\r\n" if channel.terminal else "\n"
     channel.write_error("".join(line + end for line in lines).encode())
+
+
+def fitting(glob: str) -> Callable[[Console], bool]:
+    """Whether a console matches `glob`; see `Call.matching`."""
+    fits = re.compile(translate(glob.casefold())).match
+    escaped = "%" in glob
+
+    def fit(console: Console) -> bool:
+        return any(fits(word.casefold()) for word in _spellings(console, escaped))
+
+    return fit
 
 
 def _spellings(console: Console, escaped: bool) -> Iterator[str]:

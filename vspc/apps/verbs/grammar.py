@@ -17,17 +17,21 @@ T = TypeVar("T")
 
 @frozen(eq=False)
 class Argument(Generic[T]):
-    """A word at its place, or the text at the end (`kind.verbatim`)."""
+    """A word at its place, or the text at the end (`kind.verbatim`). The last one may be `many`
+    words: its kind reads each, and what was read is added up.
+    """
 
     name: str
     help: str
     kind: ValueKind[T]
     required: bool = True
+    many: bool = False
 
     @property
     def shown(self) -> str:
         """As a usage line has it."""
-        return self.name if self.required else f"[{self.name}]"
+        name = f"{self.name}..." if self.many else self.name
+        return name if self.required else f"[{name}]"
 
 
 @frozen(eq=False)

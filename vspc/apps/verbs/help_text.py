@@ -131,14 +131,20 @@ def examples() -> tuple[str, ...]:
 
 def completion(grammars: Iterable[Grammar]) -> list[dict[str, object]]:
     """What a shell needs to complete command lines, as JSON values: for each verb its arguments and
-    options. `choices` are all values that there are; with `console` a value is a console's name.
+    options. `many`: the argument may be repeated. `choices` are all values that there are; with
+    `console` a value is a console's name.
     """
     return [
         {
             "verb": grammar.name,
             "summary": grammar.summary,
             "arguments": [
-                {"name": each.name, "required": each.required, **_value(each.kind)}
+                {
+                    "name": each.name,
+                    "required": each.required,
+                    "many": each.many,
+                    **_value(each.kind),
+                }
                 for each in grammar.arguments
             ],
             "options": [

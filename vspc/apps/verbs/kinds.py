@@ -46,6 +46,10 @@ def _same(_label: str, value: str, _now: float) -> str:
     return value
 
 
+def _words(_label: str, value: str, _now: float) -> tuple[str, ...]:
+    return (value,)
+
+
 def _typed(label: str, value: str, _now: float) -> bytes:
     """The bytes that the text came as."""
     try:
@@ -116,6 +120,7 @@ def choice(*words: str) -> ValueKind[str]:
 WORD = ValueKind("WORD", _same)
 CONSOLE = ValueKind("NAME", _same, console=True)
 CONSOLES = ValueKind("GLOB", _same, console=True)
+GLOBS = ValueKind("GLOB", _words, console=True)
 GLOB = ValueKind("GLOB", _same)
 NAME = ValueKind("NAME", _same)
 TEXT = ValueKind("TEXT", _same, verbatim=True)

@@ -127,8 +127,8 @@ class _Reader:
 
     def __attrs_post_init__(self) -> None:
         about = {"console": self._title, "handle": handle_of(self._console)}
-        is_terminal = self._call.channel.terminal is not None
-        self._format = LogFormat(self._parsed, is_terminal, about if self._is_one_of_many else {})
+        many = (about, f"{self._title}: ".encode()) if self._is_one_of_many else ({}, b"")
+        self._format = LogFormat(self._parsed, self._call.channel.terminal is not None, *many)
         self._before = self._call.output.written
 
     @property

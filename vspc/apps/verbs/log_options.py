@@ -4,7 +4,7 @@ bytes, safe text, with times, as JSON.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -134,16 +134,23 @@ _UNFINISHED = re.compile(rb"\x1b[^A-Za-z~\x07\x1b]{0,64}$|[\xc2-\xf4][\x80-\xbf]
 
 class LogFormat:
     """Turns items of a log into standard output. Where several logs are printed, `about` has facts
-    about the console for JSON; its `console` comes before each line of text.
+    about the console for JSON, and `name` comes before each line of text, which `shown` makes.
     """
 
-    def __init__(self, parsed: Parsed, terminal: bool, about: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        parsed: Parsed,
+        terminal: bool,
+        about: Mapping[str, str],
+        name: bytes = b"",
+        shown: Callable[[bytes], bytes] = safe_output,
+    ) -> None:
         self._json, self._raw = parsed.has(JSON), parsed.has(RAW)
         self._timestamps, self._grep = parsed.has(TIMESTAMPS), parsed.get(GREP)
         # Whether each line is shown as one: a CR alone ends one then, too.
-        self._by_line = self._timestamps or self._json or self._grep is not None
-        self._about = about
-        self._name = f"{about['console']}: ".encode() if about else b""
+        self._by_line = bool(name) or self._timestamps or self._json or self._grep is not None
+        self.about, self.name = about, name
+        self._safe = shown
         self._lines = OutputLines(self._by_line)
         self._end = b"\r\n" if terminal and not self._raw else b"\n"
         self._cut = -1  # where an unfinished line that was printed as one ended
@@ -219,14 +226,13 @@ class LogFormat:
         if self._json:
             yield self._json_line(line)
             return
-        text = line.text if self._raw else safe_output(line.text)
-        if self._timestamps:
-            if text or line.offset != self._cut:  # else it is the end of a line that was shown
-                yield self._name + f"{timestamp(line.at)} ".encode() + text + self._end
-            return
-        # Where only an unfinished line is left, it stays so: it is a prompt.
-        whole = line.whole or self._grep is not None
-        yield self._name + text + (self._end if whole else b"")
+        text = line.text if self._raw else self._safe(line.text)
+        if not self._by_line:
+            # Where only an unfinished line is left, it stays so: it is a prompt.
+            yield text + (self._end if line.whole else b"")
+        elif text or line.offset != self._cut:  # else it is the end of a line that was shown
+            at = f"{timestamp(line.at)} ".encode() if self._timestamps else b""
+            yield self.name + at + text + self._end
 
     def _json_line(self, line: OutputLine) -> bytes:
         text = safe_output(line.text).decode()
@@ -235,7 +241,7 @@ class LogFormat:
             facts["unfinished"] = True
         if line.offset == self._cut:
             facts["continued"] = True
-        return json.dumps({**self._about, **facts}).encode() + b"\n"
+        return json.dumps({**self.about, **facts}).encode() + b"\n"
 
     def _json_marker(self, marker: Marker) -> bytes:
         facts: dict[str, Any] = {
@@ -246,7 +252,7 @@ class LogFormat:
         }
         if marker.end > marker.offset:
             facts["end"] = marker.end
-        return json.dumps({**self._about, **facts}).encode() + b"\n"
+        return json.dumps({**self.about, **facts}).encode() + b"\n"
 
 
 def matches(expression: SearchPattern, line: OutputLine) -> bool:

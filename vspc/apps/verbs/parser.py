@@ -38,6 +38,7 @@ class _Parser:
         self._given: dict[Argument[Any] | Option[Any], tuple[str, str]] = {}
         self._flags: set[Flag] = set()
         self._words: list[str] = []
+        self._more: list[str] = []  # of the last argument
         self._left = list(grammar.arguments)
         if self._target is not None:
             self._drop_console()
@@ -67,8 +68,14 @@ class _Parser:
             else:
                 self._take_word(source.word())
         self._assign()
+        values: dict[object, Any] = {
+            key: key.kind.read(*given, self._now) for key, given in self._given.items()
+        }
+        for word in self._more:
+            last = self._left[-1]
+            values[last] += last.kind.read(last.name, word, self._now)
         return Parsed(
-            {key: key.kind.read(*given, self._now) for key, given in self._given.items()},
+            values,
             frozenset(self._flags),
             remarks=tuple(self._remarks),
             from_login=self._target is not None and ON not in self._given,
@@ -200,8 +207,9 @@ class _Parser:
 
     def _assign(self) -> None:
         words, target = self._words, self._target
-        if len(words) > len(self._left):
-            raise UsageError(self._superfluous(words[len(self._left)]))
+        self._more = words[len(self._left) :]
+        if self._more and not (self._left and self._left[-1].many):
+            raise UsageError(self._superfluous(self._more[0]))
         for argument, word in zip(self._left, words, strict=False):
             self._keep(argument, argument.name, word)
         missing = [a.name for a in self._left if a.required and a not in self._given]

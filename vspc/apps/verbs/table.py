@@ -27,6 +27,7 @@ from vspc.apps.verbs import (
     sendbreak,
     sessions,
     status,
+    watch,
     who,
 )
 from vspc.apps.verbs import list as list_verb
@@ -161,7 +162,8 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 
 _MODULES = (
-    *(list_verb, console, raw, log, boots, export, record, note, send, expect, msg, info, who),
+    *(list_verb, console, raw, log, boots, export, record, note, send, expect, watch),
+    *(msg, info, who),
     *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
 )
 
