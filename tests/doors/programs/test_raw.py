@@ -1,16 +1,21 @@
 """Raw sockets: exact bytes, and closed where something would be lost."""
 
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor as any_reactor
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.doors.programs.support import Client, Hall, entry
+from tests.doors.programs.support import NO_PAIR, Client, Hall, entry
 from tests.fakes import FakeLine
+from vspc.config.sockets import SocketAddress
 from vspc.console.history import LIMIT
 from vspc.console.sessions import end_sessions
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
+from vspc.doors.programs.door import ProgramDoor, SocketError
 from vspc.doors.programs.socket import ADMISSIONS
 
 
@@ -155,6 +160,41 @@ class RawSockets(SynchronousTestCase):
         self.assertTrue(client.wire.reading)
         self.assertEqual(bytes(line.sent), b"x" * 3 * WINDOW)
 
+    def test_what_was_sent_before_the_end_is_typed(self) -> None:
+        console, line = self.hall.connected()
+        client = Client(self.hall, 4001)
+        client.say(b"x" * WINDOW, b"y" * WINDOW)
+        client.leave()
+        self.assertEqual(len(console.attachments), 1)
+        while len(line.sent) < 2 * WINDOW:
+            console.link.answered()
+            self.hall.settle()
+        self.assertEqual((bytes(line.sent[-1:]), len(console.attachments)), (b"y", 0))
+        self.assertEqual(self.hall.logins.told[-1], "alice left")
+
+    def test_it_is_dropped_and_logged_if_the_vm_does_not_take_it(self) -> None:
+        console, line = self.hall.connected()
+        line.unread = 4096
+        client = Client(self.hall, 4001)
+        client.say(b"x" * WINDOW, b"y" * WINDOW)
+        client.leave()
+        with capturedLogs() as events:
+            self.hall.clock.advance(CLOSE_TIMEOUT)
+        self.assertEqual(len(console.attachments), 0)
+        lost = [each["bytes"] for each in events if each["log_format"] == "input-lost"]
+        self.assertEqual(lost, [WINDOW - len(line.sent)])  # as much waits in the console
+
+    def test_an_operator_that_is_removed_types_nothing_more(self) -> None:
+        console, line = self.hall.connected()
+        client = Client(self.hall, 4001)
+        client.say(b"x" * WINDOW, b"y" * WINDOW)
+        client.leave()
+        sent = len(line.sent)
+        end_sessions(self.hall.logins.sessions, "removed")
+        console.link.answered()
+        self.hall.settle()
+        self.assertEqual((len(line.sent), len(console.attachments)), (sent, 0))
+
     def test_a_client_that_takes_nothing_is_cut_off_at_the_end(self) -> None:
         console, _ = self.hall.connected()
         client = Client(self.hall, 4001)
@@ -208,6 +248,12 @@ class Reloads(SynchronousTestCase):
         self.assertFalse(client.closed)
         self.assertTrue(Client(self.hall, 4001).closed)
 
+    def test_what_has_been_ended_is_not_counted_again(self) -> None:
+        Client(self.hall, 4001)
+        del self.hall.known["alice"]
+        self.hall.operator("carol")
+        self.assertEqual(self.hall.reload(entry(operator="carol")), 1)
+
     def test_another_console_ends_it(self) -> None:
         client = Client(self.hall, 4001)
         self.assertEqual(self.hall.reload(entry(console="web02")), 1)
@@ -233,3 +279,42 @@ class Reloads(SynchronousTestCase):
         self.assertTrue(client.closed)
         self.assertFalse(Client(self.hall, 4001).closed)  # for it the console is not there
         self.assertEqual(self.hall.door.condition()["waiting"], 1)
+
+
+class UnixSockets(TestCase):
+    """The files of Unix sockets are real."""
+
+    def open(self, path: Path) -> ProgramDoor:
+        hall = Hall(Path(self.mktemp()))
+        real: Any = any_reactor
+        hall.reactor = real
+        door = hall.new_door()
+        listen = SocketAddress(path=str(path))
+        door.open((entry(listen=listen),), NO_PAIR)
+        for port in door.ports():
+            self.addCleanup(port.stopListening)
+        return door
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.path = self.directory / "web01"
+
+    def test_a_directory_that_is_missing(self) -> None:
+        with self.assertRaisesRegex(SocketError, "web01: No such file or directory"):
+            self.open(self.path)
+
+    def test_a_file_in_its_place_stays_and_does_not_lock_it(self) -> None:
+        self.directory.mkdir()
+        self.path.write_text("precious")
+        with self.assertRaisesRegex(SocketError, "Address already in use"):
+            self.open(self.path)
+        self.assertEqual(self.path.read_text(), "precious")
+        self.path.unlink()
+        self.assertEqual(self.open(self.path).condition()["listening"], 1)
+
+    def test_a_socket_of_another_server(self) -> None:
+        self.directory.mkdir()
+        self.open(self.path)
+        with self.assertRaisesRegex(SocketError, "another process listens there"):
+            self.open(self.path)
+        self.assertTrue(self.path.is_socket())

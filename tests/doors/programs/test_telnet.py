@@ -138,6 +138,8 @@ class TelnetSockets(SynchronousTestCase):
         self.assertEqual(client.heard(), wanted)
         wanted = b"[nothing is sent before the console is there]\r\n"
         self.assertEqual(client.say(b"ab", b"c"), wanted)
+        wanted = b"[no BREAK is sent before the console is there]\r\n"
+        self.assertEqual(client.say(command(BRK)), wanted)
         self.assertEqual(client.say(command(AYT)), b"[web02: waiting for the console]\r\n")
         other, line = self.hall.connected("web02", "2" * 32)
         self.assertEqual(client.heard(), b"[web02 is there; 3 bytes not sent]\r\n")

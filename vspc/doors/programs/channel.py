@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from vspc.apps.exact import BridgeRules, ExactBridge
 from vspc.apps.verbs.context import FAILED, Call, VerbContext
+from vspc.common.clock import Timer
 from vspc.common.serial import ModemState, PortSettings
 from vspc.console.attachment import Refusal
 from vspc.console.console import Console
@@ -29,7 +30,8 @@ PIECE = 64 * 1024
 """Bytes of output that are written at once."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds in which a client has to take what was written before its connection is closed."""
+"""Seconds in which a client has to take what was written before its connection is closed, and the
+VM what a client wrote before it closed."""
 
 CONNECTED = ModemState.CTS | ModemState.DSR | ModemState.DCD
 """Modem lines of a console with a line that does not say which are on."""
@@ -105,6 +107,7 @@ class ProgramChannel:
         self._is_suspended = False  # whether the client wants no output
         self._bridge: ExactBridge | None = None
         self._is_over = False
+        self._closed = Timer(context.verbs.clock)  # the connection: what it had sent is typed
         self._untyped = 0  # bytes that were typed before there was a console
         self._said = ""  # the last thing that was to be told
         self.console: Console | None = None
@@ -119,6 +122,11 @@ class ProgramChannel:
     def idle(self) -> bool:
         """Whether nothing runs on it."""
         return self._program is None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has been ended; its connection may still be open."""
+        return self._is_over
 
     @property
     def about(self) -> str:
@@ -230,11 +238,22 @@ class ProgramChannel:
 
     def break_received(self) -> None:
         """The client sent a BREAK."""
+        if self._program is None:
+            self._tell("[no BREAK is sent before the console is there]")
         self._guard(lambda program: program.break_requested())
 
     def lost(self) -> None:
-        """The connection is closed."""
+        """The connection is closed. What a program had sent before is typed all the same."""
         self._is_over = True
+        if self._unconsumed and self._program is not None and not self._wire.tells:
+            self._closed.start(CLOSE_TIMEOUT, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._closed.stop()
+        if self._program is not None and self._unconsumed:
+            self._log_end("input-lost", bytes=self._unconsumed)
         self._release()
         self._context.left(self)
 
@@ -310,6 +329,8 @@ class ProgramChannel:
     def consumed(self, count: int) -> None:
         """As much may be read again."""
         self._unconsumed -= count
+        if self._closed.left is not None and not self._unconsumed:
+            self._leave()
         if self._is_paused and self._unconsumed <= WINDOW // 2:
             self._is_paused = False
             self._resume()
@@ -318,20 +339,20 @@ class ProgramChannel:
         """Close; a socket has no exit status, the log has the reason."""
         if not self._is_over:
             self._is_over = True
-            _log.info(
-                "program-closed",
-                socket=self._context.socket,
-                operator=self.session.operator.name,
-                address=self.address,
-                reason=self._said.strip("[]"),
-                status=status,
-            )
+            self._log_end("program-closed", reason=self._said.strip("[]"), status=status)
             self._wire.close()
             self._release()
+        elif self._closed.left is not None:
+            self._leave()
+
+    def _log_end(self, event: str, **facts: object) -> None:
+        name = self.session.operator.name
+        socket = self._context.socket
+        _log.info(event, socket=socket, operator=name, address=self.address, **facts)
 
     def disconnect(self, text: str) -> None:
         """End it for a reason of the server: what was typed and still waits is taken back."""
-        if self._bridge is not None and not self._is_over:
+        if self._bridge is not None and self._program is not None:
             self._bridge.attachment.expel(text)
         self._tell(f"[{text}]")
         self.finish(FAILED)

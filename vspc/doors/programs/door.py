@@ -3,6 +3,7 @@
 import grp
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, frozen
@@ -325,8 +326,13 @@ def _bound(reactor: Any, address: SocketAddress, factory: SocketFactory) -> ILis
             return port
         port = reactor.listenUNIX(address.path, factory, BACKLOG, mode=0o600, wantPID=True)
     except CannotListenError as error:
-        why = getattr(error.socketError, "strerror", None) or error.socketError
-        raise SocketError(f"cannot listen for programs on {address}: {why}") from None
+        why = error.socketError
+        if isinstance(why, OSError):
+            _unlock(address)
+            raise _not_bound(address, why.strerror or why) from None
+        raise _not_bound(address, "another process listens there") from None
+    except OSError as error:  # the lock of a Unix socket
+        raise _not_bound(address, error.strerror) from None
     try:
         _give(address)
     except (OSError, KeyError) as error:
@@ -334,6 +340,17 @@ def _bound(reactor: Any, address: SocketAddress, factory: SocketFactory) -> ILis
         why = getattr(error, "strerror", None) or f"unknown group {address.group}"
         raise SocketError(f"{address}: cannot be given to {address.group}: {why}") from None
     return port
+
+
+def _not_bound(address: SocketAddress, why: object) -> SocketError:
+    return SocketError(f"cannot listen for programs on {address}: {why}")
+
+
+def _unlock(address: SocketAddress) -> None:
+    """Twisted leaves the lock of a path that cannot be bound, and would never get it again."""
+    if address.path:
+        with suppress(OSError):
+            os.unlink(f"{address.path}.lock")
 
 
 def _give_again(address: SocketAddress) -> None:

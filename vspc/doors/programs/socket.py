@@ -168,8 +168,9 @@ class ProgramSocket:
             self.logins.left(login)
 
     def end(self, reason: str, which: Callable[[Login], bool] = lambda _login: True) -> int:
-        """End the connections of which `which` is true; how many there are."""
-        ended = [channel for channel, login in self.channels.items() if which(login)]
+        """End the connections of which `which` is true and which are not ended yet; how many."""
+        there = [(channel, login) for channel, login in self.channels.items() if not channel.over]
+        ended = [channel for channel, login in there if which(login)]
         for channel in ended:
             channel.disconnect(reason)
         return len(ended)
