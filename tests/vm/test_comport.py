@@ -71,14 +71,14 @@ class DialogueTests(ComPortTest):
         other.register(b"db01", b"ab" * 16)
         self.assertEqual(other.say(negotiation(WILL, COM_PORT)), negotiation(DONT, COM_PORT))
         self.assertEqual(other.say(said(comport.SetBaudRate(9600))), b"")
-        self.assertIsNone(self.console("db01").link.settings)
+        self.assertIsNone(self.console("db01").link.port.settings)
 
     def test_a_guest_sets_its_uart(self) -> None:
         host, link = self.joined(), self.console().link
-        self.assertIsNone(link.settings)
+        self.assertIsNone(link.port.settings)
         commands = tuple(comport.setting(ODD))
         self.assertEqual(answers(host.say(said(*commands))), list(commands))
-        self.assertEqual(link.settings, ODD)
+        self.assertEqual(link.port.settings, ODD)
         self.scene.clock.advance(SETTLING)
         texts = [str(e.settings) for e in self.scene.happened if isinstance(e, SettingsChanged)]
         self.assertEqual(texts, ["65535 7E2 rts/cts"])
@@ -90,7 +90,7 @@ class DialogueTests(ComPortTest):
         self.assertEqual(said(speed), said_)
         answer = b"\xff\xfa\x2c\x65\x00\x00\xff\xff\xff\xff\xff\xf0"
         self.assertEqual(host.say(said_), answer)
-        self.assertEqual(self.console().link.settings, PortSettings(0xFFFF))
+        self.assertEqual(self.console().link.port.settings, PortSettings(0xFFFF))
         self.assertEqual(
             host.say(said(comport.SetLineStateMask(255)))[-5:], b"\x6e\xff\xff\xff\xf0"
         )
@@ -109,7 +109,7 @@ class DialogueTests(ComPortTest):
                 comport.Signature(b"vspc"),
             ],
         )
-        self.assertIsNone(self.console().link.settings)
+        self.assertIsNone(self.console().link.port.settings)
         self.assertEqual(host.say(said(comport.Signature(b"ESXi \xff"))), b"")
 
     def test_masks_purges_and_modem_lines(self) -> None:
@@ -129,7 +129,7 @@ class DialogueTests(ComPortTest):
         self.assertEqual(answers(host.say(said(comport.PurgeData()))), [comport.PurgeData()])
         self.assertEqual(host.say(said(comport.FlowControlResume())), b"typed")
         host.say(said(comport.SetControl(Control.DTR_OFF), comport.SetControl(Control.RTS_ON)))
-        self.assertEqual(link.modem, ModemState.CTS)
+        self.assertEqual(link.port.modem, ModemState.CTS)
         self.scene.clock.advance(0)
         self.assertIsInstance(self.scene.happened[-1], ModemChanged)
 
@@ -139,7 +139,7 @@ class DialogueTests(ComPortTest):
             body = bytes.fromhex(wrong)
             self.assertEqual(host.say(subnegotiation(COM_PORT, body)), b"")
         self.assertFalse(host.closed)
-        self.assertIsNone(self.console().link.settings)
+        self.assertIsNone(self.console().link.port.settings)
         self.assertEqual(self.breaks(), 0)
 
     @settings(deadline=None, max_examples=60)
@@ -158,7 +158,7 @@ class DialogueTests(ComPortTest):
             heard = b"".join(host.say(piece) for piece in pieces)
             self.assertEqual(scene.failures, 0)
             (console,) = scene.roster
-            outcomes.append((heard, host.line.port, console.link.settings))
+            outcomes.append((heard, host.line.port, console.link.port.settings))
             self.assertFalse(host.closed)
         self.assertEqual(*outcomes)
         self.assertEqual(len(answers(outcomes[0][0])) > 0, bool(outcomes[0][0]))
@@ -202,16 +202,16 @@ class MovingTests(ComPortTest):
         source.say(said(*comport.setting(ODD)))
         target = self.moved(source)
         link = self.console().link
-        self.assertEqual((link.line, link.settings), (target.line, ODD))
+        self.assertEqual((link.line, link.port.settings), (target.line, ODD))
         self.assertEqual(
             answers(target.say(said(comport.SetBaudRate(), comport.SetDataSize()))),
             [comport.SetBaudRate(ODD.speed), comport.SetDataSize(7)],
         )
         # A change of one of them leaves the others.
         target.say(said(comport.SetBaudRate(9600)))
-        self.assertEqual(str(link.settings), "9600 7E2 rts/cts")
+        self.assertEqual(str(link.port.settings), "9600 7E2 rts/cts")
         self.scene.clock.advance(SETTLING)
-        self.assertEqual(self.moved(target).line.settings, link.settings)
+        self.assertEqual(self.moved(target).line.settings, link.port.settings)
         texts = [str(e.settings) for e in self.scene.happened if isinstance(e, SettingsChanged)]
         self.assertEqual(texts, ["9600 7E2 rts/cts"])
 
@@ -219,7 +219,7 @@ class MovingTests(ComPortTest):
         source = self.joined()
         source.say(said(*comport.setting(ODD)))
         self.moved(source, comport.SetBaudRate(9600))
-        self.assertEqual(str(self.console().link.settings), "9600 7E2 rts/cts")
+        self.assertEqual(str(self.console().link.port.settings), "9600 7E2 rts/cts")
 
     def test_a_target_asks_between_peer_and_complete(self) -> None:
         source = self.joined()
@@ -233,7 +233,7 @@ class MovingTests(ComPortTest):
         host = self.joined()
         host.say(said(*comport.setting(ODD)))
         host.lose()
-        self.assertIsNone(self.console().link.settings)
+        self.assertIsNone(self.console().link.port.settings)
         again = self.joined()
         self.assertEqual(
             answers(again.say(said(comport.SetBaudRate()))), [comport.SetBaudRate(9600)]

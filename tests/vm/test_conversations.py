@@ -49,7 +49,7 @@ class Conversations(SynchronousTestCase):
             host.register()
             self.play(host, "comport", chop)
             (console,) = self.scene.roster
-            self.assertEqual(str(console.link.settings), "115200 8N1")
+            self.assertEqual(str(console.link.port.settings), "115200 8N1")
 
     def vmotion(self, chop: int | None) -> None:
         source = self.registered(chop)

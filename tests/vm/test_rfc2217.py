@@ -125,7 +125,7 @@ class Setting(Rfc2217Test):
             ],
         )
         link = self.console().link
-        self.assertEqual(str(link.settings), "115200 7N1 rts/cts")
+        self.assertEqual(str(link.port.settings), "115200 7N1 rts/cts")
         self.assertEqual(link.remark, "")
         self.assertEqual([c for c in self.reactor.getDelayedCalls() if c.getTime() > 2], [])
 
@@ -134,7 +134,7 @@ class Setting(Rfc2217Test):
         self.device(wishes, PortSettings(9600, 8, Parity.EVEN), fixed=True).agree()
         link = self.console().link
         self.assertEqual(link.remark, "its serial port has speed 9600, not 115200, parity E, not N")
-        self.assertEqual(str(link.settings), "9600 8E1")
+        self.assertEqual(str(link.port.settings), "9600 8E1")
 
     def test_an_operator_is_told_when_it_is_over(self) -> None:
         device = self.device(PortWishes(115200), fixed=True).agree()
@@ -149,7 +149,7 @@ class Setting(Rfc2217Test):
         self.assertEqual(
             sink.notices, ["moxa: no longer: its serial port has speed 9600, not 115200"]
         )
-        self.assertEqual(str(self.console().link.settings), "57600 8N1")
+        self.assertEqual(str(self.console().link.port.settings), "57600 8N1")
         self.assertIn(comport.SetControl(Control.DTR_OFF), device.heard)
 
     def test_a_device_that_declines(self) -> None:
@@ -157,7 +157,7 @@ class Setting(Rfc2217Test):
         device.wire.above.dataReceived(negotiation(DONT, COM_PORT))
         link = self.console().link
         self.assertEqual(link.remark, rfc2217.DECLINED)
-        self.assertIsNone(link.settings)
+        self.assertIsNone(link.port.settings)
         assert link.line is not None
         self.assertFalse(link.line.set_port(PortSettings()))
         device.wire.take()
@@ -173,25 +173,25 @@ class Setting(Rfc2217Test):
             self.console().link.remark,
             "it does not say what its serial port has in force: data bits, stop bits, flow control",
         )
-        self.assertIsNone(self.console().link.settings)
+        self.assertIsNone(self.console().link.port.settings)
 
     def test_a_device_that_knows_no_flow_control(self) -> None:
         device = self.device(PortWishes(9600))
         device.wire.above.dataReceived(negotiation(DO, COM_PORT))
         device.say(*comport.setting(PortSettings(9600)))
-        self.assertIsNotNone(self.console().link.settings)
+        self.assertIsNotNone(self.console().link.port.settings)
         self.lose(device.wire)
         self.advance(1)
         device = Device(self.accept(), PortSettings())
         device.wire.above.dataReceived(negotiation(DO, COM_PORT))
         device.say(*[*comport.setting(PortSettings(9600))][:4])
-        self.assertIsNone(self.console().link.settings)
+        self.assertIsNone(self.console().link.port.settings)
         self.advance(rfc2217.ANSWER)
         link = self.console().link
         self.assertEqual(
             link.remark, "it does not say what its serial port has in force: flow control"
         )
-        self.assertEqual(str(link.settings), "9600 8N1")
+        self.assertEqual(str(link.port.settings), "9600 8N1")
 
     def test_a_line_that_is_lost_leaves_no_timer(self) -> None:
         device = self.device()
@@ -230,7 +230,7 @@ class Signals(Rfc2217Test):
         self.advance(0)
         breaks = [e for e in self.world.happened if isinstance(e, BreakSignal)]
         self.assertEqual(len(breaks), 1)
-        self.assertEqual(self.console().link.modem, ModemState.CTS | ModemState.DCD)
+        self.assertEqual(self.console().link.port.modem, ModemState.CTS | ModemState.DCD)
 
     def test_suspended_input_waits_until_it_is_resumed(self) -> None:
         device = self.device().agree()
@@ -251,11 +251,11 @@ class Signals(Rfc2217Test):
 
     def test_nonsense_is_dropped(self) -> None:
         device = self.device().agree()
-        before = self.console().link.settings
+        before = self.console().link.port.settings
         for body in (b"", b"\x01\x00\x00\x25\x80", b"\x65\x00", b"\x69\x63", b"\xc8"):
             device.wire.above.dataReceived(subnegotiation(COM_PORT, body))
         device.say(comport.SetDataSize(9), comport.SetBaudRate(0))
-        self.assertEqual(self.console().link.settings, before)
+        self.assertEqual(self.console().link.port.settings, before)
         self.assertFalse(device.wire.disconnecting)
 
     def test_a_flood_has_its_share_of_a_turn(self) -> None:
@@ -300,10 +300,10 @@ class OurOwnServer(Rfc2217Test):
         line = self.meet(wanted, cuts)
         link = self.console().link
         self.assertEqual(line.settings, wanted)
-        self.assertEqual(link.settings, wanted)
+        self.assertEqual(link.port.settings, wanted)
         self.assertEqual(link.remark, "")
-        assert link.modem is not None
-        self.assertIn(ModemState.CTS, link.modem)
+        assert link.port.modem is not None
+        self.assertIn(ModemState.CTS, link.port.modem)
 
 
 class Silent:

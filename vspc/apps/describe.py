@@ -92,7 +92,7 @@ def summary(console: Console) -> dict[str, object]:
         "secure": line.secure if line else False,
         "since": timestamp(console.link.since),
         "last_output": timestamp(console.link.last_output),
-        "settings": None if console.link.settings is None else str(console.link.settings),
+        "settings": None if console.link.port.settings is None else str(console.link.port.settings),
         "bytes_from_vm": console.link.bytes_from_vm,
         "bytes_to_vm": console.link.bytes_to_vm,
         "writers": writers(console),
@@ -103,6 +103,7 @@ def summary(console: Console) -> dict[str, object]:
 
 def details(console: Console) -> dict[str, object]:
     """`info --json`: the row of `list` and what else is known."""
+    modem = console.link.port.modem
     return {
         **summary(console),
         "service_uri": console.service_uri,
@@ -114,8 +115,8 @@ def details(console: Console) -> dict[str, object]:
         "last_move": move(console),
         "host_change": change(console),
         "breaks_from_vm": console.link.breaks_from_vm,
-        "serial": serial(console.link.settings),
-        "modem": None if console.link.modem is None else [m.name for m in console.link.modem],
+        "serial": serial(console.link.port.settings),
+        "modem": None if modem is None else [each.name for each in modem],
         "input_waiting": console.input.waiting,
         "input_held": console.input.held,
         "input_suspended": console.input.is_suspended,

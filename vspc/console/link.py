@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Protocol
 
 from vspc.common.clock import Cancellable, cancel
-from vspc.common.serial import ModemState, PortSettings
 from vspc.common.values import duration_text
 from vspc.console import events
 from vspc.console.attachments import Attachments
@@ -135,24 +134,6 @@ class VmLink:
         self.breaks_from_vm += 1
         self._show(NoticeKind.BREAK)
         self._publish(events.BreakSignal(self._console.ref, None))
-
-    @property
-    def settings(self) -> PortSettings | None:
-        """How the serial port at the VM's end is set; None: not known."""
-        return self.port.settings
-
-    @property
-    def modem(self) -> ModemState | None:
-        """The modem lines of that port as the console sees them; None: not known."""
-        return self.port.modem
-
-    def settings_changed(self, settings: PortSettings) -> None:
-        """The port is set so; `events.SettingsChanged` follows, for the log."""
-        self.port.set(settings)
-
-    def modem_changed(self, modem: ModemState) -> None:
-        """Its modem lines are so; `events.ModemChanged` follows."""
-        self.port.set_modem(modem)
 
     def flow_changed(self) -> None:
         """The line takes no input for a while, or takes it again."""

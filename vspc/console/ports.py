@@ -146,7 +146,7 @@ class Line(Protocol):
         """End the BREAK that has lasted for that long."""
 
     def set_port(self, settings: PortSettings) -> bool:
-        """Set the serial port at the other end; `VmLink.settings_changed` follows with what is in
+        """Set the serial port at the other end; `PortState.set` follows with what is in
         force. False: the settings of this line are not ours to set.
         """
 

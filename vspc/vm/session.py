@@ -180,12 +180,12 @@ class LineSession:
             self.reports.dropped("BREAK over the limit")
 
     def _show_port(self, settings: PortSettings) -> None:
-        self.its_console.link.settings_changed(settings)
+        self.its_console.link.port.set(settings)
         self._show_modem()
 
     def _show_modem(self) -> None:
         if self.line.modem is not None:
-            self.its_console.link.modem_changed(self.line.modem)
+            self.its_console.link.port.set_modem(self.line.modem)
 
     def _show_flow(self) -> None:
         self.its_console.link.flow_changed()
@@ -307,8 +307,8 @@ class LineSession:
         self._end_limit()
         self.console = console
         self.claim = proved_claim(console, self.line, self.zone)
-        if self.line.settings is None and console.link.settings is not None:
-            self.line.keep_settings(console.link.settings)
+        if self.line.settings is None and console.link.port.settings is not None:
+            self.line.keep_settings(console.link.port.settings)
 
     def _refuse_begin(self, sequence: bytes) -> None:
         self.vmotion.refuse(sequence, "the line is quarantined")

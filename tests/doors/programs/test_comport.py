@@ -194,7 +194,7 @@ class DeviceLine(FakeLine):
 
     def set_port(self, settings: PortSettings) -> bool:
         self.asked.append(settings)
-        self.console.link.settings_changed(settings)
+        self.console.link.port.set(settings)
         return True
 
 
@@ -299,7 +299,7 @@ class Sockets(SynchronousTestCase):
         self.console.link.disconnect("gone")
         line = DeviceLine(self.console)
         self.console.link.connect(line)
-        self.console.link.settings_changed(PortSettings())
+        self.console.link.port.set(PortSettings())
         return line
 
     def test_a_setting_goes_to_the_device(self) -> None:
@@ -307,8 +307,8 @@ class Sockets(SynchronousTestCase):
         client = self.client()
         flow = comport.SetControl(Control.FLOW_HARDWARE)
         self.assertEqual(self.ask(client, flow), self.port(flow))
-        self.assertEqual(self.console.link.settings, PortSettings(flow=FlowControl.HARDWARE))
-        self.console.link.modem_changed(ModemState.CTS)
+        self.assertEqual(self.console.link.port.settings, PortSettings(flow=FlowControl.HARDWARE))
+        self.console.link.port.set_modem(ModemState.CTS)
         client.hall.settle()
         changed = ModemState.CTS | ModemState.DELTA_DSR | ModemState.DELTA_DCD
         self.assertEqual(client.heard(), self.port(comport.NotifyModemState(changed)))

@@ -225,7 +225,7 @@ def _console(call: Call, console: Console, administrator: bool) -> ConsoleFacts:
         next_try=link.next_try,
         remark=link.remark,
         is_plain=vm.identity.kind == PLAIN,
-        settings="" if link.settings is None else str(link.settings),
+        settings="" if link.port.settings is None else str(link.port.settings),
         secure=line is not None and line.secure,
         unanswered=console.input.waiting if link.is_unanswered else None,
         suspended=console.input.is_suspended,

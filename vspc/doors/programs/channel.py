@@ -177,14 +177,14 @@ class ProgramChannel:
     @property
     def settings(self) -> PortSettings | None:
         """Of the port at the VM's side."""
-        return None if self.console is None else self.console.link.settings
+        return None if self.console is None else self.console.link.port.settings
 
     @property
     def modem(self) -> ModemState:
         """Its modem lines, as far as they are known; none is on while the console is away."""
         if self.console is None or not self.console.live:
             return ModemState(0)
-        known = self.console.link.modem
+        known = self.console.link.port.modem
         return CONNECTED if known is None else known
 
     def set_port(self, settings: PortSettings) -> bool:
