@@ -30,7 +30,8 @@ from vspc.common.values import InvalidValue
 from vspc.config import Config, ConfigError, state_dir
 from vspc.config.dials import entries
 from vspc.net.certificates import PemError, presented_host, read_pem
-from vspc.net.probe import Answer, probe
+from vspc.net.heard_peer import Answer
+from vspc.net.probe import probe
 from vspc.net.tls import CERTIFICATE, Pair, thumbprint
 from vspc.server.config_files import load_config
 from vspc.wire.uri import DIAL_SCHEMES, RemoteUri

@@ -7,7 +7,6 @@ bytes without a line end, and no more.
 
 import socket
 from collections.abc import Callable
-from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -21,10 +20,10 @@ from vspc.common.addresses import parse_address
 from vspc.common.text import safe
 from vspc.net.certificates import Validity, alternative_names, name_of, validity
 from vspc.net.client_tls import ClientTls, TrustSettings
+from vspc.net.heard_peer import OFFERS, Answer, HeardPeer
 from vspc.net.outbound import ADDRESSES, look_up
 from vspc.net.tls import tls_reason
 from vspc.wire import telnet
-from vspc.wire.opening import OpeningProtocol, recognise
 from vspc.wire.uri import RemoteUri
 
 LIMIT = 10.0
@@ -37,24 +36,7 @@ BANNER = 80
 """Characters of what a peer says that are shown."""
 
 READ = 4096
-"""Bytes that are read at once; of what a peer says that is kept."""
-
-
-class Answer(Enum):
-    """What answered."""
-
-    UNKNOWN_NAME = "unknown-name"
-    REFUSED = "refused"
-    NO_ANSWER = "no-answer"
-    UNREACHABLE = "unreachable"
-    CLOSED = "closed"
-    SILENT = "silent"
-    ECHO = "echo"
-    TELNET = "telnet"
-    TLS_FAILED = "tls-failed"
-    SSH = "ssh"
-    HTTP = "http"
-    OTHER = "other"
+"""Bytes that are read at once."""
 
 
 @frozen
@@ -98,15 +80,6 @@ class _Failed(Exception):
         self.detail = detail
 
 
-_OFFERS = (
-    (telnet.WILL, telnet.VMWARE),
-    (telnet.WILL, telnet.COM_PORT),
-    (telnet.WILL, telnet.BINARY),
-    (telnet.DO, telnet.BINARY),
-    (telnet.DO, telnet.SGA),
-)
-
-
 def probe(target: RemoteUri, auto: bool, clock: Callable[[], float] = monotonic) -> Probed:
     """What answers at `target`. With `auto` its scheme does not count: TLS is tried where telnet is
     not taken.
@@ -136,7 +109,7 @@ class _Probe:
         """Listen, then speak telnet; with `auto` TLS, where that ended the connection."""
         with _Stream(self.connect(), self) as stream:
             found = _converse(stream)
-        if not (auto and found.closed and _may_be_tls(found)):
+        if not (auto and found.closed and found.may_be_tls):
             return self._of(found)
         try:
             return self.tls()
@@ -152,7 +125,7 @@ class _Probe:
             found = _converse(stream)
         return evolve(self._of(found), certificate=shown)
 
-    def _of(self, found: "HeardPeer") -> Probed:
+    def _of(self, found: HeardPeer) -> Probed:
         answer = found.answer()
         heard = found.heard if answer is Answer.TELNET else set[tuple[int, int]]()
         return Probed(
@@ -306,63 +279,6 @@ class _Stream:
         return found
 
 
-class HeardPeer:
-    """What a peer has said so far, and whether it has ended the connection."""
-
-    def __init__(self) -> None:
-        self.raw = b""
-        self.text = b""
-        self.heard: set[tuple[int, int]] = set()
-        self.closed = False
-        self._decoder = telnet.Decoder()
-
-    @property
-    def is_telnet(self) -> bool:
-        """Whether it has said anything of telnet's."""
-        return bool(self.heard)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether both offers that matter were answered."""
-        answers = (telnet.DO, telnet.DONT)
-        return all(
-            any((verb, option) in self.heard for verb in answers)
-            for option in (telnet.VMWARE, telnet.COM_PORT)
-        )
-
-    def take(self, data: bytes) -> None:
-        """It said `data`."""
-        self.raw = (self.raw + data)[:READ]
-        self._decoder.receive(data)
-        while (event := self._decoder.next_event()) is not None:
-            if isinstance(event, telnet.Negotiation):
-                self.heard.add((event.verb, event.option))
-            elif isinstance(event, telnet.Data):
-                self.text = (self.text + event.data)[:READ]
-            elif isinstance(event, telnet.Overlong):
-                return
-
-    def answer(self) -> Answer:
-        """What it is."""
-        if self.heard:
-            return Answer.TELNET if self.heard - set(_OFFERS) else Answer.ECHO
-        if recognise(self.raw) is OpeningProtocol.SSH:
-            return Answer.SSH
-        if self.raw.startswith(b"HTTP/"):
-            return Answer.HTTP
-        if self.raw and not self.raw.startswith(_ALERT):
-            return Answer.OTHER
-        return Answer.CLOSED if self.closed else Answer.SILENT
-
-
-_ALERT = b"\x15\x03"
-"""How an alert of TLS begins."""
-
-
-def _may_be_tls(found: HeardPeer) -> bool:
-    return not found.raw or found.raw.startswith(_ALERT)
-
-
 def _converse(stream: _Stream) -> HeardPeer:
     """Listen to what the peer says by itself, make the offers, listen to the answers."""
     met = HeardPeer()
@@ -370,7 +286,7 @@ def _converse(stream: _Stream) -> HeardPeer:
     if met.closed or (met.raw and not met.is_telnet):
         return met
     try:
-        stream.send(b"".join(telnet.negotiation(*offer) for offer in _OFFERS))
+        stream.send(b"".join(telnet.negotiation(*offer) for offer in OFFERS))
     except OSError:
         met.closed = True
         return met

@@ -9,7 +9,8 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 import vspc
-from vspc.apps.doctor.diagnosis import SILENT, diagnose, in_trouble
+from vspc.apps.doctor.console_findings import SILENT, in_trouble
+from vspc.apps.doctor.diagnosis import diagnose
 from vspc.apps.doctor.facts import (
     AskedAbout,
     ConsoleFacts,
@@ -33,7 +34,7 @@ from vspc.console.connection_history import (
 )
 from vspc.console.console import ConsoleState
 from vspc.console.events import HOST_CLOSED, ConsoleRef, HostChange, Introduction, RefusalKind
-from vspc.net.probe import Answer
+from vspc.net.heard_peer import Answer
 
 NOW, SINCE = 1_700_010_000.0, 1_700_000_000.0
 NETS = (ip_network("10.0.0.0/8"),)

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from vspc.apps.doctor.facts import Setup
 from vspc.apps.doctor.probing import ANSWERS, of_probe
 from vspc.net.certificates import Validity
-from vspc.net.probe import Answer, Probed, ShownCertificate
+from vspc.net.heard_peer import Answer
+from vspc.net.probe import Probed, ShownCertificate
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 SHOWN = ShownCertificate(

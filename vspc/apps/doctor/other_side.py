@@ -28,6 +28,10 @@ class Check(Enum):
     DEVICE_SERVER = "device-server"
 
 
+NOT_THERE = (Check.SERIAL_PORT, Check.RULE_SET, Check.REACH, Check.CERTIFICATE, Check.LICENCE)
+"""What to check where no connection of a VM has arrived."""
+
+
 @frozen
 class OtherSide:
     """What is printed of a check: a heading, lines, and more that `--verbose` adds."""

@@ -10,7 +10,8 @@ from vspc.apps.doctor.facts import Setup
 from vspc.apps.doctor.findings import Finding
 from vspc.apps.doctor.other_side import Check
 from vspc.net.certificates import Validity
-from vspc.net.probe import LIMIT, Answer, Probed, ShownCertificate
+from vspc.net.heard_peer import Answer
+from vspc.net.probe import LIMIT, Probed, ShownCertificate
 
 
 @frozen

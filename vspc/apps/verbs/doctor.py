@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from attrs import evolve
 
 from vspc.apps.describe import port_certain
-from vspc.apps.doctor.diagnosis import diagnose, in_trouble
+from vspc.apps.doctor.console_findings import in_trouble
+from vspc.apps.doctor.diagnosis import diagnose
 from vspc.apps.doctor.facts import AskedAbout, ConsoleFacts, Facts, digits_of, is_about, spellings
 from vspc.apps.doctor.failures import HARMLESS
 from vspc.apps.doctor.report import report_json, report_text
