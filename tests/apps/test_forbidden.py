@@ -30,6 +30,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "send": ("{} words", "{} --force words", "{}", "{} --json words --enter"),
         "expect": ("{} x", "{} --from 0 x", "{} --from boot x", "{} --from last --send y x"),
         "watch": ("{}", "{} web01", "{} --json --grep x"),
+        "wait": ("{}", "{} --state away", "{} --json --timeout 1"),
         "msg": ("{} words",),
         "info": ("{}", "{} --json"),
         "who": ("", "{}", "--json {}", "--json"),

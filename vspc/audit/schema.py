@@ -78,6 +78,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "input": _of(_MAY, _YES, "bytes dropped", "answers"),
         "send": _of(_YES, _YES, "bytes result", "offset detail seconds"),
         "expect": _of(_YES, _YES, "result", "bytes offset end seconds detail"),
+        "wait": _of(_YES, _MAY, "kind target result seconds"),
         "note": _of(_YES, _YES, "bytes result"),
         "msg": _of(_YES, _YES, "bytes recipients"),
         "kick": _of(_YES, _MAY, "kind count", "subject operators result"),

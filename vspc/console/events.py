@@ -201,6 +201,11 @@ class Renamed(Event):
 
 
 @frozen
+class RulesChanged(Event):
+    """A reload: who may do what on consoles may be different."""
+
+
+@frozen
 class Forgotten(Event):
     """A console has left the roster."""
 

@@ -262,12 +262,15 @@ class Lookup:
     names: Mapping[str, Names]
     quarantined: Mapping[str, Console]
 
-    def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
-        """The console that `typed` means: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id (contract).
+    def resolve(
+        self, typed: str, may_read: Callable[[Console], bool], whole: bool = False
+    ) -> Resolution:
+        """The console that `typed` means: `[ZONE/]NAME[:PORT]`, `uuid:HEX`, or an id (contract);
+        with `whole` neither a prefix nor a pattern.
 
         What `may_read` denies does not exist. At each step a live console wins over away ones.
         """
-        for step in self._steps(typed):
+        for step in self._steps(typed, whole):
             hits = [console for console in step if may_read(console)]
             if not hits:
                 continue
@@ -278,7 +281,7 @@ class Lookup:
             return Ambiguous(tuple(hits[:MATCHES]))
         return NotFound()
 
-    def _steps(self, typed: str) -> Iterator[Iterable[Console]]:
+    def _steps(self, typed: str, whole: bool) -> Iterator[Iterable[Console]]:
         if typed.lower().startswith("uuid:"):
             wanted, _, label = typed[5:].partition(":")
             digits = wanted.replace("-", "").replace(" ", "").lower()
@@ -296,7 +299,7 @@ class Lookup:
             yield chain.from_iterable(
                 _ports(look(names, name), port) for names, name, port in splits
             )
-        for look in (_prefixed, _globbed):
+        for look in () if whole else (_prefixed, _globbed):
             for names, name, port in splits:
                 yield _ports(look(names, name), port)
         yield self._held(typed)

@@ -323,9 +323,13 @@ class Roster:
 
     # Operators look for consoles
 
-    def resolve(self, typed: str, may_read: Callable[[Console], bool]) -> Resolution:
-        """The console that `typed` means (contract); what `may_read` denies does not exist."""
-        return self._lookup.resolve(typed, may_read)
+    def resolve(
+        self, typed: str, may_read: Callable[[Console], bool], whole: bool = False
+    ) -> Resolution:
+        """The console that `typed` means (contract); what `may_read` denies does not exist.
+        `whole`: it is neither a prefix nor a pattern.
+        """
+        return self._lookup.resolve(typed, may_read, whole)
 
 
 def _copy_key(identity: Identity, uuid: str, name: str) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.connection_history import ConnectionHistory
 from vspc.console.context import ConsoleContext, Wakeups
-from vspc.console.events import Event, EventBus, Renamed
+from vspc.console.events import Event, EventBus, Renamed, RulesChanged
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -357,6 +357,7 @@ class VspcService(MultiService):
         self._logs.reload(config.log)
         for console in self.roster:
             console.reassess(self.live.rights)
+        self.events.publish(RulesChanged())
         self._warn()
         restart = needs_restart(self._started, config)
         for key in restart:

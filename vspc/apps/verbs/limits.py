@@ -4,10 +4,11 @@ cheapest first; and where the last match of `expect` ended. In memory only.
 
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
+from math import inf
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -32,12 +33,43 @@ EXPECTING = 64
 """Patterns that an operator may wait for at a time: each may take several MB."""
 
 
+WAITING = 64
+"""Consoles, or patterns of names, that an operator may wait for at a time."""
+
+ALL_WAITING = 256
+"""The same for all operators together: each looks at every console that comes or goes."""
+
+
+@define(eq=False)
+class Concurrency:
+    """What operators have at a time: so much for each of them, and for all."""
+
+    _each: int
+    _all: float = inf
+    _taken: "Counter[str]" = field(factory=Counter, init=False)
+
+    @contextmanager
+    def one_more(self, operator: str) -> Iterator[bool]:
+        """Whether `operator` may have one more, which is counted in the block."""
+        if self._taken[operator] >= self._each or self._taken.total() >= self._all:
+            yield False
+            return
+        self._taken[operator] += 1
+        try:
+            yield True
+        finally:
+            self._taken[operator] -= 1
+            if not self._taken[operator]:
+                del self._taken[operator]
+
+
 @define(eq=False)
 class VerbLimits:
     """One for all operators."""
 
     _places: "OrderedDict[tuple[str, str], int]" = field(factory=OrderedDict, init=False)
-    _expecting: "Counter[str]" = field(factory=Counter, init=False)
+    _expecting: Concurrency = field(factory=lambda: Concurrency(EXPECTING), init=False)
+    _waiting: Concurrency = field(factory=lambda: Concurrency(WAITING, ALL_WAITING), init=False)
     _senders: "OrderedDict[str, TokenBucket]" = field(factory=OrderedDict, init=False)
 
     def matched(self, operator: str, console_id: str, end: int) -> None:
@@ -51,19 +83,13 @@ class VerbLimits:
         """Where the last one ended."""
         return self._places.get((operator, console_id))
 
-    @contextmanager
-    def expecting(self, operator: str) -> Iterator[bool]:
+    def expecting(self, operator: str) -> AbstractContextManager[bool]:
         """Whether `operator` may wait for one more pattern, which is counted in the block."""
-        if self._expecting[operator] >= EXPECTING:
-            yield False
-            return
-        self._expecting[operator] += 1
-        try:
-            yield True
-        finally:
-            self._expecting[operator] -= 1
-            if not self._expecting[operator]:
-                del self._expecting[operator]
+        return self._expecting.one_more(operator)
+
+    def waiting(self, operator: str) -> AbstractContextManager[bool]:
+        """Whether `operator` may wait for one more console, which is counted in the block."""
+        return self._waiting.one_more(operator)
 
     def may_send(self, operator: str, now: float) -> bool:
         """Whether `operator` may send one more message, which is counted."""

@@ -27,6 +27,7 @@ from vspc.apps.verbs import (
     sendbreak,
     sessions,
     status,
+    wait,
     watch,
     who,
 )
@@ -162,8 +163,8 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 
 _MODULES = (
-    *(list_verb, console, raw, log, boots, export, record, note, send, expect, watch),
-    *(msg, info, who),
+    *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
+    *(watch, msg, info, who),
     *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
 )
 
