@@ -31,6 +31,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "expect": ("{} x", "{} --from 0 x", "{} --from boot x", "{} --from last --send y x"),
         "watch": ("{}", "{} web01", "{} --json --grep x"),
         "wait": ("{}", "{} --state away", "{} --json --timeout 1"),
+        "broadcast": ("{} x", "{} --yes 1 x", "{} --yes 0 --json x"),
         "msg": ("{} words",),
         "info": ("{}", "{} --json"),
         "who": ("", "{}", "--json {}", "--json"),

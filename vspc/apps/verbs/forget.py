@@ -21,7 +21,7 @@ YES = Option("--yes", "so many there are; needed for a glob and for --away", NUM
 
 GRAMMAR = Grammar(
     "forget",
-    "forget an away console, or close a quarantined line (administrators)",
+    "forget away consoles, or close a quarantined line (administrators)",
     arguments=(NAME,),
     options=(AWAY, YES),
     forms=("NAME", "GLOB [--away TIME] [--yes COUNT]", "--away TIME [--yes COUNT]"),

@@ -11,7 +11,7 @@ from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
 from vspc.apps.verbs.output import INTERRUPT
 from vspc.console.attachment import Ended, Sink
 from vspc.console.console import Console
-from vspc.console.notices import Notice
+from vspc.console.notices import Notice, NoticeKind
 from vspc.console.session import Fact
 from vspc.net.waiting import Wakeup
 
@@ -45,37 +45,45 @@ async def run(call: Call, parsed: Parsed) -> None:
     console = call.find(parsed[NAME])
     call.require_right("write", console, "type on")
     call.require_place()
-    offset, count = await _Sending(call, console, parsed).run()
+    sending = Sending(call, console, parsed.get(TIME_OUT, TIMEOUT), parsed.has(FORCE))
+    offset, count = await sending.run(text, parsed.has(ENTER), reads=True)
     if parsed.has(JSON):
         call.output.put(json.dumps({"offset": offset, "bytes": count}).encode() + b"\n")
 
 
-class _Sending(Sink):
-    """Types TEXT or standard input at one attachment."""
+class Sending(Sink):
+    """Types a text or standard input at one attachment. `was_held`: a vMotion held some of it."""
 
-    def __init__(self, call: Call, console: Console, parsed: Parsed) -> None:
+    def __init__(self, call: Call, console: Console, timeout: float, force: bool = False) -> None:
         self._call = call
         self._console = console
-        self._text, self._enter = parsed.get(TEXT), parsed.has(ENTER)
-        self._timeout = parsed.get(TIME_OUT, TIMEOUT)
+        self._timeout = timeout
+        self._enter = False
         self._is_whole = False  # whether nothing more comes that is to be typed
         self._unconsumed = 0  # bytes of input without `Channel.consumed`
+        self.was_held = False
         self._changed = Wakeup(call.context.clock)
         self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
         )
-        self._typist = Typist(
-            call, console, self._attachment, self._changed.set_later, parsed.has(FORCE)
-        )
+        self._typist = Typist(call, console, self._attachment, self._changed.set_later, force)
 
-    async def run(self) -> tuple[int, int]:
-        """Where the output stood when the last byte went to the VM, and how many bytes did."""
+    async def run(self, text: bytes | None, enter: bool, reads: bool = False) -> tuple[int, int]:
+        """Type `text`, or None for standard input, and a CR with `enter`. Where the output stood
+        when the last byte went to the VM, and how many bytes did. With `reads` the input of the
+        channel is for this.
+        """
         try:
             with self._call.recording("send", self._console, self._stop):
-                await self._send()
+                await self._send(text, enter, reads)
         finally:
             self._attachment.detach()
         return self._typist.offset, self._typist.typed
+
+    @property
+    def typed(self) -> int:
+        """Bytes that went to the VM."""
+        return self._typist.typed
 
     def _stop(self) -> Mapping[str, Fact]:
         """What is recorded at the end."""
@@ -83,13 +91,15 @@ class _Sending(Sink):
         self._typist.stop()
         return {"bytes": self._typist.typed, "offset": self._typist.offset}
 
-    async def _send(self) -> None:
+    async def _send(self, text: bytes | None, enter: bool, reads: bool) -> None:
         # Before input is read: another operator may have the pen, the VM may be away.
         self._typist.begin()
         self._typist.check()
-        self._call.output.reader = self._read
-        if self._text is not None:
-            self._typist.type(self._text)
+        self._enter = enter
+        if reads:
+            self._call.output.reader = self._read
+        if text is not None:
+            self._typist.type(text)
             self._end_text()
         await self._until_typed()
 
@@ -106,6 +116,7 @@ class _Sending(Sink):
         typed, since = -1, 0.0
         while True:
             typist.check()
+            self.was_held = self.was_held or (self._console.input.held and typist.waiting > 0)
             if self._is_whole and not typist.waiting:
                 return
             self._consume()
@@ -140,8 +151,10 @@ class _Sending(Sink):
         self._attachment.offset = self._console.history.end
         while True:
             match self._attachment.next(1):
-                case Notice(text):
+                case Notice(text, _, kind):
                     self._call.remark(text)
+                    if kind is NoticeKind.MIGRATING:
+                        self._changed.set_later()
                 case Ended(reason):
                     self._changed.throw(self._typist.failure(FAILED, "ended", reason))
                     return

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 from vspc.apps.verbs import (
     accept,
     boots,
+    broadcast,
     console,
     doctor,
     events,
@@ -164,7 +165,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
-    *(watch, msg, info, who),
+    *(watch, broadcast, msg, info, who),
     *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
 )
 
