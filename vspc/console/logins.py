@@ -142,6 +142,9 @@ class LoginObserver:
         del login, connection
         return ""
 
+    def program(self, login: Login, connection: LoginConnection) -> None:
+        """The program of an operator is connected, by a door with limits of its own."""
+
     def left(self, login: Login) -> None:
         """The connection of a login that was accepted is closed."""
 

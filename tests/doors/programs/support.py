@@ -17,7 +17,7 @@ from vspc.config.sockets import PortRange, SocketAddress
 from vspc.config.values import Pattern
 from vspc.config.vm_settings import SocketSettings
 from vspc.console.access import Operator
-from vspc.console.logins import Login, LoginConnection, LoginFailure
+from vspc.console.logins import Login, LoginConnection, LoginFailure, LoginObserver
 from vspc.console.ports import Lockout
 from vspc.console.sessions import Quota, Sessions
 from vspc.doors.programs.door import DoorContext, ProgramDoor
@@ -66,8 +66,8 @@ class FakeReactor:
         return FakePort(lambda: self.factories.pop((interface, port)))
 
 
-class FakeLogins:
-    """`vspc.doors.programs.socket.ProgramLogins` over real sessions."""
+class FakeLogins(LoginObserver):
+    """Over real sessions."""
 
     def __init__(self) -> None:
         self.sessions = Sessions(Quota)

@@ -14,9 +14,9 @@ from tests.net.authorities import Signed, certificate
 from tests.net.test_tls import Client as TlsClient
 from tests.net.test_tls import made_pair
 from vspc.config.values import Readable
-from vspc.doors.programs.certificates import read_certificate
 from vspc.doors.programs.channel import CLOSE_TIMEOUT
 from vspc.doors.programs.factory import HANDSHAKE_TIMEOUT, HANDSHAKES_PER_ADDRESS
+from vspc.doors.programs.socket import read_certificate
 
 
 class Program(Client):

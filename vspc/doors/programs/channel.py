@@ -75,7 +75,7 @@ class ChannelContext:
 
     `name` is what is typed for the console, empty while no console has the port; `find` gives it,
     if it is there and the caller may read it; `begins` is the offset at which an attachment begins;
-    `waiting` are the channels whose console is not there; `left` is called with one that is over.
+    `waiting` are the channels whose console is not there.
     """
 
     verbs: VerbContext
@@ -84,7 +84,6 @@ class ChannelContext:
     find: Callable[[Call], Console | None]
     begins: Callable[[Console], int]
     waiting: dict["ProgramChannel", None]
-    left: Callable[["ProgramChannel"], None]
 
 
 @implementer(IPushProducer)
@@ -95,8 +94,16 @@ class ProgramChannel:
 
     terminal: Terminal | None = None
 
-    def __init__(self, context: ChannelContext, session: Session, wire: ProgramWire) -> None:
+    def __init__(
+        self,
+        context: ChannelContext,
+        session: Session,
+        wire: ProgramWire,
+        left: Callable[["ProgramChannel"], None],
+    ) -> None:
+        """`left` is called when it is over."""
         self._context = context
+        self._left = left
         self._wire = wire
         self._call = Call(context.verbs, session, self, verb="socket")
         self._program: Program | None = None
@@ -255,7 +262,7 @@ class ProgramChannel:
         if self._program is not None and self._unconsumed:
             self._log_end("input-lost", bytes=self._unconsumed)
         self._release()
-        self._context.left(self)
+        self._left(self)
 
     def _release(self) -> None:
         """Nothing is typed or shown any more, however long the connection takes to close."""

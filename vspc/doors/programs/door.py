@@ -27,12 +27,12 @@ from vspc.console.events import (
     Renamed,
     WentAway,
 )
-from vspc.console.logins import Login
+from vspc.console.logins import Login, LoginObserver
 from vspc.console.names import Found
 from vspc.doors.programs.assignment import ConsolePorts
-from vspc.doors.programs.channel import ProgramChannel
+from vspc.doors.programs.channel import ChannelContext, ProgramChannel
 from vspc.doors.programs.factory import FactoryContext, Handshakes, SocketFactory
-from vspc.doors.programs.socket import OperatorsOfSockets, ProgramLogins, ProgramSocket
+from vspc.doors.programs.socket import OperatorsOfSockets, ProgramSocket
 from vspc.net.endpoints import BACKLOG, limit_accepts
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
@@ -56,7 +56,7 @@ class DoorContext:
     reactor: Any
     verbs: VerbContext
     operators: OperatorsOfSockets
-    logins: ProgramLogins
+    logins: LoginObserver
     scheduler: Scheduler
     refusals: Refusals
     assignments_file: StateFile
@@ -109,7 +109,7 @@ class ProgramDoor:
         self._assigned = ConsolePorts(context.verbs.roster, context.assignments_file)
         self._begins: dict[str, int] = {}  # where the output of consoles begins that came just now
         self._looks = False  # whether those who wait are about to look again
-        self.waiting: dict[ProgramChannel, None] = {}  # those whose console is not there
+        self._waiting: dict[ProgramChannel, None] = {}  # those whose console is not there
         self._asked: tuple[SocketSettings, ...] = ()  # what VMs ask for, beside the configuration
         self._again: Callable[[], SocketChanges] | None = None  # prepare the same once more
 
@@ -191,14 +191,16 @@ class ProgramDoor:
 
     def _listen(self, address: SocketAddress, entry: SocketSettings) -> _Listener:
         context = self._context
+        channel = ChannelContext(
+            context.verbs,
+            str(address),
+            lambda: self.name_of(socket),
+            lambda call: self._find(socket, call),
+            self._begins_at,
+            self._waiting,
+        )
         socket = ProgramSocket(
-            address,
-            entry,
-            self,
-            context.operators,
-            context.logins,
-            context.verbs.clock,
-            self._refuse,
+            address, entry, channel, context.operators, context.logins, self._refuse
         )
         factory = SocketFactory(socket, self._shared)
         port = _bound(context.reactor, address, factory)
@@ -208,7 +210,7 @@ class ProgramDoor:
         return _Listener(socket, factory, port)
 
     def _refuse(self, socket: ProgramSocket, address: str, reason: str) -> None:
-        if self._context.refusals.worth_a_line(address, self.verbs.clock.seconds()):
+        if self._context.refusals.worth_a_line(address, self._context.verbs.clock.seconds()):
             _log.warn("program-refused", socket=str(socket.address), address=address, reason=reason)
 
     # Consoles
@@ -217,13 +219,6 @@ class ProgramDoor:
     def _sockets(self) -> Iterator[ProgramSocket]:
         return (listener.socket for listener in self._listeners.values())
 
-    # `SocketConsoles`
-
-    @property
-    def verbs(self) -> VerbContext:
-        """What attachments work on."""
-        return self._context.verbs
-
     def name_of(self, socket: ProgramSocket) -> str:
         """What is typed for the console of a socket; empty while no console has the port."""
         entry = socket.entry
@@ -231,18 +226,18 @@ class ProgramDoor:
             return entry.console or ""
         return self._assigned.name(entry.consoles, socket.address.port)
 
-    def find(self, socket: ProgramSocket, call: Call) -> Console | None:
+    def _find(self, socket: ProgramSocket, call: Call) -> Console | None:
         """Its console: no other that has a name like it, and none that the operator may not read. A
         name without a port is the first one.
         """
         name = self.name_of(socket)
         for typed in (name, f"{name}:1") if name else ():
-            match self.verbs.roster.resolve(typed, call.may_read):
+            match self._context.verbs.roster.resolve(typed, call.may_read):
                 case Found(console) if _is(console, typed) and not console.quarantined:
                     return console
         return None
 
-    def begins(self, console: Console) -> int:
+    def _begins_at(self, console: Console) -> int:
         """Where its output began, if it has just come; else now."""
         return self._begins.get(console.id, console.history.end)
 
@@ -250,10 +245,10 @@ class ProgramDoor:
         """A console may have come; for `vspc.console.events.EventBus.subscribe`."""
         match event:
             case Appeared(ref) | Connected(ref) | Renamed(ref) if self._listeners:
-                console = self.verbs.roster.get(ref.id)
+                console = self._context.verbs.roster.get(ref.id)
                 if console is None:
                     return
-                if isinstance(event, Appeared) and self.waiting:
+                if isinstance(event, Appeared) and self._waiting:
                     self._begins[ref.id] = console.history.end
                 if isinstance(event, Renamed):
                     self._assigned.has_room()
@@ -274,13 +269,13 @@ class ProgramDoor:
 
     def _look_soon(self) -> None:
         """Those who wait look again, in the next turn."""
-        if self.waiting and not self._looks:
+        if self._waiting and not self._looks:
             self._looks = True
-            self.verbs.clock.call_later(0, self._look)
+            self._context.verbs.clock.call_later(0, self._look)
 
     def _look(self) -> None:
         self._looks = False
-        for channel in list(self.waiting):
+        for channel in list(self._waiting):
             channel.look()
         self._begins.clear()
 
@@ -291,7 +286,7 @@ class ProgramDoor:
         return {
             "listening": len(self._listeners),
             "connections": sum(len(socket.channels) for socket in self._sockets),
-            "waiting": len(self.waiting),
+            "waiting": len(self._waiting),
         }
 
     def ports(self) -> list[IListeningPort]:

@@ -1,25 +1,26 @@
 """One socket of [[console.listen]]: who may connect, as which operator, and how many at once."""
 
+from base64 import b64encode
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import define, field, frozen
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 
-from vspc.apps.verbs.context import Call, VerbContext
 from vspc.common.addresses import address_text
 from vspc.common.clock import Clock
 from vspc.config.sockets import SocketAddress
 from vspc.config.vm_settings import SocketSettings
 from vspc.console.access import Operator
-from vspc.console.console import Console
-from vspc.console.logins import Login, LoginConnection, LoginFailure, UserName, begin_login
+from vspc.console.logins import Login, LoginFailure, LoginObserver, UserName, begin_login
 from vspc.console.ports import Lockouts
 from vspc.console.session import Proof
 from vspc.doors.peers import local_peer
-from vspc.doors.programs.certificates import ClientCertificate, client_certificate
 from vspc.doors.programs.channel import ChannelContext, ProgramChannel, ProgramWire
 from vspc.net.limits import TokenBucket
+from vspc.net.tls import peer_certificate
 
 SOCKET, CERTIFICATE = "socket", "tls-certificate"
 """How an operator of a socket is authenticated: by the configuration, by a client certificate."""
@@ -36,38 +37,28 @@ class NotAdmitted(Exception):
     """A connection is refused; the text says why, for the client."""
 
 
-class ProgramLogins(Protocol):
-    """Where connections are counted and recorded; `vspc.server.logins` is one."""
+@frozen
+class ClientCertificate:
+    """One that TLS has verified. `name` is its only common name, empty if it has none or several;
+    `fingerprint` is written as those of keys are.
+    """
 
-    def program(self, login: Login, connection: LoginConnection) -> None:
-        """The program of an operator is connected."""
-
-    def left(self, login: Login) -> None:
-        """Its connection is closed."""
-
-    def failed(self, failure: LoginFailure) -> None:
-        """A connection was refused for what its client showed."""
+    name: str
+    fingerprint: str
 
 
-class SocketConsoles(Protocol):
-    """Which console a socket is for."""
+def client_certificate(transport: Any) -> ClientCertificate | None:
+    """That of the client at the other end; None if it has shown none, or there is no TLS."""
+    shown = peer_certificate(transport)
+    return None if shown is None else read_certificate(shown.to_cryptography())
 
-    @property
-    def verbs(self) -> VerbContext:
-        """What attachments work on."""
 
-    def name_of(self, socket: "ProgramSocket") -> str:
-        """What is typed for it; empty while no console has the port."""
-
-    def find(self, socket: "ProgramSocket", call: Call) -> Console | None:
-        """It, if it is there and `call` may read it."""
-
-    def begins(self, console: Console) -> int:
-        """The offset at which an attachment begins."""
-
-    @property
-    def waiting(self) -> dict[ProgramChannel, None]:
-        """Those whose console is not there."""
+def read_certificate(certificate: x509.Certificate) -> ClientCertificate:
+    """What is to be known of it."""
+    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    names = [str(each.value) for each in found]
+    digest = b64encode(certificate.fingerprint(SHA256())).decode().rstrip("=")
+    return ClientCertificate(names[0] if len(names) == 1 else "", f"SHA256:{digest}")
 
 
 @frozen
@@ -89,15 +80,19 @@ class ProgramSocket:
 
     address: SocketAddress
     entry: SocketSettings
-    consoles: SocketConsoles
+    channel: ChannelContext
     operators: OperatorsOfSockets
-    logins: ProgramLogins
-    clock: Clock
+    logins: LoginObserver
     refuse: Callable[["ProgramSocket", str, str], None]
     channels: dict[ProgramChannel, Login] = field(factory=dict, init=False)
     _admissions: TokenBucket = field(
         factory=lambda: TokenBucket(ADMISSION_RATE, ADMISSIONS), init=False
     )
+
+    @property
+    def clock(self) -> Clock:
+        """That of all its connections."""
+        return self.channel.verbs.clock
 
     def admit(self, wire: ProgramWire, transport: Any) -> ProgramChannel:
         """The channel of a new connection, to begin once it can be written to. `transport` is the
@@ -115,23 +110,10 @@ class ProgramSocket:
             raise
         now = self.clock.wall()
         login = begin_login(UserName(operator.name, None, ()), operator, proof, address, now)
-        channel = ProgramChannel(self._context, login.session, wire)
+        channel = ProgramChannel(self.channel, login.session, wire, self._leave)
         self.channels[channel] = login
         self.logins.program(login, channel)
         return channel
-
-    @property
-    def _context(self) -> ChannelContext:
-        consoles = self.consoles
-        return ChannelContext(
-            consoles.verbs,
-            str(self.address),
-            lambda: consoles.name_of(self),
-            partial(consoles.find, self),
-            consoles.begins,
-            consoles.waiting,
-            self._leave,
-        )
 
     def _address_of(self, transport: Any) -> str:
         if self.address.path:

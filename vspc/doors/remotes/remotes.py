@@ -4,7 +4,6 @@ after they were lost.
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
@@ -30,14 +29,15 @@ from vspc.console.events import (
 from vspc.console.ports import InThread
 from vspc.console.remote import RemoteSystem
 from vspc.doors.remotes.bridge import BridgeEvents, RemoteBridge
-from vspc.doors.remotes.wires import remote_wire
 from vspc.net.backoff import Backoff
 from vspc.net.client_tls import ClientTls, TrustSettings
 from vspc.net.limits import Refusals, TokenBucket
 from vspc.net.outbound import LIMIT, ConnectFailed, Destination, FailureKind, Outbound
 from vspc.net.scheduler import Scheduler
+from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import TlsError
 from vspc.net.waiting import RunningCoroutine, sleep, within
+from vspc.vm.lines.plain import DialledTelnetLine, RawLine
 from vspc.wire.uri import RemoteUri
 
 MOST = 256
@@ -238,12 +238,20 @@ class RemoteLink:
             VmRefused(address, zone, str(refusal), refusal.hint, said, RefusalKind.REMOTE)
         )
 
-    def _build(self, address: str) -> Any:
-        context = self._context
+    def _build(self, address: str) -> RawLine | LineTransport:
+        """A line of vm/lines: turns, NVT, BREAK and backpressure are the same, seen from the other
+        end of the VM.
+        """
+        context, scheme = self._context, self._uri.scheme
         events = BridgeEvents(lambda: self._made(bridge, address), self._speaks_telnet, self._lost)
         bridge = RemoteBridge(context.verbs, self._console, self._uri, events, self._begins)
         now, share = context.verbs.clock.seconds, context.scheduler.share(address)
-        return remote_wire(self._uri.scheme, bridge.connected, now, share)
+        share.proven = True  # we have asked for what it sends
+        if scheme.telnet:
+            return LineTransport(
+                lambda: DialledTelnetLine(bridge.connected, "", scheme.tls), now, share
+            )
+        return RawLine(bridge.connected, "", share)
 
     def _made(self, bridge: RemoteBridge, address: str) -> None:
         self._bridge, self._address = bridge, address
