@@ -35,6 +35,12 @@ class TimeLimits(SynchronousTestCase):
         self.assertEqual(self.successResultOf(waiting), 3)
         self.no_timer_is_left()
 
+    def test_the_time_was_over_before_it_began(self) -> None:
+        waiting = Deferred.fromCoroutine(within(self.clock, -0.5, self.work))
+        self.clock.advance(0)
+        self.failureResultOf(waiting, TimeoutError)
+        self.no_timer_is_left()
+
     def test_it_takes_too_long(self) -> None:
         waiting = self.begin()
         self.clock.advance(5)

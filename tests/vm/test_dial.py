@@ -214,8 +214,8 @@ class Failing(DialTest):
         self.assertEqual(pauses, [1, 2, 4, 8, 16, 32, 64, 120, 120])
         self.assertEqual(
             self.console().link.away_reason,
-            "tcp://192.0.2.9:4001 accepts connections and closes them at once: in use?; "
-            'it says "Port already in use"',
+            "tcp://192.0.2.9:4001 accepts connections and closes them at once: "
+            '"Port already in use"',
         )
 
     def test_after_a_connection_that_lasted_it_is_tried_soon(self) -> None:
@@ -274,6 +274,7 @@ class Mistaken(DialTest):
 
     def test_telnet_where_raw_was_configured(self) -> None:
         self.assertIn("telnet://", self.remark(RAW, b"\xff", b"\xfd\x00"))
+        self.assertIn("without telnet=on", self.remark("unix:/x", b"\xff\xfd\x00"))
 
     def test_ssh_http_and_tls(self) -> None:
         for said, word in (
@@ -282,6 +283,7 @@ class Mistaken(DialTest):
             (b"\x15\x03\x01\x00\x02\x02\x0a", "it speaks TLS"),
         ):
             self.assertIn(word, self.remark("unix:/x", said))
+            self.assertIn(word, self.remark(RAW, said))
 
     def test_noise_is_output(self) -> None:
         self.assertEqual(self.remark(RAW, b"\xff\x00\xff", b"\xff\xfd"), "")

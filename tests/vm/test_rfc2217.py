@@ -164,6 +164,13 @@ class Setting(Rfc2217Test):
         self.assertEqual(link.line.send_break(), 0.0)
         self.assertEqual(device.wire.take(), command(telnet.BRK))
 
+    def test_a_device_that_speaks_no_telnet(self) -> None:
+        device = self.device(PortWishes(115200))
+        device.wire.above.dataReceived(b"Debian GNU/Linux 12 ttyS0")
+        self.advance(rfc2217.ANSWER)
+        self.assertEqual(self.console().link.remark, rfc2217.NO_ANSWER)
+        self.assertIsNone(self.console().link.port.settings)
+
     def test_a_device_that_does_not_answer_everything(self) -> None:
         device = self.device()
         device.wire.above.dataReceived(negotiation(DO, COM_PORT))

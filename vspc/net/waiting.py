@@ -52,7 +52,9 @@ async def sleep(clock: Clock, seconds: float) -> None:
 
 
 async def within(clock: Clock, seconds: float, work: "Coroutine[Any, Any, T] | Deferred[T]") -> T:
-    """What `work` returns. Raises TimeoutError after `seconds`, when `work` is cancelled."""
+    """What `work` returns. Raises TimeoutError after `seconds`, when `work` is cancelled; a time
+    below 0 is 0.
+    """
     running: Deferred[T] = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)
     is_late = False
 
@@ -61,7 +63,7 @@ async def within(clock: Clock, seconds: float, work: "Coroutine[Any, Any, T] | D
         is_late = True
         running.cancel()
 
-    timer = clock.call_later(seconds, time_out)
+    timer = clock.call_later(max(0.0, seconds), time_out)
     try:
         return await running
     except CancelledError:

@@ -30,6 +30,9 @@ _SPEAKS: Mapping[OpeningProtocol, str] = MappingProxyType(
 )
 
 
+RAW_ONLY = "a Unix socket has to carry plain bytes, as QEMU's without telnet=on"
+
+
 class LineWatcher:
     """The first bytes of one line, and how long it lasts. `seconds` are never set back."""
 
@@ -50,10 +53,10 @@ class LineWatcher:
         spoken = recognise_server(self._opening)
         if spoken is not None or len(self._opening) >= DECIDED:
             self._opening = None
-        is_telnet = self._entry.scheme is not None and self._entry.scheme.telnet
-        if spoken is None or (is_telnet and spoken is OpeningProtocol.TELNET):
+        scheme = self._entry.scheme
+        if spoken is None or (scheme and scheme.telnet and spoken is OpeningProtocol.TELNET):
             return ""
-        return _SPEAKS[spoken]
+        return _SPEAKS[spoken] if scheme else f"it speaks {spoken.value}; {RAW_ONLY}"
 
     def explain(self, reason: str) -> str:
         """Why the line is over, where its device has closed it for `reason`."""
@@ -61,8 +64,8 @@ class LineWatcher:
             return reason
         words = self._said.decode("utf-8", "replace").split("\n")
         said = next((text for word in words if (text := safe(word.strip()))), "")
-        tail = f'; it says "{said}"' if said else ""
-        return f"{self._entry.uri} accepts connections and closes them at once: in use?{tail}"
+        tail = f': "{said}"' if said else "; it may be in use"
+        return f"{self._entry.uri} accepts connections and closes them at once{tail}"
 
 
 class DialledObserver:

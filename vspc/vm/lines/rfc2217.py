@@ -22,9 +22,15 @@ from vspc.wire.comport import Control, Side
 _OPTION = bytes((telnet.COM_PORT,))
 
 ANSWER = 10.0
-"""Seconds in which the device has to answer what was set and asked."""
+"""Seconds in which the device has to answer the offer of the option, then what was set and asked.
+"""
 
 DECLINED = "it declined RFC 2217: the settings of its serial port are not known, and not set"
+
+NO_ANSWER = (
+    "it does not answer the offer of RFC 2217: the settings of its serial port are not known, and "
+    "not set"
+)
 
 _QUESTIONS: Mapping[str, comport.Setting] = MappingProxyType(
     {
@@ -77,12 +83,14 @@ class Rfc2217Line(DialledTelnetLine):
 
     def negotiate(self) -> None:
         super().negotiate()
+        self._answer.start(ANSWER, self._report_unanswered)
         self.transport.will(_OPTION).addCallback(self._agreed)
 
     def _agreed(self, agreed: bool) -> None:
         if self.transport.protocol is None:  # it is over
             return
         if not agreed:
+            self._answer.stop()
             self._remark(DECLINED)
             return
         self._set(self._wishes)
@@ -188,6 +196,9 @@ class Rfc2217Line(DialledTelnetLine):
             self._remark(f"its serial port has {other}" if other else "")
 
     def _report_unanswered(self) -> None:
+        if not self._speaks_comport:
+            self._remark(NO_ANSWER)
+            return
         missing = ", ".join(_WORDS.get(name, name) for name in self._unanswered)
         self._remark(f"it does not say what its serial port has in force: {missing}")
         if "flow" in self._unanswered and len(self._unanswered) == 1:
