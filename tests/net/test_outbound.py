@@ -189,6 +189,10 @@ class Names(OutboundTest):
         for number, one in enumerate(every):
             reason = f"h{number} was not looked up within 5 s"
             self.assertEqual(self.why(one), (FailureKind.UNKNOWN_NAME, reason))
+        self.patch(outbound, "LOOK_UPS", 1)  # one waits still, though nobody does for it
+        reason = "one-more cannot be looked up: the system's resolver does not answer"
+        one_more = self.connect(Destination("one-more", 23))
+        self.assertEqual(self.why(one_more), (FailureKind.UNKNOWN_NAME, reason))
         release.set()
         for _ in range(outbound.RESOLVERS):
             self.reactor.thread()

@@ -50,7 +50,7 @@ class UartCommandTests(ControlTestCase):
         self.assertEqual(self.say("uart web1 dtr=off"), "ok 9600 8E1\n")
         self.assertEqual(self.said(), ["05 09"])
         self.assertEqual(self.say("uart web1"), "ok 9600 8E1\n")
-        self.assertIn("error 'x' is no setting", self.say("uart web1 x"))
+        self.assertIn("error 'x' is not a setting", self.say("uart web1 x"))
 
     def test_a_target_says_none_and_can_ask(self) -> None:
         self.say("uart web1 9600 7O2")

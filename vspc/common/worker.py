@@ -146,6 +146,11 @@ class WorkerPool:
         else:  # not before: one that never ran does not count
             self._threads.append(thread)
 
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has begun."""
+        return len(self._waiting)
+
     def close(self, seconds: float = 0.0) -> None:
         """Take nothing more. What waits is dropped, or with `seconds` done, within that time."""
         with self._changed:

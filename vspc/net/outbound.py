@@ -46,6 +46,9 @@ LOOK_UP = 5.0
 RESOLVERS = 4
 """Threads that look up names: the system's resolver may wait for half a minute."""
 
+LOOK_UPS = 200
+"""Names that wait for a thread, those included that nobody waits for any more."""
+
 AT_ONCE = 100
 """Connections that are being made; others wait for their turn."""
 
@@ -163,6 +166,8 @@ class Outbound:
             return [host]
         answer = ThreadAnswer[list[str] | ConnectFailed](self.reactor.callFromThread)
         unknown = partial(ConnectFailed, FailureKind.UNKNOWN_NAME)
+        if self._resolvers.waiting >= LOOK_UPS:
+            raise unknown(f"{host} cannot be looked up: the system's resolver does not answer")
         try:
             self._resolvers.submit(_answer, self.look_up, host, answer)
             found = await within(self.clock, LOOK_UP, answer.wait())

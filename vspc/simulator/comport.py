@@ -61,7 +61,7 @@ class UartSettings:
             elif word in ("rts=on", "rts=off"):
                 settings = evolve(settings, rts=word == "rts=on")
             else:
-                raise ValueError(f"{word!r} is no setting; 9600, 7E1, dtr=off, rts=on are")
+                raise ValueError(f"{word!r} is not a setting; 9600, 7E1, dtr=off, rts=on are")
         return settings
 
     def messages(self) -> list[ComPortMessage]:
