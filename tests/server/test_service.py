@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -18,6 +19,7 @@ from vspc.config.credentials import authorized_key, fingerprint
 from vspc.console.access import Operator, Subject
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session
+from vspc.net.outbound import AT_ONCE, Destination
 from vspc.net.tls import load_pair
 from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
@@ -88,6 +90,16 @@ class Reloading(SynchronousTestCase):
         self.reload()
         (console,) = self.service.roster
         self.assertEqual(console.link.away_reason, "it is no longer in the configuration")
+
+    def test_remote_systems_that_do_not_answer_hold_up_nothing_that_is_configured(self) -> None:
+        outbound = self.service._remotes.outbound
+        for number in range(2 * AT_ONCE):
+            asked_for = Destination(f"198.51.100.{number % 250}", 4001)
+            Deferred.fromCoroutine(outbound.connect(asked_for, lambda _: Protocol()))
+        self.assertEqual(len(self.reactor.tcpClients), AT_ONCE)
+        self.write(more='[[dial]]\nname = "moxa"\nconnect = "tcp://192.0.2.9:4001"\n')
+        self.reload()
+        self.assertEqual(self.reactor.tcpClients[-1][0], "192.0.2.9")
 
     def test_a_reload_with_a_file_of_what_is_revoked_that_cannot_be_read_is_refused(self) -> None:
         path = self.directory / "revoked"

@@ -56,3 +56,4 @@ class RemoteSide:
         """The service ends."""
         if self._remotes is not None:
             self._remotes.close(reason)
+        self.outbound.close()

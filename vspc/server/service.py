@@ -110,9 +110,10 @@ class VspcService(MultiService):
             LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
             scheduler=self._scheduler,
         )
-        self._outbound = Outbound(reactor, clock, self._defect)
+        # One each: what VMs ask for holds up nothing that the configuration names.
+        self._outbound, asked_for = (Outbound(reactor, clock, self._defect) for _ in range(2))
         self._remotes = RemoteSide(
-            self.live, self._outbound, self._scheduler, self._refusals, self._listening
+            self.live, asked_for, self._scheduler, self._refusals, self._listening
         )
         self._vm_side = VmSide(
             lambda: self.live.config,
