@@ -20,8 +20,8 @@ UUID, ABSENT = f"{2:032x}", f"{9:032x}"
 LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "list": ("", "{}", "--json {}", "--json"),
-        "console": ("{}", "{} ro"),
-        "raw": ("{}", "{} --from 0", "{} --strict"),
+        "console": ("{}", "{} ro", "{} wait catch"),
+        "raw": ("{}", "{} --from 0", "{} --strict", "{} --wait"),
         "log": ("{}", "{} --from 0", "{} --grep x", "{} -f"),
         "boots": ("{}", "{} --json"),
         "export": ("{}", "{} --format raw"),

@@ -17,6 +17,7 @@ from tests.fakes import ALL, UUID, FakeLine, FakeSink
 from tests.net.ends import Wire
 from vspc.config.credentials import authorized_key, fingerprint
 from vspc.console.access import Operator, Subject
+from vspc.console.events import Event, RulesChanged
 from vspc.console.identity import Claim
 from vspc.console.session import Proof, Session
 from vspc.net.outbound import AT_ONCE, Destination
@@ -100,6 +101,12 @@ class Reloading(SynchronousTestCase):
         self.write(more='[[dial]]\nname = "moxa"\nconnect = "tcp://192.0.2.9:4001"\n')
         self.reload()
         self.assertEqual(self.reactor.tcpClients[-1][0], "192.0.2.9")
+
+    def test_those_that_wait_for_a_console_are_told_that_rules_may_have_changed(self) -> None:
+        happened: list[Event] = []
+        self.service.events.subscribe(happened.append)
+        self.reload()
+        self.assertEqual(happened, [RulesChanged()])
 
     def test_a_reload_with_a_file_of_what_is_revoked_that_cannot_be_read_is_refused(self) -> None:
         path = self.directory / "revoked"

@@ -49,6 +49,13 @@ class _Piece:
     refused: bool = False
 
 
+def catch_pen(console: Console, attachment: Attachment) -> Refusal | None:
+    """Take the pen before a key is typed; why not, if that fails. After a change of host, which the
+    operator has not seen yet, it has to be asked for.
+    """
+    return Refusal.HOST if console.attachments.host_change else attachment.take_pen()
+
+
 class InputWindow(Protocol):
     """A channel, as its input needs it."""
 

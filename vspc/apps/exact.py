@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from vspc.apps.console_input import NOT_DENIED, OperatorInput, RefusedInput
+from vspc.apps.console_input import (
+    NOT_DENIED,
+    OperatorInput,
+    RefusedInput,
+    catch_pen,
+    refused_status,
+)
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
@@ -52,13 +58,17 @@ class ExactBridge(Program):
         read_only: bool = False,
         ends_with_input: bool = False,
         rules: BridgeRules = RAW,
+        catches: bool = False,
     ) -> None:
-        """`ends_with_input`: it ends with 0 when all input has come and is taken."""
+        """`ends_with_input`: it ends with 0 when all input has come and is taken. `catches`: it
+        takes the pen at the beginning, or ends.
+        """
         self._call = call
         self._channel = call.channel
         self._console = console
         self._ends_with_input = ends_with_input
         self._rules = rules
+        self._catches = catches
         self._input_ended = False
         self._is_over = self._is_purging = False
         self._attachment = console.attach(
@@ -70,11 +80,18 @@ class ExactBridge(Program):
         if rules.unsent:
             self._attachment.account.on_change = self._sent
 
-    def begin(self) -> None:
-        """Cautions on stderr, then output from `offset` on."""
+    def begin(self, early: bytes = b"") -> None:
+        """Cautions on stderr, then output from `offset` on; `early` was received before."""
         for caution in cautions(self._call.context, self._console):
             self._print(caution)
+        refusal = catch_pen(self._console, self._attachment) if self._catches else None
+        if early:  # before the end of input, of which the channel may tell at once
+            self.received(early)
         self._channel.start(self)
+        if refusal is not None and not self._is_over:
+            self._refusals.record(refusal)
+            self._print(self._refusals.text(refusal))
+            self._leave(refused_status(refusal))
         self.ready()
 
     def _print(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from vspc.apps.console_input import OperatorInput, RefusedInput
+from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
 from vspc.apps.describe import banner, cautions, details
 from vspc.apps.following import Following, ask
 from vspc.apps.screen import SHOWN, Screen, TurnLimit
@@ -57,21 +57,26 @@ class TerminalBridge(Program):
         read_only: bool = False,
         escape: bytes = DEFAULT_ESCAPE,
         left: Callable[[str], None] | None = None,
+        began: int | None = None,
+        catches: bool = False,
     ) -> None:
         """`escape` is the escape key, empty for none. `left` is called instead of ending the
         channel, which goes back to the chooser: with the reason, or "" if the operator left.
+        `began`: show all from that offset on instead of a replay; `catches`: take the pen first.
         """
         self._call = call
         self._channel = call.channel
         self._console = console
-        self._replay_first = replay
+        self._replay_first = replay if began is None else 0
+        self._catches = catches
         self._left = left
         clock = call.context.clock
         self._screen = Screen(call.channel, clock)
         self._showing = TurnLimit(clock, SHOWN, self.ready)
         self._keys = TerminalInput(clock, self._screen, escape, self)
+        start = console.history.end if began is None else began
         self._attachment = console.attach(
-            *(call.session, call.rights(console), self, console.history.end),
+            *(call.session, call.rights(console), self, start),
             *(AttachmentKind.TERMINAL, read_only),
         )
         self._output = Following(call.context, self._attachment, self, from_log=False)
@@ -87,6 +92,8 @@ class TerminalBridge(Program):
         self._screen.line(self._banner() + self._keys_for("?", ". Enter {} for help"))
         for caution in cautions(self._call.context, self._console):
             self._screen.line(caution)
+        if self._catches:
+            self._show_pen(catch_pen(self._console, self._attachment))
         self._show_last(self._replay_first)
         self._channel.start(self)
         self.ready()
@@ -235,7 +242,9 @@ class TerminalBridge(Program):
 
     def _ask_pen(self, force: bool = False) -> None:
         self._attachment.reads_only = False
-        refusal = self._attachment.take_pen(force)
+        self._show_pen(self._attachment.take_pen(force))
+
+    def _show_pen(self, refusal: Refusal | None) -> None:
         if refusal is None:
             self._screen.line(f"you type on {self._console.title}")
         else:

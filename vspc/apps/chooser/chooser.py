@@ -14,6 +14,7 @@ from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.views import PlainView, ScreenView
 from vspc.apps.describe import place, readers, state_word
 from vspc.apps.verbs import console as console_verb
+from vspc.apps.verbs.console_wait import Arrival
 from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
@@ -293,7 +294,10 @@ class ConsoleChooser:
         assert isinstance(console, Console)
         if self._call.may_read(console):
             attaching = console_verb.attach(
-                self._call, console, self._call.options, left=lambda why: self.show(why, visit)
+                self._call,
+                Arrival(console),
+                self._call.options,
+                left=lambda why: self.show(why, visit),
             )
             run_verb(self._call, attaching, attaches=True)
         else:  # its name, or the rules, changed since it was shown

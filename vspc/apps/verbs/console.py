@@ -3,11 +3,13 @@ the comma of a login.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
 from vspc.apps.terminal import REPLAY_LINES, TerminalBridge
 from vspc.apps.verbs.commandline import Words
+from vspc.apps.verbs.console_wait import Arrival, arrival
 from vspc.apps.verbs.context import FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NUMBER, WORD, UsageError, ValueKind
@@ -39,15 +41,24 @@ REPLAY = Option("replay", f"lines shown at the beginning ({REPLAY_LINES})", NUMB
 ESCAPE = Option("esc", "the key before escape commands; none: all keys are for the VM", _ESCAPE)
 STRICT = Flag("strict", "refuse a port that is known only by the order of arrival")
 REASON = Option("reason", "why, for the audit file", WORD, value="TEXT")
+WAIT = Flag("wait", "until a console, which need not exist yet, is connected")
+CATCH = Flag("catch", "hold the pen from the start, before a key is typed")
 
-OPTIONS = (READ_ONLY, REPLAY, ESCAPE, STRICT, REASON)
+OPTIONS = (READ_ONLY, REPLAY, ESCAPE, STRICT, REASON, WAIT, CATCH)
 
 LOGIN = Grammar("login", "options behind the comma of a login", options=OPTIONS)
 
 
 def options(words: tuple[str, ...]) -> Parsed:
     """Parse the options behind a login's comma. Raises `UsageError`."""
-    return parse(LOGIN, Words(words), 0.0)
+    return consistent(parse(LOGIN, Words(words), 0.0))
+
+
+def consistent(chosen: Parsed) -> Parsed:
+    """The same, if these options go together. Raises `UsageError`."""
+    if chosen.has(CATCH) and chosen.has(READ_ONLY):
+        raise UsageError("ro and catch exclude each other")
+    return chosen
 
 
 GRAMMAR = Grammar(
@@ -55,18 +66,28 @@ GRAMMAR = Grammar(
     "work on a console; ^Ec? there shows the escapes",
     arguments=(NAME,),
     options=OPTIONS,
-    examples=("console web1 ro replay=100",),
+    examples=("console web1 ro replay=100", "console web1 wait catch"),
 )
 
 
 async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach with these options."""
-    return await attach(call, call.find(parsed[NAME]), parsed.over(call.options))
+    chosen = consistent(parsed.over(call.options))
+    return await attach(call, await select(call, parsed[NAME], chosen), chosen)
+
+
+async def select(call: Call, typed: str, chosen: Parsed) -> Arrival:
+    """The console that `typed` names, waited for if that is wished. Raises `VerbExit`."""
+    return await arrival(call, typed) if chosen.has(WAIT) else Arrival(call.find(typed))
 
 
 def require_attachable(call: Call, console: Console, chosen: Parsed) -> None:
-    """There must be a place on `console`, and with `strict` it must be certain which port it is."""
+    """There must be a place on `console`, with `strict` it must be certain which port it is, and
+    with `catch` the operator must be allowed to type.
+    """
     call.require_place()
+    if chosen.has(CATCH):
+        call.require_right("write", console, "type on")
     if chosen.has(STRICT) and not port_certain(console):
         raise VerbExit(
             FAILED,
@@ -76,21 +97,25 @@ def require_attachable(call: Call, console: Console, chosen: Parsed) -> None:
 
 
 async def attach(
-    call: Call, console: Console, chosen: Parsed, left: Callable[[str], None] | None = None
+    call: Call, arrived: Arrival, chosen: Parsed, left: Callable[[str], None] | None = None
 ) -> Takeover:
-    """A bridge from the channel of `call` to `console`, to be started. `left` is called where a
+    """A bridge from the channel of `call` to a console, to be started. `left` is called where a
     terminal leaves it, with the reason if it had to.
     """
+    console, began, catches = arrived.console, arrived.began, chosen.has(CATCH)
     require_attachable(call, console, chosen)
     call, read_only = call.because(chosen.get(REASON, "")), chosen.has(READ_ONLY)
     if call.channel.terminal is None:
         call.remark(NO_TERMINAL)
-        end = console.history.end
-        return ExactBridge(call, console, end, read_only, ends_with_input=True).begin
+        offset = console.history.end if began is None else began
+        exact = ExactBridge(call, console, offset, read_only, True, catches=catches)
+        return partial(exact.begin, arrived.early)
     replay = min(chosen.get(REPLAY, REPLAY_LINES), MAX_REPLAY)
     key = chosen.get(ESCAPE)
     escape = call.context.escape() if key is None else key
-    return TerminalBridge(call, console, replay, read_only, escape, left).begin
+    return TerminalBridge(
+        call, console, replay, read_only, escape, left, began=began, catches=catches
+    ).begin
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

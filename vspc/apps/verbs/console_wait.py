@@ -6,6 +6,8 @@ as for a name that no console has.
 
 from collections.abc import Callable, Iterable
 
+from attrs import frozen
+
 from vspc.apps.verbs.context import (
     DONE,
     FAILED,
@@ -15,12 +17,13 @@ from vspc.apps.verbs.context import (
     VerbExit,
     fitting,
 )
+from vspc.apps.verbs.kinds import LONGEST_WAIT
 from vspc.apps.verbs.limits import WAITING
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.console.console import Console, ConsoleState
 from vspc.console.events import Appeared, Connected, Event, Renamed, RulesChanged, WentAway
-from vspc.console.names import Ambiguous, Found
+from vspc.console.names import MATCHES, Ambiguous, Found
 from vspc.net.waiting import Wakeup, within
 
 CONNECTED, AWAY = "connected", "away"
@@ -141,3 +144,34 @@ class ConsoleWait:
         if self._state == AWAY:
             return console.state is ConsoleState.AWAY
         return console.takes_input
+
+
+@frozen
+class Arrival:
+    """A console that is connected. `began`: the offset of the first byte of its line, where that
+    was connected just now; `early`: what a program typed while it waited.
+    """
+
+    console: Console
+    began: int | None = None
+    early: bytes = b""
+
+
+async def arrival(call: Call, word: str) -> Arrival:
+    """The console that `word` means, as soon as it is connected. Raises `VerbExit`.
+
+    For verbs that leave the channel to another program: what a program types meanwhile is kept, of
+    what is typed at a terminal only Control-C has an effect.
+    """
+    wait = ConsoleWait(call, word)
+    found, early = wait.now(), bytearray()
+    if len(found) > 1:
+        raise call.ambiguous(word, found[:MATCHES])
+    if not found:
+        hint = "; ^C ends" if call.channel.terminal is not None else ""
+        call.remark(f"waiting for {safe(word)}{hint}")
+        if call.channel.terminal is None:
+            call.output.reader = lambda data: early.extend(data or b"")
+        call.output.listen()
+        found = await wait.wait(LONGEST_WAIT)
+    return Arrival(found[0], wait.began(found[0]), bytes(early))

@@ -283,8 +283,7 @@ class Call:
             case Found(console):
                 return console
             case Ambiguous(consoles):
-                names = [f"  {self._typeable(console)}" for console in consoles]
-                raise VerbExit(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
+                raise self.ambiguous(typed, consoles)
             case NotFound():
                 raise VerbExit(NOT_FOUND, no_console(typed))
 
@@ -303,6 +302,11 @@ class Call:
             case Found(console):
                 return word not in (console.id, console.name, console.title, handle_of(console))
         return True
+
+    def ambiguous(self, typed: str, consoles: Sequence[Console]) -> VerbExit:
+        """The end of a verb that takes one console, where `typed` means several."""
+        names = [f"  {self._typeable(console)}" for console in consoles]
+        return VerbExit(NOT_FOUND, f"{safe(typed)} is ambiguous; it could be", *names)
 
     def _typeable(self, console: Console) -> str:
         """Its handle; with its id where the handle is ambiguous too."""

@@ -92,10 +92,14 @@ class VerbOutput(Program):
             self._drained.throw(error)
 
     async def _more_room(self) -> None:
+        self.listen()
+        await self._drained.wait()
+
+    def listen(self) -> None:
+        """Be the program of the channel, until another one is. Raises CancelledError."""
         self._begin()
         if self._is_cancelled:  # while the coroutine ran
             raise CancelledError
-        await self._drained.wait()
 
     def _drain(self) -> None:
         while self._rest and (room := self._channel.room()) > 0:

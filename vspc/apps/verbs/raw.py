@@ -1,8 +1,18 @@
 """`raw NAME`: exact bytes both ways, for programs."""
 
+from functools import partial
+
 from vspc.apps.exact import ExactBridge
 from vspc.apps.following import look_back_denial
-from vspc.apps.verbs.console import OPTIONS, READ_ONLY, REASON, require_attachable
+from vspc.apps.verbs.console import (
+    CATCH,
+    OPTIONS,
+    READ_ONLY,
+    REASON,
+    consistent,
+    require_attachable,
+    select,
+)
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET
@@ -24,22 +34,23 @@ FORWARD = "forward"
 
 async def run(call: Call, parsed: Parsed) -> Takeover:
     """Attach for a program."""
-    return await attach(call, parsed[NAME], parsed.over(call.options))
+    return await attach(call, parsed[NAME], consistent(parsed.over(call.options)))
 
 
 async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
     """`raw` on the console that `typed` names; also for `-W`."""
     try:
-        console = call.find(typed)
+        arrived = await select(call, typed, chosen)
     except VerbExit:
         if call.verb == FORWARD:
             call.record(FORWARD, result="failed", target=typed)
         raise
+    console = arrived.console
     require_attachable(call, console, chosen)
     call = call.because(chosen.get(REASON, ""))
     end, title, offset = console.history.end, console.title, chosen.get(FROM)
     if offset is None:
-        offset = end
+        offset = end if arrived.began is None else arrived.began
     elif offset > end:
         raise VerbExit(
             FAILED, f"offset {offset} of {safe(typed)} does not exist yet; the output ends at {end}"
@@ -53,7 +64,9 @@ async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
         call.record(FORWARD, console, result="ok", offset=offset)
     else:
         call.record("raw", console, offset=offset)
-    return ExactBridge(call, console, offset, chosen.has(READ_ONLY)).begin
+    read_only, catches = chosen.has(READ_ONLY), chosen.has(CATCH)
+    bridge = ExactBridge(call, console, offset, read_only, catches=catches)
+    return partial(bridge.begin, arrived.early)
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

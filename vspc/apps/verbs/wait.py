@@ -15,7 +15,7 @@ TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
 
 GRAMMAR = Grammar(
     "wait",
-    "wait until a console is connected, which need not exist yet, or away",
+    "wait until a console, perhaps a future one, is connected or away",
     arguments=(WHICH,),
     options=(STATE, TIME_OUT, JSON),
     examples=("wait web1 --timeout 10m", "wait 'test-*'"),
