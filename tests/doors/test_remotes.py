@@ -387,6 +387,21 @@ class Slow(RemoteTest):
             host.say(VmVcUuid(WEB01))
         self.assertTrue(wire.reading)
 
+    def test_what_waits_when_it_is_disconnected_is_counted_and_told(self) -> None:
+        _, wire = self.connected()
+        alice = self.operator()
+        for _ in range(20):
+            wire.above.dataReceived(bytes(8192))
+            self.turn()
+        waits = self.console.input.waiting
+        lose(wire)
+        self.turn()
+        assert self.console.remote is not None
+        unsent = self.console.remote.unsent
+        self.assertGreater(unsent, 0)
+        self.assertLessEqual(unsent, 20 * 8192 - waits)
+        self.assertIn(f"192.0.2.9:4001 is disconnected: {unsent} bytes not sent", alice.text)
+
     def test_one_that_does_not_read_falls_behind_and_ends_where_nothing_is_kept(self) -> None:
         host, wire = self.connected()
         wire.producer.pauseProducing()

@@ -39,6 +39,7 @@ from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
 from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
 from vspc.doors.programs.service_sockets import ServiceSockets
+from vspc.doors.remotes.remotes import Remotes
 from vspc.net.endpoints import CannotListen, Listeners, raise_limit, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
@@ -46,14 +47,13 @@ from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
+from vspc.server.door_side import program_door, remotes, service_sockets
 from vspc.server.events import EventLog
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
-from vspc.server.program_side import program_door, service_sockets
 from vspc.server.reload import Live, changes, needs_restart
-from vspc.server.remote_side import RemoteSide
 from vspc.server.vm_side import VmSide
 from vspc.ssh.keys import HostKeyError
 from vspc.vm.context import LineTimeouts
@@ -111,10 +111,8 @@ class VspcService(MultiService):
             scheduler=self._scheduler,
         )
         # One each: what VMs ask for holds up nothing that the configuration names.
-        self._outbound, asked_for = (Outbound(reactor, clock, self._defect) for _ in range(2))
-        self._remotes = RemoteSide(
-            self.live, asked_for, self._scheduler, self._refusals, self._listening
-        )
+        self._outbound, self._asked_for = (Outbound(reactor, clock, self._defect) for _ in range(2))
+        self._remotes: Remotes | None = None
         self._vm_side = VmSide(
             lambda: self.live.config,
             self._line_server,
@@ -184,7 +182,10 @@ class VspcService(MultiService):
         self._logs.open(self.roster)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs, self.events)
-        self._remotes.open(verbs, self.events)
+        self._remotes = remotes(
+            self.live, verbs, self._asked_for, self._scheduler, self._refusals, self._listening
+        )
+        self.events.subscribe(self._remotes.handle)
         ssh_server, control = self._operators.open(dispatcher)
         self._listeners.ports.append(control)
         pair = self._pair(config)
@@ -248,7 +249,7 @@ class VspcService(MultiService):
             "uptime_seconds": round(now - self._since),
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             **self._vm_side.condition(now),
-            "remote_systems": self._remotes.condition(),
+            "remote_systems": {} if self._remotes is None else self._remotes.condition(),
             "ssh": self._operators.condition(),
             "sockets": {} if self._programs is None else self._programs.condition(),
             "history": {"used": self._budget.used, "total": self._budget.total},
@@ -364,7 +365,8 @@ class VspcService(MultiService):
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)
         ended = self._operators.reload(config) + sockets.apply()
-        self._remotes.reload()
+        if self._remotes is not None:
+            self._remotes.reload()
         if self._service_sockets is not None:
             self._service_sockets.update()
         self._log.info("reloaded", path=config.path, logins_ended=ended)
@@ -382,9 +384,11 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._logs.stopping()
-        self._remotes.close(SHUTDOWN)
+        if self._remotes is not None:
+            self._remotes.close(SHUTDOWN)
         self._vm_side.stop()
         self._outbound.close()
+        self._asked_for.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         closing = [port.stopListening() for port in self._listening()]

@@ -205,7 +205,9 @@ class ProgramDoor:
         factory = SocketFactory(socket, self._shared)
         port = _bound(context.reactor, address, factory)
         limit_accepts(port)
-        what = f"{entry.protocol} {entry.console or entry.consoles}"
+        asked_for_by = context.verbs.roster.get(entry.console or "")
+        name = entry.console or entry.consoles if asked_for_by is None else asked_for_by.title
+        what = f"{entry.protocol} {name}"
         _log.info("listening", what=what, endpoint=str(address), port=address.port or address.path)
         return _Listener(socket, factory, port)
 

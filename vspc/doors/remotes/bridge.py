@@ -214,9 +214,12 @@ class RemoteBridge:
         else:
             self._refused_by = f"input was refused ({refusal.value})"
         self._refused += count
+        self._count(count)
+
+    def _count(self, unsent: int) -> None:
         remote = self._console.remote
         if remote is not None:
-            self._console.remote = evolve(remote, unsent=remote.unsent + count)
+            self._console.remote = evolve(remote, unsent=remote.unsent + unsent)
 
     # The pen
 
@@ -225,10 +228,12 @@ class RemoteBridge:
         if self._console.pen.holder is not None or self._attachment.take_pen() is not None:
             return
         if self._refused:
-            who, unsent = self._refused_by, amount(self._refused, 0)
-            self._refused = 0
-            why = f"{who} meanwhile, and {self._uri} has the pen again"
-            self._console.attachments.show(NoticeKind.UNSENT.notice(why=why, unsent=unsent))
+            unsent, self._refused = self._refused, 0
+            self._tell(f"{self._refused_by} meanwhile, and {self._uri} has the pen again", unsent)
+
+    def _tell(self, why: str, unsent: int) -> None:
+        notice = NoticeKind.UNSENT.notice(why=why, unsent=amount(unsent, 0))
+        self._console.attachments.show(notice)
 
     # The end
 
@@ -250,5 +255,8 @@ class RemoteBridge:
     def _stop(self) -> None:
         self._linger.stop()
         self._output.stop()
-        self._input.close()
+        unsent = self._input.close()
         self._attachment.detach()
+        if unsent:
+            self._count(unsent)
+            self._tell(f"{self._uri} is disconnected", unsent)

@@ -1,8 +1,14 @@
-"""The door of programs, built from the parts of the server."""
+"""Doors that are not for operators, built from the parts of the server: sockets for programs, and
+the remote systems that VMs ask for.
+"""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted.internet.interfaces import IListeningPort
+
 from vspc.apps.verbs.context import VerbContext
+from vspc.config.dial_allow import DialAllow
 from vspc.config.vm_settings import ServiceSocketSettings
 from vspc.console.access import Operator
 from vspc.console.ports import Lockouts
@@ -10,7 +16,10 @@ from vspc.doors.programs.assignment import assignments_file
 from vspc.doors.programs.door import DoorContext, ProgramDoor
 from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.doors.programs.socket import OperatorsOfSockets
+from vspc.doors.remotes.remotes import RemoteContext, Remotes
+from vspc.net.endpoints import is_own
 from vspc.net.limits import Refusals
+from vspc.net.outbound import Outbound
 from vspc.net.reactor import ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.server.logins import LoginService
@@ -61,5 +70,29 @@ def program_door(
             scheduler,
             refusals,
             assignments_file(live.config.state_dir, ThreadRunner(reactor)),
+        )
+    )
+
+
+def remotes(
+    live: Live,
+    verbs: VerbContext,
+    outbound: Outbound,
+    scheduler: Scheduler,
+    refusals: Refusals,
+    listening: Callable[[], Iterable[IListeningPort]],
+) -> Remotes:
+    """What VMs ask to be connected to; `listening` gives the listeners of this server, to which
+    none is connected.
+    """
+    return Remotes(
+        RemoteContext(
+            verbs,
+            outbound,
+            scheduler,
+            lambda: DialAllow(live.config.vm.dial_allow),
+            lambda address, port: is_own(listening(), address, port),
+            refusals,
+            ThreadRunner(outbound.reactor),
         )
     )
