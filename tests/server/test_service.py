@@ -93,7 +93,7 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(console.link.away_reason, "it is no longer in the configuration")
 
     def test_remote_systems_that_do_not_answer_hold_up_nothing_that_is_configured(self) -> None:
-        outbound = self.service._remotes.outbound
+        outbound = self.service._asked_for
         for number in range(2 * AT_ONCE):
             asked_for = Destination(f"198.51.100.{number % 250}", 4001)
             Deferred.fromCoroutine(outbound.connect(asked_for, lambda _: Protocol()))

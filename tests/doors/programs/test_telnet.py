@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doors.programs.support import Client, Hall, entry
@@ -154,10 +155,12 @@ class TelnetSockets(SynchronousTestCase):
 
     def test_a_storm_of_negotiations_ends_it(self) -> None:
         client = self.client()
-        for _ in range(40):
-            if not client.wire.aborted:
-                client.say((negotiation(WILL, NAWS) + negotiation(WONT, NAWS)) * 100)
+        with capturedLogs() as events:
+            for _ in range(40):
+                if not client.wire.aborted:
+                    client.say((negotiation(WILL, NAWS) + negotiation(WONT, NAWS)) * 100)
         self.assertTrue(client.wire.aborted)
+        self.assertEqual([each["reason"] for each in events], ["a negotiation storm"])
 
     @settings(deadline=None, max_examples=40)
     @given(st.binary(max_size=400), st.integers(1, 50))

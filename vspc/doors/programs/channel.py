@@ -249,6 +249,11 @@ class ProgramChannel:
             self._tell("[no BREAK is sent before the console is there]")
         self._guard(lambda program: program.break_requested())
 
+    def failed(self, reason: str) -> None:
+        """The connection is cut off for what its client did."""
+        self._said = reason
+        self.finish(FAILED)
+
     def lost(self) -> None:
         """The connection is closed. What a program had sent before is typed all the same."""
         self._is_over = True

@@ -9,7 +9,7 @@ from vspc.common.clock import Timer
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, ProgramChannel
 from vspc.doors.programs.socket import NotAdmitted, ProgramSocket
 from vspc.net.keepalive import keep_alive
-from vspc.net.scheduler import Share
+from vspc.net.scheduler import FLOOD, Share
 from vspc.net.turn_reader import TurnReader
 
 
@@ -22,7 +22,7 @@ class RawWire(Protocol):
     def __init__(self, socket: ProgramSocket, share: Share) -> None:
         self.share = share
         self._socket = socket
-        self._reader = TurnReader(share, self._received, self._ended, self._abort)
+        self._reader = TurnReader(share, self._received, self._ended, self._flooded)
         self._closing = Timer(socket.clock)
         self._channel: ProgramChannel | None = None
 
@@ -53,6 +53,11 @@ class RawWire(Protocol):
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.lost()
+
+    def _flooded(self) -> None:
+        if self._channel is not None:
+            self._channel.failed(FLOOD)
+        self._abort()
 
     def _abort(self) -> None:
         self.transport.abortConnection()

@@ -105,6 +105,10 @@ class TelnetWire(LineProtocol):
             return not options.refuses(ours, _BINARY)
         return options.states.enabled(ours, telnet.BINARY)
 
+    def line_failed(self, reason: str) -> None:
+        if self._channel is not None:
+            self._channel.failed(reason)
+
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
         port = self._agreed_port
         if port is not None and option == _COM_PORT:
