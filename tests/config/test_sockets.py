@@ -126,6 +126,20 @@ class Sockets(ConfigTest):
             self.load(self.one(console))
         self.load(self.one("web02").replace('operator = "lab"', 'operator = "auditor"'))
 
+    def test_a_console_that_is_connected_to_its_own_socket(self) -> None:
+        dial = '[[dial]]\nname = "web01"\nconnect = "{}"\n'
+        one = self.one()
+        for place in ("tcp://127.0.0.1:4001", "telnet://localhost:4001"):
+            found = self.mistakes(one + dial.format(place))
+            self.assertIn("to this socket of its own", found["console.listen[0].listen"], place)
+        everywhere = one.replace("tcp:4001", "tcp:4001:interface=0.0.0.0")
+        self.assertTrue(self.mistakes(everywhere + dial.format("tcp://127.0.0.1:4001")))
+        path = one.replace("tcp:4001", "unix:/run/web01.sock")
+        self.assertTrue(self.mistakes(path + dial.format("unix:/run/web01.sock")))
+        for place in ("tcp://127.0.0.1:4002", "tcp://10.0.0.9:4001", "unix:/run/other.sock"):
+            for listen in (one, everywhere, path):
+                self.load(listen + dial.format(place))
+
     def test_ports_that_are_used_twice(self) -> None:
         ssh = '[ssh]\nlisten = ["tcp:4001"]\n'
         found = self.mistakes(self.one() + ssh)

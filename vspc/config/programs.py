@@ -5,6 +5,7 @@ from typing import Any
 
 from vspc.common.addresses import LOOPBACK
 from vspc.common.globs import is_glob, parse_pattern
+from vspc.config.dials import dialled
 from vspc.config.mistakes import Finding, Tainted, dicts, shown, table
 from vspc.config.settings import Config
 from vspc.config.sockets import SocketAddress, taken_by
@@ -68,6 +69,8 @@ def conflicts(config: Config, tainted: Tainted) -> Iterator[Finding]:
     entries = list(tainted.numbered(KEY, config.console.listen))
     yield from _taken_twice(config, entries)
     yield from _service_sockets(config, tainted)
+    if not tainted.about("dial"):
+        yield from _to_themselves(config, entries)
     for index, entry in entries:
         key = f"{KEY}[{index}].operator"
         if entry.operator is None or tainted.about(key) or tainted.about("operators"):
@@ -111,6 +114,17 @@ def _taken_twice(config: Config, entries: list[tuple[int, SocketSettings]]) -> I
             if other is not None:
                 yield key, f"{address} is used by {other}", "each needs a port of its own"
                 break
+
+
+def _to_themselves(config: Config, entries: list[tuple[int, SocketSettings]]) -> Iterator[Finding]:
+    """Sockets to which the server would connect for the console whose sockets they are."""
+    remotes = {entry.name: entry.uri for entry in dialled(config)}
+    for index, entry in entries:
+        uri, address = remotes.get(entry.console or ""), entry.listen
+        if uri and address and address.is_reached_by(uri.partition(":")[2].removeprefix("//")):
+            problem = f"[[dial]] connects {entry.console} to this socket of its own"
+            allowed = "what is typed would come back as typed, for ever: correct either"
+            yield f"{KEY}[{index}].listen", problem, allowed
 
 
 def _others(config: Config) -> Iterator[tuple[str, str]]:

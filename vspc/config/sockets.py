@@ -65,6 +65,18 @@ class SocketAddress:
         interfaces = {self.interface, other.interface}
         return self.port == other.port and (len(interfaces) == 1 or bool(interfaces & _ANYWHERE))
 
+    def is_reached_by(self, place: str) -> bool:
+        """Whether a connection to `place`, "HOST:PORT" or a path, certainly comes here."""
+        if self.path:
+            return place == self.path
+        host, _, port = place.rpartition(":")
+        hosts = {self.interface, f"[{self.interface}]"}
+        if self.interface in _ANYWHERE:
+            hosts |= {"localhost", LOCALHOST}
+        elif self.is_local:
+            hosts.add("localhost")
+        return port == str(self.port) and host in hosts
+
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
