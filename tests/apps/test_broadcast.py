@@ -100,7 +100,7 @@ class Results(BroadcastCase):
         channel = self.say("'web*' --yes 2 --enter sync; reboot")
         self.assertEqual(channel.status, 0)
         self.assertEqual((self.line.sent, self.line2.sent), (b"sync; reboot\r",) * 2)
-        self.assertRegex(channel.text, r"web01 +delivered +-\nweb02 +delivered +-\n$")
+        self.assertRegex(channel.text, r"web01 +delivered +0.0  -\nweb02 +delivered +0.0  -\n$")
         self.assertFalse(self.web.attachments)
         self.assertEqual([each["bytes"] for each in self.desk.audited("send")], [13, 13])
         self.assertEqual([each["verb"] for each in self.desk.audited("command")], ["broadcast"])

@@ -32,6 +32,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "watch": ("{}", "{} web01", "{} --json --grep x"),
         "wait": ("{}", "{} --state away", "{} --json --timeout 1"),
         "broadcast": ("{} x", "{} --yes 1 x", "{} --yes 0 --json x"),
+        "run": ("{} --expect x", "{} --send y --expect x", "{} --yes 0 --send y --expect x"),
         "msg": ("{} words",),
         "info": ("{}", "{} --json"),
         "who": ("", "{}", "--json {}", "--json"),

@@ -36,6 +36,19 @@ class CliTest(SynchronousTestCase):
         return status, out.getvalue(), err.getvalue()
 
 
+class Running(CliTest):
+    def test_run_with_options_only_is_the_server_and_with_a_glob_the_verb(self) -> None:
+        config = self.write(f'state_dir = "{self.directory}"')
+        status, _, err = self.run_main("run", "web*", "--expect", "x", "--config", config)
+        self.assertEqual((status, err.startswith("vspc: ")), (1, True), err)
+        with redirect_stdout(io.StringIO()) as out:
+            self.assertRaises(SystemExit, main, ["run", "--config", str(config), "--help"])
+        self.assertIn("--verbose", out.getvalue())
+        with redirect_stdout(io.StringIO()) as out:
+            self.assertEqual(main(["run", "web*", "--help"]), 0)
+        self.assertIn("usage: vspc run GLOB --expect REGEX", out.getvalue())
+
+
 class Checking(CliTest):
     def check(self, text: str) -> str:
         status, out, err = self.run_main("check", "--config", self.write(text))
@@ -97,7 +110,8 @@ class Helping(CliTest):
         self.assertIn("\n    check ", first)
         for word in VERBS:
             self.assertIn(f"\n  {word} ", verbs)
-            self.assertNotIn(f"\n    {word} ", first)
+            if word != "run":  # a command, too
+                self.assertNotIn(f"\n    {word} ", first)
 
 
 class Unread(CliTest):
@@ -232,7 +246,9 @@ class Verbs(CliTest):
 
     def test_help_of_a_verb_needs_no_server(self) -> None:
         for word, verb in VERBS.items():
-            status, out, err = self.run_main(word, "--help")
+            # `vspc run` alone is the server.
+            words = ["run", "web*"] if word == "run" else [word]
+            status, out, err = self.run_main(*words, "--help")
             self.assertEqual((status, err), (0, ""))
             for form in verb.grammar.usage.split(" | "):
                 self.assertIn(f"usage: vspc {form} ", " ".join(out.split()) + " ")

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -47,13 +48,20 @@ def _main(argv: Sequence[str] | None) -> int:
         return simulate(words[1:])
     if words[:1] == ["help"] and words[1:2] not in (["--help"], ["-h"]):
         return _help(words[1:])
-    if words and (words[0] in VERBS or words[0].startswith(REASON)):
+    if words and (words[0] in VERBS or words[0].startswith(REASON)) and not _is_server(words):
         return _local(words)
     if words and not words[0].startswith("-") and words[0] not in command_names():
         return _unknown(words[0])
     arguments = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = arguments.run
     return run(arguments)
+
+
+def _is_server(words: Sequence[str]) -> bool:
+    """Whether `vspc run` means the server: with options only. The verb has a GLOB."""
+    return words[0] == "run" and all(
+        word.startswith("-") or before == "--config" for before, word in pairwise(words)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         options.set_defaults(run=command.start)
         command.options(options)
     for word, verb in VERBS.items():  # without help here: `_verbs` lists them
-        commands.add_parser(word, usage=f"vspc {verb.grammar.usage} [--config FILE]")
+        if word not in _COMMANDS:
+            commands.add_parser(word, usage=f"vspc {verb.grammar.usage} [--config FILE]")
     text = "read a password from the terminal or standard input, print its argon2id hash"
     commands.add_parser("hash-password", help=text, description=text).set_defaults(
         run=_hash_password

@@ -67,7 +67,7 @@ async def _send(call: Call, target: Target, text: bytes, timeout: float) -> Verb
         count = 0 if sending is None else sending.typed
         return failure(call, target, end, _result(end, target), bytes=count)
     held = "held during a vMotion, then typed" if sending.was_held else ""
-    return target.outcome("delivered", why=held, bytes=count, offset=offset)
+    return target.outcome("delivered", why=held, facts={"bytes": count, "offset": offset})
 
 
 def _result(end: VerbExit, target: Target) -> str:

@@ -56,10 +56,14 @@ GRAMMAR = Grammar(
 )
 
 
-def patterns(parsed: Parsed) -> tuple[SearchPattern, ...]:
-    """What is searched for: REGEX, behind what `--fail` names. Raises `UsageError`."""
-    pattern, fail = parsed[PATTERN], parsed.get(FAIL)
-    for option, each in (("REGEX", pattern), ("--fail", fail)):
+def patterns(
+    parsed: Parsed, wanted: Argument[SearchPattern] | Option[SearchPattern] = PATTERN
+) -> tuple[SearchPattern, ...]:
+    """What is searched for: `wanted`, behind what `--fail` names. Raises `UsageError`."""
+    pattern, fail = parsed.get(wanted), parsed.get(FAIL)
+    if pattern is None:
+        raise UsageError(f"{wanted.name} is missing: what to wait for")
+    for option, each in ((wanted.name, pattern), ("--fail", fail)):
         if each is not None and each.is_empty:
             raise UsageError(f"{option} is empty: any output would match")
     return (pattern,) if fail is None else (fail, pattern)
@@ -76,18 +80,28 @@ def typed(parsed: Parsed) -> bytes:
 async def run(call: Call, parsed: Parsed) -> None:
     """Wait for it and print it."""
     sought, text = patterns(parsed), typed(parsed)
-    limits, operator = call.context.limits, call.operator.name
     console = call.find(parsed[NAME])
     if text:
         call.require_right("write", console, "type on")
     call.require_place()
+    found = await wait_for(call, console, parsed, sought, text)
+    await call.print(_as_json(found) if parsed.has(JSON) else _as_text(found))
+
+
+async def wait_for(
+    call: Call, console: Console, parsed: Parsed, sought: tuple[SearchPattern, ...], text: bytes
+) -> Match:
+    """Type `text`, and wait for the last of `sought`, as the options say that `parsed` has: the
+    match. Raises `VerbExit`.
+    """
+    limits, operator = call.context.limits, call.operator.name
     with limits.expecting(operator) as is_allowed:
         if not is_allowed:
             call.record("limit", console, limit="expecting", value=EXPECTING)
             raise VerbExit(FAILED, f"limit reached: you already wait for {EXPECTING} patterns")
         found = await _Expectation(call, console, parsed, sought, text).run()
     limits.matched(operator, console.id, found.end)
-    await call.print(_as_json(found) if parsed.has(JSON) else _as_text(found))
+    return found
 
 
 class _Expectation(Sink, FollowReader):
@@ -316,13 +330,17 @@ def _as_text(found: Match) -> str:
 
 
 def _as_json(found: Match) -> str:
-    facts = {
+    return json.dumps(as_facts(found)) + "\n"
+
+
+def as_facts(found: Match) -> dict[str, object]:
+    """A match as JSON values."""
+    return {
         "match": found.text.decode("utf-8", "replace"),
         "offset": found.offset,
         "end": found.end,
         "groups": [None if g is None else g.decode("utf-8", "replace") for g in found.groups],
     }
-    return json.dumps(facts) + "\n"
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True)

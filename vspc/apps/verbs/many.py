@@ -1,9 +1,10 @@
 """One command on many consoles: which they are, how many at a time, and what became of each."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError
 
 from vspc.apps.describe import state_word, writers
@@ -47,7 +48,12 @@ _CHOSEN = (
     Heading("TYPED ON"),
 )
 
-_OUTCOMES = (Heading("NAME", names=True, least=16), Heading("RESULT"), Heading("DETAIL"))
+_OUTCOMES = (
+    Heading("NAME", names=True, least=16),
+    Heading("RESULT"),
+    Heading("SECONDS", right=True),
+    Heading("DETAIL"),
+)
 
 
 @frozen
@@ -61,7 +67,11 @@ class Target:
     handle: str
 
     def outcome(
-        self, result: str, status: int = DONE, why: str = "", **facts: object
+        self,
+        result: str,
+        status: int = DONE,
+        why: str = "",
+        facts: Mapping[str, object] = MappingProxyType({}),
     ) -> "VerbOutcome":
         """What became of the command here."""
         return VerbOutcome(self, result, status, why, facts)
@@ -76,6 +86,11 @@ class VerbOutcome:
     status: int
     why: str
     facts: Mapping[str, object]
+    seconds: float = 0.0  # that it took
+
+    def as_row(self) -> tuple[str, ...]:
+        """For a table."""
+        return (self.target.title, self.result, f"{self.seconds:.1f}", self.why or "-")
 
     def as_json(self) -> dict[str, object]:
         """With all facts."""
@@ -85,6 +100,7 @@ class VerbOutcome:
             "result": self.result,
             "status": self.status,
             "why": self.why,
+            "seconds": self.seconds,
             **self.facts,
         }
 
@@ -103,11 +119,13 @@ def may_type(call: Call, target: Target) -> bool:
     return "write" in call.rights(target.console)
 
 
-def denial(call: Call, target: Target) -> VerbOutcome | None:
-    """What becomes of it where the operator may not type, which is recorded; None where he may."""
+def denial(call: Call, target: Target, types: bool = True) -> VerbOutcome | None:
+    """What becomes of a command, which `types` or only reads, where the operator may not do that;
+    it is recorded. None where he may.
+    """
     if not call.may_read(target.console):
         return target.outcome("failed", FAILED, "you may no longer read this console")
-    if may_type(call, target):
+    if not types or may_type(call, target):
         return None
     end = VerbExit(DENIED, "you have no right to type there", detail="right")
     return failure(call, target, end, "refused")
@@ -117,17 +135,20 @@ def failure(call: Call, target: Target, end: VerbExit, result: str, **facts: obj
     """What became of a command that ended so on one console; a denial is recorded."""
     if end.status == DENIED:
         call.record("denied", target.console, verb=call.verb, detail=end.detail)
-    return target.outcome(result, end.status, "; ".join(end.lines), **facts)
+    return target.outcome(result, end.status, "; ".join(end.lines), facts)
 
 
-async def confirm(call: Call, targets: Sequence[Target], what: str, count: int | None) -> None:
+async def confirm(
+    call: Call, targets: Sequence[Target], what: str, count: int | None, asks: bool = True
+) -> None:
     """Returns if the operator wishes to do `what` ("type 5 bytes") on those of `targets` where
-    typing is allowed: `count` is their number, or the list is answered with yes. Raises `VerbExit`.
+    typing is allowed: `count` is their number, or the list is answered with yes. Without `asks` a
+    count is not needed. Raises `VerbExit`.
     """
     number = sum(may_type(call, target) for target in targets)
     if not number:
         raise VerbExit(DENIED, "you have no right to type on any of these consoles")
-    if count == number:
+    if count == number or (count is None and not asks):
         return
     await call.print(table(_CHOSEN, [_row(call, target) for target in targets], call.columns))
     those = "1 console" if number == 1 else f"{number} consoles"
@@ -203,15 +224,17 @@ async def on_each(
     """
     # What `work` raises is in the server's log.
     found = {each: each.outcome("failed", FAILED, "internal error") for each in targets}
-    left, changed, running = iter(targets), Wakeup(), 0
+    left, changed, running, clock = iter(targets), Wakeup(), 0, call.context.clock
 
     async def some() -> None:
         nonlocal running
         running += 1
         try:
             for target in left:
-                await sleep(call.context.clock, 0)
-                found[target] = await work(target)
+                await sleep(clock, 0)
+                began = clock.seconds()
+                outcome = await work(target)
+                found[target] = evolve(outcome, seconds=round(clock.seconds() - began, 3))
         finally:
             running -= 1
             changed.set()
@@ -235,7 +258,10 @@ async def report(call: Call, outcomes: Sequence[VerbOutcome], as_json: bool) -> 
     if as_json:
         await call.print_json([each.as_json() for each in outcomes])
     else:
-        rows = [(each.target.title, each.result, each.why or "-") for each in outcomes]
+        rows = [
+            (each.target.title, each.result, f"{each.seconds:.1f}", each.why or "-")
+            for each in outcomes
+        ]
         await call.print(table(_OUTCOMES, rows, call.columns))
     statuses = {each.status for each in outcomes} - {DONE}
     if statuses:

@@ -24,6 +24,7 @@ from vspc.apps.verbs import (
     raw,
     record,
     refusals,
+    run,
     send,
     sendbreak,
     sessions,
@@ -165,7 +166,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
-    *(watch, broadcast, msg, info, who),
+    *(watch, broadcast, run, msg, info, who),
     *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
 )
 
