@@ -79,21 +79,26 @@ class DialTestCase(ServerTestCase):
 class Ser2net(DialTestCase):
     def ser2net(self, accepter: str, *options: str) -> tuple[SerialDevice, int]:
         """A device behind ser2net, and its port."""
+        device = SerialDevice(self)
+        return device, self.serve_port(device.path, accepter, *options)
+
+    def serve_port(self, path: str, accepter: str, *options: str) -> int:
+        """The TCP port at which ser2net has the serial port `path`."""
         [program] = require("ser2net")
-        device, port = SerialDevice(self), free_port()
+        port = free_port()
         lines = [
             "%YAML 1.1",
             "---",
             "connection: &con1",
             f"  accepter: {accepter},127.0.0.1,{port}",
-            f"  connector: serialdev,{device.path},9600n81,local",
+            f"  connector: serialdev,{path},9600n81,local",
             *(["  options:", *(f"    {each}" for each in options)] if options else []),
         ]
         file = self.directory / "ser2net.yaml"
         file.write_text("\n".join([*lines, ""]))
         self.start(program, "-n", "-d", "-u", "-c", file)
         self.listens(port)
-        return device, port
+        return port
 
     def converse(self, device: SerialDevice) -> None:
         """Eight bits both ways."""
@@ -139,6 +144,20 @@ class Ser2net(DialTestCase):
         self.assertEqual(self.ssh("break", "device").status, 0)
         device.say(b"login: ")
         self.assertEqual(self.ssh("expect", "device", "login", "--from", "0").status, 0)
+        self.assert_no_defects()
+
+    def test_a_qemu_guest_on_a_pty(self) -> None:
+        guest = Guest(self)
+        guest.start("pty")
+        path = guest.child.out.expect(rb"char device redirected to (\S+)").group(1).decode()
+        port = self.serve_port(path, "telnet(rfc2217),tcp")
+        self.dial(f"rfc2217://127.0.0.1:{port}", "speed = 115200", name="guest-0")
+        self.connected("guest-0")
+        shell = self.attach("raw", "guest-0", "--from", "0")
+        shell.out.expect(READY.encode())
+        shell.type(b"echo $((6 * 7))\n")
+        shell.out.expect(rb"\n42\r\n")
+        self.assertIn("\nsettings: 115200 8N1\n", self.info("guest-0"))
         self.assert_no_defects()
 
     def test_a_program_sets_the_speed_of_the_device_through_a_socket(self) -> None:
