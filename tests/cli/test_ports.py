@@ -185,6 +185,23 @@ class Rows(SynchronousTestCase):
         self.assertIn("vspc_out ip daddr 10.0.0.0/24 tcp dport 23 accept", rules)
         self.assertIn("moxa-*.example tcp 4001-4016: no address", rules)
         self.assertIn("127.0.0.1/32 tcp 22: on this machine", rules)
+        here = VmSettings(dial_allow=(DialEntry.parse("localhost:9999"),))
+        self.assertEqual(self.rows(vm=here)["vm.dial_allow[0]"].remark, "on this machine")
+
+    def test_names_of_other_systems_need_name_servers(self) -> None:
+        for target, needed in (
+            ("tcp://moxa1.example.com:4001", True),
+            ("tcp://10.0.0.9:4001", False),
+            ("tcp://localhost:4001", False),
+            ("unix:/run/vm.sock", False),
+        ):
+            found = self.rows(dial=(DialSettings("one", Connect(target)),))
+            self.assertEqual("/etc/resolv.conf" in found, needed, target)
+        vm = VmSettings(dial_allow=(DialEntry.parse("*.example.com:23"),))
+        row = self.rows(vm=vm)["/etc/resolv.conf"]
+        self.assertEqual((row.protocol, row.ports), ("udp", "53"))
+        rules = nftables([row])
+        self.assertTrue([line for line in rules if line.startswith("# /etc/resolv.conf")], rules)
 
     def test_how_to_see_that_a_port_answers(self) -> None:
         for changes, wanted in (

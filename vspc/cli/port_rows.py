@@ -1,6 +1,6 @@
 """Every connection that one configuration makes or takes, as rows: for `vspc ports`. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from attrs import evolve, frozen
@@ -86,7 +86,15 @@ class PortRow:
 def port_rows(config: Config) -> list[PortRow]:
     """All rows, incoming ones first, in the order of the configuration."""
     families = (_lines, _plain, _sockets, _operators, _dialled, _on_behalf, _log_targets)
-    return [_remarked(row) for family in families for row in family(config)]
+    rows = [_remarked(row) for family in families for row in family(config)]
+    return [*rows, *_name_servers(rows)]
+
+
+def _name_servers(rows: Sequence[PortRow]) -> Iterator[PortRow]:
+    """What the names in other rows need."""
+    if any(row.direction == "out" and not (row.network or row.remark) for row in rows):
+        remark = "UDP and TCP, to the name servers of this machine"
+        yield PortRow("out", "udp", "", 53, "names, DNS", "/etc/resolv.conf", remark=remark)
 
 
 def _remarked(row: PortRow) -> PortRow:
@@ -195,7 +203,8 @@ def _on_behalf(config: Config) -> Iterator[PortRow]:
     """Remote systems that VMs may ask for."""
     for index, entry in enumerate(config.vm.dial_allow):
         host = str(entry.network) if entry.network else entry.names or ""
-        remark = "on this machine" if entry.network and entry.network.is_loopback else ""
+        local = entry.network.is_loopback if entry.network else is_loopback(host)
+        remark = "on this machine" if local else ""
         key = f"vm.dial_allow[{index}]"
         row = PortRow("out", "tcp", host, entry.first, "VMs with Direction Client", key)
         yield evolve(row, last=entry.last, remark=remark)
