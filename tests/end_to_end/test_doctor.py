@@ -81,7 +81,7 @@ class Doctor(_Asking):
         self.assertEqual(found["code"], "not-connected")
         self.assertIn(f"not connected to {place} for", found["known"])
         self.assertIn("next try in", found["known"])
-        [probed] = self.findings(*found["do"][0].partition(",")[0].split()[2:], status=1)
+        [probed] = self.findings(*found["do"][-1].split()[2:], status=1)
         self.assertEqual(probed["code"], "refused")
 
     def say(self, *messages: VmName | DoProxy) -> None:

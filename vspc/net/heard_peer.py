@@ -63,6 +63,11 @@ class HeardPeer:
         )
 
     @property
+    def first_line(self) -> bytes:
+        """The first line of its text that has any; what it sent where none of it is text."""
+        return (self.text.strip() or self.raw).partition(b"\n")[0].rstrip()
+
+    @property
     def may_be_tls(self) -> bool:
         """Whether it may speak TLS: it has said nothing, or an alert of TLS."""
         return not self.raw or self.raw.startswith(_ALERT)

@@ -132,7 +132,7 @@ class _Probe:
             self.target.place,
             answer,
             self.address,
-            banner=safe(found.text.strip(), BANNER),
+            banner=safe(found.first_line, BANNER),
             extension=(telnet.DO, telnet.VMWARE) in heard,
             com_port=bool({(telnet.DO, telnet.COM_PORT), (telnet.WILL, telnet.COM_PORT)} & heard),
         )

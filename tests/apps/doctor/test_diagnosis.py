@@ -21,7 +21,7 @@ from vspc.apps.doctor.facts import (
     is_about,
     spellings,
 )
-from vspc.apps.doctor.failures import MEANINGS
+from vspc.apps.doctor.failures import MEANINGS, failure
 from vspc.apps.doctor.findings import Finding
 from vspc.apps.doctor.other_side import OTHER_SIDES, Check
 from vspc.apps.doctor.report import SHORT, report_json, report_text
@@ -110,11 +110,14 @@ class OneConsole(SynchronousTestCase):
         self.assertEqual((found.code, found.is_trouble), ("not-connected", True))
         self.assertIn("connection refused, next try in 8 s", found.known)
         self.assertEqual(
-            found.do, ("vspc doctor --probe tcp://10.0.0.9:4001, on the server's machine",)
+            found.do, ("nc -vz 10.0.0.9 4001", "vspc doctor --probe tcp://10.0.0.9:4001")
         )
         self.assertEqual(found.checks, (Check.DEVICE_SERVER,))
-        away["dial_uri"] = "telnet://10.0.0.9:4001"
-        self.assertIn(Check.DIRECT_RULE_SET, self.found(**away, next_try=NOW + 8).checks)
+        away["dial_uri"] = "telnets://[fd00::5]:2001"
+        found = self.found(**away, next_try=NOW + 8)
+        self.assertIn(Check.DIRECT_RULE_SET, found.checks)
+        self.assertEqual(found.do[0], "nc -vz fd00::5 2001")
+        self.assertEqual(found.do[1], "openssl s_client -connect [fd00::5]:2001 </dev/null")
         idle = self.found(**away, away_reason="not needed")
         self.assertEqual((idle.code, idle.is_trouble), ("not-connected", False))
         silent = self.found(dial_uri="rfc2217://h:1", last_output=None, settings="9600 8N1")
@@ -170,6 +173,20 @@ class Failures(SynchronousTestCase):
         self.assertEqual(found.do[0], "in vSphere set Port URI to one of vspc, vSPC.py")
         self.assertIn('add to vm.service_uris: "x"', found.do[1])
 
+    def test_a_pattern_is_not_a_service_uri_to_type(self) -> None:
+        setup = evolve(SETUP, service_uris=("lab?", "vspc"))
+        failed = evolve(FAILED, kind=RefusalKind.SERVICE_URI, hint="add")
+        self.assertEqual(
+            failure(failed, setup, NOW).do[0], "in vSphere set Port URI to one of vspc"
+        )
+        only = evolve(setup, service_uris=("lab?",))
+        self.assertEqual(failure(failed, only, NOW).do[0], "add")
+
+    def test_what_was_said_is_escaped_once(self) -> None:
+        said = Introduction("it's \\x1b", service_uri="x")
+        known = failure(evolve(FAILED, said=said), SETUP, NOW).known
+        self.assertIn("name 'it's \\x1b', service URI 'x'", known)
+
     def test_the_proxy_uris_to_type(self) -> None:
         for kind in (RefusalKind.TLS_ON_TELNET, RefusalKind.TELNET_ON_TLS):
             [line] = self.failure(kind).do
@@ -187,7 +204,7 @@ class Failures(SynchronousTestCase):
         line = UnidentifiedLine("10.0.0.5", "prod", 12.0, Introduction("web1", missing="UUID"))
         [found] = diagnose(evolve(facts(), unidentified=(line,)))
         self.assertEqual(found.code, "identifying")
-        self.assertIn("10.0.0.5 in zone prod is connected since 12 s", found.known)
+        self.assertIn("10.0.0.5 in zone prod has been connected for 12 s", found.known)
 
     def test_those_without_a_name_may_be_it(self) -> None:
         failed = evolve(FAILED, kind=RefusalKind.DIRECTION)
@@ -296,7 +313,7 @@ class Reports(SynchronousTestCase):
             "config.vpxd.SerialPort.PersistNetworkBacking",
             "serialN.vmotionLimit",
             "--ruleset-id remoteSerialPort",
-            "nc -v DEVICE 4001",
+            "connections to one port at once, 8 as a rule",
         ):
             self.assertIn(line, said)
 

@@ -43,6 +43,8 @@ class Probing(SynchronousTestCase):
         self.assertIn(
             "without RFC 2217 and VMware's extension; it says 'login:'", self.known(plain)
         )
+        other = Probed("h:1", Answer.OTHER, banner="\\x1b")
+        self.assertEqual(self.known(other), "h:1 says '\\x1b'")
         self.assertIn("with RFC 2217,", self.known(evolve(plain, com_port=True)))
         both = evolve(plain, com_port=True, extension=True)
         self.assertIn("a concentrator", self.known(both))

@@ -1,12 +1,13 @@
 """What is found about one console: a table of rules, each of which finds one thing or nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from vspc.apps.doctor.facts import ConsoleFacts
 from vspc.apps.doctor.findings import Finding, ago, counted, lasting
 from vspc.apps.doctor.other_side import NOT_THERE, Check
 from vspc.console.console import ConsoleState
 from vspc.console.events import HOST_CLOSED
+from vspc.wire.uri import DIAL_SCHEMES, RemoteUri
 
 SILENT = 600.0
 """Seconds without output after which that is a finding."""
@@ -56,19 +57,31 @@ def _not_connected(console: ConsoleFacts, now: float) -> Finding | None:
     where, why = console.dial_uri, console.away_reason or "not tried yet"
     failed = console.next_try is not None
     again = f", next try in {max(0, round(console.next_try - now))} s" if console.next_try else ""
-    can_probe = failed and "://" in where
     return Finding(
         "not-connected",
         f"{console.title} is not connected to {where} {lasting(now, console.since)}: {why}{again}",
-        "the server connects to it ([[dial]])",
-        (f"vspc doctor --probe {where}, on the server's machine",) if can_probe else (),
-        _of_scheme(where) if can_probe else (),
+        "the server connects to it ([[dial]]); whether it answers is seen on the server's machine",
+        tuple(_probes(where)) if failed else (),
+        _of_scheme(where) if failed else (),
         failed,
     )
 
 
+def _probes(uri: str) -> Iterator[str]:
+    """What shows on the server's machine whether it answers."""
+    if uri.startswith("unix:"):
+        return
+    target = RemoteUri.parse(uri, DIAL_SCHEMES)
+    yield f"nc -vz {target.host} {target.port}"
+    if target.scheme.tls:
+        yield f"openssl s_client -connect {target.place} </dev/null"
+    yield f"vspc doctor --probe {uri}"
+
+
 def _of_scheme(uri: str) -> tuple[Check, ...]:
     """A VM's port without a concentrator speaks telnet; a device server may, too."""
+    if uri.startswith("unix:"):
+        return ()
     is_telnet = uri.startswith("telnet")
     return (Check.DEVICE_SERVER, Check.DIRECT_RULE_SET) if is_telnet else (Check.DEVICE_SERVER,)
 
@@ -94,7 +107,7 @@ def _away(console: ConsoleFacts, now: float) -> Finding | None:
             "its VM is off, or its host did not connect again after this server was restarted",
             checks=() if console.is_plain else NOT_THERE,
         )
-    where = f", by {console.address}" if console.address else ""
+    where = f", last at {console.address}" if console.address else ""
     means = "the connection failed: host, network or firewall"
     if is_off(console):
         means = "the VM was switched off, or its serial port was disconnected or changed in vSphere"

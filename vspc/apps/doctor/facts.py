@@ -76,6 +76,11 @@ class Setup:
         allow = tuple((zone.name, zone.allow) for zone in vm.zones)
         return cls(host, tuple(listeners), allow, vm.service_uris, vm.vmotion_timeout, thumbprint)
 
+    @property
+    def words(self) -> list[str]:
+        """The service URIs that can be typed as they are, which patterns cannot."""
+        return [word for word in self.service_uris if not set(word) & set("*?[")]
+
     def zones_for(self, address: str) -> list[str]:
         """The zones whose hosts may have `address`."""
         found = parse_address(address)

@@ -33,7 +33,9 @@ def _proxy_uri(_failed: FailedConnection, setup: Setup) -> tuple[str, ...]:
 
 
 def _service_uri(failed: FailedConnection, setup: Setup) -> tuple[str, ...]:
-    allowed = ", ".join(setup.service_uris)
+    allowed, change = ", ".join(setup.words), (failed.hint, RELOAD)
+    if not allowed:
+        return change
     return (f"in vSphere set Port URI to one of {allowed}", f"or {failed.hint}", RELOAD)
 
 
@@ -165,8 +167,8 @@ def failure(failed: FailedConnection, setup: Setup, now: float) -> Finding:
 def unidentified(line: UnidentifiedLine) -> Finding:
     """What is found about a line that has not identified itself yet."""
     known = (
-        f"{_place(line.address, line.zone)} is connected since {line.seconds:.0f} s and has not "
-        f"identified itself{_said(line.said)}; {line.said.missing} is missing"
+        f"{_place(line.address, line.zone)} has been connected for {line.seconds:.0f} s and "
+        f"has not identified itself{_said(line.said)}; {line.said.missing} is missing"
     )
     return Finding("identifying", known, "an ESXi host does it within a second")
 
@@ -186,7 +188,7 @@ def _what(meaning: FailureMeaning, failed: FailedConnection) -> str:
 def _said(said: Introduction) -> str:
     """What it had said of itself."""
     words = [
-        f"{what} {value!r}"
+        f"{what} '{value}'"
         for what, value in (
             ("name", said.name),
             ("UUID", said.uuid),

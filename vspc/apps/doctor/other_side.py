@@ -43,8 +43,7 @@ class OtherSide:
 
 def _serial_port(setup: Setup) -> Iterator[str]:
     yield "Connection: Use Network; Status: Connected, Connect At Power On; Direction: Server"
-    words = [word for word in setup.service_uris if "*" not in word and "?" not in word]
-    yield f"Port URI: {words[0] if words else 'vspc'}"
+    yield f"Port URI: {next(iter(setup.words), 'vspc')}"
     yield "Use Virtual Serial Port Concentrator: ticked; vSPC URI, one of:"
     marked = f"#thumbprint={setup.thumbprint}" if setup.thumbprint else ""
     yield from (f"  telnets://{setup.host}:{port}{marked}" for port in setup.ports(True))
@@ -94,8 +93,9 @@ def _direct_rule_set(_setup: Setup) -> Iterator[str]:
 
 
 def _device_server(_setup: Setup) -> Iterator[str]:
-    yield "operating mode: TCP server; a port of its own for each serial port, 4001 and up"
-    yield "nc -v DEVICE 4001"
+    yield "operating mode: TCP server (RFC 2217 for rfc2217://)"
+    yield "a TCP port of its own for each serial port, 4001 and up"
+    yield "connections to one port at once, 8 as a rule: not all in use by other programs"
 
 
 OTHER_SIDES: Mapping[Check, OtherSide] = MappingProxyType(
@@ -136,7 +136,10 @@ OTHER_SIDES: Mapping[Check, OtherSide] = MappingProxyType(
         Check.LICENCE: OtherSide(
             "On the ESXi host, whether its licence has network serial ports (serialuri):",
             _licence,
-            ("The free licence has none; without it the port of a VM stays disconnected.",),
+            (
+                "Without it the port is refused, or the power-on of its VM, or the port stays",
+                "disconnected: that depends on the release.",
+            ),
         ),
         Check.VCENTER: OtherSide(
             "In vCenter, an advanced setting:",
@@ -165,8 +168,8 @@ OTHER_SIDES: Mapping[Check, OtherSide] = MappingProxyType(
             "At the device server:",
             _device_server,
             (
-                "Such a device takes few connections to one port at once, 8 as a rule; a busy",
-                "port refuses the next or closes it at once.",
+                "A port whose connections are all in use refuses the next one, or closes it at",
+                "once.",
             ),
         ),
     }

@@ -89,7 +89,7 @@ ANSWERS: Mapping[Answer, AnswerMeaning] = MappingProxyType(
         ),
         Answer.HTTP: AnswerMeaning("{place} is an HTTP server", "the port is a wrong one"),
         Answer.OTHER: AnswerMeaning(
-            "{place} says {banner!r}",
+            "{place} says '{banner}'",
             "a serial port as raw TCP whose device speaks, or another service",
             ('a device server: [[dial]] with connect = "tcp://{place}"',),
             is_trouble=False,
@@ -123,7 +123,7 @@ def of_probe(probed: Probed, setup: Setup, now: datetime) -> list[Finding]:
 
 def _telnet(probed: Probed) -> tuple[str, str, tuple[str, ...]]:
     place = probed.place
-    says = f"; it says {probed.banner!r}" if probed.banner else ""
+    says = f"; it says '{probed.banner}'" if probed.banner else ""
     if probed.extension:
         return (
             f"{place} speaks telnet with VMware's extension: a concentrator",
