@@ -19,6 +19,7 @@ from vspc.apps.verbs.help_text import VALUES
 from vspc.apps.verbs.kinds import GLOBS, UsageError
 from vspc.apps.verbs.limits import WorkPoolFull
 from vspc.apps.verbs.log_options import GREP, TIMESTAMPS, LogFormat
+from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.common.text import plain_output, safe_output
 from vspc.console.attachment import Attachment, AttachmentKind, Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
@@ -31,7 +32,7 @@ from vspc.net.waiting import Wakeup, sleep
 WATCHED = 2048
 """Consoles that one command watches."""
 
-GATHER = 0.1
+GATHER = 0.2
 """Seconds in which lines of all consoles are gathered."""
 
 SHARE = 4096
@@ -135,6 +136,11 @@ class _Source(Sink):
         """As it was when the operator might still read it."""
         return self.format.about["console"]
 
+    def rename(self, is_coloured: bool) -> None:
+        """Take up what its console is called now."""
+        if self.title != self.console.title:
+            self.format.about, self.format.name = _naming(self.console, is_coloured)
+
     def ready(self) -> None:
         self._changed(self)
 
@@ -176,6 +182,7 @@ class _Watch:
         self._is_full = False
         self._is_behind = False  # whether the last round did not show everything
         self._budget = SHARE
+        self._lines: list[bytes] = []  # that are printed together
         self._changed = Wakeup(self._clock)
 
     async def run(self) -> None:
@@ -260,6 +267,7 @@ class _Watch:
         if not (self._ready or self._joining):
             late = next(iter(self._unfinished.values()), None)
             await self._changed.wait(None if late is None else late - self._clock.seconds())
+        await self._call.output.room()
         await sleep(self._clock, 0 if self._is_behind else GATHER)
         self._budget, self._is_behind = SHARE, False
         await self._join()
@@ -270,15 +278,17 @@ class _Watch:
             showing.setdefault(source, now)
         for source, since in showing.items():
             await self._show(source, since)
+        self._print()
 
     async def _show(self, source: _Source, since: float) -> None:
         if self._sources.get(source.console) is not source:
             return  # it has left
         late = self._unfinished.pop(source, inf)
-        await self._room()
+        if self._budget <= 0:
+            await self._next_turn()
         now = self._clock.seconds()
         if not source.over:
-            source.format.about, source.format.name = _naming(source.console, self._is_coloured)
+            source.rename(self._is_coloured)
             if now - since > LATE:
                 since = now
                 await self._lose(source, source.skip())
@@ -296,7 +306,7 @@ class _Watch:
     async def _read(self, source: _Source) -> int:
         """Show one share of what a console has; how many bytes."""
         count, attachment = 0, source.attachment
-        while count < SHARE and not source.over:
+        while count < SHARE and not source.over and attachment.pending:
             match attachment.next(SHARE - count):
                 case OutputChunk(start, data):
                     count += len(data)
@@ -309,8 +319,6 @@ class _Watch:
                 case Ended(reason):
                     await self._work(source, 0, source.format.end)
                     source.over = reason
-                case None:
-                    break
         return count
 
     async def _lose(self, source: _Source, gap: Marker) -> None:
@@ -320,31 +328,41 @@ class _Watch:
             await self._feed(source, evolve(gap, at=self._clock.wall()))
 
     async def _feed(self, source: _Source, item: Item) -> None:
-        held = source.format.held
-        begins = item.offset if held is None else min(held, item.offset)
-        await self._work(source, item.end - begins, lambda: source.format.feed(item))
+        held = None if self._grep is None else source.format.held
+        size = item.end - (item.offset if held is None else min(held, item.offset))
+        await self._work(source, size, lambda: source.format.feed(item))
 
     async def _work(self, source: _Source, size: int, lines: Callable[[], Iterable[bytes]]) -> None:
         """Print `lines`, for which `size` bytes are searched: where that is much, in a thread."""
-        cost = 0 if self._grep is None else size * self._grep.pattern.programsize
+        found = lines() if self._grep is None else await self._search(self._grep, size, lines)
+        if not source.over:  # else it may not be read any more, since it was searched
+            self._lines.extend(found)
+        self._budget -= max(size, 1)
+
+    async def _search(
+        self, grep: SearchPattern, size: int, lines: Callable[[], Iterable[bytes]]
+    ) -> list[bytes]:
+        cost = size * grep.pattern.programsize
         while True:
             try:
-                found = await self._context.work_pool.do(cost, lambda: list(lines())) or []
-                break
+                return await self._context.work_pool.do(cost, lambda: list(lines())) or []
             except WorkPoolFull:
                 await sleep(self._clock, AGAIN)
-        if not source.over:  # else it may not be read any more, since it was searched
-            self._call.output.put(*found)
-            self._budget -= max(size, 1)
 
-    async def _room(self) -> None:
-        """Wait until the client takes more; what a turn of the reactor does is bounded."""
+    async def _next_turn(self) -> None:
+        """Print what was gathered, and go on when the client takes more, in another turn."""
+        self._print()
         await self._call.output.room()
-        if self._budget <= 0:
-            await sleep(self._clock, 0)
-            self._budget = SHARE
+        await sleep(self._clock, 0)
+        self._budget = SHARE
+
+    def _print(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            self._call.output.put(*lines)
 
     def _complain(self, source: _Source, text: str) -> None:
+        self._print()  # what came before it
         line = f"{source.title}: [{text}]"
         complain(self._call.channel, line)
         self._budget -= len(line)
