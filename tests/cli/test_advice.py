@@ -1,11 +1,12 @@
 """What is printed for administrators to type elsewhere."""
 
+import socket
 from pathlib import Path
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.cli.advice import AdviceError, fingerprints, proxy_uris
+from vspc.cli.advice import AdviceError, fingerprints, own_name, proxy_uris
 from vspc.config import Config, VmSettings
 from vspc.config.values import Endpoint
 from vspc.config.vm_settings import ZoneSettings
@@ -18,6 +19,16 @@ class Advice(SynchronousTestCase):
 
     def uris(self, vm: VmSettings) -> str:
         return "\n".join(proxy_uris(evolve(self.config, vm=vm), "vspc.example.net"))
+
+    def test_others_do_not_reach_this_machine_as_localhost(self) -> None:
+        self.patch(socket, "gethostname", lambda: "con1")
+        for full, wanted in (
+            ("localhost", "con1"),
+            ("localhost.localdomain", "con1"),
+            ("con1.example.net", "con1.example.net"),
+        ):
+            self.patch(socket, "getfqdn", lambda full=full: full)
+            self.assertEqual(own_name(), wanted)
 
     def test_the_port_uri_is_the_first_word_that_is_no_glob(self) -> None:
         for words, wanted in (

@@ -19,6 +19,12 @@ class AdviceError(Exception):
     """Keys or certificates cannot be read or made; the text says why."""
 
 
+def own_name() -> str:
+    """The name of this machine for others; many an /etc/hosts gives its full name as localhost."""
+    found = socket.getfqdn()
+    return socket.gethostname() if found.startswith("localhost") else found
+
+
 def fingerprints(config: Config) -> list[str]:
     """Each host key as `ssh-keygen -l` prints it, then as a known_hosts line."""
     try:
@@ -29,13 +35,13 @@ def fingerprints(config: Config) -> list[str]:
     port = next((listening(e).port for e in config.ssh.listen if listening(e).port), 22)
     return [
         *(fingerprint_line(key) for key in keys),
-        *(known_hosts_line(socket.getfqdn(), port, key) for key in keys),
+        *(known_hosts_line(own_name(), port, key) for key in keys),
     ]
 
 
 def proxy_uris(config: Config, host: str | None) -> list[str]:
     """Every proxy URI, plain and with what ESXi can check, and which to choose."""
-    name = host or socket.getfqdn()
+    name = host or own_name()
     lines = [
         "In vSphere: Edit Settings, Serial port, Use Network; Direction: Server;",
         f"Port URI: {_service_uri(config)};",

@@ -1,8 +1,8 @@
 """`vspc ports`: every connection of one configuration, as a table, JSON or lines for firewalls."""
 
 import json
-import socket
 
+from vspc.cli.advice import own_name
 from vspc.cli.firewalls import esxcli, firewalld, nftables
 from vspc.cli.port_rows import PortRow, port_rows
 from vspc.common.columns import Heading, table
@@ -25,7 +25,7 @@ def ports(config: Config, wanted: str, host: str | None) -> list[str]:
 
     `host` is the name by which others reach this machine.
     """
-    rows, name = port_rows(config), host or socket.getfqdn()
+    rows, name = port_rows(config), host or own_name()
     assigned = _assigned(config)
     match wanted:
         case "json":
