@@ -113,6 +113,34 @@ class Typing(AutomationTestCase):
         self.assertNotIn(b"canary", log + audit)
 
 
+class Waiting(AutomationTestCase):
+    def test_a_vm_that_does_not_exist_yet_from_its_first_byte(self) -> None:
+        self.serve()
+        waiting = self.enter("alice", "wait", "'web*'", key="alice")
+        program = self.enter("ci", "raw", "web1", "--wait", key="ci")
+        program.err.expect(rb"\[waiting for web1\]")
+        typed = self.directory / "typed"
+        typed.write_bytes(b"echo early\r")
+        ssh = " ".join(self.words("ci", "console", "web1", "wait", "catch", key="ci"))
+        typing = self.start("/bin/sh", "-c", f"{ssh} < {typed}")
+        typing.err.expect(rb"\[waiting for web1\]")
+        self.simulate("--pace", "0")
+        program.out.expect(rb"# $")
+        self.assertEqual((waiting.wait(), waiting.out.data), (0, b"web1\n"))
+        self.assertEqual(typing.wait(), 0, typing.err.data)
+        while self.stats()["bytes_in"] < typed.stat().st_size:  # the last of it is on its way
+            pass
+        first = bytes(program.out.data)
+        size = str(len(first))
+        logged = self.say("log", "web1", "--raw", "--from", "0", "--bytes", size)
+        self.assertEqual(logged.out, first)
+        self.assertEqual(self.say("wait", "web1", "--state", "away", "--timeout", "1").status, 5)
+        self.tell("off web1")
+        self.assertEqual(self.say("wait", "web1", "--state", "away").status, 0)
+        self.assertEqual(self.say("expect", "web1", "--away", "fail", "never").status, 1)
+        self.assert_no_defects()
+
+
 class AtThreeInTheMorning(AutomationTestCase):
     def test_a_stolen_key_goes_and_stays_out_over_a_restart(self) -> None:
         self.begin()

@@ -115,6 +115,14 @@ INPUT = {
 }
 """What somebody types where a command asks."""
 
+TYPED = {
+    b" connected, ": b"\x05c.",
+    b"type to filter": b"\x03",
+    b"[watching ": b"\x03",
+    b"(yes/no) ": b"yes\r",
+}
+"""What somebody types at a terminal when it shows this: a console, the chooser, verbs."""
+
 WAIT = 60.0
 """Seconds that one command may take."""
 
@@ -281,7 +289,7 @@ class PageTest(ProcessTestCase):
         if words[0] in ("ssh", "vspc"):
             if "-t" in words or words in (["ssh", "vspc"], ["vspc", "console", "web01"]):
                 return self._in_terminal(command)
-            if {"-f", "raw", "-W", "simulate"} & set(words) and "export" not in words:
+            if {"-f", "raw", "-W", "watch", "simulate"} & set(words) and "export" not in words:
                 return self._begun(command)
         done = self._complete(command)
         if done.status != wanted_status(command):
@@ -296,10 +304,10 @@ class PageTest(ProcessTestCase):
         return 0
 
     def _in_terminal(self, command: str) -> int:
-        """A console is left by its escape, the chooser by Ctrl-C."""
+        """What is typed there depends on what is shown."""
         child = self._start(command, Size())
-        seen = child.out.expect(rb"\[\S+ connected, |type to filter")
-        child.type(b"\x03" if seen[0] == b"type to filter" else b"\x05c.")
+        seen = child.out.expect(b"|".join(map(re.escape, TYPED)))
+        child.type(TYPED[seen[0]])
         return child.wait(WAIT)
 
 

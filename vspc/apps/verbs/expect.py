@@ -1,19 +1,20 @@
 """`expect NAME REGEX`: wait until the VM prints something that matches."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.following import Following, FollowReader, ask, look_back_denial
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES, rule
-from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError, ValueKind, is_number
+from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError, ValueKind, choice, is_number
 from vspc.apps.verbs.limits import EXPECTING
 from vspc.apps.verbs.stream_search import REGEX, BackgroundSearch, Match, SearchPattern
 from vspc.common.text import safe, safe_output
 from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
+from vspc.console.events import Event, WentAway
 from vspc.console.log_reading import boots
 from vspc.console.logs import LogView
 from vspc.console.notices import Notice
@@ -27,6 +28,7 @@ TIMEOUT = 60.0
 """Seconds that `expect` waits without `--timeout`."""
 
 NOW, BOOT, LAST = "now", "boot", "last"
+_AWAY = WAIT_FOR_IT, FAIL_THEN = "wait", "fail"
 
 
 def _start(label: str, word: str, _now: float) -> int | str:
@@ -44,13 +46,14 @@ TIME_OUT = Option("--timeout", "give up after so long (60 s)", WAIT)
 FROM = Option("--from", "where to begin (now)", _START)
 FAIL = Option("--fail", "end with status 1 when the output matches this", REGEX)
 SEND = Option("--send", "type this when the search has begun", TYPED)
+WHEN_AWAY = Option("--away", "while the VM is away: wait (the default), or fail", choice(*_AWAY))
 JSON = Flag("--json", "print match, offset, end and groups")
 
 GRAMMAR = Grammar(
     "expect",
     "wait until console output matches (RE2), and print the match",
     arguments=(NAME, PATTERN),
-    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, JSON),
+    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, WHEN_AWAY, JSON),
     examples=("expect web1 login: --timeout 5m", "expect web1 --send reboot --enter 'login: $'"),
     notes=(*rule("REGEX"), *VALUES, "`help send` has examples."),
 )
@@ -132,6 +135,7 @@ class _Expectation(Sink, FollowReader):
         self._attachment: Attachment | None = None
         self._following: Following | None = None
         self._typist: Typist | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._searching = BackgroundSearch(call.context, sought, self._searched)
         self._search = RunningCoroutine(self._find())
 
@@ -174,12 +178,25 @@ class _Expectation(Sink, FollowReader):
         attachment = console.attach(call.session, call.rights(console), self, self._from)
         self._attachment = attachment
         self._following = Following(call.context, attachment, self)
+        if self._parsed.get(WHEN_AWAY) == FAIL_THEN:
+            self._unsubscribe = call.context.events.subscribe(self._happened)
+            if not console.live:
+                self._end_away(console.link.away_reason)
         if self._text:
             force = self._parsed.has(FORCE)
             self._typist = Typist(call, console, attachment, self._changed.set_later, force)
             self._typist.begin()
             self._typist.type(self._text)
         self.ready()
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, WentAway) and event.console.id == self._console.id:
+            self._end_away(event.reason)
+
+    def _end_away(self, reason: str) -> None:
+        """What the VM has printed until now is searched, no more."""
+        assert self._attachment is not None
+        self._attachment.end(f"{self._title} is away" + (f" ({reason})" if reason else ""))
 
     async def _find(self) -> None:
         self._found = await self._searching.run()
@@ -225,6 +242,7 @@ class _Expectation(Sink, FollowReader):
 
     def _stop(self) -> Mapping[str, Fact]:
         """What is recorded at the end."""
+        self._unsubscribe()
         self._search.cancel()
         if self._following is not None:
             self._following.stop()
