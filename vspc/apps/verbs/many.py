@@ -243,11 +243,10 @@ async def on_each(
     try:
         while running:
             await changed.wait()
-    except CancelledError:
-        raise VerbExit(FAILED, "interrupted") from None
-    finally:
+    except CancelledError:  # not where all of it is collected: the workers may be already
         for worker in workers:
             worker.cancel()
+        raise VerbExit(FAILED, "interrupted") from None
     return list(found.values())
 
 
@@ -258,10 +257,7 @@ async def report(call: Call, outcomes: Sequence[VerbOutcome], as_json: bool) -> 
     if as_json:
         await call.print_json([each.as_json() for each in outcomes])
     else:
-        rows = [
-            (each.target.title, each.result, f"{each.seconds:.1f}", each.why or "-")
-            for each in outcomes
-        ]
+        rows = [each.as_row() for each in outcomes]
         await call.print(table(_OUTCOMES, rows, call.columns))
     statuses = {each.status for each in outcomes} - {DONE}
     if statuses:
