@@ -111,7 +111,7 @@ class FromTheFirstByte(Desk):
     def test_the_console_of_a_login(self) -> None:
         channel = FakeChannel(XTERM)
         login = Login(self.desk.login(), "web01", ("wait", "catch"))
-        Dispatcher(self.desk.context, self.desk.events).start(channel, login, ShellRequest(None))
+        Dispatcher(self.desk.context).start(channel, login, ShellRequest(None))
         web = self.boot()
         self.turn()
         self.assertIn("you type on web01", channel.text)

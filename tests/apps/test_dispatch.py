@@ -20,8 +20,7 @@ class DispatchTest(SynchronousTestCase):
         self.desk.connected("secret", f"{2:032x}")
         self.operators = {"alice": ALICE, "bob": BOB}
         self.dispatcher = Dispatcher(
-            evolve(self.desk.context, current=lambda who: self.operators.get(who.name)),
-            self.desk.events,
+            evolve(self.desk.context, current=lambda who: self.operators.get(who.name))
         )
 
     def ask(

@@ -53,7 +53,7 @@ class NewDoor(SynchronousTestCase):
         )
         self.door = PipeDoor(
             {"alice": "secret", "bob": "hunter2"},
-            Dispatcher(context, self.desk.events).start,
+            Dispatcher(context).start,
             LoginService(self.sessions, Recorded(), self.recording, clock.wall),
             clock.wall,
         )

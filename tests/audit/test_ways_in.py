@@ -42,7 +42,7 @@ class Machine:
         self.desk.context = evolve(self.desk.context, audit=self.watching.recorder)
         self.console, self.line = self.desk.connected()
         self.lines = [self.line]
-        self.dispatcher = Dispatcher(self.desk.context, self.desk.events)
+        self.dispatcher = Dispatcher(self.desk.context)
 
     def ask(self, request: Request, terminal: bool = False) -> FakeChannel:
         """A channel of alice's."""

@@ -116,9 +116,7 @@ class ConsoleBench(StormBench):
         super().__init__(**options)
         self.desk = Desk()
         self.desk.clock.twisted = self.clock
-        self.dispatcher = Dispatcher(
-            evolve(self.desk.context, current=self.current), self.desk.events
-        )
+        self.dispatcher = Dispatcher(evolve(self.desk.context, current=self.current))
         self.start = self.dispatcher.start
 
     def current(self, operator: Operator) -> Operator:

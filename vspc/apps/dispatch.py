@@ -10,7 +10,6 @@ from vspc.apps.verbs.context import DENIED, USAGE, Call, VerbContext, complain, 
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.table import VERBS, Invocation
 from vspc.common.text import safe
-from vspc.console.events import EventBus
 from vspc.console.logins import ExecRequest, ForwardRequest, Login, Request
 from vspc.console.names import NotFound
 from vspc.console.ports import Channel
@@ -22,7 +21,6 @@ class Dispatcher:
     """Starts what runs on a channel."""
 
     context: VerbContext
-    events: EventBus
 
     def start(self, channel: Channel, login: Login, request: Request) -> None:
         """`vspc.console.logins.Start`."""
@@ -107,7 +105,7 @@ class Dispatcher:
         elif call.channel.terminal is None:
             call.fail(USAGE, "without a terminal a verb is needed", *VERBS.overview().splitlines())
         else:
-            ConsoleChooser(call, self.events).show()
+            ConsoleChooser(call).show()
 
 
 def _invocation(login: Login, request: Request) -> Invocation | None:

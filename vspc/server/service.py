@@ -181,7 +181,7 @@ class VspcService(MultiService):
         self._state = claim(config.state_dir)
         self._logs.open(self.roster)
         verbs = self._verb_context()
-        dispatcher = Dispatcher(verbs, self.events)
+        dispatcher = Dispatcher(verbs)
         self._remotes = remotes(
             self.live, verbs, self._asked_for, self._scheduler, self._refusals, self._listening
         )

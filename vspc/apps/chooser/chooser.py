@@ -19,7 +19,6 @@ from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
 from vspc.console.console import Console, ConsoleState
-from vspc.console.events import EventBus
 from vspc.console.names import name_order
 from vspc.console.ports import Channel, Program
 
@@ -262,9 +261,8 @@ def _row(console: Console, named: ListedName, now: float) -> Row:
 class ConsoleChooser:
     """Shows the chooser on a call's channel, then the console chosen, then the chooser again."""
 
-    def __init__(self, call: Call, events: EventBus) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._events = events
         self._listing = Listing()
 
     def show(self, remark: str = "", visit: Visit | None = None) -> None:
@@ -283,7 +281,7 @@ class ConsoleChooser:
 
         channel, clock = self._call.channel, self._call.context.clock
         chooser = Chooser(channel, clock, self._rows, chosen, left, "vspc", remark, visit)
-        unsubscribe = self._events.subscribe(lambda _event: chooser.changed())
+        unsubscribe = self._call.context.events.subscribe(lambda _event: chooser.changed())
         channel.start(chooser)
 
     def _rows(self) -> list[Row]:
