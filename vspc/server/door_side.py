@@ -1,19 +1,20 @@
-"""Doors that are not for operators, built from the parts of the server: sockets for programs, and
-the remote systems that VMs ask for.
+"""The doors that are not for operators: sockets for programs, and the remote systems that VMs ask
+for.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from twisted.internet.interfaces import IListeningPort
 
 from vspc.apps.verbs.context import VerbContext
+from vspc.config import Config
 from vspc.config.dial_allow import DialAllow
 from vspc.config.vm_settings import ServiceSocketSettings
 from vspc.console.access import Operator
+from vspc.console.events import EventBus
 from vspc.console.ports import Lockouts
 from vspc.doors.programs.assignment import assignments_file
-from vspc.doors.programs.door import DoorContext, ProgramDoor
+from vspc.doors.programs.door import DoorContext, ProgramDoor, SocketChanges
 from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.doors.programs.socket import OperatorsOfSockets
 from vspc.doors.remotes.remotes import RemoteContext, Remotes
@@ -22,6 +23,7 @@ from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
 from vspc.net.reactor import ThreadRunner
 from vspc.net.scheduler import Scheduler
+from vspc.net.tls import Pair
 from vspc.server.logins import LoginService
 from vspc.server.reload import Live
 
@@ -41,58 +43,88 @@ def operators_of_sockets(live: Live, lockouts: Lockouts) -> OperatorsOfSockets:
     return OperatorsOfSockets(named, by_certificate, lockouts)
 
 
-def service_sockets(live: Live, verbs: VerbContext, door: ProgramDoor) -> ServiceSockets:
-    """What VMs ask for, as far as the configuration in force allows it."""
+class DoorSide:
+    """Everything that takes part in consoles without logging in. `ports` are the listeners of the
+    other sides: to none of this server's a remote system is connected.
+    """
 
-    def settings() -> ServiceSocketSettings | None:
-        vm = live.config.vm
+    def __init__(
+        self,
+        live: Live,
+        verbs: VerbContext,
+        lockouts: Lockouts,
+        logins: LoginService,
+        outbound: Outbound,
+        scheduler: Scheduler,
+        refusals: Refusals,
+        ports: Iterable[IListeningPort],
+    ) -> None:
+        self._live = live
+        self._ports = ports
+        reactor = outbound.reactor
+        in_thread = ThreadRunner(reactor)
+        self._programs = ProgramDoor(
+            DoorContext(
+                reactor,
+                verbs,
+                operators_of_sockets(live, lockouts),
+                logins,
+                scheduler,
+                refusals,
+                assignments_file(live.config.state_dir, in_thread),
+            )
+        )
+        self._service_sockets = ServiceSockets(
+            verbs.roster, verbs.clock, self._service_socket, self._programs.serve
+        )
+        self._remotes = Remotes(
+            RemoteContext(
+                verbs,
+                outbound,
+                scheduler,
+                lambda: DialAllow(live.config.vm.dial_allow),
+                lambda address, port: is_own(self.listening(), address, port),
+                refusals,
+                in_thread,
+            )
+        )
+        verbs.events.subscribe(self._remotes.handle)
+
+    def _service_socket(self) -> ServiceSocketSettings | None:
+        vm = self._live.config.vm
         return vm.service_socket if vm.service_sockets == "open" else None
 
-    return ServiceSockets(verbs.roster, verbs.clock, settings, door.serve)
+    def listening(self) -> list[IListeningPort]:
+        """All listeners of this server."""
+        return [*self._ports, *self._programs.ports()]
 
+    def open(self, pair: Pair) -> None:
+        """Listen. Raises `SocketError`."""
+        self._programs.open(self._live.config.console.listen, pair)
+        self._service_sockets.update()
 
-def program_door(
-    live: Live,
-    verbs: VerbContext,
-    lockouts: Lockouts,
-    logins: LoginService,
-    reactor: Any,
-    scheduler: Scheduler,
-    refusals: Refusals,
-) -> ProgramDoor:
-    """A door without a socket yet."""
-    return ProgramDoor(
-        DoorContext(
-            reactor,
-            verbs,
-            operators_of_sockets(live, lockouts),
-            logins,
-            scheduler,
-            refusals,
-            assignments_file(live.config.state_dir, ThreadRunner(reactor)),
-        )
-    )
+    def start(self, events: EventBus) -> None:
+        """Everything is listening."""
+        events.subscribe(self._programs.on_event)
+        events.subscribe(self._service_sockets.on_event)
 
+    def remote_systems(self) -> dict[str, int]:
+        """Their state, for `status`."""
+        return self._remotes.condition()
 
-def remotes(
-    live: Live,
-    verbs: VerbContext,
-    outbound: Outbound,
-    scheduler: Scheduler,
-    refusals: Refusals,
-    listening: Callable[[], Iterable[IListeningPort]],
-) -> Remotes:
-    """What VMs ask to be connected to; `listening` gives the listeners of this server, to which
-    none is connected.
-    """
-    return Remotes(
-        RemoteContext(
-            verbs,
-            outbound,
-            scheduler,
-            lambda: DialAllow(live.config.vm.dial_allow),
-            lambda address, port: is_own(listening(), address, port),
-            refusals,
-            ThreadRunner(outbound.reactor),
-        )
-    )
+    def sockets(self) -> dict[str, int]:
+        """Their state, for `status`."""
+        return self._programs.condition()
+
+    def prepare(self, config: Config, pair: Pair) -> SocketChanges:
+        """What a reload changes of sockets, as far as it can fail. Raises `SocketError`."""
+        return self._programs.prepare(config.console.listen, pair)
+
+    def reload(self) -> None:
+        """The configuration in force is another one."""
+        self._remotes.reload()
+        self._service_sockets.update()
+
+    def close(self, text: str) -> None:
+        """End the connections to remote systems, with `text` as the reason."""
+        self._remotes.close(text)

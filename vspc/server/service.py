@@ -16,7 +16,6 @@ from typing import Any
 from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
@@ -37,9 +36,7 @@ from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
-from vspc.doors.programs.door import ProgramDoor, SocketChanges, SocketError
-from vspc.doors.programs.service_sockets import ServiceSockets
-from vspc.doors.remotes.remotes import Remotes
+from vspc.doors.programs.door import SocketChanges, SocketError
 from vspc.net.endpoints import CannotListen, Listeners, raise_limit, shortage_warning
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
@@ -47,7 +44,7 @@ from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
-from vspc.server.door_side import program_door, remotes, service_sockets
+from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
@@ -100,8 +97,7 @@ class VspcService(MultiService):
         audit = self._audit
         self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
         self._operators = self._operator_side()
-        self._programs: ProgramDoor | None = None
-        self._service_sockets: ServiceSockets | None = None
+        self._doors: DoorSide  # once it is open
         self._line_server = LineServer(
             self.roster,
             PeerTable(config.vm.vmotion_timeout),
@@ -112,7 +108,6 @@ class VspcService(MultiService):
         )
         # One each: what VMs ask for holds up nothing that the configuration names.
         self._outbound, self._asked_for = (Outbound(reactor, clock, self._defect) for _ in range(2))
-        self._remotes: Remotes | None = None
         self._vm_side = VmSide(
             lambda: self.live.config,
             self._line_server,
@@ -182,10 +177,7 @@ class VspcService(MultiService):
         self._logs.open(self.roster)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs)
-        self._remotes = remotes(
-            self.live, verbs, self._asked_for, self._scheduler, self._refusals, self._listening
-        )
-        self.events.subscribe(self._remotes.handle)
+        self._doors = self._door_side(verbs)
         ssh_server, control = self._operators.open(dispatcher)
         self._listeners.ports.append(control)
         pair = self._pair(config)
@@ -193,21 +185,19 @@ class VspcService(MultiService):
             self._listeners.open(description, factory, what)
         for description in config.ssh.listen:
             self._listeners.open(description, ssh_server, "ssh")
-        self._programs = self._program_door(dispatcher.context)
-        self._programs.open(config.console.listen, pair)
-        self._service_sockets = service_sockets(self.live, verbs, self._programs)
-        self._service_sockets.update()
+        self._doors.open(pair)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
-    def _program_door(self, verbs: VerbContext) -> ProgramDoor:
-        return program_door(
+    def _door_side(self, verbs: VerbContext) -> DoorSide:
+        return DoorSide(
             self.live,
             verbs,
             self._operators.lockouts,
             self._logins,
-            self._reactor,
+            self._asked_for,
             self._scheduler,
             self._refusals,
+            self._listeners.ports,
         )
 
     def _pair(self, config: Config) -> Pair:
@@ -236,9 +226,6 @@ class VspcService(MultiService):
             events=self.events,
         )
 
-    def _listening(self) -> list[IListeningPort]:
-        return [*self._listeners.ports, *([] if self._programs is None else self._programs.ports())]
-
     def _facts(self) -> dict[str, object]:
         """What `status` prints, sizes in bytes. Nothing here waits for the disk."""
         now = self._clock.wall()
@@ -249,9 +236,9 @@ class VspcService(MultiService):
             "uptime_seconds": round(now - self._since),
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             **self._vm_side.condition(now),
-            "remote_systems": {} if self._remotes is None else self._remotes.condition(),
+            "remote_systems": self._doors.remote_systems(),
             "ssh": self._operators.condition(),
-            "sockets": {} if self._programs is None else self._programs.condition(),
+            "sockets": self._doors.sockets(),
             "history": {"used": self._budget.used, "total": self._budget.total},
             **self._logs.condition(),
             "audit": self._audit.condition(),
@@ -267,10 +254,7 @@ class VspcService(MultiService):
         self.events.subscribe(self._event_log.on_event)
         self.events.subscribe(self._connections.on_event)
         self.events.subscribe(self._reassess_renamed)
-        if self._programs is not None:
-            self.events.subscribe(self._programs.on_event)
-        if self._service_sockets is not None:
-            self.events.subscribe(self._service_sockets.on_event)
+        self._doors.start(self.events)
         self._logs.start(self.events)
         self._vm_side.start()
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
@@ -343,8 +327,7 @@ class VspcService(MultiService):
 
     def _prepare(self, config: Config, pair: Pair) -> SocketChanges:
         """All of a reload that can fail. Raises `SocketError` or `TlsError`."""
-        assert self._programs is not None, "it runs"
-        sockets = self._programs.prepare(config.console.listen, pair)
+        sockets = self._doors.prepare(config, pair)
         try:
             self._vm_side.reload(config, pair)
         except TlsError:
@@ -365,10 +348,7 @@ class VspcService(MultiService):
         for key in restart:
             self._log.warn("reload-needs-restart", key=key)
         ended = self._operators.reload(config) + sockets.apply()
-        if self._remotes is not None:
-            self._remotes.reload()
-        if self._service_sockets is not None:
-            self._service_sockets.update()
+        self._doors.reload()
         self._log.info("reloaded", path=config.path, logins_ended=ended)
         self._audit.recorder.record(
             "reload", changed=" ".join(changed), restart=" ".join(restart), ended=ended
@@ -384,14 +364,13 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._logs.stopping()
-        if self._remotes is not None:
-            self._remotes.close(SHUTDOWN)
+        self._doors.close(SHUTDOWN)
         self._vm_side.stop()
         self._outbound.close()
         self._asked_for.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
-        closing = [port.stopListening() for port in self._listening()]
+        closing = [port.stopListening() for port in self._doors.listening()]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Connections that have closed and wait for their turn are reported first.
