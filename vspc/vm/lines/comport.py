@@ -59,6 +59,18 @@ class ComPortState:
     has_break: bool = False
 
 
+def read_command(line: BinaryLine, agreed: bool, body: bytes, side: Side) -> comport.Command | None:
+    """What `side` says on `line`, where the option was `agreed` on; None: it is dropped."""
+    if not agreed:
+        line.observer.dropped("a COM-PORT command, although the option was not agreed on")
+        return None
+    try:
+        return comport.decode(body, side)
+    except comport.MalformedComPort as malformed:
+        line.observer.dropped(str(malformed))
+        return None
+
+
 class ComPortLine(BinaryLine):
     """A line whose peer may offer to negotiate a serial port's settings."""
 
@@ -119,15 +131,8 @@ class ComPortLine(BinaryLine):
         self.transport.requestNegotiation(_OPTION, comport.encode(command, Side.SERVER))
 
     def _receive_port(self, body: bytes) -> None:
-        if not self._speaks_comport:
-            self.observer.dropped("a COM-PORT command, although the option was not agreed on")
-            return
-        try:
-            command = comport.decode(body, Side.CLIENT)
-        except comport.MalformedComPort as malformed:
-            self.observer.dropped(str(malformed))
-            return
-        for answer in self._obey(command):
+        command = read_command(self, self._speaks_comport, body, Side.CLIENT)
+        for answer in () if command is None else self._obey(command):
             self._answer(answer)
 
     def _answer(self, command: comport.Command) -> None:

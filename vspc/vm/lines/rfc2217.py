@@ -12,7 +12,7 @@ from vspc.common.clock import Clock, Timer
 from vspc.common.serial import LineState, ModemState, PortSettings
 from vspc.config.dialling import PortWishes
 from vspc.vm.lines.binary import LineOption
-from vspc.vm.lines.comport import BREAK_SECONDS, SIGNATURE
+from vspc.vm.lines.comport import BREAK_SECONDS, SIGNATURE, read_command
 from vspc.vm.lines.plain import DialledTelnetLine
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineEvent
@@ -152,14 +152,7 @@ class Rfc2217Line(DialledTelnetLine):
     # What the device says
 
     def _received(self, body: bytes) -> None:
-        if not self._speaks_comport:
-            self.observer.dropped("a COM-PORT command, although the option was not agreed on")
-            return
-        try:
-            command = comport.decode(body, Side.SERVER)
-        except comport.MalformedComPort as malformed:
-            self.observer.dropped(str(malformed))
-            return
+        command = read_command(self, self._speaks_comport, body, Side.SERVER)
         match command:
             case comport.Signature(b""):
                 self._say(comport.Signature(SIGNATURE))
