@@ -1,6 +1,7 @@
 """A console as operators read it: one row of `list`, everything of `info`, the banner."""
 
-from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of, timestamp
+from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of
+from vspc.common.clock import timestamp
 from vspc.common.serial import PortSettings
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment, Refusal

@@ -81,6 +81,11 @@ def rfc3339(at: float, timespec: str = "milliseconds", local: bool = False) -> s
     return moment.isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
 
 
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339, UTC, milliseconds; None stays None."""
+    return None if seconds is None else rfc3339(seconds)
+
+
 def parse_rfc3339(text: str) -> float:
     """Seconds since 1970; a time without an offset is in UTC, and a date alone is its midnight.
 

@@ -14,7 +14,7 @@ from vspc.apps.doctor.facts import Setup
 from vspc.apps.verbs.grammar import NOTHING_PARSED, Grammar, Parsed
 from vspc.apps.verbs.limits import VerbLimits, WorkPool
 from vspc.apps.verbs.output import VerbOutput
-from vspc.common.clock import Clock, rfc3339
+from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.config.values import DEFAULT_ESCAPE
@@ -395,8 +395,3 @@ def _spellings(console: Console, escaped: bool) -> Iterator[str]:
 def handle_of(console: Console) -> str:
     """What to type for `console`."""
     return handle(console.vm.zone, console.name, console.port)
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """RFC 3339, UTC, milliseconds; None stays None."""
-    return None if seconds is None else rfc3339(seconds)

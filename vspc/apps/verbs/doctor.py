@@ -10,18 +10,11 @@ from vspc.apps.doctor.diagnosis import diagnose
 from vspc.apps.doctor.facts import AskedAbout, ConsoleFacts, Facts, digits_of, is_about, spellings
 from vspc.apps.doctor.failures import HARMLESS
 from vspc.apps.doctor.report import report_json, report_text
-from vspc.apps.verbs.context import (
-    NOT_FOUND,
-    Call,
-    Verb,
-    VerbExit,
-    handle_of,
-    no_console,
-    timestamp,
-)
+from vspc.apps.verbs.context import NOT_FOUND, Call, Verb, VerbExit, handle_of, no_console
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import CONSOLE, WORD, UsageError
 from vspc.common.addresses import address_text, parse_address
+from vspc.common.clock import timestamp
 from vspc.common.text import safe
 from vspc.console.access import Subject
 from vspc.console.connection_history import (

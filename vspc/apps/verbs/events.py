@@ -6,9 +6,10 @@ from contextlib import nullcontext
 
 from twisted.internet.defer import CancelledError
 
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Verb, VerbExit, timestamp
+from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import JSON, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import GLOB, MOMENT, NAME, UsageError
+from vspc.common.clock import timestamp
 from vspc.common.text import safe
 from vspc.console.audit import AuditPosition, AuditQuery, AuditUnavailable
 from vspc.console.identity import DEFAULT_ZONE

@@ -6,9 +6,10 @@ from typing import Any
 
 from attrs import field, frozen
 
-from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import DURATION, UsageError, ValueKind
+from vspc.common.clock import timestamp
 from vspc.common.text import safe
 from vspc.console.ports import Lockout, Lockouts
 from vspc.console.session import Session

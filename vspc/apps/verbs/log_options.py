@@ -10,11 +10,12 @@ from typing import Any
 from attrs import evolve, frozen
 
 from vspc.apps.following import look_up
-from vspc.apps.verbs.context import FAILED, Call, VerbExit, timestamp
+from vspc.apps.verbs.context import FAILED, Call, VerbExit
 from vspc.apps.verbs.grammar import JSON, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES
 from vspc.apps.verbs.kinds import CONSOLE, MOMENT, NUMBER, OFFSET, SIGNED, SIZE, UsageError
 from vspc.apps.verbs.stream_search import REGEX, SearchPattern
+from vspc.common.clock import timestamp
 from vspc.common.text import safe_output
 from vspc.console.console import Console
 from vspc.console.log_reading import OutputLine, OutputLines, boots, last_lines, line_start

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from vspc.apps.following import read_log
-from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, timestamp
+from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import choice
+from vspc.common.clock import timestamp
 from vspc.console.console import Console
 from vspc.console.logs import LogView, Marker, MarkerKind
 

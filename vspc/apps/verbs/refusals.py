@@ -2,8 +2,9 @@
 
 from attrs import asdict, evolve
 
-from vspc.apps.verbs.context import Call, Verb, timestamp
+from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Grammar, Parsed
+from vspc.common.clock import timestamp
 from vspc.common.values import age_text, duration_text
 from vspc.console.audit import AccessRefusal
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.verbs.context import DENIED, Call, Verb, VerbExit, handle_of, timestamp
+from vspc.apps.verbs.context import DENIED, Call, Verb, VerbExit, handle_of
 from vspc.apps.verbs.grammar import JSON, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NAME
+from vspc.common.clock import timestamp
 from vspc.common.columns import Heading, table
 from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
