@@ -15,7 +15,7 @@ from vspc.doors.programs.channel import CONNECTED
 from vspc.doors.programs.comport import SET_TIMEOUT, SIGNATURE, UNANSWERED, ComPortServer
 from vspc.wire import comport, telnet
 from vspc.wire.comport import Command, Control, Side
-from vspc.wire.telnet import BINARY, BRK, COM_PORT, DO, SGA, WILL, WONT, negotiation
+from vspc.wire.telnet import BINARY, BRK, COM_PORT, DO, DONT, SGA, WILL, WONT, negotiation
 
 OPENING = b"".join(
     negotiation(verb, option) for verb in (WILL, DO) for option in (BINARY, SGA)
@@ -217,6 +217,25 @@ class Sockets(SynchronousTestCase):
 
     def ask(self, client: Client, command: Command) -> bytes:
         return client.say(self.port(command, Side.CLIENT))
+
+    def test_a_client_that_uses_the_option_has_agreed_on_it(self) -> None:
+        # pyserial, whose thread has read our DO before it has said WILL, never says it.
+        client = Client(self.hall, 4001)
+        client.heard()
+        said = self.ask(client, comport.SetBaudRate(9600))
+        notice = self.port(comport.NotifyModemState(CONNECTED))
+        self.assertEqual(said, notice + self.port(comport.SetBaudRate(9600)))
+        self.assertEqual(client.say(negotiation(WILL, COM_PORT)), b"")
+        self.assertEqual(client.say(negotiation(WONT, COM_PORT)), negotiation(DONT, COM_PORT))
+        self.assertEqual(self.ask(client, comport.SetBaudRate(9600)), b"")
+
+    def test_a_client_that_refuses_the_option_has_none(self) -> None:
+        client = Client(self.hall, 4001)
+        client.heard()
+        client.say(negotiation(WONT, COM_PORT))
+        self.assertEqual(self.ask(client, comport.SetBaudRate(9600)), b"")
+        self.console.link.break_received()
+        self.assertEqual(client.heard(), telnet.command(BRK))
 
     def test_exact_bytes_unless_binary_is_refused(self) -> None:
         client = self.client()

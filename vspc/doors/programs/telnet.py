@@ -5,6 +5,8 @@ The client of one is a terminal that sends each key as it is typed and shows not
 BINARY (RFC 856) is not agreed on.
 
 With RFC 2217 it is a program: BINARY is asked for, and taken for agreed on unless it is refused.
+COM-PORT is agreed on as well by a client that uses it without an answer to our DO: pyserial does
+not say WILL where our DO comes before it has.
 
 The size of a window and all other options are declined.
 """
@@ -47,6 +49,7 @@ class TelnetWire(LineProtocol):
         self._is_serial = is_serial
         self.tells = not is_serial
         self._port: ComPortServer | None = None
+        self._uses_port = False  # whether the client has agreed on RFC 2217, or used it
         self._closing = Timer(socket.clock)
         self._channel: ProgramChannel | None = None
         self._typed_cr = False  # the last byte from an NVT client
@@ -88,9 +91,14 @@ class TelnetWire(LineProtocol):
 
     def enableRemote(self, option: bytes) -> bool:
         if self._port is not None and option == _COM_PORT:
-            self._port.begin()
+            self._begin_port(self._port)
             return True
         return option[0] in _REMOTE
+
+    def _begin_port(self, port: ComPortServer) -> None:
+        if not self._uses_port:
+            self._uses_port = True
+            port.begin()
 
     def dataReceived(self, data: bytes) -> None:
         if not self._is_binary(ours=False):
@@ -110,15 +118,19 @@ class TelnetWire(LineProtocol):
             self._channel.failed(reason)
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        port = self._agreed_port
-        if port is not None and option == _COM_PORT:
-            port.received(body)
+        if self._port is None or option != _COM_PORT or self._refuses_port:
+            return
+        self._begin_port(self._port)
+        self._port.received(body)
+
+    @property
+    def _refuses_port(self) -> bool:
+        return self.transport.negotiation.refuses(False, _COM_PORT)
 
     @property
     def _agreed_port(self) -> ComPortServer | None:
-        """Once the client has agreed on RFC 2217."""
-        agreed = self.transport.negotiation.states.enabled(False, telnet.COM_PORT)
-        return self._port if agreed else None
+        """Once the client has agreed on RFC 2217, and while it has not taken that back."""
+        return self._port if self._uses_port and not self._refuses_port else None
 
     def _say_port(self, body: bytes) -> None:
         self.transport.requestNegotiation(_COM_PORT, body)
