@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.terminal_input import EscapeCommand, Escapes, Keys
+from vspc.apps.terminal_input import (
+    CONMAN_COMMANDS,
+    EscapeCommand,
+    Escapes,
+    Keys,
+    command_keys,
+)
+from vspc.config.values import CONMAN
 
 
 class EscapesTest(SynchronousTestCase):
@@ -66,3 +73,48 @@ class EscapesTest(SynchronousTestCase):
         commands = sum(isinstance(t, EscapeCommand) for t in things)
         gone = len(b"".join(packets)) - len(data)
         self.assertGreaterEqual(gone, 3 * commands)
+
+
+class ConmanTest(SynchronousTestCase):
+    """`esc=conman`: `&` and a character."""
+
+    def feed(self, *packets: bytes) -> list[Keys | EscapeCommand]:
+        escapes = Escapes(CONMAN)
+        return [thing for packet in packets for thing in escapes.feed(packet)]
+
+    def test_its_commands_have_the_names_of_conserver_s(self) -> None:
+        things = self.feed(b"&.", b"&", b"?", b"&F&J", b"&M&L&B&I")
+        names = [thing.name for thing in things if isinstance(thing, EscapeCommand)]
+        self.assertEqual(names, [".", "?", "f", "j", "s", "p", "l0", "i"])
+
+    def test_twice_is_one_literal(self) -> None:
+        self.assertEqual(self.feed(b"a&&b"), [Keys(b"a&b")])
+        self.assertEqual(self.feed(b"&&&&"), [Keys(b"&&")])
+
+    def test_another_key_behind_it_is_data(self) -> None:
+        self.assertEqual(self.feed(b"ls 2>&1 &\r"), [Keys(b"ls 2>&1 &\r")])
+        self.assertEqual(self.feed(b"\x05c."), [Keys(b"\x05c.")])
+
+    def test_half_typed_it_is_kept_back_until_flushed(self) -> None:
+        escapes = Escapes(CONMAN)
+        self.assertEqual(escapes.feed(b"x&"), [Keys(b"x")])
+        self.assertEqual(escapes.flush(), b"&")
+
+    def test_what_is_pasted_is_data(self) -> None:
+        escapes = Escapes(CONMAN)
+        self.assertEqual(escapes.feed(b"a && b &.", is_pasted=True), [Keys(b"a && b &.")])
+
+    def test_what_is_typed_for_a_command(self) -> None:
+        self.assertEqual(command_keys(CONMAN, "f"), "&F")
+        self.assertEqual(command_keys(CONMAN, "e"), "")
+        self.assertEqual(command_keys(b"\x18", "l0"), "^Xcl0")
+        self.assertEqual(command_keys(b"", "?"), "")
+
+    @given(st.lists(st.sampled_from([b"&", b"F", b".", b"\x1b[A", b"q&", b"x"])))
+    def test_nothing_is_lost_or_made_up(self, packets: list[bytes]) -> None:
+        escapes = Escapes(CONMAN)
+        things = [thing for packet in packets for thing in escapes.feed(packet)]
+        data = b"".join(t.data for t in things if isinstance(t, Keys)) + escapes.flush()
+        names = [t.name for t in things if isinstance(t, EscapeCommand)]
+        self.assertLessEqual(set(names), set(CONMAN_COMMANDS.values()))
+        self.assertGreaterEqual(len(b"".join(packets)), len(data) + 2 * len(names))

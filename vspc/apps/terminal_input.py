@@ -6,6 +6,8 @@ reactor is bounded (law 11).
 
 import contextlib
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -13,7 +15,7 @@ from attrs import define, field, frozen
 from vspc.apps.screen import Screen, TurnLimit
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.values import InvalidValue
-from vspc.config.values import DEFAULT_ESCAPE, escape_key
+from vspc.config.values import CONMAN, DEFAULT_ESCAPE, escape_key
 from vspc.console.answers import Answers
 
 TYPED = 512
@@ -33,9 +35,45 @@ CHOSEN, NOT_CHOSEN = "e+", "e-"
 """Commands that follow `e`: there is a new escape key; what was typed cannot be one."""
 
 
+CONMAN_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        ".": ".",
+        "?": "?",
+        "F": "f",
+        "J": "j",
+        "M": "s",
+        "L": "p",
+        "B": "l0",
+        "I": "i",
+        "Z": "z",
+        "A": "a",
+        "W": "w",
+        "Y": "y",
+        "N": "N",
+    }
+)
+"""What is typed behind conman's `&`: its own commands, and as capital letters those without which
+the pen cannot be shared. All else is data, because `&` is typed often.
+"""
+
+_CONMAN_KEYS = MappingProxyType({command: key for key, command in CONMAN_COMMANDS.items()})
+
+
 def key_name(key: bytes) -> str:
-    """`^X`, or "none" for no key."""
+    """`^X`, `&`, or "none" for no key."""
+    if key == CONMAN:
+        return "&"
     return f"^{chr(key[0] + 64)}" if key else "none"
+
+
+def command_keys(key: bytes, command: str) -> str:
+    """What is typed for a command (`EscapeCommand.name`): `^Ec?`, with conman's key `&?`; empty
+    where there is no escape key, or conman's has no such command.
+    """
+    if key == CONMAN:
+        typed = _CONMAN_KEYS.get(command)
+        return "" if typed is None else f"&{typed}"
+    return f"{key_name(key)}c{command}" if key else ""
 
 
 @frozen
@@ -54,12 +92,13 @@ class EscapeCommand:
 
 @define
 class Escapes:
-    """Escape commands among keys: `^Ec` and a character (conserver's family). Pure.
+    """Escape commands among keys: `^Ec` and a character (conserver's family), or `&` and one of
+    `CONMAN_COMMANDS`. Pure.
 
-    Takes packets, gives keys and commands in order. `escape` is one byte; what is typed behind
-    `^Ece` is the new one, if it can be. `^E^E` and `^Ec^Ec` are one literal `^E`. A half-typed
-    escape is data after `PATIENCE`. What was pasted, or came in one packet of over `PACKET` bytes,
-    is data throughout.
+    Takes packets, gives keys and commands in order; a command of either family has the same name.
+    `escape` is one byte; what is typed behind `^Ece` is the new one, if it can be. `^E^E` and
+    `^Ec^Ec` are one literal `^E`, `&&` is one `&`. A half-typed escape is data after `PATIENCE`.
+    What was pasted, or came in one packet of over `PACKET` bytes, is data throughout.
     """
 
     escape: bytes = DEFAULT_ESCAPE
@@ -114,6 +153,8 @@ class Escapes:
         if not self._half and key != escape:
             return [Keys(key)]
         typed, self._half = self._half + key, b""
+        if escape == CONMAN:
+            return self._conman(typed)
         if typed in (escape, escape + letter, escape + letter + escape):
             self._half = typed
             return []
@@ -128,6 +169,15 @@ class Escapes:
         name = typed[2:].decode("latin-1")
         self._choosing = name == _TAKES_KEY
         return [EscapeCommand(name)]
+
+    def _conman(self, typed: bytes) -> list[Keys | EscapeCommand]:
+        if typed == CONMAN:
+            self._half = typed
+            return []
+        if typed == CONMAN * 2:
+            return [Keys(CONMAN)]
+        command = CONMAN_COMMANDS.get(typed[1:].decode("latin-1"))
+        return [Keys(typed) if command is None else EscapeCommand(command)]
 
     @staticmethod
     def _join(things: list[Keys | EscapeCommand]) -> list[Keys | EscapeCommand]:
@@ -179,6 +229,10 @@ class TerminalInput:
     def escape_key(self) -> str:
         """`^X`, or empty where there are no escape commands."""
         return "" if self._escapes is None else key_name(self._escapes.escape)
+
+    def keys_of(self, command: str) -> str:
+        """What is typed for an escape command; empty where nothing is."""
+        return "" if self._escapes is None else command_keys(self._escapes.escape, command)
 
     @property
     def unparsed(self) -> int:

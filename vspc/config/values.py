@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import NewType
 
 import re2
@@ -55,9 +56,14 @@ class Floor:
 
 
 EscapeKey = NewType("EscapeKey", bytes)
-"""The control key before an escape command, as the one byte that it sends; empty: none."""
+"""The key before an escape command, as the one byte that it sends: a control key, or `CONMAN`;
+empty: none.
+"""
 
 DEFAULT_ESCAPE = EscapeKey(b"\x05")
+
+CONMAN = EscapeKey(b"&")
+"""Of conman's family of escape commands."""
 
 Endpoint = NewType("Endpoint", str)
 """A Twisted server endpoint string."""
@@ -91,7 +97,7 @@ _ENDPOINT_ALLOWED = (
 )
 _ESCAPE_ALLOWED = (
     'a control key is allowed, written "^E" or "^]", but not ^M, ^J and ^[, which Enter and the '
-    'arrow keys send; or "none"'
+    'arrow keys send; or "conman", or "none"'
 )
 _NETWORK_ALLOWED = (
     'a network is written "10.0.0.0/8" or "2001:db8::/32", one address without the slash'
@@ -150,10 +156,13 @@ def duration(value: object) -> Duration:
     return Duration(found)
 
 
+_ESCAPE_WORDS = MappingProxyType({"none": EscapeKey(b""), "conman": CONMAN})
+
+
 def escape_key(value: object) -> EscapeKey:
-    """A control key, written `^X`, or none."""
-    if isinstance(value, str) and value.lower() == "none":
-        return EscapeKey(b"")
+    """A control key, written `^X`, conman's key, or none."""
+    if isinstance(value, str) and value.lower() in _ESCAPE_WORDS:
+        return _ESCAPE_WORDS[value.lower()]
     match = re.fullmatch(r"\^([@A-Za-z\\\]_^])", value) if isinstance(value, str) else None
     key = b"" if match is None else bytes((ord(match[1].upper()) - 64,))
     if match is None or key in b"\r\n":

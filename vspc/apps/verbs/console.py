@@ -34,7 +34,7 @@ def _escape(_label: str, value: str, _now: float) -> EscapeKey:
         raise UsageError(f"{wrong.problem}; {wrong.allowed}") from None
 
 
-_ESCAPE = ValueKind("none|^X", _escape)
+_ESCAPE = ValueKind("none|conman|^X", _escape)
 
 READ_ONLY = Flag("ro", "only read")
 REPLAY = Option("replay", f"lines shown at the beginning ({REPLAY_LINES})", NUMBER, value="LINES")
