@@ -6,7 +6,8 @@ status 1 and both offsets. It also ends when the VM's host changes without a vMo
 cannot ask for the pen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from attrs import frozen
 
@@ -19,9 +20,11 @@ from vspc.apps.console_input import (
 )
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
+from vspc.apps.forms import PLAIN, BreakKey, Form, Mistake, ProgramInput
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.console import Console
+from vspc.console.events import Event, PenReleased, PenTaken
 from vspc.console.notices import Notice, NoticeKind
 from vspc.console.ports import Program
 
@@ -59,9 +62,10 @@ class ExactBridge(Program):
         ends_with_input: bool = False,
         rules: BridgeRules = RAW,
         catches: bool = False,
+        form: Form = PLAIN,
     ) -> None:
         """`ends_with_input`: it ends with 0 when all input has come and is taken. `catches`: it
-        takes the pen at the beginning, or ends.
+        takes the pen at the beginning, or ends. `form`: how output and input are written.
         """
         self._call = call
         self._channel = call.channel
@@ -69,6 +73,9 @@ class ExactBridge(Program):
         self._ends_with_input = ends_with_input
         self._rules = rules
         self._catches = catches
+        self._form = form
+        self._live = console.history.end  # later output is shown when it comes
+        self._mistakes = 0  # in the input, of which the program was not told: it does not read
         self._input_ended = False
         self._is_over = self._is_purging = False
         self._attachment = console.attach(
@@ -76,26 +83,44 @@ class ExactBridge(Program):
         )
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
-        self._refusals = RefusedInput(call, console, self._print)
+        self._refusals = RefusedInput(call, console, partial(self._tell, "refused"))
+        self._unsubscribe = (
+            call.context.events.subscribe(self._happened) if form.is_told_all else lambda: None
+        )
         if rules.unsent:
             self._attachment.account.on_change = self._sent
 
     def begin(self, early: bytes = b"") -> None:
         """Cautions on stderr, then output from `offset` on; `early` was received before."""
+        self._channel.write(self._form.begin(self._attachment))
         for caution in cautions(self._call.context, self._console):
-            self._print(caution)
+            self._tell("caution", caution)
         refusal = catch_pen(self._console, self._attachment) if self._catches else None
         if early:  # before the end of input, of which the channel may tell at once
             self.received(early)
         self._channel.start(self)
         if refusal is not None and not self._is_over:
             self._refusals.record(refusal)
-            self._print(self._refusals.text(refusal))
+            self._tell("refused", self._refusals.text(refusal))
             self._leave(refused_status(refusal))
         self.ready()
 
-    def _print(self, text: str) -> None:
-        complain(self._channel, f"[{text}]")
+    def _tell(self, event: str, text: str, **facts: object) -> None:
+        """Something that happened at this place of the output."""
+        shown = self._form.event(event, self._attachment.offset, text, facts)
+        if shown:
+            self._channel.write(shown)
+        else:
+            complain(self._channel, f"[{text}]")
+
+    def _happened(self, event: Event) -> None:
+        if not isinstance(event, PenTaken | PenReleased):
+            return
+        who = event.attachment.session
+        if event.attachment.console.id == self._console.id:
+            taken = isinstance(event, PenTaken)
+            kind = NoticeKind.PEN_IS_TAKEN if taken else NoticeKind.PEN_IS_FREE
+            self._attachment.show(kind.notice(operator=who.operator.name, session=who.id))
 
     @property
     def attachment(self) -> Attachment:
@@ -117,14 +142,36 @@ class ExactBridge(Program):
 
     def received(self, data: bytes) -> None:
         self._input.received(len(data))
-        self._input.type(data)
+        self._type(self._form.typed(data))
         self._input.settle()
 
+    def _type(self, pieces: Iterable[ProgramInput]) -> None:
+        for piece in pieces:
+            if self._is_over:
+                return
+            if isinstance(piece, Mistake):
+                self._mistaken(piece)
+            elif isinstance(piece, BreakKey):
+                self._input.send_break()
+            else:
+                self._input.type(piece)
+
+    def _mistaken(self, mistake: Mistake) -> None:
+        """Tell of it; a program that does not read its output is told later how many there were."""
+        if self._channel.room() > 0:
+            self._tell("error", mistake.text, line=mistake.line)
+        else:
+            self._mistakes += 1
+
     def ended_input(self) -> None:
+        self._type(self._form.ended())
         self._input_ended = self._ends_with_input
         self._leave_at_end()
 
     def drained(self) -> None:
+        if self._mistakes and self._channel.room() > 0:
+            count, self._mistakes = self._mistakes, 0
+            self._tell("error", "more lines of input were not understood", lines=count)
         self.ready()
 
     def break_requested(self) -> bool:
@@ -159,15 +206,21 @@ class ExactBridge(Program):
     # `FollowReader`
 
     def room(self) -> int:
-        return self._channel.room()
+        return self._form.room(self._channel.room())
 
-    def take_output(self, _offset: int, data: bytes) -> None:
-        self._channel.write(data)
+    def take_output(self, offset: int, data: bytes) -> None:
+        at = self._output.at
+        if at is None and offset >= self._live:
+            at = self._call.context.clock.wall()
+        self._channel.write(self._form.output(offset, data, at))
 
     def missing(self, start: int, end: int, why: str) -> None:
-        self._print(
+        self._tell(
+            "lost",
             f"output lost: offsets {start} to {end} of {self._console.title} are no longer kept"
-            + (f" ({why})" if why else "")
+            + (f" ({why})" if why else ""),
+            start=start,
+            end=end,
         )
         self._leave(FAILED)
 
@@ -176,11 +229,11 @@ class ExactBridge(Program):
         if notice.kind is NoticeKind.BREAK and self._rules.on_break is not None:
             self._rules.on_break()
         else:
-            self._print(notice.text)
+            self._tell(notice.kind.event, notice.text, **notice.facts)
 
     def output_ended(self, reason: str) -> None:
         self._refusals.report()
-        self._print(reason)
+        self._tell("ended", reason)
         self._leave(FAILED)
 
     # The end
@@ -196,15 +249,17 @@ class ExactBridge(Program):
 
     def _leave_unsent(self) -> None:
         if not self._is_over:
-            self._print("input that had been taken was not sent")
+            self._tell("unsent", "input that had been taken was not sent")
             self._leave(FAILED)
 
     def _leave(self, status: int) -> None:
+        self._channel.write(self._form.end(self._attachment.offset, status))
         self._stop()
         self._channel.finish(status)
 
     def _stop(self) -> None:
         self._is_over = True
+        self._unsubscribe()
         self._output.stop()
         self._input.close()
         self._refusals.close()

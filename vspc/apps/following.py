@@ -269,6 +269,7 @@ class Following:
         self._more_room = Wakeup(context.clock)
         self._is_reading = False
         self._is_over = False
+        self.at: float | None = None  # when what is shown now came, if it is from the log
 
     def go_on(self) -> None:
         """Read on, as much as there is room for."""
@@ -291,6 +292,7 @@ class Following:
         """The next thing; False: there is none."""
         match self._attachment.next(min(room, PIECE)):
             case OutputChunk(offset, data):
+                self.at = None
                 self._reader.take_output(offset, data)
             case Lost(start, end) if self._from_log:
                 self._attachment.offset = start
@@ -335,6 +337,7 @@ class Following:
             last = self._attachment.last
             data = item.data if last is None else item.data[: max(0, last - item.offset)]
             if data:
+                self.at = item.at
                 self._reader.take_output(item.offset, data)
         elif item.kind is MarkerKind.GAP:
             self._reader.missing(item.offset, item.end, item.text)

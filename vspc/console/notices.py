@@ -3,9 +3,11 @@
 docs/operators.md lists them. What begins with a notice ends with one (law 13).
 """
 
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 
-from attrs import frozen
+from attrs import field, frozen
 
 Hint = tuple[str, str]
 """The letter of an escape command, and what it does, with `{}` where a terminal has the keys."""
@@ -43,19 +45,36 @@ class NoticeKind(Enum):
     PEN_ASKED = "{who} for the pen"
     PEN_TAKEN = "{who} the pen; you are reading now"
     PEN_FREE = "the pen is free: {who}"
+    PEN_IS_TAKEN = "{operator} has the pen"  # for programs, which are told of each change
+    PEN_IS_FREE = "{operator} has laid down the pen"
     MORE = "{counts}"
     # Text of other rooms, such as an operator's message
     TEXT = "{text}"
 
     def notice(self, hint: Hint | None = None, **values: object) -> "Notice":
         """One of this kind."""
-        return Notice(self.value.format(**values), hint, self)
+        facts = {name: value for name, value in values.items() if name in _FACTS}
+        return Notice(self.value.format(**values), hint, self, MappingProxyType(facts))
+
+    @property
+    def event(self) -> str:
+        """Its name for programs: an interface, which does not change with the wording."""
+        return self.name.lower().replace("_", "-")
+
+
+_FACTS = frozenset(
+    {"address", "new", "old", "operator", "reason", "seconds", "session", "source", "target"}
+)
+"""What is filled in that programs get apart from the text."""
 
 
 @frozen
 class Notice:
-    """One line about the console, at this place among its output; without brackets."""
+    """One line about the console, at this place among its output; without brackets. `facts` are
+    what is in it, for programs.
+    """
 
     text: str
     hint: Hint | None = None
     kind: NoticeKind = NoticeKind.TEXT
+    facts: Mapping[str, object] = field(default=MappingProxyType({}), eq=False, repr=False)

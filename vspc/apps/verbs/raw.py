@@ -4,6 +4,7 @@ from functools import partial
 
 from vspc.apps.exact import ExactBridge
 from vspc.apps.following import look_back_denial
+from vspc.apps.forms import PLAIN, JsonLines
 from vspc.apps.verbs.console import (
     CATCH,
     OPTIONS,
@@ -14,18 +15,19 @@ from vspc.apps.verbs.console import (
     select,
 )
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
-from vspc.apps.verbs.grammar import NAME, Grammar, Option, Parsed
+from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET
 from vspc.common.text import safe
 
 FROM = Option("--from", "begin at this offset of the log", OFFSET)
+JSON = Flag("--json", "output, input and what happens as JSON, one object a line")
 
 GRAMMAR = Grammar(
     "raw",
     "exact bytes both ways, from now on or from an offset in the log",
     arguments=(NAME,),
-    options=(FROM, *OPTIONS),
-    examples=("raw web1 --from 0",),
+    options=(FROM, JSON, *OPTIONS),
+    examples=("raw web1 --from 0", "raw web1 --json"),
 )
 
 FORWARD = "forward"
@@ -65,7 +67,8 @@ async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
     else:
         call.record("raw", console, offset=offset)
     read_only, catches = chosen.has(READ_ONLY), chosen.has(CATCH)
-    bridge = ExactBridge(call, console, offset, read_only, catches=catches)
+    form = JsonLines() if chosen.has(JSON) else PLAIN
+    bridge = ExactBridge(call, console, offset, read_only, catches=catches, form=form)
     return partial(bridge.begin, arrived.early)
 
 
