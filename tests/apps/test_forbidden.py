@@ -27,6 +27,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "export": ("{}", "{} --format raw"),
         "record": ("{}",),
         "note": ("{} words",),
+        "describe": ("{} words",),
         "send": ("{} words", "{} --force words", "{}", "{} --json words --enter"),
         "expect": (
             "{} x",

@@ -3,9 +3,11 @@
 from vspc.apps.verbs.context import READ_ONLY, VerbContext, handle_of
 from vspc.common.clock import timestamp
 from vspc.common.serial import PortSettings
+from vspc.common.text import safe
 from vspc.common.values import age_text
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console, ConsoleState
+from vspc.console.descriptions import LENGTH
 from vspc.console.session import Session
 
 
@@ -74,6 +76,11 @@ def place(console: Console, now: float) -> str:
     return line.address if line is not None else absence(console, now) if console.dial_uri else ""
 
 
+def description(console: Console) -> str:
+    """What operators say that it is for; empty if none has."""
+    return safe(console.text.description, LENGTH)
+
+
 def summary(console: Console) -> dict[str, object]:
     """One element of `list --json` (contract)."""
     line = console.link.line
@@ -96,6 +103,7 @@ def summary(console: Console) -> dict[str, object]:
         "settings": None if console.link.port.settings is None else str(console.link.port.settings),
         "bytes_from_vm": console.link.bytes_from_vm,
         "bytes_to_vm": console.link.bytes_to_vm,
+        "description": description(console) or None,
         "writers": writers(console),
         "readers": readers(console),
         "remote": remote(console),
@@ -110,6 +118,7 @@ def details(console: Console) -> dict[str, object]:
         "service_uri": console.service_uri,
         "dial_uri": console.dial_uri or None,
         "remark": console.link.remark or None,
+        "last_note": safe(console.text.note, LENGTH) or None,
         "duplicate": console.vm.identity.duplicate,
         "provenance": console.link.provenance.name.lower(),
         "moves": console.link.moves,

@@ -80,6 +80,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "expect": _of(_YES, _YES, "result", "bytes offset end seconds detail"),
         "wait": _of(_YES, _MAY, "kind target result seconds"),
         "note": _of(_YES, _YES, "bytes result"),
+        "describe": _of(_YES, _YES, "bytes result"),
         "msg": _of(_YES, _YES, "bytes recipients"),
         "kick": _of(_YES, _MAY, "kind count", "subject operators result"),
         "log-read": _of(_YES, _YES, "verb", "offset end bytes follow result detail"),

@@ -11,7 +11,8 @@ from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import VERBS, Attachment, AttachmentKind, Sink
 from vspc.console.attachments import Attachments
 from vspc.console.context import ConsoleContext
-from vspc.console.events import ConsoleRef
+from vspc.console.descriptions import ConsoleText
+from vspc.console.events import ConsoleRef, Described
 from vspc.console.history import History
 from vspc.console.identity import DEFAULT_ZONE, Identity, Provenance, next_free
 from vspc.console.input_queue import amount
@@ -156,6 +157,29 @@ class Console:
             self.link.last_address,
             self.quarantined,
         )
+
+    # What operators wrote about it
+
+    @property
+    def text(self) -> ConsoleText:
+        """Its description, and the last note."""
+        return self._context.descriptions.of(self.id)
+
+    async def describe(self, text: str) -> str:
+        """Set its description; an empty one removes it. Why it is not set, or not kept on the disk;
+        or "".
+        """
+        if not self._context.descriptions.describe(self.id, text):
+            return "there are too many descriptions; the description is as it was"
+        self._context.events.publish(Described(self.ref))
+        error = await self._context.descriptions.keep()
+        return f"the description will be lost at a restart: {error}" if error else ""
+
+    async def note(self, text: str) -> None:
+        """`text` is the last note on it; its log has all of them."""
+        self._context.descriptions.note(self.id, text)
+        self._context.events.publish(Described(self.ref))
+        await self._context.descriptions.keep()
 
     def remote_changed(self, remote: RemoteSystem) -> None:
         """Its remote system is connected now, or no longer, or cannot be."""

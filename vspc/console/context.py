@@ -7,6 +7,7 @@ from attrs import Factory, field, frozen
 
 from vspc.common.clock import Clock
 from vspc.console.audit import Audit
+from vspc.console.descriptions import Descriptions
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
 from vspc.console.input_queue import InputAccounting
@@ -101,6 +102,7 @@ class ConsoleContext:
     audit: Audit = field(factory=Audit)
     pen_idle: Callable[[], float] = lambda: 0.0
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
+    descriptions: Descriptions = field(factory=Descriptions)
     accounting: InputAccounting = field(
         default=Factory(lambda context: InputAccounting(context.events.publish), takes_self=True)
     )

@@ -242,6 +242,13 @@ class PenReleased(Event):
 
 
 @frozen
+class Described(Event):
+    """A console has another description, or another last note."""
+
+    console: ConsoleRef
+
+
+@frozen
 class BreakSignal(Event):
     """A BREAK: from the VM if `operator` is None, else towards it."""
 

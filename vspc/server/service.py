@@ -46,6 +46,7 @@ from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
+from vspc.server.kept import KeptTexts
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
@@ -91,6 +92,7 @@ class VspcService(MultiService):
         self._event_log = EventLog(self._log, clock, self._refusals)
         self._scheduler = Scheduler(reactor.callLater, clock.seconds)
         self.sessions = Sessions(lambda: quota(self.live.config.ssh))
+        self._kept = KeptTexts(config.state_dir, ThreadRunner(reactor))
         context = self._console_context(config)
         self._accounting = context.accounting
         self.roster = Roster(context, config.console.forget_after)
@@ -133,6 +135,7 @@ class VspcService(MultiService):
             self._audit.recorder,
             lambda: self.live.config.console.pen_idle,
             self.sessions,
+            descriptions=self._kept.descriptions,
         )
 
     def _operator_side(self) -> OperatorSide:
@@ -174,6 +177,7 @@ class VspcService(MultiService):
     def _open(self) -> None:
         config = self.live.config
         self._state = claim(config.state_dir)
+        self._kept.load()
         self._logs.open(self.roster)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs)

@@ -1,6 +1,6 @@
 """`list [--json] [GLOB]`: the consoles that you may read."""
 
-from vspc.apps.describe import place, readers, state_word, summary, writers
+from vspc.apps.describe import description, place, readers, state_word, summary, writers
 from vspc.apps.verbs.context import Call, Verb
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.kinds import GLOB
@@ -28,6 +28,9 @@ _HEADINGS = (
     Heading("ADDRESS", names=True, least=15),
 )
 
+_DESCRIBED = (*_HEADINGS, Heading("DESCRIPTION", names=True, least=15))
+"""Where any of them has one."""
+
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Print a table, or JSON sorted by name, then port."""
@@ -40,8 +43,11 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print("no console matches\n" if glob else "no consoles yet\n")
     else:
         now = call.context.clock.wall()
-        rows = [_row(console, now) for console in sorted(consoles, key=reading_order)]
-        await call.print(table(_HEADINGS, rows, call.columns))
+        described = any(console.text.description for console in consoles)
+        headings = _DESCRIBED if described else _HEADINGS
+        ordered = sorted(consoles, key=reading_order)
+        rows = [_row(console, now)[: len(headings)] for console in ordered]
+        await call.print(table(headings, rows, call.columns))
 
 
 def _row(console: Console, now: float) -> tuple[str, ...]:
@@ -53,6 +59,7 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
         str(len(readers(console))),
         age_text(silent),
         place(console, now) or "-",
+        description(console) or "-",
     )
 
 

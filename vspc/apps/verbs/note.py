@@ -6,6 +6,7 @@ from vspc.apps.verbs.help_text import rule
 from vspc.apps.verbs.kinds import TEXT
 from vspc.common.text import safe
 from vspc.console.logs import MarkerKind
+from vspc.net.waiting import RunningCoroutine
 
 NOTE = Argument("TEXT", "the note", TEXT)
 
@@ -38,6 +39,7 @@ async def run(call: Call, parsed: Parsed) -> None:
             FAILED, f"the log of {console.title} cannot be written; the note was not added"
         )
     console.attachments.tell(f"note by {safe(words, LIMIT * 2)}")
+    RunningCoroutine(console.note(words))  # a copy: nobody waits for it
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True)

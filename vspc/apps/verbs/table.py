@@ -9,6 +9,7 @@ from vspc.apps.verbs import (
     boots,
     broadcast,
     console,
+    describe,
     doctor,
     events,
     expect,
@@ -167,7 +168,8 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
     *(watch, broadcast, run, msg, info, who),
-    *(sendbreak, kick, sessions, lockout, status, accept, forget, events, refusals, doctor),
+    *(describe, sendbreak, kick, sessions, lockout, status, accept, forget, events),
+    *(refusals, doctor),
 )
 
 VERBS = VerbTable(module.VERB for module in _MODULES)

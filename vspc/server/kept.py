@@ -1,0 +1,72 @@
+"""What operators wrote about consoles, in a file of state_dir: read at a start, written by a thread
+after each change.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+
+from vspc.auth.statefile import StateFile
+from vspc.console.descriptions import Descriptions
+from vspc.console.ports import InThread
+
+DESCRIPTIONS = "descriptions.json"
+"""The file in state_dir."""
+
+_log = Logger(namespace="vspc.server")
+
+
+class Keepable(Protocol):
+    """What such a file holds."""
+
+    def as_value(self) -> Any:
+        """All of it, as JSON values that change no more."""
+
+    def restore(self, value: Any) -> bool:
+        """Take up what `as_value` gave; False if something else was in it, which is left out."""
+
+
+class KeptFile:
+    """One file, which is never a reason not to start: what is damaged is told and lost."""
+
+    def __init__(self, path: Path, in_thread: InThread, kept: Callable[[], Keepable]) -> None:
+        self._path = path
+        self._file = StateFile(path, in_thread)
+        self._kept = kept
+
+    def load(self) -> None:
+        """What was written last."""
+        try:
+            value = self._file.load()
+        except (OSError, ValueError) as error:
+            what = f"{self._path} and its copy: {error}; what was in them is lost"
+            _log.error("state-file-damaged", what=what)
+            return
+        if self._file.damage:
+            _log.error("state-file-damaged", what=self._file.damage)
+        if value is not None and not self._kept().restore(value):
+            what = f"{self._path}: what does not belong in it is left out"
+            _log.error("state-file-damaged", what=what)
+
+    async def save(self) -> str:
+        """Write what there is then; why that failed, or ""."""
+        error = await self._file.save(lambda: self._kept().as_value())
+        if error:
+            _log.error("state-file-not-written", what=f"{self._path}: {error}")
+        return error
+
+
+class KeptTexts:
+    """All of them."""
+
+    def __init__(self, state_dir: Path, in_thread: InThread) -> None:
+        self._descriptions = KeptFile(
+            state_dir / DESCRIPTIONS, in_thread, lambda: self.descriptions
+        )
+        self.descriptions = Descriptions(self._descriptions.save)
+
+    def load(self) -> None:
+        """What earlier processes kept."""
+        self._descriptions.load()
