@@ -99,7 +99,7 @@ class Grammars(SynchronousTestCase):
                 self.assertEqual(line.count("["), line.count("]"), line)
 
     def test_forms_are_made_of_what_is_declared(self) -> None:
-        spoken = {"LINE", "GLOB", "X", "ID", "TIME", "COUNT", "TEXT", "REGEX"}
+        spoken = {"LINE", "GLOB", "X", "ID", "TIME", "COUNT", "TEXT", "REGEX", "KEY"}
         for word, verb in VERBS.items():
             known = {argument.name for argument in verb.grammar.arguments} | spoken
             known |= {option.name for option in verb.grammar.options}

@@ -75,6 +75,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "pen": _of(_YES, _YES, "result"),
         "force": _of(_YES, _YES, "from_operator"),
         "break": _of(_MAY, _YES, "direction"),
+        "break-sequence": _of(_YES, _YES, "sequence result", "detail seconds"),
         "input": _of(_MAY, _YES, "bytes dropped", "answers"),
         "send": _of(_YES, _YES, "bytes result", "offset detail seconds"),
         "expect": _of(_YES, _YES, "result", "bytes offset end seconds detail"),

@@ -31,6 +31,8 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     """Mistakes that show in the tables of the file."""
     yield from _pair("tls", table(tables, "tls"))
     yield from _sinks(dicts(table(tables, "log"), "sink"))
+    breaks = [(f"break[{i}].name", b.get("name")) for i, b in enumerate(dicts(tables, "break"))]
+    yield from _twice(breaks, "names must be unique")
     yield from _audit(table(tables, "audit"))
     yield from _rules(dicts(tables, "access"))
     yield from _operators(table(tables, "operators"))

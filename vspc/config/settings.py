@@ -9,6 +9,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from vspc.config.breaks import BreakStep, break_name, break_sequences, break_steps
 from vspc.config.checks import (
     COMPUTED,
     checked,
@@ -200,6 +201,15 @@ class ConsoleSettings:
 
 
 @frozen
+class BreakSettings:
+    """[[break]]: a named sequence of BREAKs, text and delays, for the consoles that match."""
+
+    name: str = field(metadata=checked(break_name))
+    steps: tuple[BreakStep, ...] = field(metadata=checked(break_steps))
+    consoles: tuple[Pattern, ...] = (Pattern("*"),)
+
+
+@frozen
 class LogPolicy:
     """[[log.policy]]: the first one whose consoles match decides how a console is logged."""
 
@@ -266,6 +276,7 @@ class Config:
     ssh: SshSettings = field(factory=SshSettings)
     operators: Mapping[str, OperatorSettings] = field(factory=dict)
     access: tuple[AccessRule, ...] = ()
+    break_: tuple[BreakSettings, ...] = field(default=(), metadata=checked(break_sequences))
     path: Path = field(default=Path(), metadata=COMPUTED)
     warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)
     lines: TomlLines = field(factory=TomlLines, eq=False, repr=False, metadata=COMPUTED)

@@ -25,6 +25,7 @@ from vspc.common.addresses import Network
 from vspc.common.serial import StopBits
 from vspc.common.values import InvalidLines, InvalidValue
 from vspc.config import dialling, rules, sockets, values
+from vspc.config.breaks import BreakStep, break_step
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.credentials import (
     AuthoritiesFile,
@@ -64,6 +65,9 @@ _TABLES = frozenset({Config.__module__, VmSettings.__module__})
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
 """Types whose values may be secret, put there by mistake."""
 
+_COMPOUND: tuple[Any, ...] = (values.ProgramPath, BreakStep)
+"""Types whose values may be lists or tables."""
+
 
 def structured(
     tables: dict[str, Any], base: Path, people: rules.ConfiguredPeople, partial: bool = False
@@ -90,6 +94,7 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         PasswordHash: password_hash,
         values.Consoles: lambda v: rules.consoles_file(values.place(v, base)),
         values.ProgramPath: values.program,
+        BreakStep: break_step,
         values.Endpoint: lambda v: values.endpoint(v, base),
         values.Size: values.size,
         values.Duration: values.duration,
@@ -114,7 +119,7 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
     made.register_structure_hook_func(_is(tuple), lambda v, kind: _list(made, v, kind, partial))
     made.register_structure_hook_func(_is(Mapping), lambda v, kind: _tables(made, v, kind, partial))
     for kind, read in readers.items():
-        _register(made, kind, read if kind is values.ProgramPath else _single(kind, read))
+        _register(made, kind, read if kind in _COMPOUND else _single(kind, read))
     return made
 
 
@@ -203,7 +208,8 @@ def _table_hook(made: Converter, kind: Any, partial: bool) -> Callable[[Any, Any
         if key.metadata.get("computed"):
             special[key.name] = override(omit=True)
         elif CHECK in key.metadata:
-            special[key.name] = override(struct_hook=_checked(made, key.metadata[CHECK]))
+            hook = _checked(made, key.metadata[CHECK])
+            special[key.name] = override(rename=key_of(key.name), struct_hook=hook)
         elif key_of(key.name) != key.name:
             special[key.name] = override(rename=key_of(key.name))
     inner = make_dict_structure_fn(kind, made, **special)

@@ -9,8 +9,8 @@ from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
-from vspc.config.settings import AccessRule, AuditSettings, LogSettings, key_of
-from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject
+from vspc.config.settings import AccessRule, AuditSettings, BreakSettings, LogSettings, key_of
+from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject, matches
 from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 
 REMEMBERED = 100_000
@@ -66,6 +66,14 @@ class Live:
         current = self.current(operator)
         return 0.0 if current is None else self.access.history(current, subject)
 
+    def break_sequences(self, subject: Subject) -> list[BreakSettings]:
+        """The sequences of [[break]] for the console that `subject` describes."""
+        return [
+            each
+            for each in self.config.break_
+            if any(matches(pattern, subject) for pattern in each.consoles)
+        ]
+
     def affected(self, before: Subject, after: Subject, operators: Iterable[Operator]) -> set[str]:
         """Names of operators whose rights change when a console `before` becomes `after`: of those
         in the tables and of `operators`.
@@ -109,7 +117,7 @@ def changes(old: Config, new: Config) -> list[str]:
                 if getattr(before, inner.name) != getattr(after, inner.name)
             ]
         else:
-            found.append(key.name)
+            found.append(key_of(key.name))
     return found
 
 

@@ -228,6 +228,7 @@ class VspcService(MultiService):
             connections=self._connections,
             setup=self._vm_side.setup,
             events=self.events,
+            break_sequences=self.live.break_sequences,
         )
 
     def _facts(self) -> dict[str, object]:

@@ -38,7 +38,7 @@ _ESCAPE = ValueKind("none|conman|^X", _escape)
 
 READ_ONLY = Flag("ro", "only read")
 REPLAY = Option("replay", f"lines shown at the beginning ({REPLAY_LINES})", NUMBER, value="LINES")
-ESCAPE = Option("esc", "the key before escape commands; none: all keys are for the VM", _ESCAPE)
+ESCAPE = Option("esc", "the key of escape commands; none: all keys are for the VM", _ESCAPE)
 STRICT = Flag("strict", "refuse a port that is known only by the order of arrival")
 REASON = Option("reason", "why, for the audit file", WORD, value="TEXT")
 WAIT = Flag("wait", "until a console, which need not exist yet, is connected")

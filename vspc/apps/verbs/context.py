@@ -17,6 +17,7 @@ from vspc.apps.verbs.output import VerbOutput
 from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
+from vspc.config.settings import BreakSettings
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment
@@ -100,6 +101,7 @@ class VerbContext:
     )
     setup: Callable[[], Setup] = Setup
     events: EventBus = field(factory=lambda: EventBus(lambda: None))
+    break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""

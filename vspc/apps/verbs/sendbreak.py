@@ -1,34 +1,137 @@
-"""`break NAME`: one BREAK on a VM's serial line."""
+"""`break NAME`: a BREAK on a VM's serial line, alone, in a named sequence, or with a SysRq key."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
-from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit, complain
-from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
+from vspc.apps.typing.sequences import ON_KEYS, play, send_sysrq, sysrq_meaning
+from vspc.apps.typing.task import TypingStopped, TypingTask
+from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit, complain
+from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.kinds import WORD, UsageError, ValueKind
+from vspc.common.text import safe
+from vspc.config.settings import BreakSettings
 from vspc.console.attachment import Sink
+from vspc.console.console import Console
+
+
+def _sysrq(label: str, value: str, _now: float) -> str:
+    if not sysrq_meaning(value):
+        raise UsageError(f"{label} takes one letter or digit, not '{safe(value)}'; h is its help")
+    return value
+
+
+SEQUENCE = Option("--sequence", "run a sequence of [[break]]", WORD, value="NAME")
+SYSRQ = Option("--sysrq", "send a BREAK and this key, for Linux", ValueKind("KEY", _sysrq))
+YES = Flag("--yes", "confirm the SysRq key")
+LIST = Flag("--list", "print the sequences of this console, with their escapes")
 
 GRAMMAR = Grammar(
     "break",
     "send one BREAK (SysRq on Linux, ROMMON on routers; right break)",
     arguments=(NAME,),
-    examples=("break web1",),
+    options=(SEQUENCE, SYSRQ, YES, LIST),
+    examples=("break web1", "break web1 --sysrq t --yes", "break web1 --sequence kdb"),
+    forms=("NAME", "NAME --sequence NAME", "NAME --sysrq KEY [--yes]", "NAME --list"),
 )
 
 
-class _TypingSink(Sink):
-    """The sink of an attachment that only types."""
+class _BreakSink(Sink):
+    """The sink of an attachment that only types. `task` is what types, if that takes its time."""
 
-    def ready(self) -> None: ...
-    def writable(self) -> None: ...
-    def host_changed(self, old: str, new: str) -> None: ...
-    def ended(self, reason: str) -> None: ...
+    task: TypingTask | None = None
+
+    def ready(self) -> None:
+        self._changed()
+
+    def writable(self) -> None:
+        self._changed()
+
+    def host_changed(self, old: str, new: str) -> None:
+        self._changed()
+
+    def ended(self, reason: str) -> None:
+        if self.task is not None:
+            self.task.ended(reason)
+
+    def _changed(self) -> None:
+        if self.task is not None:
+            self.task.changed()
 
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Send it, unless another operator has the pen."""
+    name, key = parsed.get(SEQUENCE), parsed.get(SYSRQ)
+    if sum((name is not None, key is not None, parsed.has(LIST))) > 1:
+        raise UsageError("--sequence, --sysrq and --list exclude each other")
+    if parsed.has(YES) and key is None:
+        raise UsageError("--yes confirms the key of --sysrq")
     console = call.find(parsed[NAME])
+    if parsed.has(LIST):
+        await _print_sequences(call, console)
+    elif name is not None:
+        sequence = _sequence(call, console, name)
+        await _run(call, console, sequence.name, lambda task: play(task, sequence))
+    elif key is not None:
+        _confirm(console, key, parsed.has(YES))
+        await _run(call, console, f"sysrq-{key}", lambda task: send_sysrq(task, key))
+    else:
+        _send_one(call, console)
+
+
+async def _print_sequences(call: Call, console: Console) -> None:
+    for number, sequence in enumerate(call.context.break_sequences(console.subject), 1):
+        key = f"^Ecl{number}" if number <= ON_KEYS else "-"
+        await call.print(f"{key:6}  {sequence.name}\n")
+
+
+def _sequence(call: Call, console: Console, name: str) -> BreakSettings:
+    found = call.context.break_sequences(console.subject)
+    for sequence in found:
+        if sequence.name == name:
+            return sequence
+    names = ", ".join(sequence.name for sequence in found)
+    there = f"there are {names}" if names else "[[break]] in the configuration has none for it"
+    raise VerbExit(USAGE, f"no sequence '{safe(name)}' for {console.title}; {there}")
+
+
+def _confirm(console: Console, key: str, is_confirmed: bool) -> None:
+    if not is_confirmed:
+        what = f"SysRq {key} on {console.title}: {sysrq_meaning(key)}"
+        raise VerbExit(USAGE, f"{what}; nothing was sent without --yes")
+
+
+async def _run(
+    call: Call,
+    console: Console,
+    name: str,
+    work: Callable[[TypingTask], Coroutine[Any, Any, None]],
+) -> None:
+    call.require_place()
+    sink = _BreakSink()
+    attachment = console.attach(call.session, call.rights(console), sink, console.history.end)
+    sink.task = task = TypingTask(call, console, attachment)
+    try:
+        with call.recording("break-sequence", console, lambda: {"sequence": name}):
+            await _stop_as_verb(console, work(task))
+    finally:
+        task.close()
+        attachment.detach()
+
+
+async def _stop_as_verb(console: Console, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except TypingStopped as stopped:
+        detail = None if stopped.refusal is None else stopped.refusal.value
+        raise VerbExit(stopped.status, stopped.why, console=console, detail=detail) from None
+
+
+def _send_one(call: Call, console: Console) -> None:
     call.require_place()
     attachment = console.attach(
-        call.session, call.rights(console), _TypingSink(), console.history.end
+        call.session, call.rights(console), _BreakSink(), console.history.end
     )
     sent = attachment.send_break()
     attachment.detach()

@@ -1,0 +1,1 @@
+"""Typing that takes its time: named sequences, SysRq, pastes."""
