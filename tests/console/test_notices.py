@@ -227,6 +227,8 @@ EVENTS = frozenset(
         NoticeKind.PEN_ASKED,
         NoticeKind.PEN_TAKEN,
         NoticeKind.PEN_FREE,
+        NoticeKind.PEN_IS_TAKEN,
+        NoticeKind.PEN_IS_FREE,
         NoticeKind.MORE,
         NoticeKind.TEXT,
     }

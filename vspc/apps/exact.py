@@ -92,7 +92,7 @@ class ExactBridge(Program):
 
     def begin(self, early: bytes = b"") -> None:
         """Cautions on stderr, then output from `offset` on; `early` was received before."""
-        self._channel.write(self._form.begin(self._attachment))
+        self._write(self._form.begin(self._attachment))
         for caution in cautions(self._call.context, self._console):
             self._tell("caution", caution)
         refusal = catch_pen(self._console, self._attachment) if self._catches else None
@@ -108,10 +108,13 @@ class ExactBridge(Program):
     def _tell(self, event: str, text: str, **facts: object) -> None:
         """Something that happened at this place of the output."""
         shown = self._form.event(event, self._attachment.offset, text, facts)
-        if shown:
-            self._channel.write(shown)
-        else:
+        self._write(shown)
+        if not shown:
             complain(self._channel, f"[{text}]")
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._channel.write(data)
 
     def _happened(self, event: Event) -> None:
         if not isinstance(event, PenTaken | PenReleased):
@@ -212,7 +215,7 @@ class ExactBridge(Program):
         at = self._output.at
         if at is None and offset >= self._live:
             at = self._call.context.clock.wall()
-        self._channel.write(self._form.output(offset, data, at))
+        self._write(self._form.output(offset, data, at))
 
     def missing(self, start: int, end: int, why: str) -> None:
         self._tell(
@@ -253,7 +256,7 @@ class ExactBridge(Program):
             self._leave(FAILED)
 
     def _leave(self, status: int) -> None:
-        self._channel.write(self._form.end(self._attachment.offset, status))
+        self._write(self._form.end(self._attachment.offset, status))
         self._stop()
         self._channel.finish(status)
 
