@@ -126,6 +126,12 @@ class Rendition:
         """The sequence that makes it as it is, from plain."""
         return b"\x1b[%sm" % b";".join(self._shown.values()) if self._shown else b""
 
+    @property
+    def background(self) -> bytes:
+        """The same of what erased cells have of it."""
+        colour = self._shown.get("background")
+        return b"" if colour is None else b"\x1b[%sm" % colour
+
 
 HELD_LIMIT = 128
 """Bytes of an unfinished sequence that are kept. A control sequence of so many changes nothing."""
@@ -164,6 +170,19 @@ _UNFINISHED = re.compile(
     + _MIDDLE
     + rb"|\](?!P[0-9A-Fa-f]{7}|R)[^\x07\x18\x1a\x1b]*|[PX^_][^\x18\x1a\x1b]*)"
 )
+
+_PART_OF_CHARACTER = re.compile(
+    rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z"
+)
+
+
+def whole_length(data: bytes) -> int:
+    """How much of `data` is there without the sequence, or the character, that it ends in."""
+    last = data.rfind(b"\x1b")
+    if last >= 0 and _UNFINISHED.fullmatch(data, last):
+        return last
+    found = _PART_OF_CHARACTER.search(data, max(0, len(data) - 3))
+    return len(data) if found is None else found.start()
 
 
 class Sequences:

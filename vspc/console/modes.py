@@ -35,6 +35,7 @@ _PRIVATE = frozenset(
     }
 )
 
+_WORKED_WITH = _PRIVATE - {6, 8, 45, 66, 69, 2026, 2031, 2048, 9001, 47, 1047, 1049}
 _ALTERNATE = (1049, 1047, 47)
 _ORIGIN = 6
 
@@ -144,6 +145,15 @@ class TerminalModes:
         first_set = b"\x1b(" + look.sets[0] if 0 in look.sets else b""
         return coding + first_set + _SHIFTS.get(look.shift, b"")
 
+    @property
+    def set_up(self) -> bytes:
+        """What gives another terminal, as after a reset, the modes that programs work with."""
+        look, sets = self._look, sorted(self._look.sets.items())
+        out = [_private(mode, mode not in _ON_AT_FIRST) for mode in self._private & _WORKED_WITH]
+        out += [b"\x1b="] if "keypad" in self._others else []
+        out += [b"\x1b" + b"()*+"[each : each + 1] + name for each, name in sets]
+        return b"".join((*out, _SHIFTS.get(look.shift, b"")))
+
     def break_off(self) -> bytes:
         """What ends an unfinished sequence that will not go on."""
         end, self._sequences = self._sequences.broken_off, Sequences()
@@ -178,10 +188,14 @@ class TerminalModes:
         return [*leaving, first.off]
 
     @property
+    def is_alternate(self) -> bool:
+        """Whether the alternate screen is on."""
+        return not self._private.isdisjoint(_ALTERNATE)
+
+    @property
     def is_moved(self) -> bool:
         """Whether `give_back` changes what the screen shows, or where the cursor is."""
-        alternate = not self._private.isdisjoint(_ALTERNATE)
-        return alternate or self._look.origin or _ORIGIN in self._private
+        return self.is_alternate or self._look.origin or _ORIGIN in self._private
 
     @property
     def utf8_mouse(self) -> bool:
@@ -313,7 +327,7 @@ class TerminalModes:
             self.asked = min(self.asked + 1, ASKED_LIMIT)
 
     def _restore_or_keyboard(self, parameters: bytes) -> None:
-        keyboard = self._keyboards[int(not self._private.isdisjoint(_ALTERNATE))]
+        keyboard = self._keyboards[int(self.is_alternate)]
         count = next(iter(_numbers(parameters[1:])), 1)
         match parameters[:1]:
             case b"":
@@ -354,8 +368,12 @@ class TerminalModes:
             self._hold("tabs", _TABS_AGAIN, False)
 
 
+def _private(mode: int, on: bool) -> bytes:
+    return b"\x1b[?%d%s" % (mode, b"h" if on else b"l")
+
+
 def _private_off(mode: int) -> bytes:
-    return b"\x1b[?%d%s" % (mode, b"h" if mode in _ON_AT_FIRST else b"l")
+    return _private(mode, mode in _ON_AT_FIRST)
 
 
 def _numbers(parameters: bytes) -> list[int]:
