@@ -11,8 +11,8 @@ from tests.apps.screen import Screen
 from tests.fakes import FakeClock
 from vspc.apps.chooser.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser
 from vspc.apps.chooser.frame import lay_out, measure
-from vspc.apps.chooser.keyboard import ESCAPE_PATIENCE
 from vspc.apps.chooser.model import FILTER_LIMIT, Choice, Left, Row, Visit, matching
+from vspc.apps.keyboard import ESCAPE_PATIENCE
 from vspc.common.columns import cells, clip, pad
 from vspc.common.text import safe
 from vspc.console.ports import Program, Terminal

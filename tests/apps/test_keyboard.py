@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
-from vspc.apps.chooser.keyboard import (
+from vspc.apps.keyboard import (
     ESCAPE_PATIENCE,
     PASTE_PATIENCE,
     SEQUENCE_LIMIT,

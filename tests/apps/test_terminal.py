@@ -7,9 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import ALICE, BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
-from vspc.apps.screen import COLOURS, SHOWN
-from vspc.apps.terminal import TerminalBridge
-from vspc.apps.terminal_input import TYPED, Escapes
+from vspc.apps.terminal.bridge import TerminalBridge
+from vspc.apps.terminal.input import TYPED, Escapes, TypedPart
+from vspc.apps.terminal.screen import COLOURS, SHOWN
 from vspc.apps.verbs.context import Call
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber
@@ -614,8 +614,7 @@ class EscapeKeys(TerminalTest):
 
     def test_large_packets_are_data_with_any_key(self) -> None:
         escapes = Escapes(b"\x18")
-        (thing,) = escapes.feed(b"\x18c.", size=100)
-        self.assertEqual(getattr(thing, "data", None), b"\x18c.")
+        self.assertEqual(escapes.feed(b"\x18c.", size=100), TypedPart(b"\x18c."))
 
 
 class IdlePens(TerminalTest):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
-from vspc.apps.chooser.keyboard import Key, Keyboard, Pressed
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.views import PlainView, ScreenView
 from vspc.apps.describe import place, readers, state_word
+from vspc.apps.keyboard import Key, Keyboard, Pressed
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs.console_wait import Arrival
 from vspc.apps.verbs.context import DONE, Call, handle_of, run_verb

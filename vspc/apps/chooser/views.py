@@ -12,7 +12,6 @@ from vspc.apps.chooser.frame import (
     measure,
     row_text,
 )
-from vspc.apps.chooser.keyboard import Key, Pressed
 from vspc.apps.chooser.model import (
     FILTER_LIMIT,
     Choice,
@@ -22,6 +21,7 @@ from vspc.apps.chooser.model import (
     Visit,
     matching,
 )
+from vspc.apps.keyboard import Key, Pressed
 from vspc.common.columns import cells, clip, pad, shorten
 from vspc.console.ports import Channel, Terminal
 

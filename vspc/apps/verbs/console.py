@@ -7,7 +7,8 @@ from functools import partial
 
 from vspc.apps.describe import port_certain
 from vspc.apps.exact import ExactBridge
-from vspc.apps.terminal import REPLAY_LINES, TerminalBridge
+from vspc.apps.terminal.bridge import TerminalBridge
+from vspc.apps.terminal.replay import REPLAY_LINES
 from vspc.apps.verbs.commandline import Words
 from vspc.apps.verbs.console_wait import Arrival, arrival
 from vspc.apps.verbs.context import FAILED, Call, Takeover, Verb, VerbExit

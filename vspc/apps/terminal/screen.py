@@ -107,6 +107,27 @@ class Screen:
         )
         self._at_margin = True
 
+    # A line that is being edited
+
+    def begin_prompt(self) -> None:
+        """What is written belongs to a prompt, on a line of its own, until `end_prompt`."""
+        before = b"" if self._modes is None else self._modes.neutral
+        self._channel.write(before + (b"" if self._at_margin else b"\r\n"))
+
+    def draw_prompt(self, text: str, shown: str) -> None:
+        """The prompt is `text` now, and it was `shown`; both fit into the line."""
+        if self._modes is not None:
+            self._channel.write(f"\r\x1b[K{text}".encode())
+        elif text.startswith(shown):
+            self._channel.write(text[len(shown) :].encode())
+        else:
+            self._channel.write(f"\r\n{text}".encode())
+
+    def end_prompt(self) -> None:
+        """Output of the VM follows."""
+        self._channel.write(b"\r\n" + (b"" if self._modes is None else self._modes.again))
+        self._at_margin = True
+
     def break_off(self) -> None:
         """Output is lost here: end a control sequence that is incomplete."""
         if self._modes is not None:

@@ -5,14 +5,15 @@ reactor is bounded (law 11).
 """
 
 import contextlib
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
-from vspc.apps.screen import Screen, TurnLimit
+from vspc.apps.terminal.screen import Screen, TurnLimit
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.values import InvalidValue
 from vspc.config.values import CONMAN, DEFAULT_ESCAPE, escape_key
@@ -28,11 +29,6 @@ PACKET = 64
 """Bytes in one packet; a longer one was not typed by hand."""
 
 _LETTER = b"c"
-_TAKES_DIGIT = b"l"
-_TAKES_KEY = "e"
-
-CHOSEN, NOT_CHOSEN = "e+", "e-"
-"""Commands that follow `e`: there is a new escape key; what was typed cannot be one."""
 
 
 CONMAN_COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -67,7 +63,7 @@ def key_name(key: bytes) -> str:
 
 
 def command_keys(key: bytes, command: str) -> str:
-    """What is typed for a command (`EscapeCommand.name`): `^Ec?`, with conman's key `&?`; empty
+    """What is typed for a command (`EscapeCommand.keys`): `^Ec?`, with conman's key `&?`; empty
     where there is no escape key, or conman's has no such command.
     """
     if key == CONMAN:
@@ -77,17 +73,16 @@ def command_keys(key: bytes, command: str) -> str:
 
 
 @frozen
-class Keys:
-    """Data for the VM."""
+class TypedPart:
+    """`data` for the VM, then the escape command `command`, then `rest`, which is not parsed yet.
+
+    A command is one character, or two where the first one is a prefix (`l0`); empty: there is none,
+    and no rest.
+    """
 
     data: bytes
-
-
-@frozen
-class EscapeCommand:
-    """One character, or two for `l0`. `e` is followed by `CHOSEN` or `NOT_CHOSEN`."""
-
-    name: str
+    command: str = ""
+    rest: bytes = b""
 
 
 @define
@@ -96,13 +91,13 @@ class Escapes:
     `CONMAN_COMMANDS`. Pure.
 
     Takes packets, gives keys and commands in order; a command of either family has the same name.
-    `escape` is one byte; what is typed behind `^Ece` is the new one, if it can be. `^E^E` and
+    `escape` is one byte; `prefixes` are the characters that one more belongs to. `^E^E` and
     `^Ec^Ec` are one literal `^E`, `&&` is one `&`. A half-typed escape is data after `PATIENCE`.
     What was pasted, or came in one packet of over `PACKET` bytes, is data throughout.
     """
 
     escape: bytes = DEFAULT_ESCAPE
-    _choosing: bool = field(default=False, init=False)
+    prefixes: bytes = b""
     _half: bytes = b""  # a half-typed escape, kept back
 
     @property
@@ -120,74 +115,73 @@ class Escapes:
         half, self._half = self._half, b""
         return half
 
-    def feed(
-        self, packet: bytes, size: int = 0, is_pasted: bool = False
-    ) -> list[Keys | EscapeCommand]:
-        """What one packet means, or a piece of one of `size` bytes."""
-        if self._choosing and packet:
-            return self._chosen(packet, size)
+    def feed(self, packet: bytes, size: int = 0, is_pasted: bool = False) -> TypedPart:
+        """What one packet means, or a piece of one of `size` bytes, up to its first command."""
         if is_pasted or max(size, len(packet)) > PACKET:
-            return [Keys(self.flush() + packet)]
-        things: list[Keys | EscapeCommand] = []
+            return TypedPart(self.flush() + packet)
+        data = bytearray()
         for at in range(len(packet)):
-            things += self._key(packet[at : at + 1])
-            if self._choosing:
-                return self._join(things) + self.feed(packet[at + 1 :], size)
-        return self._join(things)
+            key, command = self._key(packet[at : at + 1])
+            data += key
+            if command:
+                return TypedPart(bytes(data), command, packet[at + 1 :])
+        return TypedPart(bytes(data))
 
-    def _chosen(self, packet: bytes, size: int) -> list[Keys | EscapeCommand]:
-        self._choosing = False
-        # An arrow key is one key, and cannot be this one.
-        key = packet if packet[:1] == b"\x1b" else packet[:1]
-        if key < b" ":
-            with contextlib.suppress(InvalidValue):
-                self.escape = escape_key(f"^{chr(key[0] + 64)}")
-        is_new = self.escape == key
-        return [
-            EscapeCommand(CHOSEN if is_new else NOT_CHOSEN),
-            *self.feed(packet[len(key) :], size),
-        ]
-
-    def _key(self, key: bytes) -> list[Keys | EscapeCommand]:
+    def _key(self, key: bytes) -> tuple[bytes, str]:
+        """What one more byte gives: data, or a command."""
         escape, letter = self.escape, _LETTER
         if not self._half and key != escape:
-            return [Keys(key)]
+            return key, ""
         typed, self._half = self._half + key, b""
         if escape == CONMAN:
             return self._conman(typed)
         if typed in (escape, escape + letter, escape + letter + escape):
             self._half = typed
-            return []
+            return b"", ""
         if typed in (escape * 2, (escape + letter) * 2):
-            return [Keys(escape)]
+            return escape, ""
         # ESC is not a command: it begins an arrow key, or a bracketed paste.
         if not typed.startswith(escape + letter) or typed[2:3] in (escape, b"\x1b"):
-            return [Keys(typed)]
-        if typed[2:] == _TAKES_DIGIT:
+            return typed, ""
+        if len(typed) == len(escape + letter) + 1 and typed[-1:] in self.prefixes:
             self._half = typed
-            return []
-        name = typed[2:].decode("latin-1")
-        self._choosing = name == _TAKES_KEY
-        return [EscapeCommand(name)]
+            return b"", ""
+        return b"", typed[2:].decode("latin-1")
 
-    def _conman(self, typed: bytes) -> list[Keys | EscapeCommand]:
+    def _conman(self, typed: bytes) -> tuple[bytes, str]:
         if typed == CONMAN:
             self._half = typed
-            return []
+            return b"", ""
         if typed == CONMAN * 2:
-            return [Keys(CONMAN)]
-        command = CONMAN_COMMANDS.get(typed[1:].decode("latin-1"))
-        return [Keys(typed) if command is None else EscapeCommand(command)]
+            return CONMAN, ""
+        command = CONMAN_COMMANDS.get(typed[1:].decode("latin-1"), "")
+        return b"" if command else typed, command
 
-    @staticmethod
-    def _join(things: list[Keys | EscapeCommand]) -> list[Keys | EscapeCommand]:
-        joined: list[Keys | EscapeCommand] = []
-        for thing in things:
-            if isinstance(thing, Keys) and joined and isinstance(joined[-1], Keys):
-                joined[-1] = Keys(joined[-1].data + thing.data)
-            else:
-                joined.append(thing)
-        return joined
+
+class InputMode(Protocol):
+    """What keys go to instead of the VM, while an escape command asks for something. It is over
+    with `TerminalInput.leave_mode`.
+
+    `holds_output`: nothing of the console is shown meanwhile.
+    """
+
+    holds_output: bool
+
+    @abstractmethod
+    def keys(self, data: bytes) -> bytes:
+        """`data` was typed; what is left of it when the mode is over, to be parsed as usual. All of
+        it is taken otherwise.
+        """
+
+    def resized(self) -> None:
+        """The window has another size."""
+        return
+
+    def close(self) -> None:
+        """It is over, or the terminal is leaving: stop timers, and undo what was done to the
+        screen.
+        """
+        return
 
 
 class TerminalInputHandler(Protocol):
@@ -199,23 +193,30 @@ class TerminalInputHandler(Protocol):
     def answered(self, data: bytes) -> None:
         """The terminal sent `data` by itself."""
 
-    def commanded(self, name: str) -> None:
-        """An escape command (`EscapeCommand.name`)."""
+    def commanded(self, keys: str) -> None:
+        """An escape command (`TypedPart.command`)."""
 
     def parsed(self) -> None:
         """`TerminalInput.kept_back` is less, though nothing was fed."""
 
 
 class TerminalInput:
-    """Parses the packets of one terminal. `escape` is the escape key, empty for none."""
+    """Parses the packets of one terminal. `escape` is the escape key, empty for none; `prefixes`
+    see `Escapes`. While there is a `mode`, keys go there.
+    """
 
     def __init__(
-        self, clock: Clock, screen: Screen, escape: bytes, handler: TerminalInputHandler
+        self,
+        clock: Clock,
+        screen: Screen,
+        escape: bytes,
+        prefixes: bytes,
+        handler: TerminalInputHandler,
     ) -> None:
         self._clock = clock
         self._handler = handler
         self._answers = Answers(screen.asked, screen.utf8_mouse)
-        self._escapes = Escapes(escape) if escape else None
+        self._escapes = Escapes(escape, prefixes) if escape else None
         self._limit = TurnLimit(clock, TYPED, self._next_turn)
         # What is to be parsed, each piece with the size of its packet.
         self._packets: deque[tuple[bytes, int]] = deque()
@@ -224,6 +225,7 @@ class TerminalInput:
         self._answer_timer: Cancellable | None = None  # for what may begin an answer
         self._held: tuple[int, float] | None = None  # what that is
         self._closed = False
+        self.mode: InputMode | None = None
 
     @property
     def escape_key(self) -> str:
@@ -233,6 +235,25 @@ class TerminalInput:
     def keys_of(self, command: str) -> str:
         """What is typed for an escape command; empty where nothing is."""
         return "" if self._escapes is None else command_keys(self._escapes.escape, command)
+
+    def change_escape(self, key: bytes) -> bool:
+        """`key` is the escape key from now on; False if it cannot be one."""
+        if self._escapes is None or len(key) != 1 or key >= b" ":
+            return False
+        with contextlib.suppress(InvalidValue):
+            self._escapes.escape = escape_key(f"^{chr(key[0] + 64)}")
+        return self._escapes.escape == key
+
+    def enter_mode(self, mode: InputMode) -> None:
+        """Keys go to `mode` until it is over; the one before it is over now."""
+        self.leave_mode()
+        self.mode = mode
+
+    def leave_mode(self) -> None:
+        """Keys are for the VM again."""
+        mode, self.mode = self.mode, None
+        if mode is not None:
+            mode.close()
 
     @property
     def unparsed(self) -> int:
@@ -254,6 +275,7 @@ class TerminalInput:
     def close(self) -> None:
         """Drop what was not handed on."""
         self._closed = True
+        self.leave_mode()
         cancel(self._escape_timer, self._answer_timer)
         self._limit.close()
         self._packets.clear()
@@ -289,19 +311,24 @@ class TerminalInput:
 
     def _take_keys(self, data: bytes, size: int, is_pasted: bool = False) -> None:
         """Keys out of a packet of `size` bytes."""
-        if self._escapes is None:
-            self._handler.typed(data)
-            return
         cancel(self._escape_timer)
-        for thing in self._escapes.feed(data, size, is_pasted):
-            if self._closed:
+        while data and not self._closed:
+            if self.mode is not None:
+                data = self.mode.keys(data)
+            elif self._escapes is None:
+                self._handler.typed(data)
                 return
-            if isinstance(thing, Keys):
-                self._handler.typed(thing.data)
             else:
-                self._handler.commanded(thing.name)
-        if self._escapes.half_typed and not self._closed:
+                data = self._take_part(self._escapes.feed(data, size, is_pasted))
+        if self._escapes is not None and self._escapes.half_typed and not self._closed:
             self._escape_timer = self._clock.call_later(PATIENCE, self._type_escape)
+
+    def _take_part(self, part: TypedPart) -> bytes:
+        if part.data:
+            self._handler.typed(part.data)
+        if part.command and not self._closed:
+            self._handler.commanded(part.command)
+        return part.rest
 
     def _type_escape(self) -> None:
         """Nothing follows what may begin an escape command: it is data."""

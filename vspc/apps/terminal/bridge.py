@@ -1,0 +1,283 @@
+"""A console on an operator's terminal: banner, replay, output and notices, keys. Escape commands
+have a table of their own (`vspc.apps.terminal.command`).
+"""
+
+from collections.abc import Callable
+
+from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
+from vspc.apps.describe import banner, cautions
+from vspc.apps.following import Following
+from vspc.apps.terminal.commands.table import COMMANDS, PREFIXES
+from vspc.apps.terminal.input import InputMode, TerminalInput
+from vspc.apps.terminal.replay import REPLAY_LINES, last_lines
+from vspc.apps.terminal.screen import SHOWN, Screen, TurnLimit
+from vspc.apps.verbs.context import DONE, FAILED, Call
+from vspc.common.clock import cancel
+from vspc.common.text import safe_output
+from vspc.config.values import DEFAULT_ESCAPE
+from vspc.console.attachment import AttachmentKind, Refusal
+from vspc.console.console import Console
+from vspc.console.notices import Notice
+from vspc.console.ports import Program
+from vspc.net.waiting import RunningCoroutine
+
+
+class TerminalBridge(Program):
+    """One operator's terminal on one console."""
+
+    def __init__(
+        self,
+        call: Call,
+        console: Console,
+        replay: int = REPLAY_LINES,
+        read_only: bool = False,
+        escape: bytes = DEFAULT_ESCAPE,
+        left: Callable[[str], None] | None = None,
+        began: int | None = None,
+        catches: bool = False,
+    ) -> None:
+        """`escape` is the escape key, empty for none. `left` is called instead of ending the
+        channel, which goes back to the chooser: with the reason, or "" if the operator left.
+        `began`: show all from that offset on instead of a replay; `catches`: take the pen first.
+        """
+        self.call = call
+        self._channel = call.channel
+        self.console = console
+        self._replay_first = replay if began is None else 0
+        self._catches = catches
+        self._left = left
+        clock = call.context.clock
+        self.screen = Screen(call.channel, clock)
+        self._showing = TurnLimit(clock, SHOWN, self.ready)
+        self.keys = TerminalInput(clock, self.screen, escape, PREFIXES, self)
+        start = console.history.end if began is None else began
+        self.attachment = console.attach(
+            *(call.session, call.rights(console), self, start),
+            *(AttachmentKind.TERMINAL, read_only),
+        )
+        self._output = Following(call.context, self.attachment, self, from_log=False)
+        self._refusals = RefusedInput(call, console, self._notice, self._remedy)
+        self._input = OperatorInput(call.channel, self.attachment, self._refusals.add)
+        self._last_notice = ""
+        self._is_replaying = False
+        self._replay: RunningCoroutine | None = None
+        self._breaks = 0  # that wait, and are to be reported when they are sent
+
+    def begin(self) -> None:
+        """Banner, replay, then output from now on."""
+        self.screen.line(self.banner() + self.keys_for("?", ". Enter {} for help"))
+        for caution in cautions(self.call.context, self.console):
+            self.screen.line(caution)
+        if self._catches:
+            self.report_pen(catch_pen(self.console, self.attachment))
+        self.replay(self._replay_first)
+        self._channel.start(self)
+        self.ready()
+
+    def banner(self) -> str:
+        """The console, its VM and those on it, in one line."""
+        return banner(self.console, self.call.context.clock.wall(), self.attachment)
+
+    def keys_for(self, command: str, text: str) -> str:
+        """`text` with the keys of an escape command in it; empty without an escape key."""
+        typed = self.keys.keys_of(command)
+        return text.format(typed) if typed else ""
+
+    # `Program`
+
+    def received(self, data: bytes) -> None:
+        self._input.received(len(data))
+        self.keys.feed(data)
+        self.parsed()
+
+    def drained(self) -> None:
+        self.ready()
+
+    def resized(self) -> None:
+        if self.keys.mode is not None:
+            self.keys.mode.resized()
+
+    def break_requested(self) -> bool:
+        # Not before what was typed before it, and the client expects an answer at once.
+        return not self.keys.unparsed and self._input.send_break()
+
+    def give_back(self) -> bool:
+        return self.screen.give_back()
+
+    def closed(self) -> None:
+        self._stop()
+
+    # `Sink`
+
+    def ready(self) -> None:
+        """Show what there is, as much as the channel takes."""
+        self._output.go_on()
+
+    def writable(self) -> None:
+        self._input.pump()
+        self.parsed()
+
+    def host_changed(self, old: str, new: str) -> None:
+        if "write" in self.attachment.rights:
+            hint = self.keys_for("a", " with {}")
+            self.attachment.notice(f"nothing you type is sent before you ask for the pen{hint}")
+
+    def ended(self, reason: str) -> None:
+        self.output_ended(f"{self.attachment.title}: {reason}")
+
+    # `FollowReader`
+
+    def room(self) -> int:
+        """Bytes that may be shown now."""
+        mode = self.keys.mode
+        is_held = self._is_replaying or (mode is not None and mode.holds_output)
+        return 0 if is_held or self._showing.is_over else self._channel.room()
+
+    def take_output(self, _offset: int, data: bytes) -> None:
+        """Output of the VM: shown as far as this turn's share goes."""
+        left = self._showing.left(len(self.console.attachments))
+        size, count = self.screen.show_some(data, left)
+        self._showing.spend(count, size == len(data))
+        self.attachment.offset -= len(data) - size
+
+    def missing(self, start: int, end: int, _why: str) -> None:
+        self.screen.break_off()
+        self.screen.line(f"output lost: client too slow (offsets {start} to {end})")
+
+    def notice(self, notice: Notice) -> None:
+        self._refusals.report()  # the notice may be that the reason has gone
+        self._notice(notice.text + (self.keys_for(*notice.hint) if notice.hint else ""))
+
+    def output_ended(self, reason: str) -> None:
+        self.give_back()
+        self._refusals.report()
+        self._notice(reason)
+        self._leave(FAILED)
+
+    def _notice(self, text: str) -> None:
+        self._last_notice = text
+        self.screen.line(text)
+
+    async def _show_replay(self, lines: int) -> None:
+        """Replay; output that comes meanwhile is shown after it."""
+        try:
+            data = await last_lines(self.call, self.console, lines, self.attachment.offset)
+        finally:
+            self._is_replaying = False
+        if text := safe_output(data):
+            self.screen.replay(f"replay of the last {lines} lines", text)
+        self.ready()
+
+    # `TerminalInputHandler`
+
+    def typed(self, data: bytes) -> None:
+        self._input.type(data)
+
+    def answered(self, data: bytes) -> None:
+        self._input.answer(data)
+
+    def commanded(self, keys: str) -> None:
+        """An escape command."""
+        command = COMMANDS.get(keys)
+        if command is None:
+            self.screen.line("unknown escape command" + self.keys_for("?", "; {} lists them"))
+        else:
+            command.run(self)
+
+    def parsed(self) -> None:
+        """Open the channel's window by what is dealt with."""
+        self._input.settle(self.keys.kept_back)
+
+    def _remedy(self, refusal: Refusal) -> str:
+        """What the operator can type after a refusal."""
+        match refusal:
+            case Refusal.READ_ONLY if self.call.session.read_only:
+                return ""
+            case Refusal.READ_ONLY | Refusal.HOST:
+                return self.keys_for("a", "; {} asks for the pen")
+            case Refusal.PEN if "force" in self.attachment.rights:
+                return self.keys_for("f", "; {} takes the pen")
+        return ""
+
+    # What escape commands use (`vspc.apps.terminal.command.OperatorTerminal`)
+
+    def type(self, data: bytes) -> None:
+        """Type `data` at the VM, as if the operator had."""
+        self._input.received(len(data))
+        self._input.type(data)
+        self.parsed()
+
+    def send_break(self) -> None:
+        """Send a BREAK behind what was typed, and say what becomes of it."""
+        if not self.console.input.waiting:  # those that waited have gone, or were dropped
+            self._forget_breaks()
+        if self.break_requested():
+            waits = bool(self.console.input.waiting)
+            obstacle = self.console.input.obstacle
+            self.screen.line(f"BREAK waits for {obstacle}" if waits else "BREAK")
+            if waits:
+                self._breaks += 1
+                self.attachment.account.on_break = self._break_sent
+
+    def _break_sent(self) -> None:
+        self._breaks -= 1
+        if not self._breaks:
+            self._forget_breaks()
+        self.attachment.notice("BREAK")
+
+    def _forget_breaks(self) -> None:
+        self._breaks = 0
+        self.attachment.account.on_break = None
+
+    def report_pen(self, refusal: Refusal | None) -> None:
+        """Say that the operator has the pen, or why not and what to do."""
+        if refusal is None:
+            self.screen.line(f"you type on {self.console.title}")
+        else:
+            self._refusals.record(refusal)
+            text, remedy = self._refusals.text(refusal), self._remedy(refusal)
+            self.screen.line(f"{text}: you do not have the pen{remedy}")
+
+    def replay(self, lines: int) -> None:
+        """Show the last `lines` lines of output before what comes next."""
+        if self._channel.room() and lines and not self._is_replaying:
+            self._is_replaying = True
+            self._replay = RunningCoroutine(self._show_replay(lines))
+
+    def enter(self, mode: InputMode) -> None:
+        """What is typed goes to `mode` until it says `leave_mode`."""
+        self.keys.enter_mode(mode)
+
+    def leave_mode(self) -> None:
+        """What is typed goes to the VM again; what waited is shown."""
+        self.keys.leave_mode()
+        self.ready()
+
+    def leave(self) -> None:
+        """Leave the console."""
+        self.give_back()
+        self._refusals.report()
+        self.screen.line(f"left {self.console.title}")
+        self._leave(DONE)
+
+    # The end
+
+    def _leave(self, status: int) -> None:
+        self.give_back()
+        owed = self._stop()
+        if self._left is None:
+            self._channel.finish(status)
+            return
+        # The chooser goes on with the same channel: what is dropped here is dealt with.
+        if owed:
+            self._channel.consumed(owed)
+        self._left("" if status == DONE else self._last_notice)
+
+    def _stop(self) -> int:
+        self.keys.close()
+        self._showing.close()
+        cancel(self._replay)
+        self._output.stop()
+        self._refusals.close()
+        self.attachment.detach()
+        return self._input.close()

@@ -1,0 +1,25 @@
+"""Leaving the console, help, and the escape key."""
+
+from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
+from vspc.apps.terminal.prompt import ask_key
+
+
+def _ask_escape(terminal: OperatorTerminal) -> None:
+    ask_key(terminal, "type the new escape key, a control key", lambda key: _change(terminal, key))
+
+
+def _change(terminal: OperatorTerminal, key: bytes) -> None:
+    if terminal.keys.change_escape(key):
+        terminal.screen.line("escape key changed" + terminal.keys_for("?", ": {} for help"))
+        return
+    example = terminal.keys_for("?", ", as in {}")
+    terminal.screen.line(
+        f"escape key not changed{example}: it must be a control key, and not one that Enter or "
+        "the arrow keys send"
+    )
+
+
+COMMANDS = (
+    EscapeCommand(".", "leave", lambda terminal: terminal.leave()),
+    EscapeCommand("e", "another escape key", _ask_escape),
+)

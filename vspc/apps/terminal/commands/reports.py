@@ -1,0 +1,33 @@
+"""What is going on here: those on the console, the console itself, its earlier output."""
+
+from vspc.apps.describe import banner, details
+from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
+from vspc.apps.terminal.replay import REPLAY_LINES
+from vspc.apps.verbs.who import presences
+
+REPLAY_LONG = 60
+"""Lines that `^Ecp` shows."""
+
+REPLAY_MOST = 1000
+"""Lines that `^EcR` shows."""
+
+
+def _who(terminal: OperatorTerminal) -> None:
+    for line in presences(terminal.console):
+        terminal.screen.line(line)
+
+
+def _info(terminal: OperatorTerminal) -> None:
+    console, now = terminal.console, terminal.call.context.clock.wall()
+    facts = details(console)
+    terminal.screen.line(banner(console, now, terminal.attachment))
+    terminal.screen.line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
+
+
+COMMANDS = (
+    EscapeCommand("w", "who is here", _who),
+    EscapeCommand("i", "about the console", _info),
+    EscapeCommand("r", f"replay {REPLAY_LINES} lines", lambda each: each.replay(REPLAY_LINES)),
+    EscapeCommand("p", f"replay {REPLAY_LONG} lines", lambda each: each.replay(REPLAY_LONG)),
+    EscapeCommand("R", f"replay {REPLAY_MOST} lines", lambda each: each.replay(REPLAY_MOST)),
+)

@@ -1,0 +1,50 @@
+"""Earlier output of a console for a terminal: its last lines, from memory or from its log."""
+
+from vspc.apps.following import ask
+from vspc.apps.verbs.context import Call
+from vspc.console.console import Console
+from vspc.console.logs import LogView, Output
+from vspc.net.waiting import within
+
+REPLAY_LINES = 20
+"""Lines of earlier output that are shown first."""
+
+REPLAY_BYTES = 16 * 1024
+"""Bytes that a short replay goes back at most."""
+
+LINE_BYTES = 256
+"""Bytes for each line that a longer one goes back."""
+
+PATIENCE = 2.0
+"""Seconds after which a replay does without the log: it has what is in memory."""
+
+
+async def last_lines(call: Call, console: Console, lines: int, end: int) -> bytes:
+    """The last `lines` lines before the offset `end`: from memory, or from the log behind it."""
+    context, history = call.context, console.history
+    limit = max(REPLAY_BYTES, lines * LINE_BYTES)
+    start = max(history.start, min(end, history.last_lines(lines, limit)))
+    rest = history.read(start, end - start) if end >= start else b""
+    earliest = call.earliest(console)
+    is_enough = start > history.start or history.start == 0
+    is_logged = context.logs is not None and context.logs.keeps(console.id)
+    if earliest is not None:
+        rest = b""  # memory does not have the times of its bytes
+    elif is_enough or not is_logged:
+        return rest
+    question = ask(context, console, lambda kept: _last(kept, lines, limit, end, earliest))
+    try:
+        found = await within(context.clock, PATIENCE, question)
+    except TimeoutError:
+        return rest
+    return rest if found is None else found
+
+
+def _last(kept: LogView, lines: int, limit: int, end: int, earliest: float | None) -> bytes:
+    start = max(kept.start, kept.last_lines(lines, limit))
+    if earliest is not None:
+        start = max(start, kept.since(earliest))
+    if start >= end:
+        return b""
+    items = kept.read(start, end - start, end).items
+    return b"".join(item.data for item in items if isinstance(item, Output))
