@@ -15,6 +15,9 @@ from typing import NoReturn
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {
         "asciinema": "asciinema",
+        "bash": "bash",
+        "groff": "groff-base",
+        "mandoc": "mandoc",
         "logrotate": "logrotate",
         "make": "make",
         "ssh": "openssh-client",
@@ -36,6 +39,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "telnet-ssl": "telnet-ssl",
         "tmux": "tmux",
         "unshare": "util-linux",
+        "zsh": "zsh",
     }
 )
 """The Debian package of each program that a test may ask for; `make deps` installs them all."""

@@ -1,6 +1,4 @@
-"""The table of verbs: a verb costs one module, and what shells complete comes from its grammar."""
-
-import json
+"""The table of verbs: a verb costs one module."""
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +8,7 @@ from tests.apps.opsdesk import OpsDesk
 from tests.apps.support import XTERM, FakeChannel
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import Grammar, Parsed
-from vspc.apps.verbs.table import VERBS, VerbTable
+from vspc.apps.verbs.table import VerbTable
 from vspc.console.ports import Terminal
 
 
@@ -57,43 +55,6 @@ class OneModule(TableCase):
         self.assertIn("example: spell web1", self.run_line(self.table, "help spell").text)
         self.run_line(self.table, "spell web01")
         self.assertEqual([e["verb"] for e in self.desk.audited("command")], ["spell"])
-
-
-class Completion(SynchronousTestCase):
-    """Shell completion is made of this."""
-
-    def test_every_verb_with_its_names_arguments_and_options(self) -> None:
-        found = json.loads(json.dumps(VERBS.completion()))
-        names = {name for each in found for name in (each["verb"], *each["aliases"])}
-        self.assertEqual(names, set(VERBS))
-        for each in found:
-            grammar = VERBS[each["verb"]].grammar
-            spellings = [name for option in each["options"] for name in option["names"]]
-            self.assertEqual(sorted(spellings), sorted(name for name, _ in grammar.spellings()))
-
-    def test_values_that_can_be_listed_are_and_names_of_consoles_are_marked(self) -> None:
-        (record,) = (each for each in VERBS.completion() if each["verb"] == "record")
-        self.assertEqual(
-            record["arguments"],
-            [
-                {
-                    "name": "start|stop|list",
-                    "required": True,
-                    "many": False,
-                    "kind": "start|stop|list",
-                    "choices": ["start", "stop", "list"],
-                    "console": False,
-                },
-                {
-                    "name": "NAME",
-                    "required": True,
-                    "many": False,
-                    "kind": "NAME",
-                    "choices": [],
-                    "console": True,
-                },
-            ],
-        )
 
 
 class Waiting(TableCase):

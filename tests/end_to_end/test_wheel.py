@@ -31,6 +31,8 @@ class Wheel(ProcessTestCase):
             shown = self.complete(programs / "vspc", *words)
             self.assertEqual((shown.status, shown.err), (0, b""), words)
             self.assertIn(b"usage", shown.out.lower())
+        page = self.good(self.complete(programs / "vspc", "man", "5"))
+        self.assertIn(b"state_dir", page.out)
         code = "import twisted, vspc; print(vspc.__file__, twisted.__version__)"
         imported = self.good(self.complete(programs / "python", "-c", code))
         self.assertIn(str(programs.parent), imported.out.decode())

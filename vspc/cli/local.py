@@ -5,6 +5,7 @@ The server does all the work; this end moves bytes until there is an exit status
 
 import errno
 import json
+import math
 import os
 import selectors
 import shutil
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import termios
+import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -56,12 +58,19 @@ def _verb(words: list[str], terminal: dict[str, object] | None) -> bytes:
     return frame(b"V", json.dumps({"words": words, "terminal": terminal}).encode())
 
 
-def ask(state_dir: Path, words: list[str], timeout: float = ANSWER_TIMEOUT) -> tuple[int, bytes]:
+def ask(
+    state_dir: Path,
+    words: list[str],
+    timeout: float = ANSWER_TIMEOUT,
+    in_all: float = math.inf,
+) -> tuple[int, bytes]:
     """The exit status and the standard output of the verb `words`, without a terminal or input.
 
-    Raises OSError if no server answers within `timeout` seconds, or a malformed answer.
+    Raises OSError if no server answers within `timeout` seconds (each piece), or not all within
+    `in_all`, and for a malformed answer.
     """
     output, status = bytearray(), list[int]()
+    deadline = time.monotonic() + in_all
 
     def received(kind: bytes, data: bytes) -> None:
         if kind == b"O":
@@ -78,6 +87,8 @@ def ask(state_dir: Path, words: list[str], timeout: float = ANSWER_TIMEOUT) -> t
                 frames.dataReceived(data)  # type: ignore[no-untyped-call]
             except ValueError:
                 raise OSError(errno.EPROTO, os.strerror(errno.EPROTO)) from None
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
     if not status:
         raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     return status[0], bytes(output)

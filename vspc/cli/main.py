@@ -13,6 +13,7 @@ from attrs import frozen
 
 from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS
+from vspc.cli.synopsis import ProgramShape, commands_of, verb_shape
 from vspc.config import Config, ConfigError, state_dir
 from vspc.config.file import HELP, chosen
 from vspc.config.mistakes import shown
@@ -82,25 +83,33 @@ def _parser() -> argparse.ArgumentParser:
     for word, verb in VERBS.items():  # without help here: `_verbs` lists them
         if word not in _COMMANDS:
             commands.add_parser(word, usage=f"vspc {verb.grammar.usage} [--config FILE]")
-    text = "read a password from the terminal or standard input, print its argon2id hash"
-    commands.add_parser("hash-password", help=text, description=text).set_defaults(
-        run=_hash_password
-    )
-    _import_parser(commands.add_parser("import", help=_IMPORT, description=_IMPORT))
+    for name, plain in _PLAIN.items():
+        options = commands.add_parser(name, help=plain.summary, description=plain.summary)
+        options.set_defaults(run=plain.run)
+        plain.options(options)
     commands.add_parser("simulate", help="virtual machines to try it with (simulate --help)")
     return parser
 
 
-_IMPORT = "turn a configuration of conserver or conman into ours, and say what was not taken"
-
-
-def _import_parser(command: argparse.ArgumentParser) -> None:
+def _import_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, help="conserver.cf or conman.conf")
     text = "whose file it is; the default is found out from what is in it"
     command.add_argument("--format", choices=("conserver", "conman"), help=text)
     text = "write the configuration to FILE, which must not exist; the default is standard output"
     command.add_argument("--output", type=Path, metavar="FILE", help=text)
-    command.set_defaults(run=_import)
+
+
+def _completion_options(command: argparse.ArgumentParser) -> None:
+    text = "the shell; names: consoles that begin with BEGINNING, for these files to ask for"
+    command.add_argument("shell", choices=("bash", "zsh", "names"), help=text)
+    text = "the beginning of names"
+    command.add_argument("beginning", nargs="?", default="", metavar="BEGINNING", help=text)
+    command.add_argument("--config", default=None, metavar="FILE", help=HELP)
+
+
+def _man_options(command: argparse.ArgumentParser) -> None:
+    text = "1: this command, vspc(1); 5: its configuration, vspc.toml(5)"
+    command.add_argument("section", choices=("1", "5"), help=text)
 
 
 def _verbs() -> str:
@@ -197,7 +206,16 @@ def _help(words: list[str]) -> int:
 
 def command_names() -> set[str]:
     """Every word that may follow `vspc`."""
-    return {*VERBS, *_COMMANDS, "hash-password", "import", "simulate"}
+    return {*VERBS, *_COMMANDS, *_PLAIN, "simulate"}
+
+
+def program_shape() -> ProgramShape:
+    """The whole command line, for completion files and the manual."""
+    from vspc.simulator.arguments import parser as simulate_parser
+
+    hidden = set(VERBS) - set(_COMMANDS)
+    options, commands = commands_of(_parser(), [simulate_parser()], hidden)
+    return ProgramShape(options, commands, tuple(verb_shape(verb) for verb in VERBS.verbs))
 
 
 def _unknown(word: str) -> int:
@@ -265,6 +283,18 @@ def _hash_password(_arguments: argparse.Namespace) -> int:
     return run()
 
 
+def _completion(arguments: argparse.Namespace) -> int:
+    from vspc.cli.completion.program import run
+
+    return run(arguments.shell, arguments.beginning, arguments.config, program_shape)
+
+
+def _man(arguments: argparse.Namespace) -> int:
+    from vspc.cli.manual.program import run
+
+    return run(arguments.section, program_shape)
+
+
 def _print(advise: Callable[[], list[str]]) -> int:
     from vspc.cli.advice import AdviceError
 
@@ -325,5 +355,33 @@ _COMMANDS: Mapping[str, ConfigCommand] = MappingProxyType(
         "fingerprints": ConfigCommand(
             "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints
         ),
+    }
+)
+
+
+@frozen
+class PlainCommand:
+    """A command that needs no configuration."""
+
+    summary: str
+    run: Callable[[argparse.Namespace], int]
+    options: Callable[[argparse.ArgumentParser], object] = lambda _command: None
+
+
+_PLAIN: Mapping[str, PlainCommand] = MappingProxyType(
+    {
+        "hash-password": PlainCommand(
+            "read a password from the terminal or standard input, print its argon2id hash",
+            _hash_password,
+        ),
+        "import": PlainCommand(
+            "turn a configuration of conserver or conman into ours, and say what was not taken",
+            _import,
+            _import_options,
+        ),
+        "completion": PlainCommand(
+            "print a completion file for bash or zsh", _completion, _completion_options
+        ),
+        "man": PlainCommand("print a manual page, in roff", _man, _man_options),
     }
 )

@@ -65,16 +65,16 @@ class SimulateOptions:
 
 def parse(argv: Sequence[str]) -> SimulateOptions:
     """The options; a mistake is printed on standard error and ends in SystemExit(2)."""
-    parser = _parser()
-    words = parser.parse_args(list(argv))
+    own = parser()
+    words = own.parse_args(list(argv))
     proxy: ProxyUri = words.proxy
     if words.thumbprint is not None:
         proxy = ProxyUri(proxy.secure, proxy.host, proxy.port, words.thumbprint)
     if words.vms > 1 and "{n}" not in words.name:
-        parser.error("--name: {n} is needed where there are several VMs")
+        own.error("--name: {n} is needed where there are several VMs")
     if words.guest is not None and words.vms * words.ports > 1:
-        parser.error("--guest: one real guest, one VM with one port")
-    ports, service_uris = _ports(parser, words)
+        own.error("--guest: one real guest, one VM with one port")
+    ports, service_uris = _ports(own, words)
     return SimulateOptions(
         proxy=proxy,
         names=[words.name.replace("{n}", str(n)) for n in range(1, words.vms + 1)],
@@ -111,12 +111,13 @@ def _default_source(host: str) -> str:
     return "127.0.0.1" if host == "localhost" or host.startswith("127.") else ""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """What `vspc simulate` takes."""
+    made = argparse.ArgumentParser(
         prog="vspc simulate",
         description="Virtual machines whose serial ports connect to a proxy, as on ESXi.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     proxy_help = "telnet://HOST:PORT or telnets://HOST:PORT, with #thumbprint=HEX or without"
     add("--proxy", required=True, type=_said(proxy_uri), metavar="URI", help=proxy_help)
     add("--name", type=_said(_name), default="web{n}", help="names; {n} is the number (web{n})")
@@ -128,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--control", metavar="PATH", help="a unix socket for commands; - is standard input")
     for flag, metavar, convert, default, text in _VALUES:
         add(flag, type=_said(convert), default=default, metavar=metavar, help=text)
-    return parser
+    return made
 
 
 def _said(convert: Callable[[str], T]) -> Callable[[str], T]:

@@ -1,17 +1,14 @@
-"""`help`: verbs as text, from their grammars; also how TEXT and REGEX are read, and what a shell
-needs for completion.
-"""
+"""`help`: verbs as text, from their grammars; also how TEXT and REGEX are read."""
 
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 from attrs import frozen
 
-from vspc.apps.verbs.grammar import Argument, Grammar, Option
-from vspc.apps.verbs.kinds import WORD, ValueKind
+from vspc.apps.verbs.grammar import Argument, Grammar
+from vspc.apps.verbs.kinds import WORD
 
 WHICH = Argument("VERB", "the verb to explain", WORD, required=False)
 
@@ -127,38 +124,3 @@ def examples() -> tuple[str, ...]:
     """The lines in which `help send` shows them."""
     pairs = ((f"  ssh HOST {each.command}", f"    {each.effect}") for each in EXAMPLES)
     return ("In a shell, which takes one pair of quotes away:", *chain.from_iterable(pairs))
-
-
-def completion(grammars: Iterable[Grammar]) -> list[dict[str, object]]:
-    """What a shell needs to complete command lines, as JSON values: for each verb its arguments and
-    options. `many`: the argument may be repeated. `choices` are all values that there are; with
-    `console` a value is a console's name.
-    """
-    return [
-        {
-            "verb": grammar.name,
-            "summary": grammar.summary,
-            "arguments": [
-                {
-                    "name": each.name,
-                    "required": each.required,
-                    "many": each.many,
-                    **_value(each.kind),
-                }
-                for each in grammar.arguments
-            ],
-            "options": [
-                {
-                    "names": [name for name, which in grammar.spellings() if which is option],
-                    "help": option.help,
-                    "value": _value(option.kind) if isinstance(option, Option) else None,
-                }
-                for option in grammar.every_option
-            ],
-        }
-        for grammar in grammars
-    ]
-
-
-def _value(kind: ValueKind[Any]) -> dict[str, object]:
-    return {"kind": kind.name, "choices": list(kind.choices), "console": kind.console}

@@ -132,12 +132,6 @@ class VerbTable(dict[str, Verb]):
         rows = help_text.overview(verb.grammar for verb in self.verbs)
         return f"{heading}\n{rows}\n`help VERB` says how one is written.\n"
 
-    def completion(self) -> list[dict[str, object]]:
-        """See `help_text.completion`; `aliases` are more names of a verb."""
-        found = help_text.completion(verb.grammar for verb in self.verbs)
-        names = [{"aliases": list(verb.aliases)} for verb in self.verbs]
-        return [each | more for each, more in zip(found, names, strict=True)]
-
     def help_of(self, words: Sequence[str]) -> str | None:
         """The text of `VERB --help` for the `vspc` command, which needs no server for it; None for
         other words.

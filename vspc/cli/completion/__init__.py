@@ -1,0 +1,1 @@
+"""Completion files for shells, and the names that they ask for."""

@@ -1,0 +1,1 @@
+"""Manual pages in roff: vspc(1) and vspc.toml(5)."""
