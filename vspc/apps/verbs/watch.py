@@ -32,8 +32,11 @@ from vspc.net.waiting import Wakeup, sleep
 WATCHED = 2048
 """Consoles that one command watches."""
 
-GATHER = 0.2
-"""Seconds in which lines of all consoles are gathered."""
+GATHER, GATHER_MOST = 0.2, 1.0
+"""Seconds in which lines of all consoles are gathered: the longer, the more of them talk."""
+
+MANY = 100
+"""Consoles that talk in such a time; with more it is longer, since nobody reads as fast."""
 
 SHARE = 4096
 """Bytes that one console shows before others have their turn, and that one turn of the reactor
@@ -181,6 +184,7 @@ class _Watch:
         self._joining: dict[str, int | None] = {}  # ids, and where each begins; None: now
         self._is_full = False
         self._is_behind = False  # whether the last round did not show everything
+        self._gather = GATHER  # seconds, by how many consoles the last round showed
         self._budget = SHARE
         self._lines: list[bytes] = []  # that are printed together
         self._changed = Wakeup(self._clock)
@@ -268,10 +272,11 @@ class _Watch:
             late = next(iter(self._unfinished.values()), None)
             await self._changed.wait(None if late is None else late - self._clock.seconds())
         await self._call.output.room()
-        await sleep(self._clock, 0 if self._is_behind else GATHER)
+        await sleep(self._clock, 0 if self._is_behind else self._gather)
         self._budget, self._is_behind = SHARE, False
         await self._join()
         now, showing, self._ready = self._clock.seconds(), self._ready, {}
+        self._gather = min(GATHER_MOST, GATHER * max(1.0, len(showing) / MANY))
         for source, late in self._unfinished.items():
             if late > now:
                 break
